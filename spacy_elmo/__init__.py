@@ -1,0 +1,31 @@
+"""spacy_elmo: ELMo for spaCy. `load` gives a model without spaCy; the pipeline component is "elmo_embedder"."""
+
+from typing import TYPE_CHECKING, Any, List
+
+if TYPE_CHECKING:
+    from .bilm.layers import LayerOutputs
+    from .elmo import Elmo, load
+    from .pipeline.annotations import install_hooks
+
+__version__ = "0.1.0"
+__all__ = ["Elmo", "LayerOutputs", "__version__", "install_hooks", "load"]
+
+# spaCy imports every installed plugin whenever a pipeline is made, so nothing heavy is imported here.
+_LAZY = {
+    "Elmo": "spacy_elmo.elmo",
+    "LayerOutputs": "spacy_elmo.bilm.layers",
+    "install_hooks": "spacy_elmo.pipeline.annotations",
+    "load": "spacy_elmo.elmo",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'spacy_elmo' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,84 @@
+"""The bidirectional language model: one character encoder, an LSTM stack for each direction."""
+
+from typing import List, NamedTuple, Optional, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .char_encoder import CharEncoder
+from .lstm import LSTMStack, LSTMState
+from .options import Options
+from .packing import Packing
+
+
+class BiLMOutput(NamedTuple):
+    """layers: lstm_outputs1, lstm_outputs2, ..., each (n_rows, 2P), forward half first.
+    state: after each sentence's last step, of the layers that ran; hidden (2, n_layers, n_sentences, P)."""
+
+    layers: List[Tensor]
+    state: LSTMState
+
+
+class BiLM(nn.Module):
+    """ELMo's language model (Peters et al. 2018), trainable, without a softmax.
+
+    options: sizes and clips. dropout: of the inputs of each LSTM layer, in training only.
+    """
+
+    def __init__(
+        self,
+        *,
+        options: Options,
+        dropout: float = 0.0,
+        device: Optional[torch.device] = None,
+        dtype: Optional[torch.dtype] = None,
+    ):
+        super().__init__()
+        self.options = options
+        self.char_encoder = CharEncoder(options=options, device=device, dtype=dtype)
+        self.forward_stack = LSTMStack(options=options.lstm, dropout=dropout, device=device, dtype=dtype)
+        self.backward_stack = LSTMStack(options=options.lstm, dropout=dropout, device=device, dtype=dtype)
+
+    def forward(
+        self,
+        words: Tensor,
+        lengths: Sequence[int],
+        *,
+        state: Optional[LSTMState] = None,
+        n_layers: Optional[int] = None,
+    ) -> BiLMOutput:
+        """Run both directions over a batch of sentences.
+
+        words: (n_rows, P), word embeddings of all sentences one after the other, sentence marks included.
+        lengths: rows of each sentence, all from 1 up.
+        state: where each sentence starts from, hidden (2, L, n_sentences, P) and cell (2, L, n_sentences, C);
+            None: zeros.
+        n_layers: compute no more than these, from 1 up; None: all L.
+        """
+        packing = Packing(lengths, device=words.device)
+        if n_layers is None:
+            n_layers = self.options.lstm.n_layers
+        if state is None:
+            state = self.zero_state(len(lengths))
+        state = state.rows(packing.order)
+        halves, finals = [], []
+        for direction, stack in enumerate((self.forward_stack, self.backward_stack)):
+            backward = direction == 1
+            outputs, final = stack(
+                packing.pack(words, backward=backward),
+                packing.batch_sizes,
+                LSTMState(state.hidden[direction], state.cell[direction]),
+                n_layers=n_layers,
+            )
+            halves.append([packing.unpack(output, backward=backward) for output in outputs])
+            finals.append(final)
+        return BiLMOutput(
+            layers=[torch.cat(pair, dim=1) for pair in zip(*halves)],
+            state=LSTMState(*(torch.stack(parts) for parts in zip(*finals))).rows(packing.unsort),
+        )
+
+    def zero_state(self, n_sentences: int) -> LSTMState:
+        """hidden (2, L, n_sentences, P) and cell (2, L, n_sentences, C), all zero."""
+        lstm, like = self.options.lstm, self.char_encoder.embedding.weight
+        shape = (2, lstm.n_layers, n_sentences)
+        return LSTMState(like.new_zeros(*shape, lstm.projection_dim), like.new_zeros(*shape, lstm.dim))

@@ -1,0 +1,67 @@
+"""Sentences of any lengths as one time-major block without padding, for both directions."""
+
+from functools import cached_property
+from typing import List, Optional, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Packing:
+    """How the rows of a batch are visited, step by step.
+
+    A batch is held flat: the rows of all sentences one after the other, `lengths` telling them apart. For the
+    LSTMs it is packed: sorted by falling length, first every sentence's first token, then every second one,
+    and so on, so that step t works on the `batch_sizes[t]` sentences that are still running. The backward
+    direction reads each sentence from its own end.
+
+    lengths: rows of each sentence, all from 1 up.
+    """
+
+    def __init__(self, lengths: Sequence[int], *, device: Optional[torch.device] = None):
+        self.device = device
+        sizes = np.asarray(lengths, dtype=np.int64)
+        order = np.argsort(-sizes, kind="stable")
+        self._sorted_sizes = sizes[order]
+        self._sorted_offsets = (np.cumsum(sizes) - sizes)[order]
+        steps = np.arange(sizes.max(initial=0))
+        running = len(sizes) - np.searchsorted(self._sorted_sizes[::-1], steps, side="right")
+        self.batch_sizes: List[int] = running.tolist()
+        self._step = np.repeat(steps, running)
+        starts = np.cumsum(running) - running
+        self._row = np.arange(sizes.sum()) - np.repeat(starts, running)
+        self.order = self._tensor(order)
+
+    @cached_property
+    def unsort(self) -> Tensor:
+        """(n_sentences,): where each sentence, as given, stands among the sorted ones."""
+        return torch.argsort(self.order)
+
+    def pack(self, flat: Tensor, *, backward: bool) -> Tensor:
+        """flat: (n_rows, width), sentence after sentence. RETURNS: (n_rows, width), step after step."""
+        return flat.index_select(0, self._backward if backward else self._forward)
+
+    def unpack(self, packed: Tensor, *, backward: bool) -> Tensor:
+        """The inverse of `pack`."""
+        return packed.index_select(0, self._backward_inverse if backward else self._forward_inverse)
+
+    @cached_property
+    def _forward(self) -> Tensor:
+        return self._tensor(self._sorted_offsets[self._row] + self._step)
+
+    @cached_property
+    def _backward(self) -> Tensor:
+        last = self._sorted_offsets + self._sorted_sizes - 1
+        return self._tensor(last[self._row] - self._step)
+
+    @cached_property
+    def _forward_inverse(self) -> Tensor:
+        return torch.argsort(self._forward)
+
+    @cached_property
+    def _backward_inverse(self) -> Tensor:
+        return torch.argsort(self._backward)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

@@ -1,0 +1,52 @@
+"""The scalar mix: what a task learns of the layers (Peters et al. 2018, equation 1)."""
+
+from typing import Optional, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ScalarMix(nn.Module):
+    """gamma * sum_j softmax(w)_j h_j.
+
+    n_layers: how many layers are mixed, L + 1 for a biLM with L LSTM layers.
+    layer_norm: normalise each layer first, by one mean and one variance over all unmasked numbers of the
+        whole batch, as AllenNLP's ScalarMix does; results then depend on the batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_layers: int,
+        layer_norm: bool = False,
+        device: Optional[torch.device] = None,
+        dtype: Optional[torch.dtype] = None,
+    ):
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(n_layers, device=device, dtype=dtype))
+        self.gamma = nn.Parameter(torch.ones((), device=device, dtype=dtype))
+        self.layer_norm = layer_norm
+
+    def forward(self, layers: Sequence[Tensor], mask: Optional[Tensor] = None) -> Tensor:
+        """Mix the layers.
+
+        layers: n_layers tensors (..., width) of one shape.
+        mask: (...), true where there is a token; only layer_norm reads it, None means everywhere.
+        RETURNS: (..., width).
+        """
+        if self.layer_norm:
+            layers = [_normalise(layer, mask) for layer in layers]
+        shares = torch.softmax(self.weights, dim=0).unbind()
+        mixed = shares[0] * layers[0]
+        for share, layer in zip(shares[1:], layers[1:]):
+            mixed = mixed + share * layer
+        return self.gamma * mixed
+
+
+def _normalise(layer: Tensor, mask: Optional[Tensor]) -> Tensor:
+    kept = torch.ones_like(layer) if mask is None else mask.to(layer.dtype).unsqueeze(-1).expand_as(layer)
+    count = kept.sum()
+    mean = (layer * kept).sum() / count
+    variance = (((layer - mean) * kept) ** 2).sum() / count
+    # AllenNLP's tiny value, added to the variance.
+    return (layer - mean) / torch.sqrt(variance + 1e-13)

@@ -1,0 +1,244 @@
+"""Elmo: a source becomes a model, token texts become layer outputs. Needs no spaCy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+
+import torch
+
+from .bilm.build import Modules, build_modules, named_arrays
+from .bilm.carry import CarriedState
+from .bilm.layers import ALL, MIXED, WORD_EMB, LayerChoice, LayerOutputs, layer_names, lstm_layer, resolve_layers
+from .bilm.layers import n_lstm_layers as lstm_layers_for
+from .bilm.lstm import LSTMState
+from .bilm.options import Options
+from .engine.base import Engine
+from .engine.batching import WINDOW_BATCHES, batches_by_length, windows
+from .engine.plain import PlainEngine
+from .errors import Errors
+from .weights.arrays import Weights
+from .weights.source import Source, describe, read_weights
+
+PRECISIONS = {"fp32": torch.float32, "fp64": torch.float64}
+INITIAL_STATES = ("zero", "warm", "carry")
+Sentences = Iterable[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a model is run, whatever its weights.
+
+    precision: "fp32", or "fp64" to check with; arrays come out in the same precision.
+    initial_state: "zero", "warm" or "carry".
+    max_batch_tokens: tokens that run through the LSTMs together; memory grows with it. A sentence is never
+        cut: one that is longer runs by itself.
+    RAISES: ValueError for a value that is not allowed.
+    """
+
+    precision: str = "fp32"
+    initial_state: str = "zero"
+    max_batch_tokens: int = 4096
+
+    def __post_init__(self) -> None:
+        for what, got, allowed in (
+            ("precision", self.precision, tuple(PRECISIONS)),
+            ("initial_state", self.initial_state, INITIAL_STATES),
+        ):
+            if got not in allowed:
+                raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
+        tokens = self.max_batch_tokens
+        if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
+            raise ValueError(Errors.EL038.format(name="max_batch_tokens", low=1, got=tokens))
+
+
+def load(
+    source: Source,
+    device: str = "cpu",
+    precision: str = "fp32",
+    initial_state: str = "zero",
+    max_batch_tokens: int = Settings.max_batch_tokens,
+) -> "Elmo":
+    """Read a model.
+
+    source: a folder with options.json and weights.hdf5 or weights.safetensors, one of the two files, or the
+        pair [options, weights].
+    device: where torch runs it: "cpu", "cuda", "cuda:1", ...
+    precision, initial_state, max_batch_tokens: see `Settings`.
+    RAISES: FileNotFoundError if there is no such source; ValueError if it is no biLM, or for a value that is
+        not allowed; ImportError if its format needs a package that is not installed.
+    """
+    settings = Settings(precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens)
+    checked = check_device(device)
+    return Elmo.from_weights(read_weights(source), device=checked, settings=settings, source=describe(source))
+
+
+def check_device(device: Union[str, torch.device]) -> torch.device:
+    """RAISES: ValueError if torch does not know the device, or cannot use it here."""
+    try:
+        checked = torch.device(device)
+        torch.empty(0, device=checked)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
+    return checked
+
+
+class Elmo:
+    """A biLM with its scalar mix, ready to embed sentences.
+
+    modules: see `bilm.build`. settings: see `Settings`. source: where it came from, for messages.
+    RAISES: ValueError if initial_state is "warm" and the modules have no warm state.
+    """
+
+    def __init__(self, modules: Modules, *, settings: Settings, source: str):
+        if settings.initial_state == "warm" and modules.warm_state is None:
+            raise ValueError(Errors.EL032.format(source=source))
+        self.modules = modules
+        self.settings = settings
+        self.source = source
+        self.engine: Engine = PlainEngine(bilm=modules.bilm)
+        self._carried = CarriedState()
+
+    @classmethod
+    def from_weights(
+        cls, weights: Weights, *, device: torch.device, settings: Settings, source: Optional[str] = None
+    ) -> "Elmo":
+        """A model over weights that have been read."""
+        dtype = PRECISIONS[settings.precision]
+        modules = build_modules(weights.options, weights.arrays, device=device, dtype=dtype)
+        return cls(modules, settings=settings, source=source or weights.source)
+
+    @property
+    def options(self) -> Options:
+        return self.modules.bilm.options
+
+    @property
+    def n_layers(self) -> int:
+        """Number of LSTM layers, L."""
+        return self.options.lstm.n_layers
+
+    @property
+    def layer_names(self) -> List[str]:
+        """Every layer that the model has, lowest first: word_emb, lstm_outputs1, ..., elmo."""
+        return layer_names(self.n_layers)
+
+    @property
+    def device(self) -> torch.device:
+        return self.modules.mix.gamma.device
+
+    def width(self, layer: str) -> int:
+        """Columns of a layer: P for word_emb, 2P for the others."""
+        width = self.options.lstm.projection_dim
+        return width if layer == WORD_EMB else 2 * width
+
+    def embed(self, sentences: Sentences, *, layers: LayerChoice = ALL) -> List[LayerOutputs]:
+        """Layer outputs of each tokenised sentence, in input order.
+
+        sentences: token texts, used exactly as they stand; an empty sentence gives arrays with 0 rows. Any
+            iterable. With initial_state "carry", one call is one batch, rows in the given order.
+        layers: "*" or a list of names. What is not asked for is not computed.
+        RETURNS: one LayerOutputs per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P), float32.
+        RAISES: ValueError if a sentence is not a list of str, or a layer does not exist.
+        """
+        names = resolve_layers(layers, n_layers=self.n_layers)
+        if self.settings.initial_state == "carry":
+            return self._embed_carrying(list(_checked(sentences)), names)
+        return list(self._stream(_checked(sentences), names))
+
+    def stream(self, sentences: Sentences, *, layers: LayerChoice = ALL) -> Iterator[LayerOutputs]:
+        """The same as `embed`, one sentence after the other, while the input is read a few batches ahead.
+
+        RAISES: ValueError as `embed`, and with initial_state "carry", where batches are the caller's choice.
+        """
+        if self.settings.initial_state == "carry":
+            raise ValueError(Errors.EL037)
+        names = resolve_layers(layers, n_layers=self.n_layers)
+        return self._stream(_checked(sentences), names)
+
+    def reset_state(self) -> None:
+        """Forget what initial_state "carry" has kept: the next batch starts from zeros."""
+        self._carried.reset()
+
+    def named_arrays(self) -> Dict[str, Any]:
+        """The weights under the names of `weights.arrays`, with the mix and, where there is one, the warm state."""
+        return named_arrays(self.modules)
+
+    def save(self, folder: Union[str, Path]) -> None:
+        """Write options.json and weights.safetensors, which `load` reads, into the folder."""
+        # The writer's package is needed by no one who only reads HDF5.
+        from .weights.folder import write_folder
+
+        write_folder(Path(folder), self.options, self.named_arrays())
+
+    def _stream(self, sentences: Iterable[List[str]], names: List[str]) -> Iterator[LayerOutputs]:
+        budget = self.settings.max_batch_tokens
+        for window in windows(sentences, size=len, budget=budget * WINDOW_BATCHES):
+            lengths = [len(sentence) for sentence in window]
+            results: List[LayerOutputs] = [self._empty(names)] * len(window)
+            filled = [i for i, length in enumerate(lengths) if length]
+            for batch in batches_by_length([lengths[i] for i in filled], budget=budget):
+                rows = [filled[i] for i in batch]
+                outputs, _ = self._run([window[i] for i in rows], names, self._constant_state(len(rows)))
+                for i, output in zip(rows, outputs):
+                    results[i] = output
+            yield from results
+
+    def _embed_carrying(self, sentences: List[List[str]], names: List[str]) -> List[LayerOutputs]:
+        # Rows do not see each other, so that a batch may run in parts; every row counts, an empty one too.
+        start = self._carried.take(self.modules.bilm.zero_state(len(sentences)))
+        end = LSTMState(start.hidden.clone(), start.cell.clone())
+        results: List[LayerOutputs] = [self._empty(names)] * len(sentences)
+        lengths = [len(sentence) + 2 for sentence in sentences]
+        for batch in batches_by_length(lengths, budget=self.settings.max_batch_tokens):
+            rows = torch.tensor(batch, device=self.device)
+            outputs, final = self._run([sentences[i] for i in batch], names, start.rows(rows), all_layers=True)
+            for i, output in zip(batch, outputs):
+                results[i] = output
+            if final is not None:
+                end.hidden.index_copy_(2, rows, final.hidden)
+                end.cell.index_copy_(2, rows, final.cell)
+        self._carried.put(end)
+        return results
+
+    def _run(
+        self, sentences: List[List[str]], names: List[str], state: Optional[LSTMState], *, all_layers: bool = False
+    ) -> Tuple[List[LayerOutputs], Optional[LSTMState]]:
+        n_layers = self.n_layers if all_layers else lstm_layers_for(names, n_layers=self.n_layers)
+        batch = self.engine.run(sentences, n_layers=n_layers, state=state)
+        tensors = {WORD_EMB: batch.word_emb}
+        tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
+        if MIXED in names:
+            doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
+            with torch.inference_mode():
+                tensors[MIXED] = self.modules.mix([doubled, *batch.lstm])
+        arrays = {name: tensors[name].cpu().numpy() for name in names}
+        outputs, start = [], 0
+        for sentence in sentences:
+            end = start + len(sentence)
+            # A copy, so that one kept sentence does not keep its whole batch alive.
+            rows = {name: array[start:end].copy() for name, array in arrays.items()}
+            outputs.append(LayerOutputs(rows, n_layers=self.n_layers))
+            start = end
+        return outputs, batch.state
+
+    def _constant_state(self, n_sentences: int) -> Optional[LSTMState]:
+        warm = self.modules.warm_state
+        if self.settings.initial_state != "warm" or warm is None:
+            return None
+        return LSTMState(*(part.unsqueeze(2).expand(-1, -1, n_sentences, -1) for part in warm))
+
+    def _empty(self, names: List[str]) -> LayerOutputs:
+        dtype = PRECISIONS[self.settings.precision]
+        arrays = {name: torch.empty(0, self.width(name), dtype=dtype).numpy() for name in names}
+        return LayerOutputs(arrays, n_layers=self.n_layers)
+
+
+def _checked(sentences: Sentences) -> Iterator[List[str]]:
+    for i, sentence in enumerate(sentences):
+        if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Iterable):
+            raise ValueError(Errors.EL033.format(index=i, got=repr(sentence)))
+        tokens = list(sentence)
+        for k, token in enumerate(tokens):
+            if not isinstance(token, str):
+                raise ValueError(Errors.EL034.format(token=k, sentence=i, got=repr(token)))
+        yield tokens

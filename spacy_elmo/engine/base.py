@@ -1,0 +1,34 @@
+"""The seam between what to embed and how it is computed."""
+
+from typing import List, NamedTuple, Optional, Protocol, Sequence
+
+from torch import Tensor
+
+from ..bilm.lstm import LSTMState
+
+Sentence = Sequence[str]
+
+
+class BatchOutputs(NamedTuple):
+    """A batch, flat: the tokens of all sentences one after the other, without sentence marks.
+
+    word_emb: (n_tokens, P). lstm: lstm_outputs1, ..., each (n_tokens, 2P), as many as were asked for.
+    state: of each sentence after its closing mark, hidden (2, n_layers, n_sentences, P) and cell
+        (2, n_layers, n_sentences, C); None if no LSTM ran.
+    """
+
+    word_emb: Tensor
+    lstm: List[Tensor]
+    state: Optional[LSTMState]
+
+
+class Engine(Protocol):
+    """Runs a biLM over a batch that fits into memory."""
+
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+        """Layers of a batch of tokenised sentences; one may be empty.
+
+        n_layers: LSTM layers to compute, from 0 up; what lies above is not computed.
+        state: where each sentence starts from, hidden (2, L, n_sentences, P); None: zeros.
+        """
+        ...

@@ -1,0 +1,40 @@
+"""Batches by a budget of tokens, so that memory is bounded whatever comes in."""
+
+from typing import Callable, Iterable, Iterator, List, Sequence, TypeVar
+
+T = TypeVar("T")
+
+# Sentences are sorted by length within windows of this many batches: wide enough that a batch holds
+# sentences of about one length, narrow enough that results wait for little.
+WINDOW_BATCHES = 4
+
+
+def windows(items: Iterable[T], *, size: Callable[[T], int], budget: int) -> Iterator[List[T]]:
+    """Groups of consecutive items, read lazily. A group ends with the item that fills its budget."""
+    group: List[T] = []
+    total = 0
+    for item in items:
+        group.append(item)
+        total += size(item)
+        if total >= budget:
+            yield group
+            group, total = [], 0
+    if group:
+        yield group
+
+
+def batches_by_length(lengths: Sequence[int], *, budget: int) -> Iterator[List[int]]:
+    """Indices of the sentences, longest first, in batches of at most `budget` tokens.
+
+    A sentence that is longer than the budget is a batch of its own.
+    """
+    batch: List[int] = []
+    total = 0
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and total + lengths[index] > budget:
+            yield batch
+            batch, total = [], 0
+        batch.append(index)
+        total += lengths[index]
+    if batch:
+        yield batch

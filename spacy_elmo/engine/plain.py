@@ -1,0 +1,67 @@
+"""The plain engine: the trainable modules themselves, without gradients."""
+
+import os
+from typing import List, Optional, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..bilm.bilm import BiLM
+from ..bilm.characters import CLOSING, OPENING, character_ids
+from ..bilm.lstm import LSTMState
+from .base import BatchOutputs, Sentence
+from .word_types import word_types
+
+# Word types that go through the character encoder at a time: the filters' outputs take 50 numbers a filter.
+ENCODER_BATCH = 256
+
+
+class PlainEngine:
+    """Batched PyTorch, each word type encoded once a batch. See `Engine` for the contract."""
+
+    def __init__(self, *, bilm: BiLM):
+        self.bilm = bilm
+        self._process = os.getpid()
+
+    @torch.inference_mode()
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+        self._after_fork()
+        self.bilm.eval()
+        if n_layers == 0:
+            types, index = word_types(sentences)
+            return BatchOutputs(self._encode(types).index_select(0, self._tensor(index)), [], None)
+        types, index = word_types(sentences, before=[OPENING], after=[CLOSING])
+        words = self._encode(types).index_select(0, self._tensor(index))
+        lengths = [len(sentence) + 2 for sentence in sentences]
+        layers, final = self.bilm(words, lengths, state=state, n_layers=n_layers)
+        shown = self._tensor(_without_marks(lengths))
+        return BatchOutputs(words.index_select(0, shown), [layer.index_select(0, shown) for layer in layers], final)
+
+    def _encode(self, types: List[str]) -> Tensor:
+        encoder = self.bilm.char_encoder
+        max_characters = self.bilm.options.char_cnn.max_characters_per_token
+        parts = [
+            encoder(self._tensor(character_ids(types[i : i + ENCODER_BATCH], max_characters=max_characters)))
+            for i in range(0, max(len(types), 1), ENCODER_BATCH)
+        ]
+        return torch.cat(parts)
+
+    def _tensor(self, array: "np.ndarray") -> Tensor:
+        return torch.from_numpy(array).to(self.bilm.char_encoder.embedding.weight.device)
+
+    def _after_fork(self) -> None:
+        # OpenMP's threads do not survive a fork, and waiting for them never ends (spaCy's issue 6662). In a
+        # forked worker one thread is right anyway: its siblings use the other cores.
+        if os.getpid() != self._process:
+            self._process = os.getpid()
+            torch.set_num_threads(1)
+
+
+def _without_marks(lengths: Sequence[int]) -> "np.ndarray":
+    """Rows of a flat batch that are tokens, not the marks at both ends of each sentence."""
+    ends = np.cumsum(lengths)
+    shown = np.ones(int(ends[-1]) if len(lengths) else 0, dtype=bool)
+    shown[ends - 1] = False
+    shown[ends - np.asarray(lengths, dtype=np.int64)] = False
+    return np.flatnonzero(shown)

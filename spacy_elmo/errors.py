@@ -1,0 +1,158 @@
+"""Every message that a user can meet: what was got, what is allowed, what to change."""
+
+from typing import Any, Dict, Tuple
+
+
+class _WithCodes(type):
+    """Puts the attribute's name in front of its text: `Errors.EL001` reads "[EL001] ..."."""
+
+    def __new__(mcs, name: str, bases: Tuple[type, ...], namespace: Dict[str, Any]) -> "_WithCodes":
+        coded = {
+            key: f"[{key}] {value}" if not key.startswith("_") and isinstance(value, str) else value
+            for key, value in namespace.items()
+        }
+        return super().__new__(mcs, name, bases, coded)
+
+
+class Errors(metaclass=_WithCodes):
+    # Options
+    EL001 = "{where}: unknown field '{field}'. Allowed here: {allowed}. Remove it, or correct its name{hint}."
+    EL002 = "{where}: the field '{field}' is missing. Add it: options.json of a biLM needs {needed}."
+    EL003 = "{where}: '{field}' is {got!r}, but must be {expected}."
+    EL004 = "{where}: '{field}' is {got!r}, which contradicts {other}: {rule}."
+    EL005 = "{where} is not valid JSON ({reason}). Point to the options.json that belongs to the weights."
+
+    # Finding and reading weights
+    EL010 = (
+        "No ELMo found at '{source}': it is neither a file or folder here nor a name in the catalogue "
+        "({catalogue}). {closest}"
+    )
+    EL011 = (
+        "'{name}' is published as two files that this version does not fetch by itself. Download {options} "
+        "and {weights} into one folder, and give that folder as source."
+    )
+    EL012 = (
+        "The bundled model '{name}' is not part of this version. Give `source` as a folder with options.json "
+        "and weights.hdf5 (or weights.safetensors), in the config of the component or on the command line."
+    )
+    EL013 = (
+        "The folder '{path}' holds no ELMo: it needs options.json with weights.hdf5 or weights.safetensors, "
+        "but holds {found}."
+    )
+    EL014 = (
+        "The folder '{path}' holds more than one {what} file ({found}). Give the pair of files, "
+        "[options, weights], instead of the folder."
+    )
+    EL015 = (
+        "No options file found for the weights '{path}': looked for {tried}. Put options.json beside the "
+        "weights, or give the pair [options, weights]."
+    )
+    EL016 = (
+        "'{path}' is {what}, and cannot be read as ELMo weights. Readable: HDF5 (bilm-tf, AllenNLP) and "
+        "safetensors (this package), each with its options.json."
+    )
+    EL017 = (
+        "'{path}' is a pickle, as Python and PyTorch write them. Refused, because reading a pickle can run code from the file. Give "
+        "the HDF5 or safetensors file of the same model."
+    )
+    EL018 = (
+        "'{path}' cannot be opened as HDF5: it is cut short or damaged ({reason}). It has {size:,} bytes; "
+        "compare that with where it came from, and fetch it again."
+    )
+    EL019 = (
+        "'{path}' is a valid {format} file, but not a biLM: it lacks {missing}{more}. It holds {found}. Give "
+        "the weights that belong to '{options}'."
+    )
+    EL020 = (
+        "{path}: the array '{name}' has shape {got}, but '{options}' calls for {expected}. The weights and "
+        "the options belong to different models."
+    )
+    EL021 = (
+        "{path}: the array '{name}' holds {got}, but weights must be floating-point numbers "
+        "(float16, float32 or float64)."
+    )
+    EL022 = (
+        "{path}: the array '{name}'{more} is not part of the model that '{options}' describes. The weights "
+        "and the options belong to different models."
+    )
+    EL023 = "'{path}' is cut short or damaged: {reason}. Write or fetch it again."
+    EL024 = "Reading '{path}' needs the package {package}. Install it: pip install {package}"
+    EL025 = "A pair of files as source is [options, weights]; got {got}."
+    EL026 = "No file '{path}'. {closest}"
+    EL027 = "The source must be a name, a path or a pair of paths [options, weights]; got {got}."
+
+    # Running a model
+    EL030 = "Unknown {what} {got!r}. Allowed: {allowed}."
+    EL031 = (
+        "Layer '{got}' does not exist: this model has {n_layers} LSTM layer(s), hence {allowed}. "
+        "Choose one of these."
+    )
+    EL032 = (
+        "initial_state = 'warm' needs a warm state that is stored with the weights, and '{source}' has none. "
+        "Use 'zero', or weights with a warm state."
+    )
+    EL033 = (
+        "Sentences are lists of token texts: sentence {index} is {got}. For text, tokenize first: "
+        "elmo.embed([text.split()])."
+    )
+    EL034 = "Tokens must be str: token {token} of sentence {sentence} is {got}."
+    EL035 = (
+        "The layer '{name}' was not kept. Kept: {kept}. Ask for it: `layers` of embed(), or `layers` and "
+        "`pooling_layer` in the component's config."
+    )
+    EL036 = (
+        "stack() needs word_emb and all LSTM layers, but only these were computed: {kept}. Call "
+        "embed() with layers='*'."
+    )
+    EL037 = (
+        "stream() chooses its own batches, and with initial_state = 'carry' the vectors depend on them. Call "
+        "embed() once for each batch."
+    )
+    EL038 = "'{name}' must be a whole number from {low} up; got {got!r}."
+    EL039 = (
+        "`layers` is '*' or a list of layer names; got {got!r}. To keep one layer only, write it as a list: ['elmo']."
+    )
+    EL040 = "device '{device}' cannot be used here: {reason}. Use 'cpu', or a device that torch sees."
+
+    # The pipeline component
+    EL050 = (
+        "'{name}' sets doc.tensor, and so does the enabled component '{other}': one would overwrite the "
+        "other. Set `set_tensor = false` for '{name}' (its layers stay in doc._.elmo), or disable '{other}'."
+    )
+    EL051 = (
+        "`vectors = true` needs the pooling layer on the Doc, but `set_tensor` is false and `layers` does not "
+        "keep '{layer}'. Set `set_tensor = true`, or add '{layer}' to `layers`."
+    )
+    EL052 = (
+        "`frozen = false` is not supported by this version: the biLM is used as it is and not trained. Set "
+        "`frozen = true`."
+    )
+    EL053 = (
+        "doc._.elmo holds {rows} rows, but the Doc has {tokens} tokens: it was retokenized after the "
+        "embedder ran. Run the embedder again, after the component that changes the tokens."
+    )
+    EL054 = (
+        "Two spans of `get_spans` overlap at token {token} of a Doc ('{text}'). Every token may be in at most "
+        "one span; choose another `get_spans`."
+    )
+    EL055 = "{what} has no ELMo vector to compare with: similarity needs two {got} of Docs that the embedder processed."
+    EL056 = "The saved model of '{name}' is damaged: {reason}. Save the pipeline again."
+    EL057 = (
+        "`get_spans` gave {got} lists of spans for {expected} Docs. It is called with a list of Docs and must "
+        "return one list of Spans for each."
+    )
+
+    # The command line
+    EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."
+    EL061 = "{path}, line {line}: {reason}."
+    EL062 = "'{path}' holds nothing to embed."
+    EL063 = "'{path}' is a folder; give a file name for the output, such as {path}/elmo.h5."
+    EL064 = "The folder of '{path}' does not exist. Create it, or choose another output file."
+    EL065 = "--{one} and --{other} exclude each other. Give one of them."
+
+
+class Warnings(metaclass=_WithCodes):
+    WL001 = (
+        "{path}: {count:,} of {total:,} weights are not finite (NaN or infinite), in {arrays}. Vectors made "
+        "with them will not be finite either; fetch or train the weights again."
+    )

@@ -1,0 +1,142 @@
+"""What every reader hands over: options and named arrays, checked against each other."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bilm.characters import N_IDS
+from ..bilm.options import Options
+from ..errors import Errors, Warnings
+
+Shape = Tuple[int, ...]
+Arrays = Dict[str, NDArray[np.floating]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A model as numbers.
+
+    options: what the arrays mean. arrays: by the names of `array_shapes`, floating-point.
+    source: where they were read, for messages. format: of the file.
+    """
+
+    options: Options
+    arrays: Arrays
+    source: str
+    format: str
+
+    @property
+    def n_parameters(self) -> int:
+        """Learnt numbers of the biLM: without the mix, the stored state, and the row for "no token"."""
+        shapes = encoder_shapes(self.options)
+        return sum(int(np.prod(s)) for s in shapes.values()) - self.options.char_cnn.embedding_dim
+
+    @property
+    def has_mix(self) -> bool:
+        return all(name in self.arrays for name in mix_shapes(self.options))
+
+    @property
+    def has_warm_state(self) -> bool:
+        return all(name in self.arrays for name in warm_state_shapes(self.options))
+
+
+def encoder_shapes(options: Options) -> Dict[str, Shape]:
+    """Name and shape of each array of the biLM itself. Matrices are (outputs, inputs); gates are in the order
+    input, forget, candidate, output; the forget gate's bias includes the 1 that bilm-tf adds when it runs."""
+    cnn, lstm = options.char_cnn, options.lstm
+    filters, width, cells = cnn.n_filters, lstm.projection_dim, lstm.dim
+    shapes: Dict[str, Shape] = {"char_encoder.embedding.weight": (N_IDS, cnn.embedding_dim)}
+    for i, (span, number) in enumerate(cnn.filters):
+        shapes[f"char_encoder.convolutions.{i}.weight"] = (number, cnn.embedding_dim, span)
+        shapes[f"char_encoder.convolutions.{i}.bias"] = (number,)
+    for i in range(cnn.n_highway):
+        for part in ("transform", "carry"):
+            shapes[f"char_encoder.highways.{i}.{part}.weight"] = (filters, filters)
+            shapes[f"char_encoder.highways.{i}.{part}.bias"] = (filters,)
+    if options.has_char_projection:
+        shapes["char_encoder.projection.weight"] = (width, filters)
+        shapes["char_encoder.projection.bias"] = (width,)
+    for stack in ("forward_stack", "backward_stack"):
+        for k in range(lstm.n_layers):
+            layer = f"{stack}.layers.{k}"
+            shapes[f"{layer}.input_linear.weight"] = (4 * cells, width)
+            shapes[f"{layer}.input_linear.bias"] = (4 * cells,)
+            shapes[f"{layer}.state_linear.weight"] = (4 * cells, width)
+            if lstm.has_projection:
+                shapes[f"{layer}.projection.weight"] = (width, cells)
+    return shapes
+
+
+def mix_shapes(options: Options) -> Dict[str, Shape]:
+    """The trained scalar mix, where a source has one: weights before the softmax, lowest layer first."""
+    return {"scalar_mix.weights": (options.lstm.n_layers + 1,), "scalar_mix.gamma": ()}
+
+
+def warm_state_shapes(options: Options) -> Dict[str, Shape]:
+    """The warm state, where a source has one: (direction, layer, width), forward first."""
+    lstm = options.lstm
+    return {
+        "initial_state.hidden": (2, lstm.n_layers, lstm.projection_dim),
+        "initial_state.cell": (2, lstm.n_layers, lstm.dim),
+    }
+
+
+def check_arrays(
+    arrays: Mapping[str, NDArray[np.generic]],
+    required: Mapping[str, Shape],
+    *,
+    optional: Sequence[Mapping[str, Shape]] = (),
+    path: str,
+    options_path: str,
+    format: str,
+) -> None:
+    """Hold the arrays of a file against what its options call for.
+
+    optional: groups that may be there, each as a whole or not at all.
+    RAISES: ValueError naming the first array that is missing, too many, of another shape or not floating-point.
+    """
+    groups = [required, *(group for group in optional if any(name in arrays for name in group))]
+    expected = {name: shape for group in groups for name, shape in group.items()}
+    missing = [name for name in expected if name not in arrays]
+    if missing:
+        found = _some(sorted(arrays)) or "no arrays"
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ValueError(Errors.EL019.format(
+            path=path, format=format, missing=f"the array '{missing[0]}'", more=more, found=found, options=options_path
+        ))  # fmt: skip
+    for name, array in arrays.items():
+        if name not in expected:
+            more = [other for other in arrays if other not in expected and other != name]
+            raise ValueError(Errors.EL022.format(
+                path=path, name=name, more=f" (with {len(more)} more)" if more else "", options=options_path
+            ))  # fmt: skip
+        if array.shape != expected[name]:
+            raise ValueError(Errors.EL020.format(
+                path=path, name=name, got=array.shape, options=options_path, expected=expected[name]
+            ))  # fmt: skip
+        if array.dtype not in (np.float16, np.float32, np.float64):
+            raise ValueError(Errors.EL021.format(path=path, name=name, got=array.dtype))
+
+
+def warn_if_not_finite(arrays: Mapping[str, NDArray[np.floating]], *, path: str) -> None:
+    """Count what is NaN or infinite, and warn. Files with such weights exist; they must not pass in silence."""
+    bad: Dict[str, int] = {}
+    for name, array in arrays.items():
+        # A sum is a quick screen: it is finite only if every number in it is.
+        with np.errstate(all="ignore"):
+            suspicious = not np.isfinite(array.sum(dtype=np.float64))
+        if suspicious:
+            bad[name] = int(np.count_nonzero(~np.isfinite(array)))
+    count = sum(bad.values())
+    if count:
+        total = sum(array.size for array in arrays.values())
+        text = Warnings.WL001.format(path=path, count=count, total=total, arrays=_some(list(bad)))
+        warnings.warn(text, UserWarning, stacklevel=2)
+
+
+def _some(names: List[str], most: int = 4) -> Optional[str]:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

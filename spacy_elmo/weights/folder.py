@@ -1,0 +1,96 @@
+"""Our own format: a folder with options.json and weights.safetensors, or both as bytes."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+import srsly
+from numpy.typing import NDArray
+
+from ..bilm.options import Options
+from ..errors import Errors
+from .arrays import Arrays, Weights, check_arrays, encoder_shapes, mix_shapes, warm_state_shapes, warn_if_not_finite
+from .atomic import atomic_write
+
+FORMAT = "safetensors"
+OPTIONS_NAME = "options.json"
+WEIGHTS_NAME = "weights.safetensors"
+
+# bfloat16 has no numpy dtype, and integers are no weights: both are left out, and named where they occur.
+DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
+
+
+def read_safetensors(options_path: Path, weights_path: Path) -> Weights:
+    """Weights of our folder, memory-mapped: pages are read when they are used, and shared between processes.
+
+    Writing to an array changes this process's copy of the page, never the file.
+    RAISES: ValueError if the file is damaged, no biLM, or contradicts the options.
+    """
+    options = Options.from_json(options_path.read_text("utf-8"), where=str(options_path))
+    arrays = _map_arrays(weights_path)
+    return _checked(options, arrays, path=str(weights_path), options_path=str(options_path))
+
+
+def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> None:
+    """Write options.json and weights.safetensors into the folder, which is made if need be.
+
+    Each file appears complete or not at all, and replaces one of its name; others in the folder stay.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / WEIGHTS_NAME) as temporary:
+        safetensors.numpy.save_file(dict(arrays), temporary)
+    with atomic_write(folder / OPTIONS_NAME) as temporary:
+        temporary.write_text(options.to_json(), "utf-8")
+
+
+def to_bytes(options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> bytes:
+    """Options and arrays as one string of bytes, for `from_bytes`."""
+    message = {"options": options.to_dict(), "weights": safetensors.numpy.save(dict(arrays))}
+    return bytes(srsly.msgpack_dumps(message))
+
+
+def from_bytes(data: bytes, *, where: str) -> Weights:
+    """The inverse of `to_bytes`. where: for messages. RAISES: ValueError if the bytes are damaged."""
+    try:
+        message = srsly.msgpack_loads(data)
+        arrays = safetensors.numpy.load(message["weights"])
+    except (ValueError, TypeError, LookupError, safetensors.SafetensorError) as error:
+        raise ValueError(Errors.EL023.format(path=where, reason=error)) from error
+    return _checked(Options.from_dict(message["options"], where=where), arrays, path=where, options_path=where)
+
+
+def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
+    optional = [mix_shapes(options), warm_state_shapes(options)]
+    check_arrays(
+        arrays, encoder_shapes(options), optional=optional, path=path, options_path=options_path, format=FORMAT
+    )
+    warn_if_not_finite(arrays, path=path)
+    return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
+
+
+def _map_arrays(path: Path) -> Arrays:
+    try:
+        # The library checks the header: sizes, offsets, no gaps and no overlaps. It copies what it reads for
+        # numpy, though, so the arrays themselves are views into a memory map of the same file.
+        with safetensors.safe_open(path, framework="numpy"):
+            pass
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
+    data = np.memmap(path, dtype=np.uint8, mode="c")
+    header_size = int.from_bytes(bytes(data[:8]), "little")
+    header: Dict[str, Any] = json.loads(bytes(data[8 : 8 + header_size]))
+    body = data[8 + header_size :]
+    arrays: Arrays = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        dtype = DTYPES.get(entry["dtype"])
+        if dtype is None:
+            raise ValueError(Errors.EL021.format(path=path, name=name, got=entry["dtype"]))
+        start, end = entry["data_offsets"]
+        array = np.asarray(body[start:end]).view(dtype).reshape(entry["shape"])
+        arrays[name] = array if array.flags.aligned else array.copy()
+    return arrays

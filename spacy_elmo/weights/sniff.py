@@ -1,0 +1,60 @@
+"""What a file is, by its first bytes: names lie, and downloads are renamed."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["hdf5", "safetensors", "json", "pickle", "zip", "gzip", "tar", "empty", "html", "unknown"]
+
+DESCRIPTIONS = {
+    "json": "a JSON file",
+    "zip": "a zip archive",
+    "gzip": "a gzip archive",
+    "tar": "a tar archive",
+    "empty": "an empty file",
+    "html": "a web page (a download that went wrong?)",
+    "unknown": "no known kind of weights file",
+}
+
+
+def sniff(path: Path) -> Kind:
+    """Kind of the file's content; its name is not looked at."""
+    size = path.stat().st_size
+    if size == 0:
+        return "empty"
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
+    if head.startswith(b"PK\x03\x04"):
+        return "pickle" if _is_torch_zip(path) else "zip"
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head[257:262] == b"ustar":
+        return "tar"
+    # Protocol 2 and later start with 0x80 and their number; PyTorch's old files start with such a pickle.
+    if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "pickle"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000:
+        return "safetensors"
+    text = head.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "html"
+    return "json" if text.startswith(b"{") and _is_json(path) else "unknown"
+
+
+def _is_torch_zip(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError):
+        return False
+    return True
