@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, List
 if TYPE_CHECKING:
     from .bilm.layers import LayerOutputs
     from .elmo import Elmo, load
-    from .pipeline.annotations import install_hooks
+    from .pipeline.hooks import install_hooks
 
 __version__ = "0.1.0"
 __all__ = ["Elmo", "LayerOutputs", "__version__", "install_hooks", "load"]
@@ -14,7 +14,7 @@ __all__ = ["Elmo", "LayerOutputs", "__version__", "install_hooks", "load"]
 _LAZY = {
     "Elmo": "spacy_elmo.elmo",
     "LayerOutputs": "spacy_elmo.bilm.layers",
-    "install_hooks": "spacy_elmo.pipeline.annotations",
+    "install_hooks": "spacy_elmo.pipeline.hooks",
     "load": "spacy_elmo.elmo",
 }
 

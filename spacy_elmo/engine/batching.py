@@ -1,6 +1,6 @@
 """Batches by a budget of tokens, so that memory is bounded whatever comes in."""
 
-from typing import Callable, Iterable, Iterator, List, Sequence, TypeVar
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, TypeVar
 
 T = TypeVar("T")
 
@@ -9,14 +9,19 @@ T = TypeVar("T")
 WINDOW_BATCHES = 4
 
 
-def windows(items: Iterable[T], *, size: Callable[[T], int], budget: int) -> Iterator[List[T]]:
-    """Groups of consecutive items, read lazily. A group ends with the item that fills its budget."""
+def windows(
+    items: Iterable[T], *, size: Callable[[T], int], budget: int, most: Optional[int] = None
+) -> Iterator[List[T]]:
+    """Groups of consecutive items, read lazily.
+
+    A group ends with the item that fills its budget of sizes, or that is its `most`-th.
+    """
     group: List[T] = []
     total = 0
     for item in items:
         group.append(item)
         total += size(item)
-        if total >= budget:
+        if total >= budget or len(group) == most:
             yield group
             group, total = [], 0
     if group:

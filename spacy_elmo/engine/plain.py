@@ -1,7 +1,7 @@
 """The plain engine: the trainable modules themselves, without gradients."""
 
 import os
-from typing import List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -23,6 +23,10 @@ class PlainEngine:
     def __init__(self, *, bilm: BiLM):
         self.bilm = bilm
         self._process = os.getpid()
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        # Unpickled elsewhere is not forked.
+        self.__dict__.update(state, _process=os.getpid())
 
     @torch.inference_mode()
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:

@@ -46,6 +46,14 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
         temporary.write_text(options.to_json(), "utf-8")
 
 
+def remove_folder(folder: Path) -> None:
+    """Take away what `write_folder` has written; whatever else is in the folder stays, and so does the folder then."""
+    for name in (OPTIONS_NAME, WEIGHTS_NAME):
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def to_bytes(options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> bytes:
     """Options and arrays as one string of bytes, for `from_bytes`."""
     message = {"options": options.to_dict(), "weights": safetensors.numpy.save(dict(arrays))}

@@ -1,0 +1,19 @@
+"""The architectures that configs name."""
+
+from ..elmo import Settings
+from .spans import SpanGetter
+from .wrapper import ElmoModelT, elmo_model
+
+
+def build_elmo_v1(precision: str, initial_state: str, max_batch_tokens: int, get_spans: SpanGetter) -> ElmoModelT:
+    """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
+
+    precision (str): "fp32", or "fp64" to check with.
+    initial_state (str): "zero", "warm" or "carry".
+    max_batch_tokens (int): tokens that run through the LSTMs together; memory grows with it.
+    get_spans (Callable): Docs -> for each a list of Spans to embed as sentences.
+    RETURNS (Model[List[Doc], ElmoOutput]): a model without weights.
+    RAISES (ValueError): for a value that is not allowed.
+    """
+    settings = Settings(precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens)
+    return elmo_model(settings=settings, get_spans=get_spans)

@@ -1,0 +1,74 @@
+"""What the embedder leaves on a Doc, and how it is read back: doc._.elmo, span._.elmo, token._.elmo."""
+
+from typing import Any, Dict, Optional, Sequence
+
+from spacy.tokens import Doc, Span, Token
+from thinc.api import Ops
+
+from ..bilm.layers import LayerOutputs
+from ..errors import Errors
+
+# The slot that spaCy would use for an extension of this name: `Doc.from_docs` then says which data it drops.
+# Only arrays, strings and numbers are stored: they pass through msgpack, and decode without this package.
+KEY = ("._.", "elmo", None, None)
+
+
+def annotate(
+    doc: Doc,
+    outputs: LayerOutputs,
+    *,
+    pooling_layer: str,
+    keep: Sequence[str],
+    set_tensor: bool,
+    ops: Ops,
+    layers_on_gpu: bool,
+) -> None:
+    """Write a Doc's layers to it.
+
+    keep: layers for doc._.elmo; numpy arrays, or arrays of `ops` if layers_on_gpu.
+    set_tensor: make the pooling layer doc.tensor, an array of `ops`.
+    """
+    arrays = dict(outputs.items())
+    if set_tensor:
+        doc.tensor = ops.asarray2f(arrays[pooling_layer])
+    layers = {name: ops.asarray2f(arrays[name]) if layers_on_gpu else arrays[name] for name in keep}
+    doc.user_data[KEY] = {"layers": layers, "n_layers": outputs.n_layers, "pooling_layer": pooling_layer}
+
+
+def stored(doc: Doc) -> Optional[Dict[str, Any]]:
+    """What `annotate` has left in doc.user_data, or None."""
+    data: Optional[Dict[str, Any]] = doc.user_data.get(KEY)
+    return data
+
+
+def get_doc_layers(doc: Doc) -> Optional[LayerOutputs]:
+    """doc._.elmo: the layers, each (len(doc), width), or None if the embedder has not run.
+
+    RAISES: ValueError if the Doc was retokenized since.
+    """
+    data = stored(doc)
+    if data is None:
+        return None
+    for array in data["layers"].values():
+        if array.shape[0] != len(doc):
+            raise ValueError(Errors.EL053.format(rows=array.shape[0], tokens=len(doc)))
+    return LayerOutputs(data["layers"], n_layers=data["n_layers"])
+
+
+def get_span_layers(span: Span) -> Optional[LayerOutputs]:
+    """span._.elmo: the layers, each (len(span), width), or None."""
+    layers = get_doc_layers(span.doc)
+    return None if layers is None else layers[span.start : span.end]
+
+
+def get_token_layers(token: Token) -> Optional[LayerOutputs]:
+    """token._.elmo: the layers, each (width,), or None."""
+    layers = get_doc_layers(token.doc)
+    return None if layers is None else layers[token.i]
+
+
+def install_extensions() -> None:
+    """Register the three extensions, wherever they are not there yet. May be called any number of times."""
+    for cls, getter in ((Doc, get_doc_layers), (Span, get_span_layers), (Token, get_token_layers)):
+        if not cls.has_extension("elmo"):
+            cls.set_extension("elmo", getter=getter)

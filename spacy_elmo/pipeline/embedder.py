@@ -1,0 +1,317 @@
+"""The pipeline component `elmo_embedder`."""
+
+import weakref
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+
+import srsly
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer
+
+from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name, computed_layers, resolve_layers
+from ..elmo import Elmo
+from ..engine.batching import WINDOW_BATCHES, windows
+from ..errors import Errors
+from ..models.output import ElmoOutput
+from ..models.wrapper import ElmoModelT, device_of, holder_of
+from ..weights.source import Source, describe, read_weights
+from .annotations import annotate, install_extensions
+from .hooks import install_hooks
+
+DEFAULT_CONFIG = """
+[elmo_embedder]
+source = "en_sm"
+pooling_layer = "elmo"
+layers = "*"
+frozen = true
+set_tensor = true
+vectors = false
+layers_on_gpu = false
+
+[elmo_embedder.model]
+@architectures = "spacy-elmo.Elmo.v1"
+precision = "fp32"
+initial_state = "zero"
+max_batch_tokens = 4096
+
+[elmo_embedder.model.get_spans]
+@misc = "spacy-elmo.sent_spans.v1"
+"""
+TENSOR = "doc.tensor"
+
+
+@Language.factory(
+    "elmo_embedder",
+    assigns=["doc._.elmo", "span._.elmo", "token._.elmo", TENSOR],
+    default_config=Config().from_str(DEFAULT_CONFIG)["elmo_embedder"],
+)
+def make_elmo_embedder(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], ElmoOutput],
+    source: Union[str, List[str]],
+    pooling_layer: str,
+    layers: Union[str, List[str]],
+    frozen: bool,
+    set_tensor: bool,
+    vectors: bool,
+    layers_on_gpu: bool,
+) -> "ElmoEmbedder":
+    """Make the component; see `ElmoEmbedder` for the settings."""
+    embedder = ElmoEmbedder(
+        nlp.vocab,
+        model,
+        name=name,
+        source=source,
+        pooling_layer=pooling_layer,
+        layers=layers,
+        frozen=frozen,
+        set_tensor=set_tensor,
+        vectors=vectors,
+        layers_on_gpu=layers_on_gpu,
+    )
+    embedder.belongs_to(nlp)
+    return embedder
+
+
+class ElmoEmbedder(TrainablePipe):
+    """Runs a biLM over a Doc's sentences and writes its layers to the Doc.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The Thinc model of `spacy-elmo.Elmo.v1`.
+    name (str): The component's name.
+    source (Union[str, List[str]]): Where the weights are read, once: on first use or by `initialize`. A
+        component that was saved with its weights never looks there.
+    pooling_layer (str): word_emb, lstm_outputs1, lstm_outputs2 (as many as the model has) or elmo.
+    layers (Union[str, List[str]]): Layers kept in doc._.elmo; "*" keeps all that were computed for the
+        pooling layer.
+    frozen (bool): The biLM is not trained. Must be true in this version.
+    set_tensor (bool): Make the pooling layer doc.tensor.
+    vectors (bool): Make .vector and .similarity() use the pooling layer.
+    layers_on_gpu (bool): Leave doc._.elmo on the GPU where there is one, as doc.tensor is.
+    RAISES (ValueError): for a value that is not allowed.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: ElmoModelT,
+        name: str = "elmo_embedder",
+        *,
+        source: Source,
+        pooling_layer: str = "elmo",
+        layers: LayerChoice = ALL,
+        frozen: bool = True,
+        set_tensor: bool = True,
+        vectors: bool = False,
+        layers_on_gpu: bool = False,
+    ):
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        # What is saved here would win over an edited config: all settings live in the config alone.
+        self.cfg: Dict[str, Any] = {}
+        self.source = source
+        self.pooling_layer = check_layer_name(pooling_layer, what="pooling_layer")
+        self.layers = check_layer_choice(layers)
+        self.set_tensor = set_tensor
+        self.vectors = vectors
+        self.layers_on_gpu = layers_on_gpu
+        if not frozen:
+            raise ValueError(Errors.EL052)
+        if vectors and not set_tensor and self.layers != ALL and pooling_layer not in self.layers:
+            raise ValueError(Errors.EL051.format(layer=pooling_layer))
+        self._keep: List[str] = []
+        self._pipeline = PipelineRef()
+        install_extensions()
+
+    def belongs_to(self, nlp: Language) -> None:
+        """Know the pipeline, to see who else writes doc.tensor."""
+        self._pipeline = PipelineRef(nlp)
+
+    @property
+    def elmo(self) -> Elmo:
+        """The model, whose weights are read now if they have not been.
+
+        RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`; ValueError if the model lacks a layer.
+        """
+        return holder_of(self.model).elmo or self._read(self.source)
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Embed one Doc."""
+        self._prepare()
+        return super().__call__(doc)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Embed a stream of Docs, lazily and in order.
+
+        batch_size (int): Docs to run together at most. Fewer if they are long: memory is bounded by
+            `max_batch_tokens`, not by the number of Docs.
+        """
+        error_handler = self.get_error_handler()
+        for docs in self._batches(stream, batch_size):
+            self._prepare()
+            try:
+                self.set_annotations(docs, self.predict(docs))
+            except Exception as error:
+                if len(docs) == 1 or self._carries:
+                    error_handler(self.name, self, docs, error)
+                else:
+                    # One bad Doc must not take the others along: find it by running each alone.
+                    yield from self.pipe(docs, batch_size=1)
+            else:
+                yield from docs
+
+    def predict(self, docs: Sequence[Doc]) -> ElmoOutput:
+        """Layer outputs of the Docs, which stay as they are."""
+        self._select_layers(self.elmo)
+        return self.model.predict(list(docs))
+
+    def set_annotations(self, docs: Sequence[Doc], output: ElmoOutput) -> None:
+        """Write the outputs of `predict` to the Docs."""
+        for doc, layers in zip(docs, output.docs):
+            annotate(
+                doc,
+                layers,
+                pooling_layer=self.pooling_layer,
+                keep=self._keep,
+                set_tensor=self.set_tensor,
+                ops=self.model.ops,
+                layers_on_gpu=self.layers_on_gpu,
+            )
+            if self.vectors:
+                install_hooks(doc)
+
+    def initialize(
+        self,
+        get_examples: Optional[Callable[[], Iterable[Example]]] = None,
+        *,
+        nlp: Optional[Language] = None,
+        source: Union[str, List[str], None] = None,
+    ) -> None:
+        """Read the weights, unless they are there already.
+
+        source: read these weights in place of those that the component has or would read. Set it under
+            [initialize.components.elmo_embedder] for a path that matters only before training.
+        """
+        if nlp is not None:
+            self.belongs_to(nlp)
+        if source is not None:
+            self._read(source)
+        self._prepare()
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learns nothing, because the biLM is frozen. Its own loss is 0."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        validate_examples(examples, "ElmoEmbedder.update")
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Changes nothing, because the biLM is frozen."""
+
+    def get_loss(self, examples: Iterable[Example], scores: Any) -> Tuple[float, Any]:
+        """The embedder has no loss of its own."""
+        return 0.0, []
+
+    def add_label(self, label: str) -> int:
+        """The embedder has no labels."""
+        return 0
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well; without
+        weights read so far, there is none."""
+        util.to_disk(path, {
+            "cfg": lambda p: srsly.write_json(p, self.cfg),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+            "model": self._write_model,
+        }, exclude)  # fmt: skip
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "ElmoEmbedder":
+        """Load from a folder. The weights are memory-mapped."""
+        util.from_disk(path, {
+            "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+            "model": lambda p: self._read(p) if p.is_dir() else None,
+        }, exclude)  # fmt: skip
+        return self
+
+    @property
+    def _carries(self) -> bool:
+        return holder_of(self.model).settings.initial_state == "carry"
+
+    def _batches(self, stream: Iterable[Doc], batch_size: int) -> Iterator[List[Doc]]:
+        if self._carries:
+            # What a batch is, decides over the vectors: exactly as many Docs as the caller said.
+            yield from util.minibatch(stream, size=batch_size)
+        else:
+            budget = holder_of(self.model).settings.max_batch_tokens * WINDOW_BATCHES
+            yield from windows(stream, size=len, budget=budget, most=batch_size)
+
+    def _prepare(self) -> None:
+        install_extensions()
+        if self.set_tensor:
+            other = self._pipeline.other_writer(self)
+            if other is not None:
+                raise ValueError(Errors.EL050.format(name=self.name, other=other))
+        self._select_layers(self.elmo)
+
+    def _read(self, source: Source) -> Elmo:
+        weights = read_weights(source)
+        return holder_of(self.model).fill(weights, device=device_of(self.model), source=describe(source))
+
+    def _select_layers(self, elmo: Elmo) -> None:
+        pooling = resolve_layers([self.pooling_layer], n_layers=elmo.n_layers)
+        if self.layers == ALL:
+            self._keep = computed_layers(pooling, n_layers=elmo.n_layers)
+        else:
+            self._keep = resolve_layers(self.layers, n_layers=elmo.n_layers)
+        wanted = [*self._keep, *(pooling if self.set_tensor else [])]
+        holder_of(self.model).layers = resolve_layers(wanted, n_layers=elmo.n_layers)
+
+    def _write_model(self, path: Path) -> None:
+        # Weights of an earlier save must not pass for those of this pipeline.
+        from ..weights.folder import remove_folder, write_folder
+
+        elmo = holder_of(self.model).elmo
+        if elmo is None:
+            remove_folder(path)
+        else:
+            write_folder(path, elmo.options, elmo.named_arrays())
+
+
+class PipelineRef:
+    """A weak reference to a pipeline that does not travel: pickling or copying a component leaves it behind."""
+
+    def __init__(self, nlp: Optional[Language] = None):
+        self._ref = None if nlp is None else weakref.ref(nlp)
+
+    def __reduce__(self) -> Tuple[type, Tuple[()]]:
+        return PipelineRef, ()
+
+    def other_writer(self, embedder: ElmoEmbedder) -> Optional[str]:
+        """Name of another enabled component that assigns doc.tensor, if the embedder is enabled as well."""
+        nlp = self._ref() if self._ref is not None else None
+        pipeline = [] if nlp is None else nlp.pipeline
+        if not any(pipe is embedder for _, pipe in pipeline):
+            return None
+        for name, pipe in pipeline:
+            writes = TENSOR in nlp.get_pipe_meta(name).assigns and getattr(pipe, "set_tensor", True)
+            if pipe is not embedder and writes:
+                return str(name)
+        return None
+
+
+install_extensions()
