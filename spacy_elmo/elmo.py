@@ -160,7 +160,7 @@ class Elmo:
         self._carried.reset()
 
     def named_arrays(self) -> Dict[str, Any]:
-        """The weights under the names of `weights.arrays`, with the mix and, where there is one, the warm state."""
+        """The weights by the names of `weights.arrays`, with the mix and, where there is one, the warm state."""
         return named_arrays(self.modules)
 
     def save(self, folder: Union[str, Path]) -> None:

@@ -52,8 +52,8 @@ class Errors(metaclass=_WithCodes):
         "safetensors (this package), each with its options.json."
     )
     EL017 = (
-        "'{path}' is a pickle, as Python and PyTorch write them. Refused, because reading a pickle can run code from the file. Give "
-        "the HDF5 or safetensors file of the same model."
+        "'{path}' is a pickle, as Python and PyTorch write them. Refused, because reading a pickle can run code "
+        "from the file. Give the HDF5 or safetensors file of the same model."
     )
     EL018 = (
         "'{path}' cannot be opened as HDF5: it is cut short or damaged ({reason}). It has {size:,} bytes; "
@@ -110,7 +110,8 @@ class Errors(metaclass=_WithCodes):
     )
     EL038 = "'{name}' must be a whole number from {low} up; got {got!r}."
     EL039 = (
-        "`layers` is '*' or a list of layer names; got {got!r}. To keep one layer only, write it as a list: ['elmo']."
+        "`layers` is '*' or a list of layer names; got {got!r}. To keep one layer only, write it as a list: "
+        "['elmo']."
     )
     EL040 = "device '{device}' cannot be used here: {reason}. Use 'cpu', or a device that torch sees."
 
@@ -135,7 +136,9 @@ class Errors(metaclass=_WithCodes):
         "Two spans of `get_spans` overlap at token {token} of a Doc ('{text}'). Every token may be in at most "
         "one span; choose another `get_spans`."
     )
-    EL055 = "{what} has no ELMo vector to compare with: similarity needs two {got} of Docs that the embedder processed."
+    EL055 = (
+        "{what} has no ELMo vector. Only Docs that the embedder processed, and their Spans and Tokens, have one."
+    )
     EL056 = "The saved model of '{name}' is damaged: {reason}. Save the pipeline again."
     EL057 = (
         "`get_spans` gave {got} lists of spans for {expected} Docs. It is called with a list of Docs and must "
@@ -149,6 +152,7 @@ class Errors(metaclass=_WithCodes):
     EL063 = "'{path}' is a folder; give a file name for the output, such as {path}/elmo.h5."
     EL064 = "The folder of '{path}' does not exist. Create it, or choose another output file."
     EL065 = "--{one} and --{other} exclude each other. Give one of them."
+    EL066 = "The output '{path}' is the input itself. Choose another output file."
 
 
 class Warnings(metaclass=_WithCodes):

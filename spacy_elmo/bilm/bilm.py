@@ -25,19 +25,12 @@ class BiLM(nn.Module):
     options: sizes and clips. dropout: of the inputs of each LSTM layer, in training only.
     """
 
-    def __init__(
-        self,
-        *,
-        options: Options,
-        dropout: float = 0.0,
-        device: Optional[torch.device] = None,
-        dtype: Optional[torch.dtype] = None,
-    ):
+    def __init__(self, *, options: Options, dropout: float = 0.0):
         super().__init__()
         self.options = options
-        self.char_encoder = CharEncoder(options=options, device=device, dtype=dtype)
-        self.forward_stack = LSTMStack(options=options.lstm, dropout=dropout, device=device, dtype=dtype)
-        self.backward_stack = LSTMStack(options=options.lstm, dropout=dropout, device=device, dtype=dtype)
+        self.char_encoder = CharEncoder(options=options)
+        self.forward_stack = LSTMStack(options=options.lstm, dropout=dropout)
+        self.backward_stack = LSTMStack(options=options.lstm, dropout=dropout)
 
     def forward(
         self,

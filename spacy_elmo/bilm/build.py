@@ -41,7 +41,7 @@ def build_modules(
     bilm.load_state_dict(
         {name: t for name, t in tensors.items() if not name.startswith((MIX_PREFIX, STATE_PREFIX))}, assign=True
     )
-    mix = ScalarMix(n_layers=options.lstm.n_layers + 1, device=device, dtype=dtype)
+    mix = ScalarMix(n_layers=options.lstm.n_layers + 1).to(device=device, dtype=dtype)
     trained_mix = _section(tensors, MIX_PREFIX)
     if trained_mix:
         mix.load_state_dict(trained_mix)

@@ -26,7 +26,9 @@ class CarriedState:
         if self._state is None:
             return zeros
         pairs = zip(self._state, zeros)
-        return LSTMState(*(_cat(kept[..., : zero.size(-2), :], zero[..., kept.size(-2) :, :]) for kept, zero in pairs))
+        return LSTMState(
+            *(_cat(kept[..., : zero.size(-2), :], zero[..., kept.size(-2) :, :]) for kept, zero in pairs)
+        )
 
     def put(self, state: LSTMState) -> None:
         """Keep the final state of a batch, for its rows."""

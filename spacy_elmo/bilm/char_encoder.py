@@ -1,7 +1,5 @@
 """Characters -> word_emb: convolutions, highway layers, projection (Kim et al. 2016, Peters et al. 2018)."""
 
-from typing import Optional
-
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -16,21 +14,18 @@ class CharEncoder(nn.Module):
     A token's embedding depends on nothing but its own characters.
     """
 
-    def __init__(
-        self, *, options: Options, device: Optional[torch.device] = None, dtype: Optional[torch.dtype] = None
-    ):
+    def __init__(self, *, options: Options):
         super().__init__()
         cnn = options.char_cnn
-        factory = {"device": device, "dtype": dtype}
         # Row 0 stands for "no token" and is always zero; the 261 learnt rows follow.
-        self.embedding = nn.Embedding(N_IDS, cnn.embedding_dim, padding_idx=0, **factory)
+        self.embedding = nn.Embedding(N_IDS, cnn.embedding_dim, padding_idx=0)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(cnn.embedding_dim, number, kernel_size=width, **factory) for width, number in cnn.filters
+            nn.Conv1d(cnn.embedding_dim, number, kernel_size=width) for width, number in cnn.filters
         )
         self.activation = torch.tanh if cnn.activation == "tanh" else torch.relu
-        self.highways = nn.ModuleList(Highway(dim=cnn.n_filters, **factory) for _ in range(cnn.n_highway))
+        self.highways = nn.ModuleList(Highway(dim=cnn.n_filters) for _ in range(cnn.n_highway))
         self.projection = (
-            nn.Linear(cnn.n_filters, options.lstm.projection_dim, **factory) if options.has_char_projection else None
+            nn.Linear(cnn.n_filters, options.lstm.projection_dim) if options.has_char_projection else None
         )
 
     def forward(self, character_ids: Tensor) -> Tensor:
@@ -48,12 +43,10 @@ class Highway(nn.Module):
     """g * relu(W_t x + b_t) + (1 - g) * x with g = sigmoid(W_c x + b_c): bilm-tf's reading of the carry gate,
     which is the share of the transformed value."""
 
-    def __init__(
-        self, *, dim: int, device: Optional[torch.device] = None, dtype: Optional[torch.dtype] = None
-    ):
+    def __init__(self, *, dim: int):
         super().__init__()
-        self.transform = nn.Linear(dim, dim, device=device, dtype=dtype)
-        self.carry = nn.Linear(dim, dim, device=device, dtype=dtype)
+        self.transform = nn.Linear(dim, dim)
+        self.carry = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (n, dim). RETURNS: (n, dim)."""

@@ -1,6 +1,6 @@
 """The projected LSTM of bilm-tf: clipped cell, clipped projection, residuals outside the recurrence."""
 
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -35,16 +35,12 @@ class ProjectedLSTM(nn.Module):
     bilm-tf adds 1 to the forget gate when it runs; here that 1 is part of the bias.
     """
 
-    def __init__(
-        self, *, options: LSTMOptions, device: Optional[torch.device] = None, dtype: Optional[torch.dtype] = None
-    ):
+    def __init__(self, *, options: LSTMOptions):
         super().__init__()
         width, cells = options.projection_dim, options.dim
-        self.input_linear = nn.Linear(width, 4 * cells, device=device, dtype=dtype)
-        self.state_linear = nn.Linear(width, 4 * cells, bias=False, device=device, dtype=dtype)
-        self.projection = (
-            nn.Linear(cells, width, bias=False, device=device, dtype=dtype) if options.has_projection else None
-        )
+        self.input_linear = nn.Linear(width, 4 * cells)
+        self.state_linear = nn.Linear(width, 4 * cells, bias=False)
+        self.projection = nn.Linear(cells, width, bias=False) if options.has_projection else None
         self.cell_clip = options.cell_clip
         # TensorFlow's cell clips the projection, and so does nothing where there is none.
         self.proj_clip = options.proj_clip if options.has_projection else None
@@ -92,18 +88,9 @@ class LSTMStack(nn.Module):
     residual adds the input after dropout.
     """
 
-    def __init__(
-        self,
-        *,
-        options: LSTMOptions,
-        dropout: float = 0.0,
-        device: Optional[torch.device] = None,
-        dtype: Optional[torch.dtype] = None,
-    ):
+    def __init__(self, *, options: LSTMOptions, dropout: float = 0.0):
         super().__init__()
-        self.layers = nn.ModuleList(
-            ProjectedLSTM(options=options, device=device, dtype=dtype) for _ in range(options.n_layers)
-        )
+        self.layers = nn.ModuleList(ProjectedLSTM(options=options) for _ in range(options.n_layers))
         self.dropout = dropout
         self.use_skip_connections = options.use_skip_connections
 

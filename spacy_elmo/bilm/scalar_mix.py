@@ -14,17 +14,10 @@ class ScalarMix(nn.Module):
         whole batch, as AllenNLP's ScalarMix does; results then depend on the batch.
     """
 
-    def __init__(
-        self,
-        *,
-        n_layers: int,
-        layer_norm: bool = False,
-        device: Optional[torch.device] = None,
-        dtype: Optional[torch.dtype] = None,
-    ):
+    def __init__(self, *, n_layers: int, layer_norm: bool = False):
         super().__init__()
-        self.weights = nn.Parameter(torch.zeros(n_layers, device=device, dtype=dtype))
-        self.gamma = nn.Parameter(torch.ones((), device=device, dtype=dtype))
+        self.weights = nn.Parameter(torch.zeros(n_layers))
+        self.gamma = nn.Parameter(torch.ones(()))
         self.layer_norm = layer_norm
 
     def forward(self, layers: Sequence[Tensor], mask: Optional[Tensor] = None) -> Tensor:

@@ -33,14 +33,16 @@ class PlainEngine:
         self._after_fork()
         self.bilm.eval()
         if n_layers == 0:
-            types, index = word_types(sentences)
-            return BatchOutputs(self._encode(types).index_select(0, self._tensor(index)), [], None)
-        types, index = word_types(sentences, before=[OPENING], after=[CLOSING])
-        words = self._encode(types).index_select(0, self._tensor(index))
+            types, numbers = word_types(sentences)
+            return BatchOutputs(self._encode(types).index_select(0, self._tensor(numbers)), [], None)
+        types, numbers = word_types(sentences, before=[OPENING], after=[CLOSING])
+        words = self._encode(types).index_select(0, self._tensor(numbers))
         lengths = [len(sentence) + 2 for sentence in sentences]
         layers, final = self.bilm(words, lengths, state=state, n_layers=n_layers)
         shown = self._tensor(_without_marks(lengths))
-        return BatchOutputs(words.index_select(0, shown), [layer.index_select(0, shown) for layer in layers], final)
+        return BatchOutputs(
+            words.index_select(0, shown), [layer.index_select(0, shown) for layer in layers], final
+        )
 
     def _encode(self, types: List[str]) -> Tensor:
         encoder = self.bilm.char_encoder

@@ -1,6 +1,6 @@
 """Elmo as a Thinc model: Docs in, layer outputs out. The weights may come later than the model."""
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 import torch
@@ -57,8 +57,8 @@ def holder_of(model: ElmoModelT) -> ElmoHolder:
 
 def device_of(model: ElmoModelT) -> torch.device:
     """Where the model's modules belong: the GPU if Thinc uses one, else the CPU."""
-    device: torch.device = model.shims[0].device
-    return device
+    shim = cast(PyTorchShim, model.shims[0])
+    return cast(torch.device, shim.device)
 
 
 def forward(model: ElmoModelT, docs: List[Doc], is_train: bool) -> Tuple[ElmoOutput, Callable[[Any], List[Doc]]]:
@@ -102,7 +102,11 @@ def _check_overlap(doc: Doc, rows: Sequence[NDArray[np.int64]]) -> None:
 
 
 def _place(
-    elmo: Elmo, n_tokens: int, rows: Sequence[NDArray[np.int64]], outputs: List[LayerOutputs], layers: Sequence[str]
+    elmo: Elmo,
+    n_tokens: int,
+    rows: Sequence[NDArray[np.int64]],
+    outputs: List[LayerOutputs],
+    layers: Sequence[str],
 ) -> LayerOutputs:
     """The outputs of a Doc's spans as one array a layer, a row for each token."""
     if len(rows) == 1 and len(rows[0]) == n_tokens:

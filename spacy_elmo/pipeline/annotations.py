@@ -1,6 +1,6 @@
 """What the embedder leaves on a Doc, and how it is read back: doc._.elmo, span._.elmo, token._.elmo."""
 
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence, Tuple, cast
 
 from spacy.tokens import Doc, Span, Token
 from thinc.api import Ops
@@ -10,7 +10,7 @@ from ..errors import Errors
 
 # The slot that spaCy would use for an extension of this name: `Doc.from_docs` then says which data it drops.
 # Only arrays, strings and numbers are stored: they pass through msgpack, and decode without this package.
-KEY = ("._.", "elmo", None, None)
+KEY: Any = ("._.", "elmo", None, None)
 
 
 def annotate(
@@ -28,9 +28,9 @@ def annotate(
     keep: layers for doc._.elmo; numpy arrays, or arrays of `ops` if layers_on_gpu.
     set_tensor: make the pooling layer doc.tensor, an array of `ops`.
     """
-    arrays = dict(outputs.items())
+    arrays: Dict[str, Any] = dict(outputs.items())
     if set_tensor:
-        doc.tensor = ops.asarray2f(arrays[pooling_layer])
+        doc.tensor = cast(Any, ops.asarray2f(arrays[pooling_layer]))
     layers = {name: ops.asarray2f(arrays[name]) if layers_on_gpu else arrays[name] for name in keep}
     doc.user_data[KEY] = {"layers": layers, "n_layers": outputs.n_layers, "pooling_layer": pooling_layer}
 
@@ -69,6 +69,9 @@ def get_token_layers(token: Token) -> Optional[LayerOutputs]:
 
 def install_extensions() -> None:
     """Register the three extensions, wherever they are not there yet. May be called any number of times."""
-    for cls, getter in ((Doc, get_doc_layers), (Span, get_span_layers), (Token, get_token_layers)):
+    getters: Tuple[Tuple[Any, Any], ...] = (
+        (Doc, get_doc_layers), (Span, get_span_layers), (Token, get_token_layers)
+    )  # fmt: skip
+    for cls, getter in getters:
         if not cls.has_extension("elmo"):
             cls.set_extension("elmo", getter=getter)

@@ -1,8 +1,7 @@
 """The pipeline component `elmo_embedder`."""
 
-import weakref
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, cast
 
 import srsly
 from spacy import util
@@ -21,6 +20,7 @@ from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, device_of, holder_of
 from ..weights.source import Source, describe, read_weights
 from .annotations import annotate, install_extensions
+from .conflicts import TENSOR, PipelineRef
 from .hooks import install_hooks
 
 DEFAULT_CONFIG = """
@@ -42,7 +42,6 @@ max_batch_tokens = 4096
 [elmo_embedder.model.get_spans]
 @misc = "spacy-elmo.sent_spans.v1"
 """
-TENSOR = "doc.tensor"
 
 
 @Language.factory(
@@ -145,7 +144,7 @@ class ElmoEmbedder(TrainablePipe):
     def __call__(self, doc: Doc) -> Doc:
         """Embed one Doc."""
         self._prepare()
-        return super().__call__(doc)
+        return cast(Doc, super().__call__(doc))
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Embed a stream of Docs, lazily and in order.
@@ -233,19 +232,21 @@ class ElmoEmbedder(TrainablePipe):
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well; without
         weights read so far, there is none."""
-        util.to_disk(path, {
+        writers: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: srsly.write_json(p, self.cfg),
             "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
             "model": self._write_model,
-        }, exclude)  # fmt: skip
+        }
+        util.to_disk(path, writers, exclude)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "ElmoEmbedder":
         """Load from a folder. The weights are memory-mapped."""
-        util.from_disk(path, {
+        readers: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
             "model": lambda p: self._read(p) if p.is_dir() else None,
-        }, exclude)  # fmt: skip
+        }
+        util.from_disk(path, readers, exclude)
         return self
 
     @property
@@ -290,28 +291,6 @@ class ElmoEmbedder(TrainablePipe):
             remove_folder(path)
         else:
             write_folder(path, elmo.options, elmo.named_arrays())
-
-
-class PipelineRef:
-    """A weak reference to a pipeline that does not travel: pickling or copying a component leaves it behind."""
-
-    def __init__(self, nlp: Optional[Language] = None):
-        self._ref = None if nlp is None else weakref.ref(nlp)
-
-    def __reduce__(self) -> Tuple[type, Tuple[()]]:
-        return PipelineRef, ()
-
-    def other_writer(self, embedder: ElmoEmbedder) -> Optional[str]:
-        """Name of another enabled component that assigns doc.tensor, if the embedder is enabled as well."""
-        nlp = self._ref() if self._ref is not None else None
-        pipeline = [] if nlp is None else nlp.pipeline
-        if not any(pipe is embedder for _, pipe in pipeline):
-            return None
-        for name, pipe in pipeline:
-            writes = TENSOR in nlp.get_pipe_meta(name).assigns and getattr(pipe, "set_tensor", True)
-            if pipe is not embedder and writes:
-                return str(name)
-        return None
 
 
 install_extensions()

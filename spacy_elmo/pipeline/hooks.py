@@ -1,4 +1,5 @@
-"""spaCy's .vector and .similarity on the pooling layer. Module-level functions: a Doc is pickled with its hooks."""
+"""spaCy's .vector and .similarity on the pooling layer. All functions are module-level, because a Doc is pickled
+with its hooks."""
 
 from typing import Any, Union
 
@@ -41,7 +42,7 @@ def pooled_vector(container: Container) -> Any:
     doc = _doc(container)
     rows = _pooling_rows(doc)
     if rows is None:
-        raise ValueError(Errors.EL055.format(what=_name(container), got="objects"))
+        raise ValueError(Errors.EL055.format(what=_name(container)))
     if isinstance(container, Token):
         return rows[container.i]
     index = [token.i for token in container if not token.is_space]
@@ -61,7 +62,7 @@ def similarity(container: Container, other: Any) -> float:
     RAISES: ValueError for anything else.
     """
     if not isinstance(other, (Doc, Span, Token)) or not has_vector(other):
-        raise ValueError(Errors.EL055.format(what=_name(other), got="Docs, Spans or Tokens"))
+        raise ValueError(Errors.EL055.format(what=_name(other)))
     one, two = pooled_vector(container), pooled_vector(other)
     norms = vector_norm(container) * vector_norm(other)
     return float((one * two).sum()) / norms if norms else 0.0

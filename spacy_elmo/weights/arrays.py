@@ -105,13 +105,14 @@ def check_arrays(
         found = _some(sorted(arrays)) or "no arrays"
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ValueError(Errors.EL019.format(
-            path=path, format=format, missing=f"the array '{missing[0]}'", more=more, found=found, options=options_path
+            path=path, format=format, options=options_path, found=found, more=more,
+            missing=f"the array '{missing[0]}'",
         ))  # fmt: skip
     for name, array in arrays.items():
         if name not in expected:
-            more = [other for other in arrays if other not in expected and other != name]
+            others = len(arrays.keys() - expected.keys()) - 1
             raise ValueError(Errors.EL022.format(
-                path=path, name=name, more=f" (with {len(more)} more)" if more else "", options=options_path
+                path=path, name=name, more=f" (with {others} more)" if others else "", options=options_path
             ))  # fmt: skip
         if array.shape != expected[name]:
             raise ValueError(Errors.EL020.format(

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from ..bilm.options import Options
 from ..errors import Errors
-from .arrays import Arrays, Weights, check_arrays, encoder_shapes, mix_shapes, warm_state_shapes, warn_if_not_finite
+from .arrays import (
+    Arrays,
+    Weights,
+    check_arrays,
+    encoder_shapes,
+    mix_shapes,
+    warm_state_shapes,
+    warn_if_not_finite,
+)
 from .atomic import atomic_write
 
 FORMAT = "safetensors"
@@ -47,7 +55,7 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
 
 
 def remove_folder(folder: Path) -> None:
-    """Take away what `write_folder` has written; whatever else is in the folder stays, and so does the folder then."""
+    """Take away what `write_folder` has written. If anything else is in the folder, it stays."""
     for name in (OPTIONS_NAME, WEIGHTS_NAME):
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):

@@ -30,7 +30,9 @@ def read_hdf5(options_path: Path, weights_path: Path) -> Weights:
     embedding = arrays.get("char_embed")
     if embedding is not None and embedding.ndim == 2 and len(embedding) == N_IDS:
         arrays["char_embed"] = embedding[1:]
-    check_arrays(arrays, hdf5_shapes(options), path=str(weights_path), options_path=str(options_path), format=FORMAT)
+    check_arrays(
+        arrays, hdf5_shapes(options), path=str(weights_path), options_path=str(options_path), format=FORMAT
+    )
     warn_if_not_finite(arrays, path=str(weights_path))
     return Weights(options=options, arrays=_convert(arrays, options), source=str(weights_path), format=FORMAT)
 

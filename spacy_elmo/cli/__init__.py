@@ -1,0 +1,54 @@
+"""The `spacy-elmo` command: one file a command, a typer function around a plain one."""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Optional
+
+import typer
+
+from .. import __version__
+from .embed import embed_cli
+from .info import info_cli
+
+app = typer.Typer(
+    name="spacy-elmo",
+    help="ELMo for spaCy: embed text, look into models.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Its panels would fold the messages, which are meant to be searched for and copied.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("embed")(embed_cli)
+app.command("info")(info_cli)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point. What a user did wrong is one message and exit status 1, not a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except (ValueError, OSError, ImportError) as error:
+        typer.echo(f"spacy-elmo: {error}", err=True)
+        sys.exit(1)
+
+
+def _terminate(number: int, frame: Optional[FrameType]) -> None:
+    # As an exception, so that temporary files are removed on the way out.
+    sys.exit(128 + number)

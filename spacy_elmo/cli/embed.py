@@ -1,0 +1,202 @@
+"""`spacy-elmo embed`: a file of sentences -> an HDF5 file of layers, laid out as `allennlp elmo` wrote it."""
+
+import json
+import time
+from collections import deque
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
+
+from rich.console import Console
+from typer import Argument, Option
+
+from ..errors import Errors
+from ..weights.atomic import atomic_write
+from .inputs import InputSentence, read_sentences
+from .progress import ProgressBar
+
+if TYPE_CHECKING:
+    from ..bilm.layers import LayerOutputs
+    from ..elmo import Elmo
+
+# The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
+CARRY_BATCH = 64
+
+SOURCE_HELP = "The model: a folder or a weights file; or twice: the options file, the weights file."
+LAYERS_HELP = "Layers to write, as word_emb,lstm_outputs2 or elmo; * for word_emb and all LSTM layers."
+LANG_HELP = (
+    "Split raw text by spaCy's tokenizer of this language. Without it, lines of a .txt are split at blanks, and "
+    "texts of a .jsonl by the tokenizer of 'en'."
+)
+
+
+class Summary(NamedTuple):
+    """What `embed` has done. seconds: without loading the model."""
+
+    n_sentences: int
+    n_tokens: int
+    seconds: float
+
+
+def embed_cli(
+    input_path: Annotated[Path, Argument(metavar="INPUT", help="A .txt, .jsonl, .conllu or .spacy file.")],
+    source: Annotated[List[str], Option("--source", "-s", help=SOURCE_HELP)],
+    output: Annotated[Path, Option("--output", "-o", help="The HDF5 file to write.")],
+    layers: Annotated[str, Option(help=LAYERS_HELP)] = "*",
+    average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
+    top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
+    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
+    initial_state: Annotated[str, Option(help="zero, warm or carry.")] = "zero",
+    batch_size: Annotated[int, Option(min=1, help="Sentences per batch, where state is carried.")] = CARRY_BATCH,
+    max_batch_tokens: Annotated[Optional[int], Option(min=1, help="Tokens that run together.")] = None,
+    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+) -> None:
+    """Embed a file of sentences with ELMo.
+
+    Writes the datasets "0", "1", ..., one a sentence and (L+1, n, 2P) each: word_emb twice side by side, then the
+    LSTM layers; and sentence_to_index, JSON from each sentence to its number.
+    """
+    if average and top:
+        raise ValueError(Errors.EL065.format(one="average", other="top"))
+    console = Console(stderr=True, quiet=quiet)
+    with ProgressBar(console) as progress:
+        summary = embed(
+            input_path,
+            source[0] if len(source) == 1 else source,
+            output,
+            layers=layers if layers == "*" else [name.strip() for name in layers.split(",")],
+            reduce="average" if average else "top" if top else None,
+            lang=lang,
+            initial_state=initial_state,
+            batch_size=batch_size,
+            max_batch_tokens=max_batch_tokens,
+            device=device,
+            forget_sentences=forget_sentences,
+            report=progress,
+        )
+    console.print(
+        f"Wrote {summary.n_sentences:,} sentences, {summary.n_tokens:,} tokens to {output} "
+        f"({summary.n_tokens / max(summary.seconds, 1e-9):,.0f} tokens/s)",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def embed(
+    input_path: Path,
+    source: Any,
+    output: Path,
+    *,
+    layers: Any = "*",
+    reduce: Optional[str] = None,
+    lang: Optional[str] = None,
+    initial_state: str = "zero",
+    batch_size: int = CARRY_BATCH,
+    max_batch_tokens: Optional[int] = None,
+    device: str = "cpu",
+    forget_sentences: bool = False,
+    report: Callable[[float, int], None] = lambda done, n_tokens: None,
+) -> Summary:
+    """Embed the sentences of a file into an HDF5 file, which appears when it is complete.
+
+    layers: "*" or names. reduce: None for (n_layers, n, 2P) a sentence; "average" over these layers or the
+        "top" one for (n, 2P). batch_size: sentences per batch with initial_state "carry".
+    report: called with the share of the input that is done and the tokens so far.
+    RAISES: FileNotFoundError or ValueError for input, source, output or settings that will not do.
+    """
+    import h5py
+
+    from ..elmo import Settings, load
+
+    _check_output(output, input_path)
+    sentences = read_sentences(input_path, lang=lang)
+    budget = Settings.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
+    elmo = load(source, device=device, initial_state=initial_state, max_batch_tokens=budget)
+    names = _layers_to_write(elmo, layers, reduce)
+    sentence_to_index: Dict[str, str] = {}
+    start, number, n_tokens = time.perf_counter(), 0, 0
+    with atomic_write(output) as temporary, h5py.File(temporary, "w") as file:
+        for sentence, outputs in _embedded(elmo, sentences, names, batch_size):
+            key = str(number)
+            file.create_dataset(key, data=_as_array(elmo, sentence, outputs, names, reduce), dtype="float32")
+            sentence_to_index[sentence.text] = key
+            number += 1
+            n_tokens += len(sentence.tokens)
+            report(sentence.done, n_tokens)
+        if not number:
+            raise ValueError(Errors.EL062.format(path=input_path))
+        file.attrs["layers"] = json.dumps(names)
+        if not forget_sentences:
+            text = json.dumps(sentence_to_index)
+            file.create_dataset("sentence_to_index", (1,), dtype=h5py.string_dtype())[0] = text
+    return Summary(number, n_tokens, time.perf_counter() - start)
+
+
+def _check_output(output: Path, input_path: Path) -> None:
+    if output.is_dir():
+        raise ValueError(Errors.EL063.format(path=output))
+    if not output.parent.is_dir():
+        raise FileNotFoundError(Errors.EL064.format(path=output))
+    if output.exists() and input_path.exists() and output.samefile(input_path):
+        raise ValueError(Errors.EL066.format(path=output))
+
+
+def _layers_to_write(elmo: "Elmo", layers: Any, reduce: Optional[str]) -> List[str]:
+    from ..bilm.layers import MIXED, lstm_layer, resolve_layers
+
+    if reduce == "top":
+        return [lstm_layer(elmo.n_layers)]
+    names = resolve_layers(layers, n_layers=elmo.n_layers)
+    return [name for name in names if name != MIXED] if layers == "*" else names
+
+
+def _embedded(
+    elmo: "Elmo", sentences: Iterable[InputSentence], names: List[str], batch_size: int
+) -> Iterator[Tuple[InputSentence, "LayerOutputs"]]:
+    if elmo.settings.initial_state == "carry":
+        from spacy.util import minibatch
+
+        for batch in minibatch(sentences, size=batch_size):
+            yield from zip(batch, elmo.embed([sentence.visible for sentence in batch], layers=names))
+        return
+    # The model reads ahead: sentences wait here until their outputs come.
+    waiting: Deque[InputSentence] = deque()
+
+    def tokens() -> Iterator[Any]:
+        for sentence in sentences:
+            waiting.append(sentence)
+            yield sentence.visible
+
+    for outputs in elmo.stream(tokens(), layers=names):
+        yield waiting.popleft(), outputs
+
+
+def _as_array(
+    elmo: "Elmo", sentence: InputSentence, outputs: "LayerOutputs", names: List[str], reduce: Optional[str]
+) -> Any:
+    import numpy as np
+
+    from ..bilm.layers import stack_layers
+
+    width = elmo.width(elmo.layer_names[-1])
+    array = stack_layers([getattr(outputs, name) for name in names], width=width)
+    if len(sentence.rows) < len(sentence.tokens):
+        full = np.zeros((len(array), len(sentence.tokens), width), dtype=array.dtype)
+        full[:, sentence.rows] = array
+        array = full
+    return array[0] if reduce == "top" else array.mean(axis=0) if reduce == "average" else array

@@ -1,0 +1,84 @@
+"""`spacy-elmo info`: what a model is and what is inside its files."""
+
+import json
+from typing import Annotated, Any, Dict, List
+
+import typer
+
+SOURCE_HELP = "A folder or a weights file; or two: the options file, the weights file."
+
+
+def info_cli(
+    source: Annotated[List[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print a model's options, sizes, number of parameters and arrays."""
+    facts = info(source[0] if len(source) == 1 else source)
+    typer.echo(json.dumps(facts, indent=2) if as_json else _as_text(facts))
+
+
+def info(source: Any) -> Dict[str, Any]:
+    """Facts of a source, as JSON data.
+
+    RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`.
+    """
+    import numpy as np
+
+    from ..weights.source import read_weights
+
+    weights = read_weights(source)
+    mix = None
+    if weights.has_mix:
+        raw = weights.arrays["scalar_mix.weights"].astype(np.float64)
+        shares = np.exp(raw - raw.max())
+        mix = {
+            "shares": [round(float(share), 6) for share in shares / shares.sum()],
+            "gamma": float(weights.arrays["scalar_mix.gamma"]),
+        }
+    return {
+        "source": weights.source,
+        "format": weights.format,
+        "options": weights.options.to_dict(),
+        "n_parameters": weights.n_parameters,
+        "bytes": sum(array.nbytes for array in weights.arrays.values()),
+        "scalar_mix": mix,
+        "warm_state": weights.has_warm_state,
+        "arrays": {name: [str(a.dtype), list(a.shape)] for name, a in weights.arrays.items()},
+    }
+
+
+def _as_text(facts: Dict[str, Any]) -> str:
+    options = facts["options"]
+    lstm, cnn = options["lstm"], options["char_cnn"]
+    training = {name: value for name, value in options.items() if name not in ("lstm", "char_cnn")}
+    mix = facts["scalar_mix"]
+    rows = [
+        ("source", facts["source"]),
+        ("format", facts["format"]),
+        ("parameters", f"{facts['n_parameters']:,}"),
+        ("bytes of arrays", f"{facts['bytes']:,}"),
+        (
+            "LSTM layers",
+            f"{lstm['n_layers']} in each direction, skip connections: {_yes(lstm['use_skip_connections'])}",
+        ),
+        ("cell, projection", f"{lstm['dim']}, {lstm['projection_dim']}"),
+        ("clips (cell, projection)", f"{lstm['cell_clip']}, {lstm['proj_clip']}"),
+        ("layer widths", f"word_emb {lstm['projection_dim']}, all others {2 * lstm['projection_dim']}"),
+        ("characters", f"{cnn['max_characters_per_token']} a token, {cnn['embedding']['dim']} numbers each"),
+        ("filters", ", ".join(f"{number} of width {width}" for width, number in cnn["filters"])),
+        ("activation, highways", f"{cnn['activation']}, {cnn['n_highway']}"),
+        (
+            "scalar mix",
+            f"shares {mix['shares']}, gamma {mix['gamma']}" if mix else "none stored: all layers alike",
+        ),
+        ("warm state", _yes(facts["warm_state"])),
+        ("training options", json.dumps(training) if training else "none"),
+    ]
+    lines = [f"{name:<26}{value}" for name, value in rows]
+    lines.append(f"{len(facts['arrays'])} arrays")
+    lines += [f"  {dtype:<9}{shape!s:<18}{name}" for name, (dtype, shape) in facts["arrays"].items()]
+    return "\n".join(lines)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

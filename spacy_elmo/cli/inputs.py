@@ -1,0 +1,146 @@
+"""What `embed` reads: .txt, .jsonl, .conllu and .spacy files, as a stream of tokenised sentences."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+from ..errors import Errors
+
+Tokenizer = Callable[[str], List[str]]
+
+
+@dataclass(frozen=True)
+class InputSentence:
+    """One sentence of the input.
+
+    text: as it stands in the input; the key under which the output's index finds it.
+    tokens: all its tokens. done: share of the input that ends with this sentence, 0 to 1.
+    """
+
+    text: str
+    tokens: List[str]
+    done: float
+
+    @property
+    def rows(self) -> List[int]:
+        """Tokens that the biLM sees. It was trained without whitespace tokens, which spaCy makes."""
+        return [i for i, token in enumerate(self.tokens) if not token.isspace()]
+
+    @property
+    def visible(self) -> List[str]:
+        """The texts of `rows`."""
+        return [self.tokens[i] for i in self.rows]
+
+
+def read_sentences(path: Path, *, lang: Optional[str] = None) -> Iterator[InputSentence]:
+    """The sentences of a file, in order; the kind of file is told by its ending.
+
+    .txt: a sentence a line, tokens split at blanks, or by the tokenizer of `lang`.
+    .jsonl: {"tokens": [...]} or {"text": ...} a line; texts are split by the tokenizer of `lang` (default "en").
+    .conllu: the words of each sentence. .spacy: each Doc's sentences where they are set, else the whole Doc.
+    RAISES: FileNotFoundError; ValueError for another ending, or, once it is reached, for a bad line.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(Errors.EL026.format(path=path, closest="Give a file to embed."))
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        raise ValueError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=", ".join(_READERS)))
+    return reader(path, lang)
+
+
+def _read_txt(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
+    tokenize = str.split if lang is None else _tokenizer(lang)
+    for _, line, done in _lines(path):
+        yield InputSentence(line.strip(), tokenize(line.strip()), done)
+
+
+def _read_jsonl(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
+    tokenize: Optional[Tokenizer] = None
+    for number, line, done in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise _bad_line(path, number, f"not JSON ({error})") from error
+        tokens = record.get("tokens") if isinstance(record, dict) else None
+        text = record.get("text") if isinstance(record, dict) else None
+        if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+            yield InputSentence(" ".join(tokens), tokens, done)
+        elif tokens is None and isinstance(text, str):
+            tokenize = tokenize or _tokenizer(lang or "en")
+            yield InputSentence(text, tokenize(text), done)
+        else:
+            raise _bad_line(path, number, 'neither {"tokens": [texts]} nor {"text": text}')
+
+
+def _read_conllu(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
+    words: List[str] = []
+    done = 0.0
+    for number, line, done in _lines(path):
+        if not line.strip():
+            if words:
+                yield InputSentence(" ".join(words), words, done)
+            words = []
+        elif not line.startswith("#"):
+            columns = line.split("\t")
+            if len(columns) != 10:
+                raise _bad_line(path, number, f"{len(columns)} columns, but CoNLL-U has 10, separated by tabs")
+            # Surface tokens (3-4) and empty nodes (5.1) are no words of the sentence.
+            if columns[0].isdigit():
+                words.append(columns[1])
+            elif not columns[0].replace("-", "").replace(".", "").isdigit():
+                raise _bad_line(path, number, f"'{columns[0]}' is no word number")
+    if words:
+        yield InputSentence(" ".join(words), words, done)
+
+
+def _read_spacy(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
+    import zlib
+
+    from spacy.tokens import DocBin
+    from spacy.vocab import Vocab
+
+    from ..models.spans import sent_spans
+
+    try:
+        docs = DocBin().from_disk(path)
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise ValueError(Errors.EL023.format(path=path, reason=f"no DocBin ({error})")) from error
+    for number, doc in enumerate(docs.get_docs(Vocab()), start=1):
+        for span in sent_spans([doc])[0]:
+            yield InputSentence(span.text, [token.text for token in span], number / len(docs))
+
+
+_READERS: Dict[str, Callable[[Path, Optional[str]], Iterator[InputSentence]]] = {
+    ".txt": _read_txt,
+    ".jsonl": _read_jsonl,
+    ".conllu": _read_conllu,
+    ".spacy": _read_spacy,
+}
+
+
+def _tokenizer(lang: str) -> Tokenizer:
+    import spacy
+
+    tokenizer = spacy.blank(lang).tokenizer
+    return lambda text: [token.text for token in tokenizer(text)]
+
+
+def _lines(path: Path) -> Iterator[Tuple[int, str, float]]:
+    """(number from 1, text without its line end, share of the file read). Only a line feed ends a line:
+    the other separators that Unicode knows occur inside sentences."""
+    size, read = path.stat().st_size, 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            read += len(line)
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise _bad_line(path, number, f"not UTF-8 ({error.reason} at byte {error.start})") from error
+            yield number, text.rstrip("\r\n"), read / size
+
+
+def _bad_line(path: Path, number: int, reason: str) -> ValueError:
+    return ValueError(Errors.EL061.format(path=path, line=number, reason=reason))

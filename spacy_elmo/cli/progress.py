@@ -1,0 +1,30 @@
+"""A progress bar with tokens per second."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+
+class ProgressBar:
+    """A bar on the console, fed with (share done, tokens so far)."""
+
+    def __init__(self, console: Console):
+        self._progress = Progress(
+            TextColumn("embedding"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(), console=console, transient=True, disable=console.quiet,
+        )  # fmt: skip
+        self._start = time.perf_counter()
+
+    def __enter__(self) -> "ProgressBar":
+        self._progress.start()
+        self._task = self._progress.add_task("", total=1.0, speed="")
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._progress.stop()
+
+    def __call__(self, done: float, n_tokens: int) -> None:
+        speed = n_tokens / max(time.perf_counter() - self._start, 1e-9)
+        self._progress.update(self._task, completed=done, speed=f"{speed:,.0f} tokens/s")
