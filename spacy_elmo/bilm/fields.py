@@ -26,8 +26,7 @@ class Fields:
         value = self.data.get(name)
         if value is None:
             if default is REQUIRED:
-                needed = f"'{self.path}{name}'"
-                raise ValueError(Errors.EL002.format(where=self.where, field=self.path + name, needed=needed))
+                raise ValueError(Errors.EL002.format(where=self.where, field=self.path + name))
             return default
         return value
 

@@ -12,13 +12,17 @@ WINDOW_BATCHES = 4
 def windows(
     items: Iterable[T], *, size: Callable[[T], int], budget: int, most: Optional[int] = None
 ) -> Iterator[List[T]]:
-    """Groups of consecutive items, read lazily.
+    """Groups of consecutive items whose sizes add up to `budget` at most, read lazily.
 
-    A group ends with the item that fills its budget of sizes, or that is its `most`-th.
+    An item beyond the budget is a group of its own. most: items in a group; a group that has them waits for no
+    further item.
     """
     group: List[T] = []
     total = 0
     for item in items:
+        if group and total + size(item) > budget:
+            yield group
+            group, total = [], 0
         group.append(item)
         total += size(item)
         if total >= budget or len(group) == most:

@@ -13,7 +13,7 @@ from ..bilm.lstm import LSTMState
 from .base import BatchOutputs, Sentence
 from .word_types import word_types
 
-# Word types that go through the character encoder at a time: the filters' outputs take 50 numbers a filter.
+# Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.
 ENCODER_BATCH = 256
 
 
@@ -45,12 +45,14 @@ class PlainEngine:
         )
 
     def _encode(self, types: List[str]) -> Tensor:
-        encoder = self.bilm.char_encoder
         max_characters = self.bilm.options.char_cnn.max_characters_per_token
-        parts = [
-            encoder(self._tensor(character_ids(types[i : i + ENCODER_BATCH], max_characters=max_characters)))
-            for i in range(0, max(len(types), 1), ENCODER_BATCH)
-        ]
+        parts = []
+        for start in range(0, max(len(types), 1), ENCODER_BATCH):
+            part = types[start : start + ENCODER_BATCH]
+            # The convolution compiles a kernel for each number of rows it meets, and keeps it: few numbers occur.
+            ids = np.zeros((_power_of_two(len(part)), max_characters), dtype=np.int64)
+            ids[: len(part)] = character_ids(part, max_characters=max_characters)
+            parts.append(self.bilm.char_encoder(self._tensor(ids))[: len(part)])
         return torch.cat(parts)
 
     def _tensor(self, array: "np.ndarray") -> Tensor:
@@ -62,6 +64,11 @@ class PlainEngine:
         if os.getpid() != self._process:
             self._process = os.getpid()
             torch.set_num_threads(1)
+
+
+def _power_of_two(n: int) -> int:
+    """The smallest that is not below n."""
+    return 1 << max(n - 1, 0).bit_length()
 
 
 def _without_marks(lengths: Sequence[int]) -> "np.ndarray":

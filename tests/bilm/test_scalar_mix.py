@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import spacy_elmo
+from spacy_elmo.bilm.scalar_mix import ScalarMix
+from spacy_elmo.engine.plain import PlainEngine
+from tests.parity.test_parity import Measured, read_case
+
+
+def make(weights: np.ndarray, gamma: float, layer_norm: bool) -> ScalarMix:
+    mix = ScalarMix(n_layers=len(weights), layer_norm=layer_norm)
+    mix.load_state_dict({"weights": torch.tensor(weights), "gamma": torch.tensor(float(gamma))})
+    return mix
+
+
+def test_equal_to_allennlp(measured: Measured, parity: Path) -> None:
+    data = np.load(parity / "mix" / "scalar_mix.npz")
+    worst = 0.0
+    for i in range(10):
+        case = {name: data[f"c{i}_{name}"] for name in ("layers", "weights", "gamma", "do_layer_norm", "mask", "out")}
+        mix = make(case["weights"], float(case["gamma"]), bool(case["do_layer_norm"]))
+        out = mix(list(torch.tensor(case["layers"])), torch.tensor(case["mask"]))
+        worst = max(worst, float((out - torch.tensor(case["out"])).abs().max()))
+    measured(f"{'mix/scalar_mix':<42}fp32  max abs difference: {worst:.1e}")
+    assert worst <= 1e-5
+
+
+@pytest.mark.parametrize("variant", ["default", "weighted", "norm", "keep_boundaries", "norm_keep_boundaries"])
+def test_equal_to_allennlps_elmo_module(measured: Measured, parity: Path, variant: str) -> None:
+    """One padded batch, sentence marks included, as AllenNLP's Elmo mixes it."""
+    data = np.load(parity / "mix" / "elmo_module.npz")
+    case = read_case(parity / "bilm" / "base")
+    elmo = spacy_elmo.load(parity / "bilm" / "base")
+    sentences = [["<S>", *case.sentences[i], "</S>"] for i in data["sentence_indices"]]
+    layers = with_marks(elmo, sentences)
+    lengths = [len(sentence) for sentence in sentences]
+    padded = [torch.nn.utils.rnn.pad_sequence(list(layer.split(lengths)), batch_first=True) for layer in layers]
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+    layer_norm = bool(data[f"{variant}_do_layer_norm"])
+    mix = make(data[f"{variant}_weights"], float(data[f"{variant}_gamma"]), layer_norm)
+    with torch.no_grad():
+        out = mix(padded, mask)
+    expected = data[f"{variant}_out"]
+    if "keep_boundaries" not in variant:
+        out = torch.stack([row.roll(-1, 0) for row in out])[:, : expected.shape[1]]
+    kept = data[f"{variant}_mask"]
+    worst = np.abs(out.numpy() - expected)[kept].max()
+    measured(f"{f'mix/elmo_module {variant}':<42}fp32  max abs difference: {worst:.1e}")
+    assert worst <= 1e-4
+
+
+def with_marks(elmo: "spacy_elmo.Elmo", sentences: list) -> list:
+    """Layers of sentences that bring their own marks, flat."""
+    engine = elmo.engine
+    assert isinstance(engine, PlainEngine)
+    with torch.no_grad():
+        words = engine._encode([token for sentence in sentences for token in sentence])
+        layers = elmo.modules.bilm(words, [len(sentence) for sentence in sentences]).layers
+    return [torch.cat([words, words], dim=1), *layers]
+
+
+def test_gradients_of_all_parameters() -> None:
+    torch.manual_seed(0)
+    layers = [torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    for layer_norm in (False, True):
+        mix = ScalarMix(n_layers=3, layer_norm=layer_norm).double()
+
+        def run(weights: torch.Tensor, gamma: torch.Tensor, *hs: torch.Tensor, mix: ScalarMix = mix) -> torch.Tensor:
+            return torch.func.functional_call(mix, {"weights": weights, "gamma": gamma}, (hs, mask))
+
+        assert torch.autograd.gradcheck(run, (mix.weights, mix.gamma, *layers))
+
+
+def test_without_mask_everything_counts() -> None:
+    layers = [torch.randn(5, 4) for _ in range(2)]
+    mix = ScalarMix(n_layers=2, layer_norm=True)
+    assert torch.equal(mix(layers), mix(layers, torch.ones(5, dtype=torch.bool)))
