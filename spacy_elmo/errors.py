@@ -142,8 +142,7 @@ class Errors(metaclass=_WithCodes):
     EL055 = (
         "{what} has no ELMo vector. Only Docs that the embedder processed, and their Spans and Tokens, have one."
     )
-    EL056 = "The saved model of '{name}' is damaged: {reason}. Save the pipeline again."
-    EL057 = (
+    EL056 = (
         "`get_spans` gave {got} lists of spans for {expected} Docs. It is called with a list of Docs and must "
         "return one list of Spans for each."
     )

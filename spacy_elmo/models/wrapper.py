@@ -75,7 +75,7 @@ def embed_docs(elmo: Elmo, docs: Sequence[Doc], get_spans: SpanGetter, layers: S
     """
     spans = get_spans(docs)
     if len(spans) != len(docs):
-        raise ValueError(Errors.EL057.format(got=len(spans), expected=len(docs)))
+        raise ValueError(Errors.EL056.format(got=len(spans), expected=len(docs)))
     rows = [[_token_rows(doc, span.start, span.end) for span in doc_spans] for doc, doc_spans in zip(docs, spans)]
     for doc, doc_rows in zip(docs, rows):
         _check_overlap(doc, doc_rows)

@@ -1,0 +1,46 @@
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_elmo.bilm.char_encoder import CharEncoder, Highway
+from spacy_elmo.bilm.characters import character_ids
+from spacy_elmo.bilm.options import Options
+from spacy_elmo.elmo import Elmo
+from tests import reference
+
+
+def test_equal_to_the_formulas(elmo: Elmo, tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]) -> None:
+    words = sorted({word for sentence in sentences for word in sentence}) + ["", "é" * 40, "<S>"]
+    arrays = reference.read_hdf5(tiny / "weights.hdf5")
+    expected = [reference.word_embedding(word, tiny_options, arrays) for word in words]
+    with torch.no_grad():
+        got = elmo.modules.bilm.char_encoder(torch.from_numpy(character_ids(words)))
+    np.testing.assert_allclose(got.numpy(), expected, atol=1e-5)
+
+
+def test_highway_lets_the_input_through_where_the_gate_is_shut() -> None:
+    highway = Highway(dim=3)
+    torch.nn.init.zeros_(highway.carry.weight)
+    torch.nn.init.constant_(highway.carry.bias, -100.0)
+    x = torch.randn(4, 3)
+    assert torch.equal(highway(x), x)
+
+
+@pytest.mark.parametrize("filters", [[[1, 4], [2, 4]], [[1, 3], [2, 4]]])
+def test_projection_only_where_filters_do_not_add_up(tiny_options: Dict[str, Any], filters: List[List[int]]) -> None:
+    options = Options.from_dict({**tiny_options, "char_cnn": {**tiny_options["char_cnn"], "filters": filters}})
+    encoder = CharEncoder(options=options)
+    assert (encoder.projection is None) == (options.char_cnn.n_filters == 8)
+    assert encoder(torch.from_numpy(character_ids(["a", "b"]))).shape == (2, 8)
+
+
+def test_row_of_no_token_stays_zero(tiny_options: Dict[str, Any]) -> None:
+    encoder = CharEncoder(options=Options.from_dict(tiny_options))
+    ids = torch.from_numpy(character_ids(["a", "b"]))
+    ids[1] = 0
+    encoder(ids).sum().backward()
+    assert not encoder.embedding.weight.grad[0].any()
+    assert encoder.embedding.weight.grad[1:].any()

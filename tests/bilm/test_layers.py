@@ -1,0 +1,104 @@
+import copy
+import pickle
+from typing import Any, List
+
+import numpy as np
+import pytest
+
+from spacy_elmo.bilm.layers import (
+    LayerOutputs,
+    check_layer_name,
+    computed_layers,
+    layer_names,
+    n_lstm_layers,
+    resolve_layers,
+    stack_layers,
+)
+
+ALL = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
+
+
+def outputs(names: List[str]) -> LayerOutputs:
+    shapes = {name: (3, 2 if name == "word_emb" else 4) for name in names}
+    arrays = {name: np.full(shape, k, dtype=np.float32) for k, (name, shape) in enumerate(shapes.items())}
+    return LayerOutputs(arrays, n_layers=2)
+
+
+def test_names() -> None:
+    assert layer_names(2) == ALL
+    assert layer_names(1) == ["word_emb", "lstm_outputs1", "elmo"]
+
+
+@pytest.mark.parametrize(
+    ("layers", "depth", "computed"),
+    [
+        ([], 0, []),
+        (["word_emb"], 0, ["word_emb"]),
+        (["lstm_outputs1"], 1, ALL[:2]),
+        (["lstm_outputs2"], 2, ALL[:3]),
+        (["elmo"], 2, ALL),
+    ],
+)
+def test_only_what_is_needed_is_computed(layers: List[str], depth: int, computed: List[str]) -> None:
+    assert n_lstm_layers(layers, n_layers=2) == depth
+    assert computed_layers(layers, n_layers=2) == computed
+
+
+def test_resolve() -> None:
+    assert resolve_layers("*", n_layers=2) == ALL
+    assert resolve_layers(["elmo", "word_emb", "elmo"], n_layers=2) == ["word_emb", "elmo"]
+    assert resolve_layers([], n_layers=2) == []
+
+
+@pytest.mark.parametrize("bad", ["lstm_outputs0", "lstm_outputs", "ELMo", "top", 1, None, "lstm_outputs1 "])
+def test_names_of_no_model(bad: Any) -> None:
+    with pytest.raises(ValueError, match=r"EL030.*Unknown layer .* Allowed: word_emb"):
+        check_layer_name(bad)
+
+
+def test_layer_3_of_a_2_layer_model() -> None:
+    with pytest.raises(ValueError, match=r"EL031.*'lstm_outputs3' does not exist: this model has 2 LSTM layer"):
+        resolve_layers(["lstm_outputs3"], n_layers=2)
+
+
+@pytest.mark.parametrize("bad", ["elmo", 3, None, {"elmo"}])
+def test_layers_must_be_a_list(bad: Any) -> None:
+    with pytest.raises(ValueError, match="EL039"):
+        resolve_layers(bad, n_layers=2)
+
+
+def test_attributes_and_rows() -> None:
+    all_layers = outputs(ALL)
+    assert all_layers.names == ALL
+    assert all_layers.word_emb.shape == (3, 2)
+    assert all_layers[1].elmo.shape == (4,)
+    assert all_layers[0:2].lstm_outputs1.shape == (2, 4)
+    assert "elmo: (3, 4)" in repr(all_layers)
+    assert "lstm_outputs2" in dir(all_layers)
+
+
+def test_a_layer_that_was_not_kept() -> None:
+    with pytest.raises(AttributeError, match=r"EL035.*'elmo' was not kept. Kept: word_emb"):
+        outputs(["word_emb"]).elmo  # noqa: B018
+    assert not hasattr(outputs([]), "word_emb")
+
+
+def test_stack() -> None:
+    stacked = outputs(ALL).stack()
+    assert stacked.shape == (3, 3, 4)
+    assert stacked.dtype == np.float32
+    assert [stacked[k].min() for k in range(3)] == [stacked[k].max() for k in range(3)] == [0, 1, 2]
+    assert outputs(ALL)[0].stack().shape == (3, 4)
+    for missing in ALL[:3]:
+        with pytest.raises(ValueError, match="EL036"):
+            outputs([name for name in ALL if name != missing]).stack()
+
+
+def test_stack_of_narrow_layers_alone() -> None:
+    assert stack_layers([np.ones((3, 2))], width=4).shape == (1, 3, 4)
+
+
+def test_copies_and_pickles() -> None:
+    for copied in (copy.deepcopy(outputs(ALL)), pickle.loads(pickle.dumps(outputs(ALL)))):
+        assert copied.names == ALL
+        assert copied.n_layers == 2
