@@ -229,7 +229,7 @@ class Elmo:
 
     def _empty(self, names: List[str]) -> LayerOutputs:
         dtype = PRECISIONS[self.settings.precision]
-        arrays = {name: torch.empty(0, self.width(name), dtype=dtype).numpy() for name in names}
+        arrays = {name: torch.empty(0, self.width(name), dtype=dtype).numpy().copy() for name in names}
         return LayerOutputs(arrays, n_layers=self.n_layers)
 
 

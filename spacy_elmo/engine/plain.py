@@ -32,17 +32,16 @@ class PlainEngine:
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         self._after_fork()
         self.bilm.eval()
-        if n_layers == 0:
-            types, numbers = word_types(sentences)
-            return BatchOutputs(self._encode(types).index_select(0, self._tensor(numbers)), [], None)
         types, numbers = word_types(sentences, before=[OPENING], after=[CLOSING])
         words = self._encode(types).index_select(0, self._tensor(numbers))
         lengths = [len(sentence) + 2 for sentence in sentences]
-        layers, final = self.bilm(words, lengths, state=state, n_layers=n_layers)
+        layers: List[Tensor] = []
+        final: Optional[LSTMState] = None
+        if n_layers:
+            layers, final = self.bilm(words, lengths, state=state, n_layers=n_layers)
         shown = self._tensor(_without_marks(lengths))
-        return BatchOutputs(
-            words.index_select(0, shown), [layer.index_select(0, shown) for layer in layers], final
-        )
+        word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
+        return BatchOutputs(word_emb, layers, final)
 
     def _encode(self, types: List[str]) -> Tensor:
         max_characters = self.bilm.options.char_cnn.max_characters_per_token

@@ -1,0 +1,54 @@
+from typing import Iterator, List
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_elmo.engine.batching import batches_by_length, windows
+
+SIZES = st.lists(st.integers(0, 20))
+BUDGET = st.integers(1, 30)
+
+
+@given(SIZES, BUDGET, st.integers(1, 10))
+def test_windows_hold_everything_in_order(sizes: List[int], budget: int, most: int) -> None:
+    groups = list(windows(sizes, size=int, budget=budget, most=most))
+    assert [size for group in groups for size in group] == sizes
+    assert all(0 < len(group) <= most for group in groups)
+    assert all(sum(group) <= budget or len([s for s in group if s]) == 1 for group in groups)
+
+
+@given(SIZES, BUDGET)
+def test_batches_hold_everything_once(lengths: List[int], budget: int) -> None:
+    batches = list(batches_by_length(lengths, budget=budget))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    flat = [lengths[i] for batch in batches for i in batch]
+    assert flat == sorted(lengths, reverse=True)
+    for batch in batches:
+        assert sum(lengths[i] for i in batch) <= budget or lengths[batch[0]] > budget
+
+
+def test_windows_are_lazy() -> None:
+    read = []
+
+    def items() -> Iterator[int]:
+        for i in range(100):
+            read.append(i)
+            yield 1
+
+    groups = windows(items(), size=int, budget=10)
+    assert read == []
+    next(groups)
+    assert len(read) == 10
+
+
+def test_a_full_window_waits_for_no_further_item() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise AssertionError("asked for more before giving what it has")
+
+    assert next(windows(items(), size=int, budget=100, most=1)) == [1]
+
+
+def test_an_item_beyond_the_budget_is_alone() -> None:
+    assert list(windows([1, 50, 1, 1], size=int, budget=10)) == [[1], [50], [1, 1]]
+    assert list(batches_by_length([1, 50, 1], budget=10)) == [[1], [0, 2]]

@@ -1,0 +1,113 @@
+from pathlib import Path
+from typing import List
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.tokens import Doc, Span
+
+from spacy_elmo.elmo import Elmo, Settings
+from spacy_elmo.models.architectures import build_elmo_v1
+from spacy_elmo.models.spans import doc_spans, sent_spans
+from spacy_elmo.models.wrapper import ElmoModelT, embed_docs, holder_of
+from spacy_elmo.weights.source import read_weights
+
+VOCAB = spacy.blank("en").vocab
+
+
+@pytest.fixture
+def model(tiny: Path) -> ElmoModelT:
+    made = build_elmo_v1("fp32", "zero", 4096, sent_spans)
+    holder_of(made).fill(read_weights(tiny), device=torch.device("cpu"))
+    holder_of(made).layers = ["word_emb", "elmo"]
+    return made
+
+
+def docs_of(*sentences: List[str]) -> List[Doc]:
+    return [Doc(VOCAB, words=words) for words in sentences]
+
+
+def test_predict(model: ElmoModelT, elmo: Elmo) -> None:
+    outputs = model.predict(docs_of(["a", "b"], [], ["c"])).docs
+    expected = elmo.embed([["a", "b"], [], ["c"]])
+    for output, one in zip(outputs, expected):
+        assert output.names == ["word_emb", "elmo"]
+        np.testing.assert_array_equal(output.elmo, one.elmo)
+        assert output.elmo.base is None
+
+
+def test_begin_update_gives_nothing_back(model: ElmoModelT) -> None:
+    outputs, backprop = model.begin_update(docs_of(["a"]))
+    assert backprop(outputs) == []
+
+
+def test_whitespace_is_hidden_from_the_bilm(elmo: Elmo) -> None:
+    docs = docs_of(["a", "\n\n", "b", " "], ["\t"])
+    outputs = embed_docs(elmo, docs, doc_spans, ["elmo"]).docs
+    np.testing.assert_allclose(outputs[0].elmo[[0, 2]], elmo.embed([["a", "b"]])[0].elmo, atol=1e-6)
+    assert not outputs[0].elmo[[1, 3]].any()
+    assert not outputs[1].elmo.any()
+
+
+def test_tokens_outside_the_spans(elmo: Elmo) -> None:
+    docs = docs_of(["a", "b", "c", "d"])
+
+    def inner(docs: List[Doc]) -> List[List[Span]]:
+        return [[doc[1:3]] for doc in docs]
+
+    output = embed_docs(elmo, docs, inner, ["elmo"]).docs[0].elmo
+    np.testing.assert_allclose(output[1:3], elmo.embed([["b", "c"]])[0].elmo, atol=1e-6)
+    assert not output[[0, 3]].any()
+
+
+def test_spans_that_overlap(elmo: Elmo) -> None:
+    with pytest.raises(ValueError, match=r"EL054.*overlap at token 1 of a Doc \('b'\)"):
+        embed_docs(elmo, docs_of(["a", "b", "c"]), lambda docs: [[docs[0][:2], docs[0][1:]]], ["elmo"])
+
+
+def test_spans_for_too_few_docs(elmo: Elmo) -> None:
+    with pytest.raises(ValueError, match=r"EL056.*gave 0 lists of spans for 1 Docs"):
+        embed_docs(elmo, docs_of(["a"]), lambda docs: [], ["elmo"])
+
+
+def test_bytes(model: ElmoModelT) -> None:
+    fresh = build_elmo_v1("fp32", "zero", 4096, sent_spans)
+    fresh.from_bytes(model.to_bytes())
+    holder_of(fresh).layers = ["elmo"]
+    docs = docs_of(["a", "b"])
+    np.testing.assert_array_equal(fresh.predict(docs).docs[0].elmo, model.predict(docs).docs[0].elmo)
+
+
+def test_bytes_without_weights() -> None:
+    made = build_elmo_v1("fp32", "zero", 4096, sent_spans)
+    data = made.to_bytes()
+    assert len(data) < 1000
+    fresh = build_elmo_v1("fp32", "zero", 4096, sent_spans).from_bytes(data)
+    assert holder_of(fresh).elmo is None
+
+
+def test_settings_are_not_saved(model: ElmoModelT) -> None:
+    fresh = build_elmo_v1("fp64", "zero", 17, sent_spans).from_bytes(model.to_bytes())
+    assert holder_of(fresh).settings == Settings(precision="fp64", max_batch_tokens=17)
+
+
+def test_a_copy_stands_alone(model: ElmoModelT) -> None:
+    copy = model.copy()
+    docs = docs_of(["a", "b"])
+    expected = model.predict(docs).docs[0].elmo
+    with torch.no_grad():
+        for parameter in holder_of(model).parameters():
+            parameter.zero_()
+    np.testing.assert_array_equal(copy.predict(docs).docs[0].elmo, expected)
+    assert not model.predict(docs).docs[0].elmo.any()
+
+
+def test_the_shim_sees_the_parameters(model: ElmoModelT) -> None:
+    names = {name.split(".")[0] for name, _ in holder_of(model).named_parameters()}
+    assert names == {"bilm", "mix"}
+
+
+def test_bad_settings() -> None:
+    with pytest.raises(ValueError, match="EL030"):
+        build_elmo_v1("fp31", "zero", 4096, sent_spans)

@@ -1,0 +1,170 @@
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span, Token
+
+from spacy_elmo.bilm.layers import LayerOutputs
+from spacy_elmo.pipeline.annotations import install_extensions
+from tests.pipeline.conftest import Make
+
+
+@pytest.fixture
+def doc(nlp: Language) -> Doc:
+    return nlp("I love NLP very much")
+
+
+def test_doc_span_and_token(doc: Doc) -> None:
+    assert doc._.elmo.elmo.shape == (5, 16)
+    assert doc[0:2]._.elmo.elmo.shape == (2, 16)
+    assert doc[1]._.elmo.elmo.shape == (16,)
+    np.testing.assert_array_equal(doc._.elmo.elmo, doc.tensor)
+    np.testing.assert_array_equal(doc[1:3]._.elmo.lstm_outputs1, doc._.elmo.lstm_outputs1[1:3])
+    np.testing.assert_array_equal(doc[4]._.elmo.word_emb, doc._.elmo.word_emb[4])
+    assert doc._.elmo.stack().shape == (3, 5, 16)
+    assert doc[1]._.elmo.stack().shape == (3, 16)
+
+
+def test_nothing_before_the_embedder_ran() -> None:
+    doc = spacy.blank("en")("a b")
+    assert doc._.elmo is None
+    assert doc[0:1]._.elmo is None
+    assert doc[0]._.elmo is None
+
+
+def test_a_layer_that_was_not_kept(make: Make) -> None:
+    doc = make(layers=["elmo"])("a b")
+    with pytest.raises(AttributeError, match=r"EL035.*'word_emb' was not kept. Kept: elmo"):
+        doc._.elmo.word_emb  # noqa: B018
+
+
+def through_bytes(doc: Doc) -> Doc:
+    return Doc(doc.vocab).from_bytes(doc.to_bytes())
+
+
+def through_docbin(doc: Doc) -> Doc:
+    data = DocBin(store_user_data=True, docs=[doc]).to_bytes()
+    return next(DocBin().from_bytes(data).get_docs(doc.vocab))
+
+
+def through_pickle(doc: Doc) -> Doc:
+    return pickle.loads(pickle.dumps(doc))
+
+
+@pytest.mark.parametrize("through", [through_bytes, through_docbin, through_pickle, Doc.copy, copy.deepcopy])
+def test_layers_survive(doc: Doc, through: Callable[[Doc], Doc]) -> None:
+    """[13]"""
+    back = through(doc)
+    assert isinstance(back._.elmo, LayerOutputs)
+    for name, array in doc._.elmo.items():
+        np.testing.assert_array_equal(getattr(back._.elmo, name), array)
+    assert back._.elmo.stack().shape == (3, 5, 16)
+    assert back[1]._.elmo.elmo.shape == (16,)
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_a_pickled_doc_does_not_hold_the_model(make: Make, vectors: bool) -> None:
+    """[13]"""
+    nlp = make(vectors=vectors)
+    doc = nlp("a b")
+    without = spacy.blank("en")("a b")
+    without.tensor = doc.tensor
+    model = len(nlp.get_pipe("elmo_embedder").model.to_bytes())
+    assert len(pickle.dumps(doc.user_data)) < model / 10
+    assert len(pickle.dumps((doc.user_hooks, doc.user_span_hooks, doc.user_token_hooks))) < model / 10
+
+
+def test_docs_decode_without_this_package(doc: Doc, tmp_path: Path) -> None:
+    """[13]"""
+    doc.to_disk(tmp_path / "doc")
+    code = f"""
+import sys
+sys.modules["spacy_elmo"] = None
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+doc = Doc(Vocab()).from_disk({str(tmp_path / "doc")!r})
+[data] = doc.user_data.values()
+print(sorted(data["layers"]), data["layers"]["elmo"].shape, data["n_layers"], doc.tensor.shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "['elmo', 'lstm_outputs1', 'lstm_outputs2', 'word_emb'] (5, 16) 2 (5, 16)", done.stderr
+
+
+def test_retokenizing_makes_the_layers_stale(doc: Doc) -> None:
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    for read in (lambda: doc._.elmo, lambda: doc[0]._.elmo, lambda: doc[0:1]._.elmo):
+        with pytest.raises(ValueError, match=r"EL053.*holds 5 rows, but the Doc has 4 tokens"):
+            read()
+
+
+def test_span_as_doc(doc: Doc) -> None:
+    part = doc[1:3].as_doc()
+    np.testing.assert_array_equal(part.tensor, doc.tensor[1:3])
+    assert part._.elmo is None
+
+
+def test_from_docs(nlp: Language) -> None:
+    with pytest.warns(UserWarning, match=r"W101.*elmo"):
+        both = Doc.from_docs([nlp("a b"), nlp("c")])
+    assert both.tensor.shape == (3, 16)
+    assert both._.elmo is None
+
+
+def test_processing_again_replaces(make: Make, doc: Doc) -> None:
+    again = make(pooling_layer="word_emb").get_pipe("elmo_embedder")(doc)
+    assert again._.elmo.names == ["word_emb"]
+    assert again.tensor.shape == (5, 8)
+
+
+def test_extensions_are_installed_once_and_spare_others() -> None:
+    install_extensions()
+    getters = [cls.get_extension("elmo")[2] for cls in (Doc, Span, Token)]
+    install_extensions()
+    assert [cls.get_extension("elmo")[2] for cls in (Doc, Span, Token)] == getters
+    # Pickled by name for the workers of nlp.pipe: a lambda would break every component of the pipeline.
+    assert pickle.loads(pickle.dumps(getters)) == getters
+
+
+def test_extensions_come_back(nlp: Language) -> None:
+    """Another part of an application may have removed them."""
+    for cls in (Doc, Span, Token):
+        cls.remove_extension("elmo")
+    assert nlp("a")[0]._.elmo.elmo.shape == (16,)
+
+
+def test_a_foreign_extension_is_kept(nlp: Language) -> None:
+    original = Token.remove_extension("elmo")
+    try:
+        Token.set_extension("elmo", default="mine")
+        assert nlp("a")[0]._.elmo == "mine"
+    finally:
+        Token.set_extension("elmo", getter=original[2], force=True)
+
+
+class FakeOps:
+    """Stands for Ops of another device: marks what passes through it."""
+
+    @staticmethod
+    def asarray2f(array: np.ndarray) -> Any:
+        return array.view(np.matrix)
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_the_tensor_is_on_the_ops_and_layers_only_if_asked(nlp: Language, on_gpu: bool) -> None:
+    from spacy_elmo.pipeline.annotations import annotate
+
+    doc = nlp("a b")
+    fresh = nlp.make_doc("a b")
+    annotate(
+        fresh, doc._.elmo, pooling_layer="elmo", keep=["elmo"], set_tensor=True, ops=FakeOps(), layers_on_gpu=on_gpu
+    )  # type: ignore[arg-type]
+    assert isinstance(fresh.tensor, np.matrix)
+    assert isinstance(fresh._.elmo.elmo, np.matrix) == on_gpu

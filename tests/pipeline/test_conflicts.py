@@ -1,0 +1,68 @@
+"""[22] Beside other components that write doc.tensor."""
+
+import gc
+import pickle
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.training import Example
+
+from spacy_elmo.pipeline.conflicts import PipelineRef
+from tests.pipeline.conftest import Make
+
+TEXT = "She sells sea shells"
+
+
+def tagger_on_tok2vec() -> Language:
+    """tok2vec and tagger, as in en_core_web_sm: the tagger reads doc.tensor through a listener."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": {"width": 32}})
+    tagger = {"@architectures": "spacy.Tagger.v2", "tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 32}}
+    nlp.add_pipe("tagger", config={"model": tagger})
+    tags = ["P", "V", "N", "N"]
+    nlp.initialize(lambda: [Example.from_dict(nlp.make_doc(TEXT), {"tags": tags})])
+    return nlp
+
+
+@pytest.mark.parametrize("where", [{"first": True}, {"after": "tok2vec"}, {"last": True}])
+def test_coexists_without_the_tensor(tiny: object, where: dict) -> None:
+    nlp = tagger_on_tok2vec()
+    expected = nlp(TEXT)
+    nlp.add_pipe("elmo_embedder", config={"source": str(tiny), "set_tensor": False}, **where)
+    doc = nlp(TEXT)
+    assert [token.tag_ for token in doc] == [token.tag_ for token in expected]
+    np.testing.assert_array_equal(doc.tensor, expected.tensor)
+    assert doc._.elmo.elmo.shape == (4, 16)
+
+
+@pytest.mark.parametrize("where", [{"first": True}, {"after": "tok2vec"}, {"last": True}])
+def test_two_writers_are_refused(tiny: object, where: dict) -> None:
+    nlp = tagger_on_tok2vec()
+    nlp.add_pipe("elmo_embedder", config={"source": str(tiny)}, **where)
+    match = r"EL050.*'elmo_embedder' sets doc.tensor, and so does.*'tok2vec'.*`set_tensor = false`"
+    for run in (lambda: nlp(TEXT), lambda: list(nlp.pipe([TEXT])), nlp.initialize):
+        with pytest.raises(ValueError, match=match):
+            run()
+    with nlp.select_pipes(disable=["tok2vec", "tagger"]):
+        assert nlp(TEXT).tensor.shape == (4, 16)
+
+
+def test_two_embedders(make: Make, tiny: object) -> None:
+    nlp = make()
+    nlp.add_pipe("elmo_embedder", name="second", config={"source": str(tiny)})
+    with pytest.raises(ValueError, match=r"EL050.*'second'"):
+        nlp(TEXT)
+    nlp.remove_pipe("second")
+    nlp.add_pipe("elmo_embedder", name="third", config={"source": str(tiny), "set_tensor": False})
+    assert nlp(TEXT).tensor.shape == (4, 16)
+
+
+def test_the_reference_does_not_travel() -> None:
+    nlp = spacy.blank("en")
+    ref = PipelineRef(nlp)
+    assert pickle.loads(pickle.dumps(ref)).other_writer(None) is None
+    del nlp
+    gc.collect()
+    assert ref.other_writer(None) is None

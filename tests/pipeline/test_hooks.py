@@ -1,0 +1,111 @@
+"""[24] spaCy's vectors and similarities on the pooling layer."""
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+
+import spacy_elmo
+from tests.pipeline.conftest import Make
+
+TEXT = "She sat by the river bank and then went to the bank"
+
+
+@pytest.fixture
+def nlp(make: Make) -> Language:
+    return make(vectors=True)
+
+
+def cosine(one: np.ndarray, two: np.ndarray) -> float:
+    return float(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
+
+
+def test_vectors(nlp: Language) -> None:
+    doc = nlp(TEXT)
+    assert doc.has_vector
+    assert doc[2].has_vector
+    assert doc[2:4].has_vector
+    np.testing.assert_array_equal(doc[2].vector, doc.tensor[2])
+    np.testing.assert_allclose(doc.vector, doc.tensor.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(doc[2:4].vector, doc.tensor[2:4].mean(axis=0), atol=1e-6)
+    for one in (doc, doc[2], doc[2:4]):
+        assert isinstance(float(one.vector_norm), float)
+        assert one.vector_norm == pytest.approx(np.linalg.norm(one.vector), abs=1e-4)
+
+
+def test_one_word_in_two_contexts(nlp: Language) -> None:
+    doc = nlp(TEXT)
+    first, second = (token for token in doc if token.text == "bank")
+    assert first.similarity(second) < 0.999
+    assert first.similarity(second) == pytest.approx(cosine(doc.tensor[first.i], doc.tensor[second.i]), abs=1e-5)
+    assert first.similarity(first) == pytest.approx(1)
+
+
+def test_similarity_of_all_kinds(nlp: Language) -> None:
+    doc, other = nlp(TEXT), nlp("Some other text")
+    for one in (doc, doc[0:3], doc[1]):
+        for two in (other, other[0:2], other[1]):
+            assert one.similarity(two) == pytest.approx(cosine(one.vector, two.vector), abs=1e-5)
+            assert two.similarity(one) == pytest.approx(one.similarity(two))
+
+
+@pytest.mark.parametrize("layer", ["word_emb", "lstm_outputs1", "elmo"])
+def test_the_pooling_layer_is_used(make: Make, layer: str) -> None:
+    for config in ({"set_tensor": False}, {"layers": []}, {}):
+        doc = make(vectors=True, pooling_layer=layer, **config)(TEXT)
+        expected = make(pooling_layer=layer)(TEXT).tensor
+        np.testing.assert_array_equal(doc[3].vector, expected[3])
+
+
+def test_processing_again_is_followed(make: Make, nlp: Language) -> None:
+    doc = nlp(TEXT)
+    before = doc.vector
+    make(vectors=True, pooling_layer="word_emb").get_pipe("elmo_embedder")(doc)
+    assert doc.vector.shape != before.shape
+
+
+def test_whitespace_does_not_count(nlp: Language) -> None:
+    spaced, plain = nlp("a \n b"), nlp("a b")
+    np.testing.assert_allclose(spaced.vector, plain.vector, atol=1e-6)
+    assert not nlp(" \n ").vector.any()
+    assert nlp(" \n ").similarity(plain) == 0.0
+
+
+def test_empty(nlp: Language) -> None:
+    doc = nlp("")
+    assert doc.vector.shape == (16,)
+    assert doc.vector_norm == 0
+    assert doc.similarity(nlp("a")) == 0.0
+
+
+def test_what_has_no_vector(nlp: Language) -> None:
+    doc = nlp(TEXT)
+    with pytest.raises(ValueError, match=r"EL055.*Lexeme.*has no ELMo vector"):
+        doc[0].similarity(nlp.vocab["bank"])
+    with pytest.raises(ValueError, match=r"EL055.*Doc 'other'"):
+        doc.similarity(spacy.blank("en")("other"))
+
+
+def test_hooks_off_leave_spacy_as_it_was(make: Make) -> None:
+    doc = make()(TEXT)
+    assert not doc.user_hooks
+    assert not doc.user_token_hooks
+    assert not doc.user_span_hooks
+    # Without static vectors, spaCy itself takes doc.tensor.
+    np.testing.assert_array_equal(doc[1].vector, doc.tensor[1])
+
+
+def test_hooks_are_put_back(nlp: Language) -> None:
+    doc = nlp(TEXT)
+    with pytest.warns(UserWarning, match="W109"):
+        data = doc.to_bytes()
+    back = Doc(nlp.vocab).from_bytes(data)
+    assert not back.user_hooks
+    assert spacy_elmo.install_hooks(back) is back
+    assert back.similarity(doc) == pytest.approx(1)
+
+
+def test_span_as_doc(nlp: Language) -> None:
+    doc = nlp(TEXT)
+    np.testing.assert_allclose(doc[2:5].as_doc().vector, doc[2:5].vector, atol=1e-6)

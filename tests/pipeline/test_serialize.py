@@ -1,0 +1,231 @@
+"""[11, 12, 14, 27] Saving, loading, other processes, spaCy's own commands."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import DocBin
+
+import spacy_elmo
+from spacy_elmo.models.wrapper import holder_of
+from tests.pipeline.conftest import Make
+
+TEXT = "Saved and loaded , all is as it was ."
+
+
+def size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+@pytest.fixture
+def own_model(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model, to take away after it was read."""
+    shutil.copytree(tiny, tmp_path / "source")
+    return tmp_path / "source"
+
+
+def test_disk(make: Make, own_model: Path, tmp_path: Path) -> None:
+    nlp = make(source=str(own_model))
+    expected = nlp(TEXT).tensor
+    nlp.to_disk(tmp_path / "nlp")
+    shutil.rmtree(own_model)  # a saved pipeline holds its own weights
+    loaded = spacy.load(tmp_path / "nlp")
+    np.testing.assert_array_equal(loaded(TEXT).tensor, expected)
+    loaded.to_disk(tmp_path / "again")
+    files = sorted(path.relative_to(tmp_path / "nlp") for path in (tmp_path / "nlp" / "elmo_embedder").rglob("*"))
+    assert files
+    for file in files:
+        one, two = tmp_path / "nlp" / file, tmp_path / "again" / file
+        assert one.is_dir() or one.read_bytes() == two.read_bytes(), file
+    assert (tmp_path / "nlp" / "config.cfg").read_text() == (tmp_path / "again" / "config.cfg").read_text()
+
+
+def test_bytes(make: Make, own_model: Path) -> None:
+    nlp = make(source=str(own_model))
+    expected = nlp(TEXT).tensor
+    data = nlp.to_bytes()
+    shutil.rmtree(own_model)
+    loaded = make(source="nowhere").from_bytes(data)
+    np.testing.assert_array_equal(loaded(TEXT).tensor, expected)
+    one, two = (pipeline.get_pipe("elmo_embedder").to_bytes(exclude=["vocab"]) for pipeline in (nlp, loaded))
+    assert one == two
+
+
+def test_a_saved_embedder_is_a_source(make: Make, tmp_path: Path) -> None:
+    nlp = make()
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "nlp")
+    output = spacy_elmo.load(tmp_path / "nlp" / "elmo_embedder" / "model").embed([TEXT.split()])[0]
+    np.testing.assert_array_equal(output.elmo, nlp(TEXT).tensor)
+
+
+def test_initialize_keeps_loaded_weights(make: Make, own_model: Path, tmp_path: Path) -> None:
+    nlp = make(source=str(own_model))
+    expected = nlp(TEXT).tensor
+    nlp.to_disk(tmp_path / "nlp")
+    shutil.rmtree(own_model)
+    loaded = spacy.load(tmp_path / "nlp")
+    loaded.initialize()
+    np.testing.assert_array_equal(loaded(TEXT).tensor, expected)
+
+
+def test_saved_before_the_weights_were_read(make: Make, tmp_path: Path) -> None:
+    """[12]"""
+    nlp = make()
+    nlp.to_disk(tmp_path / "nlp")
+    assert size(tmp_path / "nlp" / "elmo_embedder") < 1000
+    loaded = spacy.load(tmp_path / "nlp")
+    assert holder_of(loaded.get_pipe("elmo_embedder").model).elmo is None
+    loaded.initialize()
+    np.testing.assert_array_equal(loaded(TEXT).tensor, nlp(TEXT).tensor)
+    empty = make(source="nowhere").from_bytes(make().to_bytes())
+    assert holder_of(empty.get_pipe("elmo_embedder").model).elmo is None
+
+
+def test_saving_over_an_older_pipeline(make: Make, tmp_path: Path) -> None:
+    """Weights of the save before must not pass for those of a pipeline that has none."""
+    first = make()
+    first.initialize()
+    first.to_disk(tmp_path / "nlp")
+    make(source="nowhere").to_disk(tmp_path / "nlp")
+    with pytest.raises(FileNotFoundError, match="EL010"):
+        spacy.load(tmp_path / "nlp")(TEXT)
+
+
+def test_settings_come_from_the_config(make: Make, tmp_path: Path) -> None:
+    """[11] An edited config wins over what was saved."""
+    nlp = make()
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "nlp")
+    config = {"components": {"elmo_embedder": {"pooling_layer": "word_emb", "model": {"max_batch_tokens": 99}}}}
+    loaded = spacy.load(tmp_path / "nlp", config=config)
+    assert loaded("a b").tensor.shape == (2, 8)
+    assert holder_of(loaded.get_pipe("elmo_embedder").model).settings.max_batch_tokens == 99
+
+
+def test_exclude(make: Make, tmp_path: Path) -> None:
+    nlp = make()
+    nlp.initialize()
+    embedder = nlp.get_pipe("elmo_embedder")
+    embedder.to_disk(tmp_path / "pipe", exclude=["model", "vocab"])
+    assert os.listdir(tmp_path / "pipe") == ["cfg"]
+    embedder.to_disk(tmp_path / "whole")
+    assert sorted(os.listdir(tmp_path / "whole")) == ["cfg", "model", "vocab"]
+    fresh = make(source="nowhere").get_pipe("elmo_embedder").from_disk(tmp_path / "whole", exclude=["vocab"])
+    assert fresh.elmo.n_layers == 2
+
+
+def test_damaged_weights(make: Make, tmp_path: Path) -> None:
+    nlp = make()
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "nlp")
+    path = tmp_path / "nlp" / "elmo_embedder" / "model" / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"EL023.*weights.safetensors' is cut short"):
+        spacy.load(tmp_path / "nlp")
+
+
+def test_pickle(make: Make) -> None:
+    for ready in (False, True):
+        nlp = make()
+        if ready:
+            nlp(TEXT)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(nlp))(TEXT).tensor, nlp(TEXT).tensor)
+
+
+WORKERS = """
+import multiprocessing, sys
+import numpy as np, spacy
+
+def main():
+    multiprocessing.set_start_method(sys.argv[1])
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", config={"source": sys.argv[2]})
+    texts = [f"text number {i} of {'many ' * (i % 7)}" for i in range(40)]
+    # The threads of torch have run before the fork, and there is state of a past update.
+    one = [doc.tensor for doc in nlp.pipe(texts)]
+    nlp.update([spacy.training.Example.from_dict(nlp.make_doc("a"), {})])
+    two = list(nlp.pipe(texts, n_process=2, batch_size=7))
+    assert [doc.text for doc in two] == texts
+    worst = max(np.abs(a - b.tensor).max() for a, b in zip(one, two))
+    kept = max(np.abs(doc._.elmo.elmo - doc.tensor).max() for doc in two)
+    print(worst <= 2e-5, kept == 0)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_two_processes(parity: Path, tmp_path: Path, method: str) -> None:
+    """[14] A model large enough that torch uses threads: a forked worker must not wait for lost ones."""
+    (tmp_path / "workers.py").write_text(WORKERS)
+    command = [sys.executable, "-W", "error", str(tmp_path / "workers.py"), method, str(parity / "bilm" / "realistic")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+def run_spacy(*arguments: Any, env: Any = None) -> str:
+    command = [sys.executable, "-m", "spacy", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def saved(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", config={"source": str(tiny)})
+    nlp.initialize()
+    nlp.meta.update(name="with_elmo", version="0.0.1")
+    nlp.to_disk(folder / "nlp")
+    DocBin(docs=[nlp.make_doc(text) for text in (TEXT, "", "One more")]).to_disk(folder / "dev.spacy")
+    return folder
+
+
+def test_package_loads_elsewhere(saved: Path, tmp_path: Path) -> None:
+    """[27] What `spacy package` builds, installed apart from everything, holds its weights and names us."""
+    run_spacy("package", saved / "nlp", tmp_path, "--build", "none")
+    [package] = tmp_path.iterdir()
+    meta = json.loads((package / "meta.json").read_text("utf-8"))
+    assert any(requirement.startswith("spacy-elmo>=") for requirement in meta["requirements"])
+    site = tmp_path / "site"
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", site, package]
+    subprocess.run([sys.executable, "-m", "pip", *map(str, install)], capture_output=True, check=True, timeout=300)
+    code = f"import spacy; nlp = spacy.load('en_with_elmo'); print(nlp({TEXT!r}).tensor.shape)"
+    env = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=site, env=env, check=False)
+    assert done.stdout.strip() == "(9, 16)", done.stderr
+
+
+def test_spacys_commands(saved: Path, tmp_path: Path) -> None:
+    """[27]"""
+    config = tmp_path / "config.cfg"
+    nlp = spacy.load(saved / "nlp")
+    short = {"nlp": nlp.config["nlp"], "components": {"elmo_embedder": {"factory": "elmo_embedder"}}}
+    from thinc.api import Config
+
+    Config(short).to_disk(config)
+    run_spacy("init", "fill-config", config, tmp_path / "filled.cfg")
+    filled = Config().from_disk(tmp_path / "filled.cfg")
+    assert filled["components"]["elmo_embedder"]["model"]["@architectures"] == "spacy-elmo.Elmo.v1"
+    corpus = ["--paths.train", saved / "dev.spacy", "--paths.dev", saved / "dev.spacy"]
+    run_spacy("debug", "config", tmp_path / "filled.cfg", *corpus)
+    assert "TOK" in run_spacy("evaluate", saved / "nlp", saved / "dev.spacy")
+    run_spacy("benchmark", "speed", saved / "nlp", saved / "dev.spacy", "--batches", 30, "--warmup", 1)
+
+
+def test_vocab_is_shared(make: Make) -> None:
+    nlp: Language = make()
+    assert nlp.get_pipe("elmo_embedder").vocab is nlp.vocab

@@ -1,0 +1,332 @@
+"""Elmo: the public surface without spaCy."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import numpy as np
+import pytest
+import torch
+
+import spacy_elmo
+from spacy_elmo.elmo import Elmo, Settings
+from spacy_elmo.weights.arrays import warm_state_shapes
+from tests import reference
+from tests.conftest import shared_path
+from tests.parity.test_parity import read_case
+
+ALL = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
+
+
+@pytest.fixture(scope="module")
+def expected(tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]) -> List[np.ndarray]:
+    arrays = reference.read_hdf5(tiny / "weights.hdf5")
+    return [reference.layers(sentence, tiny_options, arrays) for sentence in sentences]
+
+
+@pytest.fixture
+def warm(elmo: Elmo, tmp_path: Path) -> Path:
+    """The tiny model with a warm state."""
+    from spacy_elmo.weights.folder import write_folder
+
+    random = np.random.default_rng(3)
+    shapes = warm_state_shapes(elmo.options)
+    state = {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    write_folder(tmp_path / "warm", elmo.options, {**elmo.named_arrays(), **state})
+    return tmp_path / "warm"
+
+
+def worst(one: Any, two: Any) -> float:
+    return max(float(np.abs(a - b).max(initial=0)) for a, b in zip(one, two))
+
+
+def test_equal_to_the_formulas(elmo: Elmo, sentences: List[List[str]], expected: List[np.ndarray]) -> None:
+    got = [output.stack() for output in elmo.embed(sentences)]
+    assert worst(got, expected) <= 1e-5
+    assert all(array.dtype == np.float32 for array in got)
+
+
+def test_the_formulas_equal_allennlp(parity: Path) -> None:
+    """What other tests hold the package against is right itself."""
+    folder = parity / "bilm" / "base"
+    options = {"lstm": {}, **__import__("json").loads((folder / "options.json").read_text("utf-8"))}
+    arrays = reference.read_hdf5(folder / "weights.hdf5")
+    case = read_case(folder)
+    got = [reference.layers(sentence, options, arrays) for sentence in case.sentences[:12]]
+    assert worst(got, case.expected) <= 1e-5
+
+
+def test_arrays(elmo: Elmo) -> None:
+    outputs = elmo.embed([["I", "love", "NLP"], ["Hello"]])
+    assert [output.names for output in outputs] == [ALL, ALL]
+    assert outputs[0].word_emb.shape == (3, 8)
+    assert outputs[0].elmo.shape == (3, 16)
+    assert outputs[1].stack().shape == (3, 1, 16)
+    for _, array in outputs[0].items():
+        assert array.base is None
+        assert array.flags.c_contiguous
+        assert array.dtype == np.float32
+
+
+def test_mix_is_the_plain_mean_without_a_trained_one(elmo: Elmo) -> None:
+    output = elmo.embed([["I", "love", "NLP"]])[0]
+    np.testing.assert_allclose(output.elmo, output.stack().mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("empty", [[], [[]], [[], ["a"], []], (), iter([[]])])
+def test_nothing_to_embed(elmo: Elmo, empty: Any) -> None:
+    sentences = list(empty)
+    outputs = elmo.embed(sentences)
+    assert len(outputs) == len(sentences)
+    for sentence, output in zip(sentences, outputs):
+        assert output.word_emb.shape == (len(sentence), 8)
+        assert output.stack().shape == (3, len(sentence), 16)
+
+
+@pytest.mark.parametrize("layer", ALL)
+def test_only_what_is_asked_for_is_computed(elmo: Elmo, monkeypatch: pytest.MonkeyPatch, layer: str) -> None:
+    ran = []
+    for k, lstm in enumerate(elmo.modules.bilm.forward_stack.layers):
+        original = lstm.forward
+        monkeypatch.setattr(lstm, "forward", lambda *a, k=k, f=original: ran.append(k) or f(*a))
+    full = elmo.embed([["a", "b"]])[0]
+    ran.clear()
+    output = elmo.embed([["a", "b"]], layers=[layer])[0]
+    assert output.names == [layer]
+    np.testing.assert_array_equal(getattr(output, layer), getattr(full, layer))
+    assert ran == {"word_emb": [], "lstm_outputs1": [0]}.get(layer, [0, 1])
+
+
+def test_same_wherever_it_stands(parity: Path) -> None:
+    """Alone, in a batch of 64, after 1,000 others: within 2e-5, and bit for bit in the same batch."""
+    case = read_case(parity / "bilm" / "base")
+    elmo = spacy_elmo.load(parity / "bilm" / "base")
+    others = [case.sentences[i % 31] for i in range(63)]
+    for i in (0, 4, 9, 16, 22):
+        sentence = case.sentences[i]
+        alone = elmo.embed([sentence])[0].stack()
+        in_64 = elmo.embed([*others[:30], sentence, *others[30:]])[30].stack()
+        after = elmo.embed([["word", str(k)] for k in range(1000)] + [sentence])[-1].stack()
+        assert worst([alone, alone], [in_64, after]) <= 2e-5
+        np.testing.assert_array_equal(alone, elmo.embed([sentence])[0].stack())
+        np.testing.assert_array_equal(in_64, elmo.embed([*others[:30], sentence, *others[30:]])[30].stack())
+
+
+@pytest.mark.parametrize("budget", [1, 7, 40, 100_000])
+def test_budget_does_not_matter(
+    tiny: Path, sentences: List[List[str]], expected: List[np.ndarray], budget: int
+) -> None:
+    got = spacy_elmo.load(tiny, max_batch_tokens=budget).embed(sentences)
+    assert worst([output.stack() for output in got], expected) <= 1e-5
+
+
+def test_budget_is_kept(tiny: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    elmo = spacy_elmo.load(tiny, max_batch_tokens=50)
+    sizes = []
+    run = elmo.engine.run
+    monkeypatch.setattr(elmo.engine, "run", lambda s, **k: sizes.append([len(one) for one in s]) or run(s, **k))
+    elmo.embed(sentences * 4)
+    assert all(sum(batch) <= 50 or len(batch) == 1 for batch in sizes)
+    assert sum(len(batch) for batch in sizes) == 40
+
+
+def test_a_stream_is_lazy(tiny: Path) -> None:
+    """More sentences than fit in memory: an endless generator, results in order."""
+    elmo = spacy_elmo.load(tiny, max_batch_tokens=20)
+    read = itertools.count()
+
+    def endless() -> Iterator[List[str]]:
+        for i in read:
+            yield ["word", str(i), "of", "many"][: 1 + i % 4]
+
+    stream = elmo.stream(endless())
+    assert next(read) == 0
+    for i in range(1, 200):
+        output = next(stream)
+        assert output.word_emb.shape[0] == 1 + i % 4
+        assert worst([output.stack()], [elmo.embed([["word", str(i), "of", "many"][: 1 + i % 4]])[0].stack()]) <= 1e-5
+    assert next(read) < 300
+
+
+def test_a_generator_of_generators(elmo: Elmo) -> None:
+    outputs = elmo.embed(iter(["a", "b"][:k]) for k in range(3))
+    assert [output.word_emb.shape[0] for output in outputs] == [0, 1, 2]
+
+
+def test_100_000_tokens_in_one_sentence(elmo: Elmo) -> None:
+    words = [f"w{i % 977}" for i in range(100_000)]
+    output = elmo.embed([words], layers=["word_emb", "lstm_outputs1"])[0]
+    assert output.lstm_outputs1.shape == (100_000, 16)
+    assert np.isfinite(output.lstm_outputs1).all()
+    # An LSTM forgets: far from the ends, a long sentence is like a shorter one that starts earlier.
+    around = elmo.embed([words[50_000:51_000]], layers=["lstm_outputs1"])[0].lstm_outputs1
+    np.testing.assert_allclose(output.lstm_outputs1[50_490:50_510], around[490:510], atol=1e-4)
+
+
+def test_gates_of_a_long_sentence_never_exist_at_once(parity: Path) -> None:
+    """20,000 tokens at C 512 have 164 MB of gates a layer and direction; the peak must stay below that."""
+    code = f"""
+import resource, spacy_elmo
+elmo = spacy_elmo.load({str(parity / "bilm" / "realistic")!r})
+def peak(n):
+    elmo.embed([["word"] * n], layers=["lstm_outputs1"])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+small = peak(2_000)
+print(peak(20_000) - small)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert int(done.stdout) < 120
+
+
+# Initial states
+
+
+def test_carry(tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]) -> None:
+    """Two calls of different sizes against the formulas, with an empty sentence that counts."""
+    arrays = reference.read_hdf5(tiny / "weights.hdf5")
+    elmo = spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=30)
+    calls = [[sentences[0], [], sentences[2]], [sentences[4], sentences[5]], [*sentences[1:4], sentences[6]]]
+    states: List[Dict[str, Any]] = [{} for _ in range(4)]
+    for call in calls:
+        expected = [reference.layers(s, tiny_options, arrays, state) for s, state in zip(call, states)]
+        assert worst([output.stack() for output in elmo.embed(call)], expected) <= 1e-5
+
+
+def test_carry_reset(tiny: Path, sentences: List[List[str]]) -> None:
+    elmo = spacy_elmo.load(tiny, initial_state="carry")
+    first = elmo.embed(sentences[:2])[0].elmo
+    assert worst([first], [elmo.embed(sentences[:2])[0].elmo]) > 0.01
+    elmo.reset_state()
+    np.testing.assert_array_equal(first, elmo.embed(sentences[:2])[0].elmo)
+
+
+def test_carry_runs_all_layers_whatever_is_asked_for(tiny: Path, sentences: List[List[str]]) -> None:
+    one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
+    one.embed(sentences[:2], layers=["word_emb"])
+    two.embed(sentences[:2])
+    np.testing.assert_array_equal(one.embed(sentences[2:4])[1].elmo, two.embed(sentences[2:4])[1].elmo)
+
+
+def test_a_stream_cannot_carry(tiny: Path) -> None:
+    with pytest.raises(ValueError, match=r"EL037.*once for each batch"):
+        spacy_elmo.load(tiny, initial_state="carry").stream([["a"]])
+
+
+def test_a_failed_call_leaves_the_carried_state(tiny: Path, sentences: List[List[str]]) -> None:
+    one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
+    for elmo in (one, two):
+        elmo.embed(sentences[:2])
+    with pytest.raises(ValueError, match="EL034"):
+        one.embed([["good"], [3]])
+    np.testing.assert_array_equal(one.embed(sentences[:1])[0].elmo, two.embed(sentences[:1])[0].elmo)
+
+
+def test_warm(warm: Path, tiny_options: Dict[str, Any], tiny: Path, sentences: List[List[str]]) -> None:
+    """Every sentence starts from the stored state, whatever came before."""
+    arrays = reference.read_hdf5(tiny / "weights.hdf5")
+    elmo = spacy_elmo.load(warm, initial_state="warm")
+    state = elmo.modules.warm_state
+    assert state is not None
+    start = {
+        f"RNN_{d}/RNN/MultiRNNCell/Cell{k}/LSTMCell": (state.hidden[d, k].numpy(), state.cell[d, k].numpy())
+        for d in (0, 1)
+        for k in (0, 1)
+    }
+    for _ in range(2):
+        got = [output.stack() for output in elmo.embed(sentences)]
+        expected = [reference.layers(sentence, tiny_options, arrays, dict(start)) for sentence in sentences]
+        assert worst(got, expected) <= 1e-5
+    zero = spacy_elmo.load(warm).embed(sentences)
+    assert worst([output.stack() for output in zero], got) > 0.01
+
+
+def test_warm_is_refused_without_a_state(tiny: Path) -> None:
+    with pytest.raises(ValueError, match=r"EL032.*needs a warm state.*tiny' has none"):
+        spacy_elmo.load(tiny, initial_state="warm")
+
+
+# Settings and wrong input
+
+
+def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]) -> None:
+    got = [output.stack() for output in spacy_elmo.load(tiny, precision="fp64").embed(sentences)]
+    assert got[0].dtype == np.float64
+    # The forget gate's 1 is added to a float32 bias when the file is read.
+    assert worst(got, expected) <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"precision": "fp8"}, r"EL030.*Unknown precision 'fp8'. Allowed: fp32, fp64"),
+        ({"initial_state": "hot"}, r"EL030.*Unknown initial_state 'hot'. Allowed: zero, warm, carry"),
+        ({"max_batch_tokens": 0}, r"EL038.*'max_batch_tokens' must be a whole number from 1 up; got 0"),
+        ({"max_batch_tokens": "9"}, r"EL038.*got '9'"),
+        ({"max_batch_tokens": True}, r"EL038.*got True"),
+        ({"device": "tpu"}, r"EL040.*device 'tpu' cannot be used here"),
+        ({"device": "cuda:99"}, r"EL040.*device 'cuda:99' cannot be used here"),
+    ],
+)
+def test_settings_that_are_not_allowed(tiny: Path, settings: Dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        spacy_elmo.load(tiny, **settings)
+
+
+def test_settings_fail_before_anything_is_read() -> None:
+    with pytest.raises(ValueError, match="EL030"):
+        spacy_elmo.load("nowhere", precision="fp8")
+
+
+@pytest.mark.parametrize(
+    ("sentences", "match"),
+    [
+        ("I love NLP", r"EL033.*sentence 0 is 'I'"),
+        (["I love NLP"], r"EL033.*sentence 0 is 'I love NLP'.*tokenize first"),
+        ([["a"], None], r"EL033.*sentence 1 is None"),
+        ([["a"], ["b", 3]], r"EL034.*token 1 of sentence 1 is 3"),
+        ([[b"a"]], r"EL034.*token 0 of sentence 0 is b'a'"),
+    ],
+)
+def test_sentences_that_are_no_tokens(elmo: Elmo, sentences: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        elmo.embed(sentences)
+
+
+def test_a_layer_that_does_not_exist(elmo: Elmo) -> None:
+    with pytest.raises(ValueError, match="EL031"):
+        elmo.embed([["a"]], layers=["lstm_outputs3"])
+    with pytest.raises(ValueError, match="EL030"):
+        elmo.stream([["a"]], layers=["lstm"])
+
+
+def test_facts(elmo: Elmo) -> None:
+    assert elmo.n_layers == 2
+    assert elmo.layer_names == ALL
+    assert [elmo.width(name) for name in ALL] == [8, 16, 16, 16]
+    assert elmo.device == torch.device("cpu")
+    assert Settings().max_batch_tokens == elmo.settings.max_batch_tokens
+
+
+@pytest.mark.gpu
+def test_gpu(tiny: Path, sentences: List[List[str]]) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    on_gpu = spacy_elmo.load(tiny, device="cuda").embed(sentences)
+    on_cpu = spacy_elmo.load(tiny).embed(sentences)
+    assert worst([output.stack() for output in on_gpu], [output.stack() for output in on_cpu]) <= 1e-4
+
+
+def test_real_text_in_one_call() -> None:
+    """All of UD EWT's dev set: every sentence of a real treebank, in order."""
+    from spacy_elmo.cli.inputs import read_sentences
+
+    path = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
+    elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
+    tokens = [sentence.tokens for sentence in read_sentences(path)]
+    outputs = elmo.embed(tokens)
+    assert (len(outputs), sum(len(one) for one in tokens)) == (2001, 25147)
+    assert [output.elmo.shape for output in outputs] == [(len(one), 32) for one in tokens]
+    for i in range(0, 2001, 100):
+        assert worst([outputs[i].stack()], [elmo.embed([tokens[i]])[0].stack()]) <= 2e-5

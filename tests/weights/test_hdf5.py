@@ -1,0 +1,148 @@
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+import h5py
+import numpy as np
+import pytest
+
+import spacy_elmo
+from spacy_elmo.weights.source import read_weights
+
+CELL = "RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell"
+
+
+@pytest.fixture
+def copy(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model, to damage."""
+    shutil.copytree(tiny, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def change_options(folder: Path, change: Callable[[Dict[str, Any]], Any]) -> None:
+    path = folder / "options.json"
+    data = json.loads(path.read_text("utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), "utf-8")
+
+
+def edit(folder: Path) -> h5py.File:
+    return h5py.File(folder / "weights.hdf5", "r+")
+
+
+def test_gates_and_forget_bias(tiny: Path) -> None:
+    weights = read_weights(tiny)
+    with h5py.File(tiny / "weights.hdf5") as file:
+        kernel, bias = file[f"{CELL}/W_0"][()], file[f"{CELL}/B"][()]
+    layer = "forward_stack.layers.0"
+    i, g, f, o = np.split(kernel, 4, axis=1)
+    expected = np.concatenate([i, f, g, o], axis=1)
+    np.testing.assert_array_equal(weights.arrays[f"{layer}.input_linear.weight"], expected[:8].T)
+    np.testing.assert_array_equal(weights.arrays[f"{layer}.state_linear.weight"], expected[8:].T)
+    i, g, f, o = np.split(bias, 4)
+    np.testing.assert_array_equal(weights.arrays[f"{layer}.input_linear.bias"], np.concatenate([i, f + 1, g, o]))
+    assert weights.format == "HDF5"
+    assert not weights.has_mix
+    assert not weights.has_warm_state
+
+
+def test_number_of_parameters(tiny: Path) -> None:
+    with h5py.File(tiny / "weights.hdf5") as file:
+        sizes = []
+        file.visititems(lambda name, item: sizes.append(item.size) if isinstance(item, h5py.Dataset) else None)
+    assert read_weights(tiny).n_parameters == sum(sizes)
+
+
+def test_one_layer_as_bilm_tf_dumps_it(parity: Path, tmp_path: Path) -> None:
+    """bilm-tf names a single layer without MultiRNNCell, and can then not read its own dump."""
+    folder = parity / "tf_checkpoint" / "one_layer"
+    sentences = [["A", "short", "one"], ["last"]]
+    ours = spacy_elmo.load([folder / "options.json", folder / "dumped_weights.hdf5"]).embed(sentences)
+    theirs = spacy_elmo.load(parity / "bilm" / "one_layer").embed(sentences)
+    for one, two in zip(ours, theirs):
+        np.testing.assert_array_equal(one.stack(), two.stack())
+
+
+def test_embedding_with_a_row_for_no_token(copy: Path, tiny: Path) -> None:
+    with edit(copy) as file:
+        rows = file["char_embed"][()]
+        del file["char_embed"]
+        file["char_embed"] = np.vstack([np.zeros_like(rows[:1]), rows])
+    name = "char_encoder.embedding.weight"
+    np.testing.assert_array_equal(read_weights(copy).arrays[name], read_weights(tiny).arrays[name])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_other_floating_point(copy: Path, tiny: Path, dtype: Any) -> None:
+    with edit(copy) as file:
+        for cell in ("W_0", "B", "W_P_0"):
+            array = file[f"{CELL}/{cell}"][()].astype(dtype)
+            del file[f"{CELL}/{cell}"]
+            file[f"{CELL}/{cell}"] = array
+    got = spacy_elmo.load(copy).embed([["a", "b"]])[0].lstm_outputs1
+    expected = spacy_elmo.load(tiny).embed([["a", "b"]])[0].lstm_outputs1
+    np.testing.assert_allclose(got, expected, atol=1e-2 if dtype is np.float16 else 1e-6)
+    assert got.dtype == np.float32
+
+
+def test_truncated(copy: Path) -> None:
+    path = copy / "weights.hdf5"
+    path.write_bytes(path.read_bytes()[:30_000])
+    with pytest.raises(ValueError, match=r"EL018.*weights.hdf5' cannot be opened.*cut short.*30,000 bytes"):
+        read_weights(copy)
+
+
+def test_no_bilm(copy: Path) -> None:
+    with h5py.File(copy / "weights.hdf5", "w") as file:
+        file["embeddings"] = np.zeros(3)
+    with pytest.raises(ValueError, match=r"EL019.*not a biLM: it lacks the array 'char_embed' and .*embeddings"):
+        read_weights(copy)
+
+
+def test_no_arrays_at_all(copy: Path) -> None:
+    h5py.File(copy / "weights.hdf5", "w").close()
+    with pytest.raises(ValueError, match=r"EL019.*It holds no arrays"):
+        read_weights(copy)
+
+
+def test_options_of_another_size(copy: Path) -> None:
+    change_options(copy, lambda options: options["lstm"].update(dim=32))
+    match = r"EL020.*'RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell/B' has shape \(96,\).*calls for \(128,\)"
+    with pytest.raises(ValueError, match=match):
+        read_weights(copy)
+
+
+def test_options_with_more_layers(copy: Path) -> None:
+    change_options(copy, lambda options: options["lstm"].update(n_layers=3))
+    with pytest.raises(ValueError, match=r"EL019.*lacks the array 'RNN_0/RNN/MultiRNNCell/Cell2/LSTMCell/W_0' and 5"):
+        read_weights(copy)
+
+
+def test_options_with_fewer_layers(copy: Path) -> None:
+    change_options(copy, lambda options: options["lstm"].update(n_layers=1))
+    with pytest.raises(ValueError, match=r"EL022.*Cell1/LSTMCell/.*\(with 5 more\) is not part of the model"):
+        read_weights(copy)
+
+
+def test_integers(copy: Path) -> None:
+    with edit(copy) as file:
+        del file["CNN_proj/b_proj"]
+        file["CNN_proj/b_proj"] = np.zeros(8, dtype=np.int64)
+    with pytest.raises(ValueError, match=r"EL021.*'CNN_proj/b_proj' holds int64"):
+        read_weights(copy)
+
+
+def test_nan_is_counted(copy: Path) -> None:
+    with edit(copy) as file:
+        file["CNN_proj/b_proj"][2:5] = np.nan
+        file[f"{CELL}/B"][0] = np.inf
+    with pytest.warns(UserWarning, match=r"WL001.*4 of 9,552 weights are not finite.*CNN_proj/b_proj, RNN_0"):
+        read_weights(copy)
+
+
+def test_good_weights_do_not_warn(tiny: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_weights(tiny)

@@ -1,0 +1,158 @@
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import spacy_elmo
+from spacy_elmo.elmo import Elmo
+from spacy_elmo.weights import catalogue
+from spacy_elmo.weights.sniff import sniff
+from spacy_elmo.weights.source import find_files, read_weights
+
+
+@pytest.fixture
+def pair(tiny: Path, tmp_path: Path) -> Path:
+    """A folder with a pair of files named as AllenNLP names them."""
+    shutil.copy(tiny / "options.json", tmp_path / "elmo_small_options.json")
+    shutil.copy(tiny / "weights.hdf5", tmp_path / "elmo_small_weights.hdf5")
+    return tmp_path
+
+
+def test_every_way_to_name_the_same_model(pair: Path) -> None:
+    expected = (pair / "elmo_small_options.json", pair / "elmo_small_weights.hdf5")
+    for source in (pair, str(pair), *expected, expected, [str(path) for path in expected[::-1]]):
+        assert find_files(source) == expected
+
+
+def test_the_format_is_found_by_looking_inside(tiny: Path, tmp_path: Path, elmo: Elmo) -> None:
+    shutil.copy(tiny / "options.json", tmp_path / "options.json")
+    shutil.copy(tiny / "weights.hdf5", tmp_path / "weights.safetensors")
+    assert read_weights(tmp_path).format == "HDF5"
+    elmo.save(tmp_path)
+    (tmp_path / "weights.safetensors").rename(tmp_path / "weights.hdf5")
+    assert read_weights(tmp_path / "weights.hdf5").format == "safetensors"
+
+
+def test_home_folder(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(tiny, tmp_path / "model")
+    assert find_files("~/model")[1] == tmp_path / "model" / "weights.hdf5"
+
+
+def test_not_found_with_the_closest_names(pair: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"EL010.*'orginal'.*Closest: original"):
+        spacy_elmo.load("orginal")
+    with pytest.raises(FileNotFoundError, match=r"EL010.*Closest: .*elmo_small_weights.hdf5"):
+        spacy_elmo.load(pair / "elmo_smal_weights.hdf5")
+    with pytest.raises(FileNotFoundError, match="Nothing there has a similar name"):
+        spacy_elmo.load("/no/such/thing")
+    with pytest.raises(FileNotFoundError, match=r"EL026.*options.jso'.*elmo_small_options.json"):
+        spacy_elmo.load([pair / "elmo_small_options.jso", pair / "elmo_small_weights.hdf5"])
+
+
+def test_names_that_need_a_download() -> None:
+    for name, entry in catalogue.CATALOGUE.items():
+        with pytest.raises(FileNotFoundError) as error:
+            spacy_elmo.load(name)
+        assert entry.options in str(error.value)
+        assert entry.weights in str(error.value)
+    with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is not part of this version"):
+        spacy_elmo.load("en_sm")
+
+
+def test_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"EL013.*holds nothing"):
+        read_weights(tmp_path)
+    (tmp_path / "readme.txt").write_text("text")
+    with pytest.raises(FileNotFoundError, match=r"EL013.*holds readme.txt"):
+        read_weights(tmp_path)
+
+
+def test_folder_with_two_models(pair: Path) -> None:
+    shutil.copy(pair / "elmo_small_weights.hdf5", pair / "elmo_large_weights.hdf5")
+    with pytest.raises(ValueError, match=r"EL014.*more than one weights file \(elmo_large_weights.hdf5, elmo_small"):
+        read_weights(pair)
+    assert find_files(pair / "elmo_small_weights.hdf5")[0] == pair / "elmo_small_options.json"
+
+
+def test_one_file_without_the_other(pair: Path) -> None:
+    options, weights = find_files(pair)
+    options.unlink()
+    with pytest.raises(FileNotFoundError, match=r"EL015.*looked for elmo_small_options.json and options.json"):
+        read_weights(weights)
+    with pytest.raises(FileNotFoundError, match="EL013"):
+        read_weights(pair)
+
+
+def test_options_without_weights(pair: Path) -> None:
+    options, weights = find_files(pair)
+    weights.unlink()
+    with pytest.raises(FileNotFoundError, match=r"EL013.*no weights"):
+        read_weights(options)
+
+
+@pytest.mark.parametrize("bad", [None, 3, ["a"], ["a", "b", "c"], ["a", 3], {"a": 1}])
+def test_sources_of_the_wrong_kind(bad: Any) -> None:
+    with pytest.raises(ValueError, match=r"EL02[57]"):
+        read_weights(bad)
+
+
+def write_pickle(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"weights": [1.0]}))
+
+
+def write_torch(path: Path) -> None:
+    torch.save({"weight": torch.zeros(2)}, path)
+
+
+def write_old_torch(path: Path) -> None:
+    torch.save({"weight": torch.zeros(2)}, path, _use_new_zipfile_serialization=False)
+
+
+@pytest.mark.parametrize("write", [write_pickle, write_torch, write_old_torch])
+def test_a_pickle_is_refused(pair: Path, write: Any) -> None:
+    options, weights = find_files(pair)
+    write(weights)
+    for source in (pair, weights, [options, weights]):
+        with pytest.raises(ValueError, match=r"EL017.*is a pickle.*Refused"):
+            read_weights(source)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "an empty file"),
+        (b"<!DOCTYPE html><html></html>", "a web page"),
+        (b"\x1f\x8b\x08rest", "a gzip archive"),
+        (b"plain text", "no known kind"),
+        (b"\0" * 257 + b"ustar" + b"\0" * 300, "a tar archive"),
+        (b'{"a": 1}', "a JSON file"),
+    ],
+)
+def test_files_that_are_no_weights(pair: Path, content: bytes, what: str) -> None:
+    options, weights = find_files(pair)
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match=f"EL016.*is {what}"):
+        read_weights([options, weights])
+
+
+def test_zip_is_named(tmp_path: Path, tiny: Path) -> None:
+    path = tmp_path / "weights.hdf5"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.hdf5", "x")
+    with pytest.raises(ValueError, match=r"EL016.*a zip archive"):
+        read_weights([tiny / "options.json", path])
+    path.write_bytes(path.read_bytes()[:40])
+    assert sniff(path) == "zip"
+
+
+def test_options_that_are_no_json(pair: Path) -> None:
+    options, weights = find_files(pair)
+    options.write_text("{not json", "utf-8")
+    for source in (pair, [options, weights]):
+        with pytest.raises(ValueError, match=r"EL005.*not valid JSON"):
+            read_weights(source)
