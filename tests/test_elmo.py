@@ -146,7 +146,9 @@ def test_a_stream_is_lazy(tiny: Path) -> None:
     for i in range(1, 200):
         output = next(stream)
         assert output.word_emb.shape[0] == 1 + i % 4
-        assert worst([output.stack()], [elmo.embed([["word", str(i), "of", "many"][: 1 + i % 4]])[0].stack()]) <= 1e-5
+        assert (
+            worst([output.stack()], [elmo.embed([["word", str(i), "of", "many"][: 1 + i % 4]])[0].stack()]) <= 1e-5
+        )
     assert next(read) < 300
 
 

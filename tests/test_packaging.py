@@ -35,7 +35,11 @@ def test_every_entry_point_resolves() -> None:
 
 @pytest.mark.parametrize(
     ("registry", "name"),
-    [("architectures", "spacy-elmo.Elmo.v1"), ("misc", "spacy-elmo.sent_spans.v1"), ("misc", "spacy-elmo.doc_spans.v1")],
+    [
+        ("architectures", "spacy-elmo.Elmo.v1"),
+        ("misc", "spacy-elmo.sent_spans.v1"),
+        ("misc", "spacy-elmo.doc_spans.v1"),
+    ],
 )
 def test_spacy_finds_the_functions(registry: str, name: str) -> None:
     assert spacy.registry.has(registry, name)

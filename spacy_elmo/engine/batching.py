@@ -6,7 +6,7 @@ T = TypeVar("T")
 
 # Sentences are sorted by length within windows of this many batches: wide enough that a batch holds
 # sentences of about one length, narrow enough that results wait for little.
-WINDOW_BATCHES = 4
+WINDOW_BATCHES = 2
 
 
 def windows(

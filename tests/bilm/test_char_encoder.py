@@ -12,7 +12,9 @@ from spacy_elmo.elmo import Elmo
 from tests import reference
 
 
-def test_equal_to_the_formulas(elmo: Elmo, tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]) -> None:
+def test_equal_to_the_formulas(
+    elmo: Elmo, tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]
+) -> None:
     words = sorted({word for sentence in sentences for word in sentence}) + ["", "é" * 40, "<S>"]
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
     expected = [reference.word_embedding(word, tiny_options, arrays) for word in words]
@@ -30,7 +32,9 @@ def test_highway_lets_the_input_through_where_the_gate_is_shut() -> None:
 
 
 @pytest.mark.parametrize("filters", [[[1, 4], [2, 4]], [[1, 3], [2, 4]]])
-def test_projection_only_where_filters_do_not_add_up(tiny_options: Dict[str, Any], filters: List[List[int]]) -> None:
+def test_projection_only_where_filters_do_not_add_up(
+    tiny_options: Dict[str, Any], filters: List[List[int]]
+) -> None:
     options = Options.from_dict({**tiny_options, "char_cnn": {**tiny_options["char_cnn"], "filters": filters}})
     encoder = CharEncoder(options=options)
     assert (encoder.projection is None) == (options.char_cnn.n_filters == 8)

@@ -85,7 +85,10 @@ def test_training_fields_are_kept() -> None:
     [
         (lambda d: d.update(lstms={}), ["unknown field 'lstms'", "did you mean 'lstm'"]),
         (lambda d: d["lstm"].update(dims=3), ["unknown field 'lstm.dims'", "did you mean 'lstm.dim'"]),
-        (lambda d: d["char_cnn"].update(padding=3), ["unknown field 'char_cnn.padding'", "Allowed here: activation"]),
+        (
+            lambda d: d["char_cnn"].update(padding=3),
+            ["unknown field 'char_cnn.padding'", "Allowed here: activation"],
+        ),
         (lambda d: d["char_cnn"]["embedding"].update(size=3), ["unknown field 'char_cnn.embedding.size'"]),
         (lambda d: d.pop("char_cnn"), ["'char_cnn' is missing"]),
         (lambda d: d["lstm"].pop("dim"), ["'lstm.dim' is missing"]),
@@ -96,10 +99,19 @@ def test_training_fields_are_kept() -> None:
         (lambda d: d["lstm"].update(n_layers=True), ["'lstm.n_layers' is True"]),
         (lambda d: d["lstm"].update(cell_clip=-1), ["'lstm.cell_clip' is -1", "a number from 0 up"]),
         (lambda d: d["lstm"].update(proj_clip="3"), ["'lstm.proj_clip' is '3'"]),
-        (lambda d: d["lstm"].update(use_skip_connections=1), ["'lstm.use_skip_connections' is 1", "true or false"]),
-        (lambda d: d["char_cnn"].update(activation="gelu"), ["'char_cnn.activation' is 'gelu'", "'relu' or 'tanh'"]),
+        (
+            lambda d: d["lstm"].update(use_skip_connections=1),
+            ["'lstm.use_skip_connections' is 1", "true or false"],
+        ),
+        (
+            lambda d: d["char_cnn"].update(activation="gelu"),
+            ["'char_cnn.activation' is 'gelu'", "'relu' or 'tanh'"],
+        ),
         (lambda d: d["char_cnn"].update(n_characters=300), ["'char_cnn.n_characters' is 300", "261 or 262"]),
-        (lambda d: d["char_cnn"].update(filters=[[1]]), ["'char_cnn.filters' is [[1]]", "[width, number of filters]"]),
+        (
+            lambda d: d["char_cnn"].update(filters=[[1]]),
+            ["'char_cnn.filters' is [[1]]", "[width, number of filters]"],
+        ),
         (lambda d: d["char_cnn"].update(filters=[]), ["'char_cnn.filters' is []"]),
         (lambda d: d["char_cnn"].update(max_characters_per_token=2), ["max_characters_per_token' is 2"]),
         (lambda d: d["lstm"].update(projection_dim=8192), ["contradicts lstm.dim = 4096"]),

@@ -20,7 +20,9 @@ def test_equal_to_allennlp(measured: Measured, parity: Path) -> None:
     data = np.load(parity / "mix" / "scalar_mix.npz")
     worst = 0.0
     for i in range(10):
-        case = {name: data[f"c{i}_{name}"] for name in ("layers", "weights", "gamma", "do_layer_norm", "mask", "out")}
+        case = {
+            name: data[f"c{i}_{name}"] for name in ("layers", "weights", "gamma", "do_layer_norm", "mask", "out")
+        }
         mix = make(case["weights"], float(case["gamma"]), bool(case["do_layer_norm"]))
         with torch.no_grad():
             out = mix(list(torch.tensor(case["layers"])), torch.tensor(case["mask"]))
@@ -70,7 +72,9 @@ def test_gradients_of_all_parameters() -> None:
     for layer_norm in (False, True):
         mix = ScalarMix(n_layers=3, layer_norm=layer_norm).double()
 
-        def run(weights: torch.Tensor, gamma: torch.Tensor, *hs: torch.Tensor, mix: ScalarMix = mix) -> torch.Tensor:
+        def run(
+            weights: torch.Tensor, gamma: torch.Tensor, *hs: torch.Tensor, mix: ScalarMix = mix
+        ) -> torch.Tensor:
             return torch.func.functional_call(mix, {"weights": weights, "gamma": gamma}, (hs, mask))
 
         assert torch.autograd.gradcheck(run, (mix.weights, mix.gamma, *layers))

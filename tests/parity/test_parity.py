@@ -37,9 +37,7 @@ def read_case(folder: Path, expected: str = "expected") -> Case:
     return Case(sentences, [arrays[f"s{i}"] for i in range(len(sentences))])
 
 
-def hold(
-    measured: Measured, name: str, precision: str, got: List[np.ndarray], expected: List[np.ndarray]
-) -> None:
+def hold(measured: Measured, name: str, precision: str, got: List[np.ndarray], expected: List[np.ndarray]) -> None:
     assert len(got) == len(expected)
     assert all(g.shape == e.shape for g, e in zip(got, expected))
     worst = np.max([np.abs(g - e).max(axis=(1, 2)) for g, e in zip(got, expected)], axis=0)
@@ -114,13 +112,17 @@ def test_token_embeddings_of_the_authors(measured: Measured, parity: Path) -> No
     with h5py.File(folder / "elmo_token_embeddings.hdf5") as file:
         expected = file["embedding"][()]
     elmo = spacy_elmo.load(folder / "lm_weights.hdf5")
-    got = np.concatenate([output.word_emb for output in elmo.embed([[word] for word in words], layers=["word_emb"])])
+    got = np.concatenate(
+        [output.word_emb for output in elmo.embed([[word] for word in words], layers=["word_emb"])]
+    )
     worst = np.abs(got - expected).max()
     measured(f"{'allennlp_fixture, token embeddings':<42}fp32  max abs difference: {worst:.1e}")
     assert worst <= 1e-5
 
 
-@pytest.mark.parametrize("name", ["bilm/base", "bilm/tanh_deep", "bilm_tf_only/no_skip", "bilm_tf_only/no_projection"])
+@pytest.mark.parametrize(
+    "name", ["bilm/base", "bilm/tanh_deep", "bilm_tf_only/no_skip", "bilm_tf_only/no_projection"]
+)
 def test_batching_does_not_matter(parity: Path, name: str) -> None:
     case = read_case(parity / name)
     elmo = spacy_elmo.load(parity / name)

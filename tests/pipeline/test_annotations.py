@@ -94,7 +94,9 @@ doc = Doc(Vocab()).from_disk({str(tmp_path / "doc")!r})
 print(sorted(data["layers"]), data["layers"]["elmo"].shape, data["n_layers"], doc.tensor.shape)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "['elmo', 'lstm_outputs1', 'lstm_outputs2', 'word_emb'] (5, 16) 2 (5, 16)", done.stderr
+    assert done.stdout.strip() == "['elmo', 'lstm_outputs1', 'lstm_outputs2', 'word_emb'] (5, 16) 2 (5, 16)", (
+        done.stderr
+    )
 
 
 def test_retokenizing_makes_the_layers_stale(doc: Doc) -> None:
@@ -164,7 +166,13 @@ def test_the_tensor_is_on_the_ops_and_layers_only_if_asked(nlp: Language, on_gpu
     doc = nlp("a b")
     fresh = nlp.make_doc("a b")
     annotate(
-        fresh, doc._.elmo, pooling_layer="elmo", keep=["elmo"], set_tensor=True, ops=FakeOps(), layers_on_gpu=on_gpu
+        fresh,
+        doc._.elmo,
+        pooling_layer="elmo",
+        keep=["elmo"],
+        set_tensor=True,
+        ops=FakeOps(),
+        layers_on_gpu=on_gpu,
     )  # type: ignore[arg-type]
     assert isinstance(fresh.tensor, np.matrix)
     assert isinstance(fresh._.elmo.elmo, np.matrix) == on_gpu

@@ -19,7 +19,10 @@ def tagger_on_tok2vec() -> Language:
     """tok2vec and tagger, as in en_core_web_sm: the tagger reads doc.tensor through a listener."""
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": {"width": 32}})
-    tagger = {"@architectures": "spacy.Tagger.v2", "tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 32}}
+    tagger = {
+        "@architectures": "spacy.Tagger.v2",
+        "tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 32},
+    }
     nlp.add_pipe("tagger", config={"model": tagger})
     tags = ["P", "V", "N", "N"]
     nlp.initialize(lambda: [Example.from_dict(nlp.make_doc(TEXT), {"tags": tags})])

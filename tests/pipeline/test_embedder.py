@@ -222,7 +222,9 @@ def test_unknown_values_fail_when_the_config_is_resolved(config: Dict[str, Any],
         spacy.blank("en").add_pipe("elmo_embedder", config=config)
 
 
-@pytest.mark.parametrize("config", [{"pooling": "elmo"}, {"model": {"@architectures": "spacy-elmo.Elmo.v1", "x": 1}}])
+@pytest.mark.parametrize(
+    "config", [{"pooling": "elmo"}, {"model": {"@architectures": "spacy-elmo.Elmo.v1", "x": 1}}]
+)
 def test_unknown_settings(config: Dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="unexpected argument: '(pooling|x)'"):
         spacy.blank("en").add_pipe("elmo_embedder", config=config)
@@ -239,7 +241,9 @@ def test_layer_3_of_a_2_layer_model(make: Make) -> None:
 def test_source_as_a_pair(tiny: Path, make: Make) -> None:
     nlp = make(source=[str(tiny / "options.json"), str(tiny / "weights.hdf5")])
     assert nlp("a b").tensor.shape == (2, 16)
-    assert Config().from_str(nlp.config.to_str())["components"]["elmo_embedder"]["source"][0].endswith("options.json")
+    assert (
+        Config().from_str(nlp.config.to_str())["components"]["elmo_embedder"]["source"][0].endswith("options.json")
+    )
 
 
 # Initialising and training

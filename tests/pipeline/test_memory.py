@@ -46,5 +46,7 @@ def test_peak_of_200_000_tokens_is_that_of_20_000(measured: Callable[[str], None
     # The largest model at hand, so that what is measured is not the interpreter alone.
     source = parity / "bilm" / "realistic"
     small, large = peak(source, text, 20_000), peak(source, text, 200_000)
-    measured(f"nlp.pipe, peak memory: 20,000 tokens {small:,} KiB, 200,000 tokens {large:,} KiB, {large / small:.3f}")
+    measured(
+        f"nlp.pipe, peak memory: 20,000 tokens {small:,} KiB, 200,000 tokens {large:,} KiB, {large / small:.3f}"
+    )
     assert large <= 1.1 * small

@@ -44,7 +44,9 @@ def test_ud_ewt_dev(measured: Callable[[str], None]) -> None:
             worst = max(worst, float(np.abs(array - together).max()))
         np.testing.assert_array_equal(doc.tensor, doc._.elmo.elmo)
         rows += len(doc)
-    measured(f"UD EWT dev through nlp.pipe: {len(docs)} Docs, {rows} rows, max abs difference to embed {worst:.1e}")
+    measured(
+        f"UD EWT dev through nlp.pipe: {len(docs)} Docs, {rows} rows, max abs difference to embed {worst:.1e}"
+    )
     assert rows == 25147
     assert next(expected, None) is None
     assert worst <= 2e-5

@@ -89,7 +89,9 @@ def test_truncated(saved: Path) -> None:
 
 def test_missing_array(saved: Path) -> None:
     rewrite(saved, {}, drop="char_encoder.projection.bias")
-    with pytest.raises(ValueError, match=r"EL019.*safetensors file, but not a biLM.*'char_encoder.projection.bias'\."):
+    with pytest.raises(
+        ValueError, match=r"EL019.*safetensors file, but not a biLM.*'char_encoder.projection.bias'\."
+    ):
         read_weights(saved)
 
 
@@ -101,7 +103,9 @@ def test_half_a_mix(saved: Path) -> None:
 
 def test_wrong_shape(saved: Path) -> None:
     rewrite(saved, {"char_encoder.projection.bias": np.zeros(9, np.float32)})
-    with pytest.raises(ValueError, match=r"EL020.*'char_encoder.projection.bias' has shape \(9,\).*calls for \(8,\)"):
+    with pytest.raises(
+        ValueError, match=r"EL020.*'char_encoder.projection.bias' has shape \(9,\).*calls for \(8,\)"
+    ):
         read_weights(saved)
 
 

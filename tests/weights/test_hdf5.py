@@ -116,7 +116,9 @@ def test_options_of_another_size(copy: Path) -> None:
 
 def test_options_with_more_layers(copy: Path) -> None:
     change_options(copy, lambda options: options["lstm"].update(n_layers=3))
-    with pytest.raises(ValueError, match=r"EL019.*lacks the array 'RNN_0/RNN/MultiRNNCell/Cell2/LSTMCell/W_0' and 5"):
+    with pytest.raises(
+        ValueError, match=r"EL019.*lacks the array 'RNN_0/RNN/MultiRNNCell/Cell2/LSTMCell/W_0' and 5"
+    ):
         read_weights(copy)
 
 

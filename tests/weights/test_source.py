@@ -74,7 +74,9 @@ def test_folder_without_a_model(tmp_path: Path) -> None:
 
 def test_folder_with_two_models(pair: Path) -> None:
     shutil.copy(pair / "elmo_small_weights.hdf5", pair / "elmo_large_weights.hdf5")
-    with pytest.raises(ValueError, match=r"EL014.*more than one weights file \(elmo_large_weights.hdf5, elmo_small"):
+    with pytest.raises(
+        ValueError, match=r"EL014.*more than one weights file \(elmo_large_weights.hdf5, elmo_small"
+    ):
         read_weights(pair)
     assert find_files(pair / "elmo_small_weights.hdf5")[0] == pair / "elmo_small_options.json"
 

@@ -1,0 +1,196 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, List
+
+import h5py
+import numpy as np
+import pytest
+
+import spacy_elmo
+from spacy_elmo.cli.embed import embed
+from spacy_elmo.elmo import Elmo
+from spacy_elmo.weights import folder as folder_module
+from tests.parity.test_parity import read_case
+
+
+def run(*arguments: Any, code: int = 0) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-W", "error", "-m", "spacy_elmo", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def datasets(path: Path) -> List[np.ndarray]:
+    with h5py.File(path) as file:
+        return [file[str(i)][()] for i in range(len(file) - ("sentence_to_index" in file))]
+
+
+def test_layout_of_allennlp(
+    text: Path, tiny: Path, tmp_path: Path, elmo: Elmo, sentences: List[List[str]]
+) -> None:
+    out = tmp_path / "out.h5"
+    done = run("embed", text, "--source", tiny, "--output", out)
+    n_tokens = sum(len(sentence) for sentence in sentences)
+    assert f"Wrote 10 sentences, {n_tokens} tokens" in done.stderr
+    assert "tokens/s" in done.stderr
+    expected = [output.stack() for output in elmo.embed(sentences)]
+    with h5py.File(out) as file:
+        assert set(file) == {str(i) for i in range(10)} | {"sentence_to_index"}
+        for i, array in enumerate(expected):
+            assert file[str(i)].dtype == np.float32
+            assert file[str(i)].shape == (3, len(sentences[i]), 16)
+            np.testing.assert_allclose(file[str(i)][()], array, atol=2e-5)
+        # As AllenNLP's readers take it: one string of JSON in an array of one.
+        index = json.loads(file["sentence_to_index"][0])
+    lines = text.read_text("utf-8").splitlines()
+    assert index == {line: str(i) for i, line in enumerate(lines)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        ({"layers": ["word_emb"]}, (1, 30, 16)),
+        ({"layers": ["elmo", "lstm_outputs2"]}, (2, 30, 16)),
+        ({"reduce": "average"}, (30, 16)),
+        ({"reduce": "top"}, (30, 16)),
+        ({"layers": ["word_emb", "lstm_outputs1"], "reduce": "average"}, (30, 16)),
+    ],
+)
+def test_layers(
+    text: Path, tiny: Path, tmp_path: Path, elmo: Elmo, sentences: List[List[str]], settings: Any, shape: Any
+) -> None:
+    out = tmp_path / "out.h5"
+    embed(text, tiny, out, **settings)
+    got = datasets(out)[0]
+    assert got.shape == shape
+    full = elmo.embed(sentences)[0]
+    rows = {"word_emb": full.stack()[0], "lstm_outputs1": full.lstm_outputs1, "lstm_outputs2": full.lstm_outputs2}
+    rows["elmo"] = full.elmo
+    names = settings.get("layers") or ["word_emb", "lstm_outputs1", "lstm_outputs2"]
+    expected = np.stack([rows[name] for name in rows if name in names])
+    if settings.get("reduce") == "average":
+        expected = expected.mean(axis=0)
+    elif settings.get("reduce") == "top":
+        expected = rows["lstm_outputs2"]
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+def test_a_tokenizer_and_its_whitespace(tiny: Path, tmp_path: Path, elmo: Elmo) -> None:
+    (tmp_path / "a.txt").write_text("I don't.\n\nEnd.", "utf-8")
+    embed(tmp_path / "a.txt", tiny, tmp_path / "out.h5", lang="en")
+    assert [array.shape[1] for array in datasets(tmp_path / "out.h5")] == [4, 0, 2]
+    (tmp_path / "a.jsonl").write_text('{"text": "a  \\n b"}', "utf-8")
+    embed(tmp_path / "a.jsonl", tiny, tmp_path / "out.h5", forget_sentences=True)
+    [array] = datasets(tmp_path / "out.h5")
+    assert not array[:, 1].any()
+    np.testing.assert_allclose(array[:, [0, 2]], elmo.embed([["a", "b"]])[0].stack(), atol=1e-6)
+
+
+def test_carried_state_in_batches(parity: Path, tmp_path: Path) -> None:
+    """`allennlp elmo --batch-size 3` on a text file, with the state that it carried."""
+    folder = parity / "bilm" / "base"
+    case = read_case(folder, "expected_stateful")
+    lines = [json.dumps({"tokens": sentence}) for sentence in case.sentences]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    with h5py.File(folder / "weights.hdf5"):
+        embed(tmp_path / "a.jsonl", folder, tmp_path / "out.h5", initial_state="carry", batch_size=3)
+    checked = 0
+    for sentence, got, expected in zip(case.sentences, datasets(tmp_path / "out.h5"), case.expected):
+        # From the first sentence with whitespace tokens on, which the command hides, its row differs.
+        if checked < 12 and not any(token.isspace() for token in sentence):
+            assert np.abs(got - expected).max() <= 1e-4
+            checked += 1
+    assert checked == 12
+
+
+def test_source_as_a_pair(text: Path, tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.h5"
+    pair = ["-s", tiny / "options.json", "-s", tiny / "weights.hdf5"]
+    done = run("embed", text, *pair, "-o", out, "--average", "--quiet", "--layers", "lstm_outputs1, elmo")
+    assert (done.stdout, done.stderr) == ("", "")
+    assert datasets(out)[0].shape == (30, 16)
+
+
+def test_a_killed_run_leaves_no_half_file(parity: Path, tmp_path: Path) -> None:
+    text, out = tmp_path / "long.txt", tmp_path / "out.h5"
+    text.write_text("one sentence of many words to keep it busy for a while\n" * 200_000, "utf-8")
+    out.write_text("of yesterday")
+    command = [sys.executable, "-m", "spacy_elmo", "embed", str(text), "-s", str(parity / "bilm" / "realistic")]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        process = subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE)
+        for _ in range(600):
+            if list(tmp_path.glob(".out.h5.*.tmp")):
+                break
+            time.sleep(0.1)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert out.read_text() == "of yesterday"
+        if number == signal.SIGTERM:
+            assert sorted(os.listdir(tmp_path)) == ["long.txt", "out.h5"]
+
+
+def test_a_failure_half_way_leaves_the_old_file(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.h5"
+    out.write_text("of yesterday")
+    (tmp_path / "a.jsonl").write_text('{"tokens": ["good"]}\n' * 5000 + "bad\n", "utf-8")
+    done = run("embed", tmp_path / "a.jsonl", "-s", tiny, "-o", out, code=1)
+    assert "[EL061]" in done.stderr
+    assert "line 5001" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert out.read_text() == "of yesterday"
+    assert sorted(os.listdir(tmp_path)) == ["a.jsonl", "out.h5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.txt", "-s", "TINY", "-o", "."], ["EL063", "is a folder"]),
+        (["a.txt", "-s", "TINY", "-o", "no/such/out.h5"], ["EL064", "does not exist"]),
+        (["a.txt", "-s", "TINY", "-o", "a.txt"], ["EL066", "is the input itself"]),
+        (["b.txt", "-s", "TINY", "-o", "out.h5"], ["EL026", "b.txt"]),
+        (["empty.txt", "-s", "TINY", "-o", "out.h5"], ["EL062", "nothing to embed"]),
+        (["a.txt", "-s", "orignal", "-o", "out.h5"], ["EL010", "Closest: original"]),
+        (["a.txt", "-s", "TINY", "-o", "out.h5", "--layers", "lstm_outputs3"], ["EL031"]),
+        (["a.txt", "-s", "TINY", "-o", "out.h5", "--layers", "top"], ["EL030"]),
+        (["a.txt", "-s", "TINY", "-o", "out.h5", "--average", "--top"], ["EL065"]),
+        (["a.txt", "-s", "TINY", "-o", "out.h5", "--initial-state", "warm"], ["EL032"]),
+        (["a.txt", "-s", "TINY", "-o", "out.h5", "--device", "tpu"], ["EL040"]),
+    ],
+)
+def test_wrong_arguments(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: List[str], words: List[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("text")
+    Path("empty.txt").write_text("")
+    done = run("embed", *[str(tiny) if one == "TINY" else one for one in arguments], code=1)
+    assert all(word in done.stderr for word in words), done.stderr
+    assert "Traceback" not in done.stderr
+    assert Path("a.txt").read_text() == "text"
+    assert sorted(os.listdir(".")) == ["a.txt", "empty.txt"]
+
+
+def test_a_trained_mix_is_used(tiny: Path, tmp_path: Path, elmo: Elmo, text: Path) -> None:
+    arrays = elmo.named_arrays()
+    arrays["scalar_mix.weights"] = np.array([5, -5, -5], dtype=np.float32)
+    arrays["scalar_mix.gamma"] = np.array(2, dtype=np.float32)
+    folder_module.write_folder(tmp_path / "model", elmo.options, arrays)
+    embed(text, tmp_path / "model", tmp_path / "out.h5", layers=["word_emb", "elmo"])
+    word_emb, mixed = datasets(tmp_path / "out.h5")[0]
+    np.testing.assert_allclose(mixed, 2 * word_emb, atol=1e-2)
+    output = spacy_elmo.load(tmp_path / "model").embed([text.read_text("utf-8").split()])[0]
+    assert np.isfinite(output.elmo).all()
+
+
+def test_help_and_version() -> None:
+    assert "embed" in run("--help").stdout
+    assert run("--version").stdout.strip() == spacy_elmo.__version__
+    assert "--layers" in run("embed", "--help").stdout

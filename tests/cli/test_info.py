@@ -1,0 +1,64 @@
+import copy
+import json
+from pathlib import Path
+from typing import Any, Dict
+
+import numpy as np
+import pytest
+
+from spacy_elmo.bilm.options import Options
+from spacy_elmo.cli.info import info
+from spacy_elmo.elmo import Elmo
+from spacy_elmo.weights.arrays import Weights
+from spacy_elmo.weights.folder import write_folder
+from tests.bilm.test_options import ORIGINAL
+from tests.cli.test_embed import run
+
+
+def test_text(tiny: Path) -> None:
+    out = run("info", tiny).stdout
+    for words in (
+        "format                    HDF5",
+        "parameters                9,552",
+        "LSTM layers               2 in each direction, skip connections: yes",
+        "clips (cell, projection)  3, 1.5",
+        "layer widths              word_emb 8, all others 16",
+        "4 of width 1, 6 of width 2, 10 of width 3",
+        "none stored",
+        "forward_stack.layers.0.input_linear.weight",
+    ):
+        assert words in out
+
+
+def test_json_with_everything(tmp_path: Path, elmo: Elmo, tiny: Path) -> None:
+    arrays = elmo.named_arrays()
+    arrays["scalar_mix.weights"] = np.log(np.array([1, 1, 2], dtype=np.float32))
+    arrays["initial_state.hidden"] = np.zeros((2, 2, 8), np.float32)
+    arrays["initial_state.cell"] = np.zeros((2, 2, 24), np.float32)
+    write_folder(tmp_path, elmo.options, arrays)
+    facts = json.loads(run("info", tmp_path / "options.json", tmp_path / "weights.safetensors", "--json").stdout)
+    assert facts["format"] == "safetensors"
+    assert facts["n_parameters"] == info(tiny)["n_parameters"] == 9552
+    assert facts["scalar_mix"] == {"shares": [0.25, 0.25, 0.5], "gamma": 1.0}
+    assert facts["warm_state"] is True
+    assert facts["arrays"]["initial_state.cell"] == ["float32", [2, 2, 24]]
+    assert "shares [0.25, 0.25, 0.5], gamma 1.0" in run("info", tmp_path).stdout
+
+
+def test_parameters_of_published_models() -> None:
+    """93.6 million in the original model (AllenNLP's table); the weights file of the small one has 54,402,456
+    bytes, of which HDF5 needs a few for itself."""
+
+    def count(options: Dict[str, Any]) -> int:
+        return Weights(options=Options.from_dict(options), arrays={}, source="", format="").n_parameters
+
+    assert round(count(ORIGINAL) / 1e6, 1) == 93.6
+    small = copy.deepcopy(ORIGINAL)
+    small["lstm"].update(dim=1024, projection_dim=128)
+    small["char_cnn"].update(n_highway=1)
+    assert 0 < 54_402_456 - 4 * count(small) < 30_000
+
+
+@pytest.mark.parametrize(("source", "code"), [("nowhere", "EL010"), ("original", "EL011")])
+def test_no_such_model(source: str, code: str) -> None:
+    assert code in run("info", source, code=1).stderr
