@@ -18,8 +18,8 @@ class Errors(metaclass=_WithCodes):
     # Options
     EL001 = "{where}: unknown field '{field}'. Allowed here: {allowed}. Remove it, or correct its name{hint}."
     EL002 = (
-        "{where}: the field '{field}' is missing, which every biLM needs. Add it, or use the options.json that was "
-        "published with the weights."
+        "{where}: the field '{field}' is missing, which every biLM needs. Add it, or use the options.json that "
+        "was published with the weights."
     )
     EL003 = "{where}: '{field}' is {got!r}, but must be {expected}."
     EL004 = "{where}: '{field}' is {got!r}, which contradicts {other}: {rule}."

@@ -1,7 +1,7 @@
 """ELMo in plain numpy, float64, one sentence and one step at a time.
 
-Written from the published formulas against bilm-tf's own array names, with nothing shared with the package: what the
-tests hold the package against where no other program's outputs are at hand.
+Written from the published formulas against bilm-tf's own array names, with nothing shared with the package: what
+the tests hold the package against where no other program's outputs are at hand.
 """
 
 from pathlib import Path

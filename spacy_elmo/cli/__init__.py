@@ -1,5 +1,6 @@
 """The `spacy-elmo` command: one file a command, a typer function around a plain one."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -8,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from .. import __version__
+from ..weights.atomic import remove_unfinished
 from .embed import embed_cli
 from .info import info_cli
 
@@ -50,5 +52,7 @@ def main() -> None:
 
 
 def _terminate(number: int, frame: Optional[FrameType]) -> None:
-    # As an exception, so that temporary files are removed on the way out.
-    sys.exit(128 + number)
+    # Not by an exception: raised inside a destructor or a callback, it would be lost and the process live on.
+    remove_unfinished()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

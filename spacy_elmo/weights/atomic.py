@@ -4,7 +4,9 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Set
+
+_unfinished: Set[Path] = set()
 
 
 @contextmanager
@@ -16,6 +18,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
+    _unfinished.add(temporary)
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -26,4 +29,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
     finally:
+        temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+
+
+def remove_unfinished() -> None:
+    """Remove the temporary files of every `atomic_write` that is under way: for a process about to end."""
+    for temporary in _unfinished:
         temporary.unlink(missing_ok=True)

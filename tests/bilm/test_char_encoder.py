@@ -15,7 +15,7 @@ from tests import reference
 def test_equal_to_the_formulas(
     elmo: Elmo, tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]
 ) -> None:
-    words = sorted({word for sentence in sentences for word in sentence}) + ["", "é" * 40, "<S>"]
+    words = [*sorted({word for sentence in sentences for word in sentence}), "", "é" * 40, "<S>"]
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
     expected = [reference.word_embedding(word, tiny_options, arrays) for word in words]
     with torch.no_grad():

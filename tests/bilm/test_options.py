@@ -44,7 +44,7 @@ def test_original() -> None:
 
 
 def test_every_golden_is_read(parity: Path) -> None:
-    paths = [path for path in parity.rglob("options.json")]
+    paths = list(parity.rglob("options.json"))
     assert len(paths) > 15
     for path in paths:
         options = Options.from_json(path.read_text("utf-8"), where=str(path))

@@ -122,16 +122,18 @@ def test_a_killed_run_leaves_no_half_file(parity: Path, tmp_path: Path) -> None:
     out.write_text("of yesterday")
     command = [sys.executable, "-m", "spacy_elmo", "embed", str(text), "-s", str(parity / "bilm" / "realistic")]
     for number in (signal.SIGTERM, signal.SIGKILL):
-        process = subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE)
-        for _ in range(600):
-            if list(tmp_path.glob(".out.h5.*.tmp")):
-                break
-            time.sleep(0.1)
-        time.sleep(0.5)
-        assert process.poll() is None
-        process.send_signal(number)
-        process.communicate(timeout=60)
-        assert process.returncode != 0
+        with subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.DEVNULL) as process:
+            try:
+                for _ in range(600):
+                    if list(tmp_path.glob(".out.h5.*.tmp")):
+                        break
+                    time.sleep(0.1)
+                time.sleep(0.5)
+                assert process.poll() is None
+                process.send_signal(number)
+                assert process.wait(timeout=60) == -number
+            finally:
+                process.kill()
         assert out.read_text() == "of yesterday"
         if number == signal.SIGTERM:
             assert sorted(os.listdir(tmp_path)) == ["long.txt", "out.h5"]

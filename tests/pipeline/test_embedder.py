@@ -226,7 +226,7 @@ def test_unknown_values_fail_when_the_config_is_resolved(config: Dict[str, Any],
     "config", [{"pooling": "elmo"}, {"model": {"@architectures": "spacy-elmo.Elmo.v1", "x": 1}}]
 )
 def test_unknown_settings(config: Dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="unexpected argument: '(pooling|x)'"):
+    with pytest.raises(ValueError, match=r"unexpected argument: '(pooling|x)'"):
         spacy.blank("en").add_pipe("elmo_embedder", config=config)
 
 

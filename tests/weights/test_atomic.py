@@ -20,9 +20,14 @@ def test_appears_when_complete(tmp_path: Path) -> None:
 def test_a_failure_changes_nothing(tmp_path: Path, error: type) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(error), atomic_write(path) as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def fail() -> None:
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
 
