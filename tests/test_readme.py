@@ -28,7 +28,7 @@ def test_examples(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_config_is_the_default_one(tiny: Path) -> None:
     [text] = blocks("ini")
-    shown = Config().from_str(text)["components"]["elmo_embedder"]
+    shown = Config().from_str("[components]\n" + text)["components"]["elmo_embedder"]
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"source": shown["source"]})
     assert nlp.config["components"]["elmo_embedder"] == shown
