@@ -146,6 +146,10 @@ class Errors(metaclass=_WithCodes):
         "`get_spans` gave {got} lists of spans for {expected} Docs. It is called with a list of Docs and must "
         "return one list of Spans for each."
     )
+    EL057 = (
+        "This model has no weights yet. Run it through its component, which reads them on first use, or call "
+        "nlp.initialize() before."
+    )
 
     # The command line
     EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."

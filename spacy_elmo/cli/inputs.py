@@ -16,16 +16,19 @@ class InputSentence:
 
     text: as it stands in the input; the key under which the output's index finds it.
     tokens: all its tokens. done: share of the input that ends with this sentence, 0 to 1.
+    by_spacy: spaCy has split it. Its whitespace tokens are then no words of the text, and hidden from the biLM;
+        tokens that the user has given are embedded as they are.
     """
 
     text: str
     tokens: List[str]
     done: float
+    by_spacy: bool = False
 
     @property
     def rows(self) -> List[int]:
-        """Tokens that the biLM sees. It was trained without whitespace tokens, which spaCy makes."""
-        return [i for i, token in enumerate(self.tokens) if not token.isspace()]
+        """Tokens that the biLM sees."""
+        return [i for i, token in enumerate(self.tokens) if not (self.by_spacy and token.isspace())]
 
     @property
     def visible(self) -> List[str]:
@@ -52,7 +55,7 @@ def read_sentences(path: Path, *, lang: Optional[str] = None) -> Iterator[InputS
 def _read_txt(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
     tokenize = str.split if lang is None else _tokenizer(lang)
     for _, line, done in _lines(path):
-        yield InputSentence(line.strip(), tokenize(line.strip()), done)
+        yield InputSentence(line.strip(), tokenize(line.strip()), done, by_spacy=lang is not None)
 
 
 def _read_jsonl(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
@@ -70,7 +73,7 @@ def _read_jsonl(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
             yield InputSentence(" ".join(tokens), tokens, done)
         elif tokens is None and isinstance(text, str):
             tokenize = tokenize or _tokenizer(lang or "en")
-            yield InputSentence(text, tokenize(text), done)
+            yield InputSentence(text, tokenize(text), done, by_spacy=True)
         else:
             raise _bad_line(path, number, 'neither {"tokens": [texts]} nor {"text": text}')
 
@@ -110,7 +113,7 @@ def _read_spacy(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
         raise ValueError(Errors.EL023.format(path=path, reason=f"no DocBin ({error})")) from error
     for number, doc in enumerate(docs.get_docs(Vocab()), start=1):
         for span in sent_spans([doc])[0]:
-            yield InputSentence(span.text, [token.text for token in span], number / len(docs))
+            yield InputSentence(span.text, [token.text for token in span], number / len(docs), by_spacy=True)
 
 
 _READERS: Dict[str, Callable[[Path, Optional[str]], Iterator[InputSentence]]] = {

@@ -5,7 +5,8 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from spacy.tokens import Doc
+from spacy.attrs import IS_SPACE
+from spacy.tokens import Doc, Span
 from thinc.api import Model, PyTorchShim
 from torch import nn
 
@@ -62,9 +63,13 @@ def device_of(model: ElmoModelT) -> torch.device:
 
 
 def forward(model: ElmoModelT, docs: List[Doc], is_train: bool) -> Tuple[ElmoOutput, Callable[[Any], List[Doc]]]:
-    """Embed the spans of the Docs. The biLM is frozen, so nothing flows back."""
+    """Embed the spans of the Docs. The biLM is frozen, so nothing flows back.
+
+    RAISES: ValueError if the model has no weights yet, and as `embed_docs`.
+    """
     holder = holder_of(model)
-    assert holder.elmo is not None  # the component reads the weights first
+    if holder.elmo is None:
+        raise ValueError(Errors.EL057)
     return embed_docs(holder.elmo, docs, holder.get_spans, holder.layers), lambda d_output: []
 
 
@@ -76,12 +81,8 @@ def embed_docs(elmo: Elmo, docs: Sequence[Doc], get_spans: SpanGetter, layers: S
     spans = get_spans(docs)
     if len(spans) != len(docs):
         raise ValueError(Errors.EL056.format(got=len(spans), expected=len(docs)))
-    rows = [[_token_rows(doc, span.start, span.end) for span in doc_spans] for doc, doc_spans in zip(docs, spans)]
-    for doc, doc_rows in zip(docs, rows):
-        _check_overlap(doc, doc_rows)
-    sentences = [
-        [doc[int(i)].text for i in span_rows] for doc, doc_rows in zip(docs, rows) for span_rows in doc_rows
-    ]
+    rows = [_token_rows(doc, doc_spans) for doc, doc_spans in zip(docs, spans)]
+    sentences = [[token.text for token in span if not token.is_space] for doc_spans in spans for span in doc_spans]
     outputs = iter(elmo.embed(sentences, layers=layers))
     return ElmoOutput([
         _place(elmo, len(doc), doc_rows, [next(outputs) for _ in doc_rows], layers)
@@ -89,16 +90,16 @@ def embed_docs(elmo: Elmo, docs: Sequence[Doc], get_spans: SpanGetter, layers: S
     ])  # fmt: skip
 
 
-def _token_rows(doc: Doc, start: int, end: int) -> NDArray[np.int64]:
-    return np.asarray([i for i in range(start, end) if not doc[i].is_space], dtype=np.int64)
-
-
-def _check_overlap(doc: Doc, rows: Sequence[NDArray[np.int64]]) -> None:
+def _token_rows(doc: Doc, spans: Sequence[Span]) -> List[NDArray[np.int64]]:
+    """Of each span, the Doc's rows that the biLM sees."""
+    seen = np.flatnonzero(doc.to_array(IS_SPACE) == 0)
+    rows = [seen[np.searchsorted(seen, span.start) : np.searchsorted(seen, span.end)] for span in spans]
     if len(rows) > 1:
-        seen, counts = np.unique(np.concatenate(rows), return_counts=True)
+        tokens, counts = np.unique(np.concatenate(rows), return_counts=True)
         if (counts > 1).any():
-            token = int(seen[counts > 1][0])
+            token = int(tokens[counts > 1][0])
             raise ValueError(Errors.EL054.format(token=token, text=doc[token].text))
+    return rows
 
 
 def _place(

@@ -97,15 +97,10 @@ def test_carried_state_in_batches(parity: Path, tmp_path: Path) -> None:
     case = read_case(folder, "expected_stateful")
     lines = [json.dumps({"tokens": sentence}) for sentence in case.sentences]
     (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
-    with h5py.File(folder / "weights.hdf5"):
-        embed(tmp_path / "a.jsonl", folder, tmp_path / "out.h5", initial_state="carry", batch_size=3)
-    checked = 0
-    for sentence, got, expected in zip(case.sentences, datasets(tmp_path / "out.h5"), case.expected):
-        # From the first sentence with whitespace tokens on, which the command hides, its row differs.
-        if checked < 12 and not any(token.isspace() for token in sentence):
-            assert np.abs(got - expected).max() <= 1e-4
-            checked += 1
-    assert checked == 12
+    embed(tmp_path / "a.jsonl", folder, tmp_path / "out.h5", initial_state="carry", batch_size=3)
+    got = datasets(tmp_path / "out.h5")
+    assert len(got) == len(case.expected) == 31
+    assert max(np.abs(one - two).max() for one, two in zip(got, case.expected)) <= 1e-4
 
 
 def test_source_as_a_pair(text: Path, tiny: Path, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def test_whitespace_tokens_are_hidden(tmp_path: Path) -> None:
     [sentence] = read_sentences(write(tmp_path / "a.jsonl", '{"text": "a  \\n b"}'))
     assert [token.isspace() for token in sentence.tokens].count(True) == 1
     assert sentence.visible == ["a", "b"]
+    [given] = read_sentences(write(tmp_path / "b.jsonl", '{"tokens": ["a", " ", "b"]}'))
+    assert given.visible == ["a", " ", "b"]
 
 
 CONLLU = """# text = don't go

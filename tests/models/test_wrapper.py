@@ -108,6 +108,11 @@ def test_the_shim_sees_the_parameters(model: ElmoModelT) -> None:
     assert names == {"bilm", "mix"}
 
 
+def test_without_weights() -> None:
+    with pytest.raises(ValueError, match=r"EL057.*no weights yet"):
+        build_elmo_v1("fp32", "zero", 4096, sent_spans).predict(docs_of(["a"]))
+
+
 def test_bad_settings() -> None:
     with pytest.raises(ValueError, match="EL030"):
         build_elmo_v1("fp31", "zero", 4096, sent_spans)
