@@ -17,6 +17,7 @@ from typing import (
     NamedTuple,
     Optional,
     Tuple,
+    Union,
 )
 
 from rich.console import Console
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 CARRY_BATCH = 64
 
 SOURCE_HELP = "The model: a folder or a weights file; or twice: the options file, the weights file."
-LAYERS_HELP = "Layers to write, as word_emb,lstm_outputs2 or elmo; * for word_emb and all LSTM layers."
+LAYERS_HELP = "Layers to write, as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
 LANG_HELP = (
     "Split raw text by spaCy's tokenizer of this language. Without it, lines of a .txt are split at blanks, and "
     "texts of a .jsonl by the tokenizer of 'en'."
@@ -54,7 +55,7 @@ def embed_cli(
     input_path: Annotated[Path, Argument(metavar="INPUT", help="A .txt, .jsonl, .conllu or .spacy file.")],
     source: Annotated[List[str], Option("--source", "-s", help=SOURCE_HELP)],
     output: Annotated[Path, Option("--output", "-o", help="The HDF5 file to write.")],
-    layers: Annotated[str, Option(help=LAYERS_HELP)] = "*",
+    layers: Annotated[Optional[List[str]], Option(help=LAYERS_HELP)] = None,
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
@@ -78,7 +79,7 @@ def embed_cli(
             input_path,
             source[0] if len(source) == 1 else source,
             output,
-            layers=layers if layers == "*" else [name.strip() for name in layers.split(",")],
+            layers=_split(layers) if layers else "*",
             reduce="average" if average else "top" if top else None,
             lang=lang,
             initial_state=initial_state,
@@ -145,6 +146,12 @@ def embed(
             text = json.dumps(sentence_to_index)
             file.create_dataset("sentence_to_index", (1,), dtype=h5py.string_dtype())[0] = text
     return Summary(number, n_tokens, time.perf_counter() - start)
+
+
+def _split(layers: List[str]) -> Union[str, List[str]]:
+    """Names separated by commas, by repeating the option, or both."""
+    names = [name.strip() for part in layers for name in part.split(",")]
+    return "*" if names == ["*"] else names
 
 
 def _check_output(output: Path, input_path: Path) -> None:

@@ -31,7 +31,7 @@ WEIGHTS_NAME = "weights.safetensors"
 DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 
 
-def read_safetensors(options_path: Path, weights_path: Path) -> Weights:
+def read(options_path: Path, weights_path: Path) -> Weights:
     """Weights of our folder, memory-mapped: pages are read when they are used, and shared between processes.
 
     Writing to an array changes this process's copy of the page, never the file.
@@ -40,6 +40,15 @@ def read_safetensors(options_path: Path, weights_path: Path) -> Weights:
     options = Options.from_json(options_path.read_text("utf-8"), where=str(options_path))
     arrays = _map_arrays(weights_path)
     return _checked(options, arrays, path=str(weights_path), options_path=str(options_path))
+
+
+def holds_bilm(path: Path) -> bool:
+    """Whether the file looks like a biLM's weights, and not like something else that safetensors is used for."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return "char_encoder.embedding.weight" in file.keys()  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError):
+        return False
 
 
 def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> None:

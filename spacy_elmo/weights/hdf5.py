@@ -15,7 +15,7 @@ from .arrays import Arrays, Shape, Weights, check_arrays, warn_if_not_finite
 FORMAT = "HDF5"
 
 
-def read_hdf5(options_path: Path, weights_path: Path) -> Weights:
+def read(options_path: Path, weights_path: Path) -> Weights:
     """Weights of a bilm-tf/AllenNLP pair.
 
     RAISES: ValueError if the file is damaged, no biLM, or contradicts the options.
@@ -35,6 +35,15 @@ def read_hdf5(options_path: Path, weights_path: Path) -> Weights:
     )
     warn_if_not_finite(arrays, path=str(weights_path))
     return Weights(options=options, arrays=_convert(arrays, options), source=str(weights_path), format=FORMAT)
+
+
+def holds_bilm(path: Path) -> bool:
+    """Whether the file looks like a biLM's weights, and not like something else that HDF5 is used for."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "char_embed" in file
+    except OSError:
+        return False
 
 
 def hdf5_shapes(options: Options) -> Dict[str, Shape]:

@@ -13,8 +13,9 @@ from .sniff import DESCRIPTIONS, sniff
 
 Source = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
 
-# The readers are imported when a file calls for them, so that each package is needed only by its own format.
-_READERS = {"hdf5": ("hdf5", "read_hdf5", "h5py"), "safetensors": ("folder", "read_safetensors", "safetensors")}
+# The reader of each kind of file, and the package that it needs. A reader is a module with `read` and
+# `holds_bilm`; it is imported when a file calls for it, so that each package is needed only by its own format.
+_READERS = {"hdf5": ("hdf5", "h5py"), "safetensors": ("folder", "safetensors")}
 
 
 def read_weights(source: Source) -> Weights:
@@ -31,13 +32,16 @@ def read_weights(source: Source) -> Weights:
         raise ValueError(Errors.EL017.format(path=weights_path))
     if kind not in _READERS:
         raise ValueError(Errors.EL016.format(path=weights_path, what=DESCRIPTIONS[kind]))
-    module_name, function, package = _READERS[kind]
-    try:
-        module = importlib.import_module(f".{module_name}", __package__)
-    except ImportError as error:
-        raise ImportError(Errors.EL024.format(path=weights_path, package=package)) from error
-    weights: Weights = getattr(module, function)(options_path, weights_path)
+    weights: Weights = _reader(kind, weights_path).read(options_path, weights_path)
     return weights
+
+
+def _reader(kind: str, path: Path) -> Any:
+    module, package = _READERS[kind]
+    try:
+        return importlib.import_module(f".{module}", __package__)
+    except ImportError as error:
+        raise ImportError(Errors.EL024.format(path=path, package=package)) from error
 
 
 def find_files(source: Source) -> Tuple[Path, Path]:
@@ -93,6 +97,9 @@ def _files_of_folder(folder: Path) -> Tuple[Path, Path]:
     pickles = [path for path in files if kinds[path] == "pickle"]
     if pickles and not weights:
         raise ValueError(Errors.EL017.format(path=pickles[0]))
+    if len(weights) > 1:
+        # Embeddings of the same model often lie beside it.
+        weights = [path for path in weights if _reader(kinds[path], path).holds_bilm(path)] or weights
     for what, found in (("weights", weights), ("options", options)):
         if len(found) > 1:
             raise ValueError(Errors.EL014.format(path=folder, what=what, found=", ".join(p.name for p in found)))

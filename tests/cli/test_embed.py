@@ -106,7 +106,19 @@ def test_carried_state_in_batches(parity: Path, tmp_path: Path) -> None:
 def test_source_as_a_pair(text: Path, tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     pair = ["-s", tiny / "options.json", "-s", tiny / "weights.hdf5"]
-    done = run("embed", text, *pair, "-o", out, "--average", "--quiet", "--layers", "lstm_outputs1, elmo")
+    done = run(
+        "embed",
+        text,
+        *pair,
+        "-o",
+        out,
+        "--average",
+        "--quiet",
+        "--layers",
+        "lstm_outputs1, elmo",
+        "--layers",
+        "word_emb",
+    )
     assert (done.stdout, done.stderr) == ("", "")
     assert datasets(out)[0].shape == (30, 16)
 

@@ -4,7 +4,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 import spacy_elmo
@@ -79,6 +82,19 @@ def test_folder_with_two_models(pair: Path) -> None:
     ):
         read_weights(pair)
     assert find_files(pair / "elmo_small_weights.hdf5")[0] == pair / "elmo_small_options.json"
+
+
+def test_folder_with_other_arrays_beside_the_model(pair: Path, elmo: Elmo, parity: Path) -> None:
+    with h5py.File(pair / "embeddings.hdf5", "w") as file:
+        file["0"] = np.zeros(3)
+    safetensors.numpy.save_file({"tagger": np.zeros(3)}, pair / "tagger.safetensors")
+    (pair / "broken.hdf5").write_bytes((pair / "elmo_small_weights.hdf5").read_bytes()[:600])
+    (pair / "broken.safetensors").write_bytes((pair / "tagger.safetensors").read_bytes()[:20])
+    assert find_files(pair)[1] == pair / "elmo_small_weights.hdf5"
+    elmo.save(pair / "saved")
+    shutil.copy(pair / "tagger.safetensors", pair / "saved" / "tagger.safetensors")
+    assert find_files(pair / "saved")[1] == pair / "saved" / "weights.safetensors"
+    assert find_files(parity / "allennlp_fixture")[1].name == "lm_weights.hdf5"
 
 
 def test_one_file_without_the_other(pair: Path) -> None:
