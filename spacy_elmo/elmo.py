@@ -1,6 +1,7 @@
 """Elmo: a source becomes a model, token texts become layer outputs. Needs no spaCy."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -15,6 +16,7 @@ from .bilm.options import Options
 from .engine.base import Engine
 from .engine.batching import WINDOW_BATCHES, batches_by_length, windows
 from .engine.plain import PlainEngine
+from .engine.threads import after_fork
 from .errors import Errors
 from .weights.arrays import Weights
 from .weights.source import Source, describe, read_weights
@@ -30,8 +32,8 @@ class Settings:
 
     precision: "fp32", or "fp64" to check with; arrays come out in the same precision.
     initial_state: "zero", "warm" or "carry".
-    max_batch_tokens: tokens that run through the LSTMs together; memory grows with it. A sentence is never
-        cut: one that is longer runs by itself.
+    max_batch_tokens: tokens, with two marks a sentence, that run through the LSTMs together; memory grows with
+        it. A sentence is never cut: one that is longer runs by itself.
     RAISES: ValueError for a value that is not allowed.
     """
 
@@ -47,7 +49,7 @@ class Settings:
             if got not in allowed:
                 raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
         tokens = self.max_batch_tokens
-        if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
+        if isinstance(tokens, bool) or not isinstance(tokens, Integral) or tokens < 1:
             raise ValueError(Errors.EL038.format(name="max_batch_tokens", low=1, got=tokens))
 
 
@@ -76,7 +78,7 @@ def check_device(device: Union[str, torch.device]) -> torch.device:
     """RAISES: ValueError if torch does not know the device, or cannot use it here."""
     try:
         checked = torch.device(device)
-        torch.empty(0, device=checked)
+        torch.zeros(1, device=checked).item()
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
@@ -104,6 +106,7 @@ class Elmo:
         cls, weights: Weights, *, device: torch.device, settings: Settings, source: Optional[str] = None
     ) -> "Elmo":
         """A model over weights that have been read."""
+        after_fork()
         dtype = PRECISIONS[settings.precision]
         modules = build_modules(weights.options, weights.arrays, device=device, dtype=dtype)
         return cls(modules, settings=settings, source=source or weights.source)
@@ -137,7 +140,8 @@ class Elmo:
         sentences: token texts, used exactly as they stand; an empty sentence gives arrays with 0 rows. Any
             iterable. With initial_state "carry", one call is one batch, rows in the given order.
         layers: "*" or a list of names. What is not asked for is not computed.
-        RETURNS: one LayerOutputs per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P), float32.
+        RETURNS: one LayerOutputs per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P), float32
+            (float64 with precision "fp64").
         RAISES: ValueError if a sentence is not a list of str, or a layer does not exist.
         """
         names = resolve_layers(layers, n_layers=self.n_layers)
@@ -172,11 +176,10 @@ class Elmo:
 
     def _stream(self, sentences: Iterable[List[str]], names: List[str]) -> Iterator[LayerOutputs]:
         budget = self.settings.max_batch_tokens
-        for window in windows(sentences, size=len, budget=budget * WINDOW_BATCHES):
-            lengths = [len(sentence) for sentence in window]
+        for window in windows(sentences, size=_n_rows, budget=budget * WINDOW_BATCHES):
             results: List[LayerOutputs] = [self._empty(names)] * len(window)
-            filled = [i for i, length in enumerate(lengths) if length]
-            for batch in batches_by_length([lengths[i] for i in filled], budget=budget):
+            filled = [i for i, sentence in enumerate(window) if sentence and names]
+            for batch in batches_by_length([_n_rows(window[i]) for i in filled], budget=budget):
                 rows = [filled[i] for i in batch]
                 outputs, _ = self._run([window[i] for i in rows], names, self._constant_state(len(rows)))
                 for i, output in zip(rows, outputs):
@@ -188,7 +191,7 @@ class Elmo:
         start = self._carried.take(self.modules.bilm.zero_state(len(sentences)))
         end = LSTMState(start.hidden.clone(), start.cell.clone())
         results: List[LayerOutputs] = [self._empty(names)] * len(sentences)
-        lengths = [len(sentence) + 2 for sentence in sentences]
+        lengths = [_n_rows(sentence) for sentence in sentences]
         for batch in batches_by_length(lengths, budget=self.settings.max_batch_tokens):
             rows = torch.tensor(batch, device=self.device)
             outputs, final = self._run([sentences[i] for i in batch], names, start.rows(rows), all_layers=True)
@@ -225,12 +228,18 @@ class Elmo:
         warm = self.modules.warm_state
         if self.settings.initial_state != "warm" or warm is None:
             return None
-        return LSTMState(*(part.unsqueeze(2).expand(-1, -1, n_sentences, -1) for part in warm))
+        like = self.modules.mix.gamma
+        return LSTMState(*(part.to(like).unsqueeze(2).expand(-1, -1, n_sentences, -1) for part in warm))
 
     def _empty(self, names: List[str]) -> LayerOutputs:
         dtype = PRECISIONS[self.settings.precision]
         arrays = {name: torch.empty(0, self.width(name), dtype=dtype).numpy().copy() for name in names}
         return LayerOutputs(arrays, n_layers=self.n_layers)
+
+
+def _n_rows(sentence: Sequence[str]) -> int:
+    """What a sentence takes up in a batch: its tokens and the two marks. Thus even empty ones fill a window."""
+    return len(sentence) + 2
 
 
 def _checked(sentences: Sentences) -> Iterator[List[str]]:

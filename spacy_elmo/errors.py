@@ -83,6 +83,9 @@ class Errors(metaclass=_WithCodes):
     EL025 = "A pair of files as source is [options, weights]; got {got}."
     EL026 = "No file '{path}'. {closest}"
     EL027 = "The source must be a name, a path or a pair of paths [options, weights]; got {got}."
+    EL028 = (
+        "'{path}' is a folder, but a pair of files was asked for: give [options, weights], or the folder alone."
+    )
 
     # Running a model
     EL030 = "Unknown {what} {got!r}. Allowed: {allowed}."
@@ -150,6 +153,14 @@ class Errors(metaclass=_WithCodes):
         "This model has no weights yet. Run it through its component, which reads them on first use, or call "
         "nlp.initialize() before."
     )
+    EL058 = (
+        "'{name}' would leave nothing on a Doc: `set_tensor` is false and `layers` is empty. Set "
+        "`set_tensor = true`, or name the layers to keep."
+    )
+    EL059 = (
+        "Another package has registered the extension {cls}._.elmo, which the embedder needs for its layers. "
+        "Remove that one ({cls}.remove_extension('elmo')), or do without one of the two."
+    )
 
     # The command line
     EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."
@@ -158,7 +169,8 @@ class Errors(metaclass=_WithCodes):
     EL063 = "'{path}' is a folder; give a file name for the output, such as {path}/elmo.h5."
     EL064 = "The folder of '{path}' does not exist. Create it, or choose another output file."
     EL065 = "--{one} and --{other} exclude each other. Give one of them."
-    EL066 = "The output '{path}' is the input itself. Choose another output file."
+    EL066 = "The output '{path}' is a file that this command reads. Choose another output file."
+    EL067 = "The output '{path}' exists and is no regular file. Choose another output file."
 
 
 class Warnings(metaclass=_WithCodes):

@@ -1,6 +1,7 @@
 """Elmo: the public surface without spaCy."""
 
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_equal_to_the_formulas(elmo: Elmo, sentences: List[List[str]], expected:
 def test_the_formulas_equal_allennlp(parity: Path) -> None:
     """What other tests hold the package against is right itself."""
     folder = parity / "bilm" / "base"
-    options = {"lstm": {}, **__import__("json").loads((folder / "options.json").read_text("utf-8"))}
+    options = json.loads((folder / "options.json").read_text("utf-8"))
     arrays = reference.read_hdf5(folder / "weights.hdf5")
     case = read_case(folder)
     got = [reference.layers(sentence, options, arrays) for sentence in case.sentences[:12]]
@@ -128,7 +129,7 @@ def test_budget_is_kept(tiny: Path, sentences: List[List[str]], monkeypatch: pyt
     run = elmo.engine.run
     monkeypatch.setattr(elmo.engine, "run", lambda s, **k: sizes.append([len(one) for one in s]) or run(s, **k))
     elmo.embed(sentences * 4)
-    assert all(sum(batch) <= 50 or len(batch) == 1 for batch in sizes)
+    assert all(sum(batch) + 2 * len(batch) <= 50 or len(batch) == 1 for batch in sizes)
     assert sum(len(batch) for batch in sizes) == 40
 
 
@@ -150,6 +151,16 @@ def test_a_stream_is_lazy(tiny: Path) -> None:
             worst([output.stack()], [elmo.embed([["word", str(i), "of", "many"][: 1 + i % 4]])[0].stack()]) <= 1e-5
         )
     assert next(read) < 300
+
+
+def test_a_stream_of_empty_sentences_is_lazy(tiny: Path) -> None:
+    stream = spacy_elmo.load(tiny, max_batch_tokens=20).stream([] for _ in itertools.count())
+    assert [next(stream).elmo.shape for _ in range(100)] == [(0, 16)] * 100
+
+
+def test_no_layers_compute_nothing(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elmo.engine, "run", lambda *a, **k: pytest.fail("ran"))
+    assert [output.names for output in elmo.embed([["a"], []], layers=[])] == [[], []]
 
 
 def test_a_generator_of_generators(elmo: Elmo) -> None:
@@ -267,6 +278,7 @@ def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]
         ({"max_batch_tokens": 0}, r"EL038.*'max_batch_tokens' must be a whole number from 1 up; got 0"),
         ({"max_batch_tokens": "9"}, r"EL038.*got '9'"),
         ({"max_batch_tokens": True}, r"EL038.*got True"),
+        ({"device": "meta"}, r"EL040.*device 'meta' cannot be used here"),
         ({"device": "tpu"}, r"EL040.*device 'tpu' cannot be used here"),
         ({"device": "cuda:99"}, r"EL040.*device 'cuda:99' cannot be used here"),
     ],
@@ -301,6 +313,20 @@ def test_a_layer_that_does_not_exist(elmo: Elmo) -> None:
         elmo.embed([["a"]], layers=["lstm_outputs3"])
     with pytest.raises(ValueError, match="EL030"):
         elmo.stream([["a"]], layers=["lstm"])
+
+
+def test_numbers_of_numpy_are_whole_numbers(tiny: Path) -> None:
+    assert spacy_elmo.load(tiny, max_batch_tokens=np.int64(5)).embed([["a"]])[0].elmo.shape == (1, 16)
+
+
+def test_states_follow_the_modules(warm: Path, sentences: List[List[str]]) -> None:
+    """A shim moves modules to another device, or to another type, behind Elmo's back."""
+    for initial_state in ("warm", "carry"):
+        elmo = spacy_elmo.load(warm, initial_state=initial_state)
+        elmo.embed(sentences[:2])
+        elmo.modules.bilm.double()
+        elmo.modules.mix.double()
+        assert elmo.embed(sentences[:2])[0].elmo.dtype == np.float64
 
 
 def test_facts(elmo: Elmo) -> None:

@@ -25,7 +25,7 @@ class CarriedState:
         """Where a batch starts from. zeros: the zero state of the batch, which gives its number of rows."""
         if self._state is None:
             return zeros
-        pairs = zip(self._state, zeros)
+        pairs = ((kept.to(zero), zero) for kept, zero in zip(self._state, zeros))
         return LSTMState(
             *(_cat(kept[..., : zero.size(-2), :], zero[..., kept.size(-2) :, :]) for kept, zero in pairs)
         )
@@ -33,7 +33,7 @@ class CarriedState:
     def put(self, state: LSTMState) -> None:
         """Keep the final state of a batch, for its rows."""
         if self._state is not None:
-            pairs = zip(state, self._state)
+            pairs = ((new, kept.to(new)) for new, kept in zip(state, self._state))
             state = LSTMState(*(_cat(new, kept[..., new.size(-2) :, :]) for new, kept in pairs))
         self._state = state
 

@@ -40,10 +40,11 @@ class Fields:
     def section(self, name: str) -> "Fields":
         return Fields(self.take(name, REQUIRED), where=self.where, path=f"{self.path}{name}.")
 
-    def positive(self, name: str, default: Any = REQUIRED, *, low: int = 1) -> int:
+    def whole(self, name: str, default: Any = REQUIRED, *, low: int = 1, high: Optional[int] = None) -> int:
         value = self.take(name, default)
-        if not _is_int(value) or value < low:
-            raise self.wrong(name, value, f"a whole number from {low} up")
+        if not _is_int(value) or value < low or (high is not None and value > high):
+            upper = "up" if high is None else f"to {high}"
+            raise self.wrong(name, value, f"a whole number from {low} {upper}")
         return int(value)
 
     def clip(self, name: str) -> Optional[float]:

@@ -99,6 +99,10 @@ class LayerOutputs:
             raise AttributeError(name)
         if name in self._arrays:
             return self._arrays[name]
+        names = layer_names(self.n_layers)
+        if name not in names:
+            allowed = ", ".join(names)
+            raise AttributeError(Errors.EL031.format(got=name, n_layers=self.n_layers, allowed=allowed))
         raise AttributeError(Errors.EL035.format(name=name, kept=", ".join(self._arrays) or "none"))
 
     def __dir__(self) -> List[str]:
@@ -124,7 +128,7 @@ class LayerOutputs:
     def stack(self) -> NDArray[Any]:
         """All layers but the mix as one array.
 
-        RETURNS: (L + 1, n_tokens, 2P), float32; layer 0 is word_emb twice, side by side.
+        RETURNS: (L + 1, n_tokens, 2P), of the layers' dtype; layer 0 is word_emb twice, side by side.
         RAISES: ValueError if a layer is missing.
         """
         wanted = [name for name in layer_names(self.n_layers) if name != MIXED]

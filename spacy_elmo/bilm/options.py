@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
 
 from ..errors import Errors
@@ -17,6 +18,8 @@ TRAINING_FIELDS = frozenset({
 ACTIVATIONS = ("relu", "tanh")
 # 256 bytes and 5 marks; published inference options count the mask (id 0) as well, training options do not.
 N_CHARACTERS = (261, 262)
+# Far beyond any model; keeps a damaged file from asking for millions.
+MOST_LAYERS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +91,18 @@ class Options:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(Errors.EL005.format(where=where, reason=error)) from error
         return cls.from_dict(data, where=where)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Options":
+        """Options of an options.json; see `from_json`."""
+        try:
+            text = path.read_text("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(Errors.EL005.format(where=path, reason=error)) from error
+        return cls.from_json(text, where=str(path))
 
     @classmethod
     def from_dict(cls, data: Any, *, where: str = "options.json") -> "Options":
@@ -142,11 +154,11 @@ class Options:
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
 
-def _read_lstm(fields: "Fields") -> LSTMOptions:
+def _read_lstm(fields: Fields) -> LSTMOptions:
     options = LSTMOptions(
-        dim=fields.positive("dim"),
-        projection_dim=fields.positive("projection_dim"),
-        n_layers=fields.positive("n_layers", 1),
+        dim=fields.whole("dim"),
+        projection_dim=fields.whole("projection_dim"),
+        n_layers=fields.whole("n_layers", 1, high=MOST_LAYERS),
         cell_clip=fields.clip("cell_clip"),
         proj_clip=fields.clip("proj_clip"),
         use_skip_connections=fields.boolean("use_skip_connections", False),
@@ -155,14 +167,14 @@ def _read_lstm(fields: "Fields") -> LSTMOptions:
     return options
 
 
-def _read_char_cnn(fields: "Fields") -> CharCNNOptions:
+def _read_char_cnn(fields: Fields) -> CharCNNOptions:
     embedding = fields.section("embedding")
     options = CharCNNOptions(
-        embedding_dim=embedding.positive("dim"),
+        embedding_dim=embedding.whole("dim"),
         filters=fields.filters("filters"),
-        n_highway=fields.positive("n_highway", 0, low=0),
+        n_highway=fields.whole("n_highway", 0, low=0, high=MOST_LAYERS),
         n_characters=fields.choice("n_characters", N_CHARACTERS),
-        max_characters_per_token=fields.positive("max_characters_per_token", low=3),
+        max_characters_per_token=fields.whole("max_characters_per_token", low=3),
         activation=fields.choice("activation", ACTIVATIONS),
     )
     embedding.finish()

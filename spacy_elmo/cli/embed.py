@@ -16,6 +16,7 @@ from typing import (
     List,
     NamedTuple,
     Optional,
+    Sequence,
     Tuple,
     Union,
 )
@@ -25,6 +26,7 @@ from typer import Argument, Option
 
 from ..errors import Errors
 from ..weights.atomic import atomic_write
+from ..weights.source import find_files
 from .inputs import InputSentence, read_sentences
 from .progress import ProgressBar
 
@@ -124,8 +126,11 @@ def embed(
 
     from ..elmo import Settings, load
 
-    _check_output(output, input_path)
+    if reduce == "top" and layers != "*":
+        raise ValueError(Errors.EL065.format(one="top", other="layers"))
     sentences = read_sentences(input_path, lang=lang)
+    output = output.resolve()
+    _check_output(output, [input_path, *find_files(source)])
     budget = Settings.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
     elmo = load(source, device=device, initial_state=initial_state, max_batch_tokens=budget)
     names = _layers_to_write(elmo, layers, reduce)
@@ -135,7 +140,8 @@ def embed(
         for sentence, outputs in _embedded(elmo, sentences, names, batch_size):
             key = str(number)
             file.create_dataset(key, data=_as_array(elmo, sentence, outputs, names, reduce), dtype="float32")
-            sentence_to_index[sentence.text] = key
+            if not forget_sentences:
+                sentence_to_index[sentence.text] = key
             number += 1
             n_tokens += len(sentence.tokens)
             report(sentence.done, n_tokens)
@@ -154,12 +160,14 @@ def _split(layers: List[str]) -> Union[str, List[str]]:
     return "*" if names == ["*"] else names
 
 
-def _check_output(output: Path, input_path: Path) -> None:
+def _check_output(output: Path, inputs: Sequence[Path]) -> None:
     if output.is_dir():
         raise ValueError(Errors.EL063.format(path=output))
     if not output.parent.is_dir():
         raise FileNotFoundError(Errors.EL064.format(path=output))
-    if output.exists() and input_path.exists() and output.samefile(input_path):
+    if output.exists() and not output.is_file():
+        raise ValueError(Errors.EL067.format(path=output))
+    if output.exists() and any(output.samefile(path) for path in inputs):
         raise ValueError(Errors.EL066.format(path=output))
 
 

@@ -46,7 +46,7 @@ def read_sentences(path: Path, *, lang: Optional[str] = None) -> Iterator[InputS
     """
     if not path.is_file():
         raise FileNotFoundError(Errors.EL026.format(path=path, closest="Give a file to embed."))
-    reader = _READERS.get(path.suffix)
+    reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise ValueError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=", ".join(_READERS)))
     return reader(path, lang)
@@ -73,7 +73,11 @@ def _read_jsonl(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
             yield InputSentence(" ".join(tokens), tokens, done)
         elif tokens is None and isinstance(text, str):
             tokenize = tokenize or _tokenizer(lang or "en")
-            yield InputSentence(text, tokenize(text), done, by_spacy=True)
+            try:
+                tokens = tokenize(text)
+            except UnicodeEncodeError as error:
+                raise _bad_line(path, number, f"text that is not Unicode ({error.reason})") from error
+            yield InputSentence(text, tokens, done, by_spacy=True)
         else:
             raise _bad_line(path, number, 'neither {"tokens": [texts]} nor {"text": text}')
 

@@ -1,7 +1,6 @@
 """The plain engine: the trainable modules themselves, without gradients."""
 
-import os
-from typing import Any, Dict, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from ..bilm.bilm import BiLM
 from ..bilm.characters import CLOSING, OPENING, character_ids
 from ..bilm.lstm import LSTMState
 from .base import BatchOutputs, Sentence
+from .threads import after_fork
 from .word_types import word_types
 
 # Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.
@@ -22,15 +22,10 @@ class PlainEngine:
 
     def __init__(self, *, bilm: BiLM):
         self.bilm = bilm
-        self._process = os.getpid()
-
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        # Unpickled elsewhere is not forked.
-        self.__dict__.update(state, _process=os.getpid())
 
     @torch.inference_mode()
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
-        self._after_fork()
+        after_fork()
         self.bilm.eval()
         types, numbers = word_types(sentences, before=[OPENING], after=[CLOSING])
         words = self._encode(types).index_select(0, self._tensor(numbers))
@@ -56,13 +51,6 @@ class PlainEngine:
 
     def _tensor(self, array: "np.ndarray") -> Tensor:
         return torch.from_numpy(array).to(self.bilm.char_encoder.embedding.weight.device)
-
-    def _after_fork(self) -> None:
-        # OpenMP's threads do not survive a fork, and waiting for them never ends (spaCy's issue 6662). In a
-        # forked worker one thread is right anyway: its siblings use the other cores.
-        if os.getpid() != self._process:
-            self._process = os.getpid()
-            torch.set_num_threads(1)
 
 
 def _power_of_two(n: int) -> int:

@@ -32,14 +32,21 @@ class ElmoHolder(nn.Module):
         self.settings = settings
         self.get_spans = get_spans
         self.layers: List[str] = []
+        self.empty()
+
+    def empty(self) -> None:
+        """Go back to having no weights."""
         self.elmo: Optional[Elmo] = None
+        self.bilm: Optional[nn.Module] = None
+        self.mix: Optional[nn.Module] = None
 
     def fill(self, weights: Weights, *, device: torch.device, source: Optional[str] = None) -> Elmo:
         """Build the Elmo. The modules become submodules, so that optimisers and device moves reach them."""
-        self.elmo = Elmo.from_weights(weights, device=device, settings=self.settings, source=source)
-        self.bilm = self.elmo.modules.bilm
-        self.mix = self.elmo.modules.mix
-        return self.elmo
+        elmo = Elmo.from_weights(weights, device=device, settings=self.settings, source=source)
+        self.elmo = elmo
+        self.bilm = elmo.modules.bilm
+        self.mix = elmo.modules.mix
+        return elmo
 
 
 def elmo_model(*, settings: Settings, get_spans: SpanGetter) -> ElmoModelT:
@@ -78,7 +85,7 @@ def embed_docs(elmo: Elmo, docs: Sequence[Doc], get_spans: SpanGetter, layers: S
 
     RAISES: ValueError if get_spans gives no list of spans for each Doc, or spans that overlap.
     """
-    spans = get_spans(docs)
+    spans = [list(doc_spans) for doc_spans in get_spans(docs)]
     if len(spans) != len(docs):
         raise ValueError(Errors.EL056.format(got=len(spans), expected=len(docs)))
     rows = [_token_rows(doc, doc_spans) for doc, doc_spans in zip(docs, spans)]
@@ -133,4 +140,6 @@ def from_bytes(holder: ElmoHolder, data: bytes, device: torch.device) -> ElmoHol
 
     if data:
         holder.fill(folder.from_bytes(data, where="the saved pipeline"), device=device)
+    else:
+        holder.empty()
     return holder

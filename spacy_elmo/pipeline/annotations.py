@@ -30,7 +30,9 @@ def annotate(
     """
     arrays: Dict[str, Any] = dict(outputs.items())
     if set_tensor:
-        doc.tensor = cast(Any, ops.asarray2f(arrays[pooling_layer]))
+        # doc.tensor is everybody's: what is done to it must not reach the layers.
+        tensor = arrays[pooling_layer].copy() if pooling_layer in keep else arrays[pooling_layer]
+        doc.tensor = cast(Any, ops.asarray2f(tensor))
     layers = {name: ops.asarray2f(arrays[name]) if layers_on_gpu else arrays[name] for name in keep}
     doc.user_data[KEY] = {"layers": layers, "n_layers": outputs.n_layers, "pooling_layer": pooling_layer}
 
@@ -44,7 +46,7 @@ def stored(doc: Doc) -> Optional[Dict[str, Any]]:
 def get_doc_layers(doc: Doc) -> Optional[LayerOutputs]:
     """doc._.elmo: the layers, each (len(doc), width), or None if the embedder has not run.
 
-    RAISES: ValueError if the Doc was retokenized since.
+    RAISES: ValueError if the Doc has another number of tokens than then, because it was retokenized.
     """
     data = stored(doc)
     if data is None:
@@ -67,11 +69,23 @@ def get_token_layers(token: Token) -> Optional[LayerOutputs]:
     return None if layers is None else layers[token.i]
 
 
+_GETTERS: Tuple[Tuple[Any, Any], ...] = (
+    (Doc, get_doc_layers), (Span, get_span_layers), (Token, get_token_layers)
+)  # fmt: skip
+
+
 def install_extensions() -> None:
-    """Register the three extensions, wherever they are not there yet. May be called any number of times."""
-    getters: Tuple[Tuple[Any, Any], ...] = (
-        (Doc, get_doc_layers), (Span, get_span_layers), (Token, get_token_layers)
-    )  # fmt: skip
-    for cls, getter in getters:
+    """Register the three extensions, wherever they are not there yet. May be called any number of times.
+
+    RAISES: ValueError if somebody else has registered one of that name.
+    """
+    for cls, getter in _GETTERS:
         if not cls.has_extension("elmo"):
             cls.set_extension("elmo", getter=getter)
+        elif getattr(cls.get_extension("elmo")[2], "__module__", None) != __name__:
+            raise ValueError(Errors.EL059.format(cls=cls.__name__))
+
+
+def extensions_are_free() -> bool:
+    """Whether nobody has registered extensions of that name."""
+    return not any(cls.has_extension("elmo") for cls, _ in _GETTERS)

@@ -9,21 +9,34 @@ TENSOR = "doc.tensor"
 
 
 class PipelineRef:
-    """A weak reference to a pipeline that does not travel: pickling or copying a component leaves it behind."""
+    """The pipeline that a component was made in, or initialised in, without keeping it alive.
 
-    def __init__(self, nlp: Optional[Language] = None):
-        self._ref = None if nlp is None else weakref.ref(nlp)
+    Pickled or copied, it keeps only the answer: the workers of nlp.pipe have no pipeline to look at. spaCy does
+    not tell a component that another pipeline sources it; there, nothing is found.
+    """
 
-    def __reduce__(self) -> Tuple[type, Tuple[()]]:
-        return PipelineRef, ()
+    def __init__(self, nlp: Optional[Language] = None, component: Any = None, *, answer: Optional[str] = None):
+        self._nlp = None if nlp is None else weakref.ref(nlp)
+        self._component = None if component is None else weakref.ref(component)
+        self._answer = answer
 
-    def other_writer(self, embedder: Any) -> Optional[str]:
-        """Name of another enabled component that assigns doc.tensor, if the embedder is enabled as well."""
-        nlp = self._ref() if self._ref is not None else None
-        if nlp is None or not any(pipe is embedder for _, pipe in nlp.pipeline):
+    def __reduce__(self) -> Tuple[Any, Tuple[Optional[str]]]:
+        return _answered, (self.other_writer(),)
+
+    def other_writer(self) -> Optional[str]:
+        """Name of another enabled component that assigns doc.tensor, if this one is enabled as well."""
+        nlp = None if self._nlp is None else self._nlp()
+        component = None if self._component is None else self._component()
+        if nlp is None or component is None:
+            return self._answer
+        if not any(pipe is component for _, pipe in nlp.pipeline):
             return None
         for name, pipe in nlp.pipeline:
             writes = TENSOR in nlp.get_pipe_meta(name).assigns and getattr(pipe, "set_tensor", True)
-            if pipe is not embedder and writes:
+            if pipe is not component and writes:
                 return str(name)
         return None
+
+
+def _answered(answer: Optional[str]) -> PipelineRef:
+    return PipelineRef(answer=answer)

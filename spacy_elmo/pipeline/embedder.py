@@ -19,7 +19,7 @@ from ..errors import Errors
 from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, device_of, holder_of
 from ..weights.source import Source, describe, read_weights
-from .annotations import annotate, install_extensions
+from .annotations import annotate, extensions_are_free, install_extensions
 from .conflicts import TENSOR, PipelineRef
 from .hooks import install_hooks
 
@@ -123,6 +123,8 @@ class ElmoEmbedder(TrainablePipe):
         self.layers_on_gpu = layers_on_gpu
         if not frozen:
             raise ValueError(Errors.EL052)
+        if not set_tensor and not self.layers:
+            raise ValueError(Errors.EL058.format(name=name))
         if vectors and not set_tensor and self.layers != ALL and pooling_layer not in self.layers:
             raise ValueError(Errors.EL051.format(layer=pooling_layer))
         self._keep: List[str] = []
@@ -131,7 +133,7 @@ class ElmoEmbedder(TrainablePipe):
 
     def belongs_to(self, nlp: Language) -> None:
         """Know the pipeline, to see who else writes doc.tensor."""
-        self._pipeline = PipelineRef(nlp)
+        self._pipeline = PipelineRef(nlp, self)
 
     @property
     def elmo(self) -> Elmo:
@@ -244,7 +246,7 @@ class ElmoEmbedder(TrainablePipe):
         readers: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model": lambda p: self._read(p) if p.is_dir() else None,
+            "model": lambda p: self._read(p) if p.is_dir() else holder_of(self.model).empty(),
         }
         util.from_disk(path, readers, exclude)
         return self
@@ -264,7 +266,7 @@ class ElmoEmbedder(TrainablePipe):
     def _prepare(self) -> None:
         install_extensions()
         if self.set_tensor:
-            other = self._pipeline.other_writer(self)
+            other = self._pipeline.other_writer()
             if other is not None:
                 raise ValueError(Errors.EL050.format(name=self.name, other=other))
         self._select_layers(self.elmo)
@@ -293,4 +295,6 @@ class ElmoEmbedder(TrainablePipe):
             write_folder(path, elmo.options, elmo.named_arrays())
 
 
-install_extensions()
+# Docs that were read from disk have their layers as soon as any pipeline was made.
+if extensions_are_free():
+    install_extensions()

@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +84,18 @@ def warm_state_shapes(options: Options) -> Dict[str, Shape]:
     }
 
 
+class Described(Protocol):
+    """An array, or a dataset in a file that has not been read yet."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def dtype(self) -> "np.dtype[Any]": ...
+
+
 def check_arrays(
-    arrays: Mapping[str, NDArray[np.generic]],
+    arrays: Mapping[str, Described],
     required: Mapping[str, Shape],
     *,
     optional: Sequence[Mapping[str, Shape]] = (),
@@ -118,7 +128,7 @@ def check_arrays(
             raise ValueError(Errors.EL020.format(
                 path=path, name=name, got=array.shape, options=options_path, expected=expected[name]
             ))  # fmt: skip
-        if array.dtype not in (np.float16, np.float32, np.float64):
+        if array.dtype.newbyteorder("=") not in (np.float16, np.float32, np.float64):
             raise ValueError(Errors.EL021.format(path=path, name=name, got=array.dtype))
 
 

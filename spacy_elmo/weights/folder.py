@@ -7,7 +7,6 @@ from typing import Any, Dict, Mapping
 import numpy as np
 import safetensors
 import safetensors.numpy
-import srsly
 from numpy.typing import NDArray
 
 from ..bilm.options import Options
@@ -32,12 +31,12 @@ DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 
 
 def read(options_path: Path, weights_path: Path) -> Weights:
-    """Weights of our folder, memory-mapped: pages are read when they are used, and shared between processes.
+    """Weights of our folder, memory-mapped: the pages are the file's own, shared between processes.
 
     Writing to an array changes this process's copy of the page, never the file.
     RAISES: ValueError if the file is damaged, no biLM, or contradicts the options.
     """
-    options = Options.from_json(options_path.read_text("utf-8"), where=str(options_path))
+    options = Options.from_file(options_path)
     arrays = _map_arrays(weights_path)
     return _checked(options, arrays, path=str(weights_path), options_path=str(options_path))
 
@@ -72,19 +71,18 @@ def remove_folder(folder: Path) -> None:
 
 
 def to_bytes(options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> bytes:
-    """Options and arrays as one string of bytes, for `from_bytes`."""
-    message = {"options": options.to_dict(), "weights": safetensors.numpy.save(dict(arrays))}
-    return bytes(srsly.msgpack_dumps(message))
+    """Options and arrays as one string of bytes, for `from_bytes`: a safetensors file with the options inside."""
+    return safetensors.numpy.save(dict(arrays), metadata={"options": options.to_json()})
 
 
 def from_bytes(data: bytes, *, where: str) -> Weights:
     """The inverse of `to_bytes`. where: for messages. RAISES: ValueError if the bytes are damaged."""
     try:
-        message = srsly.msgpack_loads(data)
-        arrays = safetensors.numpy.load(message["weights"])
-    except (ValueError, TypeError, LookupError, safetensors.SafetensorError) as error:
+        arrays = safetensors.numpy.load(data)
+        options = _header(data)["__metadata__"]["options"]
+    except (KeyError, safetensors.SafetensorError) as error:
         raise ValueError(Errors.EL023.format(path=where, reason=error)) from error
-    return _checked(Options.from_dict(message["options"], where=where), arrays, path=where, options_path=where)
+    return _checked(Options.from_json(options, where=where), arrays, path=where, options_path=where)
 
 
 def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
@@ -105,11 +103,9 @@ def _map_arrays(path: Path) -> Arrays:
     except (safetensors.SafetensorError, OSError) as error:
         raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
     data = np.memmap(path, dtype=np.uint8, mode="c")
-    header_size = int.from_bytes(bytes(data[:8]), "little")
-    header: Dict[str, Any] = json.loads(bytes(data[8 : 8 + header_size]))
-    body = data[8 + header_size :]
+    body = data[8 + _header_size(data) :]
     arrays: Arrays = {}
-    for name, entry in header.items():
+    for name, entry in _header(data).items():
         if name == "__metadata__":
             continue
         dtype = DTYPES.get(entry["dtype"])
@@ -119,3 +115,13 @@ def _map_arrays(path: Path) -> Arrays:
         array = np.asarray(body[start:end]).view(dtype).reshape(entry["shape"])
         arrays[name] = array if array.flags.aligned else array.copy()
     return arrays
+
+
+def _header_size(data: Any) -> int:
+    return int.from_bytes(bytes(data[:8]), "little")
+
+
+def _header(data: Any) -> Dict[str, Any]:
+    """The JSON at the start of a safetensors file, which the library has checked."""
+    header: Dict[str, Any] = json.loads(bytes(data[8 : 8 + _header_size(data)]))
+    return header

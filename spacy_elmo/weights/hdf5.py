@@ -1,7 +1,7 @@
 """The HDF5 weights that bilm-tf dumps and AllenNLP publishes."""
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping
 
 import h5py
 import numpy as np
@@ -16,23 +16,27 @@ FORMAT = "HDF5"
 
 
 def read(options_path: Path, weights_path: Path) -> Weights:
-    """Weights of a bilm-tf/AllenNLP pair.
+    """Weights of a bilm-tf/AllenNLP pair. Names, shapes and types are checked before any array is read.
 
     RAISES: ValueError if the file is damaged, no biLM, or contradicts the options.
     """
-    options = Options.from_json(options_path.read_text("utf-8"), where=str(options_path))
-    arrays = _load(weights_path)
-    # One layer is not wrapped in a MultiRNNCell, and has a shorter name in the dump.
-    for name in list(arrays):
-        if "/RNN/LSTMCell/" in name:
-            arrays[name.replace("/RNN/LSTMCell/", "/RNN/MultiRNNCell/Cell0/LSTMCell/")] = arrays.pop(name)
-    # A dump of an inference graph has a row of zeros for id 0 before the learnt ones.
-    embedding = arrays.get("char_embed")
-    if embedding is not None and embedding.ndim == 2 and len(embedding) == N_IDS:
-        arrays["char_embed"] = embedding[1:]
-    check_arrays(
-        arrays, hdf5_shapes(options), path=str(weights_path), options_path=str(options_path), format=FORMAT
-    )
+    options = Options.from_file(options_path)
+    expected = hdf5_shapes(options)
+    try:
+        with h5py.File(weights_path, "r") as file:
+            datasets = _datasets(file, expected)
+            # A dump of an inference graph has a row of zeros for id 0 before the learnt ones.
+            embedding = datasets.get("char_embed")
+            has_zero_row = embedding is not None and embedding.shape[:1] == (N_IDS,)
+            if has_zero_row:
+                expected["char_embed"] = (N_IDS, *expected["char_embed"][1:])
+            check_arrays(datasets, expected, path=str(weights_path), options_path=str(options_path), format=FORMAT)
+            arrays = {name: _native(dataset[()]) for name, dataset in datasets.items()}
+    except (OSError, RuntimeError) as error:
+        size = weights_path.stat().st_size
+        raise ValueError(Errors.EL018.format(path=weights_path, reason=str(error).strip(), size=size)) from error
+    if has_zero_row:
+        arrays["char_embed"] = arrays["char_embed"][1:]
     warn_if_not_finite(arrays, path=str(weights_path))
     return Weights(options=options, arrays=_convert(arrays, options), source=str(weights_path), format=FORMAT)
 
@@ -76,20 +80,22 @@ def _cell(direction: int, layer: int) -> str:
     return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
 
 
-def _load(path: Path) -> Dict[str, NDArray[Any]]:
-    arrays: Dict[str, NDArray[Any]] = {}
+def _datasets(file: h5py.File, expected: Mapping[str, Shape]) -> Dict[str, Any]:
+    """What the file holds, by bilm-tf's names. The expected ones are looked up, so that links are followed; the
+    walk, which follows none, finds what else there is."""
+    found: Dict[str, Any] = {}
+    file.visititems(lambda name, item: found.__setitem__(name, item) if isinstance(item, h5py.Dataset) else None)
+    # One layer is not wrapped in a MultiRNNCell, and has a shorter name in the dump.
+    short = {name: name.replace("/RNN/LSTMCell/", "/RNN/MultiRNNCell/Cell0/LSTMCell/") for name in found}
+    found = {short[name]: item for name, item in found.items()}
+    for name in expected:
+        if name not in found and isinstance(file.get(name), h5py.Dataset):
+            found[name] = file[name]
+    return found
 
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except (OSError, RuntimeError) as error:
-        reason = str(error).strip()
-        raise ValueError(Errors.EL018.format(path=path, reason=reason, size=path.stat().st_size)) from error
-    return arrays
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _convert(arrays: Dict[str, NDArray[Any]], options: Options) -> Arrays:

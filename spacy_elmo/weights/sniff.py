@@ -55,6 +55,6 @@ def _is_torch_zip(path: Path) -> bool:
 def _is_json(path: Path) -> bool:
     try:
         json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         return False
     return True

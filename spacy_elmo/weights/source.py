@@ -13,6 +13,9 @@ from .sniff import DESCRIPTIONS, sniff
 
 Source = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
 
+# The end of the name of an options file; AllenNLP puts the model's name before it.
+OPTIONS_NAME = "options.json"
+
 # The reader of each kind of file, and the package that it needs. A reader is a module with `read` and
 # `holds_bilm`; it is imported when a file calls for it, so that each package is needed only by its own format.
 _READERS = {"hdf5": ("hdf5", "h5py"), "safetensors": ("folder", "safetensors")}
@@ -46,9 +49,9 @@ def _reader(kind: str, path: Path) -> Any:
 
 def find_files(source: Source) -> Tuple[Path, Path]:
     """(options, weights) of a source; see `read_weights`."""
-    if isinstance(source, (str, os.PathLike)):
+    if isinstance(source, (str, os.PathLike)) and os.fspath(source):
         return _find_one(os.fspath(source))
-    if not isinstance(source, Sequence) or not all(isinstance(part, (str, os.PathLike)) for part in source):
+    if not isinstance(source, (list, tuple)) or not all(isinstance(part, (str, os.PathLike)) for part in source):
         raise ValueError(Errors.EL027.format(got=repr(source)))
     if len(source) != 2:
         raise ValueError(Errors.EL025.format(got=f"{len(source)} path(s)"))
@@ -58,11 +61,11 @@ def find_files(source: Source) -> Tuple[Path, Path]:
 
 
 def _find_one(source: str) -> Tuple[Path, Path]:
-    path = Path(source).expanduser()
+    path = _expanded(Path(source))
     if path.is_dir():
         return _files_of_folder(path)
     if path.exists():
-        if sniff(path) == "json":
+        if path.name.endswith(OPTIONS_NAME) or sniff(path) == "json":
             return path, _weights_beside(path)
         return _options_beside(path), path
     if source == catalogue.BUNDLED:
@@ -74,8 +77,17 @@ def _find_one(source: str) -> Tuple[Path, Path]:
     raise FileNotFoundError(text)
 
 
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # a user that does not exist: then ~ is a name like others
+        return path
+
+
 def _existing(path: Path) -> Path:
-    path = path.expanduser()
+    path = _expanded(path)
+    if path.is_dir():
+        raise ValueError(Errors.EL028.format(path=path))
     if not path.is_file():
         raise FileNotFoundError(Errors.EL026.format(path=path, closest=_closest(path, [])))
     return path
@@ -92,7 +104,7 @@ def _closest(path: Path, names: List[str]) -> str:
 def _files_of_folder(folder: Path) -> Tuple[Path, Path]:
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     kinds = {path: sniff(path) for path in files}
-    options = [path for path in files if path.name.endswith("options.json")]
+    options = [path for path in files if path.name.endswith(OPTIONS_NAME)]
     weights = [path for path in files if kinds[path] in _READERS]
     pickles = [path for path in files if kinds[path] == "pickle"]
     if pickles and not weights:
@@ -112,7 +124,7 @@ def _files_of_folder(folder: Path) -> Tuple[Path, Path]:
 def _options_beside(weights: Path) -> Path:
     """options.json, or the name of the weights with "weights" and its ending replaced, as AllenNLP names its
     pairs: elmo_..._weights.hdf5 and elmo_..._options.json."""
-    tried = [weights.with_name("options.json")]
+    tried = [weights.with_name(OPTIONS_NAME)]
     if "weights" in weights.stem:
         head, _, tail = weights.stem.rpartition("weights")
         tried.insert(0, weights.with_name(f"{head}options{tail}.json"))

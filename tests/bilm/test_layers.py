@@ -81,6 +81,9 @@ def test_a_layer_that_was_not_kept() -> None:
     with pytest.raises(AttributeError, match=r"EL035.*'elmo' was not kept. Kept: word_emb"):
         outputs(["word_emb"]).elmo  # noqa: B018
     assert not hasattr(outputs([]), "word_emb")
+    for name in ("lstm_outputs3", "word_embedding"):
+        with pytest.raises(AttributeError, match=rf"EL031.*'{name}' does not exist: this model has 2"):
+            getattr(outputs(ALL), name)
 
 
 def test_stack() -> None:

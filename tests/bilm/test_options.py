@@ -97,6 +97,7 @@ def test_training_fields_are_kept() -> None:
         (lambda d: d["lstm"].update(dim="4096"), ["'lstm.dim' is '4096'", "a whole number from 1 up"]),
         (lambda d: d["lstm"].update(dim=0), ["'lstm.dim' is 0"]),
         (lambda d: d["lstm"].update(n_layers=True), ["'lstm.n_layers' is True"]),
+        (lambda d: d["lstm"].update(n_layers=3_000_000), ["'lstm.n_layers' is 3000000", "from 1 to 1000"]),
         (lambda d: d["lstm"].update(cell_clip=-1), ["'lstm.cell_clip' is -1", "a number from 0 up"]),
         (lambda d: d["lstm"].update(proj_clip="3"), ["'lstm.proj_clip' is '3'"]),
         (
@@ -130,3 +131,14 @@ def test_not_json() -> None:
         Options.from_json("{", where="here.json")
     with pytest.raises(ValueError, match=r"'options' is \[\]"):
         Options.from_json("[]")
+    with pytest.raises(ValueError, match="EL005"):
+        Options.from_json('{"lstm":' * 100_000)
+
+
+def test_file(tmp_path: Path) -> None:
+    path = tmp_path / "options.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(ORIGINAL).encode())
+    assert Options.from_file(path).to_dict() == ORIGINAL
+    path.write_bytes(b"\xff\xfe{}")
+    with pytest.raises(ValueError, match=r"EL005.*options.json is not valid JSON"):
+        Options.from_file(path)

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -163,13 +164,14 @@ def test_a_failure_half_way_leaves_the_old_file(tiny: Path, tmp_path: Path) -> N
     [
         (["a.txt", "-s", "TINY", "-o", "."], ["EL063", "is a folder"]),
         (["a.txt", "-s", "TINY", "-o", "no/such/out.h5"], ["EL064", "does not exist"]),
-        (["a.txt", "-s", "TINY", "-o", "a.txt"], ["EL066", "is the input itself"]),
+        (["a.txt", "-s", "TINY", "-o", "a.txt"], ["EL066", "a file that this command reads"]),
         (["b.txt", "-s", "TINY", "-o", "out.h5"], ["EL026", "b.txt"]),
         (["empty.txt", "-s", "TINY", "-o", "out.h5"], ["EL062", "nothing to embed"]),
         (["a.txt", "-s", "orignal", "-o", "out.h5"], ["EL010", "Closest: original"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--layers", "lstm_outputs3"], ["EL031"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--layers", "top"], ["EL030"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--average", "--top"], ["EL065"]),
+        (["a.txt", "-s", "TINY", "-o", "out.h5", "--top", "--layers", "elmo"], ["EL065", "--top and --layers"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--initial-state", "warm"], ["EL032"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--device", "tpu"], ["EL040"]),
     ],
@@ -185,6 +187,27 @@ def test_wrong_arguments(
     assert "Traceback" not in done.stderr
     assert Path("a.txt").read_text() == "text"
     assert sorted(os.listdir(".")) == ["a.txt", "empty.txt"]
+
+
+def test_what_is_no_output(tiny: Path, text: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(tiny, model)
+    for name in ("weights.hdf5", "options.json"):
+        before = (model / name).read_bytes()
+        with pytest.raises(ValueError, match=r"EL066.*a file that this command reads"):
+            embed(text, model, model / name)
+        assert (model / name).read_bytes() == before
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=r"EL067.*no regular file"):
+        embed(text, tiny, tmp_path / "pipe")
+
+
+def test_a_link_is_followed(tiny: Path, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "target.h5").write_text("old")
+    (tmp_path / "link.h5").symlink_to("target.h5")
+    embed(text, tiny, tmp_path / "link.h5")
+    assert (tmp_path / "link.h5").is_symlink()
+    assert len(datasets(tmp_path / "target.h5")) == 10
 
 
 def test_a_trained_mix_is_used(tiny: Path, tmp_path: Path, elmo: Elmo, text: Path) -> None:

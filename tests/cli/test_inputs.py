@@ -25,6 +25,7 @@ def test_txt(tmp_path: Path) -> None:
     assert [one.text for one in sentences] == ["One two.", "", "three\u2028four", "last"]
     assert sentences[-1].done == 1
     assert tokens(path, lang="en")[0] == ["One", "two", "."]
+    assert tokens(path.rename(tmp_path / "B.TXT"))[0] == ["One", "two."]
 
 
 def test_jsonl(tmp_path: Path) -> None:
@@ -87,6 +88,7 @@ def test_spacy(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "a"}\n{"text": \n', r"EL061.*line 2: not JSON"),
         ("a.jsonl", '{"words": ["a"]}', r"EL061.*line 1: neither"),
         ("a.jsonl", '{"tokens": ["a", 3]}', r"EL061.*line 1: neither"),
+        ("a.jsonl", '{"text": "\\ud800"}', r"EL061.*line 1: text that is not Unicode"),
         ("a.jsonl", '["a"]', r"EL061.*line 1: neither"),
         ("a.conllu", "1\tword\n", r"EL061.*line 1: 2 columns, but CoNLL-U has 10"),
         ("a.conllu", "x" + "\t_" * 9, r"EL061.*line 1: 'x' is no word number"),

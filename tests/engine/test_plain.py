@@ -1,4 +1,3 @@
-import pickle
 from typing import List
 
 import pytest
@@ -7,7 +6,6 @@ import torch
 from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.engine import plain
-from spacy_elmo.engine.plain import PlainEngine
 from spacy_elmo.engine.word_types import word_types
 
 
@@ -56,17 +54,3 @@ def test_no_gradients(elmo: Elmo) -> None:
     output = elmo.engine.run([["a"]], n_layers=2, state=None)
     assert not output.word_emb.requires_grad
     assert not output.lstm[1].requires_grad
-
-
-def test_a_forked_worker_uses_one_thread(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = elmo.engine
-    assert isinstance(engine, PlainEngine)
-    threads: List[int] = []
-    monkeypatch.setattr(torch, "set_num_threads", threads.append)
-    engine.run([["a"]], n_layers=0, state=None)
-    pickle.loads(pickle.dumps(engine)).run([["a"]], n_layers=0, state=None)
-    assert threads == []
-    engine._process -= 1
-    engine.run([["a"]], n_layers=0, state=None)
-    engine.run([["a"]], n_layers=0, state=None)
-    assert threads == [1]

@@ -61,6 +61,13 @@ def test_tokens_outside_the_spans(elmo: Elmo) -> None:
     assert not output[[0, 3]].any()
 
 
+def test_spans_as_iterators(elmo: Elmo) -> None:
+    docs = docs_of(["a", "b"], ["c"])
+    lazy = embed_docs(elmo, docs, lambda docs: (iter([doc[:]]) for doc in docs), ["elmo"]).docs  # type: ignore
+    for one, two in zip(lazy, embed_docs(elmo, docs, doc_spans, ["elmo"]).docs):
+        np.testing.assert_array_equal(one.elmo, two.elmo)
+
+
 def test_spans_that_overlap(elmo: Elmo) -> None:
     with pytest.raises(ValueError, match=r"EL054.*overlap at token 1 of a Doc \('b'\)"):
         embed_docs(elmo, docs_of(["a", "b", "c"]), lambda docs: [[docs[0][:2], docs[0][1:]]], ["elmo"])

@@ -142,13 +142,31 @@ def test_extensions_come_back(nlp: Language) -> None:
     assert nlp("a")[0]._.elmo.elmo.shape == (16,)
 
 
-def test_a_foreign_extension_is_kept(nlp: Language) -> None:
-    original = Token.remove_extension("elmo")
+@pytest.mark.parametrize("cls", [Doc, Span, Token])
+def test_a_foreign_extension_is_refused(make: Make, cls: Any) -> None:
+    original = cls.remove_extension("elmo")
     try:
-        Token.set_extension("elmo", default="mine")
-        assert nlp("a")[0]._.elmo == "mine"
+        cls.set_extension("elmo", default="mine")
+        with pytest.raises(ValueError, match=rf"EL059.*extension {cls.__name__}._.elmo"):
+            make()
+        assert cls.get_extension("elmo")[0] == "mine"
     finally:
-        Token.set_extension("elmo", getter=original[2], force=True)
+        cls.set_extension("elmo", getter=original[2], force=True)
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_foreign_extension_does_not_break_the_import(taken: bool) -> None:
+    """spaCy imports the module for every pipeline of every user."""
+    first = "Doc.set_extension('elmo', default='mine')" if taken else ""
+    code = f"from spacy.tokens import Doc\n{first}\nimport spacy; print(spacy.blank('en')('a')._.elmo)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == ("mine" if taken else "None"), done.stderr
+
+
+def test_what_is_done_to_the_tensor_does_not_reach_the_layers(doc: Doc) -> None:
+    before = doc._.elmo.elmo.copy()
+    doc.tensor *= 2
+    np.testing.assert_array_equal(doc._.elmo.elmo, before)
 
 
 class FakeOps:

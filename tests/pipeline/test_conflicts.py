@@ -62,10 +62,34 @@ def test_two_embedders(make: Make, tiny: object) -> None:
     assert nlp(TEXT).tensor.shape == (4, 16)
 
 
-def test_the_reference_does_not_travel() -> None:
+def test_the_last_of_two_embedders_wins(make: Make, tiny: object) -> None:
+    nlp = make()
+    nlp.add_pipe(
+        "elmo_embedder", name="last", config={"source": str(tiny), "set_tensor": False, "layers": ["word_emb"]}
+    )
+    doc = nlp(TEXT)
+    assert doc.tensor.shape == (4, 16)
+    assert doc._.elmo.names == ["word_emb"]
+
+
+def test_a_worker_keeps_the_answer(make: Make) -> None:
+    """Pickled, as for spawned processes, a component has no pipeline to ask."""
+    nlp = make()
+    embedder = nlp.get_pipe("elmo_embedder")
+    assert pickle.loads(pickle.dumps(embedder))(nlp.make_doc(TEXT)).tensor.shape == (4, 16)
+    nlp.add_pipe("tok2vec")
+    with pytest.raises(ValueError, match=r"EL050.*'tok2vec'"):
+        pickle.loads(pickle.dumps(embedder))(nlp.make_doc(TEXT))
+
+
+def test_the_reference_does_not_keep_the_pipeline_alive() -> None:
     nlp = spacy.blank("en")
-    ref = PipelineRef(nlp)
-    assert pickle.loads(pickle.dumps(ref)).other_writer(None) is None
+    embedder = nlp.add_pipe("elmo_embedder")
+    nlp.add_pipe("tok2vec")
+    ref = PipelineRef(nlp, embedder)
+    assert ref.other_writer() == "tok2vec"
+    nlp.disable_pipe("tok2vec")
+    assert ref.other_writer() is None
     del nlp
     gc.collect()
-    assert ref.other_writer(None) is None
+    assert ref.other_writer() is None

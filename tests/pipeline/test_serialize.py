@@ -87,8 +87,21 @@ def test_saved_before_the_weights_were_read(make: Make, tmp_path: Path) -> None:
     assert holder_of(loaded.get_pipe("elmo_embedder").model).elmo is None
     loaded.initialize()
     np.testing.assert_array_equal(loaded(TEXT).tensor, nlp(TEXT).tensor)
-    empty = make(source="nowhere").from_bytes(make().to_bytes())
-    assert holder_of(empty.get_pipe("elmo_embedder").model).elmo is None
+
+
+def test_loading_what_has_no_weights_takes_them_away(make: Make, tmp_path: Path) -> None:
+    """[12] The uninitialised state comes back, not the weights of before."""
+    make(source="nowhere").to_disk(tmp_path / "nlp")
+    for load in (
+        lambda nlp: nlp.from_bytes(make().to_bytes()),
+        lambda nlp: nlp.get_pipe("elmo_embedder").from_disk(tmp_path / "nlp" / "elmo_embedder", exclude=["vocab"]),
+    ):
+        nlp = make()
+        nlp.initialize()
+        load(nlp)
+        holder = holder_of(nlp.get_pipe("elmo_embedder").model)
+        assert holder.elmo is None
+        assert list(holder.parameters()) == []
 
 
 def test_saving_over_an_older_pipeline(make: Make, tmp_path: Path) -> None:
@@ -154,6 +167,9 @@ def main():
     # The threads of torch have run before the fork, and there is state of a past update.
     one = [doc.tensor for doc in nlp.pipe(texts)]
     nlp.update([spacy.training.Example.from_dict(nlp.make_doc("a"), {})])
+    if sys.argv[3] == "unread":
+        nlp = spacy.blank("en")
+        nlp.add_pipe("elmo_embedder", config={"source": sys.argv[2]})
     two = list(nlp.pipe(texts, n_process=2, batch_size=7))
     assert [doc.text for doc in two] == texts
     worst = max(np.abs(a - b.tensor).max() for a, b in zip(one, two))
@@ -165,9 +181,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_two_processes(parity: Path, tmp_path: Path, method: str) -> None:
-    """[14] A model large enough that torch uses threads: a forked worker must not wait for lost ones."""
+@pytest.mark.parametrize(("method", "weights"), [("fork", "read"), ("fork", "unread"), ("spawn", "read")])
+def test_two_processes(parity: Path, tmp_path: Path, method: str, weights: str) -> None:
+    """[14] A model large enough that torch uses threads: a forked worker must not wait for lost ones, whether the
+    weights were read before the fork or after it."""
     (tmp_path / "workers.py").write_text(WORKERS)
     command = [
         sys.executable,
@@ -176,6 +193,7 @@ def test_two_processes(parity: Path, tmp_path: Path, method: str) -> None:
         str(tmp_path / "workers.py"),
         method,
         str(parity / "bilm" / "realistic"),
+        weights,
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.stdout.split() == ["True", "True"], done.stderr

@@ -87,6 +87,51 @@ def test_other_floating_point(copy: Path, tiny: Path, dtype: Any) -> None:
     assert got.dtype == np.float32
 
 
+def test_big_endian(copy: Path, tiny: Path) -> None:
+    with edit(copy) as file:
+        array = file["CNN_proj/b_proj"][()].astype(">f4")
+        del file["CNN_proj/b_proj"]
+        file["CNN_proj/b_proj"] = array
+    np.testing.assert_array_equal(
+        spacy_elmo.load(copy).embed([["a"]])[0].elmo, spacy_elmo.load(tiny).embed([["a"]])[0].elmo
+    )
+
+
+def test_links_are_followed(copy: Path, tiny: Path) -> None:
+    with edit(copy) as file:
+        file.move("CNN_proj/b_proj", "elsewhere")
+        file["CNN_proj/b_proj"] = h5py.SoftLink("/elsewhere")
+    with pytest.raises(ValueError, match=r"EL022.*'elsewhere'"):
+        read_weights(copy)
+    with edit(copy) as file:
+        file.move("elsewhere", "CNN_proj/hidden")
+        del file["CNN_proj/b_proj"]
+        file["CNN_proj/b_proj"] = file["CNN_proj/hidden"]
+        del file["CNN_proj/hidden"]
+    np.testing.assert_array_equal(
+        read_weights(copy).arrays["char_encoder.projection.bias"],
+        read_weights(tiny).arrays["char_encoder.projection.bias"],
+    )
+
+
+def test_text_in_place_of_numbers(copy: Path) -> None:
+    for name, match in (("CNN_proj/b_proj", r"EL020.*'CNN_proj/b_proj' has shape \(\)"), ("char_embed", "EL020")):
+        with edit(copy) as file:
+            del file[name]
+            file[name] = "text"
+        with pytest.raises(ValueError, match=match):
+            read_weights(copy)
+
+
+def test_nothing_is_read_before_it_is_checked(copy: Path) -> None:
+    """A file of a kilobyte can claim an array of gigabytes."""
+    with edit(copy) as file:
+        del file["CNN_proj/b_proj"]
+        file.create_dataset("CNN_proj/b_proj", shape=(10**13,), dtype="f4")
+    with pytest.raises(ValueError, match=r"EL020.*'CNN_proj/b_proj' has shape \(10000000000000,\)"):
+        read_weights(copy)
+
+
 def test_truncated(copy: Path) -> None:
     path = copy / "weights.hdf5"
     path.write_bytes(path.read_bytes()[:30_000])

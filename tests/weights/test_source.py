@@ -113,7 +113,7 @@ def test_options_without_weights(pair: Path) -> None:
         read_weights(options)
 
 
-@pytest.mark.parametrize("bad", [None, 3, ["a"], ["a", "b", "c"], ["a", 3], {"a": 1}])
+@pytest.mark.parametrize("bad", [None, 3, "", ["a"], ["a", "b", "c"], ["a", 3], {"a": 1}])
 def test_sources_of_the_wrong_kind(bad: Any) -> None:
     with pytest.raises(ValueError, match=r"EL02[57]"):
         read_weights(bad)
@@ -170,7 +170,24 @@ def test_zip_is_named(tmp_path: Path, tiny: Path) -> None:
 
 def test_options_that_are_no_json(pair: Path) -> None:
     options, weights = find_files(pair)
-    options.write_text("{not json", "utf-8")
-    for source in (pair, [options, weights]):
-        with pytest.raises(ValueError, match=r"EL005.*not valid JSON"):
-            read_weights(source)
+    for content in (b"{not json", b"", b"\xff\xfe", b'{"a":' * 100_000):
+        options.write_bytes(content)
+        for source in (pair, options, weights, [options, weights]):
+            with pytest.raises(ValueError, match=r"EL005.*elmo_small_options.json is not valid JSON"):
+                read_weights(source)
+
+
+def test_a_folder_in_a_pair(pair: Path) -> None:
+    with pytest.raises(ValueError, match=r"EL028.*is a folder, but a pair"):
+        read_weights([pair, pair / "elmo_small_weights.hdf5"])
+
+
+def test_weights_twice(pair: Path) -> None:
+    weights = find_files(pair)[1]
+    with pytest.raises(ValueError, match=r"EL005.*not valid JSON"):
+        read_weights([weights, weights])
+
+
+def test_a_home_of_nobody() -> None:
+    with pytest.raises(FileNotFoundError, match="EL010"):
+        read_weights("~no-such-user/model")
