@@ -32,7 +32,7 @@ def read(options_path: Path, weights_path: Path) -> Weights:
                 expected["char_embed"] = (N_IDS, *expected["char_embed"][1:])
             check_arrays(datasets, expected, path=str(weights_path), options_path=str(options_path), format=FORMAT)
             arrays = {name: _native(dataset[()]) for name, dataset in datasets.items()}
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError) as error:
         size = weights_path.stat().st_size
         raise ValueError(Errors.EL018.format(path=weights_path, reason=str(error).strip(), size=size)) from error
     if has_zero_row:
@@ -46,7 +46,7 @@ def holds_bilm(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return "char_embed" in file
-    except OSError:
+    except (OSError, RuntimeError, KeyError):
         return False
 
 

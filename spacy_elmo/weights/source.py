@@ -132,6 +132,7 @@ def _options_beside(weights: Path) -> Path:
         if path.is_file():
             return path
     if sniff(weights) not in _READERS:
+        # What the file is instead of weights says more than which options it lacks; the reader will say it.
         return tried[-1]
     raise FileNotFoundError(Errors.EL015.format(path=weights, tried=" and ".join(p.name for p in tried)))
 
