@@ -13,13 +13,13 @@ from .bilm.layers import ALL, MIXED, WORD_EMB, LayerChoice, LayerOutputs, layer_
 from .bilm.layers import n_lstm_layers as lstm_layers_for
 from .bilm.lstm import LSTMState
 from .bilm.options import Options
-from .engine.base import Engine
+from .engine.base import N_MARKS, Engine
 from .engine.batching import WINDOW_BATCHES, batches_by_length, windows
 from .engine.plain import PlainEngine
 from .engine.threads import after_fork
 from .errors import Errors
 from .weights.arrays import Weights
-from .weights.source import Source, describe, read_weights
+from .weights.source import Source, read_weights
 
 PRECISIONS = {"fp32": torch.float32, "fp64": torch.float64}
 INITIAL_STATES = ("zero", "warm", "carry")
@@ -71,7 +71,7 @@ def load(
     """
     settings = Settings(precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens)
     checked = check_device(device)
-    return Elmo.from_weights(read_weights(source), device=checked, settings=settings, source=describe(source))
+    return Elmo.from_weights(read_weights(source), device=checked, settings=settings)
 
 
 def check_device(device: Union[str, torch.device]) -> torch.device:
@@ -88,7 +88,7 @@ def check_device(device: Union[str, torch.device]) -> torch.device:
 class Elmo:
     """A biLM with its scalar mix, ready to embed sentences.
 
-    modules: see `bilm.build`. settings: see `Settings`. source: where it came from, for messages.
+    modules: see `bilm.build`. settings: see `Settings`. source: the file it came from, for messages.
     RAISES: ValueError if initial_state is "warm" and the modules have no warm state.
     """
 
@@ -102,14 +102,12 @@ class Elmo:
         self._carried = CarriedState()
 
     @classmethod
-    def from_weights(
-        cls, weights: Weights, *, device: torch.device, settings: Settings, source: Optional[str] = None
-    ) -> "Elmo":
+    def from_weights(cls, weights: Weights, *, device: torch.device, settings: Settings) -> "Elmo":
         """A model over weights that have been read."""
         after_fork()
         dtype = PRECISIONS[settings.precision]
         modules = build_modules(weights.options, weights.arrays, device=device, dtype=dtype)
-        return cls(modules, settings=settings, source=source or weights.source)
+        return cls(modules, settings=settings, source=weights.source)
 
     @property
     def options(self) -> Options:
@@ -238,8 +236,8 @@ class Elmo:
 
 
 def _n_rows(sentence: Sequence[str]) -> int:
-    """What a sentence takes up in a batch: its tokens and the two marks. Thus even empty ones fill a window."""
-    return len(sentence) + 2
+    """What a sentence takes up in a batch: its tokens and its marks. Thus even empty ones fill a window."""
+    return len(sentence) + N_MARKS
 
 
 def _checked(sentences: Sentences) -> Iterator[List[str]]:

@@ -1,35 +1,18 @@
 import json
-import os
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 import pytest
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-
-ROOT = Path(__file__).parent.parent
-TINY = Path(__file__).parent / "tiny"
-# Golden outputs of other programs and free corpora: too large, or under licences of their own, to ship.
-SHARED = Path(os.environ.get("SPACY_ELMO_SHARED", ROOT.parent / "shared"))
-
-
-def shared_path(name: str) -> Path:
-    """A file or folder of the shared goldens; skips the test where they are absent, and fails it in CI."""
-    path = SHARED / name
-    if not path.exists():
-        reason = f"no {name} in {SHARED}: clone the goldens there, or point SPACY_ELMO_SHARED at them"
-        if os.environ.get("SPACY_ELMO_REQUIRE_SHARED"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
-
+from tests.data import ROOT, TINY, Measured, shared_path
 
 LINES = pytest.StashKey[List[str]]()
 
 
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def measured(request: pytest.FixtureRequest) -> Measured:
     """Takes a line of what a test has measured; all of them are shown after the run, passed or not."""
     return request.config.stash.setdefault(LINES, []).append
 

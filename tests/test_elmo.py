@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import spacy_elmo
+from spacy_elmo.cli.inputs import read_sentences
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.weights.arrays import warm_state_shapes
 from tests import reference
-from tests.conftest import shared_path
-from tests.parity.test_parity import read_case
+from tests.data import read_case, shared_path
 
 ALL = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 
@@ -256,7 +256,7 @@ def test_warm(warm: Path, tiny_options: Dict[str, Any], tiny: Path, sentences: L
 
 
 def test_warm_is_refused_without_a_state(tiny: Path) -> None:
-    with pytest.raises(ValueError, match=r"EL032.*needs a warm state.*tiny' has none"):
+    with pytest.raises(ValueError, match=r"EL032.*needs a warm state.*weights.hdf5' has none"):
         spacy_elmo.load(tiny, initial_state="warm")
 
 
@@ -348,8 +348,6 @@ def test_gpu(tiny: Path, sentences: List[List[str]]) -> None:
 
 def test_real_text_in_one_call() -> None:
     """All of UD EWT's dev set: every sentence of a real treebank, in order."""
-    from spacy_elmo.cli.inputs import read_sentences
-
     path = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
     tokens = [sentence.tokens for sentence in read_sentences(path)]

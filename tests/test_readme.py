@@ -8,7 +8,7 @@ import pytest
 import spacy
 from thinc.api import Config
 
-from tests.conftest import ROOT
+from tests.data import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 

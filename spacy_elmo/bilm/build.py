@@ -32,7 +32,8 @@ def build_modules(
 ) -> Modules:
     """Modules over the arrays. On the CPU, arrays that have the dtype already are used in place, not copied.
 
-    arrays: by the names of `weights.arrays.array_shapes`, complete and of the right shapes.
+    arrays: by the names of `weights.arrays.encoder_shapes`, with those of the mix and the warm state where there
+        are any; complete and of the right shapes.
     RETURNS: modules in evaluation mode. Without arrays for the mix, it weighs all layers alike, gamma 1.
     """
     tensors = {name: torch.from_numpy(array).to(device=device, dtype=dtype) for name, array in arrays.items()}

@@ -1,7 +1,7 @@
 """Reads JSON objects field by field, so that every wrong, missing or unknown field is named."""
 
 import difflib
-from typing import Any, Dict, FrozenSet, Optional, Tuple
+from typing import Any, Dict, FrozenSet, NoReturn, Optional, Tuple
 
 from ..errors import Errors
 
@@ -34,7 +34,7 @@ class Fields:
         path = name if full else self.path + name
         return ValueError(Errors.EL003.format(where=self.where, field=path, got=got, expected=expected))
 
-    def contradiction(self, field: str, got: Any, other: str, rule: str) -> None:
+    def contradiction(self, field: str, got: Any, other: str, rule: str) -> NoReturn:
         raise ValueError(Errors.EL004.format(where=self.where, field=field, got=got, other=other, rule=rule))
 
     def section(self, name: str) -> "Fields":

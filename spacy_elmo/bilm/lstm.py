@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from .options import LSTMOptions
 
-# Input projections are computed for this many rows at a time: large enough for the matrix product to run at
-# full speed, small enough that gates (4C numbers a row) of a 100,000-token sentence never exist at once.
+# Input projections are computed for this many rows at a time: many, because one large matrix product is cheaper
+# than one a step; not all, so that gates (4C numbers a row) of a 100,000-token sentence never exist at once.
 BLOCK_ROWS = 1024
 
 

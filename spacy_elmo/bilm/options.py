@@ -8,6 +8,8 @@ from typing import Any, Mapping, Optional, Tuple
 from ..errors import Errors
 from .fields import Fields, Json
 
+OPTIONS_NAME = "options.json"
+
 # What bilm-tf's training adds to options.json (allenai/bilm-tf, bilm/training.py). It has no say in the
 # outputs, but must be kept: training goes on from it.
 TRAINING_FIELDS = frozenset({
@@ -83,7 +85,7 @@ class Options:
         return self.char_cnn.n_filters != self.lstm.projection_dim
 
     @classmethod
-    def from_json(cls, text: str, *, where: str = "options.json") -> "Options":
+    def from_json(cls, text: str, *, where: str = OPTIONS_NAME) -> "Options":
         """Options of the text of an options.json.
 
         where: file name for messages.
@@ -105,7 +107,7 @@ class Options:
         return cls.from_json(text, where=str(path))
 
     @classmethod
-    def from_dict(cls, data: Any, *, where: str = "options.json") -> "Options":
+    def from_dict(cls, data: Any, *, where: str = OPTIONS_NAME) -> "Options":
         """Options of a parsed options.json; see `from_json`."""
         top = Fields(data, where=where, path="")
         training = {name: top.take(name, None) for name in sorted(TRAINING_FIELDS) if name in top.data}

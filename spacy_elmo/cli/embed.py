@@ -21,9 +21,12 @@ from typing import (
     Union,
 )
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from typer import Argument, Option
 
+from ..bilm.layers import ALL, MIXED, LayerOutputs, lstm_layer, resolve_layers, stack_layers
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 from ..weights.source import find_files
@@ -31,7 +34,6 @@ from .inputs import InputSentence, read_sentences
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
-    from ..bilm.layers import LayerOutputs
     from ..elmo import Elmo
 
 # The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
@@ -81,7 +83,7 @@ def embed_cli(
             input_path,
             source[0] if len(source) == 1 else source,
             output,
-            layers=_split(layers) if layers else "*",
+            layers=_split(layers) if layers else ALL,
             reduce="average" if average else "top" if top else None,
             lang=lang,
             initial_state=initial_state,
@@ -105,7 +107,7 @@ def embed(
     source: Any,
     output: Path,
     *,
-    layers: Any = "*",
+    layers: Any = ALL,
     reduce: Optional[str] = None,
     lang: Optional[str] = None,
     initial_state: str = "zero",
@@ -126,10 +128,9 @@ def embed(
 
     from ..elmo import Settings, load
 
-    if reduce == "top" and layers != "*":
+    if reduce == "top" and layers != ALL:
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
     sentences = read_sentences(input_path, lang=lang)
-    output = output.resolve()
     _check_output(output, [input_path, *find_files(source)])
     budget = Settings.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
     elmo = load(source, device=device, initial_state=initial_state, max_batch_tokens=budget)
@@ -157,7 +158,7 @@ def embed(
 def _split(layers: List[str]) -> Union[str, List[str]]:
     """Names separated by commas, by repeating the option, or both."""
     names = [name.strip() for part in layers for name in part.split(",")]
-    return "*" if names == ["*"] else names
+    return ALL if names == [ALL] else names
 
 
 def _check_output(output: Path, inputs: Sequence[Path]) -> None:
@@ -172,17 +173,15 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
 
 
 def _layers_to_write(elmo: "Elmo", layers: Any, reduce: Optional[str]) -> List[str]:
-    from ..bilm.layers import MIXED, lstm_layer, resolve_layers
-
     if reduce == "top":
         return [lstm_layer(elmo.n_layers)]
     names = resolve_layers(layers, n_layers=elmo.n_layers)
-    return [name for name in names if name != MIXED] if layers == "*" else names
+    return [name for name in names if name != MIXED] if layers == ALL else names
 
 
 def _embedded(
     elmo: "Elmo", sentences: Iterable[InputSentence], names: List[str], batch_size: int
-) -> Iterator[Tuple[InputSentence, "LayerOutputs"]]:
+) -> Iterator[Tuple[InputSentence, LayerOutputs]]:
     if elmo.settings.initial_state == "carry":
         from spacy.util import minibatch
 
@@ -202,16 +201,15 @@ def _embedded(
 
 
 def _as_array(
-    elmo: "Elmo", sentence: InputSentence, outputs: "LayerOutputs", names: List[str], reduce: Optional[str]
-) -> Any:
-    import numpy as np
-
-    from ..bilm.layers import stack_layers
-
+    elmo: "Elmo", sentence: InputSentence, outputs: LayerOutputs, names: List[str], reduce: Optional[str]
+) -> NDArray[Any]:
     width = elmo.width(elmo.layer_names[-1])
     array = stack_layers([getattr(outputs, name) for name in names], width=width)
-    if len(sentence.rows) < len(sentence.tokens):
+    rows = sentence.rows
+    if len(rows) < len(sentence.tokens):
         full = np.zeros((len(array), len(sentence.tokens), width), dtype=array.dtype)
-        full[:, sentence.rows] = array
+        full[:, rows] = array
         array = full
-    return array[0] if reduce == "top" else array.mean(axis=0) if reduce == "average" else array
+    if reduce == "average":
+        return np.asarray(array.mean(axis=0))
+    return array[0] if reduce == "top" else array

@@ -3,7 +3,10 @@
 import json
 from typing import Annotated, Any, Dict, List
 
+import numpy as np
 import typer
+
+from ..weights.source import read_weights
 
 SOURCE_HELP = "A folder or a weights file; or two: the options file, the weights file."
 
@@ -22,10 +25,6 @@ def info(source: Any) -> Dict[str, Any]:
 
     RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`.
     """
-    import numpy as np
-
-    from ..weights.source import read_weights
-
     weights = read_weights(source)
     mix = None
     if weights.has_mix:

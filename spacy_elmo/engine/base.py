@@ -8,6 +8,9 @@ from ..bilm.lstm import LSTMState
 
 Sentence = Sequence[str]
 
+# Rows that the two sentence marks add to each sentence.
+N_MARKS = 2
+
 
 class BatchOutputs(NamedTuple):
     """A batch, flat: the tokens of all sentences one after the other, without sentence marks.

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..bilm.bilm import BiLM
 from ..bilm.characters import CLOSING, OPENING, character_ids
 from ..bilm.lstm import LSTMState
-from .base import BatchOutputs, Sentence
+from .base import N_MARKS, BatchOutputs, Sentence
 from .threads import after_fork
 from .word_types import word_types
 
@@ -29,7 +29,7 @@ class PlainEngine:
         self.bilm.eval()
         types, numbers = word_types(sentences, before=[OPENING], after=[CLOSING])
         words = self._encode(types).index_select(0, self._tensor(numbers))
-        lengths = [len(sentence) + 2 for sentence in sentences]
+        lengths = [len(sentence) + N_MARKS for sentence in sentences]
         layers: List[Tensor] = []
         final: Optional[LSTMState] = None
         if n_layers:

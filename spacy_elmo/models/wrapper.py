@@ -40,9 +40,9 @@ class ElmoHolder(nn.Module):
         self.bilm: Optional[nn.Module] = None
         self.mix: Optional[nn.Module] = None
 
-    def fill(self, weights: Weights, *, device: torch.device, source: Optional[str] = None) -> Elmo:
+    def fill(self, weights: Weights, *, device: torch.device) -> Elmo:
         """Build the Elmo. The modules become submodules, so that optimisers and device moves reach them."""
-        elmo = Elmo.from_weights(weights, device=device, settings=self.settings, source=source)
+        elmo = Elmo.from_weights(weights, device=device, settings=self.settings)
         self.elmo = elmo
         self.bilm = elmo.modules.bilm
         self.mix = elmo.modules.mix

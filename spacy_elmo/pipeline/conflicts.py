@@ -15,13 +15,13 @@ class PipelineRef:
     not tell a component that another pipeline sources it; there, nothing is found.
     """
 
-    def __init__(self, nlp: Optional[Language] = None, component: Any = None, *, answer: Optional[str] = None):
+    def __init__(self, nlp: Optional[Language] = None, component: Any = None, answer: Optional[str] = None):
         self._nlp = None if nlp is None else weakref.ref(nlp)
         self._component = None if component is None else weakref.ref(component)
         self._answer = answer
 
-    def __reduce__(self) -> Tuple[Any, Tuple[Optional[str]]]:
-        return _answered, (self.other_writer(),)
+    def __reduce__(self) -> Tuple[Any, Tuple[None, None, Optional[str]]]:
+        return PipelineRef, (None, None, self.other_writer())
 
     def other_writer(self) -> Optional[str]:
         """Name of another enabled component that assigns doc.tensor, if this one is enabled as well."""
@@ -36,7 +36,3 @@ class PipelineRef:
             if pipe is not component and writes:
                 return str(name)
         return None
-
-
-def _answered(answer: Optional[str]) -> PipelineRef:
-    return PipelineRef(answer=answer)

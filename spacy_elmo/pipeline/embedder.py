@@ -18,7 +18,7 @@ from ..engine.batching import WINDOW_BATCHES, windows
 from ..errors import Errors
 from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, device_of, holder_of
-from ..weights.source import Source, describe, read_weights
+from ..weights.source import Source, read_weights
 from .annotations import annotate, extensions_are_free, install_extensions
 from .conflicts import TENSOR, PipelineRef
 from .hooks import install_hooks
@@ -127,7 +127,6 @@ class ElmoEmbedder(TrainablePipe):
             raise ValueError(Errors.EL058.format(name=name))
         if vectors and not set_tensor and self.layers != ALL and pooling_layer not in self.layers:
             raise ValueError(Errors.EL051.format(layer=pooling_layer))
-        self._keep: List[str] = []
         self._pipeline = PipelineRef()
         install_extensions()
 
@@ -139,7 +138,7 @@ class ElmoEmbedder(TrainablePipe):
     def elmo(self) -> Elmo:
         """The model, whose weights are read now if they have not been.
 
-        RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`; ValueError if the model lacks a layer.
+        RAISES: FileNotFoundError, ValueError or ImportError as `spacy_elmo.load`.
         """
         return holder_of(self.model).elmo or self._read(self.source)
 
@@ -170,7 +169,7 @@ class ElmoEmbedder(TrainablePipe):
 
     def predict(self, docs: Sequence[Doc]) -> ElmoOutput:
         """Layer outputs of the Docs, which stay as they are."""
-        self._select_layers(self.elmo)
+        holder_of(self.model).layers = self._layers_to_compute()
         return self.model.predict(list(docs))
 
     def set_annotations(self, docs: Sequence[Doc], output: ElmoOutput) -> None:
@@ -180,7 +179,7 @@ class ElmoEmbedder(TrainablePipe):
                 doc,
                 layers,
                 pooling_layer=self.pooling_layer,
-                keep=self._keep,
+                keep=self._layers_to_keep(layers.n_layers),
                 set_tensor=self.set_tensor,
                 ops=self.model.ops,
                 layers_on_gpu=self.layers_on_gpu,
@@ -269,27 +268,30 @@ class ElmoEmbedder(TrainablePipe):
             other = self._pipeline.other_writer()
             if other is not None:
                 raise ValueError(Errors.EL050.format(name=self.name, other=other))
-        self._select_layers(self.elmo)
+        # A source or a layer that does not exist is no Doc's fault: raised here, it passes by the error handler.
+        self._layers_to_compute()
 
     def _read(self, source: Source) -> Elmo:
-        weights = read_weights(source)
-        return holder_of(self.model).fill(weights, device=device_of(self.model), source=describe(source))
+        return holder_of(self.model).fill(read_weights(source), device=device_of(self.model))
 
-    def _select_layers(self, elmo: Elmo) -> None:
-        pooling = resolve_layers([self.pooling_layer], n_layers=elmo.n_layers)
+    def _layers_to_keep(self, n_layers: int) -> List[str]:
         if self.layers == ALL:
-            self._keep = computed_layers(pooling, n_layers=elmo.n_layers)
-        else:
-            self._keep = resolve_layers(self.layers, n_layers=elmo.n_layers)
-        wanted = [*self._keep, *(pooling if self.set_tensor else [])]
-        holder_of(self.model).layers = resolve_layers(wanted, n_layers=elmo.n_layers)
+            return computed_layers([self.pooling_layer], n_layers=n_layers)
+        return resolve_layers(self.layers, n_layers=n_layers)
+
+    def _layers_to_compute(self) -> List[str]:
+        n_layers = self.elmo.n_layers
+        # Also where it is not computed: a name that the model does not have must not pass.
+        pooling = resolve_layers([self.pooling_layer], n_layers=n_layers)
+        wanted = [*self._layers_to_keep(n_layers), *(pooling if self.set_tensor else [])]
+        return resolve_layers(wanted, n_layers=n_layers)
 
     def _write_model(self, path: Path) -> None:
-        # Weights of an earlier save must not pass for those of this pipeline.
         from ..weights.folder import remove_folder, write_folder
 
         elmo = holder_of(self.model).elmo
         if elmo is None:
+            # Weights of an earlier save must not pass for those of this pipeline.
             remove_folder(path)
         else:
             write_folder(path, elmo.options, elmo.named_arrays())

@@ -51,8 +51,7 @@ def pooled_vector(container: Container) -> Any:
 
 def vector_norm(container: Container) -> float:
     """Euclidean length of the vector."""
-    vector = pooled_vector(container)
-    return float((vector * vector).sum() ** 0.5)
+    return _norm(pooled_vector(container))
 
 
 def similarity(container: Container, other: Any) -> float:
@@ -64,8 +63,12 @@ def similarity(container: Container, other: Any) -> float:
     if not isinstance(other, (Doc, Span, Token)) or not has_vector(other):
         raise ValueError(Errors.EL055.format(what=_name(other)))
     one, two = pooled_vector(container), pooled_vector(other)
-    norms = vector_norm(container) * vector_norm(other)
+    norms = _norm(one) * _norm(two)
     return float((one * two).sum()) / norms if norms else 0.0
+
+
+def _norm(vector: Any) -> float:
+    return float((vector * vector).sum() ** 0.5)
 
 
 def _doc(container: Container) -> Doc:
@@ -75,10 +78,10 @@ def _doc(container: Container) -> Doc:
 def _pooling_rows(doc: Doc) -> Any:
     """(len(doc), width) of the pooling layer: of doc._.elmo if it was kept there, else of doc.tensor, which is
     all that a Span.as_doc() takes along; None if there is neither."""
-    data = stored(doc)
     layers = get_doc_layers(doc)
-    if data is not None and layers is not None and data["pooling_layer"] in layers.names:
-        return data["layers"][data["pooling_layer"]]
+    name = (stored(doc) or {}).get("pooling_layer")
+    if layers is not None and name in layers.names:
+        return getattr(layers, name)
     tensor = doc.tensor
     return tensor if tensor.ndim == 2 and tensor.shape[0] == len(doc) else None
 

@@ -19,8 +19,8 @@ Arrays = Dict[str, NDArray[np.floating]]
 class Weights:
     """A model as numbers.
 
-    options: what the arrays mean. arrays: by the names of `array_shapes`, floating-point.
-    source: where they were read, for messages. format: of the file.
+    options: what the arrays mean. arrays: by the names of `encoder_shapes`, `mix_shapes` and
+    `warm_state_shapes`, floating-point. source: the file they were read from, for messages. format: of the file.
     """
 
     options: Options

@@ -13,8 +13,10 @@ _unfinished: Set[Path] = set()
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; rename it to `path` when the block ends well.
 
-    If the block fails, the temporary file is removed and whatever was at `path` stays as it was.
+    If the block fails, the temporary file is removed and whatever was at `path` stays as it was. A link is
+    followed: what it points to is replaced, not the link.
     """
+    path = path.resolve()
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     temporary = Path(name)

@@ -9,7 +9,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from ..bilm.options import Options
+from ..bilm.options import OPTIONS_NAME, Options
 from ..errors import Errors
 from .arrays import (
     Arrays,
@@ -23,7 +23,6 @@ from .arrays import (
 from .atomic import atomic_write
 
 FORMAT = "safetensors"
-OPTIONS_NAME = "options.json"
 WEIGHTS_NAME = "weights.safetensors"
 
 # bfloat16 has no numpy dtype, and integers are no weights: both are left out, and named where they occur.

@@ -6,15 +6,13 @@ import os
 from pathlib import Path
 from typing import Any, List, Sequence, Tuple, Union
 
+from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from . import catalogue
 from .arrays import Weights
 from .sniff import DESCRIPTIONS, sniff
 
 Source = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
-
-# The end of the name of an options file; AllenNLP puts the model's name before it.
-OPTIONS_NAME = "options.json"
 
 # The reader of each kind of file, and the package that it needs. A reader is a module with `read` and
 # `holds_bilm`; it is imported when a file calls for it, so that each package is needed only by its own format.
@@ -104,6 +102,7 @@ def _closest(path: Path, names: List[str]) -> str:
 def _files_of_folder(folder: Path) -> Tuple[Path, Path]:
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     kinds = {path: sniff(path) for path in files}
+    # AllenNLP puts the model's name before it.
     options = [path for path in files if path.name.endswith(OPTIONS_NAME)]
     weights = [path for path in files if kinds[path] in _READERS]
     pickles = [path for path in files if kinds[path] == "pickle"]
@@ -145,8 +144,3 @@ def _weights_beside(options: Path) -> Path:
             if path.is_file():
                 return path
     raise FileNotFoundError(Errors.EL013.format(path=options.parent, found=f"'{options.name}' and no weights"))
-
-
-def describe(source: Any) -> str:
-    """A source in one line, for messages."""
-    return str(source) if isinstance(source, (str, os.PathLike)) else " + ".join(str(part) for part in source)

@@ -17,7 +17,7 @@ def options_of(**lstm: Any) -> Options:
     return Options.from_dict({
         "lstm": {**base, "use_skip_connections": True, **lstm},
         "char_cnn": {
-            "activation": lstm.pop("activation", "tanh"), "filters": [[1, 2], [2, 3]], "n_highway": 1,
+            "activation": "tanh", "filters": [[1, 2], [2, 3]], "n_highway": 1,
             "embedding": {"dim": 2}, "n_characters": 262, "max_characters_per_token": 6,
         },
     })  # fmt: skip

@@ -6,26 +6,7 @@ from typing import Any, Callable, Dict
 import pytest
 
 from spacy_elmo.bilm.options import Options
-
-# As published for the original model (Peters et al. 2018; AllenNLP's options file).
-ORIGINAL: Dict[str, Any] = {
-    "lstm": {
-        "use_skip_connections": True,
-        "projection_dim": 512,
-        "cell_clip": 3,
-        "proj_clip": 3,
-        "dim": 4096,
-        "n_layers": 2,
-    },
-    "char_cnn": {
-        "activation": "relu",
-        "filters": [[1, 32], [2, 32], [3, 64], [4, 128], [5, 256], [6, 512], [7, 1024]],
-        "n_highway": 2,
-        "embedding": {"dim": 16},
-        "n_characters": 262,
-        "max_characters_per_token": 50,
-    },
-}
+from tests.data import ORIGINAL
 
 
 def changed(change: Callable[[Dict[str, Any]], Any]) -> Dict[str, Any]:

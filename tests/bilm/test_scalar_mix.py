@@ -7,7 +7,7 @@ import torch
 import spacy_elmo
 from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.engine.plain import PlainEngine
-from tests.parity.test_parity import Measured, read_case
+from tests.data import Measured, read_case
 
 
 def make(weights: np.ndarray, gamma: float, layer_norm: bool) -> ScalarMix:

@@ -16,14 +16,8 @@ import spacy_elmo
 from spacy_elmo.cli.embed import embed
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights import folder as folder_module
-from tests.parity.test_parity import read_case
-
-
-def run(*arguments: Any, code: int = 0) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-W", "error", "-m", "spacy_elmo", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+from tests.cli.command import run
+from tests.data import read_case
 
 
 def datasets(path: Path) -> List[np.ndarray]:

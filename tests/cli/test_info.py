@@ -11,8 +11,8 @@ from spacy_elmo.cli.info import info
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.arrays import Weights
 from spacy_elmo.weights.folder import write_folder
-from tests.bilm.test_options import ORIGINAL
-from tests.cli.test_embed import run
+from tests.cli.command import run
+from tests.data import ORIGINAL
 
 
 def test_text(tiny: Path) -> None:

@@ -6,7 +6,7 @@ import spacy
 from spacy.tokens import Doc, DocBin
 
 from spacy_elmo.cli.inputs import read_sentences
-from tests.conftest import shared_path
+from tests.data import shared_path
 
 
 def write(path: Path, content: Any) -> Path:

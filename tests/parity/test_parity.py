@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple
+from typing import Iterator, List
 
 import h5py
 import numpy as np
@@ -10,9 +10,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from tests.conftest import shared_path
-
-Measured = Callable[[str], None]
+from tests.data import Measured, read_case, shared_path
 
 # What right programs differ by, from parity/README.md: rounding. Wrong ones miss by 0.35 and more.
 TOLERANCES = {"fp32": (1e-5, 1e-4), "fp64": (3.5e-5, 3.5e-5)}
@@ -24,17 +22,6 @@ CASES = [
 ]  # fmt: skip
 STATEFUL = ["base/expected_stateful", "base/expected_stateful_varying", "clipping/expected_stateful"]
 FIXTURES = [("allennlp_fixture", "sentences.json"), ("bilm_tf_fixture", "lm_embeddings_sentences.json")]
-
-
-class Case(NamedTuple):
-    sentences: List[List[str]]
-    expected: List[np.ndarray]
-
-
-def read_case(folder: Path, expected: str = "expected") -> Case:
-    sentences = json.loads((folder / "sentences.json").read_text("utf-8"))
-    arrays = np.load(folder / f"{expected}.npz")
-    return Case(sentences, [arrays[f"s{i}"] for i in range(len(sentences))])
 
 
 def hold(measured: Measured, name: str, precision: str, got: List[np.ndarray], expected: List[np.ndarray]) -> None:

@@ -14,6 +14,7 @@ from thinc.api import Config
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.models.wrapper import holder_of
+from tests.data import read_case
 from tests.pipeline.conftest import Make
 
 LAYERS = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
@@ -162,8 +163,6 @@ def test_same_in_every_batch_and_every_time(nlp: Language) -> None:
 
 def test_equal_to_allennlp(parity: Path) -> None:
     """[10] The three layers through a pipeline; the mix is checked where it is made."""
-    from tests.parity.test_parity import read_case
-
     case = read_case(parity / "bilm" / "base")
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"source": str(parity / "bilm" / "base")})
@@ -249,7 +248,7 @@ def test_source_as_a_pair(tiny: Path, make: Make) -> None:
 # Initialising and training
 
 
-def test_initialize_reads_the_weights_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_initialize_reads_the_weights_once(make: Make) -> None:
     """[3]"""
     nlp = make()
     embedder = nlp.get_pipe("elmo_embedder")
@@ -335,6 +334,15 @@ def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
     assert failed == ["bad one"]
 
 
+@pytest.mark.parametrize("config", [{"source": "nowhere"}, {"layers": ["lstm_outputs3"]}])
+def test_an_error_of_the_config_is_no_error_of_a_doc(make: Make, config: Dict[str, Any]) -> None:
+    """Whoever skips bad Docs must not end up with none, and no message."""
+    nlp = make(**config)
+    nlp.set_error_handler(lambda name, proc, docs, error: None)
+    with pytest.raises((FileNotFoundError, ValueError), match=r"EL010|EL031"):
+        list(nlp.pipe(["a", "b"]))
+
+
 def test_no_key_error_leaves_the_component(make: Make) -> None:
     """spaCy takes a KeyError for a component that was not initialised (E109)."""
     with pytest.raises(FileNotFoundError, match="EL010"):
@@ -365,14 +373,6 @@ def test_sourcing_from_another_pipeline(make: Make) -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", source=source)
     np.testing.assert_array_equal(nlp("a b").tensor, expected)
-
-
-def test_two_embedders(make: Make) -> None:
-    nlp = make()
-    nlp.add_pipe("elmo_embedder", name="second", config={"source": "x", "set_tensor": False})
-    assert nlp.pipe_names == ["elmo_embedder", "second"]
-    nlp.remove_pipe("second")
-    assert nlp("a").tensor.shape == (1, 16)
 
 
 def test_docs_do_not_share_what_they_keep(nlp: Language) -> None:

@@ -3,9 +3,8 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable
 
-from tests.conftest import shared_path
+from tests.data import Measured, shared_path
 
 CODE = """
 import itertools, resource, sys
@@ -41,7 +40,7 @@ def peak(source: Path, text: Path, n_tokens: int) -> int:
     return kilobytes
 
 
-def test_peak_of_200_000_tokens_is_that_of_20_000(measured: Callable[[str], None], parity: Path) -> None:
+def test_peak_of_200_000_tokens_is_that_of_20_000(measured: Measured, parity: Path) -> None:
     text = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     # The largest model at hand, so that what is measured is not the interpreter alone.
     source = parity / "bilm" / "realistic"

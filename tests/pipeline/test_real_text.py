@@ -1,6 +1,6 @@
 """The main job on real input: a treebank through nlp.pipe, against Elmo.embed of its sentences."""
 
-from typing import Callable, List
+from typing import List
 
 import numpy as np
 import spacy
@@ -8,10 +8,10 @@ from spacy.tokens import Doc
 
 import spacy_elmo
 from spacy_elmo.cli.inputs import read_sentences
-from tests.conftest import shared_path
+from tests.data import Measured, shared_path
 
 
-def test_ud_ewt_dev(measured: Callable[[str], None]) -> None:
+def test_ud_ewt_dev(measured: Measured) -> None:
     path = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     source = str(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
     nlp = spacy.blank("en")
