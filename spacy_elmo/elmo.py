@@ -7,21 +7,22 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 
 import torch
 
-from .bilm.build import Modules, build_modules, named_arrays
+from .bilm.build import Parts, build_parts, named_arrays
 from .bilm.carry import CarriedState
 from .bilm.layers import ALL, MIXED, WORD_EMB, LayerChoice, LayerOutputs, layer_names, lstm_layer, resolve_layers
 from .bilm.layers import n_lstm_layers as lstm_layers_for
 from .bilm.lstm import LSTMState
 from .bilm.options import Options
+from .bilm.scalar_mix import ScalarMix
 from .engine.base import N_MARKS, Engine
-from .engine.batching import WINDOW_BATCHES, batches_by_length, windows
-from .engine.plain import PlainEngine
+from .engine.batching import windows
+from .engine.choose import PRECISIONS, check_precision, make_engine
 from .engine.threads import after_fork
 from .errors import Errors
-from .weights.arrays import Weights
+from .weights.arrays import Arrays, Weights
+from .weights.aside import set_aside
 from .weights.source import Source, read_weights
 
-PRECISIONS = {"fp32": torch.float32, "fp64": torch.float64}
 INITIAL_STATES = ("zero", "warm", "carry")
 Sentences = Iterable[Sequence[str]]
 
@@ -30,7 +31,8 @@ Sentences = Iterable[Sequence[str]]
 class Settings:
     """How a model is run, whatever its weights.
 
-    precision: "fp32", or "fp64" to check with; arrays come out in the same precision.
+    precision: "fp32"; "bf16" or "int8", which are faster and less exact in the LSTMs, on processors that can;
+        or "fp64" to check with. Arrays come out in float32, with "fp64" in float64.
     initial_state: "zero", "warm" or "carry".
     max_batch_tokens: tokens, with two marks a sentence, that run through the LSTMs together; memory grows with
         it. A sentence is never cut: one that is longer runs by itself.
@@ -39,7 +41,7 @@ class Settings:
 
     precision: str = "fp32"
     initial_state: str = "zero"
-    max_batch_tokens: int = 4096
+    max_batch_tokens: int = 8192
 
     def __post_init__(self) -> None:
         for what, got, allowed in (
@@ -71,6 +73,7 @@ def load(
     """
     settings = Settings(precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens)
     checked = check_device(device)
+    check_precision(precision, checked)
     return Elmo.from_weights(read_weights(source), device=checked, settings=settings)
 
 
@@ -88,30 +91,64 @@ def check_device(device: Union[str, torch.device]) -> torch.device:
 class Elmo:
     """A biLM with its scalar mix, ready to embed sentences.
 
-    modules: see `bilm.build`. settings: see `Settings`. source: the file it came from, for messages.
-    RAISES: ValueError if initial_state is "warm" and the modules have no warm state.
+    options: sizes and clips of the biLM. engine: runs it. mix: the scalar mix.
+    warm_state: the constant state that the model was stored with, hidden (2, L, P) and cell (2, L, C), or None.
+    originals: the weights as they were read, where the engine keeps them rounded; None: it keeps every bit.
+    settings: see `Settings`. source: the file it came from, for messages.
     """
 
-    def __init__(self, modules: Modules, *, settings: Settings, source: str):
-        if settings.initial_state == "warm" and modules.warm_state is None:
-            raise ValueError(Errors.EL032.format(source=source))
-        self.modules = modules
+    def __init__(
+        self,
+        options: Options,
+        *,
+        engine: Engine,
+        mix: ScalarMix,
+        warm_state: Optional[LSTMState],
+        originals: Optional[Arrays],
+        settings: Settings,
+        source: str,
+    ):
+        self.options = options
+        self.engine = engine
+        self.mix = mix
+        self.warm_state = warm_state
         self.settings = settings
         self.source = source
-        self.engine: Engine = PlainEngine(bilm=modules.bilm)
+        self._originals = originals
         self._carried = CarriedState()
 
     @classmethod
     def from_weights(cls, weights: Weights, *, device: torch.device, settings: Settings) -> "Elmo":
-        """A model over weights that have been read."""
-        after_fork()
-        dtype = PRECISIONS[settings.precision]
-        modules = build_modules(weights.options, weights.arrays, device=device, dtype=dtype)
-        return cls(modules, settings=settings, source=weights.source)
+        """A model over weights that have been read. They are used up: `weights.arrays` is empty afterwards, so
+        that the weights are not held twice.
 
-    @property
-    def options(self) -> Options:
-        return self.modules.bilm.options
+        RAISES: ValueError if initial_state is "warm" and there is no warm state, or if the processor cannot
+            compute in this precision.
+        """
+        after_fork()
+        if settings.initial_state == "warm" and not weights.has_warm_state:
+            raise ValueError(Errors.EL032.format(source=weights.source))
+        check_precision(settings.precision, device)
+        precision = PRECISIONS[settings.precision]
+        originals = None if precision.exact else set_aside(weights.arrays)
+        parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
+        weights.arrays.clear()
+        engine = make_engine(
+            weights.options,
+            parts.bilm,
+            precision=settings.precision,
+            device=device,
+            initial_state=parts.warm_state if settings.initial_state == "warm" else None,
+        )
+        return cls(
+            weights.options,
+            engine=engine,
+            mix=parts.mix,
+            warm_state=parts.warm_state,
+            originals=originals,
+            settings=settings,
+            source=weights.source,
+        )
 
     @property
     def n_layers(self) -> int:
@@ -125,7 +162,7 @@ class Elmo:
 
     @property
     def device(self) -> torch.device:
-        return self.modules.mix.gamma.device
+        return self.mix.gamma.device
 
     def width(self, layer: str) -> int:
         """Columns of a layer: P for word_emb, 2P for the others."""
@@ -163,7 +200,9 @@ class Elmo:
 
     def named_arrays(self) -> Dict[str, Any]:
         """The weights by the names of `weights.arrays`, with the mix and, where there is one, the warm state."""
-        return named_arrays(self.modules)
+        bilm = self.engine.named_tensors() if self._originals is None else {}
+        arrays = named_arrays(Parts(bilm, self.mix, self.warm_state))
+        return arrays if self._originals is None else {**self._originals, **arrays}
 
     def save(self, folder: Union[str, Path]) -> None:
         """Write options.json and weights.safetensors, which `load` reads, into the folder."""
@@ -174,27 +213,24 @@ class Elmo:
 
     def _stream(self, sentences: Iterable[List[str]], names: List[str]) -> Iterator[LayerOutputs]:
         budget = self.settings.max_batch_tokens
-        for window in windows(sentences, size=_n_rows, budget=budget * WINDOW_BATCHES):
+        for window in windows(sentences, size=_n_rows, budget=budget):
             results: List[LayerOutputs] = [self._empty(names)] * len(window)
             filled = [i for i, sentence in enumerate(window) if sentence and names]
-            for batch in batches_by_length([_n_rows(window[i]) for i in filled], budget=budget):
-                rows = [filled[i] for i in batch]
-                outputs, _ = self._run([window[i] for i in rows], names, self._constant_state(len(rows)))
-                for i, output in zip(rows, outputs):
+            if filled:
+                outputs, _ = self._run([window[i] for i in filled], names, None)
+                for i, output in zip(filled, outputs):
                     results[i] = output
             yield from results
 
     def _embed_carrying(self, sentences: List[List[str]], names: List[str]) -> List[LayerOutputs]:
         # Rows do not see each other, so that a batch may run in parts; every row counts, an empty one too.
-        start = self._carried.take(self.modules.bilm.zero_state(len(sentences)))
+        start = self._carried.take(self._zero_state(len(sentences)))
         end = LSTMState(start.hidden.clone(), start.cell.clone())
-        results: List[LayerOutputs] = [self._empty(names)] * len(sentences)
-        lengths = [_n_rows(sentence) for sentence in sentences]
-        for batch in batches_by_length(lengths, budget=self.settings.max_batch_tokens):
-            rows = torch.tensor(batch, device=self.device)
-            outputs, final = self._run([sentences[i] for i in batch], names, start.rows(rows), all_layers=True)
-            for i, output in zip(batch, outputs):
-                results[i] = output
+        results: List[LayerOutputs] = []
+        for window in windows(sentences, size=_n_rows, budget=self.settings.max_batch_tokens):
+            rows = torch.arange(len(results), len(results) + len(window), device=self.device)
+            outputs, final = self._run(window, names, start.rows(rows))
+            results += outputs
             if final is not None:
                 end.hidden.index_copy_(2, rows, final.hidden)
                 end.cell.index_copy_(2, rows, final.cell)
@@ -202,16 +238,17 @@ class Elmo:
         return results
 
     def _run(
-        self, sentences: List[List[str]], names: List[str], state: Optional[LSTMState], *, all_layers: bool = False
+        self, sentences: List[List[str]], names: List[str], state: Optional[LSTMState]
     ) -> Tuple[List[LayerOutputs], Optional[LSTMState]]:
-        n_layers = self.n_layers if all_layers else lstm_layers_for(names, n_layers=self.n_layers)
+        # A state that is carried on has all layers.
+        n_layers = self.n_layers if state is not None else lstm_layers_for(names, n_layers=self.n_layers)
         batch = self.engine.run(sentences, n_layers=n_layers, state=state)
         tensors = {WORD_EMB: batch.word_emb}
         tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
         if MIXED in names:
             doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
             with torch.inference_mode():
-                tensors[MIXED] = self.modules.mix([doubled, *batch.lstm])
+                tensors[MIXED] = self.mix([doubled, *batch.lstm])
         arrays = {name: tensors[name].cpu().numpy() for name in names}
         outputs, start = [], 0
         for sentence in sentences:
@@ -222,15 +259,13 @@ class Elmo:
             start = end
         return outputs, batch.state
 
-    def _constant_state(self, n_sentences: int) -> Optional[LSTMState]:
-        warm = self.modules.warm_state
-        if self.settings.initial_state != "warm" or warm is None:
-            return None
-        like = self.modules.mix.gamma
-        return LSTMState(*(part.to(like).unsqueeze(2).expand(-1, -1, n_sentences, -1) for part in warm))
+    def _zero_state(self, n_sentences: int) -> LSTMState:
+        lstm, like = self.options.lstm, self.mix.gamma.detach()
+        shape = (2, lstm.n_layers, n_sentences)
+        return LSTMState(like.new_zeros(*shape, lstm.projection_dim), like.new_zeros(*shape, lstm.dim))
 
     def _empty(self, names: List[str]) -> LayerOutputs:
-        dtype = PRECISIONS[self.settings.precision]
+        dtype = PRECISIONS[self.settings.precision].dtype
         arrays = {name: torch.empty(0, self.width(name), dtype=dtype).numpy().copy() for name in names}
         return LayerOutputs(arrays, n_layers=self.n_layers)
 

@@ -120,6 +120,14 @@ class Errors(metaclass=_WithCodes):
         "['elmo']."
     )
     EL040 = "device '{device}' cannot be used here: {reason}. Use 'cpu', or a device that torch sees."
+    EL041 = (
+        "precision = '{got}' runs on the CPU only, and the device is '{device}'. Use device 'cpu', or precision "
+        "'fp32'."
+    )
+    EL042 = (
+        "precision = '{got}' needs a processor that {what}; not all of this is here. Use precision 'fp32', "
+        "which runs everywhere."
+    )
 
     # The pipeline component
     EL050 = (

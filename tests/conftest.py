@@ -5,7 +5,12 @@ from typing import Any, Dict, List
 import pytest
 
 import spacy_elmo
+from spacy_elmo.bilm.bilm import BiLM
+from spacy_elmo.bilm.build import build_bilm, build_parts
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.engine import choose, features
+from spacy_elmo.engine.plain import PlainEngine
+from spacy_elmo.weights.source import read_weights
 from tests.data import ROOT, TINY, Measured, shared_path
 
 LINES = pytest.StashKey[List[str]]()
@@ -43,6 +48,31 @@ def tiny_options() -> Dict[str, Any]:
 @pytest.fixture
 def elmo(tiny: Path) -> Elmo:
     return spacy_elmo.load(tiny)
+
+
+@pytest.fixture
+def bilm(tiny: Path) -> BiLM:
+    """The tiny model as a trainable module."""
+    weights = read_weights(tiny)
+    return build_bilm(weights.options, build_parts(weights.options, weights.arrays).bilm)
+
+
+@pytest.fixture(params=["plain", "torch", "packed"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Forces each way to compute on the CPU, whatever suits this processor."""
+    if request.param == "plain":
+        monkeypatch.setattr(
+            choose,
+            "FastEngine",
+            lambda *, options, tensors, initial_state, **_: PlainEngine(
+                bilm=build_bilm(options, tensors), initial_state=initial_state
+            ),
+        )
+    elif request.param == "packed" and not features.has_packed_linear():
+        pytest.skip("oneDNN's packed matrix products are not to be had on this processor, or in this torch")
+    else:
+        monkeypatch.setattr(features, "has_packed_linear", lambda: request.param == "packed")
+    return request.param
 
 
 @pytest.fixture(scope="session")

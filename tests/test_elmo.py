@@ -89,9 +89,10 @@ def test_nothing_to_embed(elmo: Elmo, empty: Any) -> None:
 @pytest.mark.parametrize("layer", ALL)
 def test_only_what_is_asked_for_is_computed(elmo: Elmo, monkeypatch: pytest.MonkeyPatch, layer: str) -> None:
     ran = []
-    for k, lstm in enumerate(elmo.modules.bilm.forward_stack.layers):
-        original = lstm.forward
-        monkeypatch.setattr(lstm, "forward", lambda *a, k=k, f=original: ran.append(k) or f(*a))
+    stack = elmo.engine._stacks[0]
+    elmo.embed([["c"]])
+    for k, lstm in enumerate(stack.layers):
+        monkeypatch.setattr(lstm, "run", lambda *a, k=k, f=lstm.run: ran.append(k) or f(*a))
     full = elmo.embed([["a", "b"]])[0]
     ran.clear()
     output = elmo.embed([["a", "b"]], layers=[layer])[0]
@@ -242,7 +243,7 @@ def test_warm(warm: Path, tiny_options: Dict[str, Any], tiny: Path, sentences: L
     """Every sentence starts from the stored state, whatever came before."""
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
     elmo = spacy_elmo.load(warm, initial_state="warm")
-    state = elmo.modules.warm_state
+    state = elmo.warm_state
     assert state is not None
     start = {
         f"RNN_{d}/RNN/MultiRNNCell/Cell{k}/LSTMCell": (state.hidden[d, k].numpy(), state.cell[d, k].numpy())
@@ -275,7 +276,7 @@ def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"precision": "fp8"}, r"EL030.*Unknown precision 'fp8'. Allowed: fp32, fp64"),
+        ({"precision": "fp8"}, r"EL030.*Unknown precision 'fp8'. Allowed: fp32, fp64, bf16, int8"),
         ({"initial_state": "hot"}, r"EL030.*Unknown initial_state 'hot'. Allowed: zero, warm, carry"),
         ({"max_batch_tokens": 0}, r"EL038.*'max_batch_tokens' must be a whole number from 1 up; got 0"),
         ({"max_batch_tokens": "9"}, r"EL038.*got '9'"),
@@ -324,11 +325,12 @@ def test_numbers_of_numpy_are_whole_numbers(tiny: Path) -> None:
 def test_states_follow_the_modules(warm: Path, sentences: List[List[str]]) -> None:
     """A shim moves modules to another device, or to another type, behind Elmo's back."""
     for initial_state in ("warm", "carry"):
-        elmo = spacy_elmo.load(warm, initial_state=initial_state)
-        elmo.embed(sentences[:2])
-        elmo.modules.bilm.double()
-        elmo.modules.mix.double()
+        elmo = spacy_elmo.load(warm, precision="fp64", initial_state=initial_state)
         assert elmo.embed(sentences[:2])[0].elmo.dtype == np.float64
+        assert elmo.engine.module is not None
+        elmo.engine.module.float()
+        elmo.mix.float()
+        assert elmo.embed(sentences[:2])[0].elmo.dtype == np.float32
 
 
 def test_facts(elmo: Elmo) -> None:

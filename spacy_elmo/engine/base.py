@@ -1,8 +1,8 @@
 """The seam between what to embed and how it is computed."""
 
-from typing import List, NamedTuple, Optional, Protocol, Sequence
+from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..bilm.lstm import LSTMState
 
@@ -17,7 +17,7 @@ class BatchOutputs(NamedTuple):
 
     word_emb: (n_tokens, P). lstm: lstm_outputs1, ..., each (n_tokens, 2P), as many as were asked for.
     state: of each sentence after its closing mark, hidden (2, n_layers, n_sentences, P) and cell
-        (2, n_layers, n_sentences, C); None if no LSTM ran.
+        (2, n_layers, n_sentences, C); None if no state was given, or no LSTM ran.
     """
 
     word_emb: Tensor
@@ -28,10 +28,20 @@ class BatchOutputs(NamedTuple):
 class Engine(Protocol):
     """Runs a biLM over a batch that fits into memory."""
 
+    @property
+    def module(self) -> Optional[nn.Module]:
+        """The trainable module that runs, for who wants to move or to train it; None where the weights are in a
+        form of the engine's own."""
+        ...
+
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         """Layers of a batch of tokenised sentences; one may be empty.
 
         n_layers: LSTM layers to compute, from 0 up; what lies above is not computed.
-        state: where each sentence starts from, hidden (2, L, n_sentences, P); None: zeros.
+        state: where each sentence starts from, hidden (2, L, n_sentences, P); None: the engine's constant one.
         """
+        ...
+
+    def named_tensors(self) -> Dict[str, Tensor]:
+        """The biLM's weights by the names of its state_dict: as given, or rounded where the precision does so."""
         ...

@@ -1,12 +1,8 @@
 """Batches by a budget of tokens, so that memory is bounded whatever comes in."""
 
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, TypeVar
+from typing import Callable, Iterable, Iterator, List, Optional, TypeVar
 
 T = TypeVar("T")
-
-# Sentences are sorted by length within windows of this many batches: wide enough that a batch holds
-# sentences of about one length, narrow enough that results wait for little.
-WINDOW_BATCHES = 2
 
 
 def windows(
@@ -30,20 +26,3 @@ def windows(
             group, total = [], 0
     if group:
         yield group
-
-
-def batches_by_length(lengths: Sequence[int], *, budget: int) -> Iterator[List[int]]:
-    """Indices of the sentences, longest first, in batches of at most `budget` tokens.
-
-    A sentence that is longer than the budget is a batch of its own.
-    """
-    batch: List[int] = []
-    total = 0
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and total + lengths[index] > budget:
-            yield batch
-            batch, total = [], 0
-        batch.append(index)
-        total += lengths[index]
-    if batch:
-        yield batch

@@ -1,27 +1,38 @@
 """The plain engine: the trainable modules themselves, without gradients."""
 
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
 from ..bilm.characters import CLOSING, OPENING, character_ids
 from ..bilm.lstm import LSTMState
 from .base import N_MARKS, BatchOutputs, Sentence
 from .threads import after_fork
-from .word_types import word_types
+from .word_types import without_marks, word_types
 
 # Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.
 ENCODER_BATCH = 256
 
 
 class PlainEngine:
-    """Batched PyTorch, each word type encoded once a batch. See `Engine` for the contract."""
+    """Batched PyTorch, each word type encoded once a batch. See `Engine` for the contract.
 
-    def __init__(self, *, bilm: BiLM):
+    initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
+    """
+
+    def __init__(self, *, bilm: BiLM, initial_state: Optional[LSTMState] = None):
         self.bilm = bilm
+        self.initial_state = initial_state
+
+    @property
+    def module(self) -> Optional[nn.Module]:
+        return self.bilm
+
+    def named_tensors(self) -> Dict[str, Tensor]:
+        return self.bilm.state_dict()
 
     @torch.inference_mode()
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
@@ -33,10 +44,17 @@ class PlainEngine:
         layers: List[Tensor] = []
         final: Optional[LSTMState] = None
         if n_layers:
-            layers, final = self.bilm(words, lengths, state=state, n_layers=n_layers)
-        shown = self._tensor(_without_marks(lengths))
+            start = state if state is not None else self._constant(len(sentences), like=words)
+            layers, final = self.bilm(words, lengths, state=start, n_layers=n_layers)
+        shown = self._tensor(without_marks(lengths))
         word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
-        return BatchOutputs(word_emb, layers, final)
+        return BatchOutputs(word_emb, layers, final if state is not None else None)
+
+    def _constant(self, n_sentences: int, *, like: Tensor) -> Optional[LSTMState]:
+        if self.initial_state is None:
+            return None
+        parts = (part.to(like).unsqueeze(2).expand(-1, -1, n_sentences, -1) for part in self.initial_state)
+        return LSTMState(*parts)
 
     def _encode(self, types: List[str]) -> Tensor:
         max_characters = self.bilm.options.char_cnn.max_characters_per_token
@@ -56,12 +74,3 @@ class PlainEngine:
 def _power_of_two(n: int) -> int:
     """The smallest that is not below n."""
     return 1 << max(n - 1, 0).bit_length()
-
-
-def _without_marks(lengths: Sequence[int]) -> "np.ndarray":
-    """Rows of a flat batch that are tokens, not the marks at both ends of each sentence."""
-    ends = np.cumsum(lengths)
-    shown = np.ones(int(ends[-1]) if len(lengths) else 0, dtype=bool)
-    shown[ends - 1] = False
-    shown[ends - np.asarray(lengths, dtype=np.int64)] = False
-    return np.flatnonzero(shown)

@@ -1,8 +1,12 @@
-"""Threads of torch in forked processes."""
+"""Threads: two halves of a work side by side, and torch in forked processes."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Tuple, TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 _process = os.getpid()
 
@@ -18,3 +22,22 @@ def after_fork() -> None:
     if os.getpid() != _process:
         _process = os.getpid()
         torch.set_num_threads(1)
+
+
+def both(half: Callable[[int], T]) -> Tuple[T, T]:
+    """(half(0), half(1)), each on half of torch's threads if there are two or more, else in turn.
+
+    Halves that share nothing need not wait for each other at every operation, as the threads of one operation do.
+    """
+    threads = torch.get_num_threads()
+    if threads < 2:
+        return half(0), half(1)
+    # A thread asks for the number when it first works, so the new one gets what is set here; this one gets its
+    # own back. The new thread lives for this work only: none is left over that a fork would lose.
+    torch.set_num_threads(threads // 2)
+    try:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            other = pool.submit(half, 1)
+            return half(0), other.result()
+    finally:
+        torch.set_num_threads(threads)

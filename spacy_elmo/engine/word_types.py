@@ -26,3 +26,15 @@ def word_types(
         for token in part
     ]
     return WordTypes(list(table), np.asarray(numbers, dtype=np.int64))
+
+
+def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Rows of a flat batch that are tokens, not the marks at both ends of each sentence.
+
+    lengths: rows of each sentence, marks included.
+    """
+    ends = np.cumsum(lengths)
+    shown = np.ones(int(ends[-1]) if len(lengths) else 0, dtype=bool)
+    shown[ends - 1] = False
+    shown[ends - np.asarray(lengths, dtype=np.int64)] = False
+    return np.flatnonzero(shown)

@@ -41,11 +41,11 @@ class ElmoHolder(nn.Module):
         self.mix: Optional[nn.Module] = None
 
     def fill(self, weights: Weights, *, device: torch.device) -> Elmo:
-        """Build the Elmo. The modules become submodules, so that optimisers and device moves reach them."""
+        """Build the Elmo. Its modules become submodules, so that optimisers and device moves reach them."""
         elmo = Elmo.from_weights(weights, device=device, settings=self.settings)
         self.elmo = elmo
-        self.bilm = elmo.modules.bilm
-        self.mix = elmo.modules.mix
+        self.bilm = elmo.engine.module
+        self.mix = elmo.mix
         return elmo
 
 

@@ -14,7 +14,7 @@ from thinc.api import Config, Model, Optimizer
 
 from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name, computed_layers, resolve_layers
 from ..elmo import Elmo
-from ..engine.batching import WINDOW_BATCHES, windows
+from ..engine.batching import windows
 from ..errors import Errors
 from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, device_of, holder_of
@@ -259,7 +259,7 @@ class ElmoEmbedder(TrainablePipe):
             # What a batch is, decides over the vectors: exactly as many Docs as the caller said.
             yield from util.minibatch(stream, size=batch_size)
         else:
-            budget = holder_of(self.model).settings.max_batch_tokens * WINDOW_BATCHES
+            budget = holder_of(self.model).settings.max_batch_tokens
             yield from windows(stream, size=len, budget=budget, most=batch_size)
 
     def _prepare(self) -> None:

@@ -5,21 +5,21 @@ import numpy as np
 import pytest
 import torch
 
+from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.char_encoder import CharEncoder, Highway
 from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.elmo import Elmo
 from tests import reference
 
 
 def test_equal_to_the_formulas(
-    elmo: Elmo, tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]
+    bilm: BiLM, tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]
 ) -> None:
     words = [*sorted({word for sentence in sentences for word in sentence}), "", "é" * 40, "<S>"]
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
     expected = [reference.word_embedding(word, tiny_options, arrays) for word in words]
     with torch.no_grad():
-        got = elmo.modules.bilm.char_encoder(torch.from_numpy(character_ids(words)))
+        got = bilm.char_encoder(torch.from_numpy(character_ids(words)))
     np.testing.assert_allclose(got.numpy(), expected, atol=1e-5)
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-import spacy_elmo
+from spacy_elmo.bilm.bilm import BiLM
+from spacy_elmo.bilm.build import build_bilm, build_parts
+from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.bilm.scalar_mix import ScalarMix
-from spacy_elmo.engine.plain import PlainEngine
+from spacy_elmo.weights.source import read_weights
 from tests.data import Measured, read_case
 
 
@@ -36,9 +38,10 @@ def test_equal_to_allennlps_elmo_module(measured: Measured, parity: Path, varian
     """One padded batch, sentence marks included, as AllenNLP's Elmo mixes it."""
     data = np.load(parity / "mix" / "elmo_module.npz")
     case = read_case(parity / "bilm" / "base")
-    elmo = spacy_elmo.load(parity / "bilm" / "base")
+    weights = read_weights(parity / "bilm" / "base")
+    bilm = build_bilm(weights.options, build_parts(weights.options, weights.arrays).bilm)
     sentences = [["<S>", *case.sentences[i], "</S>"] for i in data["sentence_indices"]]
-    layers = with_marks(elmo, sentences)
+    layers = with_marks(bilm, sentences)
     lengths = [len(sentence) for sentence in sentences]
     padded = [torch.nn.utils.rnn.pad_sequence(list(layer.split(lengths)), batch_first=True) for layer in layers]
     mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
@@ -55,13 +58,12 @@ def test_equal_to_allennlps_elmo_module(measured: Measured, parity: Path, varian
     assert worst <= 1e-4
 
 
-def with_marks(elmo: "spacy_elmo.Elmo", sentences: list) -> list:
+def with_marks(bilm: BiLM, sentences: list) -> list:
     """Layers of sentences that bring their own marks, flat."""
-    engine = elmo.engine
-    assert isinstance(engine, PlainEngine)
     with torch.no_grad():
-        words = engine._encode([token for sentence in sentences for token in sentence])
-        layers = elmo.modules.bilm(words, [len(sentence) for sentence in sentences]).layers
+        ids = character_ids([token for sentence in sentences for token in sentence])
+        words = bilm.char_encoder(torch.from_numpy(ids))
+        layers = bilm(words, [len(sentence) for sentence in sentences]).layers
     return [torch.cat([words, words], dim=1), *layers]
 
 

@@ -3,7 +3,7 @@ from typing import Iterator, List
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_elmo.engine.batching import batches_by_length, windows
+from spacy_elmo.engine.batching import windows
 
 SIZES = st.lists(st.integers(0, 20))
 BUDGET = st.integers(1, 30)
@@ -15,16 +15,6 @@ def test_windows_hold_everything_in_order(sizes: List[int], budget: int, most: i
     assert [size for group in groups for size in group] == sizes
     assert all(0 < len(group) <= most for group in groups)
     assert all(sum(group) <= budget or len([s for s in group if s]) == 1 for group in groups)
-
-
-@given(SIZES, BUDGET)
-def test_batches_hold_everything_once(lengths: List[int], budget: int) -> None:
-    batches = list(batches_by_length(lengths, budget=budget))
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    flat = [lengths[i] for batch in batches for i in batch]
-    assert flat == sorted(lengths, reverse=True)
-    for batch in batches:
-        assert sum(lengths[i] for i in batch) <= budget or lengths[batch[0]] > budget
 
 
 def test_windows_are_lazy() -> None:
@@ -51,4 +41,3 @@ def test_a_full_window_waits_for_no_further_item() -> None:
 
 def test_an_item_beyond_the_budget_is_alone() -> None:
     assert list(windows([1, 50, 1, 1], size=int, budget=10)) == [[1], [50], [1, 1]]
-    assert list(batches_by_length([1, 50, 1], budget=10)) == [[1], [0, 2]]

@@ -3,9 +3,10 @@ from typing import List
 import pytest
 import torch
 
+from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.characters import character_ids
-from spacy_elmo.elmo import Elmo
 from spacy_elmo.engine import plain
+from spacy_elmo.engine.plain import PlainEngine
 from spacy_elmo.engine.word_types import word_types
 
 
@@ -16,22 +17,29 @@ def test_word_types() -> None:
     assert word_types([]).numbers.shape == (0,)
 
 
-def test_each_word_type_is_encoded_once(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def engine(bilm: BiLM) -> PlainEngine:
+    return PlainEngine(bilm=bilm)
+
+
+def test_each_word_type_is_encoded_once(engine: PlainEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
-    encoder = elmo.modules.bilm.char_encoder
+    encoder = engine.bilm.char_encoder
     original = encoder.forward
     monkeypatch.setattr(encoder, "forward", lambda ids: rows.append(len(ids)) or original(ids))
-    elmo.engine.run([["a", "b", "a"], ["b", "c"]], n_layers=0, state=None)
+    engine.run([["a", "b", "a"], ["b", "c"]], n_layers=0, state=None)
     assert rows == [8]  # three types and the two marks, rounded up to a power of two
 
 
 @pytest.mark.parametrize("size", [1, 2, 64])
-def test_parts_of_the_encoder_do_not_matter(elmo: Elmo, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_parts_of_the_encoder_do_not_matter(
+    engine: PlainEngine, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
     words = [f"word{i}" for i in range(70)]
     with torch.no_grad():
-        expected = elmo.modules.bilm.char_encoder(torch.from_numpy(character_ids(words)))
+        expected = engine.bilm.char_encoder(torch.from_numpy(character_ids(words)))
     monkeypatch.setattr(plain, "ENCODER_BATCH", size)
-    got = elmo.engine.run([words], n_layers=0, state=None).word_emb
+    got = engine.run([words], n_layers=0, state=None).word_emb
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
 
 
@@ -42,15 +50,15 @@ def test_few_shapes_reach_the_convolutions() -> None:
 
 @pytest.mark.parametrize("batch", [[[]], [[], ["a"], []]])
 @pytest.mark.parametrize("n_layers", [0, 1, 2])
-def test_empty_sentences(elmo: Elmo, batch: List[List[str]], n_layers: int) -> None:
-    output = elmo.engine.run(batch, n_layers=n_layers, state=None)
+def test_empty_sentences(engine: PlainEngine, batch: List[List[str]], n_layers: int) -> None:
+    output = engine.run(batch, n_layers=n_layers, state=None)
     tokens = sum(len(sentence) for sentence in batch)
     assert output.word_emb.shape == (tokens, 8)
     assert [layer.shape for layer in output.lstm] == [(tokens, 16)] * n_layers
-    assert (output.state is None) == (n_layers == 0)
+    assert output.state is None
 
 
-def test_no_gradients(elmo: Elmo) -> None:
-    output = elmo.engine.run([["a"]], n_layers=2, state=None)
+def test_no_gradients(engine: PlainEngine) -> None:
+    output = engine.run([["a"]], n_layers=2, state=None)
     assert not output.word_emb.requires_grad
     assert not output.lstm[1].requires_grad

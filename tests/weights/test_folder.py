@@ -66,7 +66,7 @@ def test_mix_and_warm_state(saved: Path, elmo: Elmo) -> None:
     assert weights.has_mix
     assert weights.has_warm_state
     loaded = spacy_elmo.load(saved, initial_state="warm")
-    np.testing.assert_array_equal(loaded.modules.mix.weights.detach().numpy(), extras(elmo)["scalar_mix.weights"])
+    np.testing.assert_array_equal(loaded.mix.weights.detach().numpy(), extras(elmo)["scalar_mix.weights"])
     loaded.save(saved)
     again = read_weights(saved).arrays
     assert all((again[name] == array).all() for name, array in extras(elmo).items())

@@ -1,0 +1,29 @@
+"""This package: `Elmo.embed`, all layers."""
+
+import time
+
+start = time.perf_counter()
+
+import torch  # noqa: E402
+from protocol import serve  # noqa: E402
+
+import spacy_elmo  # noqa: E402
+
+model = None
+
+
+def describe(options):
+    global model
+    torch.set_num_threads(options["threads"])
+    model = spacy_elmo.load(options["model"], precision=options["precision"])
+    return {"torch": torch.__version__, "load_seconds": time.perf_counter() - start}
+
+
+def embed(sentences, batch_size):
+    outputs = []
+    for first in range(0, len(sentences), batch_size):
+        outputs.extend(output.stack() for output in model.embed(sentences[first : first + batch_size]))
+    return outputs
+
+
+serve(describe, embed)

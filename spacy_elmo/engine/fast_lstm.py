@@ -1,0 +1,130 @@
+"""The projected LSTM of `bilm.lstm`, for inference: fused steps over rows that hold sentence after sentence."""
+
+from typing import Dict, List, Tuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from ..bilm.build import take
+from ..bilm.lstm import LSTMState
+from ..bilm.options import LSTMOptions
+from .input_gates import Inputs, input_gates
+from .linear import LinearType
+from .schedule import Schedule
+
+# Gates stand in this order, of i, f, g, o (0 to 3), so that what is multiplied stands side by side.
+GATE_ORDER = (2, 0, 1, 3)
+
+
+class FastLSTM:
+    """One layer of one direction.
+
+    tensors: state_dict of a `bilm.lstm.ProjectedLSTM`; taken out one by one.
+    linear: how matrix products are computed.
+    """
+
+    def __init__(self, tensors: Dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
+        self.options = options
+        self._bias = _reorder(tensors.pop("input_linear.bias"), GATE_ORDER)
+        self._inputs = linear(_reorder(tensors.pop("input_linear.weight"), GATE_ORDER), self._bias)
+        self._states = linear(_reorder(tensors.pop("state_linear.weight"), GATE_ORDER))
+        self._projection = linear(tensors.pop("projection.weight")) if options.has_projection else None
+
+    def run(self, inputs: Inputs, schedule: Schedule, start: LSTMState) -> Tuple[Tensor, LSTMState]:
+        """Run over packed rows.
+
+        start: of all sentences, hidden (1, P) and cell (1, C), or of each row, (n_rows, P) and (n_rows, C); then
+            no row may hold two sentences.
+        RETURNS: outputs (n_tokens, P), packed, and the state of each row after its last step.
+        """
+        hidden = start.hidden.expand(schedule.n_rows, -1).clone()
+        cell = start.cell.expand(schedule.n_rows, -1).clone()
+        outputs = hidden.new_empty(schedule.n_tokens, hidden.size(1))
+        gates = input_gates(self._inputs, inputs, schedule.steps)
+        for step in schedule.steps:
+            if step.starting is not None:
+                hidden[step.starting] = start.hidden
+                cell[step.starting] = start.cell
+            rows = slice(0, step.size)
+            self._step(gates(step), hidden[rows], cell[rows])
+            outputs[step.first : step.first + step.size] = hidden[rows]
+        return outputs, LSTMState(hidden, cell)
+
+    def named_tensors(self) -> Dict[str, Tensor]:
+        """The inverse of making it, as near as the form of the weights allows."""
+        original = tuple(GATE_ORDER.index(gate) for gate in range(4))
+        named = {
+            "input_linear.weight": _reorder(self._inputs.weight(), original),
+            "input_linear.bias": _reorder(self._bias, original),
+            "state_linear.weight": _reorder(self._states.weight(), original),
+        }
+        if self._projection is not None:
+            named["projection.weight"] = self._projection.weight()
+        return named
+
+    def _step(self, gates: Tensor, hidden: Tensor, cell: Tensor) -> None:
+        """Bring hidden (n, P) and cell (n, C) one step on, in place.
+
+        gates: (n, 4C), of the inputs.
+        """
+        cells = cell.size(1)
+        total = self._states.add(self._states.prepare(hidden), gates).float()
+        # g becomes tanh(g); with i beside it, a gated linear unit is tanh(g) * sig(i).
+        total[:, :cells].tanh_()
+        new = F.glu(total[:, : 2 * cells], 1)
+        forget = total[:, 2 * cells : 3 * cells].sigmoid_()
+        torch.addcmul(new, forget, cell, out=cell)
+        if self.options.cell_clip is not None:
+            cell.clamp_(-self.options.cell_clip, self.options.cell_clip)
+        # The forget gate is used up: its place, beside o, takes tanh(c).
+        torch.tanh(cell, out=forget)
+        shown = F.glu(total[:, 2 * cells :], 1)
+        if self._projection is None:
+            hidden.copy_(shown)
+            return
+        hidden.copy_(self._projection(self._projection.prepare(shown)))
+        if self.options.proj_clip is not None:
+            hidden.clamp_(-self.options.proj_clip, self.options.proj_clip)
+
+
+class FastStack:
+    """The L layers of one direction. tensors: state_dict of a `bilm.lstm.LSTMStack`; taken out layer by layer."""
+
+    def __init__(self, tensors: Dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
+        self.layers = [
+            FastLSTM(take(tensors, f"layers.{k}."), options=options, linear=linear)
+            for k in range(options.n_layers)
+        ]
+        self.use_skip_connections = options.use_skip_connections
+
+    def run(
+        self, inputs: Inputs, schedule: Schedule, start: LSTMState, *, n_layers: int
+    ) -> Tuple[List[Tensor], LSTMState]:
+        """Run the first n_layers layers over packed rows.
+
+        start: hidden (L, 1 or n_rows, P), cell (L, 1 or n_rows, C); see `FastLSTM.run`.
+        RETURNS: n_layers outputs (n_tokens, P), residuals added, and the state of these layers, for each row.
+        """
+        outputs: List[Tensor] = []
+        finals: List[LSTMState] = []
+        for k, layer in enumerate(self.layers[:n_layers]):
+            output, final = layer.run(inputs, schedule, LSTMState(start.hidden[k], start.cell[k]))
+            if k > 0 and self.use_skip_connections:
+                output += outputs[-1]
+            inputs = Inputs(output, None)
+            outputs.append(output)
+            finals.append(final)
+        return outputs, LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
+
+    def named_tensors(self) -> Dict[str, Tensor]:
+        return {
+            f"layers.{k}.{name}": tensor
+            for k, layer in enumerate(self.layers)
+            for name, tensor in layer.named_tensors().items()
+        }
+
+
+def _reorder(array: Tensor, order: Tuple[int, ...]) -> Tensor:
+    """array: (4C, ...), gate after gate. RETURNS: the gates in another order, a copy."""
+    return torch.cat([array.chunk(4)[gate] for gate in order])

@@ -1,0 +1,74 @@
+"""What this processor and this torch can do: asked here, and nowhere else."""
+
+from functools import cache
+from typing import Any, Callable
+
+import torch
+
+
+@cache
+def has_packed_linear() -> bool:
+    """Whether oneDNN keeps matrices in its own order, and that wins: on x86 from AVX2 on.
+
+    The operators are torch's, for its compiler; they are tried here, so that a torch in which they are missing or
+    have changed is served by the plain ones.
+    """
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512") or not torch.backends.mkldnn.enabled:
+        return False
+    return _works(_packed_linear)
+
+
+@cache
+def has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers itself (AVX512_BF16 or AMX, or ARM's instructions)."""
+    return _instructions("avx512_bf16", "amx_bf16", "bf16")
+
+
+@cache
+def has_int8() -> bool:
+    """Whether the processor multiplies 8-bit integers without overflow (VNNI or AMX), and torch lets it."""
+    return _instructions("avx512_vnni", "avx_vnni", "amx_int8") and _works(_int8_linear)
+
+
+def _instructions(*names: str) -> bool:
+    if hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in names)
+    # Older torch has one question for each instruction set.
+    questions = {"avx512_bf16": "_is_avx512_bf16_supported", "avx512_vnni": "_is_vnni_supported"}
+    asked = [getattr(torch.cpu, questions[name], None) for name in names if name in questions]
+    return any(question() for question in asked if question is not None)
+
+
+def _works(attempt: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> bool:
+    """Whether an operator multiplies (3, 32) by (64, 32) as it should."""
+    x = torch.linspace(-1, 1, 96).reshape(3, 32).round(decimals=2)
+    weight = torch.linspace(1, -1, 2048).reshape(64, 32).round(decimals=2)
+    try:
+        with torch.inference_mode():
+            got = attempt(x, weight)
+    except (RuntimeError, AttributeError, TypeError, NotImplementedError):
+        return False
+    return bool(torch.allclose(got, x @ weight.t(), atol=0.2))
+
+
+def _packed_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    ops: Any = torch.ops.mkldnn
+    packed = ops._reorder_linear_weight(weight, len(x))
+    if not torch.equal(packed.to_dense(), weight):
+        raise RuntimeError
+    product = ops._linear_pointwise(x, packed, None, "none", [], "")
+    twice: torch.Tensor = ops._linear_pointwise.binary(x, product, packed, None, "add")
+    return twice / 2
+
+
+def _int8_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    ops: Any = torch.ops.onednn
+    scale = torch.full((len(weight),), 1 / 127)
+    zero = torch.zeros(len(weight), dtype=torch.int32)
+    packed = ops.qlinear_prepack((weight * 127).round().to(torch.int8), [len(x), x.size(1)])
+    numbers = (x * 127).round().to(torch.int8)
+    product: torch.Tensor = ops.qlinear_pointwise(
+        numbers, 1 / 127, 0, packed, scale, zero, None, 1.0, 0, torch.float32, "none", [], ""
+    )
+    return product

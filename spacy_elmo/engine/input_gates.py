@@ -1,0 +1,117 @@
+"""Input projections of an LSTM layer: the part of its gates that does not wait for the step before.
+
+Two ways to hand them out, step by step. Both compute them for several steps at a time where few rows run side by
+side: one tall product reads the weights once.
+"""
+
+from typing import Iterator, List, NamedTuple, Optional, Protocol, Sequence
+
+import torch
+from torch import Tensor
+
+from .linear import Linear
+from .schedule import Step
+
+# Rows that one product is made of, unless a single step has more. Where many rows run side by side, each step has
+# its own product, used while it is still in the processor's cache.
+WINDOW_ROWS = 96
+# Word types of a batch whose projections are kept while it runs: 64 KiB each in the original model.
+MOST_TYPES = 1024
+
+
+class Inputs(NamedTuple):
+    """rows: (n_rows, P). numbers: (n_tokens,), which of them each packed row is; None: they are packed rows."""
+
+    rows: Tensor
+    numbers: Optional[Tensor]
+
+
+class InputGates(Protocol):
+    def __call__(self, step: Step) -> Tensor:
+        """(step.size, 4C), of the steps one after the other."""
+        ...
+
+
+def input_gates(linear: Linear, inputs: Inputs, steps: Sequence[Step]) -> InputGates:
+    """The way that suits: rows that occur again are projected once."""
+    if inputs.numbers is None:
+        return WindowGates(linear, inputs.rows, steps)
+    return RepeatedGates(linear, inputs.rows, inputs.numbers, steps)
+
+
+class WindowGates:
+    """Every packed row is projected. rows: (n_tokens, P), packed."""
+
+    def __init__(self, linear: Linear, rows: Tensor, steps: Sequence[Step]):
+        self._linear = linear
+        self._rows = rows
+        self._windows = windows(steps, [step.size for step in steps])
+        self._first = self._end = 0
+        self._gates = rows
+
+    def __call__(self, step: Step) -> Tensor:
+        if step.first >= self._end:
+            window = next(self._windows)
+            self._first, self._end = window[0].first, window[-1].first + window[-1].size
+            self._gates = self._linear(self._linear.prepare(self._rows[self._first : self._end]))
+        start = step.first - self._first
+        return self._gates[start : start + step.size]
+
+
+class RepeatedGates:
+    """The most frequent rows are projected once and copied, the others as they come.
+
+    rows: (n_rows, P). numbers: (n_tokens,), which of them each packed row is.
+    """
+
+    def __init__(self, linear: Linear, rows: Tensor, numbers: Tensor, steps: Sequence[Step]):
+        self._linear = linear
+        self._rows = rows
+        self._numbers = numbers
+        counts, frequent = torch.bincount(numbers, minlength=len(rows)).topk(min(MOST_TYPES, len(rows)))
+        frequent = frequent[counts > 1]
+        self._n_kept = len(frequent)
+        slot = torch.full((len(rows),), -1)
+        slot[frequent] = torch.arange(self._n_kept)
+        # Where each packed row's projection stands: among those kept, or, once computed, behind them.
+        self._slots = slot[numbers]
+        self._is_new = self._slots < 0
+        n_new = [int(n) for n in self._count(steps)]
+        self._windows = windows(steps, n_new)
+        self._end = 0
+        n_rows = self._n_kept + max([WINDOW_ROWS, *n_new])
+        self._gates = torch.empty(n_rows, linear.n_outputs, dtype=linear.dtype)
+        if self._n_kept:
+            self._gates[: self._n_kept] = linear(linear.prepare(rows[frequent]))
+
+    def __call__(self, step: Step) -> Tensor:
+        if step.first >= self._end:
+            window = next(self._windows)
+            first, self._end = window[0].first, window[-1].first + window[-1].size
+            new = first + torch.nonzero(self._is_new[first : self._end]).squeeze(1)
+            if len(new):
+                end = self._n_kept + len(new)
+                rows = self._rows[self._numbers[new]]
+                self._gates[self._n_kept : end] = self._linear(self._linear.prepare(rows))
+                self._slots[new] = torch.arange(self._n_kept, end)
+        return self._gates.index_select(0, self._slots[step.first : step.first + step.size])
+
+    def _count(self, steps: Sequence[Step]) -> Tensor:
+        """New rows of each step."""
+        sums = torch.cat([torch.zeros(1, dtype=torch.int64), self._is_new.cumsum(0)])
+        firsts = torch.tensor([step.first for step in steps])
+        return sums[firsts + torch.tensor([step.size for step in steps])] - sums[firsts]
+
+
+def windows(steps: Sequence[Step], weights: Sequence[int]) -> Iterator[List[Step]]:
+    """Runs of steps whose weights add up to WINDOW_ROWS at most, and at least one step."""
+    window: List[Step] = []
+    total = 0
+    for step, weight in zip(steps, weights):
+        if window and total + weight > WINDOW_ROWS:
+            yield window
+            window, total = [], 0
+        window.append(step)
+        total += weight
+    if window:
+        yield window

@@ -1,0 +1,167 @@
+"""Matrix products with weights that stay: one class for each way to compute them.
+
+A way decides in which form it keeps the weights and wants its input. `prepare` brings an input into that form
+once, for all matrices that it meets. Nothing a row gives depends on the other rows, but for rounding.
+"""
+
+from typing import Any, NamedTuple, Optional, Protocol, Type
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+# Rows for which oneDNN is asked to lay out a matrix; the layout serves any number of them.
+TYPICAL_ROWS = 128
+INT8_MOST = 127
+
+
+class Linear(Protocol):
+    """weight: (outputs, inputs), float32. bias: (outputs,), float32, or None.
+
+    n_outputs, dtype: columns and type of what `__call__` gives.
+    """
+
+    n_outputs: int
+    dtype: torch.dtype
+
+    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None): ...
+
+    @staticmethod
+    def prepare(x: Tensor) -> Any:
+        """x: (n, inputs), float32. RETURNS: what the other methods take."""
+        ...
+
+    def __call__(self, x: Any) -> Tensor:
+        """x W^T + b. RETURNS: (n, n_outputs), of `dtype`."""
+        ...
+
+    def add(self, x: Any, other: Tensor) -> Tensor:
+        """other + x W^T. other: (n, outputs), as from `__call__`. RETURNS: the same, perhaps in other's place."""
+        ...
+
+    def weight(self) -> Tensor:
+        """The weight as it was given, or as near as this form allows."""
+        ...
+
+
+class TorchLinear:
+    """Plain torch: any processor."""
+
+    dtype = torch.float32
+
+    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+        self.n_outputs = len(weight)
+        self._weight = weight.contiguous()
+        self._bias = bias
+
+    @staticmethod
+    def prepare(x: Tensor) -> Tensor:
+        return x
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self._weight, self._bias)
+
+    def add(self, x: Tensor, other: Tensor) -> Tensor:
+        return torch.addmm(other, x, self._weight.t())
+
+    def weight(self) -> Tensor:
+        return self._weight
+
+
+class TorchBF16Linear(TorchLinear):
+    """Plain torch with bfloat16 weights and inputs; sums are float32 inside a product."""
+
+    dtype = torch.bfloat16
+
+    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+        super().__init__(weight.bfloat16(), None if bias is None else bias.bfloat16())
+
+    @staticmethod
+    def prepare(x: Tensor) -> Tensor:
+        return x.bfloat16()
+
+
+class PackedLinear:
+    """oneDNN with the weights laid out beforehand as its kernels read them."""
+
+    dtype = torch.float32
+
+    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+        self.n_outputs = len(weight)
+        self._weight = _mkldnn()._reorder_linear_weight(weight.to(self.dtype).contiguous(), TYPICAL_ROWS)
+        self._bias = None if bias is None else bias.to(self.dtype)
+
+    @staticmethod
+    def prepare(x: Tensor) -> Tensor:
+        return x
+
+    def __call__(self, x: Tensor) -> Tensor:
+        product: Tensor = _mkldnn()._linear_pointwise(x, self._weight, self._bias, "none", [], "")
+        return product
+
+    def add(self, x: Tensor, other: Tensor) -> Tensor:
+        total: Tensor = _mkldnn()._linear_pointwise.binary(x, other, self._weight, None, "add")
+        return total
+
+    def weight(self) -> Tensor:
+        dense: Tensor = self._weight.to_dense()
+        return dense
+
+
+class PackedBF16Linear(PackedLinear):
+    """The same in bfloat16; sums are float32 inside a product."""
+
+    dtype = torch.bfloat16
+
+    @staticmethod
+    def prepare(x: Tensor) -> Tensor:
+        return x.bfloat16()
+
+
+class Int8Rows(NamedTuple):
+    """numbers: (n, inputs), int8. scale: (n, 1), what a number of each row stands for."""
+
+    numbers: Tensor
+    scale: Tensor
+
+
+class Int8Linear:
+    """oneDNN with 8-bit weights, scaled for each output, and 8-bit inputs, scaled for each row.
+
+    A row has its own scale, so that it gives the same in any company.
+    """
+
+    dtype = torch.float32
+
+    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+        self.n_outputs = len(weight)
+        self._scale = weight.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / INT8_MOST
+        numbers = (weight / self._scale.unsqueeze(1)).round().to(torch.int8)
+        self._zero = torch.zeros(len(weight), dtype=torch.int32)
+        self._weight = torch.ops.onednn.qlinear_prepack(numbers, [TYPICAL_ROWS, weight.size(1)])
+        self._bias = torch.zeros(len(weight)) if bias is None else bias.clone()
+
+    @staticmethod
+    def prepare(x: Tensor) -> Int8Rows:
+        scale = x.abs().amax(dim=1, keepdim=True).clamp_min_(torch.finfo(torch.float32).tiny) / INT8_MOST
+        return Int8Rows((x / scale).round_().to(torch.int8), scale)
+
+    def __call__(self, x: Int8Rows) -> Tensor:
+        return self.add(x, self._bias)
+
+    def add(self, x: Int8Rows, other: Tensor) -> Tensor:
+        product = torch.ops.onednn.qlinear_pointwise(
+            x.numbers, 1.0, 0, self._weight, self._scale, self._zero, None, 1.0, 0, torch.float32, "none", [], ""
+        )  # fmt: skip
+        return torch.addcmul(other, product, x.scale, out=product)
+
+    def weight(self) -> Tensor:
+        numbers: Tensor = self._weight.to_dense()
+        return numbers.float() * self._scale.unsqueeze(1)
+
+
+LinearType = Type[Linear]
+
+
+def _mkldnn() -> Any:
+    return torch.ops.mkldnn

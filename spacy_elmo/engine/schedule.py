@@ -1,0 +1,98 @@
+"""In which row and at which step each token of a batch runs.
+
+The rows of a batch run side by side, step by step. A row holds sentences one after the other: when one ends, the
+next begins from the initial state. Sentences are dealt out, longest first, to the row that is shortest so far, so
+that rows end at about the same time: nothing is padded, and matrix products stay tall to the end.
+"""
+
+import heapq
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Indices = NDArray[np.int64]
+
+
+class Step(NamedTuple):
+    """size: rows that are still running, the first ones. first: packed row where the step's rows begin.
+    starting: rows in which a sentence begins, except at the very first step; None: no row."""
+
+    size: int
+    first: int
+    starting: Optional[Tensor]
+
+
+class Schedule:
+    """How a batch is visited. Packed rows stand step after step; flat rows sentence after sentence.
+
+    lengths: tokens of each sentence; a sentence without tokens takes no part.
+    most_rows: how many rows run side by side; None: every sentence has a row of its own.
+    """
+
+    def __init__(self, lengths: Sequence[int], *, most_rows: Optional[int] = None):
+        self._lengths: Indices = np.asarray(lengths, dtype=np.int64)
+        self._row, self._start = _deal(self._lengths, most_rows)
+        ends = np.zeros(int(self._row.max(initial=-1)) + 1, dtype=np.int64)
+        np.maximum.at(ends, self._row[self._lengths > 0], (self._start + self._lengths)[self._lengths > 0])
+        sizes = len(ends) - np.searchsorted(ends[::-1], np.arange(ends.max(initial=0)), side="right")
+        self._firsts: Indices = np.cumsum(sizes) - sizes
+        self.n_rows = len(ends)
+        self.n_tokens = int(self._lengths.sum())
+        self.steps: List[Step] = [
+            Step(int(size), int(first), starting)
+            for size, first, starting in zip(sizes, self._firsts, self._starting(len(sizes)))
+        ]
+
+    def rows_of_sentences(self) -> Tensor:
+        """(n_sentences,): the row of each sentence; -1 for one without tokens."""
+        return torch.from_numpy(self._row)
+
+    def order(self, *, backward: bool) -> Tensor:
+        """(n_tokens,): the flat row of each packed row. The backward direction reads sentences from their end."""
+        places = self.places(backward=backward)
+        order = torch.empty_like(places)
+        order[places] = torch.arange(len(places))
+        return order
+
+    def places(self, *, backward: bool) -> Tensor:
+        """(n_tokens,): the packed row of each flat row, the inverse of `order`."""
+        lengths = self._lengths
+        sentence = np.repeat(np.arange(len(lengths)), lengths)
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        if backward:
+            within = lengths[sentence] - 1 - within
+        return torch.from_numpy(self._firsts[self._start[sentence] + within] + self._row[sentence])
+
+    def _starting(self, n_steps: int) -> List[Optional[Tensor]]:
+        starting: List[List[int]] = [[] for _ in range(n_steps)]
+        for row, start, length in zip(self._row.tolist(), self._start.tolist(), self._lengths.tolist()):
+            if start and length:
+                starting[start].append(row)
+        return [torch.tensor(rows) if rows else None for rows in starting]
+
+
+def _deal(lengths: Indices, most_rows: Optional[int]) -> Tuple[Indices, Indices]:
+    """Row and first step of each sentence; rows are numbered by falling length."""
+    filled = int(np.count_nonzero(lengths))
+    rows = filled
+    if most_rows is not None and filled:
+        # No row can end before the longest sentence does: more rows than fill that time would only end early.
+        steps = max(int(lengths.max()), -(-int(lengths.sum()) // most_rows))
+        rows = min(filled, -(-int(lengths.sum()) // steps))
+    row = np.full(len(lengths), -1, dtype=np.int64)
+    start = np.zeros(len(lengths), dtype=np.int64)
+    shortest = [(0, number) for number in range(rows)]
+    for i in np.argsort(-lengths, kind="stable")[:filled].tolist():
+        total, number = shortest[0]
+        row[i], start[i] = number, total
+        heapq.heapreplace(shortest, (total + int(lengths[i]), number))
+    totals = np.zeros(rows, dtype=np.int64)
+    for total, number in shortest:
+        totals[number] = total
+    rank = np.empty(rows, dtype=np.int64)
+    rank[np.argsort(-totals, kind="stable")] = np.arange(rows)
+    row[row >= 0] = rank[row[row >= 0]]
+    return row, start
