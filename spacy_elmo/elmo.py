@@ -150,6 +150,11 @@ class Elmo:
             source=weights.source,
         )
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # The form that an engine gives the weights is of this process and this processor: others make their own.
+        weights = Weights(options=self.options, arrays=self.named_arrays(), source=self.source, format="memory")
+        return _rebuild, (weights, self.device, self.settings, self._carried)
+
     @property
     def n_layers(self) -> int:
         """Number of LSTM layers, L."""
@@ -268,6 +273,12 @@ class Elmo:
         dtype = PRECISIONS[self.settings.precision].dtype
         arrays = {name: torch.empty(0, self.width(name), dtype=dtype).numpy().copy() for name in names}
         return LayerOutputs(arrays, n_layers=self.n_layers)
+
+
+def _rebuild(weights: Weights, device: torch.device, settings: Settings, carried: CarriedState) -> Elmo:
+    elmo = Elmo.from_weights(weights, device=device, settings=settings)
+    elmo._carried = carried
+    return elmo
 
 
 def _n_rows(sentence: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from spacy_elmo.elmo import Elmo
 from spacy_elmo.engine import choose, features
 from spacy_elmo.engine.plain import PlainEngine
 from spacy_elmo.weights.source import read_weights
-from tests.data import ROOT, TINY, Measured, shared_path
+from tests.data import ROOT, TINY, WAYS, Measured, shared_path
 
 LINES = pytest.StashKey[List[str]]()
 
@@ -57,7 +57,7 @@ def bilm(tiny: Path) -> BiLM:
     return build_bilm(weights.options, build_parts(weights.options, weights.arrays).bilm)
 
 
-@pytest.fixture(params=["plain", "torch", "packed"])
+@pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Forces each way to compute on the CPU, whatever suits this processor."""
     if request.param == "plain":

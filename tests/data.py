@@ -17,6 +17,9 @@ TINY = Path(__file__).parent / "tiny"
 SHARED = Path(os.environ.get("SPACY_ELMO_SHARED", ROOT.parent / "shared"))
 
 
+# How the CPU may compute; the fixture `way` forces one.
+WAYS = ["plain", "torch", "packed"]
+
 # As published for the original model (Peters et al. 2018; AllenNLP's options file).
 ORIGINAL: Dict[str, Any] = {
     "lstm": {

@@ -1,6 +1,6 @@
 """Elmo as a Thinc model: Docs in, layer outputs out. The weights may come later than the model."""
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 import torch
@@ -43,10 +43,24 @@ class ElmoHolder(nn.Module):
     def fill(self, weights: Weights, *, device: torch.device) -> Elmo:
         """Build the Elmo. Its modules become submodules, so that optimisers and device moves reach them."""
         elmo = Elmo.from_weights(weights, device=device, settings=self.settings)
+        self._adopt(elmo)
+        return elmo
+
+    def _adopt(self, elmo: Elmo) -> None:
         self.elmo = elmo
         self.bilm = elmo.engine.module
         self.mix = elmo.mix
-        return elmo
+
+    def __getstate__(self) -> Dict[str, Any]:
+        # The submodules are Elmo's: they come back with it.
+        return {**self.__dict__, "_modules": {}}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self.elmo is not None:
+            self._adopt(self.elmo)
+        else:
+            self.empty()
 
 
 def elmo_model(*, settings: Settings, get_spans: SpanGetter) -> ElmoModelT:

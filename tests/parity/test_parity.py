@@ -10,7 +10,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from tests.data import Measured, read_case, shared_path
+from tests.data import WAYS, Measured, read_case, shared_path
 
 # What right programs differ by, from parity/README.md: rounding. Wrong ones miss by 0.35 and more.
 TOLERANCES = {"fp32": (1e-5, 1e-4), "fp64": (3.5e-5, 3.5e-5)}
@@ -21,6 +21,10 @@ CASES = [
     *(f"bilm_tf_only/{name}" for name in ("no_clip", "no_cnn_proj", "no_highway", "no_projection", "no_skip")),
 ]  # fmt: skip
 STATEFUL = ["base/expected_stateful", "base/expected_stateful_varying", "clipping/expected_stateful"]
+# float64 is computed in one way only.
+HOW = pytest.mark.parametrize(
+    ("precision", "way"), [("fp64", "plain"), *(("fp32", way) for way in WAYS)], indirect=["way"]
+)
 FIXTURES = [("allennlp_fixture", "sentences.json"), ("bilm_tf_fixture", "lm_embeddings_sentences.json")]
 
 
@@ -43,31 +47,29 @@ def test_no_case_is_left_out() -> None:
     assert stateful == set(STATEFUL)
 
 
-@pytest.fixture
-def how(precision: str, way: str) -> str:
-    """The precision with the way it is computed."""
-    if precision == "fp64" and way != "plain":
-        pytest.skip("float64 is computed in one way only")
-    return f"{precision} {way}"
-
-
-@pytest.mark.parametrize("precision", ["fp32", "fp64"])
+@HOW
 @pytest.mark.parametrize("name", CASES)
-def test_sentences_on_their_own(measured: Measured, parity: Path, name: str, precision: str, how: str) -> None:
+def test_sentences_on_their_own(measured: Measured, parity: Path, name: str, precision: str, way: str) -> None:
     case = read_case(parity / name)
     elmo = spacy_elmo.load(parity / name, precision=precision)
-    hold(measured, name, how, [output.stack() for output in elmo.embed(case.sentences)], case.expected)
+    hold(
+        measured,
+        name,
+        f"{precision} {way}",
+        [output.stack() for output in elmo.embed(case.sentences)],
+        case.expected,
+    )
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp64"])
+@HOW
 @pytest.mark.parametrize("name", STATEFUL)
-def test_carried_state(measured: Measured, parity: Path, name: str, precision: str, how: str) -> None:
+def test_carried_state(measured: Measured, parity: Path, name: str, precision: str, way: str) -> None:
     folder, expected = (parity / "bilm" / name).parent, name.split("/")[1]
     case = read_case(folder, expected)
     sizes = np.load(folder / f"{expected}.npz")["batch_sizes"]
     elmo = spacy_elmo.load(folder, precision=precision, initial_state="carry")
     got = [output.stack() for batch in batches(case.sentences, sizes) for output in elmo.embed(batch)]
-    hold(measured, f"bilm/{name}", how, got, case.expected)
+    hold(measured, f"bilm/{name}", f"{precision} {way}", got, case.expected)
 
 
 def batches(sentences: List[List[str]], sizes: "np.ndarray") -> Iterator[List[List[str]]]:
@@ -77,10 +79,10 @@ def batches(sentences: List[List[str]], sizes: "np.ndarray") -> Iterator[List[Li
         start += size
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp64"])
+@HOW
 @pytest.mark.parametrize(("name", "sentences"), FIXTURES)
 def test_fixtures_of_the_authors(
-    measured: Measured, parity: Path, name: str, sentences: str, precision: str, how: str
+    measured: Measured, parity: Path, name: str, sentences: str, precision: str, way: str
 ) -> None:
     """Batches of three through one model, state carried; the goldens hold the top layer."""
     folder = parity / name
@@ -93,7 +95,7 @@ def test_fixtures_of_the_authors(
             expected = np.concatenate(list(file[str(i)]), axis=1)
             np.testing.assert_allclose(output.lstm_outputs2, expected, atol=1e-6, rtol=1e-5)
             worst = max(worst, float(np.abs(output.lstm_outputs2 - expected).max()))
-    measured(f"{name:<42}{how:<12}  max abs difference, top layer: {worst:.1e}")
+    measured(f"{name:<42}{f'{precision} {way}':<12}  max abs difference, top layer: {worst:.1e}")
 
 
 def load_fixture(folder: Path, precision: str) -> Elmo:
