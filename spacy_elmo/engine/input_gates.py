@@ -17,6 +17,8 @@ from .schedule import Step
 WINDOW_ROWS = 96
 # Word types of a batch whose projections are kept while it runs: 64 KiB each in the original model.
 MOST_TYPES = 1024
+# A multiple of so many is kept.
+KEPT_STEP = 128
 
 
 class Inputs(NamedTuple):
@@ -69,7 +71,7 @@ class RepeatedGates:
         self._rows = rows
         self._numbers = numbers
         counts, frequent = torch.bincount(numbers, minlength=len(rows)).topk(min(MOST_TYPES, len(rows)))
-        frequent = frequent[counts > 1]
+        frequent = frequent[: int((counts > 1).sum()) // KEPT_STEP * KEPT_STEP]
         self._n_kept = len(frequent)
         slot = torch.full((len(rows),), -1)
         slot[frequent] = torch.arange(self._n_kept)

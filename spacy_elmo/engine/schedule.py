@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .linear import round_up
+
 Indices = NDArray[np.int64]
 
 
@@ -81,7 +83,8 @@ def _deal(lengths: Indices, most_rows: Optional[int]) -> Tuple[Indices, Indices]
     if most_rows is not None and filled:
         # No row can end before the longest sentence does: more rows than fill that time would only end early.
         steps = max(int(lengths.max()), -(-int(lengths.sum()) // most_rows))
-        rows = min(filled, -(-int(lengths.sum()) // steps))
+        # Most steps have all rows: these should be a number that matrix products like.
+        rows = min(filled, round_up(-(-int(lengths.sum()) // steps)))
     row = np.full(len(lengths), -1, dtype=np.int64)
     start = np.zeros(len(lengths), dtype=np.int64)
     shortest = [(0, number) for number in range(rows)]
