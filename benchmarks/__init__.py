@@ -1,0 +1,1 @@
+"""Speed of spacy_elmo against its peers: `python -m benchmarks`. See BENCHMARKS.md."""

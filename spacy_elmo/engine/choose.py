@@ -12,7 +12,15 @@ from ..errors import Errors
 from . import features
 from .base import Engine
 from .fast import FastEngine
-from .linear import Int8Linear, LinearType, PackedBF16Linear, PackedLinear, TorchBF16Linear, TorchLinear
+from .linear import (
+    Int8Linear,
+    LinearType,
+    PackedBF16Linear,
+    PackedFineLinear,
+    PackedLinear,
+    TorchBF16Linear,
+    TorchLinear,
+)
 from .plain import PlainEngine
 
 
@@ -46,6 +54,12 @@ def check_precision(precision: str, device: torch.device) -> None:
         raise ValueError(Errors.EL042.format(got=precision, what=what))
 
 
+def encoder_linear() -> LinearType:
+    """How the character encoder's matrix products are computed here, whatever the precision of the LSTMs: it sees
+    each word type once, so that exactness costs little."""
+    return PackedFineLinear if features.has_packed_linear() else TorchLinear
+
+
 def lstm_linear(precision: str) -> LinearType:
     """How the LSTMs' matrix products are computed here."""
     packed = features.has_packed_linear()
@@ -76,8 +90,7 @@ def make_engine(
     return FastEngine(
         options=options,
         tensors=tensors,
-        # The encoder sees each word type once: its precision costs little, and word_emb is exact in all of them.
-        encoder_linear=lstm_linear("fp32"),
+        encoder_linear=encoder_linear(),
         lstm_linear=lstm_linear(precision),
         initial_state=initial_state,
     )

@@ -1,0 +1,113 @@
+"""What is measured of this package alone: each in a process of its own, run as `python -m benchmarks.own NAME`."""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+Sentences = List[List[str]]
+
+
+def scale(model: str, sentences: Sentences) -> Dict[str, Any]:
+    """tokens/s at 2,000, 20,000 and 200,000 tokens, word types known: does cost grow linearly?"""
+    import spacy_elmo
+
+    elmo = spacy_elmo.load(model)
+    elmo.embed(sentences, layers=["word_emb"])
+    elmo.embed(sentences[:200])
+    rates: Dict[str, List[float]] = {}
+    # The long run takes minutes: it is run once, between the short ones.
+    for n_tokens in (2_000, 20_000, 2_000, 20_000, 200_000, 20_000, 2_000):
+        text = _repeated(sentences, n_tokens)
+        start = time.perf_counter()
+        seen = sum(len(output.word_emb) for output in elmo.stream(text))
+        rates.setdefault(str(n_tokens), []).append(seen / (time.perf_counter() - start))
+    return rates
+
+
+def pipe(model: str, sentences: Sentences) -> Dict[str, Any]:
+    """tokens/s of nlp.pipe over raw text and of Elmo.embed on the same tokens, in turns."""
+    import spacy
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", config={"source": model})
+    texts = [" ".join(sentence) for sentence in sentences[:500]]
+    tokens = [[token.text for token in nlp.make_doc(text)] for text in texts]
+    n_tokens = sum(map(len, tokens))
+    list(nlp.pipe(texts[:300]))
+    elmo = nlp.get_pipe("elmo_embedder").elmo
+    rates: Dict[str, List[float]] = {"embed": [], "pipe": []}
+    for _ in range(5):
+        for name, work in (("embed", lambda: elmo.embed(tokens)), ("pipe", lambda: list(nlp.pipe(texts)))):
+            start = time.perf_counter()
+            work()
+            rates[name].append(n_tokens / (time.perf_counter() - start))
+    return rates
+
+
+def loading(model: str, sentences: Sentences) -> Dict[str, Any]:
+    """Seconds from nlp.add_pipe to the first vector, from HDF5 and from our own folder, and peak memory in MiB."""
+    import spacy
+
+    import spacy_elmo.models.wrapper  # noqa: F401
+
+    nlp = spacy.blank("en")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    nlp.add_pipe("elmo_embedder", config={"source": model})
+    nlp("The first sentence .")
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "peak_mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}
+
+
+def long(model: str, sentences: Sentences) -> Dict[str, Any]:
+    """Peak memory in MiB beyond the loaded model, of one Doc of 100,000 tokens without sentence boundaries."""
+    import spacy
+    from spacy.tokens import Doc
+
+    nlp = spacy.blank("en")
+    config = {"source": model, "pooling_layer": "lstm_outputs2", "layers": []}
+    nlp.add_pipe("elmo_embedder", config=config)
+    nlp("A first sentence .")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    words = [token for sentence in _repeated(sentences, 100_000) for token in sentence][:100_000]
+    start = time.perf_counter()
+    doc = nlp(Doc(nlp.vocab, words=words))
+    seconds = time.perf_counter() - start
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {"seconds": seconds, "peak_mib": peak, "doc_tensor_mib": doc.tensor.nbytes / 2**20}
+
+
+MEASURES: Dict[str, Callable[[str, Sentences], Dict[str, Any]]] = {
+    measure.__name__: measure for measure in (scale, pipe, loading, long)
+}
+
+
+def measure(name: str, model: Path, sentences: Sentences) -> Dict[str, Any]:
+    """Run one of MEASURES in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.own", name, str(model)],
+        input=json.dumps(sentences),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    result: Dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def _repeated(sentences: Sentences, n_tokens: int) -> Sentences:
+    text: Sentences = []
+    total = 0
+    while total < n_tokens:
+        sentence = sentences[len(text) % len(sentences)]
+        text.append(sentence)
+        total += len(sentence)
+    return text
+
+
+if __name__ == "__main__":
+    print(json.dumps(MEASURES[sys.argv[1]](sys.argv[2], json.load(sys.stdin))))
