@@ -10,6 +10,7 @@ from typing import Any, Dict
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 # Peters et al. 2018, as in the options file that AllenNLP published with the original model.
 OPTIONS: Dict[str, Any] = {
@@ -49,17 +50,17 @@ def make_model(folder: Path) -> Path:
 
 def lstm_flops() -> int:
     """Floating-point operations of both LSTM stacks for one token: the matrix products, two each weight."""
-    lstm = OPTIONS["lstm"]
-    width, cells = lstm["projection_dim"], lstm["dim"]
+    width, cells, n_layers = (int(OPTIONS["lstm"][name]) for name in ("projection_dim", "dim", "n_layers"))
     weights_of_layer = 2 * width * 4 * cells + cells * width
-    return 2 * 2 * int(lstm["n_layers"]) * weights_of_layer
+    return 2 * 2 * n_layers * weights_of_layer
 
 
-def _arrays() -> Dict[str, np.ndarray]:
+def _arrays() -> Dict[str, NDArray[np.float32]]:
     random = np.random.default_rng(20180615)
 
-    def normal(*shape: int, scale: float) -> np.ndarray:
-        return (random.standard_normal(shape, dtype=np.float32) * np.float32(scale)).astype(np.float32)
+    def normal(*shape: int, scale: float) -> NDArray[np.float32]:
+        array: NDArray[np.float32] = random.standard_normal(shape, dtype=np.float32) * np.float32(scale)
+        return array
 
     lstm, cnn = OPTIONS["lstm"], OPTIONS["char_cnn"]
     width, cells, n_chars = lstm["projection_dim"], lstm["dim"], cnn["embedding"]["dim"]

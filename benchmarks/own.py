@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, cast
 
 Sentences = List[List[str]]
 
@@ -38,7 +38,7 @@ def pipe(model: str, sentences: Sentences) -> Dict[str, Any]:
     tokens = [[token.text for token in nlp.make_doc(text)] for text in texts]
     n_tokens = sum(map(len, tokens))
     list(nlp.pipe(texts[:300]))
-    elmo = nlp.get_pipe("elmo_embedder").elmo
+    elmo: Any = cast(Any, nlp.get_pipe("elmo_embedder")).elmo
     rates: Dict[str, List[float]] = {"embed": [], "pipe": []}
     for _ in range(5):
         for name, work in (("embed", lambda: elmo.embed(tokens)), ("pipe", lambda: list(nlp.pipe(texts)))):

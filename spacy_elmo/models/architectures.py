@@ -8,7 +8,7 @@ from .wrapper import ElmoModelT, elmo_model
 def build_elmo_v1(precision: str, initial_state: str, max_batch_tokens: int, get_spans: SpanGetter) -> ElmoModelT:
     """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
 
-    precision (str): "fp32", or "fp64" to check with.
+    precision (str): "fp32"; "bf16" or "int8", faster and less exact; or "fp64" to check with.
     initial_state (str): "zero", "warm" or "carry".
     max_batch_tokens (int): tokens that run through the LSTMs together; memory grows with it.
     get_spans (Callable): Docs -> for each a list of Spans to embed as sentences.

@@ -37,7 +37,7 @@ layers_on_gpu = false
 @architectures = "spacy-elmo.Elmo.v1"
 precision = "fp32"
 initial_state = "zero"
-max_batch_tokens = 4096
+max_batch_tokens = 8192
 
 [elmo_embedder.model.get_spans]
 @misc = "spacy-elmo.sent_spans.v1"

@@ -11,15 +11,10 @@ import pytest
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from tests.data import WAYS, Measured, read_case, shared_path
+from tests.parity.cases import CASES
 
 # What right programs differ by, from parity/README.md: rounding. Wrong ones miss by 0.35 and more.
 TOLERANCES = {"fp32": (1e-5, 1e-4), "fp64": (3.5e-5, 3.5e-5)}
-CASES = [
-    *(f"bilm/{name}" for name in (
-        "base", "clipping", "clipping_small", "one_layer", "realistic", "short_chars", "tanh_deep"
-    )),
-    *(f"bilm_tf_only/{name}" for name in ("no_clip", "no_cnn_proj", "no_highway", "no_projection", "no_skip")),
-]  # fmt: skip
 STATEFUL = ["base/expected_stateful", "base/expected_stateful_varying", "clipping/expected_stateful"]
 # float64 is computed in one way only.
 HOW = pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+import spacy_elmo
+from spacy_elmo.engine import features
+from spacy_elmo.engine.choose import PRECISIONS, check_precision, encoder_linear, lstm_linear
+from spacy_elmo.engine.fast import FastEngine
+from spacy_elmo.engine.linear import Int8Linear, PackedBF16Linear, PackedFineLinear, TorchBF16Linear, TorchLinear
+from spacy_elmo.engine.plain import PlainEngine
+
+CPU = torch.device("cpu")
+
+
+def test_engines(tiny: Path) -> None:
+    assert isinstance(spacy_elmo.load(tiny).engine, FastEngine)
+    assert isinstance(spacy_elmo.load(tiny, precision="fp64").engine, PlainEngine)
+
+
+def test_linears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "has_packed_linear", lambda: False)
+    assert encoder_linear() is lstm_linear("fp32") is TorchLinear
+    assert lstm_linear("bf16") is TorchBF16Linear
+    monkeypatch.setattr(features, "has_packed_linear", lambda: True)
+    assert encoder_linear() is PackedFineLinear
+    assert lstm_linear("bf16") is PackedBF16Linear
+    assert lstm_linear("int8") is Int8Linear
+
+
+@pytest.mark.parametrize(("precision", "what"), [("bf16", "bfloat16"), ("int8", "8-bit integers")])
+def test_a_processor_that_cannot(tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: str, what: str) -> None:
+    monkeypatch.setattr(features, f"has_{precision}", lambda: False)
+    with pytest.raises(
+        ValueError, match=rf"EL042.*'{precision}' needs a processor that multiplies {what}.*'fp32'"
+    ):
+        spacy_elmo.load(tiny, precision=precision)
+    with pytest.raises(ValueError, match="EL042"):
+        spacy_elmo.load("nowhere", precision=precision)
+
+
+def test_lower_precisions_are_the_cpus() -> None:
+    with pytest.raises(ValueError, match=r"EL041.*'bf16' runs on the CPU only, and the device is 'cuda'"):
+        check_precision("bf16", torch.device("cuda"))
+    for precision in ("fp32", "fp64"):
+        check_precision(precision, torch.device("cuda"))
+        check_precision(precision, CPU)
+    assert [name for name, precision in PRECISIONS.items() if precision.exact] == ["fp32", "fp64"]

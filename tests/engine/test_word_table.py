@@ -1,0 +1,66 @@
+import random
+from typing import List, Sequence
+
+import pytest
+import torch
+
+from spacy_elmo.engine.word_table import WordTable
+
+
+class Encoder:
+    """Word types are numbers; each is encoded as itself and its square."""
+
+    def __init__(self) -> None:
+        self.asked: List[List[str]] = []
+
+    def __call__(self, types: Sequence[str]) -> torch.Tensor:
+        self.asked.append(list(types))
+        return torch.tensor([[float(text), float(text) ** 2] for text in types]).reshape(-1, 2)
+
+
+def expected(types: Sequence[str]) -> torch.Tensor:
+    return Encoder()(types)
+
+
+def test_each_word_type_is_encoded_once() -> None:
+    encoder = Encoder()
+    table = WordTable(encoder, width=2, capacity=10)
+    for types in (["1", "2"], ["2", "3"], ["3", "2", "1"], []):
+        assert torch.equal(table.look_up(types), expected(types))
+    assert encoder.asked == [["1", "2"], ["3"]]
+    assert len(table) == 3
+
+
+def test_what_was_not_asked_for_longest_makes_room() -> None:
+    encoder = Encoder()
+    table = WordTable(encoder, width=2, capacity=4)
+    for types in (["1", "2"], ["3", "4"], ["1"], ["5"]):
+        table.look_up(types)
+    encoder.asked.clear()
+    table.look_up(["1", "3", "4", "5"])
+    assert encoder.asked == []
+    table.look_up(["2"])
+    assert encoder.asked == [["2"]]
+    assert len(table) == 4
+
+
+def test_more_word_types_than_there_is_room_for() -> None:
+    encoder = Encoder()
+    table = WordTable(encoder, width=2, capacity=3)
+    table.look_up(["0", "1"])
+    types = [str(i) for i in range(1, 9)]
+    assert torch.equal(table.look_up(types), expected(types))
+    assert len(table) == 3
+    assert torch.equal(table.look_up(types), expected(types))
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 7, 1000, 3000])
+def test_same_numbers_cold_warm_and_overflowing(capacity: int) -> None:
+    encoder = Encoder()
+    table = WordTable(encoder, width=2, capacity=capacity)
+    chance = random.Random(capacity)
+    for _ in range(300):
+        types = [str(i) for i in chance.sample(range(1500), chance.randrange(40))]
+        assert torch.equal(table.look_up(types), expected(types))
+        assert len(table) <= capacity
+    assert len(table) == min(capacity, len({text for asked in encoder.asked for text in asked}))
