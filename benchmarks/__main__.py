@@ -11,9 +11,10 @@ from rich.console import Console
 
 import spacy_elmo
 from spacy_elmo.cli.inputs import read_sentences
-from spacy_elmo.engine import features
+from spacy_elmo.weights.atomic import atomic_write
 
 from . import own, report
+from .ceiling import precisions
 from .compare import N_COMPARED, best_batch_size, distances, outputs, rounds
 from .model import make_model
 from .peers import PEERS, Process, Sentences, environment, ours
@@ -48,20 +49,26 @@ def main(
     }
     if peers:
         results.update(compared(model, folder, sentences[:n_sentences], threads=threads, n_rounds=n_rounds))
+        write(results, output)
     if alone:
         results["own"] = measured_alone(model, folder, sentences)
+        write(results, output)
     report.show(results, console)
+
+
+def write(results: Dict[str, Any], output: Optional[Path]) -> None:
+    """What there is so far: the next part may take long, or fail."""
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+        with atomic_write(output) as temporary:
+            temporary.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
         console.print(f"Written: {output}")
 
 
 def compared(model: Path, folder: Path, sentences: Sentences, *, threads: int, n_rounds: int) -> Dict[str, Any]:
     """Speeds of all programs, and how far apart what they give is."""
     options = {"model": str(model), "threads": threads, "largest_batch": max(BATCH_SIZES)}
-    precisions = ["fp32", *(["bf16"] if features.has_bf16() else []), *(["int8"] if features.has_int8() else [])]
-    processes = [ours(precision, **options) for precision in precisions]
+    processes = [ours(precision, **options) for precision in precisions()]
     for peer in PEERS:
         python = environment(peer, folder)
         if python is None:

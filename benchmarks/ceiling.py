@@ -2,10 +2,11 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Dict
+from typing import Callable, Dict, List
 
 import torch
 
+from spacy_elmo.engine import features
 from spacy_elmo.engine.choose import lstm_linear
 from spacy_elmo.engine.threads import after_fork
 
@@ -22,11 +23,17 @@ def ceilings(threads: int) -> Dict[str, float]:
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            found = {f"{name} GFLOP/s": _gemm(name, threads) for name in ("fp32", "bf16", "int8")}
+            found = {f"{name} GFLOP/s": _gemm(name, threads) for name in precisions()}
             found["reading GB/s"] = _reading(threads)
     finally:
         torch.set_num_threads(before)
     return found
+
+
+def precisions() -> List[str]:
+    """Those that are faster than float64 and possible here."""
+    possible = {"fp32": True, "bf16": features.has_bf16(), "int8": features.has_int8()}
+    return [name for name, here in possible.items() if here]
 
 
 def _gemm(precision: str, threads: int) -> float:

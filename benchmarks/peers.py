@@ -94,16 +94,20 @@ class Process:
         return float(answer["tokens"]) / float(answer["seconds"])
 
     def stop(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        """End the process, and forget what it wrote to its error stream."""
+        with self._process:
+            pass
+        self._errors.close()
 
     def _answer(self) -> Dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
+            self._process.wait()
             self._errors.seek(0)
-            raise RuntimeError(f"{self.name} stopped without an answer:\n{self._errors.read()[-3000:]}")
+            errors = self._errors.read()
+            self.stop()
+            raise RuntimeError(f"{self.name} stopped without an answer:\n{errors[-3000:]}")
         answer: Dict[str, Any] = json.loads(line)
         return answer
 

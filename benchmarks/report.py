@@ -54,8 +54,8 @@ def _shares(found: Dict[str, Any]) -> Table:
         table.add_column(column)
     for precision in ("fp32", "bf16", "int8"):
         rates = found["batches"].get(f"spacy_elmo {precision}")
-        limits = [limit[f"{precision} GFLOP/s"] for limit in found["ceilings"]]
         if rates:
+            limits = [limit[f"{precision} GFLOP/s"] for limit in found["ceilings"]]
             shares = [rate * lstm_flops() / 1e9 / limit for rate, limit in zip(rates, limits)]
             table.add_row(precision, f"{spread(limits, 0)} GFLOP/s", spread(shares))
     reading = [limit["reading GB/s"] for limit in found["ceilings"]]

@@ -101,8 +101,8 @@ class RepeatedGates:
     def _count(self, steps: Sequence[Step]) -> Tensor:
         """New rows of each step."""
         sums = torch.cat([torch.zeros(1, dtype=torch.int64), self._is_new.cumsum(0)])
-        firsts = torch.tensor([step.first for step in steps])
-        return sums[firsts + torch.tensor([step.size for step in steps])] - sums[firsts]
+        ends = torch.tensor([(step.first, step.first + step.size) for step in steps], dtype=torch.int64)
+        return sums[ends.reshape(-1, 2)].diff(dim=1).squeeze(1)
 
 
 def windows(steps: Sequence[Step], weights: Sequence[int]) -> Iterator[List[Step]]:

@@ -155,7 +155,7 @@ class Int8Linear:
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
         self.n_outputs = len(weight)
         self._scale = weight.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / INT8_MOST
-        numbers = (weight / self._scale.unsqueeze(1)).round().to(torch.int8)
+        numbers = (weight / self._scale.unsqueeze(1)).round().to(torch.int8).contiguous()
         self._zero = torch.zeros(len(weight), dtype=torch.int32)
         self._weight = torch.ops.onednn.qlinear_prepack(numbers, [TYPICAL_ROWS, weight.size(1)])
         self._bias = torch.zeros(len(weight)) if bias is None else bias.clone()
@@ -177,7 +177,7 @@ class Int8Linear:
         return torch.addcmul(other, product, x.scale, out=product)
 
     def weight(self) -> Tensor:
-        numbers: Tensor = self._weight.to_dense()
+        numbers: Tensor = self._weight.to_dense().t()
         return numbers.float() * self._scale.unsqueeze(1)
 
 

@@ -33,8 +33,9 @@ def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:
 
     lengths: rows of each sentence, marks included.
     """
-    ends = np.cumsum(lengths)
-    shown = np.ones(int(ends[-1]) if len(lengths) else 0, dtype=bool)
+    sizes = np.asarray(lengths, dtype=np.int64)
+    ends = np.cumsum(sizes)
+    shown = np.ones(int(sizes.sum()), dtype=bool)
     shown[ends - 1] = False
-    shown[ends - np.asarray(lengths, dtype=np.int64)] = False
+    shown[ends - sizes] = False
     return np.flatnonzero(shown)

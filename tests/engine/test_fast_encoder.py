@@ -10,6 +10,7 @@ from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.engine import fast_encoder, features
 from spacy_elmo.engine.choose import encoder_linear
 from spacy_elmo.engine.fast_encoder import FastCharEncoder
+from spacy_elmo.engine.word_table import WordTable
 from spacy_elmo.weights.source import read_weights
 from tests.data import read_case
 
@@ -82,7 +83,7 @@ def test_a_lost_word_comes_back_the_same(parity: Path, linear_way: str) -> None:
     cold = elmo.embed(case.sentences)
     warm = elmo.embed(case.sentences)
     overflowing = spacy_elmo.load(parity / "bilm" / "realistic")
-    overflowing.engine._table._capacity = 17
+    overflowing.engine._table = WordTable(overflowing.engine._encoder.encode, width=64, capacity=17)
     twice = [overflowing.embed(case.sentences) for _ in range(2)]
     for outputs in (warm, *twice):
         for one, other in zip(cold, outputs):

@@ -16,7 +16,7 @@ from tests.parity.cases import CASES
 
 # Least cosine similarity of any token in any LSTM layer: on the realistic case, on every case. The other cases
 # have larger weights than trained models, to be at the clips often, and make more of an error.
-BOUNDS = {"bf16": (0.9998, 0.99), "int8": (0.99, 0.5)}
+BOUNDS = {"bf16": (0.999, 0.98), "int8": (0.99, 0.85)}
 
 
 @pytest.fixture(params=list(BOUNDS))

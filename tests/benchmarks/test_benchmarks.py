@@ -1,0 +1,77 @@
+"""The parts of the benchmark that decide what its tables say; the runs themselves take minutes."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any, Dict
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import spacy_elmo
+from benchmarks import peers, report
+from benchmarks.ceiling import ceilings
+from benchmarks.compare import distances
+from benchmarks.model import OPTIONS, lstm_flops
+from benchmarks.peers import PEERS, environment, find_python
+from tests.data import ORIGINAL, ROOT
+
+
+def test_the_model_is_the_published_one() -> None:
+    assert OPTIONS == ORIGINAL
+    # Two directions, two layers: 1024 x 16384 and 4096 x 512 weights, a product and a sum each.
+    assert lstm_flops() == 2 * 2 * 2 * (1024 * 16384 + 4096 * 512)
+
+
+def test_ratios_are_those_of_a_round() -> None:
+    assert report.ratios([10.0, 30.0], [5.0, 10.0]) == [2.0, 3.0]
+    assert report.spread([3.0, 1.0, 2.0]) == "1.00 / 2.00 / 3.00"
+
+
+def test_distances() -> None:
+    one = [np.array([[[1.0, 0.0], [0.0, 2.0]]])]
+    other = [np.array([[[1.0, 0.0], [2.0, 0.0]]])]
+    assert distances(one, one) == {"max abs": [0.0], "min cosine": [1.0], "mean cosine": [1.0]}
+    assert distances(one, other) == {"max abs": [2.0], "min cosine": [0.0], "mean cosine": [0.5]}
+
+
+def test_a_peer_without_its_python_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "find_python", lambda version: None)
+    assert environment(PEERS[0], tmp_path) is None
+    assert find_python("2.0") is None
+
+
+def test_a_program_in_its_process(tiny: Path, tmp_path: Path) -> None:
+    process = peers.ours("fp32", model=str(tiny), threads=1, largest_batch=8)
+    try:
+        assert process.about["torch"]
+        sentences = [["Hello", "world"], ["A", "b", "c"]]
+        assert process.tokens_per_second(sentences, 1, save=tmp_path / "out.npz") > 0
+        arrays = np.load(tmp_path / "out.npz")
+        for i, output in enumerate(spacy_elmo.load(tiny).embed(sentences)):
+            np.testing.assert_allclose(arrays[f"s{i}"], output.stack(), atol=1e-5)
+    finally:
+        process.stop()
+
+
+def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)spacy_elmo fp32 stopped without an answer.*EL010"):
+        peers.ours("fp32", model=str(tmp_path / "nowhere"), threads=1, largest_batch=8)
+
+
+def test_ceilings() -> None:
+    found = ceilings(1)
+    assert found["fp32 GFLOP/s"] > 1
+    assert found["reading GB/s"] > 0.1
+
+
+def test_published_results_can_be_shown() -> None:
+    paths = list((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert paths
+    for path in paths:
+        results: Dict[str, Any] = json.loads(path.read_text("utf-8"))
+        text = io.StringIO()
+        report.show(results, Console(file=text, width=200))
+        assert "spacy_elmo fp32" in text.getvalue()
+        assert "nlp.pipe over raw text" in text.getvalue()
