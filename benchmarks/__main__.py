@@ -121,6 +121,7 @@ def measured_alone(model: Path, folder: Path, sentences: Sentences) -> Dict[str,
         ("loading hdf5", "loading", model),
         ("loading folder", "loading", own_folder),
         ("pipe", "pipe", own_folder),
+        ("breakdown", "breakdown", own_folder),
         ("long", "long", own_folder),
         ("scale", "scale", own_folder),
     ):

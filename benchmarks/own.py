@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, cast
 
+from .ceiling import precisions
+
 Sentences = List[List[str]]
 
 
@@ -92,8 +94,43 @@ def long(model: str, sentences: Sentences) -> Dict[str, Any]:
     return {"seconds": seconds, "peak_mib": peak, "doc_tensor_mib": doc.tensor.nbytes / 2**20}
 
 
+def breakdown(model: str, sentences: Sentences) -> Dict[str, Any]:
+    """Where the time of `Elmo.embed` goes, word types known: shares by torch's profiler, on one thread."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    import spacy_elmo
+
+    torch.set_num_threads(1)
+    text = sentences[:500]
+    found: Dict[str, Any] = {}
+    for precision in precisions():
+        elmo = spacy_elmo.load(model, precision=precision)
+        elmo.embed(text)
+        start = time.perf_counter()
+        elmo.embed(text)
+        whole = time.perf_counter() - start
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            elmo.embed(text)
+        shares = dict.fromkeys([*PARTS.values(), "other operations"], 0.0)
+        for event in profiler.key_averages():
+            part = next((part for words, part in PARTS.items() if any(word in event.key for word in words)), None)
+            shares[part or "other operations"] += event.self_cpu_time_total / 1e6 / whole
+        shares["Python and waiting"] = 1 - sum(shares.values())
+        found[precision] = shares
+    return found
+
+
+# Names of torch's operators, by what they do here.
+PARTS = {
+    ("mkldnn::", "onednn::", "aten::addmm", "aten::linear", "aten::mm"): "matrix products",
+    ("tanh", "sigmoid", "glu", "addcmul", "clamp"): "gate arithmetic",
+    ("copy_", "index", "cat", "pad", "fill_"): "moving rows, other precision",
+    ("div", "round", "abs", "amax"): "rounding to 8 bits",
+}
+
 MEASURES: Dict[str, Callable[[str, Sentences], Dict[str, Any]]] = {
-    measure.__name__: measure for measure in (scale, pipe, loading, long)
+    measure.__name__: measure for measure in (scale, pipe, loading, long, breakdown)
 }
 
 

@@ -96,6 +96,8 @@ def _own(found: Dict[str, Any]) -> Table:
                 f"{name}: add_pipe to first vector",
                 f"{found[name]['seconds']:.2f} s, peak memory + {found[name]['peak_mib']:.0f} MiB",
             )
+    for precision, shares in found.get("breakdown", {}).items():
+        table.add_row(f"time of {precision}, on one thread", ", ".join(f"{n} {s:.0%}" for n, s in shares.items()))
     if "long" in found:
         long = found["long"]
         table.add_row(

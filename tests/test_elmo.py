@@ -1,7 +1,9 @@
 """Elmo: the public surface without spaCy."""
 
+import copy
 import itertools
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ import spacy_elmo
 from spacy_elmo.cli.inputs import read_sentences
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.weights.arrays import warm_state_shapes
+from spacy_elmo.weights.source import read_weights
 from tests import reference
 from tests.data import read_case, shared_path
 
@@ -331,6 +334,25 @@ def test_states_follow_the_modules(warm: Path, sentences: List[List[str]]) -> No
         elmo.engine.module.float()
         elmo.mix.float()
         assert elmo.embed(sentences[:2])[0].elmo.dtype == np.float32
+
+
+@pytest.mark.parametrize("initial_state", ["zero", "warm", "carry"])
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda elmo: pickle.loads(pickle.dumps(elmo))])
+def test_a_copy_goes_on_alike(warm: Path, sentences: List[List[str]], initial_state: str, duplicate: Any) -> None:
+    elmo = spacy_elmo.load(warm, initial_state=initial_state)
+    elmo.embed(sentences[:3])
+    twin = duplicate(elmo)
+    assert twin.settings == elmo.settings
+    for _ in range(2):
+        for one, other in zip(elmo.embed(sentences), twin.embed(sentences)):
+            np.testing.assert_array_equal(one.stack(), other.stack())
+            np.testing.assert_array_equal(one.elmo, other.elmo)
+
+
+def test_weights_are_not_held_twice(tiny: Path) -> None:
+    weights = read_weights(tiny)
+    Elmo.from_weights(weights, device=torch.device("cpu"), settings=Settings())
+    assert weights.arrays == {}
 
 
 def test_facts(elmo: Elmo) -> None:

@@ -1,5 +1,6 @@
 """Word embeddings by word type: each is computed once, while there is room for it."""
 
+from threading import Lock
 from typing import Callable, Dict, List, Sequence
 
 import numpy as np
@@ -12,7 +13,8 @@ FIRST_ROWS = 1024
 
 
 class WordTable:
-    """A bounded table. When it is full, the word types that were not asked for longest make room.
+    """A bounded table. When it is full, the word types that were not asked for longest make room. Several threads
+    may ask at a time.
 
     encode: word types -> (n_types, P); what a type gives must not depend on the others.
     capacity: most word types that are kept.
@@ -26,12 +28,17 @@ class WordTable:
         self._words = torch.empty(0, width)
         self._last_asked = np.zeros(capacity, dtype=np.int64)
         self._asked = 0
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._row_of)
 
     def look_up(self, types: Sequence[str]) -> Tensor:
         """types: each once. RETURNS: (n_types, P)."""
+        with self._lock:
+            return self._look_up(types)
+
+    def _look_up(self, types: Sequence[str]) -> Tensor:
         self._asked += 1
         rows = np.asarray([self._row_of.get(text, -1) for text in types], dtype=np.int64)
         known, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)

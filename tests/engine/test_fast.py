@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import List, Optional
 
@@ -16,6 +17,7 @@ from spacy_elmo.engine.input_gates import Inputs, RepeatedGates, WindowGates
 from spacy_elmo.engine.linear import TorchLinear
 from spacy_elmo.engine.plain import PlainEngine
 from spacy_elmo.engine.schedule import Schedule
+from spacy_elmo.engine.word_table import WordTable
 from spacy_elmo.weights.source import read_weights
 from tests.data import TINY
 
@@ -106,6 +108,19 @@ def test_one_thread_or_two(sentences: List[List[str]], monkeypatch: pytest.Monke
         torch.set_num_threads(before)
     close(outputs[1], outputs[0])
     close(outputs[2], outputs[0])
+
+
+def test_several_threads_at_a_time(sentences: List[List[str]]) -> None:
+    """A server embeds for several users with one model."""
+    engine = engine_of()
+    engine._table = WordTable(engine._encoder.encode, width=8, capacity=20)
+    alone = [engine_of().run([sentence], n_layers=2, state=None).lstm for sentence in sentences]
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda s: engine.run([s], n_layers=2, state=None).lstm, sentences * 5))
+    for number, layers in enumerate(together):
+        close(layers, alone[number % len(sentences)])
+    assert torch.get_num_threads() == threads
 
 
 def test_a_failure_in_one_direction_is_seen(sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
