@@ -122,8 +122,8 @@ def measured_alone(model: Path, folder: Path, sentences: Sentences) -> Dict[str,
         ("loading folder", "loading", own_folder),
         ("pipe", "pipe", own_folder),
         ("breakdown", "breakdown", own_folder),
-        ("long", "long", own_folder),
         ("scale", "scale", own_folder),
+        ("long", "long", own_folder),
     ):
         console.print(f"measuring: {name}")
         found[name] = own.measure(measure, source, sentences)
