@@ -20,9 +20,13 @@ def describe(options):
 
 
 def embed(sentences, batch_size):
+    # Without the mix, which peers do not compute either.
+    layers = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
     outputs = []
     for first in range(0, len(sentences), batch_size):
-        outputs.extend(output.stack() for output in model.embed(sentences[first : first + batch_size]))
+        outputs.extend(
+            output.stack() for output in model.embed(sentences[first : first + batch_size], layers=layers)
+        )
     return outputs
 
 

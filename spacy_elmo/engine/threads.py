@@ -24,13 +24,15 @@ def after_fork() -> None:
         torch.set_num_threads(1)
 
 
-def both(half: Callable[[int], T]) -> Tuple[T, T]:
-    """(half(0), half(1)), each on half of torch's threads if there are two or more, else in turn.
+def both(half: Callable[[int], T], *, fewest: int = 2) -> Tuple[T, T]:
+    """(half(0), half(1)): side by side, each on half of torch's threads, if there are `fewest` or more; else in
+    turn, each on all of them.
 
-    Halves that share nothing need not wait for each other at every operation, as the threads of one operation do.
+    Halves that share nothing need not wait for each other at every operation, as the threads of one operation do;
+    but in turn they leave more of the processor's cache to each other.
     """
     threads = torch.get_num_threads()
-    if threads < 2:
+    if threads < fewest:
         return half(0), half(1)
     # A thread asks for the number when it first works, so the new one gets what is set here; this one gets its
     # own back. The new thread lives for this work only: none is left over that a fork would lose.
