@@ -21,8 +21,8 @@ from .word_types import without_marks, word_types
 
 # Sentences run side by side in this many rows: enough for tall matrix products.
 MOST_ROWS = 128
-# Directions run side by side from so many threads on. With two threads, in turn was faster at nearly every number of
-# rows and in every precision (Xeon with AMX); with many, the parts of one operation get small.
+# Directions run side by side from so many threads on. With two threads, in turn was faster at nearly every number
+# of rows and in every precision (Xeon with AMX); with many, the parts of one operation get small.
 SIDE_BY_SIDE_THREADS = 4
 STACKS = ("forward_stack", "backward_stack")
 # The mark that each direction begins with.
