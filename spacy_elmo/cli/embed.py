@@ -63,6 +63,7 @@ def embed_cli(
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
+    precision: Annotated[str, Option(help="fp32; bf16 or int8, faster and less exact; or fp64.")] = "fp32",
     initial_state: Annotated[str, Option(help="zero, warm or carry.")] = "zero",
     batch_size: Annotated[int, Option(min=1, help="Sentences per batch, where state is carried.")] = CARRY_BATCH,
     max_batch_tokens: Annotated[Optional[int], Option(min=1, help="Tokens that run together.")] = None,
@@ -86,6 +87,7 @@ def embed_cli(
             layers=_split(layers) if layers else ALL,
             reduce="average" if average else "top" if top else None,
             lang=lang,
+            precision=precision,
             initial_state=initial_state,
             batch_size=batch_size,
             max_batch_tokens=max_batch_tokens,
@@ -110,6 +112,7 @@ def embed(
     layers: Any = ALL,
     reduce: Optional[str] = None,
     lang: Optional[str] = None,
+    precision: str = "fp32",
     initial_state: str = "zero",
     batch_size: int = CARRY_BATCH,
     max_batch_tokens: Optional[int] = None,
@@ -133,7 +136,9 @@ def embed(
     sentences = read_sentences(input_path, lang=lang)
     _check_output(output, [input_path, *find_files(source)])
     budget = Settings.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
-    elmo = load(source, device=device, initial_state=initial_state, max_batch_tokens=budget)
+    elmo = load(
+        source, device=device, precision=precision, initial_state=initial_state, max_batch_tokens=budget
+    )
     names = _layers_to_write(elmo, layers, reduce)
     sentence_to_index: Dict[str, str] = {}
     start, number, n_tokens = time.perf_counter(), 0, 0

@@ -164,6 +164,7 @@ def test_a_failure_half_way_leaves_the_old_file(tiny: Path, tmp_path: Path) -> N
         (["a.txt", "-s", "orignal", "-o", "out.h5"], ["EL010", "Closest: original"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--layers", "lstm_outputs3"], ["EL031"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--layers", "top"], ["EL030"]),
+        (["a.txt", "-s", "TINY", "-o", "out.h5", "--precision", "fp8"], ["EL030", "fp32, fp64, bf16, int8"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--average", "--top"], ["EL065"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--top", "--layers", "elmo"], ["EL065", "--top and --layers"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--initial-state", "warm"], ["EL032"]),
@@ -214,6 +215,12 @@ def test_a_trained_mix_is_used(tiny: Path, tmp_path: Path, elmo: Elmo, text: Pat
     np.testing.assert_allclose(mixed, 2 * word_emb, atol=1e-2)
     output = spacy_elmo.load(tmp_path / "model").embed([text.read_text("utf-8").split()])[0]
     assert np.isfinite(output.elmo).all()
+
+
+def test_precision(tiny: Path, tmp_path: Path, text: Path) -> None:
+    embed(text, tiny, tmp_path / "out.h5", precision="fp64")
+    expected = spacy_elmo.load(tiny, precision="fp64").embed([text.read_text("utf-8").splitlines()[0].split()])
+    np.testing.assert_array_equal(datasets(tmp_path / "out.h5")[0], expected[0].stack())
 
 
 def test_help_and_version() -> None:
