@@ -136,9 +136,7 @@ def embed(
     sentences = read_sentences(input_path, lang=lang)
     _check_output(output, [input_path, *find_files(source)])
     budget = Settings.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
-    elmo = load(
-        source, device=device, precision=precision, initial_state=initial_state, max_batch_tokens=budget
-    )
+    elmo = load(source, device=device, precision=precision, initial_state=initial_state, max_batch_tokens=budget)
     names = _layers_to_write(elmo, layers, reduce)
     sentence_to_index: Dict[str, str] = {}
     start, number, n_tokens = time.perf_counter(), 0, 0
