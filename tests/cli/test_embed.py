@@ -220,7 +220,8 @@ def test_a_trained_mix_is_used(tiny: Path, tmp_path: Path, elmo: Elmo, text: Pat
 def test_precision(tiny: Path, tmp_path: Path, text: Path) -> None:
     embed(text, tiny, tmp_path / "out.h5", precision="fp64")
     expected = spacy_elmo.load(tiny, precision="fp64").embed([text.read_text("utf-8").splitlines()[0].split()])
-    np.testing.assert_array_equal(datasets(tmp_path / "out.h5")[0], expected[0].stack())
+    # The file is float32 whatever it was computed in: as near as that allows, nearer than float32 comes.
+    np.testing.assert_allclose(datasets(tmp_path / "out.h5")[0], expected[0].stack(), rtol=6e-8, atol=0)
 
 
 def test_help_and_version() -> None:
