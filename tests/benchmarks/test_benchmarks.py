@@ -66,12 +66,12 @@ def test_ceilings() -> None:
     assert found["reading GB/s"] > 0.1
 
 
-@pytest.mark.parametrize(("part", "words"), [("peers", "spacy_elmo fp32"), ("alone", "nlp.pipe over raw text")])
-def test_published_results_can_be_shown(part: str, words: str) -> None:
-    paths = list((ROOT / "benchmarks" / "results").glob(f"*-{part}.json"))
+def test_published_results_can_be_shown() -> None:
+    paths = list((ROOT / "benchmarks" / "results").glob("*.json"))
     assert paths
     for path in paths:
         results: Dict[str, Any] = json.loads(path.read_text("utf-8"))
         text = io.StringIO()
         report.show(results, Console(file=text, width=200))
-        assert words in text.getvalue()
+        assert ("spacy_elmo fp32" in text.getvalue()) == ("rounds" in results)
+        assert ("nlp.pipe over raw text" in text.getvalue()) == ("own" in results)
