@@ -188,11 +188,11 @@ def round_up(n: int) -> int:
     """The next number of rows of which a product costs nothing extra.
 
     oneDNN compiles a kernel for every number of rows that it meets, and keeps it: few numbers may occur, or memory
-    grows for a long time. Up to 128 rows there are 13 of them.
+    grows for a long time. Up to 128 rows there are 10 of them.
     """
     if n <= 8:
         return 1 << max(n - 1, 0).bit_length()
-    step = 8 if n <= 32 else 16 if n <= 128 else 128
+    step = 16 if n <= 32 else 32 if n <= 96 else 16 if n <= 128 else 128
     return n + -n % step
 
 
