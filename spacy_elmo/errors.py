@@ -180,8 +180,47 @@ class Errors(metaclass=_WithCodes):
     EL066 = "The output '{path}' is a file that this command reads. Choose another output file."
     EL067 = "The output '{path}' exists and is no regular file. Choose another output file."
 
+    # Pre-training
+    EL070 = (
+        "'{got}' is no pipeline that can split text ({reason}). Give 'blank:' with a language code, such as "
+        "'blank:en', or the name or folder of an installed pipeline."
+    )
+    EL071 = "There is no token in the text that '{path}' is made of. Give text files that hold sentences."
+    EL072 = (
+        "'{path}' is no vocabulary: it lacks {missing}. A vocab.txt has a word a line, the most frequent first, "
+        "with <S>, </S> and <UNK> among them. Make one with: spacy-elmo vocab"
+    )
+    EL073 = "{path}, line {line}: the word '{word}' stands there a second time. Remove one of the two."
+    EL074 = (
+        "The config cannot be used:\n{problems}\nCorrect it, or write a new one to start from with: spacy-elmo "
+        "init-pretrain"
+    )
+    EL075 = (
+        "The checkpoint '{path}' could not be written: {reason}. The checkpoints before it are whole; make room, "
+        "and go on with --resume."
+    )
+    EL076 = (
+        "None of the {count} checkpoint(s) in '{path}' can be read: all are damaged. Start anew in another output "
+        "folder, from the weights that you have with `source`, if any."
+    )
+    EL077 = (
+        "The cutoffs of an adaptive softmax must rise from 1 up and stay below the {n_words} words of the "
+        "vocabulary; got {got}. Change softmax.cutoffs."
+    )
+    EL078 = "'{path}' already holds a pre-training run. Go on with it by --resume, or give another output folder."
+    EL079 = "'{path}' holds no checkpoint to go on from. Start the run without --resume."
+    EL080 = (
+        "The run in '{path}' cannot go on with other settings than it began with:\n{changes}\nUse the old ones, "
+        "or start in another output folder; a model can be continued with other settings by `source`."
+    )
+    EL081 = (
+        "The {n_rows} rows of a batch cannot be shared evenly by {size} processes. Change training.n_rows, or the "
+        "number of processes."
+    )
+
 
 class Warnings(metaclass=_WithCodes):
+    WL002 = "The checkpoint '{path}' is damaged ({reason}). Going back to the one before."
     WL001 = (
         "{path}: {count:,} of {total:,} weights are not finite (NaN or infinite), in {arrays}. Vectors made "
         "with them will not be finite either; fetch or train the weights again."

@@ -9,16 +9,16 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spacy_elmo"
 
 # Each room may import from itself and from the rooms below it.
-ROOMS = ["cli", "pipeline", "models", "elmo", "engine", "weights", "bilm", "errors"]
+ROOMS = ["cli", "pretraining", "pipeline", "models", "elmo", "engine", "weights", "bilm", "errors"]
 # Which room may import which framework.
 FRAMEWORKS = {
-    "torch": {"models", "elmo", "engine", "bilm"},
-    "spacy": {"cli", "pipeline", "models"},
+    "torch": {"pretraining", "models", "elmo", "engine", "bilm"},
+    "spacy": {"cli", "pretraining", "pipeline", "models"},
     "thinc": {"pipeline", "models"},
     "typer": {"cli"},
     "rich": {"cli"},
     "h5py": {"cli", "weights"},
-    "safetensors": {"weights"},
+    "safetensors": {"pretraining", "weights"},
 }
 # What readers may know of biLMs: what options mean, not how a model is built.
 BILM_FOR_WEIGHTS = {"options", "characters"}

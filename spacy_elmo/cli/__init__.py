@@ -12,6 +12,7 @@ from .. import __version__
 from ..weights.atomic import remove_unfinished
 from .embed import embed_cli
 from .info import info_cli
+from .pretrain import ALLOW_OVERRIDES, pretrain_cli
 
 app = typer.Typer(
     name="spacy-elmo",
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command("embed")(embed_cli)
 app.command("info")(info_cli)
+app.command("pretrain", context_settings=ALLOW_OVERRIDES)(pretrain_cli)
 
 
 def _version(wanted: bool) -> None:

@@ -14,13 +14,17 @@ from ..errors import Errors, Warnings
 Shape = Tuple[int, ...]
 Arrays = Dict[str, NDArray[np.floating]]
 
+# What belongs to a language model alone, and is of no use for embedding.
+SOFTMAX_PREFIX = "softmax."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
     """A model as numbers.
 
-    options: what the arrays mean. arrays: by the names of `encoder_shapes`, `mix_shapes` and
-    `warm_state_shapes`, floating-point. source: the file they were read from, for messages. format: of the file.
+    options: what the arrays mean. arrays: by the names of `encoder_shapes`, `mix_shapes`,
+    `warm_state_shapes` and `softmax_shapes`, floating-point. source: the file they were read from, for messages.
+    format: of the file.
     """
 
     options: Options
@@ -37,6 +41,10 @@ class Weights:
     @property
     def has_mix(self) -> bool:
         return all(name in self.arrays for name in mix_shapes(self.options))
+
+    @property
+    def has_softmax(self) -> bool:
+        return any(name.startswith(SOFTMAX_PREFIX) for name in self.arrays)
 
     @property
     def has_warm_state(self) -> bool:
@@ -82,6 +90,24 @@ def warm_state_shapes(options: Options) -> Dict[str, Shape]:
         "initial_state.hidden": (2, lstm.n_layers, lstm.projection_dim),
         "initial_state.cell": (2, lstm.n_layers, lstm.dim),
     }
+
+
+def softmax_shapes(options: Options, arrays: Mapping[str, "Described"]) -> Dict[str, Shape]:
+    """The softmax of a language model, where a source has one: the full one, or PyTorch's adaptive one. The
+    vocabulary says how many words there are, so that sizes which options do not give are those that were found."""
+    width = options.lstm.projection_dim
+    found = {name: array.shape for name, array in arrays.items() if name.startswith(SOFTMAX_PREFIX)}
+    head = f"{SOFTMAX_PREFIX}adaptive.head.weight"
+    if head not in found:
+        n_words = (found.get(f"{SOFTMAX_PREFIX}weight") or (0,))[0]
+        return {f"{SOFTMAX_PREFIX}weight": (n_words, width), f"{SOFTMAX_PREFIX}bias": (n_words,)}
+    shapes: Dict[str, Shape] = {head: (found[head][0], width), head.replace("weight", "bias"): (found[head][0],)}
+    tail = f"{SOFTMAX_PREFIX}adaptive.tail"
+    for k in range(sum(name.startswith(tail) and name.endswith(".0.weight") for name in found)):
+        narrow = (found.get(f"{tail}.{k}.0.weight") or (0,))[0]
+        shapes[f"{tail}.{k}.0.weight"] = (narrow, width)
+        shapes[f"{tail}.{k}.1.weight"] = ((found.get(f"{tail}.{k}.1.weight") or (0,))[0], narrow)
+    return shapes
 
 
 class Described(Protocol):

@@ -17,6 +17,7 @@ from .arrays import (
     check_arrays,
     encoder_shapes,
     mix_shapes,
+    softmax_shapes,
     warm_state_shapes,
     warn_if_not_finite,
 )
@@ -85,7 +86,7 @@ def from_bytes(data: bytes, *, where: str) -> Weights:
 
 
 def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
-    optional = [mix_shapes(options), warm_state_shapes(options)]
+    optional = [mix_shapes(options), warm_state_shapes(options), softmax_shapes(options, arrays)]
     check_arrays(
         arrays, encoder_shapes(options), optional=optional, path=path, options_path=options_path, format=FORMAT
     )

@@ -1,0 +1,55 @@
+"""`spacy-elmo pretrain`: text -> a biLM, by a config; `spacy-elmo init-pretrain` writes one."""
+
+from pathlib import Path
+from typing import Annotated, Any, Dict, Optional
+
+from rich.console import Console
+from typer import Argument, Context, Option
+
+from .training_line import TrainingLine
+
+ALLOW_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def pretrain_cli(
+    ctx: Context,
+    config_path: Annotated[Path, Argument(metavar="CONFIG", help="A config file.")],
+    output: Annotated[Path, Option("--output", "-o", help="The run's folder: checkpoints, log, model.")],
+    resume: Annotated[bool, Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No progress line.")] = False,
+) -> None:
+    """Pre-train a biLM on text.
+
+    Every setting of the config can be given here too, as in `spacy train`: --training.n_epochs 3. Stop with
+    Ctrl-C or SIGTERM; a checkpoint is written, and --resume goes on with the very same numbers.
+    """
+    from spacy.cli._util import parse_config_overrides
+
+    with TrainingLine(Console(stderr=True, quiet=quiet)) as line:
+        finished = pretrain(
+            config_path, output, resume=resume, overrides=parse_config_overrides(ctx.args), report=line
+        )
+    end = "Finished." if finished else "Stopped; go on with --resume."
+    Console(stderr=True, quiet=quiet).print(f"{end} The model is in {output / 'model'}", soft_wrap=True)
+
+
+def pretrain(
+    config_path: Path,
+    output: Path,
+    *,
+    resume: bool = False,
+    overrides: Optional[Dict[str, Any]] = None,
+    report: Any = lambda entry: None,
+) -> bool:
+    """Pre-train by a config, in the folder `output`. RETURNS: whether the run is finished; if not, it was stopped.
+
+    RAISES: see `pretraining.run.Run`.
+    """
+    from ..pretraining.config import read_config
+    from ..pretraining.run import Run
+
+    run = Run(read_config(config_path, overrides or {}), output, resume=resume, report=report)
+    finished = run.go()
+    run.export()
+    run.processes.leave()
+    return finished

@@ -1,0 +1,96 @@
+"""Checkpoints: one file each, complete or not there, with a checksum; damaged ones are passed over."""
+
+import json
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from ..errors import Errors, Warnings
+from ..weights.atomic import atomic_write
+from ..weights.digest import sha256
+
+_NAME = re.compile(r"batch-(\d{9,})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """batch: how many batches were trained. tensors: everything that changes. meta: what the run is, in JSON."""
+
+    batch: int
+    tensors: Dict[str, Tensor]
+    meta: Dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of a run.
+
+    folder: made when the first is written. keep: how many of the newest stay.
+    """
+
+    def __init__(self, folder: Path, *, keep: int):
+        self.folder = folder
+        self.keep = keep
+
+    def paths(self) -> List[Path]:
+        """What is there, the newest first."""
+        found = self.folder.iterdir() if self.folder.is_dir() else iter(())
+        return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
+
+    def write(self, batch: int, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Path:
+        """Write a checkpoint, then remove those that are too old.
+
+        RAISES: OSError, with nothing lost, if it cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"batch-{batch:09d}.safetensors"
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        try:
+            with atomic_write(path) as temporary:
+                safetensors.torch.save_file(contiguous, temporary, metadata={"meta": json.dumps(dict(meta))})
+                digest = sha256(temporary)
+            with atomic_write(_digest_path(path)) as temporary:
+                temporary.write_text(digest + "\n", "utf-8")
+        except (OSError, safetensors.SafetensorError) as error:
+            raise OSError(Errors.EL075.format(path=path, reason=error)) from error
+        for old in self.paths()[self.keep :]:
+            old.unlink(missing_ok=True)
+            _digest_path(old).unlink(missing_ok=True)
+        return path
+
+    def newest(self) -> Optional[Checkpoint]:
+        """The newest checkpoint that is whole; None if there is none at all.
+
+        Warns of every damaged one that is passed over.
+        RAISES: ValueError if there are checkpoints, and all are damaged.
+        """
+        paths = self.paths()
+        for path in paths:
+            try:
+                return _read(path)
+            except (ValueError, OSError, KeyError, safetensors.SafetensorError) as error:
+                warnings.warn(Warnings.WL002.format(path=path, reason=error), UserWarning, stacklevel=2)
+        if paths:
+            raise ValueError(Errors.EL076.format(path=self.folder, count=len(paths)))
+        return None
+
+
+def _read(path: Path) -> Checkpoint:
+    expected = _digest_path(path).read_text("utf-8").strip()
+    if sha256(path) != expected:
+        raise ValueError("its content does not match its checksum")
+    with safetensors.safe_open(path, framework="pt") as file:
+        meta = json.loads(file.metadata()["meta"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return Checkpoint(int(match.group(1)), tensors, meta)
+
+
+def _digest_path(path: Path) -> Path:
+    return path.with_suffix(".sha256")

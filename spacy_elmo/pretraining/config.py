@@ -1,0 +1,153 @@
+"""The config of a pre-training run: every setting, its default and what is allowed."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Literal, Mapping, Optional, Tuple
+
+from confection import ConfigValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from spacy.util import load_config
+
+from ..bilm.options import Options
+from ..errors import Errors
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorpusConfig(_Section):
+    """train, dev: text files, one or a list (.txt, .jsonl, each also .gz or .xz, or .spacy). pipeline: what splits
+    them into sentences and tokens. shuffle_block: sentences shuffled among themselves."""
+
+    train: List[Path] = Field(min_length=1)
+    dev: List[Path] = []
+    pipeline: str = "blank:en"
+    shuffle_block: int = Field(default=1 << 16, ge=1)
+
+    @field_validator("train", "dev", mode="before")
+    @classmethod
+    def _as_list(cls, value: Any) -> Any:
+        if value is None:
+            return []
+        return [value] if isinstance(value, (str, Path)) else value
+
+
+class VocabularyConfig(_Section):
+    """path: a vocab.txt; null: made from the training text, of words that occur min_count times or more, no
+    more than max_size."""
+
+    path: Optional[Path] = None
+    min_count: int = Field(default=3, ge=1)
+    max_size: Optional[int] = Field(default=None, ge=4)
+
+
+class ModelConfig(_Section):
+    """source: a model to continue from. options: of a new one, as options.json has them. One of the two."""
+
+    source: Optional[str] = None
+    options: Optional[Dict[str, Any]] = None
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> "ModelConfig":
+        if (self.source is None) == (self.options is None):
+            raise ValueError("give either `source`, a model to continue from, or [model.options] for a new one")
+        if self.options is not None:
+            Options.from_dict(self.options, where="[model.options]")
+        return self
+
+
+class SoftmaxConfig(_Section):
+    """kind: sampled (n_samples log-uniform candidates), adaptive (PyTorch's, with these cutoffs) or full."""
+
+    kind: Literal["sampled", "adaptive", "full"] = "sampled"
+    n_samples: int = Field(default=4096, ge=1)
+    cutoffs: List[int] = [4000, 20000]
+    div_value: float = Field(default=4.0, gt=0)
+
+
+class OptimizerConfig(_Section):
+    """clip_norm: greatest norm of all gradients together; 0: no limit. decay: share of the run, at its end, over
+    which the rate falls to zero. initial_accumulator: of Adagrad; betas, weight_decay: of AdamW."""
+
+    name: Literal["adagrad", "adamw"] = "adamw"
+    learn_rate: float = Field(default=0.002, gt=0)
+    warmup_steps: int = Field(default=200, ge=0)
+    decay: float = Field(default=0.25, ge=0, le=1)
+    decay_shape: Literal["linear", "cosine"] = "linear"
+    clip_norm: float = Field(default=10.0, ge=0)
+    initial_accumulator: float = Field(default=1.0, ge=0)
+    betas: Tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = Field(default=0.01, ge=0)
+
+
+class TrainingConfig(_Section):
+    """n_rows: rows of text in a batch, over all processes. n_steps: tokens of each row in a batch, after which the
+    gradient ends and the state goes on. n_epochs: passes over the text; max_batches: stop after so many.
+    precision: of the matrix products. log_every, dev_every: batches. dev_tokens: of the dev text that are
+    measured."""
+
+    seed: int = Field(default=0, ge=0)
+    n_rows: int = Field(default=256, ge=1)
+    n_steps: int = Field(default=20, ge=1)
+    n_epochs: float = Field(default=10.0, gt=0)
+    max_batches: Optional[int] = Field(default=None, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: str = "cpu"
+    log_every: int = Field(default=100, ge=1)
+    dev_every: int = Field(default=1000, ge=1)
+    dev_tokens: int = Field(default=50_000, ge=1)
+
+
+class CheckpointConfig(_Section):
+    """A checkpoint is written after every_batches batches and after every_minutes minutes, whichever comes first;
+    the newest `keep` stay."""
+
+    every_batches: int = Field(default=1000, ge=1)
+    every_minutes: float = Field(default=15.0, gt=0)
+    keep: int = Field(default=2, ge=1)
+
+
+class PretrainingConfig(_Section):
+    """paths: only there for the other sections to refer to."""
+
+    paths: Dict[str, Any] = {}
+    corpus: CorpusConfig
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    model: ModelConfig
+    softmax: SoftmaxConfig = SoftmaxConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+    checkpoints: CheckpointConfig = CheckpointConfig()
+
+
+def check_config(config: Mapping[str, Any]) -> PretrainingConfig:
+    """The config's sections with their types checked and defaults filled in.
+
+    RAISES: ValueError naming each wrong, unknown or missing setting.
+    """
+    try:
+        return PretrainingConfig.model_validate(dict(config))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'config'}: {item['msg']} (got {item['input']!r})"
+            if item["loc"] and item["type"] != "missing"
+            else f"{'.'.join(str(part) for part in item['loc']) or 'config'}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise ValueError(Errors.EL074.format(problems="\n".join(f"  {line}" for line in lines))) from error
+
+
+def read_config(path: Path, overrides: Mapping[str, Any]) -> PretrainingConfig:
+    """The config in a file, with some settings replaced: {"training.n_epochs": 3}.
+
+    RAISES: FileNotFoundError; ValueError as `check_config`, or if the file is no config.
+    """
+    if not path.is_file():
+        hint = "Write one with: spacy-elmo init-pretrain"
+        raise FileNotFoundError(Errors.EL026.format(path=path, closest=hint))
+    try:
+        config = load_config(path, overrides=dict(overrides), interpolate=True)
+    except ConfigValidationError as error:
+        raise ValueError(Errors.EL074.format(problems=f"  {path}: {error.desc}")) from error
+    return check_config(config)

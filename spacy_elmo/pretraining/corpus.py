@@ -1,0 +1,157 @@
+"""A corpus as numbers on disk: written once from a stream of sentences, then memory-mapped."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, Iterable, List, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Errors
+from ..weights.atomic import atomic_write
+
+META = "corpus.json"
+TYPES = "types.json"
+TOKENS = "tokens.i32"
+ENDS = "ends.i64"
+_VERSION = 1
+# Numbers that are collected in memory before they are written.
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Tokenised sentences.
+
+    types: every distinct token text. tokens: (n_tokens,), int32, of all sentences one after the other, places in
+        `types`. ends: (n_sentences,), int64, where each sentence ends in `tokens`.
+    """
+
+    types: List[str]
+    tokens: NDArray[np.int32]
+    ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Number of sentences."""
+        return len(self.ends)
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.tokens)
+
+    def sentence(self, number: int) -> NDArray[np.int32]:
+        """Places in `types` of the sentence's tokens."""
+        start = self.ends[number - 1] if number else 0
+        return self.tokens[start : self.ends[number]]
+
+    def counts(self) -> NDArray[np.int64]:
+        """How often each type occurs, (n_types,)."""
+        counts = np.zeros(len(self.types), dtype=np.int64)
+        for start in range(0, self.n_tokens, _BLOCK):
+            counts += np.bincount(self.tokens[start : start + _BLOCK], minlength=len(self.types))
+        return counts
+
+    @classmethod
+    def from_sentences(cls, sentences: Iterable[Sequence[str]]) -> "Corpus":
+        """A small corpus, held in memory."""
+        numbers: Dict[str, int] = {}
+        listed = [[numbers.setdefault(token, len(numbers)) for token in sentence] for sentence in sentences]
+        tokens = np.array([token for sentence in listed for token in sentence], dtype=np.int32)
+        ends = np.cumsum([len(sentence) for sentence in listed], dtype=np.int64)
+        return cls(list(numbers), tokens, ends)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Corpus":
+        """A corpus that `write_corpus` has written, memory-mapped.
+
+        RAISES: FileNotFoundError if there is none; ValueError if it is damaged or of another version.
+        """
+        path = folder / META
+        if not path.is_file():
+            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Write the corpus first."))
+        try:
+            meta = json.loads(path.read_text("utf-8"))
+            sizes = meta["n_tokens"] * 4, meta["n_sentences"] * 8
+            types = json.loads((folder / TYPES).read_text("utf-8"))
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise ValueError(Errors.EL023.format(path=folder, reason=error)) from error
+        found = (folder / TOKENS).stat().st_size, (folder / ENDS).stat().st_size
+        if meta.get("version") != _VERSION or found != sizes or len(types) != meta["n_types"]:
+            raise ValueError(Errors.EL023.format(path=folder, reason="its files are not of one size or version"))
+        return cls(
+            types,
+            np.memmap(folder / TOKENS, dtype=np.int32, mode="r"),
+            np.memmap(folder / ENDS, dtype=np.int64, mode="r"),
+        )
+
+
+def fingerprint(folder: Path) -> str:
+    """What the corpus in the folder was made of, as `write_corpus` was told; "" where there is none."""
+    try:
+        return str(json.loads((folder / META).read_text("utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def write_corpus(
+    folder: Path,
+    sentences: Iterable[Sequence[str]],
+    *,
+    fingerprint: str = "",
+    report: Callable[[int], None] = lambda n_tokens: None,
+) -> Corpus:
+    """Write a stream of sentences, of which no more than a block is held in memory, beside the types.
+
+    folder: made if need be; a corpus that is there is replaced. fingerprint: says what it was made of.
+    report: called now and then with the number of tokens so far.
+    RAISES: ValueError if there is no token at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Without this file there is no corpus: it goes first and comes last.
+    (folder / META).unlink(missing_ok=True)
+    numbers: Dict[str, int] = {}
+    n_tokens = n_sentences = 0
+    block: List[int] = []
+    ends: List[int] = []
+    with atomic_write(folder / TOKENS) as tokens_path, atomic_write(folder / ENDS) as ends_path:
+        with tokens_path.open("wb") as tokens_file, ends_path.open("wb") as ends_file:
+
+            def flush() -> None:
+                np.array(block, dtype=np.int32).tofile(tokens_file)
+                np.array(ends, dtype=np.int64).tofile(ends_file)
+                block.clear()
+                ends.clear()
+                report(n_tokens)
+
+            for sentence in sentences:
+                block.extend(numbers.setdefault(token, len(numbers)) for token in sentence)
+                n_tokens += len(sentence)
+                n_sentences += 1
+                ends.append(n_tokens)
+                if len(block) >= _BLOCK:
+                    flush()
+            flush()
+        if not n_tokens:
+            raise ValueError(Errors.EL071.format(path=folder))
+    with atomic_write(folder / TYPES) as temporary:
+        temporary.write_text(json.dumps(list(numbers)), "utf-8")
+    meta = {
+        "version": _VERSION,
+        "n_sentences": n_sentences,
+        "n_tokens": n_tokens,
+        "n_types": len(numbers),
+        "fingerprint": fingerprint,
+    }
+    with atomic_write(folder / META) as temporary:
+        temporary.write_text(json.dumps(meta, indent=2) + "\n", "utf-8")
+    return Corpus.open(folder)
+
+
+def count_tokens(sentences: Iterable[Sequence[str]]) -> "Counter[str]":
+    """How often each token text occurs."""
+    counts: Counter[str] = Counter()
+    for sentence in sentences:
+        counts.update(sentence)
+    return counts

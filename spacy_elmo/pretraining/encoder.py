@@ -1,0 +1,90 @@
+"""The character encoder in training: the same numbers as `bilm.char_encoder`, without most of the padding."""
+
+from typing import Any, Iterable, List, Sequence, Tuple, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from ..bilm.char_encoder import CharEncoder, Highway
+from ..bilm.characters import OFFSET, PADDING
+from .workspace import Workspace
+
+# Word types are cut into so many groups of like length: each is as wide as its longest.
+N_GROUPS = 4
+# Groups hold a multiple of this: oneDNN makes, and keeps, a program for every size of a product.
+GROUP_STEP = 64
+# The widest group has a multiple of this many windows, for the same reason.
+WINDOW_STEP = 4
+
+
+def encode(encoder: CharEncoder, character_ids: Tensor, *, dtype: torch.dtype, workspace: Workspace) -> Tensor:
+    """word_emb of each type, with gradients.
+
+    character_ids: (n_types, max_characters), int64. dtype: of the matrix products.
+    workspace: a backward pass must come before the next forward pass.
+    RETURNS: (n_types, P), in the dtype of the weights.
+    """
+    n_types = len(character_ids)
+    missing = -n_types % (N_GROUPS * GROUP_STEP)
+    character_ids = torch.cat([character_ids, character_ids[:1].expand(missing, -1)])
+    lengths = (character_ids != PADDING + OFFSET).sum(dim=1)
+    order = torch.argsort(lengths, stable=True)
+    pooled: List[Tensor] = []
+    for number, group in enumerate(order.chunk(N_GROUPS)):
+        longest = int(lengths[group[-1]])
+        pooled.append(_pool(encoder, character_ids[group], longest, dtype, workspace, f"windows.{number}"))
+    words = encoder.activation(torch.cat(pooled))
+    for highway in cast(Iterable[Highway], encoder.highways):
+        gate = torch.sigmoid(_linear(highway.carry, words, dtype))
+        words = gate * F.relu(_linear(highway.transform, words, dtype)) + (1 - gate) * words
+    if encoder.projection is not None:
+        words = _linear(encoder.projection, words, dtype)
+    return words[torch.argsort(order)[:n_types]]
+
+
+def _pool(
+    encoder: CharEncoder, ids: Tensor, longest: int, dtype: torch.dtype, workspace: Workspace, name: str
+) -> Tensor:
+    """The greatest answer of each filter to any window, before the activation; (n, filters)."""
+    convolutions = cast(Sequence[nn.Conv1d], encoder.convolutions)
+    widest = max(conv.kernel_size[0] for conv in convolutions)
+    longest += -longest % WINDOW_STEP
+    if longest + widest > ids.size(1):
+        # Here the end of the ids cuts off windows.
+        characters = encoder.embedding(ids).transpose(1, 2)
+        return torch.cat([conv(characters).amax(dim=2) for conv in convolutions], dim=1)
+    # One window from each character on and one of padding alone; narrower filters see zeros for weights.
+    windows = encoder.embedding(ids[:, : longest + widest]).to(dtype).unfold(1, widest, 1)
+    weight = torch.cat([F.pad(conv.weight, (0, widest - conv.kernel_size[0])) for conv in convolutions])
+    bias = torch.cat([conv.bias for conv in convolutions if conv.bias is not None])
+    greatest: Tensor = _Greatest.apply(windows.flatten(2), weight.flatten(1), workspace, name)
+    return greatest + bias
+
+
+class _Greatest(torch.autograd.Function):
+    """max over windows of windows . weight^T: windows (n, n_windows, k), weight (filters, k) -> (n, filters)."""
+
+    @staticmethod
+    def forward(ctx: Any, windows: Tensor, weight: Tensor, workspace: Workspace, name: str) -> Tensor:
+        n, n_windows, _ = windows.shape
+        low = weight.to(windows.dtype)
+        answers = workspace.get(name, n * n_windows, len(weight), dtype=windows.dtype, device=weight.device)
+        torch.mm(windows.flatten(0, 1), low.t(), out=answers)
+        greatest, places = answers.view(n, n_windows, -1).max(dim=1, keepdim=True)
+        ctx.save_for_backward(windows, low, places)
+        ctx.answers = answers
+        return greatest.squeeze(1).to(weight.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, d_greatest: Tensor) -> Tuple[Any, ...]:
+        windows, low, places = ctx.saved_tensors
+        d_answers = ctx.answers.zero_()
+        view = d_answers.view(*windows.shape[:2], -1)
+        view.scatter_(1, places, d_greatest.unsqueeze(1).to(low.dtype))
+        d_weight = torch.mm(d_answers.t(), windows.flatten(0, 1)).to(d_greatest.dtype)
+        return torch.mm(d_answers, low).view(windows.shape), d_weight, None, None
+
+
+def _linear(linear: nn.Linear, x: Tensor, dtype: torch.dtype) -> Tensor:
+    return F.linear(x.to(dtype), linear.weight.to(dtype)).to(x.dtype) + linear.bias

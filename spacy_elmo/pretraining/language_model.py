@@ -1,0 +1,62 @@
+"""The biLM with its softmax, over aligned rows of text."""
+
+from typing import Iterable, Tuple, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from ..bilm.bilm import BiLM
+from ..bilm.lstm import LSTMState, ProjectedLSTM
+from .encoder import encode
+from .recurrence import run_layer
+from .workspace import Workspace
+
+
+class LanguageModel(nn.Module):
+    """Next-token likelihoods in both directions (Peters et al. 2018, section 3.1).
+
+    bilm: the encoder. softmax: shared by both directions. dropout: share of each LSTM layer's inputs that is
+        zeroed in training. dtype: of the matrix products, torch.float32 or torch.bfloat16; weights stay float32.
+    """
+
+    def __init__(
+        self, *, bilm: BiLM, softmax: nn.Module, dropout: float = 0.0, dtype: torch.dtype = torch.float32
+    ):
+        super().__init__()
+        self.bilm = bilm
+        self.softmax = softmax
+        self.dropout = dropout
+        self.dtype = dtype
+        self._workspace = Workspace()
+
+    def forward(self, character_ids: Tensor, inputs: Tensor, state: LSTMState) -> Tuple[Tensor, LSTMState]:
+        """Run the top layer over the next steps of every row.
+
+        character_ids: (n_types, max_characters), int64. inputs: (n_steps, 2, n_rows), int64, places among the
+            types. state: hidden (2, L, n_rows, P), cell (2, L, n_rows, C).
+        RETURNS: hidden (2, n_steps * n_rows, P), what the softmax reads, and the state after the last step,
+            detached.
+        """
+        rows = F.embedding(
+            inputs, encode(self.bilm.char_encoder, character_ids, dtype=self.dtype, workspace=self._workspace)
+        )
+        skip = self.bilm.options.lstm.use_skip_connections
+        stacks = (self.bilm.forward_stack, self.bilm.backward_stack)
+        pairs = zip(*(cast(Iterable[ProjectedLSTM], stack.layers) for stack in stacks))
+        finals = []
+        for k, layers in enumerate(pairs):
+            rows = F.dropout(rows, self.dropout, self.training)
+            outputs, final = run_layer(
+                rows,
+                LSTMState(state.hidden[:, k], state.cell[:, k]),
+                layers,
+                dtype=self.dtype,
+                workspace=self._workspace,
+                name=str(k),
+            )
+            rows = rows + outputs if k > 0 and skip else outputs
+            finals.append(final)
+        state = LSTMState(*(torch.stack(parts, dim=1).detach() for parts in zip(*finals)))
+        rows = F.dropout(rows, self.dropout, self.training)
+        return rows.transpose(0, 1).flatten(1, 2), state

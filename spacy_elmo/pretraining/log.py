@@ -1,0 +1,89 @@
+"""The log of a run: a line of JSON every so many batches."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+import torch
+
+from ..weights.atomic import atomic_write
+from .trainer import Trained
+
+
+class Log:
+    """Collects what became of each batch, and writes means.
+
+    path: appended to; lines after `from_batch` are of a run that broke off, and are removed.
+    n_batches: of the whole run. report: called with each entry. active: False writes and reports nothing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        from_batch: int,
+        n_batches: int,
+        report: Callable[[Dict[str, Any]], None],
+        active: bool = True,
+    ):
+        self._path = path
+        self._n_batches = n_batches
+        self._report = report
+        self._active = active
+        self._batches: List[Trained] = []
+        self._start = time.perf_counter()
+        if active and path.is_file():
+            kept = [line for line in path.read_text("utf-8").splitlines() if _batch(line) <= from_batch]
+            with atomic_write(path) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+
+    def add(self, trained: Trained) -> None:
+        self._batches.append(trained)
+
+    def write_training(self, *, batch: int, epoch: float, learn_rate: float, n_tokens: int) -> None:
+        """Means since the last call: loss and perplexity of each direction by the training's own softmax, the
+        gradients' norm, and speed. n_tokens: of a batch, each read in both directions."""
+        if not self._batches:
+            return
+        forward, backward = torch.stack([trained.losses for trained in self._batches]).mean(dim=0).tolist()
+        norm = torch.stack([trained.norm for trained in self._batches]).mean().item()
+        seconds = max(time.perf_counter() - self._start, 1e-9)
+        speed = len(self._batches) * n_tokens / seconds
+        self._write({
+            "batch": batch, "n_batches": self._n_batches, "epoch": round(epoch, 4), "forward": forward,
+            "backward": backward, "loss": (forward + backward) / 2, "norm": norm, "learn_rate": learn_rate,
+            "tokens_per_second": round(speed),
+        })  # fmt: skip
+        self.restart()
+
+    def write_dev(self, *, batch: int, epoch: float, forward: float, backward: float, average: float) -> None:
+        """Perplexities of the held-out text, by the full softmax."""
+        self._write({
+            "batch": batch, "epoch": round(epoch, 4), "dev_forward": forward, "dev_backward": backward,
+            "dev_perplexity": average,
+        })  # fmt: skip
+
+    def restart(self) -> None:
+        """Begin new means, and a new measurement of the speed."""
+        self._batches = []
+        self._start = time.perf_counter()
+
+    def _write(self, entry: Dict[str, Any]) -> None:
+        if self._active:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+            self._report(entry)
+
+
+def read_log(path: Path) -> List[Dict[str, Any]]:
+    """The entries of a log, in order."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def _batch(line: str) -> float:
+    try:
+        return int(json.loads(line)["batch"])
+    except (ValueError, KeyError, TypeError):
+        # A line that was cut when the process ended.
+        return float("inf")

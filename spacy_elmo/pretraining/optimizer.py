@@ -1,0 +1,95 @@
+"""Optimizers, gradient clipping and the learning rate's schedule."""
+
+import math
+from typing import Any, Dict, Iterable, List, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from .config import OptimizerConfig
+
+
+def learn_rate(config: OptimizerConfig, step: int, n_steps: int) -> float:
+    """Learning rate of a step, the first being 0, in a run of n_steps: rises linearly over `warmup_steps`, stays,
+    and falls over the last `decay` of the run to zero, linearly or along a cosine."""
+    rate = config.learn_rate * min(1.0, (step + 1) / max(config.warmup_steps, 1))
+    left = (n_steps - step) / max(config.decay * n_steps, 1)
+    if left < 1:
+        rate *= left if config.decay_shape == "linear" else (1 - math.cos(math.pi * left)) / 2
+    return rate
+
+
+class Optimizer:
+    """Adagrad or AdamW over the parameters, those with sparse gradients included."""
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter], *, config: OptimizerConfig, sparse: Iterable[str]):
+        rare = set(sparse)
+        self._dense = [p for name, p in parameters.items() if name not in rare]
+        self._sparse = [p for name, p in parameters.items() if name in rare]
+        self._names = {id(p): name for name, p in parameters.items()}
+        self._parts: List[torch.optim.Optimizer] = []
+        for group, is_sparse in ((self._dense, False), (self._sparse, True)):
+            if not group:
+                continue
+            if config.name == "adagrad":
+                self._parts.append(
+                    torch.optim.Adagrad(group, initial_accumulator_value=config.initial_accumulator)
+                )
+            elif is_sparse:
+                self._parts.append(torch.optim.SparseAdam(group, betas=config.betas))
+            else:
+                self._parts.append(
+                    torch.optim.AdamW(group, betas=config.betas, weight_decay=config.weight_decay, fused=True)
+                )
+
+    def gradients(self) -> List[Tensor]:
+        """Every gradient's numbers, to be changed in place."""
+        found = [p.grad for p in (*self._dense, *self._sparse) if p.grad is not None]
+        return [grad._values() if grad.is_sparse else grad for grad in found]
+
+    def clip(self, most: float) -> Tensor:
+        """Scale the gradients so that their common norm is at most this. RETURNS: the norm before, ()."""
+        grads = self.gradients()
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+        if most > 0:
+            torch._foreach_mul_(grads, torch.clamp(most / (norm + 1e-6), max=1.0))
+        return norm
+
+    def step(self, rate: float) -> None:
+        """Change the parameters, and drop the gradients."""
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.step()
+            part.zero_grad(set_to_none=True)
+
+    def state(self) -> Dict[str, Tensor]:
+        """What the optimizer remembers: tensors by "parameter/quantity"."""
+        found: Dict[str, Tensor] = {}
+        for part in self._parts:
+            for parameter, values in part.state.items():
+                for key, value in values.items():
+                    found[f"{self._names[id(parameter)]}/{key}"] = torch.as_tensor(value)
+        return found
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave. RAISES: KeyError if something is missing."""
+        for part in self._parts:
+            for group in part.param_groups:
+                for parameter in group["params"]:
+                    name = self._names[id(parameter)]
+                    values: Dict[str, Any] = {
+                        key.rpartition("/")[2]: value
+                        for key, value in state.items()
+                        if key.rpartition("/")[0] == name
+                    }
+                    if not values:
+                        raise KeyError(name)
+                    kept = part.state[parameter]
+                    for key, value in values.items():
+                        # SparseAdam counts its steps in an int, the others in a tensor on the CPU.
+                        if key != "step":
+                            value = value.to(parameter.device)
+                        elif isinstance(part, torch.optim.SparseAdam):
+                            value = int(value)
+                        kept[key] = value

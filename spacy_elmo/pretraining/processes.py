@@ -1,0 +1,68 @@
+"""Several processes as one: each has a share of the rows, all have the same weights. Started by torchrun."""
+
+import os
+from typing import List, Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class Processes:
+    """This process among those of the run.
+
+    rank: number of this process. size: how many there are.
+    """
+
+    def __init__(self, *, rank: int = 0, size: int = 1):
+        self.rank = rank
+        self.size = size
+
+    @classmethod
+    def join(cls, device: torch.device) -> "Processes":
+        """Join the others, if torchrun has started this process; else be alone."""
+        if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+            return cls()
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return cls(rank=dist.get_rank(), size=dist.get_world_size())
+
+    @property
+    def is_first(self) -> bool:
+        """True in the one process that writes files and reports."""
+        return self.rank == 0
+
+    def rows(self, n_rows: int) -> slice:
+        """This process's share of the batch's rows."""
+        share = n_rows // self.size
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its mean over all processes: one exchange for all."""
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        start = 0
+        for tensor in tensors:
+            tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
+            start += tensor.numel()
+
+    def join_rows(self, tensor: Tensor, *, dim: int) -> Tensor:
+        """The tensors of all processes, one after the other along a dimension."""
+        if self.size == 1:
+            return tensor
+        parts: List[Tensor] = [torch.empty_like(tensor) for _ in range(self.size)]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts, dim=dim)
+
+    def wait(self) -> None:
+        """Return when every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def leave(self) -> None:
+        """Part from the others."""
+        if self.size > 1:
+            dist.destroy_process_group()

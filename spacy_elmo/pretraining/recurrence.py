@@ -1,0 +1,191 @@
+"""One projected LSTM layer of both directions over many aligned steps, with its own backward pass.
+
+Pre-training reads rows of equal length, so that both directions run side by side as one batched product a step,
+and the gradients of the matrices are one product over all steps. The numbers are
+those of `bilm.lstm.ProjectedLSTM`.
+"""
+
+from typing import Any, List, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from ..bilm.lstm import LSTMState, ProjectedLSTM
+from .workspace import Workspace
+
+_aten = torch.ops.aten
+
+
+def run_layer(
+    inputs: Tensor,
+    state: LSTMState,
+    layers: Tuple[ProjectedLSTM, ProjectedLSTM],
+    *,
+    dtype: torch.dtype,
+    workspace: Workspace,
+    name: str,
+) -> Tuple[Tensor, LSTMState]:
+    """Run one layer, forward direction first.
+
+    inputs: (n_steps, 2, n_rows, P). state: hidden (2, n_rows, P), cell (2, n_rows, C).
+    dtype: of the matrix products; gates, cells and sums have the dtype of the inputs.
+    workspace, name: where this layer's buffers live; a backward pass must come before the next forward pass.
+    RETURNS: outputs (n_steps, 2, n_rows, P), without residual, and the state after the last step.
+    """
+    parameters: List[Optional[Tensor]] = []
+    for layer in layers:
+        projection = None if layer.projection is None else layer.projection.weight
+        linear = layer.input_linear
+        parameters += [linear.weight, linear.bias, layer.state_linear.weight, projection]
+    clips = layers[0].cell_clip, layers[0].proj_clip
+    settings = clips, dtype, workspace, name
+    outputs, hidden, cell = _Layer.apply(settings, inputs, *state, *parameters)
+    return outputs, LSTMState(hidden, cell)
+
+
+def _joint_weight(parameters: Tuple[Optional[Tensor], ...], joint: Tensor, width: int) -> None:
+    """Write both directions' matrices side by side: (2, 4C, P inputs + P state + ones)."""
+    joint[:, :, 2 * width :] = 0
+    for direction in (0, 1):
+        inputs, bias, state, _ = parameters[4 * direction : 4 * direction + 4]
+        assert inputs is not None
+        assert bias is not None
+        assert state is not None
+        joint[direction, :, :width] = inputs
+        joint[direction, :, width : 2 * width] = state
+        joint[direction, :, 2 * width] = bias
+        if joint.dtype != bias.dtype:
+            # What rounding took from the bias, in a column of its own.
+            joint[direction, :, 2 * width + 1] = bias - joint[direction, :, 2 * width]
+
+
+class _Layer(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        settings: Tuple[Tuple[Optional[float], Optional[float]], torch.dtype, Workspace, str],
+        inputs: Tensor,
+        hidden: Tensor,
+        cell: Tensor,
+        *parameters: Optional[Tensor],
+    ) -> Tuple[Tensor, Tensor, Tensor]:
+        (cell_clip, proj_clip), dtype, workspace, name = settings
+        full, device = inputs.dtype, inputs.device
+        n_steps, _, n_rows, width = inputs.shape
+        n_cells = cell.size(-1)
+        # A row is inputs, state and ones for the bias; processors with matrix tiles like 32 columns at a time.
+        joint_width = 2 * width + (1 if dtype == full else 32)
+
+        def buffer(what: str, *shape: int, dtype: torch.dtype = full, shared: bool = False) -> Tensor:
+            name_here = what if shared else f"{name}.{what}"
+            return workspace.get(name_here, *shape, dtype=dtype, device=device)
+
+        joint = buffer("joint", 2, 4 * n_cells, joint_width, dtype=dtype)
+        _joint_weight(parameters, joint, width)
+        projection = None
+        if parameters[3] is not None:
+            projection = buffer("projection", 2, width, n_cells, dtype=dtype)
+            for direction, weight in enumerate(parameters[3::4]):
+                assert weight is not None
+                projection[direction] = weight
+        rows = buffer("rows", n_steps, 2, n_rows, joint_width, dtype=dtype)
+        rows[..., :width] = inputs
+        rows[..., 2 * width :] = 1
+        states = rows[..., width : 2 * width]
+        states[0] = hidden
+        gates = buffer("gates", n_steps, 2, n_rows, 4 * n_cells)
+        cells = buffer("cells", n_steps + 1, 2, n_rows, n_cells)
+        cells[0] = cell
+        tanhs = buffer("tanhs", n_steps, 2, n_rows, n_cells)
+        opened = buffer("opened", n_steps, 2, n_rows, n_cells, dtype=dtype)
+        outputs = torch.empty_like(inputs)
+        product = buffer("product", 2, n_rows, 4 * n_cells, dtype=dtype, shared=True)
+        scratch = buffer("scratch", 2, n_rows, n_cells, shared=True)
+        turned = joint.mT
+        for t in range(n_steps):
+            step = gates[t]
+            step.copy_(torch.bmm(rows[t], turned, out=product))
+            i, f, g, o = step.chunk(4, dim=-1)
+            step[..., : 2 * n_cells].sigmoid_()
+            g.tanh_()
+            o.sigmoid_()
+            c = torch.mul(f, cells[t], out=cells[t + 1]).addcmul_(i, g)
+            if cell_clip is not None:
+                c.clamp_(-cell_clip, cell_clip)
+            torch.tanh(c, out=tanhs[t])
+            opened[t] = torch.mul(o, tanhs[t], out=scratch)
+            if projection is None:
+                outputs[t] = opened[t]
+            else:
+                outputs[t] = torch.bmm(opened[t], projection.mT)
+                if proj_clip is not None:
+                    outputs[t].clamp_(-proj_clip, proj_clip)
+            if t + 1 < n_steps:
+                states[t + 1] = outputs[t]
+        ctx.settings = settings
+        ctx.buffers = joint, projection, rows, gates, cells, tanhs, opened, outputs.detach()
+        return outputs, outputs[-1].clone(), cells[n_steps].clone()
+
+    @staticmethod
+    def backward(ctx: Any, d_outputs: Tensor, d_hidden: Tensor, d_cell: Tensor) -> Any:
+        (cell_clip, proj_clip), dtype, workspace, _ = ctx.settings
+        joint, projection, rows, gates, cells, tanhs, opened, outputs = ctx.buffers
+        n_steps, _, n_rows, n_gates = gates.shape
+        n_cells, width = n_gates // 4, outputs.size(-1)
+
+        def buffer(what: str, *shape: int, dtype: torch.dtype) -> Tensor:
+            found: Tensor = workspace.get(what, *shape, dtype=dtype, device=gates.device)
+            return found
+
+        d_gates = buffer("d_gates", n_steps, 2, n_rows, n_gates, dtype=dtype)
+        d_projected = buffer("d_projected", n_steps, 2, n_rows, width, dtype=dtype)
+        d_step = buffer("d_step", 2, n_rows, n_gates, dtype=gates.dtype)
+        d_opened, scratch = buffer("d_opened", 2, 2, n_rows, n_cells, dtype=gates.dtype)
+        d_i, d_f, d_g, d_o = d_step.chunk(4, dim=-1)
+        d_inputs = torch.empty_like(d_outputs)
+        d_cell = d_cell.clone()
+        without_ones = joint[:, :, : 2 * width].contiguous()
+        for t in reversed(range(n_steps)):
+            d_hidden = d_hidden + d_outputs[t]
+            if projection is None:
+                d_opened.copy_(d_hidden)
+            else:
+                if proj_clip is not None:
+                    # A clipped number is its bound, so that the outputs tell which were.
+                    d_hidden = _aten.hardtanh_backward(d_hidden, outputs[t], -proj_clip, proj_clip)
+                d_projected[t] = d_hidden
+                d_opened.copy_(torch.bmm(d_projected[t], projection))
+            i, f, g, o = gates[t].chunk(4, dim=-1)
+            torch.mul(d_opened, tanhs[t], out=scratch)
+            _aten.sigmoid_backward.grad_input(scratch, o, grad_input=d_o)
+            d_opened *= o
+            d_cell += _aten.tanh_backward.grad_input(d_opened, tanhs[t], grad_input=scratch)
+            if cell_clip is not None:
+                d_cell = _aten.hardtanh_backward(d_cell, cells[t + 1], -cell_clip, cell_clip)
+            torch.mul(d_cell, g, out=scratch)
+            _aten.sigmoid_backward.grad_input(scratch, i, grad_input=d_i)
+            torch.mul(d_cell, cells[t], out=scratch)
+            _aten.sigmoid_backward.grad_input(scratch, f, grad_input=d_f)
+            torch.mul(d_cell, i, out=scratch)
+            _aten.tanh_backward.grad_input(scratch, g, grad_input=d_g)
+            d_cell *= f
+            d_gates[t] = d_step
+            d_row = torch.bmm(d_gates[t], without_ones)
+            d_inputs[t] = d_row[..., :width]
+            d_hidden = d_row[..., width:].to(gates.dtype)
+        turned = buffer("turned_gates", 2, n_steps, n_rows, n_gates, dtype=dtype).copy_(d_gates.transpose(0, 1))
+        # The large matrix is read along its rows, the small one is turned.
+        d_joint = torch.bmm(_columns(rows), turned.flatten(1, 2)).to(gates.dtype).mT
+        d_projections: Any = (None, None)
+        if projection is not None:
+            turned = buffer("turned_cells", 2, n_steps, n_rows, n_cells, dtype=dtype).copy_(opened.transpose(0, 1))
+            d_projections = torch.bmm(_columns(d_projected), turned.flatten(1, 2)).to(gates.dtype)
+        d_parameters: List[Optional[Tensor]] = []
+        for both, d_projection in zip(d_joint, d_projections):
+            d_parameters += [both[:, :width], both[:, 2 * width], both[:, width : 2 * width], d_projection]
+        return None, d_inputs, d_hidden, d_cell, *d_parameters
+
+
+def _columns(rows: Tensor) -> Tensor:
+    """(n_steps, 2, n_rows, n) -> (2, n, n_steps * n_rows), contiguous."""
+    return rows.permute(1, 3, 0, 2).flatten(2)

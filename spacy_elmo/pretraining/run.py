@@ -1,0 +1,275 @@
+"""A pre-training run in its folder: text and vocabulary, the loop, checkpoints and the log."""
+
+import hashlib
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import torch
+
+from ..bilm.bilm import BiLM
+from ..bilm.characters import CLOSING, OPENING, character_ids
+from ..bilm.options import Options
+from ..errors import Errors
+from ..weights.digest import sha256
+from .checkpoints import Checkpoint, Checkpoints
+from .config import PretrainingConfig
+from .corpus import Corpus, fingerprint, write_corpus
+from .export import write_language_model
+from .initialise import initialise
+from .language_model import LanguageModel
+from .likelihood import Perplexity, carried_likelihood
+from .log import Log
+from .memory import keep_freed_memory
+from .optimizer import learn_rate
+from .processes import Processes
+from .signals import StopSignals
+from .softmax import AdaptiveSoftmax, Softmax
+from .streams import Order, Streams
+from .tokens import load_pipeline, read_tokens
+from .trainer import Trainer, Types
+from .vocabulary import VOCAB_NAME, Vocabulary
+
+CHECKPOINT_FOLDER = "checkpoints"
+MODEL_FOLDER = "model"
+LOG_NAME = "log.jsonl"
+# Settings that may change when a run goes on.
+_FREE: Any = {
+    "paths": True,
+    "checkpoints": True,
+    "corpus": {"train", "dev"},
+    "vocabulary": {"path"},
+    "model": {"source"},
+    "training": {"log_every", "dev_every", "dev_tokens", "device", "n_epochs", "max_batches"},
+}
+# The dev text is read in so many rows.
+_DEV_ROWS = 32
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Run:
+    """What the folder of a run holds, ready to train.
+
+    config: checked. folder: made if need be. resume: go on from the newest checkpoint.
+    report: called with each entry of the log.
+    RAISES: FileExistsError if there is a run already and `resume` is false; FileNotFoundError if there is none
+        and it is true; ValueError if settings, text or vocabulary are not those it began with.
+    """
+
+    def __init__(
+        self,
+        config: PretrainingConfig,
+        folder: Path,
+        *,
+        resume: bool = False,
+        report: Callable[[Dict[str, Any]], None] = lambda entry: None,
+    ):
+        training = config.training
+        self.config = config
+        self.folder = folder
+        self.device = torch.device(training.device)
+        self.processes = Processes.join(self.device)
+        if training.n_rows % self.processes.size:
+            raise ValueError(Errors.EL081.format(n_rows=training.n_rows, size=self.processes.size))
+        self.checkpoints = Checkpoints(folder / CHECKPOINT_FOLDER, keep=config.checkpoints.keep)
+        checkpoint = self._checkpoint(resume)
+        keep_freed_memory()
+        # Numbers too small to matter, and far slower than others.
+        torch.set_flush_denormal(True)
+        self.train = self._text("train", config.corpus.train)
+        self.dev = self._text("dev", config.corpus.dev) if config.corpus.dev else None
+        self.vocabulary = self._vocabulary()
+        self.options = Options.from_dict(config.model.options)
+        if checkpoint is not None:
+            self._check_unchanged(checkpoint)
+        torch.manual_seed(training.seed)
+        self.model = self._model().to(self.device)
+        order = Order(len(self.train), seed=training.seed, block=config.corpus.shuffle_block)
+        self.trainer = Trainer(
+            self.model,
+            Streams(self.train, order, n_rows=training.n_rows),
+            self.types(self.train),
+            config=config,
+            n_batches=self._n_batches(),
+            processes=self.processes,
+        )
+        if checkpoint is not None:
+            self.trainer.restore(checkpoint.tensors, batch=checkpoint.batch)
+        self.log = Log(
+            folder / LOG_NAME,
+            from_batch=self.trainer.batch,
+            n_batches=self.trainer.n_batches,
+            report=report,
+            active=self.processes.is_first,
+        )
+
+    def go(self) -> bool:
+        """Train to the end. SIGTERM and SIGINT end it after the batch under way.
+
+        RETURNS: whether the run is finished. A checkpoint of where it stopped is there in any case.
+        """
+        trainer, training, every = self.trainer, self.config.training, self.config.checkpoints
+        saved, saved_at = trainer.batch, time.monotonic()
+        with StopSignals() as signals:
+            while trainer.batch < trainer.n_batches:
+                late = time.monotonic() - saved_at >= 60 * every.every_minutes
+                trained = trainer.train_batch(tell=(signals.came, late))
+                stop, late = trained.told
+                self.log.add(trained)
+                last = stop or trainer.batch == trainer.n_batches
+                if trainer.batch % training.log_every == 0 or last:
+                    self._write_losses()
+                if trainer.batch % training.dev_every == 0 or trainer.batch == trainer.n_batches:
+                    self._write_dev()
+                if last or late or trainer.batch - saved >= every.every_batches:
+                    self.save()
+                    saved, saved_at = trainer.batch, time.monotonic()
+                    self.log.restart()
+                if stop:
+                    break
+        return trainer.batch >= trainer.n_batches
+
+    def save(self) -> None:
+        """Write a checkpoint. Every process must call it."""
+        tensors = self.trainer.tensors()
+        if self.processes.is_first:
+            self.checkpoints.write(self.trainer.batch, tensors, self._meta())
+        self.processes.wait()
+
+    def export(self) -> None:
+        """Write the model as it stands, with softmax and vocabulary, into the folder `model`: a source."""
+        if self.processes.is_first:
+            write_language_model(self.folder / MODEL_FOLDER, self.options, self.model, self.vocabulary)
+        self.processes.wait()
+
+    def types(self, corpus: Corpus) -> Types:
+        """What the model knows of a text's word types."""
+        texts = [*corpus.types, OPENING, CLOSING]
+        most = self.options.char_cnn.max_characters_per_token
+        ids = torch.from_numpy(character_ids(texts, max_characters=most).astype("int16"))
+        return Types(ids, torch.from_numpy(self.vocabulary.ids(texts)))
+
+    def perplexity(self) -> Perplexity:
+        """Of the first dev_tokens tokens of the dev text, by the full softmax, state carried on."""
+        assert self.dev is not None
+        n = int((self.dev.ends <= self.config.training.dev_tokens).sum()) or 1
+        types = self.types(self.dev)
+        return Perplexity.of(carried_likelihood(self.model, self.dev, types, n_rows=_DEV_ROWS, n_sentences=n))
+
+    def _write_losses(self) -> None:
+        training, batch = self.config.training, self.trainer.batch
+        self.log.write_training(
+            batch=batch,
+            epoch=self.trainer.streams.epoch,
+            learn_rate=learn_rate(self.config.optimizer, batch - 1, self.trainer.n_batches),
+            n_tokens=training.n_rows * training.n_steps,
+        )
+
+    def _write_dev(self) -> None:
+        # The other processes wait for the first one with their next batch.
+        if self.dev is not None and self.processes.is_first:
+            found = self.perplexity()
+            self.log.write_dev(
+                batch=self.trainer.batch,
+                epoch=self.trainer.streams.epoch,
+                forward=found.forward,
+                backward=found.backward,
+                average=found.average,
+            )
+            self.log.restart()
+
+    def _checkpoint(self, resume: bool) -> Optional[Checkpoint]:
+        if not resume:
+            if self.checkpoints.paths():
+                raise FileExistsError(Errors.EL078.format(path=self.folder))
+            return None
+        checkpoint = self.checkpoints.newest()
+        if checkpoint is None:
+            raise FileNotFoundError(Errors.EL079.format(path=self.folder))
+        return checkpoint
+
+    def _text(self, name: str, paths: Sequence[Path]) -> Corpus:
+        """The text as numbers, written when the run begins."""
+        folder = self.folder / "corpus" / name
+        wanted = _fingerprint(paths, self.config.corpus.pipeline)
+        if self.processes.is_first and fingerprint(folder) != wanted:
+            nlp = load_pipeline(self.config.corpus.pipeline)
+            write_corpus(folder, read_tokens(paths, nlp), fingerprint=wanted)
+        self.processes.wait()
+        return Corpus.open(folder)
+
+    def _vocabulary(self) -> Vocabulary:
+        path = self.folder / VOCAB_NAME
+        config = self.config.vocabulary
+        if self.processes.is_first:
+            if config.path is not None:
+                Vocabulary.read(config.path).write(path)
+            elif not path.is_file():
+                Vocabulary.from_counts(
+                    self.train.types,
+                    self.train.counts().tolist(),
+                    min_count=config.min_count,
+                    max_size=config.max_size,
+                ).write(path)
+        self.processes.wait()
+        return Vocabulary.read(path)
+
+    def _model(self) -> LanguageModel:
+        config, n_words = self.config, len(self.vocabulary)
+        width = self.options.lstm.projection_dim
+        bilm = BiLM(options=self.options)
+        initialise(bilm)
+        softmax: torch.nn.Module
+        if config.softmax.kind == "adaptive":
+            softmax = AdaptiveSoftmax(
+                n_words=n_words, width=width, cutoffs=config.softmax.cutoffs, div_value=config.softmax.div_value
+            )
+        else:
+            softmax = Softmax(n_words=n_words, width=width, sparse=config.softmax.kind == "sampled")
+        dtype = _DTYPES[config.training.precision]
+        return LanguageModel(bilm=bilm, softmax=softmax, dropout=config.training.dropout, dtype=dtype)
+
+    def _n_batches(self) -> int:
+        training = self.config.training
+        predictions = self.train.n_tokens + len(self.train)
+        n_batches = math.ceil(training.n_epochs * predictions / (training.n_rows * training.n_steps))
+        return n_batches if training.max_batches is None else min(n_batches, training.max_batches)
+
+    def _meta(self) -> Dict[str, Any]:
+        return {
+            "config": json.loads(self.config.model_dump_json(exclude=_FREE)),
+            "corpus": fingerprint(self.folder / "corpus" / "train"),
+            "vocabulary": hashlib.sha256("\n".join(self.vocabulary.words).encode("utf-8", "ignore")).hexdigest(),
+        }
+
+    def _check_unchanged(self, checkpoint: Checkpoint) -> None:
+        old, new = _flat(checkpoint.meta), _flat(self._meta())
+        changes: List[str] = [
+            f"  {name.removeprefix('config.')}: {old.get(name)} then, {new.get(name)} now"
+            for name in sorted(old.keys() | new.keys())
+            if old.get(name) != new.get(name)
+        ]
+        if changes:
+            raise ValueError(Errors.EL080.format(path=self.folder, changes="\n".join(changes)))
+
+
+def _flat(meta: Dict[str, Any], prefix: str = "") -> Dict[str, Any]:
+    flat: Dict[str, Any] = {}
+    for name, value in meta.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _fingerprint(paths: Sequence[Path], pipeline: str) -> str:
+    """What a text is made of: its files' content and the pipeline that splits it."""
+    digest = hashlib.sha256(pipeline.encode())
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Give a text file of the corpus."))
+        digest.update(sha256(path).encode())
+    return digest.hexdigest()

@@ -1,0 +1,36 @@
+"""SIGTERM and SIGINT as a wish to stop, not as an end."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Dict, Optional
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopSignals:
+    """While the block runs, the first signal only sets `came`; the second ends the process as usual.
+
+    Signals reach the main thread alone; elsewhere nothing is caught.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before: Dict[int, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._put_back()
+
+    def _note(self, number: int, frame: Optional[FrameType]) -> None:
+        self.came = True
+        self._put_back()
+
+    def _put_back(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

@@ -1,0 +1,84 @@
+"""Text files of a corpus, as a stream of texts or Docs."""
+
+import gzip
+import json
+import lzma
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Union
+
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from ..errors import Errors
+
+# How each file is opened, by its last ending.
+_OPENERS: Dict[str, Callable[[Path], Any]] = {
+    ".xz": lzma.LZMAFile,
+    ".gz": gzip.GzipFile,
+}
+KINDS = (".txt", ".jsonl", ".spacy", ".txt.gz", ".txt.xz", ".jsonl.gz", ".jsonl.xz")
+
+
+def check_text_file(path: Path) -> None:
+    """RAISES: FileNotFoundError if there is no such file; ValueError if its ending is none of `KINDS`."""
+    if not path.is_file():
+        raise FileNotFoundError(Errors.EL026.format(path=path, closest="Give a text file of the corpus."))
+    if not path.name.lower().endswith(KINDS):
+        raise ValueError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=", ".join(KINDS)))
+
+
+def read_texts(path: Path, vocab: Vocab) -> Iterator[Union[str, Doc]]:
+    """The texts of a file, in order, read as they are asked for.
+
+    .txt: a text a line, empty lines left out. .jsonl: {"text": ...} a line. Both also as .gz or .xz.
+    .spacy: the Docs of a DocBin, over `vocab`; these are tokenised already.
+    RAISES: as `check_text_file`; ValueError, once it is reached, for a line that cannot be read or a file that
+        is damaged.
+    """
+    check_text_file(path)
+    if path.suffix.lower() == ".spacy":
+        yield from _read_docs(path, vocab)
+    else:
+        jsonl = ".jsonl" in (suffix.lower() for suffix in path.suffixes)
+        for number, line in _lines(path):
+            if line.strip():
+                yield _text(path, number, line) if jsonl else line
+
+
+def _lines(path: Path) -> Iterator["tuple[int, str]"]:
+    """(number from 1, line without its end). Only a line feed ends a line."""
+    opener = _OPENERS.get(path.suffix.lower(), lambda path: path.open("rb"))
+    number = 0
+    try:
+        with opener(path) as file:
+            for number, line in enumerate(file, start=1):
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise _bad_line(path, number, f"not UTF-8 ({error.reason} at byte {error.start})") from error
+    except (lzma.LZMAError, gzip.BadGzipFile, EOFError) as error:
+        raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
+
+
+def _text(path: Path, number: int, line: str) -> str:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise _bad_line(path, number, f"not JSON ({error})") from error
+    text = record.get("text") if isinstance(record, dict) else None
+    if not isinstance(text, str):
+        raise _bad_line(path, number, 'no {"text": text}')
+    return text
+
+
+def _read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    import zlib
+
+    try:
+        docs = DocBin().from_disk(path)
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise ValueError(Errors.EL023.format(path=path, reason=f"no DocBin ({error})")) from error
+    yield from docs.get_docs(vocab)
+
+
+def _bad_line(path: Path, number: int, reason: str) -> ValueError:
+    return ValueError(Errors.EL061.format(path=path, line=number, reason=reason))

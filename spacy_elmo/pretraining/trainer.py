@@ -1,0 +1,140 @@
+"""Training, a batch at a time: everything that a batch changes is here, and can be taken up again."""
+
+from dataclasses import dataclass
+from typing import Dict, Mapping, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..bilm.build import take
+from ..bilm.lstm import LSTMState
+from .config import PretrainingConfig
+from .language_model import LanguageModel
+from .optimizer import Optimizer, learn_rate
+from .processes import Processes
+from .softmax import Softmax, draw_candidates
+from .streams import Batch, Streams
+
+
+@dataclass(frozen=True)
+class Types:
+    """What a model knows of a text's word types, the opening and the closing mark after them.
+
+    character_ids: (n_types + 2, max_characters), int16. words: (n_types + 2,), int64, places in the vocabulary.
+    """
+
+    character_ids: Tensor
+    words: Tensor
+
+    def of(self, batch: Batch, rows: slice, device: torch.device) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What a model reads of some rows of a batch.
+
+        RETURNS: character ids of the types that occur (n, max_characters); inputs (n_steps, 2, n_rows), places
+            among these; targets (2, n_steps * n_rows), and those of all rows, in one dimension.
+        """
+        numbers, places = np.unique(batch.inputs[:, :, rows], return_inverse=True)
+        targets = self.words[torch.from_numpy(batch.targets).long()]
+        return (
+            self.character_ids[torch.from_numpy(numbers).long()].long().to(device),
+            torch.from_numpy(places.reshape(batch.inputs[:, :, rows].shape)).to(device),
+            targets[:, :, rows].transpose(0, 1).flatten(1).to(device),
+            targets.flatten().to(device),
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What became of a batch. losses: (2,), mean negative log-likelihood a token, forward and backward.
+    norm: (), of all gradients before they were clipped. told: whether any process was told so, for each flag."""
+
+    losses: Tensor
+    norm: Tensor
+    told: Tuple[bool, ...]
+
+
+class Trainer:
+    """Trains a language model on endless rows of text.
+
+    types: of the training text. n_batches: length of the run, which the learning rate's schedule goes by.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        streams: Streams,
+        types: Types,
+        *,
+        config: PretrainingConfig,
+        n_batches: int,
+        processes: Processes,
+    ):
+        self.model = model
+        self.streams = streams
+        self.types = types
+        self.config = config
+        self.n_batches = n_batches
+        self.processes = processes
+        self.batch = 0
+        self.device = next(model.parameters()).device
+        parameters = dict(model.named_parameters())
+        sparse = [name for name in parameters if name == "softmax.weight" and _is_sparse(model)]
+        self.optimizer = Optimizer(parameters, config=config.optimizer, sparse=sparse)
+        self._rows = processes.rows(config.training.n_rows)
+        self.state = model.bilm.zero_state(self._rows.stop - self._rows.start)
+
+    def train_batch(self, *, tell: Sequence[bool] = ()) -> Trained:
+        """Train on the next batch. tell: flags for all processes, who learn of them with this batch."""
+        training = self.config.training
+        # Every number that is drawn depends on the seed and the batch alone, so that a run can go on anywhere.
+        seeds = np.random.SeedSequence([training.seed, self.batch, self.processes.rank]).generate_state(1)
+        torch.manual_seed(int(seeds[0]))
+        self.model.train()
+        batch = self.streams.take(training.n_steps)
+        ids, inputs, targets, all_targets = self.types.of(batch, self._rows, self.device)
+        hidden, self.state = self.model(ids, inputs, self.state)
+        losses = self._losses(hidden, targets, all_targets)
+        # As bilm-tf does: clip_norm and Adagrad's accumulator are meant for a loss of this size.
+        (losses.mean() * training.n_steps).backward()
+        told = torch.cat([losses.detach(), losses.new_tensor([float(flag) for flag in tell])])
+        self.processes.average([*self.optimizer.gradients(), told])
+        norm = self.optimizer.clip(self.config.optimizer.clip_norm)
+        self.optimizer.step(learn_rate(self.config.optimizer, self.batch, self.n_batches))
+        self.batch += 1
+        return Trained(told[:2], norm, tuple(bool(flag > 0) for flag in told[2:]))
+
+    def _losses(self, hidden: Tensor, targets: Tensor, all_targets: Tensor) -> Tensor:
+        softmax, dtype = self.model.softmax, self.model.dtype
+        if self.config.softmax.kind != "sampled" or not isinstance(softmax, Softmax):
+            losses: Tensor = softmax.loss(hidden, targets, dtype=dtype)  # type: ignore[operator]
+            return losses
+        rng = np.random.default_rng([self.config.training.seed, self.batch])
+        n_samples = min(self.config.softmax.n_samples, softmax.n_words - 1)
+        candidates = draw_candidates(softmax.n_words, n_samples, rng)
+        return softmax.sampled_loss(hidden, targets, candidates, dtype=dtype, all_targets=all_targets)
+
+    def tensors(self) -> Dict[str, Tensor]:
+        """Everything that training changes, by name, for `restore`. Every process must call it."""
+        found = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        found.update((f"optimizer.{name}", tensor) for name, tensor in self.optimizer.state().items())
+        found.update((f"streams.{name}", torch.from_numpy(array)) for name, array in self.streams.state().items())
+        for name, tensor in self.state._asdict().items():
+            found[f"state.{name}"] = self.processes.join_rows(tensor, dim=2)
+        return found
+
+    def restore(self, tensors: Mapping[str, Tensor], *, batch: int) -> None:
+        """Go on after a batch, from what `tensors` gave then; the number of processes may be another.
+
+        RAISES: KeyError or RuntimeError if the tensors are of another model.
+        """
+        rest = dict(tensors)
+        self.model.load_state_dict(take(rest, "model."))
+        self.optimizer.restore(take(rest, "optimizer."))
+        self.streams.restore({name: tensor.numpy() for name, tensor in take(rest, "streams.").items()})
+        state = LSTMState(**take(rest, "state."))
+        self.state = LSTMState(*(part[:, :, self._rows].to(self.device) for part in state))
+        self.batch = batch
+
+
+def _is_sparse(model: LanguageModel) -> bool:
+    return isinstance(model.softmax, Softmax) and model.softmax.sparse

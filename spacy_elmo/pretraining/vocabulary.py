@@ -1,0 +1,87 @@
+"""The words that a language model predicts."""
+
+from pathlib import Path
+from typing import Dict, Iterable, List, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bilm.characters import CLOSING, OPENING
+from ..errors import Errors
+from ..weights.atomic import atomic_write
+
+VOCAB_NAME = "vocab.txt"
+UNKNOWN = "<UNK>"
+# bilm-tf's vocab.txt begins with these, whatever their frequency.
+SPECIAL = (OPENING, CLOSING, UNKNOWN)
+
+
+class Vocabulary:
+    """Words, the most frequent first, with the two sentence marks and <UNK> among them.
+
+    Words that it lacks are read by their characters all the same, and predicted as <UNK>.
+    RAISES: ValueError if one of the three is missing, or a word occurs twice. where: for messages.
+    """
+
+    def __init__(self, words: Sequence[str], *, where: str = VOCAB_NAME):
+        self.words: List[str] = list(words)
+        self._ids: Dict[str, int] = {word: number for number, word in enumerate(self.words)}
+        missing = [word for word in SPECIAL if word not in self._ids]
+        if missing:
+            raise ValueError(Errors.EL072.format(path=where, missing=", ".join(missing)))
+        if len(self._ids) < len(self.words):
+            double = next(word for number, word in enumerate(self.words) if self._ids[word] != number)
+            raise ValueError(Errors.EL073.format(path=where, word=double, line=self.words.index(double) + 1))
+        self.unknown = self._ids[UNKNOWN]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._ids
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.words == other.words
+
+    def ids(self, tokens: Iterable[str]) -> NDArray[np.int64]:
+        """Number of each token, that of <UNK> for those that it lacks."""
+        return np.array([self._ids.get(token, self.unknown) for token in tokens], dtype=np.int64)
+
+    @classmethod
+    def from_counts(
+        cls,
+        types: Sequence[str],
+        counts: Sequence[int],
+        *,
+        min_count: int = 1,
+        max_size: Optional[int] = None,
+    ) -> "Vocabulary":
+        """The words that occur min_count times or more, no more than max_size with the three special ones.
+        Words that occur equally often keep their order in `types`."""
+        order = np.argsort(-np.asarray(counts), kind="stable")
+        # A word with a line feed in it cannot stand in a file with a word a line.
+        frequent = (types[k] for k in order if counts[k] >= min_count)
+        words = [word for word in frequent if word not in SPECIAL and "\n" not in word]
+        return cls([*SPECIAL, *words][:max_size])
+
+    @classmethod
+    def read(cls, path: Path) -> "Vocabulary":
+        """A vocab.txt as bilm-tf has it: a word a line, UTF-8.
+
+        RAISES: FileNotFoundError; ValueError if it is not UTF-8 or no vocabulary.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Make one with: spacy-elmo vocab"))
+        try:
+            # Only a line feed ends a line: words may hold the other separators that Unicode knows.
+            lines = path.read_bytes().decode("utf-8-sig").removesuffix("\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                Errors.EL061.format(path=path, line="?", reason=f"not UTF-8 ({error.reason})")
+            ) from error
+        return cls([line.rstrip("\r") for line in lines], where=str(path))
+
+    def write(self, path: Path) -> None:
+        """Write a vocab.txt."""
+        with atomic_write(path) as temporary:
+            temporary.write_bytes("".join(f"{word}\n" for word in self.words).encode("utf-8", "ignore"))
