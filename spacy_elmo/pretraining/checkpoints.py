@@ -43,7 +43,7 @@ class Checkpoints:
         return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
     def write(self, batch: int, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Path:
-        """Write a checkpoint, then remove those that are too old.
+        """Write a checkpoint, then remove those that are too old, and those after it, which were passed over.
 
         RAISES: OSError, with nothing lost, if it cannot be written.
         """
@@ -51,16 +51,21 @@ class Checkpoints:
         path = self.folder / f"batch-{batch:09d}.safetensors"
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         try:
+            for left in self.folder.glob(".batch-*.tmp"):
+                # Of a process that was killed while it wrote.
+                left.unlink(missing_ok=True)
             with atomic_write(path) as temporary:
                 safetensors.torch.save_file(contiguous, temporary, metadata={"meta": json.dumps(dict(meta))})
-                digest = sha256(temporary)
-            with atomic_write(_digest_path(path)) as temporary:
-                temporary.write_text(digest + "\n", "utf-8")
+                # The checksum is there first, so that every checkpoint has one.
+                with atomic_write(_digest_path(path)) as digest:
+                    digest.write_text(sha256(temporary) + "\n", "utf-8")
         except (OSError, safetensors.SafetensorError) as error:
             raise OSError(Errors.EL075.format(path=path, reason=error)) from error
-        for old in self.paths()[self.keep :]:
-            old.unlink(missing_ok=True)
-            _digest_path(old).unlink(missing_ok=True)
+        paths = self.paths()
+        place = paths.index(path)
+        for other in (*paths[:place], *paths[place + self.keep :]):
+            other.unlink(missing_ok=True)
+            _digest_path(other).unlink(missing_ok=True)
         return path
 
     def newest(self) -> Optional[Checkpoint]:

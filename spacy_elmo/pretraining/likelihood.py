@@ -64,6 +64,8 @@ def carried_likelihood(
     n_sentences: read no more than these.
     """
     total = len(corpus) if n_sentences is None else min(n_sentences, len(corpus))
+    if not total:
+        return []
     n_rows = min(n_rows, total)
     queues: List[List[int]] = [[] for _ in range(n_rows)]
     ends = [(0, row) for row in range(n_rows)]

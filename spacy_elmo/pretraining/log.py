@@ -2,10 +2,12 @@
 
 import json
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import torch
+from torch import Tensor
 
 from ..weights.atomic import atomic_write
 from .trainer import Trained
@@ -16,6 +18,7 @@ class Log:
 
     path: appended to; lines after `from_batch` are of a run that broke off, and are removed.
     n_batches: of the whole run. report: called with each entry. active: False writes and reports nothing.
+    pending: what `pending` gave when the run broke off.
     """
 
     def __init__(
@@ -26,11 +29,13 @@ class Log:
         n_batches: int,
         report: Callable[[Dict[str, Any]], None],
         active: bool = True,
+        pending: Optional[Tensor] = None,
     ):
         self._path = path
         self._n_batches = n_batches
         self._report = report
         self._active = active
+        self._pending = torch.empty(0, 3) if pending is None else pending
         self._batches: List[Trained] = []
         self._start = time.perf_counter()
         if active and path.is_file():
@@ -41,13 +46,29 @@ class Log:
     def add(self, trained: Trained) -> None:
         self._batches.append(trained)
 
+    def pending(self) -> Tensor:
+        """Losses of each direction and norm of every batch since the last means, (n, 3): with them, a run that
+        goes on has the means of one that never stopped."""
+        if not self._batches:
+            return self._pending
+        losses = torch.stack([trained.losses for trained in self._batches])
+        norms = torch.stack([trained.norm for trained in self._batches])
+        return torch.cat([self._pending, torch.cat([losses, norms.unsqueeze(1)], dim=1).cpu()])
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the block's time out of the speed."""
+        start = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - start
+
     def write_training(self, *, batch: int, epoch: float, learn_rate: float, n_tokens: int) -> None:
         """Means since the last call: loss and perplexity of each direction by the training's own softmax, the
         gradients' norm, and speed. n_tokens: of a batch, each read in both directions."""
-        if not self._batches:
+        pending = self.pending()
+        if not len(pending):
             return
-        forward, backward = torch.stack([trained.losses for trained in self._batches]).mean(dim=0).tolist()
-        norm = torch.stack([trained.norm for trained in self._batches]).mean().item()
+        forward, backward, norm = pending.mean(dim=0).tolist()
         seconds = max(time.perf_counter() - self._start, 1e-9)
         speed = len(self._batches) * n_tokens / seconds
         self._write({
@@ -55,7 +76,8 @@ class Log:
             "backward": backward, "loss": (forward + backward) / 2, "norm": norm, "learn_rate": learn_rate,
             "tokens_per_second": round(speed),
         })  # fmt: skip
-        self.restart()
+        self._pending, self._batches = torch.empty(0, 3), []
+        self._start = time.perf_counter()
 
     def write_dev(self, *, batch: int, epoch: float, forward: float, backward: float, average: float) -> None:
         """Perplexities of the held-out text, by the full softmax."""
@@ -63,11 +85,6 @@ class Log:
             "batch": batch, "epoch": round(epoch, 4), "dev_forward": forward, "dev_backward": backward,
             "dev_perplexity": average,
         })  # fmt: skip
-
-    def restart(self) -> None:
-        """Begin new means, and a new measurement of the speed."""
-        self._batches = []
-        self._start = time.perf_counter()
 
     def _write(self, entry: Dict[str, Any]) -> None:
         if self._active:

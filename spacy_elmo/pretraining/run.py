@@ -46,6 +46,8 @@ _FREE: Any = {
 }
 # The dev text is read in so many rows.
 _DEV_ROWS = 32
+# In a checkpoint, what the log has not written yet.
+_PENDING = "log.pending"
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -78,12 +80,16 @@ class Run:
         keep_freed_memory()
         # Numbers too small to matter, and far slower than others.
         torch.set_flush_denormal(True)
+        self._fingerprint = _fingerprint(config.corpus.train, config.corpus.pipeline)
+        if checkpoint is not None:
+            # Before anything in the folder is replaced: the run must be able to go on with the old settings.
+            self.vocabulary = Vocabulary.read(config.vocabulary.path or folder / VOCAB_NAME)
+            self._check_unchanged(checkpoint)
         self.train = self._text("train", config.corpus.train)
         self.dev = self._text("dev", config.corpus.dev) if config.corpus.dev else None
-        self.vocabulary = self._vocabulary()
+        if checkpoint is None:
+            self.vocabulary = self._new_vocabulary()
         self.options = Options.from_dict(config.model.options)
-        if checkpoint is not None:
-            self._check_unchanged(checkpoint)
         torch.manual_seed(training.seed)
         self.model = self._model().to(self.device)
         order = Order(len(self.train), seed=training.seed, block=config.corpus.shuffle_block)
@@ -103,6 +109,7 @@ class Run:
             n_batches=self.trainer.n_batches,
             report=report,
             active=self.processes.is_first,
+            pending=None if checkpoint is None else checkpoint.tensors.get(_PENDING),
         )
 
     def go(self) -> bool:
@@ -118,15 +125,15 @@ class Run:
                 trained = trainer.train_batch(tell=(signals.came, late))
                 stop, late = trained.told
                 self.log.add(trained)
-                last = stop or trainer.batch == trainer.n_batches
+                last = trainer.batch == trainer.n_batches
                 if trainer.batch % training.log_every == 0 or last:
                     self._write_losses()
-                if trainer.batch % training.dev_every == 0 or trainer.batch == trainer.n_batches:
-                    self._write_dev()
-                if last or late or trainer.batch - saved >= every.every_batches:
-                    self.save()
-                    saved, saved_at = trainer.batch, time.monotonic()
-                    self.log.restart()
+                with self.log.paused():
+                    if trainer.batch % training.dev_every == 0 or last:
+                        self._write_dev()
+                    if stop or last or late or trainer.batch - saved >= every.every_batches:
+                        self.save()
+                        saved, saved_at = trainer.batch, time.monotonic()
                 if stop:
                     break
         return trainer.batch >= trainer.n_batches
@@ -135,6 +142,7 @@ class Run:
         """Write a checkpoint. Every process must call it."""
         tensors = self.trainer.tensors()
         if self.processes.is_first:
+            tensors[_PENDING] = self.log.pending()
             self.checkpoints.write(self.trainer.batch, tensors, self._meta())
         self.processes.wait()
 
@@ -178,7 +186,6 @@ class Run:
                 backward=found.backward,
                 average=found.average,
             )
-            self.log.restart()
 
     def _checkpoint(self, resume: bool) -> Optional[Checkpoint]:
         if not resume:
@@ -193,20 +200,20 @@ class Run:
     def _text(self, name: str, paths: Sequence[Path]) -> Corpus:
         """The text as numbers, written when the run begins."""
         folder = self.folder / "corpus" / name
-        wanted = _fingerprint(paths, self.config.corpus.pipeline)
+        wanted = self._fingerprint if name == "train" else _fingerprint(paths, self.config.corpus.pipeline)
         if self.processes.is_first and fingerprint(folder) != wanted:
             nlp = load_pipeline(self.config.corpus.pipeline)
             write_corpus(folder, read_tokens(paths, nlp), fingerprint=wanted)
         self.processes.wait()
         return Corpus.open(folder)
 
-    def _vocabulary(self) -> Vocabulary:
+    def _new_vocabulary(self) -> Vocabulary:
         path = self.folder / VOCAB_NAME
         config = self.config.vocabulary
         if self.processes.is_first:
             if config.path is not None:
                 Vocabulary.read(config.path).write(path)
-            elif not path.is_file():
+            else:
                 Vocabulary.from_counts(
                     self.train.types,
                     self.train.counts().tolist(),
@@ -240,7 +247,7 @@ class Run:
     def _meta(self) -> Dict[str, Any]:
         return {
             "config": json.loads(self.config.model_dump_json(exclude=_FREE)),
-            "corpus": fingerprint(self.folder / "corpus" / "train"),
+            "corpus": self._fingerprint,
             "vocabulary": hashlib.sha256("\n".join(self.vocabulary.words).encode("utf-8", "ignore")).hexdigest(),
         }
 
