@@ -86,8 +86,11 @@ class Process:
         self.about: Dict[str, Any] = self._answer()
 
     def tokens_per_second(self, sentences: Sentences, batch_size: int, save: Optional[Path] = None) -> float:
+        return self.ask({"sentences": sentences, "batch_size": batch_size, "save": str(save) if save else None})
+
+    def ask(self, request: Dict[str, Any]) -> float:
+        """Tokens per second that the program took for a request."""
         assert self._process.stdin is not None
-        request = {"sentences": sentences, "batch_size": batch_size, "save": str(save) if save else None}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._answer()

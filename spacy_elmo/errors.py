@@ -93,10 +93,6 @@ class Errors(metaclass=_WithCodes):
         "Layer '{got}' does not exist: this model has {n_layers} LSTM layer(s), hence {allowed}. "
         "Choose one of these."
     )
-    EL032 = (
-        "initial_state = 'warm' needs a warm state that is stored with the weights, and '{source}' has none. "
-        "Use 'zero', or weights with a warm state."
-    )
     EL033 = (
         "Sentences are lists of token texts: sentence {index} is {got}. For text, tokenize first: "
         "elmo.embed([text.split()])."
@@ -180,6 +176,9 @@ class Errors(metaclass=_WithCodes):
     EL066 = "The output '{path}' is a file that this command reads. Choose another output file."
     EL067 = "The output '{path}' exists and is no regular file. Choose another output file."
 
+    EL068 = "The file '{path}' exists. Give --force to replace it, or another name."
+    EL069 = "'{path}' holds no losses yet. Draw it once the run has logged some."
+
     # Pre-training
     EL070 = (
         "'{got}' is no pipeline that can split text ({reason}). Give 'blank:' with a language code, such as "
@@ -217,9 +216,63 @@ class Errors(metaclass=_WithCodes):
         "The {n_rows} rows of a batch cannot be shared evenly by {size} processes. Change training.n_rows, or the "
         "number of processes."
     )
+    EL085 = (
+        "The published HDF5 layout holds float32 alone; got dtype '{got}'. Leave the dtype at float32, or choose "
+        "the format safetensors."
+    )
+    EL086 = (
+        "The array '{name}' holds {got:g}, but {dtype} goes no further than {most:g}. Write it as float32, if it "
+        "was to be float16; otherwise these weights are of no use: fetch or train them again."
+    )
+    EL087 = "The export would overwrite {what}. Give another folder, or take away what is there."
+    EL088 = (
+        "'{path}' has {got:,} words, but the softmax of '{source}' predicts {expected:,}. Put the vocab.txt there "
+        "that the model was trained with; or take the file away to continue with a new softmax."
+    )
+    EL089 = (
+        "'{path}' holds {found} that no pre-training run has written, and that would be replaced. Give another "
+        "output folder."
+    )
+
+    # Language models
+    EL090 = (
+        "'{path}' holds no softmax, without which a biLM predicts no words. Published HDF5 files never have one: "
+        "bilm-tf leaves it out when it dumps weights. Give the folder of a model that `spacy-elmo pretrain` has made."
+    )
+    EL091 = (
+        "'{path}' is missing: the {n_words:,} words that the softmax predicts, one a line. Put the vocab.txt there "
+        "that the model was trained with."
+    )
+    EL092 = (
+        "'{path}' has {got:,} words, but the softmax of '{source}' predicts {expected:,}. Put the vocab.txt there "
+        "that the model was trained with."
+    )
+    EL093 = (
+        "'{path}' holds an adaptive softmax that cannot be: {rows} rows in its head, clusters of {sizes}. The head "
+        "must have a row for each cluster and for at least one word. Write or fetch the weights again."
+    )
+    EL094 = (
+        "'{source}' gives probabilities that are not numbers. Its weights, or some of them, are not finite: fetch "
+        "them again, or train anew at a lower learning rate."
+    )
+
+    # Warm states
+    EL095 = (
+        "A warm state needs {least} sentences with tokens or more; got {got}. Give a longer text, or a higher "
+        "--sentences."
+    )
+    EL096 = (
+        "The output '{path}' {what}. Give a new folder or an empty one; or the source's own, if that holds "
+        "options.json and weights.safetensors."
+    )
 
 
 class Warnings(metaclass=_WithCodes):
+    WL005 = (
+        "The warm state of '{source}' cannot be kept in '{path}' ({reason}), and will be made again next time. "
+        "Point the environment variable {variable} to a folder that can be written, or store the state with the "
+        "weights: spacy-elmo warm"
+    )
     WL002 = "The checkpoint '{path}' is damaged ({reason}). Going back to the one before."
     WL001 = (
         "{path}: {count:,} of {total:,} weights are not finite (NaN or infinite), in {arrays}. Vectors made "

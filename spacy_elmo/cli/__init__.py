@@ -11,12 +11,17 @@ import typer
 from .. import __version__
 from ..weights.atomic import remove_unfinished
 from .embed import embed_cli
+from .export import export_cli
 from .info import info_cli
+from .init_pretrain import init_pretrain_cli
+from .plot import plot_cli
 from .pretrain import ALLOW_OVERRIDES, pretrain_cli
+from .vocab import vocab_cli
+from .warm import warm_cli
 
 app = typer.Typer(
     name="spacy-elmo",
-    help="ELMo for spaCy: embed text, look into models.",
+    help="ELMo for spaCy: embed text, look into models, train new ones.",
     no_args_is_help=True,
     add_completion=False,
     # Its panels would fold the messages, which are meant to be searched for and copied.
@@ -24,8 +29,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("embed")(embed_cli)
+app.command("export")(export_cli)
 app.command("info")(info_cli)
+app.command("init-pretrain")(init_pretrain_cli)
 app.command("pretrain", context_settings=ALLOW_OVERRIDES)(pretrain_cli)
+app.command("plot")(plot_cli)
+app.command("vocab")(vocab_cli)
+app.command("warm")(warm_cli)
 
 
 def _version(wanted: bool) -> None:

@@ -26,6 +26,8 @@ class TrainingLine:
         self._progress.stop()
 
     def __call__(self, entry: Dict[str, Any]) -> None:
+        if "start" in entry:
+            self._console.print(f"Starting from {entry['start']}", highlight=False, markup=False, soft_wrap=True)
         if "loss" in entry:
             facts = (
                 f"epoch {entry['epoch']:.2f}  loss {entry['loss']:.3f}  {entry['tokens_per_second']:,} tokens/s"

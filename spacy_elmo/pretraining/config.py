@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any, Dict, List, Literal, Mapping, Optional, Tuple
 
-from confection import ConfigValidationError
+from confection import Config, ConfigValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from spacy.util import load_config
 
 from ..bilm.options import Options
 from ..errors import Errors
@@ -147,7 +146,12 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> PretrainingConfig:
         hint = "Write one with: spacy-elmo init-pretrain"
         raise FileNotFoundError(Errors.EL026.format(path=path, closest=hint))
     try:
-        config = load_config(path, overrides=dict(overrides), interpolate=True)
+        config = Config().from_disk(path, interpolate=False)
+        # Sections that the file leaves to their defaults can be overridden as well.
+        for section in PretrainingConfig.model_fields:
+            config.setdefault(section, {})
+        config = Config().from_str(config.to_str(interpolate=False), overrides=dict(overrides))
     except ConfigValidationError as error:
-        raise ValueError(Errors.EL074.format(problems=f"  {path}: {error.desc}")) from error
+        problems = "\n".join(f"  {line}" for line in str(error).strip().splitlines() if line.strip())
+        raise ValueError(Errors.EL074.format(problems=problems)) from error
     return check_config(config)

@@ -1,7 +1,6 @@
 """A corpus as numbers on disk: written once from a stream of sentences, then memory-mapped."""
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Sequence
@@ -148,10 +147,3 @@ def write_corpus(
         temporary.write_text(json.dumps(meta, indent=2) + "\n", "utf-8")
     return Corpus.open(folder)
 
-
-def count_tokens(sentences: Iterable[Sequence[str]]) -> "Counter[str]":
-    """How often each token text occurs."""
-    counts: Counter[str] = Counter()
-    for sentence in sentences:
-        counts.update(sentence)
-    return counts

@@ -1,0 +1,62 @@
+"""A config to start from: every setting with its default."""
+
+from typing import Any, Dict, Optional
+
+from confection import Config
+
+from .config import CheckpointConfig, OptimizerConfig, SoftmaxConfig, TrainingConfig, VocabularyConfig
+
+_SKIP = {"use_skip_connections": True, "cell_clip": 3, "proj_clip": 3, "n_layers": 2}
+_CHARACTERS = {"activation": "relu", "n_characters": 261, "max_characters_per_token": 50, "embedding": {"dim": 16}}
+
+# Sizes to choose from. sm: the bundled en_sm. original: Peters et al. 2018, as published in options.json.
+SIZES: Dict[str, Dict[str, Any]] = {
+    "sm": {
+        "lstm": {"dim": 1024, "projection_dim": 128, **_SKIP},
+        "char_cnn": {
+            "filters": [[1, 32], [2, 32], [3, 64], [4, 128], [5, 128], [6, 128]],
+            "n_highway": 1,
+            **_CHARACTERS,
+        },
+    },
+    "original": {
+        "lstm": {"dim": 4096, "projection_dim": 512, **_SKIP},
+        "char_cnn": {
+            "filters": [[1, 32], [2, 32], [3, 64], [4, 128], [5, 256], [6, 512], [7, 1024]],
+            "n_highway": 2,
+            **_CHARACTERS,
+        },
+    },
+}
+
+
+def config_text(
+    *,
+    train: Optional[str] = None,
+    dev: Optional[str] = None,
+    pipeline: str = "blank:en",
+    size: str = "sm",
+    source: Optional[str] = None,
+) -> str:
+    """The text of a config.
+
+    train, dev: text files. pipeline: what splits them. size: one of `SIZES`, of a new model.
+    source: a model to continue from; then one pass over the text, as Peters et al. 2018 (supplement) adapt a
+        model to a domain.
+    """
+    model: Dict[str, Any] = {"source": source} if source else {"source": None, "options": SIZES[size]}
+    training = TrainingConfig().model_dump()
+    if source:
+        training["n_epochs"] = 1.0
+    return Config({
+        "paths": {"train": train, "dev": dev},
+        "corpus": {
+            "train": "${paths.train}", "dev": "${paths.dev}", "pipeline": pipeline, "shuffle_block": 65536,
+        },
+        "vocabulary": VocabularyConfig().model_dump(),
+        "model": model,
+        "softmax": SoftmaxConfig().model_dump(),
+        "optimizer": OptimizerConfig().model_dump(),
+        "training": training,
+        "checkpoints": CheckpointConfig().model_dump(),
+    }).to_str(interpolate=False)  # fmt: skip

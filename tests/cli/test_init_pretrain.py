@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from spacy_elmo.cli.init_pretrain import init_pretrain
+from spacy_elmo.pretraining.config import read_config
+from tests.cli.command import run
+
+
+def test_a_config_is_written_once(tmp_path: Path) -> None:
+    path = tmp_path / "config.cfg"
+    done = run("init-pretrain", path, "--train", "a.txt", "--lang", "de")
+    assert "spacy-elmo pretrain" in done.stderr
+    assert read_config(path, {}).corpus.pipeline == "blank:de"
+    before = path.read_text("utf-8")
+    refused = run("init-pretrain", path, "--train", "b.txt", code=1)
+    assert "EL068" in refused.stderr
+    assert path.read_text("utf-8") == before
+    run("init-pretrain", path, "--train", "b.txt", "--force", "--size", "original")
+    options = read_config(path, {}).model.options
+    assert options is not None
+    assert options["lstm"]["dim"] == 4096
+
+
+def test_unknown_size() -> None:
+    with pytest.raises(ValueError, match=r"EL030.*sm, original"):
+        init_pretrain(size="huge")
