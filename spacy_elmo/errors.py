@@ -233,6 +233,23 @@ class Errors(metaclass=_WithCodes):
         "'{path}' holds {found} that no pre-training run has written, and that would be replaced. Give another "
         "output folder."
     )
+    EL085 = (
+        "The published HDF5 layout holds float32 alone; got dtype '{got}'. Leave the dtype at float32, or choose "
+        "the format safetensors."
+    )
+    EL086 = (
+        "The array '{name}' holds {got:g}, but {dtype} goes no further than {most:g}. Write it as float32, if it "
+        "was to be float16; otherwise these weights are of no use: fetch or train them again."
+    )
+    EL087 = "The export would overwrite {what}. Give another folder, or take away what is there."
+    EL088 = (
+        "'{path}' has {got:,} words, but the softmax of '{source}' predicts {expected:,}. Put the vocab.txt there "
+        "that the model was trained with; or take the file away to continue with a new softmax."
+    )
+    EL089 = (
+        "'{path}' holds {found} that no pre-training run has written, and that would be replaced. Give another "
+        "output folder."
+    )
 
     # Language models
     EL090 = (

@@ -15,6 +15,8 @@ from ..errors import Errors, Warnings
 from ..weights.atomic import atomic_write
 from ..weights.digest import sha256
 
+# In a run's folder; by it one is told.
+CHECKPOINT_FOLDER = "checkpoints"
 _NAME = re.compile(r"batch-(\d{9,})\.safetensors")
 
 

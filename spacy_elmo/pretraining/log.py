@@ -43,6 +43,10 @@ class Log:
             with atomic_write(path) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
+    def write_start(self, text: str) -> None:
+        """What the run starts from."""
+        self._write({"batch": 0, "start": text})
+
     def add(self, trained: Trained) -> None:
         self._batches.append(trained)
 

@@ -9,31 +9,29 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import torch
 
-from ..bilm.bilm import BiLM
 from ..bilm.characters import CLOSING, OPENING, character_ids
-from ..bilm.options import Options
+from ..bilm.options import OPTIONS_NAME, Options
 from ..errors import Errors
+from ..weights.atomic import atomic_write
 from ..weights.digest import sha256
-from .checkpoints import Checkpoint, Checkpoints
+from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig
 from .corpus import Corpus, fingerprint, write_corpus
 from .export import write_language_model
-from .initialise import initialise
-from .language_model import LanguageModel
 from .likelihood import Perplexity, carried_likelihood
 from .log import Log
 from .memory import keep_freed_memory
 from .optimizer import learn_rate
 from .processes import Processes
 from .signals import StopSignals
-from .softmax import AdaptiveSoftmax, Softmax
+from .start import Start, new_model, take_over
 from .streams import Order, Streams
 from .tokens import load_pipeline, read_tokens
 from .trainer import Trainer, Types
 from .vocabulary import VOCAB_NAME, Vocabulary
 
-CHECKPOINT_FOLDER = "checkpoints"
 MODEL_FOLDER = "model"
+CORPUS_FOLDER = "corpus"
 LOG_NAME = "log.jsonl"
 # Settings that may change when a run goes on.
 _FREE: Any = {
@@ -48,7 +46,6 @@ _FREE: Any = {
 _DEV_ROWS = 32
 # In a checkpoint, what the log has not written yet.
 _PENDING = "log.pending"
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Run:
@@ -56,8 +53,8 @@ class Run:
 
     config: checked. folder: made if need be. resume: go on from the newest checkpoint.
     report: called with each entry of the log.
-    RAISES: FileExistsError if there is a run already and `resume` is false; FileNotFoundError if there is none
-        and it is true; ValueError if settings, text or vocabulary are not those it began with.
+    RAISES: FileExistsError if there is a run or a model already and `resume` is false; FileNotFoundError if there
+        is no run and it is true; ValueError if settings, text or vocabulary are not those it began with.
     """
 
     def __init__(
@@ -77,6 +74,8 @@ class Run:
             raise ValueError(Errors.EL081.format(n_rows=training.n_rows, size=self.processes.size))
         self.checkpoints = Checkpoints(folder / CHECKPOINT_FOLDER, keep=config.checkpoints.keep)
         checkpoint = self._checkpoint(resume)
+        start = self._start(resume)
+        self.options = start.options
         keep_freed_memory()
         # Numbers too small to matter, and far slower than others.
         torch.set_flush_denormal(True)
@@ -88,10 +87,12 @@ class Run:
         self.train = self._text("train", config.corpus.train)
         self.dev = self._text("dev", config.corpus.dev) if config.corpus.dev else None
         if checkpoint is None:
-            self.vocabulary = self._new_vocabulary()
-        self.options = Options.from_dict(config.model.options)
+            self.vocabulary = self._new_vocabulary(start)
+        self._write_options()
         torch.manual_seed(training.seed)
-        self.model = self._model().to(self.device)
+        model = new_model(self.options, config, n_words=len(self.vocabulary))
+        taken = "" if start.weights is None else take_over(model, start, self.vocabulary)
+        self.model = model.to(self.device)
         order = Order(len(self.train), seed=training.seed, block=config.corpus.shuffle_block)
         self.trainer = Trainer(
             self.model,
@@ -111,6 +112,8 @@ class Run:
             active=self.processes.is_first,
             pending=None if checkpoint is None else checkpoint.tensors.get(_PENDING),
         )
+        if taken:
+            self.log.write_start(taken)
 
     def go(self) -> bool:
         """Train to the end. SIGTERM and SIGINT end it after the batch under way.
@@ -197,9 +200,25 @@ class Run:
             raise FileNotFoundError(Errors.EL079.format(path=self.folder))
         return checkpoint
 
+    def _start(self, resume: bool) -> Start:
+        path = self.folder / OPTIONS_NAME
+        if resume:
+            # A checkpoint has all weights: the source is not needed any more.
+            from_source = self.config.model.source is not None and path.is_file()
+            return Start(Options.from_file(path)) if from_source else Start.of(self.config.model)
+        others = [name for name in (OPTIONS_NAME, VOCAB_NAME) if (self.folder / name).exists()]
+        if others and not (self.folder / CORPUS_FOLDER).is_dir():
+            raise FileExistsError(Errors.EL089.format(path=self.folder, found=" and ".join(others)))
+        return Start.of(self.config.model)
+
+    def _write_options(self) -> None:
+        if self.processes.is_first:
+            with atomic_write(self.folder / OPTIONS_NAME) as temporary:
+                temporary.write_text(self.options.to_json(), "utf-8")
+
     def _text(self, name: str, paths: Sequence[Path]) -> Corpus:
         """The text as numbers, written when the run begins."""
-        folder = self.folder / "corpus" / name
+        folder = self.folder / CORPUS_FOLDER / name
         wanted = self._fingerprint if name == "train" else _fingerprint(paths, self.config.corpus.pipeline)
         if self.processes.is_first and fingerprint(folder) != wanted:
             nlp = load_pipeline(self.config.corpus.pipeline)
@@ -207,12 +226,14 @@ class Run:
         self.processes.wait()
         return Corpus.open(folder)
 
-    def _new_vocabulary(self) -> Vocabulary:
+    def _new_vocabulary(self, start: Start) -> Vocabulary:
         path = self.folder / VOCAB_NAME
         config = self.config.vocabulary
         if self.processes.is_first:
             if config.path is not None:
                 Vocabulary.read(config.path).write(path)
+            elif start.vocabulary is not None:
+                start.vocabulary.write(path)
             else:
                 Vocabulary.from_counts(
                     self.train.types,
@@ -222,21 +243,6 @@ class Run:
                 ).write(path)
         self.processes.wait()
         return Vocabulary.read(path)
-
-    def _model(self) -> LanguageModel:
-        config, n_words = self.config, len(self.vocabulary)
-        width = self.options.lstm.projection_dim
-        bilm = BiLM(options=self.options)
-        initialise(bilm)
-        softmax: torch.nn.Module
-        if config.softmax.kind == "adaptive":
-            softmax = AdaptiveSoftmax(
-                n_words=n_words, width=width, cutoffs=config.softmax.cutoffs, div_value=config.softmax.div_value
-            )
-        else:
-            softmax = Softmax(n_words=n_words, width=width, sparse=config.softmax.kind == "sampled")
-        dtype = _DTYPES[config.training.precision]
-        return LanguageModel(bilm=bilm, softmax=softmax, dropout=config.training.dropout, dtype=dtype)
 
     def _n_batches(self) -> int:
         training = self.config.training

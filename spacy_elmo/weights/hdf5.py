@@ -68,7 +68,7 @@ def hdf5_shapes(options: Options) -> Dict[str, Shape]:
         shapes["CNN_proj/b_proj"] = (width,)
     for direction in (0, 1):
         for k in range(lstm.n_layers):
-            cell = _cell(direction, k)
+            cell = cell_name(direction, k)
             shapes[f"{cell}/W_0"] = (2 * width, 4 * cells)
             shapes[f"{cell}/B"] = (4 * cells,)
             if lstm.has_projection:
@@ -76,7 +76,8 @@ def hdf5_shapes(options: Options) -> Dict[str, Shape]:
     return shapes
 
 
-def _cell(direction: int, layer: int) -> str:
+def cell_name(direction: int, layer: int) -> str:
+    """Where the dump has an LSTM layer. direction: 0 for forward, 1 for backward."""
     return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
 
 
@@ -119,13 +120,13 @@ def _convert(arrays: Dict[str, NDArray[Any]], options: Options) -> Arrays:
         out["char_encoder.projection.bias"] = arrays.pop("CNN_proj/b_proj")
     for direction, stack in enumerate(("forward_stack", "backward_stack")):
         for k in range(lstm.n_layers):
-            cell, layer = _cell(direction, k), f"{stack}.layers.{k}"
-            kernel = _reorder_gates(arrays.pop(f"{cell}/W_0"))
+            cell, layer = cell_name(direction, k), f"{stack}.layers.{k}"
+            kernel = swap_gates(arrays.pop(f"{cell}/W_0"))
             out[f"{layer}.input_linear.weight"] = _turned(kernel[:width])
             out[f"{layer}.state_linear.weight"] = _turned(kernel[width:])
             bias = arrays.pop(f"{cell}/B")
             # At float16 the sum would lose digits of the bias.
-            bias = _reorder_gates(bias.astype(np.promote_types(bias.dtype, np.float32)))
+            bias = swap_gates(bias.astype(np.promote_types(bias.dtype, np.float32)))
             bias[cells : 2 * cells] += 1
             out[f"{layer}.input_linear.bias"] = bias
             if lstm.has_projection:
@@ -133,11 +134,12 @@ def _convert(arrays: Dict[str, NDArray[Any]], options: Options) -> Arrays:
     return out
 
 
-def _reorder_gates(array: NDArray[Any]) -> NDArray[Any]:
-    """Last axis from input, candidate, forget, output to input, forget, candidate, output; always a copy."""
+def swap_gates(array: NDArray[Any]) -> NDArray[Any]:
+    """Last axis from input, candidate, forget, output to input, forget, candidate, output, or back; always a
+    copy."""
     parts: List[NDArray[Any]] = np.split(array, 4, axis=-1)
-    i, g, f, o = parts
-    return np.concatenate([i, f, g, o], axis=-1)
+    first, second, third, last = parts
+    return np.concatenate([first, third, second, last], axis=-1)
 
 
 def _turned(matrix: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,142 @@
+"""`spacy-elmo export`: any readable model, or a pre-training run -> our folder, or the published HDF5 pair."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Dict, List, NamedTuple, Set
+
+import numpy as np
+import typer
+from typer import Argument, Option
+
+from ..bilm.options import OPTIONS_NAME
+from ..errors import Errors
+from ..pretraining.vocabulary import VOCAB_NAME
+from ..weights.arrays import SOFTMAX_PREFIX, encoder_shapes
+from ..weights.rounding import rounded
+from ..weights.sniff import sniff
+from ..weights.source import find_files
+
+if TYPE_CHECKING:
+    from ..weights.arrays import Weights
+
+# The weights file of each format.
+FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
+DTYPES = ("float32", "float16")
+
+SOURCE_HELP = (
+    "A folder, a weights file, or the folder of a pre-training run; or two: the options file, the weights file."
+)
+
+
+class Exported(NamedTuple):
+    """n_parameters: of the biLM. left_out: what the source has, and the export has not."""
+
+    n_parameters: int
+    left_out: List[str]
+
+
+def export_cli(
+    source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    folder: Annotated[Path, Argument(metavar="FOLDER", help="Where to write; made if need be.")],
+    format: Annotated[str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.")] = "safetensors",
+    dtype: Annotated[str, Option(help="float32; or float16, which takes half the room and rounds.")] = "float32",
+    no_softmax: Annotated[
+        bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
+    ] = False,
+) -> None:
+    """Write a model in another format, or the newest checkpoint of a pre-training run as a model.
+
+    safetensors keeps all that the source has. hdf5 is the published layout, and holds the biLM alone.
+    """
+    exported = export(
+        source[0] if len(source) == 1 else source, folder, format=format, dtype=dtype, softmax=not no_softmax
+    )
+    left_out = f" Left out: {', '.join(exported.left_out)}." if exported.left_out else ""
+    typer.echo(
+        f"Wrote {exported.n_parameters:,} parameters in {dtype} to {folder / FORMATS[format]}.{left_out}", err=True
+    )
+
+
+def export(
+    source: Any, folder: Path, *, format: str = "safetensors", dtype: str = "float32", softmax: bool = True
+) -> Exported:
+    """Write a model into a folder: options.json, the weights, and vocab.txt where there is one.
+
+    source: as for `spacy_elmo.load`, or the folder of a pre-training run. softmax: keep it, and vocab.txt.
+    RAISES: ValueError for a format or dtype that is not to be had, if the folder holds a model that no export of
+        this format has written, or if a number is beyond the dtype; else as `spacy_elmo.load`.
+    """
+    _check_choices(format, dtype)
+    _check_folder(folder, format, source)
+    from ..pretraining.export import read_model
+
+    weights, vocabulary = read_model(source)
+    arrays = {name: array for name, array in weights.arrays.items() if softmax or not _is_softmax(name)}
+    if format == "hdf5":
+        from ..weights.hdf5_writer import write_pair
+
+        arrays = {name: arrays[name] for name in encoder_shapes(weights.options)}
+        write_pair(folder, weights.options, arrays)
+    else:
+        from ..weights.folder import write_folder
+
+        arrays = {name: rounded(array, np.dtype(dtype), name=name) for name, array in arrays.items()}
+        write_folder(folder, weights.options, arrays)
+    if softmax and vocabulary is not None:
+        vocabulary.write(folder / VOCAB_NAME)
+    else:
+        # Of an earlier export.
+        (folder / VOCAB_NAME).unlink(missing_ok=True)
+    return Exported(weights.n_parameters, _left_out(weights, arrays))
+
+
+def _check_choices(format: str, dtype: str) -> None:
+    for what, got, allowed in (("format", format, tuple(FORMATS)), ("dtype", dtype, DTYPES)):
+        if got not in allowed:
+            raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
+    if format == "hdf5" and dtype != "float32":
+        raise ValueError(Errors.EL085.format(got=dtype))
+
+
+def _check_folder(folder: Path, format: str, source: Any) -> None:
+    """An export may replace an earlier one of its format, and nothing else."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(Errors.EL087.format(what=f"'{folder}', which is a file"))
+    found = _model_files(folder)
+    own = {OPTIONS_NAME, FORMATS[format]}
+    if found and not own <= found <= own | {VOCAB_NAME}:
+        what = f"the model in '{folder}' ({', '.join(sorted(found))})"
+        raise ValueError(Errors.EL087.format(what=what))
+    if found and _reads(source, folder / FORMATS[format]):
+        raise ValueError(Errors.EL087.format(what=f"its own source, '{folder}'"))
+
+
+def _model_files(folder: Path) -> Set[str]:
+    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    return {
+        path.name
+        for path in files
+        if path.name == VOCAB_NAME or path.name.endswith(OPTIONS_NAME) or sniff(path) in FORMATS
+    }
+
+
+def _reads(source: Any, path: Path) -> bool:
+    try:
+        return any(file.samefile(path) for file in find_files(source))
+    except (ValueError, OSError):
+        # No such source, or a run: reading it will tell.
+        return False
+
+
+def _is_softmax(name: str) -> bool:
+    return name.startswith(SOFTMAX_PREFIX)
+
+
+def _left_out(weights: "Weights", kept: Dict[str, Any]) -> List[str]:
+    parts = {"softmax": SOFTMAX_PREFIX, "scalar mix": "scalar_mix.", "warm state": "initial_state."}
+    return [
+        part
+        for part, prefix in parts.items()
+        if any(name.startswith(prefix) and name not in kept for name in weights.arrays)
+    ]
