@@ -12,6 +12,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from spacy_elmo.bilm.options import Options
+from spacy_elmo.weights.hdf5 import hdf5_shapes
+
 # Peters et al. 2018, as in the options file that AllenNLP published with the original model.
 OPTIONS: Dict[str, Any] = {
     "lstm": {
@@ -31,6 +34,12 @@ OPTIONS: Dict[str, Any] = {
         "max_characters_per_token": 50,
     },
 }
+
+# Deviation of each kind of weight.
+_SCALES = {
+    "char_embed": 1.0, "W_cnn": 0.2, "b_cnn": 0.1, "W_carry": 0.01, "W_transform": 0.01, "b_carry": 0.1,
+    "b_transform": 0.1, "W_proj": 0.02, "b_proj": 0.1, "W": 0.06, "B": 0.3, "W_P": 0.03,
+}  # fmt: skip
 
 
 def make_model(folder: Path) -> Path:
@@ -57,28 +66,12 @@ def lstm_flops() -> int:
 
 def _arrays() -> Dict[str, NDArray[np.float32]]:
     random = np.random.default_rng(20180615)
-
-    def normal(*shape: int, scale: float) -> NDArray[np.float32]:
-        array: NDArray[np.float32] = random.standard_normal(shape, dtype=np.float32) * np.float32(scale)
-        return array
-
-    lstm, cnn = OPTIONS["lstm"], OPTIONS["char_cnn"]
-    width, cells, n_chars = lstm["projection_dim"], lstm["dim"], cnn["embedding"]["dim"]
-    n_filters = sum(number for _, number in cnn["filters"])
-    arrays = {"char_embed": normal(261, n_chars, scale=1.0)}
-    for i, (span, number) in enumerate(cnn["filters"]):
-        arrays[f"CNN/W_cnn_{i}"] = normal(1, span, n_chars, number, scale=0.2)
-        arrays[f"CNN/b_cnn_{i}"] = normal(number, scale=0.1)
-    for k in range(cnn["n_highway"]):
-        for part in ("carry", "transform"):
-            arrays[f"CNN_high_{k}/W_{part}"] = normal(n_filters, n_filters, scale=0.01)
-            arrays[f"CNN_high_{k}/b_{part}"] = normal(n_filters, scale=0.1)
-    arrays["CNN_proj/W_proj"] = normal(n_filters, width, scale=0.02)
-    arrays["CNN_proj/b_proj"] = normal(width, scale=0.1)
-    for direction in (0, 1):
-        for k in range(lstm["n_layers"]):
-            cell = f"RNN_{direction}/RNN/MultiRNNCell/Cell{k}/LSTMCell"
-            arrays[f"{cell}/W_0"] = normal(2 * width, 4 * cells, scale=0.06)
-            arrays[f"{cell}/B"] = normal(4 * cells, scale=0.3)
-            arrays[f"{cell}/W_P_0"] = normal(cells, width, scale=0.03)
+    arrays: Dict[str, NDArray[np.float32]] = {}
+    for name, shape in hdf5_shapes(Options.from_dict(OPTIONS)).items():
+        arrays[name] = random.standard_normal(shape, dtype=np.float32) * np.float32(_scale(name))
     return arrays
+
+
+def _scale(name: str) -> float:
+    part = name.rpartition("/")[2].rstrip("_0123456789")
+    return _SCALES[name if name in _SCALES else part]

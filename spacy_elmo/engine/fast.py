@@ -1,4 +1,4 @@
-"""The fast engine: word types from a table, rows of sentences without marks, both directions side by side."""
+"""The fast engine: word types from a table, rows of sentences without marks, a schedule for both directions."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
