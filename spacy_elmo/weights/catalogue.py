@@ -1,9 +1,11 @@
 """The models that can be named, and where their authors publish them."""
 
+from pathlib import Path
 from typing import Dict, List, NamedTuple
 
 # Name of the model that comes with the package.
 BUNDLED = "en_sm"
+BUNDLED_FOLDER = Path(__file__).parent.parent / "data" / BUNDLED
 
 _ALLENNLP = "https://allennlp.s3.amazonaws.com/models/elmo"
 

@@ -59,6 +59,9 @@ def find_files(source: Source) -> Tuple[Path, Path]:
 
 
 def _find_one(source: str) -> Tuple[Path, Path]:
+    # The default comes first: it must not depend on the folder that a program runs in.
+    if source == catalogue.BUNDLED and catalogue.BUNDLED_FOLDER.is_dir():
+        return _files_of_folder(catalogue.BUNDLED_FOLDER)
     path = _expanded(Path(source))
     if path.is_dir():
         return _files_of_folder(path)

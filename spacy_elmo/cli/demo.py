@@ -1,0 +1,114 @@
+"""`spacy-elmo demo`: what a model makes of words in context, on sentences that come with the package."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, List, NamedTuple, Sequence
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from typer import Option
+
+from ..bilm.layers import lstm_layer
+
+if TYPE_CHECKING:
+    from ..elmo import Elmo
+
+SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
+# Words of the sentences with more than one meaning.
+WORDS = ("bank", "plant", "land", "bear", "second")
+N_NEIGHBOURS = 3
+# The speed is that of this many repetitions of the sentences.
+_REPEATS = 20
+
+
+class Place(NamedTuple):
+    """A token in its sentence."""
+
+    sentence: int
+    token: int
+
+
+class Neighbour(NamedTuple):
+    """A token that is like another in its context. similarity: cosine, at most 1."""
+
+    place: Place
+    similarity: float
+
+
+def demo_cli(
+    source: Annotated[str, Option("--source", "-s", help="The model.")] = "en_sm",
+    precision: Annotated[str, Option(help="fp32; bf16 or int8, faster and less exact.")] = "fp32",
+) -> None:
+    """Show a model at work: layers, nearest neighbours in context, speed."""
+    from ..elmo import load
+
+    start = time.perf_counter()
+    elmo = load(source, precision=precision)
+    seconds = time.perf_counter() - start
+    typer.echo(f"{source}: loaded in {seconds:.2f} s\n\n{shapes(elmo)}\n")
+    sentences = read_sentences()
+    for word in WORDS:
+        typer.echo(neighbours_text(elmo, sentences, word))
+    typer.echo(speed_text(elmo, sentences))
+
+
+def read_sentences() -> List[List[str]]:
+    """The tokenised sentences of the demonstration."""
+    return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]
+
+
+def neighbours(elmo: "Elmo", sentences: Sequence[Sequence[str]], place: Place, *, layer: str) -> List[Neighbour]:
+    """Every word of the other sentences, the most similar first.
+
+    place: of the token to compare with. layer: whose vectors are compared.
+    """
+    arrays = [getattr(output, layer) for output in elmo.embed(sentences, layers=[layer])]
+    wanted = _direction(arrays[place.sentence][place.token])
+    found = [
+        Neighbour(Place(s, t), float(_direction(vector) @ wanted))
+        for s, array in enumerate(arrays)
+        for t, vector in enumerate(array)
+        if s != place.sentence and sentences[s][t].isalpha()
+    ]
+    return sorted(found, key=lambda neighbour: -neighbour.similarity)
+
+
+def shapes(elmo: "Elmo") -> str:
+    """The layers of the first sentence, and how large they are."""
+    sentence = read_sentences()[0]
+    output = elmo.embed([sentence])[0]
+    lines = [f"'{' '.join(sentence)}' has {len(sentence)} tokens:"]
+    lines += [f"  {name:<15}{getattr(output, name).shape}" for name in elmo.layer_names]
+    return "\n".join(lines)
+
+
+def neighbours_text(elmo: "Elmo", sentences: Sequence[Sequence[str]], word: str) -> str:
+    """The nearest neighbours of each occurrence of a word."""
+    # The first LSTM layer: it knows the context, and has not yet turned to the next word.
+    layer = lstm_layer(1)
+    lines = []
+    for s, sentence in enumerate(sentences):
+        for t in (t for t, token in enumerate(sentence) if token == word):
+            lines.append(_marked(sentence, t))
+            for near in neighbours(elmo, sentences, Place(s, t), layer=layer)[:N_NEIGHBOURS]:
+                lines.append(f"   {near.similarity:.2f}  {_marked(sentences[near.place.sentence], near.place.token)}")
+    return "\n".join(lines) + "\n"
+
+
+def speed_text(elmo: "Elmo", sentences: Sequence[Sequence[str]]) -> str:
+    """Tokens a second on this machine."""
+    many = [*sentences] * _REPEATS
+    start = time.perf_counter()
+    elmo.embed(many)
+    seconds = time.perf_counter() - start
+    n_tokens = sum(map(len, many))
+    return f"{n_tokens:,} tokens in {seconds:.2f} s: {n_tokens / seconds:,.0f} tokens/s, all layers"
+
+
+def _direction(vector: NDArray[Any]) -> NDArray[Any]:
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+def _marked(sentence: Sequence[str], token: int) -> str:
+    return " ".join(f"[{text}]" if i == token else text for i, text in enumerate(sentence))
