@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spacy_elmo.cli.demo import WORDS, Place, neighbours, neighbours_text, read_sentences, shapes
+from spacy_elmo.elmo import Elmo
+from tests.cli.command import run
+
+
+def test_every_word_occurs_in_several_sentences() -> None:
+    sentences = read_sentences()
+    for word in WORDS:
+        assert sum(word in sentence for sentence in sentences) >= 2, word
+
+
+def test_neighbours_are_by_cosine_and_from_other_sentences(elmo: Elmo) -> None:
+    sentences = [["a", "bank", "."], ["the", "bank"], ["a", "river", "bank", "!"]]
+    found = neighbours(elmo, sentences, Place(0, 1), layer="lstm_outputs1")
+    vectors = {
+        Place(s, t): vector
+        for s, output in enumerate(elmo.embed(sentences))
+        for t, vector in enumerate(output.lstm_outputs1)
+    }
+    wanted = vectors.pop(Place(0, 1))
+    cosines = {
+        place: float(vector @ wanted / np.linalg.norm(vector) / np.linalg.norm(wanted))
+        for place, vector in vectors.items()
+        if place.sentence != 0 and sentences[place.sentence][place.token] != "!"
+    }
+    assert [near.place for near in found] == sorted(cosines, key=lambda place: -cosines[place])
+    assert [near.similarity for near in found] == pytest.approx(sorted(cosines.values(), reverse=True), abs=1e-6)
+
+
+def test_the_token_is_marked(elmo: Elmo) -> None:
+    text = neighbours_text(elmo, [["a", "bank"], ["the", "bank"]], "bank")
+    assert text.startswith("a [bank]\n")
+    assert "the [bank]" in text
+
+
+def test_shapes_of_all_layers(elmo: Elmo) -> None:
+    assert "word_emb       (13, 8)" in shapes(elmo)
+    assert "lstm_outputs2  (13, 16)" in shapes(elmo)
+
+
+def test_the_command(tiny: Path) -> None:
+    out = run("demo", "--source", tiny).stdout
+    assert "tokens/s, all layers" in out
+    assert out.count("[bank]") >= 4
