@@ -19,7 +19,8 @@ from .engine.batching import windows
 from .engine.choose import PRECISIONS, check_precision, make_engine
 from .engine.threads import after_fork
 from .errors import Errors
-from .weights.arrays import Arrays, Weights
+from .warm import shipped_state
+from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights
 from .weights.aside import set_aside
 from .weights.source import Source, read_weights
 
@@ -33,7 +34,8 @@ class Settings:
 
     precision: "fp32"; "bf16" or "int8", which are faster and less exact in the LSTMs, on processors that can;
         or "fp64" to check with. Arrays come out in float32, with "fp64" in float64.
-    initial_state: "zero", "warm" or "carry".
+    initial_state: "zero"; "warm", the state that is stored with the weights or, where there is none, is made from
+        the package's sentences once and kept in the user's cache; or "carry".
     max_batch_tokens: tokens, with two marks a sentence, that run through the LSTMs together; memory grows with
         it. A sentence is never cut: one that is longer runs by itself.
     RAISES: ValueError for a value that is not allowed.
@@ -92,7 +94,8 @@ class Elmo:
     """A biLM with its scalar mix, ready to embed sentences.
 
     options: sizes and clips of the biLM. engine: runs it. mix: the scalar mix.
-    warm_state: the constant state that the model was stored with, hidden (2, L, P) and cell (2, L, C), or None.
+    warm_state: the constant state that the model was stored with, or that was made for it, hidden (2, L, P) and
+        cell (2, L, C), or None.
     originals: the weights as they were read, where the engine keeps them rounded; None: it keeps every bit.
     settings: see `Settings`. source: the file it came from, for messages.
     """
@@ -122,13 +125,15 @@ class Elmo:
         """A model over weights that have been read. They are used up: `weights.arrays` is empty afterwards, so
         that the weights are not held twice.
 
-        RAISES: ValueError if initial_state is "warm" and there is no warm state, or if the processor cannot
-            compute in this precision.
+        RAISES: ValueError if the processor cannot compute in this precision.
         """
         after_fork()
-        if settings.initial_state == "warm" and not weights.has_warm_state:
-            raise ValueError(Errors.EL032.format(source=weights.source))
         check_precision(settings.precision, device)
+        # Words are not predicted here.
+        for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
+            del weights.arrays[name]
+        if settings.initial_state == "warm" and not weights.has_warm_state:
+            weights.arrays.update(shipped_state(weights))
         precision = PRECISIONS[settings.precision]
         originals = None if precision.exact else set_aside(weights.arrays)
         parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)

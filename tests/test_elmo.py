@@ -261,11 +261,6 @@ def test_warm(warm: Path, tiny_options: Dict[str, Any], tiny: Path, sentences: L
     assert worst([output.stack() for output in zero], got) > 0.01
 
 
-def test_warm_is_refused_without_a_state(tiny: Path) -> None:
-    with pytest.raises(ValueError, match=r"EL032.*needs a warm state.*weights.hdf5' has none"):
-        spacy_elmo.load(tiny, initial_state="warm")
-
-
 # Settings and wrong input
 
 

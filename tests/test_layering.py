@@ -9,10 +9,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spacy_elmo"
 
 # Each room may import from itself and from the rooms below it.
-ROOMS = ["cli", "pipeline", "models", "pretraining", "elmo", "engine", "weights", "bilm", "errors"]
+ROOMS = ["cli", "pipeline", "models", "pretraining", "elmo", "warm", "engine", "weights", "bilm", "errors"]
 # Which room may import which framework.
 FRAMEWORKS = {
-    "torch": {"pretraining", "models", "elmo", "engine", "bilm"},
+    "torch": {"pretraining", "models", "elmo", "warm", "engine", "bilm"},
     "spacy": {"cli", "pretraining", "pipeline", "models"},
     "thinc": {"pipeline", "models"},
     "typer": {"cli"},

@@ -61,11 +61,20 @@ def named_arrays(parts: Parts) -> Dict[str, NDArray[np.floating]]:
     """The inverse of `build_parts`: contiguous arrays on the CPU, sharing memory where they can."""
     tensors = dict(parts.bilm)
     tensors.update((MIX_PREFIX + name, tensor) for name, tensor in parts.mix.state_dict().items())
-    if parts.warm_state is not None:
-        tensors.update((STATE_PREFIX + name, tensor) for name, tensor in parts.warm_state._asdict().items())
-    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+    arrays = {name: _array(tensor) for name, tensor in tensors.items()}
+    return arrays if parts.warm_state is None else {**arrays, **state_arrays(parts.warm_state)}
+
+
+def state_arrays(state: LSTMState) -> Dict[str, NDArray[np.floating]]:
+    """A warm state by the names of `weights.arrays.warm_state_shapes`; hidden (2, L, P), cell (2, L, C)."""
+    return {STATE_PREFIX + name: _array(tensor) for name, tensor in state._asdict().items()}
 
 
 def take(tensors: Dict[str, torch.Tensor], prefix: str) -> Dict[str, torch.Tensor]:
     """Take out the tensors whose names begin so, under the rest of their names."""
     return {name[len(prefix) :]: tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.floating]:
+    array: NDArray[np.floating] = tensor.detach().cpu().contiguous().numpy()
+    return array

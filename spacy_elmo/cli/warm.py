@@ -1,0 +1,100 @@
+"""`spacy-elmo warm`: a model and a text -> our folder, with the state that sentences then can start from."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Iterator, List, NamedTuple, Optional
+
+from rich.console import Console
+from typer import Argument, Option
+
+from ..bilm.options import OPTIONS_NAME
+from ..errors import Errors
+from ..weights.atomic import atomic_write
+from ..weights.source import find_files, read_weights
+from .embed import LANG_HELP
+from .info import SOURCE_HELP
+from .inputs import read_sentences
+
+# The mean is steady long before that.
+MOST_SENTENCES = 2000
+
+TEXT_HELP = "Sentences: a .txt, .jsonl, .conllu or .spacy file."
+OUTPUT_HELP = "The folder to write: a new or empty one, or the source's own."
+
+
+class Summary(NamedTuple):
+    """What the state was made from."""
+
+    n_sentences: int
+    n_tokens: int
+
+
+def warm_cli(
+    source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    text: Annotated[Path, Argument(metavar="TEXT", help=TEXT_HELP)],
+    output: Annotated[Path, Option("--output", "-o", metavar="FOLDER", help=OUTPUT_HELP)],
+    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
+    sentences: Annotated[int, Option(min=1, help="Read no more sentences than these.")] = MOST_SENTENCES,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
+) -> None:
+    """Store a warm state with a model.
+
+    It is the mean of what the LSTMs hold after the sentences of the text, read on and on. With the initial state
+    "warm", every sentence starts from it.
+    """
+    summary = warm(source[0] if len(source) == 1 else source, text, output, lang=lang, most_sentences=sentences)
+    Console(stderr=True, quiet=quiet).print(
+        f"Wrote {output}, with a warm state from {summary.n_sentences:,} sentences, {summary.n_tokens:,} tokens",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def warm(
+    source: Any, text: Path, output: Path, *, lang: Optional[str] = None, most_sentences: int = MOST_SENTENCES
+) -> Summary:
+    """Write our folder: options.json, weights.safetensors with all arrays of the source and a warm state, and
+    vocab.txt where the source has one.
+
+    text: see `read_sentences`; sentences without tokens do not count.
+    RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do.
+    """
+    from ..pretraining.vocabulary import VOCAB_NAME
+    from ..warm import make_state
+    from ..weights.folder import write_folder
+
+    options_path, weights_path = find_files(source)
+    _check_output(output, options_path, weights_path)
+    sizes: List[int] = []
+
+    def tokens() -> Iterator[List[str]]:
+        read = (sentence.visible for sentence in read_sentences(text, lang=lang))
+        for sentence in islice(filter(None, read), most_sentences):
+            sizes.append(len(sentence))
+            yield sentence
+
+    weights = read_weights(source)
+    arrays = {**weights.arrays, **make_state(weights, tokens())}
+    write_folder(output, weights.options, arrays)
+    vocabulary = weights_path.with_name(VOCAB_NAME)
+    if vocabulary.is_file() and not output.samefile(vocabulary.parent):
+        with atomic_write(output / VOCAB_NAME) as temporary:
+            temporary.write_bytes(vocabulary.read_bytes())
+    return Summary(len(sizes), sum(sizes))
+
+
+def _check_output(output: Path, options_path: Path, weights_path: Path) -> None:
+    from ..weights.folder import WEIGHTS_NAME
+
+    if not output.exists():
+        return
+    what = None
+    if not output.is_dir():
+        what = "is no folder"
+    elif not output.samefile(weights_path.parent):
+        what = "is a folder with other files" if any(output.iterdir()) else None
+    elif weights_path.name != WEIGHTS_NAME or options_path != weights_path.with_name(OPTIONS_NAME):
+        what = f"holds the source in files of other names ({options_path.name}, {weights_path.name})"
+    if what is not None:
+        raise ValueError(Errors.EL096.format(path=output, what=what))

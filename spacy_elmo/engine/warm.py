@@ -1,0 +1,58 @@
+"""A warm state: what the LSTMs hold after a sentence of running text, on average."""
+
+from typing import Iterable
+
+import torch
+
+from ..bilm.lstm import LSTMState
+from ..bilm.options import LSTMOptions
+from ..errors import Errors
+from .base import N_MARKS, Engine, Sentence
+from .batching import windows
+
+# Rows that read side by side, each of them on and on from its own state.
+N_ROWS = 32
+# Sentences of each row that do not count: it began from zeros, and has not forgotten that yet.
+BURN_IN = 4
+# Tokens that run together, whatever the model's own setting: batches, and with them the rounding, stay the same.
+BATCH_TOKENS = 8192
+
+LEAST_SENTENCES = N_ROWS * (BURN_IN + 1)
+# All of this that the numbers depend on.
+RECIPE = f"rows {N_ROWS}, burn-in {BURN_IN}, tokens {BATCH_TOKENS}"
+
+
+@torch.inference_mode()
+def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LSTMOptions) -> LSTMState:
+    """Read sentences with carried state, and take the mean of all states after a sentence's closing mark, but for
+    the first sentences of each row.
+
+    engine: on the CPU, in float32. sentences: token texts, read batch by batch; those without tokens are left out.
+    RETURNS: hidden (2, L, P) and cell (2, L, C), float32, forward first.
+    RAISES: ValueError if there are fewer than LEAST_SENTENCES.
+    """
+    shape = (2, lstm.n_layers, N_ROWS)
+    state = LSTMState(torch.zeros(*shape, lstm.projection_dim), torch.zeros(*shape, lstm.dim))
+    sums = LSTMState(*(part.new_zeros(2, lstm.n_layers, part.size(-1), dtype=torch.float64) for part in state))
+    n_read = 0
+    filled = (sentence for sentence in sentences if sentence)
+    for number, batch in enumerate(windows(filled, size=lambda _: 1, budget=N_ROWS)):
+        _read_on(engine, batch, state)
+        n_read += len(batch)
+        if number >= BURN_IN:
+            for total, part in zip(sums, state):
+                total += part[:, :, : len(batch)].sum(dim=2, dtype=torch.float64)
+    if n_read < LEAST_SENTENCES:
+        raise ValueError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES))
+    return LSTMState(*((total / (n_read - N_ROWS * BURN_IN)).float() for total in sums))
+
+
+def _read_on(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
+    """Bring the first rows of the state on by a sentence each, in place."""
+    n_layers, start = state.hidden.size(1), 0
+    for window in windows(batch, size=lambda sentence: len(sentence) + N_MARKS, budget=BATCH_TOKENS):
+        rows = torch.arange(start, start + len(window))
+        final = engine.run(window, n_layers=n_layers, state=state.rows(rows)).state
+        for part, new in zip(state, final or ()):
+            part.index_copy_(2, rows, new)
+        start += len(window)

@@ -1,0 +1,163 @@
+"""A warm state for models that are stored without one."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, List
+
+import numpy as np
+import pytest
+import spacy
+
+import spacy_elmo
+from spacy_elmo import warm
+from spacy_elmo.engine import features
+from spacy_elmo.engine.warm import LEAST_SENTENCES
+from spacy_elmo.weights.arrays import Arrays
+from spacy_elmo.weights.folder import write_folder
+from spacy_elmo.weights.source import read_weights
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with nothing in it."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "warm_states"
+
+
+@pytest.fixture(scope="module")
+def real(tiny: Path) -> Arrays:
+    return warm.shipped_state(read_weights(tiny))
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, real: Arrays) -> List[Arrays]:
+    """The states that have been made; quickly, hence wrong ones."""
+    states: List[Arrays] = []
+
+    def make_state(weights: Any, sentences: Any) -> Arrays:
+        states.append({name: array + len(states) + 1 for name, array in real.items()})
+        return states[-1]
+
+    monkeypatch.setattr(warm, "make_state", make_state)
+    return states
+
+
+def state_of(elmo: spacy_elmo.Elmo) -> Arrays:
+    return {name: array for name, array in elmo.named_arrays().items() if name.startswith("initial_state.")}
+
+
+def same(one: Arrays, other: Arrays) -> bool:
+    return list(one) == list(other) and all((one[name] == other[name]).all() for name in one)
+
+
+def test_the_sentences() -> None:
+    sentences = warm.shipped_sentences()
+    assert LEAST_SENTENCES < 300 <= len(sentences) <= 500
+    assert len({" ".join(sentence) for sentence in sentences}) == len(sentences)
+    assert all(8 <= len(sentence) <= 50 for sentence in sentences)
+    # Tokens are spaCy's.
+    tokenizer = spacy.blank("en").tokenizer
+    tokens = [token for sentence in sentences for token in sentence]
+    assert sum(len(tokenizer(token)) == 1 for token in tokens) > 0.999 * len(tokens)
+
+
+def test_the_state_of_the_sentences(tiny: Path) -> None:
+    """What `load` takes is what the sentences make, with whatever settings, and vectors start from it."""
+    expected = warm.make_state(read_weights(tiny), warm.shipped_sentences())
+    for settings in ({}, {"max_batch_tokens": 10}, {"precision": "fp64"}):
+        elmo = spacy_elmo.load(tiny, initial_state="warm", **settings)
+        assert same(state_of(elmo), expected), settings
+    zero, hot = (spacy_elmo.load(tiny, initial_state=name).embed([["I"]])[0].elmo for name in ("zero", "warm"))
+    assert np.abs(zero - hot).max() > 0.01
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_rounded_models_have_the_same_state(tiny: Path, tmp_path: Path, precision: str) -> None:
+    if not (features.has_bf16() if precision == "bf16" else features.has_int8()):
+        pytest.skip(f"this processor, or this torch, does not multiply in {precision}")
+    expected = state_of(spacy_elmo.load(tiny, initial_state="warm"))
+    rounded = spacy_elmo.load(tiny, initial_state="warm", precision=precision)
+    assert same(state_of(rounded), expected)
+    rounded.save(tmp_path / "saved")
+    assert same(state_of(spacy_elmo.load(tmp_path / "saved")), expected)
+
+
+def test_made_once(own_cache: Path, made: List[Arrays], tiny: Path) -> None:
+    first, second = (state_of(spacy_elmo.load(tiny, initial_state="warm")) for _ in range(2))
+    assert same(first, second)
+    assert same(first, made[0])
+    assert len(made) == len(list(own_cache.iterdir())) == 1
+
+
+def test_nothing_is_made_without_need(own_cache: Path, made: List[Arrays], tiny: Path, tmp_path: Path) -> None:
+    spacy_elmo.load(tiny)
+    spacy_elmo.load(tiny, initial_state="carry")
+    elmo = spacy_elmo.load(tiny, initial_state="warm")
+    elmo.save(tmp_path / "saved")
+    [file] = own_cache.iterdir()
+    file.unlink()
+    saved = spacy_elmo.load(tmp_path / "saved", initial_state="warm")
+    assert same(state_of(saved), state_of(elmo))
+    assert len(made) == 1
+    assert list(own_cache.iterdir()) == []
+
+
+def test_a_damaged_file_is_made_again(own_cache: Path, made: List[Arrays], tiny: Path) -> None:
+    spacy_elmo.load(tiny, initial_state="warm")
+    [file] = own_cache.iterdir()
+    file.write_bytes(file.read_bytes()[:-30])
+    for _ in range(2):
+        assert same(state_of(spacy_elmo.load(tiny, initial_state="warm")), made[-1])
+    assert len(made) == 2
+    assert list(own_cache.iterdir()) == [file]
+
+
+def test_other_weights_have_their_own(
+    own_cache: Path, made: List[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = read_weights(tiny)
+    weights.arrays["char_encoder.projection.bias"][0] += 1e-3
+    write_folder(tmp_path / "other", weights.options, weights.arrays)
+    for number, source in enumerate([tiny, tmp_path / "other"], start=1):
+        spacy_elmo.load(source, initial_state="warm")
+        assert len(list(own_cache.iterdir())) == number
+    monkeypatch.setattr(warm, "SENTENCES", tmp_path / "text.txt")
+    (tmp_path / "text.txt").write_text("other sentences\n")
+    spacy_elmo.load(tiny, initial_state="warm")
+    assert len(list(own_cache.iterdir())) == len(made) == 3
+
+
+def test_a_cache_that_cannot_be_written(
+    made: List[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "file"))
+    for number in (1, 2):
+        with pytest.warns(UserWarning, match=r"WL005.*weights.hdf5' cannot be kept in .*file") as caught:
+            elmo = spacy_elmo.load(tiny, initial_state="warm")
+        assert len(caught) == 1
+        assert same(state_of(elmo), made[-1])
+        assert len(made) == number
+
+
+def test_two_at_once(
+    own_cache: Path, real: Arrays, tiny: Path, monkeypatch: pytest.MonkeyPatch, made: List[Arrays]
+) -> None:
+    """Both find nothing, both make a state, both write it: one complete file is there, before and after."""
+    barrier = threading.Barrier(2, timeout=60)
+    make_state = warm.make_state
+
+    def make_together(weights: Any, sentences: Any) -> Arrays:
+        barrier.wait()
+        make_state(weights, sentences)
+        barrier.wait()
+        return real
+
+    monkeypatch.setattr(warm, "make_state", make_together)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: warm.shipped_state(read_weights(tiny)), range(2)))
+    assert len(made) == 2
+    assert same(both[0], both[1])
+    assert same(warm.shipped_state(read_weights(tiny)), real)
+    assert [path.suffix for path in own_cache.iterdir()] == [".npz"]
