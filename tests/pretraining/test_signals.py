@@ -1,0 +1,111 @@
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any, Iterator, List, Optional
+
+import pytest
+
+from spacy_elmo.pretraining.signals import StopSignals
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+class CameError(Exception):
+    pass
+
+
+@pytest.fixture
+def before() -> Iterator[List[int]]:
+    """Handlers of our own, as those that were there before; gives the signals that came to them."""
+    came: List[int] = []
+
+    def handle(number: int, frame: Optional[FrameType]) -> None:
+        came.append(number)
+        raise CameError
+
+    old = {number: signal.signal(number, handle) for number in SIGNALS}
+    yield came
+    for number, handler in old.items():
+        signal.signal(number, handler)
+
+
+def handlers() -> List[Any]:
+    return [signal.getsignal(number) for number in SIGNALS]
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+@pytest.mark.parametrize("second", SIGNALS)
+def test_the_first_is_noted_the_second_counts(before: List[int], first: int, second: int) -> None:
+    old = handlers()
+    with StopSignals() as signals:
+        assert not signals.came
+        assert set(handlers()).isdisjoint(old)
+        send(first)
+        assert signals.came
+        assert before == []
+        assert handlers() == old
+        with pytest.raises(CameError):
+            send(second)
+    assert before == [second]
+    assert handlers() == old
+
+
+def test_handlers_are_put_back(before: List[int]) -> None:
+    old = handlers()
+    with StopSignals() as signals:
+        pass
+    assert not signals.came
+    assert handlers() == old
+    with pytest.raises(ValueError, match="wrong"), StopSignals():
+        raise ValueError("wrong")
+    assert handlers() == old
+    with pytest.raises(CameError):
+        send(signal.SIGTERM)
+    assert before == [signal.SIGTERM]
+
+
+def test_default_and_ignored_signals() -> None:
+    old = handlers()
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with StopSignals() as signals:
+            send(signal.SIGINT)
+            assert signals.came
+        assert handlers() == [signal.SIG_DFL, signal.SIG_IGN]
+    finally:
+        for number, handler in zip(SIGNALS, old):
+            signal.signal(number, handler)
+
+
+def test_again(before: List[int]) -> None:
+    old = handlers()
+    for _ in range(2):
+        with StopSignals() as signals:
+            send(signal.SIGTERM)
+            assert signals.came
+        assert handlers() == old
+    assert before == []
+
+
+def test_another_thread(before: List[int]) -> None:
+    """Python calls handlers in the main thread only, and refuses to set them elsewhere."""
+    old = handlers()
+    seen: List[Any] = []
+
+    def work() -> None:
+        with StopSignals() as signals:
+            seen.append(signals.came)
+            seen.append(handlers() == old)
+        seen.append(signals.came)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False, True, False]
+    assert handlers() == old
