@@ -1,7 +1,7 @@
 """`spacy-elmo export`: any readable model, or a pre-training run -> our folder, or the published HDF5 pair."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, List, NamedTuple, Set
+from typing import Annotated, Any, Dict, List, NamedTuple, Set
 
 import numpy as np
 import typer
@@ -10,13 +10,10 @@ from typer import Argument, Option
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..pretraining.vocabulary import VOCAB_NAME
-from ..weights.arrays import SOFTMAX_PREFIX, encoder_shapes
+from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from ..weights.rounding import rounded
 from ..weights.sniff import sniff
 from ..weights.source import find_files
-
-if TYPE_CHECKING:
-    from ..weights.arrays import Weights
 
 # The weights file of each format.
 FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
@@ -133,7 +130,7 @@ def _is_softmax(name: str) -> bool:
     return name.startswith(SOFTMAX_PREFIX)
 
 
-def _left_out(weights: "Weights", kept: Dict[str, Any]) -> List[str]:
+def _left_out(weights: Weights, kept: Dict[str, Any]) -> List[str]:
     parts = {"softmax": SOFTMAX_PREFIX, "scalar mix": "scalar_mix.", "warm state": "initial_state."}
     return [
         part

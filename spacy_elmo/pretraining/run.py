@@ -106,7 +106,8 @@ class Run:
             self.trainer.restore(checkpoint.tensors, batch=checkpoint.batch)
         self.log = Log(
             folder / LOG_NAME,
-            from_batch=self.trainer.batch,
+            # What a run wrote that broke off before its first checkpoint goes, batch 0 as well.
+            from_batch=self.trainer.batch if resume else -1,
             n_batches=self.trainer.n_batches,
             report=report,
             active=self.processes.is_first,
@@ -203,9 +204,9 @@ class Run:
     def _start(self, resume: bool) -> Start:
         path = self.folder / OPTIONS_NAME
         if resume:
-            # A checkpoint has all weights: the source is not needed any more.
+            # The checkpoint has all weights, and the source may be gone.
             from_source = self.config.model.source is not None and path.is_file()
-            return Start(Options.from_file(path)) if from_source else Start.of(self.config.model)
+            return Start(Options.from_file(path) if from_source else Start.of(self.config.model).options)
         others = [name for name in (OPTIONS_NAME, VOCAB_NAME) if (self.folder / name).exists()]
         if others and not (self.folder / CORPUS_FOLDER).is_dir():
             raise FileExistsError(Errors.EL089.format(path=self.folder, found=" and ".join(others)))

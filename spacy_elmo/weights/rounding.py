@@ -15,7 +15,7 @@ def rounded(array: NDArray[np.floating], dtype: Any, *, name: str) -> NDArray[np
     RAISES: ValueError if a number is finite, and too large for the dtype.
     """
     with np.errstate(over="ignore"):
-        result = np.ascontiguousarray(array, dtype=dtype)
+        result = np.asarray(array, dtype=dtype, order="C")
     beyond = np.isinf(result) & np.isfinite(array)
     if beyond.any():
         worst = float(np.abs(array[beyond]).max())
