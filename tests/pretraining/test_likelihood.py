@@ -1,0 +1,248 @@
+"""Against a loop over single steps in float64, written from bilm-tf's rules with the plain modules of `bilm`."""
+
+import copy
+import math
+from itertools import pairwise
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spacy_elmo.bilm.bilm import BiLM
+from spacy_elmo.bilm.lstm import LSTMState
+from spacy_elmo.pretraining import likelihood, reading
+from spacy_elmo.pretraining.corpus import Corpus
+from spacy_elmo.pretraining.language_model import LanguageModel
+from spacy_elmo.pretraining.likelihood import (
+    Perplexity,
+    SentenceLikelihood,
+    carried_likelihood,
+    fresh_likelihood,
+)
+from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.pretraining.trainer import Types
+from spacy_elmo.pretraining.vocabulary import Vocabulary
+from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
+
+Pair = Tuple[np.ndarray, np.ndarray]
+
+
+class Case(NamedTuple):
+    model: LanguageModel
+    corpus: Corpus
+    types: Types
+    vocabulary: Vocabulary
+    sentences: List[List[str]]
+
+
+def make(sentences: Sequence[Sequence[str]], *, softmax: str = "full", n_layers: int = 2) -> Case:
+    vocabulary = Vocabulary(["the", "<UNK>", "<S>", ".", "dog", "</S>", "sees", "a", "old"])
+    options = lm_options(n_layers=n_layers)
+    module: nn.Module
+    if softmax == "full":
+        module = Softmax(n_words=len(vocabulary), width=4)
+    else:
+        module = AdaptiveSoftmax(n_words=len(vocabulary), width=4, cutoffs=[3, 6], div_value=2.0)
+    lm_randomise(module, seed=5)
+    model = LanguageModel(bilm=lm_bilm(options, dtype=torch.float32, seed=2), softmax=module, dropout=0.5)
+    corpus = Corpus.from_sentences(sentences)
+    return Case(model, corpus, lm_types(options, corpus, vocabulary), vocabulary, [list(one) for one in sentences])
+
+
+@pytest.fixture
+def case() -> Case:
+    return make([["dog"], *lm_sentences(11, seed=4), ["a"] * 17, ["<UNK>", "the"], ["sees"]])
+
+
+class Loop:
+    """One row, one direction, one step at a time."""
+
+    def __init__(self, case: Case, *, backward: bool, state: Optional[LSTMState] = None):
+        self.bilm: BiLM = copy.deepcopy(case.model.bilm).double().eval()
+        self.softmax = copy.deepcopy(case.model.softmax).double()
+        self.case, self.backward = case, backward
+        self.state = self.bilm.zero_state(1)
+        if state is not None:
+            self.state = LSTMState(*(part.double().unsqueeze(2) for part in state))
+
+    @torch.no_grad()
+    def step(self, word: str, target: str) -> float:
+        """Read a word. RETURNS: log-probability of the target."""
+        embedded = self.bilm.char_encoder(lm_ids(self.bilm.options, [word]))
+        output = self.bilm(embedded, [1], state=self.state)
+        self.state = output.state
+        top = output.layers[-1][:, 4:] if self.backward else output.layers[-1][:, :4]
+        return float(self.log_probabilities(top)[self.case.vocabulary.ids([target])[0]])
+
+    def log_probabilities(self, top: Tensor) -> np.ndarray:
+        if isinstance(self.softmax, AdaptiveSoftmax):
+            return self.softmax.log_likelihoods(top)[0].numpy()
+        scores = (top @ self.softmax.weight.T + self.softmax.bias)[0].numpy()
+        return scores - math.log(np.exp(scores).sum())
+
+
+def texts(sentence: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """What is read: forward, backward."""
+    whole = ["<S>", *sentence, "</S>"]
+    return whole, whole[::-1]
+
+
+def slow_carried(case: Case, n_rows: int) -> List[Pair]:
+    """As bilm-tf's test reads with steps of one token: at each, the rows in turn take a new sentence when theirs
+    is used up; the first row that finds none ends it, before the step is made in any row."""
+    results = [tuple(np.full(len(one) + 1, np.nan) for _ in "fb") for one in case.sentences]
+    loops = [[Loop(case, backward=backward) for backward in (False, True)] for _ in range(n_rows)]
+    waiting = list(range(len(case.sentences)))
+    rows: List[Optional[Tuple[int, int]]] = [None] * n_rows
+    while True:
+        for row in range(n_rows):
+            place = rows[row]
+            if place is None or place[1] == len(case.sentences[place[0]]) + 1:
+                if not waiting:
+                    return [(forward, backward[::-1]) for forward, backward in results]
+                rows[row] = waiting.pop(0), 0
+        for row in range(n_rows):
+            place = rows[row]
+            assert place is not None
+            number, at = place
+            for direction, text in enumerate(texts(case.sentences[number])):
+                results[number][direction][at] = loops[row][direction].step(text[at], text[at + 1])
+            rows[row] = number, at + 1
+
+
+def slow_fresh(case: Case, state: Optional[LSTMState] = None) -> List[Pair]:
+    results = []
+    for sentence in case.sentences:
+        values = []
+        for backward, text in zip((False, True), texts(sentence)):
+            loop = Loop(case, backward=backward, state=state)
+            values.append([loop.step(*pair) for pair in pairwise(text)])
+        results.append((np.array(values[0]), np.array(values[1][::-1])))
+    return results
+
+
+def assert_close(got: Sequence[SentenceLikelihood], expected: Sequence[Pair]) -> None:
+    assert len(got) == len(expected)
+    for one, (forward, backward) in zip(got, expected):
+        np.testing.assert_allclose(one.forward, forward, atol=2e-5)
+        np.testing.assert_allclose(one.backward, backward, atol=2e-5)
+        assert one.forward.dtype == one.backward.dtype == np.float32
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 14])
+def test_carried(case: Case, monkeypatch: pytest.MonkeyPatch, n_rows: int) -> None:
+    """However many steps run together."""
+    expected = slow_carried(case, n_rows)
+    for steps in (1, 4, 1000):
+        monkeypatch.setattr(reading, "_STEPS", steps)
+        monkeypatch.setattr(reading, "_PREDICTIONS", steps)
+        assert_close(carried_likelihood(case.model, case.corpus, case.types, n_rows=n_rows), expected)
+
+
+def test_what_is_not_predicted() -> None:
+    """Two rows: the first reads three tokens and finds no other sentence, so that the second stops after four
+    steps, before the sentence that it has begun ends."""
+    case = make([["a", "dog", "sees"], ["the"], ["old", "dog", "sees", "a", "dog"]])
+    found = carried_likelihood(case.model, case.corpus, case.types, n_rows=2)
+    assert [np.isnan(one.forward).tolist() for one in found] == [
+        [False] * 4,
+        [False] * 2,
+        # "old dog" from the front, "dog a" from the back.
+        [False, False, True, True, True, True],
+    ]
+    assert np.isnan(found[2].backward).tolist() == [True, True, True, True, False, False]
+    assert_close(found, slow_carried(case, 2))
+    perplexity = Perplexity.of(found)
+    assert perplexity.n_predictions == 8
+    forward = [value for one in found for value in one.forward if not math.isnan(value)]
+    assert perplexity.forward == pytest.approx(math.exp(-sum(forward) / 8))
+
+
+def test_one_row_predicts_everything(case: Case) -> None:
+    found = carried_likelihood(case.model, case.corpus, case.types)
+    assert not any(np.isnan(one.forward).any() or np.isnan(one.backward).any() for one in found)
+    # The state is carried: all but the first sentence differ from what they are alone.
+    fresh = fresh_likelihood(case.model, case.corpus, case.types)
+    same = [np.allclose(one.forward, other.forward, atol=1e-4) for one, other in zip(found, fresh)]
+    assert same == [True] + [False] * (len(same) - 1)
+
+
+def test_more_rows_than_sentences(case: Case) -> None:
+    first = make(case.sentences[:5])
+    many = carried_likelihood(first.model, first.corpus, first.types, n_rows=100)
+    assert_close(many, slow_carried(first, 5))
+
+
+@pytest.mark.parametrize("with_state", [False, True])
+def test_fresh(case: Case, monkeypatch: pytest.MonkeyPatch, with_state: bool) -> None:
+    state = None
+    if with_state:
+        generator = torch.Generator().manual_seed(3)
+        state = LSTMState(
+            0.5 * torch.randn(2, 2, 4, generator=generator), 0.5 * torch.randn(2, 2, 5, generator=generator)
+        )
+    expected = slow_fresh(case, state)
+    assert_close(fresh_likelihood(case.model, case.corpus, case.types, state=state), expected)
+    # However many sentences run together.
+    for name, value in (("_GROUP", 7), ("_WINDOW", 40), ("_STEPS", 3), ("_PREDICTIONS", 3)):
+        monkeypatch.setattr(reading, name, value)
+    monkeypatch.setattr(likelihood, "_SCORES", 20)
+    assert_close(fresh_likelihood(case.model, case.corpus, case.types, state=state), expected)
+
+
+@pytest.mark.parametrize(("softmax", "n_layers"), [("adaptive", 2), ("full", 1)])
+def test_other_models(softmax: str, n_layers: int) -> None:
+    case = make(lm_sentences(5, seed=1), softmax=softmax, n_layers=n_layers)
+    assert_close(fresh_likelihood(case.model, case.corpus, case.types), slow_fresh(case))
+    assert_close(carried_likelihood(case.model, case.corpus, case.types, n_rows=2), slow_carried(case, 2))
+
+
+@pytest.mark.parametrize("n", [0, 1, 4])
+def test_the_first_sentences(case: Case, n: int) -> None:
+    first = make(case.sentences[:n])
+    whole = slow_fresh(first)
+    assert_close(fresh_likelihood(case.model, case.corpus, case.types, n_sentences=n), whole)
+    carried = slow_carried(first, min(3, n)) if n else []
+    assert_close(carried_likelihood(case.model, case.corpus, case.types, n_rows=3, n_sentences=n), carried)
+
+
+def test_an_empty_sentence() -> None:
+    case = make([["a"], [], ["dog", "sees"]])
+    assert_close(fresh_likelihood(case.model, case.corpus, case.types), slow_fresh(case))
+    assert_close(carried_likelihood(case.model, case.corpus, case.types), slow_carried(case, 1))
+
+
+def test_the_model_stays_as_it_is(case: Case) -> None:
+    """Neither dropout nor the training's low precision has a say, and both are as before afterwards."""
+    expected = fresh_likelihood(case.model, case.corpus, case.types)
+    before = {name: tensor.clone() for name, tensor in case.model.state_dict().items()}
+    for training in (True, False):
+        case.model.train(training)
+        case.model.dtype = torch.bfloat16
+        found = fresh_likelihood(case.model, case.corpus, case.types)
+        assert all((one.forward == other.forward).all() for one, other in zip(found, expected))
+        assert (case.model.training, case.model.dtype) == (training, torch.bfloat16)
+    assert all(torch.equal(before[name], tensor) for name, tensor in case.model.state_dict().items())
+    assert all(parameter.grad is None for parameter in case.model.parameters())
+
+
+def test_perplexity() -> None:
+    half, quarter, nan = math.log(0.5), math.log(0.25), math.nan
+    one = SentenceLikelihood(np.array([half, half], np.float32), np.array([quarter, half], np.float32))
+    # Cut off: the last of the forward direction, the first of the backward one.
+    cut = SentenceLikelihood(np.array([quarter, nan], np.float32), np.array([nan, quarter], np.float32))
+    found = Perplexity.of([one, cut])
+    assert found.n_predictions == 3
+    assert found.forward == pytest.approx(2 ** (4 / 3), rel=1e-6)
+    assert found.backward == pytest.approx(2 ** (5 / 3), rel=1e-6)
+    assert found.average == pytest.approx(math.sqrt(found.forward * found.backward), rel=1e-9)
+
+
+def test_perplexity_of_a_long_text() -> None:
+    """Sums are in double precision: a million predictions lose nothing."""
+    values = np.full(1000, math.log(1 / 3), dtype=np.float32)
+    found = Perplexity.of([SentenceLikelihood(values, values)] * 1000)
+    assert found.n_predictions == 1_000_000
+    assert found.forward == pytest.approx(math.exp(-float(values[0])), rel=1e-12)
