@@ -1,5 +1,6 @@
 """What an installed package must have: entry points that resolve, a light import, errors for what is missing."""
 
+import configparser
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -9,6 +10,7 @@ import pytest
 import spacy
 
 import spacy_elmo
+from tests.data import ROOT
 
 ENTRY_POINTS = {
     ("console_scripts", "spacy-elmo"),
@@ -75,6 +77,21 @@ except ImportError as error:
     print(error)
 """
     assert "pip install h5py" in run(code)
+
+
+def test_data_is_packaged() -> None:
+    """Whatever is no module is named in setup.cfg, for wheels, and in MANIFEST.in, for source distributions."""
+    if not (ROOT / "setup.cfg").is_file():
+        pytest.skip("an installed package, without its source tree")
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    patterns = [pattern.strip() for pattern in config["options.package_data"]["spacy_elmo"].split(",")]
+    package = ROOT / "spacy_elmo"
+    files = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    named = {path for pattern in patterns for path in package.glob(pattern)}
+    assert package / "data" / "warm_sentences.txt" in files
+    assert files - named == set()
+    assert "recursive-include spacy_elmo/data *" in (ROOT / "MANIFEST.in").read_text("utf-8").splitlines()
 
 
 def test_unknown_attribute() -> None:

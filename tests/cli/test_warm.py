@@ -1,0 +1,159 @@
+import os
+import shutil
+from pathlib import Path
+from typing import Any, List
+
+import numpy as np
+import pytest
+
+import spacy_elmo
+from spacy_elmo.cli.embed import embed
+from spacy_elmo.cli.warm import Summary, warm
+from spacy_elmo.elmo import Elmo
+from spacy_elmo.warm import SENTENCES, make_state, shipped_sentences
+from spacy_elmo.weights.arrays import Arrays
+from spacy_elmo.weights.folder import write_folder
+from spacy_elmo.weights.source import read_weights
+from tests.cli.command import run
+from tests.cli.test_embed import datasets
+
+N_TOKENS = sum(map(len, shipped_sentences()))
+
+
+@pytest.fixture
+def language_model(elmo: Elmo, tmp_path: Path) -> Path:
+    """A model as pre-training leaves it, but in float16: with a softmax, a mix, an old state and a vocabulary."""
+    random = np.random.default_rng(5)
+    shapes = {"softmax.weight": (4, 8), "softmax.bias": (4,), "scalar_mix.weights": (3,), "scalar_mix.gamma": ()}
+    shapes |= {"initial_state.hidden": (2, 2, 8), "initial_state.cell": (2, 2, 24)}
+    arrays = {**elmo.named_arrays(), **{name: random.standard_normal(shape) for name, shape in shapes.items()}}
+    half: Arrays = {name: np.asarray(array, dtype=np.float16) for name, array in arrays.items()}
+    write_folder(tmp_path / "lm", elmo.options, half)
+    (tmp_path / "lm" / "vocab.txt").write_text("<S>\n</S>\n<UNK>\nthe\n")
+    (tmp_path / "lm" / "notes.txt").write_text("mine")
+    return tmp_path / "lm"
+
+
+def check_state(got: Arrays, source: Path, sentences: List[List[str]]) -> None:
+    expected = make_state(read_weights(source), sentences)
+    assert expected.keys() == {"initial_state.hidden", "initial_state.cell"}
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array)
+        assert got[name].dtype == np.float32
+
+
+def test_everything_else_is_kept(language_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+    done = run("warm", language_model, SENTENCES, "-o", out, "--sentences", 200)
+    n_tokens = sum(map(len, shipped_sentences()[:200]))
+    assert done.stderr == f"Wrote {out}, with a warm state from 200 sentences, {n_tokens:,} tokens\n"
+    assert done.stdout == ""
+    assert sorted(os.listdir(out)) == ["options.json", "vocab.txt", "weights.safetensors"]
+    assert (out / "vocab.txt").read_text() == "<S>\n</S>\n<UNK>\nthe\n"
+    before, after = read_weights(language_model), read_weights(out)
+    assert after.options == before.options
+    assert after.arrays.keys() == before.arrays.keys()
+    for name, array in before.arrays.items():
+        if not name.startswith("initial_state."):
+            np.testing.assert_array_equal(after.arrays[name], array)
+            assert after.arrays[name].dtype == array.dtype == np.float16
+    check_state(after.arrays, language_model, shipped_sentences()[:200])
+
+
+def test_a_published_pair(tiny: Path, tmp_path: Path) -> None:
+    """What the command makes of the package's sentences is what `load` makes of them."""
+    pair = [tiny / "options.json", tiny / "weights.hdf5"]
+    assert run("warm", *pair, SENTENCES, "-o", tmp_path / "out", "--quiet").stderr == ""
+    assert sorted(os.listdir(tmp_path / "out")) == ["options.json", "weights.safetensors"]
+    stored = spacy_elmo.load(tmp_path / "out", initial_state="warm")
+    made = spacy_elmo.load(tiny, initial_state="warm")
+    for one, other in zip(
+        stored.embed([["I", "love", "NLP"]])[0].items(), made.embed([["I", "love", "NLP"]])[0].items()
+    ):
+        np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_the_source_itself(language_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(language_model, tmp_path / "before")
+    old = spacy_elmo.load(language_model)  # its arrays are the file's
+    expected = old.embed([["I"]])[0].elmo
+    assert warm(language_model, SENTENCES, language_model) == Summary(480, N_TOKENS)
+    assert sorted(os.listdir(language_model)) == ["notes.txt", "options.json", "vocab.txt", "weights.safetensors"]
+    check_state(read_weights(language_model).arrays, tmp_path / "before", shipped_sentences())
+    np.testing.assert_array_equal(old.embed([["I"]])[0].elmo, expected)
+    np.testing.assert_array_equal(spacy_elmo.load(language_model).embed([["I"]])[0].elmo, expected)
+
+
+def test_an_empty_folder_and_sentences_without_tokens(tiny: Path, tmp_path: Path) -> None:
+    lines = SENTENCES.read_text("utf-8").splitlines()[:170]
+    (tmp_path / "text.txt").write_text("\n\n".join(lines), "utf-8")
+    (tmp_path / "out").mkdir()
+    assert warm(tiny, tmp_path / "text.txt", tmp_path / "out", most_sentences=165).n_sentences == 165
+    check_state(read_weights(tmp_path / "out").arrays, tiny, [line.split() for line in lines[:165]])
+
+
+def test_raw_text_is_split(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("I don't.\n" * 170, "utf-8")
+    assert warm(tiny, tmp_path / "text.txt", tmp_path / "out", lang="en").n_tokens == 170 * 4
+
+
+@pytest.mark.parametrize(
+    ("output", "match"),
+    [
+        ("file", r"EL096.*is no folder\. Give a new folder"),
+        ("full", r"EL096.*is a folder with other files"),
+        ("source", r"EL096.*holds the source in files of other names \(options.json, weights.hdf5\)"),
+    ],
+)
+def test_what_is_no_output(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, match: str
+) -> None:
+    shutil.copytree(tiny, tmp_path / "source")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "weights.safetensors").write_text("of another model")
+    (tmp_path / "file").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr("spacy_elmo.warm.make_state", lambda *_: pytest.fail("worked for nothing"))
+    with pytest.raises(ValueError, match=match):
+        warm(tmp_path / "source", SENTENCES, tmp_path / output)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "words"),
+    [
+        ("short.txt", "one\ntwo\n", {}, "EL095.*needs 160 sentences.*got 2"),
+        ("empty.txt", "", {}, "EL095.*got 0"),
+        ("text.txt", "a word\n" * 300, {"most_sentences": 100}, "EL095.*got 100.*--sentences"),
+        ("text.pdf", "?", {}, "EL060"),
+        ("text.conllu", "1\tword\n", {}, "EL061.*line 1"),
+    ],
+)
+def test_texts_that_will_not_do(
+    tiny: Path, tmp_path: Path, name: str, content: str, options: Any, words: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=words):
+        warm(tiny, tmp_path / name, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_not_there(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="EL026"):
+        warm(tiny, tmp_path / "nothing.txt", tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match="EL010"):
+        warm(tmp_path / "nothing", SENTENCES, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_embed_with_a_state_that_is_made(
+    text: Path, tiny: Path, tmp_path: Path, sentences: List[List[str]]
+) -> None:
+    """Without a word: the state is made, or found in the cache."""
+    done = run("embed", text, "-s", tiny, "-o", tmp_path / "out.h5", "--initial-state", "warm", "-q")
+    assert (done.stdout, done.stderr) == ("", "")
+    expected = spacy_elmo.load(tiny, initial_state="warm").embed(sentences)
+    for got, output in zip(datasets(tmp_path / "out.h5"), expected):
+        np.testing.assert_allclose(got, output.stack(), atol=1e-6)
+    embed(text, tiny, tmp_path / "zero.h5")
+    assert np.abs(datasets(tmp_path / "zero.h5")[0] - expected[0].stack()).max() > 0.01

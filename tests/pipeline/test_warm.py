@@ -1,0 +1,115 @@
+"""The component, where sentences start from a warm state that is not stored with its source."""
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any, List
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+
+import spacy_elmo
+from spacy_elmo import warm
+from spacy_elmo.models.wrapper import holder_of
+from tests.pipeline.conftest import Make
+
+TEXT = "It starts from what it held after other sentences ."
+WARM = {"initial_state": "warm"}
+
+
+@pytest.fixture
+def nlp(make: Make) -> Language:
+    return make(model=WARM)
+
+
+@pytest.fixture
+def expected(tiny: Path) -> np.ndarray:
+    tensor = spacy_elmo.load(tiny, initial_state="warm").embed([TEXT.split()])[0].elmo
+    zero = spacy_elmo.load(tiny).embed([TEXT.split()])[0].elmo
+    assert np.abs(tensor - zero).max() > 0.01
+    return tensor
+
+
+@pytest.fixture
+def no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """From now on, states are neither made nor in the cache."""
+
+    def forbid() -> None:
+        monkeypatch.setattr(warm, "make_state", lambda *_: pytest.fail("made a state"))
+        monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "empty"))
+
+    return forbid
+
+
+def state_of(nlp: Language) -> List[np.ndarray]:
+    elmo = holder_of(nlp.get_pipe("elmo_embedder").model).elmo
+    assert elmo is not None
+    assert elmo.warm_state is not None
+    return [part.numpy() for part in elmo.warm_state]
+
+
+def test_the_state_is_read_with_the_weights(nlp: Language, expected: np.ndarray) -> None:
+    assert holder_of(nlp.get_pipe("elmo_embedder").model).elmo is None
+    nlp.initialize()
+    assert [part.shape for part in state_of(nlp)] == [(2, 2, 8), (2, 2, 24)]
+    np.testing.assert_allclose(nlp(TEXT).tensor, expected, atol=1e-6)
+
+
+def test_disk(nlp: Language, expected: np.ndarray, tmp_path: Path, no_more: Any) -> None:
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "nlp")
+    no_more()
+    loaded = spacy.load(tmp_path / "nlp")
+    np.testing.assert_allclose(loaded(TEXT).tensor, expected, atol=1e-6)
+    assert all((one == other).all() for one, other in zip(state_of(loaded), state_of(nlp)))
+    source = tmp_path / "nlp" / "elmo_embedder" / "model"
+    np.testing.assert_array_equal(
+        spacy_elmo.load(source, initial_state="warm").embed([TEXT.split()])[0].elmo, loaded(TEXT).tensor
+    )
+    assert not (tmp_path / "empty").exists()
+
+
+def test_bytes_and_pickles(nlp: Language, make: Make, expected: np.ndarray, no_more: Any) -> None:
+    nlp.initialize()
+    no_more()
+    for copy in (make(source="nowhere", model=WARM).from_bytes(nlp.to_bytes()), pickle.loads(pickle.dumps(nlp))):
+        np.testing.assert_allclose(copy(TEXT).tensor, expected, atol=1e-6)
+        assert all((one == other).all() for one, other in zip(state_of(copy), state_of(nlp)))
+
+
+def test_saved_without_a_state(make: Make, expected: np.ndarray, tmp_path: Path) -> None:
+    """A pipeline that started from zeros gets its state when its config asks for one."""
+    zero = make()
+    zero.initialize()
+    zero.to_disk(tmp_path / "nlp")
+    loaded = spacy.load(tmp_path / "nlp", config={"components.elmo_embedder.model.initial_state": "warm"})
+    np.testing.assert_allclose(loaded(TEXT).tensor, expected, atol=1e-6)
+    # And one that has a state may do without it, and keep it.
+    loaded.to_disk(tmp_path / "warm")
+    back = spacy.load(tmp_path / "warm", config={"components.elmo_embedder.model.initial_state": "zero"})
+    np.testing.assert_array_equal(back(TEXT).tensor, zero(TEXT).tensor)
+    assert all((one == other).all() for one, other in zip(state_of(back), state_of(loaded)))
+
+
+@pytest.mark.parametrize("initialized", [True, False])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_worker_processes(nlp: Language, expected: np.ndarray, initialized: bool) -> None:
+    """Workers find the state in what they are given, or else in the cache."""
+    if initialized:
+        nlp.initialize()
+    docs = list(nlp.pipe([TEXT] * 6, n_process=2, batch_size=3))
+    assert len(docs) == 6
+    for doc in docs:
+        np.testing.assert_allclose(doc.tensor, expected, atol=1e-5)
+
+
+def test_nothing_is_said(nlp: Language, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught, pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("always")
+        patch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "new"))
+        nlp(TEXT)
+    assert len(list((tmp_path / "new" / "warm_states").iterdir())) == 1
+    assert [warning for warning in caught if "spacy_elmo" in str(warning.filename)] == []
+    assert capfd.readouterr() == ("", "")
