@@ -1,8 +1,8 @@
 """Make tests/export: a pre-training run, its HDF5 pair, and what AllenNLP embeds with it.
 
-A tiny model learns the Gettysburg Address for some batches. Run from the repository's root: `python -m
-scripts.make_export_golden`. AllenNLP's environment is the one of the benchmarks, and made if need be. The result is
-committed; training rounds differently on other processors, so that all of it changes together.
+A tiny model learns the Gettysburg Address for some batches. Run from the repository's root:
+`python -m scripts.make_export_golden`. AllenNLP's environment is the one of the benchmarks, and made if need be.
+The result is committed; training rounds differently on other processors, so that all of it changes together.
 """
 
 import argparse

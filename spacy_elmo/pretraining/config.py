@@ -32,8 +32,8 @@ class CorpusConfig(_Section):
 
 
 class VocabularyConfig(_Section):
-    """path: a vocab.txt; null: made from the training text, of words that occur min_count times or more, no
-    more than max_size."""
+    """path: a vocab.txt; null: the one beside the weights of `model.source`, or else made from the training text,
+    of words that occur min_count times or more, no more than max_size."""
 
     path: Optional[Path] = None
     min_count: int = Field(default=3, ge=1)
@@ -41,7 +41,8 @@ class VocabularyConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """source: a model to continue from. options: of a new one, as options.json has them. One of the two."""
+    """source: a model to continue from, whatever `spacy_elmo.load` reads: its biLM, and its softmax where there is
+    one and a vocab.txt; see `start`. options: of a new one, as options.json has them. One of the two."""
 
     source: Optional[str] = None
     options: Optional[Dict[str, Any]] = None
