@@ -233,40 +233,20 @@ class Errors(metaclass=_WithCodes):
         "'{path}' holds {found} that no pre-training run has written, and that would be replaced. Give another "
         "output folder."
     )
-    EL085 = (
-        "The published HDF5 layout holds float32 alone; got dtype '{got}'. Leave the dtype at float32, or choose "
-        "the format safetensors."
-    )
-    EL086 = (
-        "The array '{name}' holds {got:g}, but {dtype} goes no further than {most:g}. Write it as float32, if it "
-        "was to be float16; otherwise these weights are of no use: fetch or train them again."
-    )
-    EL087 = "The export would overwrite {what}. Give another folder, or take away what is there."
-    EL088 = (
-        "'{path}' has {got:,} words, but the softmax of '{source}' predicts {expected:,}. Put the vocab.txt there "
-        "that the model was trained with; or take the file away to continue with a new softmax."
-    )
-    EL089 = (
-        "'{path}' holds {found} that no pre-training run has written, and that would be replaced. Give another "
-        "output folder."
-    )
 
     # Language models
     EL090 = (
         "'{path}' holds no softmax, without which a biLM predicts no words. Published HDF5 files never have one: "
-        "bilm-tf leaves it out when it dumps weights. Give the folder of a model that `spacy-elmo pretrain` has made."
+        "bilm-tf leaves it out of them, and keeps it in its checkpoints. Give the folder of a model "
+        "that `spacy-elmo pretrain` has made."
     )
     EL091 = (
-        "'{path}' is missing: the {n_words:,} words that the softmax predicts, one a line. Put the vocab.txt there "
-        "that the model was trained with."
-    )
-    EL092 = (
-        "'{path}' has {got:,} words, but the softmax of '{source}' predicts {expected:,}. Put the vocab.txt there "
-        "that the model was trained with."
+        "'{path}' is missing: the {n_words:,} words that the softmax predicts, one a line. Put the vocab.txt "
+        "there that the model was trained with."
     )
     EL093 = (
-        "'{path}' holds an adaptive softmax that cannot be: {rows} rows in its head, clusters of {sizes}. The head "
-        "must have a row for each cluster and for at least one word. Write or fetch the weights again."
+        "'{path}' holds an adaptive softmax that cannot be: {rows} rows in its head, clusters of {sizes}. The "
+        "head must have a row for each cluster and for at least one word. Write or fetch the weights again."
     )
     EL094 = (
         "'{source}' gives probabilities that are not numbers. Its weights, or some of them, are not finite: fetch "

@@ -1,10 +1,12 @@
 """The one place where named arrays become modules, and modules become named arrays."""
 
-from typing import Dict, Mapping, NamedTuple, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.overrides import TorchFunctionMode
 
 from .bilm import BiLM
 from .lstm import LSTMState
@@ -51,10 +53,28 @@ def build_parts(
 
 def build_bilm(options: Options, tensors: Mapping[str, torch.Tensor]) -> BiLM:
     """The trainable module over the tensors, which become its parameters. RETURNS: in evaluation mode."""
-    with torch.device("meta"):
+    with without_weights():
         bilm = BiLM(options=options)
     bilm.load_state_dict(dict(tensors), assign=True)
     return bilm.eval()
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Modules that are made in this block have shapes alone; their weights are assigned afterwards."""
+    with torch.device("meta"), _NoInitialisation():
+        yield
+
+
+class _NoInitialisation(TorchFunctionMode):
+    # On the meta device, drawing no numbers at random makes torch import its compiler, which takes seconds.
+    def __torch_function__(
+        self, function: Any, types: Any, args: Tuple[Any, ...] = (), kwargs: Optional[Dict[str, Any]] = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
 
 
 def named_arrays(parts: Parts) -> Dict[str, NDArray[np.floating]]:

@@ -10,12 +10,15 @@ import typer
 
 from .. import __version__
 from ..weights.atomic import remove_unfinished
+from .demo import demo_cli
 from .embed import embed_cli
 from .export import export_cli
 from .info import info_cli
 from .init_pretrain import init_pretrain_cli
+from .perplexity import perplexity_cli
 from .plot import plot_cli
 from .pretrain import ALLOW_OVERRIDES, pretrain_cli
+from .substitutes import substitutes_cli
 from .vocab import vocab_cli
 from .warm import warm_cli
 
@@ -28,12 +31,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("demo")(demo_cli)
 app.command("embed")(embed_cli)
 app.command("export")(export_cli)
 app.command("info")(info_cli)
 app.command("init-pretrain")(init_pretrain_cli)
+app.command("perplexity")(perplexity_cli)
 app.command("pretrain", context_settings=ALLOW_OVERRIDES)(pretrain_cli)
 app.command("plot")(plot_cli)
+app.command("substitutes")(substitutes_cli)
 app.command("vocab")(vocab_cli)
 app.command("warm")(warm_cli)
 

@@ -134,7 +134,7 @@ def embed(
     if reduce == "top" and layers != ALL:
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
     sentences = read_sentences(input_path, lang=lang)
-    _check_output(output, [input_path, *find_files(source)])
+    check_output(output, [input_path, *find_files(source)])
     budget = Settings.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
     elmo = load(source, device=device, precision=precision, initial_state=initial_state, max_batch_tokens=budget)
     names = _layers_to_write(elmo, layers, reduce)
@@ -164,7 +164,8 @@ def _split(layers: List[str]) -> Union[str, List[str]]:
     return ALL if names == [ALL] else names
 
 
-def _check_output(output: Path, inputs: Sequence[Path]) -> None:
+def check_output(output: Path, inputs: Sequence[Path]) -> None:
+    """RAISES: ValueError or FileNotFoundError if no file can be written there, or it is one of the inputs."""
     if output.is_dir():
         raise ValueError(Errors.EL063.format(path=output))
     if not output.parent.is_dir():

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Dict, List
 import numpy as np
 import typer
 
+from ..weights.softmax import softmax_facts
 from ..weights.source import read_weights
 
 SOURCE_HELP = "A folder or a weights file; or two: the options file, the weights file."
@@ -17,7 +18,7 @@ def info_cli(
 ) -> None:
     """Print a model's options, sizes, number of parameters and arrays."""
     facts = info(source[0] if len(source) == 1 else source)
-    typer.echo(json.dumps(facts, indent=2) if as_json else _as_text(facts))
+    typer.echo(json.dumps(facts, indent=2) if as_json else as_text(facts))
 
 
 def info(source: Any) -> Dict[str, Any]:
@@ -26,6 +27,7 @@ def info(source: Any) -> Dict[str, Any]:
     RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`.
     """
     weights = read_weights(source)
+    softmax = softmax_facts(weights)
     mix = None
     if weights.has_mix:
         raw = weights.arrays["scalar_mix.weights"].astype(np.float64)
@@ -42,15 +44,17 @@ def info(source: Any) -> Dict[str, Any]:
         "bytes": sum(array.nbytes for array in weights.arrays.values()),
         "scalar_mix": mix,
         "warm_state": weights.has_warm_state,
+        "softmax": softmax and softmax._asdict(),
         "arrays": {name: [str(a.dtype), list(a.shape)] for name, a in weights.arrays.items()},
     }
 
 
-def _as_text(facts: Dict[str, Any]) -> str:
+def as_text(facts: Dict[str, Any]) -> str:
+    """The same facts to be read."""
     options = facts["options"]
     lstm, cnn = options["lstm"], options["char_cnn"]
     training = {name: value for name, value in options.items() if name not in ("lstm", "char_cnn")}
-    mix = facts["scalar_mix"]
+    mix, softmax = facts["scalar_mix"], facts["softmax"]
     rows = [
         ("source", facts["source"]),
         ("format", facts["format"]),
@@ -71,6 +75,7 @@ def _as_text(facts: Dict[str, Any]) -> str:
             f"shares {mix['shares']}, gamma {mix['gamma']}" if mix else "none stored: all layers alike",
         ),
         ("warm state", _yes(facts["warm_state"])),
+        ("softmax", f"{softmax['kind']}, {softmax['n_words']:,} words" if softmax else "none: predicts no words"),
         ("training options", json.dumps(training) if training else "none"),
     ]
     lines = [f"{name:<26}{value}" for name, value in rows]

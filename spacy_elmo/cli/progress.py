@@ -8,11 +8,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 class ProgressBar:
-    """A bar on the console, fed with (share done, tokens so far)."""
+    """A bar on the console, fed with (share done, tokens so far). what: is done to the tokens."""
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Console, *, what: str = "embedding"):
         self._progress = Progress(
-            TextColumn("embedding"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[speed]}"),
+            TextColumn(what), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(), console=console, transient=True, disable=console.quiet,
         )  # fmt: skip
         self._start = time.perf_counter()

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.cli.info import info
+from spacy_elmo.cli.info import as_text, info
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.arrays import Weights
 from spacy_elmo.weights.folder import write_folder
 from tests.cli.command import run
 from tests.data import ORIGINAL
+from tests.language_models import adaptive_softmax, full_softmax, write_source
 
 
 def test_text(tiny: Path) -> None:
@@ -43,6 +44,19 @@ def test_json_with_everything(tmp_path: Path, elmo: Elmo, tiny: Path) -> None:
     assert facts["warm_state"] is True
     assert facts["arrays"]["initial_state.cell"] == ["float32", [2, 2, 24]]
     assert "shares [0.25, 0.25, 0.5], gamma 1.0" in run("info", tmp_path).stdout
+
+
+def test_softmax(tmp_path: Path, tiny: Path) -> None:
+    facts = info(write_source(tmp_path / "a", full_softmax(n_words=22)))
+    assert facts["softmax"] == {"kind": "full", "n_words": 22, "cutoffs": []}
+    assert facts["n_parameters"] == 9552
+    adaptive = write_source(tmp_path / "b", adaptive_softmax(head=1000, tails=[(5, 200), (1, 90)]))
+    assert json.loads(run("info", adaptive, "--json").stdout)["softmax"] == {
+        "kind": "adaptive", "n_words": 1290, "cutoffs": [1000, 1200],
+    }  # fmt: skip
+    assert "softmax                   adaptive, 1,290 words" in as_text(info(adaptive))
+    assert info(tiny)["softmax"] is None
+    assert "softmax                   none: predicts no words" in as_text(info(tiny))
 
 
 def test_parameters_of_published_models() -> None:

@@ -246,3 +246,11 @@ def test_perplexity_of_a_long_text() -> None:
     found = Perplexity.of([SentenceLikelihood(values, values)] * 1000)
     assert found.n_predictions == 1_000_000
     assert found.forward == pytest.approx(math.exp(-float(values[0])), rel=1e-12)
+
+
+def test_perplexity_beyond_numbers() -> None:
+    nothing = Perplexity.of([])
+    assert nothing.n_predictions == 0
+    assert all(math.isnan(value) for value in (nothing.forward, nothing.backward, nothing.average))
+    worst = Perplexity.of([SentenceLikelihood(np.array([-np.inf], np.float32), np.array([-1000], np.float32))])
+    assert (worst.forward, worst.backward, worst.average) == (math.inf, math.inf, math.inf)

@@ -1,0 +1,185 @@
+"""`spacy-elmo perplexity`: how well a language model predicts a text."""
+
+import json
+import math
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+
+from rich.console import Console
+from typer import Argument, Option, echo
+
+from ..bilm.characters import CLOSING, OPENING
+from ..errors import Errors
+from .lm_inputs import (
+    LANG_HELP,
+    MODEL_HELP,
+    PIPELINE_HELP,
+    TEXT_HELP,
+    check_lm_output,
+    json_lines,
+    read_tokens_of,
+)
+from .progress import ProgressBar
+
+if TYPE_CHECKING:
+    from ..pretraining.likelihood import SentenceLikelihood
+    from ..pretraining.vocabulary import Vocabulary
+
+INITIAL_STATES = ("carry", "zero", "warm")
+
+STATE_HELP = (
+    "carry: the state goes on from sentence to sentence, as in bilm-tf's test; zero or warm: every sentence "
+    "starts afresh."
+)
+BATCH_HELP = (
+    "Rows of text that are read side by side, where state is carried. 1 predicts every token; more are much "
+    "faster, but each starts from zeros, and all end with the row that is used up first. bilm-tf's numbers depend "
+    "on its batch size, which is 256 unless told."
+)
+OUTPUT_HELP = "A .jsonl to write: the log-probabilities of every token, natural logarithms."
+
+
+class Summary(NamedTuple):
+    """forward, backward, average: perplexities, see `pretraining.likelihood.Perplexity`. n_predictions: of each
+    direction. unknown: share of the tokens that the vocabulary lacks; they are predicted as <UNK>."""
+
+    forward: float
+    backward: float
+    average: float
+    n_predictions: int
+    n_sentences: int
+    n_tokens: int
+    unknown: float
+
+
+def perplexity_cli(
+    source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
+    text: Annotated[Path, Argument(metavar="TEXT", help=TEXT_HELP)],
+    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
+    initial_state: Annotated[str, Option(help=STATE_HELP)] = "carry",
+    batch_size: Annotated[int, Option(min=1, help=BATCH_HELP)] = 1,
+    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
+    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Measure the perplexity of a text, forward, backward and as bilm-tf averages the two.
+
+    Sentences without tokens are left out. The sentence marks are predicted too: </S> forward, <S> backward.
+    """
+    with ProgressBar(Console(stderr=True, quiet=quiet), what="predicting") as progress:
+        found = perplexity(
+            source,
+            text,
+            lang=lang,
+            pipeline=pipeline,
+            initial_state=initial_state,
+            batch_size=batch_size,
+            output=output,
+            device=device,
+            report=progress,
+        )
+    echo(json.dumps(found._asdict(), indent=2) if as_json else _as_text(found))
+
+
+def perplexity(
+    source: Any,
+    text: Path,
+    *,
+    lang: Optional[str] = None,
+    pipeline: Optional[str] = None,
+    initial_state: str = "carry",
+    batch_size: int = 1,
+    output: Optional[Path] = None,
+    device: str = "cpu",
+    report: Callable[[float, int], None] = lambda done, n_tokens: None,
+) -> Summary:
+    """Perplexities of a text.
+
+    lang, pipeline: see `read_tokens_of`. batch_size: rows, with initial_state "carry".
+    output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, its
+        log-probability by either direction (null: not predicted), and whether the vocabulary has it.
+    report: called with the share of the text that is done and the tokens so far.
+    RAISES: FileNotFoundError or ValueError for a source, text, output or setting that will not do.
+    """
+    if initial_state not in INITIAL_STATES:
+        allowed = ", ".join(INITIAL_STATES)
+        raise ValueError(Errors.EL030.format(what="initial_state", got=initial_state, allowed=allowed))
+    if batch_size < 1:
+        raise ValueError(Errors.EL038.format(name="batch_size", low=1, got=batch_size))
+    from ..elmo import check_device
+    from ..pretraining.corpus import Corpus
+    from ..pretraining.export import read_model
+    from ..pretraining.likelihood import Perplexity, iter_carried, iter_fresh
+    from ..pretraining.source import build_language_model, types_of, warm_state
+
+    if output is not None:
+        check_lm_output(output, text, source)
+    sentences = read_tokens_of(text, lang=lang, pipeline=pipeline)
+    exportable = read_model(source)
+    model, vocabulary = build_language_model(exportable)
+    model.to(check_device(device))
+    numbers = array("q")
+    corpus = Corpus.from_sentences(_with_tokens(sentences, numbers))
+    if not numbers:
+        raise ValueError(Errors.EL071.format(path=text))
+    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    if initial_state == "carry":
+        likelihoods = iter_carried(model, corpus, types, n_rows=batch_size)
+    else:
+        state = warm_state(exportable.weights) if initial_state == "warm" else None
+        likelihoods = iter_fresh(model, corpus, types, state=state)
+
+    def written(write: Callable[[Any], None]) -> "Iterator[SentenceLikelihood]":
+        for k, likelihood in enumerate(likelihoods):
+            tokens = [corpus.types[place] for place in corpus.sentence(k)]
+            for record in _records(numbers[k], tokens, likelihood, vocabulary):
+                write(record)
+            yield likelihood
+            report((k + 1) / len(numbers), int(corpus.ends[k]))
+
+    with json_lines(output) as write:
+        found = Perplexity.of(written(write))
+        if not found.n_predictions:
+            raise ValueError(Errors.EL094.format(source=exportable.weights.source))
+    known = [word in vocabulary for word in corpus.types]
+    unknown = 1 - float(corpus.counts()[known].sum()) / corpus.n_tokens
+    return Summary(
+        found.forward, found.backward, found.average, found.n_predictions, len(corpus), corpus.n_tokens, unknown
+    )
+
+
+def _with_tokens(sentences: Iterator[List[str]], numbers: "array[int]") -> Iterator[List[str]]:
+    """The sentences that have tokens; their numbers among all are put into `numbers`."""
+    for number, tokens in enumerate(sentences):
+        if tokens:
+            numbers.append(number)
+            yield tokens
+
+
+def _records(
+    number: int, tokens: List[str], likelihood: "SentenceLikelihood", vocabulary: "Vocabulary"
+) -> Iterator[Dict[str, Any]]:
+    # Each direction predicts one of the marks, and starts from the other.
+    forward = [math.nan, *likelihood.forward.tolist()]
+    backward = [*likelihood.backward.tolist(), math.nan]
+    for token, one, other in zip([OPENING, *tokens, CLOSING], forward, backward):
+        yield {
+            "sentence": number,
+            "token": token,
+            "forward": None if math.isnan(one) else round(one, 6),
+            "backward": None if math.isnan(other) else round(other, 6),
+            "known": token in vocabulary,
+        }
+
+
+def _as_text(found: Summary) -> str:
+    rows = [
+        ("perplexity", f"{found.average:.4f} (forward {found.forward:.4f}, backward {found.backward:.4f})"),
+        ("predictions", f"{found.n_predictions:,} in each direction"),
+        ("text", f"{found.n_tokens:,} tokens in {found.n_sentences:,} sentences"),
+        ("not in the vocabulary", f"{found.unknown:.2%} of the tokens"),
+    ]
+    return "\n".join(f"{name:<26}{value}" for name, value in rows)

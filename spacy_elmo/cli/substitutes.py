@@ -1,0 +1,125 @@
+"""`spacy-elmo substitutes`: the words that a language model expects in each token's place."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Iterator, List, Optional
+
+from rich.console import Console
+from typer import Argument, Option, echo
+
+from ..errors import Errors
+from .lm_inputs import (
+    LANG_HELP,
+    MODEL_HELP,
+    PIPELINE_HELP,
+    TEXT_HELP,
+    check_lm_output,
+    json_lines,
+    read_tokens_of,
+)
+
+if TYPE_CHECKING:
+    from ..pretraining.substitutes import Ranked, Substitutes
+
+INITIAL_STATES = ("zero", "warm")
+LISTS = ("forward", "backward", "both")
+
+OUTPUT_HELP = "A .jsonl to write, an object a token, instead of printing."
+STATE_HELP = "What every sentence starts from: zero or warm."
+
+
+def substitutes_cli(
+    source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
+    text: Annotated[Path, Argument(metavar="TEXT", help=TEXT_HELP)],
+    n: Annotated[int, Option("--number", "-n", min=1, help="Words in each list.")] = 10,
+    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
+    initial_state: Annotated[str, Option(help=STATE_HELP)] = "zero",
+    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
+    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
+) -> None:
+    """List the likeliest words in the place of each token.
+
+    forward: by the words before it, backward: by those after it, both: by the sum of the two log-probabilities.
+    """
+    count = substitutes(
+        source,
+        text,
+        n,
+        lang=lang,
+        pipeline=pipeline,
+        initial_state=initial_state,
+        output=output,
+        device=device,
+        show=echo if output is None else lambda line: None,
+    )
+    if output is not None:
+        message = f"Wrote the substitutes of {count:,} tokens to {output}"
+        Console(stderr=True, quiet=quiet).print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def substitutes(
+    source: Any,
+    text: Path,
+    n: int = 10,
+    *,
+    lang: Optional[str] = None,
+    pipeline: Optional[str] = None,
+    initial_state: str = "zero",
+    output: Optional[Path] = None,
+    device: str = "cpu",
+    show: Callable[[str], None] = lambda line: None,
+) -> int:
+    """Substitutes of each token of a text; see `pretraining.substitutes`. RETURNS: the number of tokens.
+
+    lang, pipeline: see `read_tokens_of`.
+    output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, and three
+        lists of [word, natural logarithm].
+    show: called with each line of a text to be read.
+    RAISES: FileNotFoundError or ValueError for a source, text, output or setting that will not do.
+    """
+    if initial_state not in INITIAL_STATES:
+        allowed = ", ".join(INITIAL_STATES)
+        raise ValueError(Errors.EL030.format(what="initial_state", got=initial_state, allowed=allowed))
+    from ..elmo import check_device
+    from ..pretraining.export import read_model
+    from ..pretraining.source import build_language_model, warm_state
+    from ..pretraining.substitutes import substitutes as substitutes_of
+
+    if output is not None:
+        check_lm_output(output, text, source)
+    sentences = read_tokens_of(text, lang=lang, pipeline=pipeline)
+    exportable = read_model(source)
+    model, vocabulary = build_language_model(exportable)
+    model.to(check_device(device))
+    state = warm_state(exportable.weights) if initial_state == "warm" else None
+    n_tokens = 0
+    with json_lines(output) as write:
+        for number, found in enumerate(substitutes_of(model, vocabulary, sentences, n, state=state)):
+            for token in found:
+                write(
+                    {"sentence": number, "token": token.token, **{name: _rounded(token, name) for name in LISTS}}
+                )
+            for line in _as_text(found):
+                show(line)
+            n_tokens += len(found)
+        if not n_tokens:
+            raise ValueError(Errors.EL071.format(path=text))
+    return n_tokens
+
+
+def _rounded(token: "Substitutes", name: str) -> List[List[Any]]:
+    return [[word, round(value, 6)] for word, value in getattr(token, name)]
+
+
+def _as_text(found: "List[Substitutes]") -> Iterator[str]:
+    for token in found:
+        yield token.token
+        for name in LISTS:
+            yield f"  {name:<10}{_words(getattr(token, name))}"
+    if found:
+        yield ""
+
+
+def _words(ranked: "Ranked") -> str:
+    return "  ".join(f"{word} {value:.2f}" for word, value in ranked)

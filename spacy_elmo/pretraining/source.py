@@ -1,0 +1,94 @@
+"""A source, as users write it, to a language model: biLM, softmax and the words that it predicts."""
+
+from pathlib import Path
+from typing import Dict, Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from ..bilm.build import STATE_PREFIX, build_bilm, build_parts, without_weights
+from ..bilm.characters import CLOSING, OPENING, character_ids
+from ..bilm.lstm import LSTMState
+from ..bilm.options import Options
+from ..errors import Errors
+from ..warm import shipped_state
+from ..weights.arrays import SOFTMAX_PREFIX, Weights
+from ..weights.softmax import SoftmaxFacts, softmax_facts
+from ..weights.source import Source
+from .export import Exportable, read_model
+from .language_model import LanguageModel
+from .softmax import AdaptiveSoftmax, Softmax
+from .trainer import Types
+from .vocabulary import VOCAB_NAME, Vocabulary
+
+
+def load_language_model(source: Source) -> Tuple[LanguageModel, Vocabulary]:
+    """A language model with its vocabulary, ready to be run or trained on.
+
+    source: as `spacy_elmo.load` takes it, with a softmax among the arrays and a vocab.txt beside the weights; or
+        the folder of a pre-training run, for its newest checkpoint.
+    RETURNS: see `build_language_model`.
+    RAISES: as `read_model` and `build_language_model`.
+    """
+    return build_language_model(read_model(source))
+
+
+def build_language_model(found: Exportable) -> Tuple[LanguageModel, Vocabulary]:
+    """The same for a model that has been read.
+
+    RETURNS: float32 weights, in evaluation mode. Those that are float32 already are used in place: where a file is
+        memory-mapped, they are its pages, and writing to them does not change it.
+    RAISES: ValueError if there is no softmax, or one that cannot be; FileNotFoundError if there is no vocabulary.
+    """
+    weights, vocabulary = found
+    facts = softmax_facts(weights)
+    if facts is None:
+        raise ValueError(Errors.EL090.format(path=weights.source))
+    if vocabulary is None:
+        path = Path(weights.source).with_name(VOCAB_NAME)
+        raise FileNotFoundError(Errors.EL091.format(path=path, n_words=facts.n_words))
+    encoder = {name: array for name, array in weights.arrays.items() if not name.startswith(SOFTMAX_PREFIX)}
+    bilm = build_bilm(weights.options, build_parts(weights.options, encoder).bilm)
+    return LanguageModel(bilm=bilm, softmax=_softmax(weights, facts)).eval(), vocabulary
+
+
+def types_of(texts: Sequence[str], options: Options, vocabulary: Vocabulary) -> Types:
+    """What a model knows of a text's word types."""
+    marked = [*texts, OPENING, CLOSING]
+    ids = character_ids(marked, max_characters=options.char_cnn.max_characters_per_token)
+    return Types(torch.from_numpy(ids.astype("int16")), torch.from_numpy(vocabulary.ids(marked)))
+
+
+def warm_state(weights: Weights) -> LSTMState:
+    """The state that initial_state "warm" starts from, hidden (2, L, P) and cell (2, L, C): the one that is stored
+    with the weights, else the one that the package's sentences make."""
+    arrays = weights.arrays if weights.has_warm_state else shipped_state(weights)
+    return LSTMState(*(torch.from_numpy(arrays[STATE_PREFIX + name]).float() for name in LSTMState._fields))
+
+
+def _softmax(weights: Weights, facts: SoftmaxFacts) -> nn.Module:
+    width = weights.options.lstm.projection_dim
+    tensors = {
+        name.removeprefix(SOFTMAX_PREFIX): torch.from_numpy(array).float()
+        for name, array in weights.arrays.items()
+        if name.startswith(SOFTMAX_PREFIX)
+    }
+    softmax: nn.Module
+    with without_weights():
+        if facts.kind == "full":
+            softmax = Softmax(n_words=facts.n_words, width=width)
+        else:
+            softmax = _adaptive(tensors, facts, width)
+    softmax.load_state_dict(tensors, assign=True)
+    return softmax
+
+
+def _adaptive(tensors: Dict[str, Tensor], facts: SoftmaxFacts, width: int) -> AdaptiveSoftmax:
+    softmax = AdaptiveSoftmax(n_words=facts.n_words, width=width, cutoffs=facts.cutoffs, div_value=1.0)
+    # The widths of the clusters are those that were stored: the number that they were divided by is not.
+    for k in range(len(facts.cutoffs)):
+        inner, outer = tensors[f"adaptive.tail.{k}.0.weight"], tensors[f"adaptive.tail.{k}.1.weight"]
+        softmax.adaptive.tail[k] = nn.Sequential(
+            nn.Linear(width, len(inner), bias=False), nn.Linear(len(inner), len(outer), bias=False)
+        )
+    return softmax

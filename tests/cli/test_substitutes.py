@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+import pytest
+
+from spacy_elmo.cli.substitutes import substitutes
+from spacy_elmo.pretraining.source import load_language_model
+from spacy_elmo.pretraining.substitutes import substitutes as substitutes_of
+from tests.cli.command import run
+from tests.language_models import WORDS, Reference, full_softmax, warm_state, write_source
+
+SOFTMAX = full_softmax()
+LINES = [["that", "nation"], [], ["It", "can", "naïve", "."]]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_source(tmp_path / "model", SOFTMAX, **warm_state()[0])
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "a.txt"
+    path.write_text("".join(" ".join(line) + "\n" for line in LINES), "utf-8")
+    return path
+
+
+def read(path: Path) -> List[Dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("initial_state", ["zero", "warm"])
+def test_values(tmp_path: Path, source: Path, text: Path, initial_state: str) -> None:
+    n_tokens = substitutes(source, text, 3, initial_state=initial_state, output=tmp_path / "out.jsonl")
+    records = read(tmp_path / "out.jsonl")
+    assert n_tokens == len(records) == 6
+    assert [(record["sentence"], record["token"]) for record in records] == [
+        (number, token) for number, line in enumerate(LINES) for token in line
+    ]
+    states = warm_state()[1] if initial_state == "warm" else {}
+    expected = []
+    for line in LINES:
+        forward, backward = Reference(SOFTMAX).predictions(line, dict(states))
+        expected += list(zip(forward[:-1], backward[:-1][::-1]))
+    for record, (forward, backward) in zip(records, expected):
+        for name, scores in (("forward", forward), ("backward", backward), ("both", forward + backward)):
+            best = [k for k in np.argsort(-scores) if k > 2][:3]
+            assert [word for word, _ in record[name]] == [WORDS[k] for k in best]
+            np.testing.assert_allclose([value for _, value in record[name]], scores[best], atol=2e-5, rtol=0)
+
+
+def test_command(tmp_path: Path, source: Path, text: Path) -> None:
+    done = run("substitutes", source, text, "-n", 2)
+    model, vocabulary = load_language_model(source)
+    wanted = []
+    for found in substitutes_of(model, vocabulary, LINES, 2):
+        for token in found:
+            wanted.append(token.token)
+            for name in ("forward", "backward", "both"):
+                words = "  ".join(f"{word} {value:.2f}" for word, value in getattr(token, name))
+                wanted.append(f"  {name:<10}{words}")
+    assert [line for line in done.stdout.splitlines() if line] == wanted
+    done = run("substitutes", source, text, "--output", tmp_path / "out.jsonl", "--lang", "en")
+    assert done.stdout == ""
+    assert "the substitutes of 6 tokens" in done.stderr
+    assert len(read(tmp_path / "out.jsonl")[0]["both"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"initial_state": "carry"}, "EL030.*'carry'.*zero, warm"),
+        ({"n": 0}, "EL038"),
+        ({"lang": "en", "pipeline": "blank:en"}, "EL065"),
+        ({"device": "abacus"}, "EL040"),
+    ],
+)
+def test_settings_that_will_not_do(source: Path, text: Path, settings: Dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        substitutes(source, text, **settings)
+
+
+def test_files_that_will_not_do(tmp_path: Path, tiny: Path, source: Path, text: Path) -> None:
+    with pytest.raises(ValueError, match="EL090"):
+        substitutes(tiny, text)
+    with pytest.raises(ValueError, match="EL066"):
+        substitutes(source, text, output=text)
+    (tmp_path / "empty.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"EL071.*empty.txt"):
+        substitutes(source, tmp_path / "empty.txt", output=tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()

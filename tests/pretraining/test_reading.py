@@ -1,0 +1,159 @@
+from pathlib import Path
+from typing import Any, Iterator, List, Tuple
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_elmo.bilm.lstm import LSTMState
+from spacy_elmo.pretraining import likelihood, reading
+from spacy_elmo.pretraining.corpus import Corpus
+from spacy_elmo.pretraining.language_model import LanguageModel
+from spacy_elmo.pretraining.likelihood import iter_carried, iter_fresh
+from spacy_elmo.pretraining.reading import in_order, read_afresh, read_on, top_layer
+from spacy_elmo.pretraining.source import load_language_model, types_of
+from spacy_elmo.pretraining.streams import Batch
+from spacy_elmo.pretraining.trainer import Types
+from tests.language_models import Reference, full_softmax, write_source
+
+Steps = List[List[Tuple[str, str]]]
+
+
+def as_bilm_tf_reads(sentences: List[List[str]], n_rows: int) -> Steps:
+    """Step by step: (input, target) of each row. A row that is used up takes the next sentence; when there is
+    none, the step is thrown away."""
+    upcoming = iter(sentences)
+    rows: List[List[str]] = [[] for _ in range(n_rows)]
+    steps: Steps = []
+    while True:
+        for row in rows:
+            if len(row) <= 1:
+                sentence = next(upcoming, None)
+                if sentence is None:
+                    return steps
+                row[:] = sentence
+        steps.append([(row[0], row[1]) for row in rows])
+        for row in rows:
+            del row[0]
+
+
+def marked(sentence: List[str], *, backward: bool) -> List[str]:
+    text = ["<S>", *sentence, "</S>"]
+    return text[::-1] if backward else text
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rows_as_in_bilm_tf(monkeypatch: pytest.MonkeyPatch, n_rows: int, seed: int) -> None:
+    monkeypatch.setattr(reading, "_STEPS", 4)
+    monkeypatch.setattr(reading, "_PREDICTIONS", 10)
+    random = np.random.default_rng(seed)
+    lengths = random.integers(0, 9, 20)
+    lengths[seed] = 25
+    sentences = [[f"{k}-{i}" for i in range(length)] for k, length in enumerate(lengths)]
+    corpus = Corpus.from_sentences(sentences)
+    texts = [*corpus.types, "<S>", "</S>"]
+    batches = list(read_on(corpus, n_rows=n_rows, n_sentences=len(corpus)))
+    assert max(len(batch.inputs) for _, batch in batches) <= max(4, 10 // n_rows)
+    assert len(batches) > 1 or n_rows == 20
+    for direction in (0, 1):
+        got = [
+            [(texts[one], texts[next_]) for one, next_ in zip(inputs, targets)]
+            for _, batch in batches
+            for inputs, targets in zip(batch.inputs[:, direction], batch.targets[:, direction])
+        ]
+        assert got == as_bilm_tf_reads([marked(one, backward=direction == 1) for one in sentences], n_rows)
+
+
+def test_more_rows_than_sentences() -> None:
+    corpus = Corpus.from_sentences([["a", "b"], ["c"], ["d"]])
+    [(begun, batch)] = read_on(corpus, n_rows=9, n_sentences=2)
+    assert begun == [(0, 0), (1, 1)]
+    assert batch.inputs.shape == (2, 2, 2)
+    assert list(read_on(corpus, n_rows=9, n_sentences=0)) == []
+
+
+def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sentences: List[List[str]]) -> None:
+    """In groups of any size, over any number of steps: what the formulas say."""
+    softmax = full_softmax()
+    model, vocabulary = load_language_model(write_source(tmp_path, softmax))
+    corpus = Corpus.from_sentences([*sentences[:3], [], ["word"]])
+    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    reference = Reference(softmax)
+    texts = [[corpus.types[place] for place in corpus.sentence(k)] for k in range(len(corpus))]
+    for steps, group, window in ((32, 2048, 30000), (5, 60, 100), (1, 1, 1)):
+        monkeypatch.setattr(reading, "_STEPS", steps)
+        monkeypatch.setattr(reading, "_PREDICTIONS", steps)
+        monkeypatch.setattr(reading, "_GROUP", group)
+        monkeypatch.setattr(reading, "_WINDOW", window)
+        seen: List[int] = []
+        for numbers, read in read_afresh(model, corpus, types, state=None, n_sentences=len(corpus)):
+            assert len(numbers) == read.hidden.shape[2]
+            assert len(numbers) == 1 or len(numbers) * read.hidden.shape[1] <= group
+            seen += numbers
+            for row, number in enumerate(numbers):
+                tokens = texts[number]
+                for direction, words in enumerate([["<S>", *tokens], ["</S>", *tokens[::-1]]]):
+                    expected = reference.hidden(words, direction, {})
+                    got = read.hidden[direction, : len(words), row].numpy()
+                    np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0)
+        assert sorted(seen) == list(range(len(corpus)))
+
+
+def test_top_layer_is_without_dropout_and_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    model, vocabulary = load_language_model(write_source(tmp_path, full_softmax()))
+    corpus = Corpus.from_sentences([["a", "cow"]])
+    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    [(_, batch)] = read_on(corpus, n_rows=1, n_sentences=1)
+    expected, _ = top_layer(model, batch, types, model.bilm.zero_state(1))
+    model.dropout, model.dtype = 0.5, torch.bfloat16
+    model.train()
+    got, _ = top_layer(model, batch, types, model.bilm.zero_state(1))
+    assert torch.equal(got.hidden, expected.hidden)
+    assert not got.hidden.requires_grad
+    a, unknown, opening, closing = (vocabulary.words.index(word) for word in ("a", "<UNK>", "<S>", "</S>"))
+    assert got.targets.tolist() == [[[a], [unknown], [closing]], [[unknown], [a], [opening]]]
+    assert model.training
+    assert model.dtype == torch.bfloat16
+
+
+def test_in_order() -> None:
+    taken: List[int] = []
+
+    def numbered() -> Iterator[Tuple[int, str]]:
+        for number in (2, 0, 1, 4, 3):
+            taken.append(number)
+            yield number, str(number)
+
+    found = in_order(numbered())
+    assert next(found) == "0"
+    assert taken == [2, 0]
+    assert list(found) == ["1", "2", "3", "4"]
+
+
+def test_text_is_run_as_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentences: List[List[str]]
+) -> None:
+    """Nothing is kept of what was handed out, and little is computed ahead: memory does not grow with the text."""
+    for name, value in (("_STEPS", 10), ("_PREDICTIONS", 10), ("_GROUP", 10), ("_WINDOW", 70)):
+        monkeypatch.setattr(reading, name, value)
+    run: List[int] = []
+
+    def counting(model: LanguageModel, batch: Batch, types: Types, state: LSTMState) -> Any:
+        run.append(batch.inputs.shape[0] * batch.inputs.shape[2])
+        return top_layer(model, batch, types, state)
+
+    monkeypatch.setattr(likelihood, "top_layer", counting)
+    monkeypatch.setattr(reading, "top_layer", counting)
+    model, vocabulary = load_language_model(write_source(tmp_path, full_softmax()))
+    corpus = Corpus.from_sentences(sentences)
+    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    # The longest sentence comes on top.
+    most = max(map(len, sentences)) + 1
+    for found, ahead in ((iter_carried(model, corpus, types), 10), (iter_fresh(model, corpus, types), 70 + most)):
+        run.clear()
+        handed_out = 0
+        for one in found:
+            handed_out += len(one.forward)
+            assert sum(run) - handed_out < ahead
+        assert handed_out == corpus.n_tokens + len(corpus) <= sum(run)

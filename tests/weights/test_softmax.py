@@ -1,0 +1,37 @@
+from typing import Any, Dict
+
+import numpy as np
+import pytest
+
+from spacy_elmo.bilm.options import Options
+from spacy_elmo.weights.arrays import Weights
+from spacy_elmo.weights.softmax import softmax_facts
+from tests.language_models import adaptive_softmax, full_softmax
+
+
+def of(options: Dict[str, Any], arrays: Dict[str, np.ndarray]) -> Weights:
+    return Weights(options=Options.from_dict(options), arrays=arrays, source="here", format="memory")
+
+
+def test_kinds(tiny_options: Dict[str, Any]) -> None:
+    assert softmax_facts(of(tiny_options, {"initial_state.cell": np.zeros(3)})) is None
+    assert softmax_facts(of(tiny_options, full_softmax(n_words=17))) == ("full", 17, [])
+    adaptive = adaptive_softmax(head=7, tails=[(5, 6), (1, 9)])
+    assert softmax_facts(of(tiny_options, adaptive)) == ("adaptive", 22, [7, 13])
+    # Clusters by their numbers, whatever the order in the file: 2 before 10.
+    many = adaptive_softmax(head=3, tails=[(1, k + 1) for k in range(11)])
+    facts = softmax_facts(of(tiny_options, dict(sorted(many.items()))))
+    assert facts == ("adaptive", 69, [3, 4, 6, 9, 13, 18, 24, 31, 39, 48, 58])
+
+
+@pytest.mark.parametrize(
+    ("head", "tails", "match"),
+    [
+        (0, [(2, 4), (2, 4)], r"EL093.*'here'.* 2 rows in its head, clusters of \[4, 4\]"),
+        (5, [(2, 0)], r"EL093.*6 rows in its head, clusters of \[0\]"),
+        (5, [], "EL093.*5 rows in its head, clusters of no words"),
+    ],
+)
+def test_shapes_that_cannot_be(tiny_options: Dict[str, Any], head: int, tails: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        softmax_facts(of(tiny_options, adaptive_softmax(head=head, tails=tails)))
