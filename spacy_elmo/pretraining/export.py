@@ -65,6 +65,6 @@ def _read_run(folder: Path) -> Exportable:
     tensors = take(dict(checkpoint.tensors), "model.")
     arrays = {name.removeprefix("bilm."): tensor.numpy() for name, tensor in tensors.items()}
     vocabulary = Vocabulary.read(folder / VOCAB_NAME)
-    check_vocabulary(vocabulary, arrays, path=folder / VOCAB_NAME, source=str(folder))
     weights = Weights(options=options, arrays=arrays, source=str(folder), format="checkpoint")
+    check_vocabulary(vocabulary, weights, path=folder / VOCAB_NAME)
     return Exportable(weights, vocabulary)

@@ -16,6 +16,7 @@ from ..bilm.bilm import BiLM
 from ..bilm.options import Options
 from ..errors import Errors
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
+from ..weights.softmax import softmax_facts
 from ..weights.source import read_weights
 from .config import ModelConfig, PretrainingConfig
 from .initialise import initialise
@@ -54,30 +55,18 @@ def vocabulary_beside(weights: Weights) -> Optional[Vocabulary]:
     if not path.is_file():
         return None
     vocabulary = Vocabulary.read(path)
-    check_vocabulary(vocabulary, weights.arrays, path=path, source=weights.source)
+    check_vocabulary(vocabulary, weights, path=path)
     return vocabulary
 
 
-def check_vocabulary(
-    vocabulary: Vocabulary, arrays: Mapping[str, NDArray[np.floating]], *, path: Path, source: str
-) -> None:
-    """RAISES: ValueError if there is a softmax, and it predicts another number of words. path, source: of the
-    vocabulary and of the weights, for messages."""
-    n_words = n_softmax_words(arrays)
-    if n_words not in (0, len(vocabulary)):
-        raise ValueError(Errors.EL088.format(path=path, got=len(vocabulary), source=source, expected=n_words))
-
-
-def n_softmax_words(arrays: Mapping[str, NDArray[np.floating]]) -> int:
-    """How many words a softmax predicts; 0 if there is none."""
-    if f"{SOFTMAX_PREFIX}weight" in arrays:
-        return len(arrays[f"{SOFTMAX_PREFIX}weight"])
-    head, tail = f"{SOFTMAX_PREFIX}adaptive.head.weight", f"{SOFTMAX_PREFIX}adaptive.tail."
-    if head not in arrays:
-        return 0
-    tails = [len(array) for name, array in arrays.items() if name.startswith(tail) and name.endswith(".1.weight")]
-    # The head has a row for each cluster.
-    return len(arrays[head]) - len(tails) + sum(tails)
+def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) -> None:
+    """RAISES: ValueError if the weights have a softmax that cannot be, or that predicts another number of words.
+    path: of the vocabulary, for messages."""
+    facts = softmax_facts(weights)
+    if facts is not None and facts.n_words != len(vocabulary):
+        raise ValueError(
+            Errors.EL088.format(path=path, got=len(vocabulary), source=weights.source, expected=facts.n_words)
+        )
 
 
 def new_model(options: Options, config: PretrainingConfig, *, n_words: int) -> LanguageModel:
