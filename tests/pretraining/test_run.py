@@ -133,8 +133,9 @@ def test_killed(whole: Path, tmp_path: Path) -> None:
 
 
 def test_killed_before_the_first_checkpoint(whole: Path, tmp_path: Path) -> None:
-    """Started anew without --resume, and with other settings: nothing of the first try is left in it."""
-    run = train(make_config(whole, vocabulary__min_count=1, training__seed=5), tmp_path / "run", signal_in=5)
+    """Started anew without --resume, with other settings and text: nothing of the first try is left in it."""
+    first_try = make_config(whole, vocabulary__min_count=1, training__seed=5, **other_text(tmp_path))
+    run = train(first_try, tmp_path / "run", signal_in=5)
     words = run.vocabulary
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     with pytest.raises(FileNotFoundError, match=r"EL079.*run' holds no checkpoint.*without --resume"):
