@@ -72,6 +72,19 @@ def test_the_state_of_the_sentences(tiny: Path) -> None:
     assert np.abs(zero - hot).max() > 0.01
 
 
+def test_nearer_to_carried_state_than_zeros(tiny: Path, sentences: List[List[str]]) -> None:
+    """What it is for: the first vector of a sentence in running text, which no sentence of the package is from."""
+    running = sentences * 3
+    carrying = spacy_elmo.load(tiny, initial_state="carry")
+    carried = [carrying.embed([sentence])[0].lstm_outputs1[0, :8] for sentence in running][1:]
+    distance = {}
+    for initial_state in ("zero", "warm"):
+        outputs = spacy_elmo.load(tiny, initial_state=initial_state).embed(running)
+        first = [output.lstm_outputs1[0, :8] for output in outputs][1:]
+        distance[initial_state] = float(np.mean([np.linalg.norm(a - b) for a, b in zip(first, carried)]))
+    assert distance["warm"] < 0.5 * distance["zero"], distance
+
+
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_rounded_models_have_the_same_state(tiny: Path, tmp_path: Path, precision: str) -> None:
     if not (features.has_bf16() if precision == "bf16" else features.has_int8()):
