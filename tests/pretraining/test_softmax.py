@@ -1,0 +1,347 @@
+import re
+from typing import Any, Callable, List, Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from spacy_elmo.pretraining import softmax as softmax_module
+from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Candidates, Softmax, draw_candidates
+from tests.pretraining.tiny import lm_error, lm_randomise
+
+V, P, N = 60, 5, 12
+
+
+def make(*, sparse: bool = False, dtype: torch.dtype = torch.float64) -> Softmax:
+    softmax = Softmax(n_words=V, width=P, sparse=sparse).to(dtype)
+    lm_randomise(softmax)
+    return softmax
+
+
+def make_hidden(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, P, dtype=dtype, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+
+def candidates_of(ids: Sequence[int]) -> Candidates:
+    """These words, with expectations that differ from word to word."""
+    return Candidates(np.array(ids), np.linspace(0.9, 0.05, V))
+
+
+# Targets of both directions: N predictions each, against the candidates 0 to 19.
+TARGETS = {
+    "all_candidates": [range(12), range(8, 20)],
+    "no_candidate": [range(20, 32), range(40, 52)],
+    "both": [[0, 25, 3, 30, 19, 59, 7, 20, 1, 2, 44, 45], [59, 58, 0, 1, 2, 3, 33, 34, 35, 36, 18, 19]],
+    "repeated": [[4] * 6 + [50] * 6, [50] * 5 + [4] * 5 + [51, 5]],
+    "one_word": [[30] * 12, [30] * 12],
+}
+
+
+def dense_reference(softmax: Softmax, hidden: Tensor, targets: Tensor, candidates: Candidates) -> Tensor:
+    """As tf.nn.sampled_softmax_loss is documented, a prediction at a time: scores less the logarithm of the
+    expected count; the target against all candidates but itself."""
+    log_expected = np.log(candidates.expected)
+    losses: List[Tensor] = []
+    for h, target in zip(hidden.flatten(0, 1), targets.flatten().tolist()):
+        words = [target, *(int(word) for word in candidates.ids if word != target)]
+        scores = [h @ softmax.weight[word] + softmax.bias[word] - log_expected[word] for word in words]
+        losses.append(-torch.log_softmax(torch.stack(scores), dim=0)[0])
+    return torch.stack(losses).view(targets.shape).mean(dim=1)
+
+
+def gradients(losses: Tensor, softmax: Softmax, hidden: Tensor, *, times: float = 1.0) -> List[Tensor]:
+    found = torch.autograd.grad(losses.mean() * times, [hidden, softmax.weight, softmax.bias])
+    return [gradient.to_dense() for gradient in found]
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("targets", TARGETS.values(), ids=TARGETS)
+def test_sampled_loss(targets: Any, sparse: bool) -> None:
+    """Value and gradients equal those of the definition."""
+    softmax, hidden = make(sparse=sparse), make_hidden(2, N)
+    wanted, candidates = torch.tensor([list(part) for part in targets]), candidates_of(range(20))
+    got = softmax.sampled_loss(hidden, wanted, candidates, dtype=torch.float64, all_targets=wanted.flatten())
+    expected = dense_reference(softmax, hidden, wanted, candidates)
+    torch.testing.assert_close(got, expected, atol=1e-9, rtol=0)
+    both = [gradients(losses, softmax, hidden, times=7.0) for losses in (got, expected)]
+    for one, other in zip(*both, strict=True):
+        assert other.any()
+        torch.testing.assert_close(one, other, atol=1e-9, rtol=0)
+
+
+def test_sampled_loss_of_drawn_candidates() -> None:
+    softmax, hidden = make(), make_hidden(2, N)
+    rng = np.random.default_rng(3)
+    targets = torch.from_numpy(rng.integers(0, V, size=(2, N)))
+    candidates = draw_candidates(V, 25, rng)
+    got = softmax.sampled_loss(hidden, targets, candidates, dtype=torch.float64, all_targets=targets.flatten())
+    torch.testing.assert_close(got, dense_reference(softmax, hidden, targets, candidates), atol=1e-9, rtol=0)
+
+
+def test_all_words_as_candidates_are_the_full_softmax() -> None:
+    softmax, hidden = make(), make_hidden(2, N)
+    targets = torch.arange(2 * N).view(2, N)
+    candidates = Candidates(np.arange(V)[::-1].copy(), np.ones(V))
+    got = softmax.sampled_loss(hidden, targets, candidates, dtype=torch.float64, all_targets=targets.flatten())
+    torch.testing.assert_close(got, -softmax.log_likelihood(hidden, targets).mean(dim=1), atol=1e-9, rtol=0)
+
+
+def test_sparse_gradients_touch_only_what_took_part() -> None:
+    softmax, hidden = make(sparse=True), make_hidden(2, N)
+    targets, candidates = torch.tensor([[40] * N, [3] * N]), candidates_of([3, 1, 7])
+    losses = softmax.sampled_loss(
+        hidden, targets, candidates, dtype=torch.float64, all_targets=torch.tensor([40, 3, 55, 40])
+    )
+    losses.mean().backward()
+    gradient = softmax.weight.grad
+    assert gradient is not None
+    assert gradient.is_sparse
+    # The targets of other processes have rows as well, without a number in them.
+    assert gradient._indices().tolist() == [[3, 1, 7, 40, 55]]
+    assert gradient.to_dense()[[3, 1, 7, 40]].any(dim=1).all()
+    assert not gradient.to_dense()[55].any()
+
+
+def test_targets_of_other_processes_do_not_matter() -> None:
+    softmax, hidden = make(), make_hidden(2, N)
+    targets, candidates = torch.arange(10, 10 + 2 * N).view(2, N), candidates_of(range(20))
+    found = []
+    for others in ([], [58, 2, 59, 50]):
+        all_targets = torch.cat([torch.tensor(others, dtype=torch.int64), targets.flatten()])
+        losses = softmax.sampled_loss(hidden, targets, candidates, dtype=torch.float64, all_targets=all_targets)
+        found.append([losses, *gradients(losses, softmax, hidden)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-14, rtol=0)
+
+
+@pytest.mark.parametrize("shift", [-10.0, 50.0])
+def test_sampled_loss_of_far_scores(shift: float) -> None:
+    """float32 holds where all scores lie far from zero: what a softmax says does not change with that."""
+    softmax, hidden = make(dtype=torch.float32), make_hidden(2, N, dtype=torch.float32)
+    targets, candidates = torch.arange(10, 10 + 2 * N).view(2, N), candidates_of(range(20))
+    expected = dense_reference(softmax, hidden, targets, candidates)
+    wanted = gradients(expected, softmax, hidden)
+    with torch.no_grad():
+        softmax.bias += shift
+    got = softmax.sampled_loss(hidden, targets, candidates, dtype=torch.float32, all_targets=targets.flatten())
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
+    for one, other in zip(gradients(got, softmax, hidden), wanted, strict=True):
+        assert lm_error(one, other) < 1e-5
+
+
+def test_sampled_loss_in_bf16_is_near() -> None:
+    """bfloat16 keeps 8 bits: 0.4% of a number. Loss and targets' scores are of full precision."""
+    softmax, hidden = make(dtype=torch.float32), make_hidden(2, N, dtype=torch.float32)
+    targets, candidates = torch.arange(10, 10 + 2 * N).view(2, N), candidates_of(range(20))
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        losses = softmax.sampled_loss(hidden, targets, candidates, dtype=dtype, all_targets=targets.flatten())
+        assert losses.dtype == torch.float32
+        found.append([losses, *gradients(losses, softmax, hidden)])
+    for exact, rounded in zip(*found, strict=True):
+        assert 1e-6 < lm_error(rounded, exact) < 0.01
+
+
+def test_a_used_workspace_changes_nothing() -> None:
+    softmax = make(dtype=torch.float32)
+    for n in (N, 3, 40, 1, N):
+        hidden, targets = make_hidden(2, n, dtype=torch.float32), torch.arange(2 * n).view(2, n) % V
+        found = []
+        for one in (softmax, make(dtype=torch.float32)):
+            losses = one.sampled_loss(
+                hidden, targets, candidates_of(range(n + 5)), dtype=torch.float32, all_targets=targets.flatten()
+            )
+            found.append([losses, *gradients(losses, one, hidden)])
+        for one, other in zip(*found, strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("n_words", "n_samples"), [(1000, 100), (50, 49), (7, 7), (5, 1), (20_000, 512)])
+def test_candidates_are_distinct_words(n_words: int, n_samples: int) -> None:
+    for seed in range(20):
+        ids, expected = draw_candidates(n_words, n_samples, np.random.default_rng(seed))
+        assert ids.shape == (n_samples,)
+        assert len(set(ids.tolist())) == n_samples
+        assert ids.min() >= 0
+        assert ids.max() < n_words
+        assert expected.shape == (n_words,)
+        assert expected.min() > 0
+        assert expected.max() <= 1
+        # The more frequent a word, the more it is to be expected.
+        assert (np.diff(expected) <= 0).all()
+
+
+def test_candidates_come_from_the_generator_alone() -> None:
+    one, same, other = (draw_candidates(1000, 50, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert one.ids.tolist() == same.ids.tolist()
+    assert one.expected.tolist() == same.expected.tolist()
+    assert one.ids.tolist() != other.ids.tolist()
+
+
+@pytest.mark.parametrize(("n_words", "n_samples"), [(300, 40), (12, 11)])
+def test_candidates_are_the_first_distinct_tries(n_words: int, n_samples: int) -> None:
+    """One try after the other, from the same random numbers: a word that is there already is a try in vain, and
+    each word was to be expected as often as the number of tries says."""
+    for seed in range(10):
+        ids, expected = draw_candidates(n_words, n_samples, np.random.default_rng(seed))
+        rng, found, n_tries = np.random.default_rng(seed), [], 0
+        numbers: List[float] = []
+        while len(found) < n_samples:
+            numbers = numbers or rng.random(4 * n_samples).tolist()
+            word = int((n_words + 1) ** numbers.pop(0)) - 1
+            n_tries += 1
+            if word not in found:
+                found.append(word)
+        assert ids.tolist() == found
+        chances = [np.log((k + 2) / (k + 1)) / np.log(n_words + 1) for k in range(n_words)]
+        assert sum(chances) == pytest.approx(1)
+        np.testing.assert_allclose(expected, [1 - (1 - chance) ** n_tries for chance in chances], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n_words", "n_samples"), [(40, 1), (5000, 20)])
+def test_words_are_candidates_as_often_as_expected(n_words: int, n_samples: int) -> None:
+    n_draws, rng = 4000, np.random.default_rng(0)
+    counts, expected = np.zeros(n_words), np.zeros(n_words)
+    for _ in range(n_draws):
+        candidates = draw_candidates(n_words, n_samples, rng)
+        counts[candidates.ids] += 1
+        expected += candidates.expected
+    frequent = expected[:20]
+    assert frequent[-1] > 30
+    deviation = np.sqrt(frequent * (1 - frequent / n_draws))
+    assert (np.abs(counts[:20] - frequent) < 4 * deviation).all()
+
+
+def reference_log_likelihoods(softmax: Softmax, hidden: Tensor) -> Tensor:
+    scores = hidden @ softmax.weight.T + softmax.bias
+    return scores - scores.exp().sum(dim=-1, keepdim=True).log()
+
+
+def test_log_likelihood() -> None:
+    softmax, hidden = make(), make_hidden(2, N)
+    targets = torch.arange(2 * N).view(2, N)
+    expected = reference_log_likelihoods(softmax, hidden)
+    wanted = expected.gather(2, targets.unsqueeze(2)).squeeze(2)
+    torch.testing.assert_close(softmax.log_likelihood(hidden, targets), wanted, atol=1e-12, rtol=0)
+    torch.testing.assert_close(softmax.log_likelihood(hidden[0], targets[0]), wanted[0], atol=1e-12, rtol=0)
+    everything = softmax.log_likelihoods(hidden[0])
+    torch.testing.assert_close(everything, expected[0], atol=1e-12, rtol=0)
+    torch.testing.assert_close(everything.exp().sum(dim=1), torch.ones(N, dtype=torch.float64))
+    losses = softmax.loss(hidden, targets, dtype=torch.float64)
+    torch.testing.assert_close(losses.double(), -wanted.mean(dim=1), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [1, 5, N, 2 * N])
+def test_a_part_at_a_time(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden, targets = make_hidden(2, N), torch.arange(2 * N).view(2, N)
+    for softmax in (make(), make_adaptive()):
+        expected = softmax.log_likelihood(hidden, targets)
+        with monkeypatch.context() as patch:
+            patch.setattr(softmax_module, "_ROWS", rows)
+            got = softmax.log_likelihood(hidden, targets)
+        torch.testing.assert_close(got, expected, atol=1e-12, rtol=0)
+
+
+def test_gradients_of_the_full_loss() -> None:
+    softmax, hidden = make(), make_hidden(2, N)
+    targets = torch.arange(2 * N).view(2, N)
+    expected = -reference_log_likelihoods(softmax, hidden).gather(2, targets.unsqueeze(2)).mean(dim=(1, 2))
+    losses = softmax.loss(hidden, targets, dtype=torch.float64)
+    both = [gradients(part, softmax, hidden) for part in (losses, expected)]
+    for one, other in zip(*both, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-7, rtol=0)
+
+
+def test_fresh_weights() -> None:
+    torch.manual_seed(0)
+    softmax = Softmax(n_words=2000, width=64)
+    # 128,000 numbers: their deviation is known to 0.2%.
+    assert float(softmax.weight.detach().std()) == pytest.approx(1 / 8, rel=0.01)
+    assert float(softmax.weight.detach().mean()) == pytest.approx(0, abs=0.002)
+    assert not softmax.bias.any()
+    assert softmax.n_words == 2000
+
+
+CUTOFFS = [6, 20]
+
+
+def make_adaptive(*, dtype: torch.dtype = torch.float64) -> AdaptiveSoftmax:
+    softmax = AdaptiveSoftmax(n_words=V, width=P, cutoffs=CUTOFFS, div_value=2.0).to(dtype)
+    lm_randomise(softmax)
+    return softmax
+
+
+def reference_adaptive(softmax: AdaptiveSoftmax, hidden: Tensor) -> Tensor:
+    """Grave et al. 2017: a word of a cluster is as likely as its cluster, times the word in the cluster."""
+    named = dict(softmax.named_parameters())
+    head = hidden @ named["adaptive.head.weight"].T + named["adaptive.head.bias"]
+    head = head.log_softmax(dim=-1)
+    parts = [head[..., : CUTOFFS[0]]]
+    for k in range(len(CUTOFFS)):
+        narrow = hidden @ named[f"adaptive.tail.{k}.0.weight"].T
+        scores = narrow @ named[f"adaptive.tail.{k}.1.weight"].T
+        parts.append(scores.log_softmax(dim=-1) + head[..., CUTOFFS[0] + k].unsqueeze(-1))
+    return torch.cat(parts, dim=-1)
+
+
+def test_adaptive_likelihoods() -> None:
+    softmax, hidden = make_adaptive(), make_hidden(2, N)
+    targets = (torch.arange(2 * N) * 7 % V).view(2, N)
+    expected = reference_adaptive(softmax, hidden)
+    wanted = expected.gather(2, targets.unsqueeze(2)).squeeze(2)
+    assert expected.shape == (2, N, V)
+    torch.testing.assert_close(softmax.log_likelihoods(hidden[0]), expected[0], atol=1e-12, rtol=0)
+    torch.testing.assert_close(softmax.log_likelihood(hidden, targets), wanted, atol=1e-12, rtol=0)
+    torch.testing.assert_close(softmax.log_likelihood(hidden[1], targets[1]), wanted[1], atol=1e-12, rtol=0)
+    losses = softmax.loss(hidden, targets, dtype=torch.float64)
+    torch.testing.assert_close(losses, -wanted.mean(dim=1), atol=1e-12, rtol=0)
+    sums = softmax.log_likelihoods(hidden[0]).exp().sum(dim=1)
+    torch.testing.assert_close(sums, torch.ones(N, dtype=torch.float64))
+
+
+def test_widths_of_the_clusters() -> None:
+    softmax = AdaptiveSoftmax(n_words=V, width=16, cutoffs=CUTOFFS, div_value=4.0)
+    shapes = {name: tuple(parameter.shape) for name, parameter in softmax.named_parameters()}
+    assert shapes == {
+        "adaptive.head.weight": (8, 16),
+        "adaptive.head.bias": (8,),
+        "adaptive.tail.0.0.weight": (4, 16),
+        "adaptive.tail.0.1.weight": (14, 4),
+        "adaptive.tail.1.0.weight": (1, 16),
+        "adaptive.tail.1.1.weight": (40, 1),
+    }
+
+
+ADAPTIVE_BF16 = pytest.mark.xfail(
+    raises=RuntimeError, strict=True, reason="PyTorch's module takes no bfloat16 on the CPU by autocast"
+)
+
+
+@pytest.mark.parametrize("make_softmax", [make, pytest.param(make_adaptive, marks=ADAPTIVE_BF16)])
+def test_loss_in_bf16_is_near(make_softmax: Callable[..., Any]) -> None:
+    """bfloat16 keeps 8 bits: 0.4% of a number."""
+    softmax, hidden = make_softmax(dtype=torch.float32), make_hidden(2, N, dtype=torch.float32)
+    targets = (torch.arange(2 * N) * 7 % V).view(2, N)
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        losses = softmax.loss(hidden, targets, dtype=dtype)
+        assert losses.dtype == torch.float32
+        parameters = [hidden, *softmax.parameters()]
+        found.append([losses, *torch.autograd.grad(losses.mean(), parameters)])
+    for exact, rounded in zip(*found, strict=True):
+        assert rounded.dtype == torch.float32
+        assert 1e-6 < lm_error(rounded, exact) < 0.02
+
+
+@pytest.mark.parametrize("cutoffs", [[], [0, 5], [-3], [5, 5], [7, 3], [5, V], [V + 1]])
+def test_bad_cutoffs(cutoffs: List[int]) -> None:
+    with pytest.raises(
+        ValueError, match=rf"below the {V} words.*got {re.escape(str(cutoffs))}\. .*softmax\.cutoffs"
+    ):
+        AdaptiveSoftmax(n_words=V, width=P, cutoffs=cutoffs)
+
+
+def test_cutoffs_at_their_limits() -> None:
+    softmax = AdaptiveSoftmax(n_words=V, width=P, cutoffs=[1, V - 1], div_value=2.0)
+    assert softmax.log_likelihoods(make_hidden(3, dtype=torch.float32)).shape == (3, V)

@@ -1,0 +1,338 @@
+import math
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from spacy_elmo.bilm.bilm import BiLM
+from spacy_elmo.bilm.characters import CLOSING, OPENING, character_ids
+from spacy_elmo.bilm.lstm import LSTMState
+from spacy_elmo.pretraining.config import check_config
+from spacy_elmo.pretraining.corpus import Corpus
+from spacy_elmo.pretraining.initialise import initialise
+from spacy_elmo.pretraining.language_model import LanguageModel
+from spacy_elmo.pretraining.processes import Processes
+from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Candidates, Softmax, draw_candidates
+from spacy_elmo.pretraining.streams import Batch, Order, Streams
+from spacy_elmo.pretraining.trainer import Trainer, Types
+from spacy_elmo.pretraining.vocabulary import Vocabulary
+from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
+
+# PyTorch says once a process that it does not check what its own Adagrad makes of sparse gradients.
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled:UserWarning")
+
+CORPUS = Corpus.from_sentences(lm_sentences(40))
+# Of the twelve words some are left out, which are predicted as <UNK>.
+VOCABULARY = Vocabulary.from_counts(CORPUS.types, CORPUS.counts().tolist(), min_count=15)
+LSTM: Dict[str, Any] = {"dim": 12, "projection_dim": 6, "cell_clip": 3, "proj_clip": 3}
+N_BATCHES = 60
+ADAPTIVE = {"softmax.kind": "adaptive", "softmax.cutoffs": [5], "softmax.div_value": 2.0}
+
+
+def make(*, processes: Optional[Processes] = None, lstm: Dict[str, Any] = LSTM, **settings: Any) -> Trainer:
+    """settings: of the config, "section.name"."""
+    sections: Dict[str, Dict[str, Any]] = {
+        "corpus": {"train": ["text.txt"]},
+        "model": {"options": lm_options(**lstm).to_dict()},
+        "softmax": {"n_samples": 6},
+        "optimizer": {"learn_rate": 0.02, "warmup_steps": 3},
+        "training": {"n_rows": 4, "n_steps": 5, "dropout": 0.0},
+    }
+    for path, value in settings.items():
+        section, _, name = path.partition(".")
+        sections[section][name] = value
+    config = check_config(sections)
+    options = lm_options(**lstm)
+    torch.manual_seed(7)
+    bilm = BiLM(options=options)
+    initialise(bilm)
+    sizes = {"n_words": len(VOCABULARY), "width": options.lstm.projection_dim}
+    if config.softmax.kind == "adaptive":
+        softmax: torch.nn.Module = AdaptiveSoftmax(
+            **sizes, cutoffs=config.softmax.cutoffs, div_value=config.softmax.div_value
+        )
+    else:
+        softmax = Softmax(**sizes, sparse=config.softmax.kind == "sampled")
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[config.training.precision]
+    model = LanguageModel(bilm=bilm, softmax=softmax, dropout=config.training.dropout, dtype=dtype)
+    streams = Streams(CORPUS, Order(len(CORPUS), seed=config.training.seed), n_rows=config.training.n_rows)
+    types = lm_types(options, CORPUS, VOCABULARY)
+    return Trainer(model, streams, types, config=config, n_batches=N_BATCHES, processes=processes or Processes())
+
+
+def copy_of(tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def train(trainer: Trainer, n: int) -> List[List[float]]:
+    """Losses and norm of each batch, whatever the state of the global generator."""
+    found = []
+    for _ in range(n):
+        torch.manual_seed(torch.seed())
+        trained = trainer.train_batch()
+        found.append([*trained.losses.tolist(), float(trained.norm)])
+    return found
+
+
+def test_types_of_a_batch() -> None:
+    types = lm_types(lm_options(), CORPUS, VOCABULARY)
+    texts = [*CORPUS.types, OPENING, CLOSING]
+    batch = Streams(CORPUS, Order(len(CORPUS), seed=0), n_rows=4).take(3)
+    rows = slice(1, 3)
+    ids, inputs, targets, all_targets = types.of(batch, rows, torch.device("cpu"))
+    words = [VOCABULARY.words.index(text) if text in VOCABULARY else VOCABULARY.unknown for text in texts]
+    assert VOCABULARY.unknown in words
+    for step in range(3):
+        for direction in (0, 1):
+            for row in (0, 1):
+                text = texts[batch.inputs[step, direction, row + 1]]
+                found = ids[inputs[step, direction, row]].tolist()
+                assert found == character_ids([text], max_characters=20)[0].tolist()
+                wanted = batch.targets[step, direction, row + 1]
+                assert int(targets[direction, step * 2 + row]) == words[wanted]
+    # Every type that occurs in these rows, and no other, once.
+    assert len(ids) == len(np.unique(batch.inputs[:, :, rows]))
+    assert ids.dtype == inputs.dtype == targets.dtype == torch.int64
+    assert sorted(all_targets.tolist()) == sorted(words[number] for number in batch.targets.flatten())
+
+
+def top_layer(model: LanguageModel, types: Types, batch: Batch) -> Tensor:
+    """What the softmax reads, (2, n_steps, n_rows, P), from a state of zeros, by the biLM itself, a row at a time:
+    each direction reads its inputs as one sentence."""
+    n_rows, found = batch.inputs.shape[2], []
+    for direction in (0, 1):
+        for row in range(n_rows):
+            numbers = torch.from_numpy(batch.inputs[:, direction, row]).long()
+            numbers = numbers.flip(0) if direction else numbers
+            words = model.bilm.char_encoder(types.character_ids[numbers].long())
+            half = model.bilm(words, [len(words)]).layers[-1].chunk(2, dim=1)[direction]
+            found.append(half.flip(0) if direction else half)
+    return torch.stack(found).unflatten(0, (2, n_rows)).transpose(1, 2)
+
+
+def dense_losses(model: LanguageModel, hidden: Tensor, targets: Tensor, candidates: Candidates) -> Tensor:
+    """Sampled softmax of each direction, over masked scores of the whole vocabulary."""
+    scores = hidden @ model.softmax.weight.T + model.softmax.bias - torch.from_numpy(candidates.expected).log()
+    taking_part = torch.zeros(scores.shape, dtype=torch.bool)
+    taking_part[..., torch.from_numpy(candidates.ids)] = True
+    taking_part.scatter_(-1, targets.unsqueeze(-1), True)
+    scores = scores.masked_fill(~taking_part, -math.inf).float()
+    return F.cross_entropy(scores.flatten(1, 2).transpose(1, 2), targets.flatten(1), reduction="none").mean(dim=1)
+
+
+def first_batch(trainer: Trainer) -> Tuple[Tensor, Dict[str, Tensor], Batch]:
+    """Losses of a trainer's first batch and the gradients of what it goes down, by the definitions."""
+    config, model = trainer.config, trainer.model
+    order = Order(len(CORPUS), seed=config.training.seed)
+    batch = Streams(CORPUS, order, n_rows=config.training.n_rows).take(config.training.n_steps)
+    hidden = top_layer(model, trainer.types, batch)
+    targets = trainer.types.words[torch.from_numpy(batch.targets).long()].permute(1, 0, 2)
+    if config.softmax.kind == "sampled":
+        rng = np.random.default_rng([config.training.seed, 0])
+        candidates = draw_candidates(len(VOCABULARY), min(config.softmax.n_samples, len(VOCABULARY) - 1), rng)
+        losses = dense_losses(model, hidden, targets, candidates)
+    else:
+        losses = -model.softmax.log_likelihood(hidden, targets).mean(dim=(1, 2))
+    names = [name for name, _ in model.named_parameters()]
+    total = losses.mean() * config.training.n_steps
+    gradients = torch.autograd.grad(total, list(model.parameters()), allow_unused=True)
+    return losses.detach(), {name: g for name, g in zip(names, gradients, strict=True) if g is not None}, batch
+
+
+@pytest.mark.parametrize(
+    "softmax",
+    [{}, {"softmax.n_samples": 1000}, {"softmax.kind": "full"}, ADAPTIVE],
+    ids=["sampled", "more_samples_than_words", "full", "adaptive"],
+)
+def test_a_batch_by_the_definitions(softmax: Dict[str, Any]) -> None:
+    """Losses, norm, and each parameter after a step of Adagrad with clipped gradients and the rate of the first of
+    three steps of warm-up."""
+    most = 0.5
+    trainer = make(**{**softmax, "optimizer.name": "adagrad", "optimizer.clip_norm": most})
+    start = copy_of(dict(trainer.model.named_parameters()))
+    losses, gradients, _ = first_batch(trainer)
+    trained = trainer.train_batch()
+    torch.testing.assert_close(trained.losses, losses, atol=1e-5, rtol=0)
+    norm = torch.stack([gradient.to_dense().norm() for gradient in gradients.values()]).norm()
+    assert float(norm) > most
+    torch.testing.assert_close(trained.norm, norm, atol=1e-5, rtol=1e-4)
+    for name, parameter in trainer.model.named_parameters():
+        step = torch.zeros_like(start[name])
+        if name in gradients:
+            gradient = gradients[name].to_dense() * most / norm
+            step = 0.02 / 3 * gradient / (1 + gradient**2).sqrt()
+        torch.testing.assert_close(parameter.detach(), start[name] - step, atol=1e-6, rtol=0)
+    assert trainer.batch == 1
+
+
+LEARNS = {
+    "sampled": {"optimizer.learn_rate": 0.05},
+    "sampled_bf16": {"optimizer.learn_rate": 0.05, "training.precision": "bf16"},
+    "full": {"optimizer.learn_rate": 0.05, "softmax.kind": "full"},
+    "adaptive": {"optimizer.learn_rate": 0.05, **ADAPTIVE},
+    "adagrad": {"optimizer.name": "adagrad", "optimizer.learn_rate": 0.3},
+}
+
+
+@pytest.mark.parametrize("settings", LEARNS.values(), ids=LEARNS)
+def test_learns_a_tiny_grammar(settings: Dict[str, Any]) -> None:
+    """A fresh model says all words are about alike; in the end it knows what can follow."""
+    trainer = make(**settings)
+    losses = np.array(train(trainer, N_BATCHES))[:, :2]
+    if trainer.config.softmax.kind != "sampled":
+        assert losses[0] == pytest.approx([math.log(len(VOCABULARY))] * 2, abs=0.3)
+    assert (losses[-10:].mean(axis=0) < 0.75 * losses[0]).all()
+
+
+# Everything that a checkpoint must hold is in use.
+RUNS: Dict[str, Dict[str, Any]] = {
+    "sampled": {},
+    "sampled_bf16": {"training.precision": "bf16"},
+    "full": {"softmax.kind": "full"},
+    "full_bf16": {"softmax.kind": "full", "training.precision": "bf16"},
+    "adaptive": ADAPTIVE,
+    "adagrad": {"optimizer.name": "adagrad"},
+    "adagrad_full": {"optimizer.name": "adagrad", "softmax.kind": "full"},
+}
+runs = pytest.mark.parametrize("settings", RUNS.values(), ids=RUNS)
+
+
+def dropping(settings: Dict[str, Any], **more: Any) -> Trainer:
+    return make(**{**settings, "training.dropout": 0.3}, **more)
+
+
+@runs
+def test_training_repeats_itself(settings: Dict[str, Any]) -> None:
+    one, other = dropping(settings), dropping(settings)
+    assert train(one, 4) == train(other, 4)
+    for name, tensor in one.tensors().items():
+        assert torch.equal(tensor, other.tensors()[name]), name
+
+
+@runs
+def test_goes_on_exactly(settings: Dict[str, Any]) -> None:
+    """From what `tensors` gave, in a trainer of other weights that was elsewhere in the text."""
+    trainer = dropping(settings)
+    train(trainer, 7)
+    tensors = copy_of(trainer.tensors())
+    expected = train(trainer, 4)
+    other = dropping(settings)
+    with torch.no_grad():
+        for parameter in other.model.parameters():
+            parameter.add_(1)
+    train(other, 3)
+    other.restore(copy_of(tensors), batch=7)
+    assert other.batch == 7
+    for name, tensor in other.tensors().items():
+        assert torch.equal(tensor, tensors[name]), name
+    assert train(other, 4) == expected
+    assert other.batch == 11
+    found = other.tensors()
+    assert found.keys() == trainer.tensors().keys()
+    for name, tensor in trainer.tensors().items():
+        assert torch.equal(tensor, found[name]), name
+
+
+@pytest.mark.parametrize("part", ["model.", "optimizer.", "streams.", "state."])
+def test_every_part_matters(part: str) -> None:
+    """Without one of them, the next losses are others: the comparison above can fail."""
+    trainer = dropping({})
+    train(trainer, 4)
+    tensors = copy_of(trainer.tensors())
+    expected = train(trainer, 3)
+    other = dropping({})
+    train(other, 2)
+    kept = {name: tensor for name, tensor in copy_of(other.tensors()).items() if name.startswith(part)}
+    assert kept
+    other.restore({**copy_of(tensors), **kept}, batch=4)
+    assert train(other, 3) != expected
+
+
+def test_the_seed_matters() -> None:
+    losses = [train(dropping({"training.seed": seed}), 2) for seed in (0, 1)]
+    assert losses[0] != losses[1]
+
+
+def test_a_batch_goes_on_where_the_last_one_ended() -> None:
+    """Two batches of n steps are, to a model that does not change, one of 2n."""
+    still = {"optimizer.learn_rate": 1e-30, "optimizer.weight_decay": 0.0, "softmax.kind": "full"}
+    halves, whole = make(**still), make(**{**still, "training.n_steps": 10})
+    first, second = (np.array(losses[:2]) for losses in train(halves, 2))
+    np.testing.assert_allclose((first + second) / 2, train(whole, 1)[0][:2], atol=1e-6)
+    for part, other in zip(halves.state, whole.state, strict=True):
+        assert part.any()
+        torch.testing.assert_close(part, other, atol=1e-6, rtol=0)
+
+
+class Share(Processes):
+    """One of two processes, without the other."""
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        pass
+
+    def join_rows(self, tensor: Tensor, *, dim: int) -> Tensor:
+        return torch.cat([tensor] * self.size, dim=dim)
+
+
+@pytest.mark.parametrize("softmax", [{}, {"softmax.kind": "full"}], ids=["sampled", "full"])
+def test_processes_share_the_rows(softmax: Dict[str, Any]) -> None:
+    """Their gradients, which are averaged, are together those of one process; all have the same rows."""
+    settings = {**softmax, "optimizer.clip_norm": 0.0}
+    found = []
+    for processes in (Processes(), Share(rank=0, size=2), Share(rank=1, size=2)):
+        trainer = make(processes=processes, **settings)
+        taken: List[Tensor] = []
+        # Averaging is what sees the gradients and the losses of a process.
+        processes.average = lambda tensors, taken=taken: taken.extend(  # type: ignore[method-assign]
+            tensor.clone() for tensor in tensors
+        )
+        trainer.train_batch()
+        assert trainer.state.hidden.shape == (2, 2, 4 // processes.size, 6)
+        found.append(taken)
+    for alone, first, second in zip(*found, strict=True):
+        assert first.shape == second.shape == alone.shape
+        torch.testing.assert_close((first + second) / 2, alone, atol=2e-6, rtol=1e-5)
+
+
+def test_a_process_takes_up_its_own_rows() -> None:
+    trainer = make()
+    train(trainer, 3)
+    tensors = copy_of(trainer.tensors())
+    share = make(processes=Share(rank=1, size=2))
+    share.restore(copy_of(tensors), batch=3)
+    for part, name in zip(share.state, LSTMState._fields, strict=True):
+        assert torch.equal(part, tensors[f"state.{name}"][:, :, 2:])
+    assert share.tensors()["state.cell"].shape == trainer.tensors()["state.cell"].shape
+
+
+def test_flags_are_told() -> None:
+    trainer = make()
+    assert trainer.train_batch().told == ()
+    assert trainer.train_batch(tell=(False, True)).told == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "error"),
+    [
+        ("model.bilm.char_encoder.projection.bias", RuntimeError),
+        ("optimizer.softmax.bias/", KeyError),
+        ("streams.next", KeyError),
+    ],
+)
+def test_tensors_of_another_model(lacks: str, error: Type[Exception]) -> None:
+    trainer = make()
+    train(trainer, 1)
+    tensors = {name: tensor for name, tensor in trainer.tensors().items() if not name.startswith(lacks)}
+    assert len(tensors) < len(trainer.tensors())
+    with pytest.raises(error, match=lacks.partition(".")[2].rstrip("/")):
+        make().restore(tensors, batch=1)
+
+
+def test_another_size() -> None:
+    trainer = make()
+    train(trainer, 1)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        make(lstm={**LSTM, "dim": 13}).restore(trainer.tensors(), batch=1)
