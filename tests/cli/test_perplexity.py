@@ -13,8 +13,10 @@ from spacy_elmo.cli.perplexity import perplexity
 from spacy_elmo.elmo import Elmo
 from tests.cli.command import run
 from tests.language_models import Reference, States, full_softmax, warm_state, write_source
+from tests.pretraining.runs import entries, make_config, train
 
 SOFTMAX = full_softmax()
+ADAPTIVE = {"softmax__kind": "adaptive", "softmax__cutoffs": [5, 12], "softmax__div_value": 2.0}
 # The third line is blank, and the last token of the first is in no vocabulary.
 TEXT = "that a nation dedicated\n  It can not , war \n\nwe have the great .\n"
 LINES = [TEXT.splitlines()[k].split() for k in (0, 1, 3)]
@@ -191,6 +193,22 @@ def test_weights_that_are_not_finite(tmp_path: Path, text: Path) -> None:
     ):
         perplexity(source, text, output=tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_text() == "before"
+
+
+@pytest.mark.parametrize("settings", [{}, ADAPTIVE])
+def test_equal_to_what_training_has_logged(tmp_path: Path, settings: Dict[str, Any]) -> None:
+    """Of the run's newest checkpoint, and of the model that it exports."""
+    done = train(make_config(tmp_path, training__max_batches=12, **settings), tmp_path / "run")
+    done.export()
+    logged = [entry for entry in entries(tmp_path / "run") if "dev_perplexity" in entry][-1]
+    assert logged["batch"] == 12
+    for source in (tmp_path / "run", tmp_path / "run" / "model"):
+        # Training reads the held-out text in 32 rows.
+        output = tmp_path / "out.jsonl"
+        found = perplexity(source, tmp_path / "dev.txt", lang="xx", batch_size=32, output=output)
+        assert found.average == pytest.approx(logged["dev_perplexity"], rel=1e-6)
+        assert found.forward == pytest.approx(logged["dev_forward"], rel=1e-6)
+        assert found.backward == pytest.approx(logged["dev_backward"], rel=1e-6)
 
 
 def test_a_lone_surrogate_is_written_as_json_has_it(tmp_path: Path, source: Path) -> None:
