@@ -208,6 +208,10 @@ class Errors(metaclass=_WithCodes):
     )
     EL078 = "'{path}' already holds a pre-training run. Go on with it by --resume, or give another output folder."
     EL079 = "'{path}' holds no checkpoint to go on from. Start the run without --resume."
+    EL082 = (
+        "softmax.div_value = {got} leaves the last of the {n} clusters of an adaptive softmax no width: the "
+        "model's is {width}. Take a smaller div_value, or fewer cutoffs."
+    )
     EL080 = (
         "The run in '{path}' cannot go on with other settings than it began with:\n{changes}\nUse the old ones, "
         "or start in another output folder; a model can be continued with other settings by `source`."

@@ -92,7 +92,9 @@ def neighbours_text(elmo: "Elmo", sentences: Sequence[Sequence[str]], word: str)
         for t in (t for t, token in enumerate(sentence) if token == word):
             lines.append(_marked(sentence, t))
             for near in neighbours(elmo, sentences, Place(s, t), layer=layer)[:N_NEIGHBOURS]:
-                lines.append(f"   {near.similarity:.2f}  {_marked(sentences[near.place.sentence], near.place.token)}")
+                lines.append(
+                    f"   {near.similarity:.2f}  {_marked(sentences[near.place.sentence], near.place.token)}"
+                )
     return "\n".join(lines) + "\n"
 
 

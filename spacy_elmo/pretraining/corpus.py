@@ -74,9 +74,9 @@ class Corpus:
             meta = json.loads(path.read_text("utf-8"))
             sizes = meta["n_tokens"] * 4, meta["n_sentences"] * 8
             types = json.loads((folder / TYPES).read_text("utf-8"))
+            found = (folder / TOKENS).stat().st_size, (folder / ENDS).stat().st_size
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise ValueError(Errors.EL023.format(path=folder, reason=error)) from error
-        found = (folder / TOKENS).stat().st_size, (folder / ENDS).stat().st_size
         if meta.get("version") != _VERSION or found != sizes or len(types) != meta["n_types"]:
             raise ValueError(Errors.EL023.format(path=folder, reason="its files are not of one size or version"))
         return cls(
@@ -146,4 +146,3 @@ def write_corpus(
     with atomic_write(folder / META) as temporary:
         temporary.write_text(json.dumps(meta, indent=2) + "\n", "utf-8")
     return Corpus.open(folder)
-

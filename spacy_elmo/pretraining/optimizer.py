@@ -32,6 +32,8 @@ class Optimizer:
             if not group:
                 continue
             if config.name == "adagrad":
+                # Its sparse steps would warn that nobody has decided on this.
+                torch.sparse.check_sparse_tensor_invariants.disable()
                 self._parts.append(
                     torch.optim.Adagrad(group, initial_accumulator_value=config.initial_accumulator)
                 )

@@ -1,6 +1,6 @@
 """Next-token likelihoods: the full softmax, the sampled one of training, and PyTorch's adaptive softmax."""
 
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple, cast
 
 import numpy as np
 import torch
@@ -118,13 +118,16 @@ class AdaptiveSoftmax(nn.Module):
     ones in clusters of smaller width.
 
     cutoffs: words up to which the head and each cluster but the last go. div_value: by which the width falls.
-    RAISES: ValueError if the cutoffs do not rise, or do not fit the vocabulary.
+    RAISES: ValueError if the cutoffs do not rise or do not fit the vocabulary, or a cluster has no width left.
     """
 
     def __init__(self, *, n_words: int, width: int, cutoffs: Sequence[int], div_value: float = 4.0):
         super().__init__()
         if list(cutoffs) != sorted({*cutoffs}) or not cutoffs or cutoffs[0] < 1 or cutoffs[-1] >= n_words:
             raise ValueError(Errors.EL077.format(got=list(cutoffs), n_words=n_words))
+        narrowest = int(width // div_value ** len(cutoffs))
+        if narrowest < 1:
+            raise ValueError(Errors.EL082.format(got=div_value, n=len(cutoffs), width=width))
         self.n_words = n_words
         self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(width, n_words, list(cutoffs), div_value, head_bias=True)
 
@@ -141,8 +144,34 @@ class AdaptiveSoftmax(nn.Module):
 
     def loss(self, hidden: Tensor, targets: Tensor, *, dtype: torch.dtype) -> Tensor:
         """Mean negative log-probability of each direction. hidden: (2, n, P). targets: (2, n). RETURNS: (2,)."""
-        with torch.autocast(hidden.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            return torch.stack([self.adaptive(rows, words).loss for rows, words in zip(hidden, targets)])
+        pairs = zip(hidden, targets)
+        return torch.stack([-self._likelihood(rows, words, dtype).mean() for rows, words in pairs])
+
+    def _likelihood(self, rows: Tensor, words: Tensor, dtype: torch.dtype) -> Tensor:
+        """Log-probability of each word, with the matrix products in a dtype of choice, which torch's own forward
+        pass does not offer. rows: (n, P). words: (n,). RETURNS: (n,)."""
+        first, *ends = self.adaptive.cutoffs
+        head = self.adaptive.head
+        scores = F.linear(rows.to(dtype), head.weight.to(dtype)).to(rows.dtype) + head.bias
+        shares = F.log_softmax(scores, dim=1)
+        # A word of a cluster counts in the head as its cluster, whose places come after the frequent words'.
+        clusters = torch.bucketize(words, torch.tensor([first, *ends[:-1]], device=words.device), right=True)
+        places = torch.where(clusters == 0, words, first + clusters - 1)
+        found = shares.gather(1, places.unsqueeze(1)).squeeze(1)
+        for k, (start, narrow, wide) in enumerate(self._clusters()):
+            inside = (clusters == k + 1).nonzero().squeeze(1)
+            if len(inside):
+                reduced = F.linear(rows[inside].to(dtype), narrow.to(dtype))
+                within = F.log_softmax(F.linear(reduced, wide.to(dtype)).to(rows.dtype), dim=1)
+                share = within.gather(1, (words[inside] - start).unsqueeze(1)).squeeze(1)
+                found = found.index_add(0, inside, share)
+        return found
+
+    def _clusters(self) -> Iterator[Tuple[int, Tensor, Tensor]]:
+        """First word, and the two matrices, of each cluster."""
+        for start, cluster in zip(self.adaptive.cutoffs, cast(Iterable[nn.Sequential], self.adaptive.tail)):
+            narrow, wide = (cast(nn.Linear, linear) for linear in cluster)
+            yield start, narrow.weight, wide.weight
 
 
 class _SampledLoss(torch.autograd.Function):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import zlib
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Union
 
@@ -39,7 +40,7 @@ def read_texts(path: Path, vocab: Vocab) -> Iterator[Union[str, Doc]]:
     if path.suffix.lower() == ".spacy":
         yield from _read_docs(path, vocab)
     else:
-        jsonl = ".jsonl" in (suffix.lower() for suffix in path.suffixes)
+        jsonl = path.name.lower().removesuffix(".gz").removesuffix(".xz").endswith(".jsonl")
         for number, line in _lines(path):
             if line.strip():
                 yield _text(path, number, line) if jsonl else line
@@ -55,7 +56,7 @@ def _lines(path: Path) -> Iterator["tuple[int, str]"]:
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise _bad_line(path, number, f"not UTF-8 ({error.reason} at byte {error.start})") from error
-    except (lzma.LZMAError, gzip.BadGzipFile, EOFError) as error:
+    except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
         raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
 
 
@@ -67,12 +68,14 @@ def _text(path: Path, number: int, line: str) -> str:
     text = record.get("text") if isinstance(record, dict) else None
     if not isinstance(text, str):
         raise _bad_line(path, number, 'no {"text": text}')
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _bad_line(path, number, f"text that is not Unicode ({error.reason})") from error
     return text
 
 
 def _read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    import zlib
-
     try:
         docs = DocBin().from_disk(path)
     except (ValueError, KeyError, TypeError, zlib.error) as error:

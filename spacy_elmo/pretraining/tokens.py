@@ -30,7 +30,7 @@ def load_pipeline(name: str) -> Language:
         return nlp
     try:
         return spacy.load(name)
-    except OSError as error:
+    except (OSError, ImportError) as error:
         raise ValueError(Errors.EL070.format(got=name, reason=error)) from error
 
 
