@@ -113,7 +113,8 @@ def perplexity(
     from ..pretraining.corpus import Corpus
     from ..pretraining.export import read_model
     from ..pretraining.likelihood import Perplexity, iter_carried, iter_fresh
-    from ..pretraining.source import build_language_model, types_of, warm_state
+    from ..pretraining.source import build_language_model, warm_state
+    from ..pretraining.word_types import types_of
 
     if output is not None:
         check_lm_output(output, text, source)

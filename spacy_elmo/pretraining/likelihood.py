@@ -13,7 +13,7 @@ from ..bilm.lstm import LSTMState
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .reading import Read, in_order, read_afresh, read_on, top_layer
-from .trainer import Types
+from .word_types import Types
 
 # Scores of words that are held at once.
 _SCORES = 1 << 25

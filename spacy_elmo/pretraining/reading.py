@@ -13,7 +13,7 @@ from ..engine.batching import windows
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .streams import Batch
-from .trainer import Types
+from .word_types import Types
 
 T = TypeVar("T")
 

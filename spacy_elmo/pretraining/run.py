@@ -9,7 +9,6 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import torch
 
-from ..bilm.characters import CLOSING, OPENING, character_ids
 from ..bilm.options import OPTIONS_NAME, Options
 from ..errors import Errors
 from ..weights.atomic import atomic_write
@@ -27,8 +26,9 @@ from .signals import StopSignals
 from .start import Start, new_model, take_over
 from .streams import Order, Streams
 from .tokens import load_pipeline, read_tokens
-from .trainer import Trainer, Types
+from .trainer import Trainer
 from .vocabulary import VOCAB_NAME, Vocabulary
+from .word_types import Types, types_of
 
 MODEL_FOLDER = "model"
 CORPUS_FOLDER = "corpus"
@@ -158,10 +158,7 @@ class Run:
 
     def types(self, corpus: Corpus) -> Types:
         """What the model knows of a text's word types."""
-        texts = [*corpus.types, OPENING, CLOSING]
-        most = self.options.char_cnn.max_characters_per_token
-        ids = torch.from_numpy(character_ids(texts, max_characters=most).astype("int16"))
-        return Types(ids, torch.from_numpy(self.vocabulary.ids(texts)))
+        return types_of(corpus.types, self.options, self.vocabulary)
 
     def perplexity(self) -> Perplexity:
         """Of the first dev_tokens tokens of the dev text, by the full softmax, state carried on."""

@@ -1,15 +1,13 @@
 """A source, as users write it, to a language model: biLM, softmax and the words that it predicts."""
 
 from pathlib import Path
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from ..bilm.build import STATE_PREFIX, build_bilm, build_parts, without_weights
-from ..bilm.characters import CLOSING, OPENING, character_ids
 from ..bilm.lstm import LSTMState
-from ..bilm.options import Options
 from ..errors import Errors
 from ..warm import shipped_state
 from ..weights.arrays import SOFTMAX_PREFIX, Weights
@@ -18,7 +16,6 @@ from ..weights.source import Source
 from .export import Exportable, read_model
 from .language_model import LanguageModel
 from .softmax import AdaptiveSoftmax, Softmax
-from .trainer import Types
 from .vocabulary import VOCAB_NAME, Vocabulary
 
 
@@ -50,13 +47,6 @@ def build_language_model(found: Exportable) -> Tuple[LanguageModel, Vocabulary]:
     encoder = {name: array for name, array in weights.arrays.items() if not name.startswith(SOFTMAX_PREFIX)}
     bilm = build_bilm(weights.options, build_parts(weights.options, encoder).bilm)
     return LanguageModel(bilm=bilm, softmax=_softmax(weights, facts)).eval(), vocabulary
-
-
-def types_of(texts: Sequence[str], options: Options, vocabulary: Vocabulary) -> Types:
-    """What a model knows of a text's word types."""
-    marked = [*texts, OPENING, CLOSING]
-    ids = character_ids(marked, max_characters=options.char_cnn.max_characters_per_token)
-    return Types(torch.from_numpy(ids.astype("int16")), torch.from_numpy(vocabulary.ids(marked)))
 
 
 def warm_state(weights: Weights) -> LSTMState:

@@ -22,8 +22,8 @@ from ..errors import Errors
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .reading import Read, in_order, read_afresh
-from .source import types_of
 from .vocabulary import SPECIAL, Vocabulary
+from .word_types import types_of
 
 Ranked = List[Tuple[str, float]]
 

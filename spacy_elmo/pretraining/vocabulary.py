@@ -15,6 +15,9 @@ UNKNOWN = "<UNK>"
 # bilm-tf's vocab.txt begins with these, whatever their frequency.
 SPECIAL = (OPENING, CLOSING, UNKNOWN)
 
+# bilm-tf leaves this line of older vocabularies out.
+_NO_WORD = "!!!MAXTERMID"
+
 
 class Vocabulary:
     """Words, the most frequent first, with the two sentence marks and <UNK> among them.
@@ -79,7 +82,8 @@ class Vocabulary:
             raise ValueError(
                 Errors.EL061.format(path=path, line="?", reason=f"not UTF-8 ({error.reason})")
             ) from error
-        return cls([line.rstrip("\r") for line in lines], where=str(path))
+        words = [line.rstrip("\r") for line in lines]
+        return cls([word for word in words if word != _NO_WORD], where=str(path))
 
     def write(self, path: Path) -> None:
         """Write a vocab.txt."""

@@ -10,7 +10,8 @@ import pytest
 from spacy_elmo.cli.perplexity import Summary, perplexity
 from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.likelihood import carried_likelihood, fresh_likelihood
-from spacy_elmo.pretraining.source import load_language_model, types_of
+from spacy_elmo.pretraining.source import load_language_model
+from spacy_elmo.pretraining.word_types import types_of
 from tests.data import Measured
 from tests.language_models import LM, Reference, States, lines_of, write_bilm_tf
 

@@ -22,8 +22,8 @@ from spacy_elmo.pretraining.likelihood import (
     fresh_likelihood,
 )
 from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax
-from spacy_elmo.pretraining.trainer import Types
 from spacy_elmo.pretraining.vocabulary import Vocabulary
+from spacy_elmo.pretraining.word_types import Types
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
 Pair = Tuple[np.ndarray, np.ndarray]

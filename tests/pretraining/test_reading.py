@@ -11,9 +11,9 @@ from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.language_model import LanguageModel
 from spacy_elmo.pretraining.likelihood import iter_carried, iter_fresh
 from spacy_elmo.pretraining.reading import in_order, read_afresh, read_on, top_layer
-from spacy_elmo.pretraining.source import load_language_model, types_of
+from spacy_elmo.pretraining.source import load_language_model
 from spacy_elmo.pretraining.streams import Batch
-from spacy_elmo.pretraining.trainer import Types
+from spacy_elmo.pretraining.word_types import Types, types_of
 from tests.language_models import Reference, full_softmax, write_source
 
 Steps = List[List[Tuple[str, str]]]

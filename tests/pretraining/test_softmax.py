@@ -313,12 +313,7 @@ def test_widths_of_the_clusters() -> None:
     }
 
 
-ADAPTIVE_BF16 = pytest.mark.xfail(
-    raises=RuntimeError, strict=True, reason="PyTorch's module takes no bfloat16 on the CPU by autocast"
-)
-
-
-@pytest.mark.parametrize("make_softmax", [make, pytest.param(make_adaptive, marks=ADAPTIVE_BF16)])
+@pytest.mark.parametrize("make_softmax", [make, make_adaptive])
 def test_loss_in_bf16_is_near(make_softmax: Callable[..., Any]) -> None:
     """bfloat16 keeps 8 bits: 0.4% of a number."""
     softmax, hidden = make_softmax(dtype=torch.float32), make_hidden(2, N, dtype=torch.float32)

@@ -17,8 +17,9 @@ from spacy_elmo.pretraining.language_model import LanguageModel
 from spacy_elmo.pretraining.processes import Processes
 from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Candidates, Softmax, draw_candidates
 from spacy_elmo.pretraining.streams import Batch, Order, Streams
-from spacy_elmo.pretraining.trainer import Trainer, Types
+from spacy_elmo.pretraining.trainer import Trainer
 from spacy_elmo.pretraining.vocabulary import Vocabulary
+from spacy_elmo.pretraining.word_types import Types
 from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
 
 # PyTorch says once a process that it does not check what its own Adagrad makes of sparse gradients.

@@ -131,3 +131,9 @@ def test_what_is_no_vocabulary(tmp_path: Path, content: bytes, match: str) -> No
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"EL026.*vocab\.txt.*spacy-elmo vocab"):
         Vocabulary.read(tmp_path / "vocab.txt")
+
+
+def test_the_line_that_bilm_tf_leaves_out(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_text("!!!MAXTERMID\n<S>\n</S>\n<UNK>\na\n", "utf-8")
+    assert Vocabulary.read(path).words == ["<S>", "</S>", "<UNK>", "a"]
