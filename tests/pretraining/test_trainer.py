@@ -64,6 +64,16 @@ def make(*, processes: Optional[Processes] = None, lstm: Dict[str, Any] = LSTM, 
     return Trainer(model, streams, types, config=config, n_batches=N_BATCHES, processes=processes or Processes())
 
 
+class Share(Processes):
+    """One of two processes, without the other."""
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        pass
+
+    def join_rows(self, tensor: Tensor, *, dim: int) -> Tensor:
+        return torch.cat([tensor] * self.size, dim=dim)
+
+
 def copy_of(tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
@@ -257,6 +267,18 @@ def test_the_seed_matters() -> None:
     assert losses[0] != losses[1]
 
 
+def test_every_batch_draws_its_own_numbers() -> None:
+    """In each process as well, or all would drop the same inputs again and again."""
+    seeds = []
+    for settings in ({}, {"training.seed": 1}):
+        for rank in (0, 1):
+            trainer = dropping(settings, processes=Share(rank=rank, size=2))
+            for _ in range(3):
+                trainer.train_batch()
+                seeds.append(torch.initial_seed())
+    assert len(set(seeds)) == 12
+
+
 def test_a_batch_goes_on_where_the_last_one_ended() -> None:
     """Two batches of n steps are, to a model that does not change, one of 2n."""
     still = {"optimizer.learn_rate": 1e-30, "optimizer.weight_decay": 0.0, "softmax.kind": "full"}
@@ -266,16 +288,6 @@ def test_a_batch_goes_on_where_the_last_one_ended() -> None:
     for part, other in zip(halves.state, whole.state, strict=True):
         assert part.any()
         torch.testing.assert_close(part, other, atol=1e-6, rtol=0)
-
-
-class Share(Processes):
-    """One of two processes, without the other."""
-
-    def average(self, tensors: Sequence[Tensor]) -> None:
-        pass
-
-    def join_rows(self, tensor: Tensor, *, dim: int) -> Tensor:
-        return torch.cat([tensor] * self.size, dim=dim)
 
 
 @pytest.mark.parametrize("softmax", [{}, {"softmax.kind": "full"}], ids=["sampled", "full"])

@@ -46,7 +46,8 @@ def test_another_dtype_or_device_is_another_buffer() -> None:
     half = workspace.get("a", 4, dtype=torch.bfloat16, device=CPU).fill_(2)
     assert half.dtype == torch.bfloat16
     assert full.tolist() == [1] * 4
-    assert workspace.get("a", 4, dtype=torch.float32, device=torch.device("meta")).device.type == "meta"
+    assert workspace.get("a", 4, dtype=torch.bfloat16, device=torch.device("meta")).device.type == "meta"
+    assert half.tolist() == [2] * 4
 
 
 def test_workspaces_are_apart() -> None:
