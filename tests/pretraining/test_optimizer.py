@@ -8,9 +8,6 @@ from torch import Tensor, nn
 from spacy_elmo.pretraining.config import OptimizerConfig
 from spacy_elmo.pretraining.optimizer import Optimizer, learn_rate
 
-# PyTorch says once a process that it does not check what its own Adagrad makes of sparse gradients.
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled:UserWarning")
-
 NAMES = ["adagrad", "adamw"]
 
 

@@ -300,6 +300,22 @@ def test_adaptive_likelihoods() -> None:
     torch.testing.assert_close(sums, torch.ones(N, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("words", [range(N), range(6), range(20, 20 + N)], ids=["some", "head", "last_cluster"])
+def test_gradients_of_the_adaptive_loss(words: Any) -> None:
+    """Where a cluster holds no target, its matrices have none."""
+    softmax, hidden = make_adaptive(), make_hidden(2, len(words))
+    targets = torch.tensor([list(words)] * 2)
+    expected = -reference_adaptive(softmax, hidden).gather(2, targets.unsqueeze(2)).mean(dim=(1, 2))
+    losses = softmax.loss(hidden, targets, dtype=torch.float64)
+    parameters = [hidden, *softmax.parameters()]
+    got, wanted = (
+        torch.autograd.grad(part.mean(), parameters, allow_unused=True, materialize_grads=True)
+        for part in (losses, expected)
+    )
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+
+
 def test_widths_of_the_clusters() -> None:
     softmax = AdaptiveSoftmax(n_words=V, width=16, cutoffs=CUTOFFS, div_value=4.0)
     shapes = {name: tuple(parameter.shape) for name, parameter in softmax.named_parameters()}
@@ -335,6 +351,12 @@ def test_bad_cutoffs(cutoffs: List[int]) -> None:
         ValueError, match=rf"below the {V} words.*got {re.escape(str(cutoffs))}\. .*softmax\.cutoffs"
     ):
         AdaptiveSoftmax(n_words=V, width=P, cutoffs=cutoffs)
+
+
+@pytest.mark.parametrize(("div_value", "cutoffs"), [(6.0, [5]), (2.5, [5, 9])])
+def test_clusters_without_width(div_value: float, cutoffs: List[int]) -> None:
+    with pytest.raises(ValueError, match=rf"div_value = {div_value} .*last of the {len(cutoffs)} .*'s is {P}\."):
+        AdaptiveSoftmax(n_words=V, width=P, cutoffs=cutoffs, div_value=div_value)
 
 
 def test_cutoffs_at_their_limits() -> None:

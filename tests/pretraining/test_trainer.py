@@ -8,7 +8,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from spacy_elmo.bilm.bilm import BiLM
-from spacy_elmo.bilm.characters import CLOSING, OPENING, character_ids
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.corpus import Corpus
@@ -21,9 +20,6 @@ from spacy_elmo.pretraining.trainer import Trainer
 from spacy_elmo.pretraining.vocabulary import Vocabulary
 from spacy_elmo.pretraining.word_types import Types
 from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
-
-# PyTorch says once a process that it does not check what its own Adagrad makes of sparse gradients.
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled:UserWarning")
 
 CORPUS = Corpus.from_sentences(lm_sentences(40))
 # Of the twelve words some are left out, which are predicted as <UNK>.
@@ -86,28 +82,6 @@ def train(trainer: Trainer, n: int) -> List[List[float]]:
         trained = trainer.train_batch()
         found.append([*trained.losses.tolist(), float(trained.norm)])
     return found
-
-
-def test_types_of_a_batch() -> None:
-    types = lm_types(lm_options(), CORPUS, VOCABULARY)
-    texts = [*CORPUS.types, OPENING, CLOSING]
-    batch = Streams(CORPUS, Order(len(CORPUS), seed=0), n_rows=4).take(3)
-    rows = slice(1, 3)
-    ids, inputs, targets, all_targets = types.of(batch, rows, torch.device("cpu"))
-    words = [VOCABULARY.words.index(text) if text in VOCABULARY else VOCABULARY.unknown for text in texts]
-    assert VOCABULARY.unknown in words
-    for step in range(3):
-        for direction in (0, 1):
-            for row in (0, 1):
-                text = texts[batch.inputs[step, direction, row + 1]]
-                found = ids[inputs[step, direction, row]].tolist()
-                assert found == character_ids([text], max_characters=20)[0].tolist()
-                wanted = batch.targets[step, direction, row + 1]
-                assert int(targets[direction, step * 2 + row]) == words[wanted]
-    # Every type that occurs in these rows, and no other, once.
-    assert len(ids) == len(np.unique(batch.inputs[:, :, rows]))
-    assert ids.dtype == inputs.dtype == targets.dtype == torch.int64
-    assert sorted(all_targets.tolist()) == sorted(words[number] for number in batch.targets.flatten())
 
 
 def top_layer(model: LanguageModel, types: Types, batch: Batch) -> Tensor:
