@@ -45,7 +45,11 @@ class Optimizer:
                 )
 
     def gradients(self) -> List[Tensor]:
-        """Every gradient's numbers, to be changed in place."""
+        """Every gradient's numbers, to be changed in place. A parameter that had no part in the batch has zeros:
+        all processes then exchange the same, and every parameter has a state."""
+        for p in self._dense:
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
         found = [p.grad for p in (*self._dense, *self._sparse) if p.grad is not None]
         return [grad._values() if grad.is_sparse else grad for grad in found]
 
@@ -89,9 +93,11 @@ class Optimizer:
                         raise KeyError(name)
                     kept = part.state[parameter]
                     for key, value in values.items():
-                        # SparseAdam counts its steps in an int, the others in a tensor on the CPU.
-                        if key != "step":
-                            value = value.to(parameter.device)
-                        elif isinstance(part, torch.optim.SparseAdam):
-                            value = int(value)
-                        kept[key] = value
+                        # SparseAdam counts its steps in an int, Adagrad in a tensor on the CPU, and AdamW, fused,
+                        # in one beside its parameter.
+                        if isinstance(part, torch.optim.SparseAdam) and key == "step":
+                            kept[key] = int(value)
+                        elif isinstance(part, torch.optim.Adagrad) and key == "step":
+                            kept[key] = value.clone()
+                        else:
+                            kept[key] = value.to(parameter.device, copy=True)

@@ -155,7 +155,9 @@ class AdaptiveSoftmax(nn.Module):
         scores = F.linear(rows.to(dtype), head.weight.to(dtype)).to(rows.dtype) + head.bias
         shares = F.log_softmax(scores, dim=1)
         # A word of a cluster counts in the head as its cluster, whose places come after the frequent words'.
-        clusters = torch.bucketize(words, torch.tensor([first, *ends[:-1]], device=words.device), right=True)
+        clusters = torch.bucketize(
+            words.contiguous(), torch.tensor([first, *ends[:-1]], device=words.device), right=True
+        )
         places = torch.where(clusters == 0, words, first + clusters - 1)
         found = shares.gather(1, places.unsqueeze(1)).squeeze(1)
         for k, (start, narrow, wide) in enumerate(self._clusters()):

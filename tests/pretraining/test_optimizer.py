@@ -112,12 +112,13 @@ def test_no_limit() -> None:
         assert torch.equal(parameter.grad.to_dense(), before[name])
 
 
-def test_gradients_are_changed_in_place() -> None:
+def test_gradients_are_changed_in_place_and_zero_where_there_is_none() -> None:
     parameters = make()
     give_gradients(parameters, seed=1, sparse=True)
     parameters["bias"].grad = None
     found = optimizer_of(parameters, sparse=True).gradients()
-    assert [tuple(gradient.shape) for gradient in found] == [(4, 3), (3, 3)]
+    assert [tuple(gradient.shape) for gradient in found] == [(4, 3), (4,), (3, 3)]
+    assert not found[1].any()
     for gradient in found:
         gradient.fill_(7)
     assert (parameters["weight"].grad == 7).all()

@@ -323,3 +323,20 @@ def test_another_size() -> None:
     train(trainer, 1)
     with pytest.raises(RuntimeError, match="size mismatch"):
         make(lstm={**LSTM, "dim": 13}).restore(trainer.tensors(), batch=1)
+
+
+def test_a_cluster_that_had_no_target_yet_goes_on_as_well() -> None:
+    settings = {
+        "softmax.kind": "adaptive",
+        "softmax.cutoffs": [len(VOCABULARY) - 2],
+        "softmax.div_value": 2.0,
+        "training.n_rows": 1,
+        "training.n_steps": 2,
+    }
+    trainer, other = make(**settings), make(**settings)
+    train(trainer, 1)
+    tail = [name for name in trainer.tensors() if name.startswith("optimizer.softmax.adaptive.tail")]
+    assert tail
+    assert all(not trainer.tensors()[name].any() for name in tail if name.endswith("exp_avg"))
+    other.restore(copy_of(trainer.tensors()), batch=1)
+    assert train(other, 3) == train(trainer, 3)
