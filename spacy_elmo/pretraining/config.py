@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..bilm.options import Options
 from ..errors import Errors
+from .streams import SHUFFLE_BLOCK
 
 
 class _Section(BaseModel):
@@ -21,7 +22,7 @@ class CorpusConfig(_Section):
     train: List[Path] = Field(min_length=1)
     dev: List[Path] = []
     pipeline: str = "blank:en"
-    shuffle_block: int = Field(default=1 << 16, ge=1)
+    shuffle_block: int = Field(default=SHUFFLE_BLOCK, ge=1)
 
     @field_validator("train", "dev", mode="before")
     @classmethod

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from .corpus import Corpus
 
-# Sentences that are shuffled among themselves; the blocks of an epoch come in shuffled order as well.
-SHUFFLE_BLOCK = 1 << 16
+# Sentences that are shuffled among themselves; the blocks of an epoch come in shuffled order as well. Where texts
+# of a kind stand together, small blocks make a run learn one kind after the other.
+SHUFFLE_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)

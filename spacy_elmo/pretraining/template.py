@@ -5,6 +5,7 @@ from typing import Any, Dict, Optional
 from confection import Config
 
 from .config import CheckpointConfig, OptimizerConfig, SoftmaxConfig, TrainingConfig, VocabularyConfig
+from .streams import SHUFFLE_BLOCK
 
 _SKIP = {"use_skip_connections": True, "cell_clip": 3, "proj_clip": 3, "n_layers": 2}
 _CHARACTERS = {"activation": "relu", "n_characters": 261, "max_characters_per_token": 50, "embedding": {"dim": 16}}
@@ -51,7 +52,7 @@ def config_text(
     return Config({
         "paths": {"train": train, "dev": dev},
         "corpus": {
-            "train": "${paths.train}", "dev": "${paths.dev}", "pipeline": pipeline, "shuffle_block": 65536,
+            "train": "${paths.train}", "dev": "${paths.dev}", "pipeline": pipeline, "shuffle_block": SHUFFLE_BLOCK,
         },
         "vocabulary": VocabularyConfig().model_dump(),
         "model": model,
