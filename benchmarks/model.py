@@ -6,34 +6,19 @@ model; errors of rounding then look as they do there.
 
 import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Dict
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from spacy_elmo.bilm.options import Options
+from spacy_elmo.pretraining.template import SIZES
 from spacy_elmo.weights.hdf5 import hdf5_shapes
+from spacy_elmo.weights.hdf5_writer import inference_options
 
 # Peters et al. 2018, as in the options file that AllenNLP published with the original model.
-OPTIONS: Dict[str, Any] = {
-    "lstm": {
-        "use_skip_connections": True,
-        "projection_dim": 512,
-        "cell_clip": 3,
-        "proj_clip": 3,
-        "dim": 4096,
-        "n_layers": 2,
-    },
-    "char_cnn": {
-        "activation": "relu",
-        "filters": [[1, 32], [2, 32], [3, 64], [4, 128], [5, 256], [6, 512], [7, 1024]],
-        "n_highway": 2,
-        "embedding": {"dim": 16},
-        "n_characters": 262,
-        "max_characters_per_token": 50,
-    },
-}
+OPTIONS = inference_options(Options.from_dict(SIZES["original"])).to_dict()
 
 # Deviation of each kind of weight.
 _SCALES = {

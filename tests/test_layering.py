@@ -9,7 +9,19 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spacy_elmo"
 
 # Each room may import from itself and from the rooms below it.
-ROOMS = ["cli", "pipeline", "models", "pretraining", "elmo", "warm", "engine", "weights", "bilm", "errors"]
+ROOMS = [
+    "cli",
+    "pipeline",
+    "models",
+    "pretraining",
+    "elmo",
+    "warm",
+    "engine",
+    "weights",
+    "bilm",
+    "lines",
+    "errors",
+]
 # Which room may import which framework.
 FRAMEWORKS = {
     "torch": {"pretraining", "models", "elmo", "warm", "engine", "bilm"},

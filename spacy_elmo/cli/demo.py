@@ -18,6 +18,9 @@ SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
 # Words of the sentences with more than one meaning.
 WORDS = ("bank", "plant", "land", "bear", "second")
 N_NEIGHBOURS = 3
+# It knows the context, and has not yet turned to the next word.
+LAYER = lstm_layer(1)
+Vectors = Sequence[NDArray[Any]]
 # The speed is that of this many repetitions of the sentences.
 _REPEATS = 20
 
@@ -48,8 +51,9 @@ def demo_cli(
     seconds = time.perf_counter() - start
     typer.echo(f"{source}: loaded in {seconds:.2f} s\n\n{shapes(elmo)}\n")
     sentences = read_sentences()
+    vectors = [getattr(output, LAYER) for output in elmo.embed(sentences, layers=[LAYER])]
     for word in WORDS:
-        typer.echo(neighbours_text(elmo, sentences, word))
+        typer.echo(neighbours_text(sentences, vectors, word))
     typer.echo(speed_text(elmo, sentences))
 
 
@@ -58,12 +62,11 @@ def read_sentences() -> List[List[str]]:
     return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]
 
 
-def neighbours(elmo: "Elmo", sentences: Sequence[Sequence[str]], place: Place, *, layer: str) -> List[Neighbour]:
+def neighbours(sentences: Sequence[Sequence[str]], arrays: Vectors, place: Place) -> List[Neighbour]:
     """Every word of the other sentences, the most similar first.
 
-    place: of the token to compare with. layer: whose vectors are compared.
+    arrays: of each sentence, (n_tokens, width). place: of the token to compare with.
     """
-    arrays = [getattr(output, layer) for output in elmo.embed(sentences, layers=[layer])]
     wanted = _direction(arrays[place.sentence][place.token])
     found = [
         Neighbour(Place(s, t), float(_direction(vector) @ wanted))
@@ -83,15 +86,13 @@ def shapes(elmo: "Elmo") -> str:
     return "\n".join(lines)
 
 
-def neighbours_text(elmo: "Elmo", sentences: Sequence[Sequence[str]], word: str) -> str:
+def neighbours_text(sentences: Sequence[Sequence[str]], arrays: Vectors, word: str) -> str:
     """The nearest neighbours of each occurrence of a word."""
-    # The first LSTM layer: it knows the context, and has not yet turned to the next word.
-    layer = lstm_layer(1)
     lines = []
     for s, sentence in enumerate(sentences):
         for t in (t for t, token in enumerate(sentence) if token == word):
             lines.append(_marked(sentence, t))
-            for near in neighbours(elmo, sentences, Place(s, t), layer=layer)[:N_NEIGHBOURS]:
+            for near in neighbours(sentences, arrays, Place(s, t))[:N_NEIGHBOURS]:
                 lines.append(
                     f"   {near.similarity:.2f}  {_marked(sentences[near.place.sentence], near.place.token)}"
                 )

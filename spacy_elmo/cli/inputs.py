@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..errors import Errors
+from ..lines import bad_line, numbered_lines
 
 Tokenizer = Callable[[str], List[str]]
 
@@ -66,7 +67,7 @@ def _read_jsonl(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise _bad_line(path, number, f"not JSON ({error})") from error
+            raise bad_line(path, number, f"not JSON ({error})") from error
         tokens = record.get("tokens") if isinstance(record, dict) else None
         text = record.get("text") if isinstance(record, dict) else None
         if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
@@ -76,10 +77,10 @@ def _read_jsonl(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
             try:
                 tokens = tokenize(text)
             except UnicodeEncodeError as error:
-                raise _bad_line(path, number, f"text that is not Unicode ({error.reason})") from error
+                raise bad_line(path, number, f"text that is not Unicode ({error.reason})") from error
             yield InputSentence(text, tokens, done, by_spacy=True)
         else:
-            raise _bad_line(path, number, 'neither {"tokens": [texts]} nor {"text": text}')
+            raise bad_line(path, number, 'neither {"tokens": [texts]} nor {"text": text}')
 
 
 def _read_conllu(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
@@ -93,29 +94,24 @@ def _read_conllu(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
         elif not line.startswith("#"):
             columns = line.split("\t")
             if len(columns) != 10:
-                raise _bad_line(path, number, f"{len(columns)} columns, but CoNLL-U has 10, separated by tabs")
+                raise bad_line(path, number, f"{len(columns)} columns, but CoNLL-U has 10, separated by tabs")
             # Surface tokens (3-4) and empty nodes (5.1) are no words of the sentence.
             if columns[0].isdigit():
                 words.append(columns[1])
             elif not columns[0].replace("-", "").replace(".", "").isdigit():
-                raise _bad_line(path, number, f"'{columns[0]}' is no word number")
+                raise bad_line(path, number, f"'{columns[0]}' is no word number")
     if words:
         yield InputSentence(" ".join(words), words, done)
 
 
 def _read_spacy(path: Path, lang: Optional[str]) -> Iterator[InputSentence]:
-    import zlib
-
-    from spacy.tokens import DocBin
     from spacy.vocab import Vocab
 
     from ..models.spans import sent_spans
+    from ..pretraining.text import read_docs
 
-    try:
-        docs = DocBin().from_disk(path)
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
-        raise ValueError(Errors.EL023.format(path=path, reason=f"no DocBin ({error})")) from error
-    for number, doc in enumerate(docs.get_docs(Vocab()), start=1):
+    docs = list(read_docs(path, Vocab()))
+    for number, doc in enumerate(docs, start=1):
         for span in sent_spans([doc])[0]:
             yield InputSentence(span.text, [token.text for token in span], number / len(docs), by_spacy=True)
 
@@ -136,18 +132,9 @@ def _tokenizer(lang: str) -> Tokenizer:
 
 
 def _lines(path: Path) -> Iterator[Tuple[int, str, float]]:
-    """(number from 1, text without its line end, share of the file read). Only a line feed ends a line:
-    the other separators that Unicode knows occur inside sentences."""
+    """(number from 1, text without its line end, share of the file read)."""
     size, read = path.stat().st_size, 0
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            read += len(line)
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise _bad_line(path, number, f"not UTF-8 ({error.reason} at byte {error.start})") from error
-            yield number, text.rstrip("\r\n"), read / size
-
-
-def _bad_line(path: Path, number: int, reason: str) -> ValueError:
-    return ValueError(Errors.EL061.format(path=path, line=number, reason=reason))
+        for line in numbered_lines(file, path):
+            read += line.n_bytes
+            yield line.number, line.text, read / size

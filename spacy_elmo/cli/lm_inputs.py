@@ -3,13 +3,18 @@
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 from ..weights.source import find_files
 from .embed import check_output
 from .inputs import read_sentences
+
+if TYPE_CHECKING:
+    from ..bilm.lstm import LSTMState
+    from ..pretraining.language_model import LanguageModel
+    from ..pretraining.vocabulary import Vocabulary
 
 MODEL_HELP = (
     "A model with a softmax and its vocab.txt: a folder, a weights file, or the folder of a pre-training run."
@@ -36,6 +41,34 @@ def read_tokens_of(
 
     check_text_file(path)
     return read_tokens([path], load_pipeline(pipeline or f"blank:{lang}"))
+
+
+class Opened(NamedTuple):
+    """state: that every sentence starts from, with the initial state "warm"; else None. source: for messages."""
+
+    model: "LanguageModel"
+    vocabulary: "Vocabulary"
+    state: "Optional[LSTMState]"
+    source: str
+
+
+def open_model(source: Any, *, initial_state: str, device: str) -> Opened:
+    """A language model, ready to predict. RAISES: FileNotFoundError or ValueError for a source or device that
+    will not do."""
+    from ..elmo import check_device
+    from ..pretraining.export import read_model
+    from ..pretraining.source import build_language_model, warm_state
+
+    exportable = read_model(source)
+    model, vocabulary = build_language_model(exportable)
+    state = warm_state(exportable.weights) if initial_state == "warm" else None
+    return Opened(model.to(check_device(device)), vocabulary, state, exportable.weights.source)
+
+
+def check_initial_state(got: str, allowed: Sequence[str]) -> None:
+    """RAISES: ValueError if it is none of them."""
+    if got not in allowed:
+        raise ValueError(Errors.EL030.format(what="initial_state", got=got, allowed=", ".join(allowed)))
 
 
 def check_lm_output(output: Path, text: Path, source: Any) -> None:

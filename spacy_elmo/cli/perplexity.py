@@ -16,8 +16,10 @@ from .lm_inputs import (
     MODEL_HELP,
     PIPELINE_HELP,
     TEXT_HELP,
+    check_initial_state,
     check_lm_output,
     json_lines,
+    open_model,
     read_tokens_of,
 )
 from .progress import ProgressBar
@@ -104,24 +106,17 @@ def perplexity(
     report: called with the share of the text that is done and the tokens so far.
     RAISES: FileNotFoundError or ValueError for a source, text, output or setting that will not do.
     """
-    if initial_state not in INITIAL_STATES:
-        allowed = ", ".join(INITIAL_STATES)
-        raise ValueError(Errors.EL030.format(what="initial_state", got=initial_state, allowed=allowed))
+    check_initial_state(initial_state, INITIAL_STATES)
     if batch_size < 1:
         raise ValueError(Errors.EL038.format(name="batch_size", low=1, got=batch_size))
-    from ..elmo import check_device
     from ..pretraining.corpus import Corpus
-    from ..pretraining.export import read_model
     from ..pretraining.likelihood import Perplexity, iter_carried, iter_fresh
-    from ..pretraining.source import build_language_model, warm_state
     from ..pretraining.word_types import types_of
 
     if output is not None:
         check_lm_output(output, text, source)
     sentences = read_tokens_of(text, lang=lang, pipeline=pipeline)
-    exportable = read_model(source)
-    model, vocabulary = build_language_model(exportable)
-    model.to(check_device(device))
+    model, vocabulary, state, where = open_model(source, initial_state=initial_state, device=device)
     numbers = array("q")
     corpus = Corpus.from_sentences(_with_tokens(sentences, numbers))
     if not numbers:
@@ -130,7 +125,6 @@ def perplexity(
     if initial_state == "carry":
         likelihoods = iter_carried(model, corpus, types, n_rows=batch_size)
     else:
-        state = warm_state(exportable.weights) if initial_state == "warm" else None
         likelihoods = iter_fresh(model, corpus, types, state=state)
 
     def written(write: Callable[[Any], None]) -> "Iterator[SentenceLikelihood]":
@@ -144,7 +138,7 @@ def perplexity(
     with json_lines(output) as write:
         found = Perplexity.of(written(write))
         if not found.n_predictions:
-            raise ValueError(Errors.EL094.format(source=exportable.weights.source))
+            raise ValueError(Errors.EL094.format(source=where))
     known = [word in vocabulary for word in corpus.types]
     unknown = 1 - float(corpus.counts()[known].sum()) / corpus.n_tokens
     return Summary(

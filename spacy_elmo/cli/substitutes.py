@@ -12,8 +12,10 @@ from .lm_inputs import (
     MODEL_HELP,
     PIPELINE_HELP,
     TEXT_HELP,
+    check_initial_state,
     check_lm_output,
     json_lines,
+    open_model,
     read_tokens_of,
 )
 
@@ -78,21 +80,13 @@ def substitutes(
     show: called with each line of a text to be read.
     RAISES: FileNotFoundError or ValueError for a source, text, output or setting that will not do.
     """
-    if initial_state not in INITIAL_STATES:
-        allowed = ", ".join(INITIAL_STATES)
-        raise ValueError(Errors.EL030.format(what="initial_state", got=initial_state, allowed=allowed))
-    from ..elmo import check_device
-    from ..pretraining.export import read_model
-    from ..pretraining.source import build_language_model, warm_state
+    check_initial_state(initial_state, INITIAL_STATES)
     from ..pretraining.substitutes import substitutes as substitutes_of
 
     if output is not None:
         check_lm_output(output, text, source)
     sentences = read_tokens_of(text, lang=lang, pipeline=pipeline)
-    exportable = read_model(source)
-    model, vocabulary = build_language_model(exportable)
-    model.to(check_device(device))
-    state = warm_state(exportable.weights) if initial_state == "warm" else None
+    model, vocabulary, state, _ = open_model(source, initial_state=initial_state, device=device)
     n_tokens = 0
     with json_lines(output) as write:
         for number, found in enumerate(substitutes_of(model, vocabulary, sentences, n, state=state)):

@@ -15,9 +15,6 @@ from .language_model import LanguageModel
 from .reading import Read, in_order, read_afresh, read_on, top_layer
 from .word_types import Types
 
-# Scores of words that are held at once.
-_SCORES = 1 << 25
-
 
 @dataclass(frozen=True)
 class SentenceLikelihood:
@@ -56,13 +53,6 @@ class Perplexity:
         return cls(_exp(forward), _exp(backward), _exp((forward + backward) / 2), n)
 
 
-def carried_likelihood(
-    model: LanguageModel, corpus: Corpus, types: Types, *, n_rows: int = 1, n_sentences: Optional[int] = None
-) -> List[SentenceLikelihood]:
-    """All that `iter_carried` gives."""
-    return list(iter_carried(model, corpus, types, n_rows=n_rows, n_sentences=n_sentences))
-
-
 def iter_carried(
     model: LanguageModel, corpus: Corpus, types: Types, *, n_rows: int = 1, n_sentences: Optional[int] = None
 ) -> Iterator[SentenceLikelihood]:
@@ -74,18 +64,6 @@ def iter_carried(
     """
     total = len(corpus) if n_sentences is None else min(n_sentences, len(corpus))
     return in_order(_carried(model, corpus, types, min(n_rows, total), total))
-
-
-def fresh_likelihood(
-    model: LanguageModel,
-    corpus: Corpus,
-    types: Types,
-    *,
-    state: Optional[LSTMState] = None,
-    n_sentences: Optional[int] = None,
-) -> List[SentenceLikelihood]:
-    """All that `iter_fresh` gives."""
-    return list(iter_fresh(model, corpus, types, state=state, n_sentences=n_sentences))
 
 
 def iter_fresh(
@@ -145,13 +123,8 @@ def _fresh(
 @torch.no_grad()
 def _likelihoods(model: LanguageModel, read: Read) -> NDArray[np.float32]:
     """Log-likelihood of each target, (n_rows, n_steps, 2), in the order of reading."""
-    n_rows = max(1, _SCORES // model.softmax.n_words)  # type: ignore[operator]
-    hidden, targets = read.hidden.flatten(0, 2), read.targets.flatten()
-    parts = [
-        model.softmax.log_likelihood(rows, words)  # type: ignore[operator]
-        for rows, words in zip(hidden.split(n_rows), targets.split(n_rows))
-    ]
-    found: NDArray[np.float32] = torch.cat(parts).view(read.targets.shape).permute(2, 1, 0).cpu().numpy()
+    likelihood = model.softmax.log_likelihood(read.hidden, read.targets)  # type: ignore[operator]
+    found: NDArray[np.float32] = likelihood.permute(2, 1, 0).cpu().numpy()
     return found
 
 

@@ -17,7 +17,7 @@ from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig
 from .corpus import Corpus, fingerprint, write_corpus
 from .export import write_language_model
-from .likelihood import Perplexity, carried_likelihood
+from .likelihood import Perplexity, iter_carried
 from .log import Log
 from .memory import keep_freed_memory
 from .optimizer import learn_rate
@@ -165,7 +165,7 @@ class Run:
         assert self.dev is not None
         n = int((self.dev.ends <= self.config.training.dev_tokens).sum()) or 1
         types = self.types(self.dev)
-        return Perplexity.of(carried_likelihood(self.model, self.dev, types, n_rows=_DEV_ROWS, n_sentences=n))
+        return Perplexity.of(iter_carried(self.model, self.dev, types, n_rows=_DEV_ROWS, n_sentences=n))
 
     def _write_losses(self) -> None:
         training, batch = self.config.training, self.trainer.batch

@@ -13,8 +13,8 @@ from .workspace import Workspace
 
 _aten = torch.ops.aten
 
-# Rows whose scores for the whole vocabulary are held at once.
-_ROWS = 1024
+# Scores of words that are held at once.
+_SCORES = 1 << 25
 # The score of a column that is added to measure the normaliser: far below the others, far above underflow.
 _PROBE = -20.0
 # The score of columns that only fill up: matrix tiles are 32 wide.
@@ -48,6 +48,12 @@ def draw_candidates(n_words: int, n_samples: int, rng: np.random.Generator) -> C
     return Candidates(tries[first[:n_samples]], -np.expm1(n_tries * np.log1p(-chance)))
 
 
+def _parts(hidden: Tensor, targets: Tensor, n_words: int) -> Iterator[Tuple[Tensor, Tensor]]:
+    """Rows (n, P) and their targets (n,), as many at a time as memory allows."""
+    n_rows = max(1, _SCORES // n_words)
+    return zip(hidden.flatten(0, -2).split(n_rows), targets.flatten().split(n_rows))
+
+
 class Softmax(nn.Module):
     """Scores h . W^T + b of every word, shared by both directions.
 
@@ -72,10 +78,9 @@ class Softmax(nn.Module):
 
         hidden: (..., P). targets: (...). RETURNS: the shape of the targets.
         """
-        flat, wanted = hidden.flatten(0, -2), targets.flatten()
         parts = [
             -F.cross_entropy(F.linear(rows, self.weight, self.bias), words, reduction="none")
-            for rows, words in zip(flat.split(_ROWS), wanted.split(_ROWS))
+            for rows, words in _parts(hidden, targets, self.n_words)
         ]
         return torch.cat(parts).view(targets.shape)
 
@@ -133,8 +138,7 @@ class AdaptiveSoftmax(nn.Module):
 
     def log_likelihood(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of each target among all words. hidden: (..., P). targets: (...)."""
-        flat, wanted = hidden.flatten(0, -2), targets.flatten()
-        parts = [self.adaptive(rows, words).output for rows, words in zip(flat.split(_ROWS), wanted.split(_ROWS))]
+        parts = [self.adaptive(rows, words).output for rows, words in _parts(hidden, targets, self.n_words)]
         return torch.cat(parts).view(targets.shape)
 
     def log_likelihoods(self, hidden: Tensor) -> Tensor:

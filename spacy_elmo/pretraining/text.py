@@ -11,6 +11,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..errors import Errors
+from ..lines import Line, bad_line, numbered_lines
 
 # How each file is opened, by its last ending.
 _OPENERS: Dict[str, Callable[[Path], Any]] = {
@@ -38,24 +39,19 @@ def read_texts(path: Path, vocab: Vocab) -> Iterator[Union[str, Doc]]:
     """
     check_text_file(path)
     if path.suffix.lower() == ".spacy":
-        yield from _read_docs(path, vocab)
+        yield from read_docs(path, vocab)
     else:
         jsonl = path.name.lower().removesuffix(".gz").removesuffix(".xz").endswith(".jsonl")
-        for number, line in _lines(path):
+        for number, line, _ in _lines(path):
             if line.strip():
                 yield _text(path, number, line) if jsonl else line
 
 
-def _lines(path: Path) -> Iterator["tuple[int, str]"]:
-    """(number from 1, line without its end). Only a line feed ends a line."""
+def _lines(path: Path) -> Iterator[Line]:
     opener = _OPENERS.get(path.suffix.lower(), lambda path: path.open("rb"))
-    number = 0
     try:
         with opener(path) as file:
-            for number, line in enumerate(file, start=1):
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise _bad_line(path, number, f"not UTF-8 ({error.reason} at byte {error.start})") from error
+            yield from numbered_lines(file, path)
     except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
         raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
 
@@ -64,24 +60,21 @@ def _text(path: Path, number: int, line: str) -> str:
     try:
         record = json.loads(line)
     except ValueError as error:
-        raise _bad_line(path, number, f"not JSON ({error})") from error
+        raise bad_line(path, number, f"not JSON ({error})") from error
     text = record.get("text") if isinstance(record, dict) else None
     if not isinstance(text, str):
-        raise _bad_line(path, number, 'no {"text": text}')
+        raise bad_line(path, number, 'no {"text": text}')
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise _bad_line(path, number, f"text that is not Unicode ({error.reason})") from error
+        raise bad_line(path, number, f"text that is not Unicode ({error.reason})") from error
     return text
 
 
-def _read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """The Docs of a DocBin file. RAISES: ValueError if it is none."""
     try:
         docs = DocBin().from_disk(path)
     except (ValueError, KeyError, TypeError, zlib.error) as error:
         raise ValueError(Errors.EL023.format(path=path, reason=f"no DocBin ({error})")) from error
     yield from docs.get_docs(vocab)
-
-
-def _bad_line(path: Path, number: int, reason: str) -> ValueError:
-    return ValueError(Errors.EL061.format(path=path, line=number, reason=reason))

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any, List
 
 import numpy as np
 import pytest
@@ -14,9 +15,13 @@ def test_every_word_occurs_in_several_sentences() -> None:
         assert sum(word in sentence for sentence in sentences) >= 2, word
 
 
+def layer_1(elmo: Elmo, sentences: List[List[str]]) -> List[Any]:
+    return [output.lstm_outputs1 for output in elmo.embed(sentences)]
+
+
 def test_neighbours_are_by_cosine_and_from_other_sentences(elmo: Elmo) -> None:
     sentences = [["a", "bank", "."], ["the", "bank"], ["a", "river", "bank", "!"]]
-    found = neighbours(elmo, sentences, Place(0, 1), layer="lstm_outputs1")
+    found = neighbours(sentences, layer_1(elmo, sentences), Place(0, 1))
     vectors = {
         Place(s, t): vector
         for s, output in enumerate(elmo.embed(sentences))
@@ -33,7 +38,8 @@ def test_neighbours_are_by_cosine_and_from_other_sentences(elmo: Elmo) -> None:
 
 
 def test_the_token_is_marked(elmo: Elmo) -> None:
-    text = neighbours_text(elmo, [["a", "bank"], ["the", "bank"]], "bank")
+    sentences = [["a", "bank"], ["the", "bank"]]
+    text = neighbours_text(sentences, layer_1(elmo, sentences), "bank")
     assert text.startswith("a [bank]\n")
     assert "the [bank]" in text
 

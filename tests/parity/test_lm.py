@@ -9,7 +9,7 @@ import pytest
 
 from spacy_elmo.cli.perplexity import Summary, perplexity
 from spacy_elmo.pretraining.corpus import Corpus
-from spacy_elmo.pretraining.likelihood import carried_likelihood, fresh_likelihood
+from spacy_elmo.pretraining.likelihood import iter_carried, iter_fresh
 from spacy_elmo.pretraining.source import load_language_model
 from spacy_elmo.pretraining.word_types import types_of
 from tests.data import Measured
@@ -54,8 +54,8 @@ def test_every_token(
     model, vocabulary = load_language_model(source)
     corpus = Corpus.from_sentences(lines_of(parity / "lm" / "test.txt"))
     types = types_of(corpus.types, model.bilm.options, vocabulary)
-    run = carried_likelihood if kind == "stream" else fresh_likelihood
-    found = run(model, corpus, types)
+    run = iter_carried if kind == "stream" else iter_fresh
+    found = list(run(model, corpus, types))
     assert [len(one.forward) for one in found] == tokens["predictions_per_sentence"].tolist()
     # The goldens are in the order of reading.
     got = {

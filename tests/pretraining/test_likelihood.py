@@ -3,7 +3,7 @@
 import copy
 import math
 from itertools import pairwise
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import pytest
@@ -12,19 +12,29 @@ from torch import Tensor, nn
 
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.lstm import LSTMState
-from spacy_elmo.pretraining import likelihood, reading
+from spacy_elmo.pretraining import reading
+from spacy_elmo.pretraining import softmax as softmax_module
 from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.language_model import LanguageModel
 from spacy_elmo.pretraining.likelihood import (
     Perplexity,
     SentenceLikelihood,
-    carried_likelihood,
-    fresh_likelihood,
+    iter_carried,
+    iter_fresh,
 )
 from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax
 from spacy_elmo.pretraining.vocabulary import Vocabulary
 from spacy_elmo.pretraining.word_types import Types
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
+
+
+def carried_likelihood(*args: Any, **kwargs: Any) -> List[Any]:
+    return list(iter_carried(*args, **kwargs))
+
+
+def fresh_likelihood(*args: Any, **kwargs: Any) -> List[Any]:
+    return list(iter_fresh(*args, **kwargs))
+
 
 Pair = Tuple[np.ndarray, np.ndarray]
 
@@ -188,7 +198,7 @@ def test_fresh(case: Case, monkeypatch: pytest.MonkeyPatch, with_state: bool) ->
     # However many sentences run together.
     for name, value in (("_GROUP", 7), ("_WINDOW", 40), ("_STEPS", 3), ("_PREDICTIONS", 3)):
         monkeypatch.setattr(reading, name, value)
-    monkeypatch.setattr(likelihood, "_SCORES", 20)
+    monkeypatch.setattr(softmax_module, "_SCORES", 20)
     assert_close(fresh_likelihood(case.model, case.corpus, case.types, state=state), expected)
 
 

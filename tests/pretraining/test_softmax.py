@@ -238,7 +238,7 @@ def test_a_part_at_a_time(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for softmax in (make(), make_adaptive()):
         expected = softmax.log_likelihood(hidden, targets)
         with monkeypatch.context() as patch:
-            patch.setattr(softmax_module, "_ROWS", rows)
+            patch.setattr(softmax_module, "_SCORES", rows * V)
             got = softmax.log_likelihood(hidden, targets)
         torch.testing.assert_close(got, expected, atol=1e-12, rtol=0)
 
