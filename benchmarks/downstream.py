@@ -1,4 +1,4 @@
-"""`python -m benchmarks.downstream`: what frozen layers are worth to a tagger and an entity recognizer.
+"""`python -m benchmarks.downstream`: what frozen layers are worth to a tagger, a parser and an entity recognizer.
 
 The same data, steps and seeds for spaCy's default tok2vec and for a small layer over the embedder's outputs, from
 each initial state. Trained by `spacy train`'s own loop.
@@ -30,6 +30,10 @@ from spacy_elmo.weights.atomic import atomic_write
 CORPORA = Path(__file__).parent.parent.parent / "shared" / "corpora"
 WIDTH = 128
 VARIANTS = ("tok2vec", "zero", "warm", "carry")
+# Of each task, the score that is shown.
+SCORES = {"tagger": "tag_acc", "parser": "dep_las", "ner": "ents_f"}
+# Tasks of one treebank share their text.
+TEXTS = {"tagger": "ewt", "parser": "ewt", "ner": "wnut17"}
 console = Console(width=120)
 
 
@@ -72,28 +76,35 @@ def main(
     output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
     steps: Annotated[int, typer.Option(help="Training steps.")] = 4000,
     seeds: Annotated[int, typer.Option(help="Seeds, from 0 up.")] = 1,
-    tasks: Annotated[str, typer.Option(help="tagger,ner or one of them.")] = "tagger,ner",
+    tasks: Annotated[str, typer.Option(help="Some of tagger,parser,ner.")] = ",".join(SCORES),
     variants: Annotated[str, typer.Option(help="Some of tok2vec,zero,warm,carry.")] = ",".join(VARIANTS),
 ) -> None:
-    """Train and measure each task with each variant."""
+    """Train and measure each task with each variant. What the output has already is not done again."""
     convert(folder)
-    results: Dict[str, Dict[str, List[float]]] = {}
+    found: Dict[str, Any] = {"source": source, "steps": steps, "scores": {}}
+    if output is not None and output.exists():
+        before = json.loads(output.read_text("utf-8"))
+        if (before["source"], before["steps"]) != (source, steps):
+            raise ValueError(f"{output} is of other steps or another source. Give another file.")
+        found = before
     for task in tasks.split(","):
         for variant in variants.split(","):
-            for seed in range(seeds):
-                score = measure(task, variant, source, folder, steps=steps, seed=seed)
-                results.setdefault(task, {}).setdefault(variant, []).append(score)
-                console.print(f"{task}, {variant}, seed {seed}: {score:.2f}")
+            scores = found["scores"].setdefault(task, {}).setdefault(variant, [])
+            for seed in range(len(scores), seeds):
+                scores.append(measure(task, variant, source, folder, steps=steps, seed=seed))
+                console.print(f"{task}, {variant}, seed {seed}: {scores[-1]:.2f}")
                 if output is not None:
                     with atomic_write(output) as temporary:
-                        temporary.write_text(json.dumps({"steps": steps, "scores": results}, indent=2) + "\n")
-    show(results)
+                        temporary.write_text(json.dumps(found, indent=2) + "\n")
+    show(found["scores"])
 
 
 def measure(task: str, variant: str, source: str, folder: Path, *, steps: int, seed: int) -> float:
-    """Score on the test text, in percent, of the last step's model: XPOS accuracy, or F of entities."""
+    """Score on the test text, in percent, of the last step's model: accuracy of XPOS, LAS, or F of entities."""
     config = init_config(lang="en", pipeline=[task], optimize="efficiency", silent=True)
-    config["paths"].update(train=str(folder / f"{task}-train.spacy"), dev=str(folder / f"{task}-dev.spacy"))
+    config["paths"].update(
+        train=str(folder / f"{TEXTS[task]}-train.spacy"), dev=str(folder / f"{TEXTS[task]}-dev.spacy")
+    )
     config["system"]["seed"] = seed
     config["training"].update(max_steps=steps, eval_frequency=steps, patience=0)
     if variant != "tok2vec":
@@ -115,9 +126,9 @@ def measure(task: str, variant: str, source: str, folder: Path, *, steps: int, s
     nlp = init_nlp(config.interpolate())
     with open(os.devnull, "w") as nowhere:
         train(nlp, None, use_gpu=-1, stdout=nowhere)
-    docs = list(DocBin().from_disk(folder / f"{task}-test.spacy").get_docs(nlp.vocab))
+    docs = list(DocBin().from_disk(folder / f"{TEXTS[task]}-test.spacy").get_docs(nlp.vocab))
     scores = nlp.evaluate(examples_of(nlp, docs))
-    return 100 * float(scores["tag_acc" if task == "tagger" else "ents_f"])
+    return 100 * float(scores[SCORES[task]])
 
 
 def examples_of(nlp: spacy.Language, docs: List[Doc]) -> List[spacy.training.Example]:
@@ -135,11 +146,11 @@ def convert(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for split in ("train", "dev", "test"):
         ewt = CORPORA / "ud_ewt" / f"en_ewt-ud-{split}.conllu"
-        for task, docs in (
-            ("tagger", conllu_to_docs(ewt.read_text("utf-8"), n_sents=1, no_print=True)),
-            ("ner", _entities(CORPORA / "wnut17" / f"{split}.conll")),
+        for text, docs in (
+            ("ewt", conllu_to_docs(ewt.read_text("utf-8"), n_sents=1, no_print=True)),
+            ("wnut17", _entities(CORPORA / "wnut17" / f"{split}.conll")),
         ):
-            path = folder / f"{task}-{split}.spacy"
+            path = folder / f"{text}-{split}.spacy"
             if not path.exists():
                 DocBin(docs=docs).to_disk(path)
 

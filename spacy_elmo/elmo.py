@@ -22,6 +22,7 @@ from .errors import Errors
 from .warm import shipped_state
 from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights
 from .weights.aside import set_aside
+from .weights.catalogue import BUNDLED
 from .weights.source import Source, read_weights
 
 INITIAL_STATES = ("zero", "warm", "carry")
@@ -59,7 +60,7 @@ class Settings:
 
 
 def load(
-    source: Source,
+    source: Source = BUNDLED,
     device: str = "cpu",
     precision: str = "fp32",
     initial_state: Optional[str] = None,
@@ -67,8 +68,8 @@ def load(
 ) -> "Elmo":
     """Read a model.
 
-    source: a folder with options.json and weights.hdf5 or weights.safetensors, one of the two files, or the
-        pair [options, weights].
+    source: the name of the bundled model; a folder with options.json and weights.hdf5 or weights.safetensors; one
+        of the two files; or the pair [options, weights].
     device: where torch runs it: "cpu", "cuda", "cuda:1", ...
     precision, initial_state, max_batch_tokens: see `Settings`.
     RAISES: FileNotFoundError if there is no such source; ValueError if it is no biLM, or for a value that is

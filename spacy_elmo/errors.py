@@ -35,8 +35,8 @@ class Errors(metaclass=_WithCodes):
         "and {weights} into one folder, and give that folder as source."
     )
     EL012 = (
-        "The bundled model '{name}' is not part of this version. Give `source` as a folder with options.json "
-        "and weights.hdf5 (or weights.safetensors), in the config of the component or on the command line."
+        "The bundled model '{name}' is missing from this installation: there is no folder '{path}'. Install "
+        "spacy-elmo again, or give the folder of another model as source."
     )
     EL013 = (
         "The folder '{path}' holds no ELMo: it needs options.json with weights.hdf5 or weights.safetensors, "
@@ -219,6 +219,11 @@ class Errors(metaclass=_WithCodes):
     EL081 = (
         "The {n_rows} rows of a batch cannot be shared evenly by {size} processes. Change training.n_rows, or the "
         "number of processes."
+    )
+    EL083 = (
+        "Batch {batch}, or one soon before it, has a loss or gradients that are no finite numbers: {got}. It was "
+        "not saved; checkpoints in '{path}' are from before. Begin a new run with a lower optimizer.learn_rate "
+        "(now {learn_rate}), a longer optimizer.warmup_steps, or training.precision = 'fp32'."
     )
     EL085 = (
         "The published HDF5 layout holds float32 alone; got dtype '{got}'. Leave the dtype at float32, or choose "

@@ -23,7 +23,7 @@ def test_examples(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     namespace: Dict[str, Any] = {}
     exec(code, namespace)
-    assert namespace.get("doc") is None or namespace["doc"].tensor.shape == (3, 16)
+    assert namespace.get("doc") is None or namespace["doc"].tensor.shape == (3, 256)
 
 
 def test_the_config_is_the_default_one(tiny: Path) -> None:

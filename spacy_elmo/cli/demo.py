@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from typer import Option
 
 from ..bilm.layers import lstm_layer
+from ..weights.catalogue import BUNDLED
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
@@ -40,7 +41,7 @@ class Neighbour(NamedTuple):
 
 
 def demo_cli(
-    source: Annotated[str, Option("--source", "-s", help="The model.")] = "en_sm",
+    source: Annotated[str, Option("--source", "-s", help="The model.")] = BUNDLED,
     precision: Annotated[str, Option(help="fp32; bf16 or int8, faster and less exact.")] = "fp32",
 ) -> None:
     """Show a model at work: layers, nearest neighbours in context, speed."""

@@ -29,6 +29,7 @@ from typer import Argument, Option
 from ..bilm.layers import ALL, MIXED, LayerOutputs, lstm_layer, resolve_layers, stack_layers
 from ..errors import Errors
 from ..weights.atomic import atomic_write
+from ..weights.catalogue import BUNDLED
 from ..weights.source import find_files
 from .inputs import InputSentence, read_sentences
 from .progress import ProgressBar
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 # The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
 CARRY_BATCH = 64
 
-SOURCE_HELP = "The model: a folder or a weights file; or twice: the options file, the weights file."
+SOURCE_HELP = f"The model: {BUNDLED}, a folder or a weights file; or twice: the options file, the weights file."
 STATE_HELP = "zero, warm or carry; else warm where the model has a warm state."
 LAYERS_HELP = "Layers to write, as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
 LANG_HELP = (
@@ -58,8 +59,8 @@ class Summary(NamedTuple):
 
 def embed_cli(
     input_path: Annotated[Path, Argument(metavar="INPUT", help="A .txt, .jsonl, .conllu or .spacy file.")],
-    source: Annotated[List[str], Option("--source", "-s", help=SOURCE_HELP)],
     output: Annotated[Path, Option("--output", "-o", help="The HDF5 file to write.")],
+    source: Annotated[Optional[List[str]], Option("--source", "-s", help=SOURCE_HELP)] = None,
     layers: Annotated[Optional[List[str]], Option(help=LAYERS_HELP)] = None,
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
@@ -79,11 +80,12 @@ def embed_cli(
     """
     if average and top:
         raise ValueError(Errors.EL065.format(one="average", other="top"))
+    sources = source or [BUNDLED]
     console = Console(stderr=True, quiet=quiet)
     with ProgressBar(console) as progress:
         summary = embed(
             input_path,
-            source[0] if len(source) == 1 else source,
+            sources[0] if len(sources) == 1 else sources,
             output,
             layers=_split(layers) if layers else ALL,
             reduce="average" if average else "top" if top else None,

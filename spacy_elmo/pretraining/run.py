@@ -1,22 +1,20 @@
 """A pre-training run in its folder: text and vocabulary, the loop, checkpoints and the log."""
 
-import hashlib
-import json
 import math
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import torch
 
 from ..bilm.options import OPTIONS_NAME, Options
 from ..errors import Errors
 from ..weights.atomic import atomic_write
-from ..weights.digest import sha256
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig
 from .corpus import Corpus, fingerprint, write_corpus
 from .export import write_language_model
+from .identity import check_same, identity, text_fingerprint
 from .likelihood import Perplexity, iter_carried
 from .log import Log
 from .memory import keep_freed_memory
@@ -33,15 +31,6 @@ from .word_types import Types, types_of
 MODEL_FOLDER = "model"
 CORPUS_FOLDER = "corpus"
 LOG_NAME = "log.jsonl"
-# Settings that may change when a run goes on.
-_FREE: Any = {
-    "paths": True,
-    "checkpoints": True,
-    "corpus": {"train", "dev"},
-    "vocabulary": {"path"},
-    "model": {"source"},
-    "training": {"log_every", "dev_every", "dev_tokens", "device", "n_epochs", "max_batches"},
-}
 # The dev text is read in so many rows.
 _DEV_ROWS = 32
 # In a checkpoint, what the log has not written yet.
@@ -79,11 +68,11 @@ class Run:
         keep_freed_memory()
         # Numbers too small to matter, and far slower than others.
         torch.set_flush_denormal(True)
-        self._fingerprint = _fingerprint(config.corpus.train, config.corpus.pipeline)
+        self._fingerprint = text_fingerprint(config.corpus.train, config.corpus.pipeline)
         if checkpoint is not None:
             # Before anything in the folder is replaced: the run must be able to go on with the old settings.
             self.vocabulary = Vocabulary.read(config.vocabulary.path or folder / VOCAB_NAME)
-            self._check_unchanged(checkpoint)
+            check_same(checkpoint.meta, self._identity(), folder=folder)
         self.train = self._text("train", config.corpus.train)
         self.dev = self._text("dev", config.corpus.dev) if config.corpus.dev else None
         if checkpoint is None:
@@ -143,11 +132,12 @@ class Run:
         return trainer.batch >= trainer.n_batches
 
     def save(self) -> None:
-        """Write a checkpoint. Every process must call it."""
+        """Write a checkpoint. Every process must call it. RAISES: ValueError if the run has come to no numbers."""
+        self._check_finite()
         tensors = self.trainer.tensors()
         if self.processes.is_first:
             tensors[_PENDING] = self.log.pending()
-            self.checkpoints.write(self.trainer.batch, tensors, self._meta())
+            self.checkpoints.write(self.trainer.batch, tensors, self._identity())
         self.processes.wait()
 
     def export(self) -> None:
@@ -167,7 +157,18 @@ class Run:
         types = self.types(self.dev)
         return Perplexity.of(iter_carried(self.model, self.dev, types, n_rows=_DEV_ROWS, n_sentences=n))
 
+    def _check_finite(self) -> None:
+        found = self.log.pending()
+        bad = found[~found.isfinite().all(dim=1)]
+        if len(bad):
+            forward, backward, norm = bad[0].tolist()
+            raise ValueError(Errors.EL083.format(
+                batch=self.trainer.batch, got=f"losses {forward} and {backward}, norm {norm}",
+                path=self.checkpoints.folder, learn_rate=self.config.optimizer.learn_rate,
+            ))  # fmt: skip
+
     def _write_losses(self) -> None:
+        self._check_finite()
         training, batch = self.config.training, self.trainer.batch
         self.log.write_training(
             batch=batch,
@@ -217,7 +218,7 @@ class Run:
     def _text(self, name: str, paths: Sequence[Path]) -> Corpus:
         """The text as numbers, written when the run begins."""
         folder = self.folder / CORPUS_FOLDER / name
-        wanted = self._fingerprint if name == "train" else _fingerprint(paths, self.config.corpus.pipeline)
+        wanted = self._fingerprint if name == "train" else text_fingerprint(paths, self.config.corpus.pipeline)
         if self.processes.is_first and fingerprint(folder) != wanted:
             nlp = load_pipeline(self.config.corpus.pipeline)
             write_corpus(folder, read_tokens(paths, nlp), fingerprint=wanted)
@@ -248,39 +249,5 @@ class Run:
         n_batches = math.ceil(training.n_epochs * predictions / (training.n_rows * training.n_steps))
         return n_batches if training.max_batches is None else min(n_batches, training.max_batches)
 
-    def _meta(self) -> Dict[str, Any]:
-        return {
-            "config": json.loads(self.config.model_dump_json(exclude=_FREE)),
-            "corpus": self._fingerprint,
-            "vocabulary": hashlib.sha256("\n".join(self.vocabulary.words).encode("utf-8", "ignore")).hexdigest(),
-        }
-
-    def _check_unchanged(self, checkpoint: Checkpoint) -> None:
-        old, new = _flat(checkpoint.meta), _flat(self._meta())
-        changes: List[str] = [
-            f"  {name.removeprefix('config.')}: {old.get(name)} then, {new.get(name)} now"
-            for name in sorted(old.keys() | new.keys())
-            if old.get(name) != new.get(name)
-        ]
-        if changes:
-            raise ValueError(Errors.EL080.format(path=self.folder, changes="\n".join(changes)))
-
-
-def _flat(meta: Dict[str, Any], prefix: str = "") -> Dict[str, Any]:
-    flat: Dict[str, Any] = {}
-    for name, value in meta.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def _fingerprint(paths: Sequence[Path], pipeline: str) -> str:
-    """What a text is made of: its files' content and the pipeline that splits it."""
-    digest = hashlib.sha256(pipeline.encode())
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Give a text file of the corpus."))
-        digest.update(sha256(path).encode())
-    return digest.hexdigest()
+    def _identity(self) -> Dict[str, Any]:
+        return identity(self.config, self._fingerprint, self.vocabulary)

@@ -1,51 +1,17 @@
-"""Next-token likelihoods: the full softmax, the sampled one of training, and PyTorch's adaptive softmax."""
+"""Next-token likelihoods: a full softmax, which can be trained by sampling, and PyTorch's adaptive softmax."""
 
-from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple, cast
+from typing import Iterable, Iterator, Sequence, Tuple, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import Errors
+from .sampled import Candidates, SampledLoss
 from .workspace import Workspace
-
-_aten = torch.ops.aten
 
 # Scores of words that are held at once.
 _SCORES = 1 << 25
-# The score of a column that is added to measure the normaliser: far below the others, far above underflow.
-_PROBE = -20.0
-# The score of columns that only fill up: matrix tiles are 32 wide.
-_NOTHING = -1e4
-
-
-class Candidates(NamedTuple):
-    """What a sampled softmax compares with.
-
-    ids: (n,), int64, distinct words. expected: (V,), how often each word was to be expected among them.
-    """
-
-    ids: NDArray[np.int64]
-    expected: NDArray[np.float64]
-
-
-def draw_candidates(n_words: int, n_samples: int, rng: np.random.Generator) -> Candidates:
-    """n_samples distinct words, drawn log-uniformly: P(k) = log((k + 2) / (k + 1)) / log(V + 1), so that words
-    must be sorted by falling frequency (TensorFlow, log_uniform_candidate_sampler with unique=True)."""
-    tries = np.empty(0, dtype=np.int64)
-    first = np.empty(0, dtype=np.int64)
-    while len(first) < n_samples:
-        drawn = np.exp(rng.random(4 * n_samples) * np.log(n_words + 1)).astype(np.int64) - 1
-        tries = np.concatenate([tries, np.clip(drawn, 0, n_words - 1)])
-        at = np.full(n_words, -1, dtype=np.int64)
-        at[tries[::-1]] = np.arange(len(tries))[::-1]
-        first = np.sort(at[at >= 0])
-    n_tries = int(first[n_samples - 1]) + 1
-    k = np.arange(n_words, dtype=np.float64)
-    chance = np.log((k + 2) / (k + 1)) / np.log(n_words + 1)
-    return Candidates(tries[first[:n_samples]], -np.expm1(n_tries * np.log1p(-chance)))
 
 
 def _parts(hidden: Tensor, targets: Tensor, n_words: int) -> Iterator[Tuple[Tensor, Tensor]]:
@@ -114,7 +80,7 @@ class Softmax(nn.Module):
         expected = torch.from_numpy(candidates.expected).to(device)[rows].log().to(self.bias.dtype)
         weight = F.embedding(rows, self.weight, sparse=self.sparse)
         bias = self.bias.index_select(0, rows) - expected
-        losses: Tensor = _SampledLoss.apply(hidden, weight, bias, place[targets], len(ids), dtype, self._workspace)
+        losses: Tensor = SampledLoss.apply(hidden, weight, bias, place[targets], len(ids), dtype, self._workspace)
         return losses
 
 
@@ -178,64 +144,3 @@ class AdaptiveSoftmax(nn.Module):
         for start, cluster in zip(self.adaptive.cutoffs, cast(Iterable[nn.Sequential], self.adaptive.tail)):
             narrow, wide = (cast(nn.Linear, linear) for linear in cluster)
             yield start, narrow.weight, wide.weight
-
-
-class _SampledLoss(torch.autograd.Function):
-    """Loss and gradients in one pass over the scores, which are never kept: one matrix of them is what memory and
-    time go to. Candidates that are a row's own target do not count against it."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        places: Tensor,
-        n_samples: int,
-        dtype: torch.dtype,
-        workspace: Workspace,
-    ) -> Tensor:
-        n, width = hidden.shape[1:]
-        full = weight.dtype
-        # bias twice: as rounded, and what rounding took; then the column whose score is known.
-        columns = torch.zeros(n_samples + 32, width + 32, dtype=dtype, device=hidden.device)
-        columns[:n_samples, :width] = weight[:n_samples]
-        columns[:n_samples, width] = bias[:n_samples]
-        columns[:n_samples, width + 1] = bias[:n_samples] - columns[:n_samples, width].to(full)
-        columns[n_samples, width] = _PROBE
-        columns[n_samples + 1 :, width] = _NOTHING
-        scores, shares = workspace.get("shares", 2, n, len(columns), dtype=dtype, device=hidden.device)
-        d_hidden = torch.empty_like(hidden)
-        d_weight, d_bias = torch.zeros_like(weight), torch.zeros_like(bias)
-        losses = torch.empty(2, dtype=full, device=hidden.device)
-        for direction, (h, place) in enumerate(zip(hidden, places)):
-            rows = h.new_ones(n, width + 32, dtype=dtype)
-            rows[:, :width] = h
-            own = weight[place]
-            own_score = (h * own).sum(dim=1) + bias[place]
-            _aten._softmax.out(torch.mm(rows, columns.t(), out=scores), 1, False, out=shares)
-            normaliser = _PROBE - shares[:, n_samples].to(full).log()
-            hit = (place < n_samples).nonzero().squeeze(1)
-            shares[hit, place[hit]] = 0
-            together = torch.where(place < n_samples, normaliser, torch.logaddexp(normaliser, own_score))
-            losses[direction] = (together - own_score).mean()
-            # Shares were of the candidates alone; with the target among them they are less.
-            scale = ((normaliser - together).exp() / n).unsqueeze(1)
-            d_own = ((own_score - together).exp() - 1).unsqueeze(1) / n
-            d_hidden[direction] = scale * (shares @ columns[:, :width]).to(full) + d_own * own
-            rows *= scale
-            d_columns = (rows.t().contiguous() @ shares).to(full).t()[:n_samples]
-            d_weight[:n_samples] += d_columns[:, :width]
-            d_bias[:n_samples] += d_columns[:, width]
-            d_weight.index_add_(0, place, d_own * h)
-            d_bias.index_add_(0, place, d_own.squeeze(1))
-        ctx.save_for_backward(d_hidden, d_weight, d_bias)
-        ctx.n = n
-        return losses
-
-    @staticmethod
-    def backward(ctx: Any, d_losses: Tensor) -> Any:
-        d_hidden, d_weight, d_bias = ctx.saved_tensors
-        # Both directions share the matrix, and their losses are weighed alike.
-        scale = d_losses[0]
-        return d_hidden * scale, d_weight * scale, d_bias * scale, None, None, None, None

@@ -13,7 +13,8 @@ from .config import PretrainingConfig
 from .language_model import LanguageModel
 from .optimizer import Optimizer, learn_rate
 from .processes import Processes
-from .softmax import Softmax, draw_candidates
+from .sampled import draw_candidates
+from .softmax import Softmax
 from .streams import Streams
 from .word_types import Types
 

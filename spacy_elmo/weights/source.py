@@ -70,7 +70,7 @@ def _find_one(source: str) -> Tuple[Path, Path]:
             return path, _weights_beside(path)
         return _options_beside(path), path
     if source == catalogue.BUNDLED:
-        raise FileNotFoundError(Errors.EL012.format(name=source))
+        raise FileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
     if source in catalogue.CATALOGUE:
         raise FileNotFoundError(Errors.EL011.format(name=source, **catalogue.CATALOGUE[source]._asdict()))
     names = catalogue.names()

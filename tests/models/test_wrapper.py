@@ -96,7 +96,7 @@ def test_bytes_without_weights() -> None:
 
 def test_settings_are_not_saved(model: ElmoModelT) -> None:
     fresh = build_elmo_v1("fp64", "zero", 17, sent_spans).from_bytes(model.to_bytes())
-    assert holder_of(fresh).settings == Settings(precision="fp64", max_batch_tokens=17)
+    assert holder_of(fresh).settings == Settings(precision="fp64", initial_state="zero", max_batch_tokens=17)
 
 
 def test_a_copy_stands_alone(model: ElmoModelT) -> None:

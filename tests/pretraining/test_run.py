@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
+import torch
 
 from spacy_elmo.pretraining import run as module
 from spacy_elmo.pretraining.log import read_log
@@ -318,3 +319,20 @@ def test_a_given_vocabulary(whole: Path, tmp_path: Path) -> None:
     expected = [words.index(text) if text in words else 2 for text in [*run.train.types, "<S>", "</S>"]]
     assert types.words.tolist() == expected
     assert types.character_ids.shape == (len(expected), 10)
+
+
+@pytest.mark.parametrize(("broken", "kept"), [(9, [7]), (6, [])])
+def test_a_run_that_comes_to_no_numbers(whole: Path, tmp_path: Path, broken: int, kept: List[int]) -> None:
+    """It ends, and what it has saved is from before."""
+
+    def act(batch: int) -> None:
+        if batch == broken:
+            with torch.no_grad():
+                run.model.softmax.bias.fill_(float("nan"))  # type: ignore[operator, union-attr]
+
+    with a_run(make_config(whole), tmp_path / "run") as run:
+        before_batch(run, act)
+        with pytest.raises(ValueError, match=r"EL083.*losses nan.*run/checkpoints'.*learn_rate \(now 0.03\)"):
+            run.go()
+    assert batches(tmp_path / "run") == kept
+    assert [entry["batch"] for entry in entries(tmp_path / "run") if "loss" in entry] == [4, 8][: broken // 4]

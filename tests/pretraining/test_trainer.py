@@ -14,7 +14,8 @@ from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.initialise import initialise
 from spacy_elmo.pretraining.language_model import LanguageModel
 from spacy_elmo.pretraining.processes import Processes
-from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Candidates, Softmax, draw_candidates
+from spacy_elmo.pretraining.sampled import Candidates, draw_candidates
+from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax
 from spacy_elmo.pretraining.streams import Batch, Order, Streams
 from spacy_elmo.pretraining.trainer import Trainer
 from spacy_elmo.pretraining.vocabulary import Vocabulary

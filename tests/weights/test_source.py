@@ -63,8 +63,6 @@ def test_names_that_need_a_download() -> None:
             spacy_elmo.load(name)
         assert entry.options in str(error.value)
         assert entry.weights in str(error.value)
-    with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is not part of this version"):
-        spacy_elmo.load("en_sm")
 
 
 def test_folder_without_a_model(tmp_path: Path) -> None:

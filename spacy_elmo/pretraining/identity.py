@@ -1,0 +1,62 @@
+"""What makes a run the same run when it goes on: its settings, its text and its vocabulary."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping, Sequence
+
+from ..errors import Errors
+from ..weights.digest import sha256
+from .config import PretrainingConfig
+from .vocabulary import Vocabulary
+
+# Settings that may change when a run goes on.
+_FREE: Any = {
+    "paths": True,
+    "checkpoints": True,
+    "corpus": {"train", "dev"},
+    "vocabulary": {"path"},
+    "model": {"source"},
+    "training": {"log_every", "dev_every", "dev_tokens", "device", "n_epochs", "max_batches"},
+}
+
+
+def identity(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> Dict[str, Any]:
+    """Kept with each checkpoint, for `check_same`. text: its fingerprint."""
+    return {
+        "config": json.loads(config.model_dump_json(exclude=_FREE)),
+        "corpus": text,
+        "vocabulary": hashlib.sha256("\n".join(vocabulary.words).encode("utf-8", "ignore")).hexdigest(),
+    }
+
+
+def check_same(then: Mapping[str, Any], now: Mapping[str, Any], *, folder: Path) -> None:
+    """RAISES: ValueError that names every difference. folder: of the run."""
+    old, new = _flat(then), _flat(now)
+    changes = [
+        f"  {name.removeprefix('config.')}: {old.get(name)} then, {new.get(name)} now"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    if changes:
+        raise ValueError(Errors.EL080.format(path=folder, changes="\n".join(changes)))
+
+
+def text_fingerprint(paths: Sequence[Path], pipeline: str) -> str:
+    """What a text is made of: its files' content and the pipeline that splits it."""
+    digest = hashlib.sha256(pipeline.encode())
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Give a text file of the corpus."))
+        digest.update(sha256(path).encode())
+    return digest.hexdigest()
+
+
+def _flat(meta: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
+    flat: Dict[str, Any] = {}
+    for name, value in meta.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,120 @@
+"""The model that comes with the package."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+import numpy as np
+import pytest
+import spacy
+
+import spacy_elmo
+from spacy_elmo.cli.demo import LAYER, Place, neighbours, read_sentences
+from spacy_elmo.elmo import Elmo
+from spacy_elmo.warm import make_state, shipped_sentences
+from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
+from spacy_elmo.weights.source import read_weights
+
+CARD = BUNDLED_FOLDER / "README.md"
+# What the first vectors may take, from import on.
+MOST_SECONDS = 3.0
+
+# Any way to a network is an error. The clock starts before the first import.
+FIRST_VECTORS = """
+import time
+start = time.perf_counter()
+import socket
+def refuse(*args, **kwargs):
+    raise AssertionError("no network")
+socket.socket.connect = socket.getaddrinfo = refuse
+import spacy
+nlp = spacy.blank("en")
+nlp.add_pipe("elmo_embedder")
+tensor = nlp("I love NLP").tensor
+print(time.perf_counter() - start, *tensor.shape)
+"""
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Elmo:
+    return spacy_elmo.load()
+
+
+def test_first_vectors_without_a_network(tmp_path: Path) -> None:
+    """In a new process; the fastest of three, because other work on the machine only ever adds."""
+    seconds: List[float] = []
+    for _ in range(3):
+        command = [sys.executable, "-W", "error", "-c", FIRST_VECTORS]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        second, *shape = done.stdout.split()
+        assert shape == ["3", "256"]
+        seconds.append(float(second))
+    assert min(seconds) < MOST_SECONDS, seconds
+
+
+def test_every_way_to_ask_for_it() -> None:
+    named, default = spacy_elmo.load(BUNDLED), spacy_elmo.load()
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder")
+    doc = nlp("I love NLP")
+    for elmo in (named, default):
+        output = elmo.embed([["I", "love", "NLP"]])[0]
+        np.testing.assert_array_equal(doc.tensor, output.elmo)
+        np.testing.assert_array_equal(doc._.elmo.lstm_outputs2, output.lstm_outputs2)
+    assert np.isfinite(doc.tensor).all()
+
+
+def test_its_folder_is_small_and_as_the_card_says() -> None:
+    files = {path.name: path for path in BUNDLED_FOLDER.iterdir()}
+    assert files.keys() == {"options.json", "weights.safetensors", "README.md"}
+    assert sum(path.stat().st_size for path in files.values()) < 12_000_000
+    [said] = re.findall(r"`weights\.safetensors`[^\n]*\n?[^\n]*`([0-9a-f]{64})`", CARD.read_text("utf-8"))
+    assert hashlib.sha256(files["weights.safetensors"].read_bytes()).hexdigest() == said
+
+
+def test_its_numbers() -> None:
+    weights = read_weights(BUNDLED)
+    assert {str(array.dtype) for array in weights.arrays.values()} == {"float16"}
+    assert f"{weights.n_parameters:,}" in CARD.read_text("utf-8")
+    assert not weights.has_softmax
+    for name, array in weights.arrays.items():
+        assert np.isfinite(array).all(), name
+
+
+def test_its_warm_state_is_that_of_the_shipped_sentences() -> None:
+    weights = read_weights(BUNDLED)
+    assert weights.has_warm_state
+    assert spacy_elmo.load().settings.initial_state == "warm"
+    for name, made in make_state(weights, shipped_sentences()).items():
+        # The stored one was made before the weights were rounded.
+        np.testing.assert_allclose(weights.arrays[name], made, atol=0.02)
+
+
+@pytest.mark.parametrize("word", ["bank", "plant"])
+def test_a_word_is_nearest_to_itself_in_the_same_sense(bundled: Elmo, word: str) -> None:
+    """The demonstration: the first two sentences with the word have one sense, the next two another."""
+    sentences = read_sentences()
+    vectors = [getattr(output, LAYER) for output in bundled.embed(sentences, layers=[LAYER])]
+    places = [Place(s, sentence.index(word)) for s, sentence in enumerate(sentences) if word in sentence]
+    for place, same in zip(places, (places[1], places[0], places[3], places[2])):
+        assert neighbours(sentences, vectors, place)[0].place == same
+
+
+def test_context_changes_a_word(bundled: Elmo) -> None:
+    river, money = bundled.embed([["the", "bank", "of", "the", "river"], ["the", "bank", "paid", "the", "money"]])
+    np.testing.assert_array_equal(river.word_emb[1], money.word_emb[1])
+    assert np.abs(river.lstm_outputs1[1] - money.lstm_outputs1[1]).max() > 0.1
+
+
+def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("spacy_elmo.weights.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is missing from this installation.*Install"):
+        spacy_elmo.load()
+    (tmp_path / "en_sm").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"EL013.*holds nothing"):
+        spacy_elmo.load()
