@@ -79,7 +79,7 @@ class Errors(metaclass=_WithCodes):
         "and the options belong to different models."
     )
     EL023 = "'{path}' is cut short or damaged: {reason}. Write or fetch it again."
-    EL024 = "Reading '{path}' needs the package {package}. Install it: pip install {package}"
+    EL024 = "'{path}' needs the package {package}. Install it: pip install {package}"
     EL025 = "A pair of files as source is [options, weights]; got {got}."
     EL026 = "No file '{path}'. {closest}"
     EL027 = "The source must be a name, a path or a pair of paths [options, weights]; got {got}."
@@ -168,6 +168,10 @@ class Errors(metaclass=_WithCodes):
 
     # The command line
     EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."
+    EL097 = (
+        "'{path}' holds text that is not split into tokens. Say how to split it: --lang en for the rules of a "
+        "language, or --pipeline for a spaCy pipeline."
+    )
     EL061 = "{path}, line {line}: {reason}."
     EL062 = "'{path}' holds nothing to embed."
     EL063 = "'{path}' is a folder; give a file name for the output, such as {path}/elmo.h5."
@@ -206,8 +210,14 @@ class Errors(metaclass=_WithCodes):
         "The cutoffs of an adaptive softmax must rise from 1 up and stay below the {n_words} words of the "
         "vocabulary; got {got}. Change softmax.cutoffs."
     )
-    EL078 = "'{path}' already holds a pre-training run. Go on with it by --resume, or give another output folder."
-    EL079 = "'{path}' holds no checkpoint to go on from. Start the run without --resume."
+    EL078 = (
+        "'{path}' already holds a pre-training run or its model. Go on with it by --resume, or give another "
+        "output folder."
+    )
+    EL079 = (
+        "'{path}' holds no checkpoint to go on from. Begin a run without --resume, in another output folder if "
+        "this one has a model; that model can be continued with `source`."
+    )
     EL082 = (
         "softmax.div_value = {got} leaves the last of the {n} clusters of an adaptive softmax no width: the "
         "model's is {width}. Take a smaller div_value, or fewer cutoffs."
@@ -224,6 +234,10 @@ class Errors(metaclass=_WithCodes):
         "Batch {batch}, or one soon before it, has a loss or gradients that are no finite numbers: {got}. It was "
         "not saved; checkpoints in '{path}' are from before. Begin a new run with a lower optimizer.learn_rate "
         "(now {learn_rate}), a longer optimizer.warmup_steps, or training.precision = 'fp32'."
+    )
+    EL084 = (
+        "Process {rank} does not see the text that the first one has written to '{path}'. Give an output folder "
+        "that all machines share."
     )
     EL085 = (
         "The published HDF5 layout holds float32 alone; got dtype '{got}'. Leave the dtype at float32, or choose "
@@ -242,6 +256,8 @@ class Errors(metaclass=_WithCodes):
         "'{path}' holds {found} that no pre-training run has written, and that would be replaced. Give another "
         "output folder."
     )
+
+    EL092 = "'{path}' could not be written: {reason}. What was there before is whole. Make room, and try again."
 
     # Language models
     EL090 = (

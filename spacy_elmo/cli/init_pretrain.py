@@ -41,9 +41,14 @@ def init_pretrain(
     size: str = "sm",
     source: Optional[str] = None,
 ) -> str:
-    """The config's text. RAISES: ValueError if there is no such size."""
-    from ..pretraining.template import SIZES, config_text
+    """The config's text. To continue from a source, with the kind of softmax that it has.
+
+    RAISES: ValueError if there is no such size; as `spacy_elmo.load` for a source that cannot be read.
+    """
+    from ..pretraining.template import SIZES, config_text, softmax_like
+    from ..weights.source import read_weights
 
     if size not in SIZES:
         raise ValueError(Errors.EL030.format(what="size", got=size, allowed=", ".join(SIZES)))
-    return config_text(train=train, dev=dev, pipeline=f"blank:{lang}", size=size, source=source)
+    softmax = softmax_like(read_weights(source)) if source else None
+    return config_text(train=train, dev=dev, pipeline=f"blank:{lang}", size=size, source=source, softmax=softmax)

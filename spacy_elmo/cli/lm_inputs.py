@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 MODEL_HELP = (
     "A model with a softmax and its vocab.txt: a folder, a weights file, or the folder of a pre-training run."
 )
-TEXT_HELP = "A .txt, a sentence a line, tokens split at blanks; or a .jsonl, .conllu or .spacy file."
+TEXT_HELP = (
+    "A .txt, a sentence a line, tokens split at blanks; or a .jsonl, .conllu or .spacy file. With --lang or "
+    "--pipeline: raw text, as for pretrain."
+)
 LANG_HELP = "Split raw text into sentences and tokens by spaCy's rules for this language, as `pretrain` does."
 PIPELINE_HELP = "Split raw text by this spaCy pipeline, as `pretrain` does."
 
@@ -35,6 +38,8 @@ def read_tokens_of(
     if lang is not None and pipeline is not None:
         raise ValueError(Errors.EL065.format(one="lang", other="pipeline"))
     if lang is None and pipeline is None:
+        if path.is_file() and path.suffix.lower() in (".gz", ".xz"):
+            raise ValueError(Errors.EL097.format(path=path))
         return (sentence.visible for sentence in read_sentences(path))
     from ..pretraining.text import check_text_file
     from ..pretraining.tokens import load_pipeline, read_tokens

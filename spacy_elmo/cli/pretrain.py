@@ -1,13 +1,16 @@
 """`spacy-elmo pretrain`: text -> a biLM, by a config; `spacy-elmo init-pretrain` writes one."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Dict, Optional
 
 from rich.console import Console
-from typer import Argument, Context, Option
+from typer import Argument, Context, Exit, Option
 
 from .training_line import TrainingLine
 
+# As shells report a program that Ctrl-C has ended: what comes after it in a script must not take it for done.
+STOPPED = 130
 ALLOW_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -21,16 +24,21 @@ def pretrain_cli(
     """Pre-train a biLM on text.
 
     Every setting of the config can be given here too, as in `spacy train`: --training.n_epochs 3. Stop with
-    Ctrl-C or SIGTERM; a checkpoint is written, and --resume goes on with the very same numbers.
+    Ctrl-C or SIGTERM; a checkpoint is written, and --resume goes on with the very same numbers. The exit status
+    then is 130.
     """
     from spacy.cli._util import parse_config_overrides
 
+    # Of several processes, started by torchrun, the first one reports.
+    quiet = quiet or os.environ.get("RANK", "0") != "0"
     with TrainingLine(Console(stderr=True, quiet=quiet)) as line:
         finished = pretrain(
             config_path, output, resume=resume, overrides=parse_config_overrides(ctx.args), report=line
         )
     end = "Finished." if finished else "Stopped; go on with --resume."
     Console(stderr=True, quiet=quiet).print(f"{end} The model is in {output / 'model'}", soft_wrap=True)
+    if not finished:
+        raise Exit(STOPPED)
 
 
 def pretrain(

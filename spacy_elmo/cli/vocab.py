@@ -6,6 +6,8 @@ from typing import Annotated, List, NamedTuple, Optional, Sequence
 import typer
 from typer import Argument, Option
 
+from .embed import check_output
+
 
 class Summary(NamedTuple):
     """n_words: in the vocabulary, the three special ones with them. n_types: distinct tokens of the text.
@@ -44,7 +46,7 @@ def vocab(
     """Count the tokens of text files, and write a vocab.txt.
 
     RAISES: as `pretraining.text.read_texts` and `pretraining.tokens.load_pipeline`; ValueError if there is no
-        token.
+        token; ValueError or FileNotFoundError for an output that will not do.
     """
     from collections import Counter
 
@@ -52,6 +54,7 @@ def vocab(
     from ..pretraining.tokens import load_pipeline, read_tokens
     from ..pretraining.vocabulary import Vocabulary
 
+    check_output(output, [path for path in texts if path.is_file()])
     counts: Counter[str] = Counter()
     for sentence in read_tokens(texts, load_pipeline(pipeline)):
         counts.update(sentence)

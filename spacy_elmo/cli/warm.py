@@ -11,14 +11,12 @@ from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 from ..weights.source import find_files, read_weights
-from .embed import LANG_HELP
 from .info import SOURCE_HELP
-from .inputs import read_sentences
+from .lm_inputs import LANG_HELP, PIPELINE_HELP, TEXT_HELP, read_tokens_of
 
 # The mean is steady long before that.
 MOST_SENTENCES = 2000
 
-TEXT_HELP = "Sentences: a .txt, .jsonl, .conllu or .spacy file."
 OUTPUT_HELP = "The folder to write: a new or empty one, or the source's own."
 
 
@@ -34,6 +32,7 @@ def warm_cli(
     text: Annotated[Path, Argument(metavar="TEXT", help=TEXT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FOLDER", help=OUTPUT_HELP)],
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
     sentences: Annotated[int, Option(min=1, help="Read no more sentences than these.")] = MOST_SENTENCES,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
@@ -42,7 +41,8 @@ def warm_cli(
     It is the mean of what the LSTMs hold after the sentences of the text, read on and on. With the initial state
     "warm", every sentence starts from it.
     """
-    summary = warm(source[0] if len(source) == 1 else source, text, output, lang=lang, most_sentences=sentences)
+    model = source[0] if len(source) == 1 else source
+    summary = warm(model, text, output, lang=lang, pipeline=pipeline, most_sentences=sentences)
     Console(stderr=True, quiet=quiet).print(
         f"Wrote {output}, with a warm state from {summary.n_sentences:,} sentences, {summary.n_tokens:,} tokens",
         markup=False,
@@ -52,12 +52,18 @@ def warm_cli(
 
 
 def warm(
-    source: Any, text: Path, output: Path, *, lang: Optional[str] = None, most_sentences: int = MOST_SENTENCES
+    source: Any,
+    text: Path,
+    output: Path,
+    *,
+    lang: Optional[str] = None,
+    pipeline: Optional[str] = None,
+    most_sentences: int = MOST_SENTENCES,
 ) -> Summary:
     """Write our folder: options.json, weights.safetensors with all arrays of the source and a warm state, and
     vocab.txt where the source has one.
 
-    text: see `read_sentences`; sentences without tokens do not count.
+    text, lang, pipeline: see `read_tokens_of`; sentences without tokens do not count.
     RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do.
     """
     from ..pretraining.vocabulary import VOCAB_NAME
@@ -66,10 +72,10 @@ def warm(
 
     options_path, weights_path = find_files(source)
     _check_output(output, options_path, weights_path)
+    read = read_tokens_of(text, lang=lang, pipeline=pipeline)
     sizes: List[int] = []
 
     def tokens() -> Iterator[List[str]]:
-        read = (sentence.visible for sentence in read_sentences(text, lang=lang))
         for sentence in islice(filter(None, read), most_sentences):
             sizes.append(len(sentence))
             yield sentence

@@ -38,6 +38,7 @@ class Checkpoints:
     def __init__(self, folder: Path, *, keep: int):
         self.folder = folder
         self.keep = keep
+        self._damaged: List[Path] = []
 
     def paths(self) -> List[Path]:
         """What is there, the newest first."""
@@ -45,7 +46,7 @@ class Checkpoints:
         return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
     def write(self, batch: int, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Path:
-        """Write a checkpoint, then remove those that are too old, and those after it, which were passed over.
+        """Write a checkpoint, then remove those that are too old or after it, and those that `newest` passed over.
 
         RAISES: OSError, with nothing lost, if it cannot be written.
         """
@@ -63,11 +64,13 @@ class Checkpoints:
                     digest.write_text(sha256(temporary) + "\n", "utf-8")
         except (OSError, safetensors.SafetensorError) as error:
             raise OSError(Errors.EL075.format(path=path, reason=error)) from error
-        paths = self.paths()
-        place = paths.index(path)
-        for other in (*paths[:place], *paths[place + self.keep :]):
+        damaged = [other for other in self._damaged if other != path]
+        whole = [other for other in self.paths() if other not in damaged]
+        place = whole.index(path)
+        for other in (*damaged, *whole[:place], *whole[place + self.keep :]):
             other.unlink(missing_ok=True)
             _digest_path(other).unlink(missing_ok=True)
+        self._damaged = []
         return path
 
     def newest(self) -> Optional[Checkpoint]:
@@ -77,10 +80,12 @@ class Checkpoints:
         RAISES: ValueError if there are checkpoints, and all are damaged.
         """
         paths = self.paths()
+        self._damaged = []
         for path in paths:
             try:
                 return _read(path)
             except (ValueError, OSError, KeyError, safetensors.SafetensorError) as error:
+                self._damaged.append(path)
                 warnings.warn(Warnings.WL002.format(path=path, reason=error), UserWarning, stacklevel=2)
         if paths:
             raise ValueError(Errors.EL076.format(path=self.folder, count=len(paths)))

@@ -105,7 +105,7 @@ def write_corpus(
 
     folder: made if need be; a corpus that is there is replaced. fingerprint: says what it was made of.
     report: called now and then with the number of tokens so far.
-    RAISES: ValueError if there is no token at all.
+    RAISES: ValueError if there is no token at all; OSError if it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Without this file there is no corpus: it goes first and comes last.
@@ -118,8 +118,11 @@ def write_corpus(
         with tokens_path.open("wb") as tokens_file, ends_path.open("wb") as ends_file:
 
             def flush() -> None:
-                np.array(block, dtype=np.int32).tofile(tokens_file)
-                np.array(ends, dtype=np.int64).tofile(ends_file)
+                try:
+                    tokens_file.write(np.array(block, dtype=np.int32).tobytes())
+                    ends_file.write(np.array(ends, dtype=np.int64).tobytes())
+                except OSError as error:
+                    raise OSError(Errors.EL092.format(path=folder, reason=error)) from error
                 block.clear()
                 ends.clear()
                 report(n_tokens)

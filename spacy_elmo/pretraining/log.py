@@ -9,6 +9,8 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 import torch
 from torch import Tensor
 
+from ..errors import Errors
+from ..lines import bad_line
 from ..weights.atomic import atomic_write
 from .trainer import Trained
 
@@ -92,14 +94,28 @@ class Log:
 
     def _write(self, entry: Dict[str, Any]) -> None:
         if self._active:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(entry) + "\n")
+            except OSError as error:
+                raise OSError(Errors.EL092.format(path=self._path, reason=error)) from error
             self._report(entry)
 
 
 def read_log(path: Path) -> List[Dict[str, Any]]:
-    """The entries of a log, in order."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    """The entries of a log, in order, without a line at its end that was cut when the process ended.
+
+    RAISES: ValueError if another line is no entry.
+    """
+    entries: List[Dict[str, Any]] = []
+    lines = path.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(json.loads(line))
+        except ValueError as error:
+            if number < len(lines):
+                raise bad_line(path, number, f"not JSON ({error})") from error
+    return entries
 
 
 def _batch(line: str) -> float:

@@ -1,11 +1,29 @@
 """Several processes as one: each has a share of the rows, all have the same weights. Started by torchrun."""
 
 import os
+from datetime import timedelta
 from typing import List, Sequence
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from ..elmo import check_device
+
+# The others wait while the first process reads a text or measures one, which may take hours.
+_PATIENCE = timedelta(days=7)
+
+
+def own_device(name: str) -> torch.device:
+    """The device of this process: of several on a machine, each that is given "cuda" takes a GPU of its own.
+
+    RAISES: ValueError if torch does not know the device, or cannot use it here.
+    """
+    rank = os.environ.get("LOCAL_RANK")
+    device = check_device(f"cuda:{rank}" if name == "cuda" and rank is not None else name)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    return device
 
 
 class Processes:
@@ -24,7 +42,7 @@ class Processes:
         if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
             return cls()
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
         return cls(rank=dist.get_rank(), size=dist.get_world_size())
 
     @property

@@ -19,7 +19,7 @@ from .likelihood import Perplexity, iter_carried
 from .log import Log
 from .memory import keep_freed_memory
 from .optimizer import learn_rate
-from .processes import Processes
+from .processes import Processes, own_device
 from .signals import StopSignals
 from .start import Start, new_model, take_over
 from .streams import Order, Streams
@@ -57,7 +57,7 @@ class Run:
         training = config.training
         self.config = config
         self.folder = folder
-        self.device = torch.device(training.device)
+        self.device = own_device(training.device)
         self.processes = Processes.join(self.device)
         if training.n_rows % self.processes.size:
             raise ValueError(Errors.EL081.format(n_rows=training.n_rows, size=self.processes.size))
@@ -191,7 +191,7 @@ class Run:
 
     def _checkpoint(self, resume: bool) -> Optional[Checkpoint]:
         if not resume:
-            if self.checkpoints.paths():
+            if self.checkpoints.paths() or (self.folder / MODEL_FOLDER).exists():
                 raise FileExistsError(Errors.EL078.format(path=self.folder))
             return None
         checkpoint = self.checkpoints.newest()
@@ -206,7 +206,7 @@ class Run:
             from_source = self.config.model.source is not None and path.is_file()
             return Start(Options.from_file(path) if from_source else Start.of(self.config.model).options)
         others = [name for name in (OPTIONS_NAME, VOCAB_NAME) if (self.folder / name).exists()]
-        if others and not (self.folder / CORPUS_FOLDER).is_dir():
+        if others and not fingerprint(self.folder / CORPUS_FOLDER / "train"):
             raise FileExistsError(Errors.EL089.format(path=self.folder, found=" and ".join(others)))
         return Start.of(self.config.model)
 
@@ -223,6 +223,8 @@ class Run:
             nlp = load_pipeline(self.config.corpus.pipeline)
             write_corpus(folder, read_tokens(paths, nlp), fingerprint=wanted)
         self.processes.wait()
+        if fingerprint(folder) != wanted:
+            raise FileNotFoundError(Errors.EL084.format(path=folder, rank=self.processes.rank))
         return Corpus.open(folder)
 
     def _new_vocabulary(self, start: Start) -> Vocabulary:

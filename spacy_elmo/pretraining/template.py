@@ -4,6 +4,8 @@ from typing import Any, Dict, Optional
 
 from confection import Config
 
+from ..weights.arrays import SOFTMAX_PREFIX, Weights
+from ..weights.softmax import softmax_facts
 from .config import CheckpointConfig, OptimizerConfig, SoftmaxConfig, TrainingConfig, VocabularyConfig
 from .streams import SHUFFLE_BLOCK
 
@@ -38,12 +40,13 @@ def config_text(
     pipeline: str = "blank:en",
     size: str = "sm",
     source: Optional[str] = None,
+    softmax: Optional[SoftmaxConfig] = None,
 ) -> str:
     """The text of a config.
 
     train, dev: text files. pipeline: what splits them. size: one of `SIZES`, of a new model.
     source: a model to continue from; then one pass over the text, as Peters et al. 2018 (supplement) adapt a
-        model to a domain.
+        model to a domain. softmax: None for the default.
     """
     model: Dict[str, Any] = {"source": source} if source else {"source": None, "options": SIZES[size]}
     training = TrainingConfig().model_dump()
@@ -56,8 +59,19 @@ def config_text(
         },
         "vocabulary": VocabularyConfig().model_dump(),
         "model": model,
-        "softmax": SoftmaxConfig().model_dump(),
+        "softmax": (softmax or SoftmaxConfig()).model_dump(),
         "optimizer": OptimizerConfig().model_dump(),
         "training": training,
         "checkpoints": CheckpointConfig().model_dump(),
     }).to_str(interpolate=False)  # fmt: skip
+
+
+def softmax_like(weights: Weights) -> SoftmaxConfig:
+    """Settings by which a new softmax has the sizes of the one that comes with the weights."""
+    facts = softmax_facts(weights)
+    if facts is None or facts.kind == "full":
+        # The sampled one and the full one are the same softmax, trained in two ways.
+        return SoftmaxConfig()
+    narrow = len(weights.arrays[f"{SOFTMAX_PREFIX}adaptive.tail.0.0.weight"])
+    div_value = weights.options.lstm.projection_dim / narrow
+    return SoftmaxConfig(kind="adaptive", cutoffs=facts.cutoffs, div_value=div_value)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import sys
 import zlib
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Union
@@ -29,13 +30,14 @@ def check_text_file(path: Path) -> None:
         raise ValueError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=", ".join(KINDS)))
 
 
-def read_texts(path: Path, vocab: Vocab) -> Iterator[Union[str, Doc]]:
+def read_texts(path: Path, vocab: Vocab, *, longest: int = sys.maxsize) -> Iterator[Union[str, Doc]]:
     """The texts of a file, in order, read as they are asked for.
 
     .txt: a text a line, empty lines left out. .jsonl: {"text": ...} a line. Both also as .gz or .xz.
-    .spacy: the Docs of a DocBin, over `vocab`; these are tokenised already.
-    RAISES: as `check_text_file`; ValueError, once it is reached, for a line that cannot be read or a file that
-        is damaged.
+    .spacy: the Docs of a DocBin, over `vocab`; these are tokenised already, and read at once.
+    longest: characters that a text may have.
+    RAISES: as `check_text_file`; ValueError, once it is reached, for a line that cannot be read or is too long, or
+        a file that is damaged.
     """
     check_text_file(path)
     if path.suffix.lower() == ".spacy":
@@ -43,8 +45,13 @@ def read_texts(path: Path, vocab: Vocab) -> Iterator[Union[str, Doc]]:
     else:
         jsonl = path.name.lower().removesuffix(".gz").removesuffix(".xz").endswith(".jsonl")
         for number, line, _ in _lines(path):
-            if line.strip():
-                yield _text(path, number, line) if jsonl else line
+            if not line.strip():
+                continue
+            text = _text(path, number, line) if jsonl else line
+            if len(text) > longest:
+                reason = f"a text of {len(text):,} characters, and the pipeline takes no more than {longest:,}"
+                raise bad_line(path, number, f"{reason}; cut it, or use a blank pipeline")
+            yield text
 
 
 def _lines(path: Path) -> Iterator[Line]:

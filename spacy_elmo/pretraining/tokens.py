@@ -1,5 +1,6 @@
 """Texts to tokenised sentences, by a spaCy pipeline."""
 
+import sys
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Sequence
 
@@ -8,9 +9,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import Errors
-from .text import read_texts
+from .text import check_text_file, read_texts
 
-# Texts that go through the pipeline at once; longer ones are cut at their ends of lines by the files themselves.
+# Texts that go through the pipeline at once.
 _BATCH = 256
 
 
@@ -27,6 +28,8 @@ def load_pipeline(name: str) -> Language:
         except ImportError as error:
             raise ValueError(Errors.EL070.format(got=name, reason=error)) from error
         nlp.add_pipe("sentencizer")
+        # spaCy's limit is for components that need much more memory than these.
+        nlp.max_length = sys.maxsize
         return nlp
     try:
         return spacy.load(name)
@@ -41,10 +44,12 @@ def read_tokens(
 
     Docs of a .spacy file are used as they stand where their sentences are set; else each is one sentence.
     n_process: processes that run the pipeline.
-    RAISES: see `read_texts`.
+    RAISES: see `read_texts`; ValueError, once it is reached, for a text that is too long for the pipeline.
     """
     for path in paths:
-        texts: Iterator[Any] = read_texts(path, nlp.vocab)
+        check_text_file(path)
+    for path in paths:
+        texts: Iterator[Any] = read_texts(path, nlp.vocab, longest=nlp.max_length)
         docs = (
             texts if path.suffix.lower() == ".spacy" else nlp.pipe(texts, batch_size=_BATCH, n_process=n_process)
         )

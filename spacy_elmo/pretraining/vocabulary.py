@@ -62,9 +62,9 @@ class Vocabulary:
         """The words that occur min_count times or more, no more than max_size with the three special ones.
         Words that occur equally often keep their order in `types`."""
         order = np.argsort(-np.asarray(counts), kind="stable")
-        # A word with a line feed in it cannot stand in a file with a word a line.
+        # A word that holds or seems to hold an end of line cannot stand in a file with a word a line.
         frequent = (types[k] for k in order if counts[k] >= min_count)
-        words = [word for word in frequent if word not in SPECIAL and "\n" not in word]
+        words = [word for word in frequent if word not in SPECIAL and "\n" not in word and not word.endswith("\r")]
         return cls([*SPECIAL, *words][:max_size])
 
     @classmethod

@@ -54,10 +54,15 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
     """Write options.json and weights.safetensors into the folder, which is made if need be.
 
     Each file appears complete or not at all, and replaces one of its name; others in the folder stay.
+    RAISES: OSError if they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / WEIGHTS_NAME) as temporary:
-        safetensors.numpy.save_file(dict(arrays), temporary)
+    path = folder / WEIGHTS_NAME
+    try:
+        with atomic_write(path) as temporary:
+            safetensors.numpy.save_file(dict(arrays), temporary)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise OSError(Errors.EL092.format(path=path, reason=error)) from error
     with atomic_write(folder / OPTIONS_NAME) as temporary:
         temporary.write_text(options.to_json(), "utf-8")
 

@@ -1,5 +1,6 @@
 import gzip
 import json
+import lzma
 import math
 from pathlib import Path
 from typing import Any, Callable, Dict, List
@@ -168,6 +169,13 @@ def test_texts_that_will_not_do(
     with pytest.raises((ValueError, FileNotFoundError), match=match):
         perplexity(source, path, output=tmp_path / "out.jsonl", **settings)
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_packed_text_must_be_split(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "b.txt.xz").write_bytes(lzma.compress(b"It can. It can.\n"))
+    with pytest.raises(ValueError, match=r"EL097.*b\.txt\.xz.*--lang en.*--pipeline"):
+        perplexity(source, tmp_path / "b.txt.xz")
+    assert perplexity(source, tmp_path / "b.txt.xz", lang="en").n_tokens == 6
 
 
 def test_outputs_that_will_not_do(tmp_path: Path, source: Path, text: Path) -> None:

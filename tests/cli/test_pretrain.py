@@ -61,7 +61,7 @@ def test_stopped_and_resumed(
             stdout, stderr = process.communicate(timeout=300)
         finally:
             process.kill()
-    assert process.returncode == 0, stderr
+    assert process.returncode == 130, stderr
     assert f"Stopped; go on with --resume. The model is in {out}/model" in stderr
     assert stdout == ""
     stopped = batches(out)[-1]
@@ -97,6 +97,20 @@ def test_settings_on_the_command_line(
     assert [entry["batch"] for entry in last] == [n_batches, n_batches]
     assert last[1]["dev_perplexity"] > 1
     assert sorted(os.listdir(tmp_path / "out" / "model")) == ["options.json", "vocab.txt", "weights.safetensors"]
+
+
+def test_of_several_processes_the_first_one_reports(
+    tmp_path: Path,
+    config: Path,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Without WORLD_SIZE it trains alone.
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        assert command("pretrain", config, "-o", tmp_path / rank, "--training.max_batches", 2) == 0
+        assert ("Finished" in capsys.readouterr().err) == (rank == "0")
 
 
 def test_held_out_text_is_shown(

@@ -44,3 +44,13 @@ def test_nothing_to_count(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="EL071"):
         vocab([empty], tmp_path / "vocab.txt")
     assert not (tmp_path / "vocab.txt").exists()
+
+
+def test_outputs_that_will_not_do(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Are told before anything is counted."""
+    monkeypatch.setattr("spacy_elmo.pretraining.tokens.read_tokens", lambda *_: pytest.fail("read the text"))
+    with pytest.raises(FileNotFoundError, match="EL064"):
+        vocab([text], tmp_path / "nowhere" / "vocab.txt")
+    with pytest.raises(ValueError, match="EL066"):
+        vocab([text], text)
+    assert text.read_text("utf-8") == TEXT

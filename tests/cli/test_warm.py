@@ -1,3 +1,4 @@
+import gzip
 import os
 import shutil
 from pathlib import Path
@@ -75,13 +76,14 @@ def test_a_published_pair(tiny: Path, tmp_path: Path) -> None:
 
 def test_the_source_itself(language_model: Path, tmp_path: Path) -> None:
     shutil.copytree(language_model, tmp_path / "before")
-    old = spacy_elmo.load(language_model)  # its arrays are the file's
+    old = spacy_elmo.load(language_model, initial_state="zero")  # its arrays are the file's
     expected = old.embed([["I"]])[0].elmo
     assert warm(language_model, SENTENCES, language_model) == Summary(480, N_TOKENS)
     assert sorted(os.listdir(language_model)) == ["notes.txt", "options.json", "vocab.txt", "weights.safetensors"]
     check_state(read_weights(language_model).arrays, tmp_path / "before", shipped_sentences())
     np.testing.assert_array_equal(old.embed([["I"]])[0].elmo, expected)
-    np.testing.assert_array_equal(spacy_elmo.load(language_model).embed([["I"]])[0].elmo, expected)
+    new = spacy_elmo.load(language_model, initial_state="zero")
+    np.testing.assert_array_equal(new.embed([["I"]])[0].elmo, expected)
 
 
 def test_an_empty_folder_and_sentences_without_tokens(tiny: Path, tmp_path: Path) -> None:
@@ -94,7 +96,17 @@ def test_an_empty_folder_and_sentences_without_tokens(tiny: Path, tmp_path: Path
 
 def test_raw_text_is_split(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("I don't.\n" * 170, "utf-8")
-    assert warm(tiny, tmp_path / "text.txt", tmp_path / "out", lang="en").n_tokens == 170 * 4
+    assert warm(tiny, tmp_path / "text.txt", tmp_path / "out", lang="en") == Summary(170, 170 * 4)
+
+
+def test_packed_text_is_split_as_for_pre_training(tiny: Path, tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "text.txt.gz", "wt") as file:
+        file.write("I don't. You do.\n" * 85)
+    with pytest.raises(ValueError, match=r"EL097.*text\.txt\.gz.*--lang en"):
+        warm(tiny, tmp_path / "text.txt.gz", tmp_path / "out")
+    for name, value in (("lang", "en"), ("pipeline", "blank:en")):
+        made = warm(tiny, tmp_path / "text.txt.gz", tmp_path / name, **{name: value})
+        assert made == Summary(170, 85 * 7)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,23 @@ def test_going_on_from_the_one_before(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path)
 
 
+def test_a_damaged_one_does_not_push_out_a_whole_one(tmp_path: Path) -> None:
+    write(tmp_path, 10, 20, keep=2)
+    flip(tmp_path / "batch-000000020.safetensors")
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    with pytest.warns(UserWarning, match="WL002"):
+        assert same(checkpoints.newest(), 10)
+    checkpoints.write(30, tensors(30), {"batch": 30, "text": "ä"})
+    assert names(tmp_path) == files(10, 30)
+    flip(tmp_path / "batch-000000030.safetensors")
+    with pytest.warns(UserWarning, match="WL002"):
+        assert same(checkpoints.newest(), 10)
+    # The run comes to the same batch again.
+    checkpoints.write(30, tensors(30), {"batch": 30, "text": "ä"})
+    assert names(tmp_path) == files(10, 30)
+    assert same(checkpoints.newest(), 30)
+
+
 def test_writing_over_a_damaged_one(tmp_path: Path) -> None:
     checkpoints = write(tmp_path, 10, 20)
     flip(tmp_path / "batch-000000020.safetensors")

@@ -10,7 +10,8 @@ from torch import Tensor
 
 import spacy_elmo
 from spacy_elmo.bilm.bilm import BiLM
-from spacy_elmo.pretraining.config import PretrainingConfig
+from spacy_elmo.cli.init_pretrain import init_pretrain
+from spacy_elmo.pretraining.config import PretrainingConfig, read_config
 from spacy_elmo.pretraining.initialise import initialise
 from spacy_elmo.pretraining.run import Run
 from spacy_elmo.pretraining.softmax import Softmax
@@ -220,6 +221,17 @@ def test_an_adaptive_softmax_goes_on(adaptive: Path, tmp_path: Path) -> None:
         assert "with its softmax" in start_of(run)
 
 
+def test_a_config_for_it_has_its_softmax(adaptive: Path, source: Path, tmp_path: Path) -> None:
+    write_text(tmp_path / "train.txt")
+    for model, kind in ((adaptive, "adaptive"), (source, "sampled")):
+        path = tmp_path / f"{kind}.cfg"
+        path.write_text(init_pretrain(train=str(tmp_path / "train.txt"), source=str(model)))
+        config = read_config(path, {"training.n_rows": 4, "softmax.n_samples": 10})
+        assert config.softmax.kind == kind
+        with a_run(config, tmp_path / kind) as run:
+            assert equal(run.model.softmax.state_dict(), source_softmax(model))
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -302,6 +314,11 @@ def test_a_folder_that_holds_a_model(source: Path, tmp_path: Path) -> None:
         ):
             Run(config, source)
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
+    # Nor does a folder of that name make it a run.
+    (source / "corpus").mkdir()
+    (source / "corpus" / "books.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="EL089"):
+        Run(make_config(tmp_path), source)
 
 
 def test_a_vocabulary_of_another_model(source: Path, tmp_path: Path) -> None:

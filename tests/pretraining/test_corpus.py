@@ -1,4 +1,5 @@
 import json
+import resource
 from pathlib import Path
 from typing import Iterator, List
 
@@ -157,3 +158,15 @@ def test_no_corpus(tmp_path: Path) -> None:
     assert fingerprint(tmp_path) == ""
     with pytest.raises(FileNotFoundError, match=r"EL026.*corpus\.json"):
         Corpus.open(tmp_path)
+
+
+def test_a_disk_without_room(tmp_path: Path) -> None:
+    """Beyond the size that a file may have here, writing fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"EL092.*corpus' could not be written: .*Make room"):
+            write_corpus(tmp_path / "corpus", (["a"] * 1000 for _ in range(600)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names(tmp_path / "corpus") == []

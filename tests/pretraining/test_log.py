@@ -192,3 +192,27 @@ def test_numbers_that_json_does_not_know(tmp_path: Path) -> None:
     assert entry["backward"] == entry["norm"] == float("inf")
     make(tmp_path / "log.jsonl", from_batch=1)
     assert len(json.loads((tmp_path / "log.jsonl").read_text())) == 9
+
+
+def test_a_line_that_was_cut(tmp_path: Path, clock: Clock) -> None:
+    """The last one may be: the process ended. Any other is damage."""
+    log, _ = make(tmp_path / "log.jsonl")
+    for batch in (1, 2):
+        add(log, BATCHES[0])
+        clock.now += 1
+        write(log, batch)
+    whole = (tmp_path / "log.jsonl").read_text()
+    (tmp_path / "log.jsonl").write_text(whole[:-20])
+    assert [entry["batch"] for entry in read_log(tmp_path / "log.jsonl")] == [1]
+    (tmp_path / "log.jsonl").write_text(whole[20:])
+    with pytest.raises(ValueError, match=r"EL061.*log\.jsonl, line 1: not JSON"):
+        read_log(tmp_path / "log.jsonl")
+
+
+def test_a_log_that_cannot_be_written(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "log.jsonl").mkdir()
+    log, reported = make(tmp_path / "log.jsonl")
+    add(log, BATCHES[0])
+    with pytest.raises(OSError, match=r"EL092.*log\.jsonl' could not be written"):
+        write(log, 1)
+    assert reported == []

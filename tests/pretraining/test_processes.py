@@ -15,7 +15,7 @@ from typing import Any, Dict, List
 import pytest
 import torch
 
-from spacy_elmo.pretraining.processes import Processes
+from spacy_elmo.pretraining.processes import Processes, own_device
 from tests.data import ROOT
 from tests.pretraining.runs import (
     a_run,
@@ -119,6 +119,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, errors
     return folder
+
+
+def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: List[str] = []
+
+    def check(name: str) -> torch.device:
+        asked.append(name)
+        return torch.device("cpu")
+
+    monkeypatch.setattr("spacy_elmo.pretraining.processes.check_device", check)
+    for rank in (None, "0", "3"):
+        monkeypatch.delenv("LOCAL_RANK", raising=False)
+        if rank is not None:
+            monkeypatch.setenv("LOCAL_RANK", rank)
+        for name in ("cuda", "cuda:1", "cpu"):
+            own_device(name)
+    assert asked == ["cuda", "cuda:1", "cpu", "cuda:0", "cuda:1", "cpu", "cuda:3", "cuda:1", "cpu"]
 
 
 def found(folder: Path) -> List[Dict[str, Any]]:

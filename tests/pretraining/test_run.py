@@ -245,6 +245,32 @@ def test_a_run_is_not_overwritten(stopped: Path) -> None:
     assert sorted(stopped.rglob("*")) == before
 
 
+def test_a_model_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
+    """Whose checkpoints its owner has removed."""
+    shutil.copytree(whole / "run", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    with pytest.raises(FileExistsError, match=r"EL078.*a pre-training run or its model"):
+        train(make_config(whole), tmp_path / "run")
+    with pytest.raises(FileNotFoundError, match=r"EL079.*another output folder if this one has a model"):
+        train(make_config(whole), tmp_path / "run", resume=True)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+
+
+def test_a_device_that_cannot_be_used(whole: Path, tmp_path: Path) -> None:
+    """Is told before the text is read."""
+    for device in ("abacus", "cuda:99"):
+        with pytest.raises(ValueError, match=rf"EL040.*'{device}'"):
+            train(make_config(whole, training__device=device), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_only_others_see(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.Processes, "join", lambda device: module.Processes(rank=1))
+    with pytest.raises(FileNotFoundError, match=r"EL084.*Process 1 .*all machines share"):
+        train(make_config(whole), tmp_path / "run")
+
+
 def test_nothing_to_go_on_from(whole: Path, tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(FileNotFoundError, match=r"EL079.*without --resume"):

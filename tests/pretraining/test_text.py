@@ -116,7 +116,7 @@ def test_a_compressed_file_with_a_wrong_bit(tmp_path: Path, ending: str, compres
 
 def test_a_damaged_gz_that_cannot_be_unpacked(tmp_path: Path) -> None:
     whole = bytearray(gzip.compress("\n".join(LINES).encode(), mtime=0))
-    for place in range(10, len(whole)):
+    for place in range(10, len(whole), 7):
         damaged = whole.copy()
         damaged[place] ^= 0xFF
         with pytest.raises(ValueError, match=r"EL0(23|61).*a\.txt\.gz"):

@@ -58,11 +58,29 @@ def test_files_in_order(tmp_path: Path) -> None:
     assert found == [["one"]] * 300 + [["two", "."], ["three"]] + [["one"]] * 300
 
 
+def test_a_long_text(tmp_path: Path) -> None:
+    """A blank pipeline takes any. Others have spaCy's limit, and the text's place is told."""
+    (tmp_path / "a.txt").write_text("short\n" + "word " * 250_000 + ".\n", "utf-8")
+    assert [len(sentence) for sentence in tokens(tmp_path / "a.txt")] == [1, 250_001]
+    spacy.blank("en").to_disk(tmp_path / "pipeline")
+    sentences = read_tokens([tmp_path / "a.txt"], load_pipeline(str(tmp_path / "pipeline")))
+    with pytest.raises(ValueError, match=r"EL061.*a\.txt, line 2: a text of 1,250,001 characters.*1,000,000; cut"):
+        list(sentences)
+
+
+def test_every_file_is_looked_for_before_one_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\n", "utf-8")
+    for name in ("none.txt", "a.pdf"):
+        with pytest.raises((FileNotFoundError, ValueError), match=name):
+            next(read_tokens([tmp_path / "a.txt", tmp_path / name], load_pipeline("blank:en")))
+
+
 def test_read_as_asked_for(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\n", "utf-8")
-    sentences = read_tokens([tmp_path / "a.txt", tmp_path / "none.txt"], load_pipeline("blank:en"))
+    (tmp_path / "b.jsonl").write_text("no JSON\n", "utf-8")
+    sentences = read_tokens([tmp_path / "a.txt", tmp_path / "b.jsonl"], load_pipeline("blank:en"))
     assert [next(sentences), next(sentences)] == [["one"], ["two"]]
-    with pytest.raises(FileNotFoundError, match=r"EL026.*none\.txt"):
+    with pytest.raises(ValueError, match=r"EL061.*b\.jsonl, line 1"):
         next(sentences)
 
 

@@ -95,7 +95,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_words_that_a_line_cannot_hold() -> None:
-    assert from_counts({"a\nb": 3, "\n": 2, "c": 1}) == [*SPECIAL, "c"]
+    assert from_counts({"a\nb": 3, "\n": 2, "a\r": 2, "c": 1}) == [*SPECIAL, "c"]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Dict
+from typing import Any, Dict
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.numpy
 
 import spacy_elmo
@@ -152,6 +153,20 @@ def test_a_failed_write_leaves_the_old_files(saved: Path, elmo: Elmo, monkeypatc
         elmo.save(saved)
     assert (saved / "weights.safetensors").read_bytes() == before
     assert sorted(os.listdir(saved)) == ["options.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize("error", [OSError("No space left"), safetensors.SafetensorError("No space left")])
+def test_a_disk_without_room(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    before = (saved / "weights.safetensors").read_bytes()
+
+    def fail(*arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", fail)
+    with pytest.raises(OSError, match=r"EL092.*weights\.safetensors' could not be written: No space left.*room"):
+        elmo.save(saved)
+    assert (saved / "weights.safetensors").read_bytes() == before
+    assert len(list(saved.iterdir())) == 2
 
 
 def test_saving_over_the_files_in_use(saved: Path, sentences: list) -> None:
