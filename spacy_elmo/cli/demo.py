@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ..elmo import Elmo
 
 SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
-# Words of the sentences with more than one meaning.
-WORDS = ("bank", "plant", "land", "bear", "second")
+# Each stands in four sentences: in two with one meaning, then in two with another.
+WORDS = ("bank", "bear", "second", "land", "rose")
 N_NEIGHBOURS = 3
 # It knows the context, and has not yet turned to the next word.
 LAYER = lstm_layer(1)
