@@ -19,7 +19,7 @@ SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
 # Each stands in four sentences: in two with one meaning, then in two with another.
 WORDS = ("bank", "bear", "second", "land", "rose")
 N_NEIGHBOURS = 3
-# Of the bundled model's layers, it tells senses apart best.
+# In the lower layer, the bundled model does not tell all of these senses apart.
 LAYER = lstm_layer(2)
 Vectors = Sequence[NDArray[Any]]
 # The speed is that of this many repetitions of the sentences.
