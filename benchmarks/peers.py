@@ -1,5 +1,6 @@
 """The programs that are compared: their virtual environments and their processes."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -91,14 +92,17 @@ class Process:
     def ask(self, request: Dict[str, Any]) -> float:
         """Tokens per second that the program took for a request."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+        # A program that has ended breaks the pipe, and its error stream, which is read next, says why.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
         answer = self._answer()
         return float(answer["tokens"]) / float(answer["seconds"])
 
     def stop(self) -> None:
         """End the process, and forget what it wrote to its error stream."""
-        with self._process:
+        # What a program that has ended did not read is still to be written when its pipe is closed.
+        with contextlib.suppress(BrokenPipeError), self._process:
             pass
         self._errors.close()
 

@@ -13,6 +13,9 @@ from simple_elmo import training
 from simple_elmo.data import BidirectionalLMDataset, UnicodeCharsVocabulary
 
 options = json.loads(sys.argv[1])
+# Its trainer is written for graphs and for the variables of TensorFlow 1.
+tf.compat.v1.disable_eager_execution()
+tf.compat.v1.disable_resource_variables()
 answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 tf.config.threading.set_intra_op_parallelism_threads(options["threads"])
