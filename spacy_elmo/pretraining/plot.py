@@ -27,6 +27,7 @@ def plot_run(log: Path, output: Path) -> None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import ScalarFormatter
     except ImportError as error:
         raise ImportError(Errors.EL024.format(path=output, package="matplotlib")) from error
     # Not by pyplot, which keeps figures and a display of its own.
@@ -40,6 +41,9 @@ def plot_run(log: Path, output: Path) -> None:
     perplexity.plot(*_series(entries, "dev_perplexity"), marker=".", color="tab:green")
     perplexity.set_ylabel("held-out perplexity")
     perplexity.set_yscale("log")
+    # A falling curve may never cross a power of ten, and 9 x 10^1 is no number that anyone says.
+    perplexity.yaxis.set_major_formatter(ScalarFormatter())
+    perplexity.yaxis.set_minor_formatter(ScalarFormatter())
     rate.plot(*_series(entries, "learn_rate"), color="tab:gray")
     rate.set_ylabel("learning rate")
     rate.set_xlabel("epoch")

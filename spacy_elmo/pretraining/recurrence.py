@@ -97,14 +97,18 @@ class _Layer(torch.autograd.Function):
         cells = buffer("cells", n_steps + 1, 2, n_rows, n_cells)
         cells[0] = cell
         tanhs = buffer("tanhs", n_steps, 2, n_rows, n_cells)
-        opened = buffer("opened", n_steps, 2, n_rows, n_cells, dtype=dtype)
+        # Directions first, as the product over all steps reads them.
+        opened = buffer("opened", 2, n_steps, n_rows, n_cells, dtype=dtype)
         outputs = torch.empty_like(inputs)
-        product = buffer("product", 2, n_rows, 4 * n_cells, dtype=dtype, shared=True)
-        scratch = buffer("scratch", 2, n_rows, n_cells, shared=True)
+        # Rounded products land in a buffer of their own, the others where they are wanted.
+        product = None if dtype == full else buffer("product", 2, n_rows, 4 * n_cells, dtype=dtype, shared=True)
         turned = joint.mT
         for t in range(n_steps):
             step = gates[t]
-            step.copy_(torch.bmm(rows[t], turned, out=product))
+            if product is None:
+                torch.bmm(rows[t], turned, out=step)
+            else:
+                step.copy_(torch.bmm(rows[t], turned, out=product))
             i, f, g, o = step.chunk(4, dim=-1)
             step[..., : 2 * n_cells].sigmoid_()
             g.tanh_()
@@ -113,11 +117,11 @@ class _Layer(torch.autograd.Function):
             if cell_clip is not None:
                 c.clamp_(-cell_clip, cell_clip)
             torch.tanh(c, out=tanhs[t])
-            opened[t] = torch.mul(o, tanhs[t], out=scratch)
+            torch.mul(o, tanhs[t], out=opened[:, t])
             if projection is None:
-                outputs[t] = opened[t]
+                outputs[t] = opened[:, t]
             else:
-                outputs[t] = torch.bmm(opened[t], projection.mT)
+                outputs[t] = torch.bmm(opened[:, t], projection.mT)
                 if proj_clip is not None:
                     outputs[t].clamp_(-proj_clip, proj_clip)
             if t + 1 < n_steps:
@@ -137,11 +141,11 @@ class _Layer(torch.autograd.Function):
             found: Tensor = workspace.get(what, *shape, dtype=dtype, device=gates.device)
             return found
 
-        d_gates = buffer("d_gates", n_steps, 2, n_rows, n_gates, dtype=dtype)
+        d_gates = buffer("d_gates", 2, n_steps, n_rows, n_gates, dtype=dtype)
         d_projected = buffer("d_projected", n_steps, 2, n_rows, width, dtype=dtype)
-        d_step = buffer("d_step", 2, n_rows, n_gates, dtype=gates.dtype)
+        rounded = dtype != gates.dtype
+        d_rounded = buffer("d_step", 2, n_rows, n_gates, dtype=gates.dtype) if rounded else None
         d_opened, scratch = buffer("d_opened", 2, 2, n_rows, n_cells, dtype=gates.dtype)
-        d_i, d_f, d_g, d_o = d_step.chunk(4, dim=-1)
         d_inputs = torch.empty_like(d_outputs)
         d_cell = d_cell.clone()
         without_ones = joint[:, :, : 2 * width].contiguous()
@@ -156,6 +160,8 @@ class _Layer(torch.autograd.Function):
                 d_projected[t] = d_hidden
                 d_opened.copy_(torch.bmm(d_projected[t], projection))
             i, f, g, o = gates[t].chunk(4, dim=-1)
+            d_step = d_gates[:, t] if d_rounded is None else d_rounded
+            d_i, d_f, d_g, d_o = d_step.chunk(4, dim=-1)
             torch.mul(d_opened, tanhs[t], out=scratch)
             _aten.sigmoid_backward.grad_input(scratch, o, grad_input=d_o)
             d_opened *= o
@@ -169,17 +175,16 @@ class _Layer(torch.autograd.Function):
             torch.mul(d_cell, i, out=scratch)
             _aten.tanh_backward.grad_input(scratch, g, grad_input=d_g)
             d_cell *= f
-            d_gates[t] = d_step
-            d_row = torch.bmm(d_gates[t], without_ones)
+            if d_rounded is not None:
+                d_gates[:, t] = d_rounded
+            d_row = torch.bmm(d_gates[:, t], without_ones)
             d_inputs[t] = d_row[..., :width]
             d_hidden = d_row[..., width:].to(gates.dtype)
-        turned = buffer("turned_gates", 2, n_steps, n_rows, n_gates, dtype=dtype).copy_(d_gates.transpose(0, 1))
         # The large matrix is read along its rows, the small one is turned.
-        d_joint = torch.bmm(_columns(rows), turned.flatten(1, 2)).to(gates.dtype).mT
+        d_joint = torch.bmm(_columns(rows), d_gates.flatten(1, 2)).to(gates.dtype).mT
         d_projections: Any = (None, None)
         if projection is not None:
-            turned = buffer("turned_cells", 2, n_steps, n_rows, n_cells, dtype=dtype).copy_(opened.transpose(0, 1))
-            d_projections = torch.bmm(_columns(d_projected), turned.flatten(1, 2)).to(gates.dtype)
+            d_projections = torch.bmm(_columns(d_projected), opened.flatten(1, 2)).to(gates.dtype)
         d_parameters: List[Optional[Tensor]] = []
         for both, d_projection in zip(d_joint, d_projections):
             d_parameters += [both[:, :width], both[:, 2 * width], both[:, width : 2 * width], d_projection]
