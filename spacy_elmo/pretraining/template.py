@@ -32,6 +32,13 @@ SIZES: Dict[str, Dict[str, Any]] = {
     },
 }
 
+# To continue from a source: a domain's text is often small, and a batch of few rows makes more steps of it.
+# benchmarks/BENCHMARKS.md has what that gives.
+ADAPTATION: Dict[str, Dict[str, Any]] = {
+    "optimizer": {"warmup_steps": 20},
+    "training": {"n_rows": 32, "n_epochs": 1.0},
+}
+
 
 def config_text(
     *,
@@ -45,13 +52,11 @@ def config_text(
     """The text of a config.
 
     train, dev: text files. pipeline: what splits them. size: one of `SIZES`, of a new model.
-    source: a model to continue from; then one pass over the text, as Peters et al. 2018 (supplement) adapt a
-        model to a domain. softmax: None for the default.
+    source: a model to continue from; then `ADAPTATION`: one pass over the text, as Peters et al. 2018
+        (supplement) adapt a model to a domain, in small batches. softmax: None for the default.
     """
     model: Dict[str, Any] = {"source": source} if source else {"source": None, "options": SIZES[size]}
-    training = TrainingConfig().model_dump()
-    if source:
-        training["n_epochs"] = 1.0
+    changed = ADAPTATION if source else {}
     return Config({
         "paths": {"train": train, "dev": dev},
         "corpus": {
@@ -60,8 +65,8 @@ def config_text(
         "vocabulary": VocabularyConfig().model_dump(),
         "model": model,
         "softmax": (softmax or SoftmaxConfig()).model_dump(),
-        "optimizer": OptimizerConfig().model_dump(),
-        "training": training,
+        "optimizer": OptimizerConfig(**changed.get("optimizer", {})).model_dump(),
+        "training": TrainingConfig(**changed.get("training", {})).model_dump(),
         "checkpoints": CheckpointConfig().model_dump(),
     }).to_str(interpolate=False)  # fmt: skip
 

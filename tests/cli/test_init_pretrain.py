@@ -25,3 +25,15 @@ def test_a_config_is_written_once(tmp_path: Path) -> None:
 def test_unknown_size() -> None:
     with pytest.raises(ValueError, match=r"EL030.*sm, original"):
         init_pretrain(size="huge")
+
+
+def test_a_small_text_makes_enough_steps_to_adapt_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "config.cfg"
+    run("init-pretrain", path, "--train", "domain.txt", "--source", "en_sm")
+    config = read_config(path, {})
+    assert config.model.source == "en_sm"
+    assert config.model.options is None
+    assert config.training.n_epochs == 1
+    # Of 200,000 tokens, three hundred batches, of which the rate rises over few.
+    n_batches = 200_000 // (config.training.n_rows * config.training.n_steps)
+    assert n_batches > 10 * config.optimizer.warmup_steps
