@@ -1,6 +1,6 @@
 """Elmo: a source becomes a model, token texts become layer outputs. Needs no spaCy."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
@@ -36,15 +36,14 @@ class Settings:
     precision: "fp32"; "bf16" or "int8", which are faster and less exact in the LSTMs, on processors that can;
         or "fp64" to check with. Arrays come out in float32, with "fp64" in float64.
     initial_state: "zero"; "warm", the state that is stored with the weights or, where there is none, is made from
-        the package's sentences once and kept in the user's cache; or "carry". None: what the weights say, which is
-        "warm" where a warm state is stored with them, else "zero".
+        the package's sentences once and kept in the user's cache; or "carry".
     max_batch_tokens: tokens, with two marks a sentence, that run through the LSTMs together; memory grows with
         it. A sentence is never cut: one that is longer runs by itself.
     RAISES: ValueError for a value that is not allowed.
     """
 
     precision: str = "fp32"
-    initial_state: Optional[str] = None
+    initial_state: str = "zero"
     max_batch_tokens: int = 8192
 
     def __post_init__(self) -> None:
@@ -52,7 +51,7 @@ class Settings:
             ("precision", self.precision, tuple(PRECISIONS)),
             ("initial_state", self.initial_state, INITIAL_STATES),
         ):
-            if got not in allowed and (what, got) != ("initial_state", None):
+            if got not in allowed:
                 raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
         tokens = self.max_batch_tokens
         if isinstance(tokens, bool) or not isinstance(tokens, Integral) or tokens < 1:
@@ -63,7 +62,7 @@ def load(
     source: Source = BUNDLED,
     device: str = "cpu",
     precision: str = "fp32",
-    initial_state: Optional[str] = None,
+    initial_state: str = "zero",
     max_batch_tokens: int = Settings.max_batch_tokens,
 ) -> "Elmo":
     """Read a model.
@@ -99,7 +98,7 @@ class Elmo:
     warm_state: the constant state that the model was stored with, or that was made for it, hidden (2, L, P) and
         cell (2, L, C), or None.
     originals: the weights as they were read, where the engine keeps them rounded; None: it keeps every bit.
-    settings: see `Settings`; its initial_state is never None. source: the file it came from, for messages.
+    settings: see `Settings`. source: the file it came from, for messages.
     """
 
     def __init__(
@@ -134,8 +133,6 @@ class Elmo:
         # Words are not predicted here.
         for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
             del weights.arrays[name]
-        if settings.initial_state is None:
-            settings = replace(settings, initial_state=weights.initial_state)
         if settings.initial_state == "warm" and not weights.has_warm_state:
             weights.arrays.update(shipped_state(weights))
         precision = PRECISIONS[settings.precision]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
 # Each stands in four sentences: in two with one meaning, then in two with another.
-WORDS = ("bank", "bear", "second", "land", "rose")
+WORDS = ("bank", "bear", "second", "rose")
 N_NEIGHBOURS = 3
 # In the lower layer, the bundled model does not tell all of these senses apart.
 LAYER = lstm_layer(2)

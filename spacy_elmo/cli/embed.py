@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 CARRY_BATCH = 64
 
 SOURCE_HELP = f"The model: {BUNDLED}, a folder or a weights file; or twice: the options file, the weights file."
-STATE_HELP = "zero, warm or carry; else warm where the model has a warm state."
 LAYERS_HELP = "Layers to write, as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
 LANG_HELP = (
     "Split raw text by spaCy's tokenizer of this language. Without it, lines of a .txt are split at blanks, and "
@@ -66,7 +65,7 @@ def embed_cli(
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     precision: Annotated[str, Option(help="fp32; bf16 or int8, faster and less exact; or fp64.")] = "fp32",
-    initial_state: Annotated[Optional[str], Option(help=STATE_HELP)] = None,
+    initial_state: Annotated[str, Option(help="zero, warm or carry.")] = "zero",
     batch_size: Annotated[int, Option(min=1, help="Sentences per batch, where state is carried.")] = CARRY_BATCH,
     max_batch_tokens: Annotated[Optional[int], Option(min=1, help="Tokens that run together.")] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
@@ -116,7 +115,7 @@ def embed(
     reduce: Optional[str] = None,
     lang: Optional[str] = None,
     precision: str = "fp32",
-    initial_state: Optional[str] = None,
+    initial_state: str = "zero",
     batch_size: int = CARRY_BATCH,
     max_batch_tokens: Optional[int] = None,
     device: str = "cpu",

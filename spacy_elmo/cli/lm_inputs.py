@@ -57,21 +57,17 @@ class Opened(NamedTuple):
     source: str
 
 
-def open_model(source: Any, *, initial_state: Optional[str], device: str) -> Opened:
-    """A language model, ready to predict.
-
-    initial_state: None for the model's own.
-    RAISES: FileNotFoundError or ValueError for a source or device that will not do.
-    """
+def open_model(source: Any, *, initial_state: str, device: str) -> Opened:
+    """A language model, ready to predict. RAISES: FileNotFoundError or ValueError for a source or device that
+    will not do."""
     from ..elmo import check_device
     from ..pretraining.export import read_model
     from ..pretraining.source import build_language_model, warm_state
 
     exportable = read_model(source)
     model, vocabulary = build_language_model(exportable)
-    weights = exportable.weights
-    state = warm_state(weights) if (initial_state or weights.initial_state) == "warm" else None
-    return Opened(model.to(check_device(device)), vocabulary, state, weights.source)
+    state = warm_state(exportable.weights) if initial_state == "warm" else None
+    return Opened(model.to(check_device(device)), vocabulary, state, exportable.weights.source)
 
 
 def check_initial_state(got: str, allowed: Sequence[str]) -> None:

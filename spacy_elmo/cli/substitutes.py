@@ -26,7 +26,7 @@ INITIAL_STATES = ("zero", "warm")
 LISTS = ("forward", "backward", "both")
 
 OUTPUT_HELP = "A .jsonl to write, an object a token, instead of printing."
-STATE_HELP = "What every sentence starts from: zero or warm; else warm where the model has a warm state."
+STATE_HELP = "What every sentence starts from: zero or warm."
 
 
 def substitutes_cli(
@@ -35,7 +35,7 @@ def substitutes_cli(
     n: Annotated[int, Option("--number", "-n", min=1, help="Words in each list.")] = 10,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[Optional[str], Option(help=STATE_HELP)] = None,
+    initial_state: Annotated[str, Option(help=STATE_HELP)] = "zero",
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
@@ -67,7 +67,7 @@ def substitutes(
     *,
     lang: Optional[str] = None,
     pipeline: Optional[str] = None,
-    initial_state: Optional[str] = None,
+    initial_state: str = "zero",
     output: Optional[Path] = None,
     device: str = "cpu",
     show: Callable[[str], None] = lambda line: None,
@@ -80,8 +80,7 @@ def substitutes(
     show: called with each line of a text to be read.
     RAISES: FileNotFoundError or ValueError for a source, text, output or setting that will not do.
     """
-    if initial_state is not None:
-        check_initial_state(initial_state, INITIAL_STATES)
+    check_initial_state(initial_state, INITIAL_STATES)
     from ..pretraining.substitutes import substitutes as substitutes_of
 
     if output is not None:

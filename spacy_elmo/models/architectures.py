@@ -1,20 +1,15 @@
 """The architectures that configs name."""
 
-from typing import Optional
-
 from ..elmo import Settings
 from .spans import SpanGetter
 from .wrapper import ElmoModelT, elmo_model
 
 
-def build_elmo_v1(
-    precision: str, initial_state: Optional[str], max_batch_tokens: int, get_spans: SpanGetter
-) -> ElmoModelT:
+def build_elmo_v1(precision: str, initial_state: str, max_batch_tokens: int, get_spans: SpanGetter) -> ElmoModelT:
     """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
 
     precision (str): "fp32"; "bf16" or "int8", faster and less exact; or "fp64" to check with.
-    initial_state (Optional[str]): "zero", "warm" or "carry"; None: "warm" where the weights have a warm state
-        stored with them, else "zero".
+    initial_state (str): "zero", "warm" or "carry".
     max_batch_tokens (int): tokens that run through the LSTMs together; memory grows with it.
     get_spans (Callable): Docs -> for each a list of Spans to embed as sentences.
     RETURNS (Model[List[Doc], ElmoOutput]): a model without weights.

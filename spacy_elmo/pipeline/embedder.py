@@ -36,7 +36,7 @@ layers_on_gpu = false
 [elmo_embedder.model]
 @architectures = "spacy-elmo.Elmo.v1"
 precision = "fp32"
-initial_state = null
+initial_state = "zero"
 max_batch_tokens = 8192
 
 [elmo_embedder.model.get_spans]

@@ -50,11 +50,6 @@ class Weights:
     def has_warm_state(self) -> bool:
         return all(name in self.arrays for name in warm_state_shapes(self.options))
 
-    @property
-    def initial_state(self) -> str:
-        """What sentences start from unless the user says: the warm state where one is stored, else zeros."""
-        return "warm" if self.has_warm_state else "zero"
-
 
 def encoder_shapes(options: Options) -> Dict[str, Shape]:
     """Name and shape of each array of the biLM itself. Matrices are (outputs, inputs); gates are in the order

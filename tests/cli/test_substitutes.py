@@ -4,9 +4,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 import pytest
-import torch
 
-from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.cli.substitutes import substitutes
 from spacy_elmo.pretraining.source import load_language_model
 from spacy_elmo.pretraining.substitutes import substitutes as substitutes_of
@@ -54,12 +52,10 @@ def test_values(tmp_path: Path, source: Path, text: Path, initial_state: str) ->
 
 
 def test_command(tmp_path: Path, source: Path, text: Path) -> None:
-    """The state that is stored with the model is what it starts from."""
     done = run("substitutes", source, text, "-n", 2)
     model, vocabulary = load_language_model(source)
-    state = LSTMState(*(torch.from_numpy(array) for array in warm_state()[0].values()))
     wanted = []
-    for found in substitutes_of(model, vocabulary, LINES, 2, state=state):
+    for found in substitutes_of(model, vocabulary, LINES, 2):
         for token in found:
             wanted.append(token.token)
             for name in ("forward", "backward", "both"):

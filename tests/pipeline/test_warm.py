@@ -93,18 +93,6 @@ def test_saved_without_a_state(make: Make, expected: np.ndarray, tmp_path: Path)
     assert all((one == other).all() for one, other in zip(state_of(back), state_of(loaded)))
 
 
-def test_a_stored_state_is_the_default(make: Make, nlp: Language, expected: np.ndarray, tmp_path: Path) -> None:
-    nlp.initialize()
-    nlp.to_disk(tmp_path / "nlp")
-    source = str(tmp_path / "nlp" / "elmo_embedder" / "model")
-    stored = make(source=source)
-    assert stored.config["components"]["elmo_embedder"]["model"]["initial_state"] is None
-    np.testing.assert_allclose(stored(TEXT).tensor, expected, atol=1e-6)
-    stored.to_disk(tmp_path / "again")
-    np.testing.assert_allclose(spacy.load(tmp_path / "again")(TEXT).tensor, expected, atol=1e-6)
-    assert np.abs(make(source=source, model={"initial_state": "zero"})(TEXT).tensor - expected).max() > 0.01
-
-
 @pytest.mark.parametrize("initialized", [True, False])
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_worker_processes(nlp: Language, expected: np.ndarray, initialized: bool) -> None:
