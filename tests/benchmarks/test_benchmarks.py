@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any, Dict
 
@@ -58,6 +59,15 @@ def test_a_program_in_its_process(tiny: Path, tmp_path: Path) -> None:
 def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"(?s)spacy_elmo fp32 stopped without an answer.*EL010"):
         peers.ours("fp32", model=str(tmp_path / "nowhere"), threads=1, largest_batch=8)
+
+
+def test_a_program_that_ends_before_it_is_asked_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "WORKERS", tmp_path)
+    (tmp_path / "worker.py").write_text("print('{}', flush=True)\nraise SystemExit('out of paper')", "utf-8")
+    process = peers.Process("a program", Path(sys.executable), "worker.py")
+    process._process.wait()
+    with pytest.raises(RuntimeError, match=r"(?s)a program stopped without an answer.*out of paper"):
+        process.ask({"batches": 1})
 
 
 def test_ceilings() -> None:
