@@ -91,13 +91,17 @@ class Process:
 
     def ask(self, request: Dict[str, Any]) -> float:
         """Tokens per second that the program took for a request."""
+        answer = self.answer_to(request)
+        return float(answer["tokens"]) / float(answer["seconds"])
+
+    def answer_to(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """All that the program answers to a request."""
         assert self._process.stdin is not None
         # A program that has ended breaks the pipe, and its error stream, which is read next, says why.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-        answer = self._answer()
-        return float(answer["tokens"]) / float(answer["seconds"])
+        return self._answer()
 
     def stop(self) -> None:
         """End the process, and forget what it wrote to its error stream."""

@@ -37,7 +37,8 @@ def main(
     samples, dropout, optimizer (Adagrad) and loss (sampled softmax in both directions)."""
     threads = torch.get_num_threads()
     tokens, vocabulary = prepare(text, folder / "pretraining")
-    processes = [ours(precision, tokens, vocabulary, threads) for precision in ("fp32", "bf16")]
+    own = [ours(precision, tokens, vocabulary, threads) for precision in ("fp32", "bf16")]
+    processes = [*own]
     peer = next(peer for peer in PEERS if peer.name == "simple_elmo")
     python = environment(peer, folder)
     if python is None:
@@ -52,13 +53,20 @@ def main(
             if number:
                 rates[process.name].append(rate)
                 console.print(f"round {number}, {process.name}: {rate:,.0f} tokens/s")
+    profiled = {"batches": n_batches, "profile": True}
+    shares = {process.name: float(process.answer_to(profiled)["products"]) for process in own}
     for process in processes:
         process.stop()
     show(rates)
+    for name, share in shares.items():
+        console.print(f"{name}: {share:.0%} of the time are matrix products and convolutions")
     if output is not None:
         machine = {"processor": processor(), "threads": threads, "platform": platform.platform()}
         with atomic_write(output) as temporary:
-            temporary.write_text(json.dumps({"machine": machine, "tokens per second": rates}, indent=2) + "\n")
+            temporary.write_text(
+                json.dumps({"machine": machine, "tokens per second": rates, "share of products": shares}, indent=2)
+                + "\n"
+            )
 
 
 def prepare(text: Path, folder: Path) -> Tuple[Path, Path]:

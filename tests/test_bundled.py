@@ -12,7 +12,7 @@ import pytest
 import spacy
 
 import spacy_elmo
-from spacy_elmo.cli.demo import WORDS, Place, neighbours, read_sentences
+from spacy_elmo.cli.demo import LAYER, WORDS, Place, neighbours, read_sentences
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.warm import make_state, shipped_sentences
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
@@ -94,7 +94,7 @@ def test_its_warm_state_is_that_of_the_shipped_sentences() -> None:
         np.testing.assert_allclose(weights.arrays[name], made, atol=0.02)
 
 
-@pytest.mark.parametrize("layer", ["lstm_outputs2", "elmo"])
+@pytest.mark.parametrize("layer", [LAYER, "elmo"])
 @pytest.mark.parametrize("word", WORDS)
 def test_a_word_is_most_like_itself_in_the_same_sense(bundled: Elmo, word: str, layer: str) -> None:
     """In the sentences of the demonstration. Without context all four are alike."""

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
 # Each stands in four sentences: in two with one meaning, then in two with another.
-WORDS = ("bank", "bear", "second", "rose")
+WORDS = ("bank", "bear", "second", "land", "rose")
 N_NEIGHBOURS = 3
-# In the lower layer, the bundled model does not tell all of these senses apart.
-LAYER = lstm_layer(2)
+# It knows the context, and has not yet turned to the next word.
+LAYER = lstm_layer(1)
 Vectors = Sequence[NDArray[Any]]
 # The speed is that of this many repetitions of the sentences.
 _REPEATS = 20

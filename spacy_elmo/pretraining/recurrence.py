@@ -143,8 +143,8 @@ class _Layer(torch.autograd.Function):
 
         d_gates = buffer("d_gates", 2, n_steps, n_rows, n_gates, dtype=dtype)
         d_projected = buffer("d_projected", n_steps, 2, n_rows, width, dtype=dtype)
-        rounded = dtype != gates.dtype
-        d_rounded = buffer("d_step", 2, n_rows, n_gates, dtype=gates.dtype) if rounded else None
+        # As in the forward pass: made in full and then rounded, or made where they are wanted.
+        d_full = None if dtype == gates.dtype else buffer("d_step", 2, n_rows, n_gates, dtype=gates.dtype)
         d_opened, scratch = buffer("d_opened", 2, 2, n_rows, n_cells, dtype=gates.dtype)
         d_inputs = torch.empty_like(d_outputs)
         d_cell = d_cell.clone()
@@ -160,7 +160,7 @@ class _Layer(torch.autograd.Function):
                 d_projected[t] = d_hidden
                 d_opened.copy_(torch.bmm(d_projected[t], projection))
             i, f, g, o = gates[t].chunk(4, dim=-1)
-            d_step = d_gates[:, t] if d_rounded is None else d_rounded
+            d_step = d_gates[:, t] if d_full is None else d_full
             d_i, d_f, d_g, d_o = d_step.chunk(4, dim=-1)
             torch.mul(d_opened, tanhs[t], out=scratch)
             _aten.sigmoid_backward.grad_input(scratch, o, grad_input=d_o)
@@ -175,8 +175,8 @@ class _Layer(torch.autograd.Function):
             torch.mul(d_cell, i, out=scratch)
             _aten.tanh_backward.grad_input(scratch, g, grad_input=d_g)
             d_cell *= f
-            if d_rounded is not None:
-                d_gates[:, t] = d_rounded
+            if d_full is not None:
+                d_gates[:, t] = d_full
             d_row = torch.bmm(d_gates[:, t], without_ones)
             d_inputs[t] = d_row[..., :width]
             d_hidden = d_row[..., width:].to(gates.dtype)

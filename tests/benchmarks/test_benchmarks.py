@@ -16,6 +16,7 @@ from benchmarks.ceiling import ceilings
 from benchmarks.compare import distances
 from benchmarks.model import OPTIONS, lstm_flops
 from benchmarks.peers import PEERS, environment, find_python
+from benchmarks.senses import Use, count, read_uses
 from tests.data import ORIGINAL, ROOT
 
 
@@ -68,6 +69,17 @@ def test_a_program_that_ends_before_it_is_asked_says_why(tmp_path: Path, monkeyp
     process._process.wait()
     with pytest.raises(RuntimeError, match=r"(?s)a program stopped without an answer.*out of paper"):
         process.ask({"batches": 1})
+
+
+def test_senses() -> None:
+    """Two uses of each sense, whose vectors agree with the senses, and with none of them."""
+    uses = [Use("bank", sense, ["the", "bank"]) for sense in "1122"]
+    other = np.array([-1.0, -1.0])
+    right = [np.stack([other, np.array(v)]) for v in ([1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0])]
+    assert count(uses, right) == {"bank": 4}
+    crossed = [right[0], right[2], right[1], right[3]]
+    assert count(uses, crossed) == {"bank": 0}
+    assert len(read_uses()) == 52
 
 
 def test_ceilings() -> None:
