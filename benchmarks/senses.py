@@ -51,7 +51,7 @@ def read_uses() -> List[Use]:
 
 
 def count(uses: Sequence[Use], vectors: Vectors) -> Dict[str, int]:
-    """By word, the uses that are nearest to one in the same sense. vectors: of each sentence, (n_tokens, width)."""
+    """By word, the uses that are nearest to one in the same sense. vectors: by sentence, (n_tokens, width)."""
     sentences = [use.tokens for use in uses]
     right: Dict[str, int] = {}
     for number, use in enumerate(uses):
