@@ -16,6 +16,7 @@ ROOMS = [
     "pretraining",
     "elmo",
     "warm",
+    "pictures",
     "engine",
     "weights",
     "bilm",

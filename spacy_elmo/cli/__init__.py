@@ -15,6 +15,7 @@ from .embed import embed_cli
 from .export import export_cli
 from .info import info_cli
 from .init_pretrain import init_pretrain_cli
+from .mix import mix_cli
 from .perplexity import perplexity_cli
 from .plot import plot_cli
 from .pretrain import ALLOW_OVERRIDES, pretrain_cli
@@ -36,6 +37,7 @@ app.command("embed")(embed_cli)
 app.command("export")(export_cli)
 app.command("info")(info_cli)
 app.command("init-pretrain")(init_pretrain_cli)
+app.command("mix")(mix_cli)
 app.command("perplexity")(perplexity_cli)
 app.command("pretrain", context_settings=ALLOW_OVERRIDES)(pretrain_cli)
 app.command("plot")(plot_cli)

@@ -4,51 +4,37 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ..errors import Errors
-from ..weights.atomic import atomic_write
+from ..pictures import picture
 from .log import read_log
-
-# What matplotlib can write and users ask for.
-ENDINGS = (".png", ".svg", ".pdf")
 
 
 def plot_run(log: Path, output: Path) -> None:
     """Draw the losses of a run's log: training above, the held-out text's perplexity and the learning rate below.
 
-    RAISES: FileNotFoundError if there is no log; ValueError if nothing is logged yet, or for an ending that is no
-        picture; ImportError without matplotlib.
+    RAISES: FileNotFoundError if there is no log; ValueError if nothing is logged yet; as `picture`.
     """
     if not log.is_file():
         raise FileNotFoundError(Errors.EL026.format(path=log, closest="Give the folder of a pre-training run."))
-    if output.suffix.lower() not in ENDINGS:
-        raise ValueError(Errors.EL060.format(path=output, suffix=output.suffix, allowed=", ".join(ENDINGS)))
     entries = read_log(log)
     if not any("loss" in entry for entry in entries):
         raise ValueError(Errors.EL069.format(path=log))
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+    with picture(output, size=(8, 8)) as figure:
         from matplotlib.ticker import ScalarFormatter
-    except ImportError as error:
-        raise ImportError(Errors.EL024.format(path=output, package="matplotlib")) from error
-    # Not by pyplot, which keeps figures and a display of its own.
-    figure = Figure(figsize=(8, 8), layout="constrained")
-    FigureCanvasAgg(figure)
-    losses, perplexity, rate = figure.subplots(3, 1, sharex=True)
-    for name in ("forward", "backward"):
-        losses.plot(*_series(entries, name), label=name, linewidth=1)
-    losses.set_ylabel("training loss, nats a token")
-    losses.legend()
-    perplexity.plot(*_series(entries, "dev_perplexity"), marker=".", color="tab:green")
-    perplexity.set_ylabel("held-out perplexity")
-    perplexity.set_yscale("log")
-    # A falling curve may never cross a power of ten, and 9 x 10^1 is no number that anyone says.
-    perplexity.yaxis.set_major_formatter(ScalarFormatter())
-    perplexity.yaxis.set_minor_formatter(ScalarFormatter())
-    rate.plot(*_series(entries, "learn_rate"), color="tab:gray")
-    rate.set_ylabel("learning rate")
-    rate.set_xlabel("epoch")
-    with atomic_write(output) as temporary:
-        figure.savefig(temporary, format=output.suffix[1:].lower(), dpi=120)
+
+        losses, perplexity, rate = figure.subplots(3, 1, sharex=True)
+        for name in ("forward", "backward"):
+            losses.plot(*_series(entries, name), label=name, linewidth=1)
+        losses.set_ylabel("training loss, nats a token")
+        losses.legend()
+        perplexity.plot(*_series(entries, "dev_perplexity"), marker=".", color="tab:green")
+        perplexity.set_ylabel("held-out perplexity")
+        perplexity.set_yscale("log")
+        # A falling curve may never cross a power of ten, and 9 x 10^1 is no number that anyone says.
+        perplexity.yaxis.set_major_formatter(ScalarFormatter())
+        perplexity.yaxis.set_minor_formatter(ScalarFormatter())
+        rate.plot(*_series(entries, "learn_rate"), color="tab:gray")
+        rate.set_ylabel("learning rate")
+        rate.set_xlabel("epoch")
 
 
 def _series(entries: Sequence[Dict[str, Any]], name: str) -> Tuple[List[float], List[float]]:

@@ -1,0 +1,108 @@
+"""`spacy-elmo mix`: what the components of trained pipelines have learnt of ELMo's layers."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, List, Optional, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from typer import Argument, Option, echo
+
+from ..bilm.layers import layer_names
+from ..errors import Errors
+from ..pictures import check_picture, picture
+from .names import distinct_names
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..pipeline.mixes import LearnedMix
+
+PIPELINE_HELP = "Folders of saved pipelines, or names of installed ones."
+OUTPUT_HELP = "A .png, .svg or .pdf to draw it in as well; needs matplotlib."
+# What does not go to a terminal has no width of its own.
+_WIDTH = 160
+
+
+def mix_cli(
+    pipelines: Annotated[List[str], Argument(metavar="PIPELINE...", help=PIPELINE_HELP)],
+    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what each component has learnt of the layers: its share of each, and gamma.
+
+    A share is a layer's weight after the softmax; gamma scales the sum (Peters et al. 2018, equation 1).
+    """
+    mixes = mix(pipelines, output)
+    if as_json:
+        echo(json.dumps([mix._asdict() for mix in mixes], indent=2))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+        console.print(as_table(mixes))
+    if output is not None:
+        echo(f"Wrote {output}", err=True)
+
+
+def mix(pipelines: Sequence[str], output: Optional[Path] = None) -> "List[LearnedMix]":
+    """The mixes of some pipelines; of several, they are called pipeline/component. output: a picture of them.
+
+    RAISES: ValueError for what is no pipeline or has no mix; as `check_picture`.
+    """
+    import spacy
+
+    from ..pipeline.mixes import mixes_of
+
+    if output is not None:
+        check_picture(output)
+    found: List[LearnedMix] = []
+    for pipeline, name in zip(pipelines, distinct_names([Path(pipeline) for pipeline in pipelines])):
+        try:
+            nlp = spacy.load(pipeline)
+        except (OSError, ImportError, ValueError) as error:
+            raise ValueError(Errors.EL117.format(got=pipeline, reason=error)) from error
+        mixes = mixes_of(nlp)
+        if not mixes:
+            components = ", ".join(nlp.component_names) or "none"
+            raise ValueError(Errors.EL118.format(name=pipeline, components=components))
+        found += mixes if len(pipelines) == 1 else [mix._replace(name=f"{name}/{mix.name}") for mix in mixes]
+    if output is not None:
+        # A row each, below one another.
+        with picture(output, size=(7, 1.5 + 0.45 * len(found))) as figure:
+            draw_mixes(figure, found)
+    return found
+
+
+def as_table(mixes: "Sequence[LearnedMix]") -> Table:
+    """A row a mix, a column a layer."""
+    layers = _layers(mixes)
+    table = Table()
+    table.add_column("mix", no_wrap=True)
+    for layer in (*layers, "gamma"):
+        table.add_column(layer, justify="right")
+    for mix in mixes:
+        shares = [f"{share:.1%}" for share in mix.shares]
+        table.add_row(mix.name, *shares, *[""] * (len(layers) - len(shares)), f"{mix.gamma:.3f}")
+    return table
+
+
+def draw_mixes(figure: "Figure", mixes: "Sequence[LearnedMix]") -> None:
+    """A heat map, as figure 2 of Peters et al. 2018: a row a mix, a column a layer, lowest first."""
+    layers = _layers(mixes)
+    axes = figure.subplots()
+    rows = [[*mix.shares, *[float("nan")] * (len(layers) - len(mix.shares))] for mix in mixes]
+    image = axes.imshow(rows, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for k, mix in enumerate(mixes):
+        for layer, share in enumerate(mix.shares):
+            axes.text(
+                layer, k, f"{share:.2f}", ha="center", va="center", color="white" if share > 0.5 else "black"
+            )
+    axes.set_xticks(range(len(layers)), layers)
+    axes.set_yticks(range(len(mixes)), [f"{mix.name}  (γ = {mix.gamma:.2f})" for mix in mixes])
+    figure.colorbar(image, ax=axes, label="share")
+
+
+def _layers(mixes: "Sequence[LearnedMix]") -> List[str]:
+    """What the columns are: all but the mix itself, of the deepest model."""
+    n_layers = max(len(mix.shares) for mix in mixes)
+    return layer_names(n_layers - 1)[:n_layers]

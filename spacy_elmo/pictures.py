@@ -1,0 +1,45 @@
+"""Pictures, which an optional package draws."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterator, Tuple
+
+from .errors import Errors
+from .weights.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# What matplotlib can write and users ask for.
+ENDINGS = (".png", ".svg", ".pdf")
+
+
+def check_picture(output: Path) -> None:
+    """RAISES: ValueError for an ending that is no picture; FileNotFoundError if the file's folder does not exist;
+    ImportError without matplotlib."""
+    if output.suffix.lower() not in ENDINGS:
+        raise ValueError(Errors.EL060.format(path=output, suffix=output.suffix, allowed=", ".join(ENDINGS)))
+    if not output.parent.is_dir():
+        raise FileNotFoundError(Errors.EL064.format(path=output))
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise ImportError(Errors.EL024.format(path=output, package="matplotlib")) from error
+
+
+@contextmanager
+def picture(output: Path, *, size: Tuple[float, float]) -> Iterator["Figure"]:
+    """Gives a figure to draw in, which is written when the block ends well. size: in inches, width first.
+
+    RAISES: as `check_picture`.
+    """
+    check_picture(output)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Not by pyplot, which keeps figures and a display of its own.
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    yield figure
+    with atomic_write(output) as temporary:
+        figure.savefig(temporary, format=output.suffix[1:].lower(), dpi=120)

@@ -1,0 +1,57 @@
+"""Curves of `spacy train`, from what spaCy's own logger writes."""
+
+import io
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+import spacy
+from spacy.training.loggers import console_logger_v3
+
+from spacy_elmo.cli.curves import Curve, curve_of, draw_curves, is_curve, plot_curves
+from spacy_elmo.pretraining.log import read_log
+
+SCORES = {0: 0.0, 20: 0.61234, 40: 0.9, 60: 0.85}
+
+
+def write_log(path: Path, scores: Dict[int, float] = SCORES) -> List[Dict[str, Any]]:
+    """The log of a run with these evaluations."""
+    nlp = spacy.blank("en")
+    nlp.config["training"]["score_weights"] = {"cats_score": 1.0}
+    step, finish = console_logger_v3(console_output=False, output_file=path)(nlp, io.StringIO(), io.StringIO())
+    for number, score in scores.items():
+        step({"epoch": 0, "step": number, "losses": {}, "other_scores": {"cats_score": score}, "score": score})
+        step(None)
+    finish()
+    return read_log(path)
+
+
+def test_what_spacy_writes_is_read(tmp_path: Path) -> None:
+    entries = write_log(tmp_path / "log.jsonl")
+    assert is_curve(entries)
+    assert curve_of("a", entries) == Curve("a", list(SCORES), list(SCORES.values()))
+
+
+@pytest.mark.parametrize("entries", [[{"batch": 1, "loss": 2.0}], [{"step": 1}], [{"step": 1, "score": 0.5}, [1]]])
+def test_other_logs(entries: List[Any]) -> None:
+    assert not is_curve(entries)
+
+
+def test_a_line_a_run_and_its_best(tmp_path: Path) -> None:
+    figures = pytest.importorskip("matplotlib.figure")
+    figure = figures.Figure()
+    other = Curve("tok2vec", [0, 20], [0.1, 0.3])
+    draw_curves(figure, [curve_of("elmo", write_log(tmp_path / "log.jsonl")), other])
+    [axes] = figure.axes
+    lines = [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines]
+    assert lines == [
+        (list(SCORES), list(SCORES.values())), ([40], [0.9]), ([0, 20], [0.1, 0.3]), ([20], [0.3]),
+    ]  # fmt: skip
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["elmo: 0.9000 at step 40", "tok2vec: 0.3000 at step 20"]
+
+
+def test_a_picture_is_written(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    plot_curves([Curve("a", [0], [0.5])], tmp_path / "curves.svg")
+    assert (tmp_path / "curves.svg").read_text("utf-8").startswith("<?xml")
