@@ -7,7 +7,8 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 
 import torch
 
-from .bilm.build import Parts, build_parts, named_arrays
+from .bilm.bilm import BiLM
+from .bilm.build import Parts, build_bilm, build_parts, named_arrays
 from .bilm.carry import CarriedState
 from .bilm.layers import ALL, MIXED, WORD_EMB, LayerChoice, LayerOutputs, layer_names, lstm_layer, resolve_layers
 from .bilm.layers import n_lstm_layers as lstm_layers_for
@@ -18,9 +19,10 @@ from .engine.base import N_MARKS, Engine
 from .engine.batching import windows
 from .engine.choose import PRECISIONS, check_precision, make_engine
 from .engine.threads import after_fork
+from .engine.trainable import TrainableEngine
 from .errors import Errors
 from .warm import shipped_state
-from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights
+from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes
 from .weights.aside import set_aside
 from .weights.catalogue import BUNDLED
 from .weights.source import Source, read_weights
@@ -214,6 +216,42 @@ class Elmo:
         bilm = self.engine.named_tensors() if self._originals is None else {}
         arrays = named_arrays(Parts(bilm, self.mix, self.warm_state))
         return arrays if self._originals is None else {**self._originals, **arrays}
+
+    def trainable(self, *, dropout: float) -> TrainableEngine:
+        """A copy of the biLM whose parameters learn. `learn` brings what they learnt back.
+
+        dropout: share of the inputs of each LSTM layer that is zeroed in training.
+        RAISES: ValueError with initial_state "carry", where gradients would have to pass from batch to batch.
+        """
+        if self.settings.initial_state == "carry":
+            raise ValueError(Errors.EL104)
+        dtype = PRECISIONS[self.settings.precision].dtype
+        arrays = self.named_arrays() if self._originals is None else self._originals
+        names = encoder_shapes(self.options)
+        tensors = {name: torch.tensor(arrays[name], dtype=dtype, device=self.device) for name in names}
+        return TrainableEngine(
+            bilm=build_bilm(self.options, tensors),
+            dropout=dropout,
+            initial_state=self._constant_state,
+            max_batch_tokens=self.settings.max_batch_tokens,
+        )
+
+    def learn(self, bilm: BiLM) -> None:
+        """Run with these weights from now on; they are copied."""
+        tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
+        if self._originals is not None:
+            self._originals = set_aside({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+        self.engine = make_engine(
+            self.options,
+            tensors,
+            precision=self.settings.precision,
+            device=self.device,
+            initial_state=self._constant_state,
+        )
+
+    @property
+    def _constant_state(self) -> Optional[LSTMState]:
+        return self.warm_state if self.settings.initial_state == "warm" else None
 
     def save(self, folder: Union[str, Path]) -> None:
         """Write options.json and weights.safetensors, which `load` reads, into the folder."""

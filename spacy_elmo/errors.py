@@ -135,8 +135,8 @@ class Errors(metaclass=_WithCodes):
         "keep '{layer}'. Set `set_tensor = true`, or add '{layer}' to `layers`."
     )
     EL052 = (
-        "`frozen = false` is not supported by this version: the biLM is used as it is and not trained. Set "
-        "`frozen = true`."
+        "A layer cache is of use only while the biLM stays as it is: with `frozen = false` its layers change at every "
+        "step. Set `cache = null`, or `frozen = true`."
     )
     EL053 = (
         "doc._.elmo holds {rows} rows, but the Doc has {tokens} tokens: it was retokenized after the "
@@ -164,6 +164,38 @@ class Errors(metaclass=_WithCodes):
     EL059 = (
         "Another package has registered the extension {cls}._.elmo, which the embedder needs for its layers. "
         "Remove that one ({cls}.remove_extension('elmo')), or do without one of the two."
+    )
+
+    # Training in a pipeline
+    EL098 = "'{name}' must be a number from {low} up, {high}; got {got!r}."
+    EL099 = "'{pattern}' in `trainable` is of no use as a regular expression: {reason}."
+    EL100 = (
+        "An ElmoListener (upstream = '{upstream}') has no layers to learn from: no embedder before its component "
+        "has run these Docs. If the embedder is among `frozen_components`, list it under `annotating_components` "
+        "too, or take it out of both and rely on its `frozen = true`. Otherwise see that `upstream` is its name "
+        "(or '*'), also after a rename, and that it is enabled and stands before the component; for components "
+        "that were sourced or enabled late, set [training.before_update] @callbacks = 'spacy-elmo.relink.v1'."
+    )
+    EL101 = (
+        "A listener was made for width {got}, but {where} is {expected} wide. Set `width = {expected}`, or null, "
+        "which takes it from the embedder."
+    )
+    EL102 = (
+        "A listener reads layers that doc._.elmo lacks: {missing}. It has {kept}. Put them into the embedder's "
+        "`layers`, or run an embedder that the listener is linked to."
+    )
+    EL103 = (
+        "An ElmoListener (upstream = '{upstream}') does not know its width: it has none in its config, and no "
+        "embedder was found before its component. Add the component elmo_embedder before it, correct `upstream`, "
+        "or set `width`."
+    )
+    EL104 = (
+        "`frozen = false` cannot be had with initial_state = 'carry': gradients would have to pass from batch to "
+        "batch. Set `frozen = true`, or initial_state 'zero' or 'warm'."
+    )
+    EL120 = (
+        "To replace a listener, the block `model.tok2vec` of its component must hold one {listener}, at any depth; "
+        "found {count} different ones. Give the path of that one, such as 'model.tok2vec'."
     )
 
     # The command line
@@ -304,8 +336,38 @@ class Errors(metaclass=_WithCodes):
         "options.json and weights.safetensors."
     )
 
+    # The layer cache
+    EL105 = "max_gb of the layer cache must be a number above 0, in units of 10^9 bytes; got {got!r}."
+    EL106 = "The folder of the layer cache must be a path as text; got {got!r}. Name a folder for it to make."
+    EL107 = (
+        "With initial_state = 'carry' a sentence's layers depend on those before it, and cannot be cached. Take "
+        "initial_state 'zero' or 'warm', or do without the layer cache."
+    )
+
+    # Configs of spaCy
+    EL110 = "{where} is on ELMo already: see [components.{name}]. Change it there, or give a config without ELMo."
+    EL111 = (
+        "Nothing in {where} can be put on ELMo: none of its components ({pipeline}) has a tok2vec layer that could "
+        "listen to it. Sourced components, and a senter with a layer of its own, are left as they are. Give a "
+        "pipeline with a component that learns from vectors, such as tagger, parser, ner or textcat."
+    )
+    EL112 = "{where} has another component named '{name}'. Give the embedder another name: --upstream-name."
+    EL113 = (
+        "Give a config and an output; or an output and --pipeline, such as --pipeline tagger,parser,ner, to start "
+        "without a config. Got {got}."
+    )
+    EL114 = (
+        "'{path}' is no training config that spaCy could read: {reason}. Give a file as `spacy init config` writes "
+        "it."
+    )
+
 
 class Warnings(metaclass=_WithCodes):
+    WL003 = (
+        "An ElmoListener (upstream = '{upstream}') predicts from zeros, because no embedder has run these Docs: it "
+        "is disabled, comes after the component, or has another name than `upstream`. Its predictions are of no "
+        "use. Enable the embedder, or make the component independent of it by nlp.replace_listeners()."
+    )
     WL005 = (
         "The warm state of '{source}' cannot be kept in '{path}' ({reason}), and will be made again next time. "
         "Point the environment variable {variable} to a folder that can be written, or store the state with the "
@@ -315,4 +377,16 @@ class Warnings(metaclass=_WithCodes):
     WL001 = (
         "{path}: {count:,} of {total:,} weights are not finite (NaN or infinite), in {arrays}. Vectors made "
         "with them will not be finite either; fetch or train the weights again."
+    )
+    WL010 = (
+        "The layer cache '{path}' cannot be written ({reason}): layers that are not in it are computed each time. "
+        "Give a folder that can be written."
+    )
+    WL011 = (
+        "Writing to the layer cache '{path}' failed ({reason}). What it holds is whole; from here on nothing is "
+        "added, and other layers are computed each time. Make room, or lower max_gb."
+    )
+    WL012 = (
+        "The layer cache '{path}' is damaged: it holds other numbers than were written. Layers of such sentences "
+        "are computed anew. Should this come again, do not trust the disk, and remove the file."
     )

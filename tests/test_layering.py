@@ -14,6 +14,7 @@ ROOMS = [
     "pipeline",
     "models",
     "pretraining",
+    "layer_cache",
     "elmo",
     "warm",
     "pictures",
@@ -32,6 +33,7 @@ FRAMEWORKS = {
     "rich": {"cli"},
     "h5py": {"cli", "weights"},
     "safetensors": {"pretraining", "weights"},
+    "filelock": {"layer_cache"},
 }
 # What readers may know of biLMs: what options mean, not how a model is built.
 BILM_FOR_WEIGHTS = {"options", "characters"}

@@ -38,37 +38,55 @@ class PlainEngine:
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         after_fork()
         self.bilm.eval()
-        types, numbers = word_types(sentences, before=[OPENING], after=[CLOSING])
-        words = self._encode(types).index_select(0, self._tensor(numbers))
-        lengths = [len(sentence) + N_MARKS for sentence in sentences]
-        layers: List[Tensor] = []
-        final: Optional[LSTMState] = None
-        if n_layers:
-            start = state if state is not None else self._constant(len(sentences), like=words)
-            layers, final = self.bilm(words, lengths, state=start, n_layers=n_layers)
-        shown = self._tensor(without_marks(lengths))
-        word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
-        return BatchOutputs(word_emb, layers, final if state is not None else None)
+        start = state if state is not None else for_each(self.initial_state, len(sentences))
+        outputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
+        return outputs if state is not None else outputs._replace(state=None)
 
-    def _constant(self, n_sentences: int, *, like: Tensor) -> Optional[LSTMState]:
-        if self.initial_state is None:
-            return None
-        parts = (part.to(like).unsqueeze(2).expand(-1, -1, n_sentences, -1) for part in self.initial_state)
-        return LSTMState(*parts)
 
-    def _encode(self, types: List[str]) -> Tensor:
-        max_characters = self.bilm.options.char_cnn.max_characters_per_token
-        parts = []
-        for start in range(0, max(len(types), 1), ENCODER_BATCH):
-            part = types[start : start + ENCODER_BATCH]
-            # The convolution compiles a kernel for each number of rows it meets, and keeps it: few numbers occur.
-            ids = np.zeros((_power_of_two(len(part)), max_characters), dtype=np.int64)
-            ids[: len(part)] = character_ids(part, max_characters=max_characters)
-            parts.append(self.bilm.char_encoder(self._tensor(ids))[: len(part)])
-        return torch.cat(parts)
+def run_bilm(
+    bilm: BiLM, sentences: Sequence[Sentence], *, n_layers: int, start: Optional[LSTMState]
+) -> BatchOutputs:
+    """Layers of a batch by the trainable modules, as they are: with gradients and dropout, where these are on.
 
-    def _tensor(self, array: "np.ndarray") -> Tensor:
-        return torch.from_numpy(array).to(self.bilm.char_encoder.embedding.weight.device)
+    start: of each sentence, hidden (2, L, n_sentences, P); None: zeros.
+    """
+    like = bilm.char_encoder.embedding.weight
+    types, numbers = word_types(sentences, before=[OPENING], after=[CLOSING])
+    words = _encode(bilm, types).index_select(0, _tensor(numbers, like))
+    lengths = [len(sentence) + N_MARKS for sentence in sentences]
+    layers: List[Tensor] = []
+    final: Optional[LSTMState] = None
+    if n_layers:
+        start = None if start is None else LSTMState(*(part.to(like) for part in start))
+        layers, final = bilm(words, lengths, state=start, n_layers=n_layers)
+    shown = _tensor(without_marks(lengths), like)
+    word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
+    return BatchOutputs(word_emb, layers, final)
+
+
+def for_each(state: Optional[LSTMState], n_sentences: int) -> Optional[LSTMState]:
+    """A constant state, hidden (2, L, P), for each of the sentences, hidden (2, L, n_sentences, P)."""
+    return (
+        None
+        if state is None
+        else LSTMState(*(part.unsqueeze(2).expand(-1, -1, n_sentences, -1) for part in state))
+    )
+
+
+def _encode(bilm: BiLM, types: List[str]) -> Tensor:
+    max_characters = bilm.options.char_cnn.max_characters_per_token
+    parts = []
+    for start in range(0, max(len(types), 1), ENCODER_BATCH):
+        part = types[start : start + ENCODER_BATCH]
+        # The convolution compiles a kernel for each number of rows it meets, and keeps it: few numbers occur.
+        ids = np.zeros((_power_of_two(len(part)), max_characters), dtype=np.int64)
+        ids[: len(part)] = character_ids(part, max_characters=max_characters)
+        parts.append(bilm.char_encoder(_tensor(ids, bilm.char_encoder.embedding.weight))[: len(part)])
+    return torch.cat(parts)
+
+
+def _tensor(array: "np.ndarray", like: Tensor) -> Tensor:
+    return torch.from_numpy(array).to(like.device)
 
 
 def _power_of_two(n: int) -> int:

@@ -1,129 +1,165 @@
 """Elmo as a Thinc model: Docs in, layer outputs out. The weights may come later than the model."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, List, Sequence, Tuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from spacy.attrs import IS_SPACE
-from spacy.tokens import Doc, Span
-from thinc.api import Model, PyTorchShim
-from torch import nn
+from spacy.tokens import Doc
+from thinc.api import Model
 
-from ..bilm.layers import LayerOutputs
+from ..bilm.layers import MIXED, LayerOutputs, layer_names, n_lstm_layers
 from ..elmo import Elmo, Settings
-from ..errors import Errors
-from ..weights.arrays import Weights
-from .output import ElmoOutput
+from ..engine.trainable import TrainableEngine
+from .holder import ElmoHolder
+from .output import Backprop, ElmoOutput, FlatLayers, flatten, to_numpy
+from .placement import Placement, place
+from .scalar_mix import mix
+from .shim import ElmoShim
 from .spans import SpanGetter
 
 ElmoModelT = Model[List[Doc], ElmoOutput]
 
 
-class ElmoHolder(nn.Module):
-    """What the model's shim holds: an Elmo, or the place for one whose weights have not been read yet.
-
-    Its parameters are Elmo's, once there is one. settings, get_spans: of the config, hence never saved.
-    layers: names of the layers to compute, set by whoever uses the model.
-    """
-
-    def __init__(self, *, settings: Settings, get_spans: SpanGetter):
-        super().__init__()
-        self.settings = settings
-        self.get_spans = get_spans
-        self.layers: List[str] = []
-        self.empty()
-
-    def empty(self) -> None:
-        """Go back to having no weights."""
-        self.elmo: Optional[Elmo] = None
-        self.bilm: Optional[nn.Module] = None
-        self.mix: Optional[nn.Module] = None
-
-    def fill(self, weights: Weights, *, device: torch.device) -> Elmo:
-        """Build the Elmo. Its modules become submodules, so that optimisers and device moves reach them."""
-        elmo = Elmo.from_weights(weights, device=device, settings=self.settings)
-        self._adopt(elmo)
-        return elmo
-
-    def _adopt(self, elmo: Elmo) -> None:
-        self.elmo = elmo
-        self.bilm = elmo.engine.module
-        self.mix = elmo.mix
-
-    def __getstate__(self) -> Dict[str, Any]:
-        # The submodules are Elmo's: they come back with it.
-        return {**self.__dict__, "_modules": {}}
-
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if self.elmo is not None:
-            self._adopt(self.elmo)
-        else:
-            self.empty()
-
-
 def elmo_model(*, settings: Settings, get_spans: SpanGetter) -> ElmoModelT:
     """A Thinc model without weights. Its node tree is always the same: one node with one shim."""
-    shim = PyTorchShim(
-        ElmoHolder(settings=settings, get_spans=get_spans), serialize_model=to_bytes, deserialize_model=from_bytes
-    )
-    return Model("elmo", forward, shims=[shim])
+    return Model("elmo", forward, shims=[ElmoShim(ElmoHolder(settings=settings, get_spans=get_spans))])
+
+
+def shim_of(model: ElmoModelT) -> ElmoShim:
+    """The model's shim. Found by position: copies of a Thinc model lose named references."""
+    return cast(ElmoShim, model.shims[0])
 
 
 def holder_of(model: ElmoModelT) -> ElmoHolder:
-    """The model's holder. Found by position: copies of a Thinc model lose named references."""
-    holder: ElmoHolder = model.shims[0]._model
-    return holder
+    return shim_of(model).holder
 
 
 def device_of(model: ElmoModelT) -> torch.device:
     """Where the model's modules belong: the GPU if Thinc uses one, else the CPU."""
-    shim = cast(PyTorchShim, model.shims[0])
-    return cast(torch.device, shim.device)
+    return cast(torch.device, shim_of(model).device)
 
 
-def forward(model: ElmoModelT, docs: List[Doc], is_train: bool) -> Tuple[ElmoOutput, Callable[[Any], List[Doc]]]:
-    """Embed the spans of the Docs. The biLM is frozen, so nothing flows back.
+def ready(model: ElmoModelT) -> Elmo:
+    """The model's Elmo, whose weights are read now if they have not been; see `ElmoHolder.ready`."""
+    return holder_of(model).ready(device_of(model))
 
-    RAISES: ValueError if the model has no weights yet, and as `embed_docs`.
+
+def forward(
+    model: ElmoModelT, docs: List[Doc], is_train: bool
+) -> Tuple[ElmoOutput, Callable[[ElmoOutput], List[Doc]]]:
+    """Embed the spans of the Docs. In training, gradients of the outputs come back as outputs.
+
+    RAISES: ValueError as `ElmoHolder.ready` and `place`.
     """
-    holder = holder_of(model)
-    if holder.elmo is None:
-        raise ValueError(Errors.EL057)
-    return embed_docs(holder.elmo, docs, holder.get_spans, holder.layers), lambda d_output: []
+    names = holder_of(model).layers
+    if not is_train:
+        return embed_docs(ready(model), docs, holder_of(model).get_spans, names), lambda d_output: []
+    layers = begin_update(model, docs, names)
+
+    def backprop(d_output: ElmoOutput) -> List[Doc]:
+        if layers.backprop is not None and names and d_output.docs:
+            layers.backprop(flatten(d_output.docs, names).arrays)
+        return []
+
+    return ElmoOutput(layers.docs(names)), backprop
 
 
 def embed_docs(elmo: Elmo, docs: Sequence[Doc], get_spans: SpanGetter, layers: Sequence[str]) -> ElmoOutput:
-    """Layer outputs of the Docs' tokens. Whitespace tokens are hidden from the biLM, which never saw any.
-
-    RAISES: ValueError if get_spans gives no list of spans for each Doc, or spans that overlap.
-    """
-    spans = [list(doc_spans) for doc_spans in get_spans(docs)]
-    if len(spans) != len(docs):
-        raise ValueError(Errors.EL056.format(got=len(spans), expected=len(docs)))
-    rows = [_token_rows(doc, doc_spans) for doc, doc_spans in zip(docs, spans)]
-    sentences = [[token.text for token in span if not token.is_space] for doc_spans in spans for span in doc_spans]
-    outputs = iter(elmo.embed(sentences, layers=layers))
+    """Layer outputs of the Docs' tokens. RAISES: ValueError as `place`."""
+    placement = place(docs, get_spans)
+    outputs = iter(elmo.embed(placement.sentences, layers=layers))
     return ElmoOutput([
-        _place(elmo, len(doc), doc_rows, [next(outputs) for _ in doc_rows], layers)
-        for doc, doc_rows in zip(docs, rows)
+        _of_doc(elmo, length, rows, [next(outputs) for _ in rows], layers)
+        for length, rows in zip(placement.lengths, placement.rows)
     ])  # fmt: skip
 
 
-def _token_rows(doc: Doc, spans: Sequence[Span]) -> List[NDArray[np.int64]]:
-    """Of each span, the Doc's rows that the biLM sees."""
-    seen = np.flatnonzero(doc.to_array(IS_SPACE) == 0)
-    rows = [seen[np.searchsorted(seen, span.start) : np.searchsorted(seen, span.end)] for span in spans]
-    if len(rows) > 1:
-        tokens, counts = np.unique(np.concatenate(rows), return_counts=True)
-        if (counts > 1).any():
-            token = int(tokens[counts > 1][0])
-            raise ValueError(Errors.EL054.format(token=token, text=doc[token].text))
-    return rows
+def begin_update(model: ElmoModelT, docs: Sequence[Doc], names: Sequence[str]) -> FlatLayers:
+    """Layers of a training batch. What flows back teaches the embedder's mix if "elmo" is among the names, and
+    the biLM if it is not frozen.
+
+    RAISES: ValueError as `ElmoHolder.ready`, `ElmoHolder.trainable` and `place`.
+    """
+    holder, elmo = holder_of(model), ready(model)
+    placement = place(docs, holder.get_spans)
+    lower = _below(names, elmo.n_layers)
+    if holder.training_settings.frozen:
+        arrays, backprop = _frozen_layers(holder, elmo, placement, lower), None
+    else:
+        arrays, backprop = _trained_layers(holder.trainable(elmo), placement, lower)
+    layers = FlatLayers(arrays, placement.lengths, elmo.n_layers, backprop)
+    return _with_mix(elmo, layers, lower) if MIXED in names else layers
 
 
-def _place(
+def _below(names: Sequence[str], n_layers: int) -> List[str]:
+    """The layers that are computed for these: the mix is of all."""
+    wanted = layer_names(n_layers)[:-1] if MIXED in names else names
+    return [name for name in layer_names(n_layers) if name in wanted]
+
+
+def _frozen_layers(
+    holder: ElmoHolder, elmo: Elmo, placement: Placement, names: Sequence[str]
+) -> Dict[str, NDArray[Any]]:
+    cache = holder.cache(elmo)
+    if cache is not None:
+        cached = cache.embed_flat(placement.sentences)
+        return {name: placement.spread(cached[name]) for name in names}
+    outputs = elmo.embed(placement.sentences, layers=names)
+    found = {}
+    for name in names:
+        parts = [getattr(output, name) for output in outputs]
+        array = np.concatenate(parts) if parts else np.zeros((0, elmo.width(name)))
+        found[name] = placement.spread(array.astype(np.float32, copy=False))
+    return found
+
+
+def _trained_layers(
+    engine: TrainableEngine, placement: Placement, names: Sequence[str]
+) -> Tuple[Dict[str, NDArray[Any]], Backprop]:
+    n_layers = engine.bilm.options.lstm.n_layers
+    top = n_lstm_layers(names, n_layers=n_layers)
+    tensors, backprop_engine = engine.begin_update(placement.sentences, n_layers=top)
+    computed = dict(zip(layer_names(n_layers)[:-1], tensors))
+    arrays = {name: placement.spread(computed[name].cpu().numpy()) for name in names}
+
+    def backprop(gradients: Dict[str, Any]) -> None:
+        backprop_engine([
+            torch.from_numpy(placement.gather(to_numpy(gradients[name]))).to(tensor) if name in gradients else None
+            for name, tensor in computed.items()
+        ])  # fmt: skip
+
+    return arrays, backprop
+
+
+def _with_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers:
+    """Add the embedder's own mix, which learns from whoever reads it."""
+    weights, gamma = elmo.mix.weights, elmo.mix.gamma
+    below = layers.backprop
+    values: Any = weights.detach().cpu().numpy()
+    mixed, backprop_mix = mix(np, [layers.arrays[name] for name in names], values, float(gamma.detach()))
+
+    def backprop(gradients: Dict[str, Any]) -> None:
+        gradients = {name: to_numpy(gradient) for name, gradient in gradients.items()}
+        if MIXED in gradients:
+            found = backprop_mix(gradients.pop(MIXED))
+            _add_gradient(weights, torch.as_tensor(found.weights))
+            _add_gradient(gamma, torch.as_tensor(found.gamma))
+            if below is not None:
+                for name, gradient in zip(names, found.layers()):
+                    gradients[name] = gradients[name] + gradient if name in gradients else gradient
+        if below is not None and gradients:
+            below(gradients)
+
+    return FlatLayers({**layers.arrays, MIXED: mixed}, layers.lengths, layers.n_layers, backprop)
+
+
+def _add_gradient(parameter: torch.nn.Parameter, gradient: torch.Tensor) -> None:
+    gradient = gradient.to(parameter).reshape(parameter.shape)
+    parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+
+def _of_doc(
     elmo: Elmo,
     n_tokens: int,
     rows: Sequence[NDArray[np.int64]],
@@ -139,21 +175,3 @@ def _place(
         for name, array in output.items():
             arrays[name][span_rows] = array
     return LayerOutputs(arrays, n_layers=elmo.n_layers)
-
-
-def to_bytes(holder: ElmoHolder) -> bytes:
-    """The weights for Thinc's serialisation; nothing where there are none yet."""
-    from ..weights import folder
-
-    return folder.to_bytes(holder.elmo.options, holder.elmo.named_arrays()) if holder.elmo is not None else b""
-
-
-def from_bytes(holder: ElmoHolder, data: bytes, device: torch.device) -> ElmoHolder:
-    """The inverse of `to_bytes`, into a holder that keeps its own settings."""
-    from ..weights import folder
-
-    if data:
-        holder.fill(folder.from_bytes(data, where="the saved pipeline"), device=device)
-    else:
-        holder.empty()
-    return holder

@@ -1,4 +1,4 @@
-"""Who else in a pipeline writes doc.tensor."""
+"""The pipeline that a component is in, and who else writes doc.tensor there."""
 
 import weakref
 from typing import Any, Optional, Tuple
@@ -23,9 +23,14 @@ class PipelineRef:
     def __reduce__(self) -> Tuple[Any, Tuple[None, None, Optional[str]]]:
         return PipelineRef, (None, None, self.other_writer())
 
+    @property
+    def nlp(self) -> Optional[Language]:
+        """The pipeline, if it is known and still there."""
+        return None if self._nlp is None else self._nlp()
+
     def other_writer(self) -> Optional[str]:
         """Name of another enabled component that assigns doc.tensor, if this one is enabled as well."""
-        nlp = None if self._nlp is None else self._nlp()
+        nlp = self.nlp
         component = None if self._component is None else self._component()
         if nlp is None or component is None:
             return self._answer

@@ -16,12 +16,17 @@ from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name
 from ..elmo import Elmo
 from ..engine.batching import windows
 from ..errors import Errors
+from ..layer_cache import CacheSettings
+from ..models.batch import SharedBatch
+from ..models.listener import upstream_of
 from ..models.output import ElmoOutput
-from ..models.wrapper import ElmoModelT, device_of, holder_of
+from ..models.wrapper import ElmoModelT, begin_update, device_of, holder_of, ready
 from ..weights.source import Source, read_weights
 from .annotations import annotate, extensions_are_free, install_extensions
 from .conflicts import TENSOR, PipelineRef
 from .hooks import install_hooks
+from .learning import Learning
+from .listeners import ListenedTo
 
 DEFAULT_CONFIG = """
 [elmo_embedder]
@@ -29,6 +34,10 @@ source = "en_sm"
 pooling_layer = "elmo"
 layers = "*"
 frozen = true
+trainable = ".*"
+learn_rate_factor = 1.0
+dropout = 0.0
+cache = null
 set_tensor = true
 vectors = false
 layers_on_gpu = false
@@ -57,6 +66,10 @@ def make_elmo_embedder(
     pooling_layer: str,
     layers: Union[str, List[str]],
     frozen: bool,
+    trainable: Union[str, List[str]],
+    learn_rate_factor: float,
+    dropout: float,
+    cache: Optional[CacheSettings],
     set_tensor: bool,
     vectors: bool,
     layers_on_gpu: bool,
@@ -70,6 +83,10 @@ def make_elmo_embedder(
         pooling_layer=pooling_layer,
         layers=layers,
         frozen=frozen,
+        trainable=trainable,
+        learn_rate_factor=learn_rate_factor,
+        dropout=dropout,
+        cache=cache,
         set_tensor=set_tensor,
         vectors=vectors,
         layers_on_gpu=layers_on_gpu,
@@ -78,8 +95,9 @@ def make_elmo_embedder(
     return embedder
 
 
-class ElmoEmbedder(TrainablePipe):
-    """Runs a biLM over a Doc's sentences and writes its layers to the Doc.
+class ElmoEmbedder(ListenedTo, TrainablePipe):
+    """Runs a biLM over a Doc's sentences, writes its layers to the Doc, and gives them to the listeners in
+    components behind it.
 
     vocab (Vocab): The shared vocabulary.
     model (Model): The Thinc model of `spacy-elmo.Elmo.v1`.
@@ -88,8 +106,14 @@ class ElmoEmbedder(TrainablePipe):
         component that was saved with its weights never looks there.
     pooling_layer (str): word_emb, lstm_outputs1, lstm_outputs2 (as many as the model has) or elmo.
     layers (Union[str, List[str]]): Layers kept in doc._.elmo; "*" keeps all that were computed for the
-        pooling layer.
-    frozen (bool): The biLM is not trained. Must be true in this version.
+        pooling layer. Those that listeners read are kept as well.
+    frozen (bool): The biLM learns nothing; mixes do.
+    trainable (Union[str, List[str]]): If it is not frozen: regular expressions; a parameter of the biLM learns if
+        one is found in its name, such as "forward_stack.layers.0.input_linear.weight".
+    learn_rate_factor (float): The biLM's learning rate is the training's times this.
+    dropout (float): Share of the inputs of each LSTM layer that is zeroed in training, if it is not frozen.
+    cache (Optional[CacheSettings]): Where a frozen biLM's layers of the training text are kept on disk, so that
+        they are computed once; null: nowhere.
     set_tensor (bool): Make the pooling layer doc.tensor.
     vectors (bool): Make .vector and .similarity() use the pooling layer.
     layers_on_gpu (bool): Leave doc._.elmo on the GPU where there is one, as doc.tensor is.
@@ -106,6 +130,10 @@ class ElmoEmbedder(TrainablePipe):
         pooling_layer: str = "elmo",
         layers: LayerChoice = ALL,
         frozen: bool = True,
+        trainable: Union[str, List[str]] = ".*",
+        learn_rate_factor: float = 1.0,
+        dropout: float = 0.0,
+        cache: Optional[CacheSettings] = None,
         set_tensor: bool = True,
         vectors: bool = False,
         layers_on_gpu: bool = False,
@@ -115,14 +143,21 @@ class ElmoEmbedder(TrainablePipe):
         self.name = name
         # What is saved here would win over an edited config: all settings live in the config alone.
         self.cfg: Dict[str, Any] = {}
-        self.source = source
+        holder_of(model).training_settings.update(
+            source=source,
+            frozen=frozen,
+            trainable=trainable,
+            learn_rate_factor=learn_rate_factor,
+            dropout=dropout,
+            cache=cache,
+        )
+        self.listener_map = {}
+        self._learning = Learning(model)
         self.pooling_layer = check_layer_name(pooling_layer, what="pooling_layer")
         self.layers = check_layer_choice(layers)
         self.set_tensor = set_tensor
         self.vectors = vectors
         self.layers_on_gpu = layers_on_gpu
-        if not frozen:
-            raise ValueError(Errors.EL052)
         if not set_tensor and not self.layers:
             raise ValueError(Errors.EL058.format(name=name))
         if vectors and not set_tensor and self.layers != ALL and pooling_layer not in self.layers:
@@ -140,7 +175,8 @@ class ElmoEmbedder(TrainablePipe):
 
         RAISES: FileNotFoundError, ValueError or ImportError as `spacy_elmo.load`.
         """
-        return holder_of(self.model).elmo or self._read(self.source)
+        self._learning.settle()
+        return ready(self.model)
 
     def __call__(self, doc: Doc) -> Doc:
         """Embed one Doc."""
@@ -169,7 +205,11 @@ class ElmoEmbedder(TrainablePipe):
 
     def predict(self, docs: Sequence[Doc]) -> ElmoOutput:
         """Layer outputs of the Docs, which stay as they are."""
-        holder_of(self.model).layers = self._layers_to_compute()
+        names = self._layers_to_compute()
+        known = self._learning.known(docs, names)
+        if known is not None:
+            return known
+        holder_of(self.model).layers = names
         return self.model.predict(list(docs))
 
     def set_annotations(self, docs: Sequence[Doc], output: ElmoOutput) -> None:
@@ -213,14 +253,38 @@ class ElmoEmbedder(TrainablePipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Learns nothing, because the biLM is frozen. Its own loss is 0."""
+        """Run a batch once for all listeners, whose gradients are learnt from when they have come in.
+
+        Its loss is the sum of squares of these gradients; 0 where nothing of it learns.
+        """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
+        examples = list(examples)
         validate_examples(examples, "ElmoEmbedder.update")
+        self._prepare()
+        if self._pipeline.nlp is not None:
+            # spaCy does not when it enables a component, nor always where one was sourced.
+            self.link(self._pipeline.nlp)
+        self._learning.settle()
+        listeners = self.listeners
+        docs = [example.predicted for example in examples]
+        if listeners and docs:
+
+            def observe(squares: float) -> None:
+                losses[self.name] += squares
+
+            layers = begin_update(self.model, docs, self.layers_listened_to(self.elmo.n_layers))
+            batch = SharedBatch(docs, layers, observe=observe)
+            self._learning.begin(batch)
+            for listener in listeners:
+                upstream_of(listener).batch = batch
+        if sgd not in (None, False):
+            self.finish_update(sgd)
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Changes nothing, because the biLM is frozen."""
+        """Take an optimizer step with what listeners have sent back since the last one."""
+        self._learning.finish_update(sgd)
 
     def get_loss(self, examples: Iterable[Example], scores: Any) -> Tuple[float, Any]:
         """The embedder has no loss of its own."""
@@ -274,10 +338,16 @@ class ElmoEmbedder(TrainablePipe):
     def _read(self, source: Source) -> Elmo:
         return holder_of(self.model).fill(read_weights(source), device=device_of(self.model))
 
+    @property
+    def source(self) -> Source:
+        """Where the weights are read, if they have not been."""
+        return cast(Source, holder_of(self.model).training_settings.source)
+
     def _layers_to_keep(self, n_layers: int) -> List[str]:
-        if self.layers == ALL:
-            return computed_layers([self.pooling_layer], n_layers=n_layers)
-        return resolve_layers(self.layers, n_layers=n_layers)
+        chosen = self.layers
+        if chosen == ALL:
+            chosen = computed_layers([self.pooling_layer], n_layers=n_layers)
+        return resolve_layers([*chosen, *self.layers_listened_to(n_layers)], n_layers=n_layers)
 
     def _layers_to_compute(self) -> List[str]:
         n_layers = self.elmo.n_layers
@@ -289,6 +359,7 @@ class ElmoEmbedder(TrainablePipe):
     def _write_model(self, path: Path) -> None:
         from ..weights.folder import remove_folder, write_folder
 
+        self._learning.settle()
         elmo = holder_of(self.model).elmo
         if elmo is None:
             # Weights of an earlier save must not pass for those of this pipeline.

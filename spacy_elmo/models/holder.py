@@ -1,0 +1,115 @@
+"""What the model's shim holds: an Elmo, or the place for one, and the biLM in training."""
+
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import torch
+from torch import nn
+
+from ..elmo import Elmo, Settings
+from ..engine.trainable import TrainableEngine
+from ..errors import Errors
+from ..layer_cache import LayerCache
+from ..weights.arrays import Weights
+from ..weights.source import Source, read_weights
+from .spans import SpanGetter
+from .training import TrainingSettings
+
+
+class ElmoHolder(nn.Module):
+    """An Elmo, or the place for one whose weights have not been read yet.
+
+    Its parameters are the mix's, and the biLM's where it is trained or runs as a module.
+
+    settings, get_spans, training: of the config, hence never saved. layers: names of the layers to compute, set by
+    whoever uses the model.
+    """
+
+    def __init__(self, *, settings: Settings, get_spans: SpanGetter):
+        super().__init__()
+        self.settings = settings
+        self.get_spans = get_spans
+        self.training_settings = TrainingSettings()
+        self.layers: List[str] = []
+        self.empty()
+
+    def empty(self) -> None:
+        """Go back to having no weights."""
+        self._elmo: Optional[Elmo] = None
+        self.mix: Optional[nn.Module] = None
+        self.bilm: Optional[nn.Module] = None
+        self._trainable: Optional[TrainableEngine] = None
+        self._has_learnt = False
+        self._cache: Optional[LayerCache] = None
+
+    @property
+    def elmo(self) -> Optional[Elmo]:
+        """The model, with all that the biLM has learnt; None if there are no weights yet."""
+        if self._elmo is not None and self._has_learnt and self._trainable is not None:
+            self._elmo.learn(self._trainable.bilm)
+            self._has_learnt = False
+        return self._elmo
+
+    def fill(self, weights: Weights, *, device: torch.device) -> Elmo:
+        """Build the Elmo. Its modules become submodules, so that optimizers and device moves reach them."""
+        elmo = Elmo.from_weights(weights, device=device, settings=self.settings)
+        self.empty()
+        self._adopt(elmo)
+        return elmo
+
+    def ready(self, device: torch.device) -> Elmo:
+        """The model, whose weights are read now if they have not been.
+
+        RAISES: ValueError if nobody said where from; FileNotFoundError, ValueError or ImportError as
+            `spacy_elmo.load`.
+        """
+        if self.elmo is None:
+            source: Optional[Source] = self.training_settings.source
+            if source is None:
+                raise ValueError(Errors.EL057)
+            return self.fill(read_weights(source), device=device)
+        return self.elmo
+
+    def trainable(self, elmo: Elmo) -> TrainableEngine:
+        """The biLM with gradients: from the first time on, it is what learns.
+
+        RAISES: ValueError as `Elmo.trainable` and `TrainingSettings.choose`.
+        """
+        if self._trainable is None:
+            engine = elmo.trainable(dropout=self.training_settings.dropout)
+            self.training_settings.choose(engine.bilm)
+            self._trainable, self.bilm = engine, engine.bilm
+        return self._trainable
+
+    def cache(self, elmo: Elmo) -> Optional[LayerCache]:
+        """Layers on disk, if the config asks for that. RAISES: ValueError as `LayerCache`."""
+        settings = self.training_settings.cache
+        if settings is not None and self._cache is None:
+            self._cache = LayerCache(settings, elmo=elmo)
+        return self._cache
+
+    def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
+        """(name, parameter, factor of the learning rate) of each that learns."""
+        for name, parameter in self.named_parameters():
+            of_bilm = name.startswith("bilm.")
+            if parameter.requires_grad and not (of_bilm and self._trainable is None):
+                yield name, parameter, self.training_settings.learn_rate_factor if of_bilm else 1.0
+
+    def has_learnt(self) -> None:
+        """To be called when parameters were changed."""
+        self._has_learnt = self._trainable is not None
+
+    def _adopt(self, elmo: Elmo) -> None:
+        self._elmo = elmo
+        self.mix = elmo.mix
+        self.bilm = elmo.engine.module
+
+    def __getstate__(self) -> Dict[str, Any]:
+        # The submodules are Elmo's, and come back with it. Optimizers know a parameter by its name.
+        return {**self.__dict__, "_elmo": self.elmo, "_modules": {}, "_trainable": None, "_cache": None}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        super().__setstate__(state)
+        elmo = self._elmo
+        self.empty()
+        if elmo is not None:
+            self._adopt(elmo)

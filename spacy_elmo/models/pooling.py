@@ -1,0 +1,170 @@
+"""What a task makes of the layers: its own trained mix of them, or one layer."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, List, Optional, Tuple
+
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from ..bilm.layers import MIXED, check_layer_name, layer_names
+from ..elmo import Elmo
+from ..errors import Errors
+from .output import FlatLayers
+from .scalar_mix import mix
+
+PoolingT = Model[FlatLayers, List[Floats2d]]
+
+# Added to the variance of a token's numbers, so that rows of zeros stay zeros.
+_TINY = 1e-12
+OWN_MIX = "elmo_mix"
+ONE_LAYER = "elmo_layer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolingSettings:
+    """How a task reads the layers.
+
+    pooling_layer: None for a mix of its own; else the one layer that it reads, "elmo" being the embedder's mix.
+    layer_norm: bring the numbers of each token, in each layer, to mean 0 and variance 1 first.
+    dropout: share of the result's numbers that is zeroed in training; None: what the training config says.
+    l2: the penalty on the mix's weights is l2 * sum(w ** 2) a step (Peters et al. 2018, section 3.3).
+    grad_factor: what gradients are multiplied by on their way to the embedder. 0: the task teaches it nothing.
+    RAISES: ValueError for a value that is not allowed.
+    """
+
+    pooling_layer: Optional[str]
+    layer_norm: bool
+    dropout: Optional[float]
+    l2: float
+    grad_factor: float
+
+    def __post_init__(self) -> None:
+        if self.pooling_layer is not None:
+            check_layer_name(self.pooling_layer, what="pooling_layer")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ValueError(Errors.EL098.format(name="dropout", got=self.dropout, low=0, high="below 1"))
+        if self.l2 < 0:
+            raise ValueError(Errors.EL098.format(name="l2", got=self.l2, low=0, high="any"))
+
+    def names(self, n_layers: int) -> List[str]:
+        """The layers to read of a model with n_layers LSTM layers, lowest first.
+
+        RAISES: ValueError if the model does not have the pooling layer.
+        """
+        names = layer_names(n_layers)
+        if self.pooling_layer is None:
+            return [name for name in names if name != MIXED]
+        if self.pooling_layer not in names:
+            allowed = ", ".join(names)
+            raise ValueError(Errors.EL031.format(got=self.pooling_layer, n_layers=n_layers, allowed=allowed))
+        return [self.pooling_layer]
+
+
+def pooling(settings: PoolingSettings, *, width: Optional[int]) -> PoolingT:
+    """A node from layers to a vector for each token, (len(doc), width) for each Doc.
+
+    With a mix of its own, its parameters are `weights` (L + 1,), before the softmax, and `gamma` (1,).
+    width: None where it is found out by `fit` or from the first batch.
+    """
+    own = settings.pooling_layer is None
+    return Model(
+        OWN_MIX if own else ONE_LAYER,
+        forward,
+        init=init,
+        dims={"nO": width, **({"nL": None} if own else {})},
+        params={"weights": None, "gamma": None} if own else {},
+        # Thinc's own name for what components set from the training config.
+        attrs={"pooling": settings, "dropout_rate": 0.0},
+    )
+
+
+def settings_of(model: PoolingT) -> PoolingSettings:
+    settings: PoolingSettings = model.attrs["pooling"]
+    return settings
+
+
+def fit(model: PoolingT, *, n_layers: int, width: int, where: str) -> None:
+    """Make the node one for a biLM with n_layers LSTM layers, whose pooling layer is so wide.
+
+    RAISES: ValueError if the node has another width.
+    """
+    if model.has_dim("nO") and model.get_dim("nO") != width:
+        raise ValueError(Errors.EL101.format(got=model.get_dim("nO"), expected=width, where=where))
+    model.set_dim("nO", width)
+    if model.has_dim("nL") is not False and not model.has_param("weights"):
+        model.set_dim("nL", n_layers + 1)
+        init(model)
+
+
+def fit_to(model: PoolingT, elmo: Elmo, *, where: str) -> None:
+    """`fit` to a model."""
+    names = settings_of(model).names(elmo.n_layers)
+    fit(model, n_layers=elmo.n_layers, width=max(map(elmo.width, names)), where=where)
+
+
+def init(model: PoolingT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
+    """Weigh all layers alike."""
+    if model.has_dim("nL"):
+        model.set_param("weights", model.ops.alloc1f(model.get_dim("nL")))
+        model.set_param("gamma", model.ops.asarray1f([1.0]))
+
+
+def forward(
+    model: PoolingT, layers: FlatLayers, is_train: bool
+) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], None]]:
+    """(len(doc), width) for each Doc. What flows back goes to the layers' own backprop, if they have one."""
+    settings, ops = settings_of(model), model.ops
+    names = settings.names(layers.n_layers)
+    inputs: List[Any] = [ops.asarray2f(layers.arrays[name]) for name in names]
+    fit(model, n_layers=layers.n_layers, width=max(array.shape[1] for array in inputs), where="the layers")
+    undo_norms: List[Callable[[Any], Any]] = []
+    if settings.layer_norm:
+        normed = [_normalise(ops.xp, array) for array in inputs]
+        inputs, undo_norms = [array for array, _ in normed], [undo for _, undo in normed]
+    backprop_mix: Any = None
+    if settings.pooling_layer is None:
+        weights: Any = model.get_param("weights")
+        outputs, backprop_mix = mix(ops.xp, inputs, weights, float(model.get_param("gamma")[0]))
+    else:
+        outputs = inputs[0]
+    rate = model.attrs["dropout_rate"] if settings.dropout is None else settings.dropout
+    mask: Any = ops.get_dropout_mask(outputs.shape, rate) if is_train and rate else None
+    if mask is not None:
+        outputs = outputs * mask
+
+    def backprop(d_outputs: List[Floats2d]) -> None:
+        d: Any = ops.flatten(d_outputs) if d_outputs else ops.alloc2f(0, model.get_dim("nO"))
+        if mask is not None:
+            d = d * mask
+        gradients = None if backprop_mix is None else backprop_mix(d)
+        if gradients is not None:
+            _add_penalty(model, settings.l2)
+            model.inc_grad("weights", gradients.weights)
+            model.inc_grad("gamma", ops.asarray1f([gradients.gamma]))
+        if layers.backprop is not None and settings.grad_factor:
+            found = [d] if gradients is None else gradients.layers()
+            found = [d_layer * settings.grad_factor for d_layer in found]
+            if undo_norms:
+                found = [undo(d_layer) for undo, d_layer in zip(undo_norms, found)]
+            layers.backprop(dict(zip(names, found)))
+
+    return ops.unflatten(outputs, ops.asarray1i(layers.lengths)), backprop
+
+
+def _add_penalty(model: PoolingT, l2: float) -> None:
+    # Once a step, however many parts its batch is computed in: the first finds no gradient.
+    if l2 and not (model.has_grad("weights") and model.get_grad("weights").any()):
+        model.inc_grad("weights", 2 * l2 * model.get_param("weights"))
+
+
+def _normalise(xp: Any, layer: Any) -> Tuple[Any, Callable[[Any], Any]]:
+    """(n_tokens, width) with mean 0 and variance 1 in every row, and its backward pass."""
+    centred = layer - layer.mean(axis=1, keepdims=True)
+    scale = 1 / xp.sqrt((centred * centred).mean(axis=1, keepdims=True) + _TINY)
+    normed = centred * scale
+
+    def backprop(d: Any) -> Any:
+        d_mean = d.mean(axis=1, keepdims=True)
+        return scale * (d - d_mean - normed * (d * normed).mean(axis=1, keepdims=True))
+
+    return normed, backprop

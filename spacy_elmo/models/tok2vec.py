@@ -1,0 +1,141 @@
+"""ELMo inside one component, shared with nobody; and how a listener becomes that."""
+
+import copy
+from typing import Any, Callable, Dict, Iterator, List, Tuple, Union
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from ..errors import Errors
+from .listener import ListenerT, pooling_of
+from .output import FlatLayers, flatten
+from .pooling import PoolingT, fit_to, settings_of
+from .training import TrainingSettings
+from .wrapper import ElmoModelT, begin_update, embed_docs, holder_of, ready
+
+LISTENER = "spacy-elmo.ElmoListener.v1"
+TOK2VEC = "spacy-elmo.ElmoTok2Vec.v1"
+Tok2VecT = Model[List[Doc], List[Floats2d]]
+
+
+def build_elmo_tok2vec_v1(
+    elmo: ElmoModelT,
+    listener: ListenerT,
+    source: Union[str, List[str], None] = "en_sm",
+    frozen: bool = True,
+    trainable: Union[str, List[str]] = ".*",
+    learn_rate_factor: float = 1.0,
+    dropout: float = 0.0,
+) -> Tok2VecT:
+    """A `tok2vec` layer with a biLM of its own, registered as spacy-elmo.ElmoTok2Vec.v1.
+
+    elmo (Model): of spacy-elmo.Elmo.v1. listener (Model): of spacy-elmo.ElmoListener.v1; its `upstream` is not
+        used.
+    source (Union[str, List[str], None]): where the weights are read once, when the component is initialised or
+        first used. A component that was saved never looks there. null: they come with the component.
+    frozen, trainable, learn_rate_factor, dropout: as in the config of the embedder.
+    RETURNS (Model[List[Doc], List[Floats2d]]): (len(doc), width) for each Doc.
+    RAISES (ValueError): for a value that is not allowed.
+    """
+    holder_of(elmo).training_settings.update(
+        source=source,
+        frozen=frozen,
+        trainable=trainable,
+        learn_rate_factor=learn_rate_factor,
+        dropout=dropout,
+    )
+    return _elmo_tok2vec(elmo, pooling_of(listener))
+
+
+def _elmo_tok2vec(elmo: ElmoModelT, pooling: PoolingT) -> Tok2VecT:
+    return Model(
+        "elmo_tok2vec", forward, init=init, dims={"nO": pooling.maybe_get_dim("nO")}, layers=[elmo, pooling]
+    )
+
+
+def init(model: Tok2VecT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
+    """Read the weights, unless they are there already."""
+    elmo, pooling = model.layers
+    fit_to(pooling, ready(elmo), where="the biLM")
+    model.set_dim("nO", pooling.get_dim("nO"))
+    pooling.initialize()
+
+
+def forward(
+    model: Tok2VecT, docs: List[Doc], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    elmo, pooling = model.layers
+    names = settings_of(pooling).names(ready(elmo).n_layers)
+    if not docs:
+        return [], lambda d_outputs: []
+    layers: FlatLayers
+    if is_train:
+        layers = begin_update(elmo, docs, names)
+    else:
+        layers = flatten(embed_docs(ready(elmo), docs, holder_of(elmo).get_spans, names).docs, names)
+    outputs, backprop = pooling(layers, is_train)
+
+    def finish(d_outputs: List[Floats2d]) -> List[Doc]:
+        backprop(d_outputs)
+        return []
+
+    return outputs, finish
+
+
+def replace_listener(elmo: ElmoModelT, listener: ListenerT, embedder: Any) -> Tok2VecT:
+    """For `nlp.replace_listeners`: what stands in a listener's place, over a copy of the embedder's model."""
+    if holder_of(elmo).elmo is None:
+        # The embedder has not been used yet: the copy must not wait for a source that may be gone by then.
+        elmo = _copy_of(embedder)
+    return _elmo_tok2vec(elmo, pooling_of(listener))
+
+
+def _copy_of(embedder: Any) -> ElmoModelT:
+    ready(embedder.model)
+    model: ElmoModelT = embedder.model.copy()
+    return model
+
+
+class ReplaceListenerConfig:
+    """For `nlp.replace_listeners`: (config of the embedder's model, config of a `tok2vec` layer) -> config of what
+    `replace_listener` has made. Knows the embedder's settings, which spaCy does not hand over."""
+
+    def __init__(self, settings: TrainingSettings):
+        self.settings = settings
+
+    def __call__(self, elmo: Dict[str, Any], tok2vec: Dict[str, Any]) -> Dict[str, Any]:
+        """RAISES: ValueError if there is no listener in the layer, or there are several, so that it cannot be told
+        which one is asked for."""
+        found = list(_listeners(tok2vec))
+        if not found or any(block != found[0] for block in found):
+            raise ValueError(Errors.EL120.format(listener=LISTENER, count=len(found)))
+        settings = self.settings
+        return {
+            "@architectures": TOK2VEC,
+            # The weights are saved with the component.
+            "source": None,
+            "frozen": settings.frozen,
+            "trainable": settings.trainable,
+            "learn_rate_factor": settings.learn_rate_factor,
+            "dropout": settings.dropout,
+            "elmo": copy.deepcopy(elmo),
+            "listener": copy.deepcopy(found[0]),
+        }
+
+
+def _listeners(block: Any) -> Iterator[Dict[str, Any]]:
+    """Every listener's block, at any depth."""
+    if isinstance(block, dict):
+        if block.get("@architectures") == LISTENER:
+            yield block
+        else:
+            for value in block.values():
+                yield from _listeners(value)
+
+
+def replaceable(model: ElmoModelT) -> ElmoModelT:
+    """Let `nlp.replace_listeners` copy the model."""
+    model.attrs["replace_listener"] = replace_listener
+    model.attrs["replace_listener_cfg"] = ReplaceListenerConfig(holder_of(model).training_settings)
+    return model

@@ -1,0 +1,71 @@
+"""How a biLM is trained, or that it is not."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, List, Optional
+
+from torch import nn
+
+from ..errors import Errors
+from ..layer_cache import CacheSettings
+from ..weights.source import Source
+
+
+@dataclass(kw_only=True)
+class TrainingSettings:
+    """What a component's config says about its biLM.
+
+    source: where weights are read that are not there yet; None: nowhere.
+    frozen: the biLM learns nothing.
+    trainable: regular expressions; a parameter learns if one of them is found in its name.
+    learn_rate_factor: the biLM's learning rate is the optimizer's times this.
+    dropout: share of the inputs of each LSTM layer that is zeroed in training.
+    cache: where layers are kept on disk while the biLM is frozen; None: nowhere.
+    RAISES: ValueError for a value that is not allowed.
+    """
+
+    source: Optional[Source] = None
+    frozen: bool = True
+    trainable: List[str] = field(default_factory=lambda: [".*"])
+    learn_rate_factor: float = 1.0
+    dropout: float = 0.0
+    cache: Optional[CacheSettings] = None
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    def update(self, **settings: Any) -> None:
+        """Change settings in place: whoever holds them sees it. RAISES: ValueError as the class."""
+        for name, value in settings.items():
+            setattr(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        if isinstance(self.trainable, str):
+            self.trainable = [self.trainable]
+        for pattern in self.trainable:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(Errors.EL099.format(pattern=pattern, reason=f"it is none: {error}")) from error
+        if not 0 <= self.dropout < 1:
+            raise ValueError(Errors.EL098.format(name="dropout", got=self.dropout, low=0, high="below 1"))
+        if not self.learn_rate_factor >= 0:
+            raise ValueError(
+                Errors.EL098.format(name="learn_rate_factor", got=self.learn_rate_factor, low=0, high="any")
+            )
+        if self.cache is not None and not self.frozen:
+            raise ValueError(Errors.EL052)
+
+    def choose(self, bilm: nn.Module) -> None:
+        """Let the chosen parameters learn, and no others.
+
+        RAISES: ValueError if a pattern is found in no name, or there is none.
+        """
+        names = [name for name, _ in bilm.named_parameters()]
+        for pattern in self.trainable or [""]:
+            if not pattern or not any(re.search(pattern, name) for name in names):
+                reason = f"it is found in no name of a parameter: {', '.join(names[:3])}, ..., {names[-1]}"
+                raise ValueError(Errors.EL099.format(pattern=pattern, reason=reason))
+        for name, parameter in bilm.named_parameters():
+            parameter.requires_grad_(any(re.search(pattern, name) for pattern in self.trainable))

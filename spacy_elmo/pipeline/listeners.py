@@ -1,0 +1,74 @@
+"""Which components listen to an embedder: what spaCy's Language asks of a component that is listened to."""
+
+from typing import Any, Dict, List
+
+from spacy.language import Language
+from thinc.api import Model
+
+from ..models.listener import ListenerT, is_listener, pooling_of, upstream_of
+from ..models.pooling import settings_of
+
+
+class ListenedTo:
+    """Mixed into a component. listener_map: component name -> its listeners; spaCy empties it now and then."""
+
+    name: str
+    listener_map: Dict[str, List[ListenerT]]
+
+    @property
+    def listeners(self) -> List[ListenerT]:
+        """Those that take their layers from this component: the last embedder before them."""
+        return [
+            listener
+            for listeners in self.listener_map.values()
+            for listener in listeners
+            if upstream_of(listener).owner is self
+        ]
+
+    @property
+    def listening_components(self) -> List[str]:
+        return list(self.listener_map)
+
+    def add_listener(self, listener: ListenerT, component_name: str) -> None:
+        """Let a listener of this component take its layers from here."""
+        found = self.listener_map.setdefault(component_name, [])
+        if not any(listener is other for other in found):
+            found.append(listener)
+        upstream_of(listener).owner = self
+
+    def remove_listener(self, listener: ListenerT, component_name: str) -> bool:
+        """RETURNS: whether it was there."""
+        found = self.listener_map.get(component_name, [])
+        kept = [other for other in found if other is not listener]
+        if len(kept) == len(found):
+            return False
+        if kept:
+            self.listener_map[component_name] = kept
+        else:
+            del self.listener_map[component_name]
+        if upstream_of(listener).owner is self:
+            upstream_of(listener).owner = None
+        return True
+
+    def find_listeners(self, component: Any) -> None:
+        """Add the listeners in a component's model that name this embedder, or "*"."""
+        model = getattr(component, "model", None)
+        if not isinstance(model, Model):
+            return
+        for node in model.walk():
+            if is_listener(node) and upstream_of(node).name in ("*", self.name):
+                self.add_listener(node, component.name)
+
+    def link(self, nlp: Language) -> None:
+        """Find the listeners in all enabled components behind this one."""
+        pipes: List[Any] = [pipe for _, pipe in nlp.pipeline]
+        for pipe in pipes[pipes.index(self) + 1 :] if self in pipes else []:
+            self.find_listeners(pipe)
+
+    def layers_listened_to(self, n_layers: int) -> List[str]:
+        """What the listeners read, of a model with n_layers LSTM layers.
+
+        RAISES: ValueError if one reads a layer that the model does not have.
+        """
+        wanted = [settings_of(pooling_of(listener)).names(n_layers) for listener in self.listeners]
+        return [name for names in wanted for name in names]
