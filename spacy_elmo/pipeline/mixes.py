@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 from spacy.language import Language
 from thinc.api import Model
 
+from ..models.pooling import OWN_MIX
 from .embedder import ElmoEmbedder
 
-# The node of a listener's mix; see `models`.
-NODE = "elmo_mix"
 SHARED = "shared (elmo)"
 
 
@@ -47,7 +46,7 @@ def _mixes(component: Any) -> Iterator[Tuple[NDArray[Any], float]]:
         yield mix.weights.detach().cpu().numpy(), float(mix.gamma.detach())
     elif isinstance(model, Model):
         for node in model.walk():
-            if node.name == NODE and node.has_param("weights"):
+            if node.name == OWN_MIX and node.has_param("weights"):
                 weights, gamma = (node.ops.to_numpy(node.get_param(param)) for param in ("weights", "gamma"))
                 yield weights, float(gamma[0])
 
