@@ -42,7 +42,8 @@ class Session:
     @property
     def dtype(self) -> "np.dtype[Any]":
         """Of the numbers that are stored."""
-        return self._store.dtype
+        dtype: np.dtype[Any] = self._store.dtype
+        return dtype
 
     def find(self, digests: Collection[bytes]) -> Dict[bytes, NDArray[Any]]:
         """Rows of the sentences that are stored, (n_tokens, width) each."""

@@ -1,0 +1,34 @@
+"""What tests of caches have in common."""
+
+from pathlib import Path
+from typing import Any, List
+
+import numpy as np
+
+from spacy_elmo.bilm.layers import LayerOutputs
+from spacy_elmo.layer_cache import CacheSettings
+
+LAYERS = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
+# The sentences of each call that a biLM got: the fixture `computed`.
+Calls = List[List[List[str]]]
+
+
+def assert_equal(got: List[LayerOutputs], expected: List[LayerOutputs]) -> None:
+    assert len(got) == len(expected)
+    for one, other in zip(got, expected):
+        assert one.names == LAYERS
+        for layer, array in one.items():
+            np.testing.assert_array_equal(array, getattr(other, layer))
+
+
+def worst(got: List[LayerOutputs], expected: List[LayerOutputs]) -> float:
+    return max(float(np.abs(a.stack() - b.stack()).max(initial=0)) for a, b in zip(got, expected))
+
+
+def other(settings: CacheSettings, **changes: Any) -> CacheSettings:
+    return CacheSettings(**{**vars(settings), **changes})
+
+
+def data_file(settings: CacheSettings) -> Path:
+    (path,) = Path(settings.folder).glob("*.layers")
+    return path
