@@ -42,7 +42,8 @@ class TrainableEngine:
         parts = list(
             windows(sentences, size=lambda sentence: len(sentence) + N_MARKS, budget=self.max_batch_tokens)
         )
-        results = [self._run(part, n_layers, again=len(parts) > 1) for part in parts]
+        # Without a sentence there are layers all the same, of no rows.
+        results = [self._run(part, n_layers, again=len(parts) > 1) for part in parts or [[]]]
         layers = [torch.cat(tensors) for tensors in zip(*results)]
 
         def backprop(gradients: Sequence[Optional[Tensor]]) -> None:

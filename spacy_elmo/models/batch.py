@@ -1,6 +1,7 @@
 """A training batch that the embedder has run once, for all its listeners."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from dataclasses import replace
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from spacy.tokens import Doc
 
@@ -20,11 +21,11 @@ class SharedBatch:
         self._layers = layers
         self._observe = observe
         self._gradients: Dict[str, Any] = {}
-        self.closed = False
+        self._closed = False
 
     @property
     def learns(self) -> bool:
-        """Whether gradients are of use."""
+        """Whether gradients are of use: something below learns, and has not done so yet."""
         return self._layers.backprop is not None
 
     @property
@@ -36,29 +37,29 @@ class SharedBatch:
 
         What readers send back is added up here until `backprop`.
         """
-        index: List[Optional[int]] = [self._index.get(id(doc)) for doc in docs]
-        if self.closed or None in index:
+        found = [self._index[id(doc)] for doc in docs if id(doc) in self._index]
+        if self._closed or len(found) < len(docs):
             return None
-        found = [i for i in index if i is not None]
         own = FlatLayers(
             self._layers.arrays, self._layers.lengths, self._layers.n_layers, self._add if self.learns else None
         )
         return own.of_docs(found)
 
     def backprop(self) -> None:
-        """Let what is below learn from the gradients so far, and forget them."""
-        gradients, self._gradients = self._gradients, {}
-        if gradients and self._layers.backprop is not None:
-            self._layers.backprop(gradients)
+        """Let what is below learn from the gradients so far. What comes later is of no use any more."""
+        below, gradients = self._layers.backprop, self._gradients
+        self._layers, self._gradients = replace(self._layers, backprop=None), {}
+        if gradients and below is not None:
+            below(gradients)
 
     def close(self) -> None:
         """Free the memory: nobody finds this batch any more."""
-        self.closed = True
+        self._closed = True
         self._docs, self._index, self._gradients = [], {}, {}
         self._layers = FlatLayers({}, [], self._layers.n_layers)
 
     def _add(self, gradients: Dict[str, Any]) -> None:
-        if self.closed:
+        if not self.learns:
             return
         for name, gradient in gradients.items():
             self._observe(float((gradient * gradient).sum()))

@@ -94,7 +94,7 @@ def init(model: ListenerT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
     upstream.starts = True
     node = pooling_of(model)
     if upstream.owner is not None:
-        fit_to(node, upstream.owner.elmo, where=f"'{upstream.owner.name}'")
+        fit_to(node, upstream.owner.ready(), where=f"'{upstream.owner.name}'")
         model.set_dim("nO", node.get_dim("nO"))
     if not model.has_dim("nO"):
         raise ValueError(Errors.EL103.format(upstream=upstream.name))

@@ -83,16 +83,16 @@ def begin_update(model: ElmoModelT, docs: Sequence[Doc], names: Sequence[str]) -
     """
     holder, elmo = holder_of(model), ready(model)
     placement = place(docs, holder.get_spans)
-    lower = _below(names, elmo.n_layers)
+    lower = lower_layers(names, elmo.n_layers)
     if holder.training_settings.frozen:
         arrays, backprop = _frozen_layers(holder, elmo, placement, lower), None
     else:
         arrays, backprop = _trained_layers(holder.trainable(elmo), placement, lower)
     layers = FlatLayers(arrays, placement.lengths, elmo.n_layers, backprop)
-    return _with_mix(elmo, layers, lower) if MIXED in names else layers
+    return with_mix(elmo, layers, lower) if MIXED in names else layers
 
 
-def _below(names: Sequence[str], n_layers: int) -> List[str]:
+def lower_layers(names: Sequence[str], n_layers: int) -> List[str]:
     """The layers that are computed for these: the mix is of all."""
     wanted = layer_names(n_layers)[:-1] if MIXED in names else names
     return [name for name in layer_names(n_layers) if name in wanted]
@@ -132,7 +132,7 @@ def _trained_layers(
     return arrays, backprop
 
 
-def _with_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers:
+def with_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers:
     """Add the embedder's own mix, which learns from whoever reads it."""
     weights, gamma = elmo.mix.weights, elmo.mix.gamma
     below = layers.backprop

@@ -171,15 +171,20 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
 
     @property
     def elmo(self) -> Elmo:
-        """The model, whose weights are read now if they have not been.
+        """The model, with all that it has learnt; see `ready`."""
+        self._learning.settle()
+        return self.ready()
+
+    def ready(self) -> Elmo:
+        """The model as it is, whose weights are read now if they have not been.
 
         RAISES: FileNotFoundError, ValueError or ImportError as `spacy_elmo.load`.
         """
-        self._learning.settle()
         return ready(self.model)
 
     def __call__(self, doc: Doc) -> Doc:
         """Embed one Doc."""
+        self._learning.settle()
         self._prepare()
         return cast(Doc, super().__call__(doc))
 
@@ -189,6 +194,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         batch_size (int): Docs to run together at most. Fewer if they are long: memory is bounded by
             `max_batch_tokens`, not by the number of Docs.
         """
+        self._learning.settle()
         error_handler = self.get_error_handler()
         for docs in self._batches(stream, batch_size):
             self._prepare()
@@ -262,9 +268,6 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         examples = list(examples)
         validate_examples(examples, "ElmoEmbedder.update")
         self._prepare()
-        if self._pipeline.nlp is not None:
-            # spaCy does not when it enables a component, nor always where one was sourced.
-            self.link(self._pipeline.nlp)
         self._learning.settle()
         listeners = self.listeners
         docs = [example.predicted for example in examples]
@@ -273,7 +276,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             def observe(squares: float) -> None:
                 losses[self.name] += squares
 
-            layers = begin_update(self.model, docs, self.layers_listened_to(self.elmo.n_layers))
+            layers = begin_update(self.model, docs, self.layers_listened_to(self.ready().n_layers))
             batch = SharedBatch(docs, layers, observe=observe)
             self._learning.begin(batch)
             for listener in listeners:
@@ -293,6 +296,12 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
     def add_label(self, label: str) -> int:
         """The embedder has no labels."""
         return 0
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Save as bytes, weights included, where they were read."""
+        self._learning.settle()
+        data: bytes = super().to_bytes(exclude=exclude)
+        return data
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well; without
@@ -328,6 +337,8 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
 
     def _prepare(self) -> None:
         install_extensions()
+        if self._pipeline.nlp is not None:
+            self.link(self._pipeline.nlp)
         if self.set_tensor:
             other = self._pipeline.other_writer()
             if other is not None:
@@ -350,7 +361,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         return resolve_layers([*chosen, *self.layers_listened_to(n_layers)], n_layers=n_layers)
 
     def _layers_to_compute(self) -> List[str]:
-        n_layers = self.elmo.n_layers
+        n_layers = self.ready().n_layers
         # Also where it is not computed: a name that the model does not have must not pass.
         pooling = resolve_layers([self.pooling_layer], n_layers=n_layers)
         wanted = [*self._layers_to_keep(n_layers), *(pooling if self.set_tensor else [])]

@@ -1,6 +1,6 @@
 """When an embedder learns: gradients come after its own turn, from components behind it."""
 
-from typing import Any, List, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from spacy.tokens import Doc
 from thinc.api import Optimizer
@@ -8,7 +8,7 @@ from thinc.api import Optimizer
 from ..bilm.layers import MIXED
 from ..models.batch import SharedBatch
 from ..models.output import ElmoOutput
-from ..models.wrapper import ElmoModelT, holder_of, shim_of
+from ..models.wrapper import ElmoModelT, holder_of, lower_layers, shim_of, with_mix
 
 
 class Learning:
@@ -30,38 +30,37 @@ class Learning:
 
     def begin(self, batch: SharedBatch) -> None:
         """Take a batch, after `settle`."""
+        if self._batch is not None:
+            self._batch.close()
         self._batch = batch
 
     def settle(self) -> None:
-        """Learn from what has come in, and take the step that is owed."""
+        """Learn from what has come in, and take the step that is owed. Not while listeners have their turn: what
+        comes in after it is lost."""
         if self._batch is not None and self._batch.has_gradient:
             self._batch.backprop()
-        if self._owed is not None:
+        if self._owed is not None and shim_of(self._model).has_gradient:
             sgd, self._owed = self._owed, None
-            self._step(sgd)
+            self._model.finish_update(sgd)
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Take a step, now or when the gradients are there."""
         batch = self._batch
-        waits = batch is not None and batch.learns and not batch.has_gradient and not batch.closed
+        waits = batch is not None and batch.learns and not batch.has_gradient
         if waits and not shim_of(self._model).has_gradient:
             self._owed = sgd
         else:
             self.settle()
-            self._step(sgd)
+            self._owed = None
+            self._model.finish_update(sgd)
 
     def known(self, docs: Sequence[Doc], names: Sequence[str]) -> Optional[ElmoOutput]:
         """Layers of Docs that are in training just now, where a frozen biLM need not run again for them."""
-        if self._batch is None or MIXED in names or not holder_of(self._model).training_settings.frozen:
+        holder = holder_of(self._model)
+        layers = None if self._batch is None else self._batch.find(docs)
+        if layers is None or holder.elmo is None or not holder.training_settings.frozen:
             return None
-        layers = self._batch.find(docs)
-        if layers is None or not all(name in layers.arrays for name in names):
+        lower = lower_layers(names, layers.n_layers)
+        if not all(name in layers.arrays for name in lower):
             return None
-        found: List[Any] = layers.docs(names)
-        return ElmoOutput(found)
-
-    def _step(self, sgd: Optimizer) -> None:
-        self._model.finish_update(sgd)
-        if self._batch is not None:
-            self._batch.close()
-            self._batch = None
+        return ElmoOutput((with_mix(holder.elmo, layers, lower) if MIXED in names else layers).docs(names))

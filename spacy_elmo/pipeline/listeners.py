@@ -1,6 +1,6 @@
 """Which components listen to an embedder: what spaCy's Language asks of a component that is listened to."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from spacy.language import Language
 from thinc.api import Model
@@ -10,10 +10,19 @@ from ..models.pooling import settings_of
 
 
 class ListenedTo:
-    """Mixed into a component. listener_map: component name -> its listeners; spaCy empties it now and then."""
+    """Mixed into a component."""
 
     name: str
-    listener_map: Dict[str, List[ListenerT]]
+
+    @property
+    def listener_map(self) -> Dict[str, List[ListenerT]]:
+        """Component name -> its listeners. spaCy empties it when it links anew."""
+        return self._listener_map
+
+    @listener_map.setter
+    def listener_map(self, found: Dict[str, List[ListenerT]]) -> None:
+        self._listener_map = found
+        self._linked: Tuple[int, ...] = ()
 
     @property
     def listeners(self) -> List[ListenerT]:
@@ -60,10 +69,14 @@ class ListenedTo:
                 self.add_listener(node, component.name)
 
     def link(self, nlp: Language) -> None:
-        """Find the listeners in all enabled components behind this one."""
+        """Find the listeners in all enabled components behind this one. spaCy does not when it enables one, nor
+        always where one was sourced."""
         pipes: List[Any] = [pipe for _, pipe in nlp.pipeline]
-        for pipe in pipes[pipes.index(self) + 1 :] if self in pipes else []:
-            self.find_listeners(pipe)
+        linked = tuple(map(id, pipes))
+        if linked != self._linked and self in pipes:
+            for pipe in pipes[pipes.index(self) + 1 :]:
+                self.find_listeners(pipe)
+            self._linked = linked
 
     def layers_listened_to(self, n_layers: int) -> List[str]:
         """What the listeners read, of a model with n_layers LSTM layers.

@@ -1,0 +1,271 @@
+"""[15, 18, 23] Listeners: what they read, from whom, and what they say when there is nothing to read."""
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any, List
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.ty import ListenedToComponent
+
+from spacy_elmo.errors import Warnings
+from spacy_elmo.models.listener import pooling_of, upstream_of
+from spacy_elmo.models.pooling import settings_of
+from tests.data import TINY
+from tests.mix.golden import read_golden
+from tests.pipeline.training import (
+    LISTENER,
+    TEXTS,
+    examples,
+    initialize,
+    listener_of,
+    pipeline,
+    tags,
+    train,
+    train_like_spacy,
+)
+
+TEXT = "I like green eggs"
+
+
+def test_two_mixes_as_allennlp_has_them() -> None:
+    """`num_output_representations=2`: outputs, and gradients of the mixes, within 1e-5."""
+    golden = read_golden()
+    nlp = pipeline("tagger", "ner", source=TINY, listener={**LISTENER, "l2": 0.0})
+    embedder = nlp.get_pipe("elmo_embedder")
+    docs = [Doc(nlp.vocab, words=words) for words in golden.sentences]
+    listeners = [listener_of(nlp, name) for name in ("tagger", "ner")]
+    for listener in listeners:
+        listener.initialize()
+    gold = [spacy.training.Example(doc, Doc(nlp.vocab, words=[t.text for t in doc])) for doc in docs]
+    embedder.update(gold)
+    for k, listener in enumerate(listeners):
+        mix = pooling_of(listener)
+        mix.set_param("weights", golden.weights[k].astype("f"))
+        mix.set_param("gamma", golden.gamma[k : k + 1].astype("f"))
+        outputs, backprop = listener.begin_update(docs)
+        np.testing.assert_allclose(np.concatenate(outputs), golden.out[k], atol=1e-5)
+        backprop([array.astype("f") for array in golden.per_sentence(golden.upstream[k])])
+        np.testing.assert_allclose(mix.get_grad("weights"), golden.d_weights[k], atol=1e-5)
+        np.testing.assert_allclose(mix.get_grad("gamma"), golden.d_gamma[k : k + 1], atol=1e-5)
+
+
+def test_fine_tuning_gives_the_gradients_of_allennlp() -> None:
+    golden = read_golden("float64")
+    nlp = pipeline("tagger", "ner", frozen=False, listener={**LISTENER, "l2": 0.0})
+    embedder = nlp.get_pipe("elmo_embedder")
+    docs = [Doc(nlp.vocab, words=words) for words in golden.sentences]
+    embedder.update([spacy.training.Example(doc, Doc(nlp.vocab, words=[t.text for t in doc])) for doc in docs])
+    for k, name in enumerate(("tagger", "ner")):
+        listener = listener_of(nlp, name)
+        listener.initialize()
+        pooling_of(listener).set_param("weights", golden.weights[k].astype("f"))
+        pooling_of(listener).set_param("gamma", golden.gamma[k : k + 1].astype("f"))
+        _, backprop = listener.begin_update(docs)
+        backprop([array.astype("f") for array in golden.per_sentence(golden.upstream[k])])
+    embedder._learning.settle()
+    found = {name: p.grad for name, p, _ in embedder.model.shims[0].holder.learning() if p.grad is not None}
+    assert found.keys() == {f"bilm.{name}" for name in golden.d_bilm}
+    for name, expected in golden.d_bilm.items():
+        np.testing.assert_allclose(found[f"bilm.{name}"], expected, atol=2e-4, rtol=1e-4, err_msg=name)
+
+
+def test_the_protocol_of_spacy() -> None:
+    nlp = pipeline("tagger")
+    embedder = nlp.get_pipe("elmo_embedder")
+    assert isinstance(embedder, ListenedToComponent)
+    assert embedder.listening_components == ["tagger"]
+    listener = listener_of(nlp, "tagger")
+    assert embedder.listeners == [listener]
+    assert embedder.remove_listener(listener, "tagger")
+    assert not embedder.remove_listener(listener, "tagger")
+    assert embedder.listening_components == []
+    embedder.find_listeners(nlp.get_pipe("tagger"))
+    embedder.find_listeners(nlp.get_pipe("tagger"))
+    assert embedder.listeners == [listener]
+
+
+@pytest.mark.parametrize(
+    ("pooling_layer", "width"),
+    [(None, 16), ("word_emb", 8), ("lstm_outputs1", 16), ("lstm_outputs2", 16), ("elmo", 16)],
+)
+def test_each_way_to_read(pooling_layer: Any, width: int) -> None:
+    nlp = pipeline("tagger", listener={**LISTENER, "pooling_layer": pooling_layer}, pooling_layer="word_emb")
+    sgd = initialize(nlp)
+    train(nlp, sgd, steps=2)
+    listener = listener_of(nlp, "tagger")
+    assert listener.get_dim("nO") == width
+    doc = nlp(TEXT)
+    # What the pooling layer alone would not have computed is there for the listener.
+    assert set(settings_of(pooling_of(listener)).names(2)) <= set(doc._.elmo.names)
+    assert listener.predict([doc])[0].shape == (4, width)
+
+
+def test_prediction_reads_the_doc(tmp_path: Path) -> None:
+    nlp = pipeline("tagger", layers=[])
+    train(nlp, initialize(nlp), steps=30)
+    doc = nlp(TEXT)
+    mix = pooling_of(listener_of(nlp, "tagger"))
+    stack = doc._.elmo.stack()
+    shares = np.exp(mix.get_param("weights")) / np.exp(mix.get_param("weights")).sum()
+    expected = float(mix.get_param("gamma")[0]) * np.tensordot(shares, stack, 1)
+    np.testing.assert_allclose(listener_of(nlp, "tagger").predict([doc])[0], expected, atol=1e-5)
+    # Also from a Doc that was stored.
+    other = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    np.testing.assert_allclose(listener_of(nlp, "tagger").predict([other])[0], expected, atol=1e-5)
+
+
+def test_the_bilm_runs_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    nlp = pipeline("tagger", "ner", "parser")
+    sgd = initialize(nlp)
+    embedder = nlp.get_pipe("elmo_embedder")
+    calls: List[int] = []
+    run = type(embedder.elmo.engine).run
+
+    def counted(self: Any, sentences: Any, **kwargs: Any) -> Any:
+        calls.append(len(sentences))
+        return run(self, sentences, **kwargs)
+
+    monkeypatch.setattr(type(embedder.elmo.engine), "run", counted)
+    nlp.update(examples(nlp), sgd=sgd)
+    assert len(calls) == 1
+    # Nor again where it annotates as well, which a frozen biLM would do with the same layers.
+    nlp.update(examples(nlp), sgd=sgd, annotates=["elmo_embedder"])
+    assert len(calls) == 2
+
+
+def test_without_layers_there_is_no_training() -> None:
+    nlp = pipeline("tagger")
+    sgd = initialize(nlp)
+    message = r"EL100.*upstream = '\*'.*annotating_components.*relink"
+    with pytest.raises(ValueError, match=message):
+        nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
+    nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"], annotates=["elmo_embedder"])
+    nlp.update(examples(nlp), sgd=sgd)
+    # An earlier batch does not pass for this one.
+    with pytest.raises(ValueError, match=message):
+        nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
+
+
+def test_without_layers_prediction_warns_once() -> None:
+    nlp = pipeline("tagger")
+    train(nlp, initialize(nlp), steps=2)
+    with nlp.select_pipes(disable=["elmo_embedder"]):
+        with pytest.warns(UserWarning, match=r"WL003.*disabled"):
+            nlp(TEXT)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            nlp(TEXT)
+            nlp("")
+    assert nlp(TEXT)._.elmo is not None
+
+
+def test_initialisation_does_not_warn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp = pipeline("tagger", "ner", "textcat")
+        initialize(nlp)
+    assert Warnings.WL003
+
+
+@pytest.mark.parametrize("upstream", ["elmo_embedder", "*"])
+def test_rename(upstream: str) -> None:
+    nlp = pipeline("tagger", listener={**LISTENER, "upstream": upstream})
+    sgd = initialize(nlp)
+    nlp.rename_pipe("elmo_embedder", "layers")
+    if upstream == "*":
+        train(nlp, sgd, steps=2)
+        nlp(TEXT)
+    else:
+        with pytest.raises(ValueError, match=r"EL100.*upstream = 'elmo_embedder'.*after a rename"):
+            train(nlp, sgd, steps=2)
+
+
+def test_a_wrong_upstream_is_named() -> None:
+    nlp = pipeline("tagger", listener={**LISTENER, "upstream": "tok2vec"})
+    with pytest.raises(ValueError, match=r"EL103.*'tok2vec'.*`upstream`.*`width`"):
+        initialize(nlp)
+
+
+def test_a_wrong_width_is_named() -> None:
+    nlp = pipeline("tagger", listener={**LISTENER, "width": 96})
+    with pytest.raises(ValueError, match=r"EL101.*width 96.*'elmo_embedder' is 16 wide"):
+        initialize(nlp)
+
+
+def test_the_nearest_of_two_embedders() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", name="far", config={"source": str(TINY), "set_tensor": False})
+    nlp.add_pipe("elmo_embedder", name="near", config={"source": str(TINY), "set_tensor": False})
+    nlp.add_pipe("tagger", config={"model": {"tok2vec": LISTENER}})
+    nlp.add_pipe("ner", config={"model": {"tok2vec": {**LISTENER, "upstream": "far"}}})
+    assert nlp.get_pipe("far").listeners == [listener_of(nlp, "ner")]
+    assert nlp.get_pipe("near").listeners == [listener_of(nlp, "tagger")]
+    train(nlp, initialize(nlp), steps=2)
+
+
+def test_disabled_and_enabled_again(tmp_path: Path) -> None:
+    nlp = pipeline("tagger", pooling_layer="word_emb")
+    sgd = initialize(nlp)
+    train_like_spacy(nlp, sgd, steps=20)
+    expected = tags(nlp)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path, disable=["tagger"])
+    loaded(TEXT)
+    loaded.enable_pipe("tagger")
+    assert tags(loaded) == expected
+    train(loaded, loaded.resume_training(), steps=2)
+
+
+def test_layers_that_were_not_kept(tmp_path: Path) -> None:
+    nlp = pipeline("tagger")
+    train(nlp, initialize(nlp), steps=2)
+    other = spacy.blank("en")
+    other.add_pipe("elmo_embedder", config={"source": str(TINY), "layers": ["word_emb"]})
+    with pytest.raises(ValueError, match=r"EL102.*lstm_outputs1, lstm_outputs2.*It has word_emb"):
+        nlp.get_pipe("tagger")(other(TEXT))
+
+
+def test_docs_cut_out_of_others() -> None:
+    """As the entity linker makes them: without layers, but with their part of doc.tensor."""
+    nlp = pipeline("tagger")
+    train(nlp, initialize(nlp), steps=2)
+    doc = nlp("I like it . You eat ham")
+    part = doc[4:7].as_doc()
+    assert part._.elmo is None
+    found = listener_of(nlp, "tagger").predict([part])[0]
+    np.testing.assert_allclose(found, listener_of(nlp, "tagger").predict([nlp("You eat ham")])[0], atol=1e-5)
+
+
+def test_state_does_not_travel() -> None:
+    nlp = pipeline("tagger")
+    sgd = initialize(nlp)
+    nlp.update(examples(nlp), sgd=False)
+    listener = listener_of(nlp, "tagger")
+    assert upstream_of(listener).batch is not None
+    for copied in (pickle.loads(pickle.dumps(listener)), listener.copy()):
+        assert upstream_of(copied).batch is None
+        assert upstream_of(copied).name == "*"
+    assert len(pickle.dumps(listener)) < 20_000
+    nlp.get_pipe("elmo_embedder").finish_update(sgd)
+
+
+def test_a_saved_component_follows_the_config(tmp_path: Path) -> None:
+    nlp = pipeline("tagger", listener={**LISTENER, "dropout": 0.5})
+    train(nlp, initialize(nlp), steps=2)
+    nlp.to_disk(tmp_path)
+    config = tmp_path / "config.cfg"
+    config.write_text(config.read_text().replace("dropout = 0.5", "dropout = 0.25"))
+    assert settings_of(pooling_of(listener_of(spacy.load(tmp_path), "tagger"))).dropout == 0.25
+
+
+def test_empty_docs_everywhere() -> None:
+    nlp = pipeline("tagger", "ner", "parser", "textcat")
+    sgd = initialize(nlp)
+    nothing = [spacy.training.Example.from_dict(nlp.make_doc(""), {})]
+    nlp.update(nothing, sgd=sgd)
+    nlp.update(examples(nlp), sgd=sgd)
+    assert [len(doc) for doc in nlp.pipe(["", TEXTS[0][0], ""])] == [0, 4, 0]

@@ -1,0 +1,81 @@
+"""A toy training set, and pipelines that learn it."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+import spacy
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import fix_random_seed
+
+from spacy_elmo.models.listener import ListenerT, is_listener
+from tests.data import TINY
+
+LISTENER = {"@architectures": "spacy-elmo.ElmoListener.v1"}
+TEXTS: List[Tuple[str, Dict[str, Any]]] = [
+    (
+        "I like green eggs",
+        {"tags": ["N", "V", "J", "N"], "entities": [(7, 17, "FOOD")], "cats": {"A": 1.0, "B": 0.0}},
+    ),
+    ("Eat blue ham", {"tags": ["V", "J", "N"], "entities": [(4, 12, "FOOD")], "cats": {"A": 0.0, "B": 1.0}}),
+    ("", {}),
+    ("They \n like it", {"tags": ["N", "_SP", "V", "N"], "entities": [], "cats": {"A": 1.0, "B": 0.0}}),
+]
+
+
+def pipeline(
+    *pipes: str, listener: Any = LISTENER, source: Path = TINY, model: Any = None, **config: Any
+) -> Language:
+    """The embedder, and components that listen to it; not initialised yet."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", config={"source": str(source), **({"model": model} if model else {}), **config})
+    for pipe in pipes:
+        nlp.add_pipe(pipe, config={"model": {"tok2vec": listener}})
+    return nlp
+
+
+def examples(nlp: Language, *, empty: bool = True) -> List[Example]:
+    return [Example.from_dict(nlp.make_doc(text), gold) for text, gold in TEXTS if text or empty]
+
+
+def initialize(nlp: Language) -> Any:
+    """RETURNS: the optimizer."""
+    fix_random_seed(0)
+    return nlp.initialize(lambda: examples(nlp, empty=False))
+
+
+def train(nlp: Language, sgd: Any, *, steps: int, **kwargs: Any) -> Dict[str, float]:
+    """Steps as `nlp.update(sgd=...)` takes them. RETURNS: the last losses."""
+    losses: Dict[str, float] = {}
+    for _ in range(steps):
+        losses = nlp.update(examples(nlp), sgd=sgd, losses={}, **kwargs)
+    return losses
+
+
+def train_like_spacy(nlp: Language, sgd: Any, *, steps: int, exclude: Any = (), annotates: Any = ()) -> None:
+    """Steps as `spacy train` takes them, each from one part."""
+    for _ in range(steps):
+        nlp.update(examples(nlp), sgd=False, exclude=exclude, annotates=annotates)
+        for name, pipe in nlp.pipeline:
+            if name not in exclude and hasattr(pipe, "finish_update"):
+                pipe.finish_update(sgd)
+
+
+def listener_of(nlp: Language, pipe: str) -> ListenerT:
+    return next(node for node in nlp.get_pipe(pipe).model.walk() if is_listener(node))
+
+
+def arrays(nlp: Language) -> Dict[str, np.ndarray]:
+    """A copy of the embedder's weights."""
+    return {name: np.array(array) for name, array in nlp.get_pipe("elmo_embedder").elmo.named_arrays().items()}
+
+
+def changed(before: Dict[str, np.ndarray], after: Dict[str, np.ndarray]) -> List[str]:
+    assert before.keys() == after.keys()
+    return [name for name in before if not np.array_equal(before[name], after[name])]
+
+
+def tags(nlp: Language) -> List[List[str]]:
+    return [[token.tag_ for token in nlp(text)] for text, _ in TEXTS]
