@@ -1,11 +1,15 @@
 """A training batch that the embedder has run once, for all its listeners."""
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, Optional, Sequence
+from itertools import count
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from spacy.tokens import Doc
 
 from .output import FlatLayers
+
+
+_numbers = count()
 
 
 class SharedBatch:
@@ -15,9 +19,11 @@ class SharedBatch:
     """
 
     def __init__(self, docs: Sequence[Doc], layers: FlatLayers, *, observe: Callable[[float], None]):
-        # Kept, so that no other Doc gets the same identity.
+        # Left on the Docs, so that copies are known too: the entity linker trains on such.
+        self._key = f"spacy_elmo.batch.{next(_numbers)}"
         self._docs = list(docs)
-        self._index = {id(doc): i for i, doc in enumerate(self._docs)}
+        for i, doc in enumerate(self._docs):
+            doc.user_data[self._key] = i
         self._layers = layers
         self._observe = observe
         self._gradients: Dict[str, Any] = {}
@@ -33,12 +39,13 @@ class SharedBatch:
         return bool(self._gradients)
 
     def find(self, docs: Sequence[Doc]) -> Optional[FlatLayers]:
-        """Layers of some of the batch's Docs, in any order; None if one is not of the batch, or it is closed.
+        """Layers of some of the batch's Docs, or of copies, in any order; None if one is not of the batch, or it is
+        closed.
 
         What readers send back is added up here until `backprop`.
         """
-        found = [self._index[id(doc)] for doc in docs if id(doc) in self._index]
-        if self._closed or len(found) < len(docs):
+        found: List[int] = [doc.user_data[self._key] for doc in docs if self._key in doc.user_data]
+        if self._closed or [len(doc) for doc in docs] != [self._layers.lengths[i] for i in found]:
             return None
         own = FlatLayers(
             self._layers.arrays, self._layers.lengths, self._layers.n_layers, self._add if self.learns else None
@@ -55,7 +62,9 @@ class SharedBatch:
     def close(self) -> None:
         """Free the memory: nobody finds this batch any more."""
         self._closed = True
-        self._docs, self._index, self._gradients = [], {}, {}
+        for doc in self._docs:
+            doc.user_data.pop(self._key, None)
+        self._docs, self._gradients = [], {}
         self._layers = FlatLayers({}, [], self._layers.n_layers)
 
     def _add(self, gradients: Dict[str, Any]) -> None:
