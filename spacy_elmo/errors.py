@@ -347,18 +347,18 @@ class Errors(metaclass=_WithCodes):
     # Configs of spaCy
     EL110 = "{where} is on ELMo already: see [components.{name}]. Change it there, or give a config without ELMo."
     EL111 = (
-        "Nothing in {where} can be put on ELMo: none of its components ({pipeline}) has a tok2vec layer that could "
-        "listen to it. Sourced components, and a senter with a layer of its own, are left as they are. Give a "
-        "pipeline with a component that learns from vectors, such as tagger, parser, ner or textcat."
+        "Nothing in {where} can be put on ELMo: none of its components ({pipeline}) has a tok2vec layer that "
+        "could listen to it. Sourced components, and a senter with a layer of its own, are left as they are. Give "
+        "a pipeline with a component that learns from vectors, such as tagger, parser, ner or textcat."
     )
     EL112 = "{where} has another component named '{name}'. Give the embedder another name: --upstream-name."
     EL113 = (
-        "Give a config and an output; or an output and --pipeline, such as --pipeline tagger,parser,ner, to start "
-        "without a config. Got {got}."
+        "Give a config and an output, and --code if it needs that; or an output with --pipeline, such as "
+        "--pipeline tagger,parser,ner, and --lang. Got {got}."
     )
     EL114 = (
-        "'{path}' is no training config that spaCy could read: {reason}. Give a file as `spacy init config` writes "
-        "it."
+        "'{path}' is no training config that spaCy could read: {reason}. Give a file as `spacy init config` "
+        "writes it."
     )
 
 

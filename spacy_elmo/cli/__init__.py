@@ -14,6 +14,7 @@ from .demo import demo_cli
 from .embed import embed_cli
 from .export import export_cli
 from .info import info_cli
+from .init_config import init_config_cli
 from .init_pretrain import init_pretrain_cli
 from .mix import mix_cli
 from .perplexity import perplexity_cli
@@ -36,6 +37,7 @@ app.command("demo")(demo_cli)
 app.command("embed")(embed_cli)
 app.command("export")(export_cli)
 app.command("info")(info_cli)
+app.command("init-config")(init_config_cli)
 app.command("init-pretrain")(init_pretrain_cli)
 app.command("mix")(mix_cli)
 app.command("perplexity")(perplexity_cli)

@@ -1,0 +1,182 @@
+"""A spaCy training config becomes one on ELMo: one component embeds, and the others listen to it."""
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
+
+from confection import Config
+
+from ..bilm.layers import check_layer_name
+from ..errors import Errors
+from ..pipeline.conflicts import TENSOR
+from ..weights.catalogue import BUNDLED
+from .config_layers import (
+    EMBEDDERS,
+    Path,
+    is_listener,
+    is_sourced,
+    kind_of,
+    tok2vec_layers,
+    with_default_models,
+    writes,
+)
+from .config_references import look_up, replace_references
+from .config_traces import settle_traces
+
+FACTORY = "elmo_embedder"
+LISTENER = "spacy-elmo.ElmoListener.v1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What the new config is to have.
+
+    source: of the embedder. name: of the embedder. pooling_layer: the one layer that listeners read; None for a
+        trained mix of all in each. frozen: the biLM is not trained.
+    RAISES: ValueError if there can be no such layer.
+    """
+
+    source: Union[str, List[str]] = BUNDLED
+    name: str = FACTORY
+    pooling_layer: Optional[str] = None
+    frozen: bool = True
+
+    def __post_init__(self) -> None:
+        if self.pooling_layer is not None:
+            check_layer_name(self.pooling_layer, what="pooling_layer")
+
+
+class Converted(NamedTuple):
+    """config: the new one, not interpolated. listening: components that listen to ELMo now, in order.
+    notes: what the user should know, a sentence or two each."""
+
+    config: Config
+    listening: List[str]
+    notes: List[str]
+
+
+def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
+    """Put a config on ELMo. Of the embedders that components listened to, none stays but sourced ones.
+
+    config: with spaCy's defaults, not interpolated; it stays as it is. where: what messages call it.
+    RAISES: ValueError if it is on ELMo already, if nothing in it can be put there, or if the embedder's name is
+        taken.
+    """
+    config = config.copy()
+    config["components"] = with_default_models(config["components"])
+    before = config.interpolate()
+    components, pipeline = before["components"], list(before["nlp"]["pipeline"])
+    _check_not_on_elmo(components, where)
+    removed = [name for name, component in components.items() if component.get("factory") in EMBEDDERS]
+    listening = [name for name in pipeline if name not in removed and _can_listen(components.get(name, {}))]
+    if not listening:
+        raise ValueError(Errors.EL111.format(where=where, pipeline=", ".join(pipeline) or "empty"))
+    if choice.name in components and choice.name not in removed:
+        raise ValueError(Errors.EL112.format(where=where, name=choice.name))
+
+    kept = [name for name in pipeline if name not in removed]
+    place = kept.index(listening[0])
+    order = [*kept[:place], choice.name, *kept[place:]]
+    replaced: Set[Path] = set()
+    parts: Dict[str, Any] = {choice.name: _embedder(choice, components, kept)}
+    for name in kept:
+        if name in config["components"]:
+            layers = tok2vec_layers(config["components"][name]) if name in listening else []
+            parts[name] = _with_listeners(config["components"][name], layers, choice)
+            replaced |= {("components", name, *path) for path in layers}
+    config["nlp"]["pipeline"] = order
+    config["components"] = {name: parts[name] for name in order if name in parts}
+
+    gone: Set[Path] = {("components", name) for name in components if name not in kept}
+    config, values = _without_references(config, before, gone, replaced)
+    notes = [
+        *_of_sourced(components, kept),
+        *_of_senter(components, kept),
+        *(f"{text} has gone; its value, {value!r}, stands in its place." for text, value in values.items()),
+        *settle_traces(config, before, removed=removed, listening=listening, name=choice.name),
+    ]
+    return Converted(config, listening, notes)
+
+
+def _check_not_on_elmo(components: Mapping[str, Any], where: str) -> None:
+    for name, component in components.items():
+        if kind_of(name, component) == FACTORY or "'spacy-elmo." in repr(component.get("model")):
+            raise ValueError(Errors.EL110.format(where=where, name=name))
+
+
+def _can_listen(component: Mapping[str, Any]) -> bool:
+    layers = [] if is_sourced(component) else tok2vec_layers(component)
+    return bool(layers) and not _is_small_senter(component)
+
+
+def _is_small_senter(component: Mapping[str, Any]) -> bool:
+    # Left to itself, it can stand before the embedder, which then embeds sentences and not whole Docs.
+    layers = tok2vec_layers(component)
+    own = [path for path in layers if not is_listener(look_up(component, path))]
+    return component.get("factory") == "senter" and bool(layers) and own == layers
+
+
+def _embedder(choice: Choice, components: Mapping[str, Any], kept: List[str]) -> Dict[str, Any]:
+    block: Dict[str, Any] = {"factory": FACTORY, "source": choice.source, "frozen": choice.frozen}
+    if choice.pooling_layer is not None:
+        # Nothing above that layer is computed.
+        block["pooling_layer"] = choice.pooling_layer
+    if any(writes(name, components.get(name, {}), TENSOR) for name in kept):
+        block["set_tensor"] = False
+    return block
+
+
+def _with_listeners(component: Mapping[str, Any], layers: List[Path], choice: Choice) -> Dict[str, Any]:
+    changed: Dict[str, Any] = Config(dict(component)).copy()
+    for *above, key in layers:
+        block = look_up(changed, tuple(above))
+        listener: Dict[str, Any] = {"@architectures": LISTENER}
+        if choice.pooling_layer is not None:
+            listener["pooling_layer"] = choice.pooling_layer
+        if is_listener(block[key]) and "grad_factor" in block[key]:
+            listener["grad_factor"] = block[key]["grad_factor"]
+        block[key] = listener
+    return dict(changed)
+
+
+def _without_references(
+    config: Config, before: Config, gone: Set[Path], replaced: Set[Path]
+) -> Tuple[Config, Dict[str, Any]]:
+    """The config without references to what has gone, or into what was replaced; and the values that stand for
+    them now, by the references' texts."""
+    values: Dict[str, Any] = {}
+
+    def value_of(path: Path, text: str) -> Any:
+        inside = any(path[: len(layer)] == layer and path != layer for layer in replaced)
+        if not inside and path[:2] not in gone:
+            return text
+        values[text] = look_up(before, path)
+        return values[text]
+
+    new = Config(replace_references(dict(config), value_of), is_interpolated=False)
+    return new, values
+
+
+def _of_sourced(components: Mapping[str, Any], kept: List[str]) -> List[str]:
+    notes = []
+    for name in kept:
+        component = components.get(name, {})
+        if not is_sourced(component):
+            continue
+        note = f"'{name}' comes from '{component['source']}' and stays as it is."
+        if kind_of(name, component) in EMBEDDERS:
+            note += " Take it out if no other component from there listens to it."
+        elif "replace_listeners" not in component:
+            note += (
+                " If it listens to an embedder there, source that one as well, or give it"
+                ' replace_listeners = ["model.tok2vec"].'
+            )
+        notes.append(note)
+    return notes
+
+
+def _of_senter(components: Mapping[str, Any], kept: List[str]) -> List[str]:
+    return [
+        f"'{name}' keeps the tok2vec layer of its own, so that it can find sentences before they are embedded."
+        for name in kept
+        if _is_small_senter(components.get(name, {}))
+    ]

@@ -1,0 +1,58 @@
+"""The configs that ELMo is compared by: each loads, and those of spaCy are spaCy's."""
+
+from typing import List
+
+import pytest
+from confection import Config
+from spacy.cli.debug_config import debug_config
+from spacy.cli.init_config import init_config as recipe
+from spacy.util import load_config, load_model_from_config
+
+from tests.data import ROOT
+
+CONFIGS = ROOT / "configs"
+N_STEPS = 4000
+TASKS = [("syntax", ["tagger", "morphologizer", "parser"]), ("ner", ["ner"]), ("textcat", ["textcat"])]
+ALL = [f"{task}_{kind}" for task, _ in TASKS for kind in ("elmo", "tok2vec")] + ["textcat_bow"]
+
+
+def expected(pipeline: List[str], *, optimize: str) -> Config:
+    config = recipe(lang="en", pipeline=pipeline, optimize=optimize)
+    config["training"]["max_steps"] = N_STEPS
+    return config
+
+
+@pytest.mark.parametrize(
+    ("name", "pipeline"),
+    [*((f"{task}_tok2vec", parts) for task, parts in TASKS[:2]), ("textcat_bow", ["textcat"])],
+)
+def test_spacys_recipes(name: str, pipeline: List[str]) -> None:
+    assert load_config(CONFIGS / f"{name}.cfg") == expected(pipeline, optimize="efficiency")
+
+
+def test_spacys_recipe_of_a_textcat_with_tok2vec() -> None:
+    config = expected(["textcat"], optimize="accuracy")
+    config["paths"]["vectors"] = None
+    config["components"]["tok2vec"]["model"]["embed"]["include_static_vectors"] = False
+    assert load_config(CONFIGS / "textcat_tok2vec.cfg") == config
+    assert config["components"]["textcat"]["model"]["linear_model"]["exclusive_classes"] is True
+
+
+@pytest.mark.parametrize(("task", "pipeline"), TASKS)
+def test_elmo_does_the_same_tasks(task: str, pipeline: List[str]) -> None:
+    config = load_config(CONFIGS / f"{task}_elmo.cfg")
+    nlp = load_model_from_config(config)
+    assert nlp.pipe_names == ["elmo_embedder", *pipeline]
+    nlp._link_components()
+    assert nlp.get_pipe("elmo_embedder").listening_components == pipeline
+    assert config["training"]["max_steps"] == N_STEPS
+    assert config["components"]["elmo_embedder"]["source"] == "en_sm"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_setting_resolves(name: str) -> None:
+    path = CONFIGS / f"{name}.cfg"
+    debug_config(path, overrides={"paths.train": "train.spacy", "paths.dev": "dev.spacy"})
+    config = load_config(path)
+    # Filled in: what spaCy would add is there.
+    assert load_model_from_config(config, auto_fill=True).config == config
