@@ -15,7 +15,7 @@ from .settings import CacheSettings
 from .store import Store
 from .writer import Writer, open_writer
 
-logger = logging.getLogger("spacy_elmo")
+logger = logging.getLogger("spacy.elmo")
 
 
 class Session:

@@ -16,7 +16,7 @@ from ..weights.atomic import atomic_write
 from .records import RECORD, Place, pack, place
 from .store import Store
 
-logger = logging.getLogger("spacy_elmo")
+logger = logging.getLogger("spacy.elmo")
 
 
 class Writer:

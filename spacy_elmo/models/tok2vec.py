@@ -1,13 +1,14 @@
 """ELMo inside one component, shared with nobody; and how a listener becomes that."""
 
 import copy
-from typing import Any, Callable, Dict, Iterator, List, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..errors import Errors
+from ..layer_cache import CacheSettings
 from .listener import ListenerT, pooling_of
 from .output import FlatLayers, flatten
 from .pooling import PoolingT, fit_to, settings_of
@@ -27,6 +28,7 @@ def build_elmo_tok2vec_v1(
     trainable: Union[str, List[str]] = ".*",
     learn_rate_factor: float = 1.0,
     dropout: float = 0.0,
+    cache: Optional[CacheSettings] = None,
 ) -> Tok2VecT:
     """A `tok2vec` layer with a biLM of its own, registered as spacy-elmo.ElmoTok2Vec.v1.
 
@@ -34,7 +36,7 @@ def build_elmo_tok2vec_v1(
         used.
     source (Union[str, List[str], None]): where the weights are read once, when the component is initialised or
         first used. A component that was saved never looks there. null: they come with the component.
-    frozen, trainable, learn_rate_factor, dropout: as in the config of the embedder.
+    frozen, trainable, learn_rate_factor, dropout, cache: as in the config of the embedder.
     RETURNS (Model[List[Doc], List[Floats2d]]): (len(doc), width) for each Doc.
     RAISES (ValueError): for a value that is not allowed.
     """
@@ -44,6 +46,7 @@ def build_elmo_tok2vec_v1(
         trainable=trainable,
         learn_rate_factor=learn_rate_factor,
         dropout=dropout,
+        cache=cache,
     )
     return _elmo_tok2vec(elmo, pooling_of(listener))
 

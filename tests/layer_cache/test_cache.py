@@ -192,7 +192,7 @@ def test_sentences_that_are_no_tokens(layer_cache: LayerCache) -> None:
 def test_report(
     layer_cache: LayerCache, sentences: List[List[str]], caplog: pytest.LogCaptureFixture, settings: CacheSettings
 ) -> None:
-    caplog.set_level(logging.INFO, "spacy_elmo")
+    caplog.set_level(logging.INFO, "spacy.elmo")
     folder = re.escape(settings.folder)
     assert layer_cache.report() == f"0 sentences, 0 tokens, 0 kB of 8 GB in {settings.folder}"
     layer_cache.embed([*sentences, [], sentences[0]])

@@ -194,7 +194,7 @@ def test_without_close(
     elmo: Elmo, settings: CacheSettings, sentences: List[List[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever forgets it has a report, and the lock is free."""
-    caplog.set_level(logging.INFO, "spacy_elmo")
+    caplog.set_level(logging.INFO, "spacy.elmo")
     layer_cache = LayerCache(settings, elmo=elmo)
     layer_cache.embed(sentences)
     report = layer_cache.report()

@@ -60,11 +60,11 @@ def test_gradients_are_those_of_finite_differences(layer_norm: bool, pooling_lay
     model, batch = make(layer_norm=layer_norm, pooling_layer=pooling_layer), layers(received)
     numbers = np.random.default_rng(1)
     d = numbers.normal(size=(5, 8)).astype("f")
-    outputs, _ = model(batch, is_train=True)
+    model(batch, is_train=True)
     if pooling_layer is None:
         model.set_param("weights", numbers.normal(size=3).astype("f"))
         model.set_param("gamma", np.array([1.7], dtype="f"))
-    outputs, backprop = model(batch, is_train=True)
+    _, backprop = model(batch, is_train=True)
     backprop(model.ops.unflatten(d, np.array(LENGTHS)))
 
     def loss() -> float:
@@ -141,7 +141,7 @@ def test_dropout() -> None:
     # What the config says is stronger than what components set.
     own = make(pooling_layer="lstm_outputs1", dropout=0.5)
     set_dropout_rate(own, 0.1)
-    outputs, backprop = own(batch, is_train=True)
+    outputs, _ = own(batch, is_train=True)
     assert (outputs[0] == 0).mean() == pytest.approx(0.5, abs=0.05)
 
 
