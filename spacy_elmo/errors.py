@@ -216,15 +216,15 @@ class Errors(metaclass=_WithCodes):
     EL069 = "'{path}' holds no losses yet. Draw it once the run has logged some."
     EL115 = (
         "'{path}' is no log of training. Give the folder of a pre-training run, or the file that `spacy train` "
-        "writes when [training.logger] has @loggers = \"spacy.ConsoleLogger.v3\" and an output_file."
+        'writes when [training.logger] has @loggers = "spacy.ConsoleLogger.v3" and an output_file.'
     )
     EL116 = (
         "'{path}' is the log of a pre-training run, which has a picture of its own. Draw it alone, or give logs "
         "of `spacy train` only."
     )
     EL117 = (
-        "'{got}' is no pipeline that can be loaded ({reason}). Give the folder of a saved pipeline, or the name of "
-        "an installed one."
+        "'{got}' is no pipeline that can be loaded ({reason}). Give the folder of a saved pipeline, or the name "
+        "of an installed one."
     )
     EL118 = (
         "The pipeline '{name}' holds no scalar mix: none of its components ({components}) is an elmo_embedder, or "
