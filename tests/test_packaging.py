@@ -18,6 +18,10 @@ ENTRY_POINTS = {
     ("spacy_architectures", "spacy-elmo.Elmo.v1"),
     ("spacy_misc", "spacy-elmo.sent_spans.v1"),
     ("spacy_misc", "spacy-elmo.doc_spans.v1"),
+    ("spacy_misc", "spacy-elmo.layer_cache.v1"),
+    ("spacy_architectures", "spacy-elmo.ElmoListener.v1"),
+    ("spacy_architectures", "spacy-elmo.ElmoTok2Vec.v1"),
+    ("spacy_callbacks", "spacy-elmo.relink.v1"),
 }
 
 
@@ -41,6 +45,10 @@ def test_every_entry_point_resolves() -> None:
         ("architectures", "spacy-elmo.Elmo.v1"),
         ("misc", "spacy-elmo.sent_spans.v1"),
         ("misc", "spacy-elmo.doc_spans.v1"),
+        ("misc", "spacy-elmo.layer_cache.v1"),
+        ("architectures", "spacy-elmo.ElmoListener.v1"),
+        ("architectures", "spacy-elmo.ElmoTok2Vec.v1"),
+        ("callbacks", "spacy-elmo.relink.v1"),
     ],
 )
 def test_spacy_finds_the_functions(registry: str, name: str) -> None:

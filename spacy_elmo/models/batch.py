@@ -8,7 +8,6 @@ from spacy.tokens import Doc
 
 from .output import FlatLayers
 
-
 _numbers = count()
 
 
@@ -39,8 +38,8 @@ class SharedBatch:
         return bool(self._gradients)
 
     def find(self, docs: Sequence[Doc]) -> Optional[FlatLayers]:
-        """Layers of some of the batch's Docs, or of copies, in any order; None if one is not of the batch, or it is
-        closed.
+        """Layers of some of the batch's Docs, or of copies, in any order; None if one is not of the batch, or the
+        batch is closed.
 
         What readers send back is added up here until `backprop`.
         """

@@ -116,7 +116,7 @@ def test_parameters_that_do_not_learn() -> None:
 
 
 def test_carried_states_cannot_be_trained() -> None:
-    with pytest.raises(ValueError, match="EL104.*'carry'"):
+    with pytest.raises(ValueError, match=r"EL104.*'carry'"):
         engine(initial_state="carry")
 
 

@@ -1,0 +1,104 @@
+"""`python -m benchmarks.recipes`: what the training configs in configs/ reach, on ELMo and on spaCy's tok2vec.
+
+The same text, steps and seeds, by `spacy train` and `spacy evaluate`: from raw text, which the pipeline splits
+into tokens itself, with the model of the best score on the dev part.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Dict, List, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from spacy import util
+from spacy.cli.evaluate import evaluate
+from spacy.cli.train import train
+
+from spacy_elmo.weights.atomic import atomic_write
+
+from .downstream import convert
+from .report import spread
+
+HERE = Path(__file__).parent
+CONFIGS = HERE.parent / "configs"
+VARIANTS = ("tok2vec", "elmo")
+# Of each task: its text, and the scores that are shown.
+TEXTS = {"syntax": "ewt", "ner": "wnut17"}
+SCORES = {
+    "syntax": ("tag_acc", "pos_acc", "morph_acc", "dep_uas", "dep_las"),
+    "ner": ("ents_f", "ents_p", "ents_r"),
+}
+console = Console(width=120)
+
+
+def main(
+    output: Annotated[Path, typer.Option(help="Results as JSON. What it has already is not done again.")],
+    folder: Annotated[Path, typer.Option(help="Converted text, and the layer cache.")] = HERE
+    / "build"
+    / "downstream",
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 4000,
+    seeds: Annotated[str, typer.Option(help="Seeds.")] = "0,1,2",
+    tasks: Annotated[str, typer.Option(help="Some of syntax,ner.")] = ",".join(TEXTS),
+    variants: Annotated[str, typer.Option(help="Some of tok2vec,elmo.")] = ",".join(VARIANTS),
+    keep: Annotated[Optional[Path], typer.Option(help="Keep the pipelines in this folder.")] = None,
+) -> None:
+    """Train and measure each task with each variant and seed. Several may run at a time, each into its output."""
+    convert(folder)
+    found: Dict[str, Any] = {"steps": steps, "scores": {}}
+    if output.exists():
+        found = json.loads(output.read_text("utf-8"))
+        if found["steps"] != steps:
+            raise ValueError(f"{output} is of other steps. Give another file.")
+    for task in tasks.split(","):
+        for variant in variants.split(","):
+            runs = found["scores"].setdefault(task, {}).setdefault(variant, {})
+            for seed in seeds.split(","):
+                if seed not in runs:
+                    runs[seed] = measure(task, variant, folder, steps=steps, seed=int(seed), keep=keep)
+                    console.print(f"{task}, {variant}, seed {seed}: {runs[seed]}")
+                    with atomic_write(output) as temporary:
+                        temporary.write_text(json.dumps(found, indent=2) + "\n")
+    show(found["scores"])
+
+
+def measure(
+    task: str, variant: str, folder: Path, *, steps: int, seed: int, keep: Optional[Path]
+) -> Dict[str, float]:
+    """Scores on the test text, in percent."""
+    data = {part: folder / f"{TEXTS[task]}-{part}.spacy" for part in ("train", "dev", "test")}
+    overrides: Dict[str, Any] = {
+        "paths.train": str(data["train"]),
+        "paths.dev": str(data["dev"]),
+        "system.seed": seed,
+        "training.max_steps": steps,
+        # All steps are taken.
+        "training.patience": 0,
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        config = util.load_config(CONFIGS / f"{task}_{variant}.cfg")
+        if "elmo_embedder" in config["components"]:
+            block = {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(folder / "layers"), "dtype": "float16"}
+            config["components"]["elmo_embedder"]["cache"] = block
+        path, made = Path(temporary) / "config.cfg", (keep or Path(temporary)) / f"{task}_{variant}_{seed}"
+        config.to_disk(path)
+        train(path, made, overrides=overrides)
+        scores = evaluate(str(made / "model-best"), data["test"], silent=True)
+    return {name: round(100 * float(scores[name]), 2) for name in SCORES[task]}
+
+
+def show(results: Dict[str, Dict[str, Dict[str, Dict[str, float]]]]) -> None:
+    for task, variants in results.items():
+        table = Table(title=f"{task}: test scores in percent (min / median / max of the seeds)")
+        for column in ("", "seeds", *SCORES[task]):
+            table.add_column(column)
+        for variant, runs in variants.items():
+            values: List[Dict[str, float]] = list(runs.values())
+            cells = [spread([run[name] for run in values]) if values else "" for name in SCORES[task]]
+            table.add_row(variant, ",".join(runs), *cells)
+        console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
