@@ -135,8 +135,8 @@ class Errors(metaclass=_WithCodes):
         "keep '{layer}'. Set `set_tensor = true`, or add '{layer}' to `layers`."
     )
     EL052 = (
-        "A layer cache is of use only while the biLM stays as it is: with `frozen = false` its layers change at every "
-        "step. Set `cache = null`, or `frozen = true`."
+        "A layer cache is of use only while the biLM stays as it is: with `frozen = false` its layers change at "
+        "every step. Set `cache = null`, or `frozen = true`."
     )
     EL053 = (
         "doc._.elmo holds {rows} rows, but the Doc has {tokens} tokens: it was retokenized after the "
@@ -194,8 +194,8 @@ class Errors(metaclass=_WithCodes):
         "batch. Set `frozen = true`, or initial_state 'zero' or 'warm'."
     )
     EL120 = (
-        "To replace a listener, the block `model.tok2vec` of its component must hold one {listener}, at any depth; "
-        "found {count} different ones. Give the path of that one, such as 'model.tok2vec'."
+        "To replace a listener, the block `model.tok2vec` of its component must hold one {listener}, at any "
+        "depth; found {count} different ones. Give the path of that one, such as 'model.tok2vec'."
     )
 
     # The command line
@@ -364,8 +364,8 @@ class Errors(metaclass=_WithCodes):
 
 class Warnings(metaclass=_WithCodes):
     WL003 = (
-        "An ElmoListener (upstream = '{upstream}') predicts from zeros, because no embedder has run these Docs: it "
-        "is disabled, comes after the component, or has another name than `upstream`. Its predictions are of no "
+        "An ElmoListener (upstream = '{upstream}') predicts from zeros, because no embedder has run these Docs: "
+        "it is disabled, comes after the component, or has another name than `upstream`. Its predictions are of no "
         "use. Enable the embedder, or make the component independent of it by nlp.replace_listeners()."
     )
     WL005 = (
