@@ -365,8 +365,8 @@ class Errors(metaclass=_WithCodes):
 class Warnings(metaclass=_WithCodes):
     WL003 = (
         "An ElmoListener (upstream = '{upstream}') predicts from zeros, because no embedder has run these Docs: "
-        "it is disabled, comes after the component, or has another name than `upstream`. Its predictions are of no "
-        "use. Enable the embedder, or make the component independent of it by nlp.replace_listeners()."
+        "it is disabled, comes after the component, or has another name than `upstream`. Its predictions are of "
+        "no use. Enable the embedder, or make the component independent of it by nlp.replace_listeners()."
     )
     WL005 = (
         "The warm state of '{source}' cannot be kept in '{path}' ({reason}), and will be made again next time. "
