@@ -1,5 +1,6 @@
 """What README shows, runs."""
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any, Dict
@@ -9,6 +10,7 @@ import spacy
 from thinc.api import Config
 
 from tests.data import ROOT
+from tests.pipeline.training import initialize, train
 
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -27,11 +29,25 @@ def test_examples(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_config_is_the_default_one(tiny: Path) -> None:
-    [text] = blocks("ini")
+    text, _ = blocks("ini")
     shown = Config().from_str("[components]\n" + text)["components"]["elmo_embedder"]
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"source": shown["source"]})
     assert nlp.config["components"]["elmo_embedder"] == shown
+
+
+def test_the_listener_learns() -> None:
+    _, text = blocks("ini")
+    shown = Config().from_str("[components]\n[components.tagger]\n[components.tagger.model]\n" + text)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder")
+    nlp.add_pipe("tagger", config=shown["components"]["tagger"])
+    train(nlp, initialize(nlp), steps=2)
+    block = nlp.config["components"]["tagger"]["model"]["tok2vec"]
+    assert block["@architectures"] == "spacy-elmo.ElmoListener.v1"
+    function = spacy.registry.architectures.get("spacy-elmo.ElmoListener.v1")
+    for name in inspect.signature(function).parameters:
+        assert f"\n| `{name}` |" in README, name
 
 
 def test_every_setting_is_explained() -> None:
