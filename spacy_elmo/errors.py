@@ -154,8 +154,8 @@ class Errors(metaclass=_WithCodes):
         "return one list of Spans for each."
     )
     EL057 = (
-        "This model has no weights yet. Run it through its component, which reads them on first use, or call "
-        "nlp.initialize() before."
+        "This model has no weights, and no source to read them from. Set `source`, or load the pipeline that was "
+        "saved with the weights."
     )
     EL058 = (
         "'{name}' would leave nothing on a Doc: `set_tensor` is false and `layers` is empty. Set "
@@ -167,7 +167,7 @@ class Errors(metaclass=_WithCodes):
     )
 
     # Training in a pipeline
-    EL098 = "'{name}' must be a number from {low} up, {high}; got {got!r}."
+    EL098 = "'{name}' must be a number from {low} {high}; got {got!r}."
     EL099 = "'{pattern}' in `trainable` is of no use as a regular expression: {reason}."
     EL100 = (
         "An ElmoListener (upstream = '{upstream}') has no layers to learn from: no embedder before its component "
@@ -192,6 +192,11 @@ class Errors(metaclass=_WithCodes):
     EL104 = (
         "`frozen = false` cannot be had with initial_state = 'carry': gradients would have to pass from batch to "
         "batch. Set `frozen = true`, or initial_state 'zero' or 'warm'."
+    )
+    EL121 = (
+        "'{name}' has no weights yet: by the config, nlp.initialize() reads them from {source}, and it has not "
+        "run for this component. spaCy leaves out what is in `frozen_components`: use `frozen = true` in its "
+        "place, or give that source as the component's own `source`."
     )
     EL120 = (
         "To replace a listener, the block `model.tok2vec` of its component must hold one {listener}, at any "

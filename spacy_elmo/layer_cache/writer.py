@@ -107,7 +107,10 @@ def open_writer(store: Store, *, about: Mapping[str, Any], limit: int) -> Option
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        logger.warning("Another process writes the layer cache %s: this one reads it and adds nothing.", path)
+        logger.warning(
+            "Another pipeline, here or in another process, writes the layer cache %s: this one only reads it.",
+            path,
+        )
         return None
     except (OSError, NotImplementedError) as error:
         warnings.warn(Warnings.WL010.format(path=path, reason=error), UserWarning, stacklevel=2)

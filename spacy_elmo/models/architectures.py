@@ -10,7 +10,7 @@ def build_elmo_v1(precision: str, initial_state: str, max_batch_tokens: int, get
     """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
 
     precision (str): "fp32"; "bf16" or "int8", faster and less exact; or "fp64" to check with. A biLM that is not
-        frozen is trained in float32, or in float64.
+        frozen has its gradients in float32, with "fp64" in float64; Thinc's optimizers step in float32.
     initial_state (str): "zero", "warm" or "carry".
     max_batch_tokens (int): tokens that run through the LSTMs together; memory grows with it.
     get_spans (Callable): Docs -> for each a list of Spans to embed as sentences.

@@ -42,6 +42,10 @@ class ElmoHolder(nn.Module):
         self._cache: Optional[LayerCache] = None
 
     @property
+    def has_weights(self) -> bool:
+        return self._elmo is not None
+
+    @property
     def elmo(self) -> Optional[Elmo]:
         """The model, with all that the biLM has learnt; None if there are no weights yet."""
         if self._elmo is not None and self._has_learnt and self._trainable is not None:
@@ -57,17 +61,18 @@ class ElmoHolder(nn.Module):
         return elmo
 
     def ready(self, device: torch.device) -> Elmo:
-        """The model, whose weights are read now if they have not been.
+        """The model, whose weights are read now if they have not been: what it is, not what its biLM has learnt
+        since, which `elmo` brings in.
 
         RAISES: ValueError if nobody said where from; FileNotFoundError, ValueError or ImportError as
             `spacy_elmo.load`.
         """
-        if self.elmo is None:
+        if self._elmo is None:
             source: Optional[Source] = self.training_settings.source
             if source is None:
                 raise ValueError(Errors.EL057)
             return self.fill(read_weights(source), device=device)
-        return self.elmo
+        return self._elmo
 
     def trainable(self, elmo: Elmo) -> TrainableEngine:
         """The biLM with gradients: from the first time on, it is what learns.

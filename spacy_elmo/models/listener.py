@@ -35,9 +35,6 @@ class Upstream:
     def __reduce__(self) -> Tuple[Any, Tuple[str]]:
         return Upstream, (self.name,)
 
-    def __deepcopy__(self, memo: Any) -> "Upstream":
-        return Upstream(self.name)
-
 
 def build_elmo_listener_v1(
     width: Optional[int] = None,
@@ -105,15 +102,15 @@ def forward(
     model: ListenerT, docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
     """RAISES: ValueError in training if the embedder has not run these Docs, or not as this listener needs it."""
+    if not is_train:
+        return _predict(model, docs), _no_gradient
     upstream = upstream_of(model)
-    layers = _of_batch(upstream, docs) if is_train else None
+    layers = _of_batch(upstream, docs) or _of_docs(model, docs)
     if layers is None:
-        layers = _of_docs(model, docs) or _of_batch(upstream, docs) or _of_parts(upstream, docs)
-    if layers is None:
-        if is_train and any(len(doc) for doc in docs):
+        if any(len(doc) for doc in docs):
             raise ValueError(Errors.EL100.format(upstream=upstream.name))
         return _nothing(model, docs), _no_gradient
-    upstream.starts = upstream.starts and not is_train
+    upstream.starts = False
     outputs, backprop = pooling_of(model)(layers, is_train)
 
     def finish(d_outputs: List[Floats2d]) -> List[Doc]:
@@ -121,6 +118,18 @@ def forward(
         return []
 
     return outputs, finish
+
+
+def _predict(model: ListenerT, docs: List[Doc]) -> List[Floats2d]:
+    upstream = upstream_of(model)
+    layers = _of_docs(model, docs) or _of_batch(upstream, docs) or _of_parts(upstream, docs)
+    if layers is not None:
+        outputs: List[Floats2d] = pooling_of(model).predict(layers)
+        return outputs
+    if len(docs) > 1:
+        # One without layers takes none from the others.
+        return [output for doc in docs for output in _predict(model, [doc])]
+    return _nothing(model, docs)
 
 
 def _of_batch(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
@@ -151,9 +160,9 @@ def _of_docs(model: ListenerT, docs: Sequence[Doc]) -> Optional[FlatLayers]:
 
 
 def _of_parts(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
-    """Docs that were cut out of others, as the entity linker does it, lose their layers, but keep their share of
-    doc.tensor, which tells that the embedder is at work: it runs these once more."""
-    if upstream.owner is None or not all(doc.tensor.ndim == 2 and len(doc.tensor) == len(doc) for doc in docs):
+    """Docs that were cut out of others, as the entity linker does it, lose their layers: an embedder that is at
+    work in the pipeline runs them once more."""
+    if upstream.owner is None or upstream.starts or not upstream.owner.is_enabled:
         return None
     outputs = upstream.owner.predict(docs).docs
     return flatten(outputs, outputs[0].names) if outputs else None

@@ -14,7 +14,7 @@ from .scalar_mix import mix
 
 PoolingT = Model[FlatLayers, List[Floats2d]]
 
-# Added to the variance of a token's numbers, so that rows of zeros stay zeros.
+# Added to the variance of a token's numbers.
 _TINY = 1e-12
 OWN_MIX = "elmo_mix"
 ONE_LAYER = "elmo_layer"
@@ -42,9 +42,9 @@ class PoolingSettings:
         if self.pooling_layer is not None:
             check_layer_name(self.pooling_layer, what="pooling_layer")
         if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ValueError(Errors.EL098.format(name="dropout", got=self.dropout, low=0, high="below 1"))
+            raise ValueError(Errors.EL098.format(name="dropout", got=self.dropout, low=0, high="to less than 1"))
         if self.l2 < 0:
-            raise ValueError(Errors.EL098.format(name="l2", got=self.l2, low=0, high="any"))
+            raise ValueError(Errors.EL098.format(name="l2", got=self.l2, low=0, high="up"))
 
     def names(self, n_layers: int) -> List[str]:
         """The layers to read of a model with n_layers LSTM layers, lowest first.
@@ -160,7 +160,9 @@ def _add_penalty(model: PoolingT, l2: float) -> None:
 def _normalise(xp: Any, layer: Any) -> Tuple[Any, Callable[[Any], Any]]:
     """(n_tokens, width) with mean 0 and variance 1 in every row, and its backward pass."""
     centred = layer - layer.mean(axis=1, keepdims=True)
-    scale = 1 / xp.sqrt((centred * centred).mean(axis=1, keepdims=True) + _TINY)
+    variance = (centred * centred).mean(axis=1, keepdims=True)
+    # Rows of zeros, which are no words, stay zeros and get no gradient.
+    scale = (variance > 0) / xp.sqrt(variance + _TINY)
     normed = centred * scale
 
     def backprop(d: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, cast
 import torch
 from thinc.api import Optimizer, PyTorchShim, torch2xp, xp2torch
 from thinc.backends import get_array_ops
+from thinc.shims import Shim
 
 from .holder import ElmoHolder
 
@@ -21,6 +22,13 @@ class ElmoShim(PyTorchShim):
     def holder(self) -> ElmoHolder:
         return cast(ElmoHolder, self._model)
 
+    def copy(self) -> "ElmoShim":
+        made: ElmoShim = super().copy()
+        # Optimizers know parameters by the shim's number: a copy learns for itself.
+        Shim.global_id += 1
+        made.id = Shim.global_id
+        return made
+
     @property
     def has_gradient(self) -> bool:
         return any(parameter.grad is not None for _, parameter, _ in self.holder.learning())
@@ -29,10 +37,13 @@ class ElmoShim(PyTorchShim):
         for name, parameter, factor in self.holder.learning():
             if parameter.grad is None:
                 continue
-            # Flat: the optimizer asks for a length, which a single number does not have.
             values, gradient = _flat(parameter.data), _flat(parameter.grad)
-            values, _ = optimizer((self.id, name), values, gradient, lr_scale=factor)
-            _put(parameter, values)
+            # `nlp.rehearse` puts a function here that knows no rates.
+            scale = {} if factor == 1 else {"lr_scale": factor}
+            found, _ = optimizer((self.id, name), values, gradient, **scale)
+            # Steps are taken in place as a rule; not so in float64, and not by `nlp.rehearse`, which steps later.
+            if found is not values or parameter.dtype != torch.float32:
+                _put(parameter, found)
             parameter.grad = None
             self.holder.has_learnt()
 
@@ -54,13 +65,14 @@ class ElmoShim(PyTorchShim):
 
 
 def _flat(tensor: torch.Tensor) -> Any:
-    """A float32 array of its own, (n,), as Thinc's optimizers need it."""
+    """A float32 array, (n,), over the tensor's memory where it can be, as Thinc's optimizers need it: they ask for
+    a length, which a single number does not have."""
     array: Any = torch2xp(tensor.detach())
-    return get_array_ops(array).asarray1f(array.reshape(-1)).copy()
+    return get_array_ops(array).asarray1f(array.reshape(-1))
 
 
 def _put(parameter: torch.nn.Parameter, values: Any) -> None:
-    # Not in place: averages must not be written over, and a graph may still hold the old tensor.
+    # Not in place: the tensor that was there may be wanted back.
     tensor = xp2torch(values.copy(), device=parameter.device)
     parameter.data = tensor.reshape(parameter.shape).to(parameter.dtype)
 

@@ -13,10 +13,11 @@ from .listener import ListenerT, pooling_of
 from .output import FlatLayers, flatten
 from .pooling import PoolingT, fit_to, settings_of
 from .training import TrainingSettings
-from .wrapper import ElmoModelT, begin_update, embed_docs, holder_of, ready
+from .wrapper import ElmoModelT, begin_update, embed_docs, holder_of, learnt, ready
 
 LISTENER = "spacy-elmo.ElmoListener.v1"
 TOK2VEC = "spacy-elmo.ElmoTok2Vec.v1"
+NODE = "elmo_tok2vec"
 Tok2VecT = Model[List[Doc], List[Floats2d]]
 
 
@@ -52,9 +53,7 @@ def build_elmo_tok2vec_v1(
 
 
 def _elmo_tok2vec(elmo: ElmoModelT, pooling: PoolingT) -> Tok2VecT:
-    return Model(
-        "elmo_tok2vec", forward, init=init, dims={"nO": pooling.maybe_get_dim("nO")}, layers=[elmo, pooling]
-    )
+    return Model(NODE, forward, init=init, dims={"nO": pooling.maybe_get_dim("nO")}, layers=[elmo, pooling])
 
 
 def init(model: Tok2VecT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
@@ -76,7 +75,7 @@ def forward(
     if is_train:
         layers = begin_update(elmo, docs, names)
     else:
-        layers = flatten(embed_docs(ready(elmo), docs, holder_of(elmo).get_spans, names).docs, names)
+        layers = flatten(embed_docs(learnt(elmo), docs, holder_of(elmo).get_spans, names).docs, names)
     outputs, backprop = pooling(layers, is_train)
 
     def finish(d_outputs: List[Floats2d]) -> List[Doc]:
@@ -88,16 +87,11 @@ def forward(
 
 def replace_listener(elmo: ElmoModelT, listener: ListenerT, embedder: Any) -> Tok2VecT:
     """For `nlp.replace_listeners`: what stands in a listener's place, over a copy of the embedder's model."""
-    if holder_of(elmo).elmo is None:
-        # The embedder has not been used yet: the copy must not wait for a source that may be gone by then.
-        elmo = _copy_of(embedder)
+    if embedder.unsettled:
+        # spaCy's copy is of weights that have not been read, or lack a step: sources may be gone when it is used.
+        assert embedder.elmo is not None
+        elmo = embedder.model.copy()
     return _elmo_tok2vec(elmo, pooling_of(listener))
-
-
-def _copy_of(embedder: Any) -> ElmoModelT:
-    ready(embedder.model)
-    model: ElmoModelT = embedder.model.copy()
-    return model
 
 
 class ReplaceListenerConfig:

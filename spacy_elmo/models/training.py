@@ -49,10 +49,10 @@ class TrainingSettings:
             except re.error as error:
                 raise ValueError(Errors.EL099.format(pattern=pattern, reason=f"it is none: {error}")) from error
         if not 0 <= self.dropout < 1:
-            raise ValueError(Errors.EL098.format(name="dropout", got=self.dropout, low=0, high="below 1"))
+            raise ValueError(Errors.EL098.format(name="dropout", got=self.dropout, low=0, high="to less than 1"))
         if not self.learn_rate_factor >= 0:
             raise ValueError(
-                Errors.EL098.format(name="learn_rate_factor", got=self.learn_rate_factor, low=0, high="any")
+                Errors.EL098.format(name="learn_rate_factor", got=self.learn_rate_factor, low=0, high="up")
             )
         if self.cache is not None and not self.frozen:
             raise ValueError(Errors.EL052)

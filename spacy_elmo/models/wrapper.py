@@ -41,8 +41,14 @@ def device_of(model: ElmoModelT) -> torch.device:
 
 
 def ready(model: ElmoModelT) -> Elmo:
-    """The model's Elmo, whose weights are read now if they have not been; see `ElmoHolder.ready`."""
+    """The model's Elmo, to ask what it is; see `ElmoHolder.ready`."""
     return holder_of(model).ready(device_of(model))
+
+
+def learnt(model: ElmoModelT) -> Elmo:
+    """The model's Elmo, to embed with, or to save; RAISES: as `ready`."""
+    ready(model)
+    return cast(Elmo, holder_of(model).elmo)
 
 
 def forward(
@@ -54,7 +60,7 @@ def forward(
     """
     names = holder_of(model).layers
     if not is_train:
-        return embed_docs(ready(model), docs, holder_of(model).get_spans, names), lambda d_output: []
+        return embed_docs(learnt(model), docs, holder_of(model).get_spans, names), lambda d_output: []
     layers = begin_update(model, docs, names)
 
     def backprop(d_output: ElmoOutput) -> List[Doc]:

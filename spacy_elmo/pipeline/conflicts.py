@@ -28,6 +28,23 @@ class PipelineRef:
         """The pipeline, if it is known and still there."""
         return None if self._nlp is None else self._nlp()
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the component is at work in the pipeline, as far as is known."""
+        nlp = self.nlp
+        component = None if self._component is None else self._component()
+        return nlp is not None and any(pipe is component for _, pipe in nlp.pipeline)
+
+    def initial_source(self) -> Any:
+        """What the pipeline's config has `nlp.initialize` read the component's weights from; None if nothing."""
+        nlp = self.nlp
+        component = None if self._component is None else self._component()
+        for name, pipe in [] if nlp is None else nlp.components:
+            if pipe is component and nlp is not None:
+                settings = nlp.config["initialize"]["components"].get(name, {})
+                return settings.get("source")
+        return None
+
     def other_writer(self) -> Optional[str]:
         """Name of another enabled component that assigns doc.tensor, if this one is enabled as well."""
         nlp = self.nlp

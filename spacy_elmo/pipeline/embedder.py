@@ -20,7 +20,7 @@ from ..layer_cache import CacheSettings
 from ..models.batch import SharedBatch
 from ..models.listener import upstream_of
 from ..models.output import ElmoOutput
-from ..models.wrapper import ElmoModelT, begin_update, device_of, holder_of, ready
+from ..models.wrapper import ElmoModelT, begin_update, device_of, holder_of, learnt, ready
 from ..weights.source import Source, read_weights
 from .annotations import annotate, extensions_are_free, install_extensions
 from .conflicts import TENSOR, PipelineRef
@@ -172,15 +172,31 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
     @property
     def elmo(self) -> Elmo:
         """The model, with all that it has learnt; see `ready`."""
+        self.ready()
         self._learning.settle()
-        return self.ready()
+        return learnt(self.model)
 
     def ready(self) -> Elmo:
-        """The model as it is, whose weights are read now if they have not been.
+        """The model, to ask what it is, whose weights are read now if they have not been.
 
-        RAISES: FileNotFoundError, ValueError or ImportError as `spacy_elmo.load`.
+        RAISES: FileNotFoundError, ValueError or ImportError as `spacy_elmo.load`; ValueError if the pipeline's
+            config has `nlp.initialize` read other weights, which was not called.
         """
+        if not holder_of(self.model).has_weights:
+            other = self._pipeline.initial_source()
+            if other is not None and other != self.source:
+                raise ValueError(Errors.EL121.format(name=self.name, source=other))
         return ready(self.model)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a copy of the model would lack weights, or what it should have learnt by now."""
+        return not holder_of(self.model).has_weights or self._learning.is_owed
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it is at work in its pipeline."""
+        return self._pipeline.is_enabled
 
     def __call__(self, doc: Doc) -> Doc:
         """Embed one Doc."""
@@ -243,8 +259,10 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         """Read the weights, unless they are there already.
 
         source: read these weights in place of those that the component has or would read. Set it under
-            [initialize.components.elmo_embedder] for a path that matters only before training.
+            [initialize.components.elmo_embedder] for a path that matters only before training. Without it,
+            weights that are there stay, with all that they have learnt.
         """
+        self._learning.forget()
         if nlp is not None:
             self.belongs_to(nlp)
         if source is not None:
@@ -297,11 +315,28 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         """The embedder has no labels."""
         return 0
 
+    def use_params(self, params: Any) -> Iterator[None]:
+        """For `nlp.use_params`, which steps through this: run with other values of the parameters, an optimizer's
+        averages for instance."""
+        self._learning.settle()
+        yield from super().use_params(params)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._learning.settle()
+        return super().__reduce_ex__(protocol)
+
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save as bytes, weights included, where they were read."""
         self._learning.settle()
+        self._learning.close()
         data: bytes = super().to_bytes(exclude=exclude)
         return data
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ElmoEmbedder":
+        """Load from bytes."""
+        self._learning.forget()
+        super().from_bytes(bytes_data, exclude=exclude)
+        return self
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well; without
@@ -315,6 +350,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "ElmoEmbedder":
         """Load from a folder. The weights are memory-mapped."""
+        self._learning.forget()
         readers: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
@@ -371,6 +407,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         from ..weights.folder import remove_folder, write_folder
 
         self._learning.settle()
+        self._learning.close()
         elmo = holder_of(self.model).elmo
         if elmo is None:
             # Weights of an earlier save must not pass for those of this pipeline.

@@ -28,6 +28,11 @@ class Learning:
     def __reduce__(self) -> Any:
         return Learning, (self._model,)
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether a step waits."""
+        return self._owed is not None
+
     def begin(self, batch: SharedBatch) -> None:
         """Take a batch, after `settle`."""
         if self._batch is not None:
@@ -47,12 +52,26 @@ class Learning:
         """Take a step, now or when the gradients are there."""
         batch = self._batch
         waits = batch is not None and batch.learns and not batch.has_gradient
-        if waits and not shim_of(self._model).has_gradient:
+        if waits:
             self._owed = sgd
         else:
-            self.settle()
+            # The step covers all that came in, whatever was owed.
             self._owed = None
+            self.settle()
             self._model.finish_update(sgd)
+
+    def forget(self) -> None:
+        """Drop what has come in, and what is owed: the weights are others now."""
+        self._owed = None
+        self.close()
+        for _, parameter, _ in holder_of(self._model).learning():
+            parameter.grad = None
+
+    def close(self) -> None:
+        """Free the last batch's memory. Between steps, when its listeners have had their turn."""
+        if self._batch is not None and not (self._batch.learns and self._owed is not None):
+            self._batch.close()
+            self._batch = None
 
     def known(self, docs: Sequence[Doc], names: Sequence[str]) -> Optional[ElmoOutput]:
         """Layers of Docs that are in training just now, where a frozen biLM need not run again for them."""

@@ -7,16 +7,22 @@ from thinc.api import Model
 
 from ..models.listener import ListenerT, is_listener, pooling_of, upstream_of
 from ..models.pooling import settings_of
+from .conflicts import PipelineRef
+
+
+def _all(listener_map: Dict[str, List[ListenerT]]) -> List[ListenerT]:
+    return [listener for listeners in listener_map.values() for listener in listeners]
 
 
 class ListenedTo:
-    """Mixed into a component."""
+    """Mixed into a component. _pipeline: the pipeline that it knows to be in."""
 
     name: str
+    _pipeline: PipelineRef
 
     @property
     def listener_map(self) -> Dict[str, List[ListenerT]]:
-        """Component name -> its listeners. spaCy empties it when it links anew."""
+        """Component name -> its listeners. spaCy empties it when it links anew, for whatever pipeline."""
         return self._listener_map
 
     @listener_map.setter
@@ -27,12 +33,8 @@ class ListenedTo:
     @property
     def listeners(self) -> List[ListenerT]:
         """Those that take their layers from this component: the last embedder before them."""
-        return [
-            listener
-            for listeners in self.listener_map.values()
-            for listener in listeners
-            if upstream_of(listener).owner is self
-        ]
+        nearer = [listener for other in self._embedders_behind() for listener in _all(other.listener_map)]
+        return [one for one in _all(self.listener_map) if not any(one is other for other in nearer)]
 
     @property
     def listening_components(self) -> List[str]:
@@ -73,10 +75,22 @@ class ListenedTo:
         always where one was sourced."""
         pipes: List[Any] = [pipe for _, pipe in nlp.pipeline]
         linked = tuple(map(id, pipes))
-        if linked != self._linked and self in pipes:
+        if linked != self._linked and self in pipes and not self._is_linked_elsewhere(nlp):
             for pipe in pipes[pipes.index(self) + 1 :]:
                 self.find_listeners(pipe)
             self._linked = linked
+
+    def _is_linked_elsewhere(self, nlp: Language) -> bool:
+        """Whether spaCy has linked it in another pipeline, which has sourced it since."""
+        models = [getattr(pipe, "model", None) for _, pipe in nlp.components]
+        known = {id(node) for model in models if isinstance(model, Model) for node in model.walk()}
+        return any(id(listener) not in known for listener in _all(self.listener_map))
+
+    def _embedders_behind(self) -> List["ListenedTo"]:
+        nlp = self._pipeline.nlp
+        pipes: List[Any] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
+        behind = pipes[pipes.index(self) + 1 :] if self in pipes else []
+        return [pipe for pipe in behind if isinstance(pipe, ListenedTo)]
 
     def layers_listened_to(self, n_layers: int) -> List[str]:
         """What the listeners read, of a model with n_layers LSTM layers.

@@ -7,7 +7,11 @@ from numpy.typing import NDArray
 from spacy.language import Language
 from thinc.api import Model
 
-from ..models.pooling import OWN_MIX
+from ..bilm.layers import MIXED
+from ..elmo import Elmo
+from ..models.pooling import OWN_MIX, settings_of
+from ..models.tok2vec import NODE as TOK2VEC
+from ..models.wrapper import learnt
 from .embedder import ElmoEmbedder
 
 SHARED = "shared (elmo)"
@@ -29,9 +33,12 @@ def mixes_of(nlp: Language) -> List[LearnedMix]:
     RAISES: as `spacy_elmo.load`, if an embedder has no weights yet and they cannot be read.
     """
     found: List[LearnedMix] = []
+    embedders = [name for name, component in nlp.components if isinstance(component, ElmoEmbedder)]
     for name, component in nlp.components:
         own = [_learned(weights, gamma) for weights, gamma in _mixes(component)]
-        label = SHARED if isinstance(component, ElmoEmbedder) else name
+        label = name
+        if name in embedders:
+            label = SHARED if len(embedders) == 1 else f"{name}, {SHARED}"
         found += [
             LearnedMix(label if len(own) == 1 else f"{label} {k}", *mix) for k, mix in enumerate(own, start=1)
         ]
@@ -42,13 +49,18 @@ def _mixes(component: Any) -> Iterator[Tuple[NDArray[Any], float]]:
     """Weights before the softmax, and gamma."""
     model = getattr(component, "model", None)
     if isinstance(component, ElmoEmbedder):
-        mix = component.elmo.mix
-        yield mix.weights.detach().cpu().numpy(), float(mix.gamma.detach())
+        yield _of_elmo(component.elmo)
     elif isinstance(model, Model):
         for node in model.walk():
             if node.name == OWN_MIX and node.has_param("weights"):
                 weights, gamma = (node.ops.to_numpy(node.get_param(param)) for param in ("weights", "gamma"))
                 yield weights, float(gamma[0])
+            elif node.name == TOK2VEC and settings_of(node.layers[1]).pooling_layer == MIXED:
+                yield _of_elmo(learnt(node.layers[0]))
+
+
+def _of_elmo(elmo: Elmo) -> Tuple[NDArray[Any], float]:
+    return elmo.mix.weights.detach().cpu().numpy(), float(elmo.mix.gamma.detach())
 
 
 def _learned(weights: NDArray[Any], gamma: float) -> Tuple[List[float], float]:

@@ -120,7 +120,7 @@ def test_the_shim_sees_the_parameters(tiny: Path, precision: str, expected: Set[
 
 
 def test_without_weights() -> None:
-    with pytest.raises(ValueError, match=r"EL057.*no weights yet"):
+    with pytest.raises(ValueError, match=r"EL057.*no weights, and no source"):
         build_elmo_v1("fp32", "zero", 4096, sent_spans).predict(docs_of(["a"]))
 
 
