@@ -20,7 +20,7 @@ class ElmoHolder(nn.Module):
 
     Its parameters are the mix's, and the biLM's where it is trained or runs as a module.
 
-    settings, get_spans, training: of the config, hence never saved. layers: names of the layers to compute, set by
+    settings, get_spans, training_settings: of the config, hence never saved. layers: names of the layers to compute, set by
     whoever uses the model.
     """
 

@@ -166,7 +166,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         install_extensions()
 
     def belongs_to(self, nlp: Language) -> None:
-        """Know the pipeline, to see who else writes doc.tensor."""
+        """Know the pipeline, to see who listens, and who else writes doc.tensor."""
         self._pipeline = PipelineRef(nlp, self)
 
     @property
@@ -236,12 +236,13 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
 
     def set_annotations(self, docs: Sequence[Doc], output: ElmoOutput) -> None:
         """Write the outputs of `predict` to the Docs."""
+        keep = self._layers_to_keep(output.docs[0].n_layers) if output.docs else []
         for doc, layers in zip(docs, output.docs):
             annotate(
                 doc,
                 layers,
                 pooling_layer=self.pooling_layer,
-                keep=self._layers_to_keep(layers.n_layers),
+                keep=keep,
                 set_tensor=self.set_tensor,
                 ops=self.model.ops,
                 layers_on_gpu=self.layers_on_gpu,
