@@ -1,6 +1,7 @@
 """Gradients into a biLM, with memory bounded by a budget of tokens."""
 
-from typing import Callable, List, Optional, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -42,27 +43,53 @@ class TrainableEngine:
         parts = list(
             windows(sentences, size=lambda sentence: len(sentence) + N_MARKS, budget=self.max_batch_tokens)
         )
+        if len(parts) > 1:
+            return self._in_parts(parts, n_layers)
         # Without a sentence there are layers all the same, of no rows.
-        results = [self._run(part, n_layers, again=len(parts) > 1) for part in parts or [[]]]
-        layers = [torch.cat(tensors) for tensors in zip(*results)]
+        layers = self._run(parts[0] if parts else [], n_layers)
+        return [layer.detach() for layer in layers], lambda gradients: _backprop(layers, gradients)
+
+    def _in_parts(self, parts: Sequence[Sequence[Sentence]], n_layers: int) -> Tuple[List[Tensor], Backprop]:
+        """Results first, without what a backward pass needs; that is computed part by part when gradients come."""
+        states, results = [], []
+        for part in parts:
+            states.append(self._random_state())
+            with torch.no_grad():
+                results.append(self._run(part, n_layers))
+        lengths = [len(result[0]) for result in results]
 
         def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
-            pairs = [(layer, d) for layer, d in zip(layers, gradients) if d is not None and layer.requires_grad]
-            if pairs:
-                torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])
+            shares = [[None] * len(parts) if d is None else d.split(lengths) for d in gradients]
+            for part, state, *own in zip(parts, states, *shares):
+                with self._random_numbers(state):
+                    _backprop(self._run(part, n_layers), own)
 
-        return [layer.detach() for layer in layers], backprop
+        return [torch.cat(tensors) for tensors in zip(*results)], backprop
 
-    def _run(self, sentences: Sequence[Sentence], n_layers: int, *, again: bool) -> Tuple[Tensor, ...]:
-        def run() -> Tuple[Tensor, ...]:
-            start = for_each(self.initial_state, len(sentences))
-            outputs: BatchOutputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
-            return (outputs.word_emb, *outputs.lstm)
+    def _run(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[Tensor, ...]:
+        start = for_each(self.initial_state, len(sentences))
+        outputs: BatchOutputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
+        return (outputs.word_emb, *outputs.lstm)
 
-        if not again:
-            return run()
-        # Only training needs it, and it is slow to import.
-        from torch.utils.checkpoint import checkpoint
+    @property
+    def _gpus(self) -> List[torch.device]:
+        device = self.bilm.char_encoder.embedding.weight.device
+        return [device] if device.type == "cuda" else []
 
-        results: Tuple[Tensor, ...] = checkpoint(run, use_reentrant=False)
-        return results
+    def _random_state(self) -> List[Tensor]:
+        return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self._gpus)]
+
+    @contextmanager
+    def _random_numbers(self, state: List[Tensor]) -> Iterator[None]:
+        """Draw the numbers again that followed this state: the same are dropped out."""
+        with torch.random.fork_rng(devices=self._gpus):
+            torch.set_rng_state(state[0])
+            for device, own in zip(self._gpus, state[1:]):
+                torch.cuda.set_rng_state(own, device)
+            yield
+
+
+def _backprop(layers: Sequence[Tensor], gradients: Sequence[Optional[Tensor]]) -> None:
+    pairs = [(layer, d) for layer, d in zip(layers, gradients) if d is not None and layer.requires_grad]
+    if pairs:
+        torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])

@@ -20,8 +20,8 @@ class ElmoHolder(nn.Module):
 
     Its parameters are the mix's, and the biLM's where it is trained or runs as a module.
 
-    settings, get_spans, training_settings: of the config, hence never saved. layers: names of the layers to compute, set by
-    whoever uses the model.
+    settings, get_spans, training_settings: of the config, hence never saved. layers: names of the layers to
+    compute, set by whoever uses the model.
     """
 
     def __init__(self, *, settings: Settings, get_spans: SpanGetter):

@@ -10,7 +10,7 @@ from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer
+from thinc.api import Optimizer
 
 from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name, computed_layers, resolve_layers
 from ..elmo import Elmo
@@ -23,76 +23,10 @@ from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, begin_update, device_of, holder_of, learnt, ready
 from ..weights.source import Source, read_weights
 from .annotations import annotate, extensions_are_free, install_extensions
-from .conflicts import TENSOR, PipelineRef
+from .conflicts import PipelineRef
 from .hooks import install_hooks
 from .learning import Learning
 from .listeners import ListenedTo
-
-DEFAULT_CONFIG = """
-[elmo_embedder]
-source = "en_sm"
-pooling_layer = "elmo"
-layers = "*"
-frozen = true
-trainable = ".*"
-learn_rate_factor = 1.0
-dropout = 0.0
-cache = null
-set_tensor = true
-vectors = false
-layers_on_gpu = false
-
-[elmo_embedder.model]
-@architectures = "spacy-elmo.Elmo.v1"
-precision = "fp32"
-initial_state = "zero"
-max_batch_tokens = 8192
-
-[elmo_embedder.model.get_spans]
-@misc = "spacy-elmo.sent_spans.v1"
-"""
-
-
-@Language.factory(
-    "elmo_embedder",
-    assigns=["doc._.elmo", "span._.elmo", "token._.elmo", TENSOR],
-    default_config=Config().from_str(DEFAULT_CONFIG)["elmo_embedder"],
-)
-def make_elmo_embedder(
-    nlp: Language,
-    name: str,
-    model: Model[List[Doc], ElmoOutput],
-    source: Union[str, List[str]],
-    pooling_layer: str,
-    layers: Union[str, List[str]],
-    frozen: bool,
-    trainable: Union[str, List[str]],
-    learn_rate_factor: float,
-    dropout: float,
-    cache: Optional[CacheSettings],
-    set_tensor: bool,
-    vectors: bool,
-    layers_on_gpu: bool,
-) -> "ElmoEmbedder":
-    """Make the component; see `ElmoEmbedder` for the settings."""
-    embedder = ElmoEmbedder(
-        nlp.vocab,
-        model,
-        name=name,
-        source=source,
-        pooling_layer=pooling_layer,
-        layers=layers,
-        frozen=frozen,
-        trainable=trainable,
-        learn_rate_factor=learn_rate_factor,
-        dropout=dropout,
-        cache=cache,
-        set_tensor=set_tensor,
-        vectors=vectors,
-        layers_on_gpu=layers_on_gpu,
-    )
-    embedder.belongs_to(nlp)
-    return embedder
 
 
 class ElmoEmbedder(ListenedTo, TrainablePipe):

@@ -1,0 +1,78 @@
+"""How a config becomes the component `elmo_embedder`."""
+
+from typing import List, Optional, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Config, Model
+
+from ..layer_cache import CacheSettings
+from ..models.output import ElmoOutput
+from .conflicts import TENSOR
+from .embedder import ElmoEmbedder
+
+DEFAULT_CONFIG = """
+[elmo_embedder]
+source = "en_sm"
+pooling_layer = "elmo"
+layers = "*"
+frozen = true
+trainable = ".*"
+learn_rate_factor = 1.0
+dropout = 0.0
+cache = null
+set_tensor = true
+vectors = false
+layers_on_gpu = false
+
+[elmo_embedder.model]
+@architectures = "spacy-elmo.Elmo.v1"
+precision = "fp32"
+initial_state = "zero"
+max_batch_tokens = 8192
+
+[elmo_embedder.model.get_spans]
+@misc = "spacy-elmo.sent_spans.v1"
+"""
+
+
+@Language.factory(
+    "elmo_embedder",
+    assigns=["doc._.elmo", "span._.elmo", "token._.elmo", TENSOR],
+    default_config=Config().from_str(DEFAULT_CONFIG)["elmo_embedder"],
+)
+def make_elmo_embedder(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], ElmoOutput],
+    source: Union[str, List[str]],
+    pooling_layer: str,
+    layers: Union[str, List[str]],
+    frozen: bool,
+    trainable: Union[str, List[str]],
+    learn_rate_factor: float,
+    dropout: float,
+    cache: Optional[CacheSettings],
+    set_tensor: bool,
+    vectors: bool,
+    layers_on_gpu: bool,
+) -> ElmoEmbedder:
+    """Make the component; see `ElmoEmbedder` for the settings."""
+    embedder = ElmoEmbedder(
+        nlp.vocab,
+        model,
+        name=name,
+        source=source,
+        pooling_layer=pooling_layer,
+        layers=layers,
+        frozen=frozen,
+        trainable=trainable,
+        learn_rate_factor=learn_rate_factor,
+        dropout=dropout,
+        cache=cache,
+        set_tensor=set_tensor,
+        vectors=vectors,
+        layers_on_gpu=layers_on_gpu,
+    )
+    embedder.belongs_to(nlp)
+    return embedder
