@@ -7,7 +7,8 @@ from confection import Config
 
 from ..bilm.layers import check_layer_name
 from ..errors import Errors
-from ..pipeline.conflicts import TENSOR
+from ..models.tok2vec import LISTENER
+from ..pipeline.membership import TENSOR
 from ..weights.catalogue import BUNDLED
 from .config_layers import (
     EMBEDDERS,
@@ -23,7 +24,6 @@ from .config_references import look_up, replace_references
 from .config_traces import settle_traces
 
 FACTORY = "elmo_embedder"
-LISTENER = "spacy-elmo.ElmoListener.v1"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from spacy.tokens import Doc
 
-from .output import FlatLayers
+from .output import FlatLayers, to_numpy
 
 _numbers = count()
 
@@ -70,6 +70,8 @@ class SharedBatch:
         if not self.learns:
             return
         for name, gradient in gradients.items():
+            # Layers are kept on the CPU, wherever the component computes.
+            gradient = to_numpy(gradient)
             self._observe(float((gradient * gradient).sum()))
             if name in self._gradients:
                 self._gradients[name] += gradient

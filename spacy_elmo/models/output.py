@@ -45,7 +45,7 @@ class FlatLayers:
             for name, gradient in gradients.items():
                 whole[name] = np.zeros_like(self.arrays[name])
                 # A Doc may have been asked for twice.
-                np.add.at(whole[name], rows, gradient)
+                np.add.at(whole[name], rows, to_numpy(gradient))
             below(whole)
 
         return FlatLayers(

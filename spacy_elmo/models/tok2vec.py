@@ -89,8 +89,7 @@ def replace_listener(elmo: ElmoModelT, listener: ListenerT, embedder: Any) -> To
     """For `nlp.replace_listeners`: what stands in a listener's place, over a copy of the embedder's model."""
     if embedder.unsettled:
         # spaCy's copy is of weights that have not been read, or lack a step: sources may be gone when it is used.
-        assert embedder.elmo is not None
-        elmo = embedder.model.copy()
+        elmo = embedder.settled().copy()
     return _elmo_tok2vec(elmo, pooling_of(listener))
 
 

@@ -23,10 +23,10 @@ from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, begin_update, device_of, holder_of, learnt, ready
 from ..weights.source import Source, read_weights
 from .annotations import annotate, extensions_are_free, install_extensions
-from .conflicts import PipelineRef
 from .hooks import install_hooks
 from .learning import Learning
 from .listeners import ListenedTo
+from .membership import PipelineRef
 
 
 class ElmoEmbedder(ListenedTo, TrainablePipe):
@@ -106,9 +106,13 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
     @property
     def elmo(self) -> Elmo:
         """The model, with all that it has learnt; see `ready`."""
+        return learnt(self.settled())
+
+    def settled(self) -> ElmoModelT:
+        """The Thinc model, once its weights were read and no step is owed; RAISES: as `ready`."""
         self.ready()
         self._learning.settle()
-        return learnt(self.model)
+        return self.model
 
     def ready(self) -> Elmo:
         """The model, to ask what it is, whose weights are read now if they have not been.

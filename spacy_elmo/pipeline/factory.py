@@ -8,8 +8,8 @@ from thinc.api import Config, Model
 
 from ..layer_cache import CacheSettings
 from ..models.output import ElmoOutput
-from .conflicts import TENSOR
 from .embedder import ElmoEmbedder
+from .membership import TENSOR
 
 DEFAULT_CONFIG = """
 [elmo_embedder]

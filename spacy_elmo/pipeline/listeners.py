@@ -7,7 +7,7 @@ from thinc.api import Model
 
 from ..models.listener import ListenerT, is_listener, pooling_of, upstream_of
 from ..models.pooling import settings_of
-from .conflicts import PipelineRef
+from .membership import PipelineRef
 
 
 def _all(listener_map: Dict[str, List[ListenerT]]) -> List[ListenerT]:

@@ -29,29 +29,30 @@ class PipelineRef:
         return None if self._nlp is None else self._nlp()
 
     @property
+    def _member(self) -> Any:
+        return None if self._component is None else self._component()
+
+    @property
     def is_enabled(self) -> bool:
         """Whether the component is at work in the pipeline, as far as is known."""
-        nlp = self.nlp
-        component = None if self._component is None else self._component()
+        nlp, component = self.nlp, self._member
         return nlp is not None and any(pipe is component for _, pipe in nlp.pipeline)
 
     def initial_source(self) -> Any:
         """What the pipeline's config has `nlp.initialize` read the component's weights from; None if nothing."""
-        nlp = self.nlp
-        component = None if self._component is None else self._component()
-        for name, pipe in [] if nlp is None else nlp.components:
-            if pipe is component and nlp is not None:
-                settings = nlp.config["initialize"]["components"].get(name, {})
-                return settings.get("source")
-        return None
+        nlp, component = self.nlp, self._member
+        if nlp is None:
+            return None
+        settings = nlp.config["initialize"]["components"]
+        names = [name for name, pipe in nlp.components if pipe is component]
+        return settings.get(names[0], {}).get("source") if names else None
 
     def other_writer(self) -> Optional[str]:
         """Name of another enabled component that assigns doc.tensor, if this one is enabled as well."""
-        nlp = self.nlp
-        component = None if self._component is None else self._component()
+        nlp, component = self.nlp, self._member
         if nlp is None or component is None:
             return self._answer
-        if not any(pipe is component for _, pipe in nlp.pipeline):
+        if not self.is_enabled:
             return None
         for name, pipe in nlp.pipeline:
             writes = TENSOR in nlp.get_pipe_meta(name).assigns and getattr(pipe, "set_tensor", True)

@@ -9,7 +9,7 @@ import spacy
 from spacy.language import Language
 from spacy.training import Example
 
-from spacy_elmo.pipeline.conflicts import PipelineRef
+from spacy_elmo.pipeline.membership import PipelineRef
 from tests.pipeline.conftest import Make
 
 TEXT = "She sells sea shells"
