@@ -202,6 +202,7 @@ class Errors(metaclass=_WithCodes):
         "To replace a listener, the block `model.tok2vec` of its component must hold one {listener}, at any "
         "depth; found {count} different ones. Give the path of that one, such as 'model.tok2vec'."
     )
+    EL124 = "'width' is shared by two directions and must be even; got {got}."
 
     # The command line
     EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."

@@ -1,0 +1,101 @@
+"""A bidirectional LSTM over the vectors of a task: what the paper's models put above ELMo's mix."""
+
+from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
+
+import torch
+from thinc.api import Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from ..bilm.packing import Packing
+from ..errors import Errors
+from .shim import TorchShim
+
+BiLSTMT = Model[List[Floats2d], List[Floats2d]]
+
+
+def build_bilstm_encoder_v1(
+    width: int, depth: int = 1, input_width: Optional[int] = None, dropout: Optional[float] = None
+) -> BiLSTMT:
+    """What the `encode` layer of a component's `tok2vec` can be, registered as spacy-elmo.BiLSTMEncoder.v1.
+
+    Unlike with spacy.TorchBiLSTMEncoder.v1, a Doc's vectors do not depend on the Docs beside it, whose lengths
+    are other ones; and `use_averages` of the training config averages its parameters.
+
+    width (int): columns of the output, half of them of each direction.
+    depth (int): LSTM layers; the output of one is the input of the next.
+    input_width (Optional[int]): columns of the input. null: as many as of the output.
+    dropout (Optional[float]): share of each layer's outputs that is zeroed in training. null: what the training
+        config says.
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): (n_tokens, input_width) -> (n_tokens, width), a Doc each.
+    RAISES (ValueError): for a value that is not allowed.
+    """
+    input_width = width if input_width is None else input_width
+    for name, got in (("width", width), ("depth", depth), ("input_width", input_width)):
+        if got < 1:
+            raise ValueError(Errors.EL098.format(name=name, got=got, low=1, high="up"))
+    if width % 2:
+        raise ValueError(Errors.EL124.format(got=width))
+    if dropout is not None and not 0 <= dropout < 1:
+        raise ValueError(Errors.EL098.format(name="dropout", got=dropout, low=0, high="to less than 1"))
+    module = BiLSTM(input_width=input_width, width=width, depth=depth, dropout=dropout)
+    return Model(
+        "bilstm",
+        forward,
+        shims=[TorchShim(module)],
+        dims={"nI": input_width, "nO": width},
+        # Thinc's own name for what components set from the training config.
+        attrs={"dropout_rate": 0.0},
+    )
+
+
+class BiLSTM(nn.Module):
+    """Layers of two LSTMs, one of which reads each sequence from its own end.
+
+    dropout: None for what the caller says.
+    """
+
+    def __init__(self, *, input_width: int, width: int, depth: int, dropout: Optional[float]):
+        super().__init__()
+        self.dropout = dropout
+        widths = [input_width] + [width] * (depth - 1)
+        self.layers = nn.ModuleList(nn.LSTM(each, width // 2, bidirectional=True) for each in widths)
+
+    def forward(self, flat: Tensor, lengths: Sequence[int], *, dropout: float) -> Tensor:
+        """flat: (n_tokens, input_width), sequence after sequence, of these lengths, all from 1 up.
+
+        RETURNS: (n_tokens, width).
+        """
+        packing = Packing(lengths, device=flat.device)
+        sizes = torch.tensor(packing.batch_sizes)
+        packed = packing.pack(flat, backward=False)
+        rate = dropout if self.dropout is None else self.dropout
+        for layer in self.layers:
+            packed = layer(PackedSequence(packed, sizes))[0].data
+            packed = nn.functional.dropout(packed, rate, training=self.training)
+        return packing.unpack(packed, backward=False)
+
+
+def forward(
+    model: BiLSTMT, inputs: List[Floats2d], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Floats2d]]]:
+    ops, shim = model.ops, cast(TorchShim, model.shims[0])
+    lengths = [len(each) for each in inputs]
+    if not any(lengths):
+        return _zeros(model, lengths, "nO"), lambda d_outputs: _zeros(model, lengths, "nI")
+    sizes: Any = ops.asarray1i(lengths)
+    flat: Tensor = xp2torch(ops.flatten(inputs), requires_grad=is_train, device=shim.device)
+    module = shim.module.train(is_train)
+    with torch.set_grad_enabled(is_train):
+        outputs = module(flat, [length for length in lengths if length], dropout=model.attrs["dropout_rate"])
+
+    def backprop(d_outputs: List[Floats2d]) -> List[Floats2d]:
+        outputs.backward(xp2torch(ops.flatten(d_outputs), device=shim.device))
+        return ops.unflatten(cast(Floats2d, torch2xp(cast(Tensor, flat.grad), ops=ops)), sizes)
+
+    return ops.unflatten(cast(Floats2d, torch2xp(outputs.detach(), ops=ops)), sizes), backprop
+
+
+def _zeros(model: BiLSTMT, lengths: Sequence[int], dim: str) -> List[Floats2d]:
+    return [model.ops.alloc2f(length, model.get_dim(dim)) for length in lengths]
