@@ -78,7 +78,8 @@ def measure(
     }
     with tempfile.TemporaryDirectory() as temporary:
         config = util.load_config(CONFIGS / f"{task}_{variant}.cfg")
-        if "elmo_embedder" in config["components"]:
+        # Where names are exchanged, few sentences come twice.
+        if "elmo_embedder" in config["components"] and config["corpora"]["train"]["augmenter"] is None:
             block = {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(folder / "layers"), "dtype": "float16"}
             config["components"]["elmo_embedder"]["cache"] = block
         path, made = Path(temporary) / "config.cfg", (keep or Path(temporary)) / f"{task}_{variant}_{seed}"

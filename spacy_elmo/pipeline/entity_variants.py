@@ -12,9 +12,8 @@ from ..errors import Errors
 
 Name = Tuple[str, ...]
 # What a Doc says of its tokens, but for their texts.
-_ATTRIBUTES: List[Union[int, str]] = [
-    *"TAG POS MORPH HEAD DEP SENT_START ENT_IOB ENT_TYPE ENT_KB_ID ENT_ID".split()
-]
+_ATTRIBUTES: List[Union[int, str]] = ["TAG", "POS", "MORPH", "HEAD", "DEP", "SENT_START"]
+_ATTRIBUTES += ["ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 _MOST_NAMES = 10_000
 
 
