@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..bilm.packing import Packing
 from ..errors import Errors
-from .shim import TorchShim
+from .torch_shim import TorchShim
 
 BiLSTMT = Model[List[Floats2d], List[Floats2d]]
 
@@ -72,6 +72,8 @@ class BiLSTM(nn.Module):
         packed = packing.pack(flat, backward=False)
         rate = dropout if self.dropout is None else self.dropout
         for layer in self.layers:
+            # On a GPU, weights that averages have left apart are slow, and torch warns of them.
+            cast(nn.LSTM, layer).flatten_parameters()
             packed = layer(PackedSequence(packed, sizes))[0].data
             packed = nn.functional.dropout(packed, rate, training=self.training)
         return packing.unpack(packed, backward=False)

@@ -1,86 +1,19 @@
-"""How Thinc sees torch modules: optimizer steps, averaged parameters, saving."""
+"""How Thinc sees the torch side of the embedder: what learns, and what is saved."""
 
-from contextlib import contextmanager
-from io import BytesIO
-from typing import Any, Dict, Iterator, Tuple, cast
+from typing import Iterator, Tuple, cast
 
 import torch
-from thinc.api import Optimizer, PyTorchShim, torch2xp, xp2torch
-from thinc.backends import get_array_ops
-from thinc.shims import Shim
 from torch import nn
 
 from .holder import ElmoHolder
-
-
-class TorchShim(PyTorchShim):
-    """The optimizer's averages reach the parameters, which they do not in Thinc 8.3's shim: its keys are others
-    than its optimizer's. Copies learn for themselves. What is saved holds arrays, and no code."""
-
-    def __init__(self, module: nn.Module, **settings: Any):
-        super().__init__(
-            module, **{"serialize_model": state_to_bytes, "deserialize_model": state_from_bytes, **settings}
-        )
-
-    @property
-    def module(self) -> nn.Module:
-        return cast(nn.Module, self._model)
-
-    def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
-        """(name, parameter, factor of the learning rate) of each that learns."""
-        for name, parameter in self.module.named_parameters():
-            yield name, parameter, 1.0
-
-    def has_learnt(self) -> None:
-        """Called when parameters were changed."""
-
-    @property
-    def has_gradient(self) -> bool:
-        return any(parameter.grad is not None for _, parameter, _ in self.learning())
-
-    def copy(self) -> "TorchShim":
-        made: TorchShim = super().copy()
-        # Optimizers know parameters by the shim's number.
-        Shim.global_id += 1
-        made.id = Shim.global_id
-        return made
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        for name, parameter, factor in self.learning():
-            if parameter.grad is None:
-                continue
-            values, gradient = _flat(parameter.data), _flat(parameter.grad)
-            # `nlp.rehearse` puts a function here that knows no rates.
-            scale = {} if factor == 1 else {"lr_scale": factor}
-            found, _ = optimizer((self.id, name), values, gradient, **scale)
-            # Steps are taken in place as a rule; not so in float64, and not by `nlp.rehearse`, which steps later.
-            if found is not values or parameter.dtype != torch.float32:
-                _put(parameter, found)
-            parameter.grad = None
-            self.has_learnt()
-
-    @contextmanager
-    def use_params(self, params: Any) -> Iterator[None]:
-        before: Dict[str, torch.Tensor] = {}
-        parameters = {name: parameter for name, parameter, _ in self.learning()}
-        for name, parameter in parameters.items():
-            if (self.id, name) in params:
-                before[name] = parameter.data
-                _put(parameter, params[(self.id, name)])
-                self.has_learnt()
-        try:
-            yield
-        finally:
-            for name, values in before.items():
-                parameters[name].data = values
-                self.has_learnt()
+from .torch_shim import TorchShim
 
 
 class ElmoShim(TorchShim):
     """Steps are taken for what the config lets learn, at rates of their own, and the Elmo hears of them."""
 
     def __init__(self, holder: ElmoHolder):
-        super().__init__(holder, serialize_model=elmo_to_bytes, deserialize_model=elmo_from_bytes)
+        super().__init__(holder, serialize_model=to_bytes, deserialize_model=from_bytes)
 
     @property
     def holder(self) -> ElmoHolder:
@@ -93,33 +26,7 @@ class ElmoShim(TorchShim):
         self.holder.has_learnt()
 
 
-def _flat(tensor: torch.Tensor) -> Any:
-    """A float32 array, (n,), over the tensor's memory where it can be, as Thinc's optimizers need it: they ask for
-    a length, which a single number does not have."""
-    array: Any = torch2xp(tensor.detach())
-    return get_array_ops(array).asarray1f(array.reshape(-1))
-
-
-def _put(parameter: torch.nn.Parameter, values: Any) -> None:
-    # Not in place: the tensor that was there may be wanted back.
-    tensor = xp2torch(values.copy(), device=parameter.device)
-    parameter.data = tensor.reshape(parameter.shape).to(parameter.dtype)
-
-
-def state_to_bytes(module: nn.Module) -> bytes:
-    """A module's parameters for Thinc's serialisation."""
-    data = BytesIO()
-    torch.save(module.state_dict(), data)
-    return data.getvalue()
-
-
-def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
-    """The inverse of `state_to_bytes`, into a module of the same sizes. Runs no code of the data's."""
-    module.load_state_dict(torch.load(BytesIO(data), map_location=device, weights_only=True))
-    return module.to(device)
-
-
-def elmo_to_bytes(holder: ElmoHolder) -> bytes:
+def to_bytes(holder: ElmoHolder) -> bytes:
     """The weights for Thinc's serialisation; nothing where there are none yet."""
     from ..weights import folder
 
@@ -127,8 +34,8 @@ def elmo_to_bytes(holder: ElmoHolder) -> bytes:
     return folder.to_bytes(elmo.options, elmo.named_arrays()) if elmo is not None else b""
 
 
-def elmo_from_bytes(holder: ElmoHolder, data: bytes, device: torch.device) -> ElmoHolder:
-    """The inverse of `elmo_to_bytes`, into a holder that keeps its own settings."""
+def from_bytes(holder: ElmoHolder, data: bytes, device: torch.device) -> ElmoHolder:
+    """The inverse of `to_bytes`, into a holder that keeps its own settings."""
     from ..weights import folder
 
     if data:

@@ -1,0 +1,104 @@
+"""A torch module as Thinc trains and saves it: optimizer steps, averaged parameters, copies, bytes."""
+
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any, Callable, Dict, Iterator, Tuple, cast
+
+import torch
+from thinc.api import Optimizer, PyTorchShim, torch2xp, xp2torch
+from thinc.backends import get_array_ops
+from thinc.shims import Shim
+from torch import nn
+
+
+def state_to_bytes(module: nn.Module) -> bytes:
+    """A module's parameters for Thinc's serialisation."""
+    data = BytesIO()
+    torch.save(module.state_dict(), data)
+    return data.getvalue()
+
+
+def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
+    """The inverse of `state_to_bytes`, into a module of the same sizes. Runs no code of the data's."""
+    module.load_state_dict(torch.load(BytesIO(data), map_location=device, weights_only=True))
+    return module.to(device)
+
+
+class TorchShim(PyTorchShim):
+    """The optimizer's averages reach the parameters, which they do not in Thinc 8.3's shim: its keys are others
+    than its optimizer's. Copies learn for themselves. What is saved holds arrays, and no code."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        serialize_model: Callable[[Any], bytes] = state_to_bytes,
+        deserialize_model: Callable[[Any, bytes, torch.device], Any] = state_from_bytes,
+    ):
+        super().__init__(module, serialize_model=serialize_model, deserialize_model=deserialize_model)
+
+    @property
+    def module(self) -> nn.Module:
+        return cast(nn.Module, self._model)
+
+    def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
+        """(name, parameter, factor of the learning rate) of each that learns."""
+        for name, parameter in self.module.named_parameters():
+            yield name, parameter, 1.0
+
+    def has_learnt(self) -> None:
+        """Called when parameters were changed."""
+
+    @property
+    def has_gradient(self) -> bool:
+        return any(parameter.grad is not None for _, parameter, _ in self.learning())
+
+    def copy(self) -> "TorchShim":
+        made: TorchShim = super().copy()
+        # Optimizers know parameters by the shim's number.
+        Shim.global_id += 1
+        made.id = Shim.global_id
+        return made
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        for name, parameter, factor in self.learning():
+            if parameter.grad is None:
+                continue
+            values, gradient = _flat(parameter.data), _flat(parameter.grad)
+            # `nlp.rehearse` puts a function here that knows no rates.
+            scale = {} if factor == 1 else {"lr_scale": factor}
+            found, _ = optimizer((self.id, name), values, gradient, **scale)
+            # Steps are taken in place as a rule; not so in float64, and not by `nlp.rehearse`, which steps later.
+            if found is not values or parameter.dtype != torch.float32:
+                _put(parameter, found)
+            parameter.grad = None
+            self.has_learnt()
+
+    @contextmanager
+    def use_params(self, params: Any) -> Iterator[None]:
+        before: Dict[str, torch.Tensor] = {}
+        parameters = {name: parameter for name, parameter, _ in self.learning()}
+        for name, parameter in parameters.items():
+            if (self.id, name) in params:
+                before[name] = parameter.data
+                _put(parameter, params[(self.id, name)])
+                self.has_learnt()
+        try:
+            yield
+        finally:
+            for name, values in before.items():
+                parameters[name].data = values
+                self.has_learnt()
+
+
+def _flat(tensor: torch.Tensor) -> Any:
+    """A float32 array, (n,), over the tensor's memory where it can be, as Thinc's optimizers need it: they ask for
+    a length, which a single number does not have."""
+    array: Any = torch2xp(tensor.detach())
+    return get_array_ops(array).asarray1f(array.reshape(-1))
+
+
+def _put(parameter: torch.nn.Parameter, values: Any) -> None:
+    # Not in place: the tensor that was there may be wanted back.
+    tensor = xp2torch(values.copy(), device=parameter.device)
+    parameter.data = tensor.reshape(parameter.shape).to(parameter.dtype)
