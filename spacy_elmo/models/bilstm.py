@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..bilm.packing import Packing
+from ..engine.threads import after_fork
 from ..errors import Errors
 from .torch_shim import TorchShim
 
@@ -86,6 +87,7 @@ def forward(
     lengths = [len(each) for each in inputs]
     if not any(lengths):
         return _zeros(model, lengths, "nO"), lambda d_outputs: _zeros(model, lengths, "nI")
+    after_fork()
     sizes: Any = ops.asarray1i(lengths)
     flat: Tensor = xp2torch(ops.flatten(inputs), requires_grad=is_train, device=shim.device)
     module = shim.module.train(is_train)
