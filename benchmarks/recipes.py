@@ -24,6 +24,8 @@ from .report import spread
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs"
 VARIANTS = ("tok2vec", "elmo")
+# tok2vec with the batcher of ELMo's config: what exchanged names do by themselves.
+EXCHANGED = "tok2vec-exchanged"
 # Of each task: its text, and the scores that are shown.
 TEXTS = {"syntax": "ewt", "ner": "wnut17"}
 SCORES = {
@@ -41,7 +43,7 @@ def main(
     steps: Annotated[int, typer.Option(help="Training steps.")] = 4000,
     seeds: Annotated[str, typer.Option(help="Seeds.")] = "0,1,2",
     tasks: Annotated[str, typer.Option(help="Some of syntax,ner.")] = ",".join(TEXTS),
-    variants: Annotated[str, typer.Option(help="Some of tok2vec,elmo.")] = ",".join(VARIANTS),
+    variants: Annotated[str, typer.Option(help=f"Some of tok2vec,elmo,{EXCHANGED}.")] = ",".join(VARIANTS),
     keep: Annotated[Optional[Path], typer.Option(help="Keep the pipelines in this folder.")] = None,
 ) -> None:
     """Train and measure each task with each variant and seed. Several may run at a time, each into its output."""
@@ -77,9 +79,11 @@ def measure(
         "training.patience": 0,
     }
     with tempfile.TemporaryDirectory() as temporary:
-        config = util.load_config(CONFIGS / f"{task}_{variant}.cfg")
+        config = util.load_config(CONFIGS / f"{task}_{variant.removesuffix('-exchanged')}.cfg")
+        if variant == EXCHANGED:
+            config["training"]["batcher"] = util.load_config(CONFIGS / f"{task}_elmo.cfg")["training"]["batcher"]
         # Where names are exchanged, few sentences come twice.
-        if "elmo_embedder" in config["components"] and config["corpora"]["train"]["augmenter"] is None:
+        if "elmo_embedder" in config["components"] and "batcher" not in config["training"]["batcher"]:
             block = {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(folder / "layers"), "dtype": "float16"}
             config["components"]["elmo_embedder"]["cache"] = block
         path, made = Path(temporary) / "config.cfg", (keep or Path(temporary)) / f"{task}_{variant}_{seed}"

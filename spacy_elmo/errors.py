@@ -1,6 +1,6 @@
 """Every message that a user can meet: what was got, what is allowed, what to change."""
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 
 class _WithCodes(type):
@@ -202,6 +202,19 @@ class Errors(metaclass=_WithCodes):
         "To replace a listener, the block `model.tok2vec` of its component must hold one {listener}, at any "
         "depth; found {count} different ones. Give the path of that one, such as 'model.tok2vec'."
     )
+    EL125 = (
+        "keep_empty = {keep_empty} has left none of the {n_read} examples to train on: none has an entity. See "
+        "that the training text is annotated with entities, or set keep_empty = 1.0."
+    )
+    EL126 = (
+        "An input of a BiLSTMEncoder has {got} columns; by its config it has {expected}. There, set `input_width` "
+        "to {got}: the sum of the widths, where layers are concatenated."
+    )
+    EL127 = (
+        "The saved layer and that of the config are not of the same sizes: {name} is {got} in what was saved, and "
+        "{expected} by the config (None: not there). Give the settings in the config the values that it was "
+        "trained with."
+    )
     EL124 = "'width' is shared by two directions and must be even; got {got}."
 
     # The command line
@@ -396,3 +409,13 @@ class Warnings(metaclass=_WithCodes):
         "The layer cache '{path}' is damaged: it holds other numbers than were written. Layers of such sentences "
         "are computed anew. Should this come again, do not trust the disk, and remove the file."
     )
+
+
+def check_number(name: str, got: Any, *, low: float, high: Optional[float] = None, below: bool = False) -> None:
+    """RAISES: ValueError unless it is a number from `low` up; to `high`, or to less than that with `below`."""
+    good = isinstance(got, (int, float)) and got >= low
+    if high is not None:
+        good = good and (got < high if below else got <= high)
+    if not good:
+        end = "up" if high is None else f"to less than {high}" if below else f"to {high}"
+        raise ValueError(Errors.EL098.format(name=name, got=got, low=low, high=end))

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..bilm.packing import Packing
 from ..engine.threads import after_fork
-from ..errors import Errors
+from ..errors import Errors, check_number
 from .torch_shim import TorchShim
 
 BiLSTMT = Model[List[Floats2d], List[Floats2d]]
@@ -34,16 +34,16 @@ def build_bilstm_encoder_v1(
     """
     input_width = width if input_width is None else input_width
     for name, got in (("width", width), ("depth", depth), ("input_width", input_width)):
-        if got < 1:
-            raise ValueError(Errors.EL098.format(name=name, got=got, low=1, high="up"))
+        check_number(name, got, low=1)
     if width % 2:
         raise ValueError(Errors.EL124.format(got=width))
-    if dropout is not None and not 0 <= dropout < 1:
-        raise ValueError(Errors.EL098.format(name="dropout", got=dropout, low=0, high="to less than 1"))
+    if dropout is not None:
+        check_number("dropout", dropout, low=0, high=1, below=True)
     module = BiLSTM(input_width=input_width, width=width, depth=depth, dropout=dropout)
     return Model(
         "bilstm",
         forward,
+        init=init,
         shims=[TorchShim(module)],
         dims={"nI": input_width, "nO": width},
         # Thinc's own name for what components set from the training config.
@@ -80,25 +80,46 @@ class BiLSTM(nn.Module):
         return packing.unpack(packed, backward=False)
 
 
+def init(model: BiLSTMT, X: Optional[List[Floats2d]] = None, Y: Any = None) -> None:  # noqa: N803
+    """Start anew. RAISES: ValueError for inputs of another width."""
+    _check_widths(model, X or [])
+    for layer in module_of(model).layers:
+        cast(nn.LSTM, layer).reset_parameters()
+
+
+def module_of(model: BiLSTMT) -> BiLSTM:
+    return cast(BiLSTM, cast(TorchShim, model.shims[0]).module)
+
+
 def forward(
     model: BiLSTMT, inputs: List[Floats2d], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Floats2d]]]:
-    ops, shim = model.ops, cast(TorchShim, model.shims[0])
+    """RAISES: ValueError for inputs of another width."""
+    _check_widths(model, inputs)
+    ops, module = model.ops, module_of(model)
     lengths = [len(each) for each in inputs]
     if not any(lengths):
         return _zeros(model, lengths, "nO"), lambda d_outputs: _zeros(model, lengths, "nI")
     after_fork()
     sizes: Any = ops.asarray1i(lengths)
-    flat: Tensor = xp2torch(ops.flatten(inputs), requires_grad=is_train, device=shim.device)
-    module = shim.module.train(is_train)
+    like = next(module.parameters())
+    flat: Tensor = xp2torch(ops.flatten(inputs), device=like.device).to(like.dtype).requires_grad_(is_train)
+    module.train(is_train)
     with torch.set_grad_enabled(is_train):
         outputs = module(flat, [length for length in lengths if length], dropout=model.attrs["dropout_rate"])
 
     def backprop(d_outputs: List[Floats2d]) -> List[Floats2d]:
-        outputs.backward(xp2torch(ops.flatten(d_outputs), device=shim.device))
+        outputs.backward(xp2torch(ops.flatten(d_outputs), device=like.device).to(like.dtype))
         return ops.unflatten(cast(Floats2d, torch2xp(cast(Tensor, flat.grad), ops=ops)), sizes)
 
     return ops.unflatten(cast(Floats2d, torch2xp(outputs.detach(), ops=ops)), sizes), backprop
+
+
+def _check_widths(model: BiLSTMT, inputs: Sequence[Floats2d]) -> None:
+    # torch's fast way to compute LSTMs does not look, and reads and writes where it must not.
+    for each in inputs:
+        if each.shape[1] != model.get_dim("nI"):
+            raise ValueError(Errors.EL126.format(got=each.shape[1], expected=model.get_dim("nI")))
 
 
 def _zeros(model: BiLSTMT, lengths: Sequence[int], dim: str) -> List[Floats2d]:

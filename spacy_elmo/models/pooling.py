@@ -8,7 +8,7 @@ from thinc.types import Floats2d
 
 from ..bilm.layers import MIXED, check_layer_name, layer_names
 from ..elmo import Elmo
-from ..errors import Errors
+from ..errors import Errors, check_number
 from .output import FlatLayers
 from .scalar_mix import mix
 
@@ -41,10 +41,9 @@ class PoolingSettings:
     def __post_init__(self) -> None:
         if self.pooling_layer is not None:
             check_layer_name(self.pooling_layer, what="pooling_layer")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ValueError(Errors.EL098.format(name="dropout", got=self.dropout, low=0, high="to less than 1"))
-        if self.l2 < 0:
-            raise ValueError(Errors.EL098.format(name="l2", got=self.l2, low=0, high="up"))
+        if self.dropout is not None:
+            check_number("dropout", self.dropout, low=0, high=1, below=True)
+        check_number("l2", self.l2, low=0)
 
     def names(self, n_layers: int) -> List[str]:
         """The layers to read of a model with n_layers LSTM layers, lowest first.

@@ -10,6 +10,8 @@ from thinc.backends import get_array_ops
 from thinc.shims import Shim
 from torch import nn
 
+from ..errors import Errors
+
 
 def state_to_bytes(module: nn.Module) -> bytes:
     """A module's parameters for Thinc's serialisation."""
@@ -19,8 +21,18 @@ def state_to_bytes(module: nn.Module) -> bytes:
 
 
 def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
-    """The inverse of `state_to_bytes`, into a module of the same sizes. Runs no code of the data's."""
-    module.load_state_dict(torch.load(BytesIO(data), map_location=device, weights_only=True))
+    """The inverse of `state_to_bytes`, into a module of the same sizes. Runs no code of the data's.
+
+    RAISES: ValueError if the sizes are others.
+    """
+    state = torch.load(BytesIO(data), map_location=device, weights_only=True)
+    got, expected = (
+        {name: tuple(array.shape) for name, array in each.items()} for each in (state, module.state_dict())
+    )
+    if got != expected:
+        name = min(name for name in {*got, *expected} if got.get(name) != expected.get(name))
+        raise ValueError(Errors.EL127.format(name=name, got=got.get(name), expected=expected.get(name)))
+    module.load_state_dict(state)
     return module.to(device)
 
 

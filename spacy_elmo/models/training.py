@@ -6,7 +6,7 @@ from typing import Any, List, Optional
 
 from torch import nn
 
-from ..errors import Errors
+from ..errors import Errors, check_number
 from ..layer_cache import CacheSettings
 from ..weights.source import Source
 
@@ -48,12 +48,8 @@ class TrainingSettings:
                 re.compile(pattern)
             except re.error as error:
                 raise ValueError(Errors.EL099.format(pattern=pattern, reason=f"it is none: {error}")) from error
-        if not 0 <= self.dropout < 1:
-            raise ValueError(Errors.EL098.format(name="dropout", got=self.dropout, low=0, high="to less than 1"))
-        if not self.learn_rate_factor >= 0:
-            raise ValueError(
-                Errors.EL098.format(name="learn_rate_factor", got=self.learn_rate_factor, low=0, high="up")
-            )
+        check_number("dropout", self.dropout, low=0, high=1, below=True)
+        check_number("learn_rate_factor", self.learn_rate_factor, low=0)
         if self.cache is not None and not self.frozen:
             raise ValueError(Errors.EL052)
 

@@ -1,83 +1,155 @@
-"""Training text made of the training text: for entity recognizers that are to find names which they never saw."""
+"""Other names in the training text at each epoch, for entity recognizers that are to find names they never saw."""
 
 import random
 from collections import defaultdict
-from typing import Any, Callable, Dict, Iterator, List, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
-from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..errors import Errors
+from ..errors import Errors, check_number
 
-Name = Tuple[str, ...]
+Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
+# (text, whether a space follows) of a token.
+Piece = Tuple[str, bool]
 # What a Doc says of its tokens, but for their texts.
 _ATTRIBUTES: List[Union[int, str]] = ["TAG", "POS", "MORPH", "HEAD", "DEP", "SENT_START"]
 _ATTRIBUTES += ["ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
-_MOST_NAMES = 10_000
+_MOST_NAMES = 100_000
+
+
+class Name(NamedTuple):
+    """A mention of an entity: its tokens as annotated, those that the pipeline splits it into, and its ID."""
+
+    reference: Sequence[Piece]
+    predicted: Sequence[Piece]
+    kb_id: int
+
+
+class Swap(NamedTuple):
+    """entity: in the annotated Doc. predicted: the same text in the other Doc. name: to stand there."""
+
+    entity: Span
+    predicted: Span
+    name: Name
 
 
 def make_entity_variants(
-    swap: float = 0.5, lower: float = 0.1, keep_empty: float = 1.0
-) -> Callable[[Language, Example], Iterator[Example]]:
-    """An augmenter of a training corpus, registered as spacy-elmo.entity_variants.v1. Who has read a name
-    forty times knows it by heart; who has read another in its place each time must have read the text around it.
+    batcher: Batcher, swap: float = 0.8, lower: float = 0.1, keep_empty: float = 1.0
+) -> "EntityVariants":
+    """A batcher for training, around another one, registered as spacy-elmo.entity_variants.v1. spaCy calls it once
+    an epoch: what is drawn is drawn anew each time.
 
-    swap (float): share of the examples in which every entity becomes another one of its label and number of tokens
-        that the training text has had so far.
+    batcher (Callable): what makes batches of the examples then.
+    swap (float): share of the examples in which entities are exchanged. In place of each comes one that is drawn
+        from those of its label and number of tokens in all of the text. It brings its ID, and is its own lemma;
+        other annotations stay with the place.
     lower (float): share of the examples that become lower case.
-    keep_empty (float): share of the examples without entities that are used. Fewer make a recognizer find more,
-        and more of it wrong.
-    RETURNS (Callable): (nlp, Example) -> the examples to train on, one or none.
+    keep_empty (float): share of the examples that are used, of those which are annotated and have no entity. Fewer
+        make a recognizer find more, and more of it wrong.
+    RETURNS (Callable): examples of an epoch -> batches.
     RAISES (ValueError): for a share that is not from 0 to 1.
     """
     for name, got in (("swap", swap), ("lower", lower), ("keep_empty", keep_empty)):
-        if not 0 <= got <= 1:
-            raise ValueError(Errors.EL098.format(name=name, got=got, low=0, high="to 1"))
-    return EntityVariants(swap=swap, lower=lower, keep_empty=keep_empty)
+        check_number(name, got, low=0, high=1)
+    return EntityVariants(batcher=batcher, swap=swap, lower=lower, keep_empty=keep_empty)
 
 
 class EntityVariants:
-    """See `make_entity_variants`. Draws from Python's random numbers, as spaCy's augmenters do."""
+    """See `make_entity_variants`. Draws from Python's random numbers, as spaCy's own shuffling does."""
 
-    def __init__(self, *, swap: float, lower: float, keep_empty: float):
+    def __init__(self, *, batcher: Batcher, swap: float, lower: float, keep_empty: float):
+        self.batcher = batcher
         self.swap = swap
         self.lower = lower
         self.keep_empty = keep_empty
-        self._names: Dict[Tuple[str, int], List[Name]] = defaultdict(list)
-        self._known: Set[Tuple[str, Name]] = set()
+        self._names: Dict[Tuple[int, int], List[Name]] = defaultdict(list)
+        self._known: Set[Tuple[int, str]] = set()
 
-    def __call__(self, nlp: Language, example: Example) -> Iterator[Example]:
-        reference = example.reference
-        if not reference.ents and reference.has_annotation("ENT_IOB") and random.random() >= self.keep_empty:
-            return
-        self._learn(reference)
-        words = [token.text for token in reference]
-        if random.random() < self.swap:
-            for entity in reference.ents:
-                words[entity.start : entity.end] = random.choice(self._names[(entity.label_, len(entity))])
-        if random.random() < self.lower:
-            words = [word.lower() for word in words]
-        if words == [token.text for token in reference]:
-            yield example
-        else:
-            variant = _with_words(reference, words)
-            yield Example(nlp.make_doc(variant.text), variant)
+    def __call__(self, examples: Iterable[Example]) -> Iterable[List[Example]]:
+        """RAISES: ValueError if `keep_empty` leaves no example."""
+        return self.batcher(self.variants(examples))
 
-    def _learn(self, reference: Doc) -> None:
-        for entity in reference.ents:
-            name = tuple(token.text for token in entity)
-            names = self._names[(entity.label_, len(name))]
-            # Without end, it would grow with the corpus.
-            if (entity.label_, name) not in self._known and (not names or len(self._known) < _MOST_NAMES):
-                self._known.add((entity.label_, name))
-                names.append(name)
+    def variants(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """The examples of an epoch. A list's names are all known from the start, a stream's as they come."""
+        if isinstance(examples, list):
+            for example in examples:
+                self._learn(example)
+        n_read = n_used = 0
+        for example in examples:
+            n_read += 1
+            self._learn(example)
+            if not _is_empty(example) or random.random() < self.keep_empty:
+                n_used += 1
+                yield self.variant(example)
+        if n_read and not n_used:
+            # spaCy would look for a batch for ever.
+            raise ValueError(Errors.EL125.format(keep_empty=self.keep_empty, n_read=n_read))
+
+    def variant(self, example: Example) -> Example:
+        """The example, or another one in its place."""
+        swaps = self._draw(example) if random.random() < self.swap else []
+        lower = random.random() < self.lower
+        if not swaps and not lower:
+            return example
+        predicted = example.predicted
+        pieces = _exchange(_pieces(predicted), [(each.predicted, each.name.predicted) for each in swaps])
+        return Example(_doc_of(predicted, pieces, lower=lower), _annotated(example.reference, swaps, lower=lower))
+
+    def _draw(self, example: Example) -> List[Swap]:
+        found = []
+        for entity in example.reference.ents:
+            predicted = _same_text(example, entity)
+            names = self._names.get((entity.label, len(entity)))
+            if predicted is not None and names:
+                found.append(Swap(entity, predicted, random.choice(names)))
+        return found
+
+    def _learn(self, example: Example) -> None:
+        for entity in example.reference.ents:
+            predicted = _same_text(example, entity)
+            # Without end, a stream's names would fill the memory.
+            if predicted is None or len(self._known) >= _MOST_NAMES:
+                continue
+            if (entity.label, entity.text) not in self._known:
+                self._known.add((entity.label, entity.text))
+                name = Name(_pieces(entity), _pieces(predicted), entity.kb_id)
+                self._names[(entity.label, len(entity))].append(name)
 
 
-def _with_words(reference: Doc, words: List[str]) -> Doc:
-    """The same annotations on other words, as many."""
-    spaces = [bool(token.whitespace_) for token in reference]
-    made = Doc(reference.vocab, words=words, spaces=spaces)
+def _is_empty(example: Example) -> bool:
+    return not example.reference.ents and example.reference.has_annotation("ENT_IOB")
+
+
+def _same_text(example: Example, entity: Span) -> Optional[Span]:
+    """The entity in the Doc that the pipeline makes; None if its tokens are not that entity's alone."""
+    span = example.predicted.char_span(entity.start_char, entity.end_char)
+    return span if span is not None and span.text == entity.text else None
+
+
+def _pieces(tokens: Union[Doc, Span]) -> List[Piece]:
+    return [(token.text, bool(token.whitespace_)) for token in tokens]
+
+
+def _exchange(pieces: List[Piece], names: Sequence[Tuple[Span, Sequence[Piece]]]) -> List[Piece]:
+    """Tokens with these names in place of the spans. What follows a name follows the new one."""
+    # From the end on, or the places of those to come would move.
+    for span, name in sorted(names, key=lambda each: -each[0].start):
+        pieces[span.start : span.end] = [*name[:-1], (name[-1][0], pieces[span.end - 1][1])]
+    return pieces
+
+
+def _doc_of(doc: Doc, pieces: Sequence[Piece], *, lower: bool) -> Doc:
+    """These tokens, and whether their spaces are known, as in `doc`."""
+    words = [text.lower() if lower else text for text, _ in pieces]
+    spaces = None if doc.has_unknown_spaces else [space for _, space in pieces]
+    return Doc(doc.vocab, words=words, spaces=spaces)
+
+
+def _annotated(reference: Doc, swaps: Sequence[Swap], *, lower: bool) -> Doc:
+    """The reference's annotations on other words, as many."""
+    pieces = _exchange(_pieces(reference), [(each.entity, each.name.reference) for each in swaps])
+    made = _doc_of(reference, pieces, lower=lower)
     annotations: Any = reference.to_array(_ATTRIBUTES)
     made.from_array(_ATTRIBUTES, annotations)
     made.cats = dict(reference.cats)
@@ -86,6 +158,11 @@ def _with_words(reference: Doc, words: List[str]) -> Doc:
             Span(made, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id) for span in group
         ]
     for token, old in zip(made, reference):
-        # A name is its own lemma.
-        token.lemma_ = token.text if old.lemma_ and token.lower != old.lower else old.lemma_
+        token.lemma_ = old.lemma_
+    entities = []
+    for entity, _, name in swaps:
+        entities.append(Span(made, entity.start, entity.end, label=entity.label, kb_id=name.kb_id))
+        for token, (text, _) in zip(entities[-1], name.reference):
+            token.lemma_ = text if token.lemma_ else ""
+    made.set_ents(entities, default="unmodified")
     return made

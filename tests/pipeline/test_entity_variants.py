@@ -1,12 +1,16 @@
 """spacy-elmo.entity_variants.v1: what stays, what changes, and that training takes it."""
 
 import random
-from typing import Any, List
+from itertools import islice
+from pathlib import Path
+from typing import Any, List, Set, Tuple
 
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
-from spacy.training import Example
+from spacy.training import Corpus, Example
+from spacy.training.batchers import minibatch_by_words
+from spacy.training.loop import create_train_batches
 from spacy.util import registry
 
 from spacy_elmo.pipeline import entity_variants
@@ -15,52 +19,90 @@ from spacy_elmo.pipeline.entity_variants import EntityVariants, make_entity_vari
 NLP = spacy.blank("en")
 
 
-def example(words: str, ents: List[str]) -> Example:
-    spaces = [True] * (len(ents) - 1) + [False] * bool(ents)
+def one_batch(examples: Any) -> List[List[Example]]:
+    return [list(examples)]
+
+
+def variants(examples: List[Example], **settings: Any) -> List[Example]:
+    (batch,) = make_entity_variants(one_batch, **{"swap": 0.0, "lower": 0.0, **settings})(examples)
+    return batch
+
+
+def example(words: str, ents: List[str], *, known: bool = True) -> Example:
+    """Tokens as annotated, in a text that spaCy splits for itself; where it is not `known`, of the same tokens."""
+    spaces = [True] * (len(ents) - 1) + [False] * bool(ents) if known else None
     doc = Doc(NLP.vocab, words=words.split(), spaces=spaces, ents=ents)
-    return Example(NLP.make_doc(doc.text), doc)
+    return Example(NLP.make_doc(doc.text) if known else Doc(NLP.vocab, words=words.split()), doc)
 
 
-def sentences() -> List[Example]:
-    return [
-        example("Ann Lee saw Rome today", ["B-PER", "I-PER", "O", "B-LOC", "O"]),
-        example("so did Bob", ["O", "O", "B-PER"]),
-        example("Mr. Bo and Oslo", ["B-PER", "I-PER", "O", "B-LOC"]),
-        example("nothing here", ["O", "O"]),
-        example("", []),
+def sentences(*, known: bool = True) -> List[Example]:
+    texts = [
+        ("Ann Lee saw Rome today", ["B-PER", "I-PER", "O", "B-LOC", "O"]),
+        ("so did Bob", ["O", "O", "B-PER"]),
+        ("Mr. Bo and Stoke-on-Trent", ["B-PER", "I-PER", "O", "B-LOC"]),
+        ("nothing here", ["O", "O"]),
     ]
+    return [example(words, ents, known=known) for words, ents in texts]
 
 
-def variants(augmenter: Any, examples: List[Example]) -> List[Example]:
-    return [made for each in examples for made in augmenter(NLP, each)]
-
-
-def names(examples: List[Example]) -> "set[tuple[str, str]]":
+def names(examples: List[Example]) -> Set[Tuple[str, str]]:
     return {(entity.text, entity.label_) for each in examples for entity in each.reference.ents}
 
 
-def test_names_are_exchanged_within_label_and_length() -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_names_are_exchanged_within_label_and_length(known: bool) -> None:
     random.seed(0)
-    augmenter = make_entity_variants(swap=1.0, lower=0.0)
-    made = [each for _ in range(20) for each in variants(augmenter, sentences())]
+    made = [each for _ in range(20) for each in variants(sentences(known=known), swap=1.0)]
     assert names(made) == names(sentences())
-    texts = {each.text for each in made}
-    assert {"Mr. Bo saw Oslo today", "Ann Lee and Rome"} <= texts
+    texts = {each.text.strip() for each in made}
+    assert {"Mr. Bo saw Stoke-on-Trent today", "Ann Lee and Rome"} <= texts
     # Bob is the only person of one token.
     assert {text for text in texts if text.startswith("so did")} == {"so did Bob"}
-    for each in made:
-        assert each.predicted.text == each.reference.text
-        assert not each.predicted.ents
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_tokens_are_those_of_a_corpus(known: bool) -> None:
+    """As the pipeline splits the text, or as annotated where the corpus takes them so."""
+    random.seed(0)
+    for _ in range(10):
+        for each in variants(sentences(known=known), swap=1.0, lower=0.2):
+            assert each.predicted.text == each.reference.text
+            expected = NLP.make_doc(each.text) if known else each.reference
+            assert [token.text for token in each.predicted] == [token.text for token in expected]
+            assert each.reference.has_unknown_spaces is not known
+            gold = [label for label in each.get_aligned_ner() if label not in ("O", None)]
+            assert len(gold) >= len(each.reference.ents)
+
+
+def test_spaces_go_with_the_name() -> None:
+    joined = Doc(
+        NLP.vocab, words=["Stoke", "-", "Trent", "!"], spaces=[False] * 4, ents=["B-X", "I-X", "I-X", "O"]
+    )
+    apart = Doc(
+        NLP.vocab, words=["C", "D", "E", "ran"], spaces=[True] * 3 + [False], ents=["B-X", "I-X", "I-X", "O"]
+    )
+    given = [Example(NLP.make_doc(doc.text), doc) for doc in (joined, apart)]
+    random.seed(0)
+    texts = {each.text for _ in range(20) for each in variants(given, swap=1.0)}
+    assert texts == {"Stoke-Trent!", "C D E!", "Stoke-Trent ran", "C D E ran"}
 
 
 def test_nothing_to_change_is_not_changed() -> None:
     given = sentences()
-    made = variants(make_entity_variants(swap=0.0, lower=0.0), given)
-    assert [one is other for one, other in zip(made, given, strict=True)] == [True] * len(given)
+    assert [one is other for one, other in zip(variants(given), given, strict=True)] == [True] * len(given)
+
+
+def test_a_name_that_is_split_otherwise_stays() -> None:
+    doc = Doc(NLP.vocab, words=["Ann", "'s"], spaces=[False, False], ents=["B-PER", "O"])
+    other = example("Bob ran", ["B-PER", "O"])
+    given = [Example(Doc(NLP.vocab, words=["Ann's"], spaces=[False]), doc), other]
+    random.seed(0)
+    made = [each for _ in range(10) for each in variants(given, swap=1.0)]
+    assert {each.text for each in made} == {"Ann's", "Bob ran"}
 
 
 def test_lower() -> None:
-    made = variants(make_entity_variants(swap=0.0, lower=1.0), sentences())
+    made = variants(sentences(), lower=1.0)
     assert [each.text for each in made][:2] == ["ann lee saw rome today", "so did bob"]
     assert ("ann lee", "PER") in names(made)
 
@@ -68,12 +110,18 @@ def test_lower() -> None:
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 70, 130), (1.0, 200, 200)])
 def test_examples_without_entities(share: float, least: int, most: int) -> None:
     random.seed(0)
-    augmenter = make_entity_variants(swap=0.0, lower=0.0, keep_empty=share)
-    with_entities, empty, unknown = *sentences()[:1], *sentences()[3:4], Example(NLP("a b"), NLP("a b"))
-    assert least <= len(variants(augmenter, [empty] * 200)) <= most
-    assert len(variants(augmenter, [with_entities] * 50)) == 50
+    one, empty, unknown = sentences()[0], sentences()[3], Example(NLP("a b"), NLP("a b"))
+    made = variants([one] * 50 + [empty] * 200 + [unknown] * 50, keep_empty=share)
+    assert least <= sum(each is empty for each in made) <= most
+    assert sum(each is one for each in made) == 50
     # Nobody has said that there are none.
-    assert len(variants(augmenter, [unknown] * 50)) == 50
+    assert sum(each is unknown for each in made) == 50
+
+
+def test_an_epoch_of_nothing() -> None:
+    with pytest.raises(ValueError, match=r"EL125.*keep_empty = 0\.0.*none of the 2 examples"):
+        variants(sentences()[3:] * 2, keep_empty=0.0)
+    assert variants([]) == []
 
 
 def test_other_annotations_stay() -> None:
@@ -89,70 +137,93 @@ def test_other_annotations_stay() -> None:
         deps=["compound", "nsubj", "ROOT", "obj", "punct"],
         ents=["B-PER", "I-PER", "O", "B-LOC", "O"],
     )
-    doc.ents = [Span(doc, 0, 2, label="PER", kb_id="Q1", span_id="x"), doc.ents[1]]
+    doc.ents = [Span(doc, 0, 2, label="PER", kb_id="Q1", span_id="x"), Span(doc, 3, 4, label="LOC", kb_id="Q2")]
     doc.cats = {"A": 1.0}
-    doc.spans["sc"] = [Span(doc, 0, 3, label="CLAUSE")]
+    doc.spans["sc"] = [Span(doc, 0, 3, label="CLAUSE", kb_id="Q3", span_id="y")]
     random.seed(1)
-    augmenter = EntityVariants(swap=1.0, lower=0.0, keep_empty=1.0)
-    variants(augmenter, sentences())
-    gold = Example(NLP.make_doc(doc.text), doc)
-    made = [each.reference for _ in range(20) for each in variants(augmenter, [gold])]
-    found = next(each for each in made if each.text == "Mr. Bo likes Oslo. ")
-    for name in ("tag_", "pos_", "dep_", "ent_type_", "ent_iob_", "ent_kb_id_", "ent_id_", "whitespace_"):
+    given = [Example(NLP.make_doc(doc.text), doc), *sentences()]
+    made = [each.reference for _ in range(40) for each in variants(given, swap=1.0, lower=0.5)]
+    found = next(each for each in made if each.text == "mr. bo likes stoke-on-trent. ")
+    for name in ("tag_", "pos_", "dep_", "ent_type_", "ent_iob_", "whitespace_"):
         assert [getattr(t, name) for t in found] == [getattr(t, name) for t in doc], name
     assert [str(token.morph) for token in found] == [str(token.morph) for token in doc]
     assert [token.head.i for token in found] == [token.head.i for token in doc]
     assert [token.is_sent_start for token in found] == [token.is_sent_start for token in doc]
-    assert [token.lemma_ for token in found] == ["Mr.", "Bo", "like", "Oslo", "."]
+    assert [token.lemma_ for token in found] == ["Mr.", "Bo", "like", "Stoke-on-Trent", "."]
     assert found.cats == doc.cats
-    assert [(span.start, span.end, span.label_) for span in found.spans["sc"]] == [(0, 3, "CLAUSE")]
+    assert [(s.start, s.end, s.label_, s.kb_id_, s.id_) for s in found.spans["sc"]] == [
+        (0, 3, "CLAUSE", "Q3", "y")
+    ]
+    # IDs are the names'.
+    ids = {(entity.text, entity.kb_id_) for each in made for entity in each.ents}
+    assert {("Ann Lee", "Q1"), ("Rome", "Q2"), ("Mr. Bo", "")} <= ids
+    assert ("Mr. Bo", "Q1") not in ids
 
 
 def test_the_same_seed_gives_the_same_text() -> None:
     texts = []
-    for _ in range(2):
-        random.seed(7)
-        augmenter = make_entity_variants()
-        texts.append([each.text for _ in range(5) for each in variants(augmenter, sentences())])
+    for seed in (7, 7, 8):
+        random.seed(seed)
+        texts.append([each.text for _ in range(5) for each in variants(sentences(), swap=0.5, lower=0.5)])
     assert texts[0] == texts[1]
+    assert texts[0] != texts[2]
 
 
-def test_names_that_are_kept_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_streams_names_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entity_variants, "_MOST_NAMES", 5)
-    augmenter = EntityVariants(swap=1.0, lower=0.0, keep_empty=1.0)
-    for number in range(20):
-        variants(augmenter, [example(f"N{number}", ["B-PER"])])
-    # The first of a kind has its place all the same.
-    assert len(variants(augmenter, [example("A B", ["B-PER", "I-PER"])])) == 1
-    assert len(augmenter._known) == 6
+    made = EntityVariants(batcher=one_batch, swap=1.0, lower=0.0, keep_empty=1.0)
+    stream = (example(f"N{number}", ["B-PER"]) for number in range(300))
+    assert {each.text for each in made.variants(stream)} == {f"N{number}" for number in range(5)}
 
 
 @pytest.mark.parametrize("name", ["swap", "lower", "keep_empty"])
-@pytest.mark.parametrize("value", [-0.1, 1.5])
-def test_bad_shares(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' must be a number from 0 to 1; got {value}"):
-        make_entity_variants(**{name: value})
+@pytest.mark.parametrize("value", [-0.1, 1.5, "0.5"])
+def test_bad_shares(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"'{name}' must be a number from 0 to 1; got {value!r}"):
+        make_entity_variants(one_batch, **{name: value})
 
 
-def test_a_corpus_reads_through_it(tmp_path: Any) -> None:
-    DocBin(docs=[each.reference for each in sentences()[:4]]).to_disk(tmp_path / "train.spacy")
-    block = {"@augmenters": "spacy-elmo.entity_variants.v1", "swap": 1.0, "lower": 0.0, "keep_empty": 0.0}
-    corpus = registry.resolve(
-        {
-            "corpus": {
-                "@readers": "spacy.Corpus.v1",
-                "path": str(tmp_path / "train.spacy"),
-                "gold_preproc": False,
-                "max_length": 0,
-                "limit": 0,
-                "augmenter": block,
-            }
-        }
-    )["corpus"]
-    read = list(corpus(NLP))
-    assert len(read) == 3
+def test_training_draws_anew_each_epoch(tmp_path: Path) -> None:
+    """spaCy reads a corpus once, and its augmenter with it."""
+    docs = [example("Ann met Rome", ["B-PER", "O", "B-LOC"]).reference, example("Bob", ["B-PER"]).reference]
+    DocBin(docs=docs * 5).to_disk(tmp_path / "train.spacy")
+    block = {
+        "@batchers": "spacy-elmo.entity_variants.v1",
+        "swap": 1.0,
+        "lower": 0.0,
+        "keep_empty": 0.0,
+        "batcher": {
+            "@batchers": "spacy.batch_by_words.v1",
+            "size": 6,
+            "tolerance": 0.2,
+            "discard_oversize": False,
+            "get_length": None,
+        },
+    }
+    batcher = registry.resolve({"batcher": block})["batcher"]
+    batches = create_train_batches(NLP, Corpus(tmp_path / "train.spacy"), batcher, 0)
+    epochs: List[List[str]] = [[], [], []]
+    random.seed(0)
+    for epoch, batch in islice(batches, 12):
+        epochs[epoch] += [each.text for each in batch]
+    assert {"Ann met Rome", "Bob met Rome", "Ann", "Bob"} == {text for epoch in epochs for text in epoch}
+    assert len({tuple(sorted(epoch)) for epoch in epochs[:2]}) == 2
+
+
+def test_a_recognizer_learns_on_it() -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("ner")
-    nlp.initialize(lambda: corpus(nlp))
-    assert nlp.get_pipe("ner").labels == ("LOC", "PER")
-    nlp.update(list(corpus(nlp)))
+    given = [each for each in sentences() for _ in range(5)]
+    nlp.initialize(lambda: given)
+    batcher = make_entity_variants(lambda each: minibatch_by_words(each, size=30))
+    losses = []
+    for _ in range(30):
+        found: Any = {}
+        for batch in batcher(given):
+            nlp.update(batch, losses=found)
+        losses.append(found["ner"])
+    assert losses[-1] < losses[0] / 4
+    assert [(entity.text, entity.label_) for entity in nlp("Mr. Bo saw Rome today").ents] == [
+        ("Mr. Bo", "PER"),
+        ("Rome", "LOC"),
+    ]
