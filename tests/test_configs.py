@@ -1,11 +1,14 @@
 """The configs that ELMo is compared by: each loads, and those of spaCy are spaCy's."""
 
-from typing import List
+from pathlib import Path
+from typing import Any, List
 
 import pytest
+import spacy
 from confection import Config
 from spacy.cli.debug_config import debug_config
 from spacy.cli.init_config import init_config as recipe
+from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
 from tests.data import ROOT
@@ -56,3 +59,46 @@ def test_every_setting_resolves(name: str) -> None:
     config = load_config(path)
     # Filled in: what spaCy would add is there.
     assert load_model_from_config(config, auto_fill=True).config == config
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_optimizer_can_be_made(name: str) -> None:
+    """As by `nlp.resume_training()`, where nothing stands for other settings any more."""
+    nlp = load_model_from_config(load_config(CONFIGS / f"{name}.cfg"))
+    assert nlp.create_optimizer().learn_rate >= 0
+
+
+def gold(nlp: spacy.Language) -> List[Example]:
+    annotations: Any = {
+        "words": ["Ann", "saw", "Rome"],
+        "tags": ["NNP", "VBD", "NNP"],
+        "pos": ["PROPN", "VERB", "PROPN"],
+        "morphs": ["Number=Sing", "Tense=Past", "Number=Sing"],
+        "heads": [1, 1, 1],
+        "deps": ["nsubj", "ROOT", "obj"],
+        "entities": [(0, 3, "person"), (8, 12, "location")],
+        "cats": {"A": 1.0, "B": 0.0},
+    }
+    # Rare labels are left out by the parser.
+    return [Example.from_dict(nlp.make_doc("Ann saw Rome"), annotations) for _ in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("name", "component", "path"),
+    [
+        ("syntax", "tagger", "model.tok2vec.embed.*.elmo"),
+        ("syntax", "morphologizer", "model.tok2vec.embed.*.elmo"),
+        ("syntax", "parser", "model.tok2vec.embed"),
+        ("ner", "ner", "model.tok2vec.embed"),
+    ],
+)
+def test_listeners_can_be_replaced(name: str, component: str, path: str, tmp_path: Path) -> None:
+    """README names these paths."""
+    nlp = load_model_from_config(load_config(CONFIGS / f"{name}_elmo.cfg"))
+    sgd = nlp.initialize(lambda: gold(nlp))
+    nlp.update(gold(nlp), sgd=sgd)
+    expected = nlp("Ann saw Rome").to_json()
+    nlp.replace_listeners("elmo_embedder", component, [path])
+    nlp.to_disk(tmp_path)
+    for one in (nlp, spacy.load(tmp_path)):
+        assert one("Ann saw Rome").to_json() == expected

@@ -99,7 +99,7 @@ def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
 
 def _check_not_on_elmo(components: Mapping[str, Any], where: str) -> None:
     for name, component in components.items():
-        if kind_of(name, component) == FACTORY or "'spacy-elmo." in repr(component.get("model")):
+        if kind_of(name, component) == FACTORY or "'spacy-elmo.Elmo" in repr(component.get("model")):
             raise ValueError(Errors.EL110.format(where=where, name=name))
 
 

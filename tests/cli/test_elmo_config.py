@@ -327,6 +327,20 @@ def test_already_on_elmo(component: str) -> None:
         convert(convert(pipeline_config("ner")).config)
 
 
+def test_an_encoder_of_ours_is_not_elmo() -> None:
+    config = pipeline_config("tok2vec", "ner")
+    config["components"]["ner"]["model"] = {
+        "@architectures": "spacy.TransitionBasedParser.v2",
+        "state_type": "ner",
+        "tok2vec": {
+            "@architectures": "spacy.Tok2Vec.v2",
+            "embed": {"@architectures": "spacy.Tok2VecListener.v1", "width": 96},
+            "encode": {"@architectures": "spacy-elmo.BiLSTMEncoder.v1", "width": 96},
+        },
+    }
+    assert convert(config).listening == ["ner"]
+
+
 @pytest.mark.parametrize(
     "pipeline",
     [

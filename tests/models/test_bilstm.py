@@ -1,6 +1,8 @@
 """spacy-elmo.BiLSTMEncoder.v1: what it computes, how it learns, and how it is saved."""
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, List
 
@@ -118,11 +120,107 @@ def test_dropout(own: Any, expected: float) -> None:
         ({"depth": 0}, "'depth' must be a number from 1 up; got 0"),
         ({"input_width": -1}, "'input_width' must be a number from 1 up; got -1"),
         ({"dropout": 1.0}, "'dropout' must be a number from 0 to less than 1; got 1.0"),
+        ({"dropout": "0.5"}, "'dropout' must be a number from 0 to less than 1; got '0.5'"),
+        ({"width": "6"}, "'width' must be a number from 1 up; got '6'"),
     ],
 )
 def test_bad_settings(settings: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         encoder(**settings)
+
+
+@pytest.mark.parametrize("lengths", [(3,), (3, 3), (4, 2), (0, 3)])
+@pytest.mark.parametrize("width", [4, 7])
+def test_inputs_of_another_width(lengths: Any, width: int) -> None:
+    """torch does not look at them where all Docs are of one length: it reads beyond their end."""
+    model, inputs = encoder(), docs(*lengths, width=width)
+    message = rf"EL126.*has {width} columns.*has 5.*`input_width` to {width}"
+    for use in (model.predict, model.begin_update, lambda arrays: model.initialize(X=arrays)):
+        with pytest.raises(ValueError, match=message):
+            use(inputs)
+
+
+def test_other_numbers_than_float32() -> None:
+    model, inputs = encoder(), docs(3, 1)
+    expected = model.predict(inputs)
+    outputs, backprop = model.begin_update([array.astype("d") for array in inputs])
+    np.testing.assert_array_equal(np.concatenate(outputs), np.concatenate(expected))
+    assert [gradient.shape for gradient in backprop([each.astype("d") for each in outputs])] == [(3, 5), (1, 5)]
+
+
+def test_arrays_that_cannot_be_written_to() -> None:
+    """As those of Docs that were bytes."""
+    model, inputs = encoder(), docs(3, 1)
+    for array in inputs:
+        array.flags.writeable = False
+    outputs, backprop = model.begin_update(inputs)
+    for output in outputs:
+        output.flags.writeable = False
+    backprop(outputs)
+    np.testing.assert_array_equal(np.concatenate(inputs), np.concatenate(docs(3, 1)))
+
+
+def test_batches_may_overlap() -> None:
+    """Gradients of several batches, in any order, are those of one after the other."""
+    found = []
+    for late in (False, True):
+        model, batches = encoder(), [docs(3, 2), docs(5, seed=1)]
+        waiting = []
+        for batch in batches:
+            outputs, backprop = model.begin_update(batch)
+            if late:
+                waiting.append((outputs, backprop))
+            else:
+                backprop(outputs)
+        for outputs, backprop in reversed(waiting):
+            backprop(outputs)
+        found.append({name: p.grad.numpy() for name, p in model.shims[0].module.named_parameters()})
+    for name, gradient in found[0].items():
+        np.testing.assert_allclose(found[1][name], gradient, atol=1e-6, err_msg=name)
+
+
+def test_initialised_again_it_starts_anew() -> None:
+    model, inputs = encoder(), docs(3)
+    before = model.predict(inputs)[0]
+    model.initialize()
+    assert np.abs(model.predict(inputs)[0] - before).max() > 1e-2
+
+
+@pytest.mark.parametrize("settings", [{"width": 8}, {"depth": 2}, {"input_width": 4}])
+def test_saved_with_other_sizes(settings: Any) -> None:
+    data = encoder(**settings).shims[0].to_bytes()
+    with pytest.raises(ValueError, match=r"EL127.*layers\.\d.*in what was saved"):
+        encoder().shims[0].from_bytes(data)
+
+
+WORKERS = """
+import spacy, torch
+
+def main():
+    torch.set_num_threads(2)
+    nlp = spacy.blank("en")
+    encode = {"@architectures": "spacy-elmo.BiLSTMEncoder.v1", "width": 256}
+    embed = {"@architectures": "spacy.MultiHashEmbed.v2", "width": 256, "attrs": ["NORM"], "rows": [100],
+             "include_static_vectors": False}
+    tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+    nlp.add_pipe("tagger", config={"model": {"tok2vec": tok2vec}}).add_label("A")
+    nlp.get_pipe("tagger").add_label("B")
+    nlp.initialize()
+    texts = ["a few words of text " * 20] * 20
+    one = [[token.tag_ for token in doc] for doc in nlp.pipe(texts)]
+    two = [[token.tag_ for token in doc] for doc in nlp.pipe(texts, n_process=2, batch_size=5)]
+    print(one == two)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_forked_processes_do_not_wait_for_lost_threads(tmp_path: Path) -> None:
+    (tmp_path / "workers.py").write_text(WORKERS)
+    command = [sys.executable, str(tmp_path / "workers.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.split() == ["True"], done.stderr
 
 
 def test_averages_are_used_and_taken_back() -> None:
