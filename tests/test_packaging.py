@@ -21,6 +21,8 @@ ENTRY_POINTS = {
     ("spacy_misc", "spacy-elmo.layer_cache.v1"),
     ("spacy_architectures", "spacy-elmo.ElmoListener.v1"),
     ("spacy_architectures", "spacy-elmo.ElmoTok2Vec.v1"),
+    ("spacy_architectures", "spacy-elmo.BiLSTMEncoder.v1"),
+    ("spacy_batchers", "spacy-elmo.entity_variants.v1"),
     ("spacy_callbacks", "spacy-elmo.relink.v1"),
 }
 
@@ -43,6 +45,8 @@ def test_every_entry_point_resolves() -> None:
     ("registry", "name"),
     [
         ("architectures", "spacy-elmo.Elmo.v1"),
+        ("architectures", "spacy-elmo.BiLSTMEncoder.v1"),
+        ("batchers", "spacy-elmo.entity_variants.v1"),
         ("misc", "spacy-elmo.sent_spans.v1"),
         ("misc", "spacy-elmo.doc_spans.v1"),
         ("misc", "spacy-elmo.layer_cache.v1"),

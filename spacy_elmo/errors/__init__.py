@@ -1,0 +1,53 @@
+"""Every message that a user can meet: what was got, what is allowed, what to change."""
+
+from typing import Any, Optional
+
+from .codes import WithCodes
+from .commands import CommandErrors
+from .models import ModelErrors
+from .pipelines import PipelineErrors
+from .pretraining import PretrainingErrors
+
+
+class Errors(ModelErrors, PipelineErrors, CommandErrors, PretrainingErrors):
+    """All of them, by their codes."""
+
+
+class Warnings(metaclass=WithCodes):
+    WL003 = (
+        "An ElmoListener (upstream = '{upstream}') predicts from zeros, because no embedder has run these Docs: "
+        "it is disabled, comes after the component, or has another name than `upstream`. Its predictions are of "
+        "no use. Enable the embedder, or make the component independent of it by nlp.replace_listeners()."
+    )
+    WL005 = (
+        "The warm state of '{source}' cannot be kept in '{path}' ({reason}), and will be made again next time. "
+        "Point the environment variable {variable} to a folder that can be written, or store the state with the "
+        "weights: spacy-elmo warm"
+    )
+    WL002 = "The checkpoint '{path}' is damaged ({reason}). Going back to the one before."
+    WL001 = (
+        "{path}: {count:,} of {total:,} weights are not finite (NaN or infinite), in {arrays}. Vectors made "
+        "with them will not be finite either; fetch or train the weights again."
+    )
+    WL010 = (
+        "The layer cache '{path}' cannot be written ({reason}): layers that are not in it are computed each time. "
+        "Give a folder that can be written."
+    )
+    WL011 = (
+        "Writing to the layer cache '{path}' failed ({reason}). What it holds is whole; from here on nothing is "
+        "added, and other layers are computed each time. Make room, or lower max_gb."
+    )
+    WL012 = (
+        "The layer cache '{path}' is damaged: it holds other numbers than were written. Layers of such sentences "
+        "are computed anew. Should this come again, do not trust the disk, and remove the file."
+    )
+
+
+def check_number(name: str, got: Any, *, low: float, high: Optional[float] = None, below: bool = False) -> None:
+    """RAISES: ValueError unless it is a number from `low` up; to `high`, or to less than that with `below`."""
+    good = isinstance(got, (int, float)) and got >= low
+    if high is not None:
+        good = good and (got < high if below else got <= high)
+    if not good:
+        end = "up" if high is None else f"to less than {high}" if below else f"to {high}"
+        raise ValueError(Errors.EL098.format(name=name, got=got, low=low, high=end))

@@ -1,0 +1,55 @@
+"""Of the command line."""
+
+from .codes import WithCodes
+
+
+class CommandErrors(metaclass=WithCodes):
+    # The command line
+    EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."
+    EL097 = (
+        "'{path}' holds text that is not split into tokens. Say how to split it: --lang en for the rules of a "
+        "language, or --pipeline for a spaCy pipeline."
+    )
+    EL061 = "{path}, line {line}: {reason}."
+    EL062 = "'{path}' holds nothing to embed."
+    EL063 = "'{path}' is a folder; give a file name for the output, such as {path}/elmo.h5."
+    EL064 = "The folder of '{path}' does not exist. Create it, or choose another output file."
+    EL065 = "--{one} and --{other} exclude each other. Give one of them."
+    EL066 = "The output '{path}' is a file that this command reads. Choose another output file."
+    EL067 = "The output '{path}' exists and is no regular file. Choose another output file."
+
+    EL068 = "The file '{path}' exists. Give --force to replace it, or another name."
+    EL069 = "'{path}' holds no losses yet. Draw it once the run has logged some."
+    EL115 = (
+        "'{path}' is no log of training. Give the folder of a pre-training run, or the file that `spacy train` "
+        'writes when [training.logger] has @loggers = "spacy.ConsoleLogger.v3" and an output_file.'
+    )
+    EL116 = (
+        "'{path}' is the log of a pre-training run, which has a picture of its own. Draw it alone, or give logs "
+        "of `spacy train` only."
+    )
+    EL117 = (
+        "'{got}' is no pipeline that can be loaded ({reason}). Give the folder of a saved pipeline, or the name "
+        "of an installed one."
+    )
+    EL118 = (
+        "The pipeline '{name}' holds no scalar mix: none of its components ({components}) is an elmo_embedder, or "
+        "has a listener to one. Give a pipeline that was trained with ELMo."
+    )
+
+    # Configs of spaCy
+    EL110 = "{where} is on ELMo already: see [components.{name}]. Change it there, or give a config without ELMo."
+    EL111 = (
+        "Nothing in {where} can be put on ELMo: none of its components ({pipeline}) has a tok2vec layer that "
+        "could listen to it. Sourced components, and a senter with a layer of its own, are left as they are. Give "
+        "a pipeline with a component that learns from vectors, such as tagger, parser, ner or textcat."
+    )
+    EL112 = "{where} has another component named '{name}'. Give the embedder another name: --upstream-name."
+    EL113 = (
+        "Give a config and an output, and --code if it needs that; or an output with --pipeline, such as "
+        "--pipeline tagger,parser,ner, and --lang. Got {got}."
+    )
+    EL114 = (
+        "'{path}' is no training config that spaCy could read: {reason}. Give a file as `spacy init config` "
+        "writes it."
+    )

@@ -1,0 +1,125 @@
+"""Of models: their options, their files, running them."""
+
+from .codes import WithCodes
+
+
+class ModelErrors(metaclass=WithCodes):
+    # Options
+    EL001 = "{where}: unknown field '{field}'. Allowed here: {allowed}. Remove it, or correct its name{hint}."
+    EL002 = (
+        "{where}: the field '{field}' is missing, which every biLM needs. Add it, or use the options.json that "
+        "was published with the weights."
+    )
+    EL003 = "{where}: '{field}' is {got!r}, but must be {expected}."
+    EL004 = "{where}: '{field}' is {got!r}, which contradicts {other}: {rule}."
+    EL005 = "{where} is not valid JSON ({reason}). Point to the options.json that belongs to the weights."
+
+    # Finding and reading weights
+    EL010 = (
+        "No ELMo found at '{source}': it is neither a file or folder here nor a name in the catalogue "
+        "({catalogue}). {closest}"
+    )
+    EL011 = (
+        "'{name}' is published as two files that this version does not fetch by itself. Download {options} "
+        "and {weights} into one folder, and give that folder as source."
+    )
+    EL012 = (
+        "The bundled model '{name}' is missing from this installation: there is no folder '{path}'. Install "
+        "spacy-elmo again, or give the folder of another model as source."
+    )
+    EL013 = (
+        "The folder '{path}' holds no ELMo: it needs options.json with weights.hdf5 or weights.safetensors, "
+        "but holds {found}."
+    )
+    EL014 = (
+        "The folder '{path}' holds more than one {what} file ({found}). Give the pair of files, "
+        "[options, weights], instead of the folder."
+    )
+    EL015 = (
+        "No options file found for the weights '{path}': looked for {tried}. Put options.json beside the "
+        "weights, or give the pair [options, weights]."
+    )
+    EL016 = (
+        "'{path}' is {what}, and cannot be read as ELMo weights. Readable: HDF5 (bilm-tf, AllenNLP) and "
+        "safetensors (this package), each with its options.json."
+    )
+    EL017 = (
+        "'{path}' is a pickle, as Python and PyTorch write them. Refused, because reading a pickle can run code "
+        "from the file. Give the HDF5 or safetensors file of the same model."
+    )
+    EL018 = (
+        "'{path}' cannot be opened as HDF5: it is cut short or damaged ({reason}). It has {size:,} bytes; "
+        "compare that with where it came from, and fetch it again."
+    )
+    EL019 = (
+        "'{path}' is a valid {format} file, but not a biLM: it lacks {missing}{more}. It holds {found}. Give "
+        "the weights that belong to '{options}'."
+    )
+    EL020 = (
+        "{path}: the array '{name}' has shape {got}, but '{options}' calls for {expected}. The weights and "
+        "the options belong to different models."
+    )
+    EL021 = (
+        "{path}: the array '{name}' holds {got}, but weights must be floating-point numbers "
+        "(float16, float32 or float64)."
+    )
+    EL022 = (
+        "{path}: the array '{name}'{more} is not part of the model that '{options}' describes. The weights "
+        "and the options belong to different models."
+    )
+    EL023 = "'{path}' is cut short or damaged: {reason}. Write or fetch it again."
+    EL024 = "'{path}' needs the package {package}. Install it: pip install {package}"
+    EL025 = "A pair of files as source is [options, weights]; got {got}."
+    EL026 = "No file '{path}'. {closest}"
+    EL027 = "The source must be a name, a path or a pair of paths [options, weights]; got {got}."
+    EL028 = (
+        "'{path}' is a folder, but a pair of files was asked for: give [options, weights], or the folder alone."
+    )
+
+    # Running a model
+    EL030 = "Unknown {what} {got!r}. Allowed: {allowed}."
+    EL031 = (
+        "Layer '{got}' does not exist: this model has {n_layers} LSTM layer(s), hence {allowed}. "
+        "Choose one of these."
+    )
+    EL033 = (
+        "Sentences are lists of token texts: sentence {index} is {got}. For text, tokenize first: "
+        "elmo.embed([text.split()])."
+    )
+    EL034 = "Tokens must be str: token {token} of sentence {sentence} is {got}."
+    EL035 = (
+        "The layer '{name}' was not kept. Kept: {kept}. Ask for it: `layers` of embed(), or `layers` and "
+        "`pooling_layer` in the component's config."
+    )
+    EL036 = (
+        "stack() needs word_emb and all LSTM layers, but only these were computed: {kept}. Call "
+        "embed() with layers='*'."
+    )
+    EL037 = (
+        "stream() chooses its own batches, and with initial_state = 'carry' the vectors depend on them. Call "
+        "embed() once for each batch."
+    )
+    EL038 = "'{name}' must be a whole number from {low} up; got {got!r}."
+    EL039 = (
+        "`layers` is '*' or a list of layer names; got {got!r}. To keep one layer only, write it as a list: "
+        "['elmo']."
+    )
+    EL040 = "device '{device}' cannot be used here: {reason}. Use 'cpu', or a device that torch sees."
+    EL041 = (
+        "precision = '{got}' runs on the CPU only, and the device is '{device}'. Use device 'cpu', or precision "
+        "'fp32'."
+    )
+    EL042 = (
+        "precision = '{got}' needs a processor that {what}; not all of this is here. Use precision 'fp32', "
+        "which runs everywhere."
+    )
+
+    # Warm states
+    EL095 = (
+        "A warm state needs {least} sentences with tokens or more; got {got}. Give a longer text, or a higher "
+        "--sentences."
+    )
+    EL096 = (
+        "The output '{path}' {what}. Give a new folder or an empty one; or the source's own, if that holds "
+        "options.json and weights.safetensors."
+    )
