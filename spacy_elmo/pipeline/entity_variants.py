@@ -43,7 +43,7 @@ def make_entity_variants(
     batcher (Callable): what makes batches of the examples then.
     swap (float): share of the examples in which entities are exchanged. In place of each comes one that is drawn
         from those of its label and number of tokens in all of the text. It brings its ID, and is its own lemma;
-        other annotations stay with the place.
+        other annotations stay with the place, but for custom attributes, which are not carried over.
     lower (float): share of the examples that become lower case.
     keep_empty (float): share of the examples that are used, of those which are annotated and have no entity. Fewer
         make a recognizer find more, and more of it wrong.
