@@ -1,5 +1,6 @@
 """Which ways there are is asked in one place; other processors and other versions of torch are played here."""
 
+import time
 from typing import Any, Iterator
 
 import pytest
@@ -47,6 +48,21 @@ def test_operators_that_fail(monkeypatch: pytest.MonkeyPatch, error: Any) -> Non
     monkeypatch.setattr(features, "_int8_linear", fail)
     assert not features.has_packed_linear()
     assert not features.has_int8()
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, True), (0.05, False)])
+def test_integers_that_are_multiplied_slowly(
+    seconds: float, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def multiply(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        time.sleep(seconds)
+        return x @ weight.t()
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_vnni": True}, raising=False)
+    monkeypatch.setattr(features, "_int8_linear", multiply)
+    before = torch.get_num_threads()
+    assert features.has_int8() is expected
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("capability", ["DEFAULT", "NO AVX", "SVE256", "ZVECTOR"])
