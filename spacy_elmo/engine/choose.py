@@ -47,7 +47,7 @@ def check_precision(precision: str, device: torch.device) -> None:
         raise ValueError(Errors.EL041.format(got=precision, device=device))
     needs = {
         "bf16": (features.has_bf16, "multiplies bfloat16 numbers (AVX512_BF16 or AMX, or BF16 on ARM)"),
-        "int8": (features.has_int8, "multiplies 8-bit integers (VNNI or AMX), and a torch that lets it"),
+        "int8": (features.has_int8, "multiplies 8-bit integers (VNNI or AMX), and a torch that makes use of it"),
     }
     possible, what = needs[precision]
     if not possible():
