@@ -79,11 +79,12 @@ def measure(
         "training.patience": 0,
     }
     with tempfile.TemporaryDirectory() as temporary:
-        config = util.load_config(CONFIGS / f"{task}_{variant.removesuffix('-exchanged')}.cfg")
+        config = util.load_config(CONFIGS / f"{task}_{'tok2vec' if variant == EXCHANGED else variant}.cfg")
         if variant == EXCHANGED:
             config["training"]["batcher"] = util.load_config(CONFIGS / f"{task}_elmo.cfg")["training"]["batcher"]
         # Where names are exchanged, few sentences come twice.
-        if "elmo_embedder" in config["components"] and "batcher" not in config["training"]["batcher"]:
+        exchanges = config["training"]["batcher"]["@batchers"] == "spacy-elmo.entity_variants.v1"
+        if "elmo_embedder" in config["components"] and not exchanges:
             block = {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(folder / "layers"), "dtype": "float16"}
             config["components"]["elmo_embedder"]["cache"] = block
         path, made = Path(temporary) / "config.cfg", (keep or Path(temporary)) / f"{task}_{variant}_{seed}"

@@ -72,13 +72,14 @@ class EntityVariants:
 
     def variants(self, examples: Iterable[Example]) -> Iterator[Example]:
         """The examples of an epoch. A list's names are all known from the start, a stream's as they come."""
-        if isinstance(examples, list):
-            for example in examples:
-                self._learn(example)
+        streamed = not isinstance(examples, list)
+        for example in [] if streamed else examples:
+            self._learn(example)
         n_read = n_used = 0
         for example in examples:
             n_read += 1
-            self._learn(example)
+            if streamed:
+                self._learn(example)
             if not _is_empty(example) or random.random() < self.keep_empty:
                 n_used += 1
                 yield self.variant(example)
@@ -132,9 +133,9 @@ def _pieces(tokens: Union[Doc, Span]) -> List[Piece]:
 
 
 def _exchange(pieces: List[Piece], names: Sequence[Tuple[Span, Sequence[Piece]]]) -> List[Piece]:
-    """Tokens with these names in place of the spans. What follows a name follows the new one."""
+    """Tokens with these names in place of the spans, in order. What follows a name follows the new one."""
     # From the end on, or the places of those to come would move.
-    for span, name in sorted(names, key=lambda each: -each[0].start):
+    for span, name in reversed(names):
         pieces[span.start : span.end] = [*name[:-1], (name[-1][0], pieces[span.end - 1][1])]
     return pieces
 

@@ -12,6 +12,7 @@ import spacy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.ml.models.tok2vec import BiLSTMEncoder
 from thinc.api import Adam, Model, fix_random_seed, set_dropout_rate
 
 from spacy_elmo.models.bilstm import BiLSTMT, build_bilstm_encoder_v1
@@ -240,6 +241,24 @@ def test_averages_are_used_and_taken_back() -> None:
     assert min(apart) > 1e-3
     saved = encoder().from_bytes(data)
     np.testing.assert_array_equal(np.concatenate(saved.predict(inputs)), np.concatenate(averaged))
+
+
+def test_spacys_own_encoder() -> None:
+    """What README says of it. Should this fail, spaCy or Thinc has mended it, and README is to be changed."""
+    fix_random_seed(0)
+    model = BiLSTMEncoder(width=6, depth=1, dropout=0.0)
+    inputs = docs(3, 9, width=6)
+    model.initialize(X=inputs)
+    (alone,), (beside, _) = model.predict(inputs[:1]), model.predict(inputs)
+    assert np.abs(alone - beside).max() > 0.01
+    sgd = Adam(0.1, L2=0.0, use_averages=True)
+    for _ in range(3):
+        outputs, backprop = model.begin_update(inputs)
+        backprop(outputs)
+        model.finish_update(sgd)
+    after = model.predict(inputs)[0]
+    with model.use_params(sgd.averages):
+        np.testing.assert_array_equal(model.predict(inputs)[0], after)
 
 
 def test_saved_bytes_run_no_code(tmp_path: Path) -> None:
