@@ -24,7 +24,7 @@ from .errors import Errors
 from .warm import shipped_state
 from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes
 from .weights.aside import set_aside
-from .weights.catalogue import BUNDLED
+from .weights.fetch.catalogue import BUNDLED
 from .weights.source import Source, read_weights
 
 INITIAL_STATES = ("zero", "warm", "carry")
@@ -256,7 +256,7 @@ class Elmo:
     def save(self, folder: Union[str, Path]) -> None:
         """Write options.json and weights.safetensors, which `load` reads, into the folder."""
         # The writer's package is needed by no one who only reads HDF5.
-        from .weights.folder import write_folder
+        from .weights.formats.folder import write_folder
 
         write_folder(Path(folder), self.options, self.named_arrays())
 

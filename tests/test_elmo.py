@@ -33,7 +33,7 @@ def expected(tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]
 @pytest.fixture
 def warm(elmo: Elmo, tmp_path: Path) -> Path:
     """The tiny model with a warm state."""
-    from spacy_elmo.weights.folder import write_folder
+    from spacy_elmo.weights.formats.folder import write_folder
 
     random = np.random.default_rng(3)
     shapes = warm_state_shapes(elmo.options)

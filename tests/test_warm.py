@@ -14,7 +14,7 @@ from spacy_elmo import warm
 from spacy_elmo.engine import features
 from spacy_elmo.engine.warm import LEAST_SENTENCES
 from spacy_elmo.weights.arrays import Arrays
-from spacy_elmo.weights.folder import write_folder
+from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 
 

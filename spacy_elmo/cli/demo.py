@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from typer import Option
 
 from ..bilm.layers import lstm_layer
-from ..weights.catalogue import BUNDLED
+from ..weights.fetch.catalogue import BUNDLED
 
 if TYPE_CHECKING:
     from ..elmo import Elmo

@@ -29,7 +29,7 @@ from typer import Argument, Option
 from ..bilm.layers import ALL, MIXED, LayerOutputs, lstm_layer, resolve_layers, stack_layers
 from ..errors import Errors
 from ..weights.atomic import atomic_write
-from ..weights.catalogue import BUNDLED
+from ..weights.fetch.catalogue import BUNDLED
 from ..weights.source import find_files
 from .inputs import InputSentence, read_sentences
 from .progress import ProgressBar

@@ -69,12 +69,12 @@ def export(
     weights, vocabulary = read_model(source)
     arrays = {name: array for name, array in weights.arrays.items() if softmax or not _is_softmax(name)}
     if format == "hdf5":
-        from ..weights.hdf5_writer import write_pair
+        from ..weights.formats.hdf5_writer import write_pair
 
         arrays = {name: arrays[name] for name in encoder_shapes(weights.options)}
         write_pair(folder, weights.options, arrays)
     else:
-        from ..weights.folder import write_folder
+        from ..weights.formats.folder import write_folder
 
         arrays = {name: rounded(array, np.dtype(dtype), name=name) for name, array in arrays.items()}
         write_folder(folder, weights.options, arrays)

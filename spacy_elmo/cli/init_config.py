@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from ..errors import Errors
 from ..weights.atomic import atomic_write
-from ..weights.catalogue import BUNDLED
+from ..weights.fetch.catalogue import BUNDLED
 from .embed import SOURCE_HELP
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def warm(
     """
     from ..pretraining.vocabulary import VOCAB_NAME
     from ..warm import make_state
-    from ..weights.folder import write_folder
+    from ..weights.formats.folder import write_folder
 
     options_path, weights_path = find_files(source)
     _check_output(output, options_path, weights_path)
@@ -91,7 +91,7 @@ def warm(
 
 
 def _check_output(output: Path, options_path: Path, weights_path: Path) -> None:
-    from ..weights.folder import WEIGHTS_NAME
+    from ..weights.formats.folder import WEIGHTS_NAME
 
     if not output.exists():
         return

@@ -28,7 +28,7 @@ class ElmoShim(TorchShim):
 
 def to_bytes(holder: ElmoHolder) -> bytes:
     """The weights for Thinc's serialisation; nothing where there are none yet."""
-    from ..weights import folder
+    from ..weights.formats import folder
 
     elmo = holder.elmo
     return folder.to_bytes(elmo.options, elmo.named_arrays()) if elmo is not None else b""
@@ -36,7 +36,7 @@ def to_bytes(holder: ElmoHolder) -> bytes:
 
 def from_bytes(holder: ElmoHolder, data: bytes, device: torch.device) -> ElmoHolder:
     """The inverse of `to_bytes`, into a holder that keeps its own settings."""
-    from ..weights import folder
+    from ..weights.formats import folder
 
     if data:
         holder.fill(folder.from_bytes(data, where="the saved pipeline"), device=device)

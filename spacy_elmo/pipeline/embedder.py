@@ -343,7 +343,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         return resolve_layers(wanted, n_layers=n_layers)
 
     def _write_model(self, path: Path) -> None:
-        from ..weights.folder import remove_folder, write_folder
+        from ..weights.formats.folder import remove_folder, write_folder
 
         self._learning.settle()
         self._learning.close()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..bilm.build import take
 from ..bilm.options import OPTIONS_NAME, Options
 from ..weights.arrays import Weights
-from ..weights.folder import write_folder
+from ..weights.formats.folder import write_folder
 from ..weights.source import Source, read_weights
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoints
 from .language_model import LanguageModel

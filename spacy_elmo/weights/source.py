@@ -8,15 +8,15 @@ from typing import Any, List, Sequence, Tuple, Union
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
-from . import catalogue
 from .arrays import Weights
+from .fetch import catalogue
 from .sniff import DESCRIPTIONS, sniff
 
 Source = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
 
 # The reader of each kind of file, and the package that it needs. A reader is a module with `read` and
 # `holds_bilm`; it is imported when a file calls for it, so that each package is needed only by its own format.
-_READERS = {"hdf5": ("hdf5", "h5py"), "safetensors": ("folder", "safetensors")}
+_READERS = {"hdf5": ("formats.hdf5", "h5py"), "safetensors": ("formats.folder", "safetensors")}
 
 
 def read_weights(source: Source) -> Weights:

@@ -15,7 +15,7 @@ import pytest
 import spacy_elmo
 from spacy_elmo.cli.embed import embed
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.weights import folder as folder_module
+from spacy_elmo.weights.formats import folder as folder_module
 from tests.cli.command import run
 from tests.data import read_case
 

@@ -10,7 +10,7 @@ import safetensors.numpy
 import spacy_elmo
 from spacy_elmo.cli.export import export
 from spacy_elmo.weights.arrays import Arrays
-from spacy_elmo.weights.folder import write_folder
+from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import run
 from tests.data import TINY, Measured, read_case, shared_path

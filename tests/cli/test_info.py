@@ -10,7 +10,7 @@ from spacy_elmo.bilm.options import Options
 from spacy_elmo.cli.info import as_text, info
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.arrays import Weights
-from spacy_elmo.weights.folder import write_folder
+from spacy_elmo.weights.formats.folder import write_folder
 from tests.cli.command import run
 from tests.data import ORIGINAL
 from tests.language_models import adaptive_softmax, full_softmax, write_source

@@ -13,7 +13,7 @@ from spacy_elmo.cli.warm import Summary, warm
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.warm import SENTENCES, make_state, shipped_sentences
 from spacy_elmo.weights.arrays import Arrays
-from spacy_elmo.weights.folder import write_folder
+from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import run
 from tests.cli.test_embed import datasets

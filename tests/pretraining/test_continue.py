@@ -18,7 +18,7 @@ from spacy_elmo.pretraining.softmax import Softmax
 from spacy_elmo.pretraining.start import new_model
 from spacy_elmo.pretraining.vocabulary import Vocabulary
 from spacy_elmo.weights.arrays import SOFTMAX_PREFIX, encoder_shapes
-from spacy_elmo.weights.folder import write_folder
+from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests.data import TINY, shared_path
 from tests.pretraining.runs import a_run, checkpoint_tensors, entries, equal, make_config, train, write_text

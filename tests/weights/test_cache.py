@@ -7,7 +7,7 @@ import pytest
 
 from spacy_elmo.weights.arrays import Arrays, Weights, warm_state_shapes
 from spacy_elmo.weights.cache import cache_folder, keep_state, read_state, state_path
-from spacy_elmo.weights.folder import write_folder
+from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 
 

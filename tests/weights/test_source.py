@@ -12,7 +12,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.weights import catalogue
+from spacy_elmo.weights.fetch import catalogue
 from spacy_elmo.weights.sniff import sniff
 from spacy_elmo.weights.source import find_files, read_weights
 

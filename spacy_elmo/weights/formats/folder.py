@@ -9,9 +9,9 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from ..bilm.options import OPTIONS_NAME, Options
-from ..errors import Errors
-from .arrays import (
+from ...bilm.options import OPTIONS_NAME, Options
+from ...errors import Errors
+from ..arrays import (
     Arrays,
     Weights,
     check_arrays,
@@ -21,7 +21,7 @@ from .arrays import (
     warm_state_shapes,
     warn_if_not_finite,
 )
-from .atomic import atomic_write
+from ..atomic import atomic_write
 
 FORMAT = "safetensors"
 WEIGHTS_NAME = "weights.safetensors"

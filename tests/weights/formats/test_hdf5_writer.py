@@ -10,7 +10,7 @@ import pytest
 import spacy_elmo
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.weights.arrays import Arrays
-from spacy_elmo.weights.hdf5_writer import inference_options, write_hdf5, write_pair
+from spacy_elmo.weights.formats.hdf5_writer import inference_options, write_hdf5, write_pair
 from spacy_elmo.weights.source import read_weights
 from tests.data import TINY, Measured, shared_path
 from tests.parity.cases import CASES

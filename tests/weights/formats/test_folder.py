@@ -11,9 +11,9 @@ import safetensors.numpy
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.weights import folder as folder_module
 from spacy_elmo.weights.arrays import Arrays, mix_shapes, warm_state_shapes
-from spacy_elmo.weights.folder import from_bytes, remove_folder, to_bytes, write_folder
+from spacy_elmo.weights.formats import folder as folder_module
+from spacy_elmo.weights.formats.folder import from_bytes, remove_folder, to_bytes, write_folder
 from spacy_elmo.weights.source import read_weights
 
 

@@ -7,10 +7,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bilm.characters import N_IDS
-from ..bilm.options import Options
-from ..errors import Errors
-from .arrays import Arrays, Shape, Weights, check_arrays, warn_if_not_finite
+from ...bilm.characters import N_IDS
+from ...bilm.options import Options
+from ...errors import Errors
+from ..arrays import Arrays, Shape, Weights, check_arrays, warn_if_not_finite
 
 FORMAT = "HDF5"
 

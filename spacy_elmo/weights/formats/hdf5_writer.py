@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bilm.options import OPTIONS_NAME, Options
-from .atomic import atomic_write
+from ...bilm.options import OPTIONS_NAME, Options
+from ..atomic import atomic_write
+from ..rounding import rounded
 from .hdf5 import cell_name, swap_gates
-from .rounding import rounded
 
 WEIGHTS_NAME = "weights.hdf5"
 
