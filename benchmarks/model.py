@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.pretraining.template import SIZES
-from spacy_elmo.weights.formats.hdf5 import hdf5_shapes
+from spacy_elmo.weights.formats.dump import dump_shapes
 from spacy_elmo.weights.formats.hdf5_writer import inference_options
 
 # Peters et al. 2018, as in the options file that AllenNLP published with the original model.
@@ -52,7 +52,7 @@ def lstm_flops() -> int:
 def _arrays() -> Dict[str, NDArray[np.float32]]:
     random = np.random.default_rng(20180615)
     arrays: Dict[str, NDArray[np.float32]] = {}
-    for name, shape in hdf5_shapes(Options.from_dict(OPTIONS)).items():
+    for name, shape in dump_shapes(Options.from_dict(OPTIONS)).items():
         arrays[name] = random.standard_normal(shape, dtype=np.float32) * np.float32(_scale(name))
     return arrays
 

@@ -25,7 +25,8 @@ from .warm import shipped_state
 from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes
 from .weights.aside import set_aside
 from .weights.fetch.catalogue import BUNDLED
-from .weights.source import Source, read_weights
+from .weights.locate import Source
+from .weights.source import read_weights
 
 INITIAL_STATES = ("zero", "warm", "carry")
 Sentences = Iterable[Sequence[str]]
@@ -69,12 +70,12 @@ def load(
 ) -> "Elmo":
     """Read a model.
 
-    source: the name of the bundled model; a folder with options.json and weights.hdf5 or weights.safetensors; one
-        of the two files; or the pair [options, weights].
+    source: a name of the catalogue, which is downloaded once; a folder, one of a model's files or an archive, in
+        any published format; or the pair [options, weights].
     device: where torch runs it: "cpu", "cuda", "cuda:1", ...
     precision, initial_state, max_batch_tokens: see `Settings`.
     RAISES: FileNotFoundError if there is no such source; ValueError if it is no biLM, or for a value that is
-        not allowed; ImportError if its format needs a package that is not installed.
+        not allowed; ImportError if its format needs a package that is not installed; OSError if a download fails.
     """
     settings = Settings(precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens)
     checked = check_device(device)
@@ -96,7 +97,8 @@ def check_device(device: Union[str, torch.device]) -> torch.device:
 class Elmo:
     """A biLM with its scalar mix, ready to embed sentences.
 
-    options: sizes and clips of the biLM. engine: runs it. mix: the scalar mix.
+    options: sizes and clips of the biLM. engine: runs it. mix: the scalar mix behind the layer "elmo".
+    more_mixes: others that the model was trained with; `elmo.mix = elmo.more_mixes[0]` puts one in its place.
     warm_state: the constant state that the model was stored with, or that was made for it, hidden (2, L, P) and
         cell (2, L, C), or None.
     originals: the weights as they were read, where the engine keeps them rounded; None: it keeps every bit.
@@ -109,6 +111,7 @@ class Elmo:
         *,
         engine: Engine,
         mix: ScalarMix,
+        more_mixes: Sequence[ScalarMix] = (),
         warm_state: Optional[LSTMState],
         originals: Optional[Arrays],
         settings: Settings,
@@ -117,6 +120,7 @@ class Elmo:
         self.options = options
         self.engine = engine
         self.mix = mix
+        self.more_mixes = list(more_mixes)
         self.warm_state = warm_state
         self.settings = settings
         self.source = source
@@ -152,6 +156,7 @@ class Elmo:
             weights.options,
             engine=engine,
             mix=parts.mix,
+            more_mixes=parts.more_mixes,
             warm_state=parts.warm_state,
             originals=originals,
             settings=settings,
@@ -214,7 +219,7 @@ class Elmo:
     def named_arrays(self) -> Dict[str, Any]:
         """The weights by the names of `weights.arrays`, with the mix and, where there is one, the warm state."""
         bilm = self.engine.named_tensors() if self._originals is None else {}
-        arrays = named_arrays(Parts(bilm, self.mix, self.warm_state))
+        arrays = named_arrays(Parts(bilm, self.mix, self.warm_state, self.more_mixes))
         return arrays if self._originals is None else {**self._originals, **arrays}
 
     def trainable(self, *, dropout: float) -> TrainableEngine:

@@ -31,10 +31,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache of this run, never the user's."""
+    """The cache of this run, never the user's; and no test asks the network, but for servers of its own."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPACY_ELMO_CACHE", str(folder))
+        patch.setenv("SPACY_ELMO_OFFLINE", "1")
         yield folder
 
 

@@ -26,17 +26,19 @@ ROOMS = [
 ]
 # Which room may import which framework.
 FRAMEWORKS = {
-    "torch": {"pretraining", "models", "elmo", "warm", "engine", "bilm"},
+    "torch": {"pretraining", "models", "elmo", "warm", "engine", "weights", "bilm"},
     "spacy": {"cli", "pretraining", "pipeline", "models"},
     "thinc": {"pipeline", "models"},
     "typer": {"cli"},
-    "rich": {"cli"},
+    "rich": {"cli", "weights"},
+    "requests": {"weights"},
     "h5py": {"cli", "weights"},
+    "tensorflow": {"weights"},
     "safetensors": {"pretraining", "weights"},
-    "filelock": {"layer_cache"},
+    "filelock": {"layer_cache", "weights"},
 }
 # What readers may know of biLMs: what options mean, not how a model is built.
-BILM_FOR_WEIGHTS = {"options", "characters"}
+BILM_FOR_WEIGHTS = {"options", "fields", "characters", "vocabularies", "names"}
 
 
 def modules() -> Iterator[Tuple[str, Path]]:

@@ -5,6 +5,7 @@ from typing import List, NamedTuple, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
+from .alphabet import alphabet_of
 from .char_encoder import CharEncoder
 from .lstm import LSTMStack, LSTMState
 from .options import Options
@@ -28,6 +29,7 @@ class BiLM(nn.Module):
     def __init__(self, *, options: Options, dropout: float = 0.0):
         super().__init__()
         self.options = options
+        self.alphabet = alphabet_of(options)
         self.char_encoder = CharEncoder(options=options)
         self.forward_stack = LSTMStack(options=options.lstm, dropout=dropout)
         self.backward_stack = LSTMStack(options=options.lstm, dropout=dropout)

@@ -1,7 +1,7 @@
 """The one place where named arrays become modules, and modules become named arrays."""
 
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -10,23 +10,22 @@ from torch.overrides import TorchFunctionMode
 
 from .bilm import BiLM
 from .lstm import LSTMState
+from .names import STATE_PREFIX, mix_prefix
 from .options import Options
 from .scalar_mix import ScalarMix
-
-MIX_PREFIX = "scalar_mix."
-STATE_PREFIX = "initial_state."
 
 
 class Parts(NamedTuple):
     """What a source holds.
 
     bilm: tensors by the names of BiLM's state_dict, for an engine to make its own of. mix: in evaluation mode.
-    warm_state: hidden (2, L, P) and cell (2, L, C), or None.
+    warm_state: hidden (2, L, P) and cell (2, L, C), or None. more_mixes: others that the model was trained with.
     """
 
     bilm: Dict[str, torch.Tensor]
     mix: ScalarMix
     warm_state: Optional[LSTMState]
+    more_mixes: Sequence[ScalarMix] = ()
 
 
 def build_parts(
@@ -43,12 +42,14 @@ def build_parts(
     RETURNS: without arrays for the mix, it weighs all layers alike, gamma 1.
     """
     tensors = {name: torch.from_numpy(array).to(device=device, dtype=dtype) for name, array in arrays.items()}
-    mix = ScalarMix(n_layers=options.lstm.n_layers + 1).to(device=device, dtype=dtype)
-    trained_mix = take(tensors, MIX_PREFIX)
-    if trained_mix:
-        mix.load_state_dict(trained_mix)
+    mixes: List[ScalarMix] = []
+    while (trained := take(tensors, mix_prefix(len(mixes)))) or not mixes:
+        mix = ScalarMix(n_layers=options.lstm.n_layers + 1).to(device=device, dtype=dtype)
+        if trained:
+            mix.load_state_dict(trained)
+        mixes.append(mix.eval())
     state = take(tensors, STATE_PREFIX)
-    return Parts(tensors, mix.eval(), LSTMState(**state) if state else None)
+    return Parts(tensors, mixes[0], LSTMState(**state) if state else None, mixes[1:])
 
 
 def build_bilm(options: Options, tensors: Mapping[str, torch.Tensor]) -> BiLM:
@@ -80,7 +81,8 @@ class _NoInitialisation(TorchFunctionMode):
 def named_arrays(parts: Parts) -> Dict[str, NDArray[np.floating]]:
     """The inverse of `build_parts`: contiguous arrays on the CPU, sharing memory where they can."""
     tensors = dict(parts.bilm)
-    tensors.update((MIX_PREFIX + name, tensor) for name, tensor in parts.mix.state_dict().items())
+    for number, mix in enumerate([parts.mix, *parts.more_mixes]):
+        tensors.update((mix_prefix(number) + name, tensor) for name, tensor in mix.state_dict().items())
     arrays = {name: _array(tensor) for name, tensor in tensors.items()}
     return arrays if parts.warm_state is None else {**arrays, **state_arrays(parts.warm_state)}
 

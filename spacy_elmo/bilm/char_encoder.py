@@ -1,5 +1,7 @@
 """Characters -> word_emb: convolutions, highway layers, projection (Kim et al. 2016, Peters et al. 2018)."""
 
+from typing import Optional
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -11,31 +13,39 @@ from .options import Options
 class CharEncoder(nn.Module):
     """Turns the character ids of word types into word embeddings.
 
-    A token's embedding depends on nothing but its own characters.
+    A token's embedding depends on nothing but its own text. A model that knows words as such projects a word's own
+    vector and what its characters give, side by side.
     """
 
     def __init__(self, *, options: Options):
         super().__init__()
         cnn = options.char_cnn
-        # Row 0 stands for "no token" and is always zero; the 261 learnt rows follow.
-        self.embedding = nn.Embedding(N_IDS, cnn.embedding_dim, padding_idx=0)
+        if options.has_own_vocabulary:
+            self.embedding = nn.Embedding(cnn.n_characters, cnn.embedding_dim)
+        else:
+            # Row 0 stands for "no token" and is always zero; the 261 learnt rows follow.
+            self.embedding = nn.Embedding(N_IDS, cnn.embedding_dim, padding_idx=0)
+        words = options.words
+        self.word_embedding = None if words is None else nn.Embedding(words.n_words, words.embedding_dim)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(cnn.embedding_dim, number, kernel_size=width) for width, number in cnn.filters
         )
         self.activation = torch.tanh if cnn.activation == "tanh" else torch.relu
         self.highways = nn.ModuleList(Highway(dim=cnn.n_filters) for _ in range(cnn.n_highway))
-        self.projection = (
-            nn.Linear(cnn.n_filters, options.lstm.projection_dim) if options.has_char_projection else None
-        )
+        width = cnn.n_filters + (0 if words is None else words.embedding_dim)
+        self.projection = nn.Linear(width, options.lstm.projection_dim) if options.has_char_projection else None
 
-    def forward(self, character_ids: Tensor) -> Tensor:
-        """character_ids: (n_types, max_characters), int64. RETURNS: word_emb, (n_types, P)."""
+    def forward(self, character_ids: Tensor, word_ids: Optional[Tensor] = None) -> Tensor:
+        """character_ids: (n_types, max_characters), int64. word_ids: (n_types,), int64, where words are known.
+        RETURNS: word_emb, (n_types, P)."""
         characters = self.embedding(character_ids).transpose(1, 2)
         words = torch.cat([conv(characters).amax(dim=2) for conv in self.convolutions], dim=1)
         # Both activations rise monotonically, so the maximum may come first: fewer numbers, the same result.
         words = self.activation(words)
         for highway in self.highways:
             words = highway(words)
+        if self.word_embedding is not None:
+            words = torch.cat([self.word_embedding(word_ids), words], dim=1)
         return words if self.projection is None else self.projection(words)
 
 

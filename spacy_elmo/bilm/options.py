@@ -7,6 +7,7 @@ from typing import Any, Mapping, Optional, Tuple
 
 from ..errors import Errors
 from .fields import Fields, Json
+from .vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, WORD_SYMBOLS, take_vocabulary
 
 OPTIONS_NAME = "options.json"
 
@@ -54,9 +55,11 @@ class CharCNNOptions:
     embedding_dim: width of a character vector.
     filters: (width in characters, number of filters) of each convolution.
     n_highway: number of highway layers.
-    n_characters: 262, or 261 in options written by training; the arrays are the same.
+    n_characters: 262, or 261 in options written by training; the arrays are the same. With characters of its own:
+        how many there are.
     max_characters_per_token: ids per token, with the two word marks.
     activation: "relu" or "tanh", of the convolutions only.
+    characters: the model's own numbers of code points and marks; None: UTF-8 bytes.
     """
 
     embedding_dim: int
@@ -65,6 +68,7 @@ class CharCNNOptions:
     n_characters: int = 262
     max_characters_per_token: int = 50
     activation: str = "relu"
+    characters: Optional[Mapping[str, int]] = field(default=None, hash=False)
 
     @property
     def n_filters(self) -> int:
@@ -72,17 +76,39 @@ class CharCNNOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordOptions:
+    """Words that a model knows as such: their vectors stand before what the characters give.
+
+    embedding_dim: width of a word's vector. n_words: how many vectors there are.
+    vocabulary: the model's own numbers of words.
+    """
+
+    embedding_dim: int
+    n_words: int
+    vocabulary: Mapping[str, int] = field(hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the arrays of a biLM mean. `training` keeps the fields that only bilm-tf's trainer reads."""
+    """What the arrays of a biLM mean.
+
+    words: only of models with characters of their own. training: fields that only bilm-tf's trainer reads.
+    """
 
     lstm: LSTMOptions
     char_cnn: CharCNNOptions
+    words: Optional[WordOptions] = None
     training: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def has_own_vocabulary(self) -> bool:
+        """Whether tokens are read by vocabularies of the model's own, as in ELMoForManyLangs."""
+        return self.char_cnn.characters is not None
 
     @property
     def has_char_projection(self) -> bool:
         """bilm-tf leaves the projection out where the filters already add up to projection_dim."""
-        return self.char_cnn.n_filters != self.lstm.projection_dim
+        return self.has_own_vocabulary or self.char_cnn.n_filters != self.lstm.projection_dim
 
     @classmethod
     def from_json(cls, text: str, *, where: str = OPTIONS_NAME) -> "Options":
@@ -113,7 +139,12 @@ class Options:
         training = {name: top.take(name, None) for name in sorted(TRAINING_FIELDS) if name in top.data}
         lstm = _read_lstm(top.section("lstm"))
         char_cnn = _read_char_cnn(top.section("char_cnn"))
+        words = _read_words(top.section("words")) if top.take("words", None) is not None else None
         top.finish(known=TRAINING_FIELDS)
+        if words is not None and char_cnn.characters is None:
+            top.contradiction(
+                "words", "given", "char_cnn.characters = null", "words go with a model's own characters"
+            )
         if training.get("bidirectional") not in (None, True):
             top.contradiction("bidirectional", training["bidirectional"], "a biLM", "it has two directions")
         if lstm.projection_dim > lstm.dim:
@@ -128,29 +159,40 @@ class Options:
                 f"char_cnn.max_characters_per_token = {char_cnn.max_characters_per_token}",
                 "no filter can be wider than a token",
             )  # fmt: skip
-        return cls(lstm=lstm, char_cnn=char_cnn, training=training)
+        return cls(lstm=lstm, char_cnn=char_cnn, words=words, training=training)
 
     def to_dict(self) -> Json:
-        """The published form: what AllenNLP and bilm-tf read."""
-        return {
+        """The published form: what AllenNLP and bilm-tf read; vocabularies of a model's own are added to it."""
+        cnn, lstm = self.char_cnn, self.lstm
+        data: Json = {
             **self.training,
             "lstm": {
-                "use_skip_connections": self.lstm.use_skip_connections,
-                "projection_dim": self.lstm.projection_dim,
-                "cell_clip": self.lstm.cell_clip,
-                "proj_clip": self.lstm.proj_clip,
-                "dim": self.lstm.dim,
-                "n_layers": self.lstm.n_layers,
+                "use_skip_connections": lstm.use_skip_connections,
+                "projection_dim": lstm.projection_dim,
+                "cell_clip": lstm.cell_clip,
+                "proj_clip": lstm.proj_clip,
+                "dim": lstm.dim,
+                "n_layers": lstm.n_layers,
             },
             "char_cnn": {
-                "activation": self.char_cnn.activation,
-                "filters": [list(pair) for pair in self.char_cnn.filters],
-                "n_highway": self.char_cnn.n_highway,
-                "embedding": {"dim": self.char_cnn.embedding_dim},
-                "n_characters": self.char_cnn.n_characters,
-                "max_characters_per_token": self.char_cnn.max_characters_per_token,
+                "activation": cnn.activation,
+                "filters": [list(pair) for pair in cnn.filters],
+                "n_highway": cnn.n_highway,
+                "embedding": {"dim": cnn.embedding_dim},
+                "n_characters": cnn.n_characters,
+                "max_characters_per_token": cnn.max_characters_per_token,
             },
         }
+        if cnn.characters is not None:
+            data["char_cnn"]["characters"] = dict(cnn.characters)
+        if self.words is not None:
+            words = self.words
+            data["words"] = {
+                "embedding": {"dim": words.embedding_dim},
+                "n_words": words.n_words,
+                "vocabulary": dict(words.vocabulary),
+            }
+        return data
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2) + "\n"
@@ -171,13 +213,30 @@ def _read_lstm(fields: Fields) -> LSTMOptions:
 
 def _read_char_cnn(fields: Fields) -> CharCNNOptions:
     embedding = fields.section("embedding")
+    own = fields.take("characters", None) is not None
+    n_characters = fields.whole("n_characters") if own else fields.choice("n_characters", N_CHARACTERS)
     options = CharCNNOptions(
         embedding_dim=embedding.whole("dim"),
         filters=fields.filters("filters"),
         n_highway=fields.whole("n_highway", 0, low=0, high=MOST_LAYERS),
-        n_characters=fields.choice("n_characters", N_CHARACTERS),
-        max_characters_per_token=fields.whole("max_characters_per_token", low=3),
+        n_characters=n_characters,
+        max_characters_per_token=fields.whole("max_characters_per_token", low=LEAST_CHARACTERS if own else 3),
         activation=fields.choice("activation", ACTIVATIONS),
+        characters=take_vocabulary(fields, "characters", size=n_characters, symbols=CHARACTER_SYMBOLS)
+        if own
+        else None,
+    )
+    embedding.finish()
+    fields.finish()
+    return options
+
+
+def _read_words(fields: Fields) -> WordOptions:
+    embedding, n_words = fields.section("embedding"), fields.whole("n_words")
+    options = WordOptions(
+        embedding_dim=embedding.whole("dim"),
+        n_words=n_words,
+        vocabulary=take_vocabulary(fields, "vocabulary", size=n_words, symbols=WORD_SYMBOLS),
     )
     embedding.finish()
     fields.finish()

@@ -10,13 +10,16 @@ import typer
 
 from .. import __version__
 from ..weights.atomic import remove_unfinished
+from .convert import convert_cli
 from .demo import demo_cli
+from .download import download_cli
 from .embed import embed_cli
 from .export import export_cli
 from .info import info_cli
 from .init_config import init_config_cli
 from .init_pretrain import init_pretrain_cli
 from .mix import mix_cli
+from .models import models_cli
 from .perplexity import perplexity_cli
 from .plot import plot_cli
 from .pretrain import ALLOW_OVERRIDES, pretrain_cli
@@ -33,13 +36,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("convert")(convert_cli)
 app.command("demo")(demo_cli)
+app.command("download")(download_cli)
 app.command("embed")(embed_cli)
 app.command("export")(export_cli)
 app.command("info")(info_cli)
 app.command("init-config")(init_config_cli)
 app.command("init-pretrain")(init_pretrain_cli)
 app.command("mix")(mix_cli)
+app.command("models")(models_cli)
 app.command("perplexity")(perplexity_cli)
 app.command("pretrain", context_settings=ALLOW_OVERRIDES)(pretrain_cli)
 app.command("plot")(plot_cli)

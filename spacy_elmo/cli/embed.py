@@ -30,7 +30,7 @@ from ..bilm.layers import ALL, MIXED, LayerOutputs, lstm_layer, resolve_layers, 
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 from ..weights.fetch.catalogue import BUNDLED
-from ..weights.source import find_files
+from ..weights.locate import find_files
 from .inputs import InputSentence, read_sentences
 from .progress import ProgressBar
 
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 # The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
 CARRY_BATCH = 64
 
-SOURCE_HELP = f"The model: {BUNDLED}, a folder or a weights file; or twice: the options file, the weights file."
+SOURCE_HELP = (
+    f"The model: {BUNDLED} or another name of `spacy-elmo models`, a folder, a file or an archive; or twice: the "
+    "options file, the weights file."
+)
 LAYERS_HELP = "Layers to write, as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
 LANG_HELP = (
     "Split raw text by spaCy's tokenizer of this language. Without it, lines of a .txt are split at blanks, and "
@@ -136,7 +139,7 @@ def embed(
     if reduce == "top" and layers != ALL:
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
     sentences = read_sentences(input_path, lang=lang)
-    check_output(output, [input_path, *find_files(source)])
+    check_output(output, [input_path, *find_files(source).paths])
     budget = Settings.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
     elmo = load(source, device=device, precision=precision, initial_state=initial_state, max_batch_tokens=budget)
     names = _layers_to_write(elmo, layers, reduce)

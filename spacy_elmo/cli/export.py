@@ -10,18 +10,18 @@ from typer import Argument, Option
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..pretraining.vocabulary import VOCAB_NAME
-from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
+from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes
+from ..weights.locate import find_files
 from ..weights.rounding import rounded
 from ..weights.sniff import sniff
-from ..weights.source import find_files
 
 # The weights file of each format.
 FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
 DTYPES = ("float32", "float16")
 
-SOURCE_HELP = (
-    "A folder, a weights file, or the folder of a pre-training run; or two: the options file, the weights file."
-)
+SOURCE_HELP = "As for info, or the folder of a pre-training run; or two: the options file, the weights file."
+FOLDER_HELP = "Where to write; made if need be."
+DTYPE_HELP = "float32; or float16, which takes half the room and rounds."
 
 
 class Exported(NamedTuple):
@@ -33,9 +33,9 @@ class Exported(NamedTuple):
 
 def export_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
-    folder: Annotated[Path, Argument(metavar="FOLDER", help="Where to write; made if need be.")],
+    folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
     format: Annotated[str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.")] = "safetensors",
-    dtype: Annotated[str, Option(help="float32; or float16, which takes half the room and rounds.")] = "float32",
+    dtype: Annotated[str, Option(help=DTYPE_HELP)] = "float32",
     no_softmax: Annotated[
         bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
     ] = False,
@@ -47,18 +47,28 @@ def export_cli(
     exported = export(
         source[0] if len(source) == 1 else source, folder, format=format, dtype=dtype, softmax=not no_softmax
     )
+    typer.echo(summary(exported, folder, format=format, dtype=dtype), err=True)
+
+
+def summary(exported: Exported, folder: Path, *, format: str = "safetensors", dtype: str = "float32") -> str:
+    """A line about what `export` has written."""
     left_out = f" Left out: {', '.join(exported.left_out)}." if exported.left_out else ""
-    typer.echo(
-        f"Wrote {exported.n_parameters:,} parameters in {dtype} to {folder / FORMATS[format]}.{left_out}", err=True
-    )
+    return f"Wrote {exported.n_parameters:,} parameters in {dtype} to {folder / FORMATS[format]}.{left_out}"
 
 
 def export(
-    source: Any, folder: Path, *, format: str = "safetensors", dtype: str = "float32", softmax: bool = True
+    source: Any,
+    folder: Path,
+    *,
+    format: str = "safetensors",
+    dtype: str = "float32",
+    softmax: bool = True,
+    mix: int = 0,
 ) -> Exported:
     """Write a model into a folder: options.json, the weights, and vocab.txt where there is one.
 
     source: as for `spacy_elmo.load`, or the folder of a pre-training run. softmax: keep it, and vocab.txt.
+    mix: of several trained scalar mixes, the one that becomes `elmo`; it changes places with the first.
     RAISES: ValueError for a format or dtype that is not to be had, if the folder holds a model that no export of
         this format has written, or if a number is beyond the dtype; else as `spacy_elmo.load`.
     """
@@ -67,7 +77,8 @@ def export(
     from ..pretraining.export import read_model
 
     weights, vocabulary = read_model(source)
-    arrays = {name: array for name, array in weights.arrays.items() if softmax or not _is_softmax(name)}
+    named = _with_mix(weights, mix)
+    arrays = {name: array for name, array in named.items() if softmax or not _is_softmax(name)}
     if format == "hdf5":
         from ..weights.formats.hdf5_writer import write_pair
 
@@ -120,10 +131,20 @@ def _model_files(folder: Path) -> Set[str]:
 
 def _reads(source: Any, path: Path) -> bool:
     try:
-        return any(file.samefile(path) for file in find_files(source))
+        return any(file.samefile(path) for file in find_files(source).paths)
     except (ValueError, OSError):
         # No such source, or a run: reading it will tell.
         return False
+
+
+def _with_mix(weights: Weights, number: int) -> Arrays:
+    if number == 0:
+        return weights.arrays
+    if number >= weights.n_mixes:
+        raise ValueError(Errors.EL138.format(path=weights.source, n=weights.n_mixes, got=number))
+    first, other = (list(mix_shapes(weights.options, k)) for k in (0, number))
+    places = dict(zip(first + other, other + first))
+    return {places.get(name, name): array for name, array in weights.arrays.items()}
 
 
 def _is_softmax(name: str) -> bool:
@@ -131,7 +152,7 @@ def _is_softmax(name: str) -> bool:
 
 
 def _left_out(weights: Weights, kept: Dict[str, Any]) -> List[str]:
-    parts = {"softmax": SOFTMAX_PREFIX, "scalar mix": "scalar_mix.", "warm state": "initial_state."}
+    parts = {"softmax": SOFTMAX_PREFIX, "scalar mix": "scalar_mix", "warm state": "initial_state."}
     return [
         part
         for part, prefix in parts.items()

@@ -6,10 +6,14 @@ from typing import Annotated, Any, Dict, List
 import numpy as np
 import typer
 
+from ..weights.arrays import Weights, mix_shapes
 from ..weights.softmax import softmax_facts
 from ..weights.source import read_weights
 
-SOURCE_HELP = "A folder or a weights file; or two: the options file, the weights file."
+SOURCE_HELP = (
+    "A model in any readable format: a name of the catalogue, a folder, a file or an archive; or two: the options "
+    "file, the weights file."
+)
 
 
 def info_cli(
@@ -28,33 +32,44 @@ def info(source: Any) -> Dict[str, Any]:
     """
     weights = read_weights(source)
     softmax = softmax_facts(weights)
-    mix = None
-    if weights.has_mix:
-        raw = weights.arrays["scalar_mix.weights"].astype(np.float64)
-        shares = np.exp(raw - raw.max())
-        mix = {
-            "shares": [round(float(share), 6) for share in shares / shares.sum()],
-            "gamma": float(weights.arrays["scalar_mix.gamma"]),
-        }
+    mixes = [_mix(weights, number) for number in range(weights.n_mixes)]
     return {
         "source": weights.source,
         "format": weights.format,
-        "options": weights.options.to_dict(),
+        "options": _without_vocabularies(weights.options.to_dict()),
         "n_parameters": weights.n_parameters,
         "bytes": sum(array.nbytes for array in weights.arrays.values()),
-        "scalar_mix": mix,
+        "scalar_mix": mixes[0] if mixes else None,
+        "more_scalar_mixes": mixes[1:],
         "warm_state": weights.has_warm_state,
         "softmax": softmax and softmax._asdict(),
         "arrays": {name: [str(a.dtype), list(a.shape)] for name, a in weights.arrays.items()},
     }
 
 
+def _mix(weights: Weights, number: int) -> Dict[str, Any]:
+    raw, gamma = (weights.arrays[name] for name in mix_shapes(weights.options, number))
+    shares = np.exp(raw.astype(np.float64) - raw.max())
+    return {"shares": [round(float(share), 6) for share in shares / shares.sum()], "gamma": float(gamma)}
+
+
+def _without_vocabularies(options: Dict[str, Any]) -> Dict[str, Any]:
+    """Options to be looked at: a vocabulary may have a hundred thousand words."""
+    if "characters" in options["char_cnn"]:
+        options["char_cnn"]["characters"] = len(options["char_cnn"]["characters"])
+    if "words" in options:
+        options["words"]["vocabulary"] = len(options["words"]["vocabulary"])
+    return options
+
+
 def as_text(facts: Dict[str, Any]) -> str:
     """The same facts to be read."""
     options = facts["options"]
     lstm, cnn = options["lstm"], options["char_cnn"]
-    training = {name: value for name, value in options.items() if name not in ("lstm", "char_cnn")}
-    mix, softmax = facts["scalar_mix"], facts["softmax"]
+    training = {name: value for name, value in options.items() if name not in ("lstm", "char_cnn", "words")}
+    softmax, words = facts["softmax"], options.get("words")
+    kind = f"code points, {cnn['characters']:,} known" if "characters" in cnn else "bytes of UTF-8"
+    mixes = [mix for mix in [facts["scalar_mix"], *facts["more_scalar_mixes"]] if mix]
     rows = [
         ("source", facts["source"]),
         ("format", facts["format"]),
@@ -67,13 +82,18 @@ def as_text(facts: Dict[str, Any]) -> str:
         ("cell, projection", f"{lstm['dim']}, {lstm['projection_dim']}"),
         ("clips (cell, projection)", f"{lstm['cell_clip']}, {lstm['proj_clip']}"),
         ("layer widths", f"word_emb {lstm['projection_dim']}, all others {2 * lstm['projection_dim']}"),
-        ("characters", f"{cnn['max_characters_per_token']} a token, {cnn['embedding']['dim']} numbers each"),
+        (
+            "characters",
+            f"{cnn['max_characters_per_token']} a token, {cnn['embedding']['dim']} numbers each, {kind}",
+        ),
+        ("words", f"{words['vocabulary']:,} known, {words['embedding']['dim']} numbers each" if words else "none"),
         ("filters", ", ".join(f"{number} of width {width}" for width, number in cnn["filters"])),
         ("activation, highways", f"{cnn['activation']}, {cnn['n_highway']}"),
-        (
-            "scalar mix",
-            f"shares {mix['shares']}, gamma {mix['gamma']}" if mix else "none stored: all layers alike",
+        *(
+            (f"scalar mix {number or ''}", f"shares {mix['shares']}, gamma {mix['gamma']}")
+            for number, mix in enumerate(mixes)
         ),
+        *([] if mixes else [("scalar mix", "none stored: all layers alike")]),
         ("warm state", _yes(facts["warm_state"])),
         ("softmax", f"{softmax['kind']}, {softmax['n_words']:,} words" if softmax else "none: predicts no words"),
         ("training options", json.dumps(training) if training else "none"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Opt
 
 from ..errors import Errors
 from ..weights.atomic import atomic_write
-from ..weights.source import find_files
+from ..weights.locate import find_files
 from .embed import check_output
 from .inputs import read_sentences
 
@@ -80,7 +80,7 @@ def check_lm_output(output: Path, text: Path, source: Any) -> None:
     """RAISES: ValueError or FileNotFoundError if no file can be written there, or it is read by the command."""
     from ..pretraining.export import is_run
 
-    check_output(output, [text] if is_run(Path(source)) else [text, *find_files(source)])
+    check_output(output, [text] if is_run(Path(source)) else [text, *find_files(source).paths])
 
 
 @contextmanager

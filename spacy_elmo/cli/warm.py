@@ -10,7 +10,8 @@ from typer import Argument, Option
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..weights.atomic import atomic_write
-from ..weights.source import find_files, read_weights
+from ..weights.locate import Files, find_files
+from ..weights.source import read_weights
 from .info import SOURCE_HELP
 from .lm_inputs import LANG_HELP, PIPELINE_HELP, TEXT_HELP, read_tokens_of
 
@@ -70,8 +71,8 @@ def warm(
     from ..warm import make_state
     from ..weights.formats.folder import write_folder
 
-    options_path, weights_path = find_files(source)
-    _check_output(output, options_path, weights_path)
+    files = find_files(source)
+    _check_output(output, files)
     read = read_tokens_of(text, lang=lang, pipeline=pipeline)
     sizes: List[int] = []
 
@@ -83,14 +84,14 @@ def warm(
     weights = read_weights(source)
     arrays = {**weights.arrays, **make_state(weights, tokens())}
     write_folder(output, weights.options, arrays)
-    vocabulary = weights_path.with_name(VOCAB_NAME)
+    vocabulary = files.weights.with_name(VOCAB_NAME)
     if vocabulary.is_file() and not output.samefile(vocabulary.parent):
         with atomic_write(output / VOCAB_NAME) as temporary:
             temporary.write_bytes(vocabulary.read_bytes())
     return Summary(len(sizes), sum(sizes))
 
 
-def _check_output(output: Path, options_path: Path, weights_path: Path) -> None:
+def _check_output(output: Path, files: Files) -> None:
     from ..weights.formats.folder import WEIGHTS_NAME
 
     if not output.exists():
@@ -98,9 +99,10 @@ def _check_output(output: Path, options_path: Path, weights_path: Path) -> None:
     what = None
     if not output.is_dir():
         what = "is no folder"
-    elif not output.samefile(weights_path.parent):
+    elif not output.samefile(files.weights.parent):
         what = "is a folder with other files" if any(output.iterdir()) else None
-    elif weights_path.name != WEIGHTS_NAME or options_path != weights_path.with_name(OPTIONS_NAME):
-        what = f"holds the source in files of other names ({options_path.name}, {weights_path.name})"
+    elif [path.name for path in files.paths] != [OPTIONS_NAME, WEIGHTS_NAME]:
+        names = ", ".join(path.name for path in files.paths)
+        what = f"holds the source in files of other names ({names})"
     if what is not None:
         raise ValueError(Errors.EL096.format(path=output, what=what))

@@ -5,8 +5,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import torch
 from torch import Tensor, nn
 
+from ..bilm.alphabet import alphabet_of
 from ..bilm.build import take
-from ..bilm.characters import CLOSING, OPENING
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from .base import BatchOutputs, Sentence
@@ -25,8 +25,6 @@ MOST_ROWS = 128
 # of rows and in every precision (Xeon with AMX); with many, the parts of one operation get small.
 SIDE_BY_SIDE_THREADS = 4
 STACKS = ("forward_stack", "backward_stack")
-# The mark that each direction begins with.
-FIRST_MARKS = (OPENING, CLOSING)
 
 
 class FastEngine:
@@ -56,6 +54,9 @@ class FastEngine:
     ):
         after_fork()
         self.options = options
+        alphabet = alphabet_of(options)
+        # That each direction begins with.
+        self._marks = (alphabet.opening, alphabet.closing)
         stacks = [take(tensors, f"{name}.") for name in STACKS]
 
         @torch.inference_mode()
@@ -72,11 +73,12 @@ class FastEngine:
     @torch.inference_mode()
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         after_fork()
-        marks = ([OPENING], [CLOSING]) if state is not None else ([], [])
-        types, numbers = word_types(sentences, before=marks[0], after=marks[1])
+        n_marks = 1 if state is not None else 0
+        before, after = ([mark] * n_marks for mark in self._marks)
+        types, numbers = word_types(sentences, before=before, after=after)
         words_of_types, type_of_row = self._table.look_up(types), torch.from_numpy(numbers)
         words = words_of_types.index_select(0, type_of_row)
-        lengths = [len(sentence) + len(marks[0]) + len(marks[1]) for sentence in sentences]
+        lengths = [len(sentence) + 2 * n_marks for sentence in sentences]
         if not n_layers:
             return BatchOutputs(words, [], None)
         if state is None:
@@ -130,7 +132,7 @@ class FastEngine:
             if initial is None:
                 shape = (2, lstm.n_layers)
                 initial = LSTMState(torch.zeros(*shape, lstm.projection_dim), torch.zeros(*shape, lstm.dim))
-            words = self._table.look_up(FIRST_MARKS)
+            words = self._table.look_up(self._marks)
             finals = [
                 self._stacks[d].run(
                     Inputs(words[d : d + 1], None),

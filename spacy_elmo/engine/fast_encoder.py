@@ -1,13 +1,13 @@
 """The character encoder of `bilm.char_encoder`, for inference: products over short words."""
 
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from ..bilm.characters import OFFSET, PADDING, character_ids
+from ..bilm.alphabet import alphabet_of
 from ..bilm.options import Options
 from .linear import LinearType
 
@@ -24,7 +24,9 @@ class FastCharEncoder:
     def __init__(self, tensors: Dict[str, Tensor], *, options: Options, linear: LinearType):
         cnn = options.char_cnn
         self.options = options
+        self._alphabet = alphabet_of(options)
         self._embedding = tensors["embedding.weight"].clone()
+        self._word_embedding = None if options.words is None else tensors["word_embedding.weight"].clone()
         self._activation = torch.tanh if cnn.activation == "tanh" else torch.relu
 
         def layer(name: str) -> "_Layer":
@@ -41,19 +43,25 @@ class FastCharEncoder:
 
     def encode(self, types: Sequence[str]) -> Tensor:
         """word_emb of word types. RETURNS: (n_types, P)."""
-        cnn = self.options.char_cnn
-        ids = character_ids(types, max_characters=cnn.max_characters_per_token)
+        ids = self._alphabet.ids(types)
         encoded = torch.empty(len(types), self.options.lstm.projection_dim)
-        for rows, width in self._groups(ids):
-            group = np.full((_group_size(len(rows)), width), PADDING + OFFSET, dtype=np.int64)
-            group[: len(rows)] = ids[rows, :width]
-            encoded[torch.from_numpy(rows)] = self._encode(torch.from_numpy(group))[: len(rows)]
+        for rows, width in self._groups(ids.characters):
+            size = _group_size(len(rows))
+            group = np.full((size, width), self._alphabet.padding, dtype=np.int64)
+            group[: len(rows)] = ids.characters[rows, :width]
+            words: Optional[np.ndarray] = None
+            if ids.words is not None:
+                words = np.zeros(size, dtype=np.int64)
+                words[: len(rows)] = ids.words[rows]
+            encoded[torch.from_numpy(rows)] = self._encode(group, words)[: len(rows)]
         return encoded
 
     def named_tensors(self) -> Dict[str, Tensor]:
         """The inverse of making it, as near as the form of the weights allows."""
         dim = self.options.char_cnn.embedding_dim
         named = {"embedding.weight": self._embedding}
+        if self._word_embedding is not None:
+            named["word_embedding.weight"] = self._word_embedding
         for i, convolution in enumerate(self._convolutions):
             named[f"convolutions.{i}.weight"] = convolution.weight().unflatten(1, (-1, dim)).transpose(1, 2)
             named[f"convolutions.{i}.bias"] = convolution.bias
@@ -69,10 +77,11 @@ class FastCharEncoder:
 
     def _groups(self, ids: "np.ndarray") -> Iterator[Tuple["np.ndarray", int]]:
         """(rows of ids, how many characters of them to look at) of words that go through together."""
-        n_characters = (ids != PADDING + OFFSET).sum(axis=1)
+        whole = ids.shape[1]
+        filled = ids[:, ::-1] != self._alphabet.padding
+        n_characters = np.where(filled.any(axis=1), whole - filled.argmax(axis=1), 0)
         # Windows of nothing but padding count as well: one for each filter must remain if there was any.
         needed = n_characters + max(width for width, _ in self.options.char_cnn.filters)
-        whole = ids.shape[1]
         widths = np.asarray([width for width in WIDTHS if width < whole] + [whole])
         fitting = np.searchsorted(widths[:-1], needed)
         for number, width in enumerate(widths.tolist()):
@@ -82,11 +91,11 @@ class FastCharEncoder:
                 yield rows[:size], width
                 rows = rows[size:]
 
-    def _encode(self, ids: Tensor) -> Tensor:
-        """ids: (n_types, width). RETURNS: (n_types, P)."""
+    def _encode(self, ids: "np.ndarray", word_ids: Optional["np.ndarray"]) -> Tensor:
+        """ids: (n_types, width). word_ids: (n_types,), of a model that knows words. RETURNS: (n_types, P)."""
         n_types, width = ids.shape
         dim = self.options.char_cnn.embedding_dim
-        characters = self._embedding[ids]
+        characters = self._embedding[torch.from_numpy(ids)]
         maxima = []
         for (span, number), convolution in zip(self.options.char_cnn.filters, self._convolutions):
             n_windows = width - span + 1
@@ -97,6 +106,8 @@ class FastCharEncoder:
         for transform, carry in self._highways:
             gate = torch.sigmoid(carry(words))
             words = torch.lerp(words, F.relu(transform(words)), gate)
+        if self._word_embedding is not None and word_ids is not None:
+            words = torch.cat([self._word_embedding[torch.from_numpy(word_ids)], words], dim=1)
         return words if self._projection is None else self._projection(words)
 
 

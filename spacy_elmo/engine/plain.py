@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
-from ..bilm.characters import CLOSING, OPENING, character_ids
 from ..bilm.lstm import LSTMState
 from .base import N_MARKS, BatchOutputs, Sentence
 from .threads import after_fork
@@ -51,7 +50,8 @@ def run_bilm(
     start: of each sentence, hidden (2, L, n_sentences, P); None: zeros.
     """
     like = bilm.char_encoder.embedding.weight
-    types, numbers = word_types(sentences, before=[OPENING], after=[CLOSING])
+    alphabet = bilm.alphabet
+    types, numbers = word_types(sentences, before=[alphabet.opening], after=[alphabet.closing])
     words = _encode(bilm, types).index_select(0, _tensor(numbers, like))
     lengths = [len(sentence) + N_MARKS for sentence in sentences]
     layers: List[Tensor] = []
@@ -74,14 +74,15 @@ def for_each(state: Optional[LSTMState], n_sentences: int) -> Optional[LSTMState
 
 
 def _encode(bilm: BiLM, types: List[str]) -> Tensor:
-    max_characters = bilm.options.char_cnn.max_characters_per_token
+    like = bilm.char_encoder.embedding.weight
     parts = []
     for start in range(0, max(len(types), 1), ENCODER_BATCH):
         part = types[start : start + ENCODER_BATCH]
+        ids = bilm.alphabet.ids(part)
         # The convolution compiles a kernel for each number of rows it meets, and keeps it: few numbers occur.
-        ids = np.zeros((_power_of_two(len(part)), max_characters), dtype=np.int64)
-        ids[: len(part)] = character_ids(part, max_characters=max_characters)
-        parts.append(bilm.char_encoder(_tensor(ids, bilm.char_encoder.embedding.weight))[: len(part)])
+        n_rows = _power_of_two(len(part))
+        arrays = [np.resize(array, (n_rows, *array.shape[1:])) for array in ids if array is not None]
+        parts.append(bilm.char_encoder(*(_tensor(array, like) for array in arrays))[: len(part)])
     return torch.cat(parts)
 
 

@@ -4,12 +4,14 @@ from typing import Any, Optional
 
 from .codes import WithCodes
 from .commands import CommandErrors
+from .downloads import DownloadErrors
+from .formats import FormatErrors
 from .models import ModelErrors
 from .pipelines import PipelineErrors
 from .pretraining import PretrainingErrors
 
 
-class Errors(ModelErrors, PipelineErrors, CommandErrors, PretrainingErrors):
+class Errors(ModelErrors, FormatErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors):
     """All of them, by their codes."""
 
 
@@ -40,6 +42,15 @@ class Warnings(metaclass=WithCodes):
     WL012 = (
         "The layer cache '{path}' is damaged: it holds other numbers than were written. Layers of such sentences "
         "are computed anew. Should this come again, do not trust the disk, and remove the file."
+    )
+    WL013 = (
+        "{path}: the ELMo in it was trained with do_layer_norm = true, by which AllenNLP normalises each layer "
+        "over a whole batch before it mixes them. Here, the layer 'elmo' is mixed without that, and differs; "
+        "word_emb and the LSTM layers are right."
+    )
+    WL014 = (
+        "{path} {what}. The weights tell all sizes; the rest is taken to be as in all published models: clips at "
+        "3, relu, 50 characters a token. If the ELMo was trained otherwise, put its options.json beside {path}."
     )
 
 

@@ -16,20 +16,17 @@ class ModelErrors(metaclass=WithCodes):
 
     # Finding and reading weights
     EL010 = (
-        "No ELMo found at '{source}': it is neither a file or folder here nor a name in the catalogue "
-        "({catalogue}). {closest}"
-    )
-    EL011 = (
-        "'{name}' is published as two files that this version does not fetch by itself. Download {options} "
-        "and {weights} into one folder, and give that folder as source."
+        "No ELMo found at '{source}': it is neither a file or folder here nor a published model's name, which "
+        "`spacy-elmo models` lists. {closest}"
     )
     EL012 = (
         "The bundled model '{name}' is missing from this installation: there is no folder '{path}'. Install "
         "spacy-elmo again, or give the folder of another model as source."
     )
     EL013 = (
-        "The folder '{path}' holds no ELMo: it needs options.json with weights.hdf5 or weights.safetensors, "
-        "but holds {found}."
+        "The folder '{path}' holds no ELMo, but {found}. Readable: options.json with weights in HDF5 or "
+        "safetensors, or with a checkpoint of bilm-tf; the module elmo of TF Hub; models of Spark NLP and "
+        "ELMoForManyLangs; AllenNLP's model.tar.gz; each as it was published, unpacked or not."
     )
     EL014 = (
         "The folder '{path}' holds more than one {what} file ({found}). Give the pair of files, "
@@ -40,12 +37,14 @@ class ModelErrors(metaclass=WithCodes):
         "weights, or give the pair [options, weights]."
     )
     EL016 = (
-        "'{path}' is {what}, and cannot be read as ELMo weights. Readable: HDF5 (bilm-tf, AllenNLP) and "
-        "safetensors (this package), each with its options.json."
+        "'{path}' is {what}, and cannot be read as ELMo weights. Readable as one file of a pair: HDF5 (bilm-tf, "
+        "AllenNLP, simple_elmo), safetensors (this package) and a checkpoint's .index; an archive is given alone."
     )
     EL017 = (
         "'{path}' is a pickle, as Python and PyTorch write them. Refused, because reading a pickle can run code "
-        "from the file. Give the HDF5 or safetensors file of the same model."
+        "from the file. Those of ELMoForManyLangs (encoder.pkl and token_embedder.pkl in one folder) and of "
+        "AllenNLP (weights.th beside config.json) are read as numbers alone. Else give the HDF5 or safetensors "
+        "file of the same model."
     )
     EL018 = (
         "'{path}' cannot be opened as HDF5: it is cut short or damaged ({reason}). It has {size:,} bytes; "

@@ -10,7 +10,8 @@ from ..engine.trainable import TrainableEngine
 from ..errors import Errors
 from ..layer_cache import LayerCache
 from ..weights.arrays import Weights
-from ..weights.source import Source, read_weights
+from ..weights.locate import Source
+from ..weights.source import read_weights
 from .spans import SpanGetter
 from .training import TrainingSettings
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..errors import Errors, check_number
 from ..layer_cache import CacheSettings
-from ..weights.source import Source
+from ..weights.locate import Source
 
 
 @dataclass(kw_only=True)

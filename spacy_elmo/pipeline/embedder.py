@@ -21,7 +21,8 @@ from ..models.batch import SharedBatch
 from ..models.listener import upstream_of
 from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, begin_update, device_of, holder_of, learnt, ready
-from ..weights.source import Source, read_weights
+from ..weights.locate import Source
+from ..weights.source import read_weights
 from .annotations import annotate, extensions_are_free, install_extensions
 from .hooks import install_hooks
 from .learning import Learning

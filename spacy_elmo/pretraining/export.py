@@ -11,10 +11,10 @@ from ..bilm.build import take
 from ..bilm.options import OPTIONS_NAME, Options
 from ..weights.arrays import Weights
 from ..weights.formats.folder import write_folder
-from ..weights.source import Source, read_weights
+from ..weights.locate import Source
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoints
 from .language_model import LanguageModel
-from .start import check_vocabulary, vocabulary_beside
+from .start import check_vocabulary, read_language_model
 from .vocabulary import VOCAB_NAME, Vocabulary
 
 
@@ -40,12 +40,11 @@ def write_language_model(folder: Path, options: Options, model: LanguageModel, v
 def read_model(source: Source) -> Exportable:
     """A source, or the folder of a pre-training run: then its newest checkpoint that is whole.
 
-    RAISES: as `read_weights` and `vocabulary_beside`; ValueError if all checkpoints are damaged.
+    RAISES: as `read_language_model`; ValueError if all checkpoints are damaged.
     """
     if isinstance(source, (str, os.PathLike)) and is_run(Path(source)):
         return _read_run(Path(source))
-    weights = read_weights(source)
-    return Exportable(weights, vocabulary_beside(weights))
+    return Exportable(*read_language_model(source))
 
 
 def is_run(folder: Path) -> bool:

@@ -6,13 +6,14 @@ from typing import Dict, Tuple
 import torch
 from torch import Tensor, nn
 
-from ..bilm.build import STATE_PREFIX, build_bilm, build_parts, without_weights
+from ..bilm.build import build_bilm, build_parts, without_weights
 from ..bilm.lstm import LSTMState
+from ..bilm.names import STATE_PREFIX
 from ..errors import Errors
 from ..warm import shipped_state
 from ..weights.arrays import SOFTMAX_PREFIX, Weights
+from ..weights.locate import Source
 from ..weights.softmax import SoftmaxFacts, softmax_facts
-from ..weights.source import Source
 from .export import Exportable, read_model
 from .language_model import LanguageModel
 from .softmax import AdaptiveSoftmax, Softmax

@@ -6,7 +6,7 @@ domain's text, for one epoch. The biLM that comes out is then kept as it is, and
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional, Tuple
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from ..bilm.bilm import BiLM
 from ..bilm.options import Options
 from ..errors import Errors
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
+from ..weights.locate import Source
 from ..weights.softmax import softmax_facts
-from ..weights.source import read_weights
+from ..weights.source import opened
 from .config import ModelConfig, PretrainingConfig
 from .initialise import initialise
 from .language_model import LanguageModel
@@ -38,25 +39,30 @@ class Start:
 
     @classmethod
     def of(cls, config: ModelConfig) -> "Start":
-        """RAISES: as `read_weights` and `vocabulary_beside`."""
+        """RAISES: as `read_language_model`; ValueError for a model with a vocabulary of its own."""
         if config.source is None:
             return cls(Options.from_dict(config.options))
-        weights = read_weights(config.source)
+        weights, vocabulary = read_language_model(config.source)
+        if weights.options.has_own_vocabulary:
+            raise ValueError(Errors.EL139.format(path=weights.source))
         # What bilm-tf's training has noted is not true of this one.
-        return cls(replace(weights.options, training={}), weights, vocabulary_beside(weights))
+        return cls(replace(weights.options, training={}), weights, vocabulary)
 
 
-def vocabulary_beside(weights: Weights) -> Optional[Vocabulary]:
-    """The vocab.txt in the folder of the weights; None if there is none.
+def read_language_model(source: Source) -> Tuple[Weights, Optional[Vocabulary]]:
+    """Weights and, if there is one, the vocab.txt in their folder or archive.
 
-    RAISES: ValueError if it is no vocabulary, or not that of the softmax that comes with the weights.
+    RAISES: as `read_weights`; ValueError if the file is no vocabulary, or not that of the softmax that comes with
+        the weights.
     """
-    path = Path(weights.source).parent / VOCAB_NAME
-    if not path.is_file():
-        return None
-    vocabulary = Vocabulary.read(path)
-    check_vocabulary(vocabulary, weights, path=path)
-    return vocabulary
+    with opened(source) as found:
+        weights = found.read()
+        path = found.files.weights.with_name(VOCAB_NAME)
+        if not path.is_file():
+            return weights, None
+        vocabulary = Vocabulary.read(path)
+        check_vocabulary(vocabulary, weights, path=path)
+    return weights, vocabulary
 
 
 def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) -> None:

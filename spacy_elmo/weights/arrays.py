@@ -2,12 +2,13 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bilm.characters import N_IDS
+from ..bilm.names import mix_prefix
 from ..bilm.options import Options
 from ..errors import Errors, Warnings
 
@@ -35,12 +36,17 @@ class Weights:
     @property
     def n_parameters(self) -> int:
         """Learnt numbers of the biLM: without the mix, the stored state, and the row for "no token"."""
-        shapes = encoder_shapes(self.options)
-        return sum(int(np.prod(s)) for s in shapes.values()) - self.options.char_cnn.embedding_dim
+        total = sum(int(np.prod(shape)) for shape in encoder_shapes(self.options).values())
+        return total if self.options.has_own_vocabulary else total - self.options.char_cnn.embedding_dim
 
     @property
     def has_mix(self) -> bool:
         return all(name in self.arrays for name in mix_shapes(self.options))
+
+    @property
+    def n_mixes(self) -> int:
+        """Scalar mixes that were trained."""
+        return len(all_mix_shapes(self.options, self.arrays)) if self.has_mix else 0
 
     @property
     def has_softmax(self) -> bool:
@@ -56,7 +62,12 @@ def encoder_shapes(options: Options) -> Dict[str, Shape]:
     input, forget, candidate, output; the forget gate's bias includes the 1 that bilm-tf adds when it runs."""
     cnn, lstm = options.char_cnn, options.lstm
     filters, width, cells = cnn.n_filters, lstm.projection_dim, lstm.dim
-    shapes: Dict[str, Shape] = {"char_encoder.embedding.weight": (N_IDS, cnn.embedding_dim)}
+    n_rows = cnn.n_characters if options.has_own_vocabulary else N_IDS
+    shapes: Dict[str, Shape] = {"char_encoder.embedding.weight": (n_rows, cnn.embedding_dim)}
+    word_dim = 0
+    if options.words is not None:
+        word_dim = options.words.embedding_dim
+        shapes["char_encoder.word_embedding.weight"] = (options.words.n_words, word_dim)
     for i, (span, number) in enumerate(cnn.filters):
         shapes[f"char_encoder.convolutions.{i}.weight"] = (number, cnn.embedding_dim, span)
         shapes[f"char_encoder.convolutions.{i}.bias"] = (number,)
@@ -65,7 +76,7 @@ def encoder_shapes(options: Options) -> Dict[str, Shape]:
             shapes[f"char_encoder.highways.{i}.{part}.weight"] = (filters, filters)
             shapes[f"char_encoder.highways.{i}.{part}.bias"] = (filters,)
     if options.has_char_projection:
-        shapes["char_encoder.projection.weight"] = (width, filters)
+        shapes["char_encoder.projection.weight"] = (width, word_dim + filters)
         shapes["char_encoder.projection.bias"] = (width,)
     for stack in ("forward_stack", "backward_stack"):
         for k in range(lstm.n_layers):
@@ -78,9 +89,19 @@ def encoder_shapes(options: Options) -> Dict[str, Shape]:
     return shapes
 
 
-def mix_shapes(options: Options) -> Dict[str, Shape]:
-    """The trained scalar mix, where a source has one: weights before the softmax, lowest layer first."""
-    return {"scalar_mix.weights": (options.lstm.n_layers + 1,), "scalar_mix.gamma": ()}
+def mix_shapes(options: Options, number: int = 0) -> Dict[str, Shape]:
+    """A trained scalar mix, where a source has one: weights before the softmax, lowest layer first. number: see
+    `mix_prefix`."""
+    prefix = mix_prefix(number)
+    return {f"{prefix}weights": (options.lstm.n_layers + 1,), f"{prefix}gamma": ()}
+
+
+def all_mix_shapes(options: Options, names: Collection[str]) -> List[Dict[str, Shape]]:
+    """A group for each scalar mix that is among the names, and for the first in any case."""
+    groups = [mix_shapes(options)]
+    while mix_shapes(options, len(groups)).keys() & set(names):
+        groups.append(mix_shapes(options, len(groups)))
+    return groups
 
 
 def warm_state_shapes(options: Options) -> Dict[str, Shape]:

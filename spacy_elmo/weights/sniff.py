@@ -1,11 +1,22 @@
 """What a file is, by its first bytes: names lie, and downloads are renamed."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["hdf5", "safetensors", "json", "pickle", "zip", "gzip", "tar", "empty", "html", "unknown"]
+Kind = Literal[
+    "hdf5", "safetensors", "checkpoint", "json", "pickle", "zip", "gzip", "tar", "empty", "html", "unknown"
+]
+
+# Files that hold a model's numbers beside its options.
+WEIGHTS = ("hdf5", "safetensors")
+ARCHIVES = ("zip", "gzip", "tar")
+
+# The end of a table as LevelDB writes it, which a TensorFlow checkpoint's index is
+# (tensorflow/core/lib/io/format.h).
+_TABLE_END = (0xDB4775248B80FB57).to_bytes(8, "little")
 
 DESCRIPTIONS = {
     "json": "a JSON file",
@@ -33,6 +44,8 @@ def sniff(path: Path) -> Kind:
         return "gzip"
     if head[257:262] == b"ustar":
         return "tar"
+    if _ends_with(path, _TABLE_END):
+        return "checkpoint"
     # Protocol 2 and later start with 0x80 and their number; PyTorch's old files start with such a pickle.
     if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "pickle"
@@ -44,11 +57,18 @@ def sniff(path: Path) -> Kind:
     return "json" if text.startswith(b"{") and _is_json(path) else "unknown"
 
 
+def _ends_with(path: Path, end: bytes) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - len(end), 0))
+        return file.read() == end
+
+
 def _is_torch_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except Exception:  # damaged archives fail in many ways; whoever unpacks this one will say so
         return False
 
 

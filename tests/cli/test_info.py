@@ -73,6 +73,7 @@ def test_parameters_of_published_models() -> None:
     assert 0 < 54_402_456 - 4 * count(small) < 30_000
 
 
-@pytest.mark.parametrize(("source", "code"), [("nowhere", "EL010"), ("original", "EL011")])
-def test_no_such_model(source: str, code: str) -> None:
+@pytest.mark.parametrize(("source", "code"), [("nowhere", "EL010"), ("original", "SPACY_ELMO_OFFLINE")])
+def test_no_such_model(monkeypatch: pytest.MonkeyPatch, source: str, code: str) -> None:
+    monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
     assert code in run("info", source, code=1).stderr

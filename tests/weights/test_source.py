@@ -13,8 +13,9 @@ import torch
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.fetch import catalogue
+from spacy_elmo.weights.locate import find_files
 from spacy_elmo.weights.sniff import sniff
-from spacy_elmo.weights.source import find_files, read_weights
+from spacy_elmo.weights.source import opened, read_weights
 
 
 @pytest.fixture
@@ -57,19 +58,37 @@ def test_not_found_with_the_closest_names(pair: Path) -> None:
         spacy_elmo.load([pair / "elmo_small_options.jso", pair / "elmo_small_weights.hdf5"])
 
 
-def test_names_that_need_a_download() -> None:
-    for name, entry in catalogue.CATALOGUE.items():
-        with pytest.raises(FileNotFoundError) as error:
-            spacy_elmo.load(name)
-        assert entry.options in str(error.value)
-        assert entry.weights in str(error.value)
+def test_a_name_of_the_catalogue(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetched, here from a folder that stands for its publisher, and read; a file of that name comes first."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", (tmp_path / "mirror").as_uri())
+    (tmp_path / "mirror").mkdir()
+    for file in catalogue.find("medium").files:
+        shutil.copy(
+            tiny / ("options.json" if file.name.endswith(".json") else "weights.hdf5"),
+            tmp_path / "mirror" / file.name,
+        )
+    found = read_weights("medium")
+    assert str(tmp_path / "cache") in found.source
+    assert found.options == read_weights(tiny).options
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny, tmp_path / "medium")
+    assert find_files("medium").weights == Path("medium/weights.hdf5")
+
+
+@pytest.mark.parametrize("name", ["original", "tfhub/elmo/3", "en.embed.elmo", "de"])
+def test_nothing_is_fetched_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path))
+    monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
+    with pytest.raises(FileNotFoundError, match="SPACY_ELMO_OFFLINE"):
+        spacy_elmo.load(name)
 
 
 def test_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"EL013.*holds nothing"):
+    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo, but nothing"):
         read_weights(tmp_path)
     (tmp_path / "readme.txt").write_text("text")
-    with pytest.raises(FileNotFoundError, match=r"EL013.*holds readme.txt"):
+    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo, but readme.txt"):
         read_weights(tmp_path)
 
 
@@ -164,6 +183,57 @@ def test_zip_is_named(tmp_path: Path, tiny: Path) -> None:
         read_weights([tiny / "options.json", path])
     path.write_bytes(path.read_bytes()[:40])
     assert sniff(path) == "zip"
+
+
+@pytest.mark.parametrize("format", ["zip", "gztar", "tar"])
+@pytest.mark.parametrize("kind", ["hdf5", "safetensors"])
+def test_archives(tmp_path: Path, elmo: Elmo, tiny: Path, format: str, kind: str) -> None:
+    """As NLPL publishes models: model.hdf5 with options.json and vocab.txt, in a zip."""
+    folder = tmp_path / "213"
+    folder.mkdir()
+    if kind == "hdf5":
+        shutil.copy(tiny / "options.json", folder)
+        shutil.copy(tiny / "weights.hdf5", folder / "model.hdf5")
+    else:
+        elmo.save(folder)
+    (folder / "vocab.txt").write_text("<S>\n</S>\n<UNK>\n")
+    archive = shutil.make_archive(str(tmp_path / "213"), format, folder)
+    inside = set(tmp_path.iterdir())
+    found, expected = read_weights(archive), elmo.named_arrays()
+    assert found.source == archive
+    assert all(np.array_equal(expected[name], array) for name, array in found.arrays.items())
+    assert set(tmp_path.iterdir()) == inside
+    with opened(archive) as files:
+        unpacked = files.files.weights
+        assert unpacked.is_file()
+        assert files.is_unpacked
+    assert not unpacked.exists()
+
+
+def test_archives_in_archives_have_an_end(tmp_path: Path, tiny: Path) -> None:
+    """Spark NLP's models are two deep. A file that never ends in a model is refused."""
+    inner = Path(shutil.make_archive(str(tmp_path / "0"), "zip", tiny))
+    for depth in range(1, 5):
+        folder = tmp_path / f"in{depth}"
+        folder.mkdir()
+        shutil.copy(inner, folder / "elmo_tensorflow")
+        inner = Path(shutil.make_archive(str(tmp_path / str(depth)), "zip", folder))
+        if depth < 3:
+            assert read_weights(inner).options == read_weights(tiny).options
+        else:
+            with pytest.raises(ValueError, match=r"EL016.*is a zip archive"):
+                read_weights(inner)
+
+
+def test_errors_speak_of_the_archive(tmp_path: Path, tiny: Path, pair: Path) -> None:
+    (pair / "elmo_small_options.json").write_text("{}")
+    archive = shutil.make_archive(str(tmp_path.parent / "broken"), "zip", pair)
+    with pytest.raises(ValueError, match=rf"EL002.*{archive}/elmo_small_options.json"):
+        read_weights(archive)
+    (pair / "elmo_small_options.json").unlink()
+    archive = shutil.make_archive(str(tmp_path.parent / "less"), "zip", pair)
+    with pytest.raises(FileNotFoundError, match=rf"EL013.*{archive}' holds no ELMo, but elmo_small_weights"):
+        read_weights(archive)
 
 
 def test_options_that_are_no_json(pair: Path) -> None:

@@ -1,36 +1,167 @@
 """The models that can be named, and where their authors publish them."""
 
+import difflib
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from ...errors import Errors
+from .manylangs import LANGUAGES
 
 # Name of the model that comes with the package.
 BUNDLED = "en_sm"
 BUNDLED_FOLDER = Path(__file__).parent.parent.parent / "data" / BUNDLED
 
-_ALLENNLP = "https://allennlp.s3.amazonaws.com/models/elmo"
+_ALLENNLP = (
+    "https://allennlp.s3.amazonaws.com/models/elmo/",
+    "https://s3-us-west-2.amazonaws.com/allennlp/models/elmo/",
+)
+_NLPL = ("http://vectors.nlpl.eu/repository/11/", "https://vectors.nlpl.eu/repository/11/")
+_SPARKNLP = ("https://s3.amazonaws.com/auxdata.johnsnowlabs.com/",)
+_TFHUB = ("https://storage.googleapis.com/tfhub-modules/",)
+
+
+class File(NamedTuple):
+    """A published file.
+
+    path: what follows a published base; a mirror has it under the same path.
+    urls: where it is published, the first one first.
+    size: in bytes; like sha256, None where it is not known.
+    """
+
+    path: str
+    urls: Tuple[str, ...]
+    size: Optional[int] = None
+    sha256: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
 
 
 class Entry(NamedTuple):
-    """Addresses of the two files of a published model."""
+    """A published model: two files, options and weights, or one archive.
 
-    options: str
-    weights: str
+    language: its code. licence: None where the authors name none for the model.
+    n_layers, dim, projection_dim: of the LSTMs, as in options.json.
+    """
+
+    name: str
+    language: str
+    licence: Optional[str]
+    n_layers: int
+    dim: int
+    projection_dim: int
+    files: Tuple[File, ...]
+
+    @property
+    def is_archive(self) -> bool:
+        return len(self.files) == 1
+
+    @property
+    def n_bytes(self) -> Optional[int]:
+        """Bytes to download, None if not known. Options, of some hundred bytes, may be left out."""
+        return self.files[-1].size and sum(file.size or 0 for file in self.files)
 
 
-def _pair(path: str) -> Entry:
-    return Entry(f"{_ALLENNLP}/{path}_options.json", f"{_ALLENNLP}/{path}_weights.hdf5")
+def _file(bases: Tuple[str, ...], path: str, *, size: Optional[int] = None, sha256: Optional[str] = None) -> File:
+    return File(path, tuple(base + path for base in bases), size, sha256)
 
 
-CATALOGUE: Dict[str, Entry] = {
-    "original": _pair("2x4096_512_2048cnn_2xhighway/elmo_2x4096_512_2048cnn_2xhighway"),
-    "original_5.5B": _pair("2x4096_512_2048cnn_2xhighway_5.5B/elmo_2x4096_512_2048cnn_2xhighway_5.5B"),
-    "small": _pair("2x1024_128_2048cnn_1xhighway/elmo_2x1024_128_2048cnn_1xhighway"),
-    "medium": _pair("2x2048_256_2048cnn_1xhighway/elmo_2x2048_256_2048cnn_1xhighway"),
-    "pt": _pair("contributed/pt/elmo_pt"),
-    "pubmed": _pair("contributed/pubmed/elmo_2x4096_512_2048cnn_2xhighway_PubMed_only"),
+def _allennlp(
+    name: str,
+    path: str,
+    *,
+    language: str = "en",
+    dims: Tuple[int, int] = (4096, 512),
+    suffix: str = "",
+    sizes: Tuple[Optional[int], Optional[int]] = (None, None),
+    sha256: Optional[str] = None,
+) -> Entry:
+    """suffix: of the weights' name. sizes: of options and weights. sha256: of the weights."""
+    files = (
+        _file(_ALLENNLP, f"{path}_options.json", size=sizes[0]),
+        _file(_ALLENNLP, f"{path}_weights{suffix}.hdf5", size=sizes[1], sha256=sha256),
+    )
+    # The licence of AllenNLP's programs, Apache-2.0, was not meant for models (allenai/allennlp, issue 1462).
+    return Entry(name, language, None, 2, *dims, files)
+
+
+def _tfhub(version: int) -> Entry:
+    path = f"google/elmo/{version}.tar.gz"
+    urls = (
+        *(base + path for base in _TFHUB),
+        f"https://tfhub.dev/google/elmo/{version}?tf-hub-format=compressed",
+        f"https://www.kaggle.com/api/v1/models/google/elmo/tensorFlow1/elmo/{version}/download",
+    )
+    return Entry(f"tfhub/elmo/{version}", "en", None, 2, 4096, 512, (File(path, urls),))
+
+
+_ENTRIES = [
+    _allennlp(
+        "original",
+        "2x4096_512_2048cnn_2xhighway/elmo_2x4096_512_2048cnn_2xhighway",
+        sizes=(336, 374_434_792),
+    ),
+    _allennlp("original_5.5B", "2x4096_512_2048cnn_2xhighway_5.5B/elmo_2x4096_512_2048cnn_2xhighway_5.5B"),
+    _allennlp(
+        "small",
+        "2x1024_128_2048cnn_1xhighway/elmo_2x1024_128_2048cnn_1xhighway",
+        dims=(1024, 128),
+        sizes=(None, 54_402_456),
+        sha256="747ba97abce8a5f446558369e10bb0f7931437a46867476fdd156f5d7f576229",
+    ),
+    _allennlp(
+        "medium", "2x2048_256_2048cnn_1xhighway/elmo_2x2048_256_2048cnn_1xhighway", dims=(2048, 256)
+    ),
+    _allennlp("pt", "contributed/pt/elmo_pt", language="pt"),
+    _allennlp(
+        "pubmed",
+        "contributed/pubmed/elmo_2x4096_512_2048cnn_2xhighway",
+        suffix="_PubMed_only",
+        sizes=(336, 374_434_792),
+    ),
+    _tfhub(3),
+    _tfhub(2),
+    # Its page names no licence but "open source".
+    Entry(
+        "sparknlp/elmo", "en", None, 2, 4096, 512,
+        (_file(_SPARKNLP, "public/models/elmo_en_2.4.0_2.4_1580488815299.zip"),),
+    ),
+    # The authors' answer in HIT-SCIR/ELMoForManyLangs, issue 64.
+    *(
+        Entry(f"manylangs/{code}", code, "MIT", 2, 4096, 512, (_file(_NLPL, f"{language.number}.zip"),))
+        for code, language in LANGUAGES.items()
+    ),
+]  # fmt: skip
+
+CATALOGUE: Dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+# Other names that users bring: Spark NLP's and NLU's, and languages by their code alone.
+ALIASES: Dict[str, str] = {
+    "elmo": "sparknlp/elmo",
+    "en.embed.elmo": "sparknlp/elmo",
+    **{code: f"manylangs/{code}" for code in LANGUAGES if code not in CATALOGUE},
 }
 
 
 def names() -> List[str]:
-    """Every name that a source can have."""
+    """Every name that a source can have, aliases left out."""
     return [BUNDLED, *CATALOGUE]
+
+
+def resolve(name: str) -> Optional[Entry]:
+    """The entry of a name or alias, None if there is none."""
+    return CATALOGUE.get(ALIASES.get(name, name))
+
+
+def find(name: str) -> Entry:
+    """The entry of a name or alias.
+
+    RAISES: ValueError with the closest names if there is none.
+    """
+    entry = resolve(name)
+    if entry is None:
+        close = difflib.get_close_matches(name, [*names(), *ALIASES], n=3, cutoff=0.5)
+        closest = f"Closest: {', '.join(close)}." if close else "None has a similar name."
+        raise ValueError(Errors.EL140.format(name=name, closest=closest))
+    return entry

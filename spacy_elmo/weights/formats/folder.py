@@ -14,9 +14,9 @@ from ...errors import Errors
 from ..arrays import (
     Arrays,
     Weights,
+    all_mix_shapes,
     check_arrays,
     encoder_shapes,
-    mix_shapes,
     softmax_shapes,
     warm_state_shapes,
     warn_if_not_finite,
@@ -91,7 +91,11 @@ def from_bytes(data: bytes, *, where: str) -> Weights:
 
 
 def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
-    optional = [mix_shapes(options), warm_state_shapes(options), softmax_shapes(options, arrays)]
+    optional = [
+        *all_mix_shapes(options, arrays),
+        warm_state_shapes(options),
+        softmax_shapes(options, arrays),
+    ]
     check_arrays(
         arrays, encoder_shapes(options), optional=optional, path=path, options_path=options_path, format=FORMAT
     )

@@ -1,146 +1,120 @@
 """The HDF5 weights that bilm-tf dumps and AllenNLP publishes."""
 
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bilm.characters import N_IDS
 from ...bilm.options import Options
 from ...errors import Errors
-from ..arrays import Arrays, Shape, Weights, check_arrays, warn_if_not_finite
+from ..arrays import Shape, Weights, warn_if_not_finite
+from .dump import CHARACTERS, check_dump, convert, dump_shapes
 
 FORMAT = "HDF5"
 
+# Weights hardly shrink when they are compressed. A file that claims so many times what it holds would fill the
+# memory with nothing.
+MOST_COMPRESSION = 100
+# Biases that are all alike shrink more, and are small.
+SMALL = 1 << 20
+
 
 def read(options_path: Path, weights_path: Path) -> Weights:
-    """Weights of a bilm-tf/AllenNLP pair. Names, shapes and types are checked before any array is read.
+    """Weights of a bilm-tf/AllenNLP pair. Names, shapes, types and sizes are checked before any array is read.
 
-    RAISES: ValueError if the file is damaged, no biLM, or contradicts the options.
+    RAISES: ValueError if the file is damaged, no biLM, contradicts the options or reaches out of itself.
     """
-    options = Options.from_file(options_path)
-    expected = hdf5_shapes(options)
-    try:
-        with h5py.File(weights_path, "r") as file:
-            datasets = _datasets(file, expected)
-            # A dump of an inference graph has a row of zeros for id 0 before the learnt ones.
-            embedding = datasets.get("char_embed")
-            has_zero_row = embedding is not None and embedding.shape[:1] == (N_IDS,)
-            if has_zero_row:
-                expected["char_embed"] = (N_IDS, *expected["char_embed"][1:])
-            check_arrays(datasets, expected, path=str(weights_path), options_path=str(options_path), format=FORMAT)
+    options, path = Options.from_file(options_path), str(weights_path)
+    names = dump_shapes(options)
+    with ExitStack() as stack:
+        with _reading(weights_path):
+            file = stack.enter_context(h5py.File(weights_path, "r"))
+            datasets, foreign = _walk(file)
+        if foreign:
+            raise ValueError(Errors.EL131.format(path=path, name=foreign[0]))
+        with _reading(weights_path):
+            # Looked up, so that links inside the file are followed.
+            linked = {name: file[name] for name in names if isinstance(file.get(name), h5py.Dataset)}
+            datasets = {**datasets, **linked}
+            described = {name: _describe(dataset) for name, dataset in datasets.items()}
+        check_dump(described, options, path=path, options_path=str(options_path), format=FORMAT)
+        for name, facts in described.items():
+            _check_storage(name, facts, path)
+        with _reading(weights_path):
             arrays = {name: _native(dataset[()]) for name, dataset in datasets.items()}
-    except (OSError, RuntimeError, KeyError) as error:
-        size = weights_path.stat().st_size
-        raise ValueError(Errors.EL018.format(path=weights_path, reason=str(error).strip(), size=size)) from error
-    if has_zero_row:
-        arrays["char_embed"] = arrays["char_embed"][1:]
-    warn_if_not_finite(arrays, path=str(weights_path))
-    return Weights(options=options, arrays=_convert(arrays, options), source=str(weights_path), format=FORMAT)
+    warn_if_not_finite(arrays, path=path)
+    return Weights(options=options, arrays=convert(arrays, options), source=path, format=FORMAT)
 
 
 def holds_bilm(path: Path) -> bool:
     """Whether the file looks like a biLM's weights, and not like something else that HDF5 is used for."""
     try:
         with h5py.File(path, "r") as file:
-            return "char_embed" in file
-    except (OSError, RuntimeError, KeyError):
+            # A link to another file is not followed to find out.
+            return isinstance(file.get(CHARACTERS, getlink=True), (h5py.HardLink, h5py.SoftLink))
+    except Exception:  # as above
         return False
 
 
-def hdf5_shapes(options: Options) -> Dict[str, Shape]:
-    """Name and shape of each array of bilm-tf's dump: matrices are (inputs, outputs), gates in the order
-    input, candidate, forget, output, input rows before recurrent rows (allenai/bilm-tf, bilm/training.py)."""
-    cnn, lstm = options.char_cnn, options.lstm
-    filters, width, cells = cnn.n_filters, lstm.projection_dim, lstm.dim
-    shapes: Dict[str, Shape] = {"char_embed": (N_IDS - 1, cnn.embedding_dim)}
-    for i, (span, number) in enumerate(cnn.filters):
-        shapes[f"CNN/W_cnn_{i}"] = (1, span, cnn.embedding_dim, number)
-        shapes[f"CNN/b_cnn_{i}"] = (number,)
-    for i in range(cnn.n_highway):
-        for part in ("carry", "transform"):
-            shapes[f"CNN_high_{i}/W_{part}"] = (filters, filters)
-            shapes[f"CNN_high_{i}/b_{part}"] = (filters,)
-    if options.has_char_projection:
-        shapes["CNN_proj/W_proj"] = (filters, width)
-        shapes["CNN_proj/b_proj"] = (width,)
-    for direction in (0, 1):
-        for k in range(lstm.n_layers):
-            cell = cell_name(direction, k)
-            shapes[f"{cell}/W_0"] = (2 * width, 4 * cells)
-            shapes[f"{cell}/B"] = (4 * cells,)
-            if lstm.has_projection:
-                shapes[f"{cell}/W_P_0"] = (cells, width)
-    return shapes
+class _Facts(NamedTuple):
+    """Of a dataset that has not been read yet. stored: bytes that the file has of it. is_foreign: whether its
+    numbers are in another file."""
+
+    shape: Shape
+    dtype: "np.dtype[Any]"
+    n_bytes: int
+    stored: int
+    is_foreign: bool
 
 
-def cell_name(direction: int, layer: int) -> str:
-    """Where the dump has an LSTM layer. direction: 0 for forward, 1 for backward."""
-    return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # damaged files fail in many ways
+        reason, size = str(error).strip() or type(error).__name__, path.stat().st_size
+        raise ValueError(Errors.EL018.format(path=path, reason=reason, size=size)) from error
 
 
-def _datasets(file: h5py.File, expected: Mapping[str, Shape]) -> Dict[str, Any]:
-    """What the file holds, by bilm-tf's names. The expected ones are looked up, so that links are followed; the
-    walk, which follows none, finds what else there is."""
+def _walk(file: h5py.File) -> Tuple[Dict[str, Any], List[str]]:
+    """The datasets of a file, by bilm-tf's names, and what in it points to other files. No link is followed."""
     found: Dict[str, Any] = {}
-    file.visititems(lambda name, item: found.__setitem__(name, item) if isinstance(item, h5py.Dataset) else None)
-    # One layer is not wrapped in a MultiRNNCell, and has a shorter name in the dump.
-    short = {name: name.replace("/RNN/LSTMCell/", "/RNN/MultiRNNCell/Cell0/LSTMCell/") for name in found}
-    found = {short[name]: item for name, item in found.items()}
-    for name in expected:
-        if name not in found and isinstance(file.get(name), h5py.Dataset):
-            found[name] = file[name]
-    return found
+    foreign: List[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            # One layer is not wrapped in a MultiRNNCell, and has a shorter name in the dump.
+            found[name.replace("/RNN/LSTMCell/", "/RNN/MultiRNNCell/Cell0/LSTMCell/")] = item
+        elif isinstance(item, h5py.Group):
+            links = {key: item.get(key, getlink=True) for key in item}
+            foreign.extend(
+                f"{name}/{key}".lstrip("/") for key, link in links.items() if isinstance(link, h5py.ExternalLink)
+            )
+
+    visit("", file)
+    file.visititems(visit)
+    return found, foreign
+
+
+def _describe(dataset: h5py.Dataset) -> _Facts:
+    is_foreign = dataset.is_virtual or bool(dataset.external)
+    return _Facts(dataset.shape, dataset.dtype, dataset.nbytes, dataset.id.get_storage_size(), is_foreign)
+
+
+def _check_storage(name: str, facts: _Facts, path: str) -> None:
+    """RAISES: ValueError if the numbers are not in this file, or are far more than it has room for."""
+    if facts.is_foreign:
+        raise ValueError(Errors.EL131.format(path=path, name=name))
+    if facts.n_bytes > max(MOST_COMPRESSION * facts.stored, SMALL):
+        raise ValueError(
+            Errors.EL132.format(
+                path=path, name=name, shape=facts.shape, claimed=facts.n_bytes, stored=facts.stored
+            )
+        )
 
 
 def _native(array: NDArray[Any]) -> NDArray[Any]:
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _convert(arrays: Dict[str, NDArray[Any]], options: Options) -> Arrays:
-    """bilm-tf's arrays under our names, in our layout. Each is taken out as it is converted, so that the
-    weights are not held twice."""
-    cnn, lstm = options.char_cnn, options.lstm
-    cells, width = lstm.dim, lstm.projection_dim
-    embedding = arrays.pop("char_embed")
-    out: Arrays = {"char_encoder.embedding.weight": np.vstack([np.zeros_like(embedding[:1]), embedding])}
-    for i in range(len(cnn.filters)):
-        # (1, span, dim, filters) -> (filters, dim, span)
-        kernel = arrays.pop(f"CNN/W_cnn_{i}")[0].transpose(2, 1, 0)
-        out[f"char_encoder.convolutions.{i}.weight"] = np.ascontiguousarray(kernel)
-        out[f"char_encoder.convolutions.{i}.bias"] = arrays.pop(f"CNN/b_cnn_{i}")
-    for i in range(cnn.n_highway):
-        for part in ("transform", "carry"):
-            out[f"char_encoder.highways.{i}.{part}.weight"] = _turned(arrays.pop(f"CNN_high_{i}/W_{part}"))
-            out[f"char_encoder.highways.{i}.{part}.bias"] = arrays.pop(f"CNN_high_{i}/b_{part}")
-    if options.has_char_projection:
-        out["char_encoder.projection.weight"] = _turned(arrays.pop("CNN_proj/W_proj"))
-        out["char_encoder.projection.bias"] = arrays.pop("CNN_proj/b_proj")
-    for direction, stack in enumerate(("forward_stack", "backward_stack")):
-        for k in range(lstm.n_layers):
-            cell, layer = cell_name(direction, k), f"{stack}.layers.{k}"
-            kernel = swap_gates(arrays.pop(f"{cell}/W_0"))
-            out[f"{layer}.input_linear.weight"] = _turned(kernel[:width])
-            out[f"{layer}.state_linear.weight"] = _turned(kernel[width:])
-            bias = arrays.pop(f"{cell}/B")
-            # At float16 the sum would lose digits of the bias.
-            bias = swap_gates(bias.astype(np.promote_types(bias.dtype, np.float32)))
-            bias[cells : 2 * cells] += 1
-            out[f"{layer}.input_linear.bias"] = bias
-            if lstm.has_projection:
-                out[f"{layer}.projection.weight"] = _turned(arrays.pop(f"{cell}/W_P_0"))
-    return out
-
-
-def swap_gates(array: NDArray[Any]) -> NDArray[Any]:
-    """Last axis from input, candidate, forget, output to input, forget, candidate, output, or back; always a
-    copy."""
-    parts: List[NDArray[Any]] = np.split(array, 4, axis=-1)
-    first, second, third, last = parts
-    return np.concatenate([first, third, second, last], axis=-1)
-
-
-def _turned(matrix: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(matrix.T)
+    return array.astype(np.dtype(array.dtype).newbyteorder("="), copy=False)

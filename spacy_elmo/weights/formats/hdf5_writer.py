@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...bilm.options import OPTIONS_NAME, Options
 from ..atomic import atomic_write
 from ..rounding import rounded
-from .hdf5 import cell_name, swap_gates
+from .dump import cell_name, dump_shapes, swap_gates
 
 WEIGHTS_NAME = "weights.hdf5"
 
@@ -41,8 +41,10 @@ def write_hdf5(path: Path, options: Options, arrays: Mapping[str, NDArray[np.flo
     compute with is the same bit for bit where the bias, with its 1, is 0.5 or more, and wherever it was read from
     such a file; else it is off by 6e-8 at most down to a bias of -1. The stored number itself, read and written
     again, may change by as much: its lowest bits were lost when the reader added the 1.
-    RAISES: ValueError, with nothing written, if a number is beyond float32.
+    RAISES: ValueError, with nothing written, if a number is beyond float32, or for a model with a vocabulary of
+        its own.
     """
+    dump_shapes(options)
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         for name, array in _datasets(options, arrays):
             file.create_dataset(name, data=rounded(array, np.float32, name=name))

@@ -2,7 +2,7 @@ import json
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 import h5py
 import numpy as np
@@ -196,3 +196,68 @@ def test_good_weights_do_not_warn(tiny: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_weights(tiny)
+
+
+def test_a_link_to_another_file(copy: Path, tiny: Path) -> None:
+    """Whatever could be read through it would be taken for the model's."""
+    for name in ("CNN_proj/b_proj", "CNN_proj", "char_embed"):
+        shutil.copy(tiny / "weights.hdf5", copy / "weights.hdf5")
+        with edit(copy) as file:
+            del file[name]
+            file[name] = h5py.ExternalLink(str(tiny / "weights.hdf5"), f"/{name}")
+        with pytest.raises(ValueError, match=rf"EL131.*'{name}' points to another file"):
+            read_weights(copy)
+
+
+def test_a_link_through_a_link_to_another_file(copy: Path, tiny: Path) -> None:
+    with edit(copy) as file:
+        del file["CNN_proj/b_proj"]
+        file["elsewhere"] = h5py.ExternalLink(str(tiny / "weights.hdf5"), "/CNN_proj")
+        file["CNN_proj/b_proj"] = h5py.SoftLink("/elsewhere/b_proj")
+    with pytest.raises(ValueError, match=r"EL131.*'elsewhere' points to another file"):
+        read_weights(copy)
+
+
+@pytest.mark.parametrize("kind", ["external", "virtual"])
+def test_numbers_in_another_file(copy: Path, tiny: Path, kind: str) -> None:
+    secret = copy / "secret.bin"
+    secret.write_bytes(b"\1" * 32)
+    with edit(copy) as file:
+        del file["CNN_proj/b_proj"]
+        if kind == "external":
+            file.create_dataset("CNN_proj/b_proj", (8,), "f4", external=[(str(secret), 0, 32)])
+        else:
+            layout = h5py.VirtualLayout((8,), "f4")
+            layout[:] = h5py.VirtualSource(str(tiny / "weights.hdf5"), "CNN_proj/b_proj", (8,))
+            file.create_virtual_dataset("CNN_proj/b_proj", layout)
+    with pytest.raises(ValueError, match=r"EL131.*'CNN_proj/b_proj' points to another file"):
+        read_weights(copy)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_more_numbers_than_are_stored(copy: Path, compression: Optional[str]) -> None:
+    """Options that agree with the claim do not make it true."""
+    change_options(copy, lambda options: options["lstm"].update(dim=50_000))
+    with edit(copy) as file:
+        for direction in (0, 1):
+            for layer in (0, 1):
+                cell = f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
+                for name, shape in (("W_0", (16, 200_000)), ("B", (200_000,)), ("W_P_0", (50_000, 8))):
+                    del file[f"{cell}/{name}"]
+                    file.create_dataset(f"{cell}/{name}", shape, "f4", compression=compression)
+    with pytest.raises(ValueError, match=r"EL132.*claims the shape \(16, 200000\), 12,800,000 bytes, but 0 bytes"):
+        read_weights(copy)
+
+
+def test_compressed_weights(copy: Path, tiny: Path) -> None:
+    """Smaller on disk, and the same; biases that are all alike shrink most."""
+    with edit(copy) as file:
+        arrays = {name: file[name][()] for name in ("char_embed", f"{CELL}/W_0", "CNN_high_0/b_carry")}
+        arrays["CNN_high_0/b_carry"][:] = -2
+        for name, array in arrays.items():
+            del file[name]
+            file.create_dataset(name, data=array, compression="gzip")
+    found = read_weights(copy).arrays
+    np.testing.assert_array_equal(found["char_encoder.highways.0.carry.bias"], -2)
+    name = "char_encoder.embedding.weight"
+    np.testing.assert_array_equal(found[name], read_weights(tiny).arrays[name])

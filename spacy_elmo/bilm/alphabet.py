@@ -1,0 +1,96 @@
+"""How a model reads token texts: as numbers of characters and, in some models, of words."""
+
+from typing import List, Mapping, NamedTuple, Optional, Protocol, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import characters
+from .options import Options
+from .vocabularies import BEGIN_SENTENCE, BEGIN_WORD, END_SENTENCE, END_WORD, PADDING, UNKNOWN
+
+
+class TokenIds(NamedTuple):
+    """characters: (n_tokens, max_characters), int64. words: (n_tokens,), int64; None where a model knows no words
+    as such."""
+
+    characters: NDArray[np.int64]
+    words: Optional[NDArray[np.int64]]
+
+
+class Alphabet(Protocol):
+    """opening, closing: texts that are read as the marks around a sentence. padding: the id that fills a token
+    up."""
+
+    @property
+    def opening(self) -> str: ...
+
+    @property
+    def closing(self) -> str: ...
+
+    @property
+    def padding(self) -> int: ...
+
+    def ids(self, tokens: Sequence[str]) -> TokenIds: ...
+
+
+class ByteAlphabet:
+    """UTF-8 bytes, numbered as by bilm-tf and AllenNLP."""
+
+    opening = characters.OPENING
+    closing = characters.CLOSING
+    padding = characters.PADDING + characters.OFFSET
+
+    def __init__(self, *, max_characters: int):
+        self._max_characters = max_characters
+
+    def ids(self, tokens: Sequence[str]) -> TokenIds:
+        return TokenIds(characters.character_ids(tokens, max_characters=self._max_characters), None)
+
+
+class VocabularyAlphabet:
+    """Code points, and words, by vocabularies of the model's own, as ELMoForManyLangs numbers them.
+
+    A text is cut to max_characters - 2 code points; then it is looked up as a word, and its code points as
+    characters. The marks of a word stand the wrong way round, its end before its beginning: so the models were
+    trained (ELMoForManyLangs, create_one_batch).
+    """
+
+    opening = BEGIN_SENTENCE
+    closing = END_SENTENCE
+
+    def __init__(
+        self, *, max_characters: int, characters: Mapping[str, int], words: Optional[Mapping[str, int]] = None
+    ):
+        self._max_characters = max_characters
+        self._characters = characters
+        self._words = words
+        self.padding = characters[PADDING]
+
+    def ids(self, tokens: Sequence[str]) -> TokenIds:
+        cut = [token[: self._max_characters - 2] for token in tokens]
+        first, last = self._characters[END_WORD], self._characters[BEGIN_WORD]
+        rows = np.full((len(tokens), self._max_characters), self.padding, dtype=np.int64)
+        for row, token in zip(rows, cut):
+            # A sentence mark is one character.
+            symbols = [token] if token in (self.opening, self.closing) else token
+            row[: len(symbols) + 2] = [first, *_look_up(symbols, self._characters), last]
+        words = None if self._words is None else np.asarray(_look_up(cut, self._words), dtype=np.int64)
+        return TokenIds(rows, words)
+
+
+def alphabet_of(options: Options) -> Alphabet:
+    """How the model that these options describe reads tokens."""
+    cnn, words = options.char_cnn, options.words
+    if cnn.characters is None:
+        return ByteAlphabet(max_characters=cnn.max_characters_per_token)
+    return VocabularyAlphabet(
+        max_characters=cnn.max_characters_per_token,
+        characters=cnn.characters,
+        words=None if words is None else words.vocabulary,
+    )
+
+
+def _look_up(symbols: Sequence[str], vocabulary: Mapping[str, int]) -> List[int]:
+    unknown = vocabulary[UNKNOWN]
+    return [vocabulary.get(symbol, unknown) for symbol in symbols]

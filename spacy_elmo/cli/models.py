@@ -1,0 +1,94 @@
+"""`spacy-elmo models`: the models that can be named as a source."""
+
+import json
+import sys
+from typing import Annotated, Any, Dict, List, Optional
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
+
+from ..bilm.options import OPTIONS_NAME
+from ..weights.fetch.catalogue import ALIASES, BUNDLED, BUNDLED_FOLDER, CATALOGUE
+from ..weights.fetch.manylangs import LANGUAGES
+from ..weights.fetch.store import cached_bytes, is_cached
+
+# Characters of a line where there is no terminal: more than any row has.
+_WIDTH = 400
+
+
+def models_cli(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the models that can be named as a source: fetched by `spacy-elmo download`, or on first use.
+
+    LSTMs: layers x memory cell / projection. also: other names. ?: not known.
+    """
+    rows = models()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+        console.print(as_table(rows))
+
+
+def models() -> List[Dict[str, Any]]:
+    """Facts of every model, as JSON data; None for what is not known.
+
+    dim, projection_dim: of the LSTMs. cached_bytes: None if it is not in the cache.
+    """
+    lstm = json.loads((BUNDLED_FOLDER / OPTIONS_NAME).read_text("utf-8"))["lstm"]
+    sizes = (lstm["n_layers"], lstm["dim"], lstm["projection_dim"])
+    rows = [_row(BUNDLED, "en", "MIT", sizes, 0, _folder_bytes())]
+    for entry in CATALOGUE.values():
+        sizes = (entry.n_layers, entry.dim, entry.projection_dim)
+        cached = cached_bytes(entry.name) if is_cached(entry.name) else None
+        rows.append(_row(entry.name, entry.language, entry.licence, sizes, entry.n_bytes, cached))
+    return rows
+
+
+def _folder_bytes() -> int:
+    return sum(path.stat().st_size for path in BUNDLED_FOLDER.iterdir())
+
+
+def _row(
+    name: str, language: str, licence: Optional[str], sizes: Any, download: Any, cached: Any
+) -> Dict[str, Any]:
+    n_layers, dim, projection_dim = sizes
+    return {
+        "name": name,
+        "aliases": [alias for alias, target in ALIASES.items() if target == name],
+        "language": language,
+        "language_name": LANGUAGES[language].english,
+        "n_layers": n_layers,
+        "dim": dim,
+        "projection_dim": projection_dim,
+        "licence": licence,
+        "download_bytes": download,
+        "cached_bytes": cached,
+    }
+
+
+def as_table(rows: List[Dict[str, Any]]) -> Table:
+    """The same facts to be read."""
+    table = Table(box=None, pad_edge=False)
+    # Folded where a terminal is narrow, never cut off.
+    for title in ("name", "also", "language", "LSTMs", "download", "licence", "cached"):
+        table.add_column(title, overflow="fold", no_wrap=title not in ("also", "language"))
+    for row in rows:
+        cached = "bundled" if row["name"] == BUNDLED else _size(row["cached_bytes"], unknown="no")
+        cells = (
+            row["name"],
+            ", ".join(row["aliases"]),
+            f"{row['language']} {row['language_name']}",
+            f"{row['n_layers']} x {row['dim']}/{row['projection_dim']}",
+            "none" if row["name"] == BUNDLED else _size(row["download_bytes"], unknown="?"),
+            row["licence"] or "?",
+            cached,
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _size(n_bytes: Optional[int], *, unknown: str) -> str:
+    return unknown if n_bytes is None else decimal(n_bytes)

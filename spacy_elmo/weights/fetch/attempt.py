@@ -1,0 +1,172 @@
+"""One attempt to get a file, or what is missing of it, from one URL."""
+
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from .partial import Origin, Partial
+
+if TYPE_CHECKING:
+    import requests
+
+# Seconds: to be connected, and without a byte until a server counts as stalled.
+CONNECT_TIMEOUT = 15.0
+READ_TIMEOUT = 30.0
+# Of files whose size nobody told.
+MOST_BYTES = 16 << 30
+CHUNK = 1 << 14
+# Worth another try: too early, too often; all from 500 up are as well.
+_PASSING = (408, 425, 429)
+
+# Called with the bytes that are there, and the number of them in the end if it is known.
+Report = Callable[[int, Optional[int]], None]
+
+
+class BrokenError(Exception):
+    """This attempt failed; another one may not."""
+
+
+class WrongError(BrokenError):
+    """What came is not the file: none of it can be kept."""
+
+
+class RefusedError(Exception):
+    """This URL does not have the file."""
+
+
+class Wanted(NamedTuple):
+    """What is known of the file."""
+
+    size: Optional[int]
+    sha256: Optional[str]
+
+
+class _Body(NamedTuple):
+    """What is about to come. start: its place in the file. total: bytes of the whole file."""
+
+    start: int
+    total: Optional[int]
+    origin: Optional[Origin]
+
+
+def attempt(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
+    """Bring the part as far as this URL does. It is complete when this returns, but not checked.
+
+    RAISES: BrokenError, WrongError or RefusedError, with a reason to show; OSError if the part cannot be written.
+    """
+    (_copy if urlsplit(url).scheme == "file" else _request)(url, part, wanted, report)
+
+
+def _copy(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
+    source = Path(url2pathname(urlsplit(url).path))
+    try:
+        size, file = source.stat().st_size, source.open("rb")
+    except OSError as error:
+        raise RefusedError(error.strerror or str(error)) from error
+    with file:
+        _write(part, _Body(0, size, None), iter(lambda: file.read(CHUNK), b""), wanted, report)
+
+
+def _request(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
+    # Imported for a download only: the command line, which imports this, is to start fast.
+    import requests
+
+    missing = _range(url, part, wanted)
+    try:
+        response = requests.get(
+            url,
+            # Of what is compressed on the way, a part could not be gone on with.
+            headers={"Accept-Encoding": "identity", **missing},
+            stream=True,
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+        )
+    except (requests.exceptions.RequestException, ValueError) as error:
+        # Those about the URL itself are ValueErrors: a scheme or a host that is none.
+        kind = RefusedError if isinstance(error, ValueError) else BrokenError
+        raise kind(_cause(error)) from error
+    with closing(response):
+        try:
+            body = _body(url, response.status_code, response.headers, part, asked=missing)
+        except WrongError:
+            part.discard()
+            raise
+        _write(part, body, _chunks(response), wanted, report)
+
+
+def _range(url: str, part: Partial, wanted: Wanted) -> Dict[str, str]:
+    """Headers that ask for what is missing; none to ask for the whole file."""
+    size, origin = part.size, part.origin
+    if size == 0 or size >= (wanted.size or MOST_BYTES):
+        return {}
+    if origin is not None and origin.url == url:
+        return {"Range": f"bytes={size}-", "If-Range": origin.version}
+    # Bytes of another URL: only a checksum can tell whether they are of the same file.
+    return {"Range": f"bytes={size}-"} if wanted.sha256 else {}
+
+
+def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, asked: Mapping[str, str]) -> _Body:
+    """What the head of an answer promises."""
+    if status == 416:
+        raise WrongError("HTTP status 416: there is no such part of the file")
+    if status in _PASSING or status >= 500:
+        raise BrokenError(f"HTTP status {status}")
+    if status not in (200, 206):
+        raise RefusedError(f"HTTP status {status}")
+    encoding = headers.get("Content-Encoding", "identity").lower()
+    # Some servers name so what a .gz file is. Then its bytes are the file's, and nothing is to be decoded.
+    if encoding != "identity" and not (encoding in ("gzip", "x-gzip") and urlsplit(url).path.endswith("gz")):
+        raise RefusedError(f"it comes encoded ({encoding}), which was not asked for")
+    if headers.get("Content-Type", "").lower().startswith("text/html"):
+        raise RefusedError("a web page came instead of the file")
+    tag, date = headers.get("ETag", ""), headers.get("Last-Modified", "")
+    # A weak ETag (W/"...") does not promise the same bytes.
+    version = tag if tag.startswith('"') else date
+    origin = Origin(url, version) if version else None
+    if status == 200:
+        length = headers.get("Content-Length", "")
+        return _Body(0, int(length) if length.isdecimal() else None, origin)
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", headers.get("Content-Range", "").strip())
+    start, total = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not asked or start != part.size:
+        raise WrongError(f"another part came than was asked for ({headers.get('Content-Range')!r})")
+    if "If-Range" in asked and origin is not None and asked["If-Range"] not in (tag, date):
+        raise WrongError("a part of another version came")
+    return _Body(start, total, None)
+
+
+def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, report: Report) -> None:
+    total = body.total if wanted.size is None else wanted.size
+    if body.total not in (None, total):
+        raise RefusedError(f"it has {body.total:,} bytes there, expected {total:,}")
+    most = MOST_BYTES if total is None else total
+    if most > MOST_BYTES:
+        raise RefusedError(f"it has {most:,} bytes; allowed: {MOST_BYTES:,}")
+    done = body.start
+    with part.go_on() if body.start else part.begin(body.origin) as file:
+        for chunk in chunks:
+            if done + len(chunk) > most:
+                raise WrongError(f"more than the {most:,} bytes came that it should have")
+            file.write(chunk)
+            done += len(chunk)
+            report(done, total)
+    if total is not None and done < total:
+        raise BrokenError(f"{done:,} of {total:,} bytes came")
+
+
+def _chunks(response: "requests.Response") -> Iterator[bytes]:
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield from response.raw.stream(CHUNK, decode_content=False)
+    except HTTPError as error:
+        raise BrokenError(f"the connection was lost ({_cause(error)})") from error
+
+
+def _cause(error: BaseException) -> str:
+    """What is at the bottom of an error: what is on top names pools and retries that are none."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error) or type(error).__name__

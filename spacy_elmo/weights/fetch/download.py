@@ -1,0 +1,80 @@
+"""One file from several URLs, over networks and from servers as they are."""
+
+import time
+from pathlib import Path
+from typing import Optional, Sequence
+
+from ...errors import Errors
+from ..cache import CACHE_VARIABLE
+from ..digest import sha256 as sha256_of
+from ..sniff import sniff
+from .attempt import BrokenError, RefusedError, Report, Wanted, WrongError, attempt
+from .partial import Partial
+
+MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
+
+# Attempts at a URL that bring next to nothing, and seconds before the second one, doubled with each.
+TRIES = 4
+FIRST_WAIT = 0.5
+# An attempt that brings as many bytes begins the count anew: over a bad line, it gets there in the end.
+WORTH_AN_ATTEMPT = 1 << 20
+
+
+def download(
+    urls: Sequence[str],
+    path: Path,
+    *,
+    size: Optional[int] = None,
+    sha256: Optional[str] = None,
+    report: Report = lambda done, total: None,
+) -> None:
+    """Fetch a file. `path` appears when it is complete and checked; until then `<name>.part` beside it is gone on
+    with, by this process or a later one.
+
+    urls: http(s):// or file://, tried in this order. size, sha256: of the file, where they are known.
+    RAISES: ConnectionError with the reason at each URL if none has the file; OSError if it cannot be written.
+    """
+    part, wanted, reasons = Partial(path), Wanted(size, sha256), ""
+    try:
+        for url in urls:
+            try:
+                _from_url(url, part, wanted, report)
+            except (BrokenError, RefusedError) as error:
+                reasons += f"\n  {url}: {error}"
+            else:
+                return part.finish()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
+    raise ConnectionError(Errors.EL141.format(file=path.name, reasons=reasons, mirror=MIRROR_VARIABLE))
+
+
+def _from_url(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
+    failures = 0
+    was_wrong = False
+    while True:
+        before = part.size
+        try:
+            attempt(url, part, wanted, report)
+            return _check(part, wanted)
+        except WrongError:
+            part.discard()
+            # Bytes may be lost on the way, but a server that sends the same again has another file.
+            if was_wrong:
+                raise
+            was_wrong = True
+        except BrokenError:
+            failures = 0 if part.size - before >= WORTH_AN_ATTEMPT else failures + 1
+            if failures == TRIES:
+                raise
+            time.sleep(FIRST_WAIT * 2 ** max(failures - 1, 0))
+
+
+def _check(part: Partial, wanted: Wanted) -> None:
+    kind = sniff(part.path)
+    if kind in ("empty", "html"):
+        raise WrongError("a web page came instead of the file" if kind == "html" else "the file is empty")
+    if wanted.sha256 is not None:
+        got = sha256_of(part.path)
+        if got != wanted.sha256:
+            raise WrongError(f"its sha256 is {got}, expected {wanted.sha256}")

@@ -1,0 +1,194 @@
+"""The per-user cache of published models: downloaded once, and checked whenever they are used."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional
+from urllib.parse import quote, urlsplit
+
+from filelock import FileLock
+
+from ...errors import Errors
+from ..cache import CACHE_VARIABLE, cache_folder
+from ..unpack import unpack
+from .catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
+from .download import MIRROR_VARIABLE, download
+from .pins import Pin, Pins, check_folder, pin, pin_folder, read_pins, write_pins
+from .progress import Progress
+
+OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
+_SCHEMES = ("http", "https", "file")
+
+
+class _Places(NamedTuple):
+    """folder: of the complete model; it appears by a rename. work: all that is not complete. pins: see `Pins`."""
+
+    folder: Path
+    work: Path
+    pins: Path
+    lock: Path
+
+    @property
+    def downloads(self) -> Path:
+        return self.work / "downloads"
+
+    @property
+    def unpacked(self) -> Path:
+        return self.work / "unpacked"
+
+
+def _places(entry: Entry) -> _Places:
+    root, key = cache_folder() / "models", entry.name.replace("/", "--")
+    return _Places(root / key, root / f"{key}.partial", root / f"{key}.json", root / f"{key}.lock")
+
+
+def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
+    """The folder of a published model, downloaded if it is not in the cache: its two files, or what was in its
+    archive. Several processes may ask at once; one of them downloads.
+
+    name: of the catalogue, or an alias. force: download it again. quiet: show no progress.
+    RAISES: ValueError for an unknown name, or if a file is not what it was when it was first downloaded;
+        FileNotFoundError if it is not in the cache and SPACY_ELMO_OFFLINE is set; ConnectionError if no server has
+        it; OSError if the cache cannot be written.
+    """
+    if name == BUNDLED:
+        return BUNDLED_FOLDER
+    entry = find(name)
+    places = _places(entry)
+    # Without a lock: a cache may be there to be read only.
+    if not force and _is_good(entry, places):
+        return places.folder
+    if force or not places.folder.is_dir():
+        _check_online(entry, places)
+    with _locked(places):
+        if force or not places.folder.is_dir():
+            _fetch(entry, places, force=force, quiet=quiet)
+        else:
+            _check(entry, places)
+        shutil.rmtree(places.work, ignore_errors=True)
+    return places.folder
+
+
+@contextmanager
+def _locked(places: _Places) -> Iterator[None]:
+    lock = FileLock(places.lock)
+    try:
+        places.lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        text = Errors.EL142.format(path=places.lock.parent, reason=reason, variable=CACHE_VARIABLE)
+        raise OSError(text) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_cached(name: str) -> bool:
+    return _places(find(name)).folder.is_dir()
+
+
+def cached_bytes(name: str) -> int:
+    """Bytes that the model takes in the cache, 0 if it is not there."""
+    return sum(path.stat().st_size for path in _places(find(name)).folder.rglob("*") if path.is_file())
+
+
+def _is_good(entry: Entry, places: _Places) -> bool:
+    """Whether the model is there, unchanged, with nothing to clean up."""
+    if not places.folder.is_dir() or not places.pins.is_file() or places.work.exists():
+        return False
+    try:
+        _check(entry, places)
+    except (ValueError, OSError):
+        # Another process may be about to replace it. Under the lock, the message will tell.
+        return False
+    return True
+
+
+def _check(entry: Entry, places: _Places) -> None:
+    """Hold the cached model against its pins. Without pins, what is there is pinned: so a folder can be copied
+    from another computer, and a new publication accepted.
+
+    RAISES: ValueError if it is not what it was.
+    """
+    pins = read_pins(places.pins)
+    files = pin_folder(places.folder) if pins is None else pins.files
+    known = {} if entry.is_archive else {file.name: file for file in entry.files}
+    for name, file in known.items():
+        if name not in files:
+            raise ValueError(Errors.EL148.format(folder=places.folder, file=name, name=entry.name))
+        if file.sha256 is not None:
+            files[name] = files[name]._replace(sha256=file.sha256)
+    check_folder(entry.name, places.folder, files)
+    if pins is None:
+        write_pins(places.pins, Pins({name: files[name] for name in known}, files))
+
+
+def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
+    shutil.rmtree(places.unpacked, ignore_errors=True)
+    places.downloads.mkdir(parents=True, exist_ok=True)
+    pins = read_pins(places.pins)
+    host = urlsplit(_urls(entry.files[0])[0]).netloc or "a folder"
+    with Progress(entry.name, n_files=len(entry.files), host=host, size=entry.n_bytes, quiet=quiet) as progress:
+        published: Dict[str, Pin] = {}
+        for number, file in enumerate(entry.files, start=1):
+            pinned = pins and pins.published.get(file.name)
+            target = places.downloads / file.name
+            # Complete, from an earlier attempt that did not get all.
+            if force or (target.is_file() and _expected(file, pinned) not in (None, pin(target).sha256)):
+                target.unlink(missing_ok=True)
+            if not target.is_file():
+                report = progress.of_file(number)
+                download(_urls(file), target, size=file.size, sha256=file.sha256, report=report)
+            published[file.name] = _checked(entry, places, file, target, pinned)
+    new = places.downloads
+    if entry.is_archive:
+        packed, new = places.downloads / entry.files[0].name, places.unpacked
+        try:
+            unpack(packed, new)
+        except ValueError:
+            # Else the next attempt would begin with it.
+            packed.unlink()
+            raise
+    # Pins first: a folder without pins would be taken as it is.
+    write_pins(places.pins, Pins(published, pin_folder(new) if entry.is_archive else published))
+    if places.folder.exists():
+        shutil.rmtree(places.work / "old", ignore_errors=True)
+        os.replace(places.folder, places.work / "old")
+    os.replace(new, places.folder)
+
+
+def _expected(file: File, pinned: Optional[Pin]) -> Optional[str]:
+    return file.sha256 or (pinned.sha256 if pinned else None)
+
+
+def _checked(entry: Entry, places: _Places, file: File, path: Path, pinned: Optional[Pin]) -> Pin:
+    """The pin of a downloaded file. RAISES: ValueError if it had another one before."""
+    got = pin(path)
+    # The catalogue outranks what was pinned.
+    if file.sha256 is None and pinned is not None and got.sha256 != pinned.sha256:
+        names = {"file": file.name, "name": entry.name, "pins": places.pins}
+        raise ValueError(Errors.EL146.format(got=got.sha256, pinned=pinned.sha256, **names))
+    return got
+
+
+def _check_online(entry: Entry, places: _Places) -> None:
+    is_offline = os.environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false")
+    if is_offline and any(urlsplit(url).scheme != "file" for url in _urls(entry.files[0])):
+        text = Errors.EL143.format(
+            name=entry.name, folder=places.folder, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE
+        )
+        raise FileNotFoundError(text)
+
+
+def _urls(file: File) -> List[str]:
+    """Where to fetch a file from: as it was published, or from the user's mirror and nowhere else."""
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    if not mirror:
+        return list(file.urls)
+    if urlsplit(mirror).scheme not in _SCHEMES:
+        raise ValueError(Errors.EL144.format(variable=MIRROR_VARIABLE, got=mirror))
+    base = mirror.rstrip("/")
+    return list(dict.fromkeys(f"{base}/{quote(path)}" for path in (file.path, file.name)))

@@ -1,0 +1,94 @@
+"""Models that are a folder, in formats of others: which they are, told by the names of their files."""
+
+import re
+from pathlib import Path
+from typing import Callable, Iterable, List, NamedTuple, Optional
+
+from ..bilm.options import OPTIONS_NAME
+from ..errors import Errors
+from .sniff import ARCHIVES, sniff
+
+# What a TensorFlow checkpoint's index is called, and the file that names the newest one.
+INDEX = ".index"
+NEWEST = "checkpoint"
+# Formats whose weights are pickles are known by the names of their files: of ELMoForManyLangs, and of AllenNLP.
+CONFIG = "config.json"
+MANYLANGS = ("encoder.pkl", "token_embedder.pkl")
+ALLENNLP = "weights.th"
+# Spark NLP's name for a zip of a SavedModel, beside the model's metadata.
+SPARK_MODEL = "elmo_tensorflow"
+
+
+class Files(NamedTuple):
+    """options: None where a format has none of its own, or they are inside an archive. weights: the file that
+    stands for the model; of several, the one that the others are found by."""
+
+    options: Optional[Path]
+    weights: Path
+
+    @property
+    def paths(self) -> List[Path]:
+        return [path for path in self if path is not None]
+
+
+def known_folder(folder: Path) -> Optional[Files]:
+    """A model in another format, told by the names of its files."""
+    looks: Iterable[Callable[[Path], Optional[Files]]] = (_checkpoints, _saved_model, _pickles, _spark)
+    return next((found for found in (look(folder) for look in looks) if found is not None), None)
+
+
+def _checkpoints(folder: Path) -> Optional[Files]:
+    indices = [path for path in files_in(folder) if path.name.endswith(INDEX)]
+    if len(indices) > 1:
+        indices = _newest(folder, indices)
+    if len(indices) > 1:
+        found = ", ".join(path.name for path in indices)
+        raise ValueError(Errors.EL014.format(path=folder, what="weights", found=found))
+    return checkpoint_at(indices[0]) if indices else None
+
+
+def _newest(folder: Path, indices: List[Path]) -> List[Path]:
+    """The one that TensorFlow's note names, by a path that may be of another machine."""
+    path = folder / NEWEST
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    named = re.search(r'^model_checkpoint_path: "(?:[^"]*[/\\])?([^"/\\]+)"', text, re.MULTILINE)
+    return [index for index in indices if named and index.name == named[1] + INDEX] or indices
+
+
+def _saved_model(folder: Path) -> Optional[Files]:
+    variables = folder / "variables"
+    found = _checkpoints(variables) if variables.is_dir() else None
+    return None if found is None else Files(_options_of_checkpoint(folder), found.weights)
+
+
+def checkpoint_at(index: Path) -> Files:
+    """A checkpoint, with the options beside it."""
+    return Files(_options_of_checkpoint(index.parent), index)
+
+
+def _options_of_checkpoint(folder: Path) -> Optional[Path]:
+    # A published module has none: its sizes are told by its arrays.
+    path = folder / OPTIONS_NAME
+    return path if path.is_file() else None
+
+
+def _pickles(folder: Path) -> Optional[Files]:
+    if all((folder / name).is_file() for name in MANYLANGS):
+        return Files(folder / CONFIG, folder / MANYLANGS[0])
+    options = [folder / name for name in (CONFIG, OPTIONS_NAME) if (folder / name).is_file()]
+    return Files(options[0], folder / ALLENNLP) if options and (folder / ALLENNLP).is_file() else None
+
+
+def _spark(folder: Path) -> Optional[Files]:
+    path = folder / SPARK_MODEL
+    return Files(None, path) if path.is_file() and sniff(path) in ARCHIVES else None
+
+
+def files_in(folder: Path) -> List[Path]:
+    """Files that are not hidden, by their names."""
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+
+
+def index_of(prefix: Path) -> Path:
+    """A checkpoint is called by the part that the names of its files have in common."""
+    return prefix.with_name(prefix.name + INDEX) if prefix.name else prefix

@@ -1,0 +1,138 @@
+"""The ELMo in a model that AllenNLP trained: weights.th beside config.json, as they are in its archives."""
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any, Dict, Mapping, Tuple
+
+import numpy as np
+
+from ...bilm.names import mix_prefix
+from ...bilm.options import Options
+from ...errors import Errors, Warnings
+from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
+from ..fetch.catalogue import CATALOGUE
+from .allennlp_config import EMBEDDER, Section, find_options, section_of
+from .pickles import read_tensors, texts
+from .sizes import options_of_shapes
+from .torch_names import Tensors, highway_arrays, lstm_arrays, renamed
+
+FORMAT = "AllenNLP archive"
+
+# Names of parameters are those of the modules' attributes (allennlp/modules/elmo.py). An `Elmo` has its mixes
+# beside the biLM, which is called `_elmo_lstm`; the biLM has its LSTMs in an `_elmo_lstm` of its own.
+ENCODER, BILM = "_token_embedder.", "_elmo_lstm."
+CHARACTERS = f"{ENCODER}_char_embedding_weights"
+
+
+def read(config_path: Path, weights_path: Path) -> Weights:
+    """Weights of the ELMo in a model, with all its mixes. The rest of the model is left out.
+
+    config_path: config.json; or the options.json of the ELMo itself.
+    RAISES: ValueError if a file is damaged, there is no ELMo or more than one, or it contradicts its options;
+        FileNotFoundError without a config_path.
+    """
+    if not config_path.is_file():
+        raise FileNotFoundError(Errors.EL015.format(path=weights_path, tried=config_path.name))
+    config = _read_json(config_path)
+    path = str(weights_path)
+    tensors = read_tensors(weights_path)
+    prefix = _prefix(tensors, path)
+    arrays = {**_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
+    section = section_of(config, prefix)
+    options, where = _options(config, section, config_path, arrays, path)
+    check_arrays(
+        arrays,
+        encoder_shapes(options),
+        optional=all_mix_shapes(options, arrays),
+        path=path,
+        options_path=where,
+        format=FORMAT,
+    )
+    warn_if_not_finite(arrays, path=path)
+    if section.fields.get("do_layer_norm") is True:
+        warnings.warn(Warnings.WL013.format(path=path), UserWarning, stacklevel=2)
+    return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
+
+
+def holds_bilm(path: Path) -> bool:
+    """Whether the file has the parameters of an ELMo, going by their names."""
+    try:
+        return any(text.endswith(CHARACTERS) for text in texts(path))
+    except ValueError:
+        return False
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads(path.read_text("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(Errors.EL005.format(where=path, reason=error)) from error
+    return config if isinstance(config, dict) else {}
+
+
+def _options(
+    config: Mapping[str, Any], section: Section, config_path: Path, arrays: Tensors, path: str
+) -> Tuple[Options, str]:
+    """The options, and the file that they are from."""
+    if "char_cnn" in config:
+        return Options.from_dict(config, where=str(config_path)), str(config_path)
+    found = find_options(section, config_path)
+    if found is not None:
+        return Options.from_file(found), str(found)
+    options = options_of_shapes(arrays, path=path)
+    is_original = section.fields.get("type") == EMBEDDER and not section.options_file
+    published = {file.name for entry in CATALOGUE.values() for file in entry.files}
+    if not is_original and section.options_name not in published:
+        names = f"names the options '{section.options_file}', which are not here" if section.options_file else ""
+        text = Warnings.WL014.format(path=config_path, what=names or "names no options of the ELMo")
+        warnings.warn(text, UserWarning, stacklevel=3)
+    return options, path
+
+
+def _prefix(tensors: Tensors, path: str) -> str:
+    """What the names of the biLM's parameters begin with: a model can have an ELMo anywhere."""
+    names = [name for name in tensors if f".{name}".endswith(f".{CHARACTERS}")]
+    if len(names) == 1:
+        return names[0].removesuffix(CHARACTERS)
+    if names:
+        prefixes = ", ".join(f"'{name.removesuffix(CHARACTERS).removesuffix(BILM)}'" for name in names)
+        raise ValueError(Errors.EL162.format(path=path, n=len(names), prefixes=prefixes))
+    found = ", ".join(list(tensors)[:4]) or "nothing"
+    raise ValueError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
+
+
+def _bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:
+    """Vectors of words that an ELMo may keep ready (`_word_embedding`) are left out: they follow from the rest."""
+    encoder, lstms = prefix + ENCODER, prefix + BILM
+    own = {name: array for name, array in tensors.items() if name.startswith((encoder, lstms))}
+    names = {"char_encoder.embedding.weight": prefix + CHARACTERS}
+    for part in ("weight", "bias"):
+        names[f"char_encoder.projection.{part}"] = f"{encoder}_projection.{part}"
+    for name in own:
+        match = re.fullmatch(r"char_conv_(\d+\.(?:weight|bias))", name.removeprefix(encoder))
+        if match:
+            names[f"char_encoder.convolutions.{match[1]}"] = name
+    arrays = renamed(names, own)
+    arrays.update(highway_arrays(own, prefix=f"{encoder}_highways."))
+    arrays.update(lstm_arrays(own, prefix=lstms))
+    # What is left has a name that no biLM has, and is reported.
+    return {**arrays, **own}
+
+
+def _mix_arrays(tensors: Tensors, prefix: str) -> Tensors:
+    """Of every mix. Its weights are parameters of one number each (allennlp/modules/scalar_mix.py)."""
+    arrays: Tensors = {}
+    weights: Dict[int, Tensors] = {}
+    pattern = re.compile(re.escape(prefix) + r"scalar_mix_(\d+)\.(?:gamma|scalar_parameters\.(\d+))")
+    for name, array in tensors.items():
+        match = pattern.fullmatch(name)
+        if match and match[2]:
+            weights.setdefault(int(match[1]), {})[match[2]] = array.reshape(-1)
+        elif match:
+            arrays[f"{mix_prefix(int(match[1]))}gamma"] = array.reshape(()) if array.size == 1 else array
+    for number, parts in weights.items():
+        layers = sorted(parts, key=int)
+        arrays[f"{mix_prefix(number)}weights"] = np.concatenate([parts[layer] for layer in layers])
+    return arrays

@@ -1,0 +1,113 @@
+"""The arrays of bilm-tf's dump, by which TensorFlow's formats know a biLM: their names, shapes and meaning."""
+
+from typing import Any, Dict, List, Mapping, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...bilm.characters import N_IDS
+from ...bilm.options import Options
+from ...errors import Errors
+from ..arrays import Arrays, Described, Shape, check_arrays
+
+CHARACTERS = "char_embed"
+
+
+def dump_shapes(options: Options) -> Dict[str, Shape]:
+    """Name and shape of each array of bilm-tf's dump: matrices are (inputs, outputs), gates in the order
+    input, candidate, forget, output, input rows before recurrent rows (allenai/bilm-tf, bilm/training.py).
+
+    RAISES: ValueError for a model with a vocabulary of its own, which has no place in the dump.
+    """
+    if options.has_own_vocabulary:
+        raise ValueError(Errors.EL129)
+    cnn, lstm = options.char_cnn, options.lstm
+    filters, width, cells = cnn.n_filters, lstm.projection_dim, lstm.dim
+    shapes: Dict[str, Shape] = {CHARACTERS: (N_IDS - 1, cnn.embedding_dim)}
+    for i, (span, number) in enumerate(cnn.filters):
+        shapes[f"CNN/W_cnn_{i}"] = (1, span, cnn.embedding_dim, number)
+        shapes[f"CNN/b_cnn_{i}"] = (number,)
+    for i in range(cnn.n_highway):
+        for part in ("carry", "transform"):
+            shapes[f"CNN_high_{i}/W_{part}"] = (filters, filters)
+            shapes[f"CNN_high_{i}/b_{part}"] = (filters,)
+    if options.has_char_projection:
+        shapes["CNN_proj/W_proj"] = (filters, width)
+        shapes["CNN_proj/b_proj"] = (width,)
+    for direction in (0, 1):
+        for k in range(lstm.n_layers):
+            cell = cell_name(direction, k)
+            shapes[f"{cell}/W_0"] = (2 * width, 4 * cells)
+            shapes[f"{cell}/B"] = (4 * cells,)
+            if lstm.has_projection:
+                shapes[f"{cell}/W_P_0"] = (cells, width)
+    return shapes
+
+
+def check_dump(
+    found: Mapping[str, Described], options: Options, *, path: str, options_path: str, format: str
+) -> None:
+    """Hold what a file has, by the dump's names, against its options. RAISES: ValueError as `check_arrays`."""
+    expected = dump_shapes(options)
+    if _has_zero_row(found.get(CHARACTERS)):
+        expected[CHARACTERS] = (N_IDS, *expected[CHARACTERS][1:])
+    check_arrays(found, expected, path=path, options_path=options_path, format=format)
+
+
+def _has_zero_row(embedding: Optional[Described]) -> bool:
+    """A dump of an inference graph has a row of zeros for id 0 before the learnt ones."""
+    return embedding is not None and embedding.shape[:1] == (N_IDS,)
+
+
+def cell_name(direction: int, layer: int) -> str:
+    """Where the dump has an LSTM layer. direction: 0 for forward, 1 for backward."""
+    return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
+
+
+def convert(arrays: Dict[str, NDArray[Any]], options: Options) -> Arrays:
+    """bilm-tf's arrays, checked, under our names and in our layout. Each is taken out as it is converted, so that
+    the weights are not held twice."""
+    cnn, lstm = options.char_cnn, options.lstm
+    cells, width = lstm.dim, lstm.projection_dim
+    embedding = arrays.pop(CHARACTERS)
+    if _has_zero_row(embedding):
+        embedding = embedding[1:]
+    out: Arrays = {"char_encoder.embedding.weight": np.vstack([np.zeros_like(embedding[:1]), embedding])}
+    for i in range(len(cnn.filters)):
+        # (1, span, dim, filters) -> (filters, dim, span)
+        kernel = arrays.pop(f"CNN/W_cnn_{i}")[0].transpose(2, 1, 0)
+        out[f"char_encoder.convolutions.{i}.weight"] = np.ascontiguousarray(kernel)
+        out[f"char_encoder.convolutions.{i}.bias"] = arrays.pop(f"CNN/b_cnn_{i}")
+    for i in range(cnn.n_highway):
+        for part in ("transform", "carry"):
+            out[f"char_encoder.highways.{i}.{part}.weight"] = _turned(arrays.pop(f"CNN_high_{i}/W_{part}"))
+            out[f"char_encoder.highways.{i}.{part}.bias"] = arrays.pop(f"CNN_high_{i}/b_{part}")
+    if options.has_char_projection:
+        out["char_encoder.projection.weight"] = _turned(arrays.pop("CNN_proj/W_proj"))
+        out["char_encoder.projection.bias"] = arrays.pop("CNN_proj/b_proj")
+    for direction, stack in enumerate(("forward_stack", "backward_stack")):
+        for k in range(lstm.n_layers):
+            cell, layer = cell_name(direction, k), f"{stack}.layers.{k}"
+            kernel = swap_gates(arrays.pop(f"{cell}/W_0"))
+            out[f"{layer}.input_linear.weight"] = _turned(kernel[:width])
+            out[f"{layer}.state_linear.weight"] = _turned(kernel[width:])
+            bias = arrays.pop(f"{cell}/B")
+            # At float16 the sum would lose digits of the bias.
+            bias = swap_gates(bias.astype(np.promote_types(bias.dtype, np.float32)))
+            bias[cells : 2 * cells] += 1
+            out[f"{layer}.input_linear.bias"] = bias
+            if lstm.has_projection:
+                out[f"{layer}.projection.weight"] = _turned(arrays.pop(f"{cell}/W_P_0"))
+    return out
+
+
+def swap_gates(array: NDArray[Any]) -> NDArray[Any]:
+    """Last axis from input, candidate, forget, output to input, forget, candidate, output, or back; always a
+    copy."""
+    parts: List[NDArray[Any]] = np.split(array, 4, axis=-1)
+    first, second, third, last = parts
+    return np.concatenate([first, third, second, last], axis=-1)
+
+
+def _turned(matrix: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(matrix.T)

@@ -1,0 +1,157 @@
+"""ELMoForManyLangs' models: their own characters and words, PyTorch's pickles."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping, Sequence
+
+from numpy.typing import NDArray
+
+from ...bilm.fields import Fields
+from ...bilm.options import ACTIVATIONS, MOST_LAYERS, Options
+from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS
+from ...errors import Errors
+from ..arrays import Weights, check_arrays, encoder_shapes, warn_if_not_finite
+from ..folders import MANYLANGS
+from .pickles import read_tensors
+from .torch_names import highway_arrays, lstm_arrays, renamed
+
+FORMAT = "ELMoForManyLangs"
+EMBEDDER = MANYLANGS[1]
+CHARACTERS, WORDS = "char.dic", "word.dic"
+
+# The configuration that all published models name, and none brings along: HIT-SCIR/ELMoForManyLangs,
+# configs/cnn_50_100_512_4096_sample.json.
+PUBLISHED_NAME = "cnn_50_100_512_4096_sample.json"
+PUBLISHED: Mapping[str, Any] = {
+    "encoder": {
+        "name": "elmo", "projection_dim": 512, "cell_clip": 3, "proj_clip": 3, "dim": 4096, "n_layers": 2,
+    },
+    "token_embedder": {
+        "name": "cnn", "activation": "relu", "n_highway": 2, "word_dim": 100, "char_dim": 50,
+        "filters": [[1, 32], [2, 32], [3, 64], [4, 128], [5, 256], [6, 512], [7, 1024]],
+        "max_characters_per_token": 50,
+    },
+}  # fmt: skip
+
+# What a line without a symbol stands for: stripping it took the symbol away.
+STRIPPED = "\u3000"
+
+
+def read(config_path: Path, encoder_path: Path) -> Weights:
+    """Weights of a model's folder. Its classifier, which predicts words, is not read.
+
+    RAISES: ValueError if a file is damaged, or contradicts the configuration; FileNotFoundError if one is missing.
+    """
+    folder = encoder_path.parent
+    embedder, encoder = read_tensors(_file(folder, EMBEDDER)), read_tensors(encoder_path)
+    options = _options(config_path, folder, embedder)
+    path = str(encoder_path)
+    arrays = renamed(
+        {"char_encoder.embedding.weight": "char_emb_layer.embedding.weight",
+         "char_encoder.word_embedding.weight": "word_emb_layer.embedding.weight"},
+        embedder,
+    )  # fmt: skip
+    for name in [name for name in embedder if name.startswith(("convolutions.", "projection."))]:
+        arrays[f"char_encoder.{name}"] = embedder.pop(name)
+    arrays.update(highway_arrays(embedder, prefix="highways."))
+    arrays.update(lstm_arrays(encoder))
+    # What is left has a name that no biLM has, and is reported.
+    arrays.update({**embedder, **encoder})
+    check_arrays(arrays, encoder_shapes(options), path=path, options_path=str(config_path), format=FORMAT)
+    warn_if_not_finite(arrays, path=path)
+    return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
+
+
+def _options(config_path: Path, folder: Path, embedder: Mapping[str, NDArray[Any]]) -> Options:
+    config, where = _configuration(config_path, folder)
+    top = Fields(config, where=where, path="")
+    encoder, tokens = top.section("encoder"), top.section("token_embedder")
+    encoder.choice("name", ("elmo",))
+    tokens.choice("name", ("cnn",))
+    word_dim = tokens.whole("word_dim", 0, low=0)
+    data: Dict[str, Any] = {
+        "lstm": {
+            "use_skip_connections": True,
+            "projection_dim": encoder.whole("projection_dim"),
+            "cell_clip": encoder.clip("cell_clip"),
+            "proj_clip": encoder.clip("proj_clip"),
+            "dim": encoder.whole("dim"),
+            "n_layers": encoder.whole("n_layers", high=MOST_LAYERS),
+        },
+        "char_cnn": {
+            "activation": tokens.choice("activation", ACTIVATIONS),
+            "filters": [list(pair) for pair in tokens.filters("filters")],
+            "n_highway": tokens.whole("n_highway", 0, low=0, high=MOST_LAYERS),
+            "embedding": {"dim": tokens.whole("char_dim")},
+            "n_characters": _n_rows(embedder, "char_emb_layer"),
+            "max_characters_per_token": tokens.whole("max_characters_per_token", low=LEAST_CHARACTERS),
+            "characters": _vocabulary(_file(folder, CHARACTERS), CHARACTER_SYMBOLS),
+        },
+    }
+    if word_dim:
+        data["words"] = {
+            "embedding": {"dim": word_dim},
+            "n_words": _n_rows(embedder, "word_emb_layer"),
+            "vocabulary": _vocabulary(_file(folder, WORDS), WORD_SYMBOLS),
+        }
+    return Options.from_dict(data, where=where)
+
+
+def _configuration(config_path: Path, folder: Path) -> "tuple[Any, str]":
+    """The network's configuration, and where it is from. config.json names it by a path of the machine that the
+    model was trained on; some have put the configuration itself into config.json."""
+    config = _read_json(config_path)
+    if "encoder" in config:
+        return config, str(config_path)
+    name = Fields(config, where=str(config_path), path="").take("config_path", PUBLISHED_NAME)
+    last = str(name).replace("\\", "/").split("/")[-1]
+    for path in (folder / last, folder / "configs" / last):
+        if path.is_file():
+            return _read_json(path), str(path)
+    if last != PUBLISHED_NAME:
+        raise FileNotFoundError(Errors.EL128.format(path=config_path, name=name, known=PUBLISHED_NAME))
+    return PUBLISHED, PUBLISHED_NAME
+
+
+def _read_json(path: Path) -> Dict[str, Any]:
+    try:
+        data = json.loads(path.read_text("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(Errors.EL005.format(where=path, reason=error)) from error
+    return Fields(data, where=str(path), path="").data
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        found = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        raise FileNotFoundError(Errors.EL136.format(path=folder, name=name, found=found))
+    return path
+
+
+def _n_rows(embedder: Mapping[str, NDArray[Any]], layer: str) -> int:
+    array = embedder.get(f"{layer}.embedding.weight")
+    return 0 if array is None or not array.ndim else len(array)
+
+
+def _vocabulary(path: Path, symbols: Sequence[str]) -> Dict[str, int]:
+    """A .dic file: a symbol, a tabulator and its number on each line.
+
+    RAISES: ValueError for a bad line, or if one of the symbols is missing.
+    """
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
+    vocabulary: Dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line and number == len(lines):
+            break
+        symbol, _, last = line.strip().rpartition("\t")
+        if not last.isascii() or not last.isdigit() or len(last) > 9 or "\t" in symbol:
+            raise ValueError(Errors.EL061.format(path=path, line=number, reason="no symbol, tabulator and number"))
+        vocabulary[symbol or STRIPPED] = int(last)
+    missing = [symbol for symbol in symbols if symbol not in vocabulary]
+    if missing:
+        raise ValueError(Errors.EL137.format(path=path, missing=", ".join(missing), unknown=UNKNOWN))
+    return vocabulary

@@ -1,0 +1,133 @@
+"""PyTorch's pickles of named tensors. Nothing else is read from them, and code in them is never run."""
+
+import pickle
+import pickletools
+import re
+import warnings
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import Errors
+
+if TYPE_CHECKING:
+    import torch
+
+# All that a dict of tensors asks Python for (torch/_utils.py, torch/serialization.py).
+_HARMLESS = re.compile(
+    r"collections OrderedDict|torch \w+Storage|torch\._utils _rebuild_(tensor|tensor_v2|parameter)", re.ASCII
+)
+# The old format is five pickles, then the numbers: a mark, a version, the sizes of C's types, the tensors, and
+# the names of what they are stored in. The mark is one very large number.
+_OLD_PICKLES, _MARK = 5, 0
+# Numbers in a pickle of tensors are sizes, or positions in the file. Others, such as versions, are small.
+_SMALL = 1 << 20
+# A model that ties weights shows a tensor under several names, but not under many.
+_MOST_NAMES = 4
+
+
+def read_tensors(path: Path) -> Dict[str, NDArray[Any]]:
+    """The arrays of a state_dict by their names; where PyTorch wrote a zip, they are mapped into memory.
+
+    RAISES: ValueError if the pickle asks for more than tensors, claims more numbers than the file holds, is
+        damaged or holds something else.
+    """
+    size = path.stat().st_size
+    texts(path)
+    try:
+        tensors = _load(path)
+        # A tensor may repeat one number without end, in no space. A copy of it takes space.
+        if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > _MOST_NAMES * size:
+            raise ValueError("it shows more numbers than it holds")
+        return {name: _array(tensor) for name, tensor in tensors.items()}
+    except Exception as error:  # damaged files fail in every way there is
+        raise _unreadable(path, error) from error
+
+
+def texts(path: Path) -> List[str]:
+    """Every text in the pickle, names of tensors among them. The pickle is looked through, not unpickled.
+
+    RAISES: ValueError if it asks for more than tensors, claims too large numbers, or is damaged.
+    """
+    most = max(path.stat().st_size, _SMALL)
+    found: List[str] = []
+    try:
+        for number, opcode, argument in _steps(path):
+            if opcode == "STACK_GLOBAL":
+                argument = " ".join(found[-2:])
+            if opcode in ("GLOBAL", "STACK_GLOBAL", "INST"):
+                if not _HARMLESS.fullmatch(argument):
+                    raise _RefusedError(argument)
+            elif isinstance(argument, str):
+                found.append(argument)
+            elif isinstance(argument, int) and argument > most and number != _MARK:
+                raise ValueError("it claims more numbers than it holds")
+    except _RefusedError as error:
+        raise ValueError(Errors.EL160.format(path=path, asked=str(error).replace(" ", "."))) from None
+    except Exception as error:  # as above
+        raise _unreadable(path, error) from error
+    return found
+
+
+class _RefusedError(Exception):
+    """What a pickle asks for."""
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _steps(path: Path) -> Iterator[Tuple[int, str, Any]]:
+    """The opcodes of a file's pickles: the pickle's number in the old format, the opcode's name, its argument."""
+    with path.open("rb") as file:
+        if not _is_zip(path):
+            for number in range(_OLD_PICKLES):
+                for opcode, argument, _ in pickletools.genops(file):
+                    yield number, opcode.name, argument
+            return
+        with zipfile.ZipFile(file) as archive:
+            # PyTorch stores without compression; what is compressed may have no end.
+            if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
+                raise ValueError("it is compressed")
+            names = {name: name.split("/")[-1] for name in archive.namelist()}
+            # Old versions of PyTorch would load a program, whatever they are told.
+            if "constants.pkl" in names.values():
+                raise ValueError("it is a program, made with TorchScript")
+            for name, last in names.items():
+                if last == "data.pkl":
+                    for opcode, argument, _ in pickletools.genops(archive.read(name)):
+                        yield _OLD_PICKLES, opcode.name, argument
+
+
+def _load(path: Path) -> Dict[str, "torch.Tensor"]:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # In a mapped file, no tensor reaches beyond the end, whatever it claims. Old versions of PyTorch, where
+        # they read the file, let tensors reach into other memory.
+        tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    named = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
+    if not named or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+        raise ValueError("it holds something else than named tensors")
+    return dict(tensors)
+
+
+def _array(tensor: "torch.Tensor") -> NDArray[Any]:
+    import torch
+
+    # NumPy lacks this type; every such number is one of float32, too.
+    exact = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+    array: NDArray[Any] = exact.numpy(force=True)
+    return np.require(array, requirements="A")
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    # PyTorch's own words recommend reading such a file without safeguards.
+    plain = str(error).strip().split("\n")[0] or type(error).__name__
+    reason = "it is no pickle of tensors" if isinstance(error, pickle.UnpicklingError) else plain
+    return ValueError(Errors.EL161.format(path=path, reason=reason, size=path.stat().st_size))

@@ -1,0 +1,60 @@
+"""PyTorch biLMs of AllenNLP's making, which ELMoForManyLangs took over: their parameters under our names."""
+
+from typing import Any, Dict, List, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tensors = Dict[str, NDArray[Any]]
+
+STACKS = {"forward": "forward_stack", "backward": "backward_stack"}
+# Parts of an LSTM layer. Gates are in the order input, forget, candidate, output, as ours; the bias is all that
+# the layer adds (allennlp/modules/lstm_cell_with_projection.py).
+_LSTM_PARTS = {
+    "input_linearity.weight": "input_linear.weight",
+    "state_linearity.weight": "state_linear.weight",
+    "state_linearity.bias": "input_linear.bias",
+    "state_projection.weight": "projection.weight",
+}
+
+
+def renamed(names: Mapping[str, str], tensors: Tensors) -> Tensors:
+    """Take tensors out. names: ours, and theirs, of which some may be missing."""
+    return {ours: tensors.pop(theirs) for ours, theirs in names.items() if theirs in tensors}
+
+
+def lstm_arrays(tensors: Tensors, *, prefix: str = "") -> Tensors:
+    """Take the layers of both directions out; prefix: of their names."""
+    out: Tensors = {}
+    for direction, stack in STACKS.items():
+        for k in _numbers(tensors, f"{prefix}{direction}_layer_"):
+            layer = f"{prefix}{direction}_layer_{k}."
+            out.update(
+                renamed(
+                    {f"{stack}.layers.{k}.{ours}": layer + theirs for theirs, ours in _LSTM_PARTS.items()}, tensors
+                )
+            )
+    return out
+
+
+def highway_arrays(tensors: Tensors, *, prefix: str) -> Tensors:
+    """Take the highway layers out. Theirs is one matrix: the transformation, then a gate, which is the share of
+    what is left as it is (allennlp/modules/highway.py). Ours is the share of what is transformed: 1 - sigmoid(x)
+    is sigmoid(-x), and a sign flips without rounding."""
+    out: Tensors = {}
+    for i in _numbers(tensors, f"{prefix}_layers."):
+        for part in ("weight", "bias"):
+            both = tensors.pop(f"{prefix}_layers.{i}.{part}", None)
+            if both is None or not both.ndim:
+                continue
+            half = len(both) // 2
+            own = f"char_encoder.highways.{i}"
+            out[f"{own}.transform.{part}"] = np.ascontiguousarray(both[:half])
+            out[f"{own}.carry.{part}"] = np.negative(both[half:])
+    return out
+
+
+def _numbers(tensors: Tensors, prefix: str) -> List[str]:
+    """The numbers that stand behind a prefix, as they are written."""
+    found = (name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix))
+    return list(dict.fromkeys(number for number in found if number.isdigit()))

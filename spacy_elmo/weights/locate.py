@@ -1,0 +1,173 @@
+"""Where a source's files are: folders, single files, pairs, names of the catalogue."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import List, Optional, Sequence, Union
+
+from ..bilm.options import OPTIONS_NAME
+from ..errors import Errors
+from .fetch import catalogue
+from .folders import (
+    ALLENNLP,
+    CONFIG,
+    INDEX,
+    MANYLANGS,
+    NEWEST,
+    Files,
+    checkpoint_at,
+    files_in,
+    index_of,
+    known_folder,
+)
+from .formats import reader_of
+from .sniff import ARCHIVES, WEIGHTS, sniff
+
+Source = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
+
+
+def find_files(source: Source) -> Files:
+    """The files of a source; a model that was only named is downloaded first, and archives stay as they are.
+
+    RAISES: as `read_weights`.
+    """
+    if isinstance(source, (str, os.PathLike)) and os.fspath(source):
+        return _find_one(os.fspath(source))
+    if not isinstance(source, (list, tuple)) or not all(isinstance(part, (str, os.PathLike)) for part in source):
+        raise ValueError(Errors.EL027.format(got=repr(source)))
+    if len(source) != 2:
+        raise ValueError(Errors.EL025.format(got=f"{len(source)} path(s)"))
+    first, second = (_existing(Path(part)) for part in source)
+    # Whoever swaps the two means the same pair.
+    return Files(second, first) if sniff(second) == "json" and sniff(first) != "json" else Files(first, second)
+
+
+def _find_one(source: str) -> Files:
+    # The default comes first: it must not depend on the folder that a program runs in.
+    if source == catalogue.BUNDLED and catalogue.BUNDLED_FOLDER.is_dir():
+        return files_of_folder(catalogue.BUNDLED_FOLDER)
+    path = _expanded(Path(source))
+    if path.is_dir():
+        return files_of_folder(path)
+    if path.exists():
+        return _files_of_file(path)
+    if index_of(path).is_file():
+        return checkpoint_at(index_of(path))
+    if source == catalogue.BUNDLED:
+        raise FileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
+    if catalogue.resolve(source) is not None:
+        from .fetch.store import fetch
+
+        return files_of_folder(fetch(source))
+    # Every short word is near to some language's code.
+    names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
+    raise FileNotFoundError(Errors.EL010.format(source=source, closest=_closest(path, names)))
+
+
+def _files_of_file(path: Path) -> Files:
+    kind = sniff(path)
+    if kind in ARCHIVES:
+        return Files(None, path)
+    if kind == "checkpoint" or path.name.endswith(INDEX):
+        return checkpoint_at(path)
+    if path.name in (CONFIG, "saved_model.pb", NEWEST, ALLENNLP, *MANYLANGS) or ".data-" in path.name:
+        # One of several: the folder tells.
+        found = known_folder(path.parent)
+        if found is not None:
+            return found
+    if path.name.endswith(OPTIONS_NAME) or kind == "json":
+        return Files(path, _weights_beside(path))
+    return Files(_options_beside(path), path)
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # a user that does not exist: then ~ is a name like others
+        return path
+
+
+def _existing(path: Path) -> Path:
+    path = _expanded(path)
+    if path.is_dir():
+        raise ValueError(Errors.EL028.format(path=path))
+    if not path.is_file() and index_of(path).is_file():
+        return index_of(path)
+    if not path.is_file():
+        raise FileNotFoundError(Errors.EL026.format(path=path, closest=_closest(path, [])))
+    return path
+
+
+def _closest(path: Path, names: List[str]) -> str:
+    """The names that a misspelt one may stand for: of the catalogue, and of what lies in the same folder."""
+    beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+    # Names of the catalogue have slashes, as paths do.
+    wanted = {path.name, str(path)}
+    close = [
+        name for part in wanted for name in difflib.get_close_matches(part, [*names, *beside], n=3, cutoff=0.5)
+    ]
+    found = [name if name in names else str(path.parent / name) for name in dict.fromkeys(close)]
+    return f"Closest: {', '.join(found)}." if found else "Nothing there has a similar name."
+
+
+def files_of_folder(folder: Path) -> Files:
+    """The one model of a folder; see `find_files`."""
+    found = _pair(folder) or known_folder(folder)
+    if found is not None:
+        return found
+    inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    if len(inside) == 1 and inside[0].is_dir():
+        # What is left of an archive that was unpacked into a folder of its own name.
+        return files_of_folder(inside[0])
+    pickles = [path for path in files_in(folder) if sniff(path) == "pickle"]
+    if pickles:
+        raise ValueError(Errors.EL017.format(path=pickles[0]))
+    names = ", ".join(path.name for path in inside[:8]) or "nothing"
+    raise FileNotFoundError(Errors.EL013.format(path=folder, found=names))
+
+
+def _pair(folder: Path) -> Optional[Files]:
+    """Options and weights in a file of ours or in HDF5."""
+    files = files_in(folder)
+    kinds = {path: sniff(path) for path in files}
+    # AllenNLP puts the model's name before it.
+    options = [path for path in files if path.name.endswith(OPTIONS_NAME)]
+    weights = [path for path in files if kinds[path] in WEIGHTS]
+    if len(weights) > 1:
+        # Embeddings of the same model often lie beside it.
+        weights = [path for path in weights if reader_of(path).holds_bilm(path)] or weights
+    if not weights:
+        return None
+    for what, found in (("weights", weights), ("options", options)):
+        if len(found) > 1:
+            raise ValueError(Errors.EL014.format(path=folder, what=what, found=", ".join(p.name for p in found)))
+    return Files(options[0], weights[0]) if options else None
+
+
+def _options_beside(weights: Path) -> Path:
+    """options.json, or the name of the weights with "weights" and its ending replaced, as AllenNLP names its
+    pairs: elmo_..._weights.hdf5 and elmo_..._options.json."""
+    tried = [weights.with_name(OPTIONS_NAME)]
+    if "weights" in weights.stem:
+        head, _, tail = weights.stem.rpartition("weights")
+        tried.insert(0, weights.with_name(f"{head}options{tail}.json"))
+    for path in tried:
+        if path.is_file():
+            return path
+    if sniff(weights) not in WEIGHTS:
+        # What the file is instead of weights says more than which options it lacks; the reader will say it.
+        return tried[-1]
+    raise FileNotFoundError(Errors.EL015.format(path=weights, tried=" and ".join(p.name for p in tried)))
+
+
+def _weights_beside(options: Path) -> Path:
+    head, _, tail = options.stem.rpartition("options")
+    for name in dict.fromkeys([f"{head}weights{tail}", "weights"]):
+        for ending in (".safetensors", ".hdf5"):
+            path = options.with_name(name + ending)
+            if path.is_file():
+                return path
+    found = known_folder(options.parent)
+    if found is not None:
+        return found.weights
+    raise FileNotFoundError(Errors.EL013.format(path=options.parent, found=f"'{options.name}' and no weights"))

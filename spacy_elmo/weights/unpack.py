@@ -1,0 +1,187 @@
+"""Archives of models into folders: whatever an archive says, nothing else is written, and not without bounds."""
+
+import gzip
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Callable, Generator, Iterator, NamedTuple, Optional, Set, Tuple, cast
+
+from ..errors import Errors
+from .cache import CACHE_VARIABLE
+from .counted import Counted, Meter, RefusedError
+
+MOST_FILES = 10_000
+# Of a name, and of each of its parts, in bytes: what file systems take.
+MOST_OF_A_NAME, MOST_OF_A_PART = 1024, 255
+_CHUNK = 1 << 16
+_GZIP = b"\x1f\x8b"
+# What macOS adds to archives.
+_LEFT_OUT = ("__MACOSX", ".DS_Store")
+
+
+class _Member(NamedTuple):
+    """odd: what it is besides a file or a folder, None if it is one of these. size: as the archive says."""
+
+    name: str
+    is_folder: bool
+    odd: Optional[str]
+    size: int
+    open: Callable[[], IO[bytes]]
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a zip, tar or tar.gz, told by its content, into a new or empty folder.
+
+    Only files and their folders: no links, no devices, nothing outside `folder`, no permissions.
+    RAISES: ValueError if there is anything else in it, if it is damaged, or if it would grow beyond all measure;
+        OSError if the folder cannot be written. `folder` is then as it was.
+    """
+    is_new = not folder.exists()
+    if not is_new and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(Errors.EL154.format(folder=folder))
+    _inspect(archive)
+    try:
+        _write(archive, folder)
+    except OSError as error:
+        _clear(folder, is_new)
+        reason = error.strerror or str(error)
+        raise OSError(Errors.EL142.format(path=folder, reason=reason, variable=CACHE_VARIABLE)) from error
+    except BaseException:
+        _clear(folder, is_new)
+        raise
+
+
+def _clear(folder: Path, is_new: bool) -> None:
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if is_new and folder.is_dir():
+        folder.rmdir()
+
+
+def _inspect(archive: Path) -> None:
+    """Look at all members before anything is written."""
+    meter = Meter(archive)
+    files: Set[Tuple[str, ...]] = set()
+    folders: Set[Tuple[str, ...]] = {()}
+    n_members = 0
+    with closing(_members(archive)) as members:
+        for member in members:
+            n_members += 1
+            if n_members > MOST_FILES:
+                raise RefusedError(
+                    Errors.EL153.format(path=archive, reason=f"it has more than {MOST_FILES:,} members")
+                )
+            if member.odd:
+                raise _refusal(archive, member, member.odd)
+            parts = _parts(archive, member)
+            meter.add(member.size)
+            if parts in files:
+                raise _refusal(archive, member, "is there twice")
+            (folders if member.is_folder else files).add(parts)
+            folders.update(parts[:length] for length in range(len(parts)))
+    for parts in files & folders:
+        reason = f"'{'/'.join(parts)}' is both a file and a folder"
+        raise RefusedError(Errors.EL153.format(path=archive, reason=reason))
+    if not files:
+        raise RefusedError(Errors.EL153.format(path=archive, reason="it holds no files"))
+
+
+def _write(archive: Path, folder: Path) -> None:
+    meter = Meter(archive)
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(_members(archive)) as members:
+        for member in members:
+            parts = _parts(archive, member)
+            if member.is_folder or any(part in _LEFT_OUT for part in parts):
+                continue
+            path = folder.joinpath(*parts)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                for chunk in _content(archive, member):
+                    meter.add(len(chunk))
+                    file.write(chunk)
+
+
+def _parts(archive: Path, member: _Member) -> Tuple[str, ...]:
+    """The names of a member's folders and its own."""
+    # Windows takes both, and what is harmless here may be unpacked there.
+    name = member.name.replace("\\", "/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        raise _refusal(archive, member, "has an absolute path")
+    parts = tuple(part for part in name.split("/") if part not in ("", "."))
+    if ".." in parts:
+        raise _refusal(archive, member, "leads out of the folder")
+    if not name.isprintable():
+        raise _refusal(archive, member, "has a name with control characters")
+    if any(len(part.encode()) > MOST_OF_A_PART for part in parts) or len(name.encode()) > MOST_OF_A_NAME:
+        raise _refusal(archive, member, "has too long a name")
+    if not parts and not member.is_folder:
+        raise _refusal(archive, member, "is a file without a name")
+    return parts
+
+
+def _refusal(archive: Path, member: _Member, reason: str) -> RefusedError:
+    return RefusedError(Errors.EL152.format(path=archive, member=ascii(member.name)[1:-1], reason=reason))
+
+
+def _content(archive: Path, member: _Member) -> Iterator[bytes]:
+    with _reading(archive), member.open() as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+@contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except RefusedError:
+        raise
+    except Exception as error:  # a damaged archive fails in many ways
+        reason = str(error) or type(error).__name__
+        raise ValueError(Errors.EL151.format(path=archive, reason=reason)) from error
+
+
+def _members(archive: Path) -> "Generator[_Member, None, None]":
+    """Members in the order of the archive; the content of each is to be read before the next."""
+    with archive.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(b"PK"):
+        return _zip_members(archive)
+    if head.startswith(_GZIP) or head[257:262] == b"ustar":
+        return _tar_members(archive, is_packed=head.startswith(_GZIP))
+    raise ValueError(Errors.EL150.format(path=archive))
+
+
+def _zip_members(archive: Path) -> "Generator[_Member, None, None]":
+    with _reading(archive), zipfile.ZipFile(archive) as opened:
+        for info in opened.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            odd = None
+            if info.flag_bits & 0x1:
+                odd = "is encrypted"
+            elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                odd = "is a link" if kind == stat.S_IFLNK else "is no regular file"
+            # The name as it is stored: zipfile cuts its own at a zero byte.
+            yield _Member(info.orig_filename, info.is_dir(), odd, info.file_size, partial(opened.open, info))
+
+
+def _tar_members(archive: Path, *, is_packed: bool) -> "Generator[_Member, None, None]":
+    with _reading(archive), gzip.open(archive) if is_packed else archive.open("rb") as file:
+        stream = Counted(cast(IO[bytes], file), archive)
+        with tarfile.open(fileobj=cast(Any, stream), mode="r:") as opened:
+            for info in opened:
+                odd = None
+                if info.issym() or info.islnk():
+                    odd = "is a link"
+                elif info.issparse() or not (info.isreg() or info.isdir()):
+                    odd = "is no regular file"
+                yield _Member(
+                    info.name, info.isdir(), odd, info.size, cast(Any, partial(opened.extractfile, info))
+                )
+        # tarfile takes a damaged header for the end, and does not get to gzip's checksum.
+        stream.read_to_end()

@@ -1,0 +1,291 @@
+import hashlib
+import io
+from pathlib import Path
+from typing import Any, Iterator, List, Tuple
+
+import pytest
+
+from spacy_elmo.weights.fetch import attempt
+from spacy_elmo.weights.fetch import download as module
+from spacy_elmo.weights.fetch.download import download
+from spacy_elmo.weights.fetch.partial import Origin, Partial
+from tests.weights.fetch.server import (
+    Answer,
+    Server,
+    cut,
+    encoded,
+    etag,
+    ignore_range,
+    lie,
+    more,
+    page,
+    part,
+    piece,
+    redirect,
+    serving,
+    stall,
+    status,
+    wrong_byte,
+)  # fmt: skip
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def data(tiny: Path) -> bytes:
+    """Of a real weights file."""
+    return (tiny / "weights.hdf5").read_bytes()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "weights.hdf5"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def get(server: Server, data: bytes, target: Path, *faults: Answer, **known: Any) -> None:
+    """Download the file after these faults; it is there then, and nothing else."""
+    download([server.put("weights.hdf5", data, *faults)], target, **known)
+    assert target.read_bytes() == data
+    assert list(target.parent.iterdir()) == [target]
+    assert server.faults["weights.hdf5"] == []
+
+
+def fail(urls: List[str], target: Path, *, words: List[str], **known: Any) -> str:
+    """RETURNS: the message of a download that fails; nothing has the file's name then."""
+    with pytest.raises(ConnectionError, match=r"EL141.*'weights\.hdf5'") as caught:
+        download(urls, target, **known)
+    message = str(caught.value)
+    for word in [*words, *urls, "SPACY_ELMO_MIRROR"]:
+        assert word in message
+    assert not target.exists()
+    return message
+
+
+def test_it_comes(server: Server, data: bytes, target: Path) -> None:
+    reports: List[Tuple[int, Any]] = []
+    get(server, data, target, size=len(data), sha256=sha256(data), report=lambda *report: reports.append(report))
+    assert server.headers("Accept-Encoding") == ["identity"]
+    assert server.headers("Range") == [None]
+    assert reports[-1] == (len(data), len(data))
+    assert [done for done, _ in reports] == sorted(done for done, _ in reports)
+
+
+def test_a_cut_connection_is_gone_on_with(server: Server, data: bytes, target: Path) -> None:
+    get(server, data, target, cut, cut)
+    third = int(0.3 * len(data))
+    assert server.headers("Range") == [None, f"bytes={third}-", f"bytes={2 * third}-"]
+    assert server.headers("If-Range") == [None, etag(data), etag(data)]
+    assert server.whole == []
+
+
+def test_a_stalled_server_is_left(server: Server, data: bytes, target: Path) -> None:
+    get(server, data, target, stall)
+    first, second = server.headers("Range")
+    # What the socket had of the last chunk is lost.
+    assert first is None
+    assert second is not None
+    assert 0 < int(second[len("bytes=") : -1]) <= 0.3 * len(data)
+
+
+def test_attempts_are_bounded(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = server.put("weights.hdf5", data, *[status(503)] * 10)
+    fail([url], target, words=["HTTP status 503"])
+    assert len(server.seen) == module.TRIES
+    # Those that bring enough do not count.
+    monkeypatch.setattr(attempt, "CHUNK", 1000)
+    monkeypatch.setattr(module, "WORTH_AN_ATTEMPT", len(data) // 4)
+    monkeypatch.setattr(module, "TRIES", 1)
+    get(server, data, target, cut, cut, cut)
+
+
+def test_cut_too_often(server: Server, data: bytes, target: Path) -> None:
+    server.has_etags = False
+    url = server.put("weights.hdf5", data, *[cut] * 10)
+    fail([url], target, words=[f"{int(0.3 * len(data))} bytes read"])
+    assert len(server.seen) == module.TRIES
+
+
+def test_a_later_process_goes_on(server: Server, data: bytes, target: Path) -> None:
+    url = server.put("weights.hdf5", data, cut, *[status(503)] * 10)
+    fail([url], target, words=["503"])
+    assert {path.name for path in target.parent.iterdir()} == {"weights.hdf5.part", "weights.hdf5.part.json"}
+    server.seen.clear()
+    get(server, data, target)
+    assert server.headers("Range") == [f"bytes={int(0.3 * len(data))}-"]
+
+
+@pytest.mark.parametrize("note", ["", "{}", "[]", '{"url": 1}', '{"url": "other", "version": "x"}'])
+def test_bytes_of_unknown_origin_are_not_used(server: Server, data: bytes, target: Path, note: str) -> None:
+    Partial(target).path.write_bytes(b"other bytes")
+    target.with_name("weights.hdf5.part.json").write_text(note)
+    get(server, data, target)
+    assert server.headers("Range") == [None]
+
+
+def test_a_server_without_versions(server: Server, data: bytes, target: Path) -> None:
+    server.has_etags = False
+    get(server, data, target, cut)
+    assert server.headers("Range") == [None, None]
+    target.unlink()
+    server.seen.clear()
+    # A checksum tells as well what belongs together.
+    get(server, data, target, cut, sha256=sha256(data))
+    assert server.headers("Range")[1] is not None
+    assert server.headers("If-Range") == [None, None]
+
+
+@pytest.mark.parametrize("answer", [ignore_range, piece, lie(-7), lie(7), status(416), status(429)])
+def test_another_part_than_was_asked_for(server: Server, data: bytes, target: Path, answer: Answer) -> None:
+    get(server, data, target, cut, answer)
+
+
+@pytest.mark.parametrize("answer", [ignore_range, part], ids=["If-Range is heeded", "If-Range is ignored"])
+def test_another_version_is_not_mixed_in(server: Server, data: bytes, target: Path, answer: Answer) -> None:
+    url = server.put("weights.hdf5", data, cut, *[status(503)] * 10)
+    fail([url], target, words=["503"])
+    get(server, bytes(reversed(data)), target, answer)
+
+
+def test_wrong_bytes(server: Server, data: bytes, target: Path) -> None:
+    good, wrong = (
+        sha256(data),
+        data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+    )
+    get(server, data, target, wrong_byte, sha256=good)
+    target.unlink()
+    urls = [server.put(name, data, wrong_byte, wrong_byte) for name in ("a", "b")]
+    fail(urls, target, words=[good, sha256(wrong)], sha256=good)
+    assert list(target.parent.iterdir()) == []
+    server.put("a", data, wrong_byte, wrong_byte)
+    server.seen.clear()
+    download(urls, target, sha256=good)
+    assert target.read_bytes() == data
+    assert server.paths() == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize("number", [401, 403, 404, 410])
+def test_the_next_url_at_once(server: Server, data: bytes, target: Path, number: int) -> None:
+    urls = [server.put("first", data, status(number)), server.put("second", data)]
+    download(urls, target)
+    assert target.read_bytes() == data
+    assert server.paths() == ["first", "second"]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_on_another_server_only_a_checksum_allows_to_go_on(
+    server: Server, data: bytes, target: Path, is_known: bool
+) -> None:
+    urls = [server.put("first", data, cut, status(404)), server.put("second", data)]
+    download(urls, target, sha256=sha256(data) if is_known else None)
+    assert target.read_bytes() == data
+    assert server.headers("Range")[2] == (f"bytes={int(0.3 * len(data))}-" if is_known else None)
+    assert server.headers("If-Range")[2] is None
+
+
+def test_parts_of_different_files(server: Server, data: bytes, target: Path) -> None:
+    urls = [server.put("first", bytes(len(data)), cut, status(404)), server.put("second", data)]
+    download(urls, target, sha256=sha256(data))
+    assert target.read_bytes() == data
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
+def test_a_page_is_no_model(server: Server, data: bytes, target: Path, kind: str) -> None:
+    urls = [server.put("first", data, *[page(kind)] * 9), server.put("second", data)]
+    fail(urls[:1], target, words=["a web page came"])
+    download(urls, target)
+    assert target.read_bytes() == data
+
+
+def test_a_page_takes_nothing_away(server: Server, data: bytes, target: Path) -> None:
+    """As of a network that asks to log in."""
+    url = server.put("weights.hdf5", data, cut, page("text/html"))
+    fail([url], target, words=["a web page came"])
+    server.seen.clear()
+    get(server, data, target)
+    assert server.headers("Range") == [f"bytes={int(0.3 * len(data))}-"]
+
+
+def test_a_part_forgets_where_earlier_bytes_were_from(target: Path) -> None:
+    part = Partial(target)
+    part.begin(Origin("url", "version")).close()
+    assert part.origin == ("url", "version")
+    part.begin(None).close()
+    assert part.origin is None
+
+
+def test_more_bytes_than_there_should_be(
+    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get(server, data, target, more(announced=True))
+    target.unlink()
+    url = server.put("weights.hdf5", data, *[more(announced=False)] * 9)
+    fail([url], target, words=[f"more than the {len(data):,} bytes"], size=len(data))
+    monkeypatch.setattr(attempt, "MOST_BYTES", 60_000)
+    fail([url], target, words=["more than the 60,000 bytes"])
+    server.put("weights.hdf5", data)
+    fail([url], target, words=["it has 65,184 bytes; allowed: 60,000"])
+
+
+def test_another_size_than_expected(server: Server, data: bytes, target: Path) -> None:
+    url = server.put("weights.hdf5", data)
+    fail([url], target, words=[f"it has {len(data):,} bytes there, expected 10"], size=10)
+    fail([server.put("empty", b"")], target, words=["empty"])
+    assert list(target.parent.iterdir()) == []
+
+
+def test_redirects(server: Server, data: bytes, target: Path) -> None:
+    server.put("elsewhere", data)
+    get(server, data, target, redirect("elsewhere"))
+    assert server.paths() == ["weights.hdf5", "elsewhere"]
+
+
+def test_encoded_on_the_way(server: Server, data: bytes, target: Path) -> None:
+    fail([server.put("weights.hdf5", data, encoded("gzip"))], target, words=["it comes encoded (gzip)"])
+    # So is a .gz file by some servers, and is what it is.
+    download([server.put("model.tar.gz", data, encoded("x-gzip"))], target)
+    assert target.read_bytes() == data
+
+
+def test_files(server: Server, data: bytes, target: Path, tmp_path: Path) -> None:
+    source = tmp_path / "with a space.hdf5"
+    missing = (tmp_path / "missing").as_uri()
+    source.write_bytes(data)
+    fail([missing], target, words=["No such file"])
+    fail([source.as_uri()], target, words=["0" * 64, sha256(data)], sha256="0" * 64)
+    download([missing, source.as_uri()], target, sha256=sha256(data))
+    assert target.read_bytes() == data
+    assert {path.name for path in tmp_path.iterdir()} == {"weights.hdf5", "with a space.hdf5"}
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/x", "http://", "x", "http://127.0.0.1:1/x"])
+def test_urls_that_lead_nowhere(server: Server, target: Path, url: str) -> None:
+    message = fail([url], target, words=[])
+    assert len(message.splitlines()[1]) < 130
+
+
+def test_a_full_disk(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Partial, "begin", lambda self, origin: Full())
+    with pytest.raises(OSError, match=r"EL142.*No space left.*SPACY_ELMO_CACHE") as caught:
+        download([server.put("weights.hdf5", data)], target)
+    assert str(target.parent) in str(caught.value)
+    assert len(server.seen) == 1
+
+
+def test_proxies(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    server.put("weights.hdf5", data)
+    download(["http://models.example/weights.hdf5"], target)
+    assert target.read_bytes() == data
+    assert [seen.target for seen in server.seen] == ["http://models.example/weights.hdf5"]

@@ -1,0 +1,456 @@
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Callable, Iterator, List
+
+import pytest
+
+from spacy_elmo.weights.fetch import catalogue, store
+from spacy_elmo.weights.fetch.catalogue import Entry, File
+from spacy_elmo.weights.fetch.store import cached_bytes, fetch, is_cached
+from spacy_elmo.weights.source import read_weights
+from tests.weights.fetch.server import Server, hold, model_files, serving, stall, status
+
+# What the tests' model is served as.
+PAIR = [file.path for file in catalogue.CATALOGUE["medium"].files]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of models in a cache that is this test's own."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "models"
+
+
+@pytest.fixture
+def data(tiny: Path) -> List[bytes]:
+    return list(model_files(tiny).values())
+
+
+@pytest.fixture
+def pair(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> Entry:
+    """A published pair of files, on two servers."""
+    for base in ("one", "two"):
+        for path, content in zip(PAIR, data):
+            server.put(f"{base}/{path}", content)
+    files = tuple(File(path, tuple(f"{server.url}/{base}/{path}" for base in ("one", "two"))) for path in PAIR)
+    return put(Entry("a/pair", "en", None, 2, 24, 8, files), monkeypatch)
+
+
+@pytest.fixture
+def archive(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> Entry:
+    """A published archive."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("model/options.json", data[0])
+        file.writestr("model/weights.hdf5", data[1])
+    url = server.put("one/11/7.zip", packed.getvalue())
+    return put(Entry("packed", "en", None, 2, 24, 8, (File("11/7.zip", (url,)),)), monkeypatch)
+
+
+def put(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> Entry:
+    monkeypatch.setitem(catalogue.CATALOGUE, entry.name, entry)
+    return entry
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def names(folder: Path) -> List[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def weights_of(folder: Path) -> Path:
+    return next(path for path in sorted(folder.rglob("*")) if path.name.endswith("weights.hdf5"))
+
+
+def test_a_pair(server: Server, pair: Entry, models: Path, data: List[bytes], tiny: Path) -> None:
+    assert not is_cached("a/pair")
+    assert cached_bytes("a/pair") == 0
+    folder = fetch("a/pair")
+    assert folder == models / "a--pair"
+    assert names(folder) == [file.name for file in pair.files]
+    assert read_weights(folder).n_parameters == read_weights(tiny).n_parameters
+    assert is_cached("a/pair")
+    assert cached_bytes("a/pair") == sum(map(len, data))
+    pins = json.loads((models / "a--pair.json").read_text())
+    assert pins["published"] == pins["files"]
+    assert pins["files"][pair.files[1].name] == {"sha256": sha256(data[1]), "size": len(data[1])}
+    assert {path.name for path in models.iterdir()} == {"a--pair", "a--pair.json", "a--pair.lock"}
+    server.seen.clear()
+    assert fetch("a/pair") == folder
+    assert server.seen == []
+
+
+def test_an_archive(server: Server, archive: Entry, models: Path, data: List[bytes]) -> None:
+    folder = fetch("packed")
+    assert names(folder) == ["model/options.json", "model/weights.hdf5"]
+    assert (folder / "model" / "weights.hdf5").read_bytes() == data[1]
+    pins = json.loads((models / "packed.json").read_text())
+    assert pins["published"]["7.zip"]["sha256"] == sha256(server.files["one/11/7.zip"])
+    assert pins["files"]["model/weights.hdf5"]["sha256"] == sha256(data[1])
+    assert {path.name for path in models.iterdir()} == {"packed", "packed.json", "packed.lock"}
+    assert fetch("packed") == folder
+    assert len(server.seen) == 1
+
+
+def test_a_bad_archive(server: Server, archive: Entry, models: Path) -> None:
+    good = server.files["one/11/7.zip"]
+    server.files["one/11/7.zip"] = good[: len(good) // 2]
+    with pytest.raises(ValueError, match=r"EL151.*7\.zip"):
+        fetch("packed")
+    assert not is_cached("packed")
+    assert not (models / "packed.json").exists()
+    # The next attempt does not begin with what was bad.
+    server.files["one/11/7.zip"] = good
+    assert names(fetch("packed")) == ["model/options.json", "model/weights.hdf5"]
+
+
+@pytest.mark.parametrize("name", ["a/pair", "packed"])
+def test_a_changed_file(name: str, server: Server, pair: Entry, archive: Entry, data: List[bytes]) -> None:
+    folder = fetch(name)
+    path = weights_of(folder)
+    path.write_bytes(data[1][:-1] + b"x")
+    for _ in range(2):
+        with pytest.raises(ValueError, match=f"EL145.*spacy-elmo download {name} --force") as caught:
+            fetch(name)
+        for word in (str(path), sha256(data[1]), sha256(path.read_bytes())):
+            assert word in str(caught.value)
+    server.seen.clear()
+    assert fetch(name, force=True) == folder
+    assert path.read_bytes() == data[1]
+    assert len(server.seen) == len(catalogue.CATALOGUE[name].files)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"EL145.*is missing"):
+        fetch(name)
+
+
+@pytest.mark.parametrize("name", ["a/pair", "packed"])
+def test_another_publication(
+    name: str, server: Server, pair: Entry, archive: Entry, models: Path, data: List[bytes], monkeypatch: Any
+) -> None:
+    folder = fetch(name)
+    remove(folder)
+    assert fetch(name) == folder
+    remove(folder)
+    old = {path: server.files[path] for path in server.files if "weights" in path or "zip" in path}
+    server.files.update({path: content + b"new" for path, content in old.items()})
+    pins = models / f"{folder.name}.json"
+    for _ in range(2):
+        with pytest.raises(ValueError, match="EL146") as caught:
+            fetch(name)
+        assert str(pins) in str(caught.value)
+        assert json.loads(pins.read_text())["published"][file_name(caught)]["sha256"] in str(caught.value)
+        assert not folder.exists()
+    # As it was, it is good again.
+    new = dict(server.files)
+    server.files.update(old)
+    assert fetch(name) == folder
+    remove(folder)
+    server.files.update(new)
+    pins.unlink()
+    assert fetch(name) == folder
+    assert fetch(name, force=True) == folder
+
+
+def file_name(caught: Any) -> str:
+    return str(caught.value).split("'")[1]
+
+
+def remove(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    folder.rmdir()
+
+
+def test_a_known_checksum_outranks_pins(
+    server: Server, pair: Entry, models: Path, data: List[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fetch("a/pair")
+    known = pair.files[1]._replace(sha256=sha256(data[1] + b"new"), size=len(data[1]) + 3)
+    put(pair._replace(files=(pair.files[0], known)), monkeypatch)
+    with pytest.raises(ValueError, match="EL145") as caught:
+        fetch("a/pair")
+    assert sha256(data[1] + b"new") in str(caught.value)
+    with pytest.raises(ConnectionError, match="EL141"):
+        fetch("a/pair", force=True)
+    server.files.update({path: content + b"new" for path, content in server.files.items() if "weights" in path})
+    assert fetch("a/pair", force=True) == folder
+    assert fetch("a/pair") == folder
+
+
+def test_the_second_server(server: Server, pair: Entry, data: List[bytes]) -> None:
+    for path in PAIR:
+        del server.files[f"one/{path}"]
+    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+
+
+@pytest.mark.parametrize("is_offline", ["1", "yes", "TRUE"])
+def test_offline(
+    server: Server, pair: Entry, models: Path, monkeypatch: pytest.MonkeyPatch, is_offline: str
+) -> None:
+    monkeypatch.setenv("SPACY_ELMO_OFFLINE", is_offline)
+    words = r"EL143.*'a/pair'.*SPACY_ELMO_OFFLINE.*spacy-elmo download a/pair.*SPACY_ELMO_MIRROR"
+    with pytest.raises(FileNotFoundError, match=words):
+        fetch("a/pair")
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", server.url)
+    with pytest.raises(FileNotFoundError, match=words):
+        fetch("a/pair")
+    monkeypatch.delenv("SPACY_ELMO_MIRROR")
+    assert server.seen == []
+    assert not models.exists()
+    for value in ("", "0", "false", "False"):
+        monkeypatch.setenv("SPACY_ELMO_OFFLINE", value)
+        fetch("a/pair", force=True)
+    monkeypatch.setenv("SPACY_ELMO_OFFLINE", is_offline)
+    assert fetch("a/pair") == models / "a--pair"
+    with pytest.raises(FileNotFoundError, match=words):
+        fetch("a/pair", force=True)
+
+
+def test_a_mirror(server: Server, pair: Entry, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", f"{server.url}/mirror/")
+    with pytest.raises(ConnectionError, match=r"EL141"):
+        fetch("a/pair")
+    options = pair.files[0]
+    assert server.paths() == [f"mirror/{options.path}", f"mirror/{options.name}"]
+    server.put(f"mirror/{options.path}", data[0])
+    server.put(f"mirror/{pair.files[1].name}", data[1])
+    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+    assert all(path.startswith("mirror/") for path in server.paths())
+
+
+def test_a_mirror_on_disk(pair: Entry, data: List[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my mirror").mkdir()
+    for file, content in zip(pair.files, data):
+        (tmp_path / "my mirror" / file.name).write_bytes(content)
+    monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", (tmp_path / "my mirror").as_uri())
+    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+
+
+@pytest.mark.parametrize("mirror", ["/data/models", "ftp://example.com", "C:\\models"])
+def test_no_mirror(pair: Entry, mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", mirror)
+    with pytest.raises(ValueError, match=r"EL144 *.*SPACY_ELMO_MIRROR.*file://"):
+        fetch("a/pair")
+
+
+def test_a_cache_that_cannot_be_written(pair: Entry, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    with pytest.raises(OSError, match=r"EL142.*models.*SPACY_ELMO_CACHE"):
+        fetch("a/pair")
+    assert (tmp_path / "cache").read_text() == "in the way"
+
+
+def test_a_cache_that_is_only_read(pair: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fetch("a/pair")
+
+    def refuse(self: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(store.FileLock, "acquire", refuse)
+    assert fetch("a/pair") == folder
+    with pytest.raises(OSError, match=r"EL142.*Permission denied"):
+        fetch("a/pair", force=True)
+
+
+def test_a_folder_that_was_copied(server: Server, pair: Entry, models: Path, data: List[bytes]) -> None:
+    folder = models / "a--pair"
+    folder.mkdir(parents=True)
+    (folder / pair.files[0].name).write_bytes(data[0])
+    with pytest.raises(ValueError, match=f"EL148.*{pair.files[1].name}"):
+        fetch("a/pair")
+    (folder / pair.files[1].name).write_bytes(data[1])
+    assert fetch("a/pair") == folder
+    assert server.seen == []
+    weights_of(folder).write_bytes(b"changed")
+    with pytest.raises(ValueError, match="EL145"):
+        fetch("a/pair")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"published": {}}', '{"published": {}, "files": {"a": 1}}'])
+def test_damaged_pins(pair: Entry, models: Path, text: str) -> None:
+    folder = fetch("a/pair")
+    (models / "a--pair.json").write_text(text)
+    with pytest.raises(ValueError, match=r"EL147.*a--pair\.json"):
+        fetch("a/pair")
+    (models / "a--pair.json").unlink()
+    assert fetch("a/pair") == folder
+
+
+@pytest.mark.parametrize("name", ["a/pair", "packed"])
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("step", ["unpack", "write_pins", "os.replace 1", "os.replace 2", "shutil.rmtree"])
+def test_killed_at_any_step(
+    name: str, step: str, force: bool, server: Server, pair: Entry, archive: Entry, models: Path, data: List[bytes]
+) -> None:
+    """A process that ends at a step leaves what the next one can use, without another download."""
+    if force:
+        fetch(name)
+    with pytest.MonkeyPatch.context() as patch:
+        die_at(step, patch, models)
+        # Two of the steps are not part of every case.
+        with suppress(KeyboardInterrupt):
+            fetch(name, force=force)
+    server.seen.clear()
+    folder = fetch(name)
+    assert weights_of(folder).read_bytes() == data[1]
+    assert server.seen == []
+    stem = folder.name
+    assert {path.name for path in models.iterdir()} == {stem, f"{stem}.json", f"{stem}.lock"}
+
+
+def die_at(step: str, patch: pytest.MonkeyPatch, models: Path) -> None:
+    def die(*arguments: Any, **settings: Any) -> None:
+        raise KeyboardInterrupt
+
+    if step in ("unpack", "write_pins"):
+        patch.setattr(store, step, die)
+    elif step == "shutil.rmtree":
+        rmtree = store.shutil.rmtree
+        patch.setattr(
+            store.shutil,
+            "rmtree",
+            lambda path, **rest: die() if path.suffix == ".partial" else rmtree(path, **rest),
+        )
+    else:
+        replace, calls = os.replace, []
+
+        def maybe(source: Any, target: Any) -> None:
+            # Of the model's folder; files have renames of their own.
+            if Path(source).is_dir():
+                calls.append(source)
+                if len(calls) == int(step[-1]):
+                    die()
+            replace(source, target)
+
+        patch.setattr(store.os, "replace", maybe)
+
+
+def test_leftovers_are_cleaned_up(server: Server, archive: Entry, models: Path) -> None:
+    fetch("packed")
+    for name in ("unpacked", "old", "downloads"):
+        (models / "packed.partial" / name).mkdir(parents=True)
+        (models / "packed.partial" / name / "file").write_text("of a process that is no more")
+    fetch("packed")
+    assert not (models / "packed.partial").exists()
+    assert len(server.seen) == 1
+
+
+def test_force_takes_nothing_from_earlier_attempts(pair: Entry, models: Path, data: List[bytes]) -> None:
+    downloads = models / "a--pair.partial" / "downloads"
+    downloads.mkdir(parents=True)
+    (downloads / pair.files[1].name).write_bytes(b"complete, but another file")
+    assert weights_of(fetch("a/pair", force=True)).read_bytes() == data[1]
+
+
+def test_a_name(models: Path) -> None:
+    assert fetch(catalogue.BUNDLED) == catalogue.BUNDLED_FOLDER
+    with pytest.raises(ValueError, match=r"EL140.*'smal'"):
+        fetch("smal")
+    assert not models.exists()
+
+
+def test_progress_without_a_terminal(pair: Entry, capsys: pytest.CaptureFixture[str]) -> None:
+    fetch("a/pair")
+    shown = capsys.readouterr()
+    assert shown.err.startswith("Fetching a/pair from 127.0.0.1:")
+    assert (shown.out, len(shown.err.splitlines())) == ("", 1)
+    fetch("a/pair", force=True, quiet=True)
+    fetch("a/pair")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_on_a_terminal(
+    pair: Entry, data: List[bytes], capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    fetch("a/pair")
+    shown = capsys.readouterr().err
+    assert "a/pair 1/2" in shown
+    assert "a/pair 2/2" in shown
+    assert "65.2/65.2 kB" in shown
+    assert "Fetching" not in shown
+
+
+# With real processes: they know the real catalogue, and get the tests' files from a mirror.
+
+
+@pytest.fixture
+def mirror(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", server.url)
+    for path, content in zip(PAIR, data):
+        server.put(path, content)
+    return server
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-W", "error", "-m", "spacy_elmo", "download", "medium", "--quiet", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_two_processes_download_once(mirror: Server, models: Path, data: List[bytes]) -> None:
+    mirror.faults[PAIR[1]] = [hold]
+    processes = [start(), start()]
+    assert mirror.stalled.wait(30)
+    # Time for the other one to ask for the lock, and to go wrong if it could.
+    time.sleep(1)
+    assert [process.poll() for process in processes] == [None, None]
+    mirror.released.set()
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert (out.strip(), err, process.returncode) == (str(models / "medium"), "", 0)
+    assert sorted(mirror.paths()) == sorted(PAIR)
+    assert weights_of(models / "medium").read_bytes() == data[1]
+
+
+def test_a_killed_process_is_gone_on_with(mirror: Server, models: Path, data: List[bytes]) -> None:
+    mirror.faults[PAIR[1]] = [stall]
+    part = models / "medium.partial" / "downloads" / f"{Path(PAIR[1]).name}.part"
+    process = start()
+    wait_for(lambda: part.is_file() and part.stat().st_size > 0)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert not is_cached("medium")
+    mirror.seen.clear()
+    arrived = part.stat().st_size
+    assert weights_of(fetch("medium")).read_bytes() == data[1]
+    # Options had come whole, and are not asked for again.
+    assert mirror.paths() == [PAIR[1]]
+    assert mirror.headers("Range") == [f"bytes={arrived}-"]
+    assert arrived > 10_000
+
+
+def test_errors_of_a_server_reach_the_user(mirror: Server) -> None:
+    mirror.faults[PAIR[0]] = [status(403)]
+    process = start()
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("", 1)
+    assert "EL141" in err
+    assert "HTTP status 403" in err
+    assert "HTTP status 404" in err

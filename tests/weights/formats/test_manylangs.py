@@ -1,0 +1,234 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.tokens import Doc
+
+import spacy_elmo
+from spacy_elmo.cli.export import export
+from spacy_elmo.cli.info import as_text, info
+from spacy_elmo.weights.formats import manylangs
+from spacy_elmo.weights.formats.manylangs import PUBLISHED, PUBLISHED_NAME, _vocabulary
+from spacy_elmo.weights.source import read_weights
+from tests.data import read_case
+
+
+@pytest.fixture(params=["char", "word_char"])
+def model(request: pytest.FixtureRequest, parity: Path, tmp_path: Path) -> Path:
+    """A copy of a model, to be changed."""
+    return Path(
+        shutil.copytree(
+            parity / "manylangs" / request.param, tmp_path / request.param, copy_function=shutil.copyfile
+        )
+    )
+
+
+@pytest.fixture
+def word_char(parity: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(parity / "manylangs/word_char", tmp_path / "copy", copy_function=shutil.copyfile))
+
+
+def change(path: Path, edit: Callable[[Dict[str, Any]], Any]) -> None:
+    data = json.loads(path.read_text("utf-8"))
+    edit(data)
+    path.write_text(json.dumps(data), "utf-8")
+
+
+def sample_of(folder: Path) -> Path:
+    return next(folder.glob("tiny_*.json"))
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = read_weights(one), read_weights(other)
+    return a.options == b.options and all(np.array_equal(a.arrays[name], b.arrays[name]) for name in a.arrays)
+
+
+def test_any_of_its_files_and_an_archive(model: Path, tmp_path: Path) -> None:
+    expected = read_weights(model)
+    archive = Path(shutil.make_archive(str(tmp_path / "144"), "zip", model))
+    for source in [archive, *(model / name for name in ("config.json", "encoder.pkl", "token_embedder.pkl"))]:
+        found = read_weights(source)
+        assert found.options == expected.options
+        assert found.arrays.keys() == expected.arrays.keys()
+
+
+def test_where_the_configuration_is(model: Path) -> None:
+    """Users had to edit its path in config.json; here they need not, wherever the file is."""
+    original = Path(shutil.copytree(model, model.parent / "original"))
+    (model / "configs").mkdir()
+    moved = shutil.move(sample_of(model), model / "configs")
+    assert same(model, original)
+    shutil.copy(moved, model / "config.json")
+    shutil.rmtree(model / "configs")
+    assert same(model, original)
+
+
+def test_a_configuration_that_is_nowhere(model: Path) -> None:
+    name = sample_of(model).name
+    sample_of(model).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"EL128.*config.json' names.*{name}.*{PUBLISHED_NAME}"):
+        read_weights(model)
+
+
+def test_the_published_configuration_is_known(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Published archives name it by a path of their makers, and do not bring it along."""
+    original = Path(shutil.copytree(model, model.parent / "original"))
+    path = f"/users4/somebody/{PUBLISHED_NAME}"
+    change(model / "config.json", lambda config: config.update(config_path=path))
+    with pytest.raises(
+        (ValueError, FileNotFoundError), match=r"EL019.*lacks the array|EL136.*word.dic is missing"
+    ):
+        read_weights(model)
+    # These small arrays fit another one, which stands in for it.
+    monkeypatch.setattr(manylangs, "PUBLISHED", json.loads(sample_of(model).read_text("utf-8")))
+    sample_of(model).unlink()
+    assert same(model, original)
+
+
+def test_the_published_sizes() -> None:
+    """2 x 4096 with 512 out, 100 numbers a word, 50 a character: what its name and the model cards say."""
+    encoder, tokens = PUBLISHED["encoder"], PUBLISHED["token_embedder"]
+    sizes = (tokens["char_dim"], tokens["word_dim"], encoder["projection_dim"], encoder["dim"])
+    assert "cnn_{}_{}_{}_{}_sample.json".format(*sizes) == PUBLISHED_NAME
+    assert sum(number for _, number in tokens["filters"]) == 2048
+
+
+def test_a_pipeline_with_its_own_vocabulary(model: Path, tmp_path: Path) -> None:
+    """Saved, loaded, pickled: the vocabulary goes with the weights."""
+    case = read_case(model)
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("elmo_embedder", config={"source": str(model), "pooling_layer": "lstm_outputs2"})
+    sentences = [[token for token in sentence if not token.isspace()] for sentence in case.sentences]
+    whole = [i for i, sentence in enumerate(sentences) if sentence == case.sentences[i]]
+    assert len(whole) > 10
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "saved")
+    shutil.rmtree(model)
+    for pipeline in (nlp, spacy.load(tmp_path / "saved"), spacy.blank("xx").from_bytes):
+        if callable(pipeline) and not hasattr(pipeline, "pipe_names"):
+            other = spacy.blank("xx")
+            other.add_pipe("elmo_embedder", config={"pooling_layer": "lstm_outputs2"})
+            pipeline = other.from_bytes(nlp.to_bytes())
+        for i in whole:
+            doc = pipeline(Doc(pipeline.vocab, words=sentences[i]))
+            np.testing.assert_allclose(doc.tensor, case.expected[i][2], atol=1e-4, rtol=0)
+
+
+def test_it_learns(model: Path) -> None:
+    elmo = spacy_elmo.load(model)
+    engine = elmo.trainable(dropout=0.0)
+    layers, backprop = engine.begin_update([["the", "captain"], ["x"]], n_layers=2)
+    backprop([torch.ones_like(layer) for layer in layers])
+    gradients = {name: parameter.grad for name, parameter in engine.bilm.named_parameters()}
+    assert gradients.keys() == {name for name in elmo.named_arrays() if not name.startswith("scalar_mix")}
+    learnt = {name for name, gradient in gradients.items() if gradient is not None and bool(gradient.any())}
+    assert {"char_encoder.embedding.weight", "backward_stack.layers.1.input_linear.weight"} <= learnt
+    assert ("char_encoder.word_embedding.weight" in learnt) == (model.name == "word_char")
+    with torch.no_grad():
+        for parameter in engine.bilm.parameters():
+            parameter += 0.01
+    before = elmo.embed([["the"]])[0].elmo
+    elmo.learn(engine.bilm)
+    assert np.abs(elmo.embed([["the"]])[0].elmo - before).max() > 1e-3
+
+
+def test_info_counts_vocabularies(word_char: Path) -> None:
+    facts = info(word_char)
+    assert facts["options"]["char_cnn"]["characters"] == 71
+    assert facts["options"]["words"]["vocabulary"] == 21
+    assert facts["n_parameters"] == sum(int(np.prod(shape)) for _, shape in facts["arrays"].values())
+    text = as_text(facts)
+    assert "code points, 71 known" in text
+    assert "21 known, 7 numbers each" in text
+
+
+def test_it_has_no_place_in_hdf5(word_char: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"EL129.*vocabulary of its own.*kept as safetensors"):
+        export(word_char, tmp_path / "pair", format="hdf5")
+    assert not list((tmp_path / "pair").glob("*"))
+
+
+def test_it_is_not_pretrained_further(word_char: Path, tmp_path: Path) -> None:
+    from spacy_elmo.pretraining.config import ModelConfig
+    from spacy_elmo.pretraining.start import Start
+
+    with pytest.raises(ValueError, match=r"EL139.*vocabulary of its own"):
+        Start.of(ModelConfig(source=str(word_char)))
+
+
+def test_lines_of_a_dictionary(tmp_path: Path) -> None:
+    path = tmp_path / "char.dic"
+    path.write_text("a\t0\n\u3000\t1\nnew york\t2\nb \t3\r\n", "utf-8")
+    # Stripping takes the blank away that a line stands for.
+    assert _vocabulary(path, ["a"]) == {"a": 0, "\u3000": 1, "new york": 2, "b ": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("a\t0\nb\n", r"EL061.*char.dic, line 2"),
+        ("a\t0\n\nb\t1\n", r"EL061.*char.dic, line 2"),
+        ("a\tb\t0\n", r"EL061.*line 1"),
+        ("a\t-1\n", r"EL061.*line 1"),
+        ("a\t" + "9" * 30, r"EL061.*line 1"),
+        ("a\t0\n", r"EL137.*no line for <oov>, <pad>, <bow>, <eow>, <bos>, <eos>"),
+        ("", r"EL137"),
+    ],
+)
+def test_a_bad_dictionary(model: Path, text: str, match: str) -> None:
+    (model / "char.dic").write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=match):
+        read_weights(model)
+
+
+def test_a_dictionary_that_is_no_text(model: Path) -> None:
+    (model / "char.dic").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"EL023.*char.dic"):
+        read_weights(model)
+
+
+@pytest.mark.parametrize("name", ["char.dic", "word.dic"])
+def test_a_missing_file(word_char: Path, name: str) -> None:
+    (word_char / name).unlink()
+    with pytest.raises(
+        FileNotFoundError, match=rf"EL136.*its file {name} is missing; the folder holds .*config.json"
+    ):
+        read_weights(word_char)
+
+
+@pytest.mark.parametrize(
+    ("edit", "match"),
+    [
+        (lambda c: c["encoder"].update(name="lstm"), r"EL003.*'encoder.name' is 'lstm'"),
+        (lambda c: c["token_embedder"].update(name="lstm"), r"EL003.*'token_embedder.name'"),
+        (lambda c: c["token_embedder"].update(char_dim=0), r"EL003.*'token_embedder.char_dim' is 0"),
+        (lambda c: c["token_embedder"].update(n_highway=3), r"EL019.*lacks the array .*highways.1"),
+        (lambda c: c["encoder"].update(dim=11), r"EL004.*|EL020"),
+        (lambda c: c["encoder"].update(n_layers=1), r"EL022.*layers.1"),
+        (lambda c: c["token_embedder"].update(word_dim=0), r"EL022.*word_embedding"),
+        (lambda c: c.pop("encoder"), r"EL002.*'encoder' is missing"),
+    ],
+)
+def test_a_configuration_of_another_model(word_char: Path, edit: Any, match: str) -> None:
+    change(sample_of(word_char), edit)
+    with pytest.raises(ValueError, match=match):
+        read_weights(word_char)
+
+
+def test_more_numbers_than_vectors(word_char: Path) -> None:
+    with (word_char / "word.dic").open("a", encoding="utf-8") as file:
+        file.write("beyond\t21\n")
+    with pytest.raises(ValueError, match=r"EL003.*'words.vocabulary.beyond' is 21.*from 0 to 20"):
+        read_weights(word_char)
+
+
+def test_a_tensor_of_no_part(model: Path) -> None:
+    tensors = torch.load(model / "encoder.pkl", weights_only=True, map_location="cpu")
+    torch.save({**tensors, "forward_layer_0.peephole": torch.zeros(3)}, model / "encoder.pkl")
+    with pytest.raises(ValueError, match=r"EL022.*'forward_layer_0.peephole' is not part"):
+        read_weights(model)

@@ -1,0 +1,301 @@
+import io
+import os
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Dict, List, NoReturn
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_elmo.weights.formats.pickles import read_tensors, texts
+
+FORMATS = ["zip", "old"]
+HUGE = 10**13
+
+
+def to_bytes(data: Any, format: str) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(data, buffer, _use_new_zipfile_serialization=format == "zip")
+    return buffer.getvalue()
+
+
+def saved(folder: Path, data: Any, format: str) -> Path:
+    path = folder / "weights.th"
+    path.write_bytes(to_bytes(data, format))
+    return path
+
+
+def edited(data: bytes, old: bytes, new: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+    """A file of either format with something else in its pickle."""
+    if data[:2] != b"PK":
+        assert data.count(old) == 1
+        return data.replace(old, new)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(buffer, "w", compression) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("data.pkl"):
+                assert content.count(old) == 1
+                content = content.replace(old, new)
+            target.writestr(name, content)
+    return buffer.getvalue()
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def number(value: int) -> bytes:
+    return b"\x8a\x08" + struct.pack("<q", value)
+
+
+@pytest.fixture
+def tensors() -> Dict[str, torch.Tensor]:
+    values = torch.arange(6.0).reshape(2, 3) / 4
+    return OrderedDict(
+        half=values.half(),
+        single=values,
+        double=values.double(),
+        integers=torch.tensor([1, -(2**62)]),
+        flags=torch.tensor([True, False]),
+        turned=values.T,
+        part=torch.arange(100.0)[7:9],
+        tied=values,
+        learnt=torch.nn.Parameter(values),
+        one=torch.tensor(2.5),
+        none=torch.zeros(0, 3),
+    )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_arrays(tmp_path: Path, tensors: Dict[str, torch.Tensor], format: str) -> None:
+    arrays = read_tensors(saved(tmp_path, tensors, format))
+    assert list(arrays) == list(tensors)
+    for name, tensor in tensors.items():
+        expected = tensor.detach().numpy()
+        assert arrays[name].dtype == expected.dtype
+        np.testing.assert_array_equal(arrays[name], expected)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_bfloat16_becomes_float32(tmp_path: Path, format: str) -> None:
+    values = torch.tensor([1.5, -3e38, 2.0**-130], dtype=torch.bfloat16)
+    array = read_tensors(saved(tmp_path, {"a": values}, format))["a"]
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, values.float().numpy())
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_saved_on_a_gpu(tmp_path: Path, format: str) -> None:
+    data = edited(to_bytes({"a": torch.arange(4.0)}, format), text("cpu"), text("cuda:0"))
+    path = tmp_path / "weights.th"
+    path.write_bytes(data)
+    assert b"cuda:0" in path.read_bytes()
+    np.testing.assert_array_equal(read_tensors(path)["a"], [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("case", ["char", "word_char"])
+@pytest.mark.parametrize("name", ["encoder.pkl", "token_embedder.pkl"])
+def test_old_files_of_pytorch_1_1(parity: Path, case: str, name: str) -> None:
+    path = parity / "manylangs" / case / name
+    assert (b"cuda:0" in path.read_bytes()) == (case == "word_char")
+    arrays = read_tensors(path)
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
+    # All that the file holds, but for names and shapes.
+    assert 0 < path.stat().st_size - sum(array.nbytes for array in arrays.values()) < 300 * (len(arrays) + 1)
+
+
+def test_a_zip_is_mapped_and_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped: List[bool] = []
+    load = torch.load
+
+    def spy(*arguments: Any, **options: Any) -> Any:
+        mapped.append(options["mmap"])
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(torch, "load", spy)
+    path = saved(tmp_path, {"a": torch.arange(4.0)}, "zip")
+    before = path.read_bytes()
+    read_tensors(path)["a"][:] = 7
+    assert mapped == [True]
+    assert path.read_bytes() == before
+
+
+def test_texts(tmp_path: Path) -> None:
+    for format in FORMATS:
+        assert "some.name" in texts(saved(tmp_path, {"some.name": torch.zeros(1)}, format))
+
+
+class Code:
+    """Unpickled, it would make a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.system, (f"touch '{self.path}'",)
+
+
+@pytest.mark.parametrize("format", [*FORMATS, *range(pickle.HIGHEST_PROTOCOL + 1)])
+def test_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: Any) -> None:
+    data = {"a": torch.zeros(1), "b": Code(tmp_path / "made")}
+    path = tmp_path / "weights.th"
+    path.write_bytes(to_bytes(data, format) if format in FORMATS else pickle.dumps(data["b"], format))
+    forbid(monkeypatch)
+    for read in (read_tensors, texts):
+        with pytest.raises(ValueError, match=rf"EL160.*asks for {os.name}\.system.*nothing of it was run"):
+            read(path)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("steps", "asked"),
+    [
+        (b"(ios\nsystem\n" + text("touch made") + b"t", r"os\.system"),
+        (b"ctorch.hub\nload\n)R", r"torch\.hub\.load"),
+        (b"cbuiltins\nbytearray\n" + number(HUGE) + b"\x85R", r"builtins\.bytearray"),
+        (b"ctorch\nevil.FloatStorage\n", r"torch\.evil\.FloatStorage"),
+        (b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n", r"torch\._utils\._rebuild_tensor_v2\.__globals__"),
+    ],
+)
+def test_other_things_that_are_refused(tmp_path: Path, steps: bytes, asked: str) -> None:
+    path = tmp_path / "weights.th"
+    path.write_bytes(b"\x80\x02}" + text("a") + steps + b"s.")
+    with pytest.raises(ValueError, match=f"EL160.*asks for {asked}, which"):
+        read_tensors(path)
+
+
+def test_a_whole_module_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"EL160.*asks for torch\.nn\.modules\.linear\.Linear.*state_dict"):
+        read_tensors(saved(tmp_path, torch.nn.Linear(2, 2), "zip"))
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch must not even see the file."""
+
+    def load(*arguments: Any, **options: Any) -> NoReturn:
+        raise AssertionError("torch.load was called")
+
+    monkeypatch.setattr(torch, "load", load)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_huge_storage_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
+    path = tmp_path / "weights.th"
+    # 11 numbers are stored, and none of the other numbers in the pickle is 11.
+    path.write_bytes(edited(to_bytes({"a": torch.zeros(11)[:3]}, format), b"K\x0b", number(HUGE)))
+    forbid(monkeypatch)
+    with pytest.raises(ValueError, match=r"EL161.*it claims more numbers than it holds"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("claimed", [1000, 100_000])
+def test_a_storage_is_not_longer_than_the_file(tmp_path: Path, format: str, claimed: int) -> None:
+    path = tmp_path / "weights.th"
+    data = to_bytes({"a": torch.zeros(11)[:3]}, format)
+    data = edited(edited(data, b"K\x0b", number(claimed)), b"K\x03\x85", number(claimed) + b"\x85")
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="EL161"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_number_that_repeats_is_not_spread_out(tmp_path: Path, format: str) -> None:
+    """Such a tensor takes no space until it is copied."""
+    one = torch.zeros(1)
+    for shape in [(1000, 1000), (1 << 20, 1 << 20, 1 << 20)]:
+        with pytest.raises(ValueError, match=r"EL161.*it shows more numbers than it holds"):
+            read_tensors(saved(tmp_path, {"a": one.expand(shape)}, format))
+
+
+def test_a_compressed_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights.th"
+    data = to_bytes({"a": torch.zeros(10**6)}, "zip")
+    path.write_bytes(edited(data, text("cpu"), text("cpu"), zipfile.ZIP_DEFLATED))
+    forbid(monkeypatch)
+    with pytest.raises(ValueError, match=r"EL161.*it is compressed"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_truncated(tmp_path: Path, tensors: Dict[str, torch.Tensor], format: str) -> None:
+    path = tmp_path / "weights.th"
+    data = to_bytes(tensors, format)
+    for end in [*range(0, len(data), 37), len(data) - 1]:
+        path.write_bytes(data[:end])
+        with pytest.raises(ValueError, match=rf"EL161.*weights\.th' cannot be read.*It has {end:,} bytes"):
+            read_tensors(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@settings(deadline=None)
+@given(data=st.data())
+def test_damaged(tmp_path_factory: pytest.TempPathFactory, format: str, data: st.DataObject) -> None:
+    """Other numbers may come out of a damaged file, but no other errors."""
+    content = bytearray(to_bytes({"a": torch.arange(5.0), "b": torch.ones(2, 2)}, format))
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / f"damaged_{format}"
+    path.write_bytes(content)
+    try:
+        arrays = read_tensors(path)
+    except ValueError as error:
+        assert "EL16" in str(error)  # noqa: PT017
+    else:
+        assert sum(array.nbytes for array in arrays.values()) <= 4 * len(content)
+
+
+@settings(deadline=None)
+@given(content=st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda tail: b"\x80\x02" + tail)))
+def test_garbage(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "garbage"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="EL16"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "data",
+    [
+        [torch.zeros(1)],
+        torch.zeros(1),
+        {"model": {"a": torch.zeros(1)}, "epoch": 3},
+        {"a": torch.zeros(1), "b": 1.5},
+        {1: torch.zeros(1)},
+        None,
+    ],
+)
+def test_something_else_than_named_tensors(tmp_path: Path, data: Any, format: str) -> None:
+    with pytest.raises(ValueError, match=r"EL161.*it holds something else than named tensors"):
+        read_tensors(saved(tmp_path, data, format))
+
+
+def test_a_program_of_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path, {"a": torch.zeros(1)}, "zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(archive.namelist()[0].split("/")[0] + "/constants.pkl", b"\x80\x02).")
+    forbid(monkeypatch)
+    with pytest.raises(ValueError, match=r"EL161.*made with TorchScript"):
+        read_tensors(path)
+
+
+def test_no_advice_to_be_careless(tmp_path: Path) -> None:
+    """PyTorch's messages recommend weights_only=False."""
+    path = tmp_path / "weights.th"
+    path.write_bytes(edited(to_bytes({"a": torch.zeros(3)}, "old"), b"_rebuild_tensor_v2", b"_rebuild_parameter"))
+    with pytest.raises(ValueError, match="EL161") as caught:
+        read_tensors(path)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_tensors(tmp_path / "weights.th")

@@ -1,0 +1,327 @@
+import gzip
+import io
+import os
+import stat
+import struct
+import tarfile
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_elmo.weights import counted
+from spacy_elmo.weights import unpack as module
+from spacy_elmo.weights.unpack import unpack
+
+# Nested, with a name that is not ASCII, an empty file, and one that hardly packs.
+FILES = {
+    "model/options.json": b'{"lstm": {}}',
+    "model/variables/weights.hdf5": bytes(range(256)) * 40 + os.urandom(3000),
+    "größe.txt": b"",
+}
+
+
+def zipped(
+    files: Dict[str, bytes], *, streamed: bool = False, infos: Optional[List[zipfile.ZipInfo]] = None
+) -> bytes:
+    """streamed: sizes come after the data, as Java writes them. infos: members besides the files."""
+    target = io.BytesIO()
+
+    class Stream(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            return target.write(data)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that are there twice
+        with zipfile.ZipFile(Stream() if streamed else target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+            for info in infos or []:
+                archive.writestr(info, b"")
+    return target.getvalue()
+
+
+def tarred(files: Dict[str, bytes], *, mode: str = "w", infos: Optional[List[tarfile.TarInfo]] = None) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0
+            archive.addfile(info, io.BytesIO(data))
+        for info in infos or []:
+            archive.addfile(info)
+    return target.getvalue()
+
+
+def member(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+PACKERS: Dict[str, Callable[[Dict[str, bytes]], bytes]] = {
+    "zip": zipped,
+    "zip of a stream": lambda files: zipped(files, streamed=True),
+    "tar": tarred,
+    "tar.gz": lambda files: tarred(files, mode="w:gz"),
+    "pax": lambda files: tarred({**files, "long/" * 40 + "name": b"x"}, mode="w:gz"),
+}
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """The name says nothing of what is in it."""
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "folder"
+
+
+def contents(folder: Path) -> Dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(archive: Path, folder: Path, data: bytes, words: str) -> None:
+    """Nothing is left behind, inside or outside the folder."""
+    archive.write_bytes(data)
+    before = set(archive.parent.iterdir())
+    with pytest.raises(ValueError, match=words) as caught:
+        unpack(archive, folder)
+    assert str(archive) in str(caught.value)
+    assert set(archive.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_what_is_packed_comes_out(packer: str, archive: Path, folder: Path) -> None:
+    archive.write_bytes(PACKERS[packer](FILES))
+    unpack(archive, folder)
+    got = contents(folder)
+    assert {name: got[name] for name in FILES} == FILES
+    assert len(got) == len(FILES) + (packer == "pax")
+    # Not those of the archive, by which nobody may read them.
+    assert all(path.stat().st_mode & stat.S_IRUSR for path in folder.rglob("*"))
+
+
+def test_an_empty_folder_serves(archive: Path, folder: Path) -> None:
+    folder.mkdir()
+    archive.write_bytes(zipped(FILES))
+    unpack(archive, folder)
+    assert contents(folder) == FILES
+    with pytest.raises(ValueError, match=r"EL154.*folder' is not empty"):
+        unpack(archive, folder)
+    assert contents(folder) == FILES
+    with pytest.raises(ValueError, match="EL154"):
+        unpack(archive, archive)
+
+
+def test_what_macos_adds_is_left_out(archive: Path, folder: Path) -> None:
+    added = {"__MACOSX/model/._options.json": b"x", "model/.DS_Store": b"x"}
+    for pack in (zipped, tarred):
+        archive.write_bytes(pack({**FILES, **added}))
+        target = folder / pack.__name__
+        unpack(archive, target)
+        assert contents(target) == FILES
+
+
+def test_names_that_differ_in_case(archive: Path, folder: Path) -> None:
+    archive.write_bytes(zipped({"Readme": b"1", "README": b"2"}))
+    unpack(archive, folder)
+    assert contents(folder) == {"Readme": b"1", "README": b"2"}
+
+
+def test_backslashes_are_folders(archive: Path, folder: Path) -> None:
+    archive.write_bytes(zipped({"model\\options.json": b"{}"}))
+    unpack(archive, folder)
+    assert contents(folder) == {"model/options.json": b"{}"}
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("../evil", "leads out of the folder"),
+        ("model/../../evil", "leads out of the folder"),
+        ("model\\..\\..\\evil", "leads out of the folder"),
+        ("/tmp/evil", "has an absolute path"),
+        ("\\\\host\\evil", "has an absolute path"),
+        ("C:\\evil", "has an absolute path"),
+        ("c:evil", "has an absolute path"),
+        ("line\nbreak", "has a name with control characters"),
+        ("x" * 256, "has too long a name"),
+        ("/".join(["x" * 200] * 6), "has too long a name"),
+        ("model/options.json", "is there twice"),
+        ("model", "'model' is both a file and a folder"),
+        ("größe.txt/x", "'größe.txt' is both a file and a folder"),
+    ],
+)
+def test_names_that_are_refused(name: str, reason: str, pack: Any, archive: Path, folder: Path) -> None:
+    if pack is tarred:
+        infos: List[Any] = [tarfile.TarInfo(name)]
+    else:
+        infos = [zipfile.ZipInfo("placeholder")]
+        # As others would write it: zipfile repairs some names.
+        infos[0].filename = infos[0].orig_filename = name
+    refused(archive, folder, pack(FILES, infos=infos), f"EL15[23].*{reason}")
+
+
+def test_a_file_without_a_name(archive: Path, folder: Path) -> None:
+    refused(archive, folder, tarred(FILES, infos=[tarfile.TarInfo("./")]), "EL152.*is a file without a name")
+
+
+def test_a_zero_byte_does_not_hide_a_name(archive: Path, folder: Path) -> None:
+    data = zipped({"good_name.exe": b"x"})
+    refused(archive, folder, data.replace(b"good_name.exe", b"good_nam\0.exe"), "EL152.*good_nam.x00.exe")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (tarfile.SYMTYPE, "is a link"),
+        (tarfile.LNKTYPE, "is a link"),
+        (tarfile.CHRTYPE, "is no regular file"),
+        (tarfile.BLKTYPE, "is no regular file"),
+        (tarfile.FIFOTYPE, "is no regular file"),
+        (tarfile.GNUTYPE_SPARSE, "is no regular file|damaged"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_tars_with_other_things_than_files(
+    kind: bytes, reason: str, mode: str, archive: Path, folder: Path
+) -> None:
+    info = member("model/odd", kind, "/etc/passwd")
+    refused(archive, folder, tarred(FILES, mode=mode, infos=[info]), f"EL15[12].*({reason})")
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [(stat.S_IFLNK, "is a link"), (stat.S_IFIFO, "is no regular file"), (stat.S_IFCHR, "is no regular file")],
+)
+def test_zips_with_other_things_than_files(mode: int, reason: str, archive: Path, folder: Path) -> None:
+    info = zipfile.ZipInfo("model/odd")
+    info.create_system, info.external_attr = 3, (mode | 0o777) << 16
+    refused(archive, folder, zipped(FILES, infos=[info]), f"EL152.*'model/odd' {reason}")
+
+
+def test_an_encrypted_zip(archive: Path, folder: Path) -> None:
+    data = bytearray(zipped({"secret": b"x"}))
+    # The flag in the member's header and in the directory.
+    for magic, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(magic) + place] |= 1
+    refused(archive, folder, bytes(data), "EL152.*'secret' is encrypted")
+
+
+@pytest.mark.parametrize("packer", ["zip", "tar.gz"])
+def test_a_bomb(packer: str, archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counted, "RATIO_COUNTS_FROM", 1 << 20)
+    refused(archive, folder, PACKERS[packer]({"zeros": bytes(3 << 20)}), "EL153.*grows more than 100 times")
+    # A small one may be as dense as it likes.
+    archive.write_bytes(PACKERS[packer]({"zeros": bytes(1_000_000)}))
+    unpack(archive, folder)
+    assert contents(folder) == {"zeros": bytes(1_000_000)}
+
+
+def test_a_bomb_that_lies(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counted, "RATIO_COUNTS_FROM", 1 << 20)
+    size = 3 << 20
+    data = zipped({"zeros": bytes(size)})
+    lying = data.replace(struct.pack("<I", size), struct.pack("<I", 10))
+    assert lying != data
+    refused(archive, folder, lying, "EL15[123]")
+    # Behind the end of a tar, where no member tells of them; and in a header, where they would go to memory.
+    refused(archive, folder, gzip.compress(tarred(FILES) + bytes(size)), "EL153.*grows more than 100 times")
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, size
+    header = name.tobuf(tarfile.GNU_FORMAT)
+    refused(archive, folder, gzip.compress(header + bytes(size) + tarred(FILES)), "EL153.*too long a header")
+
+
+def test_measures(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_FILES", 3)
+    for pack in PACKERS.values():
+        refused(archive, folder, pack({**FILES, "one more": b""}), "EL153.*more than 3 members")
+    monkeypatch.setattr(counted, "MOST_BYTES", 10_000)
+    for pack in PACKERS.values():
+        refused(archive, folder, pack({"large": os.urandom(10_001)}), "EL153.*more than 10,000 bytes")
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_cut_short(packer: str, archive: Path, folder: Path) -> None:
+    data = PACKERS[packer](FILES)
+    # Behind the end of a plain tar there is padding to 10,240 bytes, of which the first 1024 are the end.
+    end = len(data.rstrip(b"\0")) if packer == "tar" else len(data)
+    for kept in [*range(1, end, 97), end - 1]:
+        refused(archive, folder, data[:kept], "EL15[01]")
+
+
+def test_a_tar_cut_between_members(archive: Path, folder: Path) -> None:
+    data = tarred({"a": b"x", "b": b"x"})
+    refused(archive, folder, data[:1024], "EL151.*the end is missing")
+    damaged = data[:1024] + b"x" * 512 + data[1536:]
+    refused(archive, folder, damaged, "EL151.*a header is damaged")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"text", b"\x1f\x8b", gzip.compress(b"no tar"), bytes(1024)])
+def test_no_archives(data: bytes, archive: Path, folder: Path) -> None:
+    refused(archive, folder, data, "EL15[01]")
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_nothing_in_it(packer: str, archive: Path, folder: Path) -> None:
+    if packer != "pax":
+        refused(archive, folder, PACKERS[packer]({}), "EL15[03]")
+
+
+def test_a_folder_that_cannot_be_written(archive: Path, tmp_path: Path) -> None:
+    archive.write_bytes(zipped(FILES))
+    with pytest.raises(OSError, match=r"EL142.*SPACY_ELMO_CACHE"):
+        unpack(archive, archive / "below a file")
+
+
+def test_a_disk_that_fills_up(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    archive.write_bytes(tarred(FILES))
+    open_as_ever = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda path, mode="r": Full() if "weights" in path.name else open_as_ever(path, mode)
+    )
+    with pytest.raises(OSError, match=r"EL142.*No space left.*SPACY_ELMO_CACHE"):
+        unpack(archive, folder)
+    assert not folder.exists()
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_whatever_an_archive_holds(data: st.DataObject) -> None:
+    """Changed bytes give a ValueError, or an archive; nothing gets outside, and nothing is left of a bad one."""
+    packed = bytearray(PACKERS[data.draw(st.sampled_from(sorted(PACKERS)))](FILES))
+    for _ in range(data.draw(st.integers(0, 4))):
+        packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
+    packed = packed[: data.draw(st.integers(len(packed) * 3 // 4, len(packed)))]
+    with tempfile.TemporaryDirectory() as top:
+        archive, folder = Path(top, "archive"), Path(top, "folder")
+        archive.write_bytes(packed)
+        error = None
+        try:
+            unpack(archive, folder)
+        except ValueError as caught:
+            error = str(caught)
+        if error is None:
+            assert sorted(os.listdir(top)) == ["archive", "folder"]
+            assert all(path.is_dir() or path.is_file() for path in folder.rglob("*"))
+            assert not any(path.is_symlink() for path in folder.rglob("*"))
+        else:
+            assert error.startswith("[EL15")
+            assert os.listdir(top) == ["archive"]
