@@ -83,8 +83,8 @@ class PretrainingErrors(metaclass=WithCodes):
     # Language models
     EL090 = (
         "'{path}' holds no softmax, without which a biLM predicts no words. Published HDF5 files never have one: "
-        "bilm-tf leaves it out of them, and keeps it in its checkpoints. Give the folder of a model "
-        "that `spacy-elmo pretrain` has made."
+        "bilm-tf leaves it out of them, and keeps it in its checkpoints. Give one of these, as in "
+        "run/model.ckpt-1000, or the folder of a model that `spacy-elmo pretrain` has made."
     )
     EL091 = (
         "'{path}' is missing: the {n_words:,} words that the softmax predicts, one a line. Put the vocab.txt "

@@ -37,6 +37,9 @@ def find_files(source: Source) -> Files:
         raise ValueError(Errors.EL027.format(got=repr(source)))
     if len(source) != 2:
         raise ValueError(Errors.EL025.format(got=f"{len(source)} path(s)"))
+    entries = [catalogue.resolve(str(part)) for part in source]
+    if entries[0] is not None and entries[0] is entries[1]:
+        return _fetched(entries[0].name)
     first, second = (_existing(Path(part)) for part in source)
     # Whoever swaps the two means the same pair.
     return Files(second, first) if sniff(second) == "json" and sniff(first) != "json" else Files(first, second)
@@ -56,12 +59,17 @@ def _find_one(source: str) -> Files:
     if source == catalogue.BUNDLED:
         raise FileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
     if catalogue.resolve(source) is not None:
-        from .fetch.store import fetch
-
-        return files_of_folder(fetch(source))
+        return _fetched(source)
     # Every short word is near to some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
     raise FileNotFoundError(Errors.EL010.format(source=source, closest=_closest(path, names)))
+
+
+def _fetched(name: str) -> Files:
+    # What downloads is imported by who needs it.
+    from .fetch.store import fetch
+
+    return files_of_folder(fetch(name))
 
 
 def _files_of_file(path: Path) -> Files:

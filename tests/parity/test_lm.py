@@ -1,17 +1,20 @@
 """Equal to bilm-tf's own test of a language model that it has trained, for every token."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Dict
 
 import numpy as np
 import pytest
 
+from spacy_elmo.cli.convert import convert
 from spacy_elmo.cli.perplexity import Summary, perplexity
 from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.likelihood import iter_carried, iter_fresh
 from spacy_elmo.pretraining.source import load_language_model
 from spacy_elmo.pretraining.word_types import types_of
+from spacy_elmo.weights.source import read_weights
 from tests.data import Measured
 from tests.language_models import LM, Reference, States, lines_of, write_bilm_tf
 
@@ -45,6 +48,23 @@ def test_the_formulas_equal_bilm_tf(parity: Path, tokens: Dict[str, np.ndarray])
     found = [reference.likelihood(sentence, words, states) for sentence in lines_of(parity / "lm" / "test.txt")]
     for name, parts in (("forward", [f for f, _ in found]), ("backward", [b[::-1] for _, b in found])):
         np.testing.assert_allclose(np.concatenate(parts), tokens[f"stream_{name}"], atol=2.7e-6, rtol=0)
+
+
+def test_the_checkpoint_itself(measured: Measured, parity: Path, source: Path, tmp_path: Path) -> None:
+    """bilm-tf's checkpoint is a language model as it stands: unpacked or not, or converted."""
+    expected = read_weights(source)
+    shutil.copytree(parity / "lm", tmp_path / "lm", ignore=shutil.ignore_patterns("*.hdf5"))
+    archive = shutil.make_archive(str(tmp_path / "lm"), "zip", tmp_path / "lm")
+    convert(archive, tmp_path / "converted")
+    checkpoint = str(parity / "lm/model.ckpt-1056")
+    for one in (checkpoint, tmp_path / "lm", archive, tmp_path / "converted"):
+        found = read_weights(one)
+        assert found.arrays.keys() == expected.arrays.keys()
+        assert all(np.array_equal(found.arrays[name], array) for name, array in expected.arrays.items())
+        model, vocabulary = load_language_model(one)
+        assert len(vocabulary) == found.arrays["softmax.bias"].size
+    test = json.loads((parity / "lm/expected.json").read_text("utf-8"))["test"]
+    hold(measured, "its checkpoint", perplexity(checkpoint, parity / "lm/test.txt"), test["batch_size_1"])
 
 
 @pytest.mark.parametrize("kind", ["stream", "independent"])

@@ -254,3 +254,26 @@ def test_spacys_commands(saved: Path, tmp_path: Path) -> None:
 def test_vocab_is_shared(make: Make) -> None:
     nlp: Language = make()
     assert nlp.get_pipe("elmo_embedder").vocab is nlp.vocab
+
+
+def test_a_named_model_is_fetched_once(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On first use; a saved pipeline holds the weights, and asks neither the cache nor the network."""
+    mirror = tmp_path / "mirror"
+    shutil.copytree(tiny, mirror / "2x2048_256_2048cnn_1xhighway")
+    for name in ("options.json", "weights.hdf5"):
+        folder = mirror / "2x2048_256_2048cnn_1xhighway"
+        (folder / name).rename(folder / f"elmo_2x2048_256_2048cnn_1xhighway_{name}")
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", mirror.as_uri())
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", config={"source": "medium"})
+    assert not (tmp_path / "cache").exists()
+    expected = nlp(TEXT).tensor
+    assert (tmp_path / "cache/models/medium").is_dir()
+    nlp.to_disk(tmp_path / "saved")
+    shutil.rmtree(tmp_path / "cache")
+    shutil.rmtree(mirror)
+    loaded = spacy.load(tmp_path / "saved")
+    np.testing.assert_array_equal(loaded(TEXT).tensor, expected)
+    np.testing.assert_array_equal(loaded.get_pipe("elmo_embedder").elmo.embed([["a"]])[0].word_emb.shape, (1, 8))
+    assert not (tmp_path / "cache").exists()

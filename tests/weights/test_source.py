@@ -75,8 +75,18 @@ def test_a_name_of_the_catalogue(tiny: Path, tmp_path: Path, monkeypatch: pytest
     shutil.copytree(tiny, tmp_path / "medium")
     assert find_files("medium").weights == Path("medium/weights.hdf5")
 
+    for url in (
+        "https://s3-us-west-2.amazonaws.com/allennlp/models/elmo/",
+        "https://allennlp.s3.amazonaws.com/models/elmo/",
+    ):
+        paths = [url + file.path for file in catalogue.find("medium").files]
+        assert find_files(paths).weights == Path(found.source)
+        assert find_files(paths[1]).weights == Path(found.source)
 
-@pytest.mark.parametrize("name", ["original", "tfhub/elmo/3", "en.embed.elmo", "de"])
+
+@pytest.mark.parametrize(
+    "name", ["original", "tfhub/elmo/3", "https://tfhub.dev/google/elmo/3", "large", "en.embed.elmo", "de"]
+)
 def test_nothing_is_fetched_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path))
     monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")

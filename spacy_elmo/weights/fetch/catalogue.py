@@ -136,10 +136,13 @@ _ENTRIES = [
 
 CATALOGUE: Dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
-# Other names that users bring: Spark NLP's and NLU's, and languages by their code alone.
+# Other names that users bring: Spark NLP's and NLU's, Flair's, and languages by their code alone.
 ALIASES: Dict[str, str] = {
     "elmo": "sparknlp/elmo",
     "en.embed.elmo": "sparknlp/elmo",
+    "large": "original_5.5B",
+    "5.5B": "original_5.5B",
+    "portuguese": "pt",
     **{code: f"manylangs/{code}" for code in LANGUAGES if code not in CATALOGUE},
 }
 
@@ -149,13 +152,18 @@ def names() -> List[str]:
     return [BUNDLED, *CATALOGUE]
 
 
+# AllenNLP's users name a model by the addresses of its files, TF Hub's by that of its page.
+_BY_URL = {url: entry for entry in _ENTRIES for file in entry.files for url in file.urls}
+_BY_URL.update((f"https://tfhub.dev/google/elmo/{n}", CATALOGUE[f"tfhub/elmo/{n}"]) for n in (2, 3))
+
+
 def resolve(name: str) -> Optional[Entry]:
-    """The entry of a name or alias, None if there is none."""
-    return CATALOGUE.get(ALIASES.get(name, name))
+    """The entry of a name, an alias or a published file's address; None if there is none."""
+    return CATALOGUE.get(ALIASES.get(name, name)) or _BY_URL.get(name)
 
 
 def find(name: str) -> Entry:
-    """The entry of a name or alias.
+    """The entry of what `resolve` knows.
 
     RAISES: ValueError with the closest names if there is none.
     """
