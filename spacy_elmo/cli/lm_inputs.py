@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..pretraining.vocabulary import Vocabulary
 
 MODEL_HELP = (
-    "A model with a softmax and its vocab.txt: a folder, a weights file, a checkpoint of bilm-tf, or the folder of "
-    "a pre-training run."
+    "A model with a softmax and its vocab.txt: a folder, a weights file, a checkpoint of bilm-tf, or the folder "
+    "of a pre-training run."
 )
 TEXT_HELP = (
     "A .txt, a sentence a line, tokens split at blanks; or a .jsonl, .conllu or .spacy file. With --lang or "

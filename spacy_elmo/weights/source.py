@@ -34,8 +34,8 @@ class Opened(NamedTuple):
         weights: Weights = reader_of(self.files.weights).read(*self.files)
         if not self.is_unpacked:
             return weights
-        # What is mapped into memory would lose its file.
-        arrays = {name: np.array(array) for name, array in weights.arrays.items()}
+        # What is mapped into memory would lose its file. One by one, so that the weights are not held twice.
+        arrays = {name: np.array(weights.arrays.pop(name)) for name in list(weights.arrays)}
         return replace(weights, arrays=arrays, source=str(self.origin))
 
 

@@ -61,7 +61,7 @@ def test_the_checkpoint_itself(measured: Measured, parity: Path, source: Path, t
         found = read_weights(one)
         assert found.arrays.keys() == expected.arrays.keys()
         assert all(np.array_equal(found.arrays[name], array) for name, array in expected.arrays.items())
-        model, vocabulary = load_language_model(one)
+        _, vocabulary = load_language_model(one)
         assert len(vocabulary) == found.arrays["softmax.bias"].size
     test = json.loads((parity / "lm/expected.json").read_text("utf-8"))["test"]
     hold(measured, "its checkpoint", perplexity(checkpoint, parity / "lm/test.txt"), test["batch_size_1"])

@@ -232,3 +232,10 @@ def test_a_tensor_of_no_part(model: Path) -> None:
     torch.save({**tensors, "forward_layer_0.peephole": torch.zeros(3)}, model / "encoder.pkl")
     with pytest.raises(ValueError, match=r"EL022.*'forward_layer_0.peephole' is not part"):
         read_weights(model)
+
+
+def test_its_default_output_is_elmo(model: Path) -> None:
+    """The plain mean of all layers: what a mix that has learnt nothing gives."""
+    case = read_case(model)
+    for output, expected in zip(spacy_elmo.load(model).embed(case.sentences), case.expected):
+        np.testing.assert_allclose(output.elmo, expected.mean(axis=0), atol=1e-4, rtol=0)
