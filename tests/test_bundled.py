@@ -118,5 +118,5 @@ def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is missing from this installation.*Install"):
         spacy_elmo.load()
     (tmp_path / "en_sm").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"EL013.*holds nothing"):
+    with pytest.raises(FileNotFoundError, match=r"EL013.*In it: nothing"):
         spacy_elmo.load()

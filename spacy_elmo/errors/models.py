@@ -24,7 +24,7 @@ class ModelErrors(metaclass=WithCodes):
         "spacy-elmo again, or give the folder of another model as source."
     )
     EL013 = (
-        "The folder '{path}' holds no ELMo, but {found}. Readable: options.json with weights in HDF5 or "
+        "The folder '{path}' holds no ELMo. In it: {found}. Readable: options.json with weights in HDF5 or "
         "safetensors, or with a checkpoint of bilm-tf; the module elmo of TF Hub; models of Spark NLP and "
         "ELMoForManyLangs; AllenNLP's model.tar.gz; each as it was published, unpacked or not."
     )

@@ -95,10 +95,10 @@ def test_nothing_is_fetched_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo, but nothing"):
+    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo. In it: nothing"):
         read_weights(tmp_path)
     (tmp_path / "readme.txt").write_text("text")
-    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo, but readme.txt"):
+    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo. In it: readme.txt"):
         read_weights(tmp_path)
 
 
@@ -242,7 +242,7 @@ def test_errors_speak_of_the_archive(tmp_path: Path, tiny: Path, pair: Path) -> 
         read_weights(archive)
     (pair / "elmo_small_options.json").unlink()
     archive = shutil.make_archive(str(tmp_path.parent / "less"), "zip", pair)
-    with pytest.raises(FileNotFoundError, match=rf"EL013.*{archive}' holds no ELMo, but elmo_small_weights"):
+    with pytest.raises(FileNotFoundError, match=rf"EL013.*{archive}' holds no ELMo. In it: elmo_small_weights"):
         read_weights(archive)
 
 
