@@ -15,7 +15,7 @@ NEWEST = "checkpoint"
 CONFIG = "config.json"
 MANYLANGS = ("encoder.pkl", "token_embedder.pkl")
 ALLENNLP = "weights.th"
-# Spark NLP's name for a zip of a SavedModel, beside the model's metadata.
+# Spark NLP's name for a zip of a SavedModel, unpacked by some, beside the model's metadata.
 SPARK_MODEL = "elmo_tensorflow"
 
 
@@ -81,6 +81,8 @@ def _pickles(folder: Path) -> Optional[Files]:
 
 def _spark(folder: Path) -> Optional[Files]:
     path = folder / SPARK_MODEL
+    if path.is_dir():
+        return known_folder(path)
     return Files(None, path) if path.is_file() and sniff(path) in ARCHIVES else None
 
 
