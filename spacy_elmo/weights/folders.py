@@ -33,7 +33,13 @@ class Files(NamedTuple):
 
 def known_folder(folder: Path) -> Optional[Files]:
     """A model in another format, told by the names of its files."""
-    looks: Iterable[Callable[[Path], Optional[Files]]] = (_checkpoints, _saved_model, _pickles, _spark)
+    looks: Iterable[Callable[[Path], Optional[Files]]] = (
+        _checkpoints,
+        _saved_model,
+        _manylangs,
+        _allennlp,
+        _spark,
+    )
     return next((found for found in (look(folder) for look in looks) if found is not None), None)
 
 
@@ -72,11 +78,21 @@ def _options_of_checkpoint(folder: Path) -> Optional[Path]:
     return path if path.is_file() else None
 
 
-def _pickles(folder: Path) -> Optional[Files]:
-    if all((folder / name).is_file() for name in MANYLANGS):
-        return Files(folder / CONFIG, folder / MANYLANGS[0])
-    options = [folder / name for name in (CONFIG, OPTIONS_NAME) if (folder / name).is_file()]
-    return Files(options[0], folder / ALLENNLP) if options and (folder / ALLENNLP).is_file() else None
+def _manylangs(folder: Path) -> Optional[Files]:
+    has_all = all((folder / name).is_file() for name in MANYLANGS)
+    return Files(folder / CONFIG, folder / MANYLANGS[0]) if has_all else None
+
+
+def allennlp_model(folder: Path) -> Optional[Files]:
+    """A whole model, as it is in AllenNLP's archives."""
+    has_all = (folder / CONFIG).is_file() and (folder / ALLENNLP).is_file()
+    return Files(folder / CONFIG, folder / ALLENNLP) if has_all else None
+
+
+def _allennlp(folder: Path) -> Optional[Files]:
+    """The state_dict of an ELMo alone."""
+    has_all = (folder / OPTIONS_NAME).is_file() and (folder / ALLENNLP).is_file()
+    return Files(folder / OPTIONS_NAME, folder / ALLENNLP) if has_all else None
 
 
 def _spark(folder: Path) -> Optional[Files]:

@@ -15,6 +15,7 @@ from .folders import (
     MANYLANGS,
     NEWEST,
     Files,
+    allennlp_model,
     checkpoint_at,
     files_in,
     index_of,
@@ -110,7 +111,7 @@ def _closest(path: Path, names: List[str]) -> str:
     """The names that a misspelt one may stand for: of the catalogue, and of what lies in the same folder."""
     beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
     # Names of the catalogue have slashes, as paths do.
-    wanted = {path.name, str(path)}
+    wanted = dict.fromkeys([path.name, str(path)])
     close = [
         name for part in wanted for name in difflib.get_close_matches(part, [*names, *beside], n=3, cutoff=0.5)
     ]
@@ -120,7 +121,8 @@ def _closest(path: Path, names: List[str]) -> str:
 
 def files_of_folder(folder: Path) -> Files:
     """The one model of a folder; see `find_files`."""
-    found = _pair(folder) or known_folder(folder)
+    # A trained model may have the weights beside it that its training began with, a run what was embedded with it.
+    found = allennlp_model(folder) or _pair(folder, sure=True) or known_folder(folder) or _pair(folder, sure=False)
     if found is not None:
         return found
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
@@ -134,16 +136,15 @@ def files_of_folder(folder: Path) -> Files:
     raise FileNotFoundError(Errors.EL013.format(path=folder, found=names))
 
 
-def _pair(folder: Path) -> Optional[Files]:
-    """Options and weights in a file of ours or in HDF5."""
+def _pair(folder: Path, *, sure: bool) -> Optional[Files]:
+    """Options and weights in a file of ours or in HDF5. sure: only weights that are a biLM's, by a look inside."""
     files = files_in(folder)
     kinds = {path: sniff(path) for path in files}
     # AllenNLP puts the model's name before it.
     options = [path for path in files if path.name.endswith(OPTIONS_NAME)]
     weights = [path for path in files if kinds[path] in WEIGHTS]
-    if len(weights) > 1:
-        # Embeddings of the same model often lie beside it.
-        weights = [path for path in weights if reader_of(path).holds_bilm(path)] or weights
+    if sure:
+        weights = [path for path in weights if reader_of(path).holds_bilm(path)]
     if not weights:
         return None
     for what, found in (("weights", weights), ("options", options)):

@@ -16,6 +16,7 @@ from spacy_elmo.weights.fetch import catalogue
 from spacy_elmo.weights.locate import find_files
 from spacy_elmo.weights.sniff import sniff
 from spacy_elmo.weights.source import opened, read_weights
+from tests.data import ROOT
 
 
 @pytest.fixture
@@ -122,6 +123,27 @@ def test_folder_with_other_arrays_beside_the_model(pair: Path, elmo: Elmo, parit
     shutil.copy(pair / "tagger.safetensors", pair / "saved" / "tagger.safetensors")
     assert find_files(pair / "saved")[1] == pair / "saved" / "weights.safetensors"
     assert find_files(parity / "allennlp_fixture")[1].name == "lm_weights.hdf5"
+
+
+def test_outputs_beside_a_checkpoint(parity: Path, tmp_path: Path) -> None:
+    """What was embedded with it is no model."""
+    shutil.copytree(parity / "tf_checkpoint", tmp_path / "run", ignore=shutil.ignore_patterns("*/*"))
+    with h5py.File(tmp_path / "run" / "embeddings.hdf5", "w") as file:
+        file["0"] = np.zeros(3)
+    assert find_files(tmp_path / "run").weights.name == "model.ckpt-123456.index"
+
+
+def test_a_trained_model_beside_what_it_began_with(tiny: Path, tmp_path: Path) -> None:
+    """An archive of AllenNLP may have both: what was trained is meant."""
+    shutil.unpack_archive(ROOT / "tests/allennlp/model.tar.gz", tmp_path)
+    shutil.copyfile(tiny / "weights.hdf5", tmp_path / "weights.hdf5")
+    assert (tmp_path / "options.json").is_file()
+    assert find_files(tmp_path) == (tmp_path / "config.json", tmp_path / "weights.th")
+    assert read_weights(tmp_path).has_mix
+    (tmp_path / "config.json").unlink()
+    assert find_files(tmp_path).weights == tmp_path / "weights.hdf5"
+    (tmp_path / "weights.hdf5").unlink()
+    assert find_files(tmp_path) == (tmp_path / "options.json", tmp_path / "weights.th")
 
 
 def test_one_file_without_the_other(pair: Path) -> None:

@@ -87,10 +87,13 @@ def _describe(checkpoint: Any, index_path: Path) -> Dict[str, Variable]:
 
     RAISES: ValueError if the index claims more than its files hold, which have each number once, as it is.
     """
-    shapes, dtypes = checkpoint.get_variable_to_shape_map(), checkpoint.get_variable_to_dtype_map()
-    variables = {
-        name: Variable(tuple(shape), np.dtype(dtypes[name].as_numpy_dtype)) for name, shape in shapes.items()
-    }
+    try:
+        shapes, dtypes = checkpoint.get_variable_to_shape_map(), checkpoint.get_variable_to_dtype_map()
+        variables = {
+            name: Variable(tuple(shape), np.dtype(dtypes[name].as_numpy_dtype)) for name, shape in shapes.items()
+        }
+    except Exception as error:  # as above
+        raise _damaged(error, index_path) from error
     numbers = [variable for variable in variables.values() if variable.dtype != object]
     claimed = sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in numbers)
     files = data_files(index_path)
