@@ -11,7 +11,7 @@ from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 from ..weights.locate import Files, find_files
-from ..weights.source import read_weights
+from ..weights.source import opened
 from .info import SOURCE_HELP
 from .lm_inputs import LANG_HELP, PIPELINE_HELP, TEXT_HELP, read_tokens_of
 
@@ -71,8 +71,7 @@ def warm(
     from ..warm import make_state
     from ..weights.formats.folder import write_folder
 
-    files = find_files(source)
-    _check_output(output, files)
+    _check_output(output, find_files(source))
     read = read_tokens_of(text, lang=lang, pipeline=pipeline)
     sizes: List[int] = []
 
@@ -81,13 +80,15 @@ def warm(
             sizes.append(len(sentence))
             yield sentence
 
-    weights = read_weights(source)
+    with opened(source) as found:
+        weights = found.read()
+        vocabulary = found.files.weights.with_name(VOCAB_NAME)
+        words = vocabulary.read_bytes() if vocabulary.is_file() else None
     arrays = {**weights.arrays, **make_state(weights, tokens())}
     write_folder(output, weights.options, arrays)
-    vocabulary = files.weights.with_name(VOCAB_NAME)
-    if vocabulary.is_file() and not output.samefile(vocabulary.parent):
+    if words is not None:
         with atomic_write(output / VOCAB_NAME) as temporary:
-            temporary.write_bytes(vocabulary.read_bytes())
+            temporary.write_bytes(words)
     return Summary(len(sizes), sum(sizes))
 
 
@@ -101,8 +102,8 @@ def _check_output(output: Path, files: Files) -> None:
         what = "is no folder"
     elif not output.samefile(files.weights.parent):
         what = "is a folder with other files" if any(output.iterdir()) else None
-    elif [path.name for path in files.paths] != [OPTIONS_NAME, WEIGHTS_NAME]:
-        names = ", ".join(path.name for path in files.paths)
+    elif [path.name for path in files if path] != [OPTIONS_NAME, WEIGHTS_NAME]:
+        names = ", ".join(path.name for path in files if path)
         what = f"holds the source in files of other names ({names})"
     if what is not None:
         raise ValueError(Errors.EL096.format(path=output, what=what))

@@ -19,7 +19,10 @@ class DownloadErrors(metaclass=WithCodes):
         "variable; or copy the folder from a computer that ran: spacy-elmo download {name}; or point {mirror} to "
         "a copy on disk (file://...)."
     )
-    EL144 = "{variable} must be a URL with http://, https:// or file://; got '{got}'."
+    EL144 = (
+        "{variable} must be a URL with http://, https:// or file:// (a folder by its whole path: file:///models); "
+        "got '{got}'."
+    )
     EL145 = "The cached file '{path}' {what}. Fetch the model anew: spacy-elmo download {name} --force"
     EL146 = (
         "What is published as '{file}' of the model '{name}' is not what it was: its sha256 is {got}, and was "
@@ -30,6 +33,11 @@ class DownloadErrors(metaclass=WithCodes):
     EL148 = (
         "The cached folder '{folder}' lacks '{file}'. Put the whole model there, or fetch it: spacy-elmo download "
         "{name} --force"
+    )
+
+    EL149 = (
+        "--force would download the model '{name}' anew, which {offline} forbids. Unset that variable; or leave "
+        "--force out: the model is in the cache ('{folder}')."
     )
 
     # Archives

@@ -24,6 +24,11 @@ class FormatErrors(metaclass=WithCodes):
         "Install it: pip install 'spacy-elmo[tensorflow]'. Or convert the model once where it is installed: "
         "spacy-elmo convert."
     )
+    EL165 = (
+        "'{path}' is read by TensorFlow's checkpoint reader, but TensorFlow cannot be imported ({reason}). Mend "
+        "the installation, in a virtual environment of its own if need be, and convert the model there: "
+        "spacy-elmo convert."
+    )
     EL133 = (
         "'{path}' is a TensorFlow checkpoint, but not of one biLM: it has {n} variables named char_embed. It "
         "holds {found}. Give a checkpoint of bilm-tf, the module elmo from TF Hub, or Spark NLP's ElmoEmbeddings."

@@ -19,7 +19,7 @@ CACHE_VARIABLE = "SPACY_ELMO_CACHE"
 def cache_folder() -> Path:
     """Where this user's cache is: the environment variable's folder, or where the system has caches."""
     if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE])
+        return Path(os.environ[CACHE_VARIABLE]).expanduser()
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("spacy_elmo"))

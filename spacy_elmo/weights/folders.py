@@ -15,6 +15,7 @@ NEWEST = "checkpoint"
 CONFIG = "config.json"
 MANYLANGS = ("encoder.pkl", "token_embedder.pkl")
 ALLENNLP = "weights.th"
+ALLENNLP_ARCHIVE = "model.tar.gz"
 # Spark NLP's name for a zip of a SavedModel, unpacked by some, beside the model's metadata.
 SPARK_MODEL = "elmo_tensorflow"
 
@@ -28,7 +29,10 @@ class Files(NamedTuple):
 
     @property
     def paths(self) -> List[Path]:
-        return [path for path in self if path is not None]
+        """All that belongs to the model, or may."""
+        is_one_of_many = self.weights.name.endswith(INDEX) or self.weights.name in (MANYLANGS[0], ALLENNLP)
+        more = files_in(self.weights.parent) if is_one_of_many else []
+        return [*(path for path in self if path is not None), *more]
 
 
 def known_folder(folder: Path) -> Optional[Files]:

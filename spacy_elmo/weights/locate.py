@@ -10,6 +10,7 @@ from ..errors import Errors
 from .fetch import catalogue
 from .folders import (
     ALLENNLP,
+    ALLENNLP_ARCHIVE,
     CONFIG,
     INDEX,
     MANYLANGS,
@@ -50,17 +51,23 @@ def _find_one(source: str) -> Files:
     # The default comes first: it must not depend on the folder that a program runs in.
     if source == catalogue.BUNDLED and catalogue.BUNDLED_FOLDER.is_dir():
         return files_of_folder(catalogue.BUNDLED_FOLDER)
-    path = _expanded(Path(source))
-    if path.is_dir():
-        return files_of_folder(path)
-    if path.exists():
+    path, entry = _expanded(Path(source)), catalogue.resolve(source)
+    # These look at names of any length without an error.
+    if os.path.isdir(path):
+        try:
+            return files_of_folder(path)
+        except FileNotFoundError:
+            # Folders are called de or small as well.
+            if entry is None:
+                raise
+    elif os.path.exists(path):
         return _files_of_file(path)
-    if index_of(path).is_file():
+    elif os.path.isfile(index_of(path)):
         return checkpoint_at(index_of(path))
     if source == catalogue.BUNDLED:
         raise FileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
-    if catalogue.resolve(source) is not None:
-        return _fetched(source)
+    if entry is not None:
+        return _fetched(entry.name)
     # Every short word is near to some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
     raise FileNotFoundError(Errors.EL010.format(source=source, closest=_closest(path, names)))
@@ -109,7 +116,7 @@ def _existing(path: Path) -> Path:
 
 def _closest(path: Path, names: List[str]) -> str:
     """The names that a misspelt one may stand for: of the catalogue, and of what lies in the same folder."""
-    beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+    beside = sorted(p.name for p in path.parent.iterdir()) if os.path.isdir(path.parent) else []
     # Names of the catalogue have slashes, as paths do.
     wanted = dict.fromkeys([path.name, str(path)])
     close = [
@@ -129,6 +136,9 @@ def files_of_folder(folder: Path) -> Files:
     if len(inside) == 1 and inside[0].is_dir():
         # What is left of an archive that was unpacked into a folder of its own name.
         return files_of_folder(inside[0])
+    archives = [path for path in files_in(folder) if sniff(path) in ARCHIVES]
+    if len(archives) == 1 and (inside == archives or archives[0].name == ALLENNLP_ARCHIVE):
+        return Files(None, archives[0])
     pickles = [path for path in files_in(folder) if sniff(path) == "pickle"]
     if pickles:
         raise ValueError(Errors.EL017.format(path=pickles[0]))
@@ -176,7 +186,7 @@ def _weights_beside(options: Path) -> Path:
             path = options.with_name(name + ending)
             if path.is_file():
                 return path
-    found = known_folder(options.parent)
+    found = _pair(options.parent, sure=True) or known_folder(options.parent)
     if found is not None:
         return found.weights
     raise FileNotFoundError(Errors.EL013.format(path=options.parent, found=f"'{options.name}' and no weights"))

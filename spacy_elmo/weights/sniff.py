@@ -14,6 +14,9 @@ Kind = Literal[
 WEIGHTS = ("hdf5", "safetensors")
 ARCHIVES = ("zip", "gzip", "tar")
 
+# Options with a vocabulary of a million words have as many bytes; corpora have more.
+MOST_JSON = 32 << 20
+
 # The end of a table as LevelDB writes it, which a TensorFlow checkpoint's index is
 # (tensorflow/core/lib/io/format.h).
 _TABLE_END = (0xDB4775248B80FB57).to_bytes(8, "little")
@@ -67,12 +70,15 @@ def _ends_with(path: Path, end: bytes) -> bool:
 def _is_torch_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("data.pkl") for name in archive.namelist())
+            names = [name.split("/") for name in archive.namelist()]
+            return any(name[-1] == "data.pkl" and len(name) <= 2 for name in names)
     except Exception:  # damaged archives fail in many ways; whoever unpacks this one will say so
         return False
 
 
 def _is_json(path: Path) -> bool:
+    if path.stat().st_size > MOST_JSON:
+        return False
     try:
         json.loads(path.read_text("utf-8"))
     except (ValueError, OSError, RecursionError):

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,9 +32,16 @@ class Opened(NamedTuple):
 
     def read(self) -> Weights:
         """RAISES: as `read_weights`."""
-        weights: Weights = reader_of(self.files.weights).read(*self.files)
+        reader = reader_of(self.files.weights)
         if not self.is_unpacked:
+            weights: Weights = reader.read(*self.files)
             return weights
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            weights = reader.read(*self.files)
+        for warning in caught:
+            text = str(warning.message).replace(str(self.files.weights.parent), str(self.origin))
+            warnings.warn(text, warning.category, stacklevel=2)
         # What is mapped into memory would lose its file. One by one, so that the weights are not held twice.
         arrays = {name: np.array(weights.arrays.pop(name)) for name in list(weights.arrays)}
         return replace(weights, arrays=arrays, source=str(self.origin))

@@ -228,3 +228,13 @@ def test_help_and_version() -> None:
     assert "embed" in run("--help").stdout
     assert run("--version").stdout.strip() == spacy_elmo.__version__
     assert "--layers" in run("embed", "--help").stdout
+
+
+@pytest.mark.parametrize("name", ["token_embedder.pkl", "char.dic", "config.json"])
+def test_no_file_of_the_model_is_written_over(parity: Path, tmp_path: Path, name: str) -> None:
+    model = Path(shutil.copytree(parity / "manylangs/char", tmp_path / "m", copy_function=shutil.copyfile))
+    (tmp_path / "in.txt").write_text("a b\n")
+    before = (model / name).read_bytes()
+    with pytest.raises(ValueError, match=r"EL066.*is a file that this command reads"):
+        embed(tmp_path / "in.txt", model, model / name)
+    assert (model / name).read_bytes() == before

@@ -169,3 +169,13 @@ def test_embed_with_a_state_that_is_made(
         np.testing.assert_allclose(got, output.stack(), atol=1e-6)
     embed(text, tiny, tmp_path / "zero.h5")
     assert np.abs(datasets(tmp_path / "zero.h5")[0] - expected[0].stack()).max() > 0.01
+
+
+def test_the_vocabulary_of_an_archive(language_model: Path, tmp_path: Path) -> None:
+    """The one inside, not one that lies beside it."""
+    archive = shutil.make_archive(str(tmp_path / "lm"), "zip", language_model)
+    (tmp_path / "vocab.txt").write_text("another\n")
+    lines = tmp_path / "text.txt"
+    lines.write_text("the bank by the river\n" * 200)
+    warm(archive, lines, tmp_path / "out")
+    assert (tmp_path / "out" / "vocab.txt").read_bytes() == (language_model / "vocab.txt").read_bytes()

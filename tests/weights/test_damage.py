@@ -27,7 +27,7 @@ MODELS = {
     "allennlp": "tests/allennlp/model.tar.gz",
 }
 OPTIONS = {"hdf5": "options.json", "safetensors": "options.json", "checkpoint": "options.json"}
-OPTIONS.update(manylangs="tiny_word_char.json", allennlp="config.json")
+OPTIONS.update(manylangs="tiny_word_char.json", allennlp="options.json")
 
 Content = Dict[str, bytes]
 

@@ -125,6 +125,56 @@ def test_folder_with_other_arrays_beside_the_model(pair: Path, elmo: Elmo, parit
     assert find_files(parity / "allennlp_fixture")[1].name == "lm_weights.hdf5"
 
 
+def test_a_folder_that_is_called_like_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder does not stand for the name; it is the catalogue's."""
+    monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "de").mkdir()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"EL143.*'manylangs/de' is not in the cache"):
+        read_weights("de")
+    with pytest.raises(FileNotFoundError, match="EL013"):
+        read_weights("data")
+
+
+def test_options_of_weights_of_any_name(tiny: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny / "options.json", tmp_path)
+    shutil.copy(tiny / "weights.hdf5", tmp_path / "model.hdf5")
+    assert find_files(tmp_path / "options.json") == (tmp_path / "options.json", tmp_path / "model.hdf5")
+
+
+def test_data_in_a_zip(tiny: Path, tmp_path: Path) -> None:
+    """Not what PyTorch's zip files are known by."""
+    folder = tmp_path / "213"
+    shutil.copytree(tiny, folder / "inner")
+    (folder / "inner" / "training_data.pkl").write_bytes(b"x")
+    assert read_weights(shutil.make_archive(str(folder), "zip", folder / "inner")).format == "HDF5"
+
+
+def test_an_archive_in_a_folder(tmp_path: Path) -> None:
+    """As AllenNLP leaves a training run behind."""
+    shutil.copy(ROOT / "tests/allennlp/model.tar.gz", tmp_path)
+    assert read_weights(tmp_path).has_mix
+    (tmp_path / "metrics.json").write_text("{}")
+    assert find_files(tmp_path) == (None, tmp_path / "model.tar.gz")
+
+
+def test_warnings_speak_of_the_archive(tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny, tmp_path / "copy")
+    with h5py.File(tmp_path / "copy" / "weights.hdf5", "r+") as file:
+        file["CNN_proj/b_proj"][0] = np.nan
+    archive = shutil.make_archive(str(tmp_path / "copy"), "zip", tmp_path / "copy")
+    with pytest.warns(UserWarning, match=rf"WL001.*{archive}/weights.hdf5") as caught:
+        read_weights(archive)
+    assert len(caught) == 1
+
+
+def test_names_of_any_length() -> None:
+    with pytest.raises(FileNotFoundError, match="EL010"):
+        read_weights("x" * 5000)
+
+
 def test_outputs_beside_a_checkpoint(parity: Path, tmp_path: Path) -> None:
     """What was embedded with it is no model."""
     shutil.copytree(parity / "tf_checkpoint", tmp_path / "run", ignore=shutil.ignore_patterns("*/*"))

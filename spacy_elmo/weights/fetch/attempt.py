@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Callable, Dict, Iterator, Mapping, NamedTuple,
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from .partial import Origin, Partial
+from .partial import Origin, Partial, without_password
 
 if TYPE_CHECKING:
     import requests
@@ -20,6 +20,9 @@ MOST_BYTES = 16 << 30
 CHUNK = 1 << 14
 # Worth another try: too early, too often; all from 500 up are as well.
 _PASSING = (408, 425, 429)
+
+# As headers have it; Python makes no numbers of thousands of digits.
+_SIZE = r"[0-9]{1,18}"
 
 # Called with the bytes that are there, and the number of them in the end if it is known.
 Report = Callable[[int, Optional[int]], None]
@@ -101,7 +104,7 @@ def _range(url: str, part: Partial, wanted: Wanted) -> Dict[str, str]:
     size, origin = part.size, part.origin
     if size == 0 or size >= (wanted.size or MOST_BYTES):
         return {}
-    if origin is not None and origin.url == url:
+    if origin is not None and origin.url == without_password(url):
         return {"Range": f"bytes={size}-", "If-Range": origin.version}
     # Bytes of another URL: only a checksum can tell whether they are of the same file.
     return {"Range": f"bytes={size}-"} if wanted.sha256 else {}
@@ -124,11 +127,11 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
     tag, date = headers.get("ETag", ""), headers.get("Last-Modified", "")
     # A weak ETag (W/"...") does not promise the same bytes.
     version = tag if tag.startswith('"') else date
-    origin = Origin(url, version) if version else None
+    origin = Origin(without_password(url), version) if version else None
     if status == 200:
         length = headers.get("Content-Length", "")
-        return _Body(0, int(length) if length.isdecimal() else None, origin)
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", headers.get("Content-Range", "").strip())
+        return _Body(0, int(length) if re.fullmatch(_SIZE, length) else None, origin)
+    match = re.fullmatch(rf"bytes ({_SIZE})-{_SIZE}/({_SIZE})", headers.get("Content-Range", "").strip())
     start, total = (int(match[1]), int(match[2])) if match else (0, 0)
     if not asked or start != part.size:
         raise WrongError(f"another part came than was asked for ({headers.get('Content-Range')!r})")

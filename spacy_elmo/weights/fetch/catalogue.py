@@ -15,7 +15,8 @@ _ALLENNLP = (
     "https://allennlp.s3.amazonaws.com/models/elmo/",
     "https://s3-us-west-2.amazonaws.com/allennlp/models/elmo/",
 )
-_NLPL = ("http://vectors.nlpl.eu/repository/11/", "https://vectors.nlpl.eu/repository/11/")
+# Published under http; what nobody can change on the way comes first.
+_NLPL = ("https://vectors.nlpl.eu/repository/11/", "http://vectors.nlpl.eu/repository/11/")
 _SPARKNLP = ("https://s3.amazonaws.com/auxdata.johnsnowlabs.com/",)
 _TFHUB = ("https://storage.googleapis.com/tfhub-modules/",)
 
@@ -159,7 +160,7 @@ _BY_URL.update((f"https://tfhub.dev/google/elmo/{n}", CATALOGUE[f"tfhub/elmo/{n}
 
 def resolve(name: str) -> Optional[Entry]:
     """The entry of a name, an alias or a published file's address; None if there is none."""
-    return CATALOGUE.get(ALIASES.get(name, name)) or _BY_URL.get(name)
+    return CATALOGUE.get(ALIASES.get(name, name)) or _BY_URL.get(name.rstrip("/"))
 
 
 def find(name: str) -> Entry:

@@ -2,16 +2,19 @@
 
 import time
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from ...errors import Errors
 from ..cache import CACHE_VARIABLE
 from ..digest import sha256 as sha256_of
 from ..sniff import sniff
 from .attempt import BrokenError, RefusedError, Report, Wanted, WrongError, attempt
-from .partial import Partial
+from .partial import Partial, without_password
 
 MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
+
+# Called with a file that came, under another name; returns what is wrong with it.
+Look = Callable[[Path], Optional[str]]
 
 # Attempts at a URL that bring next to nothing, and seconds before the second one, doubled with each.
 TRIES = 4
@@ -27,20 +30,22 @@ def download(
     size: Optional[int] = None,
     sha256: Optional[str] = None,
     report: Report = lambda done, total: None,
+    look: Look = lambda path: None,
 ) -> None:
     """Fetch a file. `path` appears when it is complete and checked; until then `<name>.part` beside it is gone on
     with, by this process or a later one.
 
     urls: http(s):// or file://, tried in this order. size, sha256: of the file, where they are known.
+    look: at what came; says what is wrong with it, or None.
     RAISES: ConnectionError with the reason at each URL if none has the file; OSError if it cannot be written.
     """
     part, wanted, reasons = Partial(path), Wanted(size, sha256), ""
     try:
         for url in urls:
             try:
-                _from_url(url, part, wanted, report)
+                _from_url(url, part, wanted, report, look)
             except (BrokenError, RefusedError) as error:
-                reasons += f"\n  {url}: {error}"
+                reasons += f"\n  {without_password(url)}: {error}"
             else:
                 return part.finish()
     except OSError as error:
@@ -49,14 +54,14 @@ def download(
     raise ConnectionError(Errors.EL141.format(file=path.name, reasons=reasons, mirror=MIRROR_VARIABLE))
 
 
-def _from_url(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
+def _from_url(url: str, part: Partial, wanted: Wanted, report: Report, look: Look) -> None:
     failures = 0
     was_wrong = False
     while True:
         before = part.size
         try:
             attempt(url, part, wanted, report)
-            return _check(part, wanted)
+            return _check(part, wanted, look)
         except WrongError:
             part.discard()
             # Bytes may be lost on the way, but a server that sends the same again has another file.
@@ -70,7 +75,7 @@ def _from_url(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
             time.sleep(FIRST_WAIT * 2 ** max(failures - 1, 0))
 
 
-def _check(part: Partial, wanted: Wanted) -> None:
+def _check(part: Partial, wanted: Wanted, look: Look) -> None:
     kind = sniff(part.path)
     if kind in ("empty", "html"):
         raise WrongError("a web page came instead of the file" if kind == "html" else "the file is empty")
@@ -78,3 +83,6 @@ def _check(part: Partial, wanted: Wanted) -> None:
         got = sha256_of(part.path)
         if got != wanted.sha256:
             raise WrongError(f"its sha256 is {got}, expected {wanted.sha256}")
+    reason = look(part.path)
+    if reason is not None:
+        raise WrongError(reason)

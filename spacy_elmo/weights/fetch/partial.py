@@ -2,15 +2,22 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Optional
 
 
 class Origin(NamedTuple):
-    """Where the bytes are from. version: the server's ETag or date of the file, for `If-Range`."""
+    """Where the bytes are from. url: without a password. version: the server's ETag or date of the file, for
+    `If-Range`."""
 
     url: str
     version: str
+
+
+def without_password(url: str) -> str:
+    """A URL as it can be shown and kept: who asks is left out."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 class Partial:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional
 from urllib.parse import quote, urlsplit
@@ -11,6 +12,8 @@ from filelock import FileLock
 
 from ...errors import Errors
 from ..cache import CACHE_VARIABLE, cache_folder
+from ..formats import reader_of
+from ..sniff import DESCRIPTIONS, sniff
 from ..unpack import unpack
 from .catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
 from .download import MIRROR_VARIABLE, download
@@ -18,7 +21,8 @@ from .pins import Pin, Pins, check_folder, pin, pin_folder, read_pins, write_pin
 from .progress import Progress
 
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
-_SCHEMES = ("http", "https", "file")
+# What a file is, by the end of its name.
+_KINDS = {".hdf5": "hdf5", ".json": "json", ".zip": "zip", ".gz": "gzip"}
 
 
 class _Places(NamedTuple):
@@ -60,7 +64,7 @@ def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
     if not force and _is_good(entry, places):
         return places.folder
     if force or not places.folder.is_dir():
-        _check_online(entry, places)
+        _check_online(entry, places, force=force)
     with _locked(places):
         if force or not places.folder.is_dir():
             _fetch(entry, places, force=force, quiet=quiet)
@@ -130,7 +134,7 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     shutil.rmtree(places.unpacked, ignore_errors=True)
     places.downloads.mkdir(parents=True, exist_ok=True)
     pins = read_pins(places.pins)
-    host = urlsplit(_urls(entry.files[0])[0]).netloc or "a folder"
+    host = urlsplit(_urls(entry.files[0])[0]).netloc.rpartition("@")[2] or "a folder"
     with Progress(entry.name, n_files=len(entry.files), host=host, size=entry.n_bytes, quiet=quiet) as progress:
         published: Dict[str, Pin] = {}
         for number, file in enumerate(entry.files, start=1):
@@ -141,7 +145,8 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
                 target.unlink(missing_ok=True)
             if not target.is_file():
                 report = progress.of_file(number)
-                download(_urls(file), target, size=file.size, sha256=file.sha256, report=report)
+                look = partial(_what_is_wrong, Path(file.name).suffix)
+                download(_urls(file), target, size=file.size, sha256=file.sha256, report=report, look=look)
             published[file.name] = _checked(entry, places, file, target, pinned)
     new = places.downloads
     if entry.is_archive:
@@ -160,6 +165,16 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     os.replace(new, places.folder)
 
 
+def _what_is_wrong(suffix: str, path: Path) -> Optional[str]:
+    """Whether what came is what its name promises. What is wrong must not be pinned."""
+    kind, expected = sniff(path), _KINDS.get(suffix)
+    if expected is not None and kind != expected:
+        return f"something else came instead of the file: {DESCRIPTIONS.get(kind, kind)}"
+    # A server that tells no size may stop anywhere.
+    is_whole = kind != "hdf5" or reader_of(path).holds_bilm(path)
+    return None if is_whole else "the file is cut short, or no ELMo"
+
+
 def _expected(file: File, pinned: Optional[Pin]) -> Optional[str]:
     return file.sha256 or (pinned.sha256 if pinned else None)
 
@@ -174,13 +189,12 @@ def _checked(entry: Entry, places: _Places, file: File, path: Path, pinned: Opti
     return got
 
 
-def _check_online(entry: Entry, places: _Places) -> None:
+def _check_online(entry: Entry, places: _Places, *, force: bool) -> None:
     is_offline = os.environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false")
     if is_offline and any(urlsplit(url).scheme != "file" for url in _urls(entry.files[0])):
-        text = Errors.EL143.format(
-            name=entry.name, folder=places.folder, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE
-        )
-        raise FileNotFoundError(text)
+        text = Errors.EL149 if force and places.folder.is_dir() else Errors.EL143
+        names = {"name": entry.name, "folder": places.folder}
+        raise FileNotFoundError(text.format(**names, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE))
 
 
 def _urls(file: File) -> List[str]:
@@ -188,7 +202,18 @@ def _urls(file: File) -> List[str]:
     mirror = os.environ.get(MIRROR_VARIABLE)
     if not mirror:
         return list(file.urls)
-    if urlsplit(mirror).scheme not in _SCHEMES:
+    if not _is_url(mirror):
         raise ValueError(Errors.EL144.format(variable=MIRROR_VARIABLE, got=mirror))
     base = mirror.rstrip("/")
     return list(dict.fromkeys(f"{base}/{quote(path)}" for path in (file.path, file.name)))
+
+
+def _is_url(mirror: str) -> bool:
+    try:
+        parts = urlsplit(mirror)
+    except ValueError:  # brackets that are no address
+        return False
+    if parts.scheme == "file":
+        # Two slashes instead of three would make a host of the first folder.
+        return parts.netloc in ("", "localhost") and parts.path.startswith("/")
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

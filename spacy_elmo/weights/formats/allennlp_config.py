@@ -40,17 +40,14 @@ def section_of(config: Any, prefix: str) -> Section:
 
 
 def find_options(section: Section, config_path: Path) -> Optional[Path]:
-    """The options that a section names: as copied into the archive, beside the configuration, or where they were
-    when the model was trained."""
+    """The options that a section names, as copied into the archive or beside the configuration. Where they were
+    when the model was trained is not looked at: an archive has no business with other files of this computer."""
     folder = config_path.parent
     copies = sorted(folder.glob(f"{COPIES}/*{OPTIONS_FILE}"))
     own = ".".join((*section.place, OPTIONS_FILE))
     copies.sort(key=lambda path: path.name != own)
     beside = [folder / name for name in (section.options_name, OPTIONS_NAME) if name]
-    # An archive must not make this computer call another one.
-    is_here = not section.options_file.startswith(("//", "\\\\"))
-    there = [Path(section.options_file)] if section.options_file and is_here else []
-    found = (path for path in [*copies, *beside, *there] if path != config_path and os.path.isfile(path))
+    found = (path for path in [*copies, *beside] if path != config_path and os.path.isfile(path))
     return next(found, None)
 
 

@@ -74,8 +74,11 @@ def _more(found: Found) -> Dict[str, str]:
 def _open(index_path: Path) -> Any:
     try:
         import tensorflow
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ImportError(Errors.EL130.format(path=index_path)) from error
+    except Exception as error:  # as where another package's version does not suit it
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ImportError(Errors.EL165.format(path=index_path, reason=reason)) from error
     try:
         return tensorflow.train.load_checkpoint(prefix_of(index_path))
     except Exception as error:  # TensorFlow has many of its own

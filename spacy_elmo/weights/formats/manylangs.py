@@ -1,6 +1,7 @@
 """ELMoForManyLangs' models: their own characters and words, PyTorch's pickles."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Dict, Mapping, Sequence
 
@@ -106,7 +107,8 @@ def _configuration(config_path: Path, folder: Path) -> "tuple[Any, str]":
     name = Fields(config, where=str(config_path), path="").take("config_path", PUBLISHED_NAME)
     last = str(name).replace("\\", "/").split("/")[-1]
     for path in (folder / last, folder / "configs" / last):
-        if path.is_file():
+        # A name of any length, as it comes from the file.
+        if os.path.isfile(path):
             return _read_json(path), str(path)
     if last != PUBLISHED_NAME:
         raise FileNotFoundError(Errors.EL128.format(path=config_path, name=name, known=PUBLISHED_NAME))

@@ -23,6 +23,7 @@ _HARMLESS = re.compile(
 # The old format is five pickles, then the numbers: a mark, a version, the sizes of C's types, the tensors, and
 # the names of what they are stored in. The mark is one very large number.
 _OLD_PICKLES, _MARK = 5, 0
+_MAGIC = 0x1950A86A20F9469CFC6C
 # Numbers in a pickle of tensors are sizes, or positions in the file. Others, such as versions, are small.
 _SMALL = 1 << 20
 # A model that ties weights shows a tensor under several names, but not under many.
@@ -86,8 +87,13 @@ def _steps(path: Path) -> Iterator[Tuple[int, str, Any]]:
     with path.open("rb") as file:
         if not _is_zip(path):
             for number in range(_OLD_PICKLES):
+                has_mark = number != _MARK
                 for opcode, argument, _ in pickletools.genops(file):
+                    has_mark = has_mark or argument == _MAGIC
                     yield number, opcode.name, argument
+                # Without it, PyTorch would try whether the file is a tar, and unpack that.
+                if not has_mark:
+                    raise ValueError("it is no file of PyTorch's")
             return
         with zipfile.ZipFile(file) as archive:
             # PyTorch stores without compression; what is compressed may have no end.
@@ -129,5 +135,6 @@ def _array(tensor: "torch.Tensor") -> NDArray[Any]:
 def _unreadable(path: Path, error: Exception) -> ValueError:
     # PyTorch's own words recommend reading such a file without safeguards.
     plain = str(error).strip().split("\n")[0] or type(error).__name__
-    reason = "it is no pickle of tensors" if isinstance(error, pickle.UnpicklingError) else plain
+    is_advice = isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)
+    reason = "it is no pickle of tensors" if is_advice else plain
     return ValueError(Errors.EL161.format(path=path, reason=reason, size=path.stat().st_size))

@@ -9,7 +9,7 @@ import time
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
@@ -219,8 +219,48 @@ def test_offline(
         fetch("a/pair", force=True)
     monkeypatch.setenv("SPACY_ELMO_OFFLINE", is_offline)
     assert fetch("a/pair") == models / "a--pair"
-    with pytest.raises(FileNotFoundError, match=words):
+    with pytest.raises(FileNotFoundError, match=r"EL149.*SPACY_ELMO_OFFLINE forbids.*leave --force out"):
         fetch("a/pair", force=True)
+
+
+@pytest.mark.parametrize(
+    "mirror", ["ftp://host/x", "file://models/elmo", "file:models", "https:", "http://", "http://[::1/", "models"]
+)
+def test_a_mirror_that_is_no_address(pair: Entry, monkeypatch: pytest.MonkeyPatch, mirror: str) -> None:
+    monkeypatch.delenv("SPACY_ELMO_OFFLINE", raising=False)
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", mirror)
+    with pytest.raises(ValueError, match=r"EL144 *.*SPACY_ELMO_MIRROR.*file:///models"):
+        fetch("a/pair")
+
+
+@pytest.mark.parametrize("wrong", [b'{"message": "Rate limit exceeded"}', b"plain text", None])
+def test_what_is_no_model_is_not_pinned(
+    pair: Entry, data: List[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: Optional[bytes]
+) -> None:
+    """Else the right file would be refused for ever after. None: a file that is cut short."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", folder.as_uri())
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "new"))
+    options, weights = pair.files
+    (folder / options.name).write_bytes(data[0])
+    (folder / weights.name).write_bytes(data[1][:1000] if wrong is None else wrong)
+    with pytest.raises(ConnectionError, match=r"EL141.*(?s:.)*(something else came|cut short)"):
+        fetch("a/pair")
+    (folder / weights.name).write_bytes(data[1])
+    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+
+
+def test_passwords_are_not_shown(
+    pair: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SPACY_ELMO_OFFLINE", raising=False)
+    monkeypatch.setattr("spacy_elmo.weights.fetch.download.FIRST_WAIT", 0.0)
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "new"))
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", "http://user:s3cret@127.0.0.1:9/")
+    with pytest.raises(ConnectionError, match=r"EL141(?s:.)*http://127.0.0.1:9/") as caught:
+        fetch("a/pair")
+    assert "s3cret" not in str(caught.value) + capsys.readouterr().err
 
 
 def test_a_mirror(server: Server, pair: Entry, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> None:

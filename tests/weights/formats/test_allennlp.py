@@ -219,9 +219,13 @@ def test_options_beside_under_their_usual_name(alone: Path, tiny: Path) -> None:
     assert read(alone).options.lstm.proj_clip == 1.5
 
 
-def test_options_where_they_were(alone: Path, tiny: Path) -> None:
-    name_options(alone, str(tiny / "options.json"))
-    assert read(alone).options.lstm.proj_clip == 1.5
+def test_no_options_outside_of_the_archive(alone: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an archive says must not depend on the computer that it is read on, nor tell of its files."""
+    monkeypatch.chdir(tiny.parent)
+    for name in (str(tiny / "options.json"), "tiny/options.json", "/etc/passwd"):
+        name_options(alone, name)
+        with pytest.warns(UserWarning, match=rf"WL014.*names the options '{name}', which are not here"):
+            assert read(alone).options.lstm.proj_clip == 3
 
 
 def test_options_copied_into_the_archive(archive: Path, tiny: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -272,6 +273,18 @@ def test_without_tensorflow(parity: Path, tmp_path: Path) -> None:
     )
     assert [line[:7] for line in lines] == ["[EL130]", "[EL130]", ""]
     assert all("pip install 'spacy-elmo[tensorflow]'" in line for line in lines[:2])
+
+
+def test_a_broken_tensorflow(parity: Path, tmp_path: Path) -> None:
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise TypeError('Descriptors cannot be created.')")
+    code = f"import spacy_elmo; spacy_elmo.load({str(parity / 'tf_checkpoint/tfhub')!r})"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert "ImportError: [EL165]" in done.stderr
+    assert "cannot be imported (Descriptors cannot be created.)" in done.stderr
 
 
 def test_names_of_files(parity: Path) -> None:
