@@ -31,12 +31,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache of this run, never the user's; and no test asks the network, but for servers of its own."""
+    """The cache of this run, never the user's."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPACY_ELMO_CACHE", str(folder))
-        patch.setenv("SPACY_ELMO_OFFLINE", "1")
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test asks the network, but for servers of its own."""
+    monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
 
 
 @pytest.fixture(scope="session")
