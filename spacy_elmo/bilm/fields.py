@@ -1,6 +1,8 @@
 """Reads JSON objects field by field, so that every wrong, missing or unknown field is named."""
 
 import difflib
+import json
+from pathlib import Path
 from typing import Any, Dict, FrozenSet, NoReturn, Optional, Tuple
 
 from ..errors import Errors
@@ -8,6 +10,14 @@ from ..errors import Errors
 Json = Dict[str, Any]
 
 REQUIRED: Any = object()
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. RAISES: ValueError, naming the file, if it is none."""
+    try:
+        return json.loads(path.read_text("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(Errors.EL005.format(where=path, reason=error)) from error
 
 
 class Fields:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
 
 from ..errors import Errors
-from .fields import Fields, Json
+from .fields import Fields, Json, read_json
 from .vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, WORD_SYMBOLS, take_vocabulary
 
 OPTIONS_NAME = "options.json"
@@ -126,11 +126,7 @@ class Options:
     @classmethod
     def from_file(cls, path: Path) -> "Options":
         """Options of an options.json; see `from_json`."""
-        try:
-            text = path.read_text("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError(Errors.EL005.format(where=path, reason=error)) from error
-        return cls.from_json(text, where=str(path))
+        return cls.from_dict(read_json(path), where=str(path))
 
     @classmethod
     def from_dict(cls, data: Any, *, where: str = OPTIONS_NAME) -> "Options":

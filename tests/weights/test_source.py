@@ -90,7 +90,6 @@ def test_a_name_of_the_catalogue(tiny: Path, tmp_path: Path, monkeypatch: pytest
 )
 def test_nothing_is_fetched_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path))
-    monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
     with pytest.raises(FileNotFoundError, match="SPACY_ELMO_OFFLINE"):
         spacy_elmo.load(name)
 
@@ -127,7 +126,6 @@ def test_folder_with_other_arrays_beside_the_model(pair: Path, elmo: Elmo, parit
 
 def test_a_folder_that_is_called_like_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty folder does not stand for the name; it is the catalogue's."""
-    monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     (tmp_path / "de").mkdir()
     (tmp_path / "data").mkdir()

@@ -132,12 +132,11 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
         length = headers.get("Content-Length", "")
         return _Body(0, int(length) if re.fullmatch(_SIZE, length) else None, origin)
     match = re.fullmatch(rf"bytes ({_SIZE})-{_SIZE}/({_SIZE})", headers.get("Content-Range", "").strip())
-    start, total = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not asked or start != part.size:
+    if match is None or not asked or int(match[1]) != part.size:
         raise WrongError(f"another part came than was asked for ({headers.get('Content-Range')!r})")
     if "If-Range" in asked and origin is not None and asked["If-Range"] not in (tag, date):
         raise WrongError("a part of another version came")
-    return _Body(start, total, None)
+    return _Body(part.size, int(match[2]), None)
 
 
 def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, report: Report) -> None:

@@ -1,6 +1,5 @@
 """The ELMo in a model that AllenNLP trained: weights.th beside config.json, as they are in its archives."""
 
-import json
 import re
 import warnings
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
+from ...bilm.fields import read_json
 from ...bilm.names import mix_prefix
 from ...bilm.options import Options
 from ...errors import Errors, Warnings
@@ -35,7 +35,8 @@ def read(config_path: Path, weights_path: Path) -> Weights:
     """
     if not config_path.is_file():
         raise FileNotFoundError(Errors.EL015.format(path=weights_path, tried=config_path.name))
-    config = _read_json(config_path)
+    config = read_json(config_path)
+    config = config if isinstance(config, dict) else {}
     path = str(weights_path)
     tensors = read_tensors(weights_path)
     prefix = _prefix(tensors, path)
@@ -62,14 +63,6 @@ def holds_bilm(path: Path) -> bool:
         return any(text.endswith(CHARACTERS) for text in texts(path))
     except ValueError:
         return False
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        config = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(Errors.EL005.format(where=path, reason=error)) from error
-    return config if isinstance(config, dict) else {}
 
 
 def _options(

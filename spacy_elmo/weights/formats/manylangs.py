@@ -1,13 +1,12 @@
 """ELMoForManyLangs' models: their own characters and words, PyTorch's pickles."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Dict, Mapping, Sequence
 
 from numpy.typing import NDArray
 
-from ...bilm.fields import Fields
+from ...bilm.fields import Fields, read_json
 from ...bilm.options import ACTIVATIONS, MOST_LAYERS, Options
 from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS
 from ...errors import Errors
@@ -101,26 +100,18 @@ def _options(config_path: Path, folder: Path, embedder: Mapping[str, NDArray[Any
 def _configuration(config_path: Path, folder: Path) -> "tuple[Any, str]":
     """The network's configuration, and where it is from. config.json names it by a path of the machine that the
     model was trained on; some have put the configuration itself into config.json."""
-    config = _read_json(config_path)
-    if "encoder" in config:
-        return config, str(config_path)
-    name = Fields(config, where=str(config_path), path="").take("config_path", PUBLISHED_NAME)
+    top = Fields(read_json(config_path), where=str(config_path), path="")
+    if "encoder" in top.data:
+        return top.data, str(config_path)
+    name = top.take("config_path", PUBLISHED_NAME)
     last = str(name).replace("\\", "/").split("/")[-1]
     for path in (folder / last, folder / "configs" / last):
         # A name of any length, as it comes from the file.
         if os.path.isfile(path):
-            return _read_json(path), str(path)
+            return read_json(path), str(path)
     if last != PUBLISHED_NAME:
         raise FileNotFoundError(Errors.EL128.format(path=config_path, name=name, known=PUBLISHED_NAME))
     return PUBLISHED, PUBLISHED_NAME
-
-
-def _read_json(path: Path) -> Dict[str, Any]:
-    try:
-        data = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(Errors.EL005.format(where=path, reason=error)) from error
-    return Fields(data, where=str(path), path="").data
 
 
 def _file(folder: Path, name: str) -> Path:

@@ -289,3 +289,12 @@ def test_proxies(server: Server, data: bytes, target: Path, monkeypatch: pytest.
     download(["http://models.example/weights.hdf5"], target)
     assert target.read_bytes() == data
     assert [seen.target for seen in server.seen] == ["http://models.example/weights.hdf5"]
+
+
+def test_sizes_of_thousands_of_digits(tmp_path: Path) -> None:
+    """Python refuses to make numbers of them: another server may do better."""
+    part, many = Partial(tmp_path / "file"), "9" * 5000
+    assert attempt._body("http://host/file", 200, {"Content-Length": many}, part, asked={}).total is None
+    headers = {"Content-Range": f"bytes {many}-{many}/{many}"}
+    with pytest.raises(attempt.WrongError):
+        attempt._body("http://host/file", 206, headers, part, asked={"Range": "bytes=5-"})

@@ -2,6 +2,7 @@ import io
 import os
 import pickle
 import struct
+import tarfile
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -299,3 +300,13 @@ def test_no_advice_to_be_careless(tmp_path: Path) -> None:
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_tensors(tmp_path / "weights.th")
+
+
+def test_a_tar_that_looks_like_pickles(tmp_path: Path) -> None:
+    """Its first name is five pickles of nothing, after which PyTorch would unpack it."""
+    path = tmp_path / "token_embedder.pkl"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("....."))
+    with pytest.raises(ValueError, match=r"EL161.*no file of PyTorch's") as caught:
+        read_tensors(path)
+    assert "weights_only" not in str(caught.value)
