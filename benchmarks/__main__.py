@@ -74,7 +74,7 @@ def compared(model: Path, folder: Path, sentences: Sentences, *, threads: int, n
         if python is None:
             console.print(f"Skipped: {peer.name} needs Python {peer.python}, which was not found.")
         else:
-            processes.append(Process(peer.name, python, peer.worker, **options))
+            processes.append(Process(peer.name, python, worker=peer.worker, **options))
     # Ours has batches of its own: it is given all sentences at once.
     sizes = {process.name: len(sentences) for process in processes}
     for process in processes:

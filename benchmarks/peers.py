@@ -72,7 +72,9 @@ def find_python(version: str) -> Optional[str]:
 class Process:
     """A program that has loaded the model and embeds on request; see workers/protocol.py."""
 
-    def __init__(self, name: str, python: Path, worker: str, **options: Any):
+    def __init__(
+        self, name: str, python: Path = Path(sys.executable), *, worker: str, on_gpu: bool = False, **options: Any
+    ):
         self.name = name
         # A file: a pipe that no one reads would fill up and stop the program.
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
@@ -82,7 +84,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"},
+            env={**os.environ, "PYTHONWARNINGS": "ignore", **({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})},
         )
         self.about: Dict[str, Any] = self._answer()
 
@@ -126,4 +128,4 @@ class Process:
 def ours(precision: str, **options: Any) -> Process:
     """This package, in this Python."""
     name = f"spacy_elmo {precision}"
-    return Process(name, Path(sys.executable), "run_spacy_elmo.py", precision=precision, **options)
+    return Process(name, worker="run_spacy_elmo.py", precision=precision, **options)

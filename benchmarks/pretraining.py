@@ -96,7 +96,7 @@ def ours(precision: str, text: Path, vocabulary: Path, threads: int) -> Process:
         },
     }  # fmt: skip
     name = f"spacy_elmo {precision}"
-    return Process(name, Path(sys.executable), "train_spacy_elmo.py", config=config, threads=threads)
+    return Process(name, worker="train_spacy_elmo.py", config=config, threads=threads)
 
 
 def theirs(python: Path, text: Path, vocabulary: Path, threads: int) -> Process:
@@ -108,7 +108,7 @@ def theirs(python: Path, text: Path, vocabulary: Path, threads: int) -> Process:
         "learning_rate": 0.2,
     }  # fmt: skip
     where = {"text": str(text), "vocabulary": str(vocabulary), "threads": threads}
-    return Process("simple_elmo", python, "train_simple_elmo.py", options=options, **where)
+    return Process("simple_elmo", python, worker="train_simple_elmo.py", options=options, **where)
 
 
 def show(rates: Dict[str, List[float]]) -> None:

@@ -1,11 +1,11 @@
 """Elmo: a source becomes a model, token texts become layer outputs. Needs no spaCy."""
 
-from dataclasses import dataclass
-from numbers import Integral
+from collections import deque
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
+from torch import Tensor
 
 from .bilm.bilm import BiLM
 from .bilm.build import Parts, build_bilm, build_parts, named_arrays
@@ -15,9 +15,13 @@ from .bilm.layers import n_lstm_layers as lstm_layers_for
 from .bilm.lstm import LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
-from .engine.base import N_MARKS, Engine
+from .engine.base import CPU_BATCH_TOKENS, N_MARKS, Engine
 from .engine.batching import windows
+from .engine.begun import Begun
+from .engine.budget import Budget
 from .engine.choose import PRECISIONS, check_precision, make_engine
+from .engine.sentences import checked, n_rows
+from .engine.settings import Settings
 from .engine.threads import after_fork
 from .engine.trainable import TrainableEngine
 from .errors import Errors
@@ -28,37 +32,7 @@ from .weights.fetch.catalogue import BUNDLED
 from .weights.locate import Source
 from .weights.source import read_weights
 
-INITIAL_STATES = ("zero", "warm", "carry")
 Sentences = Iterable[Sequence[str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a model is run, whatever its weights.
-
-    precision: "fp32"; "bf16" or "int8", which are faster and less exact in the LSTMs, on processors that can;
-        or "fp64" to check with. Arrays come out in float32, with "fp64" in float64.
-    initial_state: "zero"; "warm", the state that is stored with the weights or, where there is none, is made from
-        the package's sentences once and kept in the user's cache; or "carry".
-    max_batch_tokens: tokens, with two marks a sentence, that run through the LSTMs together; memory grows with
-        it. A sentence is never cut: one that is longer runs by itself.
-    RAISES: ValueError for a value that is not allowed.
-    """
-
-    precision: str = "fp32"
-    initial_state: str = "zero"
-    max_batch_tokens: int = 8192
-
-    def __post_init__(self) -> None:
-        for what, got, allowed in (
-            ("precision", self.precision, tuple(PRECISIONS)),
-            ("initial_state", self.initial_state, INITIAL_STATES),
-        ):
-            if got not in allowed:
-                raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
-        tokens = self.max_batch_tokens
-        if isinstance(tokens, bool) or not isinstance(tokens, Integral) or tokens < 1:
-            raise ValueError(Errors.EL038.format(name="max_batch_tokens", low=1, got=tokens))
 
 
 def load(
@@ -66,7 +40,7 @@ def load(
     device: str = "cpu",
     precision: str = "fp32",
     initial_state: str = "zero",
-    max_batch_tokens: int = Settings.max_batch_tokens,
+    max_batch_tokens: Optional[int] = None,
 ) -> "Elmo":
     """Read a model.
 
@@ -123,6 +97,7 @@ class Elmo:
         self.more_mixes = list(more_mixes)
         self.warm_state = warm_state
         self.settings = settings
+        self.budget = Budget(settings.max_batch_tokens or engine.batch_tokens())
         self.source = source
         self._originals = originals
         self._carried = CarriedState()
@@ -199,8 +174,8 @@ class Elmo:
         """
         names = resolve_layers(layers, n_layers=self.n_layers)
         if self.settings.initial_state == "carry":
-            return self._embed_carrying(list(_checked(sentences)), names)
-        return list(self._stream(_checked(sentences), names))
+            return self._embed_carrying(list(checked(sentences)), names)
+        return list(self._stream(checked(sentences), names))
 
     def stream(self, sentences: Sentences, *, layers: LayerChoice = ALL) -> Iterator[LayerOutputs]:
         """The same as `embed`, one sentence after the other, while the input is read a few batches ahead.
@@ -210,7 +185,23 @@ class Elmo:
         if self.settings.initial_state == "carry":
             raise ValueError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
-        return self._stream(_checked(sentences), names)
+        return self._stream(checked(sentences), names)
+
+    def begin(self, sentences: Sentences, *, layers: LayerChoice = ALL, resident: Sequence[str] = ()) -> Begun:
+        """Start to embed; where a device works by itself, the caller may go on meanwhile.
+
+        sentences, layers: as for `embed`. resident: layers that stay on the device as well; they need not be among
+            `layers`.
+        RAISES: ValueError as `stream`.
+        """
+        if self.settings.initial_state == "carry":
+            raise ValueError(Errors.EL037)
+        names = resolve_layers(layers, n_layers=self.n_layers)
+        kept = resolve_layers(list(resident), n_layers=self.n_layers)
+        parts: List[Begun] = []
+        for window in windows(checked(sentences), size=n_rows, budget=self.budget.tokens):
+            parts += self._begin(window, names, kept)
+        return Begun.joined(parts)
 
     def reset_state(self) -> None:
         """Forget what initial_state "carry" has kept: the next batch starts from zeros."""
@@ -238,7 +229,7 @@ class Elmo:
             bilm=build_bilm(self.options, tensors),
             dropout=dropout,
             initial_state=self._constant_state,
-            max_batch_tokens=self.settings.max_batch_tokens,
+            max_batch_tokens=self.settings.max_batch_tokens or CPU_BATCH_TOKENS,
         )
 
     def learn(self, bilm: BiLM) -> None:
@@ -266,34 +257,65 @@ class Elmo:
         write_folder(Path(folder), self.options, self.named_arrays())
 
     def _stream(self, sentences: Iterable[List[str]], names: List[str]) -> Iterator[LayerOutputs]:
-        budget = self.settings.max_batch_tokens
-        for window in windows(sentences, size=_n_rows, budget=budget):
-            results: List[LayerOutputs] = [self._empty(names)] * len(window)
-            filled = [i for i, sentence in enumerate(window) if sentence and names]
-            if filled:
-                outputs, _ = self._run([window[i] for i in filled], names, None)
-                for i, output in zip(filled, outputs):
+        # The next batches are begun before one is waited for.
+        waiting: Deque[Begun] = deque()
+        for window in windows(sentences, size=n_rows, budget=self.budget.tokens):
+            for begun in self._begin(window, names, []):
+                waiting.append(begun)
+                while len(waiting) > self.engine.delivery.ahead:
+                    yield from waiting.popleft().outputs()
+        while waiting:
+            yield from waiting.popleft().outputs()
+
+    def _begin(self, window: List[List[str]], names: List[str], resident: List[str]) -> Iterator[Begun]:
+        def begin(sentences: List[List[str]]) -> Begun:
+            filled = [i for i, sentence in enumerate(sentences) if sentence and (names or resident)]
+            if not filled:
+                return Begun.at_once([self._empty(names)] * len(sentences))
+            if len(filled) < len(sentences):
+                with_tokens = [sentences[i] for i in filled]
+            else:
+                with_tokens = sentences
+            tensors, _ = self._run(with_tokens, [*names, *resident], None)
+            arrive = self._send(tensors, names, with_tokens)
+
+            def outputs() -> List[LayerOutputs]:
+                results = [self._empty(names)] * len(sentences)
+                for i, output in zip(filled, arrive()):
                     results[i] = output
-            yield from results
+                return results
+
+            return Begun(
+                arrive if with_tokens is sentences else outputs, {name: tensors[name] for name in resident}
+            )
+
+        return self.budget.run(window, begin, size=n_rows, release=self.engine.release)
 
     def _embed_carrying(self, sentences: List[List[str]], names: List[str]) -> List[LayerOutputs]:
         # Rows do not see each other, so that a batch may run in parts; every row counts, an empty one too.
         start = self._carried.take(self._zero_state(len(sentences)))
         end = LSTMState(start.hidden.clone(), start.cell.clone())
         results: List[LayerOutputs] = []
-        for window in windows(sentences, size=_n_rows, budget=self.settings.max_batch_tokens):
+
+        def run(window: List[List[str]]) -> List[LayerOutputs]:
             rows = torch.arange(len(results), len(results) + len(window), device=self.device)
-            outputs, final = self._run(window, names, start.rows(rows))
-            results += outputs
+            tensors, final = self._run(window, names, start.rows(rows))
+            arrive = self._send(tensors, names, window)
             if final is not None:
                 end.hidden.index_copy_(2, rows, final.hidden)
                 end.cell.index_copy_(2, rows, final.cell)
+            return arrive()
+
+        for window in windows(sentences, size=n_rows, budget=self.budget.tokens):
+            for outputs in self.budget.run(window, run, size=n_rows, release=self.engine.release):
+                results += outputs
         self._carried.put(end)
         return results
 
     def _run(
         self, sentences: List[List[str]], names: List[str], state: Optional[LSTMState]
-    ) -> Tuple[List[LayerOutputs], Optional[LSTMState]]:
+    ) -> Tuple[Dict[str, Tensor], Optional[LSTMState]]:
+        """The named layers, flat, (n_tokens, width), on the device."""
         # A state that is carried on has all layers.
         n_layers = self.n_layers if state is not None else lstm_layers_for(names, n_layers=self.n_layers)
         batch = self.engine.run(sentences, n_layers=n_layers, state=state)
@@ -303,15 +325,13 @@ class Elmo:
             doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
             with torch.inference_mode():
                 tensors[MIXED] = self.mix([doubled, *batch.lstm])
-        arrays = {name: tensors[name].cpu().numpy() for name in names}
-        outputs, start = [], 0
-        for sentence in sentences:
-            end = start + len(sentence)
-            # A copy, so that one kept sentence does not keep its whole batch alive.
-            rows = {name: array[start:end].copy() for name, array in arrays.items()}
-            outputs.append(LayerOutputs(rows, n_layers=self.n_layers))
-            start = end
-        return outputs, batch.state
+        return {name: tensors[name] for name in names}, batch.state
+
+    def _send(
+        self, tensors: Dict[str, Tensor], names: List[str], sentences: List[List[str]]
+    ) -> Callable[[], List[LayerOutputs]]:
+        layers = {name: tensors[name] for name in names}
+        return self.engine.delivery.send(layers, [*map(len, sentences)], n_layers=self.n_layers)
 
     def _zero_state(self, n_sentences: int) -> LSTMState:
         lstm, like = self.options.lstm, self.mix.gamma.detach()
@@ -328,19 +348,3 @@ def _rebuild(weights: Weights, device: torch.device, settings: Settings, carried
     elmo = Elmo.from_weights(weights, device=device, settings=settings)
     elmo._carried = carried
     return elmo
-
-
-def _n_rows(sentence: Sequence[str]) -> int:
-    """What a sentence takes up in a batch: its tokens and its marks. Thus even empty ones fill a window."""
-    return len(sentence) + N_MARKS
-
-
-def _checked(sentences: Sentences) -> Iterator[List[str]]:
-    for i, sentence in enumerate(sentences):
-        if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Iterable):
-            raise ValueError(Errors.EL033.format(index=i, got=repr(sentence)))
-        tokens = list(sentence)
-        for k, token in enumerate(tokens):
-            if not isinstance(token, str):
-                raise ValueError(Errors.EL034.format(token=k, sentence=i, got=repr(token)))
-        yield tokens

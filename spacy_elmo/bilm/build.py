@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 from .bilm import BiLM
+from .char_encoder import CharEncoder
 from .lstm import LSTMState
 from .names import STATE_PREFIX, mix_prefix
 from .options import Options
@@ -58,6 +59,14 @@ def build_bilm(options: Options, tensors: Mapping[str, torch.Tensor]) -> BiLM:
         bilm = BiLM(options=options)
     bilm.load_state_dict(dict(tensors), assign=True)
     return bilm.eval()
+
+
+def build_char_encoder(options: Options, tensors: Mapping[str, torch.Tensor]) -> CharEncoder:
+    """The biLM's character encoder by itself, over the tensors. RETURNS: in evaluation mode."""
+    with without_weights():
+        encoder = CharEncoder(options=options)
+    encoder.load_state_dict(dict(tensors), assign=True)
+    return encoder.eval()
 
 
 @contextmanager

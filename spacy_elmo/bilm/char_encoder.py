@@ -38,15 +38,22 @@ class CharEncoder(nn.Module):
     def forward(self, character_ids: Tensor, word_ids: Optional[Tensor] = None) -> Tensor:
         """character_ids: (n_types, max_characters), int64. word_ids: (n_types,), int64, where words are known.
         RETURNS: word_emb, (n_types, P)."""
-        characters = self.embedding(character_ids).transpose(1, 2)
-        words = torch.cat([conv(characters).amax(dim=2) for conv in self.convolutions], dim=1)
-        # Both activations rise monotonically, so the maximum may come first: fewer numbers, the same result.
-        words = self.activation(words)
+        words = self.convolved(character_ids)
         for highway in self.highways:
             words = highway(words)
-        if self.word_embedding is not None:
-            words = torch.cat([self.word_embedding(word_ids), words], dim=1)
+        words = self.with_known(words, word_ids)
         return words if self.projection is None else self.projection(words)
+
+    def convolved(self, character_ids: Tensor) -> Tensor:
+        """The lowest part, up to the activation: (n_types, n_filters)."""
+        characters = self.embedding(character_ids).transpose(1, 2)
+        words = torch.cat([_highest(conv, characters) for conv in self.convolutions], dim=1)
+        # Both activations rise monotonically, so the maximum may come first: fewer numbers, the same result.
+        return self.activation(words)
+
+    def with_known(self, words: Tensor, word_ids: Optional[Tensor]) -> Tensor:
+        """What the projection reads: beside what characters give, a word's own vector, where words are known."""
+        return words if self.word_embedding is None else torch.cat([self.word_embedding(word_ids), words], dim=1)
 
 
 class Highway(nn.Module):
@@ -60,5 +67,20 @@ class Highway(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (n, dim). RETURNS: (n, dim)."""
-        gate = torch.sigmoid(self.carry(x))
-        return gate * F.relu(self.transform(x)) + (1 - gate) * x
+        return self.combine(self.carry(x), self.transform(x), x)
+
+    @staticmethod
+    def combine(carried: Tensor, transformed: Tensor, x: Tensor) -> Tensor:
+        """carried, transformed: what the two products give."""
+        gate = torch.sigmoid(carried)
+        return gate * F.relu(transformed) + (1 - gate) * x
+
+
+def _highest(convolution: nn.Conv1d, characters: Tensor) -> Tensor:
+    """Highest answer of each filter. characters: (n, dim, max_characters). RETURNS: (n, n_filters)."""
+    if not characters.is_cuda:
+        highest: Tensor = convolution(characters).amax(dim=2)
+        return highest
+    # cuDNN rounds to TF32 unless the whole process is told otherwise; a product with all windows does not.
+    windows = characters.unfold(2, convolution.kernel_size[0], 1).transpose(1, 2).flatten(2)
+    return F.linear(windows, convolution.weight.flatten(1), convolution.bias).amax(dim=1)

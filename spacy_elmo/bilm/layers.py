@@ -84,13 +84,17 @@ class LayerOutputs:
 
     arrays: name -> (n_tokens, width), lowest layer first; width is P for word_emb and 2P for the others.
     n_layers: LSTM layers of the model, L.
+    rows: first row and end of this sentence, where several share arrays. They are cut when they are asked for: many
+        sentences come at once, and each is asked for little.
     RAISES: AttributeError, on access, for a layer that was not asked for.
     """
 
-    __slots__ = ("_arrays", "n_layers")
+    __slots__ = ("_arrays", "_end", "_start", "n_layers")
 
-    def __init__(self, arrays: Mapping[str, Any], *, n_layers: int):
-        self._arrays: Dict[str, Any] = dict(arrays)
+    def __init__(self, arrays: Mapping[str, Any], *, n_layers: int, rows: Optional[Tuple[int, int]] = None):
+        # What is shared is not copied for each of those who share it.
+        self._arrays: Mapping[str, Any] = dict(arrays) if rows is None else arrays
+        self._start, self._end = rows or (None, None)
         self.n_layers = n_layers
 
     def __getattr__(self, name: str) -> Any:
@@ -98,7 +102,7 @@ class LayerOutputs:
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._arrays:
-            return self._arrays[name]
+            return self._rows(self._arrays[name])
         names = layer_names(self.n_layers)
         if name not in names:
             allowed = ", ".join(names)
@@ -109,8 +113,12 @@ class LayerOutputs:
         return [*super().__dir__(), *self._arrays]
 
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{name}: {tuple(array.shape)}" for name, array in self._arrays.items())
+        shapes = ", ".join(f"{name}: {tuple(array.shape)}" for name, array in self.items())
         return f"LayerOutputs({shapes})"
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # Not with what other sentences have in the same arrays.
+        return _rebuild, (dict(self.items()), self.n_layers)
 
     @property
     def names(self) -> List[str]:
@@ -119,11 +127,14 @@ class LayerOutputs:
 
     def items(self) -> List[Tuple[str, Any]]:
         """(name, array) of each layer that is here, lowest first."""
-        return list(self._arrays.items())
+        return [(name, self._rows(array)) for name, array in self._arrays.items()]
 
     def __getitem__(self, rows: Union[int, slice]) -> "LayerOutputs":
         """The same layers of one token or of a slice of tokens."""
-        return LayerOutputs({name: array[rows] for name, array in self._arrays.items()}, n_layers=self.n_layers)
+        return LayerOutputs({name: array[rows] for name, array in self.items()}, n_layers=self.n_layers)
+
+    def _rows(self, array: Any) -> Any:
+        return array if self._start is None else array[self._start : self._end]
 
     def stack(self) -> NDArray[Any]:
         """All layers but the mix as one array.
@@ -134,7 +145,11 @@ class LayerOutputs:
         wanted = [name for name in layer_names(self.n_layers) if name != MIXED]
         if not all(name in self._arrays for name in wanted):
             raise ValueError(Errors.EL036.format(kept=", ".join(self._arrays) or "none"))
-        return stack_layers([self._arrays[name] for name in wanted])
+        return stack_layers([getattr(self, name) for name in wanted])
+
+
+def _rebuild(arrays: Dict[str, Any], n_layers: int) -> LayerOutputs:
+    return LayerOutputs(arrays, n_layers=n_layers)
 
 
 def stack_layers(arrays: Sequence[NDArray[Any]], *, width: Optional[int] = None) -> NDArray[Any]:

@@ -134,14 +134,19 @@ def embed(
     """
     import h5py
 
-    from ..elmo import Settings, load
+    from ..elmo import load
 
     if reduce == "top" and layers != ALL:
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
     sentences = read_sentences(input_path, lang=lang)
     check_output(output, [input_path, *find_files(source).paths])
-    budget = Settings.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
-    elmo = load(source, device=device, precision=precision, initial_state=initial_state, max_batch_tokens=budget)
+    elmo = load(
+        source,
+        device=device,
+        precision=precision,
+        initial_state=initial_state,
+        max_batch_tokens=max_batch_tokens,
+    )
     names = _layers_to_write(elmo, layers, reduce)
     sentence_to_index: Dict[str, str] = {}
     start, number, n_tokens = time.perf_counter(), 0, 0

@@ -5,11 +5,14 @@ from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence
 from torch import Tensor, nn
 
 from ..bilm.lstm import LSTMState
+from .delivery import Delivery
 
 Sentence = Sequence[str]
 
 # Rows that the two sentence marks add to each sentence.
 N_MARKS = 2
+# Tokens that run together where nobody said how many.
+CPU_BATCH_TOKENS = 8192
 
 
 class BatchOutputs(NamedTuple):
@@ -26,7 +29,12 @@ class BatchOutputs(NamedTuple):
 
 
 class Engine(Protocol):
-    """Runs a biLM over a batch that fits into memory."""
+    """Runs a biLM over a batch that fits into memory.
+
+    delivery: brings what it has computed to the CPU.
+    """
+
+    delivery: Delivery
 
     @property
     def module(self) -> Optional[nn.Module]:
@@ -44,4 +52,12 @@ class Engine(Protocol):
 
     def named_tensors(self) -> Dict[str, Tensor]:
         """The biLM's weights by the names of its state_dict: as given, or rounded where the precision does so."""
+        ...
+
+    def batch_tokens(self) -> int:
+        """Tokens, with two marks a sentence, that suit the memory and the speed of the device."""
+        ...
+
+    def release(self) -> None:
+        """Free what is kept between batches for the sake of speed."""
         ...

@@ -16,11 +16,12 @@ def windows(
     group: List[T] = []
     total = 0
     for item in items:
-        if group and total + size(item) > budget:
+        added = size(item)
+        if group and total + added > budget:
             yield group
             group, total = [], 0
         group.append(item)
-        total += size(item)
+        total += added
         if total >= budget or len(group) == most:
             yield group
             group, total = [], 0

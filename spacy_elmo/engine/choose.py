@@ -1,6 +1,6 @@
 """Which engine runs a model, and how it computes."""
 
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from ..bilm.build import build_bilm
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from ..errors import Errors
+from ..kernels import train_steps
 from . import features
 from .base import Engine
 from .fast import FastEngine
@@ -25,26 +26,32 @@ from .plain import PlainEngine
 
 
 class Precision(NamedTuple):
-    """dtype: of weights as they are read and of arrays that come out. exact: weights keep every bit."""
+    """dtype: of weights as they are read and of arrays that come out. exact: weights keep every bit.
+    devices: types of device that can compute so."""
 
     dtype: torch.dtype
     exact: bool
+    devices: Tuple[str, ...] = ("cpu", "cuda")
 
 
 PRECISIONS = {
     "fp32": Precision(torch.float32, True),
     "fp64": Precision(torch.float64, True),
+    "tf32": Precision(torch.float32, True, ("cuda",)),
     "bf16": Precision(torch.float32, False),
-    "int8": Precision(torch.float32, False),
+    "int8": Precision(torch.float32, False, ("cpu",)),
 }
 
 
 def check_precision(precision: str, device: torch.device) -> None:
     """RAISES: ValueError if the device or the processor cannot compute so."""
-    if PRECISIONS[precision].exact:
+    known = PRECISIONS[precision]
+    if device.type not in known.devices and not (known.exact and "cpu" in known.devices):
+        raise ValueError(Errors.EL041.format(got=precision, device=device, devices=" or ".join(known.devices)))
+    if device.type == "cuda":
+        _check_gpu(precision, device)
+    if device.type != "cpu" or known.exact:
         return
-    if device.type != "cpu":
-        raise ValueError(Errors.EL041.format(got=precision, device=device))
     needs = {
         "bf16": (features.has_bf16, "multiplies bfloat16 numbers (AVX512_BF16 or AMX, or BF16 on ARM)"),
         "int8": (features.has_int8, "multiplies 8-bit integers (VNNI or AMX), and a torch that makes use of it"),
@@ -52,6 +59,12 @@ def check_precision(precision: str, device: torch.device) -> None:
     possible, what = needs[precision]
     if not possible():
         raise ValueError(Errors.EL042.format(got=precision, what=what))
+
+
+def _check_gpu(precision: str, device: torch.device) -> None:
+    # Tensor cores multiply TF32 and bfloat16 from this generation on (Ampere).
+    if precision in ("tf32", "bf16") and torch.cuda.get_device_capability(device) < (8, 0):
+        raise ValueError(Errors.EL042.format(got=precision, what="multiplies TF32 and bfloat16 (Ampere or newer)"))
 
 
 def encoder_linear() -> LinearType:
@@ -78,15 +91,22 @@ def make_engine(
     device: torch.device,
     initial_state: Optional[LSTMState],
 ) -> Engine:
-    """The fast engine on the CPU, the plain one elsewhere and for "fp64".
+    """The fast engine of the device, or the plain one: for "fp64", on other devices, and where kernels cannot be had.
 
     tensors: by the names of BiLM's state_dict, on the device; they are taken out.
     initial_state: the constant state that sentences start from, (2, L, width); None: zeros.
     RAISES: ValueError as `check_precision`.
     """
     check_precision(precision, device)
+    if device.type == "cuda" and precision != "fp64" and _has_kernels(options, device):
+        # Triton is an extra, and reading it takes time: for who uses a GPU only.
+        from .cuda.engine import CudaEngine
+
+        return CudaEngine(
+            options=options, tensors=tensors, precision=precision, device=device, initial_state=initial_state
+        )
     if device.type != "cpu" or precision == "fp64":
-        return PlainEngine(bilm=build_bilm(options, tensors), initial_state=initial_state)
+        return PlainEngine(bilm=build_bilm(options, tensors), precision=precision, initial_state=initial_state)
     return FastEngine(
         options=options,
         tensors=tensors,
@@ -94,3 +114,9 @@ def make_engine(
         lstm_linear=lstm_linear(precision),
         initial_state=initial_state,
     )
+
+
+def _has_kernels(options: Options, device: torch.device) -> bool:
+    # Tensor cores multiply tiles of 16 numbers.
+    fits = options.lstm.projection_dim % 16 == 0 and options.lstm.dim % 16 == 0
+    return fits and train_steps.usable(device)

@@ -1,6 +1,7 @@
 """The plain engine: the trainable modules themselves, without gradients."""
 
-from typing import Dict, List, Optional, Sequence
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -8,7 +9,10 @@ from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
-from .base import N_MARKS, BatchOutputs, Sentence
+from .base import CPU_BATCH_TOKENS, N_MARKS, BatchOutputs, Sentence
+from .delivery import InPlace
+from .cuda.delivery import CudaDelivery
+from .precision import tf32
 from .threads import after_fork
 from .word_types import without_marks, word_types
 
@@ -19,12 +23,21 @@ ENCODER_BATCH = 256
 class PlainEngine:
     """Batched PyTorch, each word type encoded once a batch. See `Engine` for the contract.
 
+    precision: "tf32" and "bf16" round what matrix products multiply, on a GPU.
     initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
     """
 
-    def __init__(self, *, bilm: BiLM, initial_state: Optional[LSTMState] = None):
+    def __init__(self, *, bilm: BiLM, precision: str = "fp32", initial_state: Optional[LSTMState] = None):
         self.bilm = bilm
+        self.precision = precision
         self.initial_state = initial_state
+        self.delivery = InPlace() if not self._on_gpu else CudaDelivery(bilm.char_encoder.embedding.weight.device)
+
+    def batch_tokens(self) -> int:
+        return CPU_BATCH_TOKENS
+
+    def release(self) -> None:
+        """Nothing is kept."""
 
     @property
     def module(self) -> Optional[nn.Module]:
@@ -38,8 +51,29 @@ class PlainEngine:
         after_fork()
         self.bilm.eval()
         start = state if state is not None else for_each(self.initial_state, len(sentences))
-        outputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
-        return outputs if state is not None else outputs._replace(state=None)
+        with self._rounding():
+            word_emb, lstm, final = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
+        # What was rounded stands in the dtype of weights again.
+        like = self.bilm.char_encoder.embedding.weight
+        lstm = [layer.to(like.dtype) for layer in lstm]
+        if final is not None:
+            final = LSTMState(*(part.to(like.dtype) for part in final))
+        return BatchOutputs(word_emb.to(like.dtype), lstm, final if state is not None else None)
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.bilm.char_encoder.embedding.weight.is_cuda
+
+    @contextmanager
+    def _rounding(self) -> Iterator[None]:
+        if not self._on_gpu:
+            yield
+            return
+        with (
+            tf32(self.precision == "tf32"),
+            torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.precision == "bf16"),
+        ):
+            yield
 
 
 def run_bilm(

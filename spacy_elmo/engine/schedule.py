@@ -5,7 +5,7 @@ next begins from the initial state. Sentences are dealt out, longest first, to t
 that rows end at about the same time: nothing is padded, and matrix products stay tall to the end.
 """
 
-import heapq
+from functools import cached_property
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -39,14 +39,38 @@ class Schedule:
         self._row, self._start = _deal(self._lengths, most_rows)
         ends = np.zeros(int(self._row.max(initial=-1)) + 1, dtype=np.int64)
         np.maximum.at(ends, self._row[self._lengths > 0], (self._start + self._lengths)[self._lengths > 0])
-        sizes = len(ends) - np.searchsorted(ends[::-1], np.arange(ends.max(initial=0)), side="right")
-        self._firsts: Indices = np.cumsum(sizes) - sizes
+        # Rows that run at each step, the first ones.
+        self.running: Indices = len(ends) - np.searchsorted(
+            ends[::-1], np.arange(ends.max(initial=0)), side="right"
+        )
+        self._firsts: Indices = np.cumsum(self.running) - self.running
         self.n_rows = len(ends)
         self.n_tokens = int(self._lengths.sum())
-        self.steps: List[Step] = [
+
+    @cached_property
+    def steps(self) -> List[Step]:
+        """What a step works on, step after step."""
+        return [
             Step(int(size), int(first), starting)
-            for size, first, starting in zip(sizes, self._firsts, self._starting(len(sizes)))
+            for size, first, starting in zip(self.running, self._firsts, self._starting(len(self.running)))
         ]
+
+    def starts(self) -> Tuple[Indices, Indices]:
+        """Step and row where each sentence that has tokens begins."""
+        filled = self._lengths > 0
+        return self._start[filled], self._row[filled]
+
+    def row_of_token(self) -> Indices:
+        """(n_tokens,): the row of each flat row."""
+        return np.repeat(self._row, self._lengths)
+
+    def step_of_token(self, *, backward: bool) -> Indices:
+        """(n_tokens,): the step of each flat row. The backward direction reads sentences from their end."""
+        lengths = self._lengths
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        if backward:
+            return np.repeat(self._start + lengths - 1, lengths) - within
+        return np.repeat(self._start, lengths) + within
 
     def rows_of_sentences(self) -> Tensor:
         """(n_sentences,): the row of each sentence; -1 for one without tokens."""
@@ -61,12 +85,7 @@ class Schedule:
 
     def places(self, *, backward: bool) -> Tensor:
         """(n_tokens,): the packed row of each flat row, the inverse of `order`."""
-        lengths = self._lengths
-        sentence = np.repeat(np.arange(len(lengths)), lengths)
-        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        if backward:
-            within = lengths[sentence] - 1 - within
-        return torch.from_numpy(self._firsts[self._start[sentence] + within] + self._row[sentence])
+        return torch.from_numpy(self._firsts[self.step_of_token(backward=backward)] + self.row_of_token())
 
     def _starting(self, n_steps: int) -> List[Optional[Tensor]]:
         starting: List[List[int]] = [[] for _ in range(n_steps)]
@@ -78,24 +97,28 @@ class Schedule:
 
 def _deal(lengths: Indices, most_rows: Optional[int]) -> Tuple[Indices, Indices]:
     """Row and first step of each sentence; rows are numbered by falling length."""
-    filled = int(np.count_nonzero(lengths))
-    rows = filled
-    if most_rows is not None and filled:
+    longest_first = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+    n_rows = most = len(longest_first)
+    if most_rows is not None and n_rows:
         # No row can end before the longest sentence does: more rows than fill that time would only end early.
         steps = max(int(lengths.max()), -(-int(lengths.sum()) // most_rows))
         # Most steps have all rows: these should be a number that matrix products like.
-        rows = min(filled, round_up(-(-int(lengths.sum()) // steps)))
+        n_rows = min(n_rows, round_up(-(-int(lengths.sum()) // steps)))
+        most = max(int(lengths.max()), -(-int(lengths.sum()) // n_rows))
     row = np.full(len(lengths), -1, dtype=np.int64)
     start = np.zeros(len(lengths), dtype=np.int64)
-    shortest = [(0, number) for number in range(rows)]
-    for i in np.argsort(-lengths, kind="stable")[:filled].tolist():
-        total, number = shortest[0]
-        row[i], start[i] = number, total
-        heapq.heapreplace(shortest, (total + int(lengths[i]), number))
-    totals = np.zeros(rows, dtype=np.int64)
-    for total, number in shortest:
-        totals[number] = total
-    rank = np.empty(rows, dtype=np.int64)
-    rank[np.argsort(-totals, kind="stable")] = np.arange(rows)
+    totals = np.zeros(n_rows, dtype=np.int64)
+    while len(longest_first):
+        # The longest go to the emptiest rows, one each, up to the first that does not fit.
+        sentences = longest_first[:n_rows]
+        emptiest = np.argsort(totals, kind="stable")[: len(sentences)]
+        too_long = np.flatnonzero(totals[emptiest] + lengths[sentences] > most)
+        n_dealt = len(sentences) if not len(too_long) or not too_long[0] else int(too_long[0])
+        sentences, emptiest = sentences[:n_dealt], emptiest[:n_dealt]
+        row[sentences], start[sentences] = emptiest, totals[emptiest]
+        totals[emptiest] += lengths[sentences]
+        longest_first = longest_first[n_dealt:]
+    rank = np.empty(n_rows, dtype=np.int64)
+    rank[np.argsort(-totals, kind="stable")] = np.arange(n_rows)
     row[row >= 0] = rank[row[row >= 0]]
     return row, start

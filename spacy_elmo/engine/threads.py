@@ -2,7 +2,8 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Tuple, TypeVar
+from contextlib import contextmanager
+from typing import Callable, Iterator, Tuple, TypeVar
 
 import torch
 
@@ -22,6 +23,20 @@ def after_fork() -> None:
     if os.getpid() != _process:
         _process = os.getpid()
         torch.set_num_threads(1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For operations on the processor that are so small that to wake up threads would take longer than they do."""
+    threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def both(half: Callable[[int], T], *, fewest: int = 2) -> Tuple[T, T]:

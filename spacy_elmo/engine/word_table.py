@@ -1,31 +1,44 @@
 """Word embeddings by word type: each is computed once, while there is room for it."""
 
+from itertools import repeat
 from threading import Lock
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from .transfer import to_device
 
 # 16,384 rows of 512 float32 numbers take 32 MiB.
 CAPACITY = 16384
 FIRST_ROWS = 1024
+CPU = torch.device("cpu")
 
 
 class WordTable:
     """A bounded table. When it is full, the word types that were not asked for longest make room. Several threads
     may ask at a time.
 
-    encode: word types -> (n_types, P); what a type gives must not depend on the others.
+    encode: word types -> (n_types, P), on the device; what a type gives must not depend on the others.
     capacity: most word types that are kept.
     """
 
-    def __init__(self, encode: Callable[[Sequence[str]], Tensor], *, width: int, capacity: int = CAPACITY):
+    def __init__(
+        self,
+        encode: Callable[[Sequence[str]], Tensor],
+        *,
+        width: int,
+        capacity: int = CAPACITY,
+        device: torch.device = CPU,
+    ):
         self._encode = encode
+        self._device = device
         self._capacity = capacity
         self._row_of: Dict[str, int] = {}
         self._type_in: List[str] = []
-        self._words = torch.empty(0, width)
+        self._words = torch.empty(0, width, device=device)
         self._last_asked = np.zeros(capacity, dtype=np.int64)
         self._asked = 0
         self._lock = Lock()
@@ -38,19 +51,46 @@ class WordTable:
         with self._lock:
             return self._look_up(types)
 
+    def places(self, tokens: Sequence[str]) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+        """The table itself, and where in it the tokens are, whose types are in it now. They stay there until the
+        table is asked again.
+
+        RETURNS: (n_rows, P) and (n_tokens,); None if the table has no room for so many types.
+        """
+        with self._lock:
+            return self._places(tokens)
+
+    def _places(self, tokens: Sequence[str]) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+        self._asked += 1
+        rows = np.fromiter(map(self._row_of.get, tokens, repeat(-1)), dtype=np.int64, count=len(tokens))
+        new = np.flatnonzero(rows < 0)
+        self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
+        if len(new):
+            types = list(dict.fromkeys(map(tokens.__getitem__, new.tolist())))
+            room = self._capacity - int(np.count_nonzero(self._last_asked == self._asked))
+            if len(types) > room:
+                return None
+            self._keep(types, self._encode(types), room=room)
+            rows[new] = [self._row_of[tokens[i]] for i in new.tolist()]
+        return self._words, rows
+
     def _look_up(self, types: Sequence[str]) -> Tensor:
         self._asked += 1
         rows = np.asarray([self._row_of.get(text, -1) for text in types], dtype=np.int64)
         known, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
         self._last_asked[rows[known]] = self._asked
-        words = torch.empty(len(types), self._words.size(1))
-        words[torch.from_numpy(known)] = self._words[torch.from_numpy(rows[known])]
-        if len(new):
-            texts = [types[i] for i in new.tolist()]
-            encoded = self._encode(texts)
-            words[torch.from_numpy(new)] = encoded
-            self._keep(texts, encoded, room=self._capacity - len(known))
+        if not len(new):
+            return self._words.index_select(0, self._on_device(rows))
+        words = self._words.new_empty(len(types), self._words.size(1))
+        words[self._on_device(known)] = self._words[self._on_device(rows[known])]
+        texts = [types[i] for i in new.tolist()]
+        encoded = self._encode(texts)
+        words[self._on_device(new)] = encoded
+        self._keep(texts, encoded, room=self._capacity - len(known))
         return words
+
+    def _on_device(self, rows: "NDArray[np.int64]") -> Tensor:
+        return to_device(rows, self._device)
 
     def _keep(self, types: Sequence[str], words: Tensor, *, room: int) -> None:
         """Store word types; those beyond `room` would drive out others of the same call, and are not kept."""
@@ -70,11 +110,11 @@ class WordTable:
         self._grow(len(self._type_in))
         self._row_of.update(zip(types, taken.tolist()))
         self._last_asked[taken] = self._asked
-        self._words[torch.from_numpy(taken)] = words[: len(types)]
+        self._words[self._on_device(taken)] = words[: len(types)]
 
     def _grow(self, n_rows: int) -> None:
         if n_rows > len(self._words):
             size = min(self._capacity, max(FIRST_ROWS, 2 * len(self._words), n_rows))
-            grown = torch.empty(size, self._words.size(1))
+            grown = self._words.new_empty(size, self._words.size(1))
             grown[: len(self._words)] = self._words
             self._words = grown

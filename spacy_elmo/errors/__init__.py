@@ -52,6 +52,18 @@ class Warnings(metaclass=WithCodes):
         "{path} {what}. The weights tell all sizes; the rest is taken to be as in all published models: clips at "
         "3, relu, 50 characters a token. If the ELMo was trained otherwise, put its options.json beside {path}."
     )
+    WL015 = (
+        "The GPU ran out of memory over {tokens:,} tokens at once ({reason}). Going on with {half:,}, and without "
+        "losing anything. Set max_batch_tokens to that, or free memory on the GPU."
+    )
+    WL016 = (
+        "CUDA graphs cannot be had here ({reason}): each step is launched by itself, which gives the same numbers, "
+        "more slowly."
+    )
+    WL017 = (
+        "Triton cannot make kernels here ({reason}): PyTorch's own operators are used, which give the same numbers, "
+        "more slowly. Triton needs a C compiler, and a GPU that it knows."
+    )
 
 
 def check_number(name: str, got: Any, *, low: float, high: Optional[float] = None, below: bool = False) -> None:

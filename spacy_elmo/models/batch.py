@@ -6,7 +6,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from spacy.tokens import Doc
 
-from .output import FlatLayers, to_numpy
+from .arrays import as_like
+from .output import FlatLayers
 
 _numbers = count()
 
@@ -70,8 +71,8 @@ class SharedBatch:
         if not self.learns:
             return
         for name, gradient in gradients.items():
-            # Layers are kept on the CPU, wherever the component computes.
-            gradient = to_numpy(gradient)
+            # Layers may be on the CPU, wherever the component computes.
+            gradient = as_like(gradient, self._layers.arrays[name])
             self._observe(float((gradient * gradient).sum()))
             if name in self._gradients:
                 self._gradients[name] += gradient

@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 
+import numpy as np
 import torch
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d
@@ -101,7 +102,8 @@ def forward(
     if not any(lengths):
         return _zeros(model, lengths, "nO"), lambda d_outputs: _zeros(model, lengths, "nI")
     after_fork()
-    sizes: Any = ops.asarray1i(lengths)
+    # Thinc splits by lengths that are on the CPU.
+    sizes: Any = np.asarray(lengths)
     like = next(module.parameters())
     flat: Tensor = xp2torch(ops.flatten(inputs), device=like.device).to(like.dtype).requires_grad_(is_train)
     module.train(is_train)

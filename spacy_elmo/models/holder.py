@@ -5,13 +5,14 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import torch
 from torch import nn
 
-from ..elmo import Elmo, Settings
+from ..elmo import Elmo, Settings, check_device
 from ..engine.trainable import TrainableEngine
 from ..errors import Errors
 from ..layer_cache import LayerCache
 from ..weights.arrays import Weights
 from ..weights.locate import Source
 from ..weights.source import read_weights
+from .placement import Placer
 from .spans import SpanGetter
 from .training import TrainingSettings
 
@@ -21,14 +22,16 @@ class ElmoHolder(nn.Module):
 
     Its parameters are the mix's, and the biLM's where it is trained or runs as a module.
 
-    settings, get_spans, training_settings: of the config, hence never saved. layers: names of the layers to
-    compute, set by whoever uses the model.
+    settings, get_spans, device, training_settings: of the config, hence never saved. device: None: where Thinc is.
+    layers: names of the layers to compute, set by whoever uses the model.
+    RAISES: ValueError if device is the name of none.
     """
 
-    def __init__(self, *, settings: Settings, get_spans: SpanGetter):
+    def __init__(self, *, settings: Settings, get_spans: SpanGetter, device: Optional[str] = None):
         super().__init__()
         self.settings = settings
-        self.get_spans = get_spans
+        self.place = Placer(get_spans)
+        self.device = None if device is None else _named(device)
         self.training_settings = TrainingSettings()
         self.layers: List[str] = []
         self.empty()
@@ -55,11 +58,26 @@ class ElmoHolder(nn.Module):
         return self._elmo
 
     def fill(self, weights: Weights, *, device: torch.device) -> Elmo:
-        """Build the Elmo. Its modules become submodules, so that optimizers and device moves reach them."""
-        elmo = Elmo.from_weights(weights, device=device, settings=self.settings)
+        """Build the Elmo. Its modules become submodules, so that optimizers reach them.
+
+        device: where it is, if the config does not say.
+        RAISES: ValueError if the device cannot be used here, or not in this precision.
+        """
+        checked = device if self.device is None else check_device(self.device)
+        elmo = Elmo.from_weights(weights, device=checked, settings=self.settings)
         self.empty()
         self._adopt(elmo)
         return elmo
+
+    def move(self, device: torch.device) -> None:
+        """Go where Thinc is now, unless the config says where to be."""
+        elmo = self.elmo
+        if elmo is not None and self.device is None and elmo.device != device:
+            # The form that an engine gives the weights is of its device.
+            weights = Weights(
+                options=elmo.options, arrays=elmo.named_arrays(), source=elmo.source, format="memory"
+            )
+            self.fill(weights, device=device)
 
     def ready(self, device: torch.device) -> Elmo:
         """The model, whose weights are read now if they have not been: what it is, not what its biLM has learnt
@@ -119,3 +137,13 @@ class ElmoHolder(nn.Module):
         self.empty()
         if elmo is not None:
             self._adopt(elmo)
+
+
+def _named(device: str) -> torch.device:
+    """RAISES: ValueError if no device has such a name. Whether it exists is of no matter yet."""
+    try:
+        if not isinstance(device, str):
+            raise TypeError(f"{type(device).__name__} is no str")
+        return torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(Errors.EL040.format(device=device, reason=str(error).splitlines()[0])) from error

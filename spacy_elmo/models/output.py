@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
+from thinc.api import get_array_module
+from thinc.backends import get_array_ops
 
 from ..bilm.layers import LayerOutputs
+from .arrays import as_like, to_numpy
 
 # Gradients of layers, name -> (n_tokens, width), go in; what they teach stays where it is learnt.
 Backprop = Callable[[Dict[str, Any]], None]
@@ -13,18 +16,25 @@ Backprop = Callable[[Dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class ElmoOutput:
-    """docs: one LayerOutputs per Doc, in order; arrays are (len(doc), width), float32, numpy, each owning its
-    memory. Whitespace tokens, and tokens outside all spans, have rows of zeros."""
+    """docs: one LayerOutputs per Doc, in order; arrays are (len(doc), width), float32, numpy unless they were
+    asked for on the GPU. Whitespace tokens, and tokens outside all spans, have rows of zeros. Who keeps an array
+    keeps no more than a megabyte of other Docs' numbers.
+
+    tensors: for each Doc an array of the model's Ops to become doc.tensor, which nobody else has; None: it is to
+    be made of the layers.
+    """
 
     docs: List[LayerOutputs]
+    tensors: Optional[List[Any]] = None
 
 
 @dataclass(frozen=True)
 class FlatLayers:
     """Layers of a batch of Docs in training: their tokens one after the other.
 
-    arrays: name -> (n_tokens, width), float32. lengths: tokens of each Doc. n_layers: LSTM layers of the model.
-    backprop: takes gradients of the layers; None if nothing below learns.
+    arrays: name -> (n_tokens, width), float32, all on the CPU or all on the GPU. lengths: tokens of each Doc.
+    n_layers: LSTM layers of the model. backprop: takes gradients of the layers, from the CPU or the GPU; None if
+    nothing below learns.
     """
 
     arrays: Dict[str, Any]
@@ -43,13 +53,14 @@ class FlatLayers:
             assert below is not None
             whole = {}
             for name, gradient in gradients.items():
-                whole[name] = np.zeros_like(self.arrays[name])
+                like = self.arrays[name]
+                whole[name] = get_array_module(like).zeros_like(like)
                 # A Doc may have been asked for twice.
-                np.add.at(whole[name], rows, to_numpy(gradient))
+                get_array_ops(like).scatter_add(whole[name], as_like(rows, like), as_like(gradient, like))
             below(whole)
 
         return FlatLayers(
-            {name: array[rows] for name, array in self.arrays.items()},
+            {name: array[as_like(rows, array)] for name, array in self.arrays.items()},
             [self.lengths[i] for i in index],
             self.n_layers,
             None if below is None else backprop,
@@ -62,11 +73,12 @@ class FlatLayers:
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
     def docs(self, names: Sequence[str]) -> List[LayerOutputs]:
-        """The same as one LayerOutputs per Doc, each array owning its memory."""
+        """The same on the CPU, as one LayerOutputs per Doc, each array owning its memory."""
         ends = np.cumsum(self.lengths)
+        arrays = {name: to_numpy(self.arrays[name]) for name in names}
         return [
             LayerOutputs(
-                {name: self.arrays[name][end - length : end].copy() for name in names}, n_layers=self.n_layers
+                {name: array[end - length : end].copy() for name, array in arrays.items()}, n_layers=self.n_layers
             )
             for end, length in zip(ends, self.lengths)
         ]
@@ -74,11 +86,15 @@ class FlatLayers:
 
 def flatten(docs: Sequence[LayerOutputs], names: Sequence[str]) -> FlatLayers:
     """Layers of Docs, one at least, as a batch from which nothing below learns."""
-    arrays = {name: np.concatenate([to_numpy(getattr(doc, name)) for doc in docs]) for name in names}
+    arrays = {}
+    for name in names:
+        parts = [getattr(doc, name) for doc in docs]
+        on_gpu = [part for part in parts if get_array_module(part) is not np]
+        # Docs that were stored come back to the CPU; if one is there, all go there.
+        arrays[name] = (
+            get_array_module(parts[0]).concatenate(parts)
+            if len(on_gpu) == len(parts)
+            else np.concatenate([*map(to_numpy, parts)])
+        )
     lengths = [len(getattr(doc, names[0])) for doc in docs]
     return FlatLayers(arrays, lengths, docs[0].n_layers)
-
-
-def to_numpy(array: Any) -> Any:
-    """The array on the CPU."""
-    return array.get() if hasattr(array, "get") else array

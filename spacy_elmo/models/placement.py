@@ -1,68 +1,97 @@
 """Where the tokens of Docs meet the biLM: which sentences it reads, and which rows its outputs fill."""
 
 from dataclasses import dataclass
-from typing import Any, List, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from spacy.attrs import IS_SPACE
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
+from torch import Tensor
 
+from ..engine.transfer import to_device
 from ..errors import Errors
-from .spans import SpanGetter
+from .spans import Rows, SpanGetter, read
+from .texts import TextTable
 
 
 @dataclass(frozen=True)
 class Placement:
     """sentences: token texts of every span, Doc after Doc. Whitespace tokens are hidden from the biLM, which never
-    saw any in training. rows: of each Doc, for each of its spans, the Doc's rows that the biLM sees.
-    lengths: tokens of each Doc."""
+    saw any in training. lengths: tokens of each Doc. rows: (n_seen,), the rows that the biLM's outputs fill, among
+    those of all Docs; None: all of them, in order."""
 
     sentences: List[List[str]]
-    rows: List[List[NDArray[np.int64]]]
     lengths: List[int]
+    rows: Optional[Rows]
+
+    @property
+    def n_tokens(self) -> int:
+        """Of all Docs."""
+        return sum(self.lengths)
 
     def spread(self, tokens: NDArray[Any]) -> NDArray[Any]:
         """Outputs of all sentences, (n_seen, width), among rows of zeros: (n_tokens, width)."""
-        flat = self._flat_rows()
-        n_tokens = sum(self.lengths)
-        if np.array_equal(flat, np.arange(n_tokens)):
+        if self.rows is None:
             return tokens
-        spread = np.zeros((n_tokens, tokens.shape[1]), dtype=tokens.dtype)
-        spread[flat] = tokens
+        spread = np.zeros((self.n_tokens, tokens.shape[1]), dtype=tokens.dtype)
+        spread[self.rows] = tokens
         return spread
 
-    def gather(self, tokens: NDArray[Any]) -> NDArray[Any]:
+    def on(self, device: torch.device) -> "TensorPlacement":
+        """The same for tensors on a device."""
+        return TensorPlacement(self.n_tokens, None if self.rows is None else to_device(self.rows, device))
+
+
+class TensorPlacement(NamedTuple):
+    """n_tokens: of all Docs. rows: see `Placement`, on the device of the tensors."""
+
+    n_tokens: int
+    rows: Optional[Tensor]
+
+    def spread(self, tokens: Tensor) -> Tensor:
+        """(n_seen, width) -> (n_tokens, width), as `Placement.spread`."""
+        if self.rows is None:
+            return tokens
+        return tokens.new_zeros(self.n_tokens, tokens.size(1)).index_copy_(0, self.rows, tokens)
+
+    def gather(self, tokens: Tensor) -> Tensor:
         """The inverse of `spread`."""
-        return tokens[self._flat_rows()]
-
-    def _flat_rows(self) -> NDArray[np.int64]:
-        offsets = np.cumsum(self.lengths) - self.lengths
-        parts = [rows + offset for doc_rows, offset in zip(self.rows, offsets) for rows in doc_rows]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+        return tokens if self.rows is None else tokens.index_select(0, self.rows)
 
 
-def place(docs: Sequence[Doc], get_spans: SpanGetter) -> Placement:
-    """RAISES: ValueError if get_spans gives no list of spans for each Doc, or spans that overlap."""
-    spans = [list(doc_spans) for doc_spans in get_spans(docs)]
-    if len(spans) != len(docs):
-        raise ValueError(Errors.EL056.format(got=len(spans), expected=len(docs)))
-    return Placement(
-        sentences=[
-            [token.text for token in span if not token.is_space] for doc_spans in spans for span in doc_spans
-        ],
-        rows=[_token_rows(doc, doc_spans) for doc, doc_spans in zip(docs, spans)],
-        lengths=[len(doc) for doc in docs],
-    )
+class Placer:
+    """Reads Docs by the spans that get_spans gives, and knows the texts of earlier ones. A copy knows none."""
+
+    def __init__(self, get_spans: SpanGetter):
+        self.get_spans = get_spans
+        self._table = TextTable()
+
+    def __call__(self, docs: Sequence[Doc]) -> Placement:
+        """RAISES: ValueError if get_spans gives no list of spans for each Doc, or spans that overlap."""
+        tokens = read(docs, self.get_spans)
+        texts, spaces = self._table.look_up(tokens.hashes, docs)
+        starts, ends, rows = tokens.starts, tokens.ends, None
+        if spaces.any() or not tokens.whole:
+            sizes = ends - starts
+            rows = np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+            seen = ~spaces[rows]
+            before = np.concatenate([[0], np.cumsum(seen)])
+            ends, starts = before[np.cumsum(sizes)], before[np.cumsum(sizes) - sizes]
+            rows = rows[seen]
+            _check_each_once(rows, docs)
+            texts = [texts[row] for row in rows.tolist()]
+        sentences = [texts[start:end] for start, end in zip(starts.tolist(), ends.tolist())]
+        return Placement(sentences, tokens.lengths, rows)
 
 
-def _token_rows(doc: Doc, spans: Sequence[Span]) -> List[NDArray[np.int64]]:
-    """Of each span, the Doc's rows that the biLM sees."""
-    seen = np.flatnonzero(doc.to_array(IS_SPACE) == 0)
-    rows = [seen[np.searchsorted(seen, span.start) : np.searchsorted(seen, span.end)] for span in spans]
-    if len(rows) > 1:
-        tokens, counts = np.unique(np.concatenate(rows), return_counts=True)
-        if (counts > 1).any():
-            token = int(tokens[counts > 1][0])
-            raise ValueError(Errors.EL054.format(token=token, text=doc[token].text))
-    return rows
+def _check_each_once(rows: Rows, docs: Sequence[Doc]) -> None:
+    if (np.diff(rows) > 0).all():
+        return
+    found, counts = np.unique(rows, return_counts=True)
+    if (counts > 1).any():
+        token = int(found[counts > 1][0])
+        for doc in docs:
+            if token < len(doc):
+                raise ValueError(Errors.EL054.format(token=token, text=doc[token].text))
+            token -= len(doc)

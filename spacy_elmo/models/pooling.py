@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Callable, List, Optional, Tuple
 
+import numpy as np
 from thinc.api import Model
 from thinc.types import Floats2d
 
@@ -147,7 +148,9 @@ def forward(
                 found = [undo(d_layer) for undo, d_layer in zip(undo_norms, found)]
             layers.backprop(dict(zip(names, found)))
 
-    return ops.unflatten(outputs, ops.asarray1i(layers.lengths)), backprop
+    # Thinc splits by lengths that are on the CPU.
+    sizes: Any = np.asarray(layers.lengths, dtype=np.int64)
+    return ops.unflatten(outputs, sizes), backprop
 
 
 def _add_penalty(model: PoolingT, l2: float) -> None:

@@ -19,6 +19,14 @@ class ElmoShim(TorchShim):
     def holder(self) -> ElmoHolder:
         return cast(ElmoHolder, self.module)
 
+    @property
+    def device(self) -> torch.device:
+        """That of the config, if it names one; else where the weights are, or will be."""
+        return self.holder.device or cast(torch.device, super().device)
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        self.holder.move(torch.device("cuda", device_id) if device_type == "gpu" else torch.device("cpu"))
+
     def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
         return self.holder.learning()
 

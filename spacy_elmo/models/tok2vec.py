@@ -10,10 +10,9 @@ from thinc.types import Floats2d
 from ..errors import Errors
 from ..layer_cache import CacheSettings
 from .listener import ListenerT, pooling_of
-from .output import FlatLayers, flatten
 from .pooling import PoolingT, fit_to, settings_of
 from .training import TrainingSettings
-from .wrapper import ElmoModelT, begin_update, embed_docs, holder_of, learnt, ready
+from .wrapper import ElmoModelT, begin_update, holder_of, predict_flat, ready
 
 LISTENER = "spacy-elmo.ElmoListener.v1"
 TOK2VEC = "spacy-elmo.ElmoTok2Vec.v1"
@@ -71,11 +70,7 @@ def forward(
     names = settings_of(pooling).names(ready(elmo).n_layers)
     if not docs:
         return [], lambda d_outputs: []
-    layers: FlatLayers
-    if is_train:
-        layers = begin_update(elmo, docs, names)
-    else:
-        layers = flatten(embed_docs(learnt(elmo), docs, holder_of(elmo).get_spans, names).docs, names)
+    layers = begin_update(elmo, docs, names) if is_train else predict_flat(elmo, docs, names)
     outputs, backprop = pooling(layers, is_train)
 
     def finish(d_outputs: List[Floats2d]) -> List[Doc]:

@@ -4,8 +4,10 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, Callable, Dict, Iterator, Tuple, cast
 
+import numpy as np
 import torch
-from thinc.api import Optimizer, PyTorchShim, torch2xp, xp2torch
+from thinc import compat
+from thinc.api import Optimizer, PyTorchShim, get_array_module, torch2xp, xp2torch
 from thinc.backends import get_array_ops
 from thinc.shims import Shim
 from torch import nn
@@ -76,12 +78,13 @@ class TorchShim(PyTorchShim):
         for name, parameter, factor in self.learning():
             if parameter.grad is None:
                 continue
-            values, gradient = _flat(parameter.data), _flat(parameter.grad)
+            values, gradient = to_steps(parameter.data), to_steps(parameter.grad)
             # `nlp.rehearse` puts a function here that knows no rates.
             scale = {} if factor == 1 else {"lr_scale": factor}
             found, _ = optimizer((self.id, name), values, gradient, **scale)
-            # Steps are taken in place as a rule; not so in float64, and not by `nlp.rehearse`, which steps later.
-            if found is not values or parameter.dtype != torch.float32:
+            # Steps are taken in place as a rule; not so in float64, on a GPU without CuPy, and by `nlp.rehearse`,
+            # which steps later.
+            if found is not values or not is_same_memory(values, parameter):
                 _put(parameter, found)
             parameter.grad = None
             self.has_learnt()
@@ -103,11 +106,27 @@ class TorchShim(PyTorchShim):
                 self.has_learnt()
 
 
-def _flat(tensor: torch.Tensor) -> Any:
+def to_steps(tensor: torch.Tensor) -> Any:
     """A float32 array, (n,), over the tensor's memory where it can be, as Thinc's optimizers need it: they ask for
     a length, which a single number does not have."""
-    array: Any = torch2xp(tensor.detach())
-    return get_array_ops(array).asarray1f(array.reshape(-1))
+    tensor = tensor.detach().reshape(-1)
+    # A GPU that CuPy does not compute on is one of PyTorch's alone: steps are taken on the CPU.
+    array: Any = torch2xp(tensor) if not tensor.is_cuda or _cupy_is_at(tensor.device) else tensor.cpu().numpy()
+    return get_array_ops(array).asarray1f(array)
+
+
+def is_same_memory(array: Any, tensor: torch.Tensor) -> bool:
+    """Whether what is done to the array of `to_steps` is done to the tensor."""
+    pointer = array.ctypes.data if get_array_module(array) is np else array.data.ptr
+    return bool(pointer == tensor.data_ptr())
+
+
+def _cupy_is_at(device: torch.device) -> bool:
+    if not compat.has_cupy_gpu:
+        return False
+    import cupy
+
+    return bool(cupy.cuda.Device().id == device.index)
 
 
 def _put(parameter: torch.nn.Parameter, values: Any) -> None:

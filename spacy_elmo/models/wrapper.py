@@ -1,19 +1,19 @@
 """Elmo as a Thinc model: Docs in, layer outputs out. The weights may come later than the model."""
 
-from typing import Any, Callable, Dict, List, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, Ops, get_array_module
 
-from ..bilm.layers import MIXED, LayerOutputs, layer_names, n_lstm_layers
+from ..bilm.layers import MIXED, layer_names, n_lstm_layers
 from ..elmo import Elmo, Settings
 from ..engine.trainable import TrainableEngine
+from .arrays import as_like, to_array, to_tensor
+from .embedding import Finish, Request, begin_docs, embed_flat
 from .holder import ElmoHolder
-from .output import Backprop, ElmoOutput, FlatLayers, flatten, to_numpy
-from .placement import Placement, place
+from .output import ElmoOutput, FlatLayers, flatten
+from .placement import Placement
 from .scalar_mix import mix
 from .shim import ElmoShim
 from .spans import SpanGetter
@@ -21,9 +21,13 @@ from .spans import SpanGetter
 ElmoModelT = Model[List[Doc], ElmoOutput]
 
 
-def elmo_model(*, settings: Settings, get_spans: SpanGetter) -> ElmoModelT:
-    """A Thinc model without weights. Its node tree is always the same: one node with one shim."""
-    return Model("elmo", forward, shims=[ElmoShim(ElmoHolder(settings=settings, get_spans=get_spans))])
+def elmo_model(*, settings: Settings, get_spans: SpanGetter, device: Optional[str] = None) -> ElmoModelT:
+    """A Thinc model without weights. Its node tree is always the same: one node with one shim.
+
+    device: where torch runs it; None: where Thinc is. RAISES: ValueError if that is the name of no device.
+    """
+    holder = ElmoHolder(settings=settings, get_spans=get_spans, device=device)
+    return Model("elmo", forward, shims=[ElmoShim(holder)])
 
 
 def shim_of(model: ElmoModelT) -> ElmoShim:
@@ -36,8 +40,9 @@ def holder_of(model: ElmoModelT) -> ElmoHolder:
 
 
 def device_of(model: ElmoModelT) -> torch.device:
-    """Where the model's modules belong: the GPU if Thinc uses one, else the CPU."""
-    return cast(torch.device, shim_of(model).device)
+    """Where the model's modules belong: on the device of the config, if it names one; else where they are, or will
+    be: on the GPU if Thinc uses one, or on the CPU."""
+    return shim_of(model).device
 
 
 def ready(model: ElmoModelT) -> Elmo:
@@ -56,11 +61,11 @@ def forward(
 ) -> Tuple[ElmoOutput, Callable[[ElmoOutput], List[Doc]]]:
     """Embed the spans of the Docs. In training, gradients of the outputs come back as outputs.
 
-    RAISES: ValueError as `ElmoHolder.ready` and `place`.
+    RAISES: ValueError as `ElmoHolder.ready` and `Placer`.
     """
     names = holder_of(model).layers
     if not is_train:
-        return embed_docs(learnt(model), docs, holder_of(model).get_spans, names), lambda d_output: []
+        return begin_predict(model, docs, Request(layers=names))(), lambda d_output: []
     layers = begin_update(model, docs, names)
 
     def backprop(d_output: ElmoOutput) -> List[Doc]:
@@ -71,30 +76,30 @@ def forward(
     return ElmoOutput(layers.docs(names)), backprop
 
 
-def embed_docs(elmo: Elmo, docs: Sequence[Doc], get_spans: SpanGetter, layers: Sequence[str]) -> ElmoOutput:
-    """Layer outputs of the Docs' tokens. RAISES: ValueError as `place`."""
-    placement = place(docs, get_spans)
-    outputs = iter(elmo.embed(placement.sentences, layers=layers))
-    return ElmoOutput([
-        _of_doc(elmo, length, rows, [next(outputs) for _ in rows], layers)
-        for length, rows in zip(placement.lengths, placement.rows)
-    ])  # fmt: skip
+def begin_predict(model: ElmoModelT, docs: Sequence[Doc], request: Request) -> Finish:
+    """Start to embed Docs; see `begin_docs`. RAISES: ValueError as `ElmoHolder.ready` and `Placer`."""
+    elmo = learnt(model)
+    return begin_docs(elmo, holder_of(model).place(docs), request, model.ops)
+
+
+def predict_flat(model: ElmoModelT, docs: Sequence[Doc], names: Sequence[str]) -> FlatLayers:
+    """Layers of the Docs as a batch from which nothing below learns. RAISES: as `begin_predict`."""
+    return embed_flat(learnt(model), holder_of(model).place(docs), names, model.ops)
 
 
 def begin_update(model: ElmoModelT, docs: Sequence[Doc], names: Sequence[str]) -> FlatLayers:
     """Layers of a training batch. What flows back teaches the embedder's mix if "elmo" is among the names, and
     the biLM if it is not frozen.
 
-    RAISES: ValueError as `ElmoHolder.ready`, `ElmoHolder.trainable` and `place`.
+    RAISES: ValueError as `ElmoHolder.ready`, `ElmoHolder.trainable` and `Placer`.
     """
     holder, elmo = holder_of(model), ready(model)
-    placement = place(docs, holder.get_spans)
+    placement = holder.place(docs)
     lower = lower_layers(names, elmo.n_layers)
     if holder.training_settings.frozen:
-        arrays, backprop = _frozen_layers(holder, elmo, placement, lower), None
+        layers = _frozen_layers(holder, elmo, placement, lower, model.ops)
     else:
-        arrays, backprop = _trained_layers(holder.trainable(elmo), placement, lower)
-    layers = FlatLayers(arrays, placement.lengths, elmo.n_layers, backprop)
+        layers = _trained_layers(holder.trainable(elmo), placement, lower, model.ops)
     return with_mix(elmo, layers, lower) if MIXED in names else layers
 
 
@@ -105,51 +110,47 @@ def lower_layers(names: Sequence[str], n_layers: int) -> List[str]:
 
 
 def _frozen_layers(
-    holder: ElmoHolder, elmo: Elmo, placement: Placement, names: Sequence[str]
-) -> Dict[str, NDArray[Any]]:
+    holder: ElmoHolder, elmo: Elmo, placement: Placement, names: Sequence[str], ops: Ops
+) -> FlatLayers:
     cache = holder.cache(elmo)
-    if cache is not None:
-        cached = cache.embed_flat(placement.sentences)
-        return {name: placement.spread(cached[name]) for name in names}
-    outputs = elmo.embed(placement.sentences, layers=names)
-    found = {}
-    for name in names:
-        parts = [getattr(output, name) for output in outputs]
-        array = np.concatenate(parts) if parts else np.zeros((0, elmo.width(name)))
-        found[name] = placement.spread(array.astype(np.float32, copy=False))
-    return found
+    if cache is None:
+        return embed_flat(elmo, placement, names, ops)
+    cached = cache.embed_flat(placement.sentences)
+    arrays = {name: placement.spread(cached[name]) for name in names}
+    return FlatLayers(arrays, placement.lengths, elmo.n_layers)
 
 
-def _trained_layers(
-    engine: TrainableEngine, placement: Placement, names: Sequence[str]
-) -> Tuple[Dict[str, NDArray[Any]], Backprop]:
+def _trained_layers(engine: TrainableEngine, placement: Placement, names: Sequence[str], ops: Ops) -> FlatLayers:
     n_layers = engine.bilm.options.lstm.n_layers
     top = n_lstm_layers(names, n_layers=n_layers)
     tensors, backprop_engine = engine.begin_update(placement.sentences, n_layers=top)
     computed = dict(zip(layer_names(n_layers)[:-1], tensors))
-    arrays = {name: placement.spread(computed[name].cpu().numpy()) for name in names}
+    there = placement.on(tensors[0].device)
+    arrays = {name: to_array(there.spread(computed[name]), ops) for name in names}
 
     def backprop(gradients: Dict[str, Any]) -> None:
         backprop_engine([
-            torch.from_numpy(placement.gather(to_numpy(gradients[name]))).to(tensor) if name in gradients else None
+            there.gather(to_tensor(gradients[name], tensor)) if name in gradients else None
             for name, tensor in computed.items()
         ])  # fmt: skip
 
-    return arrays, backprop
+    return FlatLayers(arrays, placement.lengths, n_layers, backprop)
 
 
 def with_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers:
     """Add the embedder's own mix, which learns from whoever reads it."""
     weights, gamma = elmo.mix.weights, elmo.mix.gamma
     below = layers.backprop
-    values: Any = weights.detach().cpu().numpy()
-    mixed, backprop_mix = mix(np, [layers.arrays[name] for name in names], values, float(gamma.detach()))
+    inputs = [layers.arrays[name] for name in names]
+    xp = get_array_module(inputs[0])
+    values: Any = xp.asarray(weights.detach().cpu().numpy())
+    mixed, backprop_mix = mix(xp, inputs, values, float(gamma.detach()))
 
     def backprop(gradients: Dict[str, Any]) -> None:
-        gradients = {name: to_numpy(gradient) for name, gradient in gradients.items()}
+        gradients = {name: as_like(gradient, mixed) for name, gradient in gradients.items()}
         if MIXED in gradients:
             found = backprop_mix(gradients.pop(MIXED))
-            _add_gradient(weights, torch.as_tensor(found.weights))
+            _add_gradient(weights, to_tensor(found.weights, weights))
             _add_gradient(gamma, torch.as_tensor(found.gamma))
             if below is not None:
                 for name, gradient in zip(names, found.layers()):
@@ -163,21 +164,3 @@ def with_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers
 def _add_gradient(parameter: torch.nn.Parameter, gradient: torch.Tensor) -> None:
     gradient = gradient.to(parameter).reshape(parameter.shape)
     parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
-
-
-def _of_doc(
-    elmo: Elmo,
-    n_tokens: int,
-    rows: Sequence[NDArray[np.int64]],
-    outputs: List[LayerOutputs],
-    layers: Sequence[str],
-) -> LayerOutputs:
-    """The outputs of a Doc's spans as one array a layer, a row for each token."""
-    if len(rows) == 1 and len(rows[0]) == n_tokens:
-        arrays = {name: array.astype(np.float32, copy=False) for name, array in outputs[0].items()}
-        return LayerOutputs(arrays, n_layers=elmo.n_layers)
-    arrays = {name: np.zeros((n_tokens, elmo.width(name)), dtype=np.float32) for name in layers}
-    for span_rows, output in zip(rows, outputs):
-        for name, array in output.items():
-            arrays[name][span_rows] = array
-    return LayerOutputs(arrays, n_layers=elmo.n_layers)

@@ -1,6 +1,6 @@
 """What the embedder leaves on a Doc, and how it is read back: doc._.elmo, span._.elmo, token._.elmo."""
 
-from typing import Any, Dict, Optional, Sequence, Tuple, cast
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span, Token
 from thinc.api import Ops
@@ -14,27 +14,46 @@ KEY: Any = ("._.", "elmo", None, None)
 
 
 def annotate(
-    doc: Doc,
-    outputs: LayerOutputs,
-    *,
-    pooling_layer: str,
-    keep: Sequence[str],
-    set_tensor: bool,
-    ops: Ops,
-    layers_on_gpu: bool,
+    doc: Doc, outputs: LayerOutputs, *, pooling_layer: str, keep: Sequence[str], tensor: Optional[Any] = None
 ) -> None:
     """Write a Doc's layers to it.
 
-    keep: layers for doc._.elmo; numpy arrays, or arrays of `ops` if layers_on_gpu.
-    set_tensor: make the pooling layer doc.tensor, an array of `ops`.
+    keep: layers for doc._.elmo. tensor: to become doc.tensor; None: it stays as it is.
     """
-    arrays: Dict[str, Any] = dict(outputs.items())
-    if set_tensor:
-        # doc.tensor is everybody's: what is done to it must not reach the layers.
-        tensor = arrays[pooling_layer].copy() if pooling_layer in keep else arrays[pooling_layer]
-        doc.tensor = cast(Any, ops.asarray2f(tensor))
-    layers = {name: ops.asarray2f(arrays[name]) if layers_on_gpu else arrays[name] for name in keep}
+    if tensor is not None:
+        doc.tensor = tensor
+    layers = dict(outputs.items())
+    if list(layers) != keep:
+        layers = {name: layers[name] for name in keep}
     doc.user_data[KEY] = {"layers": layers, "n_layers": outputs.n_layers, "pooling_layer": pooling_layer}
+
+
+def on_ops(
+    outputs: Sequence[LayerOutputs],
+    *,
+    tensor: Optional[str],
+    keep: Sequence[str],
+    ops: Ops,
+    layers_on_gpu: bool,
+) -> Tuple[List[LayerOutputs], Optional[List[Any]]]:
+    """Layers that came to the CPU, as they are left on Docs.
+
+    tensor: the layer that becomes doc.tensor, an array of `ops`; None: it is not set. keep: layers for doc._.elmo;
+        numpy arrays, or arrays of `ops` if layers_on_gpu.
+    RETURNS: the layers and the tensors.
+    """
+    tensors: Optional[List[Any]] = None
+    if tensor is not None:
+        # doc.tensor is everybody's: what is done to it must not reach the layers.
+        arrays = [getattr(output, tensor) for output in outputs]
+        tensors = [ops.asarray2f(array.copy() if tensor in keep else array) for array in arrays]
+    if not layers_on_gpu:
+        return list(outputs), tensors
+    moved = [
+        LayerOutputs({name: ops.asarray2f(getattr(output, name)) for name in keep}, n_layers=output.n_layers)
+        for output in outputs
+    ]
+    return moved, tensors
 
 
 def stored(doc: Doc) -> Optional[Dict[str, Any]]:

@@ -1,7 +1,9 @@
 """The pipeline component `elmo_embedder`."""
 
+from functools import partial
+from itertools import repeat
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple, Union, cast
 
 import srsly
 from spacy import util
@@ -14,20 +16,25 @@ from thinc.api import Optimizer
 
 from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name, computed_layers, resolve_layers
 from ..elmo import Elmo
-from ..engine.batching import windows
+from ..engine.base import N_MARKS
 from ..errors import Errors
 from ..layer_cache import CacheSettings
 from ..models.batch import SharedBatch
+from ..models.embedding import Finish, Request
 from ..models.listener import upstream_of
 from ..models.output import ElmoOutput
-from ..models.wrapper import ElmoModelT, begin_update, device_of, holder_of, learnt, ready
+from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready
 from ..weights.locate import Source
 from ..weights.source import read_weights
-from .annotations import annotate, extensions_are_free, install_extensions
+from .ahead import batches, run_ahead
+from .annotations import annotate, extensions_are_free, install_extensions, on_ops
 from .hooks import install_hooks
 from .learning import Learning
 from .listeners import ListenedTo
 from .membership import PipelineRef
+
+# Tokens of a sentence, as a rule.
+TYPICAL_SENTENCE = 24
 
 
 class ElmoEmbedder(ListenedTo, TrainablePipe):
@@ -150,44 +157,66 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             `max_batch_tokens`, not by the number of Docs.
         """
         self._learning.settle()
-        error_handler = self.get_error_handler()
-        for docs in self._batches(stream, batch_size):
-            self._prepare()
-            try:
-                self.set_annotations(docs, self.predict(docs))
-            except Exception as error:
-                if len(docs) == 1 or self._carries:
-                    error_handler(self.name, self, docs, error)
-                else:
-                    # One bad Doc must not take the others along: find it by running each alone.
-                    yield from self.pipe(docs, batch_size=1)
-            else:
-                yield from docs
+        # Where a device works by itself, the Docs of the next batches are taken, and thus made, meanwhile.
+        yield from run_ahead(self._batches(stream, batch_size), self._try_begin, self._finish, ahead=self._ahead)
 
     def predict(self, docs: Sequence[Doc]) -> ElmoOutput:
         """Layer outputs of the Docs, which stay as they are."""
-        names = self._layers_to_compute()
-        known = self._learning.known(docs, names)
-        if known is not None:
-            return known
-        holder_of(self.model).layers = names
-        return self.model.predict(list(docs))
+        return self._begin(docs)()
 
     def set_annotations(self, docs: Sequence[Doc], output: ElmoOutput) -> None:
         """Write the outputs of `predict` to the Docs."""
-        keep = self._layers_to_keep(output.docs[0].n_layers) if output.docs else []
-        for doc, layers in zip(docs, output.docs):
-            annotate(
-                doc,
+        if not output.docs:
+            return
+        keep = self._layers_to_keep(output.docs[0].n_layers)
+        layers, tensors = output.docs, output.tensors
+        if tensors is None:
+            layers, tensors = on_ops(
                 layers,
-                pooling_layer=self.pooling_layer,
+                tensor=self.pooling_layer if self.set_tensor else None,
                 keep=keep,
-                set_tensor=self.set_tensor,
                 ops=self.model.ops,
                 layers_on_gpu=self.layers_on_gpu,
             )
+        for doc, own, tensor in zip(docs, layers, tensors or repeat(None)):
+            annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor)
             if self.vectors:
                 install_hooks(doc)
+
+    def _begin(self, docs: Sequence[Doc]) -> Finish:
+        """Start to compute what `predict` gives."""
+        keep = self._layers_to_keep(self.ready().n_layers)
+        known = self._learning.known(docs, self._layers_to_compute())
+        if known is not None:
+            output = known
+            return lambda: output
+        tensor = self.pooling_layer if self.set_tensor else None
+        return begin_predict(self.model, docs, Request(layers=keep, tensor=tensor, on_gpu=self.layers_on_gpu))
+
+    def _try_begin(self, docs: List[Doc]) -> Tuple[List[Doc], Finish]:
+        self._prepare()
+        try:
+            return docs, self._begin(docs)
+        except Exception as error:
+            # It is the Docs' fault, and has its turn when the batches before have had theirs.
+            return docs, partial(_fail, error)
+
+    def _finish(self, begun: Tuple[List[Doc], Finish]) -> Iterator[Doc]:
+        docs, finish = begun
+        try:
+            self.set_annotations(docs, finish())
+        except Exception as error:
+            if len(docs) == 1 or self._carries:
+                self.get_error_handler()(self.name, self, docs, error)
+            else:
+                # One bad Doc must not take the others along: find it by running each alone.
+                for doc in docs:
+                    yield from self._finish(self._try_begin([doc]))
+        else:
+            yield from docs
+
+    def _ahead(self) -> int:
+        return 0 if self._carries else self.ready().engine.delivery.ahead
 
     def initialize(
         self,
@@ -308,8 +337,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             # What a batch is, decides over the vectors: exactly as many Docs as the caller said.
             yield from util.minibatch(stream, size=batch_size)
         else:
-            budget = holder_of(self.model).settings.max_batch_tokens
-            yield from windows(stream, size=len, budget=budget, most=batch_size)
+            yield from batches(stream, size=_n_rows, budget=lambda: self.ready().budget.tokens, most=batch_size)
 
     def _prepare(self) -> None:
         install_extensions()
@@ -359,3 +387,12 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
 # Docs that were read from disk have their layers as soon as any pipeline was made.
 if extensions_are_free():
     install_extensions()
+
+
+def _n_rows(doc: Doc) -> int:
+    """About what a Doc takes up in a batch: its tokens, and two marks for each sentence, which are not counted."""
+    return len(doc) + N_MARKS * (1 + len(doc) // TYPICAL_SENTENCE)
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error

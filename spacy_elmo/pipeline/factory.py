@@ -29,7 +29,8 @@ layers_on_gpu = false
 @architectures = "spacy-elmo.Elmo.v1"
 precision = "fp32"
 initial_state = "zero"
-max_batch_tokens = 8192
+max_batch_tokens = null
+device = null
 
 [elmo_embedder.model.get_spans]
 @misc = "spacy-elmo.sent_spans.v1"

@@ -1,6 +1,6 @@
 """The character encoder in training: the same numbers as `bilm.char_encoder`, without most of the padding."""
 
-from typing import Any, Iterable, List, Sequence, Tuple, cast
+from typing import Any, Iterable, List, NamedTuple, Sequence, Tuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..bilm.char_encoder import CharEncoder, Highway
 from ..bilm.characters import OFFSET, PADDING
+from .transfer import to_device
 from .workspace import Workspace
 
 # Word types are cut into so many groups of like length: each is as wide as its longest.
@@ -21,45 +22,79 @@ WINDOW_STEP = 4
 def encode(encoder: CharEncoder, character_ids: Tensor, *, dtype: torch.dtype, workspace: Workspace) -> Tensor:
     """word_emb of each type, with gradients.
 
-    character_ids: (n_types, max_characters), int64. dtype: of the matrix products.
+    character_ids: (n_types, max_characters), int64, best on the host: it decides which go together.
+    dtype: of the matrix products.
     workspace: a backward pass must come before the next forward pass.
     RETURNS: (n_types, P), in the dtype of the weights.
     """
     n_types = len(character_ids)
     missing = -n_types % (N_GROUPS * GROUP_STEP)
-    character_ids = torch.cat([character_ids, character_ids[:1].expand(missing, -1)])
+    device = encoder.embedding.weight.device
+    character_ids = torch.cat([character_ids, character_ids[:1].expand(missing, -1)]).cpu()
     lengths = (character_ids != PADDING + OFFSET).sum(dim=1)
     order = torch.argsort(lengths, stable=True)
+    groups = to_device(character_ids[order], device).chunk(N_GROUPS)
+    longest = [int(group[-1]) for group in lengths[order].chunk(N_GROUPS)]
+    filters = _filters(encoder)
     pooled: List[Tensor] = []
-    for number, group in enumerate(order.chunk(N_GROUPS)):
-        longest = int(lengths[group[-1]])
-        pooled.append(_pool(encoder, character_ids[group], longest, dtype, workspace, f"windows.{number}"))
+    for number, (ids, length) in enumerate(zip(groups, longest)):
+        pooled.append(_pool(encoder, filters, ids, length, dtype, workspace, f"windows.{number}"))
     words = encoder.activation(torch.cat(pooled))
     for highway in cast(Iterable[Highway], encoder.highways):
         gate = torch.sigmoid(_linear(highway.carry, words, dtype))
         words = gate * F.relu(_linear(highway.transform, words, dtype)) + (1 - gate) * words
     if encoder.projection is not None:
         words = _linear(encoder.projection, words, dtype)
-    return words[torch.argsort(order)[:n_types]]
+    return words.index_select(0, to_device(torch.argsort(order)[:n_types], device))
+
+
+class _Filters(NamedTuple):
+    """weight: (filters, dim, widest), with zeros where narrower ones see nothing. bias: (filters,)."""
+
+    convolutions: Sequence[nn.Conv1d]
+    weight: Tensor
+    bias: Tensor
+
+
+def _filters(encoder: CharEncoder) -> _Filters:
+    convolutions = cast(Sequence[nn.Conv1d], encoder.convolutions)
+    widest = max(conv.kernel_size[0] for conv in convolutions)
+    weight = torch.cat([F.pad(conv.weight, (0, widest - conv.kernel_size[0])) for conv in convolutions])
+    return _Filters(convolutions, weight, torch.cat([conv.bias for conv in convolutions if conv.bias is not None]))
 
 
 def _pool(
-    encoder: CharEncoder, ids: Tensor, longest: int, dtype: torch.dtype, workspace: Workspace, name: str
+    encoder: CharEncoder,
+    filters: _Filters,
+    ids: Tensor,
+    longest: int,
+    dtype: torch.dtype,
+    workspace: Workspace,
+    name: str,
 ) -> Tensor:
     """The greatest answer of each filter to any window, before the activation; (n, filters)."""
-    convolutions = cast(Sequence[nn.Conv1d], encoder.convolutions)
-    widest = max(conv.kernel_size[0] for conv in convolutions)
+    widest = filters.weight.size(2)
     longest += -longest % WINDOW_STEP
     if longest + widest > ids.size(1):
         # Here the end of the ids cuts off windows.
         characters = encoder.embedding(ids).transpose(1, 2)
-        return torch.cat([conv(characters).amax(dim=2) for conv in convolutions], dim=1)
-    # One window from each character on and one of padding alone; narrower filters see zeros for weights.
+        if ids.is_cuda:
+            return torch.cat([_convolve(conv, characters, dtype).amax(dim=1) for conv in filters.convolutions], 1)
+        return torch.cat([conv(characters).amax(dim=2) for conv in filters.convolutions], dim=1)
+    # One window from each character on and one of padding alone.
     windows = encoder.embedding(ids[:, : longest + widest]).to(dtype).unfold(1, widest, 1)
-    weight = torch.cat([F.pad(conv.weight, (0, widest - conv.kernel_size[0])) for conv in convolutions])
-    bias = torch.cat([conv.bias for conv in convolutions if conv.bias is not None])
-    greatest: Tensor = _Greatest.apply(windows.flatten(2), weight.flatten(1), workspace, name)
-    return greatest + bias
+    greatest: Tensor = _Greatest.apply(windows.flatten(2), filters.weight.flatten(1), workspace, name)
+    return greatest + filters.bias
+
+
+def _convolve(conv: nn.Conv1d, characters: Tensor, dtype: torch.dtype) -> Tensor:
+    """A convolution as a product: cuDNN would take 10 bits of each number where they are to have 23.
+
+    characters: (n, dim, n_characters). RETURNS: (n, n_windows, filters).
+    """
+    windows = characters.to(dtype).unfold(2, conv.kernel_size[0], 1).transpose(1, 2).flatten(2)
+    answers = F.linear(windows, conv.weight.flatten(1).to(dtype)).to(characters.dtype)
+    return answers if conv.bias is None else answers + conv.bias
 
 
 class _Greatest(torch.autograd.Function):

@@ -1,6 +1,6 @@
 """The biLM with its softmax, over aligned rows of text."""
 
-from typing import Iterable, Tuple, cast
+from typing import Iterable, Optional, Tuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState, ProjectedLSTM
 from .encoder import encode
+from .graphs import Graphs
 from .recurrence import run_layer
+from .transfer import to_device
 from .workspace import Workspace
 
 
@@ -18,6 +20,7 @@ class LanguageModel(nn.Module):
 
     bilm: the encoder. softmax: shared by both directions. dropout: share of each LSTM layer's inputs that is
         zeroed in training. dtype: of the matrix products, torch.float32 or torch.bfloat16; weights stay float32.
+    graphs: of the steps in training, on a GPU; None: every step is launched.
     """
 
     def __init__(
@@ -28,19 +31,20 @@ class LanguageModel(nn.Module):
         self.softmax = softmax
         self.dropout = dropout
         self.dtype = dtype
+        self.graphs: Optional[Graphs] = Graphs()
         self._workspace = Workspace()
 
     def forward(self, character_ids: Tensor, inputs: Tensor, state: LSTMState) -> Tuple[Tensor, LSTMState]:
         """Run the top layer over the next steps of every row.
 
         character_ids: (n_types, max_characters), int64. inputs: (n_steps, 2, n_rows), int64, places among the
-            types. state: hidden (2, L, n_rows, P), cell (2, L, n_rows, C).
+            types. Both had best be on the host, which sorts and sends them. state: hidden (2, L, n_rows, P), cell
+            (2, L, n_rows, C).
         RETURNS: hidden (2, n_steps * n_rows, P), what the softmax reads, and the state after the last step,
             detached.
         """
-        rows = F.embedding(
-            inputs, encode(self.bilm.char_encoder, character_ids, dtype=self.dtype, workspace=self._workspace)
-        )
+        words = encode(self.bilm.char_encoder, character_ids, dtype=self.dtype, workspace=self._workspace)
+        rows = F.embedding(to_device(inputs, words.device), words)
         skip = self.bilm.options.lstm.use_skip_connections
         stacks = (self.bilm.forward_stack, self.bilm.backward_stack)
         pairs = zip(*(cast(Iterable[ProjectedLSTM], stack.layers) for stack in stacks))
@@ -54,6 +58,8 @@ class LanguageModel(nn.Module):
                 dtype=self.dtype,
                 workspace=self._workspace,
                 name=str(k),
+                # Batches in training are of one size, so that a graph is worth its while.
+                graphs=self.graphs if torch.is_grad_enabled() else None,
             )
             rows = rows + outputs if k > 0 and skip else outputs
             finals.append(final)

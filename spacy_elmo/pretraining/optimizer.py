@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .config import OptimizerConfig
+from .row_optimizers import RowAdagrad, RowAdam
 
 
 def learn_rate(config: OptimizerConfig, step: int, n_steps: int) -> float:
@@ -31,14 +32,15 @@ class Optimizer:
         for group, is_sparse in ((self._dense, False), (self._sparse, True)):
             if not group:
                 continue
+            by_rows = is_sparse and group[0].is_cuda
             if config.name == "adagrad":
                 # Its sparse steps would warn that nobody has decided on this.
                 torch.sparse.check_sparse_tensor_invariants.disable()
-                self._parts.append(
-                    torch.optim.Adagrad(group, initial_accumulator_value=config.initial_accumulator)
-                )
+                adagrad = RowAdagrad if by_rows else torch.optim.Adagrad
+                self._parts.append(adagrad(group, initial_accumulator_value=config.initial_accumulator))
             elif is_sparse:
-                self._parts.append(torch.optim.SparseAdam(group, betas=config.betas))
+                adam = RowAdam if by_rows else torch.optim.SparseAdam
+                self._parts.append(adam(group, betas=config.betas))
             else:
                 self._parts.append(
                     torch.optim.AdamW(group, betas=config.betas, weight_decay=config.weight_decay, fused=True)

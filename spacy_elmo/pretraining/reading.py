@@ -13,6 +13,7 @@ from ..engine.batching import windows
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .streams import Batch
+from .transfer import to_device
 from .word_types import Types
 
 T = TypeVar("T")
@@ -102,8 +103,9 @@ def top_layer(model: LanguageModel, batch: Batch, types: Types, state: LSTMState
     found: List[Read] = []
     for start in range(0, len(batch.inputs), steps):
         part = Batch(batch.inputs[start : start + steps], batch.targets[start : start + steps])
-        ids, inputs, targets, _ = types.of(part, slice(None), parameter.device)
+        ids, inputs, targets, _ = types.of(part, slice(None))
         hidden, state = model(ids, inputs, state)
+        targets = to_device(targets, hidden.device)
         found.append(Read(hidden.unflatten(1, (-1, n_rows)), targets.unflatten(1, (-1, n_rows))))
     model.train(was_training)
     model.dtype = dtype

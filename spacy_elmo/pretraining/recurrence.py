@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState, ProjectedLSTM
+from ..kernels import train_steps
+from .graphs import Graphs
+from .recurrence_gpu import FusedLayer, Settings
 from .workspace import Workspace
 
 _aten = torch.ops.aten
@@ -24,12 +27,14 @@ def run_layer(
     dtype: torch.dtype,
     workspace: Workspace,
     name: str,
+    graphs: Optional[Graphs] = None,
 ) -> Tuple[Tensor, LSTMState]:
     """Run one layer, forward direction first.
 
     inputs: (n_steps, 2, n_rows, P). state: hidden (2, n_rows, P), cell (2, n_rows, C).
     dtype: of the matrix products; gates, cells and sums have the dtype of the inputs.
     workspace, name: where this layer's buffers live; a backward pass must come before the next forward pass.
+    graphs: of all steps, for a GPU; None: launch by launch.
     RETURNS: outputs (n_steps, 2, n_rows, P), without residual, and the state after the last step.
     """
     parameters: List[Optional[Tensor]] = []
@@ -38,6 +43,11 @@ def run_layer(
         linear = layer.input_linear
         parameters += [linear.weight, linear.bias, layer.state_linear.weight, projection]
     clips = layers[0].cell_clip, layers[0].proj_clip
+    if inputs.dtype == torch.float32 and train_steps.usable(inputs.device):
+        fused = Settings(clips, dtype, workspace, name, graphs)
+        with torch.cuda.device_of(inputs):
+            outputs, hidden, cell = FusedLayer.apply(fused, inputs, *state, *parameters)
+        return outputs, LSTMState(hidden, cell)
     settings = clips, dtype, workspace, name
     outputs, hidden, cell = _Layer.apply(settings, inputs, *state, *parameters)
     return outputs, LSTMState(hidden, cell)

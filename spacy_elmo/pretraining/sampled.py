@@ -1,5 +1,6 @@
 """The sampled softmax: which words a prediction is compared with, and the loss and gradients of that."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,9 +40,16 @@ def draw_candidates(n_words: int, n_samples: int, rng: np.random.Generator) -> C
         at[tries[::-1]] = np.arange(len(tries))[::-1]
         first = np.sort(at[at >= 0])
     n_tries = int(first[n_samples - 1]) + 1
+    return Candidates(tries[first[:n_samples]], -np.expm1(n_tries * _log_of_missing(n_words)))
+
+
+@lru_cache(maxsize=2)
+def _log_of_missing(n_words: int) -> NDArray[np.float64]:
+    """log(1 - P(k)) of each word: that one try is another word. It is the same in every batch."""
     k = np.arange(n_words, dtype=np.float64)
     chance = np.log((k + 2) / (k + 1)) / np.log(n_words + 1)
-    return Candidates(tries[first[:n_samples]], -np.expm1(n_tries * np.log1p(-chance)))
+    found: NDArray[np.float64] = np.log1p(-chance)
+    return found
 
 
 class SampledLoss(torch.autograd.Function):
@@ -66,36 +74,41 @@ class SampledLoss(torch.autograd.Function):
         columns[:n_samples, :width] = weight[:n_samples]
         columns[:n_samples, width] = bias[:n_samples]
         columns[:n_samples, width + 1] = bias[:n_samples] - columns[:n_samples, width].to(full)
-        columns[n_samples, width] = _PROBE
-        columns[n_samples + 1 :, width] = _NOTHING
-        scores, shares = workspace.get("shares", 2, n, len(columns), dtype=dtype, device=hidden.device)
-        d_hidden = torch.empty_like(hidden)
+        # Filled, not assigned: torch would wait for a GPU to take over the number.
+        columns[n_samples, width].fill_(_PROBE)
+        columns[n_samples + 1 :, width].fill_(_NOTHING)
+        # A GPU has memory for both directions at once, and is the faster the fewer its parts are.
+        parts = hidden.chunk(1 if hidden.is_cuda else 2), places.chunk(1 if hidden.is_cuda else 2)
+        m = parts[1][0].numel()
+        scores, shares = workspace.get("shares", 2, m, len(columns), dtype=dtype, device=hidden.device)
+        d_hidden = []
         d_weight, d_bias = torch.zeros_like(weight), torch.zeros_like(bias)
-        losses = torch.empty(2, dtype=full, device=hidden.device)
-        for direction, (h, place) in enumerate(zip(hidden, places)):
-            rows = h.new_ones(n, width + 32, dtype=dtype)
+        losses = []
+        for h, place in zip(*parts):
+            h, place = h.flatten(0, 1), place.flatten()
+            rows = h.new_ones(m, width + 32, dtype=dtype)
             rows[:, :width] = h
             own = weight[place]
             own_score = (h * own).sum(dim=1) + bias[place]
             _aten._softmax.out(torch.mm(rows, columns.t(), out=scores), 1, False, out=shares)
             normaliser = _PROBE - shares[:, n_samples].to(full).log()
-            hit = (place < n_samples).nonzero().squeeze(1)
-            shares[hit, place[hit]] = 0
+            # The share of a row's own target, or else that of the known score, which has done its work: nobody has
+            # to know how many rows there are of each kind.
+            shares.scatter_(1, place.clamp(max=n_samples).unsqueeze(1), 0)
             together = torch.where(place < n_samples, normaliser, torch.logaddexp(normaliser, own_score))
-            losses[direction] = (together - own_score).mean()
+            losses.append((together - own_score).view(-1, n).mean(dim=1))
             # Shares were of the candidates alone; with the target among them they are less.
             scale = ((normaliser - together).exp() / n).unsqueeze(1)
             d_own = ((own_score - together).exp() - 1).unsqueeze(1) / n
-            d_hidden[direction] = scale * (shares @ columns[:, :width]).to(full) + d_own * own
+            d_hidden.append(scale * (shares @ columns[:, :width]).to(full) + d_own * own)
             rows *= scale
             d_columns = (rows.t().contiguous() @ shares).to(full).t()[:n_samples]
             d_weight[:n_samples] += d_columns[:, :width]
             d_bias[:n_samples] += d_columns[:, width]
             d_weight.index_add_(0, place, d_own * h)
             d_bias.index_add_(0, place, d_own.squeeze(1))
-        ctx.save_for_backward(d_hidden, d_weight, d_bias)
-        ctx.n = n
-        return losses
+        ctx.save_for_backward(torch.cat(d_hidden).view_as(hidden), d_weight, d_bias)
+        return torch.cat(losses)
 
     @staticmethod
     def backward(ctx: Any, d_losses: Tensor) -> Any:

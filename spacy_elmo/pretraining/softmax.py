@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import Errors
 from .sampled import Candidates, SampledLoss
+from .transfer import to_device
 from .workspace import Workspace
 
 # Scores of words that are held at once.
@@ -57,7 +58,7 @@ class Softmax(nn.Module):
     def loss(self, hidden: Tensor, targets: Tensor, *, dtype: torch.dtype) -> Tensor:
         """Mean negative log-probability of each direction. hidden: (2, n, P). targets: (2, n). RETURNS: (2,)."""
         losses = []
-        for rows, words in zip(hidden, targets):
+        for rows, words in zip(hidden, to_device(targets, hidden.device)):
             scores = F.linear(rows.to(dtype), self.weight.to(dtype)).float() + self.bias
             losses.append(F.cross_entropy(scores, words))
         return torch.stack(losses)
@@ -68,19 +69,20 @@ class Softmax(nn.Module):
         """Mean sampled-softmax loss of each direction (Jean et al. 2015; tf.nn.sampled_softmax_loss).
 
         hidden: (2, n, P). targets: (2, n). all_targets: those of every process, so that all have the same rows.
+        Targets had best be on the host, which looks them up.
         RETURNS: (2,).
         """
-        device = hidden.device
-        ids = torch.from_numpy(candidates.ids).to(device)
-        place = torch.full((self.n_words,), -1, dtype=torch.int64, device=device)
-        place[ids] = torch.arange(len(ids), device=device)
+        ids, targets, all_targets = torch.from_numpy(candidates.ids), targets.cpu(), all_targets.cpu()
+        place = torch.full((self.n_words,), -1, dtype=torch.int64)
+        place[ids] = torch.arange(len(ids))
         others = torch.unique(all_targets[place[all_targets] < 0])
-        place[others] = torch.arange(len(others), device=device) + len(ids)
+        place[others] = torch.arange(len(others)) + len(ids)
         rows = torch.cat([ids, others])
-        expected = torch.from_numpy(candidates.expected).to(device)[rows].log().to(self.bias.dtype)
+        expected = torch.from_numpy(candidates.expected)[rows].log().to(self.bias.dtype)
+        rows, expected, places = (to_device(part, hidden.device) for part in (rows, expected, place[targets]))
         weight = F.embedding(rows, self.weight, sparse=self.sparse)
         bias = self.bias.index_select(0, rows) - expected
-        losses: Tensor = SampledLoss.apply(hidden, weight, bias, place[targets], len(ids), dtype, self._workspace)
+        losses: Tensor = SampledLoss.apply(hidden, weight, bias, places, len(ids), dtype, self._workspace)
         return losses
 
 
@@ -113,7 +115,8 @@ class AdaptiveSoftmax(nn.Module):
         return found
 
     def loss(self, hidden: Tensor, targets: Tensor, *, dtype: torch.dtype) -> Tensor:
-        """Mean negative log-probability of each direction. hidden: (2, n, P). targets: (2, n). RETURNS: (2,)."""
+        """Mean negative log-probability of each direction. hidden: (2, n, P). targets: (2, n), best on the host,
+        which looks up their clusters. RETURNS: (2,)."""
         pairs = zip(hidden, targets)
         return torch.stack([-self._likelihood(rows, words, dtype).mean() for rows, words in pairs])
 
@@ -128,14 +131,16 @@ class AdaptiveSoftmax(nn.Module):
         clusters = torch.bucketize(
             words.contiguous(), torch.tensor([first, *ends[:-1]], device=words.device), right=True
         )
-        places = torch.where(clusters == 0, words, first + clusters - 1)
+        places = to_device(torch.where(clusters == 0, words, first + clusters - 1), rows.device)
         found = shares.gather(1, places.unsqueeze(1)).squeeze(1)
         for k, (start, narrow, wide) in enumerate(self._clusters()):
             inside = (clusters == k + 1).nonzero().squeeze(1)
             if len(inside):
+                places = to_device((words[inside] - start).unsqueeze(1), rows.device)
+                inside = to_device(inside, rows.device)
                 reduced = F.linear(rows[inside].to(dtype), narrow.to(dtype))
                 within = F.log_softmax(F.linear(reduced, wide.to(dtype)).to(rows.dtype), dim=1)
-                share = within.gather(1, (words[inside] - start).unsqueeze(1)).squeeze(1)
+                share = within.gather(1, places).squeeze(1)
                 found = found.index_add(0, inside, share)
         return found
 

@@ -1,5 +1,6 @@
 """Training, a batch at a time: everything that a batch changes is here, and can be taken up again."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Dict, Mapping, Sequence, Tuple
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ..bilm.build import take
 from ..bilm.lstm import LSTMState
+from ..engine.threads import one_thread
 from .config import PretrainingConfig
 from .language_model import LanguageModel
 from .optimizer import Optimizer, learn_rate
@@ -61,23 +63,32 @@ class Trainer:
 
     def train_batch(self, *, tell: Sequence[bool] = ()) -> Trained:
         """Train on the next batch. tell: flags for all processes, who learn of them with this batch."""
+        # Beside a GPU, the processor has little work left at a time.
+        with one_thread() if self.device.type == "cuda" else nullcontext():
+            return self._train_batch(tell)
+
+    def _train_batch(self, tell: Sequence[bool]) -> Trained:
         training = self.config.training
         # Every number that is drawn depends on the seed and the batch alone, so that a run can go on anywhere.
         seeds = np.random.SeedSequence([training.seed, self.batch, self.processes.rank]).generate_state(1)
         torch.manual_seed(int(seeds[0]))
         self.model.train()
         batch = self.streams.take(training.n_steps)
-        ids, inputs, targets, all_targets = self.types.of(batch, self._rows, self.device)
+        ids, inputs, targets, all_targets = self.types.of(batch, self._rows)
         hidden, self.state = self.model(ids, inputs, self.state)
         losses = self._losses(hidden, targets, all_targets)
         # As bilm-tf does: clip_norm and Adagrad's accumulator are meant for a loss of this size.
         (losses.mean() * training.n_steps).backward()
-        told = torch.cat([losses.detach(), losses.new_tensor([float(flag) for flag in tell])])
+        # One process alone knows what it says, and need not wait for its GPU to say it again.
+        alone, told = self.processes.size == 1, losses.detach()
+        if not alone:
+            told = torch.cat([told, told.new_tensor([float(flag) for flag in tell])])
         self.processes.average([*self.optimizer.gradients(), told])
         norm = self.optimizer.clip(self.config.optimizer.clip_norm)
         self.optimizer.step(learn_rate(self.config.optimizer, self.batch, self.n_batches))
         self.batch += 1
-        return Trained(told[:2], norm, tuple(bool(flag > 0) for flag in told[2:]))
+        flags = tuple(tell) if alone else tuple(bool(flag > 0) for flag in told[2:])
+        return Trained(told[:2], norm, flags)
 
     def _losses(self, hidden: Tensor, targets: Tensor, all_targets: Tensor) -> Tensor:
         softmax, dtype = self.model.softmax, self.model.dtype

@@ -23,19 +23,19 @@ class Types:
     character_ids: Tensor
     words: Tensor
 
-    def of(self, batch: Batch, rows: slice, device: torch.device) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    def of(self, batch: Batch, rows: slice) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
         """What a model reads of some rows of a batch.
 
-        RETURNS: character ids of the types that occur (n, max_characters); inputs (n_steps, 2, n_rows), places
-            among these; targets (2, n_steps * n_rows), and those of all rows, in one dimension.
+        RETURNS: all on the host: character ids of the types that occur (n, max_characters); inputs (n_steps, 2,
+            n_rows), places among these; targets (2, n_steps * n_rows), and those of all rows, in one dimension.
         """
         numbers, places = np.unique(batch.inputs[:, :, rows], return_inverse=True)
         targets = self.words[torch.from_numpy(batch.targets).long()]
         return (
-            self.character_ids[torch.from_numpy(numbers).long()].long().to(device),
-            torch.from_numpy(places.reshape(batch.inputs[:, :, rows].shape)).to(device),
-            targets[:, :, rows].transpose(0, 1).flatten(1).to(device),
-            targets.flatten().to(device),
+            self.character_ids[torch.from_numpy(numbers).long()].long(),
+            torch.from_numpy(places.reshape(batch.inputs[:, :, rows].shape)),
+            targets[:, :, rows].transpose(0, 1).flatten(1),
+            targets.flatten(),
         )
 
 

@@ -65,7 +65,7 @@ def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
 def test_a_program_that_ends_before_it_is_asked_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "WORKERS", tmp_path)
     (tmp_path / "worker.py").write_text("print('{}', flush=True)\nraise SystemExit('out of paper')", "utf-8")
-    process = peers.Process("a program", Path(sys.executable), "worker.py")
+    process = peers.Process("a program", Path(sys.executable), worker="worker.py")
     process._process.wait()
     with pytest.raises(RuntimeError, match=r"(?s)a program stopped without an answer.*out of paper"):
         process.ask({"batches": 1})

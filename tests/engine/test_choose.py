@@ -39,10 +39,16 @@ def test_a_processor_that_cannot(tiny: Path, monkeypatch: pytest.MonkeyPatch, pr
         spacy_elmo.load("nowhere", precision=precision)
 
 
-def test_lower_precisions_are_the_cpus() -> None:
-    with pytest.raises(ValueError, match=r"EL041.*'bf16' runs on the CPU only, and the device is 'cuda'"):
-        check_precision("bf16", torch.device("cuda"))
+def test_precisions_of_other_devices() -> None:
+    with pytest.raises(
+        ValueError, match=r"EL041.*'int8' runs on the device type cpu only, and the device is 'cuda'"
+    ):
+        check_precision("int8", torch.device("cuda"))
+    with pytest.raises(
+        ValueError, match=r"EL041.*'tf32' runs on the device type cuda only, and the device is 'cpu'"
+    ):
+        check_precision("tf32", CPU)
     for precision in ("fp32", "fp64"):
         check_precision(precision, torch.device("cuda"))
         check_precision(precision, CPU)
-    assert [name for name, precision in PRECISIONS.items() if precision.exact] == ["fp32", "fp64"]
+    assert [name for name, precision in PRECISIONS.items() if precision.exact] == ["fp32", "fp64", "tf32"]

@@ -6,11 +6,15 @@ import pytest
 import spacy
 import torch
 from spacy.tokens import Doc, Span
+from thinc.api import NumpyOps
 
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.models.architectures import build_elmo_v1
-from spacy_elmo.models.spans import doc_spans, sent_spans
-from spacy_elmo.models.wrapper import ElmoModelT, embed_docs, holder_of
+from spacy_elmo.models.embedding import Request, begin_docs
+from spacy_elmo.models.output import ElmoOutput
+from spacy_elmo.models.placement import Placer
+from spacy_elmo.models.spans import SpanGetter, doc_spans, sent_spans
+from spacy_elmo.models.wrapper import ElmoModelT, holder_of
 from spacy_elmo.weights.source import read_weights
 
 VOCAB = spacy.blank("en").vocab
@@ -26,6 +30,10 @@ def model(tiny: Path) -> ElmoModelT:
 
 def docs_of(*sentences: List[str]) -> List[Doc]:
     return [Doc(VOCAB, words=words) for words in sentences]
+
+
+def embed_docs(elmo: Elmo, docs: List[Doc], get_spans: SpanGetter, layers: List[str]) -> ElmoOutput:
+    return begin_docs(elmo, Placer(get_spans)(docs), Request(layers=layers), NumpyOps())()
 
 
 def test_predict(model: ElmoModelT, elmo: Elmo) -> None:

@@ -179,18 +179,15 @@ class FakeOps:
 
 @pytest.mark.parametrize("on_gpu", [False, True])
 def test_the_tensor_is_on_the_ops_and_layers_only_if_asked(nlp: Language, on_gpu: bool) -> None:
-    from spacy_elmo.pipeline.annotations import annotate
+    from spacy_elmo.pipeline.annotations import on_ops
 
-    doc = nlp("a b")
-    fresh = nlp.make_doc("a b")
-    annotate(
-        fresh,
-        doc._.elmo,
-        pooling_layer="elmo",
+    (layers,), tensors = on_ops(
+        [nlp("a b")._.elmo],
+        tensor="elmo",
         keep=["elmo"],
-        set_tensor=True,
-        ops=FakeOps(),
+        ops=FakeOps(),  # type: ignore[arg-type]
         layers_on_gpu=on_gpu,
-    )  # type: ignore[arg-type]
-    assert isinstance(fresh.tensor, np.matrix)
-    assert isinstance(fresh._.elmo.elmo, np.matrix) == on_gpu
+    )
+    assert tensors is not None
+    assert isinstance(tensors[0], np.matrix)
+    assert isinstance(layers.elmo, np.matrix) == on_gpu

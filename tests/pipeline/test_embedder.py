@@ -320,14 +320,14 @@ def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
     """[25]"""
     nlp = make()
     holder = holder_of(nlp.get_pipe("elmo_embedder").model)
-    original = holder.get_spans
+    original = holder.place.get_spans
 
     def fail_on_bad(docs: List[Doc]) -> Any:
         if any("bad" in doc.text for doc in docs):
             raise ValueError("a bad doc")
         return original(docs)
 
-    holder.get_spans = fail_on_bad
+    holder.place.get_spans = fail_on_bad
     with pytest.raises(ValueError, match="a bad doc"):
         list(nlp.pipe(["a", "bad", "c"]))
     failed: List[str] = []

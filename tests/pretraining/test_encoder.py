@@ -75,6 +75,15 @@ def test_equal_in_float32() -> None:
     torch.testing.assert_close(got, encoder(ids), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_convolution_as_a_product(bias: bool) -> None:
+    """What a GPU makes of words that fill all characters."""
+    conv = torch.nn.Conv1d(3, 5, kernel_size=4, bias=bias).double()
+    characters = torch.randn(2, 3, 9, dtype=torch.float64)
+    got = encoder_module._convolve(conv, characters, torch.float64)
+    torch.testing.assert_close(got, conv(characters).transpose(1, 2), atol=1e-12, rtol=1e-12)
+
+
 def test_the_company_does_not_matter() -> None:
     encoder, ids = make(OPTIONS["long"], WORDS["every_length"], torch.float64)
     together = run(encoder, ids)

@@ -67,7 +67,9 @@ class Layer(nn.Module):
     def gradients(self, found: Any) -> List[Tensor]:
         """Of a sum in which every output and both parts of the final state weigh differently."""
         generator = torch.Generator().manual_seed(2)
-        weighed = [part * torch.randn(part.shape, dtype=part.dtype, generator=generator) for part in found]
+        weighed = [
+            part * torch.randn(part.shape, dtype=part.dtype, generator=generator).to(part.device) for part in found
+        ]
         return list(torch.autograd.grad(sum(part.sum() for part in weighed), [*self.given, *self.parameters()]))
 
 

@@ -16,7 +16,7 @@ def test_types_of_a_batch() -> None:
     texts = [*corpus.types, OPENING, CLOSING]
     batch = Streams(corpus, Order(len(corpus), seed=0), n_rows=4).take(3)
     rows = slice(1, 3)
-    ids, inputs, targets, all_targets = types.of(batch, rows, torch.device("cpu"))
+    ids, inputs, targets, all_targets = types.of(batch, rows)
     words = [vocabulary.words.index(text) if text in vocabulary else vocabulary.unknown for text in texts]
     assert vocabulary.unknown in words
     for step in range(3):

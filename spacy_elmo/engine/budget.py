@@ -1,0 +1,65 @@
+"""How many tokens run together, and what happens when that was too many."""
+
+import warnings
+from typing import Callable, Iterator, List, Sequence, TypeVar
+
+import torch
+
+from ..errors import Errors, Warnings
+from .batching import windows
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Budget:
+    """tokens: with two marks a sentence; it is halved when a device has run out of memory."""
+
+    def __init__(self, tokens: int):
+        self.tokens = tokens
+        self._warned = False
+
+    def run(
+        self,
+        window: Sequence[T],
+        compute: Callable[[List[T]], R],
+        *,
+        size: Callable[[T], int],
+        release: Callable[[], None],
+    ) -> Iterator[R]:
+        """What `compute` gives for the window, or for its parts where it does not fit.
+
+        release: frees what an engine keeps between batches.
+        RAISES: MemoryError if memory runs out over a single item.
+        """
+        waiting = [list(window)]
+        while waiting:
+            part = waiting.pop(0)
+            try:
+                result = compute(part)
+            except torch.cuda.OutOfMemoryError as error:
+                if len(part) == 1:
+                    raise MemoryError(
+                        Errors.EL166.format(tokens=size(part[0]), reason=_first_line(error))
+                    ) from error
+                reason = _first_line(error)
+            else:
+                yield result
+                continue
+            # Outside of the handler, whose error holds on to what had been computed.
+            release()
+            if len(part) > 1:
+                self._halve(sum(map(size, part)), reason)
+                # A window that is all of one part would not get smaller.
+                parts = list(windows(part, size=size, budget=self.tokens))
+                waiting[:0] = parts if len(parts) > 1 else [part[: len(part) // 2], part[len(part) // 2 :]]
+
+    def _halve(self, tokens: int, reason: str) -> None:
+        self.tokens = max(1, min(self.tokens, tokens) // 2)
+        if not self._warned:
+            self._warned = True
+            warnings.warn(Warnings.WL015.format(tokens=tokens, half=self.tokens, reason=reason), stacklevel=2)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")

@@ -1,0 +1,46 @@
+"""Memory that stays where it is: a CUDA graph reads and writes fixed addresses."""
+
+from typing import Any, Dict
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..transfer import ready_for
+
+
+class Buffers:
+    """Named memory on a device, as large as was ever asked for.
+
+    generation: grows whenever memory moves, so that whoever holds on to addresses knows.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.generation = 0
+        self._flat: Dict[str, Tensor] = {}
+
+    def get(self, name: str, *shape: int, dtype: torch.dtype) -> Tensor:
+        """Memory of this shape, with whatever numbers it has. It is the same for every shape that fits."""
+        size = 1
+        for extent in shape:
+            size *= extent
+        flat = self._flat.get(name)
+        if flat is None or flat.numel() < size or flat.dtype != dtype:
+            # The old one first: both together may not fit.
+            self._flat.pop(name, None)
+            del flat
+            self.generation += 1
+            # Zeros: a row that no sentence has is multiplied too, and what is not a number would be slow, or spread.
+            flat = self._flat[name] = torch.zeros(size, dtype=dtype, device=self.device)
+        return flat[:size].view(shape)
+
+    def put(self, name: str, array: "NDArray[Any]") -> Tensor:
+        """The array, in memory of that name. A GPU is not waited for."""
+        tensor = ready_for(array, self.device)
+        return self.get(name, *tensor.shape, dtype=tensor.dtype).copy_(tensor, non_blocking=True)
+
+    def clear(self) -> None:
+        """Give all memory back."""
+        self._flat.clear()
+        self.generation += 1

@@ -1,0 +1,181 @@
+"""Layers on their way from the GPU: copied while it computes the next ones, and unpacked by other threads."""
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from itertools import pairwise
+from threading import Barrier, BoundedSemaphore
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...bilm.layers import LayerOutputs
+
+# Bytes that are copied together into page-locked memory, and how many such blocks there are at most.
+BLOCK_BYTES = 32 << 20
+MOST_BLOCKS = 16
+# Sentences share memory of up to this size, for all layers together: to allocate each its own takes longer than to
+# copy it, and from 4 MiB on numpy asks for large pages. A sentence that is kept keeps no more than that.
+SHARED_BYTES = 8 << 20
+# Less than this is there before a thread would have taken it up.
+FEW_BYTES = 1 << 20
+THREADS = min(16, os.cpu_count() or 1)
+
+
+class _Piece(NamedTuple):
+    """Sentences that share memory: rows `first` to `last` of the batch. ends: of each, from `first` on, after 0."""
+
+    first: int
+    last: int
+    ends: List[int]
+
+
+class CudaDelivery:
+    """See `Delivery`. The layers must not be written to until they have arrived."""
+
+    # One batch is computed while another one is brought over and a third unpacked.
+    ahead = 2
+
+    def __init__(self, device: torch.device):
+        self._device = device
+
+    def send(
+        self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int
+    ) -> Callable[[], List[LayerOutputs]]:
+        row_bytes = max(1, sum(layer.size(1) * layer.element_size() for layer in layers.values()))
+        if not layers or sum(lengths) * row_bytes <= FEW_BYTES:
+            ends = [0, *np.cumsum(lengths).tolist()]
+            return lambda: _cut(_few(layers), ends, n_layers)
+        pieces = _pieces(lengths, max(1, SHARED_BYTES // row_bytes))
+        computed = torch.cuda.Event()
+        computed.record(torch.cuda.current_stream(self._device))
+        self._stream.wait_event(computed)
+        whole = {name: layer.contiguous() for name, layer in layers.items()}
+        sent = [self._send(whole, group) for group in _groups(pieces, max(1, BLOCK_BYTES // row_bytes))]
+        for layer in whole.values():
+            # Its memory is not given to others before it has been read.
+            layer.record_stream(self._stream)
+
+        def arrive() -> List[LayerOutputs]:
+            found: List[LayerOutputs] = []
+            shared = (arrays for future in sent for arrays in future.result())
+            for piece, arrays in zip(pieces, shared):
+                found += _cut(arrays, piece.ends, n_layers)
+            return found
+
+        return arrive
+
+    def _send(self, layers: Mapping[str, Tensor], group: Sequence[_Piece]) -> "Future[List[_Arrays]]":
+        first, last = group[0].first, group[-1].last
+        # Page-locked memory is taken up again by torch once it was freed, and is limited by the semaphore.
+        self._blocks.acquire()
+        try:
+            with torch.cuda.stream(self._stream):
+                block = {}
+                for name, layer in layers.items():
+                    locked = torch.empty(last - first, layer.size(1), dtype=layer.dtype, pin_memory=True)
+                    block[name] = locked.copy_(layer[first:last], non_blocking=True)
+                there = torch.cuda.Event()
+                there.record()
+        except BaseException:
+            self._blocks.release()
+            raise
+        return self._threads.submit(self._unpack, block, there, [piece.last - piece.first for piece in group])
+
+    def _unpack(self, block: Mapping[str, Tensor], there: torch.cuda.Event, sizes: List[int]) -> "List[_Arrays]":
+        try:
+            there.synchronize()
+            pieces = [_allocate(block, size) for size in sizes]
+            for name, layer in block.items():
+                own = [torch.from_numpy(arrays[name]) for arrays in pieces]
+                # One call for all, during which other threads can run Python.
+                torch.split_with_sizes_copy(layer, sizes, out=own)
+            return pieces
+        finally:
+            self._blocks.release()
+
+    @cached_property
+    def _stream(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream(self._device)
+
+    @cached_property
+    def _blocks(self) -> BoundedSemaphore:
+        return BoundedSemaphore(MOST_BLOCKS)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        # Each copies by itself: torch would give each of them threads of its own. The number is asked for by a
+        # thread when it first works, so this one gets its own back after all have begun.
+        n_threads, begun = torch.get_num_threads(), Barrier(THREADS + 1)
+
+        def begin() -> None:
+            torch.set_num_threads(1)
+            begun.wait()
+
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="spacy_elmo", initializer=begin)
+        for _ in range(THREADS):
+            pool.submit(int)
+        begun.wait()
+        torch.set_num_threads(n_threads)
+        return pool
+
+    def __getstate__(self) -> Dict[str, object]:
+        return {"_device": self._device}
+
+
+def _pieces(lengths: Sequence[int], most_rows: int) -> List[_Piece]:
+    """Consecutive sentences of so many rows together; a longer one is alone."""
+    ends = np.cumsum(lengths)
+    pieces, first, sentence = [], 0, 0
+    while sentence < len(ends):
+        beyond = max(sentence + 1, int(np.searchsorted(ends, first + most_rows, side="right")))
+        last = int(ends[beyond - 1])
+        pieces.append(_Piece(first, last, [0, *(ends[sentence:beyond] - first).tolist()]))
+        first, sentence = last, beyond
+    return pieces
+
+
+def _groups(pieces: Sequence[_Piece], most_rows: int) -> List[List[_Piece]]:
+    """Consecutive pieces of so many rows together; a longer one is alone."""
+    groups: List[List[_Piece]] = []
+    for piece in pieces:
+        if groups and piece.last - groups[-1][0].first <= most_rows:
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    return groups
+
+
+def _few(layers: Mapping[str, Tensor]) -> "_Arrays":
+    """Layers of little size, in one copy."""
+    if not layers:
+        return {}
+    together = torch.cat([layer.flatten() for layer in layers.values()]).cpu().numpy()
+    arrays, start = {}, 0
+    for name, layer in layers.items():
+        arrays[name] = together[start : start + layer.numel()].reshape(layer.shape)
+        start += layer.numel()
+    return arrays
+
+
+def _allocate(like: Mapping[str, Tensor], n_rows: int) -> "_Arrays":
+    """Arrays of so many rows for every layer, side by side in the same memory."""
+    dtype = next(iter(like.values())).numpy().dtype
+    widths = {name: layer.size(1) for name, layer in like.items()}
+    memory = np.empty(n_rows * sum(widths.values()), dtype=dtype)
+    arrays, start = {}, 0
+    for name, width in widths.items():
+        arrays[name] = memory[start : start + n_rows * width].reshape(n_rows, width)
+        start += n_rows * width
+    return arrays
+
+
+def _cut(arrays: "_Arrays", ends: Sequence[int], n_layers: int) -> List[LayerOutputs]:
+    """The outputs of sentences that share arrays."""
+    return [LayerOutputs(arrays, n_layers=n_layers, rows=rows) for rows in pairwise(ends)]
+
+
+_Arrays = Dict[str, NDArray[Any]]

@@ -1,0 +1,60 @@
+"""A batch as the kernels see it: which token stands in which row at which step."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..schedule import Schedule
+from .buffers import Buffers
+
+# Kernels are made for these numbers of rows: few, so that few graphs are kept.
+FEW_ROWS = (1, 2, 4)
+LEAST_TILE = 16
+
+
+class Plan(NamedTuple):
+    """n_rows: that kernels run; the last of them may be empty. n_steps: of the longest row.
+
+    places: (n_steps + 1, 2, n_rows), int32, the flat row of each direction's token. starts: (n_steps + 1, n_rows),
+    int8, whether a sentence starts. running: (n_steps + 1,), int32, rows that have not ended. step: (1,), int32.
+    At the last step, past the end, they are zeros.
+    """
+
+    n_rows: int
+    n_steps: int
+    places: Tensor
+    starts: Tensor
+    running: Tensor
+    step: Tensor
+
+
+def kernel_rows(n_rows: int) -> int:
+    """The number of rows that kernels run for so many."""
+    for few in FEW_ROWS:
+        if n_rows <= few:
+            return few
+    return max(LEAST_TILE, 1 << (n_rows - 1).bit_length())
+
+
+def make_plan(schedule: Schedule, buffers: Buffers) -> Plan:
+    """Send a schedule to the device."""
+    n_rows, n_steps = kernel_rows(schedule.n_rows), len(schedule.running)
+    places = np.zeros((n_steps + 1, 2, n_rows), dtype=np.int32)
+    flat = np.arange(schedule.n_tokens, dtype=np.int32)
+    row = schedule.row_of_token()
+    for direction in (0, 1):
+        places[schedule.step_of_token(backward=direction == 1), direction, row] = flat
+    starts = np.zeros((n_steps + 1, n_rows), dtype=np.int8)
+    starts[schedule.starts()] = 1
+    running = np.zeros(n_steps + 1, dtype=np.int32)
+    running[:n_steps] = schedule.running
+    return Plan(
+        n_rows,
+        n_steps,
+        buffers.put("places", places),
+        buffers.put("starts", starts),
+        buffers.put("running", running),
+        buffers.get("step", 1, dtype=torch.int32),
+    )

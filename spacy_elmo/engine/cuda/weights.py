@@ -1,0 +1,60 @@
+"""The weights of one LSTM layer, both directions side by side, as the kernels read them."""
+
+from typing import Dict, Mapping, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from ...bilm.options import LSTMOptions
+
+# Cells whose gates stand side by side: see `kernels.cell`.
+UNIT = 8
+# How `bilm.lstm` orders gates (i, f, g, o) is how they are interleaved.
+N_GATES = 4
+
+
+class LayerWeights:
+    """directions: state_dict of the layer's `bilm.lstm.ProjectedLSTM`, forward first.
+    dtype: of the matrices; the bias stays in float32.
+
+    joint: (2, 4C, 2P), for inputs and state side by side, gates interleaved. bias: (2, 4C).
+    projection: (2, P, C), or None.
+    """
+
+    def __init__(
+        self,
+        directions: Tuple[Mapping[str, Tensor], Mapping[str, Tensor]],
+        *,
+        options: LSTMOptions,
+        dtype: torch.dtype,
+    ):
+        self.options = options
+        joint = [torch.cat([own["input_linear.weight"], own["state_linear.weight"]], dim=1) for own in directions]
+        self.joint = torch.stack([_interleave(matrix) for matrix in joint]).to(dtype)
+        self.bias = torch.stack([_interleave(own["input_linear.bias"]) for own in directions])
+        self.projection: Optional[Tensor] = None
+        if options.has_projection:
+            self.projection = torch.stack([own["projection.weight"] for own in directions]).to(dtype)
+
+    def named_tensors(self, direction: int) -> Dict[str, Tensor]:
+        """The inverse of making it."""
+        inputs, state = _deinterleave(self.joint[direction]).chunk(2, dim=1)
+        named = {
+            "input_linear.weight": inputs.contiguous(),
+            "input_linear.bias": _deinterleave(self.bias[direction]),
+            "state_linear.weight": state.contiguous(),
+        }
+        if self.projection is not None:
+            named["projection.weight"] = self.projection[direction].clone()
+        return named
+
+
+def _interleave(gates: Tensor) -> Tensor:
+    """(4C, ...), gate after gate -> (4C, ...), the gates of 8 cells side by side."""
+    rest = gates.shape[1:]
+    return gates.view(N_GATES, -1, UNIT, *rest).transpose(0, 1).reshape(-1, *rest).contiguous()
+
+
+def _deinterleave(gates: Tensor) -> Tensor:
+    rest = gates.shape[1:]
+    return gates.view(-1, N_GATES, UNIT, *rest).transpose(0, 1).reshape(-1, *rest).contiguous()

@@ -1,0 +1,38 @@
+"""Whether the library may round float32 numbers to TF32 in matrix products."""
+
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """So inside; outside, as whoever uses torch has set it. The setting is of the whole process."""
+    settings = torch.backends.cuda.matmul
+    try:
+        before = settings.allow_tf32
+    except RuntimeError:
+        # It was set by its newer name, and torch does not let names be mixed.
+        with _by_newer_name(allowed):
+            yield
+        return
+    if before == allowed:
+        yield
+        return
+    settings.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        settings.allow_tf32 = before
+
+
+@contextmanager
+def _by_newer_name(allowed: bool) -> Iterator[None]:
+    settings = torch.backends.cuda.matmul
+    before = settings.fp32_precision
+    settings.fp32_precision = "tf32" if allowed else "ieee"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before

@@ -1,0 +1,141 @@
+"""What the fast engines have in common: word types from a table, rows of sentences without marks."""
+
+from abc import ABC, abstractmethod
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..bilm.alphabet import alphabet_of
+from ..bilm.lstm import LSTMState
+from ..bilm.options import Options
+from .base import BatchOutputs, Sentence
+from .delivery import Delivery
+from .schedule import Schedule
+from .threads import after_fork
+from .transfer import to_device
+from .word_table import WordTable
+from .word_types import without_marks, word_types
+
+
+class RowsEngine(ABC):
+    """Inference by a schedule of rows. See `Engine` for the contract.
+
+    initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
+    most_rows: sentences run side by side in so many rows. table: the word types' embeddings, on the device.
+
+    The step on a sentence's first mark always gives the same state from a constant one: it is computed once. What
+    the step on the last mark gives is never shown: it is left out.
+    """
+
+    delivery: Delivery
+
+    def __init__(
+        self,
+        *,
+        options: Options,
+        table: WordTable,
+        device: torch.device,
+        most_rows: int,
+        initial_state: Optional[LSTMState],
+    ):
+        self.options = options
+        alphabet = alphabet_of(options)
+        # That each direction begins with.
+        self._marks = (alphabet.opening, alphabet.closing)
+        self._table = table
+        self._device = device
+        self._most_rows = most_rows
+        self._initial_state = initial_state
+        self._opened: Optional[LSTMState] = None
+
+    @property
+    def module(self) -> Optional[nn.Module]:
+        return None
+
+    @torch.inference_mode()
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+        after_fork()
+        n_marks = 1 if state is not None else 0
+        before, after = ([mark] * n_marks for mark in self._marks)
+        words_of_types, numbers = self._look_up(sentences, before, after)
+        type_of_row = to_device(numbers, self._device)
+        words = words_of_types.index_select(0, type_of_row)
+        lengths = [len(sentence) + 2 * n_marks for sentence in sentences]
+        if not n_layers:
+            return BatchOutputs(words, [], None)
+        if state is None:
+            schedule = Schedule(lengths, most_rows=self._most_rows)
+            layers, _ = self._run(
+                words_of_types, type_of_row, schedule, self._opened_state(), n_layers, keep_state=False
+            )
+            return BatchOutputs(words, layers, None)
+        schedule = Schedule(lengths)
+        rows = schedule.rows_of_sentences().to(self._device)
+        start = state.rows(torch.argsort(rows))
+        layers, final = self._run(words_of_types, type_of_row, schedule, start, n_layers, keep_state=True)
+        assert final is not None
+        shown = to_device(without_marks(lengths), self._device)
+        word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
+        return BatchOutputs(word_emb, layers, final.rows(rows))
+
+    @abstractmethod
+    def named_tensors(self) -> Dict[str, Tensor]: ...
+
+    @abstractmethod
+    def batch_tokens(self) -> int: ...
+
+    @abstractmethod
+    def release(self) -> None: ...
+
+    @abstractmethod
+    def _run(
+        self,
+        types: Tensor,
+        numbers: Tensor,
+        schedule: Schedule,
+        start: LSTMState,
+        n_layers: int,
+        *,
+        keep_state: bool,
+    ) -> Tuple[List[Tensor], Optional[LSTMState]]:
+        """types: (n_types, P). numbers: (n_tokens,), the type of each flat row. start: (2, L, 1 or n_rows, ...).
+
+        RETURNS: layers (n_tokens, 2P), flat, and with keep_state the state of each row, (2, n_layers, n_rows, ...).
+        """
+
+    def _look_up(
+        self, sentences: Sequence[Sentence], before: Sequence[str], after: Sequence[str]
+    ) -> "Tuple[Tensor, NDArray[np.int64]]":
+        """Embeddings (n_types, P), and which of them each token has, (n_tokens,). before, after: marks put around
+        each sentence."""
+        types, numbers = word_types(sentences, before=before, after=after)
+        return self._table.look_up(types), numbers
+
+    def _opened_state(self) -> LSTMState:
+        """The state after the first mark, hidden (2, L, 1, P)."""
+        if self._opened is None:
+            lstm = self.options.lstm
+            initial = self._initial_state
+            if initial is None:
+                shape = (2, lstm.n_layers)
+                initial = LSTMState(
+                    torch.zeros(*shape, lstm.projection_dim, device=self._device),
+                    torch.zeros(*shape, lstm.dim, device=self._device),
+                )
+            words = self._table.look_up(self._marks)
+            start = LSTMState(*(part.unsqueeze(2) for part in initial))
+            # Each direction reads the mark that it begins with.
+            finals = [self._after(words, d, start) for d in (0, 1)]
+            self._opened = LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
+        return self._opened
+
+    def _after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
+        """A direction's state after the word of its number, hidden (L, 1, P)."""
+        number = torch.tensor([direction], device=self._device)
+        n_layers = self.options.lstm.n_layers
+        _, final = self._run(words, number, Schedule([1]), start, n_layers, keep_state=True)
+        assert final is not None
+        return LSTMState(*(part[direction] for part in final))

@@ -1,0 +1,44 @@
+"""Sigmoid, hyperbolic tangent and clips, of float32 numbers in a kernel."""
+
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def sigmoid(x):
+    # The exponential of what is negative: no overflow.
+    e = tl.exp(-tl.abs(x))
+    return tl.where(x < 0, e, 1.0) / (1.0 + e)
+
+
+@triton.jit
+def tanh(x):
+    # Near zero 1 - e would lose what matters; there, the series.
+    square = x * x
+    series = x * (1.0 - square * (1.0 / 3 - square * (2.0 / 15 - square * (17.0 / 315))))
+    e = tl.exp(-2.0 * tl.abs(x))
+    far = (1.0 - e) / (1.0 + e)
+    far = tl.where(x < 0, -far, far)
+    return tl.where(square < 0.01, series, far)
+
+
+@triton.jit
+def fast_tanh(x):
+    """The processor's own approximation, within 2^-11 (PTX ISA, tanh.approx.f32)."""
+    return tl.inline_asm_elementwise(
+        "tanh.approx.f32 $0, $1;", "=f,f", [x], dtype=tl.float32, is_pure=True, pack=1
+    )
+
+
+@triton.jit
+def fast_sigmoid(x):
+    return 0.5 * fast_tanh(0.5 * x) + 0.5
+
+
+@triton.jit
+def clip(x, bound):
+    # Not minimum and maximum: what is no number must stay so, as it does in torch.clamp.
+    x = tl.where(x > bound, bound, x)
+    return tl.where(x < -bound, -bound, x)

@@ -1,0 +1,125 @@
+"""What lies between the matrix products of a training step on a GPU: a launch for each place, both directions.
+
+Tensors of one step are (2, n_rows, n); those that are cut from all steps of a direction have a stride of their own
+from one direction to the next, and are contiguous within.
+"""
+
+import math
+import warnings
+from functools import cache, lru_cache
+from types import ModuleType
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+from ..errors import Warnings
+from . import has_triton
+
+
+def usable(device: torch.device) -> bool:
+    """Whether the kernels run there. Warns, once, where Triton is there and cannot make them."""
+    return device.type == "cuda" and _run_on(device)
+
+
+@cache
+def _run_on(device: torch.device) -> bool:
+    if not has_triton():
+        return False
+    try:
+        with torch.cuda.device(device):
+            step = torch.zeros(2, 1, 16, device=device)
+            hidden_forward(step, output=torch.empty_like(step), state=torch.empty_like(step), clip=None)
+    except Exception as error:
+        # Triton makes kernels on the spot, and needs a C compiler for it: what fails there has many names.
+        reason = f"{type(error).__name__}: {error}"
+        warnings.warn(Warnings.WL017.format(reason=reason), UserWarning, stacklevel=2)
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> ModuleType:
+    from . import train_triton
+
+    return train_triton
+
+
+def gates_forward(
+    product: Tensor,
+    given: Tensor,
+    bias: Tensor,
+    cell: Tensor,
+    *,
+    gates: Tensor,
+    new_cell: Tensor,
+    tanh: Tensor,
+    opened: Tensor,
+    clip: Optional[float],
+) -> None:
+    """From the gates' inputs product + given + bias, and the cell: gates, cell, its tanh and sig(o) * tanh.
+
+    product, given, gates: (2, n_rows, 4C). bias: (2, 4C). The others: (2, n_rows, C). All but product, given and
+    opened are float32. clip: bound of the cell.
+    """
+    kernels = _kernels()
+    _, n_rows, n_cells = cell.shape
+    kernels.gates_forward[_grid(n_rows, n_cells)](
+        product, given, bias, cell, gates, new_cell, tanh, opened,
+        n_rows, n_cells, given.stride(0), gates.stride(0), opened.stride(0), _bound(clip), size=kernels.BLOCK,
+    )  # fmt: skip
+
+
+def gates_backward(
+    d_opened: Tensor,
+    gates: Tensor,
+    cell: Tensor,
+    new_cell: Tensor,
+    tanh: Tensor,
+    *,
+    d_cell: Tensor,
+    d_gates: Tensor,
+    clip: Optional[float],
+) -> None:
+    """The gradient of the gates' inputs, (2, n_rows, 4C); that of the cell is changed in place, from the one after
+    the step to the one before it. d_opened: (2, n_rows, C)."""
+    kernels = _kernels()
+    _, n_rows, n_cells = cell.shape
+    kernels.gates_backward[_grid(n_rows, n_cells)](
+        d_opened, gates, cell, new_cell, tanh, d_cell, d_gates,
+        n_rows, n_cells, d_opened.stride(0), gates.stride(0), d_gates.stride(0), _bound(clip), size=kernels.BLOCK,
+    )  # fmt: skip
+
+
+def hidden_forward(projected: Tensor, *, output: Tensor, state: Tensor, clip: Optional[float]) -> None:
+    """Clip the projection, (2, n_rows, P), and write it to the outputs and to what the next step reads.
+
+    state: (2, n_rows, P), of any strides but the last, which is 1.
+    """
+    kernels = _kernels()
+    _, n_rows, width = output.shape
+    kernels.hidden_forward[_grid(n_rows, width)](
+        projected, output, state, n_rows, width, projected.stride(0), state.stride(0), state.stride(1),
+        _bound(clip), size=kernels.BLOCK,
+    )  # fmt: skip
+
+
+def hidden_backward(
+    d_output: Tensor, d_state: Tensor, output: Tensor, *, d_projected: Tensor, clip: Optional[float]
+) -> None:
+    """The gradient of the projection before its clip, of those of the outputs and of what the next step read; all
+    (2, n_rows, P)."""
+    kernels = _kernels()
+    _, n_rows, width = output.shape
+    kernels.hidden_backward[_grid(n_rows, width)](
+        d_output, d_state, output, d_projected, n_rows, width, d_projected.stride(0), _bound(clip),
+        size=kernels.BLOCK,
+    )  # fmt: skip
+
+
+def _grid(n_rows: int, width: int) -> "tuple[int, int]":
+    return 2 * n_rows, -(-width // _kernels().BLOCK)
+
+
+def _bound(clip: Optional[float]) -> float:
+    return math.inf if clip is None else float(clip)

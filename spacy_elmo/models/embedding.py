@@ -1,0 +1,131 @@
+"""Layers of Docs without gradients: begun on the device, delivered Doc by Doc."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from thinc.api import Ops
+from torch import Tensor
+
+from ..bilm.layers import LayerOutputs
+from ..elmo import Elmo
+from ..engine.base import N_MARKS
+from .arrays import of_docs, stays_on_device, to_array
+from .output import ElmoOutput, FlatLayers
+from .own_rows import own_rows
+from .placement import Placement
+
+# Sentences of that many batches are run before any is delivered; of more, each batch goes to the CPU by itself.
+_MOST_BATCHES = 2
+Finish = Callable[[], ElmoOutput]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """layers: those to give for each Doc. tensor: the one that becomes doc.tensor as well; None: it is not set.
+    on_gpu: leave the layers on the GPU, where Thinc computes there; else they are numpy arrays."""
+
+    layers: Sequence[str]
+    tensor: Optional[str] = None
+    on_gpu: bool = False
+
+
+def begin_docs(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> Finish:
+    """Start to embed Docs; where a device works by itself, the caller may go on meanwhile.
+
+    RETURNS: a function that waits, and gives the layers; to be called once.
+    """
+    if not placement.lengths:
+        return lambda: ElmoOutput([])
+    if elmo.settings.initial_state == "carry" or _n_rows(placement) > _MOST_BATCHES * elmo.budget.tokens:
+        return _in_parts(elmo, placement, request)
+    try:
+        return _at_once(elmo, placement, request, ops)
+    except torch.cuda.OutOfMemoryError:
+        pass
+    # Outside of the handler, whose error holds on to what had been computed.
+    elmo.engine.release()
+    return _in_parts(elmo, placement, request)
+
+
+def embed_flat(elmo: Elmo, placement: Placement, names: Sequence[str], ops: Ops) -> FlatLayers:
+    """Layers of all Docs' tokens, arrays of the Ops where they need not pass the CPU for that."""
+    arrays: Dict[str, Any]
+    if elmo.settings.initial_state == "carry" or not stays_on_device(ops, elmo.device):
+        arrays = dict(_on_cpu(elmo, placement, names))
+    else:
+        arrays = {name: to_array(tensor, ops) for name, tensor in _spread(elmo, placement, names).items()}
+    return FlatLayers(arrays, placement.lengths, elmo.n_layers)
+
+
+def _n_rows(placement: Placement) -> int:
+    return sum(map(len, placement.sentences)) + N_MARKS * len(placement.sentences)
+
+
+def _spread(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str, Tensor]:
+    """Layers of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
+    resident = elmo.begin(placement.sentences, layers=[], resident=names).resident
+    with torch.inference_mode():
+        there, spread = placement.on(elmo.device), {}
+        for name in names:
+            tensor = resident.get(name)
+            if tensor is None:
+                tensor = torch.empty(0, elmo.width(name), device=elmo.device)
+            spread[name] = there.spread(tensor.float())
+        return spread
+
+
+def _at_once(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> Finish:
+    tensor = [] if request.tensor is None else [request.tensor]
+    computed = _spread(elmo, placement, list(dict.fromkeys([*request.layers, *tensor])))
+    lengths = placement.lengths
+
+    def begin(names: Sequence[str], *, on_gpu: bool) -> Callable[[], List[LayerOutputs]]:
+        if on_gpu and stays_on_device(ops, elmo.device):
+            owned = {name: of_docs(computed[name], lengths, ops) for name in names}
+            arrays = [{name: owned[name][i] for name in names} for i in range(len(lengths))]
+            return lambda: [LayerOutputs(own, n_layers=elmo.n_layers) for own in arrays]
+        chosen = {name: computed[name] for name in names}
+        arrive = elmo.engine.delivery.send(chosen, lengths, n_layers=elmo.n_layers)
+        # Where Thinc is on the GPU and the model is not, arrays go there from the CPU.
+        return (lambda: [_moved(one, ops) for one in arrive()]) if on_gpu and ops.xp is not np else arrive
+
+    # By itself: doc.tensor is everybody's, and what is done to it must not reach the layers.
+    tensors, layers = begin(tensor, on_gpu=True), begin(request.layers, on_gpu=request.on_gpu)
+
+    def finish() -> ElmoOutput:
+        docs = layers()
+        return ElmoOutput(docs, [array for one in tensors() for _, array in one.items()] if tensor else None)
+
+    return finish
+
+
+def _moved(outputs: LayerOutputs, ops: Ops) -> LayerOutputs:
+    arrays = {name: ops.asarray2f(array) for name, array in outputs.items()}
+    return LayerOutputs(arrays, n_layers=outputs.n_layers)
+
+
+def _in_parts(elmo: Elmo, placement: Placement, request: Request) -> Finish:
+    """On the CPU, batch after batch: with carried state, or for more than should be on the device together."""
+    names = [name for name in elmo.layer_names if name in (*request.layers, request.tensor)]
+    flat = _on_cpu(elmo, placement, names)
+    if len(placement.lengths) == 1:
+        docs = [flat]
+    else:
+        owned = {name: own_rows(array, placement.lengths) for name, array in flat.items()}
+        docs = [{name: arrays[i] for name, arrays in owned.items()} for i in range(len(placement.lengths))]
+    output = ElmoOutput([LayerOutputs(arrays, n_layers=elmo.n_layers) for arrays in docs])
+    return lambda: output
+
+
+def _on_cpu(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str, NDArray[Any]]:
+    """Layers of all Docs' tokens, (n_tokens, width), float32."""
+    outputs = elmo.embed(placement.sentences, layers=names)
+    arrays = {}
+    for name in names:
+        parts = [getattr(output, name) for output in outputs]
+        array = np.concatenate(parts) if parts else np.zeros((0, elmo.width(name)))
+        arrays[name] = placement.spread(array.astype(np.float32, copy=False))
+    return arrays

@@ -1,0 +1,89 @@
+"""Token texts by spaCy's numbers for them, many at a time."""
+
+from threading import Lock
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc, Token
+
+# Texts that are known at most, each of some 150 bytes, and places to find them in, a power of two.
+CAPACITY = 1 << 17
+PLACES = 1 << 18
+
+
+class Seen(NamedTuple):
+    """texts: of each token. spaces: (n_tokens,), bool, the tokens that are whitespace."""
+
+    texts: List[str]
+    spaces: NDArray[np.bool_]
+
+
+class TextTable:
+    """Texts of spaCy's hashes, and whether they are whitespace. What a hash stands for is the same in every
+    vocabulary. Several threads may ask at a time; a copy starts empty.
+
+    Asking spaCy for every token takes longer than all else that is done with it. Here a hash leads to a place,
+    where its number is, or that of another text: only then, a dictionary is asked.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._spaces: NDArray[np.bool_] = np.zeros(1024, dtype=bool)
+        self._clear()
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return TextTable, ()
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def look_up(self, hashes: NDArray[np.uint64], docs: Sequence[Doc]) -> Seen:
+        """hashes: (n_tokens,), of the Docs' tokens, Doc after Doc."""
+        with self._lock:
+            numbers = self._numbers(hashes, docs)
+            return Seen([*map(self._texts.__getitem__, numbers.tolist())], self._spaces[numbers])
+
+    def _numbers(self, hashes: NDArray[np.uint64], docs: Sequence[Doc]) -> NDArray[np.int64]:
+        if len(self._texts) > CAPACITY:
+            self._clear()
+        places = _places(hashes)
+        numbers: NDArray[np.int64] = self._number_at[places]
+        missed = np.flatnonzero(self._hash_at[places] != hashes)
+        if len(missed):
+            new, first, which = np.unique(hashes[missed], return_index=True, return_inverse=True)
+            found = self._numbers_of(new, _tokens(docs, missed[first]))
+            numbers[missed] = found[which]
+            self._hash_at[_places(new)], self._number_at[_places(new)] = new, found
+        return numbers
+
+    def _numbers_of(self, hashes: NDArray[np.uint64], tokens: Iterable[Token]) -> NDArray[np.int64]:
+        """hashes: each once. tokens: one of each."""
+        for key, token in zip(hashes.tolist(), tokens):
+            if key not in self._number_of:
+                number = self._number_of[key] = len(self._texts)
+                self._texts.append(token.text)
+                if number == len(self._spaces):
+                    self._spaces = np.concatenate([self._spaces, np.zeros_like(self._spaces)])
+                self._spaces[number] = token.is_space
+        return np.asarray([self._number_of[key] for key in hashes.tolist()], dtype=np.int64)
+
+    def _clear(self) -> None:
+        self._texts: List[str] = []
+        self._number_of: Dict[int, int] = {}
+        self._number_at = np.zeros(PLACES, dtype=np.int64)
+        # What is no hash of the place.
+        self._hash_at = np.arange(PLACES, dtype=np.uint64) ^ np.uint64(1)
+
+
+def _places(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    places: NDArray[np.int64] = (hashes & np.uint64(PLACES - 1)).astype(np.int64)
+    return places
+
+
+def _tokens(docs: Sequence[Doc], rows: NDArray[np.int64]) -> Iterator[Token]:
+    """Tokens by their rows among those of all Docs, made one by one."""
+    ends = np.cumsum([len(doc) for doc in docs])
+    numbers = np.searchsorted(ends, rows, side="right")
+    for number, row in zip(numbers.tolist(), (rows - ends[numbers]).tolist()):
+        yield docs[number][row]

@@ -1,0 +1,165 @@
+"""Where the model runs: the setting `device`."""
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.language import Language
+from thinc import compat
+from thinc.api import Adam, Config
+from torch import nn
+
+from spacy_elmo.models import torch_shim
+from spacy_elmo.models.architectures import build_elmo_v1
+from spacy_elmo.models.spans import sent_spans
+from spacy_elmo.models.torch_shim import TorchShim, is_same_memory, to_steps
+from spacy_elmo.models.wrapper import device_of, holder_of
+from spacy_elmo.weights.source import read_weights
+
+CPU = torch.device("cpu")
+
+
+def pipeline(tiny: Path, **model: Any) -> Language:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", config={"source": str(tiny), "model": model})
+    return nlp
+
+
+def model_config(**settings: Any) -> Config:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", config={"model": settings})
+    return nlp.config["components"]["elmo_embedder"]["model"]
+
+
+def test_defaults() -> None:
+    config = model_config()
+    assert config["device"] is None
+    assert config["max_batch_tokens"] is None
+
+
+def test_configs_of_before_have_no_device(tiny: Path) -> None:
+    config = pipeline(tiny, max_batch_tokens=8192).config.copy()
+    del config["components"]["elmo_embedder"]["model"]["device"]
+    again = spacy.util.load_model_from_config(config, auto_fill=False)
+    assert again("a b").tensor.shape == (2, 16)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "cpu", "mps"])
+def test_names_of_devices_need_not_exist_here(device: str) -> None:
+    assert model_config(device=device)["device"] == device
+    assert device_of(build_elmo_v1("fp32", "zero", None, sent_spans, device)) == torch.device(device)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "", "cuda:-1"])
+def test_names_that_are_none(device: str) -> None:
+    with pytest.raises(ValueError, match="EL040"):
+        spacy.blank("en").add_pipe("elmo_embedder", config={"model": {"device": device}})
+    with pytest.raises(ValueError, match="EL040"):
+        build_elmo_v1("fp32", "zero", None, sent_spans, device)
+
+
+def test_a_number_is_no_name() -> None:
+    with pytest.raises(ValueError, match="device"):
+        spacy.blank("en").add_pipe("elmo_embedder", config={"model": {"device": 0}})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_an_error_when_weights_are_read(tiny: Path) -> None:
+    nlp = pipeline(tiny, device="cuda")
+    for run in (lambda: nlp("a"), nlp.initialize, lambda: list(nlp.pipe(["a"]))):
+        with pytest.raises(ValueError, match=r"EL040.*device 'cuda' cannot be used here"):
+            run()
+
+
+def test_the_cpu_by_name(tiny: Path) -> None:
+    nlp = pipeline(tiny, device="cpu")
+    np.testing.assert_array_equal(nlp("a b").tensor, pipeline(tiny)("a b").tensor)
+
+
+def test_a_named_device_wins_over_where_thinc_goes(tiny: Path) -> None:
+    model = build_elmo_v1("fp32", "zero", None, sent_spans, "cpu")
+    holder = holder_of(model)
+    elmo = holder.fill(read_weights(tiny), device=torch.device("meta"))
+    assert elmo.device == CPU
+    model.shims[0].to_device("gpu", 0)
+    assert holder.elmo is elmo
+    for twin in (copy.deepcopy(model.shims[0]), pickle.loads(pickle.dumps(holder))):
+        twin = getattr(twin, "holder", twin)
+        assert twin.device == CPU
+        assert twin.elmo.device == CPU
+
+
+def test_moving_with_thinc(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_elmo_v1("fp32", "zero", None, sent_spans)
+    holder = holder_of(model)
+    model.to_cpu()
+    assert not holder.has_weights
+    elmo = holder.fill(read_weights(tiny), device=CPU)
+    model.to_cpu()
+    assert holder.elmo is elmo
+    with torch.no_grad():
+        elmo.mix.gamma.fill_(7.0)
+    # Stands for another device: this machine may have the CPU alone.
+    monkeypatch.setattr(type(elmo), "device", torch.device("cuda"))
+    model.to_cpu()
+    assert holder.elmo is not None
+    assert holder.elmo is not elmo
+    assert holder.mix is holder.elmo.mix
+    assert float(holder.elmo.mix.gamma.detach()) == 7.0
+
+
+def test_steps_are_taken_in_place_or_brought_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensor = torch.ones(2, 3)
+    assert is_same_memory(to_steps(tensor), tensor)
+    assert not is_same_memory(to_steps(tensor.double()), tensor.double())
+    # As with CUDA and no CuPy: the step is taken on a copy, and must come back all the same.
+    expected, got = (_stepped(monkeypatch, away=away) for away in (False, True))
+    np.testing.assert_array_equal(expected, got)
+    assert not np.array_equal(got, np.ones((2, 2)))
+
+
+def _stepped(monkeypatch: pytest.MonkeyPatch, *, away: bool) -> np.ndarray:
+    shim = TorchShim(nn.Linear(2, 2, bias=False))
+    weight = next(shim.module.parameters())
+    weight.data.fill_(1.0)
+    weight.grad = torch.full_like(weight, 0.5)
+    if away:
+        original = torch_shim.to_steps
+        monkeypatch.setattr(torch_shim, "to_steps", lambda tensor: original(tensor.clone()))
+    shim.finish_update(Adam(0.1))
+    assert weight.grad is None
+    return next(shim.module.parameters()).detach().numpy()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("cupy", [False, True])
+def test_steps_on_the_gpu(monkeypatch: pytest.MonkeyPatch, cupy: bool) -> None:
+    if not torch.cuda.is_available() or (cupy and not compat.has_cupy_gpu):
+        pytest.skip("no CUDA device, or no CuPy")
+    monkeypatch.setattr(compat, "has_cupy_gpu", cupy)
+    results = []
+    for device in ("cpu", "cuda"):
+        module = nn.Linear(300, 20)
+        shim = TorchShim(module)
+        module.to(device)
+        sgd = Adam(0.01, use_averages=True)
+        for parameter in module.parameters():
+            parameter.data = torch.linspace(-1, 1, parameter.numel()).reshape(parameter.shape).to(device)
+        for step in range(3):
+            for parameter in module.parameters():
+                parameter.grad = torch.cos(step + parameter.detach())
+            shim.finish_update(sgd)
+        own = [parameter.detach().cpu().numpy() for parameter in module.parameters()]
+        assert all(parameter.device.type == device for parameter in module.parameters())
+        with shim.use_params(sgd.averages):
+            averages = [parameter.detach().cpu().numpy() for parameter in module.parameters()]
+            assert all(parameter.device.type == device for parameter in module.parameters())
+        results.append([*own, *averages])
+    for one, other in zip(*results):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert np.abs(results[1][0] - results[1][2]).max() > 0

@@ -1,0 +1,134 @@
+"""Docs become sentences, and outputs find their rows again."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, List
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.tokens import Doc, Span
+
+from spacy_elmo.models import texts
+from spacy_elmo.models.placement import Placement, Placer
+from spacy_elmo.models.spans import doc_spans, sent_spans
+from spacy_elmo.models.texts import TextTable
+
+NLP = spacy.blank("en")
+WORDS = ["a", "b", " ", "\n\n", "word", "Ünïcode", "\t", "x" * 60, "."]
+
+
+def random_docs(seed: int, *, sentences: bool, spaces: bool) -> List[Doc]:
+    numbers = np.random.default_rng(seed)
+    words = [word for word in WORDS if spaces or not word.isspace()]
+    docs = []
+    for length in numbers.integers(0, 9, size=12):
+        own = [words[i] for i in numbers.integers(0, len(words), size=length)]
+        starts = [bool(number) for number in numbers.integers(0, 2, size=length)] if sentences else None
+        docs.append(Doc(NLP.vocab, words=own, sent_starts=starts))
+    return docs
+
+
+def others(docs: Any) -> List[List[Span]]:
+    """Of the user's own: not all tokens, and not in order."""
+    return [[doc[len(doc) // 2 : len(doc)], doc[: len(doc) // 3]] for doc in docs]
+
+
+def naive(docs: List[Doc], get_spans: Any) -> Placement:
+    spans = get_spans(docs)
+    sentences = [[token.text for token in span if not token.is_space] for own in spans for span in own]
+    offsets = np.cumsum([0, *map(len, docs)])
+    rows = [
+        offset + token.i
+        for own, offset in zip(spans, offsets)
+        for span in own
+        for token in span
+        if not token.is_space
+    ]
+    return Placement(sentences, [*map(len, docs)], np.asarray(rows, dtype=np.int64))
+
+
+@pytest.mark.parametrize("spaces", [False, True])
+@pytest.mark.parametrize("sentences", [False, True])
+@pytest.mark.parametrize("get_spans", [sent_spans, doc_spans, others, lambda docs: sent_spans(docs)])
+def test_as_one_would_do_it_token_by_token(get_spans: Any, sentences: bool, spaces: bool) -> None:
+    placer = Placer(get_spans)
+    for seed in range(20):
+        docs = random_docs(seed, sentences=sentences, spaces=spaces)
+        got, expected = placer(docs), naive(docs, get_spans)
+        assert [one for one in got.sentences if one] == [one for one in expected.sentences if one]
+        assert got.lengths == expected.lengths
+        outputs = np.random.default_rng(seed).random((sum(map(len, got.sentences)), 3))
+        spread = expected.spread(outputs)
+        np.testing.assert_array_equal(got.spread(outputs), spread)
+        there = got.on(torch.device("cpu"))
+        on_torch = there.spread(torch.from_numpy(outputs))
+        np.testing.assert_array_equal(on_torch.numpy(), spread)
+        np.testing.assert_array_equal(there.gather(on_torch).numpy(), outputs)
+
+
+def test_nothing_is_moved_where_all_tokens_are_seen() -> None:
+    docs = random_docs(1, sentences=True, spaces=False)
+    assert Placer(sent_spans)(docs).rows is None
+    assert Placer(doc_spans)(docs).rows is None
+    assert Placer(sent_spans)(random_docs(1, sentences=True, spaces=True)).rows is not None
+
+
+def test_no_docs() -> None:
+    for get_spans in (sent_spans, doc_spans, others):
+        got = Placer(get_spans)([])
+        assert (got.sentences, got.lengths) == ([], [])
+
+
+def test_sentences_of_a_hook() -> None:
+    doc = Doc(NLP.vocab, words=["a", "b", "c"])
+    doc.user_hooks["sents"] = lambda doc: iter([doc[:1], doc[1:]])
+    assert Placer(sent_spans)([doc]).sentences == [["a"], ["b", "c"]]
+
+
+def test_tokens_that_are_known_not_to_begin_sentences() -> None:
+    doc = Doc(NLP.vocab, words=["a", "b", "c"], sent_starts=[True, False, False])
+    assert Placer(sent_spans)([doc, doc]).sentences == [["a", "b", "c"]] * 2
+
+
+def test_a_copy_begins_anew() -> None:
+    placer = Placer(sent_spans)
+    docs = random_docs(3, sentences=False, spaces=True)
+    expected = placer(docs)
+    twin = pickle.loads(pickle.dumps(placer))
+    assert len(pickle.dumps(placer)) < 500
+    assert twin(docs).sentences == expected.sentences
+
+
+def test_texts_that_share_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "PLACES", 4)
+    placer = Placer(doc_spans)
+    for seed in range(30):
+        docs = random_docs(seed, sentences=False, spaces=True)
+        assert placer(docs).sentences == naive(docs, doc_spans).sentences
+
+
+def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "CAPACITY", 2000)
+    table = TextTable()
+    sizes = []
+    for k in range(0, 10_000, 100):
+        doc = Doc(NLP.vocab, words=[f"w{i}" for i in range(k, k + 100)])
+        assert table.look_up(doc.to_array("ORTH"), [doc]).texts == [token.text for token in doc]
+        sizes.append(len(table))
+    assert max(sizes) == 2100
+
+
+def test_docs_of_several_vocabularies() -> None:
+    docs = [Doc(spacy.blank("en").vocab, words=[f"only{i}", "all"]) for i in range(3)]
+    assert Placer(sent_spans)(docs).sentences == [[f"only{i}", "all"] for i in range(3)]
+
+
+def test_several_threads() -> None:
+    placer = Placer(sent_spans)
+    batches = [random_docs(seed, sentences=True, spaces=True) for seed in range(40)]
+    with ThreadPoolExecutor(4) as threads:
+        got = list(threads.map(placer, batches))
+    for docs, placement in zip(batches, got):
+        assert placement.sentences == Placer(sent_spans)(docs).sentences

@@ -1,0 +1,57 @@
+"""A layer by kernels for GPUs; see also test_gpu.py."""
+
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+
+from spacy_elmo.kernels import has_triton, train_steps
+from tests.data import ROOT
+
+
+def test_kernels_are_for_gpus() -> None:
+    assert not train_steps.usable(torch.device("cpu"))
+
+
+def test_kernels_in_the_interpreter() -> None:
+    if not has_triton():
+        pytest.skip("Triton is not installed: it comes with PyTorch for GPUs")
+    cases = Path(__file__).with_name("interpreted.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(cases)],
+        cwd=ROOT,
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_no_triton_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_steps, "has_triton", lambda: False)
+    train_steps._run_on.cache_clear()
+    assert not train_steps.usable(torch.device("cuda"))
+    train_steps._run_on.cache_clear()
+
+
+def test_kernels_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warns, once, and goes on with torch's operators."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(train_steps, "has_triton", lambda: True)
+    monkeypatch.setattr(train_steps, "hidden_forward", fail)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    monkeypatch.setattr(torch, "zeros", lambda *shape, device: torch.empty(shape))
+    train_steps._run_on.cache_clear()
+    with pytest.warns(UserWarning, match=r"\[WL017\].*RuntimeError: Failed to find C compiler"):
+        assert not train_steps.usable(torch.device("cuda"))
+    assert not train_steps.usable(torch.device("cuda"))
+    train_steps._run_on.cache_clear()
