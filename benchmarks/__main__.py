@@ -67,7 +67,7 @@ def write(results: Dict[str, Any], output: Optional[Path]) -> None:
 
 def compared(model: Path, folder: Path, sentences: Sentences, *, threads: int, n_rounds: int) -> Dict[str, Any]:
     """Speeds of all programs, and how far apart what they give is."""
-    options = {"model": str(model), "threads": threads, "largest_batch": max(BATCH_SIZES)}
+    options: Dict[str, Any] = {"model": str(model), "threads": threads, "largest_batch": max(BATCH_SIZES)}
     processes = [ours(precision, **options) for precision in precisions()]
     for peer in PEERS:
         python = environment(peer, folder)

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional, Tuple
 
@@ -107,7 +106,7 @@ def theirs(python: Path, text: Path, vocabulary: Path, threads: int) -> Process:
         "n_tokens_vocab": len(Vocabulary.read(vocabulary)), "n_negative_samples_batch": SAMPLES,
         "learning_rate": 0.2,
     }  # fmt: skip
-    where = {"text": str(text), "vocabulary": str(vocabulary), "threads": threads}
+    where: Dict[str, Any] = {"text": str(text), "vocabulary": str(vocabulary), "threads": threads}
     return Process("simple_elmo", python, worker="train_simple_elmo.py", options=options, **where)
 
 

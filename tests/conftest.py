@@ -1,8 +1,10 @@
 import json
+import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
+import torch
 
 import spacy_elmo
 from spacy_elmo.bilm.bilm import BiLM
@@ -20,6 +22,24 @@ LINES = pytest.StashKey[List[str]]()
 def measured(request: pytest.FixtureRequest) -> Measured:
     """Takes a line of what a test has measured; all of them are shown after the run, passed or not."""
     return request.config.stash.setdefault(LINES, []).append
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Where several processes share the work, each takes one processor, and so do those that it starts.
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What the tests of a process have measured comes to the one that reports."""
+    node.config.stash.setdefault(LINES, []).extend(getattr(node, "workeroutput", {}).get("measured", []))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        session.config.workeroutput["measured"] = session.config.stash.get(LINES, [])  # type: ignore[attr-defined]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

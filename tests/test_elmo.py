@@ -274,7 +274,7 @@ def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"precision": "fp8"}, r"EL030.*Unknown precision 'fp8'. Allowed: fp32, fp64, bf16, int8"),
+        ({"precision": "fp8"}, r"EL030.*Unknown precision 'fp8'. Allowed: fp32, fp64, tf32, bf16, int8"),
         ({"initial_state": "hot"}, r"EL030.*Unknown initial_state 'hot'. Allowed: zero, warm, carry"),
         ({"max_batch_tokens": 0}, r"EL038.*'max_batch_tokens' must be a whole number from 1 up; got 0"),
         ({"max_batch_tokens": "9"}, r"EL038.*got '9'"),

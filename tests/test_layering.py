@@ -21,12 +21,14 @@ ROOMS = [
     "engine",
     "weights",
     "bilm",
+    "kernels",
     "lines",
     "errors",
 ]
 # Which room may import which framework.
 FRAMEWORKS = {
-    "torch": {"pretraining", "models", "elmo", "warm", "engine", "weights", "bilm"},
+    "torch": {"pretraining", "models", "elmo", "warm", "engine", "weights", "bilm", "kernels"},
+    "triton": {"kernels"},
     "spacy": {"cli", "pretraining", "pipeline", "models"},
     "thinc": {"pipeline", "models"},
     "typer": {"cli"},

@@ -7,6 +7,7 @@ from typing import Any, Dict
 
 import pytest
 import spacy
+from thinc import compat
 from thinc.api import Config
 
 from tests.data import ROOT
@@ -22,6 +23,8 @@ def blocks(language: str) -> list:
 @pytest.mark.parametrize("code", blocks("python"))
 @pytest.mark.filterwarnings("ignore:unclosed file")
 def test_examples(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "require_gpu" in code and not compat.has_cupy_gpu:
+        pytest.skip("no CUDA device, or no CuPy")
     monkeypatch.chdir(ROOT)
     namespace: Dict[str, Any] = {}
     exec(code, namespace)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Dict, Optional
 
 import torch
 import typer
+from rich.console import Console
 
 import spacy_elmo
 from spacy_elmo.cli.inputs import read_sentences
@@ -16,6 +17,8 @@ from ..__main__ import EWT, HERE
 from ..model import make_model
 from . import embedding
 from .ceiling import ceilings
+
+console = Console(width=120)
 
 
 def main(
@@ -33,11 +36,13 @@ def main(
         "text": {"file": text.name, "n_sentences": len(sentences), "n_tokens": sum(map(len, sentences))},
         "ceilings": ceilings(),
     }
-    print(found, flush=True)
-    found.update(embedding.measure(model, sentences, found["ceilings"], package=allennlp))
-    if output is not None:
-        with atomic_write(output) as temporary:
-            temporary.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    for part in embedding.measure(model, sentences, found["ceilings"], package=allennlp):
+        found.update(part)
+        console.print(found)
+        # What there is so far: the next part may take long, or fail.
+        if output is not None:
+            with atomic_write(output) as temporary:
+                temporary.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ def seconds(work: Callable[[], object], *, repeats: int = 10) -> float:
         end.record()
         torch.cuda.synchronize()
         times.append(start.elapsed_time(end) / 1e3)
-    return sorted(times)[len(times) // 2]
+    return float(sorted(times)[len(times) // 2])
 
 
 def ceilings() -> Dict[str, float]:
-    """Matrix products of 8192 numbers each way, in operations per second, and a copy, in bytes read and written."""
+    """Matrix products of 8192 numbers each way, in operations a second; a copy, in bytes read and written."""
     size = 8192
 
     def product(dtype: torch.dtype, *, tf32: bool = False) -> float:

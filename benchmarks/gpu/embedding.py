@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -23,8 +23,8 @@ N_LATENCIES = 100
 
 def measure(
     model: Path, sentences: Sentences, ceilings: Dict[str, float], *, package: Optional[Path]
-) -> Dict[str, Any]:
-    """All figures of embedding.
+) -> Iterator[Dict[str, Any]]:
+    """The figures of embedding: all that there are so far, each time.
 
     package: where AllenNLP's wheel was unpacked; None: without it.
     """
@@ -45,13 +45,12 @@ def measure(
         own["share of the ceiling, elmo"] = share(own["tokens/s, elmo"], ceilings[precision])
         own["share of the ceiling, GPU alone"] = share(own["tokens/s, GPU alone"], ceilings[precision])
         found["ours"][precision] = own
-        print(precision, own, flush=True)
+        yield found
         del elmo
         torch.cuda.empty_cache()
     if package is not None:
         found["allennlp"] = allennlp(model, package, sentences, single)
-        print("allennlp", found["allennlp"], flush=True)
-    return found
+        yield found
 
 
 def distance(got: Sequence[Any], exact: Sequence[Any]) -> Dict[str, float]:
@@ -84,7 +83,7 @@ def engine_throughput(elmo: Elmo, sentences: Sentences) -> float:
         elmo.engine.run(batch, n_layers=elmo.n_layers, state=None)
     end.record()
     torch.cuda.synchronize()
-    return sum(map(len, sentences)) / (start.elapsed_time(end) / 1e3)
+    return sum(map(len, sentences)) / float(start.elapsed_time(end) / 1e3)
 
 
 def latency(elmo: Elmo, sentences: Sentences) -> float:

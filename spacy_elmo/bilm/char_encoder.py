@@ -1,6 +1,6 @@
 """Characters -> word_emb: convolutions, highway layers, projection (Kim et al. 2016, Peters et al. 2018)."""
 
-from typing import Optional
+from typing import Optional, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -47,7 +47,7 @@ class CharEncoder(nn.Module):
     def convolved(self, character_ids: Tensor) -> Tensor:
         """The lowest part, up to the activation: (n_types, n_filters)."""
         characters = self.embedding(character_ids).transpose(1, 2)
-        words = torch.cat([_highest(conv, characters) for conv in self.convolutions], dim=1)
+        words = torch.cat([_highest(cast(nn.Conv1d, conv), characters) for conv in self.convolutions], dim=1)
         # Both activations rise monotonically, so the maximum may come first: fewer numbers, the same result.
         return self.activation(words)
 

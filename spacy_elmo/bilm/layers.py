@@ -84,8 +84,8 @@ class LayerOutputs:
 
     arrays: name -> (n_tokens, width), lowest layer first; width is P for word_emb and 2P for the others.
     n_layers: LSTM layers of the model, L.
-    rows: first row and end of this sentence, where several share arrays. They are cut when they are asked for: many
-        sentences come at once, and each is asked for little.
+    rows: first row and end of this sentence, where several share arrays. They are cut when they are asked for:
+        many sentences come at once, and each is asked for little.
     RAISES: AttributeError, on access, for a layer that was not asked for.
     """
 
@@ -94,7 +94,9 @@ class LayerOutputs:
     def __init__(self, arrays: Mapping[str, Any], *, n_layers: int, rows: Optional[Tuple[int, int]] = None):
         # What is shared is not copied for each of those who share it.
         self._arrays: Mapping[str, Any] = dict(arrays) if rows is None else arrays
-        self._start, self._end = rows or (None, None)
+        self._start: Optional[int]
+        self._end: Optional[int]
+        self._start, self._end = (None, None) if rows is None else rows
         self.n_layers = n_layers
 
     def __getattr__(self, name: str) -> Any:

@@ -67,7 +67,7 @@ def embed_cli(
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    precision: Annotated[str, Option(help="fp32; bf16 or int8, faster and less exact; or fp64.")] = "fp32",
+    precision: Annotated[str, Option(help="fp32; tf32, bf16 or int8, faster and less exact; or fp64.")] = "fp32",
     initial_state: Annotated[str, Option(help="zero, warm or carry.")] = "zero",
     batch_size: Annotated[int, Option(min=1, help="Sentences per batch, where state is carried.")] = CARRY_BATCH,
     max_batch_tokens: Annotated[Optional[int], Option(min=1, help="Tokens that run together.")] = None,

@@ -32,7 +32,8 @@ class Budget:
         release: frees what an engine keeps between batches.
         RAISES: MemoryError if memory runs out over a single item.
         """
-        waiting = [list(window)]
+        # The budget may have become smaller since the window was cut.
+        waiting = list(windows(window, size=size, budget=self.tokens))
         while waiting:
             part = waiting.pop(0)
             try:
@@ -50,9 +51,10 @@ class Budget:
             release()
             if len(part) > 1:
                 self._halve(sum(map(size, part)), reason)
-                # A window that is all of one part would not get smaller.
-                parts = list(windows(part, size=size, budget=self.tokens))
-                waiting[:0] = parts if len(parts) > 1 else [part[: len(part) // 2], part[len(part) // 2 :]]
+                # Those that wait were cut as this one was.
+                waiting = [
+                    less for more in (part, *waiting) for less in windows(more, size=size, budget=self.tokens)
+                ]
 
     def _halve(self, tokens: int, reason: str) -> None:
         self.tokens = max(1, min(self.tokens, tokens) // 2)

@@ -91,7 +91,7 @@ def make_engine(
     device: torch.device,
     initial_state: Optional[LSTMState],
 ) -> Engine:
-    """The fast engine of the device, or the plain one: for "fp64", on other devices, and where kernels cannot be had.
+    """The fast engine of the device. The plain one for "fp64", other devices, and where kernels cannot be had.
 
     tensors: by the names of BiLM's state_dict, on the device; they are taken out.
     initial_state: the constant state that sentences start from, (2, L, width); None: zeros.

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
 from .base import CPU_BATCH_TOKENS, N_MARKS, BatchOutputs, Sentence
-from .delivery import InPlace
 from .cuda.delivery import CudaDelivery
+from .delivery import Delivery, InPlace
 from .precision import tf32
 from .threads import after_fork
 from .word_types import without_marks, word_types
@@ -31,7 +31,8 @@ class PlainEngine:
         self.bilm = bilm
         self.precision = precision
         self.initial_state = initial_state
-        self.delivery = InPlace() if not self._on_gpu else CudaDelivery(bilm.char_encoder.embedding.weight.device)
+        device = bilm.char_encoder.embedding.weight.device
+        self.delivery: Delivery = CudaDelivery(device) if device.type == "cuda" else InPlace()
 
     def batch_tokens(self) -> int:
         return CPU_BATCH_TOKENS

@@ -1,4 +1,4 @@
-"""Whether the library may round float32 numbers to TF32 in matrix products."""
+"""Whether libraries may round float32 numbers to TF32: cuBLAS in matrix products, cuDNN in LSTMs."""
 
 from contextlib import contextmanager
 from typing import Iterator
@@ -36,3 +36,17 @@ def _by_newer_name(allowed: bool) -> Iterator[None]:
         yield
     finally:
         settings.fp32_precision = before
+
+
+@contextmanager
+def exact_cudnn() -> Iterator[None]:
+    """Inside, cuDNN keeps float32 numbers as they are, which it does not by itself; other settings stay."""
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=cudnn.benchmark,
+        benchmark_limit=cudnn.benchmark_limit,
+        deterministic=cudnn.deterministic,
+        allow_tf32=False,
+    ):
+        yield

@@ -62,15 +62,19 @@ class Schedule:
 
     def row_of_token(self) -> Indices:
         """(n_tokens,): the row of each flat row."""
-        return np.repeat(self._row, self._lengths)
+        row: Indices = np.repeat(self._row, self._lengths)
+        return row
 
     def step_of_token(self, *, backward: bool) -> Indices:
         """(n_tokens,): the step of each flat row. The backward direction reads sentences from their end."""
         lengths = self._lengths
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        step: Indices
         if backward:
-            return np.repeat(self._start + lengths - 1, lengths) - within
-        return np.repeat(self._start, lengths) + within
+            step = np.repeat(self._start + lengths - 1, lengths) - within
+        else:
+            step = np.repeat(self._start, lengths) + within
+        return step
 
     def rows_of_sentences(self) -> Tensor:
         """(n_sentences,): the row of each sentence; -1 for one without tokens."""

@@ -15,7 +15,7 @@ class Settings:
     """How a model is run, whatever its weights.
 
     precision: "fp32"; "bf16" or "int8", which are faster and less exact in the LSTMs, on processors that can;
-        or "fp64" to check with. Arrays come out in float32, with "fp64" in float64.
+        "tf32" or "bf16" on a GPU; or "fp64" to check with. Arrays come out in float32, with "fp64" in float64.
     initial_state: "zero"; "warm", the state that is stored with the weights or, where there is none, is made from
         the package's sentences once and kept in the user's cache; or "carry".
     max_batch_tokens: tokens, with two marks a sentence, that run through the LSTMs together; memory grows with

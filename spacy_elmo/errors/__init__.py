@@ -57,12 +57,12 @@ class Warnings(metaclass=WithCodes):
         "losing anything. Set max_batch_tokens to that, or free memory on the GPU."
     )
     WL016 = (
-        "CUDA graphs cannot be had here ({reason}): each step is launched by itself, which gives the same numbers, "
-        "more slowly."
+        "CUDA graphs cannot be had here ({reason}): each step is launched by itself, which gives the same "
+        "numbers, more slowly."
     )
     WL017 = (
-        "Triton cannot make kernels here ({reason}): PyTorch's own operators are used, which give the same numbers, "
-        "more slowly. Triton needs a C compiler, and a GPU that it knows."
+        "Triton cannot make kernels here ({reason}): PyTorch's own operators are used, which give the same "
+        "numbers, more slowly. Triton needs a C compiler, and a GPU that it knows."
     )
 
 

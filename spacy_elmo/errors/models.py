@@ -105,8 +105,8 @@ class ModelErrors(metaclass=WithCodes):
     )
     EL040 = "device '{device}' cannot be used here: {reason}. Use 'cpu', or a device that torch sees."
     EL041 = (
-        "precision = '{got}' runs on the device type {devices} only, and the device is '{device}'. Use such a device, "
-        "or precision 'fp32'."
+        "precision = '{got}' runs on the device type {devices} only, and the device is '{device}'. Use such a "
+        "device, or precision 'fp32'."
     )
     EL042 = (
         "precision = '{got}' needs a processor that {what}; not all of this is here. Use precision 'fp32', "
@@ -125,6 +125,6 @@ class ModelErrors(metaclass=WithCodes):
 
     # Running on a GPU
     EL166 = (
-        "The GPU ran out of memory over one sentence of {tokens:,} tokens ({reason}). Split it, free memory on the "
-        "GPU, or run it on the device 'cpu'."
+        "The GPU ran out of memory over one sentence of {tokens:,} tokens ({reason}). Split it, free memory on "
+        "the GPU, or run it on the device 'cpu'."
     )

@@ -86,7 +86,7 @@ def gates_kernel(
     rows: (2, n_rows, WIDTH), inputs and state side by side, or the state alone. n_rows: a multiple of ROWS.
     weight: (2, 4C, WEIGHT_WIDTH), its last WIDTH columns count; gates interleaved, see `cell`.
     bias: (2, 4C), or input_gates, (2, BLOCK_STEPS * n_rows, 4C), of BLOCK_STEPS steps, bias included; BLOCK_STEPS
-    0: the bias. cell: (2, n_rows, C), float32, in place. first: (2, 1 or n_rows, C), the stride of its rows 0 or C.
+    0: the bias. cell: (2, n_rows, C), float32, in place. first: (2, 1 or n_rows, C); its rows' stride is 0 or C.
     opened: (2, n_rows, C). starts: (n_steps, n_rows); running: (n_steps,); the step is step + offset.
     PRECISION: of float32 products, as Triton's `dot` names it.
     ROWS, CELLS, DEPTH: a tile. BAND: tiles of rows that share weights while these are in the cache.
@@ -115,6 +115,6 @@ def gates_kernel(
             row_at += DEPTH
             weight_at += DEPTH
         open_gates(
-            product, bias_ptr, input_gates_ptr, cell_ptr, first_ptr, opened_ptr, starts_ptr, step, direction, block,
-            rows, rows < n_running, n_rows, first_stride, bound, N_CELLS, BLOCK_STEPS, FAST, ROWS, CELLS,
+            product, bias_ptr, input_gates_ptr, cell_ptr, first_ptr, opened_ptr, starts_ptr, step, direction,
+            block, rows, rows < n_running, n_rows, first_stride, bound, N_CELLS, BLOCK_STEPS, FAST, ROWS, CELLS,
         )  # fmt: skip

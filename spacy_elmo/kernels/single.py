@@ -12,7 +12,7 @@ from .project import deliver
 
 @triton.jit
 def products(vector_ptr, weight_at, LENGTH: tl.constexpr, N: tl.constexpr, DEPTH: tl.constexpr):  # noqa: N803
-    """Products of a vector with N rows of weights, (1, N), float32. weight_at: where the first DEPTH of each begin."""
+    """A vector times N rows of weights, (1, N), float32. weight_at: where the first DEPTH of each row are."""
     depth = tl.arange(0, DEPTH)
     sums = tl.zeros((N, DEPTH), tl.float32)
     for start in range(0, LENGTH, DEPTH):
@@ -58,8 +58,8 @@ def single_gates_kernel(
         product = products(rows_ptr + (direction * n_rows + row) * WIDTH, weight_at, WIDTH, 4 * CELLS, DEPTH)
         rows = row + tl.arange(0, 1)
         open_gates(
-            product, bias_ptr, input_gates_ptr, cell_ptr, first_ptr, opened_ptr, starts_ptr, step, direction, block,
-            rows, rows < n_rows, n_rows, first_stride, bound, N_CELLS, BLOCK_STEPS, FAST, 1, CELLS,
+            product, bias_ptr, input_gates_ptr, cell_ptr, first_ptr, opened_ptr, starts_ptr, step, direction,
+            block, rows, rows < n_rows, n_rows, first_stride, bound, N_CELLS, BLOCK_STEPS, FAST, 1, CELLS,
         )  # fmt: skip
 
 

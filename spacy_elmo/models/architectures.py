@@ -17,8 +17,9 @@ def build_elmo_v1(
 ) -> ElmoModelT:
     """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
 
-    precision (str): "fp32"; "bf16" or "int8", faster and less exact; or "fp64" to check with. A biLM that is not
-        frozen has its gradients in float32, with "fp64" in float64; Thinc's optimizers step in float32.
+    precision (str): "fp32"; "bf16" or "int8", on a GPU "tf32" or "bf16", faster and less exact; or "fp64" to check
+        with. A biLM that is not frozen has its gradients in float32, with "fp64" in float64; Thinc's optimizers
+        step in float32.
     initial_state (str): "zero", "warm" or "carry".
     max_batch_tokens (Optional[int]): tokens that run through the LSTMs together; memory grows with it. null: as
         many as suit the device.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..bilm.packing import Packing
+from ..engine.precision import exact_cudnn
 from ..engine.threads import after_fork
 from ..errors import Errors, check_number
 from .torch_shim import TorchShim
@@ -107,11 +108,12 @@ def forward(
     like = next(module.parameters())
     flat: Tensor = xp2torch(ops.flatten(inputs), device=like.device).to(like.dtype).requires_grad_(is_train)
     module.train(is_train)
-    with torch.set_grad_enabled(is_train):
+    with torch.set_grad_enabled(is_train), exact_cudnn():
         outputs = module(flat, [length for length in lengths if length], dropout=model.attrs["dropout_rate"])
 
     def backprop(d_outputs: List[Floats2d]) -> List[Floats2d]:
-        outputs.backward(xp2torch(ops.flatten(d_outputs), device=like.device).to(like.dtype))
+        with exact_cudnn():
+            outputs.backward(xp2torch(ops.flatten(d_outputs), device=like.device).to(like.dtype))
         return ops.unflatten(cast(Floats2d, torch2xp(cast(Tensor, flat.grad), ops=ops)), sizes)
 
     return ops.unflatten(cast(Floats2d, torch2xp(outputs.detach(), ops=ops)), sizes), backprop

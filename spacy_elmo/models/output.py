@@ -18,7 +18,7 @@ Backprop = Callable[[Dict[str, Any]], None]
 class ElmoOutput:
     """docs: one LayerOutputs per Doc, in order; arrays are (len(doc), width), float32, numpy unless they were
     asked for on the GPU. Whitespace tokens, and tokens outside all spans, have rows of zeros. Who keeps an array
-    keeps no more than a megabyte of other Docs' numbers.
+    keeps no more than 8 MiB of other Docs' numbers.
 
     tensors: for each Doc an array of the model's Ops to become doc.tensor, which nobody else has; None: it is to
     be made of the layers.

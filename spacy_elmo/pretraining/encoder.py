@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..bilm.char_encoder import CharEncoder, Highway
 from ..bilm.characters import OFFSET, PADDING
-from .transfer import to_device
+from ..engine.transfer import to_device
 from .workspace import Workspace
 
 # Word types are cut into so many groups of like length: each is as wide as its longest.

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState, ProjectedLSTM
+from ..engine.transfer import to_device
 from .encoder import encode
 from .graphs import Graphs
 from .recurrence import run_layer
-from .transfer import to_device
 from .workspace import Workspace
 
 

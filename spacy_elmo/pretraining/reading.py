@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..bilm.lstm import LSTMState
 from ..engine.batching import windows
+from ..engine.transfer import to_device
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .streams import Batch
-from .transfer import to_device
 from .word_types import Types
 
 T = TypeVar("T")

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from ..engine.transfer import to_device
 from ..errors import Errors
 from .sampled import Candidates, SampledLoss
-from .transfer import to_device
 from .workspace import Workspace
 
 # Scores of words that are held at once.

@@ -164,7 +164,7 @@ def test_a_failure_half_way_leaves_the_old_file(tiny: Path, tmp_path: Path) -> N
         (["a.txt", "-s", "orignal", "-o", "out.h5"], ["EL010", "Closest: original"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--layers", "lstm_outputs3"], ["EL031"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--layers", "top"], ["EL030"]),
-        (["a.txt", "-s", "TINY", "-o", "out.h5", "--precision", "fp8"], ["EL030", "fp32, fp64, bf16, int8"]),
+        (["a.txt", "-s", "TINY", "-o", "out.h5", "--precision", "fp8"], ["EL030", "fp32, fp64, tf32, bf16, int8"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--average", "--top"], ["EL065"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--top", "--layers", "elmo"], ["EL065", "--top and --layers"]),
         (["a.txt", "-s", "TINY", "-o", "out.h5", "--initial-state", "hot"], ["EL030", "zero, warm, carry"]),

@@ -1,1 +1,1 @@
-"""Fast inference on NVIDIA GPUs: both directions in one launch, two kernels or so a step, replayed as CUDA graphs."""
+"""Fast inference on GPUs: both directions in one launch, two kernels a step, replayed as CUDA graphs."""

@@ -31,7 +31,7 @@ class Buffers:
             self._flat.pop(name, None)
             del flat
             self.generation += 1
-            # Zeros: a row that no sentence has is multiplied too, and what is not a number would be slow, or spread.
+            # Zeros: rows that no sentence has are multiplied too, and what is no number would spread.
             flat = self._flat[name] = torch.zeros(size, dtype=dtype, device=self.device)
         return flat[:size].view(shape)
 

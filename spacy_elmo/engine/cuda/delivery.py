@@ -26,7 +26,7 @@ THREADS = min(16, os.cpu_count() or 1)
 
 
 class _Piece(NamedTuple):
-    """Sentences that share memory: rows `first` to `last` of the batch. ends: of each, from `first` on, after 0."""
+    """Sentences that share memory: rows `first` to `last` of the batch. ends: 0, then of each, from `first` on."""
 
     first: int
     last: int
@@ -54,46 +54,54 @@ class CudaDelivery:
         computed.record(torch.cuda.current_stream(self._device))
         self._stream.wait_event(computed)
         whole = {name: layer.contiguous() for name, layer in layers.items()}
-        sent = [self._send(whole, group) for group in _groups(pieces, max(1, BLOCK_BYTES // row_bytes))]
+        shared = [_allocate(layers, piece.last - piece.first) for piece in pieces]
+        sent, first = [], 0
+        for group in _groups(pieces, max(1, BLOCK_BYTES // row_bytes)):
+            sent.append(self._send(whole, group, shared[first : first + len(group)]))
+            first += len(group)
         for layer in whole.values():
             # Its memory is not given to others before it has been read.
             layer.record_stream(self._stream)
 
         def arrive() -> List[LayerOutputs]:
+            for future in sent:
+                future.result()
             found: List[LayerOutputs] = []
-            shared = (arrays for future in sent for arrays in future.result())
             for piece, arrays in zip(pieces, shared):
                 found += _cut(arrays, piece.ends, n_layers)
             return found
 
         return arrive
 
-    def _send(self, layers: Mapping[str, Tensor], group: Sequence[_Piece]) -> "Future[List[_Arrays]]":
+    def _send(
+        self, layers: Mapping[str, Tensor], group: Sequence[_Piece], shared: "Sequence[_Arrays]"
+    ) -> "Future[None]":
         first, last = group[0].first, group[-1].last
+        sizes = [piece.last - piece.first for piece in group]
+        targets: List[Tensor] = []
+        sources: List[Tensor] = []
         # Page-locked memory is taken up again by torch once it was freed, and is limited by the semaphore.
         self._blocks.acquire()
         try:
             with torch.cuda.stream(self._stream):
-                block = {}
                 for name, layer in layers.items():
                     locked = torch.empty(last - first, layer.size(1), dtype=layer.dtype, pin_memory=True)
-                    block[name] = locked.copy_(layer[first:last], non_blocking=True)
+                    locked.copy_(layer[first:last], non_blocking=True)
+                    sources += locked.split(sizes)
+                    targets += [torch.from_numpy(arrays[name]) for arrays in shared]
                 there = torch.cuda.Event()
                 there.record()
         except BaseException:
             self._blocks.release()
             raise
-        return self._threads.submit(self._unpack, block, there, [piece.last - piece.first for piece in group])
+        return self._threads.submit(self._unpack, there, targets, sources)
 
-    def _unpack(self, block: Mapping[str, Tensor], there: torch.cuda.Event, sizes: List[int]) -> "List[_Arrays]":
+    def _unpack(self, there: torch.cuda.Event, targets: List[Tensor], sources: List[Tensor]) -> None:
+        # Python is waited for twice only, however many arrays there are: who computes beside this may hold on to
+        # it for milliseconds each time.
         try:
             there.synchronize()
-            pieces = [_allocate(block, size) for size in sizes]
-            for name, layer in block.items():
-                own = [torch.from_numpy(arrays[name]) for arrays in pieces]
-                # One call for all, during which other threads can run Python.
-                torch.split_with_sizes_copy(layer, sizes, out=own)
-            return pieces
+            torch._foreach_copy_(targets, sources)
         finally:
             self._blocks.release()
 

@@ -1,6 +1,6 @@
 """The character encoder of `bilm.char_encoder` on a GPU: the same layers, with sums that lose less."""
 
-from typing import Optional, Sequence
+from typing import Optional, Sequence, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class CudaEncoder:
         encoder, ids = self.module, self._alphabet.ids(types)
         words = encoder.convolved(to_device(ids.characters, self._device))
         for highway in encoder.highways:
-            words = _highway(highway, words)
+            words = _highway(cast(Highway, highway), words)
         known: Optional[Tensor] = None if ids.words is None else to_device(ids.words, self._device)
         words = encoder.with_known(words, known)
         return words if encoder.projection is None else _linear(encoder.projection, words)
@@ -46,7 +46,8 @@ def _highway(highway: Highway, x: Tensor) -> Tensor:
 def _linear(linear: nn.Linear, x: Tensor) -> Tensor:
     length = x.size(1)
     if length % PART or length == PART:
-        return linear(x)
+        whole: Tensor = linear(x)
+        return whole
     parts = x.unflatten(1, (-1, PART)).transpose(0, 1)
     weights = linear.weight.unflatten(1, (-1, PART)).permute(1, 2, 0)
     return torch.bmm(parts, weights).sum(dim=0) + linear.bias

@@ -7,7 +7,6 @@ import torch
 
 from ...errors import Warnings
 
-
 # Each holds some memory of the driver's; a program that meets more keys than this meets ever new ones.
 MOST = 128
 

@@ -59,7 +59,7 @@ class CudaStack:
         """types: (n_types, P), in memory that is the same for most batches, so that graphs can be kept.
         numbers: (n_tokens,), the type of each flat row. start: (2, L, 1 or n_rows, ...).
 
-        RETURNS: layers (n_tokens, 2P), flat, and with keep_state the state of each row, (2, n_layers, n_rows, ...).
+        RETURNS: layers (n_tokens, 2P), flat, and with keep_state each row's state, (2, n_layers, n_rows, ...).
         """
         width, n_tokens = types.size(1), schedule.n_tokens
         plan = make_plan(schedule, self._buffers)
@@ -124,7 +124,7 @@ class CudaStack:
         )
 
     def _first(self, k: int, first: LSTMState, n_rows: int) -> LSTMState:
-        """Where rows start from, in memory of its own; the rows that kernels run, but nobody has, from anything."""
+        """Where rows start from, in memory of its own; rows that kernels run, but nobody has, from anything."""
         parts = []
         for name, part in first._asdict().items():
             size = 1 if part.size(1) == 1 else n_rows

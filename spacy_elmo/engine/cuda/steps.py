@@ -21,7 +21,8 @@ class Work:
 
     rows: (2, n_rows, 2P), inputs and state side by side, or (2, n_rows, P), the state alone; then input_gates,
     (2, block_steps * n_rows, 4C), has what the inputs of block_steps steps add to the gates.
-    cell: (2, n_rows, C), float32. opened: (2, n_rows, C). first: hidden (2, 1 or n_rows, P), cell (2, 1 or n_rows, C).
+    cell: (2, n_rows, C), float32. opened: (2, n_rows, C). first: hidden (2, 1 or n_rows, P) and cell (2, 1 or
+    n_rows, C).
     outputs: (n_tokens, 2P), float32; with `residual`, the layer's input is added. inputs: the layer below,
     (n_tokens, 2P); or with `numbers`, (n_tokens,), int32, word types, (n_types, P).
     tiles: what programs work on. products: how float32 numbers are multiplied, as Triton's `dot` names it.

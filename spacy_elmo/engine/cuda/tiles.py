@@ -57,7 +57,7 @@ BF16 = Tiles(
     few_gates=Tile(16, 16, 128, 4, 3),
     few_project=Tile(16, 16, 256, 4, 4),
 )
-# Float32 numbers take twice the room. Rounded once, to TF32, or three times, where what was lost is multiplied too.
+# Float32 numbers take twice the room. They are rounded to TF32 once, or in three products what was lost as well.
 TF32 = Tiles(
     gates=Tile(128, 64, 32, 8, 3),
     project=Tile(64, 64, 32, 4, 3),

@@ -17,13 +17,15 @@ LSTMS: Dict[str, Dict[str, Any]] = {
     "no clips, no skips": {
         "projection_dim": 16, "dim": 48, "use_skip_connections": False
     },
-    "no projection": {"projection_dim": 16, "dim": 16, "cell_clip": 1.0, "proj_clip": 0.5, "use_skip_connections": True},
+    "no projection": {
+        "projection_dim": 16, "dim": 16, "cell_clip": 1.0, "proj_clip": 0.5, "use_skip_connections": True
+    },
 }  # fmt: skip
 CNN = {
     "filters": [[1, 8], [2, 8]], "n_highway": 1, "embedding": {"dim": 4}, "n_characters": 262,
     "max_characters_per_token": 50, "activation": "relu",
 }  # fmt: skip
-WORDS = "the a of house running Berlin I you . , x unbelievable".split()
+WORDS = ["the", "a", "of", "house", "running", "Berlin", "I", "you", ".", ",", "x", "unbelievable"]
 
 
 def options(lstm: str, *, n_layers: int = 2) -> Options:

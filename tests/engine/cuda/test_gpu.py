@@ -11,8 +11,10 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.engine.cuda.engine import CudaEngine
 from spacy_elmo.engine.plain import PlainEngine
+
+pytest.importorskip("triton", reason="Triton is not installed: it comes with PyTorch for GPUs")
+from spacy_elmo.engine.cuda.engine import CudaEngine
 from tests.engine.cuda.models import LSTMS, distance, engines, options, random_state, sentences
 
 pytestmark = [

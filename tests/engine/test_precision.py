@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from spacy_elmo.engine.precision import exact_cudnn, tf32
+from spacy_elmo.engine.threads import one_thread
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_inside_and_outside(before: bool, allowed: bool) -> None:
+    settings = torch.backends.cuda.matmul
+    own = settings.allow_tf32
+
+    def fail() -> None:
+        with tf32(allowed):
+            assert settings.allow_tf32 == allowed
+            raise ZeroDivisionError
+
+    try:
+        settings.allow_tf32 = before
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert settings.allow_tf32 == before
+    finally:
+        settings.allow_tf32 = own
+
+
+def test_cudnn() -> None:
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, cudnn.enabled
+    with exact_cudnn():
+        assert not cudnn.allow_tf32
+        assert (cudnn.benchmark, cudnn.deterministic, cudnn.enabled) == before[1:]
+    assert (cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, cudnn.enabled) == before
+
+
+def test_one_thread() -> None:
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
