@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from spacy_elmo.bilm.characters import OFFSET, PADDING
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.kernels import train_steps
+from spacy_elmo.kernels import trial
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.graphs import Graphs
@@ -146,9 +146,9 @@ def measure(trainer: Trainer, precision: str, way: str, n: int) -> Dict[str, flo
     """Time of a batch; of it, what the processor needs to give the GPU its work."""
     trainer.model.dtype = DTYPES[precision]
     trainer.model.graphs = Graphs() if way == "graphs" else None
-    usable = train_steps.usable
+    usable = trial.usable
     if way == "torch":
-        train_steps.usable = lambda device: False
+        trial.usable = lambda device: False
     try:
         for _ in range(4):
             trainer.train_batch()
@@ -162,7 +162,7 @@ def measure(trainer: Trainer, precision: str, way: str, n: int) -> Dict[str, flo
         wait(trainer.device)
         seconds = time.perf_counter() - start
     finally:
-        train_steps.usable = usable
+        trial.usable = usable
     training = trainer.config.training
     return {
         "tokens/s": training.n_rows * training.n_steps * n / seconds,

@@ -9,7 +9,7 @@ from ..bilm.build import build_bilm
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from ..errors import Errors
-from ..kernels import train_steps
+from ..kernels import trial
 from . import features
 from .base import Engine
 from .fast import FastEngine
@@ -119,4 +119,4 @@ def make_engine(
 def _has_kernels(options: Options, device: torch.device) -> bool:
     # Tensor cores multiply tiles of 16 numbers.
     fits = options.lstm.projection_dim % 16 == 0 and options.lstm.dim % 16 == 0
-    return fits and train_steps.usable(device)
+    return fits and trial.usable(device)

@@ -5,37 +5,12 @@ from one direction to the next, and are contiguous within.
 """
 
 import math
-import warnings
-from functools import cache, lru_cache
+from functools import lru_cache
 from types import ModuleType
 from typing import Optional
 
 import torch
 from torch import Tensor
-
-from ..errors import Warnings
-from . import has_triton
-
-
-def usable(device: torch.device) -> bool:
-    """Whether the kernels run there. Warns, once, where Triton is there and cannot make them."""
-    return device.type == "cuda" and _run_on(device)
-
-
-@cache
-def _run_on(device: torch.device) -> bool:
-    if not has_triton():
-        return False
-    try:
-        with torch.cuda.device(device):
-            step = torch.zeros(2, 1, 16, device=device)
-            hidden_forward(step, output=torch.empty_like(step), state=torch.empty_like(step), clip=None)
-    except Exception as error:
-        # Triton makes kernels on the spot, and needs a C compiler for it: what fails there has many names.
-        reason = f"{type(error).__name__}: {error}"
-        warnings.warn(Warnings.WL017.format(reason=reason), UserWarning, stacklevel=2)
-        return False
-    return True
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState, ProjectedLSTM
-from ..kernels import train_steps
+from ..kernels import trial
 from .graphs import Graphs
 from .recurrence_gpu import FusedLayer, Settings
 from .workspace import Workspace
@@ -43,7 +43,7 @@ def run_layer(
         linear = layer.input_linear
         parameters += [linear.weight, linear.bias, layer.state_linear.weight, projection]
     clips = layers[0].cell_clip, layers[0].proj_clip
-    if inputs.dtype == torch.float32 and train_steps.usable(inputs.device):
+    if inputs.dtype == torch.float32 and trial.usable(inputs.device):
         fused = Settings(clips, dtype, workspace, name, graphs)
         with torch.cuda.device_of(inputs):
             outputs, hidden, cell = FusedLayer.apply(fused, inputs, *state, *parameters)

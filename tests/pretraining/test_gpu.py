@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_elmo.kernels import train_steps
+from spacy_elmo.kernels import trial
 from spacy_elmo.pretraining.encoder import encode
 from spacy_elmo.pretraining.graphs import Graphs
 from spacy_elmo.pretraining.run import Run
@@ -66,7 +66,7 @@ def assert_near(one: Dict[str, Tensor], other: Dict[str, Tensor], *, most: float
 
 def test_kernels_are_in_use() -> None:
     """Else the tests below are of torch's operators."""
-    assert train_steps.usable(torch.device("cuda", torch.cuda.current_device()))
+    assert trial.usable(torch.device("cuda", torch.cuda.current_device()))
 
 
 @sizes

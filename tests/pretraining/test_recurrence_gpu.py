@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from spacy_elmo.kernels import has_triton, train_steps
+from spacy_elmo.kernels import has_triton, train_steps, trial
 from tests.data import ROOT
 
 
 def test_kernels_are_for_gpus() -> None:
-    assert not train_steps.usable(torch.device("cpu"))
+    assert not trial.usable(torch.device("cpu"))
 
 
 def test_kernels_in_the_interpreter() -> None:
@@ -34,10 +34,10 @@ def test_kernels_in_the_interpreter() -> None:
 
 
 def test_no_triton_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_steps, "has_triton", lambda: False)
-    train_steps._run_on.cache_clear()
-    assert not train_steps.usable(torch.device("cuda"))
-    train_steps._run_on.cache_clear()
+    monkeypatch.setattr(trial, "has_triton", lambda: False)
+    trial._run_on.cache_clear()
+    assert not trial.usable(torch.device("cuda"))
+    trial._run_on.cache_clear()
 
 
 def test_kernels_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,12 +46,12 @@ def test_kernels_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("Failed to find C compiler")
 
-    monkeypatch.setattr(train_steps, "has_triton", lambda: True)
+    monkeypatch.setattr(trial, "has_triton", lambda: True)
     monkeypatch.setattr(train_steps, "hidden_forward", fail)
     monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
     monkeypatch.setattr(torch, "zeros", lambda *shape, device: torch.empty(shape))
-    train_steps._run_on.cache_clear()
+    trial._run_on.cache_clear()
     with pytest.warns(UserWarning, match=r"\[WL017\].*RuntimeError: Failed to find C compiler"):
-        assert not train_steps.usable(torch.device("cuda"))
-    assert not train_steps.usable(torch.device("cuda"))
-    train_steps._run_on.cache_clear()
+        assert not trial.usable(torch.device("cuda"))
+    assert not trial.usable(torch.device("cuda"))
+    trial._run_on.cache_clear()
