@@ -2,7 +2,7 @@
 
 from collections import deque
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import torch
 from torch import Tensor
@@ -16,11 +16,10 @@ from .bilm.lstm import LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
 from .engine.base import CPU_BATCH_TOKENS, N_MARKS, Engine
-from .engine.batching import windows
 from .engine.begun import Begun
 from .engine.budget import Budget
 from .engine.choose import PRECISIONS, check_precision, make_engine
-from .engine.sentences import checked, n_rows
+from .engine.sentences import checked, cut, lengths_of, total_rows
 from .engine.settings import Settings
 from .engine.threads import after_fork
 from .engine.trainable import TrainableEngine
@@ -33,6 +32,7 @@ from .weights.locate import Source
 from .weights.source import read_weights
 
 Sentences = Iterable[Sequence[str]]
+R = TypeVar("R")
 
 
 def load(
@@ -190,8 +190,8 @@ class Elmo:
     def begin(self, sentences: Sentences, *, layers: LayerChoice = ALL, resident: Sequence[str] = ()) -> Begun:
         """Start to embed; where a device works by itself, the caller may go on meanwhile.
 
-        sentences, layers: as for `embed`. resident: layers that stay on the device as well; they need not be among
-            `layers`.
+        sentences, layers: as for `embed`; `Coded` sentences are run without a look at each token. resident: layers
+            that stay on the device as well; they need not be among `layers`.
         RAISES: ValueError as `stream`.
         """
         if self.settings.initial_state == "carry":
@@ -199,7 +199,7 @@ class Elmo:
         names = resolve_layers(layers, n_layers=self.n_layers)
         kept = resolve_layers(list(resident), n_layers=self.n_layers)
         parts: List[Begun] = []
-        for window in windows(checked(sentences), size=n_rows, budget=self.budget.tokens):
+        for window in cut(checked(sentences), self.budget.tokens):
             parts += self._begin(window, names, kept)
         return Begun.joined(parts)
 
@@ -259,7 +259,7 @@ class Elmo:
     def _stream(self, sentences: Iterable[List[str]], names: List[str]) -> Iterator[LayerOutputs]:
         # The next batches are begun before one is waited for.
         waiting: Deque[Begun] = deque()
-        for window in windows(sentences, size=n_rows, budget=self.budget.tokens):
+        for window in cut(sentences, self.budget.tokens):
             for begun in self._begin(window, names, []):
                 waiting.append(begun)
                 while len(waiting) > self.engine.delivery.ahead:
@@ -267,29 +267,20 @@ class Elmo:
         while waiting:
             yield from waiting.popleft().outputs()
 
-    def _begin(self, window: List[List[str]], names: List[str], resident: List[str]) -> Iterator[Begun]:
-        def begin(sentences: List[List[str]]) -> Begun:
-            filled = [i for i, sentence in enumerate(sentences) if sentence and (names or resident)]
-            if not filled:
+    def _begin(self, window: Sequence[List[str]], names: List[str], resident: List[str]) -> Iterator[Begun]:
+        def begin(sentences: Sequence[List[str]]) -> Begun:
+            if not (names or resident) or total_rows(sentences) == N_MARKS * len(sentences):
                 return Begun.at_once([self._empty(names)] * len(sentences))
-            if len(filled) < len(sentences):
-                with_tokens = [sentences[i] for i in filled]
-            else:
-                with_tokens = sentences
-            tensors, _ = self._run(with_tokens, [*names, *resident], None)
-            arrive = self._send(tensors, names, with_tokens)
+            tensors, _ = self._run(sentences, [*names, *resident], None)
+            stay = {name: tensors[name] for name in resident}
+            if not names:
+                return Begun(lambda: [self._empty(names)] * len(sentences), stay)
+            return Begun(self._send(tensors, names, sentences), stay)
 
-            def outputs() -> List[LayerOutputs]:
-                results = [self._empty(names)] * len(sentences)
-                for i, output in zip(filled, arrive()):
-                    results[i] = output
-                return results
+        return self._in_budget(window, begin)
 
-            return Begun(
-                arrive if with_tokens is sentences else outputs, {name: tensors[name] for name in resident}
-            )
-
-        return self.budget.run(window, begin, size=n_rows, release=self.engine.release)
+    def _in_budget(self, window: Sequence[List[str]], run: Callable[[Sequence[List[str]]], R]) -> Iterator[R]:
+        return self.budget.run(window, run, cut=cut, size=total_rows, release=self.engine.release)
 
     def _embed_carrying(self, sentences: List[List[str]], names: List[str]) -> List[LayerOutputs]:
         # Rows do not see each other, so that a batch may run in parts; every row counts, an empty one too.
@@ -297,7 +288,7 @@ class Elmo:
         end = LSTMState(start.hidden.clone(), start.cell.clone())
         results: List[LayerOutputs] = []
 
-        def run(window: List[List[str]]) -> List[LayerOutputs]:
+        def run(window: Sequence[List[str]]) -> List[LayerOutputs]:
             rows = torch.arange(len(results), len(results) + len(window), device=self.device)
             tensors, final = self._run(window, names, start.rows(rows))
             arrive = self._send(tensors, names, window)
@@ -306,14 +297,14 @@ class Elmo:
                 end.cell.index_copy_(2, rows, final.cell)
             return arrive()
 
-        for window in windows(sentences, size=n_rows, budget=self.budget.tokens):
-            for outputs in self.budget.run(window, run, size=n_rows, release=self.engine.release):
+        for window in cut(sentences, self.budget.tokens):
+            for outputs in self._in_budget(window, run):
                 results += outputs
         self._carried.put(end)
         return results
 
     def _run(
-        self, sentences: List[List[str]], names: List[str], state: Optional[LSTMState]
+        self, sentences: Sequence[List[str]], names: List[str], state: Optional[LSTMState]
     ) -> Tuple[Dict[str, Tensor], Optional[LSTMState]]:
         """The named layers, flat, (n_tokens, width), on the device."""
         # A state that is carried on has all layers.
@@ -328,10 +319,10 @@ class Elmo:
         return {name: tensors[name] for name in names}, batch.state
 
     def _send(
-        self, tensors: Dict[str, Tensor], names: List[str], sentences: List[List[str]]
+        self, tensors: Dict[str, Tensor], names: List[str], sentences: Sequence[List[str]]
     ) -> Callable[[], List[LayerOutputs]]:
         layers = {name: tensors[name] for name in names}
-        return self.engine.delivery.send(layers, [*map(len, sentences)], n_layers=self.n_layers)
+        return self.engine.delivery.send(layers, lengths_of(sentences).tolist(), n_layers=self.n_layers)
 
     def _zero_state(self, n_sentences: int) -> LSTMState:
         lstm, like = self.options.lstm, self.mix.gamma.detach()

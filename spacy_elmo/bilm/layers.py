@@ -118,6 +118,12 @@ class LayerOutputs:
         shapes = ", ".join(f"{name}: {tuple(array.shape)}" for name, array in self.items())
         return f"LayerOutputs({shapes})"
 
+    def __setstate__(self, state: Any) -> None:
+        # As earlier versions pickled it.
+        _, slots = state
+        self._arrays, self.n_layers = slots["_arrays"], slots["n_layers"]
+        self._start = self._end = None
+
     def __reduce__(self) -> Tuple[Any, ...]:
         # Not with what other sentences have in the same arrays.
         return _rebuild, (dict(self.items()), self.n_layers)
@@ -130,6 +136,14 @@ class LayerOutputs:
     def items(self) -> List[Tuple[str, Any]]:
         """(name, array) of each layer that is here, lowest first."""
         return [(name, self._rows(array)) for name, array in self._arrays.items()]
+
+    def chosen(self, names: Sequence[str]) -> Dict[str, Any]:
+        """Arrays of some layers, in this order. RAISES: KeyError if one is not here."""
+        arrays = self._arrays
+        if self._start is None:
+            return {name: arrays[name] for name in names}
+        rows = slice(self._start, self._end)
+        return {name: arrays[name][rows] for name in names}
 
     def __getitem__(self, rows: Union[int, slice]) -> "LayerOutputs":
         """The same layers of one token or of a slice of tokens."""

@@ -1,14 +1,13 @@
 """How many tokens run together, and what happens when that was too many."""
 
 import warnings
-from typing import Callable, Iterator, List, Sequence, TypeVar
+from typing import Callable, Iterable, Iterator, Sized, TypeVar
 
 import torch
 
 from ..errors import Errors, Warnings
-from .batching import windows
 
-T = TypeVar("T")
+W = TypeVar("W", bound=Sized)
 R = TypeVar("R")
 
 
@@ -21,28 +20,28 @@ class Budget:
 
     def run(
         self,
-        window: Sequence[T],
-        compute: Callable[[List[T]], R],
+        window: W,
+        compute: Callable[[W], R],
         *,
-        size: Callable[[T], int],
+        cut: Callable[[W, int], Iterable[W]],
+        size: Callable[[W], int],
         release: Callable[[], None],
     ) -> Iterator[R]:
         """What `compute` gives for the window, or for its parts where it does not fit.
 
+        cut: parts of a window, of so many tokens each. size: tokens of a window.
         release: frees what an engine keeps between batches.
         RAISES: MemoryError if memory runs out over a single item.
         """
         # The budget may have become smaller since the window was cut.
-        waiting = list(windows(window, size=size, budget=self.tokens))
+        waiting = list(cut(window, self.tokens))
         while waiting:
             part = waiting.pop(0)
             try:
                 result = compute(part)
             except torch.cuda.OutOfMemoryError as error:
                 if len(part) == 1:
-                    raise MemoryError(
-                        Errors.EL166.format(tokens=size(part[0]), reason=_first_line(error))
-                    ) from error
+                    raise MemoryError(Errors.EL166.format(tokens=size(part), reason=_first_line(error))) from error
                 reason = _first_line(error)
             else:
                 yield result
@@ -50,11 +49,9 @@ class Budget:
             # Outside of the handler, whose error holds on to what had been computed.
             release()
             if len(part) > 1:
-                self._halve(sum(map(size, part)), reason)
+                self._halve(size(part), reason)
                 # Those that wait were cut as this one was.
-                waiting = [
-                    less for more in (part, *waiting) for less in windows(more, size=size, budget=self.tokens)
-                ]
+                waiting = [less for more in (part, *waiting) for less in cut(more, self.tokens)]
 
     def _halve(self, tokens: int, reason: str) -> None:
         self.tokens = max(1, min(self.tokens, tokens) // 2)

@@ -14,6 +14,7 @@ from ..bilm.options import Options
 from .base import BatchOutputs, Sentence
 from .delivery import Delivery
 from .schedule import Schedule
+from .sentences import lengths_of
 from .threads import after_fork
 from .transfer import to_device
 from .word_table import WordTable
@@ -63,7 +64,7 @@ class RowsEngine(ABC):
         words_of_types, numbers = self._look_up(sentences, before, after)
         type_of_row = to_device(numbers, self._device)
         words = words_of_types.index_select(0, type_of_row)
-        lengths = [len(sentence) + 2 * n_marks for sentence in sentences]
+        lengths = (lengths_of(sentences) + 2 * n_marks).tolist()
         if not n_layers:
             return BatchOutputs(words, [], None)
         if state is None:

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .coded import Coded
+from .numbered_rows import NumberedRows
 from .transfer import to_device
 
 # 16,384 rows of 512 float32 numbers take 32 MiB.
@@ -38,6 +40,7 @@ class WordTable:
         self._capacity = capacity
         self._row_of: Dict[str, int] = {}
         self._type_in: List[str] = []
+        self._numbered = NumberedRows(capacity)
         self._words = torch.empty(0, width, device=device)
         self._last_asked = np.zeros(capacity, dtype=np.int64)
         self._asked = 0
@@ -60,23 +63,58 @@ class WordTable:
         with self._lock:
             return self._places(tokens)
 
-    def _places(self, tokens: Sequence[str]) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+    def places_of_numbers(self, batch: Coded) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+        """The same for tokens that are numbers: no text is looked at of those that were asked for before."""
+        with self._lock:
+            return self._places_of_numbers(batch)
+
+    def _places_of_numbers(self, batch: Coded) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
         self._asked += 1
-        rows = np.fromiter(map(self._row_of.get, tokens, repeat(-1)), dtype=np.int64, count=len(tokens))
+        rows = self._numbered.find(batch)
         new = np.flatnonzero(rows < 0)
         self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
         if len(new):
-            types = list(dict.fromkeys(map(tokens.__getitem__, new.tolist())))
-            room = self._capacity - int(np.count_nonzero(self._last_asked == self._asked))
-            if len(types) > room:
+            numbers = np.unique(batch.numbers[new])
+            found = self._rows_of([batch.texts[number] for number in numbers.tolist()])
+            if found is None:
                 return None
-            self._keep(types, self._encode(types), room=room)
+            self._numbered.note(numbers, found)
+            rows[new] = found[np.searchsorted(numbers, batch.numbers[new])]
+        return self._words, rows
+
+    def _places(self, tokens: Sequence[str]) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+        self._asked += 1
+        rows = self._known(tokens)
+        new = np.flatnonzero(rows < 0)
+        self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
+        if len(new):
+            if self._rows_of(list(dict.fromkeys(map(tokens.__getitem__, new.tolist())))) is None:
+                return None
             rows[new] = [self._row_of[tokens[i]] for i in new.tolist()]
         return self._words, rows
 
+    def _rows_of(self, types: Sequence[str]) -> "Optional[NDArray[np.int64]]":
+        """The row of each type, each once, after which all are in the table, as are those that were asked for in
+        the same call; None if there is no room for all."""
+        rows = self._known(types)
+        new = np.flatnonzero(rows < 0)
+        self._last_asked[rows[rows >= 0]] = self._asked
+        if len(new):
+            room = self._capacity - int(np.count_nonzero(self._last_asked == self._asked))
+            if len(new) > room:
+                return None
+            texts = [types[i] for i in new.tolist()]
+            self._keep(texts, self._encode(texts), room=room)
+            rows[new] = self._known(texts)
+        return rows
+
+    def _known(self, texts: Sequence[str]) -> "NDArray[np.int64]":
+        """The row of each text; -1 where it has none."""
+        return np.fromiter(map(self._row_of.get, texts, repeat(-1)), dtype=np.int64, count=len(texts))
+
     def _look_up(self, types: Sequence[str]) -> Tensor:
         self._asked += 1
-        rows = np.asarray([self._row_of.get(text, -1) for text in types], dtype=np.int64)
+        rows = self._known(types)
         known, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
         self._last_asked[rows[known]] = self._asked
         if not len(new):
@@ -106,6 +144,7 @@ class WordTable:
             for row, text in zip(oldest.tolist(), types[fresh:]):
                 del self._row_of[self._type_in[row]]
                 self._type_in[row] = text
+            self._numbered.forget(oldest)
             taken = np.concatenate([taken, oldest])
         self._grow(len(self._type_in))
         self._row_of.update(zip(types, taken.tolist()))

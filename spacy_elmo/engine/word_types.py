@@ -5,9 +5,11 @@ from typing import Dict, List, NamedTuple, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .coded import Coded
+
 
 class WordTypes(NamedTuple):
-    """types: each distinct text once, in order of first occurrence.
+    """types: each distinct text once, in order of first occurrence, or of the numbers of a batch that has such.
     numbers: (n_tokens,), int64, the type of every token, sentence after sentence."""
 
     types: List[str]
@@ -18,6 +20,8 @@ def word_types(
     sentences: Sequence[Sequence[str]], *, before: Sequence[str] = (), after: Sequence[str] = ()
 ) -> WordTypes:
     """Word types of a batch. before, after: marks put around every sentence."""
+    if isinstance(sentences, Coded) and not before and not after:
+        return _types_of_numbers(sentences)
     table: Dict[str, int] = {}
     numbers = [
         table.setdefault(token, len(table))
@@ -26,6 +30,13 @@ def word_types(
         for token in part
     ]
     return WordTypes(list(table), np.asarray(numbers, dtype=np.int64))
+
+
+def _types_of_numbers(batch: Coded) -> WordTypes:
+    seen = np.zeros(len(batch.texts), dtype=bool)
+    seen[batch.numbers] = True
+    types = [batch.texts[number] for number in np.flatnonzero(seen).tolist()]
+    return WordTypes(types, (np.cumsum(seen) - 1)[batch.numbers])
 
 
 def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Optional
 
-import torch
 from torch import Tensor
 
 

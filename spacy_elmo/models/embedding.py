@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ..bilm.layers import LayerOutputs
 from ..elmo import Elmo
-from ..engine.base import N_MARKS
 from .arrays import of_docs, stays_on_device, to_array
 from .output import ElmoOutput, FlatLayers
 from .own_rows import own_rows
@@ -39,7 +38,7 @@ def begin_docs(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> 
     """
     if not placement.lengths:
         return lambda: ElmoOutput([])
-    if elmo.settings.initial_state == "carry" or _n_rows(placement) > _MOST_BATCHES * elmo.budget.tokens:
+    if elmo.settings.initial_state == "carry" or placement.sentences.n_rows > _MOST_BATCHES * elmo.budget.tokens:
         return _in_parts(elmo, placement, request)
     try:
         return _at_once(elmo, placement, request, ops)
@@ -60,10 +59,6 @@ def embed_flat(elmo: Elmo, placement: Placement, names: Sequence[str], ops: Ops)
     return FlatLayers(arrays, placement.lengths, elmo.n_layers)
 
 
-def _n_rows(placement: Placement) -> int:
-    return sum(map(len, placement.sentences)) + N_MARKS * len(placement.sentences)
-
-
 def _spread(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str, Tensor]:
     """Layers of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
     resident = elmo.begin(placement.sentences, layers=[], resident=names).resident
@@ -78,28 +73,43 @@ def _spread(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str,
 
 
 def _at_once(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> Finish:
-    tensor = [] if request.tensor is None else [request.tensor]
-    computed = _spread(elmo, placement, list(dict.fromkeys([*request.layers, *tensor])))
+    wanted = [*request.layers, *([] if request.tensor is None else [request.tensor])]
+    computed = _spread(elmo, placement, list(dict.fromkeys(wanted)))
     lengths = placement.lengths
-
-    def begin(names: Sequence[str], *, on_gpu: bool) -> Callable[[], List[LayerOutputs]]:
-        if on_gpu and stays_on_device(ops, elmo.device):
-            owned = {name: of_docs(computed[name], lengths, ops) for name in names}
-            arrays = [{name: owned[name][i] for name in names} for i in range(len(lengths))]
-            return lambda: [LayerOutputs(own, n_layers=elmo.n_layers) for own in arrays]
-        chosen = {name: computed[name] for name in names}
-        arrive = elmo.engine.delivery.send(chosen, lengths, n_layers=elmo.n_layers)
-        # Where Thinc is on the GPU and the model is not, arrays go there from the CPU.
-        return (lambda: [_moved(one, ops) for one in arrive()]) if on_gpu and ops.xp is not np else arrive
-
     # By itself: doc.tensor is everybody's, and what is done to it must not reach the layers.
-    tensors, layers = begin(tensor, on_gpu=True), begin(request.layers, on_gpu=request.on_gpu)
+    tensors = None if request.tensor is None else _begin_tensors(elmo, computed, request.tensor, lengths, ops)
+    layers = _begin_layers(elmo, computed, request, lengths, ops)
+    return lambda: ElmoOutput(layers(), None if tensors is None else tensors())
 
-    def finish() -> ElmoOutput:
-        docs = layers()
-        return ElmoOutput(docs, [array for one in tensors() for _, array in one.items()] if tensor else None)
 
-    return finish
+def _begin_tensors(
+    elmo: Elmo, computed: Dict[str, Tensor], name: str, lengths: List[int], ops: Ops
+) -> Callable[[], List[Any]]:
+    """A layer of each Doc, an array of the Ops."""
+    if stays_on_device(ops, elmo.device):
+        arrays = of_docs(computed[name], lengths, ops)
+        return lambda: arrays
+    arrive = elmo.engine.delivery.send({name: computed[name]}, lengths, n_layers=elmo.n_layers)
+
+    def tensors() -> List[Any]:
+        arrived = [one.chosen([name])[name] for one in arrive()]
+        # Where Thinc is on the GPU and the model is not, arrays go there from the CPU.
+        return arrived if ops.xp is np else [ops.asarray2f(array) for array in arrived]
+
+    return tensors
+
+
+def _begin_layers(
+    elmo: Elmo, computed: Dict[str, Tensor], request: Request, lengths: List[int], ops: Ops
+) -> Callable[[], List[LayerOutputs]]:
+    n_layers, names = elmo.n_layers, request.layers
+    if not names:
+        return lambda: [LayerOutputs({}, n_layers=n_layers)] * len(lengths)
+    if request.on_gpu and stays_on_device(ops, elmo.device):
+        owned = [of_docs(computed[name], lengths, ops) for name in names]
+        return lambda: [LayerOutputs(dict(zip(names, own)), n_layers=n_layers) for own in zip(*owned)]
+    arrive = elmo.engine.delivery.send({name: computed[name] for name in names}, lengths, n_layers=n_layers)
+    return (lambda: [_moved(one, ops) for one in arrive()]) if request.on_gpu and ops.xp is not np else arrive
 
 
 def _moved(outputs: LayerOutputs, ops: Ops) -> LayerOutputs:

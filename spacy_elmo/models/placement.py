@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from torch import Tensor
 
+from ..engine.coded import Coded
 from ..engine.transfer import to_device
 from ..errors import Errors
 from .spans import Rows, SpanGetter, read
@@ -17,11 +18,11 @@ from .texts import TextTable
 
 @dataclass(frozen=True)
 class Placement:
-    """sentences: token texts of every span, Doc after Doc. Whitespace tokens are hidden from the biLM, which never
+    """sentences: the tokens of every span, Doc after Doc. Whitespace tokens are hidden from the biLM, which never
     saw any in training. lengths: tokens of each Doc. rows: (n_seen,), the rows that the biLM's outputs fill, among
     those of all Docs; None: all of them, in order."""
 
-    sentences: List[List[str]]
+    sentences: Coded
     lengths: List[int]
     rows: Optional[Rows]
 
@@ -70,7 +71,7 @@ class Placer:
     def __call__(self, docs: Sequence[Doc]) -> Placement:
         """RAISES: ValueError if get_spans gives no list of spans for each Doc, or spans that overlap."""
         tokens = read(docs, self.get_spans)
-        texts, spaces = self._table.look_up(tokens.hashes, docs)
+        texts, numbers, spaces = self._table.look_up(tokens.hashes, docs)
         starts, ends, rows = tokens.starts, tokens.ends, None
         if spaces.any() or not tokens.whole:
             sizes = ends - starts
@@ -80,9 +81,8 @@ class Placer:
             ends, starts = before[np.cumsum(sizes)], before[np.cumsum(sizes) - sizes]
             rows = rows[seen]
             _check_each_once(rows, docs)
-            texts = [texts[row] for row in rows.tolist()]
-        sentences = [texts[start:end] for start, end in zip(starts.tolist(), ends.tolist())]
-        return Placement(sentences, tokens.lengths, rows)
+            numbers = numbers[rows]
+        return Placement(Coded(texts, numbers, ends - starts), tokens.lengths, rows)
 
 
 def _check_each_once(rows: Rows, docs: Sequence[Doc]) -> None:

@@ -13,9 +13,11 @@ PLACES = 1 << 18
 
 
 class Seen(NamedTuple):
-    """texts: of each token. spaces: (n_tokens,), bool, the tokens that are whitespace."""
+    """texts: all that are known, each once; they are only appended to. numbers: (n_tokens,), where in them each
+    token's is. spaces: (n_tokens,), bool, the tokens that are whitespace."""
 
     texts: List[str]
+    numbers: NDArray[np.int64]
     spaces: NDArray[np.bool_]
 
 
@@ -42,7 +44,7 @@ class TextTable:
         """hashes: (n_tokens,), of the Docs' tokens, Doc after Doc."""
         with self._lock:
             numbers = self._numbers(hashes, docs)
-            return Seen([*map(self._texts.__getitem__, numbers.tolist())], self._spaces[numbers])
+            return Seen(self._texts, numbers, self._spaces[numbers])
 
     def _numbers(self, hashes: NDArray[np.uint64], docs: Sequence[Doc]) -> NDArray[np.int64]:
         if len(self._texts) > CAPACITY:
@@ -69,6 +71,7 @@ class TextTable:
         return np.asarray([self._number_of[key] for key in hashes.tolist()], dtype=np.int64)
 
     def _clear(self) -> None:
+        # A new list: who still has the old one has the texts of its numbers.
         self._texts: List[str] = []
         self._number_of: Dict[int, int] = {}
         self._number_at = np.zeros(PLACES, dtype=np.int64)

@@ -22,10 +22,9 @@ def annotate(
     """
     if tensor is not None:
         doc.tensor = tensor
-    layers = dict(outputs.items())
-    if list(layers) != keep:
-        layers = {name: layers[name] for name in keep}
-    doc.user_data[KEY] = {"layers": layers, "n_layers": outputs.n_layers, "pooling_layer": pooling_layer}
+    doc.user_data[KEY] = {
+        "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer
+    }  # fmt: skip
 
 
 def on_ops(

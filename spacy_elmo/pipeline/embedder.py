@@ -208,12 +208,15 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         except Exception as error:
             if len(docs) == 1 or self._carries:
                 self.get_error_handler()(self.name, self, docs, error)
-            else:
-                # One bad Doc must not take the others along: find it by running each alone.
-                for doc in docs:
-                    yield from self._finish(self._try_begin([doc]))
+                return
         else:
             yield from docs
+            return
+        # One bad Doc must not take the others along: find it by running each alone. Outside of the handler, whose
+        # error holds on to what had been computed.
+        del begun, finish
+        for doc in docs:
+            yield from self._finish(self._try_begin([doc]))
 
     def _ahead(self) -> int:
         return 0 if self._carries else self.ready().engine.delivery.ahead

@@ -40,9 +40,11 @@ class Graphs:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 work()
         except RuntimeError as error:
-            self._possible = False
             # Where recording breaks off, torch leaves its own stream in place.
             torch.cuda.set_stream(stream)
+            if isinstance(error, torch.cuda.OutOfMemoryError):
+                raise
+            self._possible = False
             warnings.warn(Warnings.WL016.format(reason=error), UserWarning, stacklevel=2)
             return None
         return graph

@@ -105,3 +105,25 @@ def test_copies_and_pickles() -> None:
     for copied in (copy.deepcopy(outputs(ALL)), pickle.loads(pickle.dumps(outputs(ALL)))):
         assert copied.names == ALL
         assert copied.n_layers == 2
+
+
+def test_sentences_that_share_arrays() -> None:
+    shared = {"word_emb": np.arange(12.0).reshape(6, 2), "elmo": np.arange(24.0).reshape(6, 4)}
+    one = LayerOutputs(shared, n_layers=2, rows=(1, 4))
+    assert one.names == list(shared)
+    assert one.word_emb.tolist() == [[2, 3], [4, 5], [6, 7]]
+    assert one[1].elmo.tolist() == [8, 9, 10, 11]
+    assert [array.shape for _, array in one.items()] == [(3, 2), (3, 4)]
+    assert repr(one) == "LayerOutputs(word_emb: (3, 2), elmo: (3, 4))"
+    # What others have in the same arrays is not taken along.
+    data = pickle.dumps(one)
+    assert len(data) < len(pickle.dumps(shared))
+    for copied in (pickle.loads(data), copy.copy(one), copy.deepcopy(one)):
+        assert copied.elmo.tolist() == one.elmo.tolist()
+
+
+def test_pickles_of_earlier_versions() -> None:
+    old = LayerOutputs.__new__(LayerOutputs)
+    old.__setstate__((None, {"_arrays": {"elmo": np.ones((2, 4))}, "n_layers": 2}))
+    assert old.elmo.shape == (2, 4)
+    assert old.n_layers == 2

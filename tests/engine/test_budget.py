@@ -1,10 +1,11 @@
 import warnings
-from typing import List
+from typing import Iterator, List
 
 import pytest
 import torch
 
 import spacy_elmo
+from spacy_elmo.engine.batching import windows
 from spacy_elmo.engine.budget import Budget
 from tests.data import TINY
 
@@ -25,8 +26,12 @@ class Device:
         self.released += 1
 
 
+def cut(window: List[int], tokens: int) -> Iterator[List[int]]:
+    return windows(window, size=int, budget=tokens)
+
+
 def run(budget: Budget, device: Device, window: List[int]) -> List[List[int]]:
-    return list(budget.run(window, device.compute, size=lambda n: n, release=device.release))
+    return list(budget.run(window, device.compute, cut=cut, size=sum, release=device.release))
 
 
 def test_what_fits_runs_at_once() -> None:

@@ -1,3 +1,6 @@
+import threading
+import time
+
 import pytest
 import torch
 
@@ -39,3 +42,25 @@ def test_one_thread() -> None:
     with one_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+def test_two_threads_take_turns() -> None:
+    """A setting of the whole process: each must find its own while it computes, and the user's afterwards."""
+    settings = torch.backends.cuda.matmul
+    before = settings.allow_tf32
+    wrong = []
+
+    def work(allowed: bool) -> None:
+        for _ in range(50):
+            with tf32(allowed):
+                time.sleep(1e-4)
+                if settings.allow_tf32 != allowed:
+                    wrong.append(allowed)
+
+    threads = [threading.Thread(target=work, args=(allowed,)) for allowed in (True, False)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert settings.allow_tf32 == before

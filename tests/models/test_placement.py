@@ -10,6 +10,9 @@ import spacy
 import torch
 from spacy.tokens import Doc, Span
 
+from spacy_elmo.engine.coded import Coded
+from spacy_elmo.engine.sentences import lengths_of
+from spacy_elmo.engine.word_types import word_types
 from spacy_elmo.models import texts
 from spacy_elmo.models.placement import Placement, Placer
 from spacy_elmo.models.spans import doc_spans, sent_spans
@@ -35,6 +38,11 @@ def others(docs: Any) -> List[List[Span]]:
     return [[doc[len(doc) // 2 : len(doc)], doc[: len(doc) // 3]] for doc in docs]
 
 
+def coded(sentences: List[List[str]]) -> Coded:
+    types, numbers = word_types(sentences)
+    return Coded(types, numbers, lengths_of(sentences))
+
+
 def naive(docs: List[Doc], get_spans: Any) -> Placement:
     spans = get_spans(docs)
     sentences = [[token.text for token in span if not token.is_space] for own in spans for span in own]
@@ -46,7 +54,7 @@ def naive(docs: List[Doc], get_spans: Any) -> Placement:
         for token in span
         if not token.is_space
     ]
-    return Placement(sentences, [*map(len, docs)], np.asarray(rows, dtype=np.int64))
+    return Placement(coded(sentences), [*map(len, docs)], np.asarray(rows, dtype=np.int64))
 
 
 @pytest.mark.parametrize("spaces", [False, True])
@@ -78,18 +86,18 @@ def test_nothing_is_moved_where_all_tokens_are_seen() -> None:
 def test_no_docs() -> None:
     for get_spans in (sent_spans, doc_spans, others):
         got = Placer(get_spans)([])
-        assert (got.sentences, got.lengths) == ([], [])
+        assert ([*got.sentences], got.lengths) == ([], [])
 
 
 def test_sentences_of_a_hook() -> None:
     doc = Doc(NLP.vocab, words=["a", "b", "c"])
     doc.user_hooks["sents"] = lambda doc: iter([doc[:1], doc[1:]])
-    assert Placer(sent_spans)([doc]).sentences == [["a"], ["b", "c"]]
+    assert [*Placer(sent_spans)([doc]).sentences] == [["a"], ["b", "c"]]
 
 
 def test_tokens_that_are_known_not_to_begin_sentences() -> None:
     doc = Doc(NLP.vocab, words=["a", "b", "c"], sent_starts=[True, False, False])
-    assert Placer(sent_spans)([doc, doc]).sentences == [["a", "b", "c"]] * 2
+    assert [*Placer(sent_spans)([doc, doc]).sentences] == [["a", "b", "c"]] * 2
 
 
 def test_a_copy_begins_anew() -> None:
@@ -98,7 +106,7 @@ def test_a_copy_begins_anew() -> None:
     expected = placer(docs)
     twin = pickle.loads(pickle.dumps(placer))
     assert len(pickle.dumps(placer)) < 500
-    assert twin(docs).sentences == expected.sentences
+    assert [*twin(docs).sentences] == [*expected.sentences]
 
 
 def test_texts_that_share_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +114,7 @@ def test_texts_that_share_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     placer = Placer(doc_spans)
     for seed in range(30):
         docs = random_docs(seed, sentences=False, spaces=True)
-        assert placer(docs).sentences == naive(docs, doc_spans).sentences
+        assert [*placer(docs).sentences] == [*naive(docs, doc_spans).sentences]
 
 
 def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,14 +123,25 @@ def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     for k in range(0, 10_000, 100):
         doc = Doc(NLP.vocab, words=[f"w{i}" for i in range(k, k + 100)])
-        assert table.look_up(doc.to_array("ORTH"), [doc]).texts == [token.text for token in doc]
+        seen = table.look_up(doc.to_array("ORTH"), [doc])
+        assert [seen.texts[number] for number in seen.numbers.tolist()] == [token.text for token in doc]
         sizes.append(len(table))
     assert max(sizes) == 2100
 
 
+def test_who_holds_numbers_has_their_texts_when_others_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "CAPACITY", 20)
+    placer = Placer(sent_spans)
+    docs = [[Doc(NLP.vocab, words=[f"w{i}" for i in range(k, k + 15)])] for k in range(0, 90, 9)]
+    placements = [placer(own) for own in docs]
+    for own, placement in zip(docs, placements):
+        assert [*placement.sentences] == [[token.text for token in own[0]]]
+    assert len({id(placement.sentences.texts) for placement in placements}) > 2
+
+
 def test_docs_of_several_vocabularies() -> None:
     docs = [Doc(spacy.blank("en").vocab, words=[f"only{i}", "all"]) for i in range(3)]
-    assert Placer(sent_spans)(docs).sentences == [[f"only{i}", "all"] for i in range(3)]
+    assert [*Placer(sent_spans)(docs).sentences] == [[f"only{i}", "all"] for i in range(3)]
 
 
 def test_several_threads() -> None:
@@ -131,4 +150,4 @@ def test_several_threads() -> None:
     with ThreadPoolExecutor(4) as threads:
         got = list(threads.map(placer, batches))
     for docs, placement in zip(batches, got):
-        assert placement.sentences == Placer(sent_spans)(docs).sentences
+        assert [*placement.sentences] == [*Placer(sent_spans)(docs).sentences]

@@ -27,12 +27,14 @@ class Buffers:
             size *= extent
         flat = self._flat.get(name)
         if flat is None or flat.numel() < size or flat.dtype != dtype:
+            # Somewhat more than is asked for now: who asks for a little more each time would move it each time.
+            room = size if flat is None or flat.dtype != dtype else max(size, flat.numel() * 5 // 4)
             # The old one first: both together may not fit.
             self._flat.pop(name, None)
             del flat
             self.generation += 1
             # Zeros: rows that no sentence has are multiplied too, and what is no number would spread.
-            flat = self._flat[name] = torch.zeros(size, dtype=dtype, device=self.device)
+            flat = self._flat[name] = torch.zeros(room, dtype=dtype, device=self.device)
         return flat[:size].view(shape)
 
     def put(self, name: str, array: "NDArray[Any]") -> Tensor:

@@ -2,9 +2,8 @@
 
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
 from itertools import pairwise
-from threading import Barrier, BoundedSemaphore
+from threading import BoundedSemaphore
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
@@ -33,6 +32,14 @@ class _Piece(NamedTuple):
     ends: List[int]
 
 
+class _Part(NamedTuple):
+    """Rows of a piece, `first` to `last` of the batch, that are copied together."""
+
+    piece: int
+    first: int
+    last: int
+
+
 class CudaDelivery:
     """See `Delivery`. The layers must not be written to until they have arrived."""
 
@@ -41,24 +48,41 @@ class CudaDelivery:
 
     def __init__(self, device: torch.device):
         self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._blocks = BoundedSemaphore(MOST_BLOCKS)
+        # Each copies by itself: torch would give each of them threads of its own. The number is a thread's own.
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix="spacy_elmo", initializer=torch.set_num_threads, initargs=(1,)
+        )
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {"device": self._device}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     def send(
         self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int
     ) -> Callable[[], List[LayerOutputs]]:
         row_bytes = max(1, sum(layer.size(1) * layer.element_size() for layer in layers.values()))
-        if not layers or sum(lengths) * row_bytes <= FEW_BYTES:
-            ends = [0, *np.cumsum(lengths).tolist()]
-            return lambda: _cut(_few(layers), ends, n_layers)
-        pieces = _pieces(lengths, max(1, SHARED_BYTES // row_bytes))
         computed = torch.cuda.Event()
         computed.record(torch.cuda.current_stream(self._device))
+        if not layers or sum(lengths) * row_bytes <= FEW_BYTES:
+            ends = [0, *np.cumsum(lengths).tolist()]
+
+            def arrive_together() -> List[LayerOutputs]:
+                # Whoever asks may compute on another stream.
+                computed.synchronize()
+                return _cut(_few(layers), ends, n_layers)
+
+            return arrive_together
         self._stream.wait_event(computed)
         whole = {name: layer.contiguous() for name, layer in layers.items()}
-        shared = [_allocate(layers, piece.last - piece.first) for piece in pieces]
-        sent, first = [], 0
-        for group in _groups(pieces, max(1, BLOCK_BYTES // row_bytes)):
-            sent.append(self._send(whole, group, shared[first : first + len(group)]))
-            first += len(group)
+        pieces = _pieces(lengths, max(1, SHARED_BYTES // row_bytes))
+        shared = [_allocate(whole, piece.last - piece.first) for piece in pieces]
+        sent = [
+            self._send(whole, block, pieces, shared) for block in _blocks(pieces, max(1, BLOCK_BYTES // row_bytes))
+        ]
         for layer in whole.values():
             # Its memory is not given to others before it has been read.
             layer.record_stream(self._stream)
@@ -74,10 +98,14 @@ class CudaDelivery:
         return arrive
 
     def _send(
-        self, layers: Mapping[str, Tensor], group: Sequence[_Piece], shared: "Sequence[_Arrays]"
+        self,
+        layers: Mapping[str, Tensor],
+        block: Sequence[_Part],
+        pieces: Sequence[_Piece],
+        shared: "Sequence[_Arrays]",
     ) -> "Future[None]":
-        first, last = group[0].first, group[-1].last
-        sizes = [piece.last - piece.first for piece in group]
+        first, last = block[0].first, block[-1].last
+        sizes = [part.last - part.first for part in block]
         targets: List[Tensor] = []
         sources: List[Tensor] = []
         # Page-locked memory is taken up again by torch once it was freed, and is limited by the semaphore.
@@ -88,13 +116,15 @@ class CudaDelivery:
                     locked = torch.empty(last - first, layer.size(1), dtype=layer.dtype, pin_memory=True)
                     locked.copy_(layer[first:last], non_blocking=True)
                     sources += locked.split(sizes)
-                    targets += [torch.from_numpy(arrays[name]) for arrays in shared]
+                    for piece, start, end in block:
+                        offset = pieces[piece].first
+                        targets.append(torch.from_numpy(shared[piece][name][start - offset : end - offset]))
                 there = torch.cuda.Event()
                 there.record()
+            return self._threads.submit(self._unpack, there, targets, sources)
         except BaseException:
             self._blocks.release()
             raise
-        return self._threads.submit(self._unpack, there, targets, sources)
 
     def _unpack(self, there: torch.cuda.Event, targets: List[Tensor], sources: List[Tensor]) -> None:
         # Python is waited for twice only, however many arrays there are: who computes beside this may hold on to
@@ -104,34 +134,6 @@ class CudaDelivery:
             torch._foreach_copy_(targets, sources)
         finally:
             self._blocks.release()
-
-    @cached_property
-    def _stream(self) -> torch.cuda.Stream:
-        return torch.cuda.Stream(self._device)
-
-    @cached_property
-    def _blocks(self) -> BoundedSemaphore:
-        return BoundedSemaphore(MOST_BLOCKS)
-
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        # Each copies by itself: torch would give each of them threads of its own. The number is asked for by a
-        # thread when it first works, so this one gets its own back after all have begun.
-        n_threads, begun = torch.get_num_threads(), Barrier(THREADS + 1)
-
-        def begin() -> None:
-            torch.set_num_threads(1)
-            begun.wait()
-
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="spacy_elmo", initializer=begin)
-        for _ in range(THREADS):
-            pool.submit(int)
-        begun.wait()
-        torch.set_num_threads(n_threads)
-        return pool
-
-    def __getstate__(self) -> Dict[str, object]:
-        return {"_device": self._device}
 
 
 def _pieces(lengths: Sequence[int], most_rows: int) -> List[_Piece]:
@@ -146,15 +148,21 @@ def _pieces(lengths: Sequence[int], most_rows: int) -> List[_Piece]:
     return pieces
 
 
-def _groups(pieces: Sequence[_Piece], most_rows: int) -> List[List[_Piece]]:
-    """Consecutive pieces of so many rows together; a longer one is alone."""
-    groups: List[List[_Piece]] = []
-    for piece in pieces:
-        if groups and piece.last - groups[-1][0].first <= most_rows:
-            groups[-1].append(piece)
-        else:
-            groups.append([piece])
-    return groups
+def _blocks(pieces: Sequence[_Piece], most_rows: int) -> List[List[_Part]]:
+    """All rows in order, so many together."""
+    blocks: List[List[_Part]] = [[]]
+    room = most_rows
+    for number, piece in enumerate(pieces):
+        first = piece.first
+        while first < piece.last:
+            last = min(piece.last, first + room)
+            blocks[-1].append(_Part(number, first, last))
+            room -= last - first
+            first = last
+            if not room:
+                blocks.append([])
+                room = most_rows
+    return [block for block in blocks if block]
 
 
 def _few(layers: Mapping[str, Tensor]) -> "_Arrays":
@@ -171,7 +179,7 @@ def _few(layers: Mapping[str, Tensor]) -> "_Arrays":
 
 def _allocate(like: Mapping[str, Tensor], n_rows: int) -> "_Arrays":
     """Arrays of so many rows for every layer, side by side in the same memory."""
-    dtype = next(iter(like.values())).numpy().dtype
+    dtype = torch.empty(0, dtype=next(iter(like.values())).dtype).numpy().dtype
     widths = {name: layer.size(1) for name, layer in like.items()}
     memory = np.empty(n_rows * sum(widths.values()), dtype=dtype)
     arrays, start = {}, 0

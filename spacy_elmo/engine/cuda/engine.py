@@ -13,6 +13,7 @@ from ...bilm.build import build_char_encoder, take
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
 from ..base import BatchOutputs, Sentence
+from ..coded import Coded
 from ..delivery import InPlace
 from ..rows import RowsEngine
 from ..schedule import Schedule
@@ -135,7 +136,10 @@ class CudaEngine(RowsEngine):
         if before or after:
             sentences = [[*before, *sentence, *after] for sentence in sentences]
         # Kernels read the table itself: no distinct types have to be found, but for those that are new.
-        found = self._table.places(list(chain.from_iterable(sentences)))
+        if isinstance(sentences, Coded):
+            found = self._table.places_of_numbers(sentences)
+        else:
+            found = self._table.places(list(chain.from_iterable(sentences)))
         return super()._look_up(sentences, (), ()) if found is None else found
 
     def _run(

@@ -22,6 +22,16 @@ class Stream:
     def wait_event(self, event: Event) -> None: ...
 
 
+class OnGPU(torch.Tensor):
+    """As much of a tensor on a GPU as can be played: no numpy array can be made of it."""
+
+    def numpy(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def cpu(self, *_: Any, **__: Any) -> torch.Tensor:
+        return self.as_subclass(torch.Tensor).clone()
+
+
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> CudaDelivery:
     empty = torch.empty
@@ -35,7 +45,9 @@ def played(monkeypatch: pytest.MonkeyPatch) -> CudaDelivery:
 
 
 def layers(n_tokens: int) -> "dict[str, torch.Tensor]":
-    return {"word_emb": torch.randn(n_tokens, 3), "elmo": torch.randn(n_tokens, 6)}
+    return {
+        name: torch.randn(n_tokens, width).as_subclass(OnGPU) for name, width in (("word_emb", 3), ("elmo", 6))
+    }
 
 
 def check(outputs: List[Any], given: "dict[str, torch.Tensor]", lengths: List[int]) -> None:
@@ -44,7 +56,7 @@ def check(outputs: List[Any], given: "dict[str, torch.Tensor]", lengths: List[in
     for output, length in zip(outputs, lengths):
         assert output.names == list(given)
         for name, array in output.items():
-            assert np.array_equal(array, given[name][start : start + length].numpy())
+            assert np.array_equal(array, given[name].cpu()[start : start + length].numpy())
         start += length
 
 
@@ -82,11 +94,15 @@ def test_an_error_frees_its_block(played: CudaDelivery, monkeypatch: pytest.Monk
     monkeypatch.setattr(delivery, "FEW_BYTES", 0)
     monkeypatch.setattr(delivery, "MOST_BLOCKS", 1)
     given = layers(4)
+    one = CudaDelivery(torch.device("cpu"))
     with monkeypatch.context() as patch:
         patch.setattr(torch, "_foreach_copy_", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            played.send(given, [4], n_layers=2)()
-    check(played.send(given, [1, 3], n_layers=2)(), given, [1, 3])
+            one.send(given, [4], n_layers=2)()
+        patch.setattr(one._threads, "submit", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            one.send(given, [4], n_layers=2)()
+    check(one.send(given, [1, 3], n_layers=2)(), given, [1, 3])
 
 
 def test_pickle(played: CudaDelivery) -> None:
