@@ -60,8 +60,10 @@ def load(
 def check_device(device: Union[str, torch.device]) -> torch.device:
     """RAISES: ValueError if torch does not know the device, or cannot use it here."""
     try:
-        checked = torch.device(device)
-        torch.zeros(1, device=checked).item()
+        trial = torch.zeros(1, device=torch.device(device))
+        trial.item()
+        # With its number: which GPU is meant by "cuda" alone may change.
+        checked = trial.device
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
@@ -259,11 +261,17 @@ class Elmo:
     def _stream(self, sentences: Iterable[List[str]], names: List[str]) -> Iterator[LayerOutputs]:
         # The next batches are begun before one is waited for.
         waiting: Deque[Begun] = deque()
-        for window in cut(sentences, self.budget.tokens):
-            for begun in self._begin(window, names, []):
-                waiting.append(begun)
-                while len(waiting) > self.engine.delivery.ahead:
-                    yield from waiting.popleft().outputs()
+        try:
+            for window in cut(sentences, self.budget.tokens):
+                for begun in self._begin(window, names, []):
+                    waiting.append(begun)
+                    while len(waiting) > self.engine.delivery.ahead:
+                        yield from waiting.popleft().outputs()
+        except Exception:
+            # Nobody would have waited for these, had they been finished at once.
+            while waiting:
+                yield from waiting.popleft().outputs()
+            raise
         while waiting:
             yield from waiting.popleft().outputs()
 

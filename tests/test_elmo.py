@@ -377,3 +377,23 @@ def test_real_text_in_one_call() -> None:
     assert [output.elmo.shape for output in outputs] == [(len(one), 32) for one in tokens]
     for i in range(0, 2001, 100):
         assert worst([outputs[i].stack()], [elmo.embed([tokens[i]])[0].stack()]) <= 2e-5
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_an_error_of_the_input_comes_after_what_was_before(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """Also where later batches are begun before earlier ones are finished, as on a GPU."""
+    elmo = spacy_elmo.load(tiny, max_batch_tokens=6)
+    monkeypatch.setattr(elmo.engine.delivery, "ahead", ahead)
+
+    def broken() -> Iterator[List[str]]:
+        for _ in range(6):
+            yield ["a", "b"]
+        raise OSError("the disk")
+
+    stream = elmo.stream(broken())
+    # All but the batch that was not full yet.
+    assert [len(next(stream).elmo) for _ in range(5)] == [2] * 5
+    with pytest.raises(OSError, match="the disk"):
+        next(stream)

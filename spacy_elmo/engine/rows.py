@@ -60,6 +60,8 @@ class RowsEngine(ABC):
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         after_fork()
         n_marks = 1 if state is not None else 0
+        # Before the words are looked up: it asks the table too.
+        opened = self._opened_state() if state is None and n_layers else None
         before, after = ([mark] * n_marks for mark in self._marks)
         words_of_types, numbers = self._look_up(sentences, before, after)
         type_of_row = to_device(numbers, self._device)
@@ -68,10 +70,9 @@ class RowsEngine(ABC):
         if not n_layers:
             return BatchOutputs(words, [], None)
         if state is None:
+            assert opened is not None
             schedule = Schedule(lengths, most_rows=self._most_rows)
-            layers, _ = self._run(
-                words_of_types, type_of_row, schedule, self._opened_state(), n_layers, keep_state=False
-            )
+            layers, _ = self._run(words_of_types, type_of_row, schedule, opened, n_layers, keep_state=False)
             return BatchOutputs(words, layers, None)
         schedule = Schedule(lengths)
         rows = schedule.rows_of_sentences().to(self._device)
@@ -104,7 +105,7 @@ class RowsEngine(ABC):
     ) -> Tuple[List[Tensor], Optional[LSTMState]]:
         """types: (n_types, P). numbers: (n_tokens,), the type of each flat row. start: (2, L, 1 or n_rows, ...).
 
-        RETURNS: layers (n_tokens, 2P), flat, and with keep_state the state of each row, (2, n_layers, n_rows, ...).
+        RETURNS: layers (n_tokens, 2P), flat, and with keep_state each row's state, (2, n_layers, n_rows, ...).
         """
 
     def _look_up(

@@ -133,23 +133,32 @@ class WordTable:
     def _keep(self, types: Sequence[str], words: Tensor, *, room: int) -> None:
         """Store word types; those beyond `room` would drive out others of the same call, and are not kept."""
         types = types[:room]
-        fresh = min(len(types), self._capacity - len(self._type_in))
-        taken = np.arange(len(self._type_in), len(self._type_in) + fresh)
-        self._type_in.extend(types[:fresh])
-        # Marked before any row is taken away: what has just been filled is not the oldest.
-        self._last_asked[taken] = self._asked
+        before = len(self._type_in)
+        fresh = min(len(types), self._capacity - before)
+        taken = np.arange(before, before + fresh)
+        self._grow(before + fresh)
         over = len(types) - fresh
+        oldest = taken[:0]
         if over:
+            # Marked before any row is taken away: what is filled now is not the oldest.
+            self._last_asked[taken] = self._asked
             oldest = np.argpartition(self._last_asked, over - 1)[:over]
-            for row, text in zip(oldest.tolist(), types[fresh:]):
-                del self._row_of[self._type_in[row]]
-                self._type_in[row] = text
-            self._numbered.forget(oldest)
+            self._give_away(oldest)
             taken = np.concatenate([taken, oldest])
-        self._grow(len(self._type_in))
+        # Memory may run out here: who holds a row is told when the row is there.
+        self._words[self._on_device(taken)] = words[: len(types)]
+        self._type_in.extend(types[:fresh])
+        for row, text in zip(oldest.tolist(), types[fresh:]):
+            self._type_in[row] = text
         self._row_of.update(zip(types, taken.tolist()))
         self._last_asked[taken] = self._asked
-        self._words[self._on_device(taken)] = words[: len(types)]
+
+    def _give_away(self, rows: "NDArray[np.int64]") -> None:
+        for row in rows.tolist():
+            # A row that was given away, and then not filled, may have the name of one that was filled since.
+            if self._row_of.get(self._type_in[row]) == row:
+                del self._row_of[self._type_in[row]]
+        self._numbered.forget(rows)
 
     def _grow(self, n_rows: int) -> None:
         if n_rows > len(self._words):

@@ -89,3 +89,22 @@ def test_elmo_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(output.elmo) for output in got] == [len(sentence) for sentence in sentences]
     for one, other in zip(got, expected):
         assert abs(one.elmo - other.elmo).max() < 1e-6
+
+
+def test_one_item_that_fits_once_memory_was_released() -> None:
+    budget, device = Budget(100), Device(5)
+
+    def release() -> None:
+        device.room = 50
+
+    assert list(budget.run([9], device.compute, cut=cut, size=sum, release=release)) == [[9]]
+    assert budget.tokens == 100
+
+
+def test_a_moment_without_memory_does_not_last() -> None:
+    budget, device = Budget(131_072), Device(2)
+    with pytest.warns(UserWarning, match="WL015"):
+        assert run(budget, device, [1, 1, 1]) == [[1], [1], [1]]
+    assert budget.tokens == 2048
+    device.room = 10_000
+    assert run(budget, device, [1] * 3000) == [[1] * 2048, [1] * 952]

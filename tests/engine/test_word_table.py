@@ -1,8 +1,11 @@
+import contextlib
 import random
 from typing import List, Sequence
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from spacy_elmo.engine.word_table import WordTable
 
@@ -64,3 +67,28 @@ def test_same_numbers_cold_warm_and_overflowing(capacity: int) -> None:
         assert torch.equal(table.look_up(types), expected(types))
         assert len(table) <= capacity
     assert len(table) == min(capacity, len({text for asked in encoder.asked for text in asked}))
+
+
+def test_memory_that_runs_out_leaves_the_table_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is in the table, was written there: after an error of any step, and also when it is full."""
+
+    def encode(types: Sequence[str]) -> Tensor:
+        return torch.tensor([[float(ord(text)), 1.0] for text in types])
+
+    table = WordTable(encode, width=2, capacity=4)
+    rng = np.random.default_rng(0)
+    for round_ in range(60):
+        types = sorted({chr(97 + k) for k in rng.integers(0, 9, 3)})
+        broken = ("_grow", "_on_device")[round_ % 2]
+        if round_ % 3 == 0:
+            with monkeypatch.context() as patch, contextlib.suppress(MemoryError):
+                patch.setattr(table, broken, lambda *_: _no_memory())
+                table.places(types)
+        rows, places = table.places(types)
+        assert torch.equal(rows[torch.from_numpy(places)], encode(types))
+        assert torch.equal(table.look_up(types), encode(types))
+        assert len(table) <= 4
+
+
+def _no_memory() -> None:
+    raise MemoryError

@@ -1,8 +1,9 @@
 """The fast engine for GPUs."""
 
+from contextlib import contextmanager
 from itertools import chain
 from threading import Lock
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ...bilm.options import Options
 from ..base import BatchOutputs, Sentence
 from ..coded import Coded
 from ..delivery import InPlace
+from ..precision import tf32
 from ..rows import RowsEngine
 from ..schedule import Schedule
 from ..threads import one_thread
@@ -22,7 +24,6 @@ from ..word_table import WordTable
 from . import tiles
 from .delivery import CudaDelivery
 from .encoder import CudaEncoder
-from ..precision import tf32
 from .stack import CudaStack
 from .weights import LayerWeights
 
@@ -36,8 +37,8 @@ MOST_TOKENS = 1 << 17
 LEAST_TOKENS = 2048
 STACKS = ("forward_stack", "backward_stack")
 # The dtype of the LSTMs' matrices, the kernels' tiles, and how they multiply float32 numbers. "fp32" takes three
-# products of TF32 numbers, what rounding left and what it took away: its results were nearer to float64's than those
-# of the library's float32 products, and came sooner (H200).
+# products of TF32 numbers, what rounding left and what it took away: its results were nearer to float64's than
+# those of the library's float32 products, and came sooner (H200).
 PRODUCTS = {
     "fp32": (torch.float32, tiles.FP32, "tf32x3"),
     "tf32": (torch.float32, tiles.TF32, "tf32"),
@@ -64,6 +65,8 @@ class CudaEngine(RowsEngine):
         initial_state: Optional[LSTMState] = None,
     ):
         lstm, on_gpu = options.lstm, device.type == "cuda"
+        self._on_gpu = on_gpu
+        self._last_stream: Optional[torch.cuda.Stream] = None
         self._lock = Lock()
         self._rounds = precision == "tf32"
         dtype, own_tiles, products = PRODUCTS[precision]
@@ -97,13 +100,8 @@ class CudaEngine(RowsEngine):
         )
 
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
-        # Its memory is one batch's at a time.
-        with (
-            self._lock,
-            one_thread(),
-            tf32(self._rounds),
-            torch.cuda.device(self._device if self._device.type == "cuda" else -1),
-        ):
+        # Its memory is one batch's at a time. Words are encoded in float32, whatever the LSTMs' precision.
+        with self._lock, one_thread(), tf32(False), self._in_order():
             return super().run(sentences, n_layers=n_layers, state=state)
 
     @torch.inference_mode()
@@ -120,15 +118,31 @@ class CudaEngine(RowsEngine):
         if self._device.type != "cuda":
             return LEAST_TOKENS
         width = self.options.lstm.projection_dim
-        # Float32 numbers of a token: word_emb; each layer in fixed memory, as a copy, and on its way; the mix of all.
+        # Float32 numbers of a token: word_emb; each layer, and the mix, in fixed memory, as a copy, on its way.
         numbers = width + (self.options.lstm.n_layers + 1) * 3 * 2 * width
         free, _ = torch.cuda.mem_get_info(self._device)
         tokens = int(MEMORY_SHARE * free) // (4 * numbers)
         return max(LEAST_TOKENS, min(MOST_TOKENS, tokens))
 
     def release(self) -> None:
-        self._stack.release()
+        with self._lock:
+            self._stack.release()
         torch.cuda.empty_cache()
+
+    @contextmanager
+    def _in_order(self) -> Iterator[None]:
+        """On the device, after the batch before, whichever stream that was computed on."""
+        if not self._on_gpu:
+            yield
+            return
+        with torch.cuda.device(self._device):
+            stream = torch.cuda.current_stream()
+            if self._last_stream is not None and self._last_stream != stream:
+                stream.wait_stream(self._last_stream)
+            try:
+                yield
+            finally:
+                self._last_stream = stream
 
     def _look_up(
         self, sentences: Sequence[Sentence], before: Sequence[str], after: Sequence[str]
@@ -152,4 +166,5 @@ class CudaEngine(RowsEngine):
         *,
         keep_state: bool,
     ) -> Tuple[List[Tensor], Optional[LSTMState]]:
-        return self._stack.run(types, numbers, schedule, start, n_layers=n_layers, keep_state=keep_state)
+        with tf32(self._rounds):
+            return self._stack.run(types, numbers, schedule, start, n_layers=n_layers, keep_state=keep_state)
