@@ -212,8 +212,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         else:
             yield from docs
             return
-        # One bad Doc must not take the others along: find it by running each alone. Outside of the handler, whose
-        # error holds on to what had been computed.
+        # One bad Doc must not take the others along. Here, no error holds on to what was computed with them.
         del begun, finish
         for doc in docs:
             yield from self._finish(self._try_begin([doc]))
