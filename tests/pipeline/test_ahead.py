@@ -253,7 +253,7 @@ def out_of_memory(nlp: Language, monkeypatch: pytest.MonkeyPatch, most: int) -> 
 
 @pytest.mark.parametrize("ahead", [0, 2])
 def test_batches_are_halved_with_one_warning(make: Make, monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
-    nlp = make()
+    nlp = make(model={"max_batch_tokens": 200})
     expected = by_itself(nlp)
     slow(nlp, ahead)
     sizes = out_of_memory(nlp, monkeypatch, 25)
