@@ -1,28 +1,34 @@
 """Batches by a budget of tokens, so that memory is bounded whatever comes in."""
 
-from typing import Callable, Iterable, Iterator, List, Optional, TypeVar
+from typing import Callable, Iterable, Iterator, List, Optional, TypeVar, Union
 
 T = TypeVar("T")
 
 
 def windows(
-    items: Iterable[T], *, size: Callable[[T], int], budget: int, most: Optional[int] = None
+    items: Iterable[T],
+    *,
+    size: Callable[[T], int],
+    budget: Union[int, Callable[[], int]],
+    most: Optional[int] = None,
 ) -> Iterator[List[T]]:
     """Groups of consecutive items whose sizes add up to `budget` at most, read lazily.
 
-    An item beyond the budget is a group of its own. most: items in a group; a group that has them waits for no
-    further item.
+    An item beyond the budget is a group of its own. budget: one that may change is asked for anew for each group,
+    once there is an item. most: items in a group; a group that has them waits for no further item.
     """
     group: List[T] = []
-    total = 0
+    total = limit = 0
     for item in items:
         added = size(item)
-        if group and total + added > budget:
+        if group and total + added > limit:
             yield group
             group, total = [], 0
+        if not group:
+            limit = budget() if callable(budget) else budget
         group.append(item)
         total += added
-        if total >= budget or len(group) == most:
+        if total >= limit or len(group) == most:
             yield group
             group, total = [], 0
     if group:

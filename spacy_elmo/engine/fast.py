@@ -14,7 +14,7 @@ from .fast_encoder import FastCharEncoder
 from .fast_lstm import FastStack
 from .input_gates import Inputs
 from .linear import LinearType
-from .rows import RowsEngine
+from .rows import STACKS, RowsEngine
 from .schedule import Schedule
 from .threads import after_fork, both
 from .word_table import WordTable
@@ -24,7 +24,6 @@ MOST_ROWS = 128
 # Directions run side by side from so many threads on. With two threads, in turn was faster at nearly every number
 # of rows and in every precision (Xeon with AMX); with many, the parts of one operation get small.
 SIDE_BY_SIDE_THREADS = 4
-STACKS = ("forward_stack", "backward_stack")
 
 
 class FastEngine(RowsEngine):

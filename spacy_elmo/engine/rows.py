@@ -20,6 +20,9 @@ from .transfer import to_device
 from .word_table import WordTable
 from .word_types import without_marks, word_types
 
+# Both directions, as `bilm` names them.
+STACKS = ("forward_stack", "backward_stack")
+
 
 class RowsEngine(ABC):
     """Inference by a schedule of rows. See `Engine` for the contract.

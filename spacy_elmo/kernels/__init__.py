@@ -3,7 +3,6 @@
 With TRITON_INTERPRET=1 in the environment, before Triton is imported, they run on the CPU, on tensors of the CPU.
 """
 
-import os
 from functools import cache
 from importlib.util import find_spec
 
@@ -12,8 +11,3 @@ from importlib.util import find_spec
 def has_triton() -> bool:
     """Whether kernels can be had at all; on which device they run is another question."""
     return find_spec("triton") is not None
-
-
-def is_interpreted() -> bool:
-    """Whether kernels run in Triton's interpreter, on the CPU."""
-    return os.environ.get("TRITON_INTERPRET") == "1"

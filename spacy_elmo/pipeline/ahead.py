@@ -1,7 +1,7 @@
-"""Batches of a stream, and work on them that is begun before what was begun earlier is finished."""
+"""Work that is begun before what was begun earlier is finished."""
 
 from collections import deque
-from typing import Callable, Deque, Iterable, Iterator, List, TypeVar
+from typing import Callable, Deque, Iterable, Iterator, TypeVar
 
 T = TypeVar("T")
 B = TypeVar("B")
@@ -32,26 +32,3 @@ def run_ahead(
             yield from finish(waiting.popleft())
     while waiting:
         yield from finish(waiting.popleft())
-
-
-def batches(
-    items: Iterable[T], *, size: Callable[[T], int], budget: Callable[[], int], most: int
-) -> Iterator[List[T]]:
-    """As `windows`, with a budget that is asked for anew for each group: not before there is an item, and it may
-    have become smaller."""
-    group: List[T] = []
-    total = limit = 0
-    for item in items:
-        rows = size(item)
-        if group and total + rows > limit:
-            yield group
-            group, total = [], 0
-        if not group:
-            limit = budget()
-        group.append(item)
-        total += rows
-        if total >= limit or len(group) == most:
-            yield group
-            group, total = [], 0
-    if group:
-        yield group

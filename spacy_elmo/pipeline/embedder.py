@@ -17,6 +17,7 @@ from thinc.api import Optimizer
 from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name, computed_layers, resolve_layers
 from ..elmo import Elmo
 from ..engine.base import N_MARKS
+from ..engine.batching import windows
 from ..errors import Errors
 from ..layer_cache import CacheSettings
 from ..models.batch import SharedBatch
@@ -26,7 +27,7 @@ from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready
 from ..weights.locate import Source
 from ..weights.source import read_weights
-from .ahead import batches, run_ahead
+from .ahead import run_ahead
 from .annotations import annotate, extensions_are_free, install_extensions, on_ops
 from .hooks import install_hooks
 from .learning import Learning
@@ -339,7 +340,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             # What a batch is, decides over the vectors: exactly as many Docs as the caller said.
             yield from util.minibatch(stream, size=batch_size)
         else:
-            yield from batches(stream, size=_n_rows, budget=lambda: self.ready().budget.tokens, most=batch_size)
+            yield from windows(stream, size=_n_rows, budget=lambda: self.ready().budget.tokens, most=batch_size)
 
     def _prepare(self) -> None:
         install_extensions()

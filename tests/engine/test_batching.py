@@ -41,3 +41,17 @@ def test_a_full_window_waits_for_no_further_item() -> None:
 
 def test_an_item_beyond_the_budget_is_alone() -> None:
     assert list(windows([1, 50, 1, 1], size=int, budget=10)) == [[1], [50], [1, 1]]
+
+
+def test_windows_of_a_budget_that_shrinks() -> None:
+    asked: List[int] = []
+    budget = iter([10, 10, 4, 4, 4, 4, 4, 4])
+
+    def ask() -> int:
+        asked.append(1)
+        return next(budget)
+
+    got = windows(iter([3, 3, 3, 3, 3, 3, 3, 9, 1, 1, 1]), size=int, budget=ask, most=2)
+    assert asked == []
+    assert [*got] == [[3, 3], [3, 3], [3], [3], [3], [9], [1, 1], [1]]
+    assert [*windows(iter([]), size=int, budget=ask, most=2)] == []

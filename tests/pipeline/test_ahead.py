@@ -13,7 +13,7 @@ from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.engine.delivery import InPlace
 from spacy_elmo.models import embedding
 from spacy_elmo.models.wrapper import holder_of
-from spacy_elmo.pipeline.ahead import batches, run_ahead
+from spacy_elmo.pipeline.ahead import run_ahead
 from tests.pipeline.conftest import Make
 
 TEXTS = [f"text {i} has some words" + " more" * (i % 5) for i in range(23)]
@@ -59,20 +59,6 @@ def test_an_error_waits_for_the_results_before_it(where: str) -> None:
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(results)
-
-
-def test_batches_of_a_budget_that_shrinks() -> None:
-    asked: List[int] = []
-    budget = iter([10, 10, 4, 4, 4, 4, 4, 4])
-
-    def ask() -> int:
-        asked.append(1)
-        return next(budget)
-
-    got = batches(iter([3, 3, 3, 3, 3, 3, 3, 9, 1, 1, 1]), size=int, budget=ask, most=2)
-    assert asked == []
-    assert [*got] == [[3, 3], [3, 3], [3], [3], [3], [9], [1, 1], [1]]
-    assert [*batches(iter([]), size=int, budget=ask, most=2)] == []
 
 
 # The component

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from spacy_elmo.kernels import is_interpreted, train_steps
+from spacy_elmo.kernels import train_steps
+from tests.interpreter import require_interpreter
 from tests.pretraining.fused import found_by, rounded
 from tests.pretraining.test_recurrence import SIZES, Layer, sizes
 
-assert is_interpreted()
+require_interpreter()
 
 
 @sizes

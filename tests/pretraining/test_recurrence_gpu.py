@@ -1,16 +1,13 @@
 """A layer by kernels for GPUs; see also test_gpu.py."""
 
-import os
-import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
-from spacy_elmo.kernels import has_triton, train_steps, trial
-from tests.data import ROOT
+from spacy_elmo.kernels import train_steps, trial
+from tests.interpreter import run_cases
 
 
 def test_kernels_are_for_gpus() -> None:
@@ -18,19 +15,7 @@ def test_kernels_are_for_gpus() -> None:
 
 
 def test_kernels_in_the_interpreter() -> None:
-    if not has_triton():
-        pytest.skip("Triton is not installed: it comes with PyTorch for GPUs")
-    cases = Path(__file__).with_name("interpreted.py")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(cases)],
-        cwd=ROOT,
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert " passed" in done.stdout
-    assert "skipped" not in done.stdout
+    run_cases(Path(__file__).with_name("interpreted.py"))
 
 
 def test_no_triton_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,12 +55,6 @@ class CudaDelivery:
             THREADS, thread_name_prefix="spacy_elmo", initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def __getstate__(self) -> Dict[str, Any]:
-        return {"device": self._device}
-
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
-
     def send(
         self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int
     ) -> Callable[[], List[LayerOutputs]]:

@@ -17,7 +17,7 @@ from ..base import BatchOutputs, Sentence
 from ..coded import Coded
 from ..delivery import InPlace
 from ..precision import tf32
-from ..rows import RowsEngine
+from ..rows import STACKS, RowsEngine
 from ..schedule import Schedule
 from ..threads import one_thread
 from ..word_table import WordTable
@@ -35,7 +35,6 @@ CAPACITY = 65536
 MEMORY_SHARE = 0.3
 MOST_TOKENS = 1 << 17
 LEAST_TOKENS = 2048
-STACKS = ("forward_stack", "backward_stack")
 # The dtype of the LSTMs' matrices, the kernels' tiles, and how they multiply float32 numbers. "fp32" takes three
 # products of TF32 numbers, what rounding left and what it took away: its results were nearer to float64's than
 # those of the library's float32 products, and came sooner (H200).

@@ -187,12 +187,11 @@ def _of_rows(work: Work, offset: int) -> Tuple[Any, ...]:
 
 
 def _constants(work: Work) -> Dict[str, Any]:
-    block_steps = 0 if work.input_gates is None else work.block_steps
     return {
         "N_CELLS": work.weights.options.dim,
         "WIDTH": work.rows.size(2),
         "WEIGHT_WIDTH": work.weights.joint.size(2),
-        "BLOCK_STEPS": block_steps,
+        "BLOCK_STEPS": work.block_steps,
         "FAST": work.fast,
     }
 

@@ -3,10 +3,10 @@ decides when it is imported."""
 
 import pytest
 
-from spacy_elmo.kernels import is_interpreted
 from tests.engine.cuda.models import LSTMS, WORDS, distance, engines, options, random_state, sentences
+from tests.interpreter import require_interpreter
 
-assert is_interpreted()
+require_interpreter()
 
 TOLERANCE = 3e-6
 

@@ -1,6 +1,5 @@
 """The order of copies and pieces, with a GPU that is played by the CPU."""
 
-import pickle
 from contextlib import nullcontext
 from typing import Any, List
 
@@ -103,10 +102,3 @@ def test_an_error_frees_its_block(played: CudaDelivery, monkeypatch: pytest.Monk
         with pytest.raises(ZeroDivisionError):
             one.send(given, [4], n_layers=2)()
     check(one.send(given, [1, 3], n_layers=2)(), given, [1, 3])
-
-
-def test_pickle(played: CudaDelivery) -> None:
-    played.send(layers(5), [2, 3], n_layers=2)()
-    again = pickle.loads(pickle.dumps(played))
-    given = layers(2)
-    check(again.send(given, [2], n_layers=2)(), given, [2])
