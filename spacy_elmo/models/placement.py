@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from torch import Tensor
 
+from ..engine.base import N_MARKS
 from ..engine.coded import Coded
 from ..engine.transfer import to_device
 from ..errors import Errors
 from .spans import Rows, SpanGetter, read
 from .texts import TextTable
+
+# Tokens of a sentence, as a rule.
+TYPICAL_SENTENCE = 24
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,8 @@ def _check_each_once(rows: Rows, docs: Sequence[Doc]) -> None:
             if token < len(doc):
                 raise ValueError(Errors.EL054.format(token=token, text=doc[token].text))
             token -= len(doc)
+
+
+def rows_of(doc: Doc) -> int:
+    """About what a Doc takes up in a batch: its tokens, and two marks for each sentence, which are not counted."""
+    return len(doc) + N_MARKS * (1 + len(doc) // TYPICAL_SENTENCE)

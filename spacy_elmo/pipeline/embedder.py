@@ -16,7 +16,6 @@ from thinc.api import Optimizer
 
 from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name, computed_layers, resolve_layers
 from ..elmo import Elmo
-from ..engine.base import N_MARKS
 from ..engine.batching import windows
 from ..errors import Errors
 from ..layer_cache import CacheSettings
@@ -24,6 +23,7 @@ from ..models.batch import SharedBatch
 from ..models.embedding import Finish, Request
 from ..models.listener import upstream_of
 from ..models.output import ElmoOutput
+from ..models.placement import rows_of
 from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready
 from ..weights.locate import Source
 from ..weights.source import read_weights
@@ -33,9 +33,6 @@ from .hooks import install_hooks
 from .learning import Learning
 from .listeners import ListenedTo
 from .membership import PipelineRef
-
-# Tokens of a sentence, as a rule.
-TYPICAL_SENTENCE = 24
 
 
 class ElmoEmbedder(ListenedTo, TrainablePipe):
@@ -340,7 +337,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             # What a batch is, decides over the vectors: exactly as many Docs as the caller said.
             yield from util.minibatch(stream, size=batch_size)
         else:
-            yield from windows(stream, size=_n_rows, budget=lambda: self.ready().budget.tokens, most=batch_size)
+            yield from windows(stream, size=rows_of, budget=lambda: self.ready().budget.tokens, most=batch_size)
 
     def _prepare(self) -> None:
         install_extensions()
@@ -390,11 +387,6 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
 # Docs that were read from disk have their layers as soon as any pipeline was made.
 if extensions_are_free():
     install_extensions()
-
-
-def _n_rows(doc: Doc) -> int:
-    """About what a Doc takes up in a batch: its tokens, and two marks for each sentence, which are not counted."""
-    return len(doc) + N_MARKS * (1 + len(doc) // TYPICAL_SENTENCE)
 
 
 def _fail(error: Exception) -> NoReturn:
