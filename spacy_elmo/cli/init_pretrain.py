@@ -1,5 +1,6 @@
 """`spacy-elmo init-pretrain`: a config for `spacy-elmo pretrain`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, List, Optional, Tuple
 
@@ -69,7 +70,7 @@ def init_pretrain(
         a source that cannot be read.
     """
     from ..bilm.fields import read_json
-    from ..bilm.options import TRAINING_FIELDS, Options
+    from ..bilm.options import Options
     from ..pretraining.bilm_tf import translate_options
     from ..pretraining.template import SIZES, config_text, softmax_like
     from ..weights.source import read_weights
@@ -83,11 +84,7 @@ def init_pretrain(
         if not options.is_file():
             raise FileNotFoundError(Errors.EL026.format(path=options, closest="Give an options.json."))
         data = read_json(options)
-        sizes = {
-            k: v
-            for k, v in Options.from_dict(data, where=str(options)).to_dict().items()
-            if k not in TRAINING_FIELDS
-        }
+        sizes = replace(Options.from_dict(data, where=str(options)), training={}).to_dict()
         settings, notes = translate_options(data, where=str(options))
     text = config_text(
         train=train,
