@@ -37,7 +37,7 @@ FRAMEWORKS = {
     "h5py": {"cli", "weights"},
     "tensorflow": {"weights"},
     "safetensors": {"pretraining", "weights"},
-    "filelock": {"layer_cache", "weights"},
+    "filelock": {"layer_cache", "weights", "pretraining"},
 }
 # What readers may know of biLMs: what options mean, not how a model is built.
 BILM_FOR_WEIGHTS = {"options", "fields", "characters", "vocabularies", "names"}

@@ -1,7 +1,8 @@
 """`spacy-elmo init-pretrain`: a config for `spacy-elmo pretrain`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, List, Optional, Tuple
 
 import typer
 from typer import Argument, Option
@@ -9,20 +10,35 @@ from typer import Argument, Option
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 
+DEFAULT_SIZE = "sm"
+OPTIONS_HELP = (
+    "Take the sizes of this options.json; what bilm-tf's trainer reads in it becomes settings of the config."
+)
+
 
 def init_pretrain_cli(
     config_path: Annotated[Path, Argument(metavar="CONFIG", help="The file to write; - prints it.")],
     train: Annotated[Optional[str], Option(help="The text to train on.")] = None,
     dev: Annotated[Optional[str], Option(help="Held-out text to measure.")] = None,
     lang: Annotated[str, Option(help="Language whose tokenizer splits the text.")] = "en",
-    size: Annotated[str, Option(help="sm, as the bundled model, or original, as published.")] = "sm",
+    size: Annotated[
+        Optional[str], Option(help="sm, as the bundled model, or original, as published. Default: sm.")
+    ] = None,
     source: Annotated[
         Optional[str], Option("--source", "-s", help="Continue from this model instead: one pass over the text.")
     ] = None,
+    options: Annotated[Optional[Path], Option("--options", help=OPTIONS_HELP)] = None,
     force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
 ) -> None:
     """Write a config with every setting of pre-training and its default."""
-    text = init_pretrain(train=train, dev=dev, lang=lang, size=size, source=source)
+    for one, other in (("source", "size"), ("options", "size"), ("options", "source")):
+        if {"source": source, "options": options, "size": size}[one] and {"source": source, "size": size}[other]:
+            raise ValueError(Errors.EL065.format(one=one, other=other))
+    text, notes = init_pretrain(
+        train=train, dev=dev, lang=lang, size=size or DEFAULT_SIZE, source=source, options=options
+    )
+    for note in notes:
+        typer.echo(f"- {note}", err=True)
     if str(config_path) == "-":
         typer.echo(text)
         return
@@ -38,17 +54,46 @@ def init_pretrain(
     train: Optional[str] = None,
     dev: Optional[str] = None,
     lang: str = "en",
-    size: str = "sm",
+    size: str = DEFAULT_SIZE,
     source: Optional[str] = None,
-) -> str:
-    """The config's text. To continue from a source, with the kind of softmax that it has.
+    options: Optional[Path] = None,
+) -> Tuple[str, List[str]]:
+    """Make the text of a config.
 
-    RAISES: ValueError if there is no such size; as `spacy_elmo.load` for a source that cannot be read.
+    train (Optional[str]): The text to train on. dev (Optional[str]): Held-out text. lang (str): A language of
+        spaCy's, whose tokenizer splits them.
+    size (str): Of a new model. source (Optional[str]): A model to continue from, with the kind of softmax that it
+        has. options (Optional[Path]): An options.json with the sizes of a new model, and maybe with what bilm-tf's
+        trainer reads in it, which becomes settings of the config.
+    RETURNS (tuple): The text, and notes on what was translated.
+    RAISES (ValueError): If there is no such size, or for options that no model can have. As `spacy_elmo.load` for
+        a source that cannot be read.
     """
+    from ..bilm.fields import read_json
+    from ..bilm.options import Options
+    from ..pretraining.bilm_tf import translate_options
     from ..pretraining.template import SIZES, config_text, softmax_like
     from ..weights.source import read_weights
 
     if size not in SIZES:
         raise ValueError(Errors.EL030.format(what="size", got=size, allowed=", ".join(SIZES)))
     softmax = softmax_like(read_weights(source)) if source else None
-    return config_text(train=train, dev=dev, pipeline=f"blank:{lang}", size=size, source=source, softmax=softmax)
+    sizes, settings = None, None
+    notes: List[str] = []
+    if options is not None:
+        if not options.is_file():
+            raise FileNotFoundError(Errors.EL026.format(path=options, closest="Give an options.json."))
+        data = read_json(options)
+        sizes = replace(Options.from_dict(data, where=str(options)), training={}).to_dict()
+        settings, notes = translate_options(data, where=str(options))
+    text = config_text(
+        train=train,
+        dev=dev,
+        pipeline=f"blank:{lang}",
+        size=size,
+        source=source,
+        softmax=softmax,
+        options=sizes,
+        settings=settings,
+    )
+    return text, notes

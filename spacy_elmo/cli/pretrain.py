@@ -1,6 +1,5 @@
 """`spacy-elmo pretrain`: text -> a biLM, by a config; `spacy-elmo init-pretrain` writes one."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Dict, Optional
 
@@ -29,8 +28,10 @@ def pretrain_cli(
     """
     from spacy.cli._util import parse_config_overrides
 
+    from ..pretraining.processes import is_first_process
+
     # Of several processes, started by torchrun, the first one reports.
-    quiet = quiet or os.environ.get("RANK", "0") != "0"
+    quiet = quiet or not is_first_process()
     with TrainingLine(Console(stderr=True, quiet=quiet)) as line:
         finished = pretrain(
             config_path, output, resume=resume, overrides=parse_config_overrides(ctx.args), report=line
@@ -51,13 +52,16 @@ def pretrain(
 ) -> bool:
     """Pre-train by a config, in the folder `output`. RETURNS: whether the run is finished; if not, it was stopped.
 
-    RAISES: see `pretraining.run.Run`.
+    RAISES: see `pretraining.run.Run`; BlockingIOError if another run is at work in the folder.
     """
     from ..pretraining.config import read_config
+    from ..pretraining.folder_lock import lock_folder
     from ..pretraining.run import Run
 
-    run = Run(read_config(config_path, overrides or {}), output, resume=resume, report=report)
-    finished = run.go()
-    run.export()
-    run.processes.leave()
+    config = read_config(config_path, overrides or {})
+    with lock_folder(output):
+        run = Run(config, output, resume=resume, report=report)
+        finished = run.go()
+        run.export()
+        run.processes.leave()
     return finished

@@ -64,6 +64,10 @@ class Warnings(metaclass=WithCodes):
         "Triton cannot make kernels here ({reason}): PyTorch's own operators are used, which give the same "
         "numbers, more slowly. Triton needs a C compiler, and a GPU that it knows."
     )
+    WL070 = (
+        "The corpus that this run has written to '{path}' is damaged ({reason}). It is written again from the "
+        "text, to the same numbers. If this happens again, check the disk."
+    )
 
 
 def check_number(name: str, got: Any, *, low: float, high: Optional[float] = None, below: bool = False) -> None:

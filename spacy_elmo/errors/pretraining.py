@@ -98,3 +98,18 @@ class PretrainingErrors(metaclass=WithCodes):
         "'{source}' gives probabilities that are not numbers. Its weights, or some of them, are not finite: fetch "
         "them again, or train anew at a lower learning rate."
     )
+
+    # Runs
+    EL270 = (
+        "These are settings of bilm-tf's trainer, which [model.options] does not have: {meanings}. Set them there "
+        "and remove them here; or let `spacy-elmo init-pretrain --options FILE` translate the whole options.json."
+    )
+    EL271 = (
+        "{where}: `share_embedding_softmax` is true, but this model reads characters, and has no embeddings of "
+        "words that a softmax could share. Set it to false."
+    )
+    EL272 = "{where}: `bidirectional` is false, but a biLM is trained in both directions. Set it to true."
+    EL273 = (
+        "Another process trains in '{path}' now. Wait until it has ended or stop it, or give another output "
+        "folder."
+    )

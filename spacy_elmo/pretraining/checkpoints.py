@@ -71,7 +71,14 @@ class Checkpoints:
             other.unlink(missing_ok=True)
             _digest_path(other).unlink(missing_ok=True)
         self._damaged = []
+        self._remove_lone_digests()
         return path
+
+    def _remove_lone_digests(self) -> None:
+        """Of checkpoints that never came: the process was killed between the two files."""
+        for digest in self.folder.glob("batch-*.sha256"):
+            if not digest.with_suffix(".safetensors").exists():
+                digest.unlink(missing_ok=True)
 
     def newest(self) -> Optional[Checkpoint]:
         """The newest checkpoint that is whole; None if there is none at all.

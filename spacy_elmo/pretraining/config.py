@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..bilm.options import Options
 from ..errors import Errors
+from .bilm_tf import reject_training_fields
 from .streams import SHUFFLE_BLOCK
 
 
@@ -53,6 +54,7 @@ class ModelConfig(_Section):
         if (self.source is None) == (self.options is None):
             raise ValueError("give either `source`, a model to continue from, or [model.options] for a new one")
         if self.options is not None:
+            reject_training_fields(self.options)
             Options.from_dict(self.options, where="[model.options]")
         return self
 
@@ -130,13 +132,21 @@ def check_config(config: Mapping[str, Any]) -> PretrainingConfig:
     try:
         return PretrainingConfig.model_validate(dict(config))
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in item['loc']) or 'config'}: {item['msg']} (got {item['input']!r})"
-            if item["loc"] and item["type"] != "missing"
-            else f"{'.'.join(str(part) for part in item['loc']) or 'config'}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise ValueError(Errors.EL074.format(problems="\n".join(f"  {line}" for line in lines))) from error
+        raise ValueError(Errors.EL074.format(problems=describe_problems(error))) from error
+
+
+def describe_problems(error: ValidationError, *, section: str = "") -> str:
+    """Describe every wrong setting in a line of its own.
+
+    error (ValidationError): What pydantic found. section (str): Where it looked; "": in the whole config.
+    RETURNS (str): Lines such as "  training.n_rows: Input should be ... (got 0)".
+    """
+    lines = []
+    for item in error.errors():
+        where = ".".join([*([section] if section else []), *map(str, item["loc"])]) or "config"
+        known = item["loc"] and item["type"] != "missing"
+        lines.append(f"  {where}: {item['msg']}" + (f" (got {item['input']!r})" if known else ""))
+    return "\n".join(lines)
 
 
 def read_config(path: Path, overrides: Mapping[str, Any]) -> PretrainingConfig:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import Errors
 from ..weights.atomic import atomic_write
+from ..weights.digest import sha256
 
 META = "corpus.json"
 TYPES = "types.json"
@@ -86,6 +87,30 @@ class Corpus:
         )
 
 
+def verify_corpus(folder: Path) -> None:
+    """Check that a corpus holds the numbers that were written.
+
+    folder (Path): Where `write_corpus` has written it. A corpus of an earlier version has no checksums: there,
+        numbers that can be no places of tokens are found.
+    RAISES (ValueError): If it is damaged. As `Corpus.open`.
+    """
+    corpus = Corpus.open(folder)
+    sums = json.loads((folder / META).read_text("utf-8")).get("sha256")
+    if sums is not None:
+        for name in (TYPES, TOKENS, ENDS):
+            if sha256(folder / name) != sums.get(name):
+                raise ValueError(Errors.EL023.format(path=folder / name, reason="its checksum is another"))
+        return
+    for start in range(0, corpus.n_tokens, _BLOCK):
+        block = corpus.tokens[start : start + _BLOCK]
+        if block.min() < 0 or block.max() >= len(corpus.types):
+            raise ValueError(Errors.EL023.format(path=folder / TOKENS, reason="it names types that there are not"))
+    if len(corpus) and (
+        (np.diff(corpus.ends) < 0).any() or corpus.ends[0] < 0 or corpus.ends[-1] != corpus.n_tokens
+    ):
+        raise ValueError(Errors.EL023.format(path=folder / ENDS, reason="sentences end where they cannot"))
+
+
 def fingerprint(folder: Path) -> str:
     """What the corpus in the folder was made of, as `write_corpus` was told; "" where there is none."""
     try:
@@ -145,6 +170,7 @@ def write_corpus(
         "n_tokens": n_tokens,
         "n_types": len(numbers),
         "fingerprint": fingerprint,
+        "sha256": {name: sha256(folder / name) for name in (TYPES, TOKENS, ENDS)},
     }
     with atomic_write(folder / META) as temporary:
         temporary.write_text(json.dumps(meta, indent=2) + "\n", "utf-8")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, Mapping, Sequence
 
+from ..bilm.options import TRAINING_FIELDS
 from ..errors import Errors
 from ..weights.digest import sha256
 from .config import PretrainingConfig
@@ -32,7 +33,7 @@ def identity(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> Di
 
 def check_same(then: Mapping[str, Any], now: Mapping[str, Any], *, folder: Path) -> None:
     """RAISES: ValueError that names every difference. folder: of the run."""
-    old, new = _flat(then), _flat(now)
+    old, new = _settings(then), _settings(now)
     changes = [
         f"  {name.removeprefix('config.')}: {old.get(name)} then, {new.get(name)} now"
         for name in sorted(old.keys() | new.keys())
@@ -50,6 +51,12 @@ def text_fingerprint(paths: Sequence[Path], pipeline: str) -> str:
             raise FileNotFoundError(Errors.EL026.format(path=path, closest="Give a text file of the corpus."))
         digest.update(sha256(path).encode())
     return digest.hexdigest()
+
+
+def _settings(meta: Mapping[str, Any]) -> Dict[str, Any]:
+    # Configs once kept what bilm-tf's trainer reads among the options, where it had no say.
+    unused = {f"config.model.options.{name}" for name in TRAINING_FIELDS}
+    return {name: value for name, value in _flat(meta).items() if name not in unused}
 
 
 def _flat(meta: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:

@@ -14,6 +14,11 @@ from ..elmo import check_device
 _PATIENCE = timedelta(days=7)
 
 
+def is_first_process() -> bool:
+    """Whether this process is alone, or the first of those that torchrun has started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def own_device(name: str) -> torch.device:
     """The device of this process: of several on a machine, each that is given "cuda" takes a GPU of its own.
 

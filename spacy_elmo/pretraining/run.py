@@ -2,17 +2,18 @@
 
 import math
 import time
+import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence
 
 import torch
 
 from ..bilm.options import OPTIONS_NAME, Options
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..weights.atomic import atomic_write
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig
-from .corpus import Corpus, fingerprint, write_corpus
+from .corpus import Corpus, fingerprint, verify_corpus, write_corpus
 from .export import write_language_model
 from .identity import check_same, identity, text_fingerprint
 from .likelihood import Perplexity, iter_carried
@@ -219,7 +220,7 @@ class Run:
         """The text as numbers, written when the run begins."""
         folder = self.folder / CORPUS_FOLDER / name
         wanted = self._fingerprint if name == "train" else text_fingerprint(paths, self.config.corpus.pipeline)
-        if self.processes.is_first and fingerprint(folder) != wanted:
+        if self.processes.is_first and not (fingerprint(folder) == wanted and _is_whole(folder)):
             nlp = load_pipeline(self.config.corpus.pipeline)
             write_corpus(folder, read_tokens(paths, nlp), fingerprint=wanted)
         self.processes.wait()
@@ -253,3 +254,13 @@ class Run:
 
     def _identity(self) -> Dict[str, Any]:
         return identity(self.config, self._fingerprint, self.vocabulary)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the corpus is undamaged; warns if it is not."""
+    try:
+        verify_corpus(folder)
+    except (ValueError, OSError) as error:
+        warnings.warn(Warnings.WL070.format(path=folder, reason=error), UserWarning, stacklevel=2)
+        return False
+    return True

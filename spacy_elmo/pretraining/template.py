@@ -1,12 +1,21 @@
 """A config to start from: every setting with its default."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional, Type
 
 from confection import Config
+from pydantic import BaseModel, ValidationError
 
+from ..errors import Errors
 from ..weights.arrays import SOFTMAX_PREFIX, Weights
 from ..weights.softmax import softmax_facts
-from .config import CheckpointConfig, OptimizerConfig, SoftmaxConfig, TrainingConfig, VocabularyConfig
+from .config import (
+    CheckpointConfig,
+    OptimizerConfig,
+    SoftmaxConfig,
+    TrainingConfig,
+    VocabularyConfig,
+    describe_problems,
+)
 from .streams import SHUFFLE_BLOCK
 
 _SKIP = {"use_skip_connections": True, "cell_clip": 3, "proj_clip": 3, "n_layers": 2}
@@ -48,27 +57,39 @@ def config_text(
     size: str = "sm",
     source: Optional[str] = None,
     softmax: Optional[SoftmaxConfig] = None,
+    options: Optional[Mapping[str, Any]] = None,
+    settings: Optional[Mapping[str, Mapping[str, Any]]] = None,
 ) -> str:
     """The text of a config.
 
     train, dev: text files. pipeline: what splits them. size: one of `SIZES`, of a new model.
     source: a model to continue from; then `ADAPTATION`: one pass over the text, as Peters et al. 2018
         (supplement) adapt a model to a domain, in small batches. softmax: None for the default.
+    options: of a new model, in place of a size. settings: by section and name, in place of the defaults.
+    RAISES: ValueError for a setting that is not allowed.
     """
-    model: Dict[str, Any] = {"source": source} if source else {"source": None, "options": SIZES[size]}
-    changed = ADAPTATION if source else {}
+    sizes = SIZES[size] if options is None else dict(options)
+    model: Dict[str, Any] = {"source": source} if source else {"source": None, "options": sizes}
+    changed: Mapping[str, Mapping[str, Any]] = {**(ADAPTATION if source else {}), **(settings or {})}
     return Config({
         "paths": {"train": train, "dev": dev},
         "corpus": {
             "train": "${paths.train}", "dev": "${paths.dev}", "pipeline": pipeline, "shuffle_block": SHUFFLE_BLOCK,
         },
-        "vocabulary": VocabularyConfig().model_dump(),
+        "vocabulary": _section(VocabularyConfig, "vocabulary", changed),
         "model": model,
-        "softmax": (softmax or SoftmaxConfig()).model_dump(),
-        "optimizer": OptimizerConfig(**changed.get("optimizer", {})).model_dump(),
-        "training": TrainingConfig(**changed.get("training", {})).model_dump(),
+        "softmax": softmax.model_dump() if softmax else _section(SoftmaxConfig, "softmax", changed),
+        "optimizer": _section(OptimizerConfig, "optimizer", changed),
+        "training": _section(TrainingConfig, "training", changed),
         "checkpoints": CheckpointConfig().model_dump(),
     }).to_str(interpolate=False)  # fmt: skip
+
+
+def _section(kind: Type[BaseModel], name: str, changed: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    try:
+        return kind(**changed.get(name, {})).model_dump()
+    except ValidationError as error:
+        raise ValueError(Errors.EL074.format(problems=describe_problems(error, section=name))) from error
 
 
 def softmax_like(weights: Weights) -> SoftmaxConfig:

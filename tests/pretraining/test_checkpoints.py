@@ -272,6 +272,8 @@ def test_a_real_full_disk(tmp_path: Path) -> None:
 def test_what_a_killed_process_left(tmp_path: Path) -> None:
     checkpoints = write(tmp_path, 10)
     (tmp_path / ".batch-000000020.safetensors.x1y2.tmp").write_bytes(b"half")
+    # Of one that was killed between the checksum and the checkpoint.
+    (tmp_path / "batch-000000015.sha256").write_text("0" * 64 + "\n", "utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert same(checkpoints.newest(), 10)

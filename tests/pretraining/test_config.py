@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from confection import Config
 
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.pretraining.config import check_config, read_config
+from spacy_elmo.pretraining.config import PretrainingConfig, check_config, read_config
 from spacy_elmo.pretraining.template import SIZES, config_text
 from tests.data import ROOT
 
@@ -17,6 +18,13 @@ def written(folder: Path, **kwargs: Any) -> Path:
     path = folder / "config.cfg"
     path.write_text(config_text(**kwargs), "utf-8")
     return path
+
+
+def read_text(text: str) -> PretrainingConfig:
+    """The config in a text that names no training text."""
+    config = Config().from_str(text, interpolate=False)
+    config["paths"]["train"] = "a.txt"
+    return check_config(config.interpolate())
 
 
 def test_the_template_says_nothing_but_defaults(tmp_path: Path) -> None:

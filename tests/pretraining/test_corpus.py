@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spacy_elmo.pretraining import corpus as module
-from spacy_elmo.pretraining.corpus import Corpus, fingerprint, write_corpus
+from spacy_elmo.pretraining.corpus import Corpus, fingerprint, verify_corpus, write_corpus
 
 SENTENCES = [["the", "cat", "\u2028"], ["cat"], ["a", "the", "the", "ä\ud800"], ["\n"]]
 FILES = ["corpus.json", "ends.i64", "tokens.i32", "types.json"]
@@ -170,3 +170,32 @@ def test_a_disk_without_room(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert names(tmp_path / "corpus") == []
+
+
+@pytest.mark.parametrize("name", ["tokens.i32", "ends.i64", "types.json"])
+def test_one_changed_byte_is_found(tmp_path: Path, name: str) -> None:
+    write_corpus(tmp_path, SENTENCES)
+    verify_corpus(tmp_path)
+    content = bytearray((tmp_path / name).read_bytes())
+    place = content.index(b"cat") if name == "types.json" else 0
+    content[place] ^= 1
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"EL023.*{name}.*checksum"):
+        verify_corpus(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("tokens.i32", 99), ("tokens.i32", -1), ("ends.i64", 99), ("ends.i64", -1)]
+)
+def test_without_checksums_impossible_numbers_are_found(tmp_path: Path, name: str, value: int) -> None:
+    """A corpus of an earlier version."""
+    write_corpus(tmp_path, SENTENCES)
+    meta = json.loads((tmp_path / "corpus.json").read_text("utf-8"))
+    del meta["sha256"]
+    (tmp_path / "corpus.json").write_text(json.dumps(meta), "utf-8")
+    verify_corpus(tmp_path)
+    numbers = np.memmap(tmp_path / name, dtype=np.int32 if name == "tokens.i32" else np.int64, mode="r+")
+    numbers[1] = value
+    numbers.flush()
+    with pytest.raises(ValueError, match=rf"EL023.*{name}"):
+        verify_corpus(tmp_path)

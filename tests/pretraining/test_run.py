@@ -152,6 +152,15 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def test_a_damaged_corpus_is_written_again(stopped: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(stopped / "stopped", folder)
+    flip(folder / "corpus" / "train" / "tokens.i32")
+    with pytest.warns(UserWarning, match=r"WL070.*corpus/train' is damaged.*tokens\.i32.*checksum"):
+        train(make_config(stopped), folder, resume=True)
+    assert_same(folder, stopped / "run")
+
+
 def test_a_damaged_checkpoint(stopped: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)

@@ -1,0 +1,79 @@
+"""What bilm-tf's trainer reads in an options.json (allenai/bilm-tf, bilm/training.py), as settings here."""
+
+from typing import Any, Dict, List, Mapping, Tuple
+
+from ..bilm.options import TRAINING_FIELDS
+from ..errors import Errors
+
+# Where a field's value goes, as it is.
+_SETTINGS: Dict[str, Tuple[str, str]] = {
+    "batch_size": ("training", "n_rows"),
+    "unroll_steps": ("training", "n_steps"),
+    "n_epochs": ("training", "n_epochs"),
+    "dropout": ("training", "dropout"),
+    "learning_rate": ("optimizer", "learn_rate"),
+    "all_clip_norm_val": ("optimizer", "clip_norm"),
+    "n_negative_samples_batch": ("softmax", "n_samples"),
+    "n_tokens_vocab": ("vocabulary", "max_size"),
+}
+# What the other fields mean here.
+_REMARKS: Dict[str, str] = {
+    "sample_softmax": 'softmax.kind, "sampled" or "full"',
+    "n_train_tokens": "nothing to set: the text is counted",
+    "bidirectional": "nothing to set: there are always two directions",
+    "share_embedding_softmax": "nothing to set: a biLM that reads characters has no embeddings to share",
+}
+# bilm-tf's optimizer, which options.json does not name.
+_ADAGRAD: Dict[str, Any] = {"name": "adagrad", "initial_accumulator": 1.0, "warmup_steps": 0, "decay": 0.0}
+
+
+def reject_training_fields(options: Mapping[str, Any]) -> None:
+    """Reject what has no say in a model's sizes: accepted, it would be kept as a fact of the new model.
+
+    options (Mapping[str, Any]): Of a new model, [model.options] of a config.
+    RAISES (ValueError): If one of bilm-tf's training fields is among them; it names the setting for each.
+    """
+    found = [name for name in options if name in TRAINING_FIELDS]
+    if found:
+        lines = "; ".join(f"`{name}` is {_meaning(name)}" for name in found)
+        raise ValueError(Errors.EL270.format(meanings=lines))
+
+
+def translate_options(options: Mapping[str, Any], *, where: str) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
+    """Translate what bilm-tf's trainer reads in an options.json into settings of a config.
+
+    options (Mapping[str, Any]): The parsed options.json. where (str): Its path, for messages.
+    RETURNS (tuple): Settings by section and name, of those fields that are there; and notes on what to look at.
+    RAISES (ValueError): If it is to share embeddings with the softmax, or to have one direction.
+    """
+    given = {name: options[name] for name in options if name in TRAINING_FIELDS and options[name] is not None}
+    if given.get("share_embedding_softmax"):
+        raise ValueError(Errors.EL271.format(where=where))
+    if given.get("bidirectional") is False:
+        raise ValueError(Errors.EL272.format(where=where))
+    settings: Dict[str, Dict[str, Any]] = {}
+    notes: List[str] = []
+    for name, (section, key) in _SETTINGS.items():
+        if name in given:
+            settings.setdefault(section, {})[key] = given[name]
+    if "sample_softmax" in given:
+        settings.setdefault("softmax", {})["kind"] = "sampled" if given["sample_softmax"] else "full"
+    if given:
+        settings["optimizer"] = {**_ADAGRAD, **settings.get("optimizer", {})}
+    if "learning_rate" not in given and given:
+        # What bilm-tf takes where options.json says nothing.
+        settings["optimizer"]["learn_rate"] = 0.2
+    if "batch_size" in given:
+        notes.append("`batch_size` is of one GPU in bilm-tf; training.n_rows is of all processes together.")
+    if "n_tokens_vocab" in given:
+        notes.append(
+            "`n_tokens_vocab` became the largest size of a vocabulary that is made from the text; to predict "
+            "the same words, give bilm-tf's vocabulary file as vocabulary.path."
+        )
+    if "n_train_tokens" in given:
+        notes.append("`n_train_tokens` was left out: the text is counted.")
+    return settings, notes
+
+
+def _meaning(name: str) -> str:
+    return ".".join(_SETTINGS[name]) if name in _SETTINGS else _REMARKS[name]
