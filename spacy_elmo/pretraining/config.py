@@ -53,7 +53,7 @@ class ModelConfig(_Section):
         if (self.source is None) == (self.options is None):
             raise ValueError("give either `source`, a model to continue from, or [model.options] for a new one")
         if self.options is not None:
-            Options.from_dict(self.options, where="[model.options]")
+            Options.from_dict(self.options, where="[model.options]", is_strict=True)
         return self
 
 
