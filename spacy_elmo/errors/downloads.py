@@ -41,7 +41,7 @@ class DownloadErrors(metaclass=WithCodes):
     )
 
     # Archives
-    EL150 = "'{path}' is no archive that can be unpacked. Allowed: zip, tar and tar.gz."
+    EL150 = "'{path}' is no archive that can be unpacked. Allowed: zip, tar, tar.gz, tar.bz2 and tar.xz."
     EL151 = "The archive '{path}' is cut short or damaged ({reason}). Fetch it again."
     EL152 = "The archive '{path}' is refused: its member '{member}' {reason}. Nothing was unpacked."
     EL153 = "The archive '{path}' is refused: {reason}. Nothing was unpacked."

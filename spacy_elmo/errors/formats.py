@@ -22,6 +22,10 @@ class FormatErrors(metaclass=WithCodes):
         "written; the rest would read as zeros. The program that wrote the file did not finish: write or fetch it "
         "again."
     )
+    EL265 = (
+        "'{path}' is a valid HDF5 file, but not a biLM: it has more than {items:,} groups and arrays, or groups more "
+        "than {depth} deep. Give the file that was published with the options."
+    )
 
     # TensorFlow
     EL130 = (

@@ -14,9 +14,9 @@ class ModelErrors(metaclass=WithCodes):
     EL004 = "{where}: '{field}' is {got!r}, which contradicts {other}: {rule}."
     EL005 = "{where} is not valid JSON ({reason}). Point to the options.json that belongs to the weights."
     EL250 = (
-        "'{path}' describes a biLM that reads words, not characters ({why}): not supported. Supported are biLMs "
+        "'{path}' is of a biLM that reads words, not characters ({why}): not supported. Supported are biLMs "
         "with a character encoder (`char_cnn` in the options, an array `char_embed` in the weights). If the weights "
-        "are of that kind, use the options.json that was published with them; else train the model with characters."
+        "are such, use the options.json that was published with them; else train the model with characters."
     )
     EL255 = (
         "{where}: the field '{field}' is there twice, with different values ({first} and {second}). Keep the one that "

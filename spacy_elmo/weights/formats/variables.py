@@ -43,6 +43,10 @@ def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
     # An optimizer's slots are named after the variable that they belong to.
     names = [name for name in variables if name.rpartition("/")[0] not in variables]
     scopes = [name[: -len(CHARACTERS)] for name in names if name.split("/")[-1] == CHARACTERS]
+    if not scopes and f"{TRAINING_SCOPE}/embedding" in names:
+        raise ValueError(
+            Errors.EL250.format(path=path, why="it has a variable 'embedding' in place of 'char_embed'")
+        )
     if len(scopes) != 1:
         raise ValueError(
             Errors.EL133.format(path=path, n=len(scopes), found=", ".join(sorted(names)[:4]) or "nothing")
