@@ -18,9 +18,9 @@ _KINDS = {
 }
 _PERMISSION = "Give yourself the right to read it (chmod), or run as its owner."
 _LOCK = (
-    "If another process has it open for writing, close that, or wait. Where none has, the file system has no working "
-    "locks, as some network file systems: set the environment variable HDF5_USE_FILE_LOCKING=FALSE, or copy the "
-    "file to a local disk."
+    "If another process has it open for writing, end that, or wait. Where none has, the file system has no "
+    "working locks, as some network file systems: set the environment variable HDF5_USE_FILE_LOCKING=FALSE, or "
+    "copy the file to a local disk."
 )
 _HANDLES = "Close files that are no longer needed, or raise the limit (ulimit -n)."
 _DISK = "The disk or the network file system failed, not the model: check it, then try again."
@@ -46,8 +46,8 @@ _ADVICE: Dict[int, str] = {
 
 
 def check_regular(path: Path) -> os.stat_result:
-    """RETURNS: the file's facts. RAISES: ValueError for a pipe, a device or a folder, which may never end or make a
-    reader wait for ever; OSError with a code if the system refuses to look."""
+    """RETURNS: the file's facts. RAISES: ValueError for a pipe, a device or a folder, which may never end or make
+    a reader wait for ever; OSError with a code if the system refuses to look."""
     try:
         facts = path.stat()
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 """Vocabularies of a model's own, as ELMoForManyLangs has them: from symbols to numbers."""
 
-from typing import Any, Mapping
+from typing import Any, Dict, Mapping
 
 from ..errors import Errors
 from .fields import Fields, show
@@ -36,7 +36,7 @@ def check_coverage(vocabulary: Mapping[str, int], n_rows: int, *, path: str, wei
 
     RAISES: ValueError unless the numbers are 0 to n_rows - 1, each once.
     """
-    names: "dict[int, str]" = {}
+    names: Dict[int, str] = {}
     for symbol, number in vocabulary.items():
         if number in names:
             what = f"'{show(names[number])}' and '{show(symbol)}' have the same number, {number}"

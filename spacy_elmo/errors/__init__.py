@@ -65,12 +65,12 @@ class Warnings(metaclass=WithCodes):
         "numbers, more slowly. Triton needs a C compiler, and a GPU that it knows."
     )
     WL050 = (
-        "{where}: these fields are not part of a biLM's options and are ignored: {fields}. They change nothing in the "
-        "outputs. If one was meant to, correct its name (allowed: {allowed}); else remove it."
+        "{where}: these fields are not part of a biLM's options and are ignored: {fields}. They change nothing in "
+        "the outputs. If one was meant to, correct its name (allowed: {allowed}); else remove it."
     )
     WL051 = (
-        "Waiting for another process that uses the model '{name}' in the cache ({holder}; lock file '{lock}'). If that "
-        "process has stopped, end it, and this one goes on."
+        "Waiting for another process that uses the model '{name}' in the cache ({holder}; lock file '{lock}'). If "
+        "that process has stopped, end it, and this one goes on."
     )
 
 

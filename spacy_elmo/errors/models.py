@@ -15,12 +15,12 @@ class ModelErrors(metaclass=WithCodes):
     EL005 = "{where} is not valid JSON ({reason}). Point to the options.json that belongs to the weights."
     EL250 = (
         "'{path}' is of a biLM that reads words, not characters ({why}): not supported. Supported are biLMs "
-        "with a character encoder (`char_cnn` in the options, an array `char_embed` in the weights). If the weights "
-        "are such, use the options.json that was published with them; else train the model with characters."
+        "with a character encoder (`char_cnn` in the options, an array `char_embed` in the weights). If the "
+        "weights are such, use the options.json that was published with them; else train the model with characters."
     )
     EL255 = (
-        "{where}: the field '{field}' is there twice, with different values ({first} and {second}). Keep the one that "
-        "the weights were trained with."
+        "{where}: the field '{field}' is there twice, with different values ({first} and {second}). Keep the one "
+        "that the weights were trained with."
     )
     EL264 = (
         "{where}: '{field}' is {got!r}. Outputs of such a model would be wrong: {rule}. The model cannot be run."
@@ -97,8 +97,8 @@ class ModelErrors(metaclass=WithCodes):
     EL253 = "'{path}' cannot be read ({reason}). {advice}"
     EL258 = "'{path}' is compressed ({kind}), and is not read so. Unpack it first: {command}"
     EL260 = (
-        "'{path}' was changed after the model was loaded from it, so the original weights are lost. Load the model "
-        "again, and write new weights to a new file instead of over the old one."
+        "'{path}' was changed after the model was loaded from it, so the original weights are lost. Load the "
+        "model again, and write new weights to a new file instead of over the old one."
     )
     EL263 = (
         "The folder '{path}' holds nothing but one folder in another, {n} deep or more. Give the folder that the "

@@ -11,8 +11,8 @@ from ..bilm.fields import MOST_JSON
 from ..files import read_bytes, read_small
 
 Kind = Literal[
-    "hdf5", "safetensors", "checkpoint", "json", "pickle", "zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar", "tar",
-    "empty", "html", "unknown",
+    "hdf5", "safetensors", "checkpoint", "json", "pickle", "zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar",
+    "tar", "empty", "html", "unknown",
 ]  # fmt: skip
 
 # Files that hold a model's numbers beside its options.

@@ -131,7 +131,7 @@ def _walk(file: h5py.File) -> Tuple[Dict[str, Any], List[str]]:
             if len(seen) > MOST_ITEMS or depth + 1 > MOST_DEPTH:
                 sizes = {"items": MOST_ITEMS, "depth": MOST_DEPTH}
                 raise _RefusedError(Errors.EL265.format(path=file.filename, **sizes))
-    return found, foreign
+    return dict(sorted(found.items())), foreign
 
 
 def _describe(dataset: h5py.Dataset) -> _Facts:

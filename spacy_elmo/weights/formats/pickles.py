@@ -115,8 +115,8 @@ class _Inert:
 
 
 def _check_records(path: Path) -> None:
-    """RAISES: ValueError unless each record of a zip has the size that the pickle says: in a mapped file, tensors of
-    one that is cut short would go on with what follows."""
+    """RAISES: ValueError unless each record of a zip has the size that the pickle says: in a mapped file, tensors
+    of one that is cut short would go on with what follows."""
     with zipfile.ZipFile(path) as archive:
         sizes = {member.filename: member.file_size for member in archive.infolist()}
         name = next(name for name in sizes if name.split("/")[-1] == "data.pkl")
