@@ -19,8 +19,8 @@ class FormatErrors(metaclass=WithCodes):
     )
     EL261 = (
         "{path}: the array '{name}' has shape {shape}, {claimed:,} bytes, but only {stored:,} bytes of it were "
-        "ever written; the rest would read as zeros. The program that wrote the file did not finish: write or fetch it "
-        "again."
+        "ever written; the rest would read as zeros. The program that wrote the file did not finish: write or "
+        "fetch it again."
     )
     EL265 = (
         "'{path}' is a valid HDF5 file, but not a biLM: it has more than {items:,} groups and arrays, or groups "
@@ -67,8 +67,8 @@ class FormatErrors(metaclass=WithCodes):
     )
     EL256 = (
         "{path} has {n} symbols, but the vectors in '{weights}' are {n_rows}: each needs one, with the numbers "
-        "0 to {last}, each once ({what}). With another dictionary the vectors would be wrong. Take the file that was "
-        "published with the weights."
+        "0 to {last}, each once ({what}). With another dictionary the vectors would be wrong. Take the file "
+        "that was published with the weights."
     )
     EL257 = (
         "{path}, line {line}: the symbol {symbol} is there a second time, with another number ({got}, before "

@@ -16,7 +16,8 @@ class ModelErrors(metaclass=WithCodes):
     EL250 = (
         "'{path}' is of a biLM that reads words, not characters ({why}): not supported. Supported are biLMs "
         "with a character encoder (`char_cnn` in the options, an array `char_embed` in the weights). If the "
-        "weights are such, use the options.json that was published with them; else train the model with characters."
+        "weights are such, use the options.json that was published with them; else train the model with "
+        "characters."
     )
     EL255 = (
         "{where}: the field '{field}' is there twice, with different values ({first} and {second}). Keep the one "

@@ -13,6 +13,7 @@ from ...bilm.options import Options
 from ...errors import Errors, Warnings
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
 from ..fetch.catalogue import CATALOGUE
+from ..fetch.urls import safe_url
 from .allennlp_config import EMBEDDER, Section, find_options, section_of
 from .pickles import read_tensors, texts
 from .sizes import options_of_shapes
@@ -78,7 +79,11 @@ def _options(
     is_original = section.fields.get("type") == EMBEDDER and not section.options_file
     published = {file.name for entry in CATALOGUE.values() for file in entry.files}
     if not is_original and section.options_name not in published:
-        names = f"names the options '{section.options_file}', which are not here" if section.options_file else ""
+        names = (
+            f"names the options '{safe_url(section.options_file)}', which are not here"
+            if section.options_file
+            else ""
+        )
         text = Warnings.WL014.format(path=config_path, what=names or "names no options of the ELMo")
         warnings.warn(text, UserWarning, stacklevel=3)
     return options, path

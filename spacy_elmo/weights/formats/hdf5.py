@@ -51,7 +51,8 @@ def read(options_path: Path, weights_path: Path) -> Weights:
                 Errors.EL250.format(path=path, why="it has an array 'embedding' in place of 'char_embed'")
             )
         check_dump(described, options, path=path, options_path=str(options_path), format=FORMAT)
-        for name, facts in described.items():
+        # The largest claim is named.
+        for name, facts in sorted(described.items(), key=lambda item: -item[1].n_bytes):
             _check_storage(name, facts, path)
         with _reading(weights_path):
             arrays = {name: _native(dataset[()]) for name, dataset in datasets.items()}
