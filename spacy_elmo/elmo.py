@@ -2,7 +2,21 @@
 
 from collections import deque
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 import torch
 from torch import Tensor
@@ -25,7 +39,7 @@ from .engine.threads import after_fork
 from .engine.trainable import TrainableEngine
 from .errors import Errors
 from .warm import shipped_state
-from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes
+from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .weights.aside import set_aside
 from .weights.fetch.catalogue import BUNDLED
 from .weights.locate import Source
@@ -89,7 +103,7 @@ class Elmo:
         mix: ScalarMix,
         more_mixes: Sequence[ScalarMix] = (),
         warm_state: Optional[LSTMState],
-        originals: Optional[Arrays],
+        originals: Optional[Mapping[str, Any]],
         settings: Settings,
         source: str,
     ):

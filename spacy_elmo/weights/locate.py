@@ -144,7 +144,12 @@ def _names_beside(path: Path) -> List[str]:
         return []
     if len(names) <= _MOST_NAMES:
         return names
-    return heapq.nlargest(_MOST_NAMES, names, key=lambda name: len(os.path.commonprefix([name, path.name])))
+    return heapq.nlargest(_MOST_NAMES, names, key=lambda name: _common_start(name, path.name))
+
+
+def _common_start(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other))
+    return next((i for i, (first, second) in pairs if first != second), min(len(one), len(other)))
 
 
 def files_of_folder(folder: Path) -> Files:

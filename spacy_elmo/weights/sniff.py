@@ -40,14 +40,14 @@ _HEADS = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
 }
-# What unpacks a single file, for messages.
+# What unpacks a single file, and the ending that it insists on, for messages.
 _COMMANDS = {
-    "gzip": "gunzip {path}",
-    "bzip2": "bunzip2 {path}",
-    "xz": "unxz {path}",
-    "zstd": "unzstd {path}",
-    "7z": "7z x {path}",
-    "rar": "unrar x {path}",
+    "gzip": ("gunzip", ".gz"),
+    "bzip2": ("bunzip2", ".bz2"),
+    "xz": ("unxz", ".xz"),
+    "zstd": ("unzstd", ".zst"),
+    "7z": ("7z x", ""),
+    "rar": ("unrar x", ""),
 }
 
 
@@ -92,7 +92,11 @@ def kind_of_head(head: bytes) -> Kind:
 
 def unpack_command(path: Path, kind: Kind) -> str:
     """The command that unpacks a compressed file; "" if it is of another kind."""
-    return _COMMANDS.get(kind, "").format(path=shlex.quote(str(path)))
+    command, ending = _COMMANDS.get(kind, ("", ""))
+    quoted = shlex.quote(str(path))
+    if not command or path.name.endswith(ending):
+        return command and f"{command} {quoted}"
+    return f"{command} < {quoted} > {shlex.quote(f'{path}.unpacked')}"
 
 
 def _ends_with(path: Path, end: bytes) -> bool:
