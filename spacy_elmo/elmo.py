@@ -2,21 +2,7 @@
 
 from collections import deque
 from pathlib import Path
-from typing import (
-    Any,
-    Callable,
-    Deque,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-    TypeVar,
-    Union,
-)
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import torch
 from torch import Tensor
@@ -40,7 +26,7 @@ from .engine.trainable import TrainableEngine
 from .errors import Errors
 from .warm import shipped_state
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
-from .weights.aside import set_aside
+from .weights.aside import StoredArrays, set_aside
 from .weights.fetch.catalogue import BUNDLED
 from .weights.locate import Source
 from .weights.source import read_weights
@@ -103,7 +89,7 @@ class Elmo:
         mix: ScalarMix,
         more_mixes: Sequence[ScalarMix] = (),
         warm_state: Optional[LSTMState],
-        originals: Optional[Mapping[str, Any]],
+        originals: Optional[StoredArrays],
         settings: Settings,
         source: str,
     ):

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ..errors import Errors
 from .arrays import Arrays
 
+StoredArrays = Mapping[str, NDArray[np.floating]]
+
 
 class _Watched(NamedTuple):
     """A file that arrays are mapped from, and what it was then. It stays open: another file may take its name."""
@@ -25,8 +27,8 @@ class _Watched(NamedTuple):
 class SpilledArrays(Mapping[str, NDArray[np.floating]]):
     """Arrays in files, by their names.
 
-    RAISES: ValueError when an array is taken, if its file was written to in the meantime: its numbers are lost, and
-        to read beyond the end of a file that was cut would kill the process.
+    RAISES: ValueError when an array is taken, if its file was written to in the meantime: its numbers are lost,
+        and to read beyond the end of a file that was cut would kill the process.
     """
 
     def __init__(self, arrays: Arrays):
@@ -58,7 +60,7 @@ class SpilledArrays(Mapping[str, NDArray[np.floating]]):
         return _Watched(path, handle, facts.st_size, facts.st_mtime_ns)
 
 
-def set_aside(arrays: Arrays) -> Mapping[str, NDArray[np.floating]]:
+def set_aside(arrays: Arrays) -> StoredArrays:
     """The same arrays as views into a file: those that are memory-mapped already as they are, others in a
     temporary file that goes away with them.
 
