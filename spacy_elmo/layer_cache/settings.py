@@ -43,7 +43,7 @@ class CacheSettings:
 
 
 def check_cache(cache: Any) -> Optional[CacheSettings]:
-    """The settings of a component. RAISES: ValueError if they are not those of `configure_layer_cache`, or None."""
+    """The settings of a component. RAISES: ValueError if they are neither None nor of `configure_layer_cache`."""
     if cache is None or isinstance(cache, CacheSettings):
         return cache
     raise ValueError(Errors.EL267.format(got=cache))

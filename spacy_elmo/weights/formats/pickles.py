@@ -81,6 +81,9 @@ def texts(path: Path) -> List[str]:
                 raise ValueError("it claims more numbers than it holds")
     except _RefusedError as error:
         raise ValueError(Errors.EL160.format(path=path, asked=str(error).replace(" ", "."))) from None
+    except MemoryError as error:
+        # Nothing large has been asked for but by the file itself.
+        raise _unreadable(path, ValueError("it claims more than it holds")) from error
     except Exception as error:  # as above
         raise _unreadable(path, error) from error
     return found
