@@ -16,15 +16,11 @@ _LEAST_SECRET = 4
 def safe_url(url: str) -> str:
     """The URL without credentials, safe to show and store: no user, no password, no values of a query.
 
-    A password may hold any character: whatever stands before the last @ goes.
+    A password may hold any character: whatever stands before the last @ goes, even if that is in a query.
     """
     start, scheme, rest = _parts(url)
-    path, mark, _ = re.match(r"([^?#]*)([?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
-    # An @ behind the question mark may be part of a password as well.
-    if "@" in rest and "@" not in path:
-        path = rest.rpartition("@")[2]
-        path, mark = re.split("[?#]", path)[0], "?" if re.search("[?#]", path) else ""
-    return f"{start}{scheme}{path.rpartition('@')[2]}{mark and '?...'}"
+    path, *more = re.split("[?#]", rest.rpartition("@")[2], maxsplit=1)
+    return f"{start}{scheme}{path}{'?...' if more else ''}"
 
 
 def hide_secrets(text: str, url: str) -> str:
@@ -63,7 +59,8 @@ def _parts(url: str) -> "tuple[str, str, str]":
 def _secrets(url: str) -> Set[str]:
     _, _, rest = _parts(url)
     user = rest.rpartition("@")[0]
-    found: List[str] = [user, *user.split(":", 1)]
+    # Libraries take a part of a password for the host, up to one of these.
+    found: List[str] = [user, *user.split(":", 1), *re.split("[/?#@]", user), *re.split("[/?#@:]", user)]
     query = rest.rpartition("@")[2].partition("?")[2]
     found += [query, *(value for _, value in parse_qsl(query))]
     return {part for one in found for part in (one, unquote(one)) if len(part) >= _LEAST_SECRET}
