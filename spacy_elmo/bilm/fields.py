@@ -17,6 +17,9 @@ MOST_JSON = 64 << 20
 # A number written as text, as some trainers write it.
 _MOST_DIGITS = 18
 MOST_FLOAT = 3.4e38
+# Of kinds, and of unknown fields that are looked at for misspelt ones: far more than any model has.
+_MOST_FILTERS = 1000
+_MOST_LOOKED_AT = 1000
 
 
 def read_json(path: Path) -> Any:
@@ -142,11 +145,12 @@ class Fields:
 
     def filters(self, name: str) -> Tuple[Tuple[int, int], ...]:
         value = self.take(name, REQUIRED)
-        pairs = [tuple(map(_whole, pair)) if isinstance(pair, list) else () for pair in value] if (
-            isinstance(value, list)
-        ) else []  # fmt: skip
+        pairs = [
+            tuple(map(_whole, pair)) if isinstance(pair, list) else ()
+            for pair in (value if isinstance(value, list) else [])
+        ]
         good = [(width, number) for width, number in (p for p in pairs if len(p) == 2) if width and number]
-        if not good or len(good) < len(pairs) or any(min(pair) < 1 for pair in good):
+        if not 0 < len(good) <= _MOST_FILTERS or len(good) < len(pairs) or any(min(pair) < 1 for pair in good):
             raise self.wrong(name, value, "a list of [width, number of filters]")
         return tuple(good)
 
@@ -158,7 +162,7 @@ class Fields:
         """
         allowed = sorted({*self.taken, *known})
         found = [name for name in self.data if name not in self.taken and name not in known]
-        for name in found:
+        for name in found[:_MOST_LOOKED_AT]:
             meant, cutoff = (allowed, 0.6) if self.is_strict else (self.defaulted, 0.75)
             close = difflib.get_close_matches(name[:100], meant, n=1, cutoff=cutoff)
             if close or self.is_strict:

@@ -2,9 +2,9 @@
 
 import difflib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Iterable, List, Mapping, Optional, Tuple
 
 from ..errors import Errors
 from .fields import Fields, Json, parse_json, read_json, warn_of_unknown
@@ -39,7 +39,8 @@ class LSTMOptions:
     """The LSTM stack of one direction.
 
     dim: width C of the memory cell.
-    projection_dim: width P of the output and of the recurrent state; equal to dim: no projection.
+    projection_dim: width P of the output and of the recurrent state; equal to dim: no projection, as in bilm-tf,
+        unless square_projection, as in PyTorch's models.
     n_layers: number of layers L.
     cell_clip, proj_clip: bounds of the cell and of the projection; None: no clip.
     use_skip_connections: from the second layer on, add a layer's input to its output.
@@ -51,10 +52,11 @@ class LSTMOptions:
     cell_clip: Optional[float] = None
     proj_clip: Optional[float] = None
     use_skip_connections: bool = False
+    square_projection: bool = False
 
     @property
     def has_projection(self) -> bool:
-        return self.projection_dim != self.dim
+        return self.projection_dim != self.dim or self.square_projection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,15 @@ class Options:
     def has_char_projection(self) -> bool:
         """bilm-tf leaves the projection out where the filters already add up to projection_dim."""
         return self.has_own_vocabulary or self.char_cnn.n_filters != self.lstm.projection_dim
+
+    def match_projection(self, names: Iterable[str]) -> "Options":
+        """Options of a model with these arrays, by the dump's names or ours: published options do not tell whether
+        there is a projection where it is as wide as the cell."""
+        lstm = self.lstm
+        is_there = any(name.endswith("/W_P_0") or "stack.layers.0.projection." in name for name in names)
+        if lstm.dim != lstm.projection_dim or lstm.square_projection or not is_there:
+            return self
+        return replace(self, lstm=replace(lstm, square_projection=True))
 
     @classmethod
     def from_json(cls, text: str, *, where: str = OPTIONS_NAME) -> "Options":
@@ -195,6 +206,8 @@ class Options:
                 "max_characters_per_token": cnn.max_characters_per_token,
             },
         }
+        if lstm.square_projection:
+            data["lstm"]["square_projection"] = True
         if cnn.characters is not None:
             data["char_cnn"]["characters"] = dict(cnn.characters)
         if self.words is not None:
@@ -226,6 +239,7 @@ def _read_lstm(fields: Fields) -> Tuple[LSTMOptions, List[str]]:
         cell_clip=fields.clip("cell_clip"),
         proj_clip=fields.clip("proj_clip"),
         use_skip_connections=fields.boolean("use_skip_connections", False),
+        square_projection=fields.boolean("square_projection", False),
     )
     fields.require("reverse", (False,), "it reads each sentence from its end")
     fields.require("bidirectional", (True,), "a biLM has two directions")

@@ -119,6 +119,7 @@ def test_training_fields_are_kept() -> None:
         (lambda d: d["char_cnn"].update(filters=[[1, 0]]), ["'char_cnn.filters' is [[1, 0]]"]),
         (lambda d: d["char_cnn"].update(filters=[[1, 4], 3]), ["'char_cnn.filters' is [[1, 4], 3]"]),
         (lambda d: d["char_cnn"].update(filters=[0] * 10**6), ["'char_cnn.filters' is list of 1,000,000 items"]),
+        (lambda d: d["char_cnn"].update(filters=[[1, 2]] * 1001), ["'char_cnn.filters' is list of 1,001 items"]),
         (lambda d: d["char_cnn"].update(max_characters_per_token=2), ["max_characters_per_token' is 2"]),
         (lambda d: d["char_cnn"].update(max_characters_per_token=10**8), ["is 100000000", "from 3 to 1000"]),
         (lambda d: d["lstm"].update(projection_dim=8192), ["contradicts lstm.dim = 4096"]),

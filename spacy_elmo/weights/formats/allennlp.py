@@ -44,6 +44,7 @@ def read(config_path: Path, weights_path: Path) -> Weights:
     arrays = {**_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
     section = section_of(config, prefix)
     options, where = _options(config, section, config_path, arrays, path)
+    options = options.match_projection(arrays)
     check_arrays(
         arrays,
         encoder_shapes(options),

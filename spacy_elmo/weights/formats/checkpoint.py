@@ -45,6 +45,7 @@ def read(options_path: Optional[Path], index_path: Path) -> Weights:
         if found.scope == TRAINING_SCOPE:
             raise FileNotFoundError(Errors.EL015.format(path=path, tried="options.json"))
         options = options_of_shapes(described, path=path)
+    options = options.match_projection(described)
     options_name = str(options_path or path)
     check_dump(described, options, path=path, options_path=options_name, format=FORMAT)
     more = _more(found)

@@ -93,6 +93,7 @@ def from_bytes(data: bytes, *, where: str) -> Weights:
 
 
 def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
+    options = options.match_projection(arrays)
     optional = [
         *all_mix_shapes(options, arrays),
         warm_state_shapes(options),

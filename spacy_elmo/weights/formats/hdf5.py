@@ -34,13 +34,14 @@ def read(options_path: Path, weights_path: Path) -> Weights:
     RAISES: ValueError if the file is damaged, no biLM, contradicts the options or reaches out of itself.
     """
     options, path = Options.from_file(options_path), str(weights_path)
-    names = dump_shapes(options)
     with ExitStack() as stack:
         with _reading(weights_path):
             file = stack.enter_context(h5py.File(weights_path, "r"))
             datasets, foreign = _walk(file)
         if foreign:
             raise ValueError(Errors.EL131.format(path=path, name=foreign[0]))
+        options = options.match_projection(datasets)
+        names = dump_shapes(options)
         with _reading(weights_path):
             # Looked up, so that links inside the file are followed.
             linked = {name: file[name] for name in names if isinstance(file.get(name), h5py.Dataset)}

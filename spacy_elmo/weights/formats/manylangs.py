@@ -58,6 +58,7 @@ def read(config_path: Path, encoder_path: Path) -> Weights:
     arrays.update(lstm_arrays(encoder))
     # What is left has a name that no biLM has, and is reported.
     arrays.update({**embedder, **encoder})
+    options = options.match_projection(arrays)
     check_arrays(arrays, encoder_shapes(options), path=path, options_path=str(config_path), format=FORMAT)
     warn_if_not_finite(arrays, path=path)
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)

@@ -12,6 +12,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.weights.source import read_weights
+from tests import reference
 
 CELL = "RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell"
 
@@ -342,3 +343,31 @@ def test_errors_of_the_disk(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(h5py.Dataset, "__getitem__", fail)
     with pytest.raises(OSError, match=r"EL253.*weights.hdf5' cannot be read .*Input/output error"):
         read_weights(copy)
+
+
+def test_a_projection_as_wide_as_the_cell(copy: Path, tmp_path: Path) -> None:
+    """bilm-tf has none then, and PyTorch's models have one: the arrays tell."""
+    change_options(copy, lambda options: options["lstm"].update(dim=8, projection_dim=8))
+    random = np.random.default_rng(0)
+    with edit(copy) as file:
+        for direction in (0, 1):
+            for layer in (0, 1):
+                cell = f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
+                for name, shape in (("W_0", (16, 32)), ("B", (32,)), ("W_P_0", (8, 8))):
+                    del file[f"{cell}/{name}"]
+                    file[f"{cell}/{name}"] = random.normal(size=shape).astype(np.float32)
+    options = json.loads((copy / "options.json").read_text("utf-8"))
+    sentence = ["A", "short", "one"]
+    expected = reference.layers(sentence, options, reference.read_hdf5(copy / "weights.hdf5"))
+    elmo = spacy_elmo.load(copy)
+    np.testing.assert_allclose(elmo.embed([sentence])[0].stack(), expected, atol=1e-5)
+    elmo.save(tmp_path / "saved")
+    np.testing.assert_array_equal(
+        spacy_elmo.load(tmp_path / "saved").embed([sentence])[0].stack(), elmo.embed([sentence])[0].stack()
+    )
+    with edit(copy) as file:
+        for cell in [f"RNN_{d}/RNN/MultiRNNCell/Cell{k}/LSTMCell" for d in (0, 1) for k in (0, 1)]:
+            del file[f"{cell}/W_P_0"]
+    without = reference.layers(sentence, options, reference.read_hdf5(copy / "weights.hdf5"))
+    assert np.abs(without - expected).max() > 0.1
+    np.testing.assert_allclose(spacy_elmo.load(copy).embed([sentence])[0].stack(), without, atol=1e-5)
