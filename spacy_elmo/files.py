@@ -93,7 +93,7 @@ def reading_error(path: Path, error: BaseException) -> Optional[Exception]:
     """The error with a message, where it is the system's: a lock, permissions, the disk. None where the content of
     the file may be at fault."""
     if isinstance(error, MemoryError):
-        return MemoryError(Errors.EL253.format(path=path, reason="out of memory", advice=_ADVICE[errno.ENOMEM]))
+        return OSError(Errors.EL253.format(path=path, reason="out of memory", advice=_ADVICE[errno.ENOMEM]))
     if not isinstance(error, OSError):
         return None
     number = error.errno

@@ -61,7 +61,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         (OSError(errno.ESTALE, "stale"), OSError, "network file system failed"),
         (OSError("Can't read data (file read failed: errno = 5, error message = ...)"), OSError, "Input/output"),
         (OSError("No such device (os error 19); (os error 24)"), type(None), ""),
-        (MemoryError(), MemoryError, "out of memory"),
+        (MemoryError(), OSError, "out of memory"),
         (OSError("truncated file"), type(None), ""),
         (ValueError("bad header"), type(None), ""),
     ],

@@ -144,7 +144,7 @@ def test_changed_options(kind: str, content: Content, folder: Path, data: st.Dat
     read({**content, OPTIONS[kind]: json.dumps(options).encode()}, folder)
 
 
-@FEW
+@settings(FEW, max_examples=8)
 @given(data=st.data())
 def test_fields_of_other_programs(kind: str, content: Content, folder: Path, data: st.DataObject) -> None:
     """Whatever a trainer notes, anywhere among the options, the model is read."""

@@ -7,7 +7,7 @@ from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
-from ...bilm.fields import read_json
+from ...bilm.fields import read_json, show
 from ...bilm.names import mix_prefix
 from ...bilm.options import Options
 from ...errors import Errors, Warnings
@@ -98,7 +98,7 @@ def _prefix(tensors: Tensors, path: str) -> str:
     if names:
         prefixes = ", ".join(f"'{name.removesuffix(CHARACTERS).removesuffix(BILM)}'" for name in names)
         raise ValueError(Errors.EL162.format(path=path, n=len(names), prefixes=prefixes))
-    found = ", ".join(list(tensors)[:4]) or "nothing"
+    found = ", ".join(map(show, list(tensors)[:4])) or "nothing"
     raise ValueError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
 
 

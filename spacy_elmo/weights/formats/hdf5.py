@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ...bilm.fields import show
 from ...bilm.options import Options
 from ...errors import Errors
 from ...files import check_readable, reading_error
@@ -39,7 +40,7 @@ def read(options_path: Path, weights_path: Path) -> Weights:
             file = stack.enter_context(h5py.File(weights_path, "r"))
             datasets, foreign = _walk(file)
         if foreign:
-            raise ValueError(Errors.EL131.format(path=path, name=foreign[0]))
+            raise ValueError(Errors.EL131.format(path=path, name=show(foreign[0])))
         options = options.match_projection(datasets)
         names = dump_shapes(options)
         with _reading(weights_path):
@@ -154,7 +155,7 @@ def _check_storage(name: str, facts: _Facts, path: str) -> None:
     """RAISES: ValueError if the numbers are not in this file, are far more than it has room for, or were never
     written."""
     if facts.is_foreign:
-        raise ValueError(Errors.EL131.format(path=path, name=name))
+        raise ValueError(Errors.EL131.format(path=path, name=show(name)))
     sizes = {"path": path, "name": name, "shape": facts.shape, "claimed": facts.n_bytes, "stored": facts.stored}
     if facts.n_bytes > max(MOST_COMPRESSION * facts.stored, SMALL):
         raise ValueError(Errors.EL132.format(**sizes))

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...bilm.fields import show
 from ...errors import Errors
 from ...files import check_readable, reading_error
 
@@ -80,7 +81,7 @@ def texts(path: Path) -> List[str]:
             elif isinstance(argument, int) and argument > most and number != _MARK:
                 raise ValueError("it claims more numbers than it holds")
     except _RefusedError as error:
-        raise ValueError(Errors.EL160.format(path=path, asked=str(error).replace(" ", "."))) from None
+        raise ValueError(Errors.EL160.format(path=path, asked=show(str(error).replace(" ", ".")))) from None
     except MemoryError as error:
         # Nothing large has been asked for but by the file itself.
         raise _unreadable(path, ValueError("it claims more than it holds")) from error

@@ -3,6 +3,7 @@
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ...bilm.fields import show
 from ...bilm.options import Options
 from ...errors import Errors
 from ..arrays import Described
@@ -49,7 +50,9 @@ def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
         )
     if len(scopes) != 1:
         raise ValueError(
-            Errors.EL133.format(path=path, n=len(scopes), found=", ".join(sorted(names)[:4]) or "nothing")
+            Errors.EL133.format(
+                path=path, n=len(scopes), found=", ".join(map(show, sorted(names)[:4])) or "nothing"
+            )
         )
     bilm, softmax = {CHARACTERS: scopes[0] + CHARACTERS}, {}
     for name in names:
@@ -62,7 +65,7 @@ def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
         elif inner in ("softmax/W", "softmax/b"):
             softmax["weight" if inner.endswith("W") else "bias"] = name
         elif _ROOMS.match(inner):
-            raise ValueError(Errors.EL134.format(path=path, name=name))
+            raise ValueError(Errors.EL134.format(path=path, name=show(name)))
     scope = scopes[0].strip("/").split("/")[-1]
     return Found(bilm, softmax if len(softmax) == 2 else {}, _mix(names), scope)
 

@@ -371,3 +371,12 @@ def test_a_projection_as_wide_as_the_cell(copy: Path, tmp_path: Path) -> None:
     without = reference.layers(sentence, options, reference.read_hdf5(copy / "weights.hdf5"))
     assert np.abs(without - expected).max() > 0.1
     np.testing.assert_allclose(spacy_elmo.load(copy).embed([sentence])[0].stack(), without, atol=1e-5)
+
+
+def test_names_that_are_no_text(copy: Path) -> None:
+    """They would move the cursor of a terminal, and more."""
+    with edit(copy) as file:
+        file["\x1b[2J\x07evil"] = np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match=r"EL022.*'\\x1b\[2J\\x07evil' is not part") as caught:
+        read_weights(copy)
+    assert str(caught.value).isprintable()
