@@ -25,8 +25,8 @@ from .engine.threads import after_fork
 from .engine.trainable import TrainableEngine
 from .errors import Errors
 from .warm import shipped_state
-from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes
-from .weights.aside import set_aside
+from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
+from .weights.aside import StoredArrays, set_aside
 from .weights.fetch.catalogue import BUNDLED
 from .weights.locate import Source
 from .weights.source import read_weights
@@ -89,7 +89,7 @@ class Elmo:
         mix: ScalarMix,
         more_mixes: Sequence[ScalarMix] = (),
         warm_state: Optional[LSTMState],
-        originals: Optional[Arrays],
+        originals: Optional[StoredArrays],
         settings: Settings,
         source: str,
     ):

@@ -23,6 +23,7 @@ ROOMS = [
     "bilm",
     "kernels",
     "lines",
+    "files",
     "errors",
 ]
 # Which room may import which framework.

@@ -1,12 +1,13 @@
 """The options.json of a biLM: field names, defaults and rules as bilm-tf published them."""
 
+import difflib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Iterable, List, Mapping, Optional, Tuple
 
 from ..errors import Errors
-from .fields import Fields, Json, read_json
+from .fields import Fields, Json, parse_json, read_json, warn_of_unknown
 from .vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, WORD_SYMBOLS, take_vocabulary
 
 OPTIONS_NAME = "options.json"
@@ -18,11 +19,19 @@ TRAINING_FIELDS = frozenset({
     "n_negative_samples_batch", "n_tokens_vocab", "n_train_tokens", "sample_softmax",
     "share_embedding_softmax", "unroll_steps",
 })  # fmt: skip
+# What has a say in them, for messages.
+PUBLISHED_FIELDS = (
+    *("char_cnn." + name for name in ("activation", "embedding", "filters", "max_characters_per_token",
+                                      "n_characters", "n_highway")),
+    *("lstm." + name for name in ("cell_clip", "dim", "n_layers", "proj_clip", "projection_dim",
+                                  "use_skip_connections")),
+)  # fmt: skip
 ACTIVATIONS = ("relu", "tanh")
 # 256 bytes and 5 marks; published inference options count the mask (id 0) as well, training options do not.
 N_CHARACTERS = (261, 262)
 # Far beyond any model; keeps a damaged file from asking for millions.
 MOST_LAYERS = 1000
+MOST_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +39,8 @@ class LSTMOptions:
     """The LSTM stack of one direction.
 
     dim: width C of the memory cell.
-    projection_dim: width P of the output and of the recurrent state; equal to dim: no projection.
+    projection_dim: width P of the output and of the recurrent state; equal to dim: no projection, as in bilm-tf,
+        unless square_projection, as in PyTorch's models.
     n_layers: number of layers L.
     cell_clip, proj_clip: bounds of the cell and of the projection; None: no clip.
     use_skip_connections: from the second layer on, add a layer's input to its output.
@@ -42,10 +52,11 @@ class LSTMOptions:
     cell_clip: Optional[float] = None
     proj_clip: Optional[float] = None
     use_skip_connections: bool = False
+    square_projection: bool = False
 
     @property
     def has_projection(self) -> bool:
-        return self.projection_dim != self.dim
+        return self.projection_dim != self.dim or self.square_projection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,18 +121,24 @@ class Options:
         """bilm-tf leaves the projection out where the filters already add up to projection_dim."""
         return self.has_own_vocabulary or self.char_cnn.n_filters != self.lstm.projection_dim
 
+    def match_projection(self, names: Iterable[str]) -> "Options":
+        """Options of a model with these arrays, by the dump's names or ours: published options do not tell whether
+        there is a projection where it is as wide as the cell."""
+        lstm = self.lstm
+        is_there = any(name.endswith("/W_P_0") or "stack.layers.0.projection." in name for name in names)
+        if lstm.dim != lstm.projection_dim or lstm.square_projection or not is_there:
+            return self
+        return replace(self, lstm=replace(lstm, square_projection=True))
+
     @classmethod
     def from_json(cls, text: str, *, where: str = OPTIONS_NAME) -> "Options":
         """Options of the text of an options.json.
 
         where: file name for messages.
-        RAISES: ValueError if it is not JSON, or for an unknown, missing, wrong or contradictory field.
+        RAISES: ValueError if it is not JSON, or for a missing, wrong or contradictory field. Fields that have no
+            part in the arithmetic, of other programs and trainers, are named in a warning.
         """
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(Errors.EL005.format(where=where, reason=error)) from error
-        return cls.from_dict(data, where=where)
+        return cls.from_dict(parse_json(text, where=where), where=where)
 
     @classmethod
     def from_file(cls, path: Path) -> "Options":
@@ -129,14 +146,24 @@ class Options:
         return cls.from_dict(read_json(path), where=str(path))
 
     @classmethod
-    def from_dict(cls, data: Any, *, where: str = OPTIONS_NAME) -> "Options":
-        """Options of a parsed options.json; see `from_json`."""
-        top = Fields(data, where=where, path="")
+    def from_dict(cls, data: Any, *, where: str = OPTIONS_NAME, is_strict: bool = False) -> "Options":
+        """Options of a parsed options.json; see `from_json`.
+
+        is_strict: raise ValueError for an unknown field, instead of a warning.
+        """
+        top = Fields(data, where=where, path="", is_strict=is_strict)
         training = {name: top.take(name, None) for name in sorted(TRAINING_FIELDS) if name in top.data}
-        lstm = _read_lstm(top.section("lstm"))
-        char_cnn = _read_char_cnn(top.section("char_cnn"))
-        words = _read_words(top.section("words")) if top.take("words", None) is not None else None
-        top.finish(known=TRAINING_FIELDS)
+        top.require("reverse", (False,), "it reads each sentence from its end")
+        lstm, odd = _read_lstm(top.section("lstm"))
+        if top.data.get("char_cnn") is None:
+            _refuse_words(top)
+        char_cnn, more = _read_char_cnn(top.section("char_cnn"), projection_dim=lstm.projection_dim)
+        words = None
+        if top.take("words", None) is not None:
+            words, of_words = _read_words(top.section("words"))
+            more += of_words
+        unknown = [*top.unknown(TRAINING_FIELDS), *odd, *more]
+        warn_of_unknown(where, unknown, sorted(PUBLISHED_FIELDS))
         if words is not None and char_cnn.characters is None:
             top.contradiction(
                 "words", "given", "char_cnn.characters = null", "words go with a model's own characters"
@@ -179,6 +206,8 @@ class Options:
                 "max_characters_per_token": cnn.max_characters_per_token,
             },
         }
+        if lstm.square_projection:
+            data["lstm"]["square_projection"] = True
         if cnn.characters is not None:
             data["char_cnn"]["characters"] = dict(cnn.characters)
         if self.words is not None:
@@ -194,7 +223,15 @@ class Options:
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
 
-def _read_lstm(fields: Fields) -> LSTMOptions:
+def _refuse_words(top: Fields) -> None:
+    """RAISES: ValueError if the options are of bilm-tf's other kind of biLM, which has no character encoder."""
+    meant = difflib.get_close_matches("char_cnn", list(top.data), n=1, cutoff=0.75)
+    if not [name for name in meant if name != "char_cnn"]:
+        raise ValueError(Errors.EL250.format(path=top.where, why="they have no `char_cnn`"))
+
+
+def _read_lstm(fields: Fields) -> Tuple[LSTMOptions, List[str]]:
+    """The options, and the names of fields that are not used."""
     options = LSTMOptions(
         dim=fields.whole("dim"),
         projection_dim=fields.whole("projection_dim"),
@@ -202,38 +239,62 @@ def _read_lstm(fields: Fields) -> LSTMOptions:
         cell_clip=fields.clip("cell_clip"),
         proj_clip=fields.clip("proj_clip"),
         use_skip_connections=fields.boolean("use_skip_connections", False),
+        square_projection=fields.boolean("square_projection", False),
     )
-    fields.finish()
-    return options
+    fields.require("reverse", (False,), "it reads each sentence from its end")
+    fields.require("bidirectional", (True,), "a biLM has two directions")
+    for name in ("do_layer_norm", "layer_norm", "use_layer_norm", "use_peepholes"):
+        fields.require(name, (False,), "the LSTMs of a biLM have no such part")
+    fields.require("forget_bias", (1,), "1 is added to the forget gate")
+    return options, fields.unknown()
 
 
-def _read_char_cnn(fields: Fields) -> CharCNNOptions:
+def _read_char_cnn(fields: Fields, *, projection_dim: int) -> Tuple[CharCNNOptions, List[str]]:
+    """See `_read_lstm`."""
     embedding = fields.section("embedding")
     own = fields.take("characters", None) is not None
     n_characters = fields.whole("n_characters") if own else fields.choice("n_characters", N_CHARACTERS)
+    least = LEAST_CHARACTERS if own else 3
     options = CharCNNOptions(
         embedding_dim=embedding.whole("dim"),
         filters=fields.filters("filters"),
         n_highway=fields.whole("n_highway", 0, low=0, high=MOST_LAYERS),
         n_characters=n_characters,
-        max_characters_per_token=fields.whole("max_characters_per_token", low=LEAST_CHARACTERS if own else 3),
+        max_characters_per_token=fields.whole("max_characters_per_token", low=least, high=MOST_CHARACTERS),
         activation=fields.choice("activation", ACTIVATIONS),
         characters=take_vocabulary(fields, "characters", size=n_characters, symbols=CHARACTER_SYMBOLS)
         if own
         else None,
     )
-    embedding.finish()
-    fields.finish()
-    return options
+    _check_projection(fields, options, projection_dim)
+    fields.require("do_layer_norm", (False,), "the character encoder of a biLM has no layer normalisation")
+    return options, [*embedding.unknown(), *fields.unknown()]
 
 
-def _read_words(fields: Fields) -> WordOptions:
+def _check_projection(fields: Fields, options: CharCNNOptions, projection_dim: int) -> None:
+    """Fields of AllenNLP's trainers about the step that bilm-tf has after the highway layers, or not at all.
+
+    RAISES: ValueError if they put it elsewhere, or make it of another size.
+    """
+    if options.n_highway and options.n_filters != projection_dim:
+        rule = "the projection follows the highway layers, which are as wide as the filters together"
+        fields.require("projection_after_highway", (True,), rule)
+        fields.require("projection_location", ("after_highway",), rule)
+    projection = fields.data.get("projection")
+    size = projection.get("dim") if isinstance(projection, dict) else projection
+    if isinstance(size, (int, float)) and not isinstance(size, bool) and size != projection_dim:
+        fields.contradiction(
+            "char_cnn.projection", projection, f"lstm.projection_dim = {projection_dim}",
+            "the LSTMs read what the character encoder gives",
+        )  # fmt: skip
+
+
+def _read_words(fields: Fields) -> Tuple[WordOptions, List[str]]:
+    """See `_read_lstm`."""
     embedding, n_words = fields.section("embedding"), fields.whole("n_words")
     options = WordOptions(
         embedding_dim=embedding.whole("dim"),
         n_words=n_words,
         vocabulary=take_vocabulary(fields, "vocabulary", size=n_words, symbols=WORD_SYMBOLS),
     )
-    embedding.finish()
-    fields.finish()
-    return options
+    return options, [*embedding.unknown(), *fields.unknown()]

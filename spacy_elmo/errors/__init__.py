@@ -68,6 +68,14 @@ class Warnings(metaclass=WithCodes):
         "The corpus that this run has written to '{path}' is damaged ({reason}). It is written again from the "
         "text, to the same numbers. If this happens again, check the disk."
     )
+    WL050 = (
+        "{where}: these fields are not part of a biLM's options and are ignored: {fields}. They change nothing in "
+        "the outputs. If one was meant to, correct its name (allowed: {allowed}); else remove it."
+    )
+    WL051 = (
+        "Waiting for another process that uses the model '{name}' in the cache ({holder}; lock file '{lock}'). If "
+        "that process has stopped, end it, and this one goes on."
+    )
 
 
 def check_number(name: str, got: Any, *, low: float, high: Optional[float] = None, below: bool = False) -> None:

@@ -39,9 +39,13 @@ class DownloadErrors(metaclass=WithCodes):
         "--force would download the model '{name}' anew, which {offline} forbids. Unset that variable; or leave "
         "--force out: the model is in the cache ('{folder}')."
     )
+    EL266 = (
+        "What was downloaded for the model '{name}' is not the model ({reason}). Nothing of it was kept. Try "
+        "again later; or download the model by hand into a folder, and give that folder as source."
+    )
 
     # Archives
-    EL150 = "'{path}' is no archive that can be unpacked. Allowed: zip, tar and tar.gz."
+    EL150 = "'{path}' is no archive that can be unpacked. Allowed: zip, tar, tar.gz, tar.bz2 and tar.xz."
     EL151 = "The archive '{path}' is cut short or damaged ({reason}). Fetch it again."
     EL152 = "The archive '{path}' is refused: its member '{member}' {reason}. Nothing was unpacked."
     EL153 = "The archive '{path}' is refused: {reason}. Nothing was unpacked."

@@ -17,6 +17,15 @@ class FormatErrors(metaclass=WithCodes):
         "{path}: the array '{name}' claims the shape {shape}, {claimed:,} bytes, but {stored:,} bytes are stored "
         "for it. The file is damaged, or made to fill the memory. Fetch it again from where it was published."
     )
+    EL261 = (
+        "{path}: the array '{name}' has shape {shape}, {claimed:,} bytes, but only {stored:,} bytes of it were "
+        "ever written; the rest would read as zeros. The program that wrote the file did not finish: write or "
+        "fetch it again."
+    )
+    EL265 = (
+        "'{path}' is a valid HDF5 file, but not a biLM: it has more than {items:,} groups and arrays, or groups "
+        "more than {depth} deep. Give the file that was published with the options."
+    )
 
     # TensorFlow
     EL130 = (
@@ -55,6 +64,15 @@ class FormatErrors(metaclass=WithCodes):
     EL137 = (
         "{path}: no line for {missing}. Every vocabulary of ELMoForManyLangs has it. Take the file that was "
         "published with the weights."
+    )
+    EL256 = (
+        "{path} has {n} symbols, but the vectors in '{weights}' are {n_rows}: each needs one, with the numbers "
+        "0 to {last}, each once ({what}). With another dictionary the vectors would be wrong. Take the file "
+        "that was published with the weights."
+    )
+    EL257 = (
+        "{path}, line {line}: the symbol {symbol} is there a second time, with another number ({got}, before "
+        "{first}). Take the file that was published with the weights."
     )
     EL139 = (
         "'{path}' reads tokens by a vocabulary of its own, as ELMoForManyLangs does; pre-training knows UTF-8 "

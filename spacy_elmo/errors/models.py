@@ -7,12 +7,25 @@ class ModelErrors(metaclass=WithCodes):
     # Options
     EL001 = "{where}: unknown field '{field}'. Allowed here: {allowed}. Remove it, or correct its name{hint}."
     EL002 = (
-        "{where}: the field '{field}' is missing, which every biLM needs. Add it, or use the options.json that "
+        "{where}: the field '{field}' {what}, which every biLM needs. Add it, or use the options.json that "
         "was published with the weights."
     )
     EL003 = "{where}: '{field}' is {got!r}, but must be {expected}."
     EL004 = "{where}: '{field}' is {got!r}, which contradicts {other}: {rule}."
     EL005 = "{where} is not valid JSON ({reason}). Point to the options.json that belongs to the weights."
+    EL250 = (
+        "'{path}' is of a biLM that reads words, not characters ({why}): not supported. Supported are biLMs "
+        "with a character encoder (`char_cnn` in the options, an array `char_embed` in the weights). If the "
+        "weights are such, use the options.json that was published with them; else train the model with "
+        "characters."
+    )
+    EL255 = (
+        "{where}: the field '{field}' is there twice, with different values ({first} and {second}). Keep the one "
+        "that the weights were trained with."
+    )
+    EL264 = (
+        "{where}: '{field}' is {got!r}. Outputs of such a model would be wrong: {rule}. The model cannot be run."
+    )
 
     # Finding and reading weights
     EL010 = (
@@ -73,6 +86,24 @@ class ModelErrors(metaclass=WithCodes):
     EL027 = "The source must be a name, a path or a pair of paths [options, weights]; got {got}."
     EL028 = (
         "'{path}' is a folder, but a pair of files was asked for: give [options, weights], or the folder alone."
+    )
+
+    EL251 = (
+        "'{path}' is {what}, and is not read: only regular files are. Copy its content to a file, and give that."
+    )
+    EL252 = (
+        "'{path}' has {size:,} bytes, but a file of its kind has at most {most:,}. It is damaged, or not what its "
+        "name says: take the file that was published with the weights."
+    )
+    EL253 = "'{path}' cannot be read ({reason}). {advice}"
+    EL258 = "'{path}' is compressed ({kind}), and is not read so. Unpack it first: {command}"
+    EL260 = (
+        "'{path}' was changed after the model was loaded from it, so the original weights are lost. Load the "
+        "model again, and write new weights to a new file instead of over the old one."
+    )
+    EL263 = (
+        "The folder '{path}' holds nothing but one folder in another, {n} deep or more. Give the folder that the "
+        "model's files are in."
     )
 
     # Running a model

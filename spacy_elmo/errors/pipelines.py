@@ -98,6 +98,10 @@ class PipelineErrors(metaclass=WithCodes):
 
     # The layer cache
     EL105 = "max_gb of the layer cache must be a number above 0, in units of 10^9 bytes; got {got!r}."
+    EL267 = (
+        '`cache` of an elmo_embedder is null, or a section with @misc = "spacy-elmo.layer_cache.v1" and a folder; '
+        "got {got!r}. Add these two lines to the section, or set `cache = null`."
+    )
     EL106 = "The folder of the layer cache must be a path as text; got {got!r}. Name a folder for it to make."
     EL107 = (
         "With initial_state = 'carry' a sentence's layers depend on those before it, and cannot be cached. Take "

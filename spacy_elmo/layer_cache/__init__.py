@@ -2,3 +2,4 @@
 
 from .cache import LayerCache as LayerCache
 from .settings import CacheSettings as CacheSettings
+from .settings import check_cache as check_cache

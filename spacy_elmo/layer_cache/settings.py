@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any, Optional
 
 from ..errors import Errors
 
@@ -39,6 +40,13 @@ class CacheSettings:
     def limit(self) -> int:
         """max_gb in bytes."""
         return int(self.max_gb * 1e9)
+
+
+def check_cache(cache: Any) -> Optional[CacheSettings]:
+    """The settings of a component. RAISES: ValueError if they are neither None nor of `configure_layer_cache`."""
+    if cache is None or isinstance(cache, CacheSettings):
+        return cache
+    raise ValueError(Errors.EL267.format(got=cache))
 
 
 def configure_layer_cache(folder: str, dtype: str = "float16", max_gb: float = 8.0) -> CacheSettings:

@@ -117,6 +117,9 @@ def open_writer(store: Store, *, about: Mapping[str, Any], limit: int) -> Option
         return None
     try:
         for file in (path, store.index_path):
+            # To open a named pipe would wait for a reader.
+            if file.exists() and not file.is_file():
+                raise OSError(f"'{file.name}' is no regular file")
             file.open("ab").close()
         with atomic_write(path.with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps(about, indent=2) + "\n", "utf-8")

@@ -18,7 +18,7 @@ from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name
 from ..elmo import Elmo
 from ..engine.batching import windows
 from ..errors import Errors
-from ..layer_cache import CacheSettings
+from ..layer_cache import CacheSettings, check_cache
 from ..models.batch import SharedBatch
 from ..models.embedding import Finish, Request
 from ..models.listener import upstream_of
@@ -89,7 +89,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             trainable=trainable,
             learn_rate_factor=learn_rate_factor,
             dropout=dropout,
-            cache=cache,
+            cache=check_cache(cache),
         )
         self.listener_map = {}
         self._learning = Learning(model)

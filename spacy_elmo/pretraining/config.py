@@ -55,7 +55,7 @@ class ModelConfig(_Section):
             raise ValueError("give either `source`, a model to continue from, or [model.options] for a new one")
         if self.options is not None:
             reject_training_fields(self.options)
-            Options.from_dict(self.options, where="[model.options]")
+            Options.from_dict(self.options, where="[model.options]", is_strict=True)
         return self
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bilm.characters import N_IDS
+from ..bilm.fields import show
 from ..bilm.names import mix_prefix
 from ..bilm.options import Options
 from ..errors import Errors, Warnings
@@ -169,7 +170,7 @@ def check_arrays(
         if name not in expected:
             others = len(arrays.keys() - expected.keys()) - 1
             raise ValueError(Errors.EL022.format(
-                path=path, name=name, more=f" (with {others} more)" if others else "", options=options_path
+                path=path, name=show(name), more=f" (with {others} more)" if others else "", options=options_path
             ))  # fmt: skip
         if array.shape != expected[name]:
             raise ValueError(Errors.EL020.format(
@@ -196,5 +197,6 @@ def warn_if_not_finite(arrays: Mapping[str, NDArray[np.floating]], *, path: str)
 
 
 def _some(names: List[str], most: int = 4) -> Optional[str]:
-    shown = ", ".join(names[:most])
+    # Names are a stranger's: what is not text would reach the terminal.
+    shown = ", ".join(map(show, names[:most]))
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..bilm.options import Options
 from ..errors import Warnings
+from ..files import check_regular
 from .arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
 from .atomic import atomic_write
 
@@ -42,6 +43,7 @@ def read_state(path: Path, options: Options) -> Optional[Arrays]:
     shapes = warm_state_shapes(options)
     try:
         # Arrays only, no pickles; and the archive has checksums of its own.
+        check_regular(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             state: Arrays = {name: archive[name] for name in shapes}
     except Exception:  # a damaged archive fails in many ways

@@ -1,7 +1,9 @@
 """What comes out of a packed file, counted, as its headers may lie."""
 
+import bz2
+import lzma
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Callable, Dict, Protocol
 
 from ..errors import Errors
 
@@ -12,6 +14,16 @@ RATIO_COUNTS_FROM = 64 << 20
 # Headers are read at once, into memory.
 _MOST_AT_ONCE = 1 << 20
 _BLOCK = 512
+# What unpacking .xz may take; its strongest setting takes 65 MB.
+_MOST_MEMORY = 256 << 20
+_UNPACKERS: Dict[str, Callable[[], Any]] = {
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY),
+}
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class RefusedError(ValueError):
@@ -37,10 +49,55 @@ class Meter:
             raise RefusedError(Errors.EL153.format(path=self._archive, reason=reason))
 
 
+class Decompressed:
+    """What comes out of a .bz2 or .xz file, piece by piece. kind: "bzip2" or "xz"."""
+
+    def __init__(self, file: IO[bytes], kind: str, archive: Path):
+        self._file = file
+        self._archive = archive
+        self._make = _UNPACKERS[kind]
+        self._unpacker = self._make()
+
+    def read(self, size: int, /) -> bytes:
+        """RAISES: OSError, LZMAError or EOFError if the file is damaged or cut short; RefusedError if unpacking it
+        takes too much memory."""
+        pieces = []
+        while size > 0:
+            data = self._input()
+            if data is None:
+                break
+            try:
+                piece = self._unpacker.decompress(data, size)
+            except lzma.LZMAError as error:
+                if "emory" not in str(error):
+                    raise
+                reason = f"unpacking it takes more than {_MOST_MEMORY:,} bytes of memory"
+                raise RefusedError(Errors.EL153.format(path=self._archive, reason=reason)) from error
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def _input(self) -> "bytes | None":
+        """Packed bytes for the next step, None at the end."""
+        if self._unpacker.eof:
+            # Programs that pack in parallel write several streams. Zeros are between those of .xz.
+            data = self._unpacker.unused_data.lstrip(b"\0") or self._file.read(_MOST_AT_ONCE).lstrip(b"\0")
+            if not data:
+                return None
+            self._unpacker = self._make()
+            return bytes(data)
+        if not self._unpacker.needs_input:
+            return b""
+        data = self._file.read(_MOST_AT_ONCE)
+        if not data:
+            raise EOFError("it ends too early")
+        return data
+
+
 class Counted:
     """The bytes of a tar that is in `archive`, for `tarfile` to read from the front to the end."""
 
-    def __init__(self, file: IO[bytes], archive: Path):
+    def __init__(self, file: Readable, archive: Path):
         self._file = file
         self._archive = archive
         self._meter = Meter(archive)

@@ -6,11 +6,13 @@ from typing import Callable, Iterable, List, NamedTuple, Optional
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
+from ..files import read_bytes
 from .sniff import ARCHIVES, sniff
 
 # What a TensorFlow checkpoint's index is called, and the file that names the newest one.
 INDEX = ".index"
 NEWEST = "checkpoint"
+_MOST_NOTE = 1 << 20
 # Formats whose weights are pickles are known by the names of their files: of ELMoForManyLangs, and of AllenNLP.
 CONFIG = "config.json"
 MANYLANGS = ("encoder.pkl", "token_embedder.pkl")
@@ -60,7 +62,7 @@ def _checkpoints(folder: Path) -> Optional[Files]:
 def _newest(folder: Path, indices: List[Path]) -> List[Path]:
     """The one that TensorFlow's note names, by a path that may be of another machine."""
     path = folder / NEWEST
-    text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    text = read_bytes(path, n_bytes=_MOST_NOTE).decode("utf-8", "replace") if path.is_file() else ""
     named = re.search(r'^model_checkpoint_path: "(?:[^"]*[/\\])?([^"/\\]+)"', text, re.MULTILINE)
     return [index for index in indices if named and index.name == named[1] + INDEX] or indices
 

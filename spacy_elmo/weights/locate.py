@@ -1,13 +1,16 @@
 """Where a source's files are: folders, single files, pairs, names of the catalogue."""
 
 import difflib
+import heapq
 import os
 from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
+from ..files import check_regular, reading_error
 from .fetch import catalogue
+from .fetch.urls import safe_url
 from .folders import (
     ALLENNLP,
     ALLENNLP_ARCHIVE,
@@ -23,7 +26,11 @@ from .folders import (
     known_folder,
 )
 from .formats import reader_of
-from .sniff import ARCHIVES, WEIGHTS, sniff
+from .sniff import ARCHIVES, WEIGHTS, sniff, unpack_command
+
+# Folders in which there is nothing but a folder. Names among which a misspelt one is looked for.
+_MOST_NESTED = 40
+_MOST_NAMES = 500
 
 Source = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
 
@@ -70,7 +77,7 @@ def _find_one(source: str) -> Files:
         return _fetched(entry.name)
     # Every short word is near to some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
-    raise FileNotFoundError(Errors.EL010.format(source=source, closest=_closest(path, names)))
+    raise FileNotFoundError(Errors.EL010.format(source=safe_url(source), closest=_closest(path, names)))
 
 
 def _fetched(name: str) -> Files:
@@ -105,18 +112,21 @@ def _expanded(path: Path) -> Path:
 
 def _existing(path: Path) -> Path:
     path = _expanded(path)
-    if path.is_dir():
+    # These look at names of any length without an error.
+    if os.path.isdir(path):
         raise ValueError(Errors.EL028.format(path=path))
-    if not path.is_file() and index_of(path).is_file():
+    if not os.path.exists(path) and os.path.isfile(index_of(path)):
         return index_of(path)
-    if not path.is_file():
-        raise FileNotFoundError(Errors.EL026.format(path=path, closest=_closest(path, [])))
+    if not os.path.exists(path):
+        given = safe_url(str(path))
+        raise FileNotFoundError(Errors.EL026.format(path=given, closest=_closest(path, [])))
+    check_regular(path)
     return path
 
 
 def _closest(path: Path, names: List[str]) -> str:
     """The names that a misspelt one may stand for: of the catalogue, and of what lies in the same folder."""
-    beside = sorted(p.name for p in path.parent.iterdir()) if os.path.isdir(path.parent) else []
+    beside = _names_beside(path)
     # Names of the catalogue have slashes, as paths do.
     wanted = dict.fromkeys([path.name, str(path)])
     close = [
@@ -126,8 +136,40 @@ def _closest(path: Path, names: List[str]) -> str:
     return f"Closest: {', '.join(found)}." if found else "Nothing there has a similar name."
 
 
+def _names_beside(path: Path) -> List[str]:
+    """Names in the same folder; of very many, those that begin most like this one."""
+    try:
+        names = sorted(os.listdir(path.parent))
+    except (OSError, ValueError):  # it is not there, may not be read, or is no name
+        return []
+    if len(names) <= _MOST_NAMES:
+        return names
+    return heapq.nlargest(_MOST_NAMES, names, key=lambda name: _common_start(name, path.name))
+
+
+def _common_start(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other))
+    return next((i for i, (first, second) in pairs if first != second), min(len(one), len(other)))
+
+
 def files_of_folder(folder: Path) -> Files:
     """The one model of a folder; see `find_files`."""
+    for _ in range(_MOST_NESTED):
+        try:
+            found = _model_in(folder)
+        except OSError as error:
+            refused = reading_error(folder, error)
+            if refused is None:
+                raise
+            raise refused from error
+        if isinstance(found, Files):
+            return found
+        folder = found
+    raise ValueError(Errors.EL263.format(path=folder, n=_MOST_NESTED))
+
+
+def _model_in(folder: Path) -> Union[Files, Path]:
+    """RETURNS: the one model of a folder; or the folder that is all it holds."""
     # A trained model may have the weights beside it that its training began with, a run what was embedded with it.
     found = allennlp_model(folder) or _pair(folder, sure=True) or known_folder(folder) or _pair(folder, sure=False)
     if found is not None:
@@ -135,10 +177,16 @@ def files_of_folder(folder: Path) -> Files:
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     if len(inside) == 1 and inside[0].is_dir():
         # What is left of an archive that was unpacked into a folder of its own name.
-        return files_of_folder(inside[0])
+        return inside[0]
     archives = [path for path in files_in(folder) if sniff(path) in ARCHIVES]
     if len(archives) == 1 and (inside == archives or archives[0].name == ALLENNLP_ARCHIVE):
         return Files(None, archives[0])
+    packed = [path for path in files_in(folder) if unpack_command(path, sniff(path))]
+    if packed and any(path.name.endswith(OPTIONS_NAME) for path in inside):
+        # Options, and nothing to go with them but this.
+        kind = sniff(packed[0])
+        command = unpack_command(packed[0], kind)
+        raise ValueError(Errors.EL258.format(path=packed[0], kind=kind, command=command))
     pickles = [path for path in files_in(folder) if sniff(path) == "pickle"]
     if pickles:
         raise ValueError(Errors.EL017.format(path=pickles[0]))

@@ -52,7 +52,8 @@ def read_weights(source: Source) -> Weights:
 
     source: a name of the catalogue, a folder, one of a model's files, an archive, or the pair [options, weights].
     RAISES: FileNotFoundError if there is nothing by that name; ValueError if what is there is no readable
-        biLM; ImportError if its format needs a package that is not installed; OSError if a download fails.
+        biLM; ImportError if its format needs a package that is not installed; OSError if a download fails, or the
+        system does not let a file be read.
     """
     with opened(source) as found:
         return found.read()

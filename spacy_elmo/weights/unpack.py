@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import IO, Any, Callable, Generator, Iterator, NamedTuple, Optional, Set, Tuple, cast
 
 from ..errors import Errors
+from ..files import read_bytes, reading_error
 from .cache import CACHE_VARIABLE
-from .counted import Counted, Meter, RefusedError
+from .counted import Counted, Decompressed, Meter, Readable, RefusedError
+from .sniff import Kind, kind_of_head, unpack_command
 
 MOST_FILES = 10_000
 # Of a name, and of each of its parts, in bytes: what file systems take.
 MOST_OF_A_NAME, MOST_OF_A_PART = 1024, 255
 _CHUNK = 1 << 16
-_GZIP = b"\x1f\x8b"
+_HEAD = 512
+# Tars are packed so; weights are, too, but are not read so.
+_PACKED = ("gzip", "bzip2", "xz")
+_SINGLE = ("hdf5", "safetensors", "pickle", "zip", "json", "html")
 # What macOS adds to archives.
 _LEFT_OUT = ("__MACOSX", ".DS_Store")
 
@@ -35,7 +40,7 @@ class _Member(NamedTuple):
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip, tar or tar.gz, told by its content, into a new or empty folder.
+    """Unpack a zip, tar or tar.gz, told by its content, also of bzip2 and xz, into a new or empty folder.
 
     Only files and their folders: no links, no devices, nothing outside `folder`, no permissions.
     RAISES: ValueError if there is anything else in it, if it is damaged, or if it would grow beyond all measure;
@@ -142,18 +147,21 @@ def _reading(archive: Path) -> Iterator[None]:
     except RefusedError:
         raise
     except Exception as error:  # a damaged archive fails in many ways
+        refused = reading_error(archive, error)
+        if refused is not None:
+            raise refused from error
         reason = str(error) or type(error).__name__
         raise ValueError(Errors.EL151.format(path=archive, reason=reason)) from error
 
 
 def _members(archive: Path) -> "Generator[_Member, None, None]":
     """Members in the order of the archive; the content of each is to be read before the next."""
-    with archive.open("rb") as file:
-        head = file.read(512)
+    head = read_bytes(archive, n_bytes=_HEAD)
+    kind = kind_of_head(head)
     if head.startswith(b"PK"):
         return _zip_members(archive)
-    if head.startswith(_GZIP) or head[257:262] == b"ustar":
-        return _tar_members(archive, is_packed=head.startswith(_GZIP))
+    if kind == "tar" or kind in _PACKED:
+        return _tar_members(archive, kind)
     raise ValueError(Errors.EL150.format(path=archive))
 
 
@@ -170,18 +178,41 @@ def _zip_members(archive: Path) -> "Generator[_Member, None, None]":
             yield _Member(info.orig_filename, info.is_dir(), odd, info.file_size, partial(opened.open, info))
 
 
-def _tar_members(archive: Path, *, is_packed: bool) -> "Generator[_Member, None, None]":
-    with _reading(archive), gzip.open(archive) if is_packed else archive.open("rb") as file:
-        stream = Counted(cast(IO[bytes], file), archive)
-        with tarfile.open(fileobj=cast(Any, stream), mode="r:") as opened:
-            for info in opened:
-                odd = None
-                if info.issym() or info.islnk():
-                    odd = "is a link"
-                elif info.issparse() or not (info.isreg() or info.isdir()):
-                    odd = "is no regular file"
-                yield _Member(
-                    info.name, info.isdir(), odd, info.size, cast(Any, partial(opened.extractfile, info))
-                )
-        # tarfile takes a damaged header for the end, and does not get to gzip's checksum.
-        stream.read_to_end()
+def _tar_members(archive: Path, kind: Kind) -> "Generator[_Member, None, None]":
+    with _reading(archive):
+        if kind in _PACKED:
+            _check_inside(archive, kind)
+        with _open_stream(archive, kind) as file:
+            stream = Counted(file, archive)
+            with tarfile.open(fileobj=cast(Any, stream), mode="r:") as opened:
+                for info in opened:
+                    odd = None
+                    if info.issym() or info.islnk():
+                        odd = "is a link"
+                    elif info.issparse() or not (info.isreg() or info.isdir()):
+                        odd = "is no regular file"
+                    yield _Member(
+                        info.name, info.isdir(), odd, info.size, cast(Any, partial(opened.extractfile, info))
+                    )
+            # tarfile takes a damaged header for the end, and does not get to gzip's checksum.
+            stream.read_to_end()
+
+
+@contextmanager
+def _open_stream(archive: Path, kind: Kind) -> Iterator[Readable]:
+    """The bytes of a tar, unpacked."""
+    if kind == "gzip":
+        with gzip.open(archive) as packed:
+            yield cast(Readable, packed)
+        return
+    with archive.open("rb") as file:
+        yield Decompressed(file, kind, archive) if kind in _PACKED else file
+
+
+def _check_inside(archive: Path, kind: Kind) -> None:
+    """RAISES: ValueError if a single file was compressed, not a tar of several."""
+    with _open_stream(archive, kind) as file:
+        inside = kind_of_head(file.read(_HEAD))
+    if inside in _SINGLE:
+        text = Errors.EL258.format(path=archive, kind=kind, command=unpack_command(archive, kind))
+        raise RefusedError(text)

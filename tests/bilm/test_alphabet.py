@@ -113,10 +113,17 @@ def test_options_with_vocabularies() -> None:
             r"EL002.*'char_cnn.characters.<pad>'",
         ),
         (lambda data: data["char_cnn"].update(characters=["a"]), r"EL003.*'char_cnn.characters' is \['a'\]"),
-        (lambda data: data["char_cnn"].update(max_characters_per_token=6), r"EL003.*whole number from 7 up"),
+        (lambda data: data["char_cnn"].update(max_characters_per_token=6), r"EL003.*whole number from 7 to 1000"),
         (lambda data: data["words"]["vocabulary"].pop("<oov>"), r"EL002.*'words.vocabulary.<oov>' is missing"),
         (lambda data: data["words"].update(n_words=0), r"EL003.*'words.n_words' is 0"),
-        (lambda data: data["words"].update(size=1), r"EL001.*unknown field 'words.size'"),
+        (
+            lambda data: data["words"].update(n_words=50),
+            r"EL256.*words.vocabulary has \d+ symbols.* are 50.*is missing",
+        ),
+        (
+            lambda data: data["char_cnn"]["characters"].update(a=0),
+            r"EL256.*characters has .*have the same number, 0",
+        ),
         (lambda data: data["char_cnn"].update(characters=None, n_characters=262), r"EL004.*'words' is 'given'"),
     ],
 )

@@ -216,6 +216,8 @@ def test_carry_in_a_pipeline(make: Make, tiny: Path) -> None:
         ({"model": {"precision": "int4"}}, r"EL030.*Unknown precision 'int4'"),
         ({"model": {"initial_state": "cold"}}, r"EL030.*Unknown initial_state 'cold'"),
         ({"model": {"max_batch_tokens": 0}}, r"EL038.*max_batch_tokens"),
+        ({"cache": {}}, r"EL267.*spacy-elmo.layer_cache.v1.*got \{\}"),
+        ({"cache": {"folder": "layers"}}, r"EL267.*got \{'folder': 'layers'\}"),
     ],
 )
 def test_unknown_values_fail_when_the_config_is_resolved(config: Dict[str, Any], match: str) -> None:

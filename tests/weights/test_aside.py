@@ -1,3 +1,4 @@
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.aside import _is_mapped, set_aside
 from spacy_elmo.weights.source import read_weights
@@ -35,3 +37,39 @@ def test_without_room_for_a_file_they_stay_in_memory(tiny: Path, monkeypatch: py
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     arrays = read_weights(tiny).arrays
     assert all(set_aside(arrays)[name] is array for name, array in arrays.items())
+
+
+def save(source: Path, folder: Path) -> Path:
+    spacy_elmo.load(source).save(folder)
+    return folder / "weights.safetensors"
+
+
+@pytest.mark.parametrize("change", ["overwritten", "cut"])
+def test_a_file_that_is_written_to_while_it_is_mapped(tiny: Path, tmp_path: Path, change: str) -> None:
+    """The process would take other numbers for the weights, or be killed beyond the file's end."""
+    path = save(tiny, tmp_path / "model")
+    aside = set_aside(read_weights(tmp_path / "model").arrays)
+    assert set(aside) == set(aside.keys())
+    with path.open("r+b") as file:
+        if change == "cut":
+            file.truncate(100)
+        else:
+            file.seek(-64, 2)
+            file.write(bytes(64))
+    later = path.stat().st_mtime_ns + 10**9
+    os.utime(path, ns=(later, later))
+    with pytest.raises(ValueError, match=r"EL260.*weights.safetensors' was changed after the model was loaded"):
+        dict(aside)
+
+
+def test_a_file_that_was_replaced_is_still_there(tiny: Path, tmp_path: Path) -> None:
+    path = save(tiny, tmp_path / "model")
+    arrays = read_weights(tmp_path / "model").arrays
+    expected = {name: np.array(array) for name, array in arrays.items()}
+    aside = set_aside(arrays)
+    (tmp_path / "new").write_bytes(bytes(path.stat().st_size))
+    os.replace(tmp_path / "new", path)
+    for name, array in aside.items():
+        np.testing.assert_array_equal(array, expected[name])
+    path.unlink()
+    assert len(dict(aside)) == len(expected)

@@ -142,3 +142,31 @@ def test_changed_options(kind: str, content: Content, folder: Path, data: st.Dat
         place, key = place[key], data.draw(st.sampled_from(sorted(place[key])))
     place[key] = data.draw(JUNK | st.integers(1, 300))
     read({**content, OPTIONS[kind]: json.dumps(options).encode()}, folder)
+
+
+@settings(FEW, max_examples=8)
+@given(data=st.data())
+def test_fields_of_other_programs(kind: str, content: Content, folder: Path, data: st.DataObject) -> None:
+    """Whatever a trainer notes, anywhere among the options, the model is read."""
+    if kind not in OPTIONS:
+        pytest.skip("this format has no options")
+    options = json.loads(content[OPTIONS[kind]])
+    place = options
+    while inner := [value for value in place.values() if isinstance(value, dict)]:
+        if not data.draw(st.integers(0, 2)):
+            break
+        place = data.draw(st.sampled_from(inner))
+    place.update(
+        data.draw(st.dictionaries(st.text(max_size=8).map(lambda name: f"note {name}"), JUNK, min_size=1))
+    )
+    shutil.rmtree(folder)
+    folder.mkdir()
+    for name, written in {**content, OPTIONS[kind]: json.dumps(options).encode()}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(written)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert read_weights(folder).n_parameters
+    # Of ELMoForManyLangs' configuration, only what is known is looked at.
+    about = [str(warning.message) for warning in caught if "WL050" in str(warning.message)]
+    assert len(about) == (0 if kind == "manylangs" else 1)

@@ -1,8 +1,15 @@
+import bz2
+import gzip
+import lzma
+import os
 import pickle
 import shutil
+import subprocess
+import tarfile
+import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import h5py
 import numpy as np
@@ -12,6 +19,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.weights import locate
 from spacy_elmo.weights.fetch import catalogue
 from spacy_elmo.weights.locate import find_files
 from spacy_elmo.weights.sniff import sniff
@@ -242,7 +250,6 @@ def test_a_pickle_is_refused(pair: Path, write: Any) -> None:
     [
         (b"", "an empty file"),
         (b"<!DOCTYPE html><html></html>", "a web page"),
-        (b"\x1f\x8b\x08rest", "a gzip archive"),
         (b"plain text", "no known kind"),
         (b"\0" * 257 + b"ustar" + b"\0" * 300, "a tar archive"),
         (b'{"a": 1}', "a JSON file"),
@@ -339,3 +346,110 @@ def test_weights_twice(pair: Path) -> None:
 def test_a_home_of_nobody() -> None:
     with pytest.raises(FileNotFoundError, match="EL010"):
         read_weights("~no-such-user/model")
+
+
+@pytest.fixture
+def model(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model, to damage."""
+    return Path(shutil.copytree(tiny, tmp_path / "model"))
+
+
+@pytest.mark.parametrize("name", ["options.json", "weights.hdf5"])
+def test_a_named_pipe(model: Path, name: str) -> None:
+    """It would be waited for without end."""
+    (model / name).unlink()
+    os.mkfifo(model / name)
+    with pytest.raises((ValueError, FileNotFoundError), match=r"EL0|EL251"):
+        read_weights(model)
+    with pytest.raises(ValueError, match=rf"EL251.*{name}' is a named pipe"):
+        read_weights([model / "options.json", model / "weights.hdf5"])
+    with pytest.raises(ValueError, match=rf"EL251.*{name}' is a named pipe"):
+        read_weights(model / name)
+
+
+@pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="needs Linux's /proc")
+def test_options_of_the_kernel(model: Path) -> None:
+    (model / "options.json").unlink()
+    (model / "options.json").symlink_to("/proc/kmsg")
+    with pytest.raises((ValueError, OSError), match=r"EL005|EL253"):
+        read_weights(model)
+
+
+def test_large_options(model: Path) -> None:
+    with (model / "options.json").open("r+b") as file:
+        file.truncate(5 << 30)
+    with pytest.raises(ValueError, match=r"EL252.*options.json' has 5,368,709,120 bytes"):
+        read_weights(model)
+
+
+@pytest.mark.parametrize(
+    ("ending", "compress", "command"),
+    [(".gz", gzip.compress, "gunzip"), (".bz2", bz2.compress, "bunzip2"), (".xz", lzma.compress, "unxz"),
+     (".zst", lambda data: b"\x28\xb5\x2f\xfd" + data, "unzstd")],
+)  # fmt: skip
+def test_compressed_weights(model: Path, ending: str, compress: Callable[[bytes], bytes], command: str) -> None:
+    weights = model / "weights.hdf5"
+    packed = weights.with_name(weights.name + ending)
+    packed.write_bytes(compress(weights.read_bytes()))
+    weights.unlink()
+    for source in (model, packed, [model / "options.json", packed]):
+        with pytest.raises(ValueError, match=rf"EL258.*is compressed .*Unpack it first: {command} {packed}$"):
+            read_weights(source)
+
+
+@pytest.mark.parametrize("mode", ["w:bz2", "w:xz"])
+def test_other_packed_archives(model: Path, tiny: Path, tmp_path: Path, mode: Any) -> None:
+    with tarfile.open(tmp_path / "model.tar", mode) as archive:
+        archive.add(model, "model")
+    (tmp_path / "folder").mkdir()
+    shutil.copy(tmp_path / "model.tar", tmp_path / "folder")
+    for source in (tmp_path / "model.tar", tmp_path / "folder"):
+        read, expected = read_weights(source).arrays, read_weights(tiny).arrays
+        assert all(np.array_equal(read[name], array) for name, array in expected.items())
+
+
+def test_folders_in_folders(tmp_path: Path, tiny: Path) -> None:
+    inner = tmp_path / "outer" / "/".join("d" * 30)
+    shutil.copytree(tiny, inner)
+    assert read_weights(tmp_path / "outer").n_parameters
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    here = os.open(tmp_path / "deep", os.O_RDONLY)
+    # Deeper than a path can say.
+    for _ in range(1200):
+        os.mkdir("f", dir_fd=here)
+        here, above = os.open("f", os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+    with pytest.raises(ValueError, match=r"EL263.*40 deep or more"):
+        read_weights(deep)
+    subprocess.run(["rm", "-rf", str(deep)], check=True)
+
+
+@pytest.mark.parametrize("length", [300, 5000])
+def test_long_paths(tmp_path: Path, length: int) -> None:
+    long = "x" * length
+    for source in (long, [tmp_path / long, tmp_path / long], tmp_path / long):
+        with pytest.raises(FileNotFoundError, match=r"EL010|EL026"):
+            read_weights(source)
+
+
+def test_a_misspelt_name_among_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"weights_{number:05}.hdf5" for number in range(50_000)]
+    monkeypatch.setattr(locate.os, "listdir", lambda path: names)
+    start = time.perf_counter()
+    with pytest.raises(FileNotFoundError, match=r"EL010.*weights_0123\d\.hdf5"):
+        read_weights(tmp_path / "weights_01234.hdf")
+    assert time.perf_counter() - start < 5
+
+
+def test_credentials_in_a_source_are_not_shown() -> None:
+    for source in ("https://user:s3cret@example.com/elmo/options.json?token=t0ken",):
+        with pytest.raises(FileNotFoundError, match=r"EL010.*https://example.com/elmo/options.json") as caught:
+            read_weights(source)
+        assert "s3cret" not in str(caught.value)
+        assert "t0ken" not in str(caught.value)
+        with pytest.raises(FileNotFoundError, match="EL026") as caught:
+            read_weights([source, source])
+        assert "s3cret" not in str(caught.value)
+        assert "t0ken" not in str(caught.value)

@@ -1,5 +1,7 @@
+import bz2
 import gzip
 import io
+import lzma
 import os
 import stat
 import struct
@@ -7,6 +9,7 @@ import tarfile
 import tempfile
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
@@ -72,6 +75,8 @@ PACKERS: Dict[str, Callable[[Dict[str, bytes]], bytes]] = {
     "zip of a stream": lambda files: zipped(files, streamed=True),
     "tar": tarred,
     "tar.gz": lambda files: tarred(files, mode="w:gz"),
+    "tar.bz2": lambda files: tarred(files, mode="w:bz2"),
+    "tar.xz": lambda files: tarred(files, mode="w:xz"),
     "pax": lambda files: tarred({**files, "long/" * 40 + "name": b"x"}, mode="w:gz"),
 }
 
@@ -220,7 +225,7 @@ def test_an_encrypted_zip(archive: Path, folder: Path) -> None:
     refused(archive, folder, bytes(data), "EL152.*'secret' is encrypted")
 
 
-@pytest.mark.parametrize("packer", ["zip", "tar.gz"])
+@pytest.mark.parametrize("packer", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
 def test_a_bomb(packer: str, archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counted, "RATIO_COUNTS_FROM", 1 << 20)
     refused(archive, folder, PACKERS[packer]({"zeros": bytes(3 << 20)}), "EL153.*grows more than 100 times")
@@ -261,6 +266,49 @@ def test_cut_short(packer: str, archive: Path, folder: Path) -> None:
     end = len(data.rstrip(b"\0")) if packer == "tar" else len(data)
     for kept in [*range(1, end, 97), end - 1]:
         refused(archive, folder, data[:kept], "EL15[01]")
+
+
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
+def test_several_streams(compress: Callable[[bytes], bytes], archive: Path, folder: Path) -> None:
+    """As programs write them that pack in parallel."""
+    data = tarred(FILES)
+    archive.write_bytes(compress(data[:700]) + compress(data[700:]))
+    unpack(archive, folder)
+    assert contents(folder) == FILES
+
+
+def test_memory_for_unpacking_is_bounded(archive: Path, folder: Path) -> None:
+    packed = lzma.LZMACompressor(filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 4096}])
+    good = packed.compress(tarred(FILES)) + packed.flush()
+    archive.write_bytes(good)
+    unpack(archive, folder)
+    # The header of the block says how large the dictionary is: 4 KiB, then 1.5 GiB; a checksum follows.
+    block = bytearray(good[12 : 12 + (good[12] + 1) * 4])
+    place = block.index(b"\x21\x01") + 2
+    block[place] = 37
+    block[-4:] = zlib.crc32(bytes(block[:-4])).to_bytes(4, "little")
+    lying = good[:12] + bytes(block) + good[12 + len(block) :]
+    refused(archive, archive.parent / "other", lying, "EL153.*more than 268,435,456 bytes of memory")
+
+
+@pytest.mark.parametrize(
+    ("compress", "kind", "command"),
+    [
+        (lambda data: gzip.compress(data, mtime=0), "gzip", "gunzip"),
+        (bz2.compress, "bzip2", "bunzip2"),
+        (lzma.compress, "xz", "unxz"),
+    ],
+)
+def test_a_file_that_was_compressed_alone(
+    compress: Callable[[bytes], bytes], kind: str, command: str, archive: Path, folder: Path, tiny: Path
+) -> None:
+    data = compress((tiny / "weights.hdf5").read_bytes())
+    refused(
+        archive,
+        folder,
+        data,
+        rf"EL258.*is compressed \({kind}\).*first: {command} < {archive} > {archive}.unpacked",
+    )
 
 
 def test_a_tar_cut_between_members(archive: Path, folder: Path) -> None:

@@ -1,13 +1,18 @@
 """One attempt to get a file, or what is missing of it, from one URL."""
 
 import re
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, BinaryIO, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from .partial import Origin, Partial, without_password
+from ...files import check_regular
+from .partial import Origin, Partial
+from .urls import is_private, safe_url
 
 if TYPE_CHECKING:
     import requests
@@ -15,9 +20,15 @@ if TYPE_CHECKING:
 # Seconds: to be connected, and without a byte until a server counts as stalled.
 CONNECT_TIMEOUT = 15.0
 READ_TIMEOUT = 30.0
+# Seconds for the head of an answer, with all that it leads to; and bytes a second that come at least, on average
+# over so many seconds. A server that sends a byte now and then never stalls.
+HEAD_TIMEOUT = 120.0
+SLOWEST = 1024
+SLOW_AFTER = 60.0
 # Of files whose size nobody told.
 MOST_BYTES = 16 << 30
 CHUNK = 1 << 14
+_SMALL_CHUNK = 512
 # Worth another try: too early, too often; all from 500 up are as well.
 _PASSING = (408, 425, 429)
 
@@ -66,11 +77,22 @@ def attempt(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
 def _copy(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
     source = Path(url2pathname(urlsplit(url).path))
     try:
-        size, file = source.stat().st_size, source.open("rb")
+        size, file = check_regular(source).st_size, source.open("rb")
+    except (OSError, ValueError) as error:
+        raise RefusedError(getattr(error, "strerror", None) or str(error)) from error
+    if size == 0:
+        # Files of the kernel state no size, and may make a reader wait.
+        file.close()
+        raise RefusedError("the file is empty")
+    with file:
+        _write(part, _Body(0, size, None), _read_chunks(file), wanted, report)
+
+
+def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
+    try:
+        yield from iter(lambda: file.read(CHUNK), b"")
     except OSError as error:
         raise RefusedError(error.strerror or str(error)) from error
-    with file:
-        _write(part, _Body(0, size, None), iter(lambda: file.read(CHUNK), b""), wanted, report)
 
 
 def _request(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
@@ -78,19 +100,18 @@ def _request(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
     import requests
 
     missing = _range(url, part, wanted)
+    # Of what is compressed on the way, a part could not be gone on with.
+    headers = {"Accept-Encoding": "identity", **missing}
     try:
-        response = requests.get(
-            url,
-            # Of what is compressed on the way, a part could not be gone on with.
-            headers={"Accept-Encoding": "identity", **missing},
-            stream=True,
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-        )
+        response = _get(url, headers)
     except (requests.exceptions.RequestException, ValueError) as error:
         # Those about the URL itself are ValueErrors: a scheme or a host that is none.
         kind = RefusedError if isinstance(error, ValueError) else BrokenError
         raise kind(_cause(error)) from error
     with closing(response):
+        hops = [one.url for one in (*response.history, response)]
+        if wanted.sha256 is None and is_private(url) and not all(map(is_private, hops)):
+            raise RefusedError("it leads to an address with http://, where anybody on the way can change the file")
         try:
             body = _body(url, response.status_code, response.headers, part, asked=missing)
         except WrongError:
@@ -99,12 +120,41 @@ def _request(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
         _write(part, body, _chunks(response), wanted, report)
 
 
+def _get(url: str, headers: Mapping[str, str]) -> "requests.Response":
+    """The head of an answer, within a time. RAISES: as `requests.get`; BrokenError if it takes too long."""
+    import requests
+
+    answers: Queue[Union[requests.Response, Exception]] = Queue()
+    is_late = threading.Event()
+
+    def ask() -> None:
+        try:
+            timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
+            response = requests.get(url, headers=dict(headers), stream=True, timeout=timeout)
+        except Exception as error:  # handed over
+            answers.put(error)
+        else:
+            answers.put(response)
+            if is_late.is_set():
+                response.close()
+
+    threading.Thread(target=ask, name="spacy-elmo-download", daemon=True).start()
+    try:
+        answer = answers.get(timeout=HEAD_TIMEOUT)
+    except Empty:
+        is_late.set()
+        raise BrokenError(f"no answer within {HEAD_TIMEOUT:g} seconds") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
 def _range(url: str, part: Partial, wanted: Wanted) -> Dict[str, str]:
     """Headers that ask for what is missing; none to ask for the whole file."""
     size, origin = part.size, part.origin
     if size == 0 or size >= (wanted.size or MOST_BYTES):
         return {}
-    if origin is not None and origin.url == without_password(url):
+    if origin is not None and origin.url == safe_url(url):
         return {"Range": f"bytes={size}-", "If-Range": origin.version}
     # Bytes of another URL: only a checksum can tell whether they are of the same file.
     return {"Range": f"bytes={size}-"} if wanted.sha256 else {}
@@ -127,7 +177,7 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
     tag, date = headers.get("ETag", ""), headers.get("Last-Modified", "")
     # A weak ETag (W/"...") does not promise the same bytes.
     version = tag if tag.startswith('"') else date
-    origin = Origin(without_password(url), version) if version else None
+    origin = Origin(safe_url(url), version) if version else None
     if status == 200:
         length = headers.get("Content-Length", "")
         return _Body(0, int(length) if re.fullmatch(_SIZE, length) else None, origin)
@@ -147,8 +197,14 @@ def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, 
     if most > MOST_BYTES:
         raise RefusedError(f"it has {most:,} bytes; allowed: {MOST_BYTES:,}")
     done = body.start
+    since, before = time.monotonic(), done
     with part.go_on() if body.start else part.begin(body.origin) as file:
         for chunk in chunks:
+            now = time.monotonic()
+            if now - since > SLOW_AFTER:
+                if done - before < SLOWEST * SLOW_AFTER:
+                    raise BrokenError(f"too slow: {done - before:,} bytes in {now - since:.0f} seconds")
+                since, before = now, done
             if done + len(chunk) > most:
                 raise WrongError(f"more than the {most:,} bytes came that it should have")
             file.write(chunk)
@@ -161,8 +217,13 @@ def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, 
 def _chunks(response: "requests.Response") -> Iterator[bytes]:
     from urllib3.exceptions import HTTPError
 
+    raw = response.raw
+    # What has come, without waiting for more: else a slow server's bytes are not seen for hours.
+    read = raw.read1 if hasattr(raw, "read1") else raw.read
+    size = CHUNK if hasattr(raw, "read1") else _SMALL_CHUNK
     try:
-        yield from response.raw.stream(CHUNK, decode_content=False)
+        while chunk := read(size, decode_content=False):
+            yield chunk
     except HTTPError as error:
         raise BrokenError(f"the connection was lost ({_cause(error)})") from error
 

@@ -9,7 +9,8 @@ from ..cache import CACHE_VARIABLE
 from ..digest import sha256 as sha256_of
 from ..sniff import sniff
 from .attempt import BrokenError, RefusedError, Report, Wanted, WrongError, attempt
-from .partial import Partial, without_password
+from .partial import Partial
+from .urls import hide_secrets, safe_url
 
 MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
 
@@ -31,12 +32,13 @@ def download(
     sha256: Optional[str] = None,
     report: Report = lambda done, total: None,
     look: Look = lambda path: None,
+    note: str = "",
 ) -> None:
     """Fetch a file. `path` appears when it is complete and checked; until then `<name>.part` beside it is gone on
     with, by this process or a later one.
 
     urls: http(s):// or file://, tried in this order. size, sha256: of the file, where they are known.
-    look: at what came; says what is wrong with it, or None.
+    look: at what came; says what is wrong with it, or None. note: a line more for the message if all URLs fail.
     RAISES: ConnectionError with the reason at each URL if none has the file; OSError if it cannot be written.
     """
     part, wanted, reasons = Partial(path), Wanted(size, sha256), ""
@@ -45,13 +47,13 @@ def download(
             try:
                 _from_url(url, part, wanted, report, look)
             except (BrokenError, RefusedError) as error:
-                reasons += f"\n  {without_password(url)}: {error}"
+                reasons += f"\n  {safe_url(url)}: {hide_secrets(str(error), url)}"
             else:
                 return part.finish()
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
-    raise ConnectionError(Errors.EL141.format(file=path.name, reasons=reasons, mirror=MIRROR_VARIABLE))
+    raise ConnectionError(Errors.EL141.format(file=path.name, reasons=reasons + note, mirror=MIRROR_VARIABLE))
 
 
 def _from_url(url: str, part: Partial, wanted: Wanted, report: Report, look: Look) -> None:

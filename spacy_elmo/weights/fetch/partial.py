@@ -2,22 +2,20 @@
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Optional
 
+from ...files import read_small
+
+_MOST_NOTE = 1 << 16
+
 
 class Origin(NamedTuple):
-    """Where the bytes are from. url: without a password. version: the server's ETag or date of the file, for
+    """Where the bytes are from. url: without credentials. version: the server's ETag or date of the file, for
     `If-Range`."""
 
     url: str
     version: str
-
-
-def without_password(url: str) -> str:
-    """A URL as it can be shown and kept: who asks is left out."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 class Partial:
@@ -35,7 +33,7 @@ class Partial:
     @property
     def origin(self) -> Optional[Origin]:
         try:
-            note = json.loads(self._note.read_text("utf-8"))
+            note = json.loads(read_small(self._note, most=_MOST_NOTE))
             return Origin(str(note["url"]), str(note["version"]))
         except (OSError, ValueError, TypeError, KeyError):
             return None

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional
 
+from ...bilm.fields import read_json
 from ...errors import Errors
 from ..atomic import atomic_write
 from ..digest import sha256
@@ -36,7 +37,7 @@ def pin_folder(folder: Path) -> Dict[str, Pin]:
 def read_pins(path: Path) -> Optional[Pins]:
     """RETURNS: None if there are none. RAISES: ValueError if the file is damaged."""
     try:
-        stored = json.loads(path.read_text("utf-8"))
+        stored = read_json(path)
         return Pins(_from_json(stored["published"]), _from_json(stored["files"]))
     except FileNotFoundError:
         return None

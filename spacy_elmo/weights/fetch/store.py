@@ -2,25 +2,31 @@
 
 import os
 import shutil
+import warnings
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from urllib.parse import quote, urlsplit
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from ...errors import Errors
+from ...bilm.options import OPTIONS_NAME, Options
+from ...errors import Errors, Warnings
 from ..cache import CACHE_VARIABLE, cache_folder
 from ..formats import reader_of
 from ..sniff import DESCRIPTIONS, sniff
 from ..unpack import unpack
 from .catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
 from .download import MIRROR_VARIABLE, download
+from .holder import lock_holder
 from .pins import Pin, Pins, check_folder, pin, pin_folder, read_pins, write_pins
 from .progress import Progress
+from .urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
+# Seconds of waiting for another process until a warning says so.
+LOCK_PATIENCE = 5.0
 # What a file is, by the end of its name.
 _KINDS = {".hdf5": "hdf5", ".json": "json", ".zip": "zip", ".gz": "gzip"}
 
@@ -65,7 +71,7 @@ def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
         return places.folder
     if force or not places.folder.is_dir():
         _check_online(entry, places, force=force)
-    with _locked(places):
+    with _locked(entry.name, places):
         if force or not places.folder.is_dir():
             _fetch(entry, places, force=force, quiet=quiet)
         else:
@@ -75,11 +81,17 @@ def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
 
 
 @contextmanager
-def _locked(places: _Places) -> Iterator[None]:
-    lock = FileLock(places.lock)
+def _locked(name: str, places: _Places) -> Iterator[None]:
+    lock = FileLock(places.lock, timeout=LOCK_PATIENCE)
     try:
         places.lock.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        try:
+            lock.acquire()
+        except Timeout:
+            names = {"name": name, "lock": places.lock, "holder": lock_holder(places.lock)}
+            warnings.warn(Warnings.WL051.format(**names), UserWarning, stacklevel=4)
+            lock.timeout = -1
+            lock.acquire()
     except OSError as error:
         reason = error.strerror or str(error)
         text = Errors.EL142.format(path=places.lock.parent, reason=reason, variable=CACHE_VARIABLE)
@@ -134,7 +146,7 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     shutil.rmtree(places.unpacked, ignore_errors=True)
     places.downloads.mkdir(parents=True, exist_ok=True)
     pins = read_pins(places.pins)
-    host = urlsplit(_urls(entry.files[0])[0]).netloc.rpartition("@")[2] or "a folder"
+    host = urlsplit(safe_url(_urls(entry.files[0])[0])).netloc or "a folder"
     with Progress(entry.name, n_files=len(entry.files), host=host, size=entry.n_bytes, quiet=quiet) as progress:
         published: Dict[str, Pin] = {}
         for number, file in enumerate(entry.files, start=1):
@@ -146,17 +158,21 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
             if not target.is_file():
                 report = progress.of_file(number)
                 look = partial(_what_is_wrong, Path(file.name).suffix)
-                download(_urls(file), target, size=file.size, sha256=file.sha256, report=report, look=look)
+                urls, note = _safe_urls(file, pinned)
+                download(urls, target, size=file.size, sha256=file.sha256, report=report, look=look, note=note)
             published[file.name] = _checked(entry, places, file, target, pinned)
     new = places.downloads
     if entry.is_archive:
         packed, new = places.downloads / entry.files[0].name, places.unpacked
         try:
             unpack(packed, new)
+            _check_model(entry, new)
         except ValueError:
             # Else the next attempt would begin with it.
             packed.unlink()
             raise
+    else:
+        _check_model(entry, new)
     # Pins first: a folder without pins would be taken as it is.
     write_pins(places.pins, Pins(published, pin_folder(new) if entry.is_archive else published))
     if places.folder.exists():
@@ -170,9 +186,38 @@ def _what_is_wrong(suffix: str, path: Path) -> Optional[str]:
     kind, expected = sniff(path), _KINDS.get(suffix)
     if expected is not None and kind != expected:
         return f"something else came instead of the file: {DESCRIPTIONS.get(kind, kind)}"
+    if path.name.endswith((f"{OPTIONS_NAME}.part", OPTIONS_NAME)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                Options.from_file(path)
+        except ValueError as error:
+            return f"something else came instead of the options: {error}"
     # A server that tells no size may stop anywhere.
     is_whole = kind != "hdf5" or reader_of(path).holds_bilm(path)
     return None if is_whole else "the file is cut short, or no ELMo"
+
+
+def _check_model(entry: Entry, folder: Path) -> None:
+    """Read the model once, before it is pinned: pins of anything else would forbid the right files for ever.
+
+    RAISES: ValueError if it is none; what was downloaded is then removed.
+    """
+    # These ask for models by name, which are fetched here.
+    from ..locate import files_of_folder
+    from ..source import read_weights
+
+    try:
+        files = files_of_folder(folder)
+        if not entry.is_archive:
+            with warnings.catch_warnings():
+                # They come again when the model is loaded.
+                warnings.simplefilter("ignore")
+                read_weights([files.options or files.weights, files.weights])
+    except (ValueError, FileNotFoundError) as error:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise ValueError(Errors.EL266.format(name=entry.name, reason=error)) from error
 
 
 def _expected(file: File, pinned: Optional[Pin]) -> Optional[str]:
@@ -203,9 +248,23 @@ def _urls(file: File) -> List[str]:
     if not mirror:
         return list(file.urls)
     if not _is_url(mirror):
-        raise ValueError(Errors.EL144.format(variable=MIRROR_VARIABLE, got=mirror))
+        raise ValueError(Errors.EL144.format(variable=MIRROR_VARIABLE, got=safe_url(mirror)))
     base = mirror.rstrip("/")
     return list(dict.fromkeys(f"{base}/{quote(path)}" for path in (file.path, file.name)))
+
+
+def _safe_urls(file: File, pinned: Optional[Pin]) -> Tuple[List[str], str]:
+    """Where to fetch a file from, and a line about addresses that are left out: with http, and without a checksum
+    to tell whether somebody on the way has changed it. A mirror is the user's own word."""
+    urls = _urls(file)
+    if os.environ.get(MIRROR_VARIABLE) or _expected(file, pinned) or is_http_allowed():
+        return urls, ""
+    open_urls = [url for url in urls if not is_private(url)]
+    reason = (
+        "not tried: no checksum is known, and over http:// anybody on the way could change the file. To allow it"
+    )
+    note = "".join(f"\n  {safe_url(url)}: {reason}: {HTTP_VARIABLE}=1" for url in open_urls)
+    return [url for url in urls if url not in open_urls], note
 
 
 def _is_url(mirror: str) -> bool:

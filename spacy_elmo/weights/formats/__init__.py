@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import Errors
 from ..folders import ALLENNLP, INDEX, MANYLANGS
-from ..sniff import DESCRIPTIONS, sniff
+from ..sniff import DESCRIPTIONS, sniff, unpack_command
 
 # By the kind of the weights file: the reader, and the package that it needs.
 _READERS = {
@@ -32,6 +32,9 @@ def reader_of(path: Path) -> Any:
         kind = "checkpoint"
     if kind == "pickle" and path.name not in _PICKLES:
         raise ValueError(Errors.EL017.format(path=path))
+    command = unpack_command(path, kind)
+    if command:
+        raise ValueError(Errors.EL258.format(path=path, kind=kind, command=command))
     if kind not in _READERS and kind != "pickle":
         raise ValueError(Errors.EL016.format(path=path, what=DESCRIPTIONS[kind]))
     module, package = _PICKLES[path.name] if kind == "pickle" else _READERS[kind]

@@ -7,12 +7,13 @@ from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
-from ...bilm.fields import read_json
+from ...bilm.fields import read_json, show
 from ...bilm.names import mix_prefix
 from ...bilm.options import Options
 from ...errors import Errors, Warnings
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
 from ..fetch.catalogue import CATALOGUE
+from ..fetch.urls import safe_url
 from .allennlp_config import EMBEDDER, Section, find_options, section_of
 from .pickles import read_tensors, texts
 from .sizes import options_of_shapes
@@ -43,6 +44,7 @@ def read(config_path: Path, weights_path: Path) -> Weights:
     arrays = {**_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
     section = section_of(config, prefix)
     options, where = _options(config, section, config_path, arrays, path)
+    options = options.match_projection(arrays)
     check_arrays(
         arrays,
         encoder_shapes(options),
@@ -78,7 +80,11 @@ def _options(
     is_original = section.fields.get("type") == EMBEDDER and not section.options_file
     published = {file.name for entry in CATALOGUE.values() for file in entry.files}
     if not is_original and section.options_name not in published:
-        names = f"names the options '{section.options_file}', which are not here" if section.options_file else ""
+        names = (
+            f"names the options '{safe_url(section.options_file)}', which are not here"
+            if section.options_file
+            else ""
+        )
         text = Warnings.WL014.format(path=config_path, what=names or "names no options of the ELMo")
         warnings.warn(text, UserWarning, stacklevel=3)
     return options, path
@@ -92,7 +98,7 @@ def _prefix(tensors: Tensors, path: str) -> str:
     if names:
         prefixes = ", ".join(f"'{name.removesuffix(CHARACTERS).removesuffix(BILM)}'" for name in names)
         raise ValueError(Errors.EL162.format(path=path, n=len(names), prefixes=prefixes))
-    found = ", ".join(list(tensors)[:4]) or "nothing"
+    found = ", ".join(map(show, list(tensors)[:4])) or "nothing"
     raise ValueError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
 
 

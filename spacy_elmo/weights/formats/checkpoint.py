@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...bilm.options import Options
 from ...errors import Errors
+from ...files import check_readable, reading_error
 from ..arrays import Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
 from ..folders import INDEX
 from .dump import check_dump, convert
@@ -33,6 +34,8 @@ def read(options_path: Optional[Path], index_path: Path) -> Weights:
         options; FileNotFoundError if those of a training run are missing.
     """
     path = str(index_path)
+    for file in [index_path, *data_files(index_path)]:
+        check_readable(file)
     options = None if options_path is None else Options.from_file(options_path)
     checkpoint = _open(index_path)
     variables = _describe(checkpoint, index_path)
@@ -42,6 +45,7 @@ def read(options_path: Optional[Path], index_path: Path) -> Weights:
         if found.scope == TRAINING_SCOPE:
             raise FileNotFoundError(Errors.EL015.format(path=path, tried="options.json"))
         options = options_of_shapes(described, path=path)
+    options = options.match_projection(described)
     options_name = str(options_path or path)
     check_dump(described, options, path=path, options_path=options_name, format=FORMAT)
     more = _more(found)
@@ -114,6 +118,9 @@ def _read(checkpoint: Any, name: str, index_path: Path) -> NDArray[Any]:
         raise _damaged(error, index_path) from error
 
 
-def _damaged(error: Exception, index_path: Path) -> ValueError:
+def _damaged(error: Exception, index_path: Path) -> Exception:
+    refused = reading_error(index_path, error)
+    if refused is not None:
+        return refused
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return ValueError(Errors.EL023.format(path=index_path, reason=reason))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import Errors
+from ...files import check_readable, reading_error
 from ..arrays import (
     Arrays,
     Weights,
@@ -44,9 +45,10 @@ def read(options_path: Path, weights_path: Path) -> Weights:
 def holds_bilm(path: Path) -> bool:
     """Whether the file looks like a biLM's weights, and not like something else that safetensors is used for."""
     try:
+        check_readable(path)
         with safetensors.safe_open(path, framework="numpy") as file:
             return "char_encoder.embedding.weight" in file.keys()  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError):
+    except (safetensors.SafetensorError, OSError, ValueError):
         return False
 
 
@@ -91,6 +93,7 @@ def from_bytes(data: bytes, *, where: str) -> Weights:
 
 
 def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
+    options = options.match_projection(arrays)
     optional = [
         *all_mix_shapes(options, arrays),
         warm_state_shapes(options),
@@ -104,14 +107,16 @@ def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) 
 
 
 def _map_arrays(path: Path) -> Arrays:
+    check_readable(path)
     try:
         # The library checks the header: sizes, offsets, no gaps and no overlaps. It copies what it reads for
         # numpy, though, so the arrays themselves are views into a memory map of the same file.
         with safetensors.safe_open(path, framework="numpy"):
             pass
+        data = np.memmap(path, dtype=np.uint8, mode="c")
     except (safetensors.SafetensorError, OSError) as error:
-        raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
-    data = np.memmap(path, dtype=np.uint8, mode="c")
+        refused = reading_error(path, error)
+        raise refused or ValueError(Errors.EL023.format(path=path, reason=error)) from error
     body = data[8 + _header_size(data) :]
     arrays: Arrays = {}
     for name, entry in _header(data).items():

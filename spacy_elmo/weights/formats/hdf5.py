@@ -1,5 +1,6 @@
 """The HDF5 weights that bilm-tf dumps and AllenNLP publishes."""
 
+import math
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
@@ -8,8 +9,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ...bilm.fields import show
 from ...bilm.options import Options
 from ...errors import Errors
+from ...files import check_readable, reading_error
 from ..arrays import Shape, Weights, warn_if_not_finite
 from .dump import CHARACTERS, check_dump, convert, dump_shapes
 
@@ -20,6 +23,10 @@ FORMAT = "HDF5"
 MOST_COMPRESSION = 100
 # Biases that are all alike shrink more, and are small.
 SMALL = 1 << 20
+# Groups and arrays in a file, and groups within groups; a biLM of 1000 layers has fewer. HDF5 takes a time that
+# grows with the square of the depth.
+MOST_ITEMS = 20_000
+MOST_DEPTH = 20
 
 
 def read(options_path: Path, weights_path: Path) -> Weights:
@@ -28,20 +35,26 @@ def read(options_path: Path, weights_path: Path) -> Weights:
     RAISES: ValueError if the file is damaged, no biLM, contradicts the options or reaches out of itself.
     """
     options, path = Options.from_file(options_path), str(weights_path)
-    names = dump_shapes(options)
     with ExitStack() as stack:
         with _reading(weights_path):
             file = stack.enter_context(h5py.File(weights_path, "r"))
             datasets, foreign = _walk(file)
         if foreign:
-            raise ValueError(Errors.EL131.format(path=path, name=foreign[0]))
+            raise ValueError(Errors.EL131.format(path=path, name=show(foreign[0])))
+        options = options.match_projection(datasets)
+        names = dump_shapes(options)
         with _reading(weights_path):
             # Looked up, so that links inside the file are followed.
             linked = {name: file[name] for name in names if isinstance(file.get(name), h5py.Dataset)}
             datasets = {**datasets, **linked}
             described = {name: _describe(dataset) for name, dataset in datasets.items()}
+        if "embedding" in described and CHARACTERS not in described:
+            raise ValueError(
+                Errors.EL250.format(path=path, why="it has an array 'embedding' in place of 'char_embed'")
+            )
         check_dump(described, options, path=path, options_path=str(options_path), format=FORMAT)
-        for name, facts in described.items():
+        # The largest claim is named.
+        for name, facts in sorted(described.items(), key=lambda item: -item[1].n_bytes):
             _check_storage(name, facts, path)
         with _reading(weights_path):
             arrays = {name: _native(dataset[()]) for name, dataset in datasets.items()}
@@ -52,6 +65,7 @@ def read(options_path: Path, weights_path: Path) -> Weights:
 def holds_bilm(path: Path) -> bool:
     """Whether the file looks like a biLM's weights, and not like something else that HDF5 is used for."""
     try:
+        check_readable(path)
         with h5py.File(path, "r") as file:
             # A link to another file is not followed to find out.
             return isinstance(file.get(CHARACTERS, getlink=True), (h5py.HardLink, h5py.SoftLink))
@@ -59,14 +73,19 @@ def holds_bilm(path: Path) -> bool:
         return False
 
 
+class _RefusedError(ValueError):
+    """A file that is not what an honest one would be."""
+
+
 class _Facts(NamedTuple):
-    """Of a dataset that has not been read yet. stored: bytes that the file has of it. is_foreign: whether its
-    numbers are in another file."""
+    """Of a dataset that has not been read yet. stored: bytes that the file has of it. is_whole: whether
+    all of it was written. is_foreign: whether its numbers are in another file."""
 
     shape: Shape
     dtype: "np.dtype[Any]"
     n_bytes: int
     stored: int
+    is_whole: bool
     is_foreign: bool
 
 
@@ -74,46 +93,74 @@ class _Facts(NamedTuple):
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
+    except _RefusedError:
+        raise
     except Exception as error:  # damaged files fail in many ways
+        refused = reading_error(path, error)
+        if refused is not None:
+            raise refused from error
         reason, size = str(error).strip() or type(error).__name__, path.stat().st_size
         raise ValueError(Errors.EL018.format(path=path, reason=reason, size=size)) from error
 
 
 def _walk(file: h5py.File) -> Tuple[Dict[str, Any], List[str]]:
-    """The datasets of a file, by bilm-tf's names, and what in it points to other files. No link is followed."""
+    """The datasets of a file, by bilm-tf's names, and what in it points to other files. No link is followed.
+
+    RAISES: ValueError if there is far more in the file than a biLM has.
+    """
     found: Dict[str, Any] = {}
     foreign: List[str] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            # One layer is not wrapped in a MultiRNNCell, and has a shorter name in the dump.
-            found[name.replace("/RNN/LSTMCell/", "/RNN/MultiRNNCell/Cell0/LSTMCell/")] = item
-        elif isinstance(item, h5py.Group):
-            links = {key: item.get(key, getlink=True) for key in item}
-            foreign.extend(
-                f"{name}/{key}".lstrip("/") for key, link in links.items() if isinstance(link, h5py.ExternalLink)
-            )
-
-    visit("", file)
-    file.visititems(visit)
-    return found, foreign
+    waiting: List[Tuple[str, Any, int]] = [("", file, 0)]
+    # An object may have several names, and a group may be in itself.
+    seen = {hash(file.id)}
+    while waiting:
+        place, group, depth = waiting.pop()
+        for key in group:
+            name = f"{place}/{key}".lstrip("/")
+            link = group.get(key, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                foreign.append(name)
+            if not isinstance(link, h5py.HardLink):
+                continue
+            item = group[key]
+            if hash(item.id) in seen:
+                continue
+            seen.add(hash(item.id))
+            if isinstance(item, h5py.Dataset):
+                # One layer is not wrapped in a MultiRNNCell, and has a shorter name in the dump.
+                found[name.replace("/RNN/LSTMCell/", "/RNN/MultiRNNCell/Cell0/LSTMCell/")] = item
+            elif isinstance(item, h5py.Group):
+                waiting.append((name, item, depth + 1))
+            if len(seen) > MOST_ITEMS or depth + 1 > MOST_DEPTH:
+                sizes = {"items": MOST_ITEMS, "depth": MOST_DEPTH}
+                raise _RefusedError(Errors.EL265.format(path=file.filename, **sizes))
+    return dict(sorted(found.items())), foreign
 
 
 def _describe(dataset: h5py.Dataset) -> _Facts:
     is_foreign = dataset.is_virtual or bool(dataset.external)
-    return _Facts(dataset.shape, dataset.dtype, dataset.nbytes, dataset.id.get_storage_size(), is_foreign)
+    # A dataset may have no shape at all.
+    shape = () if dataset.shape is None else dataset.shape
+    n_bytes = 0 if dataset.shape is None else dataset.nbytes
+    stored = dataset.id.get_storage_size()
+    is_whole = stored >= n_bytes
+    if dataset.chunks is not None and dataset.shape is not None:
+        n_chunks = math.prod(-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks))
+        # Where there are more than the file has room for, they are not counted.
+        is_whole = n_chunks <= stored and dataset.id.get_num_chunks() >= n_chunks
+    return _Facts(shape, dataset.dtype, n_bytes, stored, is_whole, is_foreign)
 
 
 def _check_storage(name: str, facts: _Facts, path: str) -> None:
-    """RAISES: ValueError if the numbers are not in this file, or are far more than it has room for."""
+    """RAISES: ValueError if the numbers are not in this file, are far more than it has room for, or were never
+    written."""
     if facts.is_foreign:
-        raise ValueError(Errors.EL131.format(path=path, name=name))
+        raise ValueError(Errors.EL131.format(path=path, name=show(name)))
+    sizes = {"path": path, "name": name, "shape": facts.shape, "claimed": facts.n_bytes, "stored": facts.stored}
     if facts.n_bytes > max(MOST_COMPRESSION * facts.stored, SMALL):
-        raise ValueError(
-            Errors.EL132.format(
-                path=path, name=name, shape=facts.shape, claimed=facts.n_bytes, stored=facts.stored
-            )
-        )
+        raise ValueError(Errors.EL132.format(**sizes))
+    if not facts.is_whole:
+        raise ValueError(Errors.EL261.format(**sizes))
 
 
 def _native(array: NDArray[Any]) -> NDArray[Any]:

@@ -2,14 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from numpy.typing import NDArray
 
-from ...bilm.fields import Fields, read_json
-from ...bilm.options import ACTIVATIONS, MOST_LAYERS, Options
-from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS
+from ...bilm.fields import MOST_JSON, Fields, read_json, show
+from ...bilm.options import ACTIVATIONS, MOST_CHARACTERS, MOST_LAYERS, Options
+from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS, check_coverage
 from ...errors import Errors
+from ...files import read_small
 from ..arrays import Weights, check_arrays, encoder_shapes, warn_if_not_finite
 from ..folders import MANYLANGS
 from .pickles import read_tensors
@@ -57,18 +58,20 @@ def read(config_path: Path, encoder_path: Path) -> Weights:
     arrays.update(lstm_arrays(encoder))
     # What is left has a name that no biLM has, and is reported.
     arrays.update({**embedder, **encoder})
+    options = options.match_projection(arrays)
     check_arrays(arrays, encoder_shapes(options), path=path, options_path=str(config_path), format=FORMAT)
     warn_if_not_finite(arrays, path=path)
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
 def _options(config_path: Path, folder: Path, embedder: Mapping[str, NDArray[Any]]) -> Options:
-    config, where = _configuration(config_path, folder)
+    config, where = _configuration(_file(folder, config_path.name), folder)
     top = Fields(config, where=where, path="")
     encoder, tokens = top.section("encoder"), top.section("token_embedder")
     encoder.choice("name", ("elmo",))
     tokens.choice("name", ("cnn",))
     word_dim = tokens.whole("word_dim", 0, low=0)
+    n_characters = _n_rows(embedder, "char_emb_layer")
     data: Dict[str, Any] = {
         "lstm": {
             "use_skip_connections": True,
@@ -83,16 +86,19 @@ def _options(config_path: Path, folder: Path, embedder: Mapping[str, NDArray[Any
             "filters": [list(pair) for pair in tokens.filters("filters")],
             "n_highway": tokens.whole("n_highway", 0, low=0, high=MOST_LAYERS),
             "embedding": {"dim": tokens.whole("char_dim")},
-            "n_characters": _n_rows(embedder, "char_emb_layer"),
-            "max_characters_per_token": tokens.whole("max_characters_per_token", low=LEAST_CHARACTERS),
-            "characters": _vocabulary(_file(folder, CHARACTERS), CHARACTER_SYMBOLS),
+            "n_characters": n_characters,
+            "max_characters_per_token": tokens.whole(
+                "max_characters_per_token", low=LEAST_CHARACTERS, high=MOST_CHARACTERS
+            ),
+            "characters": _vocabulary(_file(folder, CHARACTERS), CHARACTER_SYMBOLS, n_characters),
         },
     }
     if word_dim:
+        n_words = _n_rows(embedder, "word_emb_layer")
         data["words"] = {
             "embedding": {"dim": word_dim},
-            "n_words": _n_rows(embedder, "word_emb_layer"),
-            "vocabulary": _vocabulary(_file(folder, WORDS), WORD_SYMBOLS),
+            "n_words": n_words,
+            "vocabulary": _vocabulary(_file(folder, WORDS), WORD_SYMBOLS, n_words),
         }
     return Options.from_dict(data, where=where)
 
@@ -127,13 +133,14 @@ def _n_rows(embedder: Mapping[str, NDArray[Any]], layer: str) -> int:
     return 0 if array is None or not array.ndim else len(array)
 
 
-def _vocabulary(path: Path, symbols: Sequence[str]) -> Dict[str, int]:
-    """A .dic file: a symbol, a tabulator and its number on each line.
+def _vocabulary(path: Path, symbols: Sequence[str], n_rows: Optional[int] = None) -> Dict[str, int]:
+    """A .dic file: a symbol, a tabulator and its number on each line. n_rows: vectors that it is for; None: not
+    known.
 
-    RAISES: ValueError for a bad line, or if one of the symbols is missing.
+    RAISES: ValueError for a bad line, or if one of the symbols is missing, or a number of a vector.
     """
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = read_small(path, most=MOST_JSON).decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
     vocabulary: Dict[str, int] = {}
@@ -143,8 +150,13 @@ def _vocabulary(path: Path, symbols: Sequence[str]) -> Dict[str, int]:
         symbol, _, last = line.strip().rpartition("\t")
         if not last.isascii() or not last.isdigit() or len(last) > 9 or "\t" in symbol:
             raise ValueError(Errors.EL061.format(path=path, line=number, reason="no symbol, tabulator and number"))
-        vocabulary[symbol or STRIPPED] = int(last)
+        symbol, row = symbol or STRIPPED, int(last)
+        if vocabulary.setdefault(symbol, row) != row:
+            names = {"symbol": f"'{show(symbol)}'", "got": row, "first": vocabulary[symbol]}
+            raise ValueError(Errors.EL257.format(path=path, line=number, **names))
     missing = [symbol for symbol in symbols if symbol not in vocabulary]
     if missing:
         raise ValueError(Errors.EL137.format(path=path, missing=", ".join(missing), unknown=UNKNOWN))
+    if n_rows is not None:
+        check_coverage(vocabulary, n_rows, path=str(path), weights=EMBEDDER)
     return vocabulary

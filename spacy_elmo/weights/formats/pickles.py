@@ -5,13 +5,16 @@ import pickletools
 import re
 import warnings
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
+from typing import IO, TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...bilm.fields import show
 from ...errors import Errors
+from ...files import check_readable, reading_error
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +31,14 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _SMALL = 1 << 20
 # A model that ties weights shows a tensor under several names, but not under many.
 _MOST_NAMES = 4
+# Bytes of a number in each of PyTorch's storages.
+_ITEM_SIZES = {
+    **dict.fromkeys(("UntypedStorage", "BoolStorage", "ByteStorage", "CharStorage"), 1),
+    **dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2),
+    **dict.fromkeys(("FloatStorage", "IntStorage"), 4),
+    **dict.fromkeys(("DoubleStorage", "LongStorage", "ComplexFloatStorage"), 8),
+    "ComplexDoubleStorage": 16,
+}
 
 
 def read_tensors(path: Path) -> Dict[str, NDArray[Any]]:
@@ -36,9 +47,12 @@ def read_tensors(path: Path) -> Dict[str, NDArray[Any]]:
     RAISES: ValueError if the pickle asks for more than tensors, claims more numbers than the file holds, is
         damaged or holds something else.
     """
+    check_readable(path)
     size = path.stat().st_size
     texts(path)
     try:
+        if _is_zip(path):
+            _check_records(path)
         tensors = _load(path)
         # A tensor may repeat one number without end, in no space. A copy of it takes space.
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > _MOST_NAMES * size:
@@ -67,7 +81,10 @@ def texts(path: Path) -> List[str]:
             elif isinstance(argument, int) and argument > most and number != _MARK:
                 raise ValueError("it claims more numbers than it holds")
     except _RefusedError as error:
-        raise ValueError(Errors.EL160.format(path=path, asked=str(error).replace(" ", "."))) from None
+        raise ValueError(Errors.EL160.format(path=path, asked=show(str(error).replace(" ", ".")))) from None
+    except MemoryError as error:
+        # Nothing large has been asked for but by the file itself.
+        raise _unreadable(path, ValueError("it claims more than it holds")) from error
     except Exception as error:  # as above
         raise _unreadable(path, error) from error
     return found
@@ -75,6 +92,45 @@ def texts(path: Path) -> List[str]:
 
 class _RefusedError(Exception):
     """What a pickle asks for."""
+
+
+class _Storages(pickle.Unpickler):
+    """Reads which stored records a pickle of tensors asks for. Nothing that it names is looked up or called."""
+
+    def __init__(self, file: IO[bytes]):
+        super().__init__(file)
+        # Bytes that it takes each record to have, by the record's name.
+        self.claimed: Dict[str, int] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        return OrderedDict if name == "OrderedDict" else type(name, (_Inert,), {})
+
+    def persistent_load(self, pid: Any) -> Any:
+        _, kind, key, _, number = pid
+        self.claimed[str(key)] = number * _ITEM_SIZES[kind.__name__]
+
+
+class _Inert:
+    def __new__(cls, *args: Any) -> "_Inert":
+        return super().__new__(cls)
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def _check_records(path: Path) -> None:
+    """RAISES: ValueError unless each record of a zip has the size that the pickle says: in a mapped file, tensors
+    of one that is cut short would go on with what follows."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {member.filename: member.file_size for member in archive.infolist()}
+        name = next(name for name in sizes if name.split("/")[-1] == "data.pkl")
+        with archive.open(name) as file:
+            storages = _Storages(file)
+            storages.load()
+    for key, claimed in storages.claimed.items():
+        record = f"{name.removesuffix('data.pkl')}data/{key}"
+        if sizes.get(record) != claimed:
+            raise ValueError(f"its record '{record}' has {sizes.get(record, 0):,} bytes, expected {claimed:,}")
 
 
 def _is_zip(path: Path) -> bool:
@@ -132,7 +188,10 @@ def _array(tensor: "torch.Tensor") -> NDArray[Any]:
     return np.require(array, requirements="A")
 
 
-def _unreadable(path: Path, error: Exception) -> ValueError:
+def _unreadable(path: Path, error: Exception) -> Exception:
+    refused = reading_error(path, error)
+    if refused is not None:
+        return refused
     # PyTorch's own words recommend reading such a file without safeguards.
     plain = str(error).strip().split("\n")[0] or type(error).__name__
     is_advice = isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)

@@ -3,6 +3,7 @@
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ...bilm.fields import show
 from ...bilm.options import Options
 from ...errors import Errors
 from ..arrays import Described
@@ -43,9 +44,15 @@ def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
     # An optimizer's slots are named after the variable that they belong to.
     names = [name for name in variables if name.rpartition("/")[0] not in variables]
     scopes = [name[: -len(CHARACTERS)] for name in names if name.split("/")[-1] == CHARACTERS]
+    if not scopes and f"{TRAINING_SCOPE}/embedding" in names:
+        raise ValueError(
+            Errors.EL250.format(path=path, why="it has a variable 'embedding' in place of 'char_embed'")
+        )
     if len(scopes) != 1:
         raise ValueError(
-            Errors.EL133.format(path=path, n=len(scopes), found=", ".join(sorted(names)[:4]) or "nothing")
+            Errors.EL133.format(
+                path=path, n=len(scopes), found=", ".join(map(show, sorted(names)[:4])) or "nothing"
+            )
         )
     bilm, softmax = {CHARACTERS: scopes[0] + CHARACTERS}, {}
     for name in names:
@@ -58,7 +65,7 @@ def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
         elif inner in ("softmax/W", "softmax/b"):
             softmax["weight" if inner.endswith("W") else "bias"] = name
         elif _ROOMS.match(inner):
-            raise ValueError(Errors.EL134.format(path=path, name=name))
+            raise ValueError(Errors.EL134.format(path=path, name=show(name)))
     scope = scopes[0].strip("/").split("/")[-1]
     return Found(bilm, softmax if len(softmax) == 2 else {}, _mix(names), scope)
 

@@ -233,3 +233,21 @@ def model_files(tiny: Path) -> Dict[str, bytes]:
     """The small model of the tests, by the endings of published names."""
     names = {"_options.json": "options.json", "_weights.hdf5": "weights.hdf5"}
     return {ending: (tiny / name).read_bytes() for ending, name in names.items()}
+
+
+def trickle(handler: Handler, data: bytes) -> None:
+    """A few bytes at a time, for as long as somebody listens."""
+    handler.head(200, {**_headers(handler, data), "Content-Length": str(len(data))})
+    for byte in data:
+        handler.wfile.write(bytes([byte]))
+        handler.wfile.flush()
+        if handler.server_state.released.wait(0.05):
+            return
+
+
+def trickle_head(handler: Handler, data: bytes) -> None:
+    """A head that does not end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while not handler.server_state.released.wait(0.05):
+        handler.wfile.write(b"x")
+        handler.wfile.flush()

@@ -1,6 +1,9 @@
 import hashlib
 import io
+import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Iterator, List, Tuple
 
 import pytest
@@ -25,6 +28,8 @@ from tests.weights.fetch.server import (
     serving,
     stall,
     status,
+    trickle,
+    trickle_head,
     wrong_byte,
 )  # fmt: skip
 
@@ -298,3 +303,97 @@ def test_sizes_of_thousands_of_digits(tmp_path: Path) -> None:
     headers = {"Content-Range": f"bytes {many}-{many}/{many}"}
     with pytest.raises(attempt.WrongError):
         attempt._body("http://host/file", 206, headers, part, asked={"Range": "bytes=5-"})
+
+
+def test_a_server_that_trickles(
+    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never stalls, and would take days. What has come is kept."""
+    monkeypatch.setattr(attempt, "SLOW_AFTER", 0.2)
+    start = time.monotonic()
+    words = ["127.0.0.1", "too slow: ", " bytes in "]
+    fail([server.put("weights.hdf5", data, *[trickle] * 4)], target, words=words)
+    assert len(server.seen) == 4
+    assert time.monotonic() - start < 10
+    kept = target.with_name("weights.hdf5.part").read_bytes()
+    assert 0 < len(kept) < 100
+    assert data.startswith(kept)
+    get(server, data, target)
+    assert server.headers("Range")[-1] == f"bytes={len(kept)}-"
+
+
+def test_a_head_that_trickles(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "HEAD_TIMEOUT", 0.2)
+    faults = [trickle_head] * 4
+    fail([server.put("weights.hdf5", data, *faults)], target, words=["no answer within 0.2 seconds"])
+    get(server, data, target)
+
+
+def test_a_fast_server_is_not_slow(
+    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "SLOW_AFTER", 0.0)
+    monkeypatch.setattr(attempt, "CHUNK", 1 << 10)
+    get(server, data, target)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_redirect_to_http(
+    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """From https, it would give up what https is for. A checksum makes up for it."""
+    real = attempt._get
+
+    def lead(url: str, headers: Any) -> Any:
+        response = real(server.put("weights.hdf5", data), headers)
+        response.history = [SimpleNamespace(url=url)]
+        response.url = "http://models.example/weights.hdf5"
+        return response
+
+    monkeypatch.setattr(attempt, "_get", lead)
+    if known:
+        download(["https://models.example/weights.hdf5"], target, sha256=sha256(data))
+        assert target.read_bytes() == data
+    else:
+        fail(["https://models.example/weights.hdf5"], target, words=["leads to an address with http://"])
+        assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "empty", "kernel"])
+def test_files_that_are_none(data: bytes, target: Path, tmp_path: Path, kind: str) -> None:
+    """A named pipe, and what the kernel makes up, would be waited for."""
+    source = tmp_path / "source"
+    if kind == "pipe":
+        os.mkfifo(source)
+    elif kind == "folder":
+        source.mkdir()
+    elif kind == "empty":
+        source.write_bytes(b"")
+    else:
+        source = Path("/proc/kmsg")
+    words = {"pipe": ["EL251", "a named pipe"], "folder": ["EL251", "a folder"], "empty": ["the file is empty"]}
+    fail([source.as_uri()], target, words=words.get(kind, []))
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("password", ["s3cret", "s3/cret", "s3@cret", "s3:c@r/et"])
+def test_credentials_are_not_shown(server: Server, data: bytes, target: Path, password: str) -> None:
+    where = server.url.removeprefix("http://")
+    server.put("weights.hdf5", data, *[status(403)] * 9)
+    url = f"http://user:{password}@{where}/weights.hdf5?token=t0kens"
+    with pytest.raises(ConnectionError, match=r"EL141") as caught:
+        download([url], target)
+    message = str(caught.value)
+    assert f"http://{where}/weights.hdf5?...: " in message
+    assert not [secret for secret in (password, "s3", "cret", "t0kens", "et@") if secret in message]
+
+
+def test_credentials_are_not_kept(server: Server, data: bytes, target: Path) -> None:
+    where = server.url.removeprefix("http://")
+    server.put("weights.hdf5", data, cut, status(403))
+    with pytest.raises(ConnectionError, match="EL141"):
+        download([f"http://user:s3cret@{where}/weights.hdf5?token=t0kens"], target)
+    note = target.with_name("weights.hdf5.part.json").read_text()
+    assert where in note
+    assert "s3cret" not in note
+    assert "t0kens" not in note

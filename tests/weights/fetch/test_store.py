@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from contextlib import suppress
@@ -494,3 +495,124 @@ def test_errors_of_a_server_reach_the_user(mirror: Server) -> None:
     assert "EL141" in err
     assert "HTTP status 403" in err
     assert "HTTP status 404" in err
+
+
+@pytest.mark.parametrize("wrong", [b'{"message": "Rate limit exceeded"}', b'{"lstm": {}, "char_cnn": {}}', b"{}"])
+@pytest.mark.parametrize("force", [False, True])
+def test_an_error_page_is_not_pinned(
+    server: Server, pair: Entry, models: Path, data: List[bytes], wrong: bytes, force: bool
+) -> None:
+    """With status 200, and JSON as options are: pinned, it would forbid the right file for ever."""
+    options = [f"{base}/{PAIR[0]}" for base in ("one", "two")]
+    for path in options:
+        server.files[path] = wrong
+    with pytest.raises(ConnectionError, match=r"EL141(?s:.)*something else came instead of the options: \[EL"):
+        fetch("a/pair")
+    assert not (models / "a--pair.json").exists()
+    for path in options:
+        server.files[path] = data[0]
+    assert weights_of(fetch("a/pair", force=force)).read_bytes() == data[1]
+
+
+def test_files_of_different_models_are_not_pinned(
+    server: Server, pair: Entry, models: Path, data: List[bytes]
+) -> None:
+    other = data[0].replace(b'"n_layers": 2', b'"n_layers": 1')
+    assert other != data[0]
+    server.files.update({f"{base}/{PAIR[0]}": other for base in ("one", "two")})
+    with pytest.raises(ValueError, match=r"EL266.*'a/pair' is not the model \(\[EL022\]"):
+        fetch("a/pair")
+    assert not (models / "a--pair.json").exists()
+    server.files.update({f"{base}/{PAIR[0]}": data[0] for base in ("one", "two")})
+    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+
+
+def test_an_archive_of_something_else_is_not_pinned(server: Server, archive: Entry, models: Path) -> None:
+    good = server.files["one/11/7.zip"]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("README.md", "The model has moved.")
+    server.files["one/11/7.zip"] = packed.getvalue()
+    with pytest.raises(ValueError, match=r"EL266.*'packed' is not the model \(\[EL013\]"):
+        fetch("packed")
+    assert not (models / "packed.json").exists()
+    server.files["one/11/7.zip"] = good
+    assert names(fetch("packed")) == ["model/options.json", "model/weights.hdf5"]
+
+
+def test_http_is_not_used_without_a_checksum(
+    server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody on the way could send another archive."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("options.json", data[0])
+        file.writestr("weights.hdf5", data[1])
+    server.put("one/7.zip", packed.getvalue())
+    # A name for this computer that does not look like it: a proxy takes every name.
+    monkeypatch.setenv("http_proxy", server.url)
+    open_url = "http://models.example/one/7.zip"
+    entry = put(
+        Entry("open", "de", None, 2, 24, 8, (File("one/7.zip", ("https://127.0.0.1:9/x", open_url)),)), monkeypatch
+    )
+    with pytest.raises(ConnectionError, match=rf"EL141(?s:.)*{open_url}: not tried.*SPACY_ELMO_ALLOW_HTTP=1"):
+        fetch("open")
+    assert server.seen == []
+    known = entry.files[0]._replace(sha256=sha256(packed.getvalue()))
+    put(entry._replace(files=(known,)), monkeypatch)
+    assert weights_of(fetch("open")).read_bytes() == data[1]
+    put(entry, monkeypatch)
+    # What was pinned is a checksum.
+    assert weights_of(fetch("open", force=True)).read_bytes() == data[1]
+
+
+def test_http_when_it_is_asked_for(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    for path, content in zip(PAIR, data):
+        server.put(f"one/{path}", content)
+    files = tuple(File(path, (f"http://models.example/one/{path}",)) for path in PAIR)
+    put(Entry("open", "en", None, 2, 24, 8, files), monkeypatch)
+    with pytest.raises(ConnectionError, match="EL141"):
+        fetch("open")
+    monkeypatch.setenv("SPACY_ELMO_ALLOW_HTTP", "1")
+    assert weights_of(fetch("open")).read_bytes() == data[1]
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "ftp://user:s3cret@host/x?token=s3cret",
+        "user:s3cret@host",
+        "http://user:s3/s3cret@/",
+        "file://u:s3cret@h/x",
+    ],
+)
+def test_passwords_of_a_bad_mirror_are_not_shown(
+    pair: Entry, monkeypatch: pytest.MonkeyPatch, mirror: str
+) -> None:
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", mirror)
+    with pytest.raises((ValueError, ConnectionError), match=r"EL14[14]") as caught:
+        fetch("a/pair")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_waiting_for_another_process_is_said(pair: Entry, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was stopped holds its lock for ever."""
+    monkeypatch.setattr(store, "LOCK_PATIENCE", 0.1)
+    models.mkdir(parents=True)
+    held = threading.Event()
+
+    def hold_lock() -> None:
+        with store.FileLock(models / "a--pair.lock"):
+            held.set()
+            time.sleep(0.5)
+
+    other = threading.Thread(target=hold_lock)
+    other.start()
+    held.wait()
+    with pytest.warns(UserWarning, match=r"WL051.*'a/pair' in the cache .*a--pair.lock'") as caught:
+        folder = fetch("a/pair")
+    other.join()
+    assert names(folder)
+    if Path("/proc/locks").exists():
+        assert f"process {os.getpid()}" in str(caught[0].message)

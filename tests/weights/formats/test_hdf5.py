@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional
@@ -10,6 +12,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.weights.source import read_weights
+from tests import reference
 
 CELL = "RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell"
 
@@ -261,3 +264,119 @@ def test_compressed_weights(copy: Path, tiny: Path) -> None:
     np.testing.assert_array_equal(found["char_encoder.highways.0.carry.bias"], -2)
     name = "char_encoder.embedding.weight"
     np.testing.assert_array_equal(found[name], read_weights(tiny).arrays[name])
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "chunked", "half written"])
+def test_an_array_that_was_never_written(copy: Path, layout: str) -> None:
+    """HDF5 gives zeros for it."""
+    with edit(copy) as file:
+        shape = file["CNN_proj/W_proj"].shape
+        del file["CNN_proj/W_proj"]
+        chunks = None if layout == "contiguous" else (4, 4)
+        dataset = file.create_dataset("CNN_proj/W_proj", shape, "f4", chunks=chunks)
+        if layout == "half written":
+            dataset[:4] = 1
+    with pytest.raises(ValueError, match=r"EL261.*'CNN_proj/W_proj' has shape .* were ever written.*zeros"):
+        read_weights(copy)
+
+
+def test_an_array_without_a_shape(copy: Path) -> None:
+    with edit(copy) as file:
+        del file["CNN_proj/b_proj"]
+        file["CNN_proj/b_proj"] = h5py.Empty("f4")
+    with pytest.raises(ValueError, match=r"EL020.*'CNN_proj/b_proj' has shape \(\)"):
+        read_weights(copy)
+
+
+def test_groups_without_end(copy: Path) -> None:
+    """HDF5 takes a time for them that grows with the square of their depth."""
+    with edit(copy) as file:
+        group = file
+        for _ in range(2000):
+            group = group.create_group("g")
+    with pytest.raises(ValueError, match=r"EL265.*groups more than 20 deep"):
+        read_weights(copy)
+
+
+def test_a_group_within_itself(copy: Path, tiny: Path) -> None:
+    with edit(copy) as file:
+        file["CNN/again"] = file["CNN"]
+    name = "char_encoder.embedding.weight"
+    np.testing.assert_array_equal(read_weights(copy).arrays[name], read_weights(tiny).arrays[name])
+
+
+def test_a_bilm_that_reads_words(copy: Path) -> None:
+    with edit(copy) as file:
+        for name in list(file):
+            if name.startswith(("char_embed", "CNN")):
+                del file[name]
+        file["embedding"] = np.zeros((10, 8), np.float32)
+    with pytest.raises(
+        ValueError, match=r"EL250.*reads words, not characters.*'embedding' in place of 'char_embed'"
+    ):
+        read_weights(copy)
+    change_options(copy, lambda options: options.pop("char_cnn"))
+    with pytest.raises(ValueError, match=r"EL250.*options.json.*they have no `char_cnn`.*not supported"):
+        read_weights(copy)
+
+
+def test_a_file_that_another_process_writes(copy: Path) -> None:
+    """It is not called damaged."""
+    script = (
+        "import sys; from spacy_elmo.weights.source import read_weights\n"
+        "try: read_weights(sys.argv[1])\n"
+        "except OSError as error: print(error)"
+    )
+    # A file that this process has open, it may open again.
+    with edit(copy):
+        done = subprocess.run([sys.executable, "-c", script, str(copy)], capture_output=True, text=True)
+    assert "[EL253]" in done.stdout, done.stderr
+    assert "locked" in done.stdout
+    assert "HDF5_USE_FILE_LOCKING" in done.stdout
+    assert "damaged" not in done.stdout
+
+
+def test_errors_of_the_disk(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **settings: Any) -> Any:
+        raise OSError("Can't read data (file read failed: errno = 5, error message = 'Input/output error')")
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", fail)
+    with pytest.raises(OSError, match=r"EL253.*weights.hdf5' cannot be read .*Input/output error"):
+        read_weights(copy)
+
+
+def test_a_projection_as_wide_as_the_cell(copy: Path, tmp_path: Path) -> None:
+    """bilm-tf has none then, and PyTorch's models have one: the arrays tell."""
+    change_options(copy, lambda options: options["lstm"].update(dim=8, projection_dim=8))
+    random = np.random.default_rng(0)
+    with edit(copy) as file:
+        for direction in (0, 1):
+            for layer in (0, 1):
+                cell = f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
+                for name, shape in (("W_0", (16, 32)), ("B", (32,)), ("W_P_0", (8, 8))):
+                    del file[f"{cell}/{name}"]
+                    file[f"{cell}/{name}"] = random.normal(size=shape).astype(np.float32)
+    options = json.loads((copy / "options.json").read_text("utf-8"))
+    sentence = ["A", "short", "one"]
+    expected = reference.layers(sentence, options, reference.read_hdf5(copy / "weights.hdf5"))
+    elmo = spacy_elmo.load(copy)
+    np.testing.assert_allclose(elmo.embed([sentence])[0].stack(), expected, atol=1e-5)
+    elmo.save(tmp_path / "saved")
+    np.testing.assert_array_equal(
+        spacy_elmo.load(tmp_path / "saved").embed([sentence])[0].stack(), elmo.embed([sentence])[0].stack()
+    )
+    with edit(copy) as file:
+        for cell in [f"RNN_{d}/RNN/MultiRNNCell/Cell{k}/LSTMCell" for d in (0, 1) for k in (0, 1)]:
+            del file[f"{cell}/W_P_0"]
+    without = reference.layers(sentence, options, reference.read_hdf5(copy / "weights.hdf5"))
+    assert np.abs(without - expected).max() > 0.1
+    np.testing.assert_allclose(spacy_elmo.load(copy).embed([sentence])[0].stack(), without, atol=1e-5)
+
+
+def test_names_that_are_no_text(copy: Path) -> None:
+    """They would move the cursor of a terminal, and more."""
+    with edit(copy) as file:
+        file["\x1b[2J\x07evil"] = np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match=r"EL022.*'\\x1b\[2J\\x07evil' is not part") as caught:
+        read_weights(copy)
+    assert str(caught.value).isprintable()

@@ -220,10 +220,42 @@ def test_a_configuration_of_another_model(word_char: Path, edit: Any, match: str
         read_weights(word_char)
 
 
-def test_more_numbers_than_vectors(word_char: Path) -> None:
-    with (word_char / "word.dic").open("a", encoding="utf-8") as file:
-        file.write("beyond\t21\n")
-    with pytest.raises(ValueError, match=r"EL003.*'words.vocabulary.beyond' is 21.*from 0 to 20"):
+@pytest.mark.parametrize(
+    ("name", "change", "match"),
+    [
+        (
+            "word.dic",
+            lambda lines: lines[:-5],
+            r"EL256.*word.dic has 16 symbols.*token_embedder.pkl' are 21.*missing",
+        ),
+        ("word.dic", lambda lines: [*lines, "beyond\t21"], r"EL256.*has 22 symbols.*'beyond' has the number 21"),
+        ("word.dic", lambda lines: [*lines, "again\t3"], r"EL256.*and 'again' have the same number, 3"),
+        ("word.dic", lambda lines: [*lines, lines[4].replace("4", "5")], r"EL257.*word.dic, line 22: the symbol"),
+        (
+            "char.dic",
+            lambda lines: [x for x in lines if not x.startswith("e\t")],
+            r"EL256.*char.dic has .*missing",
+        ),
+    ],
+)
+def test_a_dictionary_of_another_model(word_char: Path, name: str, change: Any, match: str) -> None:
+    """Every vector has a symbol: with some missing, the model could be read, and would give other vectors."""
+    lines = (word_char / name).read_text("utf-8").split("\n")[:-1]
+    (word_char / name).write_text("\n".join(change(lines)) + "\n", "utf-8")
+    with pytest.raises(ValueError, match=match):
+        read_weights(word_char)
+
+
+def test_the_same_line_twice_is_no_fault(word_char: Path) -> None:
+    before = read_weights(word_char).options
+    text = (word_char / "word.dic").read_text("utf-8")
+    (word_char / "word.dic").write_text(text + text.split("\n")[3] + "\n", "utf-8")
+    assert read_weights(word_char).options == before
+
+
+def test_without_its_configuration(word_char: Path) -> None:
+    (word_char / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"EL136.*its file config.json is missing"):
         read_weights(word_char)
 
 

@@ -6,7 +6,7 @@ import tarfile
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Dict, List, NoReturn
+from typing import Any, Callable, Dict, List, NoReturn
 
 import numpy as np
 import pytest
@@ -310,3 +310,38 @@ def test_a_tar_that_looks_like_pickles(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"EL161.*no file of PyTorch's") as caught:
         read_tensors(path)
     assert "weights_only" not in str(caught.value)
+
+
+def repack(path: Path, change: Callable[[str, bytes], bytes]) -> None:
+    """Write a zip of PyTorch's again, with records that were changed."""
+    with zipfile.ZipFile(path) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in records.items():
+            archive.writestr(name, change(name, data))
+
+
+@pytest.mark.parametrize("missing", [4, 1, 48])
+def test_a_record_that_is_cut(tmp_path: Path, missing: int) -> None:
+    """In a mapped file, its tensor would go on with the bytes of what follows."""
+    path = tmp_path / "weights.pkl"
+    torch.save({"a": torch.arange(12.0), "b": torch.ones(3, 4), "c": torch.ones(3).half()}, path)
+    assert read_tensors(path)["a"].tolist() == list(range(12))
+    repack(path, lambda name, data: data[:-missing] if name.endswith("data/0") else data)
+    with pytest.raises(ValueError, match=rf"EL161.*data/0' has {48 - missing} bytes, expected 48"):
+        read_tensors(path)
+
+
+def test_tied_tensors_and_parts_of_a_record(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pkl"
+    whole = torch.arange(12.0)
+    state = {"a": whole, "tied": whole, "part": whole[3:6], "turned": whole.reshape(3, 4).T, "none": torch.ones(0)}
+    state.update(
+        byte=torch.ones(2, dtype=torch.bfloat16), number=torch.tensor(3), parameter=torch.nn.Parameter(whole)
+    )
+    torch.save(state, path)
+    read = read_tensors(path)
+    assert read["part"].tolist() == [3, 4, 5]
+    assert read["turned"].tolist() == whole.reshape(3, 4).T.tolist()
+    assert read["none"].shape == (0,)
+    assert read["byte"].tolist() == [1, 1]

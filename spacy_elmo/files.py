@@ -1,0 +1,109 @@
+"""Files from strangers: only regular ones are opened, up to a size, and an error names what the system refused."""
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Dict, Optional
+
+from .errors import Errors
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+_PERMISSION = "Give yourself the right to read it (chmod), or run as its owner."
+_LOCK = (
+    "If another process has it open for writing, end that, or wait. Where none has, the file system has no "
+    "working locks, as some network file systems: set the environment variable HDF5_USE_FILE_LOCKING=FALSE, or "
+    "copy the file to a local disk."
+)
+_HANDLES = "Close files that are no longer needed, or raise the limit (ulimit -n)."
+_DISK = "The disk or the network file system failed, not the model: check it, then try again."
+# What to do about errors of the system, which say nothing about what is in the file.
+_ADVICE: Dict[int, str] = {
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
+    errno.EAGAIN: _LOCK,
+    errno.ENOLCK: _LOCK,
+    errno.EMFILE: _HANDLES,
+    errno.ENFILE: _HANDLES,
+    errno.EIO: _DISK,
+    errno.ESTALE: _DISK,
+    errno.ETIMEDOUT: _DISK,
+    errno.ENXIO: _DISK,
+    errno.EREMOTEIO if hasattr(errno, "EREMOTEIO") else errno.EIO: _DISK,
+    errno.EBUSY: "Another process uses it: wait until it has ended.",
+    errno.ENOMEM: "Close other programs, or use a computer with more memory.",
+    errno.EISDIR: "Give the file itself.",
+    errno.ELOOP: "Its symbolic links go in a circle: point to the file itself.",
+    errno.ENAMETOOLONG: "Move it to a place with a shorter path.",
+}
+
+
+def check_regular(path: Path) -> os.stat_result:
+    """RETURNS: the file's facts. RAISES: ValueError for a pipe, a device or a folder, which may never end or make
+    a reader wait for ever; OSError with a code if the system refuses to look."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise reading_error(path, error) or error from error
+    if not stat.S_ISREG(facts.st_mode):
+        what = _KINDS.get(stat.S_IFMT(facts.st_mode), "no regular file")
+        raise ValueError(Errors.EL251.format(path=path, what=what))
+    return facts
+
+
+def check_readable(path: Path) -> None:
+    """Open the file, so that the system's own refusal is known before a library makes damage of it.
+
+    RAISES: as `check_regular`.
+    """
+    if check_regular(path).st_size:
+        read_bytes(path, n_bytes=1)
+
+
+def read_bytes(path: Path, *, n_bytes: int) -> bytes:
+    """The first bytes of a regular file. RAISES: as `check_regular`."""
+    # Files of the kernel state no size, and may make a reader wait.
+    size = check_regular(path).st_size
+    try:
+        with path.open("rb") as file:
+            return file.read(min(n_bytes, size))
+    except OSError as error:
+        raise reading_error(path, error) or error from error
+
+
+def read_small(path: Path, *, most: int) -> bytes:
+    """All of a regular file that has no reason to be large. RAISES: as `check_regular`; ValueError if it has more
+    than `most` bytes."""
+    size = check_regular(path).st_size
+    if size > most:
+        raise ValueError(Errors.EL252.format(path=path, size=size, most=most))
+    return read_bytes(path, n_bytes=most)
+
+
+def reading_error(path: Path, error: BaseException) -> Optional[Exception]:
+    """The error with a message, where it is the system's: a lock, permissions, the disk. None where the content of
+    the file may be at fault."""
+    if isinstance(error, MemoryError):
+        return OSError(Errors.EL253.format(path=path, reason="out of memory", advice=_ADVICE[errno.ENOMEM]))
+    if not isinstance(error, OSError):
+        return None
+    number = error.errno
+    if number is None:
+        # HDF5 and other libraries have it in their text.
+        found = re.search(r"(?:errno = |os error )(\d+)", str(error))
+        number = int(found[1]) if found else None
+    if number not in _ADVICE:
+        return None
+    is_lock = _ADVICE[number] is _LOCK
+    reason = f"the file is locked: {os.strerror(number)}" if is_lock else os.strerror(number)
+    text = Errors.EL253.format(path=path, reason=reason, advice=_ADVICE[number])
+    return type(error)(text) if isinstance(error, (PermissionError, BlockingIOError)) else OSError(text)

@@ -1,0 +1,75 @@
+"""Only regular files are read, up to a size; what the system refuses is not called damage."""
+
+import errno
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spacy_elmo.files import check_readable, check_regular, read_bytes, read_small, reading_error
+
+
+def test_a_regular_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert check_regular(path).st_size == 5
+    assert read_bytes(path, n_bytes=3) == b"123"
+    assert read_small(path, most=5) == b"12345"
+    with pytest.raises(ValueError, match=r"EL252.*file' has 5 bytes.*at most 4"):
+        read_small(path, most=4)
+    (tmp_path / "link").symlink_to(path)
+    assert read_small(tmp_path / "link", most=5) == b"12345"
+
+
+def test_what_is_not_a_regular_file(tmp_path: Path) -> None:
+    """To open a named pipe would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        cases = {"pipe": "a named pipe", "link": "a named pipe", "socket": "a socket", "": "a folder"}
+        for name, what in cases.items():
+            for read in (check_regular, check_readable, lambda path: read_small(path, most=10)):
+                with pytest.raises(ValueError, match=rf"EL251.*{name}' is {what}"):
+                    read(tmp_path / name)
+    with pytest.raises(ValueError, match=r"EL251.*/dev/zero' is a device"):
+        read_bytes(Path("/dev/zero"), n_bytes=1)
+
+
+@pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="needs Linux's /proc")
+def test_a_file_of_the_kernel() -> None:
+    """It states no size; to read it may wait for ever."""
+    assert read_small(Path("/proc/self/status"), most=10**6) == b""
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        check_regular(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (PermissionError(errno.EACCES, "denied"), PermissionError, r"Permission denied\)\. .*chmod"),
+        (BlockingIOError(errno.EAGAIN, "locked"), BlockingIOError, r"locked.*HDF5_USE_FILE_LOCKING=FALSE"),
+        (OSError(errno.ENOLCK, "no locks"), OSError, r"locked.*HDF5_USE_FILE_LOCKING"),
+        (OSError(errno.EMFILE, "many"), OSError, r"Too many open files\)\. .*ulimit -n"),
+        (OSError(errno.EIO, "io"), OSError, r"Input/output error\)\. The disk"),
+        (OSError(errno.ESTALE, "stale"), OSError, "network file system failed"),
+        (OSError("Can't read data (file read failed: errno = 5, error message = ...)"), OSError, "Input/output"),
+        (OSError("No such device (os error 19); (os error 24)"), type(None), ""),
+        (MemoryError(), OSError, "out of memory"),
+        (OSError("truncated file"), type(None), ""),
+        (ValueError("bad header"), type(None), ""),
+    ],
+)
+def test_errors_of_the_system(error: Exception, kind: Any, words: str) -> None:
+    got = reading_error(Path("weights.hdf5"), error)
+    assert type(got) is kind
+    if got is not None:
+        assert str(got).startswith("[EL253] 'weights.hdf5' cannot be read (")
+        assert "damaged" not in str(got)
+        assert re.search(words, str(got))
