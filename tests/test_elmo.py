@@ -184,6 +184,31 @@ def test_100_000_tokens_in_one_sentence(elmo: Elmo) -> None:
     np.testing.assert_allclose(output.lstm_outputs1[50_490:50_510], around[490:510], atol=1e-4)
 
 
+def test_long_tokens_are_not_kept(tiny: Path) -> None:
+    """Of 50 tokens of 1 MB, a table has the part that is read."""
+    code = f"""
+import resource, spacy, spacy_elmo
+elmo = spacy_elmo.load({str(tiny)!r})
+nlp = spacy.blank("en")
+nlp.add_pipe("elmo_embedder", config={{"source": {str(tiny)!r}}})
+def used():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() >> 20
+def run(n):
+    for k in range(n):
+        text = chr(97 + k % 26) * 1_000_000 + str(k)
+        elmo.embed([[text]])
+        doc = spacy.tokens.Doc(spacy.vocab.Vocab(), words=[text])
+        nlp.get_pipe("elmo_embedder")(doc)
+run(3)
+before = used()
+run(50)
+print(used() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert int(done.stdout) < 40
+
+
 def test_gates_of_a_long_sentence_never_exist_at_once(parity: Path) -> None:
     """20,000 tokens at C 512 have 164 MB of gates a layer and direction; the peak must stay below that."""
     code = f"""
