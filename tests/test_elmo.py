@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List
 
 import numpy as np
 import pytest
+import spacy
 import torch
 
 import spacy_elmo
@@ -322,11 +323,27 @@ def test_settings_fail_before_anything_is_read() -> None:
 @pytest.mark.parametrize(
     ("sentences", "match"),
     [
-        ("I love NLP", r"EL033.*sentence 0 is 'I'"),
+        ("I love NLP", r"EL240.*got 'I love NLP'. For text, call elmo.embed_texts"),
+        (b"I love NLP", r"EL240.*got b'I love NLP' \(bytes\)"),
+        (3, r"EL240.*got 3"),
+        (None, r"EL240.*got None"),
+        ({"a": ["b"]}, r"EL240.*\(dict\)"),
+        # In no order.
+        ({("a", "b"), ("c",)}, r"EL240.*\(set\)"),
+        (np.array("a"), r"EL240.*\(ndarray\)"),
         (["I love NLP"], r"EL033.*sentence 0 is 'I love NLP'.*tokenize first"),
+        (["I", "love"], r"EL033.*sentence 0 is 'I'.*elmo.embed\(\[tokens\]\)"),
+        (np.array(["I", "love"]), r"EL033.*sentence 0 is 'I'"),
         ([["a"], None], r"EL033.*sentence 1 is None"),
+        ([["a"], 3.5], r"EL033.*sentence 1 is 3.5"),
+        ([{"a", "b"}], r"EL033.*\(set\)"),
+        ([{"a": 1}], r"EL033.*\(dict\)"),
         ([["a"], ["b", 3]], r"EL034.*token 1 of sentence 1 is 3"),
-        ([[b"a"]], r"EL034.*token 0 of sentence 0 is b'a'"),
+        ([[b"a"]], r"EL034.*token 0 of sentence 0 is b'a' \(bytes\). Decode it"),
+        ([["a", None]], r"EL034.*token 1 of sentence 0 is None. If it is padding, leave it out"),
+        ([spacy.blank("en")("I love")], r"EL034.*token 0 of sentence 0 is I \(Token\).*token.text for token in doc"),
+        ([[["a"]]], r"EL034.*is \['a'\] \(list\)"),
+        ([["a", 10**5000]], r"EL034.*token 1 of sentence 0 is"),
     ],
 )
 def test_sentences_that_are_no_tokens(elmo: Elmo, sentences: Any, match: str) -> None:

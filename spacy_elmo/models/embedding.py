@@ -1,7 +1,7 @@
 """Layers of Docs without gradients: begun on the device, delivered Doc by Doc."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, cast
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from thinc.api import Ops
 from torch import Tensor
 
-from ..bilm.layers import LayerOutputs
+from ..bilm.layers import LayerOutputs, Layers
 from ..elmo import Elmo
 from .arrays import of_docs, stays_on_device, to_array
 from .output import ElmoOutput, FlatLayers
@@ -132,7 +132,7 @@ def _in_parts(elmo: Elmo, placement: Placement, request: Request) -> Finish:
 
 def _on_cpu(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str, NDArray[Any]]:
     """Layers of all Docs' tokens, (n_tokens, width), float32."""
-    outputs = elmo.embed(placement.sentences, layers=names)
+    outputs = elmo.embed(placement.sentences, layers=cast(Layers, names))
     arrays = {}
     for name in names:
         parts = [getattr(output, name) for output in outputs]

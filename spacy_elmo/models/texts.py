@@ -13,8 +13,8 @@ PLACES = 1 << 18
 
 
 class Seen(NamedTuple):
-    """texts: all that are known, by what is read of them; they are only appended to. numbers: (n_tokens,), where in them each
-    token's is. spaces: (n_tokens,), bool, the tokens that are whitespace."""
+    """texts: all that are known, as they are read; they are only appended to. numbers: (n_tokens,), where in them
+    each token's is. spaces: (n_tokens,), bool, the tokens that are whitespace."""
 
     texts: List[str]
     numbers: NDArray[np.int64]
