@@ -74,7 +74,7 @@ class Warnings(metaclass=WithCodes):
     )
     WL046 = (
         "Sentence {index} has the token {token!r}, which looks like padding. It is embedded as a word, and "
-        "changes the vectors of the words beside it. Leave padding out: sentences may differ in length. (Said once.)"
+        "changes the vectors of the words beside it. Leave padding out: sentences may differ in length."
     )
 
 
