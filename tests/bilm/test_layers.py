@@ -1,11 +1,14 @@
+import ast
 import copy
+import inspect
 import pickle
-from typing import Any, List
+from typing import Any, List, get_args
 
 import numpy as np
 import pytest
 
 from spacy_elmo.bilm.layers import (
+    LayerName,
     LayerOutputs,
     check_layer_name,
     computed_layers,
@@ -226,3 +229,15 @@ def test_mean() -> None:
     assert numbered(ALL, 0).mean("lstm_outputs1").tolist() == [0, 0, 0, 0]
     with pytest.raises(KeyError, match="EL031"):
         numbered(ALL).mean("nope")
+
+
+def test_type_checkers_know_the_layers() -> None:
+    """Each as an attribute; and nothing that would let any other name pass."""
+    tree = ast.parse(inspect.getsource(LayerOutputs))
+    body = tree.body[0].body  # type: ignore[attr-defined]
+    typed, hidden = [node for node in body if isinstance(node, ast.If)]
+    assert ast.unparse(typed.test) == "TYPE_CHECKING"
+    assert [node.target.id for node in typed.body] == list(get_args(LayerName))
+    assert ast.unparse(hidden.test) == "not TYPE_CHECKING"
+    assert [node.name for node in hidden.body] == ["__getattr__"]
+    assert "__getattr__" not in [node.name for node in body if isinstance(node, ast.FunctionDef)]
