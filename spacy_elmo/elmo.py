@@ -128,7 +128,7 @@ class Elmo:
         self._originals = originals
         self._carried = CarriedState()
         self._warn = OnceWarner()
-        self._finite = FiniteCheck(self._warn, source=source, arrays=self.named_arrays)
+        self._finite = FiniteCheck(self._warn, source=source)
 
     @classmethod
     def from_weights(cls, weights: Weights, *, device: torch.device, settings: Settings) -> "Elmo":
@@ -388,6 +388,7 @@ class Elmo:
             dtype=PRECISIONS[self.settings.precision].dtype,
             budget=self.budget if max_batch_tokens is None else Budget(check_batch_tokens(max_batch_tokens)),
             finite=self._finite,
+            weights=self.named_arrays,
         )
 
 

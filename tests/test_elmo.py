@@ -1,11 +1,13 @@
 """Elmo: the public surface without spaCy."""
 
 import copy
+import gc
 import itertools
 import json
 import pickle
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, get_args
 
@@ -589,6 +591,20 @@ def test_names_for_type_checkers() -> None:
     hints = spacy_elmo.load.__annotations__
     assert (hints["precision"], hints["initial_state"]) == (spacy_elmo.PrecisionName, spacy_elmo.InitialState)
     assert spacy_elmo.Settings().precision == "fp32"
+
+
+def test_a_model_is_freed_at_once(tiny: Path) -> None:
+    """Not when Python next looks for circles: it may be gigabytes."""
+    elmo = spacy_elmo.load(tiny)
+    elmo.embed([["a"]])
+    list(elmo.stream([["a"]]))
+    gone = weakref.ref(elmo)
+    gc.disable()
+    try:
+        del elmo
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_weights_are_not_held_twice(tiny: Path) -> None:

@@ -13,6 +13,7 @@ from ..errors.once import OnceWarner
 
 # Answers of a GPU that are waited for at most; the oldest are dropped.
 MOST_PENDING = 64
+GetArrays = Callable[[], Mapping[str, NDArray[np.floating]]]
 
 
 class FiniteCheck:
@@ -22,20 +23,22 @@ class FiniteCheck:
 
     warn (OnceWarner): Takes the warning.
     source (str): Where the weights are from, for the warning.
-    arrays (Callable[[], Mapping[str, NDArray]]): Gives the weights, in which a cause is looked for.
     """
 
-    def __init__(
-        self, warn: OnceWarner, *, source: str, arrays: Callable[[], Mapping[str, NDArray[np.floating]]]
-    ) -> None:
+    def __init__(self, warn: OnceWarner, *, source: str) -> None:
         self._warn = warn
         self._source = source
-        self._arrays = arrays
         self._pending: Deque[Tuple[str, Tensor, Optional[torch.cuda.Event]]] = deque(maxlen=MOST_PENDING)
 
     @torch.inference_mode()
-    def add(self, layers: Mapping[str, Tensor]) -> None:
-        """layers (Mapping[str, Tensor]): Name -> (n_tokens, width), as they were computed."""
+    def add(self, layers: Mapping[str, Tensor], weights: GetArrays) -> None:
+        """Look at layers.
+
+        layers (Mapping[str, Tensor]): Name -> (n_tokens, width), as they were computed.
+        weights (GetArrays): See `report`.
+        """
+        if self._warn.has_given(Warnings.WL045):
+            return
         for name, layer in layers.items():
             if not layer.numel():
                 continue
@@ -48,10 +51,13 @@ class FiniteCheck:
             event = torch.cuda.Event()
             event.record(torch.cuda.current_stream(bounds.device))
             self._pending.append((name, arrived, event))
-        self.report()
+        self.report(weights)
 
-    def report(self) -> None:
-        """Warn of what is known by now."""
+    def report(self, weights: GetArrays) -> None:
+        """Warn of what is known by now.
+
+        weights (GetArrays): Gives the weights, in which a cause is looked for.
+        """
         while self._pending:
             try:
                 name, bounds, event = self._pending.popleft()
@@ -62,7 +68,7 @@ class FiniteCheck:
                 self._pending.appendleft((name, bounds, event))
                 break
             if not bool(torch.isfinite(bounds).all()) and not self._warn.has_given(Warnings.WL045):
-                cause = _explain(self._arrays())
+                cause = _explain(weights())
                 self._warn(Warnings.WL045.format(layer=name, source=self._source, cause=cause))
 
 

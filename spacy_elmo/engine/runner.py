@@ -16,7 +16,7 @@ from ..bilm.scalar_mix import ScalarMix
 from .base import N_MARKS, Engine
 from .begun import Begun
 from .budget import Budget
-from .finite import FiniteCheck
+from .finite import FiniteCheck, GetArrays
 from .sentences import cut, lengths_of, total_rows
 
 R = TypeVar("R")
@@ -32,6 +32,7 @@ class Runner:
     dtype (torch.dtype): Of the arrays that come out.
     budget (Budget): How many tokens run together.
     finite (FiniteCheck): Looks at what was computed.
+    weights (GetArrays): For its warning.
     """
 
     engine: Engine
@@ -40,6 +41,7 @@ class Runner:
     dtype: torch.dtype
     budget: Budget
     finite: FiniteCheck
+    weights: GetArrays
 
     @property
     def n_layers(self) -> int:
@@ -155,7 +157,7 @@ class Runner:
                 tensors[MIXED] = self.mix([doubled, *batch.lstm])
         found = {name: tensors[name] for name in names}
         # What is not finite in a layer is not finite in the mix of all.
-        self.finite.add({MIXED: found[MIXED]} if MIXED in found else found)
+        self.finite.add({MIXED: found[MIXED]} if MIXED in found else found, self.weights)
         return found, batch.state
 
     def _send(
@@ -166,7 +168,7 @@ class Runner:
 
         def arrived() -> List[LayerOutputs]:
             outputs = arrive()
-            self.finite.report()
+            self.finite.report(self.weights)
             return outputs
 
         return arrived

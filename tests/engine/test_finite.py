@@ -66,8 +66,8 @@ def test_large_numbers_are_finite() -> None:
     """Also where their sum is not."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check = FiniteCheck(OnceWarner(), source="x", arrays=dict)
-        check.add({"elmo": torch.full((100, 4), HUGE), "word_emb": torch.empty(0, 4)})
+        check = FiniteCheck(OnceWarner(), source="x")
+        check.add({"elmo": torch.full((100, 4), HUGE), "word_emb": torch.empty(0, 4)}, dict)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -75,4 +75,4 @@ def test_one_number_of_many(bad: float) -> None:
     layer = torch.randn(1000, 16)
     layer[531, 7] = bad
     with pytest.warns(UserWarning, match=r"WL045.*'elmo' of 'x'"):
-        FiniteCheck(OnceWarner(), source="x", arrays=lambda: {"w": np.ones(2)}).add({"elmo": layer})
+        FiniteCheck(OnceWarner(), source="x").add({"elmo": layer}, lambda: {"w": np.ones(2)})
