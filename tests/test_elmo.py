@@ -357,7 +357,10 @@ def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]
         ({"max_batch_tokens": "9"}, r"EL038.*got '9'"),
         ({"max_batch_tokens": True}, r"EL038.*got True"),
         ({"device": "meta"}, r"EL040.*device 'meta' cannot be used here"),
-        ({"device": "tpu"}, r"EL040.*device 'tpu' cannot be used here"),
+        ({"device": "tpu"}, r"EL040.*device 'tpu' cannot be used here: torch has no device of that name. Use"),
+        ({"device": None}, r"EL040.*device 'None' cannot be used here: torch has no device of that name. Use"),
+        ({"precision": ["fp32"]}, r"EL030.*Unknown precision \['fp32'\]"),
+        ({"precision": np.array(["fp32", "fp64"])}, "EL030.*Unknown precision"),
         ({"device": "cuda:99"}, r"EL040.*device 'cuda:99' cannot be used here"),
     ],
 )

@@ -46,7 +46,12 @@ PRECISIONS = {
 def check_device(device: Union[str, torch.device]) -> torch.device:
     """RAISES: ValueError if torch does not know the device, or cannot use it here."""
     try:
-        trial = torch.zeros(1, device=torch.device(device))
+        named = torch.device(device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        # Torch's own words list all types of device that it was ever made for.
+        raise ValueError(Errors.EL040.format(device=device, reason="torch has no device of that name")) from error
+    try:
+        trial = torch.zeros(1, device=named)
         trial.item()
         # With its number: which GPU is meant by "cuda" alone may change.
         checked = trial.device

@@ -64,7 +64,7 @@ def test_layer_3_of_a_2_layer_model() -> None:
         resolve_layers(["lstm_outputs3"], n_layers=2)
 
 
-@pytest.mark.parametrize("bad", ["elmo", 3, None, {"elmo"}])
+@pytest.mark.parametrize("bad", ["elmo", 3, None, {"elmo"}, b"*", np.array(["elmo", "word_emb"])])
 def test_layers_must_be_a_list(bad: Any) -> None:
     with pytest.raises(ValueError, match="EL039"):
         resolve_layers(bad, n_layers=2)
