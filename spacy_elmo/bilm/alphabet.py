@@ -91,7 +91,7 @@ class VocabularyAlphabet:
         cut = [token[: self._max_characters - 2] for token in tokens]
         first, last = self._characters[END_WORD], self._characters[BEGIN_WORD]
         rows = np.full((len(tokens), self._max_characters), self.padding, dtype=np.int64)
-        for row, token in zip(rows, cut):
+        for row, token in zip(rows, cut, strict=True):
             # A sentence mark is one character.
             symbols = [token] if token in (self.opening, self.closing) else token
             row[: len(symbols) + 2] = [first, *_look_up(symbols, self._characters), last]

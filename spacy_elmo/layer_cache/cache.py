@@ -66,7 +66,9 @@ class LayerCache:
             float32.
         RAISES: ValueError as `embed`.
         """
-        asked = [(digest, tokens) for digest, tokens in zip(digests(sentences), sentences) if len(tokens)]
+        asked = [
+            (digest, tokens) for digest, tokens in zip(digests(sentences), sentences, strict=True) if len(tokens)
+        ]
         with self._lock:
             session = self._opened()
             blocks = session.find([digest for digest, _ in asked])
@@ -106,7 +108,7 @@ class LayerCache:
         """Rows of sentences that are not stored, and are from here on, where they can be."""
         outputs = self._elmo.embed(list(sentences.values()), layers=cast(Layers, list(self._widths)))
         blocks, storable = {}, {}
-        for digest, output in zip(sentences, outputs):
+        for digest, output in zip(sentences, outputs, strict=True):
             exact = np.concatenate([array for _, array in output.items()], axis=1).astype(np.float32, copy=False)
             with np.errstate(over="ignore"):
                 rows = exact.astype(session.dtype, copy=False)

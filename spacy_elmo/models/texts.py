@@ -95,5 +95,5 @@ def _tokens(docs: Sequence[Doc], rows: NDArray[np.int64]) -> Iterator[Token]:
     """Tokens by their rows among those of all Docs, made one by one."""
     ends = np.cumsum([len(doc) for doc in docs])
     numbers = np.searchsorted(ends, rows, side="right")
-    for number, row in zip(numbers.tolist(), (rows - ends[numbers]).tolist()):
+    for number, row in zip(numbers.tolist(), (rows - ends[numbers]).tolist(), strict=True):
         yield docs[number][row]
