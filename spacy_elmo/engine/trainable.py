@@ -90,8 +90,7 @@ class TrainableEngine:
 
 
 def _backprop(layers: Sequence[Tensor], gradients: Sequence[Optional[Tensor]]) -> None:
-    pairs = [
-        (layer, d) for layer, d in zip(layers, gradients, strict=True) if d is not None and layer.requires_grad
-    ]
+    both = zip(layers, gradients, strict=True)
+    pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
     if pairs:
         torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])

@@ -66,9 +66,7 @@ class LayerCache:
             float32.
         RAISES: ValueError as `embed`.
         """
-        asked = [
-            (digest, tokens) for digest, tokens in zip(digests(sentences), sentences, strict=True) if len(tokens)
-        ]
+        asked = [(digest, tokens) for digest, tokens in zip(digests(sentences), sentences) if len(tokens)]
         with self._lock:
             session = self._opened()
             blocks = session.find([digest for digest, _ in asked])

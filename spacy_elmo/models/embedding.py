@@ -107,9 +107,7 @@ def _begin_layers(
         return lambda: [LayerOutputs({}, n_layers=n_layers)] * len(lengths)
     if request.on_gpu and stays_on_device(ops, elmo.device):
         owned = [of_docs(computed[name], lengths, ops) for name in names]
-        return lambda: [
-            LayerOutputs(dict(zip(names, own, strict=True)), n_layers=n_layers) for own in zip(*owned, strict=True)
-        ]
+        return lambda: [LayerOutputs(dict(zip(names, own, strict=True)), n_layers=n_layers) for own in zip(*owned)]
     arrive = elmo.engine.delivery.send({name: computed[name] for name in names}, lengths, n_layers=n_layers)
     return (lambda: [_moved(one, ops) for one in arrive()]) if request.on_gpu and ops.xp is not np else arrive
 

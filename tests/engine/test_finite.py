@@ -76,3 +76,24 @@ def test_one_number_of_many(bad: float) -> None:
     layer[531, 7] = bad
     with pytest.warns(UserWarning, match=r"WL045.*'elmo' of 'x'"):
         FiniteCheck(OnceWarner(), source="x").add({"elmo": layer}, lambda: {"w": np.ones(2)})
+
+
+class Event:
+    """Of a GPU: says whether what was asked for has arrived."""
+
+    arrived = False
+
+    def query(self) -> bool:
+        return self.arrived
+
+
+def test_answers_that_come_later() -> None:
+    check, event = FiniteCheck(OnceWarner(), source="x"), Event()
+    for name, value in (("word_emb", 1.0), ("elmo", np.nan)):
+        check._pending.append((name, torch.full((2,), value), event))  # type: ignore[arg-type]
+    check.report(dict)
+    assert len(check._pending) == 2
+    event.arrived = True
+    with pytest.warns(UserWarning, match="WL045.*layer 'elmo'"):
+        check.report(lambda: {"w": np.ones(2)})
+    assert not check._pending
