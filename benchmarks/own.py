@@ -112,7 +112,7 @@ def breakdown(model: str, sentences: Sentences) -> Dict[str, Any]:
     text = sentences[:500]
     found: Dict[str, Any] = {}
     for precision in precisions():
-        elmo = spacy_elmo.load(model, precision=precision)
+        elmo = spacy_elmo.load(model, precision=cast("spacy_elmo.PrecisionName", precision))
         elmo.embed(text)
         start = time.perf_counter()
         elmo.embed(text)

@@ -5,7 +5,7 @@ where, of the word's other occurrences, the one with the highest cosine has the 
 """
 
 from pathlib import Path
-from typing import Annotated, Dict, List, NamedTuple, Sequence
+from typing import Annotated, Dict, List, NamedTuple, Sequence, cast
 
 import typer
 from rich.console import Console
@@ -32,7 +32,7 @@ def main(
     """Count each word's occurrences that are nearest to one in the same sense, for every layer."""
     uses = read_uses()
     for state in initial_states.split(","):
-        elmo = spacy_elmo.load(source, initial_state=state)
+        elmo = spacy_elmo.load(source, initial_state=cast(spacy_elmo.InitialState, state))
         outputs = elmo.embed([use.tokens for use in uses])
         words = list(dict.fromkeys(use.word for use in uses))
         table = Table(title=f"{source}, {state}: nearest in the same sense")

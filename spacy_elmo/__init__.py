@@ -3,17 +3,35 @@
 from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
-    from .bilm.layers import LayerOutputs
+    from .bilm.layers import LayerName, LayerOutputs
     from .elmo import Elmo, load
+    from .engine.settings import InitialState, PrecisionName, Settings
     from .pipeline.hooks import install_hooks
+    from .texts import TextOutputs
 
 __version__ = "0.1.0"
-__all__ = ["Elmo", "LayerOutputs", "__version__", "install_hooks", "load"]
+__all__ = [
+    "Elmo",
+    "InitialState",
+    "LayerName",
+    "LayerOutputs",
+    "PrecisionName",
+    "Settings",
+    "TextOutputs",
+    "__version__",
+    "install_hooks",
+    "load",
+]
 
 # spaCy imports every installed plugin whenever a pipeline is made, so nothing heavy is imported here.
 _LAZY = {
     "Elmo": "spacy_elmo.elmo",
+    "InitialState": "spacy_elmo.engine.settings",
+    "LayerName": "spacy_elmo.bilm.layers",
     "LayerOutputs": "spacy_elmo.bilm.layers",
+    "PrecisionName": "spacy_elmo.engine.settings",
+    "Settings": "spacy_elmo.engine.settings",
+    "TextOutputs": "spacy_elmo.texts",
     "install_hooks": "spacy_elmo.pipeline.hooks",
     "load": "spacy_elmo.elmo",
 }

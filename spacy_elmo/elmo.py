@@ -1,29 +1,54 @@
 """Elmo: a source becomes a model, token texts become layer outputs. Needs no spaCy."""
 
-from collections import deque
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Sized,
+    Tuple,
+    Union,
+    cast,
+)
 
 import torch
-from torch import Tensor
 
 from .bilm.bilm import BiLM
 from .bilm.build import Parts, build_bilm, build_parts, named_arrays
 from .bilm.carry import CarriedState
-from .bilm.layers import ALL, MIXED, WORD_EMB, LayerChoice, LayerOutputs, layer_names, lstm_layer, resolve_layers
-from .bilm.layers import n_lstm_layers as lstm_layers_for
+from .bilm.layers import (
+    ALL,
+    LayerChoice,
+    LayerName,
+    LayerOutputs,
+    Layers,
+    layer_names,
+    layer_width,
+    resolve_layers,
+)
 from .bilm.lstm import LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
-from .engine.base import CPU_BATCH_TOKENS, N_MARKS, Engine
+from .engine.base import CPU_BATCH_TOKENS, Engine
 from .engine.begun import Begun
 from .engine.budget import Budget
-from .engine.choose import PRECISIONS, check_precision, make_engine
-from .engine.sentences import checked, cut, lengths_of, total_rows
-from .engine.settings import Settings
+from .engine.choose import PRECISIONS, check_device, check_precision, make_engine
+from .engine.finite import FiniteCheck
+from .engine.runner import Runner
+from .engine.sentences import checked
+from .engine.settings import InitialState, PrecisionName, Settings, check_batch_tokens
 from .engine.threads import after_fork
 from .engine.trainable import TrainableEngine
-from .errors import Errors
+from .errors import Errors, short_repr
+from .errors.once import OnceWarner
+from .progress import show_progress
+from .texts import TextOutputs, embed_texts
 from .warm import shipped_state
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .weights.aside import StoredArrays, set_aside
@@ -31,25 +56,32 @@ from .weights.fetch.catalogue import BUNDLED
 from .weights.locate import Source
 from .weights.source import read_weights
 
+if TYPE_CHECKING:
+    from .texts import Language
+
 Sentences = Iterable[Sequence[str]]
-R = TypeVar("R")
 
 
 def load(
     source: Source = BUNDLED,
-    device: str = "cpu",
-    precision: str = "fp32",
-    initial_state: str = "zero",
+    device: Union[str, torch.device] = "cpu",
+    precision: PrecisionName = "fp32",
+    initial_state: InitialState = "zero",
     max_batch_tokens: Optional[int] = None,
 ) -> "Elmo":
     """Read a model.
 
-    source: a name of the catalogue, which is downloaded once; a folder, one of a model's files or an archive, in
-        any published format; or the pair [options, weights].
-    device: where torch runs it: "cpu", "cuda", "cuda:1", ...
-    precision, initial_state, max_batch_tokens: see `Settings`.
-    RAISES: FileNotFoundError if there is no such source; ValueError if it is no biLM, or for a value that is
-        not allowed; ImportError if its format needs a package that is not installed; OSError if a download fails.
+    source (Source): A name of the catalogue, which is downloaded once; a folder, one of a model's files or an
+        archive, in any published format; or the pair [options, weights].
+    device (Union[str, torch.device]): Where torch runs it: "cpu", "cuda", "cuda:1", ...
+    precision (PrecisionName): See `Settings`.
+    initial_state (InitialState): See `Settings`.
+    max_batch_tokens (Optional[int]): See `Settings`.
+    RETURNS (Elmo): The model.
+    RAISES (FileNotFoundError): If there is no such source.
+    RAISES (ValueError): If it is no biLM, or for a value that is not allowed.
+    RAISES (ImportError): If its format needs a package that is not installed.
+    RAISES (OSError): If a download fails.
     """
     settings = Settings(precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens)
     checked = check_device(device)
@@ -57,28 +89,20 @@ def load(
     return Elmo.from_weights(read_weights(source), device=checked, settings=settings)
 
 
-def check_device(device: Union[str, torch.device]) -> torch.device:
-    """RAISES: ValueError if torch does not know the device, or cannot use it here."""
-    try:
-        trial = torch.zeros(1, device=torch.device(device))
-        trial.item()
-        # With its number: which GPU is meant by "cuda" alone may change.
-        checked = trial.device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
-    return checked
-
-
 class Elmo:
     """A biLM with its scalar mix, ready to embed sentences.
 
-    options: sizes and clips of the biLM. engine: runs it. mix: the scalar mix behind the layer "elmo".
-    more_mixes: others that the model was trained with; `elmo.mix = elmo.more_mixes[0]` puts one in its place.
-    warm_state: the constant state that the model was stored with, or that was made for it, hidden (2, L, P) and
-        cell (2, L, C), or None.
-    originals: the weights as they were read, where the engine keeps them rounded; None: it keeps every bit.
-    settings: see `Settings`. source: the file it came from, for messages.
+    options (Options): Sizes and clips of the biLM.
+    engine (Engine): Runs it.
+    mix (ScalarMix): The scalar mix behind the layer "elmo".
+    more_mixes (Sequence[ScalarMix]): Others that the model was trained with; `elmo.mix = elmo.more_mixes[0]` puts
+        one in its place.
+    warm_state (Optional[LSTMState]): The constant state that the model was stored with, or that was made for it,
+        hidden (2, L, P) and cell (2, L, C), or None.
+    originals (Optional[Arrays]): The weights as they were read, where the engine keeps them rounded; None: it
+        keeps every bit.
+    settings (Settings): See `Settings`.
+    source (str): The file it came from, for messages.
     """
 
     def __init__(
@@ -95,7 +119,7 @@ class Elmo:
     ):
         self.options = options
         self.engine = engine
-        self.mix = mix
+        self._mix = mix
         self.more_mixes = list(more_mixes)
         self.warm_state = warm_state
         self.settings = settings
@@ -103,6 +127,8 @@ class Elmo:
         self.source = source
         self._originals = originals
         self._carried = CarriedState()
+        self._warn = OnceWarner()
+        self._finite = FiniteCheck(self._warn, source=source)
 
     @classmethod
     def from_weights(cls, weights: Weights, *, device: torch.device, settings: Settings) -> "Elmo":
@@ -140,10 +166,33 @@ class Elmo:
             source=weights.source,
         )
 
+    def __repr__(self) -> str:
+        lstm = self.options.lstm
+        return (
+            f"Elmo(source={self.source!r}, n_layers={lstm.n_layers}, projection_dim={lstm.projection_dim}, "
+            f"dim={lstm.dim}, precision={self.settings.precision!r}, "
+            f"initial_state={self.settings.initial_state!r}, device='{self.device}')"
+        )
+
     def __reduce__(self) -> Tuple[Any, ...]:
         # The form that an engine gives the weights is of this process and this processor: others make their own.
-        weights = Weights(options=self.options, arrays=self.named_arrays(), source=self.source, format="memory")
-        return _rebuild, (weights, self.device, self.settings, self._carried)
+        return _rebuild, (self._weights(), self.device, self.settings, self._carried)
+
+    @property
+    def mix(self) -> ScalarMix:
+        """The scalar mix behind the layer "elmo". Another one may be put in its place.
+
+        RAISES (ValueError): If that is not a ScalarMix of as many layers as the model has.
+        """
+        return self._mix
+
+    @mix.setter
+    def mix(self, mix: ScalarMix) -> None:
+        if not isinstance(mix, ScalarMix):
+            raise ValueError(Errors.EL242.format(got=short_repr(mix)))
+        if len(mix.weights) != self.n_layers + 1:
+            raise ValueError(Errors.EL241.format(n_weights=len(mix.weights), n_layers=self.n_layers + 1))
+        self._mix = mix.to(self._mix.gamma)
 
     @property
     def n_layers(self) -> int:
@@ -151,43 +200,116 @@ class Elmo:
         return self.options.lstm.n_layers
 
     @property
-    def layer_names(self) -> List[str]:
+    def layer_names(self) -> List[LayerName]:
         """Every layer that the model has, lowest first: word_emb, lstm_outputs1, ..., elmo."""
-        return layer_names(self.n_layers)
+        return cast(List[LayerName], layer_names(self.n_layers))
 
     @property
     def device(self) -> torch.device:
         return self.mix.gamma.device
 
     def width(self, layer: str) -> int:
-        """Columns of a layer: P for word_emb, 2P for the others."""
-        width = self.options.lstm.projection_dim
-        return width if layer == WORD_EMB else 2 * width
+        """Columns of a layer: P for word_emb, 2P for the others.
 
-    def embed(self, sentences: Sentences, *, layers: LayerChoice = ALL) -> List[LayerOutputs]:
-        """Layer outputs of each tokenised sentence, in input order.
+        layer (str): The layer's name.
+        RETURNS (int): The number of columns.
+        RAISES (ValueError): If the model does not have the layer.
+        """
+        return layer_width(layer, self.options)
 
-        sentences: token texts, used exactly as they stand; an empty sentence gives arrays with 0 rows. Any
-            iterable. With initial_state "carry", one call is one batch, rows in the given order.
-        layers: "*" or a list of names. What is not asked for is not computed.
-        RETURNS: one LayerOutputs per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P), float32
-            (float64 with precision "fp64").
-        RAISES: ValueError if a sentence is not a list of str, or a layer does not exist.
+    def to(self, device: Union[str, torch.device]) -> "Elmo":
+        """Move to another device, in place. What is carried on and all settings stay.
+
+        device (Union[str, torch.device]): "cpu", "cuda", "cuda:1", ...
+        RETURNS (Elmo): The model itself.
+        RAISES (ValueError): If the device cannot be used, or not in the model's precision; nothing changes then.
+        """
+        there = check_device(device)
+        if there != self.device:
+            moved = Elmo.from_weights(self._weights(), device=there, settings=self.settings)
+            self.engine, self.budget, self.warm_state = moved.engine, moved.budget, moved.warm_state
+            self._originals = moved._originals
+            self._mix = self._mix.to(there)
+            self.more_mixes = [mix.to(there) for mix in self.more_mixes]
+        return self
+
+    def __call__(self, text: str, *, lang: str = "en", layers: Layers = "*") -> TextOutputs:
+        """Compute the layers of one text; see `embed_texts`.
+
+        text (str): A text of any length. lang, layers: See `embed_texts`.
+        RETURNS (TextOutputs): The layers of its tokens.
+        RAISES (ValueError): If it is not a str; and as `embed_texts`.
+        """
+        if not isinstance(text, str):
+            raise ValueError(Errors.EL248.format(got=short_repr(text)))
+        return self.embed_texts([text], lang=lang, layers=layers)[0]
+
+    def embed_texts(
+        self,
+        texts: Iterable[str],
+        *,
+        lang: str = "en",
+        nlp: "Optional[Language]" = None,
+        layers: Layers = "*",
+        progress: bool = False,
+    ) -> List[TextOutputs]:
+        """Tokenize texts, split them into sentences, and compute the layers of all tokens of each text.
+
+        texts (Iterable[str]): Texts of any length; whitespace is left out.
+        lang (str): The code of a language: spaCy's tokenizer and rule-based sentencizer for it are used.
+        nlp (Optional[Language]): A spaCy pipeline to be used in their place. Where it sets no sentences, a text is
+            embedded as one.
+        layers (Layers): "*" or a list of names.
+        progress (bool): Show a bar on stderr.
+        RETURNS (List[TextOutputs]): One for each text, with its `tokens`.
+        RAISES (ValueError): If a text is not a str, there is no such language, or a layer does not exist.
+        """
+        embed = partial(self.embed, layers=layers, progress=progress)
+        return embed_texts(texts, lang=lang, nlp=nlp, embed=embed)
+
+    def embed(
+        self,
+        sentences: Sentences,
+        *,
+        layers: Layers = "*",
+        max_batch_tokens: Optional[int] = None,
+        progress: bool = False,
+    ) -> List[LayerOutputs]:
+        """Compute the layers of each tokenized sentence, in input order.
+
+        sentences (Iterable[Sequence[str]]): Token texts, used exactly as they stand; an empty sentence gives
+            arrays with 0 rows. With initial_state "carry", one call is one batch, rows in the given order: an
+            empty sentence among others is a row too; a batch without any token changes nothing.
+        layers (Layers): "*" or a list of names. What is not asked for is not computed.
+        max_batch_tokens (Optional[int]): Tokens that run together in this call, with two marks a sentence;
+            None: as the model was loaded with.
+        progress (bool): Show a bar on stderr.
+        RETURNS (List[LayerOutputs]): One per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P),
+            float32 (float64 with precision "fp64").
+        RAISES (ValueError): If a sentence is not a list of str, or a layer does not exist.
         """
         names = resolve_layers(layers, n_layers=self.n_layers)
-        if self.settings.initial_state == "carry":
-            return self._embed_carrying(list(checked(sentences)), names)
-        return list(self._stream(checked(sentences), names))
+        runner = self._runner(max_batch_tokens)
+        read = checked(sentences, warn=self._warn)
+        carry = self.settings.initial_state == "carry"
+        outputs = runner.carry(list(read), names, self._carried) if carry else runner.stream(read, names)
+        if progress:
+            total = len(sentences) if isinstance(sentences, Sized) else None
+            outputs = show_progress(outputs, total=total, description="Sentences")
+        return list(outputs)
 
-    def stream(self, sentences: Sentences, *, layers: LayerChoice = ALL) -> Iterator[LayerOutputs]:
-        """The same as `embed`, one sentence after the other, while the input is read a few batches ahead.
+    def stream(self, sentences: Sentences, *, layers: Layers = "*") -> Iterator[LayerOutputs]:
+        """Compute the same as `embed`, one sentence after the other, while the input is read a few batches ahead.
 
-        RAISES: ValueError as `embed`, and with initial_state "carry", where batches are the caller's choice.
+        sentences (Iterable[Sequence[str]]): As for `embed`.
+        layers (Layers): As for `embed`.
+        YIELDS (LayerOutputs): Of each sentence.
+        RAISES (ValueError): As `embed`, and with initial_state "carry", where batches are the caller's choice.
         """
         if self.settings.initial_state == "carry":
             raise ValueError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
-        return self._stream(checked(sentences), names)
+        return self._runner().stream(checked(sentences, warn=self._warn), names)
 
     def begin(self, sentences: Sentences, *, layers: LayerChoice = ALL, resident: Sequence[str] = ()) -> Begun:
         """Start to embed; where a device works by itself, the caller may go on meanwhile.
@@ -200,10 +322,7 @@ class Elmo:
             raise ValueError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
         kept = resolve_layers(list(resident), n_layers=self.n_layers)
-        parts: List[Begun] = []
-        for window in cut(checked(sentences), self.budget.tokens):
-            parts += self._begin(window, names, kept)
-        return Begun.joined(parts)
+        return self._runner().begin(checked(sentences, warn=self._warn), names, kept)
 
     def reset_state(self) -> None:
         """Forget what initial_state "carry" has kept: the next batch starts from zeros."""
@@ -258,89 +377,19 @@ class Elmo:
 
         write_folder(Path(folder), self.options, self.named_arrays())
 
-    def _stream(self, sentences: Iterable[List[str]], names: List[str]) -> Iterator[LayerOutputs]:
-        # The next batches are begun before one is waited for.
-        waiting: Deque[Begun] = deque()
-        try:
-            for window in cut(sentences, self.budget.tokens):
-                for begun in self._begin(window, names, []):
-                    waiting.append(begun)
-                    while len(waiting) > self.engine.delivery.ahead:
-                        yield from waiting.popleft().outputs()
-        except Exception:
-            # Nobody would have waited for these, had they been finished at once.
-            while waiting:
-                yield from waiting.popleft().outputs()
-            raise
-        while waiting:
-            yield from waiting.popleft().outputs()
+    def _weights(self) -> Weights:
+        return Weights(options=self.options, arrays=self.named_arrays(), source=self.source, format="memory")
 
-    def _begin(self, window: Sequence[List[str]], names: List[str], resident: List[str]) -> Iterator[Begun]:
-        def begin(sentences: Sequence[List[str]]) -> Begun:
-            if not (names or resident) or total_rows(sentences) == N_MARKS * len(sentences):
-                return Begun.at_once([self._empty(names)] * len(sentences))
-            tensors, _ = self._run(sentences, [*names, *resident], None)
-            stay = {name: tensors[name] for name in resident}
-            if not names:
-                return Begun(lambda: [self._empty(names)] * len(sentences), stay)
-            return Begun(self._send(tensors, names, sentences), stay)
-
-        return self._in_budget(window, begin)
-
-    def _in_budget(self, window: Sequence[List[str]], run: Callable[[Sequence[List[str]]], R]) -> Iterator[R]:
-        return self.budget.run(window, run, cut=cut, size=total_rows, release=self.engine.release)
-
-    def _embed_carrying(self, sentences: List[List[str]], names: List[str]) -> List[LayerOutputs]:
-        # Rows do not see each other, so that a batch may run in parts; every row counts, an empty one too.
-        start = self._carried.take(self._zero_state(len(sentences)))
-        end = LSTMState(start.hidden.clone(), start.cell.clone())
-        results: List[LayerOutputs] = []
-
-        def run(window: Sequence[List[str]]) -> List[LayerOutputs]:
-            rows = torch.arange(len(results), len(results) + len(window), device=self.device)
-            tensors, final = self._run(window, names, start.rows(rows))
-            arrive = self._send(tensors, names, window)
-            if final is not None:
-                end.hidden.index_copy_(2, rows, final.hidden)
-                end.cell.index_copy_(2, rows, final.cell)
-            return arrive()
-
-        for window in cut(sentences, self.budget.tokens):
-            for outputs in self._in_budget(window, run):
-                results += outputs
-        self._carried.put(end)
-        return results
-
-    def _run(
-        self, sentences: Sequence[List[str]], names: List[str], state: Optional[LSTMState]
-    ) -> Tuple[Dict[str, Tensor], Optional[LSTMState]]:
-        """The named layers, flat, (n_tokens, width), on the device."""
-        # A state that is carried on has all layers.
-        n_layers = self.n_layers if state is not None else lstm_layers_for(names, n_layers=self.n_layers)
-        batch = self.engine.run(sentences, n_layers=n_layers, state=state)
-        tensors = {WORD_EMB: batch.word_emb}
-        tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
-        if MIXED in names:
-            doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
-            with torch.inference_mode():
-                tensors[MIXED] = self.mix([doubled, *batch.lstm])
-        return {name: tensors[name] for name in names}, batch.state
-
-    def _send(
-        self, tensors: Dict[str, Tensor], names: List[str], sentences: Sequence[List[str]]
-    ) -> Callable[[], List[LayerOutputs]]:
-        layers = {name: tensors[name] for name in names}
-        return self.engine.delivery.send(layers, lengths_of(sentences).tolist(), n_layers=self.n_layers)
-
-    def _zero_state(self, n_sentences: int) -> LSTMState:
-        lstm, like = self.options.lstm, self.mix.gamma.detach()
-        shape = (2, lstm.n_layers, n_sentences)
-        return LSTMState(like.new_zeros(*shape, lstm.projection_dim), like.new_zeros(*shape, lstm.dim))
-
-    def _empty(self, names: List[str]) -> LayerOutputs:
-        dtype = PRECISIONS[self.settings.precision].dtype
-        arrays = {name: torch.empty(0, self.width(name), dtype=dtype).numpy().copy() for name in names}
-        return LayerOutputs(arrays, n_layers=self.n_layers)
+    def _runner(self, max_batch_tokens: Optional[int] = None) -> Runner:
+        return Runner(
+            engine=self.engine,
+            mix=self.mix,
+            options=self.options,
+            dtype=PRECISIONS[self.settings.precision].dtype,
+            budget=self.budget if max_batch_tokens is None else Budget(check_batch_tokens(max_batch_tokens)),
+            finite=self._finite,
+            weights=self.named_arrays,
+        )
 
 
 def _rebuild(weights: Weights, device: torch.device, settings: Settings, carried: CarriedState) -> Elmo:

@@ -1,21 +1,27 @@
 """Elmo: the public surface without spaCy."""
 
 import copy
+import gc
 import itertools
 import json
 import pickle
 import subprocess
 import sys
+import weakref
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, get_args
 
 import numpy as np
 import pytest
+import spacy
 import torch
 
 import spacy_elmo
+from spacy_elmo.bilm.layers import layer_names
+from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.cli.inputs import read_sentences
 from spacy_elmo.elmo import Elmo, Settings
+from spacy_elmo.engine.choose import PRECISIONS
 from spacy_elmo.weights.arrays import warm_state_shapes
 from spacy_elmo.weights.source import read_weights
 from tests import reference
@@ -184,6 +190,31 @@ def test_100_000_tokens_in_one_sentence(elmo: Elmo) -> None:
     np.testing.assert_allclose(output.lstm_outputs1[50_490:50_510], around[490:510], atol=1e-4)
 
 
+def test_long_tokens_are_not_kept(tiny: Path) -> None:
+    """Of 50 tokens of 1 MB, a table has the part that is read."""
+    code = f"""
+import resource, spacy, spacy_elmo
+elmo = spacy_elmo.load({str(tiny)!r})
+nlp = spacy.blank("en")
+nlp.add_pipe("elmo_embedder", config={{"source": {str(tiny)!r}}})
+def used():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() >> 20
+def run(n):
+    for k in range(n):
+        text = chr(97 + k % 26) * 1_000_000 + str(k)
+        elmo.embed([[text]])
+        doc = spacy.tokens.Doc(spacy.vocab.Vocab(), words=[text])
+        nlp.get_pipe("elmo_embedder")(doc)
+run(3)
+before = used()
+run(50)
+print(used() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert int(done.stdout) < 40
+
+
 def test_gates_of_a_long_sentence_never_exist_at_once(parity: Path) -> None:
     """20,000 tokens at C 512 have 164 MB of gates a layer and direction; the peak must stay below that."""
     code = f"""
@@ -226,6 +257,52 @@ def test_carry_runs_all_layers_whatever_is_asked_for(tiny: Path, sentences: List
     one.embed(sentences[:2], layers=["word_emb"])
     two.embed(sentences[:2])
     np.testing.assert_array_equal(one.embed(sentences[2:4])[1].elmo, two.embed(sentences[2:4])[1].elmo)
+
+
+@pytest.mark.parametrize("empty", [[], [[]], [[], [], []], iter([[], []])])
+def test_a_batch_without_tokens_is_not_carried_on(tiny: Path, sentences: List[List[str]], empty: Any) -> None:
+    one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
+    empty = list(empty)
+    assert [len(output) for output in one.embed(empty)] == [0] * len(empty)
+    for elmo in (one, two):
+        elmo.embed(sentences[:2])
+    assert [output.elmo.shape for output in one.embed(empty)] == [(0, 16)] * len(empty)
+    for first, other in zip(one.embed(sentences[2:4]), two.embed(sentences[2:4]), strict=True):
+        np.testing.assert_array_equal(first.stack(), other.stack())
+
+
+def test_input_that_breaks_is_not_carried_on(tiny: Path, sentences: List[List[str]]) -> None:
+    one, two = (spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=10) for _ in range(2))
+    for elmo in (one, two):
+        elmo.embed(sentences[:2])
+
+    def broken() -> Iterator[List[str]]:
+        yield sentences[2]
+        raise OSError("the disk")
+
+    with pytest.raises(OSError, match="the disk"):
+        one.embed(broken())
+    np.testing.assert_array_equal(one.embed(sentences[:1])[0].elmo, two.embed(sentences[:1])[0].elmo)
+
+
+def test_an_engine_that_breaks_is_not_carried_on(
+    tiny: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the second part of a batch, when the first part's state is known already."""
+    one, two = (spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=10) for _ in range(2))
+    for elmo in (one, two):
+        elmo.embed(sentences[:3])
+    run, calls = one.engine.run, itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(one.engine, "run", lambda *a, **k: run(*a, **k) if next(calls) == 0 else _break())
+        with pytest.raises(RuntimeError, match="broken"):
+            one.embed(sentences[:3])
+    assert next(calls) > 1
+    np.testing.assert_array_equal(one.embed(sentences[:1])[0].elmo, two.embed(sentences[:1])[0].elmo)
+
+
+def _break() -> Any:
+    raise RuntimeError("broken")
 
 
 def test_a_stream_cannot_carry(tiny: Path) -> None:
@@ -280,7 +357,10 @@ def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]
         ({"max_batch_tokens": "9"}, r"EL038.*got '9'"),
         ({"max_batch_tokens": True}, r"EL038.*got True"),
         ({"device": "meta"}, r"EL040.*device 'meta' cannot be used here"),
-        ({"device": "tpu"}, r"EL040.*device 'tpu' cannot be used here"),
+        ({"device": "tpu"}, r"EL040.*device 'tpu' cannot be used here: torch has no device of that name. Use"),
+        ({"device": None}, r"EL040.*device 'None' cannot be used here: torch has no device of that name. Use"),
+        ({"precision": ["fp32"]}, r"EL030.*Unknown precision \['fp32'\]"),
+        ({"precision": np.array(["fp32", "fp64"])}, "EL030.*Unknown precision"),
         ({"device": "cuda:99"}, r"EL040.*device 'cuda:99' cannot be used here"),
     ],
 )
@@ -297,11 +377,27 @@ def test_settings_fail_before_anything_is_read() -> None:
 @pytest.mark.parametrize(
     ("sentences", "match"),
     [
-        ("I love NLP", r"EL033.*sentence 0 is 'I'"),
+        ("I love NLP", r"EL240.*got 'I love NLP'. For text, call elmo.embed_texts"),
+        (b"I love NLP", r"EL240.*got b'I love NLP' \(bytes\)"),
+        (3, r"EL240.*got 3"),
+        (None, r"EL240.*got None"),
+        ({"a": ["b"]}, r"EL240.*\(dict\)"),
+        # In no order.
+        ({("a", "b"), ("c",)}, r"EL240.*\(set\)"),
+        (np.array("a"), r"EL240.*\(ndarray\)"),
         (["I love NLP"], r"EL033.*sentence 0 is 'I love NLP'.*tokenize first"),
+        (["I", "love"], r"EL033.*sentence 0 is 'I'.*elmo.embed\(\[tokens\]\)"),
+        (np.array(["I", "love"]), r"EL033.*sentence 0 is .*'I'"),
         ([["a"], None], r"EL033.*sentence 1 is None"),
+        ([["a"], 3.5], r"EL033.*sentence 1 is 3.5"),
+        ([{"a", "b"}], r"EL033.*\(set\)"),
+        ([{"a": 1}], r"EL033.*\(dict\)"),
         ([["a"], ["b", 3]], r"EL034.*token 1 of sentence 1 is 3"),
-        ([[b"a"]], r"EL034.*token 0 of sentence 0 is b'a'"),
+        ([[b"a"]], r"EL034.*token 0 of sentence 0 is b'a' \(bytes\). Decode it"),
+        ([["a", None]], r"EL034.*token 1 of sentence 0 is None. If it is padding, leave it out"),
+        ([spacy.blank("en")("I love")], r"EL034.*sentence 0 is I \(Token\).*token.text for token in doc"),
+        ([[["a"]]], r"EL034.*is \['a'\] \(list\)"),
+        ([["a", 10**5000]], r"EL034.*token 1 of sentence 0 is"),
     ],
 )
 def test_sentences_that_are_no_tokens(elmo: Elmo, sentences: Any, match: str) -> None:
@@ -342,6 +438,176 @@ def test_a_copy_goes_on_alike(warm: Path, sentences: List[List[str]], initial_st
         for one, other in zip(elmo.embed(sentences), twin.embed(sentences)):
             np.testing.assert_array_equal(one.stack(), other.stack())
             np.testing.assert_array_equal(one.elmo, other.elmo)
+
+
+# What a newcomer tries
+
+
+def test_a_mix_of_another_model(elmo: Elmo) -> None:
+    before = elmo.embed([["a", "b"]])[0].elmo
+    for n_layers in (2, 4):
+        with pytest.raises(ValueError, match=rf"EL241.*{n_layers} weights, but 3 layers.*ScalarMix\(n_layers=3\)"):
+            elmo.mix = ScalarMix(n_layers=n_layers)
+    with pytest.raises(ValueError, match=r"EL242.*got 'elmo'"):
+        elmo.mix = "elmo"  # type: ignore[assignment]
+    np.testing.assert_array_equal(elmo.embed([["a", "b"]])[0].elmo, before)
+    # Put in its place by hand.
+    elmo.mix.weights = torch.nn.Parameter(torch.zeros(2))
+    with pytest.raises(ValueError, match="EL241"):
+        elmo.embed([["a", "b"]])
+
+
+def test_another_mix(elmo: Elmo) -> None:
+    mix = ScalarMix(n_layers=3).double()
+    with torch.no_grad():
+        mix.weights.copy_(torch.tensor([0.0, 50.0, 0.0]))
+        mix.gamma.fill_(2.0)
+    elmo.mix = mix
+    output = elmo.embed([["a", "b"]])[0]
+    np.testing.assert_allclose(output.elmo, 2 * output.lstm_outputs1, atol=1e-6)
+    assert output.elmo.dtype == np.float32
+    assert "gamma=2" in repr(elmo.mix)
+
+
+def test_width_of_a_layer_that_does_not_exist(elmo: Elmo) -> None:
+    with pytest.raises(ValueError, match=r"EL031.*'nope' does not exist.*word_emb, .*, elmo"):
+        elmo.width("nope")
+
+
+def test_repr(tiny: Path) -> None:
+    elmo = spacy_elmo.load(tiny, precision="fp64", initial_state="carry")
+    assert repr(elmo) == (
+        f"Elmo(source={str(tiny / 'weights.hdf5')!r}, n_layers=2, projection_dim=8, dim=24, precision='fp64', "
+        "initial_state='carry', device='cpu')"
+    )
+
+
+def test_subclasses_of_str_are_read_as_their_text(elmo: Elmo) -> None:
+    class Tag(str):
+        def __str__(self) -> str:
+            return "other"
+
+    expected = elmo.embed([["a", "b"]])[0].elmo
+    for sentence in (
+        np.array(["a", "b"]),
+        [Tag("a"), Tag("b")],
+        ("a", "b"),
+        (c for c in "ab"),
+        {"a": 1, "b": 2}.keys(),
+    ):
+        np.testing.assert_array_equal(elmo.embed([sentence])[0].elmo, expected)
+    np.testing.assert_array_equal(elmo.embed(np.array([["a", "b"]]))[0].elmo, expected)
+
+
+@pytest.mark.parametrize(
+    "sentence", [["", "a"], ["a", "", "b"], ["a", "[PAD]"], ["a", "<pad>"], np.array(["a", ""]), ("a", "")]
+)
+def test_padding_is_warned_of_once(elmo: Elmo, sentence: Any) -> None:
+    with pytest.warns(UserWarning, match=r"WL046.*Sentence 1 has the token .*looks like padding"):
+        outputs = elmo.embed([["a"], sentence, sentence])
+    # It is embedded all the same.
+    assert [len(output) for output in outputs] == [1, len(sentence), len(sentence)]
+    elmo.embed([sentence])
+    list(elmo.stream([sentence]))
+
+
+def test_words_that_are_no_padding(elmo: Elmo) -> None:
+    elmo.embed([["[PAD]", "is", "the", "padding"], [" "], ["PAD"], []])
+
+
+def test_batches_of_a_call(tiny: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    elmo = spacy_elmo.load(tiny)
+    expected = elmo.embed(sentences)
+    sizes: List[int] = []
+    run = elmo.engine.run
+    monkeypatch.setattr(elmo.engine, "run", lambda s, **k: sizes.append(len(s)) or run(s, **k))
+    got = elmo.embed(sentences, max_batch_tokens=1)
+    assert sizes == [1] * len(sentences)
+    assert worst([one.stack() for one in got], [one.stack() for one in expected]) <= 1e-5
+    with pytest.raises(ValueError, match="EL038"):
+        elmo.embed(sentences, max_batch_tokens=0)
+
+
+@pytest.mark.parametrize("initial_state", ["zero", "carry"])
+def test_progress(
+    tiny: Path, sentences: List[List[str]], capfd: pytest.CaptureFixture, initial_state: Any
+) -> None:
+    elmo, quiet = (spacy_elmo.load(tiny, initial_state=initial_state) for _ in range(2))
+    shown = elmo.embed(sentences, progress=True)
+    assert f"{len(sentences)}/{len(sentences)}" in capfd.readouterr().err
+    assert worst([one.elmo for one in shown], [one.elmo for one in quiet.embed(sentences)]) == 0
+    assert capfd.readouterr().err == ""
+    elmo.embed((one for one in sentences), progress=True)
+    assert f"{len(sentences)}/" in capfd.readouterr().err
+
+
+def test_to_where_it_is(elmo: Elmo) -> None:
+    engine = elmo.engine
+    assert elmo.to("cpu") is elmo
+    assert elmo.engine is engine
+    with pytest.raises(ValueError, match="EL040"):
+        elmo.to("cuda:99")
+    assert elmo.engine is engine
+
+
+def test_moving_keeps_what_is_carried_and_learnt(
+    warm: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from a GPU, which is told by its device alone."""
+    for initial_state in ("zero", "warm", "carry"):
+        elmo, twin = (spacy_elmo.load(warm, initial_state=initial_state) for _ in range(2))
+        for one in (elmo, twin):
+            with torch.no_grad():
+                one.mix.gamma.fill_(3.0)
+            one.embed(sentences[:2])
+        mix, engine = elmo.mix, elmo.engine
+        with monkeypatch.context() as patch:
+            patch.setattr(type(elmo), "device", property(lambda self: torch.device("meta")))
+            assert elmo.to("cpu") is elmo
+        assert elmo.engine is not engine
+        # An optimizer may hold its parameters.
+        assert elmo.mix is mix
+        for one, other in zip(elmo.embed(sentences), twin.embed(sentences), strict=True):
+            np.testing.assert_array_equal(one.stack(), other.stack())
+            np.testing.assert_array_equal(one.elmo, other.elmo)
+
+
+@pytest.mark.gpu
+def test_to_a_gpu_and_back(tiny: Path, sentences: List[List[str]]) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    elmo = spacy_elmo.load(tiny)
+    before = elmo.embed(sentences)
+    there = elmo.to("cuda").embed(sentences)
+    assert elmo.device.type == "cuda"
+    back = elmo.to("cpu").embed(sentences)
+    assert elmo.device.type == "cpu"
+    assert worst([one.elmo for one in there], [one.elmo for one in before]) <= 1e-4
+    assert worst([one.elmo for one in back], [one.elmo for one in before]) == 0
+
+
+def test_names_for_type_checkers() -> None:
+    assert get_args(spacy_elmo.PrecisionName) == tuple(PRECISIONS)
+    assert get_args(spacy_elmo.InitialState) == ("zero", "warm", "carry")
+    names = get_args(spacy_elmo.LayerName)
+    assert list(names) == layer_names(len(names) - 2)
+    hints = spacy_elmo.load.__annotations__
+    assert (hints["precision"], hints["initial_state"]) == (spacy_elmo.PrecisionName, spacy_elmo.InitialState)
+    assert spacy_elmo.Settings().precision == "fp32"
+
+
+def test_a_model_is_freed_at_once(tiny: Path) -> None:
+    """Not when Python next looks for circles: it may be gigabytes."""
+    elmo = spacy_elmo.load(tiny)
+    elmo.embed([["a"]])
+    list(elmo.stream([["a"]]))
+    gone = weakref.ref(elmo)
+    gc.disable()
+    try:
+        del elmo
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_weights_are_not_held_twice(tiny: Path) -> None:

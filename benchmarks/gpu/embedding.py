@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, cast
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ def measure(
     found: Dict[str, Any] = {"ours": {}}
     exact = spacy_elmo.load(model).embed(sentences[:N_COMPARED])
     for precision in PRECISIONS:
-        elmo = spacy_elmo.load(model, device="cuda", precision=precision)
+        elmo = spacy_elmo.load(model, device="cuda", precision=cast(spacy_elmo.PrecisionName, precision))
         # Enough for several seconds; slower ones need less.
         text = sentences * (10 if precision == "bf16" else 2)
         own: Dict[str, Any] = {

@@ -33,6 +33,14 @@ class Alphabet(Protocol):
 
     def ids(self, tokens: Sequence[str]) -> TokenIds: ...
 
+    def shorten(self, token: str) -> str:
+        """Cut a token to the part that is read, so that its text can be kept.
+
+        token (str): A token of any length.
+        RETURNS (str): A text with the same ids, of bounded length; short tokens as they are.
+        """
+        ...
+
 
 class ByteAlphabet:
     """UTF-8 bytes, numbered as by bilm-tf and AllenNLP."""
@@ -46,6 +54,18 @@ class ByteAlphabet:
 
     def ids(self, tokens: Sequence[str]) -> TokenIds:
         return TokenIds(characters.character_ids(tokens, max_characters=self._max_characters), None)
+
+    def shorten(self, token: str) -> str:
+        most = self._max_characters - 2
+        if len(token) <= most or token in characters.SENTENCE_MARKS:
+            return token
+        encoded = token.encode("utf-8", "ignore")
+        # A character of several bytes stays whole: half of it is no text.
+        while most < len(encoded) and encoded[most] & 0xC0 == 0x80:
+            most += 1
+        read = encoded[:most].decode("utf-8")
+        # A token that only begins like a sentence mark is not one; the surrogate is dropped when it is read.
+        return f"\ud800{read}" if read in characters.SENTENCE_MARKS else read
 
 
 class VocabularyAlphabet:
@@ -71,12 +91,15 @@ class VocabularyAlphabet:
         cut = [token[: self._max_characters - 2] for token in tokens]
         first, last = self._characters[END_WORD], self._characters[BEGIN_WORD]
         rows = np.full((len(tokens), self._max_characters), self.padding, dtype=np.int64)
-        for row, token in zip(rows, cut):
+        for row, token in zip(rows, cut, strict=True):
             # A sentence mark is one character.
             symbols = [token] if token in (self.opening, self.closing) else token
             row[: len(symbols) + 2] = [first, *_look_up(symbols, self._characters), last]
         words = None if self._words is None else np.asarray(_look_up(cut, self._words), dtype=np.int64)
         return TokenIds(rows, words)
+
+    def shorten(self, token: str) -> str:
+        return token[: self._max_characters - 2]
 
 
 def alphabet_of(options: Options) -> Alphabet:

@@ -31,7 +31,7 @@ def character_ids(tokens: Sequence[str], *, max_characters: int = 50) -> NDArray
     """
     ids = np.full((len(tokens), max_characters), PADDING, dtype=np.int64)
     ids[:, 0] = BEGIN_WORD
-    for row, token in zip(ids, tokens):
+    for row, token in zip(ids, tokens, strict=True):
         mark = SENTENCE_MARKS.get(token)
         if mark is not None:
             row[1] = mark

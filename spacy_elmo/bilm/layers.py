@@ -1,12 +1,27 @@
 """Layer names, what each needs computed, and the arrays of one sentence."""
 
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from operator import index
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Literal,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    overload,
+)
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors
+from ..errors import Errors, short_repr
+from .options import Options
 
 WORD_EMB = "word_emb"
 MIXED = "elmo"
@@ -14,6 +29,14 @@ ALL = "*"
 _LSTM_LAYER = re.compile(r"lstm_outputs([1-9][0-9]*)")
 
 LayerChoice = Union[str, Sequence[str]]
+# For type checkers, which cannot count: a model may have more LSTM layers than these.
+LayerName = Literal[
+    "word_emb", "lstm_outputs1", "lstm_outputs2", "lstm_outputs3", "lstm_outputs4", "lstm_outputs5",
+    "lstm_outputs6", "lstm_outputs7", "lstm_outputs8", "elmo",
+]  # fmt: skip
+Layers = Union[Literal["*"], Sequence[LayerName]]
+# One token, or some of them.
+RowIndex = Union[int, slice, Sequence[int], Sequence[bool], NDArray[Any]]
 
 
 def lstm_layer(k: int) -> str:
@@ -26,6 +49,12 @@ def layer_names(n_layers: int) -> List[str]:
     return [WORD_EMB, *(lstm_layer(k + 1) for k in range(n_layers)), MIXED]
 
 
+def layer_width(name: str, options: Options) -> int:
+    """Columns of a layer: P for word_emb, 2P for the others. RAISES: ValueError if the model does not have it."""
+    check_layer_exists(name, n_layers=options.lstm.n_layers)
+    return options.lstm.projection_dim * (1 if name == WORD_EMB else 2)
+
+
 def check_layer_name(name: Any, *, what: str = "layer") -> str:
     """RAISES: ValueError if this can be no layer of any model."""
     if isinstance(name, str) and (name in (WORD_EMB, MIXED) or _LSTM_LAYER.fullmatch(name)):
@@ -36,9 +65,9 @@ def check_layer_name(name: Any, *, what: str = "layer") -> str:
 
 def check_layer_choice(layers: Any) -> LayerChoice:
     """`layers` as users write it: "*" or a list of names. RAISES: ValueError for anything else."""
-    if layers == ALL:
+    if isinstance(layers, str) and layers == ALL:
         return ALL
-    if isinstance(layers, str) or not isinstance(layers, Sequence):
+    if isinstance(layers, (str, bytes)) or not isinstance(layers, Sequence):
         raise ValueError(Errors.EL039.format(got=layers))
     return [check_layer_name(name) for name in layers]
 
@@ -53,9 +82,16 @@ def resolve_layers(layers: LayerChoice, *, n_layers: int) -> List[str]:
     if layers == ALL:
         return names
     for name in layers:
-        if name not in names:
-            raise ValueError(Errors.EL031.format(got=name, n_layers=n_layers, allowed=", ".join(names)))
+        check_layer_exists(name, n_layers=n_layers)
     return [name for name in names if name in layers]
+
+
+def check_layer_exists(name: Any, *, n_layers: int) -> str:
+    """RAISES: ValueError if a model with n_layers LSTM layers does not have this layer."""
+    names = layer_names(n_layers)
+    if not isinstance(name, str) or name not in names:
+        raise ValueError(Errors.EL031.format(got=name, n_layers=n_layers, allowed=", ".join(names)))
+    return name
 
 
 def computed_layers(layers: Sequence[str], *, n_layers: int) -> List[str]:
@@ -80,16 +116,32 @@ def n_lstm_layers(layers: Sequence[str], *, n_layers: int) -> int:
 
 class LayerOutputs:
     """The layers of one sentence (or Doc, Span, Token), each an attribute: `outputs.word_emb`,
-    `outputs.lstm_outputs1`, ..., `outputs.elmo`.
+    `outputs.lstm_outputs1`, ..., `outputs.elmo`, or by its name: `outputs["elmo"]`.
 
-    arrays: name -> (n_tokens, width), lowest layer first; width is P for word_emb and 2P for the others.
-    n_layers: LSTM layers of the model, L.
-    rows: first row and end of this sentence, where several share arrays. They are cut when they are asked for:
-        many sentences come at once, and each is asked for little.
-    RAISES: AttributeError, on access, for a layer that was not asked for.
+    `len(outputs)` is the number of tokens; `outputs[0]`, `outputs[1:3]` and `outputs[mask]` have the same layers
+    of some of them. `np.asarray(outputs)` is `outputs.stack()` or, where there is one layer only, that layer.
+
+    arrays (Mapping[str, Any]): Name -> (n_tokens, width), lowest layer first; width is P for word_emb and 2P for
+        the others.
+    n_layers (int): LSTM layers of the model, L.
+    rows (Optional[Tuple[int, int]]): First row and end of this sentence, where several share arrays. They are cut
+        when they are asked for: many sentences come at once, and each is asked for little.
+    RAISES (AttributeError, KeyError): On access, for a layer that was not asked for.
     """
 
     __slots__ = ("_arrays", "_end", "_start", "n_layers")
+
+    if TYPE_CHECKING:
+        word_emb: NDArray[np.floating]
+        lstm_outputs1: NDArray[np.floating]
+        lstm_outputs2: NDArray[np.floating]
+        lstm_outputs3: NDArray[np.floating]
+        lstm_outputs4: NDArray[np.floating]
+        lstm_outputs5: NDArray[np.floating]
+        lstm_outputs6: NDArray[np.floating]
+        lstm_outputs7: NDArray[np.floating]
+        lstm_outputs8: NDArray[np.floating]
+        elmo: NDArray[np.floating]
 
     def __init__(self, arrays: Mapping[str, Any], *, n_layers: int, rows: Optional[Tuple[int, int]] = None):
         # What is shared is not copied for each of those who share it.
@@ -99,17 +151,22 @@ class LayerOutputs:
         self._start, self._end = (None, None) if rows is None else rows
         self.n_layers = n_layers
 
-    def __getattr__(self, name: str) -> Any:
-        # Underscored look-ups come from copy and pickle, before there are any arrays.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name in self._arrays:
-            return self._rows(self._arrays[name])
+    if not TYPE_CHECKING:
+        # Type checkers would take a misspelt name for a layer.
+
+        def __getattr__(self, name: str) -> Any:
+            # Underscored look-ups come from copy and pickle, before there are any arrays.
+            if name.startswith("_"):
+                raise AttributeError(name)
+            if name in self._arrays:
+                return self._rows(self._arrays[name])
+            raise AttributeError(self._missing(name))
+
+    def _missing(self, name: object) -> str:
         names = layer_names(self.n_layers)
         if name not in names:
-            allowed = ", ".join(names)
-            raise AttributeError(Errors.EL031.format(got=name, n_layers=self.n_layers, allowed=allowed))
-        raise AttributeError(Errors.EL035.format(name=name, kept=", ".join(self._arrays) or "none"))
+            return Errors.EL031.format(got=name, n_layers=self.n_layers, allowed=", ".join(names))
+        return Errors.EL035.format(name=name, kept=", ".join(self._arrays) or "none")
 
     def __dir__(self) -> List[str]:
         return [*super().__dir__(), *self._arrays]
@@ -145,9 +202,76 @@ class LayerOutputs:
         rows = slice(self._start, self._end)
         return {name: arrays[name][rows] for name in names}
 
-    def __getitem__(self, rows: Union[int, slice]) -> "LayerOutputs":
-        """The same layers of one token or of a slice of tokens."""
+    def __len__(self) -> int:
+        """Number of tokens; 0 where no layer was asked for.
+
+        RAISES (TypeError): If these are the layers of one token.
+        """
+        if self._start is not None and self._end is not None:
+            return self._end - self._start
+        for array in self._arrays.values():
+            if array.ndim < 2:
+                raise TypeError(Errors.EL244)
+            return int(array.shape[0])
+        return 0
+
+    def __bool__(self) -> bool:
+        # None alone says that there are no layers: an empty sentence has layers, too.
+        return True
+
+    def __iter__(self) -> Iterator["LayerOutputs"]:
+        return (self[row] for row in range(len(self)))
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a layer is here."""
+        return isinstance(name, str) and name in self._arrays
+
+    @overload
+    def __getitem__(self, key: str) -> NDArray[np.floating]: ...
+
+    @overload
+    def __getitem__(self, key: RowIndex) -> "LayerOutputs": ...
+
+    def __getitem__(self, key: Union[str, RowIndex]) -> Union[NDArray[np.floating], "LayerOutputs"]:
+        """A layer by its name, or all layers of some tokens.
+
+        key (Union[str, RowIndex]): A layer's name; or the number of a token, a slice, or a list or array of
+            numbers or of booleans.
+        RETURNS (Union[NDArray, LayerOutputs]): The layer's array, or the same layers of these tokens.
+        RAISES (KeyError): If the layer is not here.
+        RAISES (IndexError): If there is no such token.
+        RAISES (TypeError): If these are the layers of one token, or the key is something else.
+        """
+        if isinstance(key, str):
+            if key not in self._arrays:
+                raise KeyError(self._missing(key))
+            layer: NDArray[np.floating] = self._rows(self._arrays[key])
+            return layer
+        len(self)
+        rows = _check_rows(key)
         return LayerOutputs({name: array[rows] for name, array in self.items()}, n_layers=self.n_layers)
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> NDArray[Any]:
+        # Numpy would take them for a sequence of tokens, and make an array of objects.
+        arrays = list(self._arrays.values())
+        array = self._rows(arrays[0]) if len(arrays) == 1 else self.stack()
+        return np.array(array, dtype=dtype, copy=copy)
+
+    def mean(self, layer: LayerName = "elmo") -> NDArray[np.floating]:
+        """Average a layer over the tokens: a vector of the sentence.
+
+        layer (LayerName): The layer's name.
+        RETURNS (NDArray): (width,), of the layer's dtype. Rows of zeros, which whitespace tokens of a Doc have, do
+            not count; without other rows, it is zeros.
+        RAISES (KeyError): If the layer is not here.
+        """
+        array: Any = self[layer]
+        if array.ndim < 2:
+            return array  # type: ignore[no-any-return]
+        rows = array[array.any(axis=1)]
+        # Sums over all tokens: in float32 they would lose digits.
+        total = rows.sum(axis=0, dtype="float64") / max(1, len(rows))
+        return total.astype(array.dtype)  # type: ignore[no-any-return]
 
     def _rows(self, array: Any) -> Any:
         return array if self._start is None else array[self._start : self._end]
@@ -162,6 +286,21 @@ class LayerOutputs:
         if not all(name in self._arrays for name in wanted):
             raise ValueError(Errors.EL036.format(kept=", ".join(self._arrays) or "none"))
         return stack_layers([getattr(self, name) for name in wanted])
+
+
+def _check_rows(key: Any) -> Any:
+    """RAISES: TypeError if this is no choice of rows: numpy takes more, and gives something else."""
+    if isinstance(key, slice):
+        return key
+    try:
+        rows = np.asarray(key, dtype=None if key else np.int64) if isinstance(key, list) else key
+        if getattr(rows, "ndim", None) == 1 and getattr(rows.dtype, "kind", "") in tuple("iub"):
+            return rows
+        if not isinstance(key, (bool, np.bool_)):
+            return index(key)
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(Errors.EL243.format(got=short_repr(key)))
 
 
 def _rebuild(arrays: Dict[str, Any], n_layers: int) -> LayerOutputs:

@@ -5,6 +5,8 @@ from typing import Optional, Sequence
 import torch
 from torch import Tensor, nn
 
+from ..errors import Errors
+
 
 class ScalarMix(nn.Module):
     """gamma * sum_j softmax(w)_j h_j.
@@ -20,18 +22,25 @@ class ScalarMix(nn.Module):
         self.gamma = nn.Parameter(torch.ones(()))
         self.layer_norm = layer_norm
 
+    def extra_repr(self) -> str:
+        shares = torch.softmax(self.weights.detach().float(), dim=0).tolist()
+        return f"shares={[round(share, 4) for share in shares]}, gamma={float(self.gamma.detach()):.4g}"
+
     def forward(self, layers: Sequence[Tensor], mask: Optional[Tensor] = None) -> Tensor:
         """Mix the layers.
 
         layers: n_layers tensors (..., width) of one shape.
         mask: (...), true where there is a token; only layer_norm reads it, None means everywhere.
         RETURNS: (..., width).
+        RAISES: ValueError if there are more or fewer layers than weights.
         """
+        if len(layers) != len(self.weights):
+            raise ValueError(Errors.EL241.format(n_weights=len(self.weights), n_layers=len(layers)))
         if self.layer_norm:
             layers = [_normalise(layer, mask) for layer in layers]
         shares = torch.softmax(self.weights, dim=0).unbind()
         mixed = shares[0] * layers[0]
-        for share, layer in zip(shares[1:], layers[1:]):
+        for share, layer in zip(shares[1:], layers[1:], strict=True):
             mixed = mixed + share * layer
         return self.gamma * mixed
 

@@ -2,25 +2,26 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, List, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, List, NamedTuple, Sequence, cast
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from typer import Option
 
-from ..bilm.layers import lstm_layer
+from ..bilm.layers import LayerName
 from ..weights.fetch.catalogue import BUNDLED
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
+    from ..engine.settings import PrecisionName
 
 SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
 # Each stands in four sentences: in two with one meaning, then in two with another.
 WORDS = ("bank", "bear", "second", "land", "rose")
 N_NEIGHBOURS = 3
 # It knows the context, and has not yet turned to the next word.
-LAYER = lstm_layer(1)
+LAYER: LayerName = "lstm_outputs1"
 Vectors = Sequence[NDArray[Any]]
 # The speed is that of this many repetitions of the sentences.
 _REPEATS = 20
@@ -48,7 +49,7 @@ def demo_cli(
     from ..elmo import load
 
     start = time.perf_counter()
-    elmo = load(source, precision=precision)
+    elmo = load(source, precision=cast("PrecisionName", precision))
     seconds = time.perf_counter() - start
     typer.echo(f"{source}: loaded in {seconds:.2f} s\n\n{shapes(elmo)}\n")
     sentences = read_sentences()

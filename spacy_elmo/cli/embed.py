@@ -19,6 +19,7 @@ from typing import (
     Sequence,
     Tuple,
     Union,
+    cast,
 )
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from typer import Argument, Option
 
-from ..bilm.layers import ALL, MIXED, LayerOutputs, lstm_layer, resolve_layers, stack_layers
+from ..bilm.layers import ALL, MIXED, LayerOutputs, Layers, lstm_layer, resolve_layers, stack_layers
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 from ..weights.fetch.catalogue import BUNDLED
@@ -36,6 +37,7 @@ from .progress import ProgressBar
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
+    from ..engine.settings import InitialState, PrecisionName
 
 # The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
 CARRY_BATCH = 64
@@ -143,8 +145,8 @@ def embed(
     elmo = load(
         source,
         device=device,
-        precision=precision,
-        initial_state=initial_state,
+        precision=cast("PrecisionName", precision),
+        initial_state=cast("InitialState", initial_state),
         max_batch_tokens=max_batch_tokens,
     )
     names = _layers_to_write(elmo, layers, reduce)
@@ -200,7 +202,8 @@ def _embedded(
         from spacy.util import minibatch
 
         for batch in minibatch(sentences, size=batch_size):
-            yield from zip(batch, elmo.embed([sentence.visible for sentence in batch], layers=names))
+            outputs = elmo.embed([sentence.visible for sentence in batch], layers=cast(Layers, names))
+            yield from zip(batch, outputs, strict=True)
         return
     # The model reads ahead: sentences wait here until their outputs come.
     waiting: Deque[InputSentence] = deque()
@@ -210,8 +213,8 @@ def _embedded(
             waiting.append(sentence)
             yield sentence.visible
 
-    for outputs in elmo.stream(tokens(), layers=names):
-        yield waiting.popleft(), outputs
+    for output in elmo.stream(tokens(), layers=cast(Layers, names)):
+        yield waiting.popleft(), output
 
 
 def _as_array(

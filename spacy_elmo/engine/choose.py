@@ -1,6 +1,6 @@
 """Which engine runs a model, and how it computes."""
 
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -41,6 +41,24 @@ PRECISIONS = {
     "bf16": Precision(torch.float32, False),
     "int8": Precision(torch.float32, False, ("cpu",)),
 }
+
+
+def check_device(device: Union[str, torch.device]) -> torch.device:
+    """RAISES: ValueError if torch does not know the device, or cannot use it here."""
+    try:
+        named = torch.device(device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        # Torch's own words list all types of device that it was ever made for.
+        raise ValueError(Errors.EL040.format(device=device, reason="torch has no device of that name")) from error
+    try:
+        trial = torch.zeros(1, device=named)
+        trial.item()
+        # With its number: which GPU is meant by "cuda" alone may change.
+        checked = trial.device
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
+    return checked
 
 
 def check_precision(precision: str, device: torch.device) -> None:

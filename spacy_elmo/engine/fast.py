@@ -5,6 +5,7 @@ from typing import Dict, List, Optional, Tuple
 import torch
 from torch import Tensor
 
+from ..bilm.alphabet import alphabet_of
 from ..bilm.build import take
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
@@ -57,7 +58,9 @@ class FastEngine(RowsEngine):
         self.delivery = InPlace()
         super().__init__(
             options=options,
-            table=WordTable(self._encoder.encode, width=options.lstm.projection_dim),
+            table=WordTable(
+                self._encoder.encode, width=options.lstm.projection_dim, shorten=alphabet_of(options).shorten
+            ),
             device=torch.device("cpu"),
             most_rows=MOST_ROWS,
             initial_state=initial_state,

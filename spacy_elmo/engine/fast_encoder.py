@@ -97,7 +97,7 @@ class FastCharEncoder:
         dim = self.options.char_cnn.embedding_dim
         characters = self._embedding[torch.from_numpy(ids)]
         maxima = []
-        for (span, number), convolution in zip(self.options.char_cnn.filters, self._convolutions):
+        for (span, number), convolution in zip(self.options.char_cnn.filters, self._convolutions, strict=True):
             n_windows = width - span + 1
             windows = characters.as_strided((n_types, n_windows, span * dim), (width * dim, dim, 1))
             outputs = convolution(windows.reshape(-1, span * dim))

@@ -60,7 +60,7 @@ class TrainableEngine:
 
         def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
             shares = [[None] * len(parts) if d is None else d.split(lengths) for d in gradients]
-            for part, state, *own in zip(parts, states, *shares):
+            for part, state, *own in zip(parts, states, *shares, strict=True):
                 with self._random_numbers(state):
                     _backprop(self._run(part, n_layers), own)
 
@@ -90,6 +90,7 @@ class TrainableEngine:
 
 
 def _backprop(layers: Sequence[Tensor], gradients: Sequence[Optional[Tensor]]) -> None:
-    pairs = [(layer, d) for layer, d in zip(layers, gradients) if d is not None and layer.requires_grad]
+    both = zip(layers, gradients, strict=True)
+    pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
     if pairs:
         torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])

@@ -40,7 +40,7 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
         _read_on(engine, batch, state)
         n_read += len(batch)
         if number >= BURN_IN:
-            for total, part in zip(sums, state):
+            for total, part in zip(sums, state, strict=True):
                 total += part[:, :, : len(batch)].sum(dim=2, dtype=torch.float64)
     if n_read < LEAST_SENTENCES:
         raise ValueError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES))
@@ -53,6 +53,6 @@ def _read_on(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
     for window in windows(batch, size=lambda sentence: len(sentence) + N_MARKS, budget=BATCH_TOKENS):
         rows = torch.arange(start, start + len(window))
         final = engine.run(window, n_layers=n_layers, state=state.rows(rows)).state
-        for part, new in zip(state, final or ()):
+        for part, new in zip(state, final or (), strict=True):
             part.index_copy_(2, rows, new)
         start += len(window)

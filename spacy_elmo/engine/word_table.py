@@ -25,6 +25,8 @@ class WordTable:
 
     encode: word types -> (n_types, P), on the device; what a type gives must not depend on the others.
     capacity: most word types that are kept.
+    shorten: cuts a text to what is read of it, see `Alphabet.shorten`. Only such texts are kept: a table of long
+        tokens stays as small as any other.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class WordTable:
         width: int,
         capacity: int = CAPACITY,
         device: torch.device = CPU,
+        shorten: Callable[[str], str] = str,
     ):
         self._encode = encode
+        self._shorten = shorten
         self._device = device
         self._capacity = capacity
         self._row_of: Dict[str, int] = {}
@@ -88,25 +92,32 @@ class WordTable:
         new = np.flatnonzero(rows < 0)
         self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
         if len(new):
-            if self._rows_of(list(dict.fromkeys(map(tokens.__getitem__, new.tolist())))) is None:
+            types = list(dict.fromkeys(map(tokens.__getitem__, new.tolist())))
+            found = self._rows_of(types)
+            if found is None:
                 return None
-            rows[new] = [self._row_of[tokens[i]] for i in new.tolist()]
+            row_of = dict(zip(types, found.tolist(), strict=True))
+            rows[new] = [row_of[tokens[i]] for i in new.tolist()]
         return self._words, rows
 
     def _rows_of(self, types: Sequence[str]) -> "Optional[NDArray[np.int64]]":
-        """The row of each type, each once, after which all are in the table, as are those that were asked for in
-        the same call; None if there is no room for all."""
-        rows = self._known(types)
-        new = np.flatnonzero(rows < 0)
+        """The row of each type, after which all are in the table, as are those that were asked for in the same
+        call; None if there is no room for all."""
+        texts = [*map(self._shorten, types)]
+        rows = self._known(texts)
         self._last_asked[rows[rows >= 0]] = self._asked
-        if len(new):
-            room = self._capacity - int(np.count_nonzero(self._last_asked == self._asked))
+        new = list(dict.fromkeys(texts[i] for i in np.flatnonzero(rows < 0).tolist()))
+        if new:
+            room = self._room()
             if len(new) > room:
                 return None
-            texts = [types[i] for i in new.tolist()]
-            self._keep(texts, self._encode(texts), room=room)
-            rows[new] = self._known(texts)
+            self._keep(new, self._encode(new), room=room)
+            rows = self._known(texts)
         return rows
+
+    def _room(self) -> int:
+        """Rows that hold no type of this call."""
+        return self._capacity - int(np.count_nonzero(self._last_asked == self._asked))
 
     def _known(self, texts: Sequence[str]) -> "NDArray[np.int64]":
         """The row of each text; -1 where it has none."""
@@ -115,16 +126,22 @@ class WordTable:
     def _look_up(self, types: Sequence[str]) -> Tensor:
         self._asked += 1
         rows = self._known(types)
-        known, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+        new = np.flatnonzero(rows < 0)
+        if len(new):
+            # Long texts are known by the part that is read.
+            texts = [self._shorten(types[i]) for i in new.tolist()]
+            rows[new] = self._known(texts)
+        known, lacking = np.flatnonzero(rows >= 0), rows[new] < 0
         self._last_asked[rows[known]] = self._asked
-        if not len(new):
+        if not lacking.any():
             return self._words.index_select(0, self._on_device(rows))
         words = self._words.new_empty(len(types), self._words.size(1))
         words[self._on_device(known)] = self._words[self._on_device(rows[known])]
-        texts = [types[i] for i in new.tolist()]
-        encoded = self._encode(texts)
-        words[self._on_device(new)] = encoded
-        self._keep(texts, encoded, room=self._capacity - len(known))
+        number_of: Dict[str, int] = {}
+        numbers = [number_of.setdefault(texts[i], len(number_of)) for i in np.flatnonzero(lacking).tolist()]
+        encoded = self._encode([*number_of])
+        words[self._on_device(new[lacking])] = encoded[self._on_device(np.asarray(numbers, dtype=np.int64))]
+        self._keep([*number_of], encoded, room=self._room())
         return words
 
     def _on_device(self, rows: "NDArray[np.int64]") -> Tensor:
@@ -148,9 +165,9 @@ class WordTable:
         # Memory may run out here: who holds a row is told when the row is there.
         self._words[self._on_device(taken)] = words[: len(types)]
         self._type_in.extend(types[:fresh])
-        for row, text in zip(oldest.tolist(), types[fresh:]):
+        for row, text in zip(oldest.tolist(), types[fresh:], strict=True):
             self._type_in[row] = text
-        self._row_of.update(zip(types, taken.tolist()))
+        self._row_of.update(zip(types, taken.tolist(), strict=True))
         self._last_asked[taken] = self._asked
 
     def _give_away(self, rows: "NDArray[np.int64]") -> None:

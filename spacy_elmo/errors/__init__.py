@@ -1,5 +1,6 @@
 """Every message that a user can meet: what was got, what is allowed, what to change."""
 
+from reprlib import Repr
 from typing import Any, Optional
 
 from .codes import WithCodes
@@ -9,6 +10,9 @@ from .formats import FormatErrors
 from .models import ModelErrors
 from .pipelines import PipelineErrors
 from .pretraining import PretrainingErrors
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 
 class Errors(ModelErrors, FormatErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors):
@@ -76,6 +80,24 @@ class Warnings(metaclass=WithCodes):
         "Waiting for another process that uses the model '{name}' in the cache ({holder}; lock file '{lock}'). If "
         "that process has stopped, end it, and this one goes on."
     )
+    WL045 = (
+        "The layer '{layer}' of '{source}' is not finite (NaN or infinite) for some tokens, and neither is what "
+        "is made from it. {cause} Fetch or train the weights again."
+    )
+    WL046 = (
+        "Sentence {index} has the token {token!r}, which looks like padding. It is embedded as a word, and "
+        "changes the vectors of the words beside it. Leave padding out: sentences may differ in length."
+    )
+
+
+def short_repr(value: Any) -> str:
+    """What was got, for a message: on one line, and not longer than one can read."""
+    try:
+        text = " ".join(_SHORT.repr(value).split())
+    except Exception:
+        # Of a whole number with thousands of digits, for one.
+        text = "what has no representation"
+    return f"{text} ({type(value).__name__})" if not isinstance(value, (str, int, float, type(None))) else text
 
 
 def check_number(name: str, got: Any, *, low: float, high: Optional[float] = None, below: bool = False) -> None:

@@ -113,10 +113,11 @@ class ModelErrors(metaclass=WithCodes):
         "Choose one of these."
     )
     EL033 = (
-        "Sentences are lists of token texts: sentence {index} is {got}. For text, tokenize first: "
+        "Sentences are lists of token texts: sentence {index} is {got}. A single sentence is written as a list "
+        "of one, elmo.embed([tokens]); for text, call elmo.embed_texts([text]), or tokenize first: "
         "elmo.embed([text.split()])."
     )
-    EL034 = "Tokens must be str: token {token} of sentence {sentence} is {got}."
+    EL034 = "Tokens must be str: token {token} of sentence {sentence} is {got}. {advice}"
     EL035 = (
         "The layer '{name}' was not kept. Kept: {kept}. Ask for it: `layers` of embed(), or `layers` and "
         "`pooling_layer` in the component's config."
@@ -143,6 +144,32 @@ class ModelErrors(metaclass=WithCodes):
         "precision = '{got}' needs a processor that {what}; not all of this is here. Use precision 'fp32', "
         "which runs everywhere."
     )
+
+    EL240 = (
+        "embed() takes an iterable of sentences, each a list of token texts; got {got}. For text, call "
+        "elmo.embed_texts([text]); for tokens, elmo.embed([tokens])."
+    )
+    EL241 = (
+        "The mix has {n_weights} weights, but {n_layers} layers are mixed: word_emb and each LSTM layer. Give a "
+        "ScalarMix(n_layers={n_layers})."
+    )
+    EL242 = "`mix` must be a spacy_elmo.bilm.scalar_mix.ScalarMix; got {got}."
+    EL243 = (
+        "The rows of LayerOutputs are chosen by a whole number, a slice, or a list or array of whole numbers or "
+        "of booleans; got {got}. A layer is chosen by its name: outputs['elmo'], or outputs.elmo."
+    )
+    EL244 = "These are the layers of one token: they have no rows. Take the array, such as outputs.elmo."
+    EL245 = (
+        "embed_texts() takes an iterable of texts, each a str; got {got}. For one text, call "
+        "elmo.embed_texts([text]), or elmo(text); for tokens, elmo.embed([tokens])."
+    )
+    EL246 = (
+        "lang = {got!r} is not a language that spaCy has a tokenizer for ({reason}). Give its code, such as 'en'."
+    )
+    EL247 = (
+        "There are outputs of {n_outputs} Docs for {n_docs} Docs. Give the Docs that predict() was called with."
+    )
+    EL248 = "Calling an Elmo takes one text, a str; got {got}. For tokens, call elmo.embed([tokens])."
 
     # Warm states
     EL095 = (

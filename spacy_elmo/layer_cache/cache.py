@@ -2,12 +2,12 @@
 
 import weakref
 from threading import Lock
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bilm.layers import LayerOutputs
+from ..bilm.layers import LayerOutputs, Layers
 from ..errors import Errors
 from .identity import Embeds, cached_layers
 from .sentences import digests
@@ -104,9 +104,9 @@ class LayerCache:
 
     def _compute(self, session: Session, sentences: Mapping[bytes, Sequence[str]]) -> Dict[bytes, NDArray[Any]]:
         """Rows of sentences that are not stored, and are from here on, where they can be."""
-        outputs = self._elmo.embed(list(sentences.values()), layers=list(self._widths))
+        outputs = self._elmo.embed(list(sentences.values()), layers=cast(Layers, list(self._widths)))
         blocks, storable = {}, {}
-        for digest, output in zip(sentences, outputs):
+        for digest, output in zip(sentences, outputs, strict=True):
             exact = np.concatenate([array for _, array in output.items()], axis=1).astype(np.float32, copy=False)
             with np.errstate(over="ignore"):
                 rows = exact.astype(session.dtype, copy=False)

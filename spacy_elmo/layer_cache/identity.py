@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Protocol, Sequence
 
 import numpy as np
 
-from ..bilm.layers import WORD_EMB, LayerChoice, LayerOutputs, lstm_layer
+from ..bilm.layers import WORD_EMB, LayerOutputs, Layers, lstm_layer
 from ..bilm.options import Options
 from ..weights.arrays import encoder_shapes, warm_state_shapes
 
@@ -42,7 +42,7 @@ class Embeds(Protocol):
 
     def width(self, layer: str) -> int: ...
 
-    def embed(self, sentences: Iterable[Sequence[str]], *, layers: LayerChoice = ...) -> List[LayerOutputs]: ...
+    def embed(self, sentences: Iterable[Sequence[str]], *, layers: Layers = ...) -> List[LayerOutputs]: ...
 
     def named_arrays(self) -> Dict[str, Any]: ...
 

@@ -4,7 +4,7 @@ import hashlib
 import struct
 from typing import Any, List, NoReturn, Sequence
 
-from ..errors import Errors
+from ..errors import Errors, short_repr
 
 DIGEST_BYTES = 16
 
@@ -33,8 +33,9 @@ def _digest(tokens: Sequence[str]) -> bytes:
 def _refuse(sentences: Sequence[Any]) -> NoReturn:
     for i, sentence in enumerate(sentences):
         if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Sequence):
-            raise ValueError(Errors.EL033.format(index=i, got=repr(sentence)))
+            raise ValueError(Errors.EL033.format(index=i, got=short_repr(sentence)))
         for k, token in enumerate(sentence):
             if not isinstance(token, str):
-                raise ValueError(Errors.EL034.format(token=k, sentence=i, got=repr(token)))
+                advice = "Convert it, or leave it out."
+                raise ValueError(Errors.EL034.format(token=k, sentence=i, got=short_repr(token), advice=advice))
     raise AssertionError("no sentence is wrong")

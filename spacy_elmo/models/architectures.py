@@ -1,8 +1,8 @@
 """The architectures that configs name. Those that stand in other components are in `listener` and `tok2vec`."""
 
-from typing import Optional
+from typing import Optional, cast
 
-from ..elmo import Settings
+from ..engine.settings import InitialState, PrecisionName, Settings
 from .spans import SpanGetter
 from .tok2vec import replaceable
 from .wrapper import ElmoModelT, elmo_model
@@ -29,5 +29,10 @@ def build_elmo_v1(
     RETURNS (Model[List[Doc], ElmoOutput]): a model without weights.
     RAISES (ValueError): for a value that is not allowed.
     """
-    settings = Settings(precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens)
+    # Configs hold any text: `Settings` says what is allowed.
+    settings = Settings(
+        precision=cast(PrecisionName, precision),
+        initial_state=cast(InitialState, initial_state),
+        max_batch_tokens=max_batch_tokens,
+    )
     return replaceable(elmo_model(settings=settings, get_spans=get_spans, device=device))

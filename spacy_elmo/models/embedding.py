@@ -1,7 +1,7 @@
 """Layers of Docs without gradients: begun on the device, delivered Doc by Doc."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, cast
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from thinc.api import Ops
 from torch import Tensor
 
-from ..bilm.layers import LayerOutputs
+from ..bilm.layers import LayerOutputs, Layers
 from ..elmo import Elmo
 from .arrays import of_docs, stays_on_device, to_array
 from .output import ElmoOutput, FlatLayers
@@ -107,7 +107,7 @@ def _begin_layers(
         return lambda: [LayerOutputs({}, n_layers=n_layers)] * len(lengths)
     if request.on_gpu and stays_on_device(ops, elmo.device):
         owned = [of_docs(computed[name], lengths, ops) for name in names]
-        return lambda: [LayerOutputs(dict(zip(names, own)), n_layers=n_layers) for own in zip(*owned)]
+        return lambda: [LayerOutputs(dict(zip(names, own, strict=True)), n_layers=n_layers) for own in zip(*owned)]
     arrive = elmo.engine.delivery.send({name: computed[name] for name in names}, lengths, n_layers=n_layers)
     return (lambda: [_moved(one, ops) for one in arrive()]) if request.on_gpu and ops.xp is not np else arrive
 
@@ -132,7 +132,7 @@ def _in_parts(elmo: Elmo, placement: Placement, request: Request) -> Finish:
 
 def _on_cpu(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str, NDArray[Any]]:
     """Layers of all Docs' tokens, (n_tokens, width), float32."""
-    outputs = elmo.embed(placement.sentences, layers=names)
+    outputs = elmo.embed(placement.sentences, layers=cast(Layers, names))
     arrays = {}
     for name in names:
         parts = [getattr(output, name) for output in outputs]

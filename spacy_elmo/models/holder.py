@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import torch
 from torch import nn
 
+from ..bilm.alphabet import alphabet_of
 from ..elmo import Elmo, Settings, check_device
 from ..engine.trainable import TrainableEngine
 from ..errors import Errors
@@ -126,6 +127,7 @@ class ElmoHolder(nn.Module):
         self._elmo = elmo
         self.mix = elmo.mix
         self.bilm = elmo.engine.module
+        self.place.read_as(alphabet_of(elmo.options))
 
     def __getstate__(self) -> Dict[str, Any]:
         # The submodules are Elmo's, and come back with it. Optimizers know a parameter by its name.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from torch import Tensor
 
+from ..bilm.alphabet import Alphabet
 from ..engine.base import N_MARKS
 from ..engine.coded import Coded
 from ..engine.transfer import to_device
@@ -71,6 +72,10 @@ class Placer:
     def __init__(self, get_spans: SpanGetter):
         self.get_spans = get_spans
         self._table = TextTable()
+
+    def read_as(self, alphabet: Alphabet) -> None:
+        """Know from now on what a model reads of a token."""
+        self._table.cut_with(alphabet.shorten)
 
     def __call__(self, docs: Sequence[Doc]) -> Placement:
         """RAISES: ValueError if get_spans gives no list of spans for each Doc, or spans that overlap."""

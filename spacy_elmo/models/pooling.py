@@ -145,8 +145,8 @@ def forward(
             found = [d] if gradients is None else gradients.layers()
             found = [d_layer * settings.grad_factor for d_layer in found]
             if undo_norms:
-                found = [undo(d_layer) for undo, d_layer in zip(undo_norms, found)]
-            layers.backprop(dict(zip(names, found)))
+                found = [undo(d_layer) for undo, d_layer in zip(undo_norms, found, strict=True)]
+            layers.backprop(dict(zip(names, found, strict=True)))
 
     # Thinc splits by lengths that are on the CPU.
     sizes: Any = np.asarray(layers.lengths, dtype=np.int64)

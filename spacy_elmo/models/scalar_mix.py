@@ -4,6 +4,8 @@ from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 
 from thinc.types import Floats1d, Floats2d
 
+from ..errors import Errors
+
 
 class MixGradients(NamedTuple):
     """weights: (n_layers,). gamma: (). layers: of the shapes of the layers."""
@@ -21,11 +23,14 @@ def mix(
     xp: numpy or cupy. layers: (n_tokens, 2P); one of half that width counts as itself twice, side by side.
     weights: (n_layers,), before the softmax.
     RETURNS: (n_tokens, 2P), and the function; gradients of the layers are computed when they are asked for.
+    RAISES: ValueError if there are more or fewer layers than weights.
     """
+    if len(layers) != len(weights):
+        raise ValueError(Errors.EL241.format(n_weights=len(weights), n_layers=len(layers)))
     shares = _softmax(xp, weights)
     width = max(layer.shape[1] for layer in layers)
     mixed: Any = xp.zeros((layers[0].shape[0], width), dtype=layers[0].dtype)
-    for share, layer in zip(shares, layers):
+    for share, layer in zip(shares, layers, strict=True):
         for start in range(0, width, layer.shape[1]):
             mixed[:, start : start + layer.shape[1]] += share * layer
     mixed *= gamma
@@ -33,13 +38,13 @@ def mix(
     def backprop(d_mixed: Floats2d) -> MixGradients:
         folded = [_fold(d_mixed, layer.shape[1]) for layer in layers]
         # Sums over all tokens: in float32 they would lose digits.
-        answers = xp.asarray([(d * layer).sum(dtype="float64") for d, layer in zip(folded, layers)])
+        answers = xp.asarray([(d * layer).sum(dtype="float64") for d, layer in zip(folded, layers, strict=True)])
         d_shares = gamma * answers
         d_weights = shares * (d_shares - (shares * d_shares).sum())
         return MixGradients(
             d_weights.astype(weights.dtype),
             float((shares * answers).sum()),
-            lambda: [gamma * share * d for share, d in zip(shares, folded)],
+            lambda: [gamma * share * d for share, d in zip(shares, folded, strict=True)],
         )
 
     return mixed, backprop

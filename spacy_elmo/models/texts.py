@@ -1,7 +1,7 @@
 """Token texts by spaCy's numbers for them, many at a time."""
 
 from threading import Lock
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ PLACES = 1 << 18
 
 
 class Seen(NamedTuple):
-    """texts: all that are known, each once; they are only appended to. numbers: (n_tokens,), where in them each
-    token's is. spaces: (n_tokens,), bool, the tokens that are whitespace."""
+    """texts: all that are known, as they are read; they are only appended to. numbers: (n_tokens,), where in them
+    each token's is. spaces: (n_tokens,), bool, the tokens that are whitespace."""
 
     texts: List[str]
     numbers: NDArray[np.int64]
@@ -31,6 +31,7 @@ class TextTable:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._shorten: Callable[[str], str] = str
         self._spaces: NDArray[np.bool_] = np.zeros(1024, dtype=bool)
         self._clear()
 
@@ -39,6 +40,12 @@ class TextTable:
 
     def __len__(self) -> int:
         return len(self._texts)
+
+    def cut_with(self, shorten: Callable[[str], str]) -> None:
+        """Keep texts as they are read, see `Alphabet.shorten`: long ones would fill the memory."""
+        with self._lock:
+            self._shorten = shorten
+            self._clear()
 
     def look_up(self, hashes: NDArray[np.uint64], docs: Sequence[Doc]) -> Seen:
         """hashes: (n_tokens,), of the Docs' tokens, Doc after Doc."""
@@ -61,10 +68,10 @@ class TextTable:
 
     def _numbers_of(self, hashes: NDArray[np.uint64], tokens: Iterable[Token]) -> NDArray[np.int64]:
         """hashes: each once. tokens: one of each."""
-        for key, token in zip(hashes.tolist(), tokens):
+        for key, token in zip(hashes.tolist(), tokens, strict=True):
             if key not in self._number_of:
                 number = self._number_of[key] = len(self._texts)
-                self._texts.append(token.text)
+                self._texts.append(self._shorten(token.text))
                 if number == len(self._spaces):
                     self._spaces = np.concatenate([self._spaces, np.zeros_like(self._spaces)])
                 self._spaces[number] = token.is_space
@@ -88,5 +95,5 @@ def _tokens(docs: Sequence[Doc], rows: NDArray[np.int64]) -> Iterator[Token]:
     """Tokens by their rows among those of all Docs, made one by one."""
     ends = np.cumsum([len(doc) for doc in docs])
     numbers = np.searchsorted(ends, rows, side="right")
-    for number, row in zip(numbers.tolist(), (rows - ends[numbers]).tolist()):
+    for number, row in zip(numbers.tolist(), (rows - ends[numbers]).tolist(), strict=True):
         yield docs[number][row]

@@ -153,7 +153,7 @@ def with_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers
             _add_gradient(weights, to_tensor(found.weights, weights))
             _add_gradient(gamma, torch.as_tensor(found.gamma))
             if below is not None:
-                for name, gradient in zip(names, found.layers()):
+                for name, gradient in zip(names, found.layers(), strict=True):
                     gradients[name] = gradients[name] + gradient if name in gradients else gradient
         if below is not None and gradients:
             below(gradients)

@@ -1,7 +1,6 @@
 """The pipeline component `elmo_embedder`."""
 
 from functools import partial
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple, Union, cast
 
@@ -105,6 +104,11 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         self._pipeline = PipelineRef()
         install_extensions()
 
+    def __repr__(self) -> str:
+        has_weights, frozen = holder_of(self.model).has_weights, holder_of(self.model).training_settings.frozen
+        of_model = f"pooling_layer={self.pooling_layer!r}, frozen={frozen}, has_weights={has_weights}"
+        return f"ElmoEmbedder(name={self.name!r}, source={self.source!r}, {of_model})"
+
     def belongs_to(self, nlp: Language) -> None:
         """Know the pipeline, to see who listens, and who else writes doc.tensor."""
         self._pipeline = PipelineRef(nlp, self)
@@ -163,7 +167,9 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         return self._begin(docs)()
 
     def set_annotations(self, docs: Sequence[Doc], output: ElmoOutput) -> None:
-        """Write the outputs of `predict` to the Docs."""
+        """Write the outputs of `predict` to the Docs. RAISES: ValueError if they are of another number of Docs."""
+        if len(docs) != len(output.docs):
+            raise ValueError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
         if not output.docs:
             return
         keep = self._layers_to_keep(output.docs[0].n_layers)
@@ -176,7 +182,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
                 ops=self.model.ops,
                 layers_on_gpu=self.layers_on_gpu,
             )
-        for doc, own, tensor in zip(docs, layers, tensors or repeat(None)):
+        for doc, own, tensor in zip(docs, layers, tensors or [None] * len(docs), strict=True):
             annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor)
             if self.vectors:
                 install_hooks(doc)

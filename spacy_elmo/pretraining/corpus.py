@@ -19,6 +19,8 @@ ENDS = "ends.i64"
 _VERSION = 1
 # Numbers that are collected in memory before they are written.
 _BLOCK = 1 << 20
+# Characters of a type that are kept: more than a model reads of it, and than a word of a vocabulary has.
+LONGEST_TYPE = 1000
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,13 @@ def write_corpus(
     sentences: Iterable[Sequence[str]],
     *,
     fingerprint: str = "",
+    longest: int = LONGEST_TYPE,
     report: Callable[[int], None] = lambda n_tokens: None,
 ) -> Corpus:
     """Write a stream of sentences, of which no more than a block is held in memory, beside the types.
 
     folder: made if need be; a corpus that is there is replaced. fingerprint: says what it was made of.
+    longest: characters that count of a token. Those beyond are left out: types are held in memory.
     report: called now and then with the number of tokens so far.
     RAISES: ValueError if there is no token at all; OSError if it cannot be written.
     """
@@ -153,7 +157,8 @@ def write_corpus(
                 report(n_tokens)
 
             for sentence in sentences:
-                block.extend(numbers.setdefault(token, len(numbers)) for token in sentence)
+                types = (token if len(token) <= longest else token[:longest] for token in sentence)
+                block.extend(numbers.setdefault(text, len(numbers)) for text in types)
                 n_tokens += len(sentence)
                 n_sentences += 1
                 ends.append(n_tokens)

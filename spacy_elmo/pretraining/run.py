@@ -13,7 +13,7 @@ from ..errors import Errors, Warnings
 from ..weights.atomic import atomic_write
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig
-from .corpus import Corpus, fingerprint, verify_corpus, write_corpus
+from .corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
 from .export import write_language_model
 from .identity import check_same, identity, text_fingerprint
 from .likelihood import Perplexity, iter_carried
@@ -222,7 +222,8 @@ class Run:
         wanted = self._fingerprint if name == "train" else text_fingerprint(paths, self.config.corpus.pipeline)
         if self.processes.is_first and not (fingerprint(folder) == wanted and _is_whole(folder)):
             nlp = load_pipeline(self.config.corpus.pipeline)
-            write_corpus(folder, read_tokens(paths, nlp), fingerprint=wanted)
+            longest = max(LONGEST_TYPE, self.options.char_cnn.max_characters_per_token)
+            write_corpus(folder, read_tokens(paths, nlp), fingerprint=wanted, longest=longest)
         self.processes.wait()
         if fingerprint(folder) != wanted:
             raise FileNotFoundError(Errors.EL084.format(path=folder, rank=self.processes.rank))

@@ -90,6 +90,44 @@ def test_any_text_is_read(tokens: List[str]) -> None:
     assert set(found.words.tolist()) <= set(WORDS.values())
 
 
+# Long, beyond ASCII, half of a pair, and what looks like a sentence mark once it is cut.
+LONG = st.text(st.sampled_from("a<S>/é€😀\ud800\x00"), max_size=14)
+
+
+@given(LONG, st.integers(min_value=4, max_value=9))
+def test_a_shortened_token_is_read_alike(token: str, most: int) -> None:
+    for alphabet in (
+        ByteAlphabet(max_characters=most),
+        VocabularyAlphabet(max_characters=most + 3, characters=CHARACTERS, words=WORDS),
+    ):
+        short = alphabet.shorten(token)
+        one, other = alphabet.ids([token]), alphabet.ids([short])
+        np.testing.assert_array_equal(one.characters, other.characters)
+        assert (one.words is None) == (other.words is None)
+        if one.words is not None and other.words is not None:
+            assert one.words.tolist() == other.words.tolist()
+        assert len(short) <= most + 1
+        assert alphabet.shorten(short) == short
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ("abc", "abc"),
+        ("abcdef", "abcd"),
+        ("<S>", "<S>"),
+        ("</S>", "</S>"),
+        ("</S>abc", "\ud800</S>"),
+        # Four bytes end within the second character.
+        ("€€€", "€€€"),
+        ("€€€€€", "€€"),
+        ("\ud800" * 9 + "a", "a"),
+    ],
+)
+def test_what_is_kept_of_a_token(token: str, expected: str) -> None:
+    assert ByteAlphabet(max_characters=6).shorten(token) == expected
+
+
 def test_options_with_vocabularies() -> None:
     data = own(words=words())
     options = Options.from_dict(data)

@@ -1,11 +1,14 @@
+import ast
 import copy
+import inspect
 import pickle
-from typing import Any, List
+from typing import Any, List, get_args
 
 import numpy as np
 import pytest
 
 from spacy_elmo.bilm.layers import (
+    LayerName,
     LayerOutputs,
     check_layer_name,
     computed_layers,
@@ -61,7 +64,7 @@ def test_layer_3_of_a_2_layer_model() -> None:
         resolve_layers(["lstm_outputs3"], n_layers=2)
 
 
-@pytest.mark.parametrize("bad", ["elmo", 3, None, {"elmo"}])
+@pytest.mark.parametrize("bad", ["elmo", 3, None, {"elmo"}, b"*", np.array(["elmo", "word_emb"])])
 def test_layers_must_be_a_list(bad: Any) -> None:
     with pytest.raises(ValueError, match="EL039"):
         resolve_layers(bad, n_layers=2)
@@ -127,3 +130,114 @@ def test_pickles_of_earlier_versions() -> None:
     old.__setstate__((None, {"_arrays": {"elmo": np.ones((2, 4))}, "n_layers": 2}))
     assert old.elmo.shape == (2, 4)
     assert old.n_layers == 2
+
+
+def numbered(names: List[str], n_tokens: int = 3) -> LayerOutputs:
+    arrays = {
+        name: np.arange(n_tokens * width, dtype=np.float32).reshape(n_tokens, width) + 100 * k
+        for k, (name, width) in enumerate((name, 2 if name == "word_emb" else 4) for name in names)
+    }
+    return LayerOutputs(arrays, n_layers=2)
+
+
+def test_layers_by_name() -> None:
+    all_layers = numbered(ALL)
+    for name in ALL:
+        assert all_layers[name] is getattr(all_layers, name)
+    assert ["elmo" in all_layers, "nope" in all_layers, 0 in all_layers] == [True, False, False]
+    with pytest.raises(KeyError, match=r"EL031.*'nope' does not exist"):
+        all_layers["nope"]
+    with pytest.raises(KeyError, match=r"EL035.*'elmo' was not kept. Kept: word_emb"):
+        numbered(["word_emb"])["elmo"]
+    shared = LayerOutputs({"elmo": np.arange(12.0).reshape(6, 2)}, n_layers=2, rows=(1, 4))
+    assert shared["elmo"].tolist() == [[2, 3], [4, 5], [6, 7]]
+
+
+def test_tokens_are_counted() -> None:
+    assert len(numbered(ALL)) == 3
+    assert len(numbered(["elmo"], 0)) == len(numbered([])) == 0
+    assert len(LayerOutputs({"elmo": np.zeros((6, 2))}, n_layers=2, rows=(1, 4))) == 3
+    assert len(numbered(ALL)[1:]) == 2
+    # Only None says that there are no layers.
+    assert numbered(ALL, 0)
+    assert numbered([])
+    assert numbered(ALL)[0]
+    with pytest.raises(TypeError, match=r"EL244.*one token"):
+        len(numbered(ALL)[0])
+
+
+def test_iteration_ends() -> None:
+    """Also where there are no arrays whose end could be met."""
+    assert [token.elmo.tolist() for token in numbered(ALL)] == numbered(ALL).elmo.tolist()
+    assert list(numbered([])) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "rows"),
+    [
+        (slice(None, None, -1), [2, 1, 0]),
+        (slice(-2, None), [1, 2]),
+        ([2, 0], [2, 0]),
+        ([], []),
+        ([True, False, True], [0, 2]),
+        (np.array([False, True, False]), [1]),
+        (np.array([1, 1]), [1, 1]),
+        (np.int64(1), 1),
+        (-1, 2),
+    ],
+)
+def test_rows(key: Any, rows: Any) -> None:
+    chosen = numbered(ALL)[key]
+    for name in ALL:
+        assert chosen[name].tolist() == numbered(ALL)[name][rows].tolist()
+
+
+@pytest.mark.parametrize(
+    "key", [(0, 1), None, ..., True, 1.5, {0}, b"elmo", np.zeros((3, 2), dtype=bool), ["elmo"], [[0], 1]]
+)
+def test_what_chooses_no_rows(key: Any) -> None:
+    with pytest.raises(TypeError, match=r"EL243.*whole number, a slice"):
+        numbered(ALL)[key]
+
+
+def test_rows_that_do_not_exist() -> None:
+    for key in (3, -4, [0, 3], [True]):
+        with pytest.raises(IndexError):
+            numbered(ALL)[key]
+    for key in (0, slice(1)):
+        with pytest.raises(TypeError, match="EL244"):
+            numbered(ALL)[1][key]
+
+
+def test_as_an_array() -> None:
+    np.testing.assert_array_equal(np.asarray(numbered(ALL)), numbered(ALL).stack())
+    one = numbered(["elmo"])
+    assert np.asarray(one) is one.elmo
+    assert np.array(one) is not one.elmo
+    assert np.asarray(one, dtype=np.float64).tolist() == one.elmo.tolist()
+    with pytest.raises(ValueError, match="EL036"):
+        np.asarray(numbered(["word_emb", "elmo"]))
+
+
+def test_mean() -> None:
+    assert numbered(ALL).mean("word_emb").tolist() == [2, 3]
+    assert numbered(ALL).mean().tolist() == [304, 305, 306, 307]
+    assert numbered(ALL).mean().dtype == np.float32
+    with_spaces = LayerOutputs({"elmo": np.array([[1.0, 2], [0, 0], [3, 0]])}, n_layers=2)
+    assert with_spaces.mean().tolist() == [2, 1]
+    assert with_spaces[0].mean().tolist() == [1, 2]
+    assert numbered(ALL, 0).mean("lstm_outputs1").tolist() == [0, 0, 0, 0]
+    with pytest.raises(KeyError, match="EL031"):
+        numbered(ALL).mean("nope")
+
+
+def test_type_checkers_know_the_layers() -> None:
+    """Each as an attribute; and nothing that would let any other name pass."""
+    tree = ast.parse(inspect.getsource(LayerOutputs))
+    body = tree.body[0].body  # type: ignore[attr-defined]
+    typed, hidden = [node for node in body if isinstance(node, ast.If)]
+    assert ast.unparse(typed.test) == "TYPE_CHECKING"
+    assert [node.target.id for node in typed.body] == list(get_args(LayerName))
+    assert ast.unparse(hidden.test) == "not TYPE_CHECKING"
+    assert [node.name for node in hidden.body] == ["__getattr__"]
+    assert "__getattr__" not in [node.name for node in body if isinstance(node, ast.FunctionDef)]

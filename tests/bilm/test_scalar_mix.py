@@ -86,3 +86,11 @@ def test_without_mask_everything_counts() -> None:
     layers = [torch.randn(5, 4) for _ in range(2)]
     mix = ScalarMix(n_layers=2, layer_norm=True)
     assert torch.equal(mix(layers), mix(layers, torch.ones(5, dtype=torch.bool)))
+
+
+@pytest.mark.parametrize("n_layers", [1, 2, 4])
+def test_another_number_of_layers_than_weights(n_layers: int) -> None:
+    layers = [torch.ones(2, 4)] * n_layers
+    for mix in (ScalarMix(n_layers=3), ScalarMix(n_layers=3, layer_norm=True)):
+        with pytest.raises(ValueError, match=rf"EL241.*3 weights, but {n_layers} layers"):
+            mix(layers)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from spacy_elmo.engine.coded import Coded
 from spacy_elmo.engine.word_table import WordTable
 
 
@@ -88,6 +89,39 @@ def test_memory_that_runs_out_leaves_the_table_right(monkeypatch: pytest.MonkeyP
         assert torch.equal(rows[torch.from_numpy(places)], encode(types))
         assert torch.equal(table.look_up(types), encode(types))
         assert len(table) <= 4
+
+
+def test_long_texts_are_known_by_what_is_read_of_them() -> None:
+    """Neither their text is kept, nor is what is read of them computed twice."""
+    encoder = Encoder()
+    table = WordTable(encoder, width=2, capacity=10, shorten=lambda text: text[:2])
+    long = ["12" + "0" * 5, "1", "12" + "9" * 5, "34" + "0" * 5]
+    assert torch.equal(table.look_up(long), expected(["12", "1", "12", "34"]))
+    assert encoder.asked == [["12", "1", "34"]]
+    rows, places = table.places([*long, "125", "56" * 9, "1"])
+    assert torch.equal(rows[torch.from_numpy(places)], expected(["12", "1", "12", "34", "12", "56", "1"]))
+    coded = Coded([*long, "567"], np.array([4, 0, 2, 4, 1]), np.array([2, 3]))
+    for _ in range(2):
+        found = table.places_of_numbers(coded)
+        assert found is not None
+        assert torch.equal(found[0][torch.from_numpy(found[1])], expected(["56", "12", "12", "56", "1"]))
+    assert encoder.asked == [["12", "1", "34"], ["56"]]
+    assert sorted(table._row_of) == ["1", "12", "34", "56"]
+    assert sorted(table._type_in) == ["1", "12", "34", "56"]
+
+
+@pytest.mark.parametrize("capacity", [1, 5, 1000])
+def test_long_texts_in_a_table_that_overflows(capacity: int) -> None:
+    table = WordTable(Encoder(), width=2, capacity=capacity, shorten=lambda text: text[:2])
+    chance = random.Random(capacity)
+    for _ in range(200):
+        types = [str(i) for i in chance.sample(range(1, 1500), chance.randrange(40))]
+        short = expected([text[:2] for text in types])
+        assert torch.equal(table.look_up(types), short)
+        found = table.places(types)
+        if found is not None:
+            assert torch.equal(found[0][torch.from_numpy(found[1])], short)
+        assert len(table) <= capacity
 
 
 def _no_memory() -> None:

@@ -10,6 +10,7 @@ import spacy
 import torch
 from spacy.tokens import Doc, Span
 
+from spacy_elmo.bilm.alphabet import ByteAlphabet
 from spacy_elmo.engine.coded import Coded
 from spacy_elmo.engine.sentences import lengths_of
 from spacy_elmo.engine.word_types import word_types
@@ -137,6 +138,16 @@ def test_who_holds_numbers_has_their_texts_when_others_are_forgotten(monkeypatch
     for own, placement in zip(docs, placements):
         assert [*placement.sentences] == [[token.text for token in own[0]]]
     assert len({id(placement.sentences.texts) for placement in placements}) > 2
+
+
+def test_long_texts_are_kept_as_they_are_read() -> None:
+    placer = Placer(doc_spans)
+    placer.read_as(ByteAlphabet(max_characters=6))
+    doc = Doc(NLP.vocab, words=["x" * 1000, "ab", "x" * 2000])
+    assert [*placer([doc]).sentences] == [["xxxx", "ab", "xxxx"]]
+    # Of another model, with room for more.
+    placer.read_as(ByteAlphabet(max_characters=9))
+    assert [*placer([doc]).sentences] == [["x" * 7, "ab", "x" * 7]]
 
 
 def test_docs_of_several_vocabularies() -> None:

@@ -44,3 +44,10 @@ def test_layers_stay_as_they_are() -> None:
 def test_large_weights_do_not_overflow() -> None:
     mixed, _ = mix(np, [np.ones((1, 2)), np.zeros((1, 2))], np.array([2000.0, -2000.0]), 1.0)
     assert mixed.tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize("n_weights", [1, 3])
+def test_another_number_of_layers_than_weights(n_weights: int) -> None:
+    layers = [np.ones((2, 4), dtype="float32")] * 2
+    with pytest.raises(ValueError, match=rf"EL241.*{n_weights} weights, but 2 layers"):
+        mix(np, layers, np.zeros(n_weights, dtype="float32"), 1.0)

@@ -390,3 +390,23 @@ def test_docs_do_not_share_what_they_keep(nlp: Language) -> None:
 def test_analysis_knows_what_is_assigned(nlp: Language) -> None:
     summary = nlp.analyze_pipes()["summary"]["elmo_embedder"]
     assert set(summary["assigns"]) == {"doc._.elmo", "span._.elmo", "token._.elmo", "doc.tensor"}
+
+
+def test_repr(make: Make, tiny: Path) -> None:
+    embedder = make(pooling_layer="word_emb").get_pipe("elmo_embedder")
+    shown = f"ElmoEmbedder(name='elmo_embedder', source={str(tiny)!r}, pooling_layer='word_emb', frozen=True, "
+    assert repr(embedder) == f"{shown}has_weights=False)"
+    embedder(Doc(embedder.vocab, words=["a"]))
+    assert repr(embedder) == f"{shown}has_weights=True)"
+
+
+def test_outputs_of_other_docs(nlp: Language) -> None:
+    embedder = nlp.get_pipe("elmo_embedder")
+    docs = [Doc(nlp.vocab, words=words) for words in (["a"], ["b", "c"])]
+    output = embedder.predict(docs)
+    for others in ([], docs[:1], [*docs, *docs]):
+        with pytest.raises(ValueError, match=rf"EL247.*outputs of 2 Docs for {len(others)} Docs"):
+            embedder.set_annotations(others, output)
+    assert [doc._.elmo for doc in docs] == [None, None]
+    with pytest.raises(ValueError, match="EL247"):
+        embedder.set_annotations(docs, embedder.predict([]))

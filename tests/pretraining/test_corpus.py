@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spacy_elmo.pretraining import corpus as module
-from spacy_elmo.pretraining.corpus import Corpus, fingerprint, verify_corpus, write_corpus
+from spacy_elmo.pretraining.corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
 
 SENTENCES = [["the", "cat", "\u2028"], ["cat"], ["a", "the", "the", "ä\ud800"], ["\n"]]
 FILES = ["corpus.json", "ends.i64", "tokens.i32", "types.json"]
@@ -199,3 +199,12 @@ def test_without_checksums_impossible_numbers_are_found(tmp_path: Path, name: st
     numbers.flush()
     with pytest.raises(ValueError, match=rf"EL023.*{name}"):
         verify_corpus(tmp_path)
+
+
+def test_long_types_are_kept_as_far_as_they_count(tmp_path: Path) -> None:
+    """Two tokens of which the same is read are one type."""
+    long = "x" * LONGEST_TYPE
+    corpus = write_corpus(tmp_path / "cut", [[long + "a", "b"], [long + "c" * 10**6, long, long[1:]]])
+    assert corpus.types == [long, "b", long[1:]]
+    assert read(corpus) == [[long, "b"], [long, long, long[1:]]]
+    assert write_corpus(tmp_path / "longer", [[long + "a"]], longest=LONGEST_TYPE + 1).types == [long + "a"]

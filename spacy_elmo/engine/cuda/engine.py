@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...bilm.alphabet import alphabet_of
 from ...bilm.build import build_char_encoder, take
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
@@ -92,7 +93,13 @@ class CudaEngine(RowsEngine):
         self.delivery = CudaDelivery(device) if on_gpu else InPlace()
         super().__init__(
             options=options,
-            table=WordTable(self._encoder.encode, width=lstm.projection_dim, capacity=CAPACITY, device=device),
+            table=WordTable(
+                self._encoder.encode,
+                width=lstm.projection_dim,
+                capacity=CAPACITY,
+                device=device,
+                shorten=alphabet_of(options).shorten,
+            ),
             device=device,
             most_rows=MOST_ROWS,
             initial_state=initial_state,

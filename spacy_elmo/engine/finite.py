@@ -1,0 +1,82 @@
+"""Whether vectors are finite, without waiting for a GPU."""
+
+from collections import deque
+from typing import Callable, Deque, Mapping, Optional, Tuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import Warnings
+from ..errors.once import OnceWarner
+
+# Answers of a GPU that are waited for at most; the oldest are dropped.
+MOST_PENDING = 64
+GetArrays = Callable[[], Mapping[str, NDArray[np.floating]]]
+
+
+class FiniteCheck:
+    """Looks for NaN and infinite numbers in layers.
+
+    On the CPU an answer is there at once. A GPU answers later: `report` looks at what has arrived until then.
+
+    warn (OnceWarner): Takes the warning.
+    source (str): Where the weights are from, for the warning.
+    """
+
+    def __init__(self, warn: OnceWarner, *, source: str) -> None:
+        self._warn = warn
+        self._source = source
+        self._pending: Deque[Tuple[str, Tensor, Optional[torch.cuda.Event]]] = deque(maxlen=MOST_PENDING)
+
+    @torch.inference_mode()
+    def add(self, layers: Mapping[str, Tensor], weights: GetArrays) -> None:
+        """Look at layers.
+
+        layers (Mapping[str, Tensor]): Name -> (n_tokens, width), as they were computed.
+        weights (GetArrays): See `report`.
+        """
+        if self._warn.has_given(Warnings.WL045):
+            return
+        for name, layer in layers.items():
+            if not layer.numel():
+                continue
+            # One pass, in which no sum can overflow; NaN is the lowest and the highest where there is one.
+            bounds = torch.stack(torch.aminmax(layer))
+            if not bounds.is_cuda:
+                self._pending.append((name, bounds, None))
+                continue
+            arrived = torch.empty(2, dtype=bounds.dtype, pin_memory=True).copy_(bounds, non_blocking=True)
+            event = torch.cuda.Event()
+            event.record(torch.cuda.current_stream(bounds.device))
+            self._pending.append((name, arrived, event))
+        self.report(weights)
+
+    def report(self, weights: GetArrays) -> None:
+        """Warn of what is known by now.
+
+        weights (GetArrays): Gives the weights, in which a cause is looked for.
+        """
+        while self._pending:
+            try:
+                name, bounds, event = self._pending.popleft()
+            except IndexError:
+                # Another thread was faster.
+                break
+            if event is not None and not event.query():
+                self._pending.appendleft((name, bounds, event))
+                break
+            if not bool(torch.isfinite(bounds).all()) and not self._warn.has_given(Warnings.WL045):
+                cause = _explain(weights())
+                self._warn(Warnings.WL045.format(layer=name, source=self._source, cause=cause))
+
+
+def _explain(arrays: Mapping[str, NDArray[np.floating]]) -> str:
+    """The likely cause of vectors that are not finite."""
+    largest = {name: float(np.abs(array).max(initial=0)) for name, array in arrays.items()}
+    bad = [name for name, value in largest.items() if not np.isfinite(value)]
+    if bad:
+        return f"Its weights are not finite either, in {', '.join(bad[:3])}."
+    name = max(largest, key=largest.__getitem__)
+    return f"Its largest weight, {largest[name]:.3g} in {name}, is far beyond what training gives."

@@ -1,0 +1,22 @@
+"""Warnings that are given once."""
+
+import warnings
+from typing import Set
+
+
+class OnceWarner:
+    """Gives each warning the first time only, by its code: what is wrong with one batch is wrong with most."""
+
+    def __init__(self) -> None:
+        self._given: Set[str] = set()
+
+    def has_given(self, message: str) -> bool:
+        """message (str): A warning, formatted or not. RETURNS (bool): Whether it was given before."""
+        return message.partition("]")[0] in self._given
+
+    def __call__(self, message: str) -> None:
+        """message (str): A warning with its code, such as `Warnings.WL045`."""
+        code = message.partition("]")[0]
+        if code not in self._given:
+            self._given.add(code)
+            warnings.warn(message, stacklevel=3)

@@ -1,0 +1,129 @@
+"""Texts to sentences by spaCy, and the layers of a whole text."""
+
+import sys
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    overload,
+)
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bilm.layers import LayerOutputs, RowIndex
+from .errors import Errors, short_repr
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+
+class TextOutputs(LayerOutputs):
+    """The layers of one text, and its tokens.
+
+    tokens (List[str]): The token of each row; whitespace is left out.
+    """
+
+    __slots__ = ("tokens",)
+
+    def __init__(self, arrays: Mapping[str, Any], *, n_layers: int, tokens: Sequence[str]):
+        super().__init__(arrays, n_layers=n_layers)
+        self.tokens = list(tokens)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @overload
+    def __getitem__(self, key: str) -> NDArray[np.floating]: ...
+
+    @overload
+    def __getitem__(self, key: RowIndex) -> LayerOutputs: ...
+
+    def __getitem__(self, key: Union[str, RowIndex]) -> Union[NDArray[np.floating], LayerOutputs]:
+        if isinstance(key, str):
+            return super().__getitem__(key)
+        chosen = super().__getitem__(key)
+        rows = np.arange(len(self.tokens))[key]
+        if rows.ndim == 0:
+            return chosen
+        tokens = [self.tokens[row] for row in rows.tolist()]
+        return TextOutputs(dict(chosen.items()), n_layers=self.n_layers, tokens=tokens)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _rebuild, (dict(self.items()), self.n_layers, self.tokens)
+
+
+def _rebuild(arrays: Mapping[str, Any], n_layers: int, tokens: Sequence[str]) -> TextOutputs:
+    return TextOutputs(arrays, n_layers=n_layers, tokens=tokens)
+
+
+def split_texts(texts: Iterable[str], *, lang: str, nlp: "Optional[Language]") -> Iterator[List[List[str]]]:
+    """Tokenize texts, and split them into sentences.
+
+    texts (Iterable[str]): Texts of any length.
+    lang (str): A language's code: its tokenizer and the rule-based sentencizer do it.
+    nlp (Optional[Language]): A pipeline that does it in their place; where it sets no sentences, a text is one.
+    YIELDS (List[List[str]]): The sentences of each text, without whitespace tokens and empty sentences.
+    RAISES (ValueError): If a text is not a str, or there is no such language.
+    """
+    pipeline = _blank(lang) if nlp is None else nlp
+    for doc in pipeline.pipe(_check_texts(texts)):
+        spans = doc.sents if doc.has_annotation("SENT_START") else [doc[:]]
+        sentences = ([token.text for token in span if not token.is_space] for span in spans)
+        yield [sentence for sentence in sentences if sentence]
+
+
+def _blank(lang: str) -> "Language":
+    # For texts only: an Elmo needs no spaCy.
+    import spacy
+
+    try:
+        if not isinstance(lang, str):
+            raise ImportError(f"{type(lang).__name__} is not str")
+        nlp = spacy.blank(lang)
+    except ImportError as error:
+        raise ValueError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
+    nlp.add_pipe("sentencizer")
+    # spaCy's limit is for components that need much more memory than these.
+    nlp.max_length = sys.maxsize
+    return nlp
+
+
+def _check_texts(texts: Any) -> Iterator[str]:
+    if isinstance(texts, (str, bytes, Mapping, set, frozenset)) or not isinstance(texts, Iterable):
+        raise ValueError(Errors.EL245.format(got=short_repr(texts)))
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(Errors.EL245.format(got=short_repr(text)))
+        yield text
+
+
+def embed_texts(
+    texts: Iterable[str],
+    *,
+    lang: str,
+    nlp: "Optional[Language]",
+    embed: Callable[[List[List[str]]], List[LayerOutputs]],
+) -> List[TextOutputs]:
+    """Compute the layers of all tokens of each text; see `Elmo.embed_texts`.
+
+    embed (Callable): Computes the layers of sentences.
+    """
+    # A text without tokens has arrays with 0 rows.
+    split = [sentences or [[]] for sentences in split_texts(texts, lang=lang, nlp=nlp)]
+    outputs = iter(embed([sentence for sentences in split for sentence in sentences]))
+    return [_join(sentences, [next(outputs) for _ in sentences]) for sentences in split]
+
+
+def _join(sentences: Sequence[List[str]], outputs: Sequence[LayerOutputs]) -> TextOutputs:
+    arrays = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0].names}
+    tokens = [token for sentence in sentences for token in sentence]
+    return TextOutputs(arrays, n_layers=outputs[0].n_layers, tokens=tokens)
