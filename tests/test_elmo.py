@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.cli.inputs import read_sentences
 from spacy_elmo.elmo import Elmo, Settings
+from spacy_elmo.inputs.reader import read_sentences
 from spacy_elmo.weights.arrays import warm_state_shapes
 from spacy_elmo.weights.source import read_weights
 from tests import reference

@@ -18,6 +18,7 @@ ROOMS = [
     "elmo",
     "warm",
     "pictures",
+    "inputs",
     "engine",
     "weights",
     "bilm",
@@ -29,7 +30,7 @@ ROOMS = [
 FRAMEWORKS = {
     "torch": {"pretraining", "models", "elmo", "warm", "engine", "weights", "bilm", "kernels"},
     "triton": {"kernels"},
-    "spacy": {"cli", "pretraining", "pipeline", "models"},
+    "spacy": {"cli", "pretraining", "pipeline", "models", "inputs"},
     "thinc": {"pipeline", "models"},
     "typer": {"cli"},
     "rich": {"cli", "weights"},

@@ -7,14 +7,18 @@ import typer
 from typer import Argument, Option
 
 from ..errors import Errors
+from ..inputs.files import FORMATS
 from ..weights.atomic import atomic_write
+from .inputs import FORMAT_HELP, choose_pipeline
 
 
 def init_pretrain_cli(
     config_path: Annotated[Path, Argument(metavar="CONFIG", help="The file to write; - prints it.")],
     train: Annotated[Optional[str], Option(help="The text to train on.")] = None,
     dev: Annotated[Optional[str], Option(help="Held-out text to measure.")] = None,
-    lang: Annotated[str, Option(help="Language whose tokenizer splits the text.")] = "en",
+    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
+    lang: Annotated[Optional[str], Option(help="Language whose tokenizer splits the text. Default: en.")] = None,
+    pipeline: Annotated[Optional[str], Option(help="A spaCy pipeline that splits the text instead.")] = None,
     size: Annotated[str, Option(help="sm, as the bundled model, or original, as published.")] = "sm",
     source: Annotated[
         Optional[str], Option("--source", "-s", help="Continue from this model instead: one pass over the text.")
@@ -22,7 +26,9 @@ def init_pretrain_cli(
     force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
 ) -> None:
     """Write a config with every setting of pre-training and its default."""
-    text = init_pretrain(train=train, dev=dev, lang=lang, size=size, source=source)
+    text = init_pretrain(
+        train=train, dev=dev, format=format, lang=lang, pipeline=pipeline, size=size, source=source
+    )
     if str(config_path) == "-":
         typer.echo(text)
         return
@@ -37,18 +43,25 @@ def init_pretrain(
     *,
     train: Optional[str] = None,
     dev: Optional[str] = None,
-    lang: str = "en",
+    format: Optional[str] = None,
+    lang: Optional[str] = None,
+    pipeline: Optional[str] = None,
     size: str = "sm",
     source: Optional[str] = None,
 ) -> str:
     """The config's text. To continue from a source, with the kind of softmax that it has.
 
-    RAISES: ValueError if there is no such size; as `spacy_elmo.load` for a source that cannot be read.
+    RAISES: ValueError if there is no such size or format; as `spacy_elmo.load` for a source that cannot be read.
     """
     from ..pretraining.template import SIZES, config_text, softmax_like
     from ..weights.source import read_weights
 
     if size not in SIZES:
         raise ValueError(Errors.EL030.format(what="size", got=size, allowed=", ".join(SIZES)))
+    if format is not None and format not in FORMATS:
+        raise ValueError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
+    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format) or "blank:en"
     softmax = softmax_like(read_weights(source)) if source else None
-    return config_text(train=train, dev=dev, pipeline=f"blank:{lang}", size=size, source=source, softmax=softmax)
+    return config_text(
+        train=train, dev=dev, format=format, pipeline=chosen, size=size, source=source, softmax=softmax
+    )

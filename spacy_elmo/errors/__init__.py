@@ -64,6 +64,20 @@ class Warnings(metaclass=WithCodes):
         "Triton cannot make kernels here ({reason}): PyTorch's own operators are used, which give the same "
         "numbers, more slowly. Triton needs a C compiler, and a GPU that it knows."
     )
+    WL035 = (
+        "Of the folder '{path}', these files are left out: {found}. They are of another format, or of none known."
+    )
+    WL036 = (
+        "'{given}' names files that are read already, themselves or packed, and that are not read again: {names}."
+    )
+    WL037 = (
+        "{path}: {n:,} lines hold carriage returns, the first of them line {line}. Lines end at line feeds alone; "
+        "a carriage return within a line is part of its text."
+    )
+    WL038 = (
+        "{where}: {length} without an end of sentence, which are computed at once. Should these be several "
+        "sentences, put each on a line of its own, or let a pipeline split them (--pipeline)."
+    )
 
 
 def check_number(name: str, got: Any, *, low: float, high: Optional[float] = None, below: bool = False) -> None:
