@@ -74,7 +74,7 @@ def vocab(
     for sentence in inputs.read():
         counts.update(sentence.visible)
     if not counts:
-        raise ValueError(Errors.EL071.format(path=inputs.shown))
+        raise ValueError(Errors.EL071.format(path=output))
     words = Vocabulary.from_counts(list(counts), list(counts.values()), min_count=min_count, max_size=max_size)
     words.write(output)
     n_tokens = counts.total()
