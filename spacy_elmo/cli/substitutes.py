@@ -83,9 +83,9 @@ def substitutes(
     inputs = Inputs(texts, format=format, pipeline=chosen)
     if output is not None:
         check_lm_output(output, inputs.paths, source)
-    inputs.check()
     model, vocabulary, state, _ = open_model(source, initial_state=initial_state, device=device)
     n_tokens = 0
+    inputs.check()
     sentences = (sentence.visible for sentence in inputs.read())
     with json_lines(output) as write:
         for number, found in enumerate(substitutes_of(model, vocabulary, sentences, n, state=state)):
