@@ -48,7 +48,8 @@ class InputSentence:
 
 def split_blanks(line: str) -> List[str]:
     """Tokens between blanks and tabs. Other spaces, such as no-break ones, are part of tokens."""
-    return [token for token in line.replace("\t", " ").split(" ") if token]
+    tokens = line.replace("\t", " ").split(" ")
+    return [token for token in tokens if token] if "" in tokens else tokens
 
 
 def read_tokens(lines: Lines) -> Iterator[Item]:
