@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spacy_elmo.cli.inputs import read_sentences
+from spacy_elmo.inputs.reader import read_sentences
 from spacy_elmo.pretraining.template import SIZES
 from spacy_elmo.pretraining.vocabulary import Vocabulary
 from spacy_elmo.weights.atomic import atomic_write

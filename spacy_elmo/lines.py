@@ -24,7 +24,9 @@ def numbered_lines(file: Iterable[bytes], path: Path) -> Iterator[Line]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise bad_line(path, number, f"not UTF-8 ({error.reason} at byte {error.start})") from error
+            how = "convert the file, for example by iconv -f LATIN1 -t UTF-8"
+            reason = f"not UTF-8 ({error.reason} at byte {error.start}); {how}"
+            raise bad_line(path, number, reason) from error
         yield Line(number, text.rstrip("\r\n"), len(line))
 
 

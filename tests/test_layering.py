@@ -20,6 +20,7 @@ ROOMS = [
     "progress",
     "warm",
     "pictures",
+    "inputs",
     "engine",
     "weights",
     "bilm",
@@ -32,7 +33,7 @@ ROOMS = [
 FRAMEWORKS = {
     "torch": {"pretraining", "models", "elmo", "warm", "engine", "weights", "bilm", "kernels"},
     "triton": {"kernels"},
-    "spacy": {"cli", "pretraining", "pipeline", "models", "texts"},
+    "spacy": {"cli", "pretraining", "pipeline", "models", "texts", "inputs"},
     "thinc": {"pipeline", "models"},
     "typer": {"cli"},
     "rich": {"cli", "weights", "progress"},

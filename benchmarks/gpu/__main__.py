@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 import spacy_elmo
-from spacy_elmo.cli.inputs import read_sentences
+from spacy_elmo.inputs.reader import read_sentences
 from spacy_elmo.weights.atomic import atomic_write
 
 from ..__main__ import EWT, HERE

@@ -29,10 +29,13 @@ from typer import Argument, Option
 
 from ..bilm.layers import ALL, MIXED, LayerOutputs, Layers, lstm_layer, resolve_layers, stack_layers
 from ..errors import Errors
+from ..inputs.files import Given
+from ..inputs.items import InputSentence
+from ..inputs.reader import Inputs
 from ..weights.atomic import atomic_write
 from ..weights.fetch.catalogue import BUNDLED
 from ..weights.locate import find_files
-from .inputs import InputSentence, read_sentences
+from .inputs import FORMAT_HELP, INPUT_HELP, PIPELINE_HELP, choose_pipeline
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -48,8 +51,8 @@ SOURCE_HELP = (
 )
 LAYERS_HELP = "Layers to write, as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
 LANG_HELP = (
-    "Split raw text by spaCy's tokenizer of this language. Without it, lines of a .txt are split at blanks, and "
-    "texts of a .jsonl by the tokenizer of 'en'."
+    "Split each raw text into tokens by spaCy's tokenizer of this language, as one sentence. Without it, lines of "
+    "a .txt are split at blanks, and texts of a .jsonl by the tokenizer of 'en'."
 )
 
 
@@ -62,13 +65,15 @@ class Summary(NamedTuple):
 
 
 def embed_cli(
-    input_path: Annotated[Path, Argument(metavar="INPUT", help="A .txt, .jsonl, .conllu or .spacy file.")],
+    inputs: Annotated[List[Path], Argument(metavar="INPUT...", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", help="The HDF5 file to write.")],
     source: Annotated[Optional[List[str]], Option("--source", "-s", help=SOURCE_HELP)] = None,
     layers: Annotated[Optional[List[str]], Option(help=LAYERS_HELP)] = None,
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
+    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
     precision: Annotated[str, Option(help="fp32; tf32, bf16 or int8, faster and less exact; or fp64.")] = "fp32",
     initial_state: Annotated[str, Option(help="zero, warm or carry.")] = "zero",
     batch_size: Annotated[int, Option(min=1, help="Sentences per batch, where state is carried.")] = CARRY_BATCH,
@@ -77,7 +82,7 @@ def embed_cli(
     forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
-    """Embed a file of sentences with ELMo.
+    """Embed the sentences of files with ELMo.
 
     Writes the datasets "0", "1", ..., one a sentence and (L+1, n, 2P) each: word_emb twice side by side, then the
     LSTM layers; and sentence_to_index, JSON from each sentence to its number.
@@ -88,12 +93,14 @@ def embed_cli(
     console = Console(stderr=True, quiet=quiet)
     with ProgressBar(console) as progress:
         summary = embed(
-            input_path,
+            inputs,
             sources[0] if len(sources) == 1 else sources,
             output,
             layers=_split(layers) if layers else ALL,
             reduce="average" if average else "top" if top else None,
+            format=format,
             lang=lang,
+            pipeline=pipeline,
             precision=precision,
             initial_state=initial_state,
             batch_size=batch_size,
@@ -112,13 +119,15 @@ def embed_cli(
 
 
 def embed(
-    input_path: Path,
+    given: Union[Given, Sequence[Given]],
     source: Any,
     output: Path,
     *,
     layers: Any = ALL,
     reduce: Optional[str] = None,
+    format: Optional[str] = None,
     lang: Optional[str] = None,
+    pipeline: Optional[str] = None,
     precision: str = "fp32",
     initial_state: str = "zero",
     batch_size: int = CARRY_BATCH,
@@ -127,8 +136,10 @@ def embed(
     forget_sentences: bool = False,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Summary:
-    """Embed the sentences of a file into an HDF5 file, which appears when it is complete.
+    """Embed the sentences of files into an HDF5 file, which appears when it is complete.
 
+    given, format: see `Inputs`. lang: of the tokenizer of texts, each of which is one sentence. pipeline: what
+        splits texts into sentences as well.
     layers: "*" or names. reduce: None for (n_layers, n, 2P) a sentence; "average" over these layers or the
         "top" one for (n, 2P). batch_size: sentences per batch with initial_state "carry".
     report: called with the share of the input that is done and the tokens so far.
@@ -140,8 +151,9 @@ def embed(
 
     if reduce == "top" and layers != ALL:
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
-    sentences = read_sentences(input_path, lang=lang)
-    check_output(output, [input_path, *find_files(source).paths])
+    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format, kind="tokenizer")
+    inputs = Inputs(given, format=format, pipeline=chosen)
+    check_output(output, [*inputs.paths, *find_files(source).paths])
     elmo = load(
         source,
         device=device,
@@ -150,10 +162,11 @@ def embed(
         max_batch_tokens=max_batch_tokens,
     )
     names = _layers_to_write(elmo, layers, reduce)
+    inputs.check()
     sentence_to_index: Dict[str, str] = {}
     start, number, n_tokens = time.perf_counter(), 0, 0
     with atomic_write(output) as temporary, h5py.File(temporary, "w") as file:
-        for sentence, outputs in _embedded(elmo, sentences, names, batch_size):
+        for sentence, outputs in _embedded(elmo, inputs.read(), names, batch_size):
             key = str(number)
             file.create_dataset(key, data=_as_array(elmo, sentence, outputs, names, reduce), dtype="float32")
             if not forget_sentences:
@@ -162,7 +175,7 @@ def embed(
             n_tokens += len(sentence.tokens)
             report(sentence.done, n_tokens)
         if not number:
-            raise ValueError(Errors.EL062.format(path=input_path))
+            raise ValueError(Errors.EL062.format(path=inputs.shown))
         file.attrs["layers"] = json.dumps(names)
         if not forget_sentences:
             text = json.dumps(sentence_to_index)

@@ -8,7 +8,9 @@ import typer
 from typer import Argument, Option
 
 from ..errors import Errors
+from ..inputs.files import FORMATS
 from ..weights.atomic import atomic_write
+from .inputs import FORMAT_HELP, choose_pipeline
 
 DEFAULT_SIZE = "sm"
 OPTIONS_HELP = (
@@ -20,7 +22,9 @@ def init_pretrain_cli(
     config_path: Annotated[Path, Argument(metavar="CONFIG", help="The file to write; - prints it.")],
     train: Annotated[Optional[str], Option(help="The text to train on.")] = None,
     dev: Annotated[Optional[str], Option(help="Held-out text to measure.")] = None,
-    lang: Annotated[str, Option(help="Language whose tokenizer splits the text.")] = "en",
+    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
+    lang: Annotated[Optional[str], Option(help="Language whose tokenizer splits the text. Default: en.")] = None,
+    pipeline: Annotated[Optional[str], Option(help="A spaCy pipeline that splits the text instead.")] = None,
     size: Annotated[
         Optional[str], Option(help="sm, as the bundled model, or original, as published. Default: sm.")
     ] = None,
@@ -31,11 +35,19 @@ def init_pretrain_cli(
     force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
 ) -> None:
     """Write a config with every setting of pre-training and its default."""
-    for one, other in (("source", "size"), ("options", "size"), ("options", "source")):
-        if {"source": source, "options": options, "size": size}[one] and {"source": source, "size": size}[other]:
-            raise ValueError(Errors.EL065.format(one=one, other=other))
+    models = {"options": options, "source": source, "size": size}
+    given = [name for name, value in models.items() if value is not None]
+    if len(given) > 1:
+        raise ValueError(Errors.EL065.format(one=given[0], other=given[1]))
     text, notes = init_pretrain(
-        train=train, dev=dev, lang=lang, size=size or DEFAULT_SIZE, source=source, options=options
+        train=train,
+        dev=dev,
+        format=format,
+        lang=lang,
+        pipeline=pipeline,
+        size=size or DEFAULT_SIZE,
+        source=source,
+        options=options,
     )
     for note in notes:
         typer.echo(f"- {note}", err=True)
@@ -53,21 +65,27 @@ def init_pretrain(
     *,
     train: Optional[str] = None,
     dev: Optional[str] = None,
-    lang: str = "en",
+    format: Optional[str] = None,
+    lang: Optional[str] = None,
+    pipeline: Optional[str] = None,
     size: str = DEFAULT_SIZE,
     source: Optional[str] = None,
     options: Optional[Path] = None,
 ) -> Tuple[str, List[str]]:
     """Make the text of a config.
 
-    train (Optional[str]): The text to train on. dev (Optional[str]): Held-out text. lang (str): A language of
-        spaCy's, whose tokenizer splits them.
-    size (str): Of a new model. source (Optional[str]): A model to continue from, with the kind of softmax that it
-        has. options (Optional[Path]): An options.json with the sizes of a new model, and maybe with what bilm-tf's
-        trainer reads in it, which becomes settings of the config.
+    train (Optional[str]): The text to train on.
+    dev (Optional[str]): Held-out text.
+    format (Optional[str]): Of both; None: by the names of the files.
+    lang (Optional[str]): A language of spaCy's, whose tokenizer splits them.
+    pipeline (Optional[str]): A spaCy pipeline that splits them instead.
+    size (str): Of a new model.
+    source (Optional[str]): A model to continue from, with the kind of softmax that it has.
+    options (Optional[Path]): An options.json with the sizes of a new model, and maybe with what bilm-tf's trainer
+        reads in it, which becomes settings of the config.
     RETURNS (tuple): The text, and notes on what was translated.
-    RAISES (ValueError): If there is no such size, or for options that no model can have. As `spacy_elmo.load` for
-        a source that cannot be read.
+    RAISES (ValueError): If there is no such size or format, or for options that no model can have. As
+        `spacy_elmo.load` for a source that cannot be read.
     """
     from ..bilm.fields import read_json
     from ..bilm.options import Options
@@ -77,6 +95,9 @@ def init_pretrain(
 
     if size not in SIZES:
         raise ValueError(Errors.EL030.format(what="size", got=size, allowed=", ".join(SIZES)))
+    if format is not None and format not in FORMATS:
+        raise ValueError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
+    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format) or "blank:en"
     softmax = softmax_like(read_weights(source)) if source else None
     sizes, settings = None, None
     notes: List[str] = []
@@ -89,7 +110,8 @@ def init_pretrain(
     text = config_text(
         train=train,
         dev=dev,
-        pipeline=f"blank:{lang}",
+        format=format,
+        pipeline=chosen,
         size=size,
         source=source,
         softmax=softmax,

@@ -1,15 +1,14 @@
-"""What `perplexity` and `substitutes` read, and how they write JSON."""
+"""The language models that `perplexity` and `substitutes` ask, and how they write JSON."""
 
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 from ..weights.locate import find_files
 from .embed import check_output
-from .inputs import read_sentences
 
 if TYPE_CHECKING:
     from ..bilm.lstm import LSTMState
@@ -20,33 +19,6 @@ MODEL_HELP = (
     "A model with a softmax and its vocab.txt: a folder, a weights file, a checkpoint of bilm-tf, or the folder "
     "of a pre-training run."
 )
-TEXT_HELP = (
-    "A .txt, a sentence a line, tokens split at blanks; or a .jsonl, .conllu or .spacy file. With --lang or "
-    "--pipeline: raw text, as for pretrain."
-)
-LANG_HELP = "Split raw text into sentences and tokens by spaCy's rules for this language, as `pretrain` does."
-PIPELINE_HELP = "Split raw text by this spaCy pipeline, as `pretrain` does."
-
-
-def read_tokens_of(
-    path: Path, *, lang: Optional[str] = None, pipeline: Optional[str] = None
-) -> Iterator[List[str]]:
-    """Tokenised sentences of a text: as `embed` reads it, or, with a language or pipeline, as `pretrain` does.
-
-    RAISES: FileNotFoundError or ValueError for a file, a language or a pipeline that will not do; ValueError, once
-        it is reached, for a bad line.
-    """
-    if lang is not None and pipeline is not None:
-        raise ValueError(Errors.EL065.format(one="lang", other="pipeline"))
-    if lang is None and pipeline is None:
-        if path.is_file() and path.suffix.lower() in (".gz", ".xz"):
-            raise ValueError(Errors.EL097.format(path=path))
-        return (sentence.visible for sentence in read_sentences(path))
-    from ..pretraining.text import check_text_file
-    from ..pretraining.tokens import load_pipeline, read_tokens
-
-    check_text_file(path)
-    return read_tokens([path], load_pipeline(pipeline or f"blank:{lang}"))
 
 
 class Opened(NamedTuple):
@@ -77,11 +49,11 @@ def check_initial_state(got: str, allowed: Sequence[str]) -> None:
         raise ValueError(Errors.EL030.format(what="initial_state", got=got, allowed=", ".join(allowed)))
 
 
-def check_lm_output(output: Path, text: Path, source: Any) -> None:
+def check_lm_output(output: Path, texts: Sequence[Path], source: Any) -> None:
     """RAISES: ValueError or FileNotFoundError if no file can be written there, or it is read by the command."""
     from ..pretraining.export import is_run
 
-    check_output(output, [text] if is_run(Path(source)) else [text, *find_files(source).paths])
+    check_output(output, texts if is_run(Path(source)) else [*texts, *find_files(source).paths])
 
 
 @contextmanager

@@ -4,24 +4,31 @@ import json
 import math
 from array import array
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Union,
+)
 
 from rich.console import Console
 from typer import Argument, Option, echo
 
 from ..bilm.characters import CLOSING, OPENING
 from ..errors import Errors
-from .lm_inputs import (
-    LANG_HELP,
-    MODEL_HELP,
-    PIPELINE_HELP,
-    TEXT_HELP,
-    check_initial_state,
-    check_lm_output,
-    json_lines,
-    open_model,
-    read_tokens_of,
-)
+from ..inputs.files import Given
+from ..inputs.items import InputSentence
+from ..inputs.reader import Inputs
+from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
+from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -57,7 +64,8 @@ class Summary(NamedTuple):
 
 def perplexity_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
-    text: Annotated[Path, Argument(metavar="TEXT", help=TEXT_HELP)],
+    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
+    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
     initial_state: Annotated[str, Option(help=STATE_HELP)] = "carry",
@@ -74,7 +82,8 @@ def perplexity_cli(
     with ProgressBar(Console(stderr=True, quiet=quiet), what="predicting") as progress:
         found = perplexity(
             source,
-            text,
+            texts,
+            format=format,
             lang=lang,
             pipeline=pipeline,
             initial_state=initial_state,
@@ -88,8 +97,9 @@ def perplexity_cli(
 
 def perplexity(
     source: Any,
-    text: Path,
+    texts: Union[Given, Sequence[Given]],
     *,
+    format: Optional[str] = None,
     lang: Optional[str] = None,
     pipeline: Optional[str] = None,
     initial_state: str = "carry",
@@ -98,9 +108,10 @@ def perplexity(
     device: str = "cpu",
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Summary:
-    """Perplexities of a text.
+    """Perplexities of a text, of one file or several.
 
-    lang, pipeline: see `read_tokens_of`. batch_size: rows, with initial_state "carry".
+    texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`.
+    batch_size: rows, with initial_state "carry".
     output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, its
         log-probability by either direction (null: not predicted), and whether the vocabulary has it.
     report: called with the share of the text that is done and the tokens so far.
@@ -113,14 +124,16 @@ def perplexity(
     from ..pretraining.likelihood import Perplexity, iter_carried, iter_fresh
     from ..pretraining.word_types import types_of
 
+    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
+    inputs = Inputs(texts, format=format, pipeline=chosen)
     if output is not None:
-        check_lm_output(output, text, source)
-    sentences = read_tokens_of(text, lang=lang, pipeline=pipeline)
+        check_lm_output(output, inputs.paths, source)
     model, vocabulary, state, where = open_model(source, initial_state=initial_state, device=device)
     numbers = array("q")
-    corpus = Corpus.from_sentences(_with_tokens(sentences, numbers))
+    inputs.check()
+    corpus = Corpus.from_sentences(_with_tokens(inputs.read(), numbers))
     if not numbers:
-        raise ValueError(Errors.EL071.format(path=text))
+        raise ValueError(Errors.EL071.format(path=inputs.shown))
     types = types_of(corpus.types, model.bilm.options, vocabulary)
     if initial_state == "carry":
         likelihoods = iter_carried(model, corpus, types, n_rows=batch_size)
@@ -146,10 +159,10 @@ def perplexity(
     )
 
 
-def _with_tokens(sentences: Iterator[List[str]], numbers: "array[int]") -> Iterator[List[str]]:
+def _with_tokens(sentences: Iterable[InputSentence], numbers: "array[int]") -> Iterator[List[str]]:
     """The sentences that have tokens; their numbers among all are put into `numbers`."""
-    for number, tokens in enumerate(sentences):
-        if tokens:
+    for number, sentence in enumerate(sentences):
+        if tokens := sentence.visible:
             numbers.append(number)
             yield tokens
 

@@ -1,23 +1,16 @@
 """`spacy-elmo substitutes`: the words that a language model expects in each token's place."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Callable, Iterator, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Iterator, List, Optional, Sequence, Union
 
 from rich.console import Console
 from typer import Argument, Option, echo
 
 from ..errors import Errors
-from .lm_inputs import (
-    LANG_HELP,
-    MODEL_HELP,
-    PIPELINE_HELP,
-    TEXT_HELP,
-    check_initial_state,
-    check_lm_output,
-    json_lines,
-    open_model,
-    read_tokens_of,
-)
+from ..inputs.files import Given
+from ..inputs.reader import Inputs
+from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
+from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
 
 if TYPE_CHECKING:
     from ..pretraining.substitutes import Ranked, Substitutes
@@ -31,8 +24,9 @@ STATE_HELP = "What every sentence starts from: zero or warm."
 
 def substitutes_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
-    text: Annotated[Path, Argument(metavar="TEXT", help=TEXT_HELP)],
+    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
     n: Annotated[int, Option("--number", "-n", min=1, help="Words in each list.")] = 10,
+    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
     initial_state: Annotated[str, Option(help=STATE_HELP)] = "zero",
@@ -46,8 +40,9 @@ def substitutes_cli(
     """
     count = substitutes(
         source,
-        text,
+        texts,
         n,
+        format=format,
         lang=lang,
         pipeline=pipeline,
         initial_state=initial_state,
@@ -62,9 +57,10 @@ def substitutes_cli(
 
 def substitutes(
     source: Any,
-    text: Path,
+    texts: Union[Given, Sequence[Given]],
     n: int = 10,
     *,
+    format: Optional[str] = None,
     lang: Optional[str] = None,
     pipeline: Optional[str] = None,
     initial_state: str = "zero",
@@ -74,7 +70,7 @@ def substitutes(
 ) -> int:
     """Substitutes of each token of a text; see `pretraining.substitutes`. RETURNS: the number of tokens.
 
-    lang, pipeline: see `read_tokens_of`.
+    texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`.
     output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, and three
         lists of [word, natural logarithm].
     show: called with each line of a text to be read.
@@ -83,11 +79,14 @@ def substitutes(
     check_initial_state(initial_state, INITIAL_STATES)
     from ..pretraining.substitutes import substitutes as substitutes_of
 
+    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
+    inputs = Inputs(texts, format=format, pipeline=chosen)
     if output is not None:
-        check_lm_output(output, text, source)
-    sentences = read_tokens_of(text, lang=lang, pipeline=pipeline)
+        check_lm_output(output, inputs.paths, source)
     model, vocabulary, state, _ = open_model(source, initial_state=initial_state, device=device)
     n_tokens = 0
+    inputs.check()
+    sentences = (sentence.visible for sentence in inputs.read())
     with json_lines(output) as write:
         for number, found in enumerate(substitutes_of(model, vocabulary, sentences, n, state=state)):
             for token in found:
@@ -98,7 +97,7 @@ def substitutes(
                 show(line)
             n_tokens += len(found)
         if not n_tokens:
-            raise ValueError(Errors.EL071.format(path=text))
+            raise ValueError(Errors.EL071.format(path=inputs.shown))
     return n_tokens
 
 

@@ -1,12 +1,18 @@
 """`spacy-elmo vocab`: the words of a text, the most frequent first, as bilm-tf's vocab.txt has them."""
 
 from pathlib import Path
-from typing import Annotated, List, NamedTuple, Optional, Sequence
+from typing import Annotated, List, NamedTuple, Optional, Sequence, Union
 
 import typer
 from typer import Argument, Option
 
+from ..inputs.files import Given
+from ..inputs.reader import Inputs
 from .embed import check_output
+from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, choose_pipeline
+
+DEFAULT_PIPELINE = "blank:en"
+VOCAB_PIPELINE_HELP = f"blank:LANG, or a spaCy pipeline, which splits the text. Default: {DEFAULT_PIPELINE}."
 
 
 class Summary(NamedTuple):
@@ -20,14 +26,18 @@ class Summary(NamedTuple):
 
 
 def vocab_cli(
-    texts: Annotated[List[Path], Argument(metavar="TEXT...", help="Text files, as for pretrain.")],
+    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", help="The vocab.txt to write.")],
-    pipeline: Annotated[str, Option(help="blank:LANG, or a pipeline that splits the text.")] = "blank:en",
+    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
+    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(help=VOCAB_PIPELINE_HELP)] = None,
     min_count: Annotated[int, Option(min=1, help="Leave out words that occur less often.")] = 1,
     max_size: Annotated[Optional[int], Option(min=4, help="Most words, the special ones with them.")] = None,
 ) -> None:
     """Write the vocabulary of text files."""
-    made = vocab(texts, output, pipeline=pipeline, min_count=min_count, max_size=max_size)
+    made = vocab(
+        texts, output, format=format, lang=lang, pipeline=pipeline, min_count=min_count, max_size=max_size
+    )
     typer.echo(
         f"Wrote {made.n_words:,} words to {output}. The text has {made.n_tokens:,} tokens of {made.n_types:,} "
         f"types; {made.unknown:.3%} of the tokens are not in the vocabulary.",
@@ -36,28 +46,33 @@ def vocab_cli(
 
 
 def vocab(
-    texts: Sequence[Path],
+    texts: Union[Given, Sequence[Given]],
     output: Path,
     *,
-    pipeline: str = "blank:en",
+    format: Optional[str] = None,
+    lang: Optional[str] = None,
+    pipeline: Optional[str] = None,
     min_count: int = 1,
     max_size: Optional[int] = None,
 ) -> Summary:
     """Count the tokens of text files, and write a vocab.txt.
 
-    RAISES: as `pretraining.text.read_texts` and `pretraining.tokens.load_pipeline`; ValueError if there is no
-        token; ValueError or FileNotFoundError for an output that will not do.
+    texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Texts are split as for pre-training, by
+        `DEFAULT_PIPELINE` unless told.
+    RAISES: FileNotFoundError or ValueError for texts, a pipeline or an output that will not do; ValueError if
+        there is no token.
     """
     from collections import Counter
 
     from ..errors import Errors
-    from ..pretraining.tokens import load_pipeline, read_tokens
     from ..pretraining.vocabulary import Vocabulary
 
-    check_output(output, [path for path in texts if path.is_file()])
+    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
+    inputs = Inputs(texts, format=format, pipeline=chosen or DEFAULT_PIPELINE)
+    check_output(output, inputs.paths)
     counts: Counter[str] = Counter()
-    for sentence in read_tokens(texts, load_pipeline(pipeline)):
-        counts.update(sentence)
+    for sentence in inputs.read():
+        counts.update(sentence.visible)
     if not counts:
         raise ValueError(Errors.EL071.format(path=output))
     words = Vocabulary.from_counts(list(counts), list(counts.values()), min_count=min_count, max_size=max_size)

@@ -2,18 +2,20 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Iterator, List, NamedTuple, Optional
+from typing import Annotated, Any, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 from rich.console import Console
 from typer import Argument, Option
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
+from ..inputs.files import Given
+from ..inputs.reader import Inputs
 from ..weights.atomic import atomic_write
 from ..weights.locate import Files, find_files
 from ..weights.source import opened
 from .info import SOURCE_HELP
-from .lm_inputs import LANG_HELP, PIPELINE_HELP, TEXT_HELP, read_tokens_of
+from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
 
 # The mean is steady long before that.
 MOST_SENTENCES = 2000
@@ -30,8 +32,9 @@ class Summary(NamedTuple):
 
 def warm_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
-    text: Annotated[Path, Argument(metavar="TEXT", help=TEXT_HELP)],
+    text: Annotated[Path, Argument(metavar="TEXT", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FOLDER", help=OUTPUT_HELP)],
+    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
     sentences: Annotated[int, Option(min=1, help="Read no more sentences than these.")] = MOST_SENTENCES,
@@ -43,7 +46,7 @@ def warm_cli(
     "warm", every sentence starts from it.
     """
     model = source[0] if len(source) == 1 else source
-    summary = warm(model, text, output, lang=lang, pipeline=pipeline, most_sentences=sentences)
+    summary = warm(model, text, output, format=format, lang=lang, pipeline=pipeline, most_sentences=sentences)
     Console(stderr=True, quiet=quiet).print(
         f"Wrote {output}, with a warm state from {summary.n_sentences:,} sentences, {summary.n_tokens:,} tokens",
         markup=False,
@@ -54,9 +57,10 @@ def warm_cli(
 
 def warm(
     source: Any,
-    text: Path,
+    text: Union[Given, Sequence[Given]],
     output: Path,
     *,
+    format: Optional[str] = None,
     lang: Optional[str] = None,
     pipeline: Optional[str] = None,
     most_sentences: int = MOST_SENTENCES,
@@ -64,7 +68,7 @@ def warm(
     """Write our folder: options.json, weights.safetensors with all arrays of the source and a warm state, and
     vocab.txt where the source has one.
 
-    text, lang, pipeline: see `read_tokens_of`; sentences without tokens do not count.
+    text, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Sentences without tokens do not count.
     RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do.
     """
     from ..pretraining.vocabulary import VOCAB_NAME
@@ -72,11 +76,14 @@ def warm(
     from ..weights.formats.folder import write_folder
 
     _check_output(output, find_files(source))
-    read = read_tokens_of(text, lang=lang, pipeline=pipeline)
+    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
+    inputs = Inputs(text, format=format, pipeline=chosen)
+    inputs.check()
     sizes: List[int] = []
 
     def tokens() -> Iterator[List[str]]:
-        for sentence in islice(filter(None, read), most_sentences):
+        visible = (sentence.visible for sentence in inputs.read())
+        for sentence in islice(filter(None, visible), most_sentences):
             sizes.append(len(sentence))
             yield sentence
 

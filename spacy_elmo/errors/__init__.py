@@ -88,6 +88,20 @@ class Warnings(metaclass=WithCodes):
         "Sentence {index} has the token {token!r}, which looks like padding. It is embedded as a word, and "
         "changes the vectors of the words beside it. Leave padding out: sentences may differ in length."
     )
+    WL035 = (
+        "Of the folder '{path}', these files are left out: {found}. They are of another format, or of none known."
+    )
+    WL036 = (
+        "'{given}' names files that are read already, themselves or packed, and that are not read again: {names}."
+    )
+    WL037 = (
+        "{path}: {n:,} lines hold carriage returns, the first of them line {line}. Lines end at line feeds alone; "
+        "a carriage return within a line is part of its text."
+    )
+    WL038 = (
+        "{where}: {length} without an end of sentence, which are computed at once. Should these be several "
+        "sentences, put each on a line of its own, or let a pipeline split them (--pipeline)."
+    )
 
 
 def short_repr(value: Any) -> str:

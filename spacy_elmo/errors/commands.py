@@ -6,10 +6,6 @@ from .codes import WithCodes
 class CommandErrors(metaclass=WithCodes):
     # The command line
     EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."
-    EL097 = (
-        "'{path}' holds text that is not split into tokens. Say how to split it: --lang en for the rules of a "
-        "language, or --pipeline for a spaCy pipeline."
-    )
     EL061 = "{path}, line {line}: {reason}."
     EL062 = "'{path}' holds nothing to embed."
     EL063 = "'{path}' is a folder; give a file name for the output, such as {path}/elmo.h5."
@@ -52,4 +48,28 @@ class CommandErrors(metaclass=WithCodes):
     EL114 = (
         "'{path}' is no training config that spaCy could read: {reason}. Give a file as `spacy init config` "
         "writes it."
+    )
+
+    # Inputs
+    EL200 = (
+        "The pattern '{pattern}' matches no file. Give one that does, with the folder in front, such as "
+        "'news/*.txt.gz'."
+    )
+    EL201 = (
+        "The folder '{path}' holds no file that can be read. In it: {found}. Known by their endings are {allowed}."
+    )
+    EL202 = (
+        "The folder '{path}' holds files of several formats: {kinds}. Some may hold the same text. Choose one "
+        "with --format (corpus.format in a config), or by a pattern such as '{path}/*.{example}'."
+    )
+    EL203 = "'{path}' cannot be read: {reason}."
+    EL204 = "Standard input is given {n} times, and can be read once only. Give - once."
+    EL205 = "'{path}' is {what}, and text must be UTF-8. {how}."
+    EL206 = (
+        "'{path}' ends its lines with carriage returns alone, which makes one line of the whole file. Convert it: "
+        "tr '\\r' '\\n' <OLD >NEW"
+    )
+    EL207 = (
+        "--format {format} and --{option} exclude each other: such files are split into tokens already. Give one "
+        "of the two."
     )

@@ -77,6 +77,10 @@ class PretrainingErrors(metaclass=WithCodes):
         "'{path}' holds {found} that no pre-training run has written, and that would be replaced. Give another "
         "output folder."
     )
+    EL208 = (
+        "The text comes from standard input or a pipe, which {size} processes cannot all read. Give files, or run "
+        "one process."
+    )
 
     EL092 = "'{path}' could not be written: {reason}. What was there before is whole. Make room, and try again."
 

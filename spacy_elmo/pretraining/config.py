@@ -17,11 +17,13 @@ class _Section(BaseModel):
 
 
 class CorpusConfig(_Section):
-    """train, dev: text files, one or a list (.txt, .jsonl, each also .gz or .xz, or .spacy). pipeline: what splits
-    them into sentences and tokens. shuffle_block: sentences shuffled among themselves."""
+    """train, dev: files, folders or patterns, one or a list. format: of the files, null: by their endings;
+    "tokens": a sentence a line, split at blanks. pipeline: what splits texts into sentences and tokens.
+    shuffle_block: sentences shuffled among themselves."""
 
     train: List[Path] = Field(min_length=1)
     dev: List[Path] = []
+    format: Optional[Literal["txt", "jsonl", "conllu", "spacy", "tokens"]] = None
     pipeline: str = "blank:en"
     shuffle_block: int = Field(default=SHUFFLE_BLOCK, ge=1)
 

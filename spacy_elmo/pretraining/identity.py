@@ -3,11 +3,11 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Mapping
 
 from ..bilm.options import TRAINING_FIELDS
 from ..errors import Errors
-from ..weights.digest import sha256
+from ..inputs.reader import Inputs
 from .config import PretrainingConfig
 from .vocabulary import Vocabulary
 
@@ -43,13 +43,15 @@ def check_same(then: Mapping[str, Any], now: Mapping[str, Any], *, folder: Path)
         raise ValueError(Errors.EL080.format(path=folder, changes="\n".join(changes)))
 
 
-def text_fingerprint(paths: Sequence[Path], pipeline: str) -> str:
-    """What a text is made of: its files' content and the pipeline that splits it."""
+def text_fingerprint(inputs: Inputs, pipeline: str) -> str:
+    """What a text is made of: its files' content, their formats and the pipeline that splits it."""
     digest = hashlib.sha256(pipeline.encode())
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Give a text file of the corpus."))
-        digest.update(sha256(path).encode())
+    for file in inputs.files:
+        digest.update(file.sha256().encode())
+    formats = [file.format for file in inputs.files]
+    # Where these alone are, the fingerprint is that of earlier versions, whose runs go on.
+    if not {"txt", "jsonl", "spacy"}.issuperset(formats):
+        digest.update(" ".join(formats).encode())
     return digest.hexdigest()
 
 

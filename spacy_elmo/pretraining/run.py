@@ -4,12 +4,13 @@ import math
 import time
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 import torch
 
 from ..bilm.options import OPTIONS_NAME, Options
 from ..errors import Errors, Warnings
+from ..inputs.reader import Inputs
 from ..weights.atomic import atomic_write
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig
@@ -24,7 +25,6 @@ from .processes import Processes, own_device
 from .signals import StopSignals
 from .start import Start, new_model, take_over
 from .streams import Order, Streams
-from .tokens import load_pipeline, read_tokens
 from .trainer import Trainer
 from .vocabulary import VOCAB_NAME, Vocabulary
 from .word_types import Types, types_of
@@ -69,13 +69,20 @@ class Run:
         keep_freed_memory()
         # Numbers too small to matter, and far slower than others.
         torch.set_flush_denormal(True)
-        self._fingerprint = text_fingerprint(config.corpus.train, config.corpus.pipeline)
+        texts = {"train": self._inputs(config.corpus.train)}
+        if config.corpus.dev:
+            texts["dev"] = self._inputs(config.corpus.dev)
+        fingerprints = {name: text_fingerprint(inputs, config.corpus.pipeline) for name, inputs in texts.items()}
+        self._fingerprint = fingerprints["train"]
         if checkpoint is not None:
             # Before anything in the folder is replaced: the run must be able to go on with the old settings.
             self.vocabulary = Vocabulary.read(config.vocabulary.path or folder / VOCAB_NAME)
             check_same(checkpoint.meta, self._identity(), folder=folder)
-        self.train = self._text("train", config.corpus.train)
-        self.dev = self._text("dev", config.corpus.dev) if config.corpus.dev else None
+        if self.processes.is_first:
+            self._write_texts(texts, fingerprints)
+        self.processes.wait()
+        self.train = self._text("train", fingerprints["train"])
+        self.dev = self._text("dev", fingerprints["dev"]) if "dev" in texts else None
         if checkpoint is None:
             self.vocabulary = self._new_vocabulary(start)
         self._write_options()
@@ -216,15 +223,29 @@ class Run:
             with atomic_write(self.folder / OPTIONS_NAME) as temporary:
                 temporary.write_text(self.options.to_json(), "utf-8")
 
-    def _text(self, name: str, paths: Sequence[Path]) -> Corpus:
-        """The text as numbers, written when the run begins."""
+    def _inputs(self, paths: Sequence[Path]) -> Inputs:
+        inputs = Inputs(paths, format=self.config.corpus.format, pipeline=self.config.corpus.pipeline)
+        if inputs.has_streams and self.processes.size > 1:
+            raise ValueError(Errors.EL208.format(size=self.processes.size))
+        return inputs
+
+    def _write_texts(self, texts: Mapping[str, Inputs], fingerprints: Mapping[str, str]) -> None:
+        """The texts as numbers, written when the run begins; none before all are checked."""
+        folder = self.folder / CORPUS_FOLDER
+        missing = [
+            name
+            for name in texts
+            if not (fingerprint(folder / name) == fingerprints[name] and _is_whole(folder / name))
+        ]
+        for name in missing:
+            texts[name].check()
+        longest = max(LONGEST_TYPE, self.options.char_cnn.max_characters_per_token)
+        for name in missing:
+            sentences = filter(None, (sentence.visible for sentence in texts[name].read()))
+            write_corpus(folder / name, sentences, fingerprint=fingerprints[name], longest=longest)
+
+    def _text(self, name: str, wanted: str) -> Corpus:
         folder = self.folder / CORPUS_FOLDER / name
-        wanted = self._fingerprint if name == "train" else text_fingerprint(paths, self.config.corpus.pipeline)
-        if self.processes.is_first and not (fingerprint(folder) == wanted and _is_whole(folder)):
-            nlp = load_pipeline(self.config.corpus.pipeline)
-            longest = max(LONGEST_TYPE, self.options.char_cnn.max_characters_per_token)
-            write_corpus(folder, read_tokens(paths, nlp), fingerprint=wanted, longest=longest)
-        self.processes.wait()
         if fingerprint(folder) != wanted:
             raise FileNotFoundError(Errors.EL084.format(path=folder, rank=self.processes.rank))
         return Corpus.open(folder)

@@ -53,6 +53,7 @@ def config_text(
     *,
     train: Optional[str] = None,
     dev: Optional[str] = None,
+    format: Optional[str] = None,
     pipeline: str = "blank:en",
     size: str = "sm",
     source: Optional[str] = None,
@@ -62,7 +63,8 @@ def config_text(
 ) -> str:
     """The text of a config.
 
-    train, dev: text files. pipeline: what splits them. size: one of `SIZES`, of a new model.
+    train, dev: text files. format: of them, None: by their endings. pipeline: what splits them.
+    size: one of `SIZES`, of a new model.
     source: a model to continue from; then `ADAPTATION`: one pass over the text, as Peters et al. 2018
         (supplement) adapt a model to a domain, in small batches. softmax: None for the default.
     options: of a new model, in place of a size. settings: by section and name, in place of the defaults.
@@ -74,7 +76,8 @@ def config_text(
     return Config({
         "paths": {"train": train, "dev": dev},
         "corpus": {
-            "train": "${paths.train}", "dev": "${paths.dev}", "pipeline": pipeline, "shuffle_block": SHUFFLE_BLOCK,
+            "train": "${paths.train}", "dev": "${paths.dev}", "format": format, "pipeline": pipeline,
+            "shuffle_block": SHUFFLE_BLOCK,
         },
         "vocabulary": _section(VocabularyConfig, "vocabulary", changed),
         "model": model,

@@ -62,9 +62,8 @@ class Vocabulary:
         """The words that occur min_count times or more, no more than max_size with the three special ones.
         Words that occur equally often keep their order in `types`."""
         order = np.argsort(-np.asarray(counts), kind="stable")
-        # A word that holds or seems to hold an end of line cannot stand in a file with a word a line.
         frequent = (types[k] for k in order if counts[k] >= min_count)
-        words = [word for word in frequent if word not in SPECIAL and "\n" not in word and not word.endswith("\r")]
+        words = [word for word in frequent if word not in SPECIAL and _can_be_written(word)]
         return cls([*SPECIAL, *words][:max_size])
 
     @classmethod
@@ -89,3 +88,9 @@ class Vocabulary:
         """Write a vocab.txt."""
         with atomic_write(path) as temporary:
             temporary.write_bytes("".join(f"{word}\n" for word in self.words).encode("utf-8", "ignore"))
+
+
+def _can_be_written(word: str) -> bool:
+    """Whether it can stand in a UTF-8 file with a word a line, and is the same word when it is read."""
+    is_line = bool(word) and "\n" not in word and not word.endswith("\r")
+    return is_line and word == word.encode("utf-8", "ignore").decode("utf-8")

@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ from typing import Any, List
 import h5py
 import numpy as np
 import pytest
+import spacy
+from spacy.tokens import Doc, DocBin
 
 import spacy_elmo
 from spacy_elmo.cli.embed import embed
@@ -84,6 +87,49 @@ def test_a_tokenizer_and_its_whitespace(tiny: Path, tmp_path: Path, elmo: Elmo) 
     [array] = datasets(tmp_path / "out.h5")
     assert not array[:, 1].any()
     np.testing.assert_allclose(array[:, [0, 2]], elmo.embed([["a", "b"]])[0].stack(), atol=1e-6)
+
+
+def test_files_of_all_kinds_are_numbered_on(tiny: Path, tmp_path: Path) -> None:
+    vocab = spacy.blank("en").vocab
+    DocBin(docs=[Doc(vocab, words=words) for words in (["a"] * 3, [], ["b"] * 4)]).to_disk(tmp_path / "a.spacy")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress("one\u00a0two three\n\n".encode()))
+    (tmp_path / "c.jsonl").write_text(json.dumps(spacy.blank("en")("Hi there, you").to_json()))
+    embed([tmp_path / name for name in ("a.spacy", "b.txt.gz", "c.jsonl")], tiny, tmp_path / "out.h5")
+    assert [array.shape[1] for array in datasets(tmp_path / "out.h5")] == [3, 0, 4, 2, 0, 4]
+
+
+def test_standard_input(tiny: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-m", "spacy_elmo", "embed", "-s", str(tiny), "-q"]
+    for name, settings in (("-", ["--format", "tokens"]), ("/dev/stdin", [])):
+        out = tmp_path / "out.h5"
+        done = subprocess.run(
+            [*command, name, "-o", str(out), *settings],
+            input=b"I do n't .\nEnd\n",
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert [array.shape[1] for array in datasets(out)] == [4, 1]
+
+
+def test_sentences_of_a_pipeline(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("I don't. End.\n\nOne", "utf-8")
+    embed(tmp_path / "a.txt", tiny, tmp_path / "out.h5", pipeline="blank:en")
+    assert [array.shape[1] for array in datasets(tmp_path / "out.h5")] == [4, 2, 0, 1]
+    with pytest.raises(ValueError, match=r"EL207.*--format conllu and --lang"):
+        embed(tmp_path / "a.txt", tiny, tmp_path / "out.h5", format="conllu", lang="en")
+    with pytest.raises(ValueError, match=r"EL070.*tokenizer:nolanguage"):
+        embed(tmp_path / "a.txt", tiny, tmp_path / "out.h5", lang="nolanguage")
+
+
+def test_nothing_is_computed_before_all_is_checked(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Elmo, "stream", lambda *_, **__: pytest.fail("computed for nothing"))
+    (tmp_path / "a.txt").write_bytes(b"good\n" * 3000 + b"caf\xe9 .\n")
+    with pytest.raises(ValueError, match=r"EL061.*line 3001: not UTF-8"):
+        embed(tmp_path / "a.txt", tiny, tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
 
 
 def test_carried_state_in_batches(parity: Path, tmp_path: Path) -> None:

@@ -171,11 +171,26 @@ def test_texts_that_will_not_do(
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_packed_text_must_be_split(tmp_path: Path, source: Path) -> None:
-    (tmp_path / "b.txt.xz").write_bytes(lzma.compress(b"It can. It can.\n"))
-    with pytest.raises(ValueError, match=r"EL097.*b\.txt\.xz.*--lang en.*--pipeline"):
-        perplexity(source, tmp_path / "b.txt.xz")
-    assert perplexity(source, tmp_path / "b.txt.xz", lang="en").n_tokens == 6
+def test_packed_text_is_split_as_it_is_unpacked(tmp_path: Path, source: Path) -> None:
+    text = b"It can. It can.\n"
+    (tmp_path / "b.txt").write_bytes(text)
+    (tmp_path / "b.txt.xz").write_bytes(lzma.compress(text))
+    for settings, n_tokens in (({}, 4), ({"lang": "en"}, 6), ({"format": "tokens"}, 4)):
+        plain, packed = (perplexity(source, tmp_path / name, **settings) for name in ("b.txt", "b.txt.xz"))
+        assert plain == packed
+        assert plain.n_tokens == n_tokens
+
+
+@pytest.mark.parametrize("settings", [{}, {"lang": "xx"}])
+def test_sentences_without_tokens_keep_their_numbers(
+    tmp_path: Path, source: Path, settings: Dict[str, Any]
+) -> None:
+    (tmp_path / "a.txt").write_text("It can\n\nthat\n")
+    (tmp_path / "a.jsonl").write_text('{"text": "It can"}\n{"text": ""}\n{"text": "that"}\n')
+    for name in ("a.txt", "a.jsonl"):
+        perplexity(source, tmp_path / name, output=tmp_path / "out.jsonl", **settings)
+        records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+        assert [record["sentence"] for record in records] == [0] * 4 + [2] * 3
 
 
 def test_outputs_that_will_not_do(tmp_path: Path, source: Path, text: Path) -> None:

@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from spacy_elmo.cli.vocab import vocab
+from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.pretraining.vocabulary import Vocabulary
 from tests.cli.command import run
+from tests.data import shared_path
 
 TEXT = "A dog saw a cat. A cat saw a dog.\nA bird sang.\n"
 
@@ -48,9 +50,44 @@ def test_nothing_to_count(tmp_path: Path) -> None:
 
 def test_outputs_that_will_not_do(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Are told before anything is counted."""
-    monkeypatch.setattr("spacy_elmo.pretraining.tokens.read_tokens", lambda *_: pytest.fail("read the text"))
+    monkeypatch.setattr("spacy_elmo.inputs.reader.Inputs.read", lambda *_: pytest.fail("read the text"))
     with pytest.raises(FileNotFoundError, match="EL064"):
         vocab([text], tmp_path / "nowhere" / "vocab.txt")
     with pytest.raises(ValueError, match="EL066"):
         vocab([text], text)
     assert text.read_text("utf-8") == TEXT
+
+
+def test_a_tokenised_corpus(tmp_path: Path) -> None:
+    """Every token counts as it stands, in shards without an ending too."""
+    line = "He was born in the mid-July of 9-11 Blvd. today ??? , said Mr . Smith .\n"
+    for number in (1, 2):
+        (tmp_path / f"news.en-0000{number}-of-00002").write_text(line, "utf-8")
+    run("vocab", tmp_path / "news.en-*", "--format", "tokens", "-o", tmp_path / "vocab.txt")
+    words = Vocabulary.read(tmp_path / "vocab.txt").words[3:]
+    assert (words[0], sorted(words)) == (".", sorted(set(line.split())))
+    with pytest.raises(ValueError, match=r"EL060.*news\.en-00001-of-00002.*--format"):
+        vocab(tmp_path / "news.en-*", tmp_path / "vocab.txt")
+
+
+def test_a_treebank_is_not_split_again(tmp_path: Path) -> None:
+    made = vocab(shared_path("corpora/ud_ewt/en_ewt-ud-test.conllu"), tmp_path / "vocab.txt")
+    assert made.n_tokens == 25094
+
+
+def test_languages(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("don't", "utf-8")
+    counts = [vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", lang=lang).n_tokens for lang in (None, "en", "xx")]
+    assert counts == [2, 2, 1]
+    for option in ("lang", "pipeline"):
+        with pytest.raises(ValueError, match=rf"EL207.*--format tokens and --{option} exclude"):
+            vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", format="tokens", **{option: "en"})
+    with pytest.raises(ValueError, match="EL065"):
+        vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", lang="en", pipeline="blank:en")
+
+
+def test_words_that_no_file_can_hold_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"tokens": ["a\\ud800", "a", "b\\n"]}')
+    vocab(tmp_path / "a.jsonl", tmp_path / "vocab.txt")
+    assert Vocabulary.read(tmp_path / "vocab.txt").words[3:] == ["a"]
+    assert [sentence.tokens for sentence in Inputs(tmp_path / "a.jsonl").read()] == [["a\ud800", "a", "b\n"]]

@@ -99,11 +99,11 @@ def test_raw_text_is_split(tiny: Path, tmp_path: Path) -> None:
     assert warm(tiny, tmp_path / "text.txt", tmp_path / "out", lang="en") == Summary(170, 170 * 4)
 
 
-def test_packed_text_is_split_as_for_pre_training(tiny: Path, tmp_path: Path) -> None:
+def test_packed_text(tiny: Path, tmp_path: Path) -> None:
     with gzip.open(tmp_path / "text.txt.gz", "wt") as file:
         file.write("I don't. You do.\n" * 85)
-    with pytest.raises(ValueError, match=r"EL097.*text\.txt\.gz.*--lang en"):
-        warm(tiny, tmp_path / "text.txt.gz", tmp_path / "out")
+    paths = [tmp_path / "text.txt.gz"] * 2
+    assert warm(tiny, paths, tmp_path / "out") == Summary(170, 170 * 4)
     for name, value in (("lang", "en"), ("pipeline", "blank:en")):
         made = warm(tiny, tmp_path / "text.txt.gz", tmp_path / name, **{name: value})
         assert made == Summary(170, 85 * 7)

@@ -12,8 +12,8 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.bilm.layers import LayerOutputs
-from spacy_elmo.cli.inputs import read_sentences
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.inputs.reader import read_sentences
 from spacy_elmo.layer_cache import CacheSettings, LayerCache
 from spacy_elmo.layer_cache.session import readable
 from tests.data import Measured, shared_path

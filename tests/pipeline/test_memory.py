@@ -10,7 +10,7 @@ CODE = """
 import itertools, resource, sys
 import spacy
 from spacy.tokens import Doc
-from spacy_elmo.cli.inputs import read_sentences
+from spacy_elmo.inputs.reader import read_sentences
 from pathlib import Path
 
 source, text, n_tokens = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Doc
 
 import spacy_elmo
-from spacy_elmo.cli.inputs import read_sentences
+from spacy_elmo.inputs.reader import read_sentences
 from tests.data import Measured, shared_path
 
 

@@ -1,0 +1,1 @@
+"""Text and tokens from files, folders, patterns and standard input: the one reader of all commands."""

@@ -1,0 +1,140 @@
+"""Which files a command reads: paths, folders, patterns and standard input, each with its format."""
+
+import os
+import warnings
+from collections import Counter
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Iterator, List, Optional, Sequence, Set, Tuple, Union
+
+from ..errors import Errors, Warnings
+from .streams import COMPRESSIONS, InputFile
+
+# Each is also the ending of its files. txt: text, or tokens between blanks, as the command has it.
+FORMATS = ("txt", "jsonl", "conllu", "spacy", "tokens")
+STDIN = Path("-")
+# Regular files as well, where a shell has redirected one: they have no name to tell the format by.
+_DESCRIPTORS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+
+Given = Union[str, Path]
+_SHOWN = 5
+
+
+def find_inputs(given: Union[Given, Sequence[Given]], format: Optional[str] = None) -> List[InputFile]:
+    """The files that are meant, in the order given; those of a folder or a pattern sorted by name.
+
+    given: files, folders with all that is below them, patterns with *, ? or [], or "-" for standard input.
+    format: one of `FORMATS`; None: by each file's ending. Standard input and pipes are "txt" unless told.
+    RAISES: FileNotFoundError or ValueError for what is not there or of no known format.
+    """
+    if format is not None and format not in FORMATS:
+        raise ValueError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
+    files: List[InputFile] = []
+    seen: Set[Path] = set()
+    for one in [given] if isinstance(given, (str, Path)) else given:
+        path = Path(one)
+        if os.path.isdir(path):
+            found = _drop_repeated(_read_folder(path, format), seen, path)
+        elif path != STDIN and not os.path.lexists(path) and has_magic(str(path)):
+            found = _drop_repeated(_match(path, format), seen, path)
+        else:
+            # A file that is named twice is read twice.
+            found = [_describe(path, format)]
+            seen.add(_identify(found[0]))
+        files.extend(found)
+    streams = [file.path for file in files if file.path == STDIN]
+    if len(streams) > 1:
+        raise ValueError(Errors.EL204.format(n=len(streams)))
+    return files
+
+
+def parse_name(path: Path) -> Tuple[Optional[str], Optional[str]]:
+    """Format and compression by a file's endings, None where there is none that is known."""
+    name = path.name.lower()
+    compression = next((ending for ending in COMPRESSIONS if name.endswith(ending)), None)
+    ending = Path(name.removesuffix(compression or "")).suffix.removeprefix(".")
+    return (ending if ending in FORMATS else None), compression
+
+
+def _describe(path: Path, format: Optional[str]) -> InputFile:
+    by_name, compression = parse_name(path)
+    if path == STDIN:
+        return InputFile(path, format or "txt", is_stream=True)
+    if not os.path.exists(path):
+        hint = "Give a file, a folder, a pattern in quotes, or - for standard input."
+        raise FileNotFoundError(Errors.EL026.format(path=path, closest=hint))
+    if not os.path.isfile(path) or str(path).startswith(_DESCRIPTORS):
+        return InputFile(path, format or by_name or "txt", compression, is_stream=True)
+    if format is None and by_name is None:
+        raise ValueError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=_allowed()))
+    return InputFile(path, format or by_name or "", compression)
+
+
+def _match(pattern: Path, format: Optional[str]) -> List[InputFile]:
+    paths = [Path(name) for name in sorted(glob(str(pattern), recursive=True))]
+    files = [_describe(path, format) for path in paths if path.is_file()]
+    if not files:
+        raise FileNotFoundError(Errors.EL200.format(pattern=pattern))
+    return files
+
+
+def _read_folder(folder: Path, format: Optional[str]) -> List[InputFile]:
+    """Files of one format. With a format given, those that have its ending, or else those without a known one."""
+    paths = list(_walk(folder))
+    formats = [parse_name(path)[0] for path in paths]
+    if format is None:
+        wanted: Set[Optional[str]] = {*FORMATS}
+    else:
+        wanted = {format, "txt"} if format == "tokens" else {format}
+        wanted = wanted if wanted & set(formats) else {None}
+    chosen = [path for path, found in zip(paths, formats) if found in wanted]
+    others = _shorten([path.name for path, found in zip(paths, formats) if found not in wanted])
+    if not chosen:
+        raise FileNotFoundError(Errors.EL201.format(path=folder, found=others or "nothing", allowed=_allowed()))
+    counts = Counter(found for found in formats if found is not None)
+    if format is None and len(counts) > 1:
+        kinds = ", ".join(f"{n:,} .{found}" for found, n in sorted(counts.items()))
+        raise ValueError(Errors.EL202.format(path=folder, kinds=kinds, example=min(counts)))
+    if others:
+        warnings.warn(Warnings.WL035.format(path=folder, found=others), stacklevel=2)
+    return [_describe(path, format) for path in chosen]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files below a folder, sorted, without hidden ones."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(root, name)
+            if not name.startswith(".") and os.path.isfile(path):
+                yield path
+
+
+def _drop_repeated(files: List[InputFile], seen: Set[Path], given: Path) -> List[InputFile]:
+    """Patterns and folders overlap by mistake: read each file once, and not its compressed copy as well."""
+    kept: List[InputFile] = []
+    repeated: List[InputFile] = []
+    for file in files:
+        identity = _identify(file)
+        (repeated if identity in seen else kept).append(file)
+        seen.add(identity)
+    if repeated:
+        names = _shorten([str(file.path) for file in repeated])
+        warnings.warn(Warnings.WL036.format(given=given, names=names), stacklevel=2)
+    return kept
+
+
+def _identify(file: InputFile) -> Path:
+    path = file.path.resolve()
+    return path.with_name(path.name[: -len(file.compression)]) if file.compression else path
+
+
+def _shorten(names: List[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _allowed() -> str:
+    endings = ", ".join(f".{name}" for name in FORMATS)
+    packed = ", ".join(COMPRESSIONS)
+    return f"{endings}, each also packed ({packed}); or name the format with --format, in a config corpus.format"

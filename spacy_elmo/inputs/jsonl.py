@@ -1,0 +1,118 @@
+"""JSON lines: {"text": ...}, {"tokens": [texts]}, and what Prodigy and `Doc.to_json` write."""
+
+import json
+from typing import Any, Dict, Iterator, List, Set
+
+from ..lines import bad_line
+from .items import Item
+from .text import Lines
+
+_KINDS = '{"tokens": [texts]} nor {"text": text}'
+
+
+def read_jsonl(lines: Lines) -> Iterator[Item]:
+    """The records, an object a line; blank lines are no records. Tokens go before a text that is there as well.
+
+    Tokens are texts, or objects with `text`, or with `start` and `end`, characters of the record's text; with
+    these, sentences are split where `sents` says so, as `Doc.to_json` has it.
+    """
+    for number, line, _ in lines:
+        if not line.strip():
+            continue
+        try:
+            yield from _read_record(json.loads(line), number, lines.n_bytes)
+        except json.JSONDecodeError as error:
+            raise bad_line(lines.path, number, f"not JSON ({error}){_hint(line, number)}") from error
+        except RecursionError as error:
+            raise bad_line(lines.path, number, "JSON that is nested too deep") from error
+        except UnicodeEncodeError as error:
+            raise bad_line(lines.path, number, f"text that is not Unicode ({error.reason})") from error
+        except ValueError as error:
+            raise bad_line(lines.path, number, str(error)) from error
+
+
+def _hint(line: str, number: int) -> str:
+    if number == 1 and line.lstrip().startswith(("[", "{")):
+        return "; JSONL has a whole object on each line, as `jq -c .` and `jq -c .[]` write them"
+    return ""
+
+
+def _read_record(record: Any, number: int, end: int) -> Iterator[Item]:
+    if isinstance(record, list):
+        raise ValueError(f"neither {_KINDS}, but a list; `jq -c .[]` writes its members as lines")
+    if not isinstance(record, dict):
+        raise ValueError(f"neither {_KINDS}")
+    tokens, text = record.get("tokens"), record.get("text")
+    if tokens is None and isinstance(text, str):
+        text.encode("utf-8")
+        yield Item(text, None, end, number)
+    elif not isinstance(tokens, list):
+        raise ValueError(f"neither {_KINDS}")
+    elif all(isinstance(token, str) for token in tokens):
+        _check_texts(tokens)
+        yield Item(" ".join(tokens), tokens, end, number)
+    else:
+        yield from _read_objects(record, tokens, end, number)
+
+
+def _read_objects(record: Dict[str, Any], tokens: List[Any], end: int, number: int) -> Iterator[Item]:
+    text = record.get("text") if isinstance(record.get("text"), str) else None
+    placed = text is not None and all(isinstance(one, dict) and {"start", "end"} <= one.keys() for one in tokens)
+    texts = [_read_token(token, text, place) for place, token in enumerate(tokens, start=1)]
+    _check_texts(texts)
+    if text is None or not placed:
+        yield Item(" ".join(texts), texts, end, number)
+        return
+    _check_order(tokens)
+    begins = _sentence_starts(record, tokens)
+    starts = [k for k, token in enumerate(tokens) if k == 0 or token["start"] in begins]
+    for first, after in zip(starts, [*starts[1:], len(tokens)]):
+        sentence = text[tokens[first]["start"] : tokens[after - 1]["end"]]
+        yield Item(sentence, texts[first:after], end, number, by_spacy=True)
+
+
+def _read_token(token: Any, text: Any, place: int) -> str:
+    if not isinstance(token, dict):
+        kinds = "a text, or an object with `text`, or with `start` and `end` in the record's text"
+        raise ValueError(f"neither {_KINDS}: token {place} is {_shown(token)}, and must be {kinds}")
+    own = token.get("text")
+    if isinstance(own, str):
+        return own
+    start, end = token.get("start"), token.get("end")
+    if text is None or type(start) is not int or type(end) is not int:
+        raise ValueError(f"neither {_KINDS}: token {place} has no `text`, nor a place in the record's text")
+    if not 0 <= start <= end <= len(text):
+        raise ValueError(f"token {place} is at {start} to {end}, but the text has {len(text)} characters")
+    found: str = text[start:end]
+    return found
+
+
+def _check_texts(tokens: List[str]) -> None:
+    if "" in tokens:
+        reason = "which a model would read as a word; leave out what only fills up a list"
+        raise ValueError(f"token {tokens.index('') + 1} is empty, {reason}")
+
+
+def _check_order(tokens: List[Dict[str, Any]]) -> None:
+    before = 0
+    for place, token in enumerate(tokens, start=1):
+        start, end = token["start"], token["end"]
+        if type(start) is not int or type(end) is not int or not before <= start <= end:
+            raise ValueError(f"token {place} is at {start} to {end}, and the one before it ends at {before}")
+        before = end
+
+
+def _sentence_starts(record: Dict[str, Any], tokens: List[Dict[str, Any]]) -> Set[int]:
+    sents = record.get("sents") or []
+    try:
+        begins = {sent["start"] for sent in sents}
+    except (TypeError, KeyError) as error:
+        raise ValueError("`sents` is no list of objects with `start` and `end`") from error
+    for start in begins - {token["start"] for token in tokens}:
+        raise ValueError(f"a sentence of `sents` begins at {start}, where no token does")
+    return begins
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."

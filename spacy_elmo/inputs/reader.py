@@ -1,0 +1,153 @@
+"""Files as one stream of tokenised sentences, checked before they are used."""
+
+import warnings
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Union
+
+from ..errors import Warnings
+from ..lines import bad_line
+from .conllu import read_conllu
+from .files import Given, find_inputs
+from .items import InputSentence, Item, read_tokens, read_txt
+from .jsonl import read_jsonl
+from .streams import InputFile
+from .text import Lines
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+# For texts in JSON, where nobody has named a pipeline.
+DEFAULT_PIPELINE = "tokenizer:en"
+# Tokens of one sentence, and characters of a text that is not split into sentences.
+LONG_SENTENCE, LONG_TEXT = 20_000, 100_000
+# Texts that go through the pipeline at once.
+_BATCH = 256
+
+
+class Inputs:
+    """Sentences of files, in order.
+
+    given, format: see `find_inputs`.
+    pipeline: what splits texts, see `load_pipeline`. With None, a .txt has a sentence a line, split at blanks, and
+        texts of a .jsonl are split by `DEFAULT_PIPELINE`.
+    RAISES: FileNotFoundError or ValueError for what is not there, or of no known format.
+    """
+
+    def __init__(
+        self,
+        given: Union[Given, Sequence[Given]],
+        *,
+        format: Optional[str] = None,
+        pipeline: Optional[str] = None,
+    ):
+        self.files = find_inputs(given, format)
+        self._splits_txt = pipeline is not None
+        self._pipeline = pipeline or DEFAULT_PIPELINE
+        self._nlp: Optional[Language] = None
+        self._sizes: List[float] = []
+
+    @property
+    def paths(self) -> List[Path]:
+        """The files that lie on disk."""
+        return [file.path for file in self.files if not file.is_stream]
+
+    @property
+    def shown(self) -> str:
+        """The files, for messages."""
+        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        return f"{self.files[0].path}{more}" if self.files else ""
+
+    @property
+    def has_streams(self) -> bool:
+        """Standard input or a pipe is among them."""
+        return any(file.is_stream for file in self.files)
+
+    def check(self) -> None:
+        """Read everything once, so that nothing is computed before all of it is known to be right.
+
+        RAISES: ValueError for what cannot be read, with its line; OSError if a file cannot be opened.
+        """
+        if self._sizes:
+            return
+        sizes: List[float] = []
+        for file in self.files:
+            end, is_told = 0.0, False
+            for item in self._items(file, warn=True):
+                end = item.end
+                length = self._check_length(file, item)
+                if length and not is_told:
+                    where = f"{file.path}, line {item.line}" if item.line else str(file.path)
+                    warnings.warn(Warnings.WL038.format(where=where, length=length), stacklevel=2)
+                    is_told = True
+            sizes.append(end)
+        self._sizes = sizes
+
+    def read(self) -> Iterator[InputSentence]:
+        """The sentences; empty lines, texts, token lists and Docs are empty sentences in their places.
+
+        RAISES: as `check`, which comes first.
+        """
+        self.check()
+        total = sum(self._sizes) or 1
+        before = 0.0
+        for file, size in zip(self.files, self._sizes):
+            for is_text, items in groupby(self._items(file), key=lambda item: item.tokens is None):
+                if is_text:
+                    texts = ((item.text, item) for item in items)
+                    for doc, item in self._load().pipe(texts, as_tuples=True, batch_size=_BATCH):
+                        yield from _read_doc(doc, item, (before + item.end) / total)
+                else:
+                    for text, tokens, end, _, by_spacy in items:
+                        assert tokens is not None
+                        yield InputSentence(text, tokens, (before + end) / total, by_spacy)
+            before += size
+
+    def _items(self, file: InputFile, *, warn: bool = False) -> Iterator[Item]:
+        if file.format == "spacy":
+            from .docbin import read_docbin
+
+            yield from read_docbin(file)
+            return
+        lines = Lines(file, warn=warn)
+        if file.format == "jsonl":
+            yield from read_jsonl(lines)
+        elif file.format == "conllu":
+            yield from read_conllu(lines)
+        elif file.format == "txt" and self._splits_txt:
+            yield from read_txt(lines)
+        else:
+            yield from read_tokens(lines)
+
+    def _check_length(self, file: InputFile, item: Item) -> str:
+        """The length of what seems too long to be a sentence, in words; "" for others."""
+        if item.tokens is not None:
+            return f"{len(item.tokens):,} tokens" if len(item.tokens) > LONG_SENTENCE else ""
+        size, nlp = len(item.text), self._load()
+        if size > nlp.max_length:
+            reason = f"a text of {size:,} characters, and the pipeline takes no more than {nlp.max_length:,}"
+            raise bad_line(file.path, item.line or 0, f"{reason}; cut it, or use a blank pipeline")
+        return f"{size:,} characters" if size > LONG_TEXT and not nlp.pipe_names else ""
+
+    def _load(self) -> "Language":
+        if self._nlp is None:
+            from .pipelines import load_pipeline
+
+            self._nlp = load_pipeline(self._pipeline)
+        return self._nlp
+
+
+def read_sentences(
+    given: Union[Given, Sequence[Given]], *, format: Optional[str] = None, pipeline: Optional[str] = None
+) -> Iterator[InputSentence]:
+    """The sentences of files; see `Inputs`."""
+    return Inputs(given, format=format, pipeline=pipeline).read()
+
+
+def _read_doc(doc: "Doc", item: Item, done: float) -> Iterator[InputSentence]:
+    if not len(doc) or not doc.has_annotation("SENT_START"):
+        yield InputSentence(item.text, [token.text for token in doc], done, by_spacy=True)
+        return
+    for span in doc.sents:
+        yield InputSentence(span.text, [token.text for token in span], done, by_spacy=True)

@@ -1,0 +1,108 @@
+"""The bytes of an input: packed or not, from disk or from a pipe."""
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import shutil
+import sys
+import tempfile
+import weakref
+import zlib
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Callable, ContextManager, Dict, Iterator, Optional
+
+from ..errors import Errors
+from ..weights.digest import sha256
+
+# How each is opened, by the last ending of its name.
+COMPRESSIONS: Dict[str, Callable[[Any], Any]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
+    ".xz": lzma.LZMAFile,
+    ".bz2": bz2.BZ2File,
+}
+# What a packed file begins with, for pipes, whose names tell nothing.
+MAGIC = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\x00": ".xz", b"BZh": ".bz2"}
+
+
+@dataclass(eq=False)
+class InputFile:
+    """One file to read.
+
+    format: one of `files.FORMATS`. compression: a key of `COMPRESSIONS`, or None.
+    is_stream: a pipe or standard input, which can be read once only: it is copied to a temporary file, so that
+        all of it can be checked before it is used.
+    """
+
+    path: Path
+    format: str
+    compression: Optional[str] = None
+    is_stream: bool = False
+    _copy: Optional[IO[bytes]] = field(default=None, repr=False)
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The content, unpacked.
+
+        RAISES: ValueError if it is damaged; OSError if it cannot be read; both while it is read, too.
+        """
+        try:
+            with self._open_packed() as packed:
+                compression = self.compression
+                if self.is_stream and compression is None:
+                    start = packed.read(6)
+                    compression = next((MAGIC[magic] for magic in MAGIC if start.startswith(magic)), None)
+                    packed.seek(0)
+                if compression is None:
+                    yield packed
+                    return
+                if not packed.read(1):
+                    raise EOFError("it is empty, and no packed file is")
+                packed.seek(0)
+                with COMPRESSIONS[compression](packed) as file:
+                    yield file
+        except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
+            raise ValueError(Errors.EL023.format(path=self.path, reason=error)) from error
+        except OSError as error:
+            if error.errno is None:  # bz2's word for damage
+                raise ValueError(Errors.EL023.format(path=self.path, reason=error)) from error
+            raise _unreadable(self.path, error) from error
+
+    def sha256(self) -> str:
+        """SHA-256 of the content as it is stored, in hexadecimal. RAISES: OSError if it cannot be read."""
+        try:
+            if not self.is_stream:
+                return sha256(self.path)
+            digest = hashlib.sha256()
+            with self._open_packed() as file:
+                while chunk := file.read(1 << 22):
+                    digest.update(chunk)
+            return digest.hexdigest()
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
+    def _open_packed(self) -> ContextManager[IO[bytes]]:
+        if not self.is_stream:
+            return self.path.open("rb")
+        if self._copy is None:
+            self._copy = self._copy_stream()
+        self._copy.seek(0)
+        return nullcontext(self._copy)
+
+    def _copy_stream(self) -> IO[bytes]:
+        copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        weakref.finalize(self, copy.close)
+        if self.path != Path("-"):
+            with self.path.open("rb") as file:
+                shutil.copyfileobj(file, copy)
+        elif sys.stdin is None or sys.stdin.closed:
+            raise OSError(0, "standard input is closed")
+        else:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        return copy
+
+
+def _unreadable(path: Path, error: OSError) -> OSError:
+    return OSError(Errors.EL203.format(path=path, reason=error.strerror or error))

@@ -1,0 +1,73 @@
+"""The lines of an input, as text that can be used."""
+
+import codecs
+import warnings
+from typing import IO, Iterator, Optional
+
+from ..errors import Errors, Warnings
+from ..lines import Line, bad_line, numbered_lines
+from .streams import MAGIC, InputFile
+
+# Bytes of a line. Longer ones are no lines of text, and would take the memory.
+LONGEST_LINE = 1 << 28
+_BOMS = {
+    codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}  # fmt: skip
+
+
+class Lines:
+    """The lines of a file, in order. Only a line feed ends a line, with or without a carriage return before it.
+
+    warn: say at the end what looks wrong, but can be read.
+    n_bytes: of the lines so far. RAISES: ValueError, once it is reached, for what is no UTF-8 text.
+    """
+
+    def __init__(self, file: InputFile, *, warn: bool = False):
+        self.file = file
+        self.path = file.path
+        self.n_bytes = 0
+        self._warn = warn
+
+    def __iter__(self) -> Iterator[Line]:
+        n_returns, first_return = 0, 0
+        line: Optional[Line] = None
+        ended = False
+        with self.file.open() as opened:
+            for line in numbered_lines(self._cut(opened), self.path):
+                self.n_bytes += line.n_bytes
+                if "\0" in line.text:
+                    reason = "a NUL character; text in UTF-16 has them, convert it: iconv -f UTF-16LE -t UTF-8"
+                    raise bad_line(self.path, line.number, reason)
+                if "\r" in line.text:
+                    n_returns, first_return = n_returns + 1, first_return or line.number
+                yield line
+            ended = self._ended
+        if line is not None and line.number == 1 and n_returns and not ended:
+            raise ValueError(Errors.EL206.format(path=self.path))
+        if n_returns and self._warn:
+            warnings.warn(Warnings.WL037.format(path=self.path, n=n_returns, line=first_return), stacklevel=2)
+
+    def _cut(self, opened: IO[bytes]) -> Iterator[bytes]:
+        self._ended = False
+        number = 0
+        while line := opened.readline(LONGEST_LINE + 1):
+            number += 1
+            if number == 1:
+                self._check_start(line)
+            if len(line) > LONGEST_LINE:
+                raise bad_line(self.path, number, f"longer than {LONGEST_LINE >> 20} MB; is it text, line by line")
+            self._ended = line.endswith(b"\n")
+            # A byte order mark alone is an empty file.
+            if number > 1 or line != codecs.BOM_UTF8:
+                yield line
+
+    def _check_start(self, line: bytes) -> None:
+        name = next((name for bom, name in _BOMS.items() if line.startswith(bom)), None)
+        if name is not None:
+            how = f"Convert it: iconv -f {name} -t UTF-8 OLD >NEW"
+            raise ValueError(Errors.EL205.format(path=self.path, what=f"in {name}", how=how))
+        ending = next((ending for magic, ending in MAGIC.items() if line.startswith(magic)), None)
+        if ending is not None and not line.isascii():
+            how = f"Give it a name with the ending {ending}, or unpack it"
+            raise ValueError(Errors.EL205.format(path=self.path, what=f"packed, as {ending} files are", how=how))

@@ -1,0 +1,129 @@
+import os
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from spacy_elmo.inputs.files import find_inputs, parse_name
+
+
+def write(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("text\n")
+
+
+def names(folder: Path, *given: Any, **settings: Any) -> List[str]:
+    return [
+        str(file.path.relative_to(folder)) for file in find_inputs([folder / one for one in given], **settings)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.txt", ("txt", None)),
+        ("A.TXT.GZ", ("txt", ".gz")),
+        ("a.conllu.xz", ("conllu", ".xz")),
+        ("a.jsonl.bz2", ("jsonl", ".bz2")),
+        ("a.spacy.gz", ("spacy", ".gz")),
+        ("news.jsonl.txt", ("txt", None)),
+        ("news.en-00001-of-00100", (None, None)),
+        ("a.gz", (None, ".gz")),
+        ("txt", (None, None)),
+        (".txt", (None, None)),
+    ],
+)
+def test_names(name: str, expected: Any) -> None:
+    assert parse_name(Path(name)) == expected
+
+
+def test_files_in_the_order_given(tmp_path: Path) -> None:
+    write(tmp_path, "b.txt", "a.jsonl.gz")
+    assert names(tmp_path, "b.txt", "a.jsonl.gz", "b.txt") == ["b.txt", "a.jsonl.gz", "b.txt"]
+    [file] = find_inputs(str(tmp_path / "a.jsonl.gz"))
+    assert (file.format, file.compression, file.is_stream) == ("jsonl", ".gz", False)
+
+
+def test_a_format_goes_before_endings(tmp_path: Path) -> None:
+    write(tmp_path, "news.en-00001-of-00100", "a.txt", "b.gz")
+    files = find_inputs([tmp_path / "news.en-00001-of-00100", tmp_path / "a.txt", tmp_path / "b.gz"], "tokens")
+    assert [(file.format, file.compression) for file in files] == [("tokens", None)] * 2 + [("tokens", ".gz")]
+
+
+def test_patterns(tmp_path: Path) -> None:
+    write(tmp_path, "n/b.txt", "n/a.txt", "n/deep/c.txt", "n/a.conllu", "n/[1].txt")
+    (tmp_path / "n" / "folder.txt").mkdir()
+    assert names(tmp_path, "n/?.txt") == ["n/a.txt", "n/b.txt"]
+    assert names(tmp_path, "n/**/c.txt") == ["n/deep/c.txt"]
+    # A file of that name goes before the pattern.
+    assert names(tmp_path, "n/[1].txt") == ["n/[1].txt"]
+    with pytest.raises(FileNotFoundError, match=r"EL200.*n/\*\.jsonl' matches no file"):
+        names(tmp_path, "n/*.jsonl")
+    write(tmp_path, "n/README")
+    with pytest.raises(ValueError, match=r"EL060.*README.*--format"):
+        names(tmp_path, "n/*")
+
+
+def test_folders(tmp_path: Path) -> None:
+    write(tmp_path, "n/b.txt", "n/a/c.txt.gz", "n/.hidden.txt", "n/.git/d.txt")
+    assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
+    write(tmp_path, "n/README.md", "n/LICENSE")
+    with pytest.warns(UserWarning, match=r"WL035.*n', these files are left out: LICENSE, README\.md\."):
+        assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
+
+
+def test_a_folder_of_several_formats(tmp_path: Path) -> None:
+    """Treebanks have their sentences as .conllu and as .txt."""
+    write(tmp_path, "n/a.conllu", "n/a.txt", "n/b.txt.gz", "n/c.tokens")
+    with pytest.raises(ValueError, match=r"EL202.*1 \.conllu, 1 \.tokens, 2 \.txt\..*--format"):
+        names(tmp_path, "n")
+    for name, expected in (("conllu", ["n/a.conllu"]), ("tokens", ["n/a.txt", "n/b.txt.gz", "n/c.tokens"])):
+        with pytest.warns(UserWarning, match="WL035"):
+            assert names(tmp_path, "n", format=name) == expected
+
+
+def test_a_folder_of_shards(tmp_path: Path) -> None:
+    write(tmp_path, "n/news-00002", "n/news-00001", "m/a.pdf")
+    assert names(tmp_path, "n", format="tokens") == ["n/news-00001", "n/news-00002"]
+    with pytest.raises(FileNotFoundError, match=r"EL201.*m' holds no file that can be read\. In it: a\.pdf"):
+        names(tmp_path, "m")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"EL201.*In it: nothing"):
+        names(tmp_path, "empty")
+
+
+def test_patterns_and_folders_that_overlap(tmp_path: Path) -> None:
+    write(tmp_path, "n/a.txt", "n/a.txt.gz", "n/b.txt")
+    with pytest.warns(UserWarning, match=r"WL036.*n/a\.txt\.gz\."):
+        assert names(tmp_path, "n") == ["n/a.txt", "n/b.txt"]
+    with pytest.warns(UserWarning, match=r"WL036.*n/b\.txt\."):
+        assert names(tmp_path, "n/b.txt", "n/b.*") == ["n/b.txt"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a", "a.gz", "a.xz", "a.txt.zip"])
+def test_unknown_ending(tmp_path: Path, name: str) -> None:
+    write(tmp_path, name)
+    with pytest.raises(ValueError, match=r"EL060.*Allowed: \.txt, \.jsonl, \.conllu, \.spacy.*--format") as caught:
+        names(tmp_path, name)
+    assert repr(Path(name).suffix) in str(caught.value)
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"EL026.*a\.txt"):
+        names(tmp_path, "a.txt")
+    with pytest.raises(ValueError, match=r"EL030.*format 'csv'.*txt, jsonl, conllu, spacy, tokens"):
+        find_inputs(tmp_path, "csv")
+    with pytest.raises(ValueError, match=r"EL204.*2 times"):
+        find_inputs(["-", "-"])
+
+
+def test_streams(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.conllu")
+    os.mkfifo(tmp_path / "pipe")
+    given = ["-", tmp_path / "pipe.conllu", tmp_path / "pipe", "/dev/stdin"]
+    files = find_inputs(given)
+    assert [(file.format, file.is_stream) for file in files] == [
+        ("txt", True), ("conllu", True), ("txt", True), ("txt", True),
+    ]  # fmt: skip
+    assert [file.format for file in find_inputs(given, "tokens")] == ["tokens"] * 4

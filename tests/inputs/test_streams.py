@@ -1,0 +1,124 @@
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from spacy_elmo.inputs.files import find_inputs
+from spacy_elmo.inputs.reader import Inputs
+
+LINES = [f"Line {number} of a text that is long enough to fill more than one block." for number in range(2000)]
+TEXT = "\n".join(LINES).encode()
+COMPRESSIONS = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
+
+
+def texts(path: Path, **settings: Any) -> Any:
+    return [sentence.text for sentence in Inputs(path, **settings).read()]
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("ending", "compress"), COMPRESSIONS)
+def test_packed(tmp_path: Path, ending: str, compress: Any) -> None:
+    assert texts(write(tmp_path / f"A.TXT{ending.upper()}", compress(TEXT))) == LINES
+    # Two streams one after the other are one file, as `cat` makes them.
+    assert texts(write(tmp_path / f"a.txt{ending}", compress(b"one\nt") + compress(b"wo\n"))) == ["one", "two"]
+
+
+@pytest.mark.parametrize(("ending", "compress"), COMPRESSIONS)
+def test_a_packed_file_that_is_cut_or_changed(tmp_path: Path, ending: str, compress: Any) -> None:
+    whole = compress(TEXT)
+    for size in (0, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(ValueError, match=r"EL023.*a\.txt\..*(ended before|it is empty)"):
+            Inputs(write(tmp_path / f"a.txt{ending}", whole[:size])).check()
+    for place in (len(whole) // 3, len(whole) // 2, len(whole) - 6):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x10
+        with pytest.raises(ValueError, match=r"EL0(23|61).*a\.txt\."):
+            Inputs(write(tmp_path / f"a.txt{ending}", bytes(damaged))).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("a.txt.gz", "[Nn]ot a gzip"), ("a.txt.xz", "not supported"), ("a.txt.bz2", "Invalid data")],
+)
+def test_a_name_that_promises_too_much(tmp_path: Path, name: str, match: str) -> None:
+    with pytest.raises(ValueError, match=rf"EL023.*{name}.*{match}"):
+        Inputs(write(tmp_path / name, b"plain text\n")).check()
+
+
+def test_a_packed_file_without_its_ending(tmp_path: Path) -> None:
+    for ending, compress in COMPRESSIONS:
+        with pytest.raises(ValueError, match=rf"EL(205.*{ending}|061)"):
+            Inputs(write(tmp_path / "a.txt", compress(TEXT))).check()
+
+
+def test_every_packed_format(tmp_path: Path) -> None:
+    rows = "".join(f"{k}\t{word}{chr(9)}{chr(9).join('_' * 8)}\n" for k, word in enumerate(("a", "b"), start=1))
+    records = b'{"tokens": ["a", "b"]}\n'
+    for name, content in (("a.conllu.gz", rows.encode()), ("a.jsonl.gz", records), ("a.tokens.gz", b"a b\n")):
+        [sentence] = Inputs(write(tmp_path / name, gzip.compress(content))).read()
+        assert (sentence.tokens, sentence.done) == (["a", "b"], 1)
+
+
+@pytest.mark.parametrize("compress", [bytes, *(compress for _, compress in COMPRESSIONS)])
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, compress: Any) -> None:
+    """Packed or not: there is no name to tell. It is read once, checked, and then used."""
+    content = compress(b"one two\nthree\n")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content), closed=False))
+    inputs = Inputs("-")
+    assert (inputs.paths, inputs.has_streams) == ([], True)
+    assert inputs.files[0].sha256() == hashlib.sha256(content).hexdigest()
+    for _ in range(2):
+        assert [sentence.tokens for sentence in inputs.read()] == [["one", "two"], ["three"]]
+
+
+def test_a_bad_byte_at_the_end_of_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO(b"good\n" * 5000 + b"caf\xe9")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=buffer, closed=False))
+    sentences = Inputs("-", format="tokens").read()
+    with pytest.raises(ValueError, match=r"EL061.*-, line 5001: not UTF-8"):
+        next(sentences)
+
+
+def test_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(OSError, match=r"EL203.*'-' cannot be read: standard input is closed"):
+        Inputs("-").check()
+
+
+def test_a_named_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    content = b'{"tokens": ["a"]}\n' * 20_000
+    writer = threading.Thread(target=(tmp_path / "pipe.jsonl").write_bytes, args=(content,))
+    writer.start()
+    inputs = Inputs(tmp_path / "pipe.jsonl")
+    assert sum(len(sentence.tokens) for sentence in inputs.read()) == 20_000
+    writer.join()
+    assert inputs.files[0].sha256() == hashlib.sha256(content).hexdigest()
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.txt", b"text\n")
+
+    def refuse(*_: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    [file] = find_inputs(path)
+    inputs = Inputs(path)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OSError, match=r"EL203.*a\.txt' cannot be read: Permission denied"):
+        inputs.check()
+    with pytest.raises(OSError, match="EL203"):
+        file.sha256()
