@@ -101,13 +101,17 @@ def _read_folder(folder: Path, format: Optional[str]) -> List[InputFile]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder, sorted, without hidden ones."""
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(root, name)
-            if not name.startswith(".") and os.path.isfile(path):
-                yield path
+    """Files below a folder, sorted, without hidden ones. Links to folders are not followed: they may go round."""
+    waiting = [folder]
+    while waiting:
+        current = waiting.pop()
+        try:
+            names = sorted(os.listdir(current))
+        except OSError as error:
+            raise OSError(Errors.EL203.format(path=current, reason=error.strerror)) from error
+        paths = [current / name for name in names if not name.startswith(".")]
+        yield from (path for path in paths if os.path.isfile(path))
+        waiting.extend(path for path in reversed(paths) if os.path.isdir(path) and not os.path.islink(path))
 
 
 def _drop_repeated(files: List[InputFile], seen: Set[Path], given: Path) -> List[InputFile]:

@@ -73,6 +73,22 @@ def test_folders(tmp_path: Path) -> None:
         assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
 
 
+def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "n/a/b.txt", "n/c.txt")
+    (tmp_path / "n" / "a" / "round").symlink_to(tmp_path / "n")
+    assert names(tmp_path, "n") == ["n/c.txt", "n/a/b.txt"]
+    list_names = os.listdir
+
+    def refuse(path: Path) -> List[str]:
+        if path.name == "a":
+            raise PermissionError(13, "Permission denied")
+        return list_names(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(OSError, match=r"EL203.*n/a' cannot be read: Permission denied"):
+        names(tmp_path, "n")
+
+
 def test_a_folder_of_several_formats(tmp_path: Path) -> None:
     """Treebanks have their sentences as .conllu and as .txt."""
     write(tmp_path, "n/a.conllu", "n/a.txt", "n/b.txt.gz", "n/c.tokens")
