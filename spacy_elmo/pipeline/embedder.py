@@ -176,8 +176,8 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
                 ops=self.model.ops,
                 layers_on_gpu=self.layers_on_gpu,
             )
-        for doc, own, tensor in zip(docs, layers, tensors or repeat(None)):
-            annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor)
+        for doc, own, tensor, hashes in zip(docs, layers, tensors or repeat(None), output.hashes or repeat(None)):
+            annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor, hashes=hashes)
             if self.vectors:
                 install_hooks(doc)
 
