@@ -18,7 +18,7 @@ class PipelineErrors(metaclass=WithCodes):
         "every step. Set `cache = null`, or `frozen = true`."
     )
     EL053 = (
-        "doc._.elmo holds {held}: the Doc was retokenized after the embedder ran, or has the user_data of another. "
+        "doc._.elmo holds {held}: the Doc was retokenized after the embedder ran, or has another's user_data. "
         "Run the embedder again, after the component that changes the tokens."
     )
     EL054 = (

@@ -1,6 +1,7 @@
 """What is kept on a Doc: its layers, and the tokens that they belong to."""
 
-from typing import Any, Dict, Optional, Sequence, cast
+from typing import Any, Dict, Optional, Tuple, Union, cast
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,15 @@ from ..bilm.layers import LayerOutputs
 from ..errors import Errors
 
 Hashes = NDArray[np.uint64]
+_DTYPE = np.dtype(np.uint64)
 
 # The slot that spaCy would use for an extension of this name: `Doc.from_docs` then says which data it drops.
 # Only arrays, strings and numbers are stored: they pass through msgpack, and decode without this package.
 KEY: Any = ("._.", "elmo", None, None)
-# Who reads a long Doc token by token must not compare all of it every time: then so many tokens on either side are
-# compared. One by one, a token takes about so many times as long as in an array of all.
-_AROUND, _ONE_BY_ONE = 16, 8
+# Longer Docs are not compared as a whole every time: reading token by token would take time that grows with the
+# square of their length. A token is compared with so many on either side; one by one, a token takes about so many
+# times as long as in an array of all.
+_LONG, _AROUND, _ONE_BY_ONE = 512, 16, 8
 
 
 def token_hashes(doc: Doc) -> Hashes:
@@ -36,29 +39,8 @@ def same_tokens(doc: Doc, hashes: Hashes) -> bool:
     hashes (NDArray): As `token_hashes` gives them.
     RETURNS (bool): Whether all are equal, in number too.
     """
-    return len(doc) == len(hashes) and bool((token_hashes(doc) == hashes).all())
-
-
-def write_layers(
-    doc: Doc,
-    outputs: LayerOutputs,
-    *,
-    keep: Sequence[str],
-    pooling_layer: str,
-    hashes: Optional[Hashes] = None,
-) -> None:
-    """Keep layers on a Doc, with the tokens that they belong to.
-
-    doc (Doc): The Doc.
-    outputs (LayerOutputs): Its layers, (len(doc), width) each.
-    keep (Sequence[str]): The layers to keep.
-    pooling_layer (str): The layer that vectors are made of.
-    hashes (Optional[NDArray]): Hashes of the tokens that the layers were computed for; None: of the Doc's.
-    """
-    doc.user_data[KEY] = {
-        "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer,
-        "tokens": token_hashes(doc) if hashes is None else hashes,
-    }  # fmt: skip
+    # For the few tokens of most Docs, numpy's comparison takes longer.
+    return len(doc) == len(hashes) and token_hashes(doc).tobytes() == hashes.tobytes()
 
 
 def clear_layers(doc: Doc) -> None:
@@ -67,73 +49,107 @@ def clear_layers(doc: Doc) -> None:
 
 
 def read_record(doc: Doc, start: int = 0, end: Optional[int] = None) -> Optional[Dict[str, Any]]:
-    """What `write_layers` has left on a Doc.
+    """What the embedder has left in a Doc's slot: layers, n_layers, pooling_layer and tokens, their hashes, which
+    earlier versions did not store.
 
     doc (Doc): Any Doc.
     start (int): The first token that is to be read.
     end (Optional[int]): The end of those tokens; None: the Doc's.
     RETURNS (Optional[Dict[str, Any]]): None if it has no layers.
-    RAISES (ValueError): If the layers are of other tokens than the Doc's, or their slot holds something else.
+    RAISES (ValueError): If the layers are of other tokens than the Doc's, or the slot holds something else.
     """
-    record = doc.user_data.get(KEY)
+    record: Any = doc.user_data.get(KEY)
     if record is None:
         return None
     if not _is_record(record):
         raise ValueError(Errors.EL191.format(got=type(record).__name__))
-    n_tokens = len(doc)
-    for array in record["layers"].values():
-        if array.shape[0] != n_tokens:
-            raise _stale(array.shape[0], n_tokens)
-    # Earlier versions stored no hashes.
-    hashes = record.get("tokens")
-    if hashes is not None:
-        _check_tokens(doc, hashes, start, n_tokens if end is None else end)
-    found: Dict[str, Any] = record
-    return found
+    n_tokens, hashes = len(doc), record.get("tokens")
+    for array in (*record["layers"].values(), *([] if hashes is None else [hashes])):
+        if len(array) != n_tokens:
+            raise ValueError(Errors.EL053.format(held=f"{len(array)} rows, but the Doc has {n_tokens} tokens"))
+    if hashes is not None and not _is_same(doc, hashes, start, n_tokens if end is None else end):
+        raise ValueError(Errors.EL053.format(held=_describe_difference(doc, hashes)))
+    return cast(Dict[str, Any], record)
 
 
-def read_layers(doc: Doc, start: int = 0, end: Optional[int] = None) -> Optional[LayerOutputs]:
+def read_layers(doc: Doc) -> Optional[LayerOutputs]:
     """The layers that are kept on a Doc, (len(doc), width) each.
 
-    doc, start, end: As for `read_record`.
+    doc (Doc): Any Doc.
     RETURNS (Optional[LayerOutputs]): None if it has none.
     RAISES (ValueError): As `read_record`.
     """
-    record = read_record(doc, start, end)
+    record = read_record(doc)
     return None if record is None else LayerOutputs(record["layers"], n_layers=record["n_layers"])
+
+
+def read_rows(doc: Doc, start: int, end: int, rows: Union[int, slice]) -> Optional[LayerOutputs]:
+    """Some tokens' rows of the layers that are kept on a Doc.
+
+    doc (Doc): Any Doc.
+    start (int): The first of the tokens.
+    end (int): Their end.
+    rows (Union[int, slice]): The rows to give, which are theirs.
+    RETURNS (Optional[LayerOutputs]): None if the Doc has no layers.
+    RAISES (ValueError): As `read_record`.
+    """
+    record = read_record(doc, start, end)
+    if record is None:
+        return None
+    arrays = {name: array[rows] for name, array in record["layers"].items()}
+    return LayerOutputs(arrays, n_layers=record["n_layers"])
 
 
 def _is_record(record: Any) -> bool:
     try:
-        layers, hashes = record["layers"], record.get("tokens")
+        arrays, hashes = record["layers"].values(), record.get("tokens")
         return (
             isinstance(record["n_layers"], int)
             and isinstance(record["pooling_layer"], str)
-            and all(array.ndim == 2 for array in layers.values())
-            and (hashes is None or (hashes.ndim, hashes.dtype) == (1, np.uint64))
+            and {array.ndim for array in arrays} <= {2}
+            and (hashes is None or (hashes.ndim == 1 and hashes.dtype == _DTYPE))
         )
     except (AttributeError, IndexError, KeyError, TypeError):
         return False
 
 
-def _check_tokens(doc: Doc, hashes: Hashes, start: int, end: int) -> None:
+def _is_same(doc: Doc, hashes: Hashes, start: int, end: int) -> bool:
     n_tokens = len(doc)
-    if len(hashes) != n_tokens:
-        raise _stale(len(hashes), n_tokens)
+    if n_tokens < _LONG:
+        return same_tokens(doc, hashes)
+    if _last_compared.knows(doc, hashes):
+        return True
     if (end - start + 2 * _AROUND) * _ONE_BY_ONE < n_tokens:
         start, end = max(0, start - _AROUND), min(n_tokens, end + _AROUND)
-        same = [token.orth for token in doc[start:end]] == hashes[start:end].tolist()
-    else:
-        same = bool((token_hashes(doc) == hashes).all())
-    if not same:
-        row = int(np.flatnonzero(token_hashes(doc) != hashes)[0])
-        try:
-            was = repr(doc.vocab.strings[int(hashes[row])])
-        except KeyError:
-            was = "another token"
-        held = f"the layers of other tokens: row {row} is of {was}, but token {row} is {doc[row].text!r}"
-        raise ValueError(Errors.EL053.format(held=held))
+        return bool([token.orth for token in doc[start:end]] == hashes[start:end].tolist())
+    same = same_tokens(doc, hashes)
+    if same:
+        _last_compared.keep(doc, hashes)
+    return same
 
 
-def _stale(rows: int, tokens: int) -> ValueError:
-    return ValueError(Errors.EL053.format(held=f"{rows} rows, but the Doc has {tokens} tokens"))
+class _LastCompared:
+    """The long Doc whose tokens were found to be the same. Whatever changes tokens, changes doc.tensor as well."""
+
+    def __init__(self) -> None:
+        self._known: Tuple[Any, Any, Optional[Hashes]] = (None, None, None)
+
+    def knows(self, doc: Doc, hashes: Hashes) -> bool:
+        known_doc, known_tensor, known_hashes = self._known
+        return bool(known_hashes is hashes and known_doc() is doc and known_tensor() is doc.tensor)
+
+    def keep(self, doc: Doc, hashes: Hashes) -> None:
+        if isinstance(doc.tensor, np.ndarray) and doc.tensor.size:
+            self._known = ref(doc), ref(doc.tensor), hashes
+
+
+_last_compared = _LastCompared()
+
+
+def _describe_difference(doc: Doc, hashes: Hashes) -> str:
+    row = int(np.flatnonzero(token_hashes(doc) != hashes)[0])
+    try:
+        was = repr(doc.vocab.strings[int(hashes[row])])
+    except KeyError:
+        was = "another token"
+    return f"the layers of other tokens: row {row} is of {was}, but token {row} is {doc[row].text!r}"

@@ -7,7 +7,7 @@ from thinc.api import Ops
 
 from ..bilm.layers import LayerOutputs
 from ..errors import Errors
-from ..models.doc_layers import Hashes, clear_layers, read_layers, write_layers
+from ..models.doc_layers import KEY, Hashes, clear_layers, read_layers, read_rows, token_hashes
 
 
 def annotate(
@@ -28,7 +28,10 @@ def annotate(
         doc.tensor = tensor
         # spaCy keeps the mean of what was there when it was asked last.
         doc.vector = doc.vector_norm = None  # type: ignore[assignment]
-    write_layers(doc, outputs, keep=keep, pooling_layer=pooling_layer, hashes=hashes)
+    doc.user_data[KEY] = {
+        "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer,
+        "tokens": token_hashes(doc) if hashes is None else hashes,
+    }  # fmt: skip
 
 
 def on_ops(
@@ -70,14 +73,13 @@ def get_doc_layers(doc: Doc) -> Optional[LayerOutputs]:
 def get_span_layers(span: Span) -> Optional[LayerOutputs]:
     """span._.elmo: the layers, each (len(span), width), or None. RAISES: as `get_doc_layers`."""
     start, end = span.start, span.end
-    layers = read_layers(span.doc, start, end)
-    return None if layers is None else layers[start:end]
+    return read_rows(span.doc, start, end, slice(start, end))
 
 
 def get_token_layers(token: Token) -> Optional[LayerOutputs]:
     """token._.elmo: the layers, each (width,), or None. RAISES: as `get_doc_layers`."""
-    layers = read_layers(token.doc, token.i, token.i + 1)
-    return None if layers is None else layers[token.i]
+    i = token.i
+    return read_rows(token.doc, i, i + 1, i)
 
 
 def set_doc_layers(doc: Doc, value: Any) -> None:
