@@ -26,8 +26,8 @@ class PipelineErrors(metaclass=WithCodes):
         "one span; choose another `get_spans`."
     )
     EL055 = (
-        "{what} has no ELMo vector. Only Docs that the embedder processed, and their Spans and Tokens, have one, as "
-        "long as doc._.elmo or doc.tensor holds the pooling layer."
+        "{what} has no ELMo vector. Only Docs that the embedder processed, and their Spans and Tokens, have one, "
+        "as long as doc._.elmo or doc.tensor holds the pooling layer."
     )
     EL056 = (
         "`get_spans` gave {got} lists of spans for {expected} Docs. It is called with a list of Docs and must "

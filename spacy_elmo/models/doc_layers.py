@@ -1,11 +1,11 @@
 """What is kept on a Doc: its layers, and the tokens that they belong to."""
 
-from typing import Any, Dict, Optional, Tuple, Union, cast
+from typing import Any, Dict, List, Optional, Tuple, Union, cast
 from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import ORTH
+from spacy.attrs import ORTH, SENT_START
 from spacy.tokens import Doc
 
 from ..bilm.layers import LayerOutputs
@@ -41,6 +41,16 @@ def same_tokens(doc: Doc, hashes: Hashes) -> bool:
     """
     # For the few tokens of most Docs, numpy's comparison takes longer.
     return len(doc) == len(hashes) and token_hashes(doc).tobytes() == hashes.tobytes()
+
+
+def sentence_starts(doc: Doc) -> List[int]:
+    """The tokens that begin a sentence, by their numbers.
+
+    doc (Doc): Any Doc.
+    RETURNS (List[int]): Without the first token, which always does.
+    """
+    starts: Any = doc.to_array(SENT_START)
+    return [i for i in np.flatnonzero(starts == 1).tolist() if i]
 
 
 def clear_layers(doc: Doc) -> None:

@@ -35,6 +35,8 @@ def test_docs_and_copies_in_any_order() -> None:
     # As sentences are set by a component behind the embedder.
     copies[2][1].is_sent_start = True
     np.testing.assert_array_equal(found(batch, copies[2]), rows[3:])
+    assert batch.find(copies, same_sentences=True) is None
+    assert batch.find(docs, same_sentences=True) is not None
 
 
 def test_what_is_not_of_the_batch() -> None:

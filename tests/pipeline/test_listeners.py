@@ -262,6 +262,19 @@ def test_docs_with_the_layers_of_others() -> None:
         listener.begin_update([replaced])
 
 
+def test_docs_of_a_batch_that_got_sentences() -> None:
+    """The embedder runs them once more: their layers are others."""
+    nlp = pipeline("tagger")
+    nlp.update(examples(nlp), sgd=initialize(nlp))
+    gold = examples(nlp)
+    embedder = nlp.get_pipe("elmo_embedder")
+    embedder.update(gold)
+    doc = gold[0].predicted
+    doc[2].is_sent_start = True
+    expected = Doc(nlp.vocab, words=[token.text for token in doc], sent_starts=[True, False, True, False])
+    np.testing.assert_allclose(embedder(doc).tensor, embedder(expected).tensor, atol=1e-6)
+
+
 def test_a_foreign_extension_does_not_reach_listeners() -> None:
     nlp = pipeline("tagger")
     train(nlp, initialize(nlp), steps=2)
