@@ -1,5 +1,6 @@
 """What is kept on a Doc: its layers, and the tokens that they belong to."""
 
+from contextlib import suppress
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
 from weakref import ref
 
@@ -149,8 +150,10 @@ class _LastCompared:
         return bool(known_hashes is hashes and known_doc() is doc and known_tensor() is doc.tensor)
 
     def keep(self, doc: Doc, hashes: Hashes) -> None:
-        if isinstance(doc.tensor, np.ndarray) and doc.tensor.size:
-            self._known = ref(doc), ref(doc.tensor), hashes
+        # An empty one is left as it is.
+        if getattr(doc.tensor, "size", 0):
+            with suppress(TypeError):
+                self._known = ref(doc), ref(doc.tensor), hashes
 
 
 _last_compared = _LastCompared()
