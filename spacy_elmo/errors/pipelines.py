@@ -18,15 +18,16 @@ class PipelineErrors(metaclass=WithCodes):
         "every step. Set `cache = null`, or `frozen = true`."
     )
     EL053 = (
-        "doc._.elmo holds {rows} rows, but the Doc has {tokens} tokens: it was retokenized after the "
-        "embedder ran. Run the embedder again, after the component that changes the tokens."
+        "doc._.elmo holds {held}: the Doc was retokenized after the embedder ran, or has another's user_data. "
+        "Run the embedder again, after the component that changes the tokens."
     )
     EL054 = (
         "Two spans of `get_spans` overlap at token {token} of a Doc ('{text}'). Every token may be in at most "
         "one span; choose another `get_spans`."
     )
     EL055 = (
-        "{what} has no ELMo vector. Only Docs that the embedder processed, and their Spans and Tokens, have one."
+        "{what} has no ELMo vector. Only Docs that the embedder processed, and their Spans and Tokens, have one, "
+        "as long as doc._.elmo or doc.tensor holds the pooling layer."
     )
     EL056 = (
         "`get_spans` gave {got} lists of spans for {expected} Docs. It is called with a list of Docs and must "
@@ -43,6 +44,18 @@ class PipelineErrors(metaclass=WithCodes):
     EL059 = (
         "Another package has registered the extension {cls}._.elmo, which the embedder needs for its layers. "
         "Remove that one ({cls}.remove_extension('elmo')), or do without one of the two."
+    )
+    EL190 = (
+        "{cls}._.elmo cannot be set: it shows the layers that the embedder computed; got {got}. Run the embedder "
+        "to replace them, set doc._.elmo = None to remove them, and keep other data under another name."
+    )
+    EL191 = (
+        "The embedder keeps a Doc's layers in doc.user_data[('._.', 'elmo', None, None)], which holds something "
+        "else: {got}. Set doc._.elmo = None to remove it, and run the embedder again."
+    )
+    EL192 = (
+        "Vectors of {width} and of {other} numbers cannot be compared. Both must be made by the same model, of "
+        "the same pooling layer."
     )
 
     # Training in a pipeline

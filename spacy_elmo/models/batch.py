@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from spacy.tokens import Doc
 
 from .arrays import as_like
+from .doc_layers import same_tokens, sentence_starts, token_hashes
 from .output import FlatLayers
 
 _numbers = count()
@@ -24,6 +25,8 @@ class SharedBatch:
         self._docs = list(docs)
         for i, doc in enumerate(self._docs):
             doc.user_data[self._key] = i
+        self._hashes = [token_hashes(doc) for doc in self._docs]
+        self._sentences = [sentence_starts(doc) for doc in self._docs]
         self._layers = layers
         self._observe = observe
         self._gradients: Dict[str, Any] = {}
@@ -38,14 +41,17 @@ class SharedBatch:
     def has_gradient(self) -> bool:
         return bool(self._gradients)
 
-    def find(self, docs: Sequence[Doc]) -> Optional[FlatLayers]:
-        """Layers of some of the batch's Docs, or of copies, in any order; None if one is not of the batch, or the
-        batch is closed.
+    def find(self, docs: Sequence[Doc], *, same_sentences: bool = False) -> Optional[FlatLayers]:
+        """Layers of some of the batch's Docs, or of copies, in any order; None if one is not of the batch, or has
+        other tokens by now, or the batch is closed.
 
-        What readers send back is added up here until `backprop`.
+        What readers send back is added up here until `backprop`. same_sentences: nor is a Doc whose sentences have
+        changed of the batch. For readers that does not matter: they may come behind a component that sets them.
         """
-        found: List[int] = [doc.user_data[self._key] for doc in docs if self._key in doc.user_data]
-        if self._closed or [len(doc) for doc in docs] != [self._layers.lengths[i] for i in found]:
+        found: List[int] = [doc.user_data.get(self._key, -1) for doc in docs]
+        if self._closed or not all(map(self._has, found, docs)):
+            return None
+        if same_sentences and any(sentence_starts(doc) != self._sentences[i] for i, doc in zip(found, docs)):
             return None
         own = FlatLayers(
             self._layers.arrays, self._layers.lengths, self._layers.n_layers, self._add if self.learns else None
@@ -64,8 +70,12 @@ class SharedBatch:
         self._closed = True
         for doc in self._docs:
             doc.user_data.pop(self._key, None)
-        self._docs, self._gradients = [], {}
+        self._docs, self._hashes, self._sentences, self._gradients = [], [], [], {}
         self._layers = FlatLayers({}, [], self._layers.n_layers)
+
+    def _has(self, i: int, doc: Doc) -> bool:
+        # A Doc may have the user_data of another, also of one that an earlier process has trained on.
+        return 0 <= i < len(self._hashes) and same_tokens(doc, self._hashes[i])
 
     def _add(self, gradients: Dict[str, Any]) -> None:
         if not self.learns:

@@ -79,7 +79,8 @@ def _at_once(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> Fi
     # By itself: doc.tensor is everybody's, and what is done to it must not reach the layers.
     tensors = None if request.tensor is None else _begin_tensors(elmo, computed, request.tensor, lengths, ops)
     layers = _begin_layers(elmo, computed, request, lengths, ops)
-    return lambda: ElmoOutput(layers(), None if tensors is None else tensors())
+    hashes = placement.split_hashes()
+    return lambda: ElmoOutput(layers(), None if tensors is None else tensors(), hashes)
 
 
 def _begin_tensors(
@@ -126,7 +127,8 @@ def _in_parts(elmo: Elmo, placement: Placement, request: Request) -> Finish:
     else:
         owned = {name: own_rows(array, placement.lengths) for name, array in flat.items()}
         docs = [{name: arrays[i] for name, arrays in owned.items()} for i in range(len(placement.lengths))]
-    output = ElmoOutput([LayerOutputs(arrays, n_layers=elmo.n_layers) for arrays in docs])
+    layers = [LayerOutputs(arrays, n_layers=elmo.n_layers) for arrays in docs]
+    output = ElmoOutput(layers, hashes=placement.split_hashes())
     return lambda: output
 
 

@@ -10,6 +10,7 @@ from thinc.types import Floats2d
 from ..bilm.layers import LayerOutputs
 from ..errors import Errors, Warnings
 from .batch import SharedBatch
+from .doc_layers import read_layers
 from .output import FlatLayers, flatten
 from .pooling import PoolingSettings, PoolingT, fit_to, pooling, settings_of
 
@@ -139,11 +140,11 @@ def _of_batch(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
 def _of_docs(model: ListenerT, docs: Sequence[Doc]) -> Optional[FlatLayers]:
     """What the embedder has left on the Docs; None if one has nothing.
 
-    RAISES: ValueError if the layers are there, but not those that the listener reads.
+    RAISES: ValueError if the layers are there, but not those that the listener reads, or they are of other tokens.
     """
     found: List[LayerOutputs] = []
     for doc in docs:
-        layers = doc._.elmo if Doc.has_extension("elmo") else None
+        layers = read_layers(doc)
         if layers is None:
             return None
         found.append(layers)

@@ -9,6 +9,7 @@ from thinc.backends import get_array_ops
 
 from ..bilm.layers import LayerOutputs
 from .arrays import as_like, to_numpy
+from .doc_layers import Hashes
 
 # Gradients of layers, name -> (n_tokens, width), go in; what they teach stays where it is learnt.
 Backprop = Callable[[Dict[str, Any]], None]
@@ -22,10 +23,12 @@ class ElmoOutput:
 
     tensors: for each Doc an array of the model's Ops to become doc.tensor, which nobody else has; None: it is to
     be made of the layers.
+    hashes: for each Doc those of the tokens that were read, (len(doc),), uint64; None: not known.
     """
 
     docs: List[LayerOutputs]
     tensors: Optional[List[Any]] = None
+    hashes: Optional[List[Hashes]] = None
 
 
 @dataclass(frozen=True)

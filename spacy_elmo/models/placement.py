@@ -1,6 +1,7 @@
 """Where the tokens of Docs meet the biLM: which sentences it reads, and which rows its outputs fill."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..engine.base import N_MARKS
 from ..engine.coded import Coded
 from ..engine.transfer import to_device
 from ..errors import Errors
+from .doc_layers import Hashes
 from .spans import Rows, SpanGetter, read
 from .texts import TextTable
 
@@ -25,16 +27,24 @@ TYPICAL_SENTENCE = 24
 class Placement:
     """sentences: the tokens of every span, Doc after Doc. Whitespace tokens are hidden from the biLM, which never
     saw any in training. lengths: tokens of each Doc. rows: (n_seen,), the rows that the biLM's outputs fill, among
-    those of all Docs; None: all of them, in order."""
+    those of all Docs; None: all of them, in order. hashes: (n_tokens,), spaCy's for the texts of all tokens."""
 
     sentences: Coded
     lengths: List[int]
     rows: Optional[Rows]
+    hashes: Optional[Hashes] = None
 
     @property
     def n_tokens(self) -> int:
         """Of all Docs."""
         return sum(self.lengths)
+
+    def split_hashes(self) -> Optional[List[Hashes]]:
+        """The hashes of each Doc's tokens: 8 bytes a token, views of those of all Docs."""
+        hashes = self.hashes
+        if hashes is None:
+            return None
+        return [hashes[end - length : end] for end, length in zip(accumulate(self.lengths), self.lengths)]
 
     def spread(self, tokens: NDArray[Any]) -> NDArray[Any]:
         """Outputs of all sentences, (n_seen, width), among rows of zeros: (n_tokens, width)."""
@@ -91,7 +101,7 @@ class Placer:
             rows = rows[seen]
             _check_each_once(rows, docs)
             numbers = numbers[rows]
-        return Placement(Coded(texts, numbers, ends - starts), tokens.lengths, rows)
+        return Placement(Coded(texts, numbers, ends - starts), tokens.lengths, rows, tokens.hashes)
 
 
 def _check_each_once(rows: Rows, docs: Sequence[Doc]) -> None:

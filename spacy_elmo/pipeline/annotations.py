@@ -1,29 +1,36 @@
 """What the embedder leaves on a Doc, and how it is read back: doc._.elmo, span._.elmo, token._.elmo."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, NoReturn, Optional, Sequence, Tuple, Union
 
 from spacy.tokens import Doc, Span, Token
 from thinc.api import Ops
 
 from ..bilm.layers import LayerOutputs
 from ..errors import Errors
-
-# The slot that spaCy would use for an extension of this name: `Doc.from_docs` then says which data it drops.
-# Only arrays, strings and numbers are stored: they pass through msgpack, and decode without this package.
-KEY: Any = ("._.", "elmo", None, None)
+from ..models.doc_layers import KEY, Hashes, clear_layers, read_layers, read_rows, token_hashes
 
 
 def annotate(
-    doc: Doc, outputs: LayerOutputs, *, pooling_layer: str, keep: Sequence[str], tensor: Optional[Any] = None
+    doc: Doc,
+    outputs: LayerOutputs,
+    *,
+    pooling_layer: str,
+    keep: Sequence[str],
+    tensor: Optional[Any] = None,
+    hashes: Optional[Hashes] = None,
 ) -> None:
     """Write a Doc's layers to it.
 
-    keep: layers for doc._.elmo. tensor: to become doc.tensor; None: it stays as it is.
+    keep: layers for doc._.elmo. tensor: to become doc.tensor; None: it stays as it is. hashes: of the tokens that
+        the layers are of; None: of the Doc's.
     """
     if tensor is not None:
         doc.tensor = tensor
+        # spaCy keeps the mean of what was there when it was asked last.
+        doc.vector = doc.vector_norm = None  # type: ignore[assignment]
     doc.user_data[KEY] = {
-        "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer
+        "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer,
+        "tokens": token_hashes(doc) if hashes is None else hashes,
     }  # fmt: skip
 
 
@@ -55,41 +62,43 @@ def on_ops(
     return moved, tensors
 
 
-def stored(doc: Doc) -> Optional[Dict[str, Any]]:
-    """What `annotate` has left in doc.user_data, or None."""
-    data: Optional[Dict[str, Any]] = doc.user_data.get(KEY)
-    return data
-
-
 def get_doc_layers(doc: Doc) -> Optional[LayerOutputs]:
     """doc._.elmo: the layers, each (len(doc), width), or None if the embedder has not run.
 
-    RAISES: ValueError if the Doc has another number of tokens than then, because it was retokenized.
+    RAISES: ValueError if they are of other tokens than the Doc's: it was retokenized, or has another's user_data.
     """
-    data = stored(doc)
-    if data is None:
-        return None
-    for array in data["layers"].values():
-        if array.shape[0] != len(doc):
-            raise ValueError(Errors.EL053.format(rows=array.shape[0], tokens=len(doc)))
-    return LayerOutputs(data["layers"], n_layers=data["n_layers"])
+    return read_layers(doc)
 
 
 def get_span_layers(span: Span) -> Optional[LayerOutputs]:
-    """span._.elmo: the layers, each (len(span), width), or None."""
-    layers = get_doc_layers(span.doc)
-    return None if layers is None else layers[span.start : span.end]
+    """span._.elmo: the layers, each (len(span), width), or None. RAISES: as `get_doc_layers`."""
+    start, end = span.start, span.end
+    return read_rows(span.doc, start, end, slice(start, end))
 
 
 def get_token_layers(token: Token) -> Optional[LayerOutputs]:
-    """token._.elmo: the layers, each (width,), or None."""
-    layers = get_doc_layers(token.doc)
-    return None if layers is None else layers[token.i]
+    """token._.elmo: the layers, each (width,), or None. RAISES: as `get_doc_layers`."""
+    i = token.i
+    return read_rows(token.doc, i, i + 1, i)
 
 
-_GETTERS: Tuple[Tuple[Any, Any], ...] = (
-    (Doc, get_doc_layers), (Span, get_span_layers), (Token, get_token_layers)
-)  # fmt: skip
+def set_doc_layers(doc: Doc, value: Any) -> None:
+    """doc._.elmo = None removes the layers. RAISES: ValueError for any other value."""
+    if value is not None:
+        refuse_layers(doc, value)
+    clear_layers(doc)
+
+
+def refuse_layers(container: Union[Doc, Span, Token], value: Any) -> NoReturn:
+    """span._.elmo and token._.elmo are part of the Doc's. RAISES: ValueError."""
+    raise ValueError(Errors.EL190.format(cls=type(container).__name__, got=type(value).__name__))
+
+
+_EXTENSIONS: Tuple[Tuple[Any, Any, Any], ...] = (
+    (Doc, get_doc_layers, set_doc_layers),
+    (Span, get_span_layers, refuse_layers),
+    (Token, get_token_layers, refuse_layers),
+)
 
 
 def install_extensions() -> None:
@@ -97,13 +106,13 @@ def install_extensions() -> None:
 
     RAISES: ValueError if somebody else has registered one of that name.
     """
-    for cls, getter in _GETTERS:
+    for cls, getter, setter in _EXTENSIONS:
         if not cls.has_extension("elmo"):
-            cls.set_extension("elmo", getter=getter)
+            cls.set_extension("elmo", getter=getter, setter=setter)
         elif getattr(cls.get_extension("elmo")[2], "__module__", None) != __name__:
             raise ValueError(Errors.EL059.format(cls=cls.__name__))
 
 
 def extensions_are_free() -> bool:
     """Whether nobody has registered extensions of that name."""
-    return not any(cls.has_extension("elmo") for cls, _ in _GETTERS)
+    return not any(cls.has_extension("elmo") for cls, _, _ in _EXTENSIONS)

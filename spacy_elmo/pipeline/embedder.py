@@ -182,8 +182,10 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
                 ops=self.model.ops,
                 layers_on_gpu=self.layers_on_gpu,
             )
-        for doc, own, tensor in zip(docs, layers, tensors or [None] * len(docs), strict=True):
-            annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor)
+        nothing = [None] * len(docs)
+        rows = zip(docs, layers, tensors or nothing, output.hashes or nothing, strict=True)
+        for doc, own, tensor, hashes in rows:
+            annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor, hashes=hashes)
             if self.vectors:
                 install_hooks(doc)
 

@@ -7,7 +7,8 @@ from spacy.tokens import Doc, Span, Token
 from thinc.api import get_array_module
 
 from ..errors import Errors
-from .annotations import get_doc_layers, stored
+from ..models.arrays import as_like
+from ..models.doc_layers import read_record
 
 Container = Union[Doc, Span, Token]
 
@@ -30,8 +31,8 @@ def install_hooks(doc: Doc) -> Doc:
 
 
 def has_vector(container: Container) -> bool:
-    """Whether the embedder processed the Doc."""
-    return _pooling_rows(_doc(container)) is not None
+    """Whether the embedder processed the Doc. RAISES: ValueError if it was retokenized since."""
+    return _pooling_rows(container) is not None
 
 
 def pooled_vector(container: Container) -> Any:
@@ -39,10 +40,9 @@ def pooled_vector(container: Container) -> Any:
 
     RAISES: ValueError if the Doc was not processed, or retokenized since.
     """
-    doc = _doc(container)
-    rows = _pooling_rows(doc)
+    rows = _pooling_rows(container)
     if rows is None:
-        raise ValueError(Errors.EL055.format(what=_name(container)))
+        raise ValueError(Errors.EL055.format(what=_describe(container)))
     if isinstance(container, Token):
         return rows[container.i]
     index = [token.i for token in container if not token.is_space]
@@ -58,11 +58,15 @@ def similarity(container: Container, other: Any) -> float:
     """Cosine of the two vectors; 0 where one of them is zero.
 
     other: a Doc, Span or Token of a processed Doc.
-    RAISES: ValueError for anything else.
+    RAISES: ValueError for anything else, and if the vectors are of different widths.
     """
-    if not isinstance(other, (Doc, Span, Token)) or not has_vector(other):
-        raise ValueError(Errors.EL055.format(what=_name(other)))
-    one, two = pooled_vector(container), pooled_vector(other)
+    if not isinstance(other, (Doc, Span, Token)):
+        raise ValueError(Errors.EL055.format(what=_describe(other)))
+    one = pooled_vector(container)
+    # One of the Docs may have been stored, and come back to the CPU.
+    two = as_like(pooled_vector(other), one)
+    if one.shape != two.shape:
+        raise ValueError(Errors.EL192.format(width=len(one), other=len(two)))
     norms = _norm(one) * _norm(two)
     return float((one * two).sum()) / norms if norms else 0.0
 
@@ -71,20 +75,24 @@ def _norm(vector: Any) -> float:
     return float((vector * vector).sum() ** 0.5)
 
 
-def _doc(container: Container) -> Doc:
-    return container if isinstance(container, Doc) else container.doc
-
-
-def _pooling_rows(doc: Doc) -> Any:
+def _pooling_rows(container: Container) -> Any:
     """(len(doc), width) of the pooling layer: of doc._.elmo if it was kept there, else of doc.tensor, which is
     all that a Span.as_doc() takes along; None if there is neither."""
-    layers = get_doc_layers(doc)
-    name = (stored(doc) or {}).get("pooling_layer")
-    if layers is not None and name in layers.names:
-        return getattr(layers, name)
-    tensor = doc.tensor
-    return tensor if tensor.ndim == 2 and tensor.shape[0] == len(doc) else None
+    if isinstance(container, Doc):
+        doc, start, end = container, 0, len(container)
+    elif isinstance(container, Span):
+        doc, start, end = container.doc, container.start, container.end
+    else:
+        doc, start, end = container.doc, container.i, container.i + 1
+    record = read_record(doc, start, end)
+    if record is not None and record["pooling_layer"] in record["layers"]:
+        return record["layers"][record["pooling_layer"]]
+    # Anybody may have put anything there.
+    tensor: Any = doc.tensor
+    shape: Any = getattr(tensor, "shape", ())
+    return tensor if len(shape) == 2 and shape[0] == len(doc) else None
 
 
-def _name(what: Any) -> str:
-    return f"{type(what).__name__} {str(what)[:40]!r}"
+def _describe(what: Any) -> str:
+    text = str(getattr(what, "text", what))
+    return f"{type(what).__name__} {text[:40]!r}"

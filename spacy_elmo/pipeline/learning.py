@@ -76,7 +76,7 @@ class Learning:
     def known(self, docs: Sequence[Doc], names: Sequence[str]) -> Optional[ElmoOutput]:
         """Layers of Docs that are in training just now, where a frozen biLM need not run again for them."""
         holder = holder_of(self._model)
-        layers = None if self._batch is None else self._batch.find(docs)
+        layers = None if self._batch is None else self._batch.find(docs, same_sentences=True)
         if layers is None or holder.elmo is None or not holder.training_settings.frozen:
             return None
         lower = lower_layers(names, layers.n_layers)

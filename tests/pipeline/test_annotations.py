@@ -92,11 +92,13 @@ from spacy.vocab import Vocab
 doc = Doc(Vocab()).from_disk({str(tmp_path / "doc")!r})
 [data] = doc.user_data.values()
 print(sorted(data["layers"]), data["layers"]["elmo"].shape, data["n_layers"], doc.tensor.shape)
+print(data["tokens"].shape, data["tokens"].dtype)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "['elmo', 'lstm_outputs1', 'lstm_outputs2', 'word_emb'] (5, 16) 2 (5, 16)", (
-        done.stderr
-    )
+    assert done.stdout.splitlines() == [
+        "['elmo', 'lstm_outputs1', 'lstm_outputs2', 'word_emb'] (5, 16) 2 (5, 16)",
+        "(5,) uint64",
+    ], done.stderr
 
 
 def test_retokenizing_makes_the_layers_stale(doc: Doc) -> None:
@@ -126,11 +128,67 @@ def test_processing_again_replaces(make: Make, doc: Doc) -> None:
     assert again.tensor.shape == (5, 8)
 
 
+@pytest.mark.parametrize("value", ["something", 0, [], {"elmo": 1}, np.zeros((5, 16))])
+def test_layers_cannot_be_set(doc: Doc, value: Any) -> None:
+    expected = doc._.elmo.elmo.copy()
+    for part in (doc, doc[0:2], doc[1]):
+        message = rf"EL190.*{type(part).__name__}._.elmo cannot be set.*got {type(value).__name__}.*= None"
+        with pytest.raises(ValueError, match=message):
+            part._.elmo = value
+        with pytest.raises(ValueError, match=message):
+            part._.set("elmo", value)
+    np.testing.assert_array_equal(doc._.elmo.elmo, expected)
+    # One row cannot go by itself.
+    for part in (doc[0:2], doc[1]):
+        with pytest.raises(ValueError, match="EL190"):
+            part._.elmo = None
+    np.testing.assert_array_equal(doc[1]._.elmo.elmo, expected[1])
+
+
+def test_none_clears(doc: Doc) -> None:
+    doc._.elmo = None
+    assert doc._.elmo is None
+    assert doc[1]._.elmo is None
+    assert doc[0:2]._.elmo is None
+    assert doc.user_data == {}
+    doc._.elmo = None
+
+
+def test_a_stored_value_for_the_layers_is_refused(doc: Doc) -> None:
+    """`Doc.from_json` sets what another program wrote."""
+    data = {**doc.to_json(), "_": {"elmo": [1, 2]}}
+    with pytest.raises(ValueError, match=r"EL190.*got list"):
+        Doc(doc.vocab).from_json(data)
+
+
+def test_layers_are_no_json(doc: Doc) -> None:
+    """As README says."""
+    with pytest.raises(ValueError, match=r"E107.*elmo"):
+        doc.to_json(underscore=["elmo"])
+    assert "elmo" not in str(doc.to_json())
+
+
+def test_a_mean_that_spacy_kept_is_dropped(make: Make) -> None:
+    nlp = make()
+    doc = nlp.make_doc("I love NLP")
+    assert doc.vector.size == 0
+    assert doc.vector_norm == 0
+    nlp.get_pipe("elmo_embedder")(doc)
+    np.testing.assert_allclose(doc.vector, doc.tensor.mean(axis=0), atol=1e-6)
+    assert doc.vector_norm == pytest.approx(np.linalg.norm(doc.vector), abs=1e-5)
+    # A part brings the mean of its rows in the whole.
+    part = nlp("I love NLP very much")[1:3].as_doc()
+    before = part.vector
+    nlp.get_pipe("elmo_embedder")(part)
+    assert not np.allclose(part.vector, before, atol=1e-3)
+    np.testing.assert_allclose(part.vector, nlp("love NLP").vector, atol=1e-6)
+
+
 def test_extensions_are_installed_once_and_spare_others() -> None:
     install_extensions()
-    getters = [cls.get_extension("elmo")[2] for cls in (Doc, Span, Token)]
+    getters = [cls.get_extension("elmo")[2:] for cls in (Doc, Span, Token)]
     install_extensions()
-    assert [cls.get_extension("elmo")[2] for cls in (Doc, Span, Token)] == getters
+    assert [cls.get_extension("elmo")[2:] for cls in (Doc, Span, Token)] == getters
     # Pickled by name for the workers of nlp.pipe: a lambda would break every component of the pipeline.
     assert pickle.loads(pickle.dumps(getters)) == getters
 
@@ -151,7 +209,7 @@ def test_a_foreign_extension_is_refused(make: Make, cls: Any) -> None:
             make()
         assert cls.get_extension("elmo")[0] == "mine"
     finally:
-        cls.set_extension("elmo", getter=original[2], force=True)
+        cls.set_extension("elmo", getter=original[2], setter=original[3], force=True)
 
 
 @pytest.mark.parametrize("taken", [False, True])

@@ -1,5 +1,7 @@
 """[24] spaCy's vectors and similarities on the pooling layer."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import spacy
@@ -81,10 +83,70 @@ def test_empty(nlp: Language) -> None:
 
 def test_what_has_no_vector(nlp: Language) -> None:
     doc = nlp(TEXT)
-    with pytest.raises(ValueError, match=r"EL055.*Lexeme.*has no ELMo vector"):
-        doc[0].similarity(nlp.vocab["bank"])
-    with pytest.raises(ValueError, match=r"EL055.*Doc 'other'"):
-        doc.similarity(spacy.blank("en")("other"))
+    plain = spacy.blank("en")("other one")
+    for one in (doc, doc[0:3], doc[0]):
+        for other, name in [
+            (nlp.vocab["bank"], "Lexeme 'bank'"),
+            (plain, "Doc 'other one'"),
+            (plain[1:2], "Span 'one'"),
+            (plain[1], "Token 'one'"),
+            ("bank", "str 'bank'"),
+            (None, "NoneType 'None'"),
+            (3, "int '3'"),
+        ]:
+            with pytest.raises(ValueError, match=rf"EL055\] {name} has no ELMo vector"):
+                one.similarity(other)
+
+
+def test_vectors_of_different_models(nlp: Language, make: Make) -> None:
+    other = make(vectors=True, pooling_layer="word_emb")(TEXT)
+    with pytest.raises(ValueError, match=r"EL192.*of 16 and of 8 numbers"):
+        nlp(TEXT).similarity(other)
+    with pytest.raises(ValueError, match=r"EL192.*of 8 and of 16 numbers"):
+        other[0].similarity(nlp(TEXT)[1])
+
+
+def test_a_cleaned_doc(make: Make) -> None:
+    """spaCy's doc_cleaner, with all that the embedder leaves."""
+    nlp = make(vectors=True)
+    nlp.add_pipe("doc_cleaner", config={"attrs": {"tensor": None, "_.elmo": None}})
+    doc = nlp(TEXT)
+    assert doc.tensor is None
+    for part in (doc, doc[0:2], doc[0]):
+        assert part._.elmo is None
+        assert part.has_vector is False
+        with pytest.raises(ValueError, match="EL055"):
+            part.vector  # noqa: B018
+        with pytest.raises(ValueError, match="EL055"):
+            part.similarity(part)
+
+
+@pytest.mark.parametrize("tensor", [None, [1, 2], "x", 3, np.zeros(11), np.zeros((3, 16)), np.zeros((11, 2, 2))])
+def test_a_tensor_that_somebody_else_left(make: Make, tensor: Any) -> None:
+    doc = make(vectors=True, layers=[])(TEXT)
+    doc.tensor = tensor
+    for part in (doc, doc[0:2], doc[0]):
+        assert part.has_vector is False
+        with pytest.raises(ValueError, match="EL055"):
+            part.vector  # noqa: B018
+    # Where the pooling layer was kept as well, nothing is lost.
+    kept = make(vectors=True)(TEXT)
+    expected = kept[2].vector.copy()
+    kept.tensor = tensor
+    np.testing.assert_array_equal(kept[2].vector, expected)
+
+
+def test_spacys_own_vectors_are_as_readme_says(make: Make) -> None:
+    """Without `vectors = true`."""
+    doc = make()("She sat \n by the bank of a bank")
+    assert doc[2].is_space
+    assert not doc[2].vector.any()
+    np.testing.assert_allclose(doc.vector, doc.tensor.sum(axis=0) / len(doc), atol=1e-6)
+    np.testing.assert_allclose(doc[1:4].vector, doc.tensor[1:4].sum(axis=0) / 3, atol=1e-6)
+    banks = [token for token in doc if token.text == "bank"]
+    assert banks[0].similarity(banks[1]) == 1.0
+    with pytest.warns(UserWarning, match="W007"):
+        doc[0].similarity(doc[1])
 
 
 def test_hooks_off_leave_spacy_as_it_was(make: Make) -> None:

@@ -238,6 +238,57 @@ def test_docs_cut_out_of_others() -> None:
     np.testing.assert_allclose(found, listener_of(nlp, "tagger").predict([nlp("You eat ham")])[0], atol=1e-5)
 
 
+def test_docs_with_the_layers_of_others() -> None:
+    nlp = pipeline("tagger")
+    sgd = initialize(nlp)
+    train(nlp, sgd, steps=2)
+    listener = listener_of(nlp, "tagger")
+    doc = nlp("I like it")
+    other = Doc(nlp.vocab, words=["You", "eat", "ham"], user_data=doc.user_data)
+    with pytest.raises(ValueError, match=r"EL053.*row 0 is of 'I', but token 0 is 'You'"):
+        listener.predict([other])
+    with pytest.raises(ValueError, match="EL053"):
+        listener.predict([nlp("I like it"), other])
+    # In training, neither the batch nor the Doc passes for the other.
+    gold = examples(nlp)
+    nlp.get_pipe("elmo_embedder").update(gold)
+    batch = upstream_of(listener).batch
+    seen = gold[0].predicted
+    replaced = Doc(nlp.vocab, words=["I", "like", "blue", "eggs"], user_data=seen.user_data)
+    assert batch is not None
+    assert len(replaced) == len(seen)
+    assert batch.find([seen]) is not None
+    with pytest.raises(ValueError, match="EL100"):
+        listener.begin_update([replaced])
+
+
+def test_docs_of_a_batch_that_got_sentences() -> None:
+    """The embedder runs them once more: their layers are others."""
+    nlp = pipeline("tagger")
+    nlp.update(examples(nlp), sgd=initialize(nlp))
+    gold = examples(nlp)
+    embedder = nlp.get_pipe("elmo_embedder")
+    embedder.update(gold)
+    doc = gold[0].predicted
+    doc[2].is_sent_start = True
+    expected = Doc(nlp.vocab, words=[token.text for token in doc], sent_starts=[True, False, True, False])
+    np.testing.assert_allclose(embedder(doc).tensor, embedder(expected).tensor, atol=1e-6)
+
+
+def test_a_foreign_extension_does_not_reach_listeners() -> None:
+    nlp = pipeline("tagger")
+    train(nlp, initialize(nlp), steps=2)
+    listener = listener_of(nlp, "tagger")
+    doc = nlp(TEXT)
+    expected = listener.predict([doc])[0]
+    original = Doc.get_extension("elmo")
+    try:
+        Doc.set_extension("elmo", default="mine", force=True)
+        np.testing.assert_array_equal(listener.predict([doc])[0], expected)
+    finally:
+        Doc.set_extension("elmo", getter=original[2], setter=original[3], force=True)
+
+
 def test_state_does_not_travel() -> None:
     nlp = pipeline("tagger")
     sgd = initialize(nlp)
