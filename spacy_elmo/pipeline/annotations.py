@@ -23,7 +23,8 @@ def annotate(
     if tensor is not None:
         doc.tensor = tensor
     doc.user_data[KEY] = {
-        "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer
+        "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer,
+        "tensor": tensor is not None,
     }  # fmt: skip
 
 

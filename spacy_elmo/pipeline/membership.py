@@ -55,6 +55,7 @@ class PipelineRef:
         if not self.is_enabled:
             return None
         for name, pipe in nlp.pipeline:
+            # Another embedder whose `set_tensor` is None leaves doc.tensor to whoever sets it.
             writes = TENSOR in nlp.get_pipe_meta(name).assigns and getattr(pipe, "set_tensor", True)
             if pipe is not component and writes:
                 return str(name)
