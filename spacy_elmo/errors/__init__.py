@@ -74,8 +74,8 @@ class Warnings(metaclass=WithCodes):
         "which says so."
     )
     WL025 = (
-        "A Doc of {tokens:,} tokens has no sentence boundaries, and '{name}' embeds it as one sentence, which is not "
-        "what ELMo has learnt from. Add a component that sets them before it: "
+        "A Doc of {tokens:,} tokens has no sentence boundaries, and '{name}' embeds it as one sentence, which is "
+        "not what ELMo has learnt from. Add a component that sets them before it: "
         "nlp.add_pipe('sentencizer', before='{name}'). If it is meant, set get_spans to 'spacy-elmo.doc_spans.v1'."
     )
     WL026 = (

@@ -39,8 +39,8 @@ class Upstream:
 
     @property
     def owner(self) -> Any:
-        """The embedder that it was linked to last, as long as that lives. Where there are Docs that an embedder has
-        run, they know better: a component may be in several pipelines, and not all of them have the embedder."""
+        """The embedder that it was linked to last, as long as that lives. Docs that an embedder has run know
+        better: a component may be in several pipelines, and not all of them have the embedder."""
         return None if self._owner is None else self._owner()
 
     @owner.setter
@@ -130,7 +130,7 @@ def init(model: ListenerT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
 def forward(
     model: ListenerT, docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
-    """RAISES: ValueError in training if no embedder has run these Docs, or can, or not as this listener needs it."""
+    """RAISES: ValueError in training if no embedder has run these Docs, or can; or not as the listener needs it."""
     if not is_train:
         return _predict(model, docs), _no_gradient
     upstream = upstream_of(model)
@@ -214,7 +214,8 @@ def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatL
         embedder = upstream.owner
     if embedder is None:
         return None
-    return embedder.training_layers_for(upstream, docs)
+    layers: FlatLayers = embedder.training_layers_for(upstream, docs)
+    return layers
 
 
 def _nothing(model: ListenerT, docs: Sequence[Doc]) -> List[Floats2d]:

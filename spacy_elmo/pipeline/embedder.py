@@ -243,8 +243,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         nlp: Optional[Language] = None,
         source: Union[str, List[str], None] = None,
     ) -> None:
-        """Read the weights, unless they are there already; then take back all that they have learnt since they were
-        read, or loaded with a pipeline.
+        """Read the weights, unless they are there already; then take back all that they have learnt since they
+        were read, or loaded with a pipeline.
 
         source: read these weights in place of those that the component has or would read. Set it under
             [initialize.components.elmo_embedder] for a path that matters only before training.

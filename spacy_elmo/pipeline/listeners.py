@@ -32,8 +32,8 @@ class Readers:
 
 
 class ListenedTo:
-    """Mixed into a component. _pipeline: the pipeline that it knows to be in. _readers: see `Readers`; listeners of
-    another pipeline, or that spaCy did not link, are among them."""
+    """Mixed into a component. _pipeline: the pipeline that it knows to be in. _readers: see `Readers`; listeners
+    of another pipeline, or that spaCy did not link, are among them."""
 
     name: str
     _pipeline: PipelineRef
@@ -85,8 +85,8 @@ class ListenedTo:
         others = [upstream for upstream in self._readers.of(self) if upstream not in linked]
         return sorted(others, key=id)
 
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__dict__.update(state)
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
         # Listeners that were copied along have lost sight of it.
         for listener in _all(self._listener_map):
             if upstream_of(listener).owner is None:

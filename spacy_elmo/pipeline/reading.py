@@ -1,4 +1,4 @@
-"""What an embedder does for listeners: find them, and give them layers that are neither on their Docs nor in a batch."""
+"""What an embedder does for listeners: find them, and give them layers that are not on their Docs."""
 
 from typing import Any, Sequence
 

@@ -25,8 +25,8 @@ PathT = Union[str, Path]
 
 
 class SavedWithWeights:
-    """Mixed into a component. `cfg` is written when everything else is there, and says what that must be: a process
-    that dies while it saves leaves no component, rather than one without its weights."""
+    """Mixed into a component. `cfg` is written when everything else is there, and says what that must be: a
+    process that dies while it saves leaves no component, rather than one without its weights."""
 
     name: str
     vocab: Vocab
@@ -77,9 +77,9 @@ class SavedWithWeights:
         return self
 
     def to_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> None:
-        """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well. Weights that were not
-        read yet are read now, if that needs no network; else a warning says that they are not saved."""
-        path, record = util.ensure_path(path), {}
+        """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well. Weights that were
+        not read yet are read now, if that needs no network; else a warning says that they are not saved."""
+        record: Dict[str, Any] = {}
 
         def write_model(to: Path) -> None:
             elmo = self._elmo_to_save()

@@ -13,8 +13,8 @@ BEFORE = "a component before it"
 
 
 class TensorWriter:
-    """setting: True: the embedder writes doc.tensor, and nobody else may; False: it does not; None: unless somebody
-    else does. That is seen in the pipeline, where it is known, and on the Docs everywhere."""
+    """setting: True: the embedder writes doc.tensor, and nobody else may; False: it does not; None: unless
+    somebody else does. That is seen in the pipeline, where it is known, and on the Docs everywhere."""
 
     def __init__(self, setting: Optional[bool]):
         self.setting = setting

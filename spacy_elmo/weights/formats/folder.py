@@ -27,6 +27,7 @@ from ..atomic import atomic_write
 FORMAT = "safetensors"
 WEIGHTS_NAME = "weights.safetensors"
 CHECKSUM = "checksum"
+_MODEL = "model"
 
 # bfloat16 has no numpy dtype, and integers are no weights: both are left out, and named where they occur.
 DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
@@ -80,8 +81,9 @@ def remove_folder(folder: Path) -> None:
 
 def to_bytes(options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> bytes:
     """Options and arrays as one string of bytes, for `from_bytes`: a safetensors file with the options inside."""
-    metadata = {"options": options.to_json(), CHECKSUM: checksum(arrays)}
-    return safetensors.numpy.save(dict(arrays), metadata=metadata)
+    # One entry: the library writes several in any order, and the same model is to give the same bytes.
+    model = {"options": options.to_json(), CHECKSUM: checksum(arrays)}
+    return safetensors.numpy.save(dict(arrays), metadata={_MODEL: json.dumps(model)})
 
 
 def from_bytes(data: bytes, *, where: str) -> Weights:
@@ -89,8 +91,10 @@ def from_bytes(data: bytes, *, where: str) -> Weights:
     try:
         arrays = safetensors.numpy.load(data)
         metadata = _header(data)["__metadata__"]
+        # Earlier versions wrote the options alone.
+        metadata = json.loads(metadata[_MODEL]) if _MODEL in metadata else metadata
         options = metadata["options"]
-    except (KeyError, safetensors.SafetensorError) as error:
+    except (KeyError, ValueError, safetensors.SafetensorError) as error:
         raise ValueError(Errors.EL023.format(path=where, reason=error)) from error
     _check_sum(arrays, metadata.get(CHECKSUM), path=where)
     return _checked(Options.from_json(options, where=where), arrays, path=where, options_path=where)
