@@ -130,7 +130,7 @@ def init(model: ListenerT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
 def forward(
     model: ListenerT, docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
-    """RAISES: ValueError in training if no embedder has run these Docs, or can; or not as the listener needs it."""
+    """RAISES: ValueError in training if no embedder has run these Docs, or can, or not as is needed."""
     if not is_train:
         return _predict(model, docs), _no_gradient
     upstream = upstream_of(model)
