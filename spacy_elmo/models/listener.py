@@ -210,10 +210,10 @@ def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatL
     RAISES: ValueError if the embedder is to learn, and cannot.
     """
     embedder = find_common(docs, upstream.name)
-    if embedder is None and upstream.owner is not None and upstream.owner.knows(docs):
-        embedder = upstream.owner
     if embedder is None:
-        return None
+        embedder = upstream.owner
+        if embedder is None or upstream.name not in ("*", embedder.name) or not embedder.knows(docs):
+            return None
     layers: FlatLayers = embedder.training_layers_for(upstream, docs)
     return layers
 

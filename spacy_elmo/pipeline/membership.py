@@ -1,7 +1,7 @@
 """The pipeline that a component is in, and who else writes doc.tensor there."""
 
 import weakref
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from spacy.language import Language
 
@@ -11,7 +11,7 @@ TENSOR = "doc.tensor"
 class PipelineRef:
     """The pipeline that a component was made in, or initialised in, without keeping it alive.
 
-    Pickled or copied, it keeps only the answer: the workers of nlp.pipe have no pipeline to look at. spaCy does
+    Pickled, or copied without the pipeline, it keeps only the answer: the workers of nlp.pipe have no pipeline to look at. spaCy does
     not tell a component that another pipeline sources it; there, nothing is found.
     """
 
@@ -22,6 +22,13 @@ class PipelineRef:
 
     def __reduce__(self) -> Tuple[Any, Tuple[None, None, Optional[str]]]:
         return PipelineRef, (None, None, self.other_writer())
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "PipelineRef":
+        # With a whole pipeline, the copies of both are under way.
+        nlp, component = (memo.get(id(one)) for one in (self.nlp, self._member))
+        if nlp is None or component is None:
+            return PipelineRef(answer=self.other_writer())
+        return PipelineRef(nlp, component)
 
     @property
     def nlp(self) -> Optional[Language]:

@@ -151,13 +151,15 @@ class SavedWithWeights:
         if missing:
             what = "it is not a folder" if path.is_file() else f"missing there: {', '.join(missing)}"
             raise ValueError(self._incomplete(path, what))
-        weights = read_weights(path)
-        if expected:
+        if not expected:
+            holder.fill(read_weights(path), device=device_of(self.model))
+        else:
+            weights = folder.read(path / OPTIONS_NAME, path / folder.WEIGHTS_NAME)
             if folder.stored_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
                 raise ValueError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
             if _checksum(path / OPTIONS_NAME) != expected["options"]:
                 raise ValueError(Errors.EL181.format(path=path / OPTIONS_NAME))
-        holder.fill(weights, device=device_of(self.model))
+            holder.fill(weights, device=device_of(self.model))
 
     def _incomplete(self, where: Path, what: str) -> str:
         return Errors.EL180.format(name=self.name, where=f"'{where}'", what=what)

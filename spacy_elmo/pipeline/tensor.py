@@ -34,7 +34,9 @@ class TensorWriter:
     def prepare(self, pipeline: PipelineRef, *, name: str) -> None:
         """RAISES: ValueError if another component writes it as well, and the config says that this one does."""
         self._is_known = pipeline.nlp is not None
-        self._other = None if self.setting is False else pipeline.other_writer()
+        # What the Docs tell is newer than an answer that a copy has kept.
+        asks = self.setting or (self.may_leave and self._is_known)
+        self._other = pipeline.other_writer() if asks else None
         if self._other is not None:
             if self.setting:
                 raise ValueError(Errors.EL050.format(name=name, other=self._other))

@@ -47,7 +47,9 @@ def flip(model: Path, name: str = "weights.safetensors", at: int = -5, bit: int 
 
 def change_options(model: Path) -> None:
     path = model / "options.json"
-    path.write_text(path.read_text().replace('"proj_clip": 3', '"proj_clip": 2'))
+    options = json.loads(path.read_text())
+    options["lstm"]["proj_clip"] = 2.0
+    path.write_text(json.dumps(options))
 
 
 @pytest.mark.parametrize(
