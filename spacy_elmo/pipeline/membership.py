@@ -11,8 +11,8 @@ TENSOR = "doc.tensor"
 class PipelineRef:
     """The pipeline that a component was made in, or initialised in, without keeping it alive.
 
-    Pickled, or copied without the pipeline, it keeps only the answer: the workers of nlp.pipe have no pipeline to look at. spaCy does
-    not tell a component that another pipeline sources it; there, nothing is found.
+    Pickled, or copied without the pipeline, it keeps only the answer: the workers of nlp.pipe have no pipeline to
+    look at. spaCy does not tell a component that another pipeline sources it; there, nothing is found.
     """
 
     def __init__(self, nlp: Optional[Language] = None, component: Any = None, answer: Optional[str] = None):
