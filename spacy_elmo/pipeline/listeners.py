@@ -27,8 +27,9 @@ class Readers:
         self._upstreams.add(upstream)
 
     def of(self, embedder: Any) -> Set[Upstream]:
-        """Those whose last link is to this embedder."""
-        return {upstream for upstream in self._upstreams if upstream.owner is embedder}
+        """Those whose last link is to this embedder, which may have another name since."""
+        found = (upstream for upstream in self._upstreams if upstream.owner is embedder)
+        return {upstream for upstream in found if upstream.name in ("*", embedder.name)}
 
 
 class ListenedTo:
