@@ -1,12 +1,14 @@
 """`spacy-elmo info`: what a model is and what is inside its files."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, Dict, List
 
 import numpy as np
 import typer
 
 from ..weights.arrays import Weights, mix_shapes
+from ..weights.formats.folder import FORMAT, stored_checksum
 from ..weights.softmax import softmax_facts
 from ..weights.source import read_weights
 
@@ -19,18 +21,24 @@ SOURCE_HELP = (
 def info_cli(
     source: Annotated[List[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Hold the weights against the checksum that was written with them.")
+    ] = False,
 ) -> None:
     """Print a model's options, sizes, number of parameters and arrays."""
-    facts = info(source[0] if len(source) == 1 else source)
+    facts = info(source[0] if len(source) == 1 else source, check=check)
     typer.echo(json.dumps(facts, indent=2) if as_json else as_text(facts))
 
 
-def info(source: Any) -> Dict[str, Any]:
+def info(source: Any, *, check: bool = False) -> Dict[str, Any]:
     """Facts of a source, as JSON data.
 
-    RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`.
+    check: say whether there is a checksum that the weights agree with.
+    RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`; ValueError if they do not agree.
     """
     weights = read_weights(source)
+    # Reading has compared the two.
+    stored = stored_checksum(Path(weights.source)) if check and weights.format == FORMAT else None
     softmax = softmax_facts(weights)
     mixes = [_mix(weights, number) for number in range(weights.n_mixes)]
     return {
@@ -43,6 +51,7 @@ def info(source: Any) -> Dict[str, Any]:
         "more_scalar_mixes": mixes[1:],
         "warm_state": weights.has_warm_state,
         "softmax": softmax and softmax._asdict(),
+        **({"checksum": stored} if check else {}),
         "arrays": {name: [str(a.dtype), list(a.shape)] for name, a in weights.arrays.items()},
     }
 
@@ -98,6 +107,9 @@ def as_text(facts: Dict[str, Any]) -> str:
         ("softmax", f"{softmax['kind']}, {softmax['n_words']:,} words" if softmax else "none: predicts no words"),
         ("training options", json.dumps(training) if training else "none"),
     ]
+    if "checksum" in facts:
+        checksum = facts["checksum"]
+        rows.append(("checksum", f"{checksum}, as it was written" if checksum else "none was written"))
     lines = [f"{name:<26}{value}" for name, value in rows]
     lines.append(f"{len(facts['arrays'])} arrays")
     lines += [f"  {dtype:<9}{shape!s:<18}{name}" for name, (dtype, shape) in facts["arrays"].items()]

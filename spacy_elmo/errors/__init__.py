@@ -102,6 +102,25 @@ class Warnings(metaclass=WithCodes):
         "{where}: {length} without an end of sentence, which are computed at once. Should these be several "
         "sentences, put each on a line of its own, or let a pipeline split them (--pipeline)."
     )
+    WL023 = (
+        "{what} is saved without weights: {reason}. What is loaded from there will look for '{source}' when it is "
+        "first used. To save the weights with it, use it once before, or call nlp.initialize()."
+    )
+    WL024 = (
+        "'{other}' sets sentence boundaries behind '{name}', which therefore embeds each Doc as one sentence. Put "
+        "'{other}' before '{name}'; or, if each Doc is one sentence, set get_spans to 'spacy-elmo.doc_spans.v1', "
+        "which says so."
+    )
+    WL025 = (
+        "A Doc of {tokens:,} tokens has no sentence boundaries, and '{name}' embeds it as one sentence, which is "
+        "not what ELMo has learnt from. Add a component that sets them before it: "
+        "nlp.add_pipe('sentencizer', before='{name}'). If it is meant, set get_spans to 'spacy-elmo.doc_spans.v1'."
+    )
+    WL026 = (
+        "'{name}' leaves doc.tensor to {other}, which sets it as well. Its own layers are in doc._.elmo. Set "
+        "`set_tensor = false` to say that this is meant; to have ELMo in doc.tensor, disable {other} and set "
+        "`set_tensor = true`."
+    )
 
 
 def short_repr(value: Any) -> str:

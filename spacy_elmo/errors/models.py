@@ -87,6 +87,10 @@ class ModelErrors(metaclass=WithCodes):
     EL028 = (
         "'{path}' is a folder, but a pair of files was asked for: give [options, weights], or the folder alone."
     )
+    EL181 = (
+        "'{path}' is damaged: its content is not what was written there. Fetch it again, or take another copy; a "
+        "saved pipeline can be made again by training, or from its `source`."
+    )
 
     EL251 = (
         "'{path}' is {what}, and is not read: only regular files are. Copy its content to a file, and give that."

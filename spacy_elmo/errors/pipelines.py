@@ -107,6 +107,16 @@ class PipelineErrors(metaclass=WithCodes):
         "{expected} by the config (None: not there). Give the settings in the config the values that it was "
         "trained with."
     )
+    EL180 = (
+        "The saved component '{name}' is not complete in {where}: {what}. It was saved with weights, or saving "
+        "was broken off. Save the pipeline again, or take another copy of it; to start from a source instead, add "
+        "a new component and call nlp.initialize()."
+    )
+    EL182 = (
+        "'{name}' is to learn (`frozen = false`), and nothing can flow back to it here: it has not run these Docs "
+        "as a training batch. Train with nlp.update(), which runs it before the components that listen to it, "
+        "or set `frozen = true`."
+    )
     EL124 = "'width' is shared by two directions and must be even; got {got}."
 
     # The layer cache

@@ -3,16 +3,16 @@
 from typing import Optional, cast
 
 from ..engine.settings import InitialState, PrecisionName, Settings
-from .spans import SpanGetter
+from .spans import SpanGetter, sent_spans
 from .tok2vec import replaceable
 from .wrapper import ElmoModelT, elmo_model
 
 
 def build_elmo_v1(
-    precision: str,
-    initial_state: str,
-    max_batch_tokens: Optional[int],
-    get_spans: SpanGetter,
+    precision: str = "fp32",
+    initial_state: str = "zero",
+    max_batch_tokens: Optional[int] = None,
+    get_spans: Optional[SpanGetter] = None,
     device: Optional[str] = None,
 ) -> ElmoModelT:
     """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
@@ -23,7 +23,8 @@ def build_elmo_v1(
     initial_state (str): "zero", "warm" or "carry".
     max_batch_tokens (Optional[int]): tokens that run through the LSTMs together; memory grows with it. null: as
         many as suit the device.
-    get_spans (Callable): Docs -> for each a list of Spans to embed as sentences.
+    get_spans (Optional[Callable]): Docs -> for each a list of Spans to embed as sentences. null: those of
+        spacy-elmo.sent_spans.v1.
     device (Optional[str]): null: where Thinc is, so the GPU after `spacy.require_gpu()`. "cuda", "cuda:1", "cpu":
         there, by PyTorch alone, whatever Thinc uses; it need not exist before weights are read.
     RETURNS (Model[List[Doc], ElmoOutput]): a model without weights.
@@ -35,4 +36,4 @@ def build_elmo_v1(
         initial_state=cast(InitialState, initial_state),
         max_batch_tokens=max_batch_tokens,
     )
-    return replaceable(elmo_model(settings=settings, get_spans=get_spans, device=device))
+    return replaceable(elmo_model(settings=settings, get_spans=get_spans or sent_spans, device=device))

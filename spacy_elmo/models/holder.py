@@ -45,6 +45,7 @@ class ElmoHolder(nn.Module):
         self._trainable: Optional[TrainableEngine] = None
         self._has_learnt = False
         self._cache: Optional[LayerCache] = None
+        self._start: Dict[str, torch.Tensor] = {}
 
     @property
     def has_weights(self) -> bool:
@@ -78,7 +79,9 @@ class ElmoHolder(nn.Module):
             weights = Weights(
                 options=elmo.options, arrays=elmo.named_arrays(), source=elmo.source, format="memory"
             )
+            start = self._start
             self.fill(weights, device=device)
+            self._start = start
 
     def ready(self, device: torch.device) -> Elmo:
         """The model, whose weights are read now if they have not been: what it is, not what its biLM has learnt
@@ -123,6 +126,24 @@ class ElmoHolder(nn.Module):
         """To be called when parameters were changed."""
         self._has_learnt = self._trainable is not None
 
+    def remember(self) -> None:
+        """To be called before parameters are changed: keep what they were at first, for `restart`."""
+        for name, parameter, _ in self.learning():
+            if name not in self._start:
+                self._start[name] = parameter.detach().clone()
+
+    def restart(self) -> None:
+        """Take back all that was learnt since the weights were read, or loaded."""
+        if self._elmo is None or not self._start:
+            return
+        if any(name.startswith("bilm.") for name in self._start):
+            self.trainable(self._elmo)
+        for name, parameter in self.named_parameters():
+            if name in self._start:
+                parameter.data = self._start[name].to(parameter.data).clone()
+                parameter.grad = None
+        self.has_learnt()
+
     def _adopt(self, elmo: Elmo) -> None:
         self._elmo = elmo
         self.mix = elmo.mix
@@ -135,10 +156,11 @@ class ElmoHolder(nn.Module):
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
         super().__setstate__(state)
-        elmo = self._elmo
+        elmo, start = self._elmo, self._start
         self.empty()
         if elmo is not None:
             self._adopt(elmo)
+            self._start = start
 
 
 def _named(device: str) -> torch.device:

@@ -1,7 +1,8 @@
 """The layer that reads the embedder's layers inside another component."""
 
 import warnings
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from weakref import ReferenceType, ref
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -13,28 +14,56 @@ from .batch import SharedBatch
 from .doc_layers import read_layers
 from .output import FlatLayers, flatten
 from .pooling import PoolingSettings, PoolingT, fit_to, pooling, settings_of
+from .runs import find_common
 
 ListenerT = Model[List[Doc], List[Floats2d]]
 _KEY = "elmo_listener"
 
 
 class Upstream:
-    """What a listener knows of the embedder at the moment. Copied or pickled, or saved, it knows nothing.
+    """What a listener knows of the embedder at the moment. Pickled or saved, it knows nothing.
 
     name: of the embedder that it listens to; "*": the next one before it.
-    owner: that embedder, once it has been found. batch: the training batch that it has run last.
+    settings: what the listener reads. batch: the training batch that the embedder has run last.
     starts: the component is being initialised, with Docs that no other component has seen.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, settings: PoolingSettings):
         self.name = name
-        self.owner: Any = None
+        self.settings = settings
         self.batch: Optional[SharedBatch] = None
         self.starts = False
         self.warned = False
+        self._owner: Optional[ReferenceType[Any]] = None
+        self._copy: Optional[ReferenceType[Upstream]] = None
+        self._is_copy = False
 
-    def __reduce__(self) -> Tuple[Any, Tuple[str]]:
-        return Upstream, (self.name,)
+    @property
+    def owner(self) -> Any:
+        """The embedder that it was linked to last, as long as that lives. Docs that an embedder has run know
+        better: a component may be in several pipelines, and not all of them have the embedder."""
+        return None if self._owner is None else self._owner()
+
+    @owner.setter
+    def owner(self, embedder: Any) -> None:
+        self._owner = None if embedder is None else ref(embedder)
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether there is a copy of the component's model, as `nlp.resume_training` makes it, or this is one."""
+        return self._is_copy or (self._copy is not None and self._copy() is not None)
+
+    def __reduce__(self) -> Tuple[Any, Tuple[str, PoolingSettings]]:
+        return Upstream, (self.name, self.settings)
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "Upstream":
+        copied = Upstream(self.name, self.settings)
+        owner = self.owner
+        copied.owner = memo.get(id(owner), owner)
+        if copied.owner is owner:
+            # Not the copy of a whole pipeline, whose listeners have an embedder of their own.
+            copied._is_copy, self._copy = True, ref(copied)
+        return copied
 
 
 def build_elmo_listener_v1(
@@ -68,7 +97,7 @@ def build_elmo_listener_v1(
         init=init,
         dims={"nO": width},
         layers=[pooling(settings, width=width)],
-        attrs={_KEY: Upstream(upstream)},
+        attrs={_KEY: Upstream(upstream, settings)},
     )
 
 
@@ -102,11 +131,11 @@ def init(model: ListenerT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
 def forward(
     model: ListenerT, docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
-    """RAISES: ValueError in training if the embedder has not run these Docs, or not as this listener needs it."""
+    """RAISES: ValueError in training if no embedder has run these Docs, or can, or not as is needed."""
     if not is_train:
         return _predict(model, docs), _no_gradient
     upstream = upstream_of(model)
-    layers = _of_batch(upstream, docs) or _of_docs(model, docs)
+    layers = _find_batch(upstream, docs) or _read_docs(model, docs) or _run_for_training(upstream, docs)
     if layers is None:
         if any(len(doc) for doc in docs):
             raise ValueError(Errors.EL100.format(upstream=upstream.name))
@@ -123,7 +152,7 @@ def forward(
 
 def _predict(model: ListenerT, docs: List[Doc]) -> List[Floats2d]:
     upstream = upstream_of(model)
-    layers = _of_docs(model, docs) or _of_batch(upstream, docs) or _of_parts(upstream, docs)
+    layers = _read_docs(model, docs) or _find_batch(upstream, docs) or _run_again(upstream, docs)
     if layers is not None:
         outputs: List[Floats2d] = pooling_of(model).predict(layers)
         return outputs
@@ -133,14 +162,15 @@ def _predict(model: ListenerT, docs: List[Doc]) -> List[Floats2d]:
     return _nothing(model, docs)
 
 
-def _of_batch(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+def _find_batch(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
     return None if upstream.batch is None or not docs else upstream.batch.find(docs)
 
 
-def _of_docs(model: ListenerT, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+def _read_docs(model: ListenerT, docs: Sequence[Doc]) -> Optional[FlatLayers]:
     """What the embedder has left on the Docs; None if one has nothing.
 
-    RAISES: ValueError if the layers are there, but not those that the listener reads, or they are of other tokens.
+    RAISES: ValueError if the layers are of other tokens, or not those that the listener reads and the embedder is
+        not there.
     """
     found: List[LayerOutputs] = []
     for doc in docs:
@@ -150,23 +180,44 @@ def _of_docs(model: ListenerT, docs: Sequence[Doc]) -> Optional[FlatLayers]:
         found.append(layers)
     if not found:
         return None
+    upstream = upstream_of(model)
+    last, own = find_common(docs, "*"), find_common(docs, upstream.name)
+    if own is not None and own is not last:
+        # What is on the Docs is of another embedder, which came later.
+        return _run_again(upstream, docs)
     names = settings_of(pooling_of(model)).names(found[0].n_layers)
     for layers in found:
         missing = [name for name in names if name not in layers.names]
         if missing:
+            again = _run_again(upstream, docs)
+            if again is not None:
+                return again
             raise ValueError(
                 Errors.EL102.format(missing=", ".join(missing), kept=", ".join(layers.names) or "none")
             )
     return flatten(found, names)
 
 
-def _of_parts(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
-    """Docs that were cut out of others, as the entity linker does it, lose their layers: an embedder that is at
-    work in the pipeline runs them once more."""
-    if upstream.owner is None or upstream.starts or not upstream.owner.is_enabled:
-        return None
-    outputs = upstream.owner.predict(docs).docs
-    return flatten(outputs, outputs[0].names) if outputs else None
+def _run_again(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+    """Layers of Docs that have none, though an embedder is at work on them: they were cut out of others, as the
+    entity linker does it, or the embedder did not know that somebody reads these layers."""
+    embedder = find_common(docs, upstream.name)
+    return None if embedder is None else embedder.layers_for(upstream, docs)
+
+
+def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+    """Layers from which nothing flows back, where that is all there is to it: the embedder is frozen, or the
+    component rehearses. None if there is no embedder.
+
+    RAISES: ValueError if the embedder is to learn, and cannot.
+    """
+    embedder = find_common(docs, upstream.name)
+    if embedder is None:
+        embedder = upstream.owner
+        if embedder is None or upstream.name not in ("*", embedder.name) or not embedder.knows(docs):
+            return None
+    layers: FlatLayers = embedder.training_layers_for(upstream, docs)
+    return layers
 
 
 def _nothing(model: ListenerT, docs: Sequence[Doc]) -> List[Floats2d]:

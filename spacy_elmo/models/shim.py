@@ -1,16 +1,23 @@
 """How Thinc sees the torch side of the embedder: what learns, and what is saved."""
 
-from typing import Iterator, Tuple, cast
+import warnings
+from typing import Any, Iterator, Optional, Tuple, cast
 
 import torch
 from torch import nn
 
+from ..elmo import Elmo
+from ..errors import Warnings
+from ..weights.locate import is_at_hand
 from .holder import ElmoHolder
 from .torch_shim import TorchShim
 
 
 class ElmoShim(TorchShim):
     """Steps are taken for what the config lets learn, at rates of their own, and the Elmo hears of them."""
+
+    # Whether unread weights are read when it is saved; not where the component sees to that.
+    reads_to_save = True
 
     def __init__(self, holder: ElmoHolder):
         super().__init__(holder, serialize_model=to_bytes, deserialize_model=from_bytes)
@@ -26,6 +33,37 @@ class ElmoShim(TorchShim):
 
     def to_device(self, device_type: str, device_id: int) -> None:
         self.holder.move(torch.device("cuda", device_id) if device_type == "gpu" else torch.device("cpu"))
+
+    def elmo_to_save(self, *, what: str = "A biLM", instead: Optional[Any] = None) -> Optional[Elmo]:
+        """The model; weights that have not been read are read now, if they can be without a network.
+
+        what: is saved, for messages. instead: what is to be read in place of the source, and later.
+        RETURNS: None if there are none to save; a warning says so.
+        """
+        holder = self.holder
+        source = holder.training_settings.source
+        if holder.has_weights or source is None:
+            return holder.elmo
+        if instead is not None and instead != source:
+            source, reason = instead, "nlp.initialize(), which is to read them, was not called"
+        elif not is_at_hand(source):
+            reason = "they would have to be downloaded first"
+        else:
+            try:
+                return holder.ready(self.device)
+            except (OSError, ValueError, ImportError) as error:
+                reason = f"they cannot be read ({error})"
+        warnings.warn(Warnings.WL023.format(what=what, source=source, reason=reason), stacklevel=2)
+        return None
+
+    def to_bytes(self) -> bytes:
+        if self.reads_to_save:
+            self.elmo_to_save()
+        return cast(bytes, super().to_bytes())
+
+    def finish_update(self, optimizer: Any) -> None:
+        self.holder.remember()
+        super().finish_update(optimizer)
 
     def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
         return self.holder.learning()

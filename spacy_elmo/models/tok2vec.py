@@ -56,8 +56,9 @@ def _elmo_tok2vec(elmo: ElmoModelT, pooling: PoolingT) -> Tok2VecT:
 
 
 def init(model: Tok2VecT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
-    """Read the weights, unless they are there already."""
+    """Read the weights, unless they are there already: then take back what they have learnt since."""
     elmo, pooling = model.layers
+    holder_of(elmo).restart()
     fit_to(pooling, ready(elmo), where="the biLM")
     model.set_dim("nO", pooling.get_dim("nO"))
     pooling.initialize()

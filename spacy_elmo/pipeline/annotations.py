@@ -31,6 +31,7 @@ def annotate(
     doc.user_data[KEY] = {
         "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer,
         "tokens": token_hashes(doc) if hashes is None else hashes,
+        "tensor": tensor is not None,
     }  # fmt: skip
 
 

@@ -1,10 +1,8 @@
 """The pipeline component `elmo_embedder`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple, Union, cast
 
-import srsly
 from spacy import util
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
@@ -13,28 +11,38 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Optimizer
 
-from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name, computed_layers, resolve_layers
+from ..bilm.layers import (
+    ALL,
+    LayerChoice,
+    check_layer_choice,
+    check_layer_name,
+    computed_layers,
+    layer_names,
+    resolve_layers,
+)
 from ..elmo import Elmo
 from ..engine.batching import windows
 from ..errors import Errors
 from ..layer_cache import CacheSettings, check_cache
 from ..models.batch import SharedBatch
 from ..models.embedding import Finish, Request
-from ..models.listener import upstream_of
 from ..models.output import ElmoOutput
 from ..models.placement import rows_of
-from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready
+from ..models.runs import note_run
+from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready, shim_of
 from ..weights.locate import Source
 from ..weights.source import read_weights
 from .ahead import run_ahead
 from .annotations import annotate, extensions_are_free, install_extensions, on_ops
 from .hooks import install_hooks
 from .learning import Learning
-from .listeners import ListenedTo
 from .membership import PipelineRef
+from .reading import ReadByListeners
+from .saving import SavedWithWeights
+from .tensor import TensorWriter
 
 
-class ElmoEmbedder(ListenedTo, TrainablePipe):
+class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     """Runs a biLM over a Doc's sentences, writes its layers to the Doc, and gives them to the listeners in
     components behind it.
 
@@ -53,7 +61,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
     dropout (float): Share of the inputs of each LSTM layer that is zeroed in training, if it is not frozen.
     cache (Optional[CacheSettings]): Where a frozen biLM's layers of the training text are kept on disk, so that
         they are computed once; null: nowhere.
-    set_tensor (bool): Make the pooling layer doc.tensor.
+    set_tensor (Optional[bool]): Make the pooling layer doc.tensor. None: unless another component sets it.
     vectors (bool): Make .vector and .similarity() use the pooling layer.
     layers_on_gpu (bool): Leave doc._.elmo on the GPU where there is one, as doc.tensor is.
     RAISES (ValueError): for a value that is not allowed.
@@ -73,7 +81,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         learn_rate_factor: float = 1.0,
         dropout: float = 0.0,
         cache: Optional[CacheSettings] = None,
-        set_tensor: bool = True,
+        set_tensor: Optional[bool] = None,
         vectors: bool = False,
         layers_on_gpu: bool = False,
     ):
@@ -90,18 +98,19 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             dropout=dropout,
             cache=check_cache(cache),
         )
-        self.listener_map = {}
+        shim_of(model).reads_to_save = False
+        self._pipeline = PipelineRef()
         self._learning = Learning(model)
+        self._tensor = TensorWriter(set_tensor)
+        self.be_read()
         self.pooling_layer = check_layer_name(pooling_layer, what="pooling_layer")
         self.layers = check_layer_choice(layers)
-        self.set_tensor = set_tensor
         self.vectors = vectors
         self.layers_on_gpu = layers_on_gpu
-        if not set_tensor and not self.layers:
+        if set_tensor is False and not self.layers:
             raise ValueError(Errors.EL058.format(name=name))
-        if vectors and not set_tensor and self.layers != ALL and pooling_layer not in self.layers:
+        if vectors and set_tensor is False and self.layers != ALL and pooling_layer not in self.layers:
             raise ValueError(Errors.EL051.format(layer=pooling_layer))
-        self._pipeline = PipelineRef()
         install_extensions()
 
     def __repr__(self) -> str:
@@ -110,7 +119,8 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         return f"ElmoEmbedder(name={self.name!r}, source={self.source!r}, {of_model})"
 
     def belongs_to(self, nlp: Language) -> None:
-        """Know the pipeline, to see who listens, and who else writes doc.tensor."""
+        """Know the pipeline, to see what a Doc does not tell: who listens, and who else writes doc.tensor. Another
+        one that sources the component stays unknown."""
         self._pipeline = PipelineRef(nlp, self)
 
     @property
@@ -131,7 +141,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             config has `nlp.initialize` read other weights, which was not called.
         """
         if not holder_of(self.model).has_weights:
-            other = self._pipeline.initial_source()
+            other = self.source_before_initialize()
             if other is not None and other != self.source:
                 raise ValueError(Errors.EL121.format(name=self.name, source=other))
         return ready(self.model)
@@ -142,9 +152,13 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         return not holder_of(self.model).has_weights or self._learning.is_owed
 
     @property
-    def is_enabled(self) -> bool:
-        """Whether it is at work in its pipeline."""
-        return self._pipeline.is_enabled
+    def set_tensor(self) -> Optional[bool]:
+        """Whether the pooling layer becomes doc.tensor; None: unless another component sets it."""
+        return self._tensor.setting
+
+    def source_before_initialize(self) -> Any:
+        """What the pipeline's config has `nlp.initialize` read in place of the component's source, or None."""
+        return self._pipeline.initial_source()
 
     def __call__(self, doc: Doc) -> Doc:
         """Embed one Doc."""
@@ -172,12 +186,13 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
             raise ValueError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
         if not output.docs:
             return
-        keep = self._layers_to_keep(output.docs[0].n_layers)
+        note_run(docs, self)
+        keep = self._layers_to_keep(output.docs[0].n_layers, docs)
         layers, tensors = output.docs, output.tensors
         if tensors is None:
             layers, tensors = on_ops(
                 layers,
-                tensor=self.pooling_layer if self.set_tensor else None,
+                tensor=self._tensor_layer,
                 keep=keep,
                 ops=self.model.ops,
                 layers_on_gpu=self.layers_on_gpu,
@@ -185,19 +200,22 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         nothing = [None] * len(docs)
         rows = zip(docs, layers, tensors or nothing, output.hashes or nothing, strict=True)
         for doc, own, tensor, hashes in rows:
+            if self._tensor.leaves(doc, name=self.name):
+                tensor = None
             annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor, hashes=hashes)
             if self.vectors:
                 install_hooks(doc)
 
     def _begin(self, docs: Sequence[Doc]) -> Finish:
         """Start to compute what `predict` gives."""
-        keep = self._layers_to_keep(self.ready().n_layers)
-        known = self._learning.known(docs, self._layers_to_compute())
+        self.look_at(docs)
+        keep = self._layers_to_keep(self.ready().n_layers, docs)
+        known = self._learning.known(docs, self._layers_to_compute(docs))
         if known is not None:
             output = known
             return lambda: output
-        tensor = self.pooling_layer if self.set_tensor else None
-        return begin_predict(self.model, docs, Request(layers=keep, tensor=tensor, on_gpu=self.layers_on_gpu))
+        request = Request(layers=keep, tensor=self._tensor_layer, on_gpu=self.layers_on_gpu)
+        return begin_predict(self.model, docs, request)
 
     def _try_begin(self, docs: List[Doc]) -> Tuple[List[Doc], Finish]:
         self._prepare()
@@ -233,17 +251,19 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         nlp: Optional[Language] = None,
         source: Union[str, List[str], None] = None,
     ) -> None:
-        """Read the weights, unless they are there already.
+        """Read the weights, unless they are there already; then take back all that they have learnt since they
+        were read, or loaded with a pipeline.
 
         source: read these weights in place of those that the component has or would read. Set it under
-            [initialize.components.elmo_embedder] for a path that matters only before training. Without it,
-            weights that are there stay, with all that they have learnt.
+            [initialize.components.elmo_embedder] for a path that matters only before training.
         """
         self._learning.forget()
         if nlp is not None:
             self.belongs_to(nlp)
         if source is not None:
             self._read(source)
+        else:
+            holder_of(self.model).restart()
         self._prepare()
 
     def update(
@@ -264,18 +284,23 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         validate_examples(examples, "ElmoEmbedder.update")
         self._prepare()
         self._learning.settle()
-        listeners = self.listeners
+        readers = self.readers
         docs = [example.predicted for example in examples]
-        if listeners and docs:
+        note_run(docs, self)
+        self.look_at(docs)
+        # Who listens may not be known, where spaCy has not linked it. What is frozen can be run when it comes.
+        if docs and (readers or not holder_of(self.model).training_settings.frozen):
 
             def observe(squares: float) -> None:
                 losses[self.name] += squares
 
-            layers = begin_update(self.model, docs, self.layers_listened_to(self.ready().n_layers))
+            n_layers = self.ready().n_layers
+            names = self.layers_listened_to(n_layers) if readers else layer_names(n_layers)
+            layers = begin_update(self.model, docs, names)
             batch = SharedBatch(docs, layers, observe=observe)
             self._learning.begin(batch)
-            for listener in listeners:
-                upstream_of(listener).batch = batch
+            for upstream in readers:
+                upstream.batch = batch
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
@@ -302,40 +327,6 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         self._learning.settle()
         return super().__reduce_ex__(protocol)
 
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """Save as bytes, weights included, where they were read."""
-        self._learning.settle()
-        self._learning.close()
-        data: bytes = super().to_bytes(exclude=exclude)
-        return data
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ElmoEmbedder":
-        """Load from bytes."""
-        self._learning.forget()
-        super().from_bytes(bytes_data, exclude=exclude)
-        return self
-
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well; without
-        weights read so far, there is none."""
-        writers: Dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda p: srsly.write_json(p, self.cfg),
-            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
-            "model": self._write_model,
-        }
-        util.to_disk(path, writers, exclude)
-
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "ElmoEmbedder":
-        """Load from a folder. The weights are memory-mapped."""
-        self._learning.forget()
-        readers: Dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
-            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model": lambda p: self._read(p) if p.is_dir() else holder_of(self.model).empty(),
-        }
-        util.from_disk(path, readers, exclude)
-        return self
-
     @property
     def _carries(self) -> bool:
         return holder_of(self.model).settings.initial_state == "carry"
@@ -351,10 +342,7 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         install_extensions()
         if self._pipeline.nlp is not None:
             self.link(self._pipeline.nlp)
-        if self.set_tensor:
-            other = self._pipeline.other_writer()
-            if other is not None:
-                raise ValueError(Errors.EL050.format(name=self.name, other=other))
+        self._tensor.prepare(self._pipeline, name=self.name)
         # A source or a layer that does not exist is no Doc's fault: raised here, it passes by the error handler.
         self._layers_to_compute()
 
@@ -366,30 +354,25 @@ class ElmoEmbedder(ListenedTo, TrainablePipe):
         """Where the weights are read, if they have not been."""
         return cast(Source, holder_of(self.model).training_settings.source)
 
-    def _layers_to_keep(self, n_layers: int) -> List[str]:
+    @property
+    def _tensor_layer(self) -> Optional[str]:
+        return self.pooling_layer if self._tensor.writes else None
+
+    def _layers_to_keep(self, n_layers: int, docs: Sequence[Doc] = ()) -> List[str]:
         chosen = self.layers
         if chosen == ALL:
             chosen = computed_layers([self.pooling_layer], n_layers=n_layers)
+        elif self._tensor.may_leave and (self.vectors or any(map(self._tensor.is_foreign, docs))):
+            # What would have been in doc.tensor alone.
+            chosen = [*chosen, self.pooling_layer]
         return resolve_layers([*chosen, *self.layers_listened_to(n_layers)], n_layers=n_layers)
 
-    def _layers_to_compute(self) -> List[str]:
+    def _layers_to_compute(self, docs: Sequence[Doc] = ()) -> List[str]:
         n_layers = self.ready().n_layers
         # Also where it is not computed: a name that the model does not have must not pass.
         pooling = resolve_layers([self.pooling_layer], n_layers=n_layers)
-        wanted = [*self._layers_to_keep(n_layers), *(pooling if self.set_tensor else [])]
+        wanted = [*self._layers_to_keep(n_layers, docs), *(pooling if self._tensor.writes else [])]
         return resolve_layers(wanted, n_layers=n_layers)
-
-    def _write_model(self, path: Path) -> None:
-        from ..weights.formats.folder import remove_folder, write_folder
-
-        self._learning.settle()
-        self._learning.close()
-        elmo = holder_of(self.model).elmo
-        if elmo is None:
-            # Weights of an earlier save must not pass for those of this pipeline.
-            remove_folder(path)
-        else:
-            write_folder(path, elmo.options, elmo.named_arrays())
 
 
 # Docs that were read from disk have their layers as soon as any pipeline was made.

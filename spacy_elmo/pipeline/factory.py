@@ -21,7 +21,7 @@ trainable = ".*"
 learn_rate_factor = 1.0
 dropout = 0.0
 cache = null
-set_tensor = true
+set_tensor = null
 vectors = false
 layers_on_gpu = false
 
@@ -54,7 +54,7 @@ def make_elmo_embedder(
     learn_rate_factor: float,
     dropout: float,
     cache: Optional[CacheSettings],
-    set_tensor: bool,
+    set_tensor: Optional[bool],
     vectors: bool,
     layers_on_gpu: bool,
 ) -> ElmoEmbedder:

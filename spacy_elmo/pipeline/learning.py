@@ -33,6 +33,11 @@ class Learning:
         """Whether a step waits."""
         return self._owed is not None
 
+    @property
+    def batch(self) -> Optional[SharedBatch]:
+        """The training batch that is under way."""
+        return self._batch
+
     def begin(self, batch: SharedBatch) -> None:
         """Take a batch, after `settle`."""
         if self._batch is not None:

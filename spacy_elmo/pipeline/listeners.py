@@ -1,12 +1,12 @@
 """Which components listen to an embedder: what spaCy's Language asks of a component that is listened to."""
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Set, Tuple
+from weakref import WeakSet
 
 from spacy.language import Language
 from thinc.api import Model
 
-from ..models.listener import ListenerT, is_listener, pooling_of, upstream_of
-from ..models.pooling import settings_of
+from ..models.listener import ListenerT, Upstream, is_listener, upstream_of
 from .membership import PipelineRef
 
 
@@ -14,11 +14,31 @@ def _all(listener_map: Dict[str, List[ListenerT]]) -> List[ListenerT]:
     return [listener for listeners in listener_map.values() for listener in listeners]
 
 
+class Readers:
+    """Who has ever listened to an embedder, as long as they live. A copy knows nobody."""
+
+    def __init__(self) -> None:
+        self._upstreams: WeakSet[Upstream] = WeakSet()
+
+    def __reduce__(self) -> Tuple[Any, Tuple[()]]:
+        return Readers, ()
+
+    def add(self, upstream: Upstream) -> None:
+        self._upstreams.add(upstream)
+
+    def of(self, embedder: Any) -> Set[Upstream]:
+        """Those whose last link is to this embedder, which may have another name since."""
+        found = (upstream for upstream in self._upstreams if upstream.owner is embedder)
+        return {upstream for upstream in found if upstream.name in ("*", embedder.name)}
+
+
 class ListenedTo:
-    """Mixed into a component. _pipeline: the pipeline that it knows to be in."""
+    """Mixed into a component. _pipeline: the pipeline that it knows to be in. _readers: see `Readers`; listeners
+    of another pipeline, or that spaCy did not link, are among them."""
 
     name: str
     _pipeline: PipelineRef
+    _readers: Readers
 
     @property
     def listener_map(self) -> Dict[str, List[ListenerT]]:
@@ -28,6 +48,10 @@ class ListenedTo:
     @listener_map.setter
     def listener_map(self, found: Dict[str, List[ListenerT]]) -> None:
         self._listener_map = found
+        self.forget_links()
+
+    def forget_links(self) -> None:
+        """Called when components behind this one are about to be found anew."""
         self._linked: Tuple[int, ...] = ()
 
     @property
@@ -45,7 +69,29 @@ class ListenedTo:
         found = self.listener_map.setdefault(component_name, [])
         if not any(listener is other for other in found):
             found.append(listener)
-        upstream_of(listener).owner = self
+        self.add_reader(upstream_of(listener))
+
+    def add_reader(self, upstream: Upstream) -> None:
+        """Keep what it reads, from now on."""
+        upstream.owner = self
+        self._readers.add(upstream)
+
+    @property
+    def readers(self) -> List[Upstream]:
+        """What is known of the embedder by all that read its layers."""
+        return [*{upstream_of(listener): None for listener in self.listeners}, *self._others()]
+
+    def _others(self) -> List[Upstream]:
+        linked = [upstream_of(listener) for listener in _all(self.listener_map)]
+        others = [upstream for upstream in self._readers.of(self) if upstream not in linked]
+        return sorted(others, key=id)
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
+        # Listeners that were copied along have lost sight of it.
+        for listener in _all(self._listener_map):
+            if upstream_of(listener).owner is None:
+                self.add_reader(upstream_of(listener))
 
     def remove_listener(self, listener: ListenerT, component_name: str) -> bool:
         """RETURNS: whether it was there."""
@@ -97,5 +143,5 @@ class ListenedTo:
 
         RAISES: ValueError if one reads a layer that the model does not have.
         """
-        wanted = [settings_of(pooling_of(listener)).names(n_layers) for listener in self.listeners]
+        wanted = [upstream.settings.names(n_layers) for upstream in self.readers]
         return [name for names in wanted for name in names]

@@ -1,7 +1,7 @@
 """The pipeline that a component is in, and who else writes doc.tensor there."""
 
 import weakref
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from spacy.language import Language
 
@@ -11,8 +11,8 @@ TENSOR = "doc.tensor"
 class PipelineRef:
     """The pipeline that a component was made in, or initialised in, without keeping it alive.
 
-    Pickled or copied, it keeps only the answer: the workers of nlp.pipe have no pipeline to look at. spaCy does
-    not tell a component that another pipeline sources it; there, nothing is found.
+    Pickled, or copied without the pipeline, it keeps only the answer: the workers of nlp.pipe have no pipeline to
+    look at. spaCy does not tell a component that another pipeline sources it; there, nothing is found.
     """
 
     def __init__(self, nlp: Optional[Language] = None, component: Any = None, answer: Optional[str] = None):
@@ -22,6 +22,13 @@ class PipelineRef:
 
     def __reduce__(self) -> Tuple[Any, Tuple[None, None, Optional[str]]]:
         return PipelineRef, (None, None, self.other_writer())
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "PipelineRef":
+        # With a whole pipeline, the copies of both are under way.
+        nlp, component = (memo.get(id(one)) for one in (self.nlp, self._member))
+        if nlp is None or component is None:
+            return PipelineRef(answer=self.other_writer())
+        return PipelineRef(nlp, component)
 
     @property
     def nlp(self) -> Optional[Language]:
@@ -55,6 +62,7 @@ class PipelineRef:
         if not self.is_enabled:
             return None
         for name, pipe in nlp.pipeline:
+            # Another embedder whose `set_tensor` is None leaves doc.tensor to whoever sets it.
             writes = TENSOR in nlp.get_pipe_meta(name).assigns and getattr(pipe, "set_tensor", True)
             if pipe is not component and writes:
                 return str(name)

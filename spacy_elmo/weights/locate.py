@@ -54,6 +54,20 @@ def find_files(source: Source) -> Files:
     return Files(second, first) if sniff(second) == "json" and sniff(first) != "json" else Files(first, second)
 
 
+def is_at_hand(source: Source) -> bool:
+    """Whether a source is read without a download, if it can be read at all."""
+    parts = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    for part in map(str, parts):
+        entry = catalogue.resolve(part)
+        if entry is None or part == catalogue.BUNDLED or os.path.exists(_expanded(Path(part))):
+            continue
+        from .fetch.store import is_cached
+
+        if not is_cached(entry.name):
+            return False
+    return True
+
+
 def _find_one(source: str) -> Files:
     # The default comes first: it must not depend on the folder that a program runs in.
     if source == catalogue.BUNDLED and catalogue.BUNDLED_FOLDER.is_dir():

@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any, Dict
 
@@ -10,7 +11,7 @@ from spacy_elmo.bilm.options import Options
 from spacy_elmo.cli.info import as_text, info
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.arrays import Weights
-from spacy_elmo.weights.formats.folder import write_folder
+from spacy_elmo.weights.formats.folder import stored_checksum, write_folder
 from tests.cli.command import run
 from tests.data import ORIGINAL
 from tests.language_models import adaptive_softmax, full_softmax, write_source
@@ -76,3 +77,17 @@ def test_parameters_of_published_models() -> None:
 @pytest.mark.parametrize(("source", "code"), [("nowhere", "EL010"), ("original", "SPACY_ELMO_OFFLINE")])
 def test_no_such_model(source: str, code: str) -> None:
     assert code in run("info", source, code=1).stderr
+
+
+def test_check(tmp_path: Path, elmo: Elmo, tiny: Path) -> None:
+    elmo.save(tmp_path)
+    path = tmp_path / "weights.safetensors"
+    assert re.search(r"checksum +crc32:[0-9a-f]{8}, as it was written", run("info", tmp_path, "--check").stdout)
+    assert json.loads(run("info", tmp_path, "--check", "--json").stdout)["checksum"] == stored_checksum(path)
+    assert re.search(r"checksum +none was written", run("info", tiny, "--check").stdout)
+    assert "checksum" not in run("info", tmp_path).stdout
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="EL181"):
+        info(tmp_path, check=True)

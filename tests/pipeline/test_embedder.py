@@ -110,7 +110,8 @@ def test_whitespace(nlp: Language) -> None:
 
 def test_long_tokens_and_docs(make: Make) -> None:
     """[7] Bytes beyond the 48th of a token change nothing: the models' own rule."""
-    nlp = make(pooling_layer="lstm_outputs1")
+    spans = {"get_spans": {"@misc": "spacy-elmo.doc_spans.v1"}}
+    nlp = make(pooling_layer="lstm_outputs1", model=spans)
     long = Doc(nlp.vocab, words=["x" * 5000, "y"])
     cut = Doc(nlp.vocab, words=["x" * 48, "y"])
     np.testing.assert_array_equal(nlp(long).tensor, nlp(cut).tensor)

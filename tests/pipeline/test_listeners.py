@@ -136,17 +136,36 @@ def test_the_bilm_runs_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(calls) == 2
 
 
-def test_without_layers_there_is_no_training() -> None:
-    nlp = pipeline("tagger")
+@pytest.mark.parametrize("frozen", [True, False])
+def test_training_without_the_embedder(frozen: bool) -> None:
+    """What is frozen gives its layers all the same; what should learn cannot."""
+    nlp = pipeline("tagger", frozen=frozen)
     sgd = initialize(nlp)
-    message = r"EL100.*upstream = '\*'.*annotating_components.*relink"
-    with pytest.raises(ValueError, match=message):
-        nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
+
+    def update() -> None:
+        if frozen:
+            before = pooling_of(listener_of(nlp, "tagger")).get_param("weights").copy()
+            for _ in range(2):  # at first, the tagger's own layer is of zeros
+                nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
+            assert not np.array_equal(before, pooling_of(listener_of(nlp, "tagger")).get_param("weights"))
+        else:
+            with pytest.raises(ValueError, match=r"EL182.*nlp.update"):
+                nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
+
+    update()
     nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"], annotates=["elmo_embedder"])
     nlp.update(examples(nlp), sgd=sgd)
     # An earlier batch does not pass for this one.
+    update()
+
+
+def test_without_an_embedder_there_is_no_training() -> None:
+    nlp = pipeline("tagger")
+    sgd = initialize(nlp)
+    nlp.remove_pipe("elmo_embedder")
+    message = r"EL100.*upstream = '\*'.*annotating_components.*relink"
     with pytest.raises(ValueError, match=message):
-        nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
+        nlp.update(examples(nlp), sgd=sgd)
 
 
 def test_without_layers_prediction_warns_once() -> None:
@@ -223,8 +242,14 @@ def test_layers_that_were_not_kept(tmp_path: Path) -> None:
     train(nlp, initialize(nlp), steps=2)
     other = spacy.blank("en")
     other.add_pipe("elmo_embedder", config={"source": str(TINY), "layers": ["word_emb"]})
+    doc = other(TEXT)
+    # The embedder that has run the Doc knows nothing of the tagger, and runs it again.
+    assert [token.tag_ for token in nlp.get_pipe("tagger")(doc)] == [token.tag_ for token in nlp(TEXT)]
+    fresh = spacy.blank("en")
+    fresh.add_pipe("elmo_embedder", config={"source": str(TINY), "layers": ["word_emb"]})
+    stored = Doc(nlp.vocab).from_bytes(fresh(TEXT).to_bytes())
     with pytest.raises(ValueError, match=r"EL102.*lstm_outputs1, lstm_outputs2.*It has word_emb"):
-        nlp.get_pipe("tagger")(other(TEXT))
+        nlp.get_pipe("tagger")(stored)
 
 
 def test_docs_cut_out_of_others() -> None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pytest
@@ -78,22 +78,28 @@ def test_initialize_keeps_loaded_weights(make: Make, own_model: Path, tmp_path: 
     np.testing.assert_array_equal(loaded(TEXT).tensor, expected)
 
 
-def test_saved_before_the_weights_were_read(make: Make, tmp_path: Path) -> None:
+def without_weights(make: Make, save: Callable[[Language], Any]) -> Any:
+    with pytest.warns(UserWarning, match="WL023"):
+        return save(make(source="nowhere"))
+
+
+def test_saved_without_weights(make: Make, tiny: Path, tmp_path: Path) -> None:
     """[12]"""
-    nlp = make()
-    nlp.to_disk(tmp_path / "nlp")
+    without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
     assert size(tmp_path / "nlp" / "elmo_embedder") < 1000
-    loaded = spacy.load(tmp_path / "nlp")
+    config = {"components": {"elmo_embedder": {"source": str(tiny)}}}
+    loaded = spacy.load(tmp_path / "nlp", config=config)
     assert holder_of(loaded.get_pipe("elmo_embedder").model).elmo is None
     loaded.initialize()
-    np.testing.assert_array_equal(loaded(TEXT).tensor, nlp(TEXT).tensor)
+    np.testing.assert_array_equal(loaded(TEXT).tensor, make()(TEXT).tensor)
 
 
 def test_loading_what_has_no_weights_takes_them_away(make: Make, tmp_path: Path) -> None:
     """[12] The uninitialised state comes back, not the weights of before."""
-    make(source="nowhere").to_disk(tmp_path / "nlp")
+    without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
+    data = without_weights(make, lambda nlp: nlp.to_bytes())
     for load in (
-        lambda nlp: nlp.from_bytes(make().to_bytes()),
+        lambda nlp: nlp.from_bytes(data),
         lambda nlp: nlp.get_pipe("elmo_embedder").from_disk(tmp_path / "nlp" / "elmo_embedder", exclude=["vocab"]),
     ):
         nlp = make()
@@ -109,7 +115,7 @@ def test_saving_over_an_older_pipeline(make: Make, tmp_path: Path) -> None:
     first = make()
     first.initialize()
     first.to_disk(tmp_path / "nlp")
-    make(source="nowhere").to_disk(tmp_path / "nlp")
+    without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
     with pytest.raises(FileNotFoundError, match="EL010"):
         spacy.load(tmp_path / "nlp")(TEXT)
 

@@ -324,7 +324,6 @@ def test_a_component_that_annotates_for_others() -> None:
 def test_saved_before_it_was_initialised(tmp_path: Path) -> None:
     nlp = pipeline("tagger", frozen=False)
     nlp.to_disk(tmp_path / "nlp")
-    assert sum(file.stat().st_size for file in (tmp_path / "nlp" / "elmo_embedder").rglob("*")) < 1000
     loaded = spacy.load(tmp_path / "nlp")
     train(loaded, initialize(loaded), steps=2)
 

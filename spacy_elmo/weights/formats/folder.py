@@ -1,8 +1,9 @@
 """Our own format: a folder with options.json and weights.safetensors, or both as bytes."""
 
 import json
+import zlib
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 import safetensors
@@ -26,6 +27,8 @@ from ..atomic import atomic_write
 
 FORMAT = "safetensors"
 WEIGHTS_NAME = "weights.safetensors"
+CHECKSUM = "checksum"
+_MODEL = "model"
 
 # bfloat16 has no numpy dtype, and integers are no weights: both are left out, and named where they occur.
 DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
@@ -39,6 +42,7 @@ def read(options_path: Path, weights_path: Path) -> Weights:
     """
     options = Options.from_file(options_path)
     arrays = _map_arrays(weights_path)
+    _check_sum(arrays, stored_checksum(weights_path), path=str(weights_path))
     return _checked(options, arrays, path=str(weights_path), options_path=str(options_path))
 
 
@@ -62,7 +66,7 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
     path = folder / WEIGHTS_NAME
     try:
         with atomic_write(path) as temporary:
-            safetensors.numpy.save_file(dict(arrays), temporary)
+            safetensors.numpy.save_file(dict(arrays), temporary, metadata={CHECKSUM: checksum(arrays)})
     except (OSError, safetensors.SafetensorError) as error:
         raise OSError(Errors.EL092.format(path=path, reason=error)) from error
     with atomic_write(folder / OPTIONS_NAME) as temporary:
@@ -79,17 +83,47 @@ def remove_folder(folder: Path) -> None:
 
 def to_bytes(options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> bytes:
     """Options and arrays as one string of bytes, for `from_bytes`: a safetensors file with the options inside."""
-    return safetensors.numpy.save(dict(arrays), metadata={"options": options.to_json()})
+    # One entry: the library writes several in any order, and the same model is to give the same bytes.
+    model = {"options": options.to_json(), CHECKSUM: checksum(arrays)}
+    return safetensors.numpy.save(dict(arrays), metadata={_MODEL: json.dumps(model)})
 
 
 def from_bytes(data: bytes, *, where: str) -> Weights:
     """The inverse of `to_bytes`. where: for messages. RAISES: ValueError if the bytes are damaged."""
     try:
         arrays = safetensors.numpy.load(data)
-        options = _header(data)["__metadata__"]["options"]
-    except (KeyError, safetensors.SafetensorError) as error:
+        metadata = _header(data)["__metadata__"]
+        # Earlier versions wrote the options alone.
+        metadata = json.loads(metadata[_MODEL]) if _MODEL in metadata else metadata
+        options = metadata["options"]
+    except (KeyError, ValueError, safetensors.SafetensorError) as error:
         raise ValueError(Errors.EL023.format(path=where, reason=error)) from error
+    _check_sum(arrays, metadata.get(CHECKSUM), path=where)
     return _checked(Options.from_json(options, where=where), arrays, path=where, options_path=where)
+
+
+def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """CRC-32 over names, types, shapes and numbers, whatever the order."""
+    found = 0
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        found = zlib.crc32(f"{name} {array.dtype.str} {array.shape}".encode(), found)
+        found = zlib.crc32(array.reshape(-1).view(np.uint8).data, found)
+    return f"crc32:{found:08x}"
+
+
+def stored_checksum(path: Path) -> Optional[str]:
+    """What was written with the weights; None: nothing, as by earlier versions and other programs."""
+    with path.open("rb") as file:
+        size = file.read(8)
+        metadata = json.loads(file.read(int.from_bytes(size, "little"))).get("__metadata__", {})
+    found: Optional[str] = metadata.get(CHECKSUM)
+    return found
+
+
+def _check_sum(arrays: Arrays, expected: Optional[str], *, path: str) -> None:
+    if expected is not None and checksum(arrays) != expected:
+        raise ValueError(Errors.EL181.format(path=path))
 
 
 def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:

@@ -144,7 +144,7 @@ def test_unaligned_arrays_are_copied(saved: Path, tiny: Path) -> None:
 def test_a_failed_write_leaves_the_old_files(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (saved / "weights.safetensors").read_bytes()
 
-    def fail(arrays: object, path: Path) -> None:
+    def fail(arrays: object, path: Path, metadata: object) -> None:
         path.write_bytes(b"half")
         raise OSError("disk full")
 
@@ -159,7 +159,7 @@ def test_a_failed_write_leaves_the_old_files(saved: Path, elmo: Elmo, monkeypatc
 def test_a_disk_without_room(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     before = (saved / "weights.safetensors").read_bytes()
 
-    def fail(*arguments: Any) -> None:
+    def fail(*arguments: Any, **metadata: Any) -> None:
         raise error
 
     monkeypatch.setattr(safetensors.numpy, "save_file", fail)

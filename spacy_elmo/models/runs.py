@@ -1,0 +1,38 @@
+"""Which embedders have run a Doc. A pipeline does not tell its components of each other; the Docs do."""
+
+from typing import Any, Dict, Iterable, List, Optional
+from weakref import ReferenceType, WeakKeyDictionary, WeakValueDictionary, ref
+
+from spacy.tokens import Doc
+
+_runs: "WeakKeyDictionary[Doc, List[ReferenceType[Any]]]" = WeakKeyDictionary()
+# Docs that are cut out of another one share its hooks, which are the only thing of it that they keep for sure.
+_wholes: "WeakValueDictionary[int, Doc]" = WeakValueDictionary()
+
+
+def note_run(docs: Iterable[Doc], embedder: Any) -> None:
+    """Remember, as long as they all live, that this embedder is at work on the Docs."""
+    made = ref(embedder)
+    for doc in docs:
+        before = _runs.get(doc)
+        _runs[doc] = [made] if before is None else [*(one for one in before if one != made), made]
+        _wholes[id(doc.user_token_hooks)] = doc
+
+
+def find_run(doc: Doc, name: str = "*") -> Optional[Any]:
+    """The last embedder at work on a Doc, or on the one that it was cut out of.
+
+    name: the embedder's; "*": any.
+    """
+    found = _runs.get(doc)
+    if found is None:
+        whole = _wholes.get(id(doc.user_token_hooks))
+        found = [] if whole is None or whole.user_token_hooks is not doc.user_token_hooks else _runs.get(whole, [])
+    embedders = [embedder for embedder in (one() for one in found) if embedder is not None]
+    return next((one for one in reversed(embedders) if name in ("*", one.name)), None)
+
+
+def find_common(docs: Iterable[Doc], name: str) -> Optional[Any]:
+    """The embedder that `find_run` gives for all of the Docs; None if they differ, or there is none."""
+    found: Dict[int, Any] = {id(embedder): embedder for embedder in (find_run(doc, name) for doc in docs)}
+    return next(iter(found.values())) if len(found) == 1 else None

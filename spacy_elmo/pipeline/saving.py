@@ -1,0 +1,169 @@
+"""A component on disk and as bytes. What was saved with weights is loaded with these weights, or not at all."""
+
+import zlib
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Optional, Union
+
+import srsly
+from spacy import util
+from spacy.vocab import Vocab
+
+from ..bilm.options import OPTIONS_NAME
+from ..elmo import Elmo
+from ..errors import Errors
+from ..models.wrapper import ElmoModelT, device_of, holder_of, shim_of
+from ..weights.atomic import atomic_write
+from ..weights.formats import folder
+from ..weights.source import read_weights
+from .learning import Learning
+
+# In `cfg`: of the weights that were saved beside it; null: none.
+WEIGHTS = "weights"
+# spaCy reads them one after the other.
+CFG, MODEL, VOCAB = "cfg", "model", "vocab"
+PathT = Union[str, Path]
+
+
+class SavedWithWeights:
+    """Mixed into a component. `cfg` is written when everything else is there, and says what that must be: a
+    process that dies while it saves leaves no component, rather than one without its weights."""
+
+    name: str
+    vocab: Vocab
+    model: ElmoModelT
+    cfg: Dict[str, Any]
+    _learning: Learning
+
+    def source_before_initialize(self) -> Optional[Any]:
+        """What `nlp.initialize` will read in place of the component's source; None: nothing."""
+        raise NotImplementedError
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Save as bytes, weights included; see `to_disk`."""
+        elmo = self._elmo_to_save() if MODEL not in exclude else None
+        record = (
+            {} if MODEL in exclude else {WEIGHTS: None if elmo is None else folder.checksum(elmo.named_arrays())}
+        )
+        writers: Dict[str, Callable[[], bytes]] = {
+            CFG: lambda: srsly.json_dumps({**self.cfg, **record}).encode(),
+            VOCAB: lambda: self.vocab.to_bytes(exclude=exclude),
+            MODEL: self.model.to_bytes,
+        }
+        data: bytes = util.to_bytes(writers, exclude)
+        return data
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Any:
+        """Load from bytes. RAISES: ValueError if the weights are gone or damaged."""
+        self._learning.forget()
+        record: Dict[str, Any] = {}
+
+        def read_cfg(data: bytes) -> None:
+            record.update(srsly.json_loads(data))
+
+        readers: Dict[str, Callable[[bytes], Any]] = {
+            CFG: read_cfg,
+            VOCAB: lambda data: self.vocab.from_bytes(data, exclude=exclude),
+            MODEL: self.model.from_bytes,
+        }
+        util.from_bytes(bytes_data, readers, exclude)
+        expected = record.pop(WEIGHTS, None)
+        self.cfg.update(record)
+        elmo = holder_of(self.model).elmo
+        if expected and MODEL not in exclude:
+            if elmo is None:
+                raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what="there are none"))
+            if folder.checksum(elmo.named_arrays()) != expected:
+                raise ValueError(Errors.EL181.format(path="the bytes of a saved pipeline"))
+        return self
+
+    def to_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> None:
+        """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well. Weights that were
+        not read yet are read now, if that needs no network; else a warning says that they are not saved."""
+        record: Dict[str, Any] = {}
+
+        def write_model(to: Path) -> None:
+            elmo = self._elmo_to_save()
+            if elmo is None:
+                # Weights of an earlier save must not pass for those of this pipeline.
+                folder.remove_folder(to)
+                record[WEIGHTS] = None
+            else:
+                arrays = elmo.named_arrays()
+                folder.write_folder(to, elmo.options, arrays)
+                record[WEIGHTS] = {"arrays": folder.checksum(arrays), "options": _checksum(to / OPTIONS_NAME)}
+
+        def write_cfg(to: Path) -> None:
+            with atomic_write(to) as temporary:
+                srsly.write_json(temporary, {**self.cfg, **record})
+
+        if CFG not in exclude:
+            (Path(path) / CFG).unlink(missing_ok=True)
+        writers: Dict[str, Callable[[Path], Any]] = {
+            VOCAB: lambda to: self.vocab.to_disk(to, exclude=exclude),
+            MODEL: write_model,
+            CFG: write_cfg,
+        }
+        util.to_disk(path, writers, exclude)
+
+    def from_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> Any:
+        """Load from a folder. The weights are memory-mapped.
+
+        RAISES: ValueError if the folder is not complete, or the weights are gone or damaged.
+        """
+        self._learning.forget()
+        record: Dict[str, Any] = {}
+        readers: Dict[str, Callable[[Path], Any]] = {
+            CFG: lambda at: record.update(self._read_cfg(at)),
+            VOCAB: lambda at: self.vocab.from_disk(at, exclude=exclude),
+            MODEL: lambda at: self._read_model(at, record.pop(WEIGHTS, None)),
+        }
+        util.from_disk(path, readers, exclude)
+        record.pop(WEIGHTS, None)
+        self.cfg.update(record)
+        return self
+
+    def _elmo_to_save(self) -> Optional[Elmo]:
+        self._learning.settle()
+        self._learning.close()
+        return shim_of(self.model).elmo_to_save(what=f"'{self.name}'", instead=self.source_before_initialize())
+
+    def _read_cfg(self, path: Path) -> Dict[str, Any]:
+        try:
+            cfg = srsly.read_json(path)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                self._incomplete(path.parent, f"'{CFG}', which is written last, cannot be read")
+            ) from error
+        if not isinstance(cfg, dict):
+            raise ValueError(self._incomplete(path.parent, f"'{CFG}' holds no settings"))
+        return cfg
+
+    def _read_model(self, path: Path, expected: Optional[Dict[str, str]]) -> None:
+        holder = holder_of(self.model)
+        if not path.exists() and not expected:
+            # Saved without weights, or by an earlier version, which did not say so.
+            holder.empty()
+            return
+        if expected:
+            missing = [name for name in (OPTIONS_NAME, folder.WEIGHTS_NAME) if not (path / name).is_file()]
+        else:
+            missing = [] if path.is_dir() else [MODEL]
+        if missing:
+            what = "it is not a folder" if path.is_file() else f"missing there: {', '.join(missing)}"
+            raise ValueError(self._incomplete(path, what))
+        if not expected:
+            holder.fill(read_weights(path), device=device_of(self.model))
+        else:
+            weights = folder.read(path / OPTIONS_NAME, path / folder.WEIGHTS_NAME)
+            if folder.stored_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
+                raise ValueError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
+            if _checksum(path / OPTIONS_NAME) != expected["options"]:
+                raise ValueError(Errors.EL181.format(path=path / OPTIONS_NAME))
+            holder.fill(weights, device=device_of(self.model))
+
+    def _incomplete(self, where: Path, what: str) -> str:
+        return Errors.EL180.format(name=self.name, where=f"'{where}'", what=what)
+
+
+def _checksum(path: Path) -> str:
+    return f"{zlib.crc32(path.read_bytes()):08x}"

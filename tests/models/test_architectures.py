@@ -1,0 +1,33 @@
+"""What configs may leave out."""
+
+import spacy
+from thinc.api import Config
+
+from spacy_elmo.models.spans import sent_spans
+from spacy_elmo.models.wrapper import holder_of
+from tests.data import TINY
+from tests.pipeline.training import initialize, tags, train
+
+BLOCK = {
+    "@architectures": "spacy-elmo.ElmoTok2Vec.v1",
+    "source": str(TINY),
+    "elmo": {"@architectures": "spacy-elmo.Elmo.v1"},
+    "listener": {"@architectures": "spacy-elmo.ElmoListener.v1"},
+}
+
+
+def test_elmo_without_settings() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger", config={"model": {"tok2vec": BLOCK}})
+    elmo = nlp.get_pipe("tagger").model.get_ref("tok2vec").layers[0]
+    settings = holder_of(elmo).settings
+    assert (settings.precision, settings.initial_state, settings.max_batch_tokens) == ("fp32", "zero", None)
+    assert holder_of(elmo).place.get_spans is sent_spans
+    train(nlp, initialize(nlp), steps=1)
+    assert len(tags(nlp)[0]) == 4
+    # A config that spaCy fills up can be written and read.
+    text = nlp.config.to_str()
+    again = spacy.util.load_model_from_config(Config().from_str(text, interpolate=False), auto_fill=True)
+    assert (
+        again.config["components"]["tagger"]["model"]["tok2vec"]["elmo"]["@architectures"] == "spacy-elmo.Elmo.v1"
+    )
