@@ -28,7 +28,6 @@ from typer import Argument, Option
 
 from ..bilm.layers import ALL, MIXED, LayerOutputs, lstm_layer, resolve_layers, stack_layers
 from ..errors import Errors
-from ..weights.atomic import atomic_write
 from ..weights.fetch.catalogue import BUNDLED
 from ..weights.locate import find_files
 from .inputs import InputSentence, read_sentences
@@ -135,6 +134,7 @@ def embed(
     import h5py
 
     from ..elmo import load
+    from ..weights.hdf5_file import write_hdf5
 
     if reduce == "top" and layers != ALL:
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
@@ -150,10 +150,10 @@ def embed(
     names = _layers_to_write(elmo, layers, reduce)
     sentence_to_index: Dict[str, str] = {}
     start, number, n_tokens = time.perf_counter(), 0, 0
-    with atomic_write(output) as temporary, h5py.File(temporary, "w") as file:
+    with write_hdf5(output) as writer:
         for sentence, outputs in _embedded(elmo, sentences, names, batch_size):
             key = str(number)
-            file.create_dataset(key, data=_as_array(elmo, sentence, outputs, names, reduce), dtype="float32")
+            writer.add(key, _as_array(elmo, sentence, outputs, names, reduce), dtype="float32")
             if not forget_sentences:
                 sentence_to_index[sentence.text] = key
             number += 1
@@ -161,10 +161,10 @@ def embed(
             report(sentence.done, n_tokens)
         if not number:
             raise ValueError(Errors.EL062.format(path=input_path))
-        file.attrs["layers"] = json.dumps(names)
+        writer.file.attrs["layers"] = json.dumps(names)
         if not forget_sentences:
             text = json.dumps(sentence_to_index)
-            file.create_dataset("sentence_to_index", (1,), dtype=h5py.string_dtype())[0] = text
+            writer.add("sentence_to_index", [text], dtype=h5py.string_dtype())
     return Summary(number, n_tokens, time.perf_counter() - start)
 
 

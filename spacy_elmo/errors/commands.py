@@ -53,3 +53,12 @@ class CommandErrors(metaclass=WithCodes):
         "'{path}' is no training config that spaCy could read: {reason}. Give a file as `spacy init config` "
         "writes it."
     )
+
+    # Files that are written, and the command line around them
+    EL220 = "'{path}' is no regular file, and is not replaced. Give the name of a file."
+    EL221 = "'{path}' could not be written: {reason}. {advice}"
+    EL222 = "'-' stands for standard output, which cannot take {what}. Give a name; a file of that name is './-'."
+    EL223 = "The output '{path}' has the ending {suffix!r}, which stands for another format. Allowed: {allowed}."
+    EL224 = "The folder '{path}' holds {what}. Give --force to replace it, or another folder."
+    EL225 = "{reason}: '{path}'. Check the name, and that you may read or write it."
+    EL226 = "Standard output could not be written: {reason}. Send it elsewhere."
