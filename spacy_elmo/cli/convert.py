@@ -6,8 +6,10 @@ from typing import Annotated, Any, List
 import typer
 from typer import Argument, Option
 
-from .export import DTYPE_HELP, FOLDER_HELP, Exported, export, summary
+from ..bilm.options import OPTIONS_NAME
+from .export import DTYPE_HELP, FOLDER_HELP, FORMATS, Exported, export, summary
 from .info import SOURCE_HELP
+from .outputs import Force, check_new_folder
 
 
 def convert_cli(
@@ -15,11 +17,13 @@ def convert_cli(
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
     dtype: Annotated[str, Option(help=DTYPE_HELP)] = "float32",
     mix: Annotated[int, Option(min=0, help="Of several trained scalar mixes, the one that becomes `elmo`.")] = 0,
+    force: Force = False,
 ) -> None:
     """Write a model as options.json and weights.safetensors, which need no other package and open at once.
 
     All that the source has is kept: trained scalar mixes, vocabularies, the softmax of a language model.
     """
+    check_new_folder(folder, (OPTIONS_NAME, FORMATS["safetensors"]), force=force)
     converted = convert(source[0] if len(source) == 1 else source, folder, dtype=dtype, mix=mix)
     typer.echo(summary(converted, folder, dtype=dtype), err=True)
 

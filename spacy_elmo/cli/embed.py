@@ -31,6 +31,7 @@ from ..errors import Errors
 from ..weights.fetch.catalogue import BUNDLED
 from ..weights.locate import find_files
 from .inputs import InputSentence, read_sentences
+from .outputs import HDF5_ENDINGS, Force, check_new_file
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def embed_cli(
     max_batch_tokens: Annotated[Optional[int], Option(min=1, help="Tokens that run together.")] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
+    force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Embed a file of sentences with ELMo.
@@ -79,6 +81,7 @@ def embed_cli(
     Writes the datasets "0", "1", ..., one a sentence and (L+1, n, 2P) each: word_emb twice side by side, then the
     LSTM layers; and sentence_to_index, JSON from each sentence to its number.
     """
+    check_new_file(output, force=force, what="HDF5", endings=HDF5_ENDINGS)
     if average and top:
         raise ValueError(Errors.EL065.format(one="average", other="top"))
     sources = source or [BUNDLED]

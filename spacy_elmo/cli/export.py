@@ -14,6 +14,7 @@ from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mi
 from ..weights.locate import find_files
 from ..weights.rounding import rounded
 from ..weights.sniff import sniff
+from .outputs import Force, check_new_folder
 
 # The weights file of each format.
 FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
@@ -39,11 +40,13 @@ def export_cli(
     no_softmax: Annotated[
         bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Write a model in another format, or the newest checkpoint of a pre-training run as a model.
 
     safetensors keeps all that the source has. hdf5 is the published layout, and holds the biLM alone.
     """
+    check_new_folder(folder, (OPTIONS_NAME, *FORMATS.values()), force=force)
     exported = export(
         source[0] if len(source) == 1 else source, folder, format=format, dtype=dtype, softmax=not no_softmax
     )

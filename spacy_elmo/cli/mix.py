@@ -13,6 +13,7 @@ from ..bilm.layers import layer_names
 from ..errors import Errors
 from ..pictures import check_picture, picture
 from .names import distinct_names
+from .outputs import Force, check_new_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,12 +29,14 @@ _WIDTH = 160
 def mix_cli(
     pipelines: Annotated[List[str], Argument(metavar="PIPELINE...", help=PIPELINE_HELP)],
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
+    force: Force = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what each component has learnt of the layers: its share of each, and gamma.
 
     A share is a layer's weight after the softmax; gamma scales the sum (Peters et al. 2018, equation 1).
     """
+    check_new_file(output, force=force, what="a picture")
     mixes = mix(pipelines, output)
     if as_json:
         echo(json.dumps([mix._asdict() for mix in mixes], indent=2))

@@ -22,6 +22,7 @@ from .lm_inputs import (
     open_model,
     read_tokens_of,
 )
+from .outputs import Force, check_new_file
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -65,12 +66,14 @@ def perplexity_cli(
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Measure the perplexity of a text, forward, backward and as bilm-tf averages the two.
 
     Sentences without tokens are left out. The sentence marks are predicted too: </S> forward, <S> backward.
     """
+    check_new_file(output, force=force)
     with ProgressBar(Console(stderr=True, quiet=quiet), what="predicting") as progress:
         found = perplexity(
             source,

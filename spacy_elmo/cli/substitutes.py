@@ -18,6 +18,7 @@ from .lm_inputs import (
     open_model,
     read_tokens_of,
 )
+from .outputs import Force, check_new_file
 
 if TYPE_CHECKING:
     from ..pretraining.substitutes import Ranked, Substitutes
@@ -38,12 +39,14 @@ def substitutes_cli(
     initial_state: Annotated[str, Option(help=STATE_HELP)] = "zero",
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
     """List the likeliest words in the place of each token.
 
     forward: by the words before it, backward: by those after it, both: by the sum of the two log-probabilities.
     """
+    check_new_file(output, force=force)
     count = substitutes(
         source,
         text,

@@ -7,6 +7,7 @@ import typer
 from typer import Argument, Option
 
 from .embed import check_output
+from .outputs import Force, check_new_file
 
 
 class Summary(NamedTuple):
@@ -25,8 +26,10 @@ def vocab_cli(
     pipeline: Annotated[str, Option(help="blank:LANG, or a pipeline that splits the text.")] = "blank:en",
     min_count: Annotated[int, Option(min=1, help="Leave out words that occur less often.")] = 1,
     max_size: Annotated[Optional[int], Option(min=4, help="Most words, the special ones with them.")] = None,
+    force: Force = False,
 ) -> None:
     """Write the vocabulary of text files."""
+    check_new_file(output, force=force)
     made = vocab(texts, output, pipeline=pipeline, min_count=min_count, max_size=max_size)
     typer.echo(
         f"Wrote {made.n_words:,} words to {output}. The text has {made.n_tokens:,} tokens of {made.n_types:,} "

@@ -120,9 +120,7 @@ def _grant(temporary: Path, before: Optional[os.stat_result]) -> None:
     temporary.chmod(before.st_mode & 0o7777)
 
 
-def _write_error(
-    error: Exception, given: Path, path: Path, temporary: Optional[Path]
-) -> Optional[WriteError]:
+def _write_error(error: Exception, given: Path, path: Path, temporary: Optional[Path]) -> Optional[WriteError]:
     """What to raise instead of an error; None for one that tells enough, or is not of this file."""
     if isinstance(error, WriteError) or str(error).startswith("[E"):
         return None if not str(error).startswith("[Errno") else _of_system(error, given, path, temporary)
