@@ -65,7 +65,9 @@ def check_device(device: Union[str, torch.device]) -> torch.device:
         # With its number: which GPU is meant by "cuda" alone may change.
         checked = trial.device
     except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+        # Torch lists all the devices of all its builds.
+        text = str(error).splitlines()[0]
+        reason = "torch knows no such device" if "Expected one of" in text else text
         raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
     return checked
 

@@ -61,7 +61,7 @@ def perplexity_cli(
     text: Annotated[Path, Argument(metavar="TEXT", help=TEXT_HELP)],
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[str, Option(help=STATE_HELP)] = "carry",
+    initial_state: Annotated[str, Option(metavar="carry|zero|warm", help=STATE_HELP)] = "carry",
     batch_size: Annotated[int, Option(min=1, help=BATCH_HELP)] = 1,
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",

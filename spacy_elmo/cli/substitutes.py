@@ -36,7 +36,7 @@ def substitutes_cli(
     n: Annotated[int, Option("--number", "-n", min=1, help="Words in each list.")] = 10,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[str, Option(help=STATE_HELP)] = "zero",
+    initial_state: Annotated[str, Option(metavar="zero|warm", help=STATE_HELP)] = "zero",
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     force: Force = False,

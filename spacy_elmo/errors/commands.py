@@ -5,7 +5,7 @@ from .codes import WithCodes
 
 class CommandErrors(metaclass=WithCodes):
     # The command line
-    EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."
+    EL060 = "'{path}' is of no known kind of file ({suffix!r}). Allowed: {allowed}."
     EL097 = (
         "'{path}' holds text that is not split into tokens. Say how to split it: --lang en for the rules of a "
         "language, or --pipeline for a spaCy pipeline."
