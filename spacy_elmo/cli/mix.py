@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, List, Optional, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typer import Argument, Option, echo
 
 from ..bilm.layers import layer_names
 from ..errors import Errors
 from ..pictures import check_picture, picture
+from .messages import printable
 from .names import distinct_names
 from .outputs import Force, check_new_file
 
@@ -85,7 +87,7 @@ def as_table(mixes: "Sequence[LearnedMix]") -> Table:
         table.add_column(layer, justify="right")
     for mix in mixes:
         shares = [f"{share:.1%}" for share in mix.shares]
-        table.add_row(mix.name, *shares, *[""] * (len(layers) - len(shares)), f"{mix.gamma:.3f}")
+        table.add_row(Text(printable(mix.name)), *shares, *[""] * (len(layers) - len(shares)), f"{mix.gamma:.3f}")
     return table
 
 

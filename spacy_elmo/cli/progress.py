@@ -13,9 +13,11 @@ class ProgressBar:
     def __init__(self, console: Console, *, what: str = "embedding"):
         self._progress = Progress(
             TextColumn(what), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(), console=console, transient=True, disable=console.quiet or not console.is_terminal,
+            TimeRemainingColumn(), console=console, transient=True,
+            disable=console.quiet or not console.is_terminal,
         )  # fmt: skip
         self._start: Optional[float] = None
+        self._first = 0
 
     def __enter__(self) -> "ProgressBar":
         self._progress.start()
