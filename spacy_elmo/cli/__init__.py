@@ -1,86 +1,60 @@
 """The `spacy-elmo` command: one file a command, a typer function around a plain one."""
 
+import errno
 import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, Optional
+from typing import Optional
 
-import typer
-
-from .. import __version__
-from ..weights.atomic import remove_unfinished
-from .convert import convert_cli
-from .demo import demo_cli
-from .download import download_cli
-from .embed import embed_cli
-from .export import export_cli
-from .info import info_cli
-from .init_config import init_config_cli
-from .init_pretrain import init_pretrain_cli
-from .mix import mix_cli
-from .models import models_cli
-from .perplexity import perplexity_cli
-from .plot import plot_cli
-from .pretrain import ALLOW_OVERRIDES, pretrain_cli
-from .substitutes import substitutes_cli
-from .vocab import vocab_cli
-from .warm import warm_cli
-
-app = typer.Typer(
-    name="spacy-elmo",
-    help="ELMo for spaCy: embed text, look into models, train new ones.",
-    no_args_is_help=True,
-    add_completion=False,
-    # Its panels would fold the messages, which are meant to be searched for and copied.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("convert")(convert_cli)
-app.command("demo")(demo_cli)
-app.command("download")(download_cli)
-app.command("embed")(embed_cli)
-app.command("export")(export_cli)
-app.command("info")(info_cli)
-app.command("init-config")(init_config_cli)
-app.command("init-pretrain")(init_pretrain_cli)
-app.command("mix")(mix_cli)
-app.command("models")(models_cli)
-app.command("perplexity")(perplexity_cli)
-app.command("pretrain", context_settings=ALLOW_OVERRIDES)(pretrain_cli)
-app.command("plot")(plot_cli)
-app.command("substitutes")(substitutes_cli)
-app.command("vocab")(vocab_cli)
-app.command("warm")(warm_cli)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    pass
+# As shells report a program that Ctrl-C, or a pipe that nobody reads, has ended.
+_STOPPED, _NO_READER = 130, 141
 
 
 def main() -> None:
     """Entry point. What a user did wrong is one message and exit status 1, not a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
     try:
+        _open_closed()
+        # Not at the top: it takes a while, and Ctrl-C may come meanwhile.
+        from .commands import app
+
+        signal.signal(signal.SIGTERM, _terminate)
         app()
+    except KeyboardInterrupt:
+        print("spacy-elmo: stopped", file=sys.stderr)
+        sys.exit(_STOPPED)
+    except BrokenPipeError:
+        _silence()
+        sys.exit(_NO_READER)
     except (ValueError, OSError, ImportError) as error:
-        typer.echo(f"spacy-elmo: {error}", err=True)
+        from .messages import message
+
+        print(f"spacy-elmo: {message(error)}", file=sys.stderr)
+        if isinstance(error, OSError) and error.errno in (errno.EBADF, errno.ENOSPC) and not error.filename:
+            _silence()
         sys.exit(1)
+
+
+def _open_closed() -> None:
+    """Where standard output or error are closed, the next file that is opened would take their place."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            # Writing to it fails, as it should.
+            handle = os.open(os.devnull, os.O_RDONLY)
+            if handle != number:
+                os.dup2(handle, number)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _silence() -> None:
+    """What is still in a buffer goes nowhere: else Python complains when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _terminate(number: int, frame: Optional[FrameType]) -> None:
     # Not by an exception: raised inside a destructor or a callback, it would be lost and the process live on.
+    from ..weights.atomic import remove_unfinished
+
     remove_unfinished()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -1,30 +1,34 @@
 """`spacy-elmo convert`: a model in any published format -> our folder."""
 
 from pathlib import Path
-from typing import Annotated, Any, List
+from typing import Annotated, Any, List, Optional
 
 import typer
 from typer import Argument, Option
 
-from .export import DTYPE_HELP, FOLDER_HELP, Exported, export, summary
+from ..bilm.options import OPTIONS_NAME
+from .export import DTYPE_HELP, FOLDER_HELP, FORMATS, Exported, export, summary
 from .info import SOURCE_HELP
+from .outputs import Force, check_new_folder
 
 
 def convert_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
-    dtype: Annotated[str, Option(help=DTYPE_HELP)] = "float32",
+    dtype: Annotated[Optional[str], Option(metavar="float32|float16", help=DTYPE_HELP)] = None,
     mix: Annotated[int, Option(min=0, help="Of several trained scalar mixes, the one that becomes `elmo`.")] = 0,
+    force: Force = False,
 ) -> None:
     """Write a model as options.json and weights.safetensors, which need no other package and open at once.
 
     All that the source has is kept: trained scalar mixes, vocabularies, the softmax of a language model.
     """
+    check_new_folder(folder, (OPTIONS_NAME, FORMATS["safetensors"]), force=force)
     converted = convert(source[0] if len(source) == 1 else source, folder, dtype=dtype, mix=mix)
-    typer.echo(summary(converted, folder, dtype=dtype), err=True)
+    typer.echo(summary(converted, folder), err=True)
 
 
-def convert(source: Any, folder: Path, *, dtype: str = "float32", mix: int = 0) -> Exported:
+def convert(source: Any, folder: Path, *, dtype: Optional[str] = None, mix: int = 0) -> Exported:
     """Write a model into a folder, which `spacy_elmo.load` reads.
 
     source: as for `spacy_elmo.load`. RAISES: as `export`.

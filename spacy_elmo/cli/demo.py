@@ -43,7 +43,9 @@ class Neighbour(NamedTuple):
 
 def demo_cli(
     source: Annotated[str, Option("--source", "-s", help="The model.")] = BUNDLED,
-    precision: Annotated[str, Option(help="fp32; bf16 or int8, faster and less exact.")] = "fp32",
+    precision: Annotated[
+        str, Option(metavar="fp32|tf32|bf16|int8|fp64", help="fp32; bf16 or int8, faster and less exact.")
+    ] = "fp32",
 ) -> None:
     """Show a model at work: layers, nearest neighbours in context, speed."""
     from ..elmo import load

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import deque
+from itertools import chain, islice
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -32,10 +33,10 @@ from ..errors import Errors
 from ..inputs.files import Given
 from ..inputs.items import InputSentence
 from ..inputs.reader import Inputs
-from ..weights.atomic import atomic_write
 from ..weights.fetch.catalogue import BUNDLED
 from ..weights.locate import find_files
 from .inputs import FORMAT_HELP, INPUT_HELP, PIPELINE_HELP, choose_pipeline
+from .outputs import HDF5_ENDINGS, Force, check_new_file
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -74,12 +75,20 @@ def embed_cli(
     format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    precision: Annotated[str, Option(help="fp32; tf32, bf16 or int8, faster and less exact; or fp64.")] = "fp32",
-    initial_state: Annotated[str, Option(help="zero, warm or carry.")] = "zero",
+    precision: Annotated[
+        str,
+        Option(
+            metavar="fp32|tf32|bf16|int8|fp64", help="fp32; tf32, bf16 or int8, faster and less exact; or fp64."
+        ),
+    ] = "fp32",
+    initial_state: Annotated[
+        str, Option(metavar="zero|warm|carry", help="What each sentence starts from.")
+    ] = "zero",
     batch_size: Annotated[int, Option(min=1, help="Sentences per batch, where state is carried.")] = CARRY_BATCH,
     max_batch_tokens: Annotated[Optional[int], Option(min=1, help="Tokens that run together.")] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
+    force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Embed the sentences of files with ELMo.
@@ -87,6 +96,7 @@ def embed_cli(
     Writes the datasets "0", "1", ..., one a sentence and (L+1, n, 2P) each: word_emb twice side by side, then the
     LSTM layers; and sentence_to_index, JSON from each sentence to its number.
     """
+    check_new_file(output, force=force, what="HDF5", endings=HDF5_ENDINGS)
     if average and top:
         raise ValueError(Errors.EL065.format(one="average", other="top"))
     sources = source or [BUNDLED]
@@ -148,6 +158,7 @@ def embed(
     import h5py
 
     from ..elmo import load
+    from ..weights.hdf5_file import write_hdf5
 
     if reduce == "top" and layers != ALL:
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
@@ -164,11 +175,14 @@ def embed(
     names = _layers_to_write(elmo, layers, reduce)
     inputs.check()
     sentence_to_index: Dict[str, str] = {}
+    # What the first sentence asks to be imported is not the model's time.
+    sentences = inputs.read()
+    sentences = chain(list(islice(sentences, 1)), sentences)
     start, number, n_tokens = time.perf_counter(), 0, 0
-    with atomic_write(output) as temporary, h5py.File(temporary, "w") as file:
-        for sentence, outputs in _embedded(elmo, inputs.read(), names, batch_size):
+    with write_hdf5(output) as writer:
+        for sentence, outputs in _embedded(elmo, sentences, names, batch_size):
             key = str(number)
-            file.create_dataset(key, data=_as_array(elmo, sentence, outputs, names, reduce), dtype="float32")
+            writer.add(key, _as_array(elmo, sentence, outputs, names, reduce), dtype="float32")
             if not forget_sentences:
                 sentence_to_index[sentence.text] = key
             number += 1
@@ -176,10 +190,10 @@ def embed(
             report(sentence.done, n_tokens)
         if not number:
             raise ValueError(Errors.EL062.format(path=inputs.shown))
-        file.attrs["layers"] = json.dumps(names)
+        writer.file.attrs["layers"] = json.dumps(names)
         if not forget_sentences:
             text = json.dumps(sentence_to_index)
-            file.create_dataset("sentence_to_index", (1,), dtype=h5py.string_dtype())[0] = text
+            writer.add("sentence_to_index", [text], dtype=h5py.string_dtype())
     return Summary(number, n_tokens, time.perf_counter() - start)
 
 

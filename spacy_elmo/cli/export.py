@@ -1,7 +1,7 @@
 """`spacy-elmo export`: any readable model, or a pre-training run -> our folder, or the published HDF5 pair."""
 
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, NamedTuple, Set
+from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Set
 
 import numpy as np
 import typer
@@ -14,6 +14,7 @@ from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mi
 from ..weights.locate import find_files
 from ..weights.rounding import rounded
 from ..weights.sniff import sniff
+from .outputs import Force, check_new_folder
 
 # The weights file of each format.
 FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
@@ -21,7 +22,7 @@ DTYPES = ("float32", "float16")
 
 SOURCE_HELP = "As for info, or the folder of a pre-training run; or two: the options file, the weights file."
 FOLDER_HELP = "Where to write; made if need be."
-DTYPE_HELP = "float32; or float16, which takes half the room and rounds."
+DTYPE_HELP = "float16 takes half the room and rounds. Default: as the source; hdf5 is always float32."
 
 
 class Exported(NamedTuple):
@@ -29,31 +30,38 @@ class Exported(NamedTuple):
 
     n_parameters: int
     left_out: List[str]
+    dtype: str
 
 
 def export_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
-    format: Annotated[str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.")] = "safetensors",
-    dtype: Annotated[str, Option(help=DTYPE_HELP)] = "float32",
+    format: Annotated[
+        str, Option(metavar="safetensors|hdf5", help="safetensors; or hdf5, which AllenNLP and bilm-tf read.")
+    ] = "safetensors",
+    dtype: Annotated[Optional[str], Option(metavar="float32|float16", help=DTYPE_HELP)] = None,
     no_softmax: Annotated[
         bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Write a model in another format, or the newest checkpoint of a pre-training run as a model.
 
     safetensors keeps all that the source has. hdf5 is the published layout, and holds the biLM alone.
     """
+    check_new_folder(folder, (OPTIONS_NAME, *FORMATS.values()), force=force)
     exported = export(
         source[0] if len(source) == 1 else source, folder, format=format, dtype=dtype, softmax=not no_softmax
     )
-    typer.echo(summary(exported, folder, format=format, dtype=dtype), err=True)
+    typer.echo(summary(exported, folder, format=format), err=True)
 
 
-def summary(exported: Exported, folder: Path, *, format: str = "safetensors", dtype: str = "float32") -> str:
+def summary(exported: Exported, folder: Path, *, format: str = "safetensors") -> str:
     """A line about what `export` has written."""
     left_out = f" Left out: {', '.join(exported.left_out)}." if exported.left_out else ""
-    return f"Wrote {exported.n_parameters:,} parameters in {dtype} to {folder / FORMATS[format]}.{left_out}"
+    return (
+        f"Wrote {exported.n_parameters:,} parameters in {exported.dtype} to {folder / FORMATS[format]}.{left_out}"
+    )
 
 
 def export(
@@ -61,13 +69,14 @@ def export(
     folder: Path,
     *,
     format: str = "safetensors",
-    dtype: str = "float32",
+    dtype: Optional[str] = None,
     softmax: bool = True,
     mix: int = 0,
 ) -> Exported:
     """Write a model into a folder: options.json, the weights, and vocab.txt where there is one.
 
-    source: as for `spacy_elmo.load`, or the folder of a pre-training run. softmax: keep it, and vocab.txt.
+    source: as for `spacy_elmo.load`, or the folder of a pre-training run. dtype: None leaves float16 as it is, and
+        makes all else float32. softmax: keep it, and vocab.txt.
     mix: of several trained scalar mixes, the one that becomes `elmo`; it changes places with the first.
     RAISES: ValueError for a format or dtype that is not to be had, if the folder holds a model that no export of
         this format has written, or if a number is beyond the dtype; else as `spacy_elmo.load`.
@@ -87,21 +96,29 @@ def export(
     else:
         from ..weights.formats.folder import write_folder
 
-        arrays = {name: rounded(array, np.dtype(dtype), name=name) for name, array in arrays.items()}
+        arrays = {
+            name: rounded(array, np.dtype(dtype or _own_dtype(array)), name=name) for name, array in arrays.items()
+        }
         write_folder(folder, weights.options, arrays)
     if softmax and vocabulary is not None:
         vocabulary.write(folder / VOCAB_NAME)
     else:
         # Of an earlier export.
         (folder / VOCAB_NAME).unlink(missing_ok=True)
-    return Exported(weights.n_parameters, _left_out(weights, arrays))
+    own = _own_dtype(named["char_encoder.embedding.weight"])
+    written = "float32" if format == "hdf5" else dtype or own
+    return Exported(weights.n_parameters, _left_out(weights, arrays), written)
 
 
-def _check_choices(format: str, dtype: str) -> None:
+def _own_dtype(array: Any) -> str:
+    return "float16" if array.dtype == np.float16 else "float32"
+
+
+def _check_choices(format: str, dtype: Optional[str]) -> None:
     for what, got, allowed in (("format", format, tuple(FORMATS)), ("dtype", dtype, DTYPES)):
-        if got not in allowed:
+        if got is not None and got not in allowed:
             raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
-    if format == "hdf5" and dtype != "float32":
+    if format == "hdf5" and dtype not in (None, "float32"):
         raise ValueError(Errors.EL085.format(got=dtype))
 
 

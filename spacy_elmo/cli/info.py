@@ -11,6 +11,7 @@ from ..weights.arrays import Weights, mix_shapes
 from ..weights.formats.folder import FORMAT, stored_checksum
 from ..weights.softmax import softmax_facts
 from ..weights.source import read_weights
+from .messages import printable
 
 SOURCE_HELP = (
     "A model in any readable format: a name of the catalogue, a folder, a file or an archive; or two: the options "
@@ -27,7 +28,7 @@ def info_cli(
 ) -> None:
     """Print a model's options, sizes, number of parameters and arrays."""
     facts = info(source[0] if len(source) == 1 else source, check=check)
-    typer.echo(json.dumps(facts, indent=2) if as_json else as_text(facts))
+    typer.echo(json.dumps(facts, indent=2) if as_json else printable(as_text(facts)))
 
 
 def info(source: Any, *, check: bool = False) -> Dict[str, Any]:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, List, Optional, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typer import Argument, Option, echo
 
 from ..bilm.layers import layer_names
 from ..errors import Errors
 from ..pictures import check_picture, picture
+from .messages import printable
 from .names import distinct_names
+from .outputs import Force, check_new_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,12 +31,14 @@ _WIDTH = 160
 def mix_cli(
     pipelines: Annotated[List[str], Argument(metavar="PIPELINE...", help=PIPELINE_HELP)],
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
+    force: Force = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what each component has learnt of the layers: its share of each, and gamma.
 
     A share is a layer's weight after the softmax; gamma scales the sum (Peters et al. 2018, equation 1).
     """
+    check_new_file(output, force=force, what="a picture")
     mixes = mix(pipelines, output)
     if as_json:
         echo(json.dumps([mix._asdict() for mix in mixes], indent=2))
@@ -82,7 +87,7 @@ def as_table(mixes: "Sequence[LearnedMix]") -> Table:
         table.add_column(layer, justify="right")
     for mix in mixes:
         shares = [f"{share:.1%}" for share in mix.shares]
-        table.add_row(mix.name, *shares, *[""] * (len(layers) - len(shares)), f"{mix.gamma:.3f}")
+        table.add_row(Text(printable(mix.name)), *shares, *[""] * (len(layers) - len(shares)), f"{mix.gamma:.3f}")
     return table
 
 

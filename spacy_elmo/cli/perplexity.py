@@ -29,6 +29,7 @@ from ..inputs.items import InputSentence
 from ..inputs.reader import Inputs
 from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
 from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
+from .outputs import Force, check_new_file
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -68,17 +69,19 @@ def perplexity_cli(
     format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[str, Option(help=STATE_HELP)] = "carry",
+    initial_state: Annotated[str, Option(metavar="carry|zero|warm", help=STATE_HELP)] = "carry",
     batch_size: Annotated[int, Option(min=1, help=BATCH_HELP)] = 1,
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Measure the perplexity of a text, forward, backward and as bilm-tf averages the two.
 
     Sentences without tokens are left out. The sentence marks are predicted too: </S> forward, <S> backward.
     """
+    check_new_file(output, force=force)
     with ProgressBar(Console(stderr=True, quiet=quiet), what="predicting") as progress:
         found = perplexity(
             source,

@@ -10,6 +10,7 @@ from ..errors import Errors
 from ..pictures import check_picture
 from .curves import curve_of, is_curve, plot_curves
 from .names import distinct_names
+from .outputs import Force, check_new_file
 
 RUN_HELP = (
     "The folder of a pre-training run; or logs of `spacy train`, as many as you like: files that "
@@ -20,12 +21,14 @@ RUN_HELP = (
 def plot_cli(
     runs: Annotated[List[Path], Argument(metavar="RUN...", help=RUN_HELP)],
     output: Annotated[Path, Option("--output", "-o", help="The .png, .svg or .pdf to write.")],
+    force: Force = False,
 ) -> None:
     """Draw the course of training.
 
     Of a pre-training run: losses, held-out perplexity and learning rate. Of `spacy train`: scores by step, all
     runs in one picture.
     """
+    check_new_file(output, force=force, what="a picture")
     plot(runs, output)
     typer.echo(f"Wrote {output}", err=True)
 

@@ -37,7 +37,9 @@ def pretrain_cli(
             config_path, output, resume=resume, overrides=parse_config_overrides(ctx.args), report=line
         )
     end = "Finished." if finished else "Stopped; go on with --resume."
-    Console(stderr=True, quiet=quiet).print(f"{end} The model is in {output / 'model'}", soft_wrap=True)
+    Console(stderr=True, quiet=quiet).print(
+        f"{end} The model is in {output / 'model'}", markup=False, soft_wrap=True
+    )
     if not finished:
         raise Exit(STOPPED)
 

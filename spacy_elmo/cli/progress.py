@@ -1,7 +1,7 @@
 """A progress bar with tokens per second."""
 
 import time
-from typing import Any
+from typing import Any, Optional
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -13,9 +13,11 @@ class ProgressBar:
     def __init__(self, console: Console, *, what: str = "embedding"):
         self._progress = Progress(
             TextColumn(what), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(), console=console, transient=True, disable=console.quiet,
+            TimeRemainingColumn(), console=console, transient=True,
+            disable=console.quiet or not console.is_terminal,
         )  # fmt: skip
-        self._start = time.perf_counter()
+        self._start: Optional[float] = None
+        self._first = 0
 
     def __enter__(self) -> "ProgressBar":
         self._progress.start()
@@ -26,5 +28,8 @@ class ProgressBar:
         self._progress.stop()
 
     def __call__(self, done: float, n_tokens: int) -> None:
-        speed = n_tokens / max(time.perf_counter() - self._start, 1e-9)
+        if self._start is None:
+            # The time before that went to imports and the model.
+            self._start, self._first = time.perf_counter(), n_tokens
+        speed = (n_tokens - self._first) / max(time.perf_counter() - self._start, 1e-9)
         self._progress.update(self._task, completed=done, speed=f"{speed:,.0f} tokens/s")

@@ -11,6 +11,7 @@ from ..inputs.files import Given
 from ..inputs.reader import Inputs
 from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
 from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
+from .outputs import Force, check_new_file
 
 if TYPE_CHECKING:
     from ..pretraining.substitutes import Ranked, Substitutes
@@ -29,15 +30,17 @@ def substitutes_cli(
     format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[str, Option(help=STATE_HELP)] = "zero",
+    initial_state: Annotated[str, Option(metavar="zero|warm", help=STATE_HELP)] = "zero",
     output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
     """List the likeliest words in the place of each token.
 
     forward: by the words before it, backward: by those after it, both: by the sum of the two log-probabilities.
     """
+    check_new_file(output, force=force)
     count = substitutes(
         source,
         texts,

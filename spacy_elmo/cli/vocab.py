@@ -10,6 +10,7 @@ from ..inputs.files import Given
 from ..inputs.reader import Inputs
 from .embed import check_output
 from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, choose_pipeline
+from .outputs import Force, check_new_file
 
 DEFAULT_PIPELINE = "blank:en"
 VOCAB_PIPELINE_HELP = f"blank:LANG, or a spaCy pipeline, which splits the text. Default: {DEFAULT_PIPELINE}."
@@ -33,8 +34,10 @@ def vocab_cli(
     pipeline: Annotated[Optional[str], Option(help=VOCAB_PIPELINE_HELP)] = None,
     min_count: Annotated[int, Option(min=1, help="Leave out words that occur less often.")] = 1,
     max_size: Annotated[Optional[int], Option(min=4, help="Most words, the special ones with them.")] = None,
+    force: Force = False,
 ) -> None:
     """Write the vocabulary of text files."""
+    check_new_file(output, force=force)
     made = vocab(
         texts, output, format=format, lang=lang, pipeline=pipeline, min_count=min_count, max_size=max_size
     )

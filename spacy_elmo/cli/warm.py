@@ -16,6 +16,7 @@ from ..weights.locate import Files, find_files
 from ..weights.source import opened
 from .info import SOURCE_HELP
 from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
+from .outputs import Force, check_new_folder
 
 # The mean is steady long before that.
 MOST_SENTENCES = 2000
@@ -38,6 +39,7 @@ def warm_cli(
     lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
     pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
     sentences: Annotated[int, Option(min=1, help="Read no more sentences than these.")] = MOST_SENTENCES,
+    force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
     """Store a warm state with a model.
@@ -45,6 +47,9 @@ def warm_cli(
     It is the mean of what the LSTMs hold after the sentences of the text, read on and on. With the initial state
     "warm", every sentence starts from it.
     """
+    from ..weights.formats.folder import WEIGHTS_NAME
+
+    check_new_folder(output, (OPTIONS_NAME, WEIGHTS_NAME), force=force)
     model = source[0] if len(source) == 1 else source
     summary = warm(model, text, output, format=format, lang=lang, pipeline=pipeline, most_sentences=sentences)
     Console(stderr=True, quiet=quiet).print(

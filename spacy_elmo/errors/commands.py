@@ -5,7 +5,7 @@ from .codes import WithCodes
 
 class CommandErrors(metaclass=WithCodes):
     # The command line
-    EL060 = "'{path}' is of no known kind of input ({suffix!r}). Allowed: {allowed}."
+    EL060 = "'{path}' is of no known kind of file ({suffix!r}). Allowed: {allowed}."
     EL061 = "{path}, line {line}: {reason}."
     EL062 = "'{path}' holds nothing to embed."
     EL063 = "'{path}' is a folder; give a file name for the output, such as {path}/elmo.h5."
@@ -73,3 +73,12 @@ class CommandErrors(metaclass=WithCodes):
         "--format {format} and --{option} exclude each other: such files are split into tokens already. Give one "
         "of the two."
     )
+
+    # Files that are written, and the command line around them
+    EL220 = "'{path}' is no regular file, and is not replaced. Give the name of a file."
+    EL221 = "'{path}' could not be written: {reason}. {advice}"
+    EL222 = "'-' stands for standard output, which cannot take {what}. Give a name; a file of that name is './-'."
+    EL223 = "The output '{path}' has the ending {suffix!r}, which stands for another format. Allowed: {allowed}."
+    EL224 = "The folder '{path}' holds {what}. Give --force to replace it, or another folder."
+    EL225 = "{reason}: '{path}'. Check the name, and that you may read or write it."
+    EL226 = "Standard output could not be written: {reason}. Send it elsewhere."

@@ -139,7 +139,7 @@ class ModelErrors(metaclass=WithCodes):
         "`layers` is '*' or a list of layer names; got {got!r}. To keep one layer only, write it as a list: "
         "['elmo']."
     )
-    EL040 = "device '{device}' cannot be used here: {reason}. Use 'cpu', or a device that torch sees."
+    EL040 = "device '{device}' cannot be used here: {reason}. Use 'cpu', 'cuda' or 'cuda:N'."
     EL041 = (
         "precision = '{got}' runs on the device type {devices} only, and the device is '{device}'. Use such a "
         "device, or precision 'fp32'."

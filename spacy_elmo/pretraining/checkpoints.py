@@ -63,7 +63,8 @@ class Checkpoints:
                 with atomic_write(_digest_path(path)) as digest:
                     digest.write_text(sha256(temporary) + "\n", "utf-8")
         except (OSError, safetensors.SafetensorError) as error:
-            raise OSError(Errors.EL075.format(path=path, reason=error)) from error
+            reason = getattr(error, "reason", error)
+            raise OSError(Errors.EL075.format(path=path, reason=reason)) from error
         damaged = [other for other in self._damaged if other != path]
         whole = [other for other in self.paths() if other not in damaged]
         place = whole.index(path)

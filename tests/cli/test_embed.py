@@ -170,7 +170,7 @@ def test_a_killed_run_leaves_no_half_file(parity: Path, tmp_path: Path) -> None:
     out.write_text("of yesterday")
     command = [sys.executable, "-m", "spacy_elmo", "embed", str(text), "-s", str(parity / "bilm" / "realistic")]
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen([*command, "-o", str(out), "--force"], stderr=subprocess.DEVNULL) as process:
             try:
                 for _ in range(600):
                     if list(tmp_path.glob(".out.h5.*.tmp")):
@@ -191,7 +191,7 @@ def test_a_failure_half_way_leaves_the_old_file(tiny: Path, tmp_path: Path) -> N
     out = tmp_path / "out.h5"
     out.write_text("of yesterday")
     (tmp_path / "a.jsonl").write_text('{"tokens": ["good"]}\n' * 5000 + "bad\n", "utf-8")
-    done = run("embed", tmp_path / "a.jsonl", "-s", tiny, "-o", out, code=1)
+    done = run("embed", tmp_path / "a.jsonl", "-s", tiny, "-o", out, "--force", code=1)
     assert "[EL061]" in done.stderr
     assert "line 5001" in done.stderr
     assert "Traceback" not in done.stderr

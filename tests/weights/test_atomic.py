@@ -1,4 +1,7 @@
+import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +52,61 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
         temporary.write_text("new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "target").read_text() == "new"
+
+
+def test_a_file_that_is_replaced_leaves_its_mode_and_owner(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o604)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12346)
+    before = path.stat()
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert path.read_text() == "new"
+
+
+def test_what_is_no_regular_file_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link", "."):
+        with pytest.raises(OSError, match=r"EL220.*no regular file"), atomic_write(tmp_path / name):
+            pytest.fail("nothing is to be written")
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+def test_a_failed_write_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(OSError, match=r"EL221.*/file' could not be written: .*full"), atomic_write(path):
+        raise OSError(errno.ENOSPC, "the disk is full")
+    with pytest.raises(OSError, match=r"EL221.*/no/file' .*Create the folder"), atomic_write(tmp_path / "no/file"):
+        pass
+    # Of something that is read meanwhile.
+    with pytest.raises(FileNotFoundError, match="input"), atomic_write(path):
+        (tmp_path / "input").read_text()
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_longest_name(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 127)
+    with atomic_write(path) as temporary:
+        temporary.write_text("x")
+    assert path.read_text() == "x"
+
+
+def test_only_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from spacy_elmo.weights.atomic import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)
+    assert len(list(tmp_path.glob(".a.*.tmp"))) == 1
+    (tmp_path / ".other.abcd1234.tmp").write_text("of another program")
+    with atomic_write(tmp_path / "b") as one:
+        assert not list(tmp_path.glob(".a.*.tmp"))
+        with atomic_write(tmp_path / "c"):
+            assert one.exists()
+    assert sorted(os.listdir(tmp_path)) == [".other.abcd1234.tmp", "b", "c"]

@@ -68,7 +68,8 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
         with atomic_write(path) as temporary:
             safetensors.numpy.save_file(dict(arrays), temporary, metadata={CHECKSUM: checksum(arrays)})
     except (OSError, safetensors.SafetensorError) as error:
-        raise OSError(Errors.EL092.format(path=path, reason=error)) from error
+        reason = getattr(error, "reason", error)
+        raise OSError(Errors.EL092.format(path=path, reason=reason)) from error
     with atomic_write(folder / OPTIONS_NAME) as temporary:
         temporary.write_text(options.to_json(), "utf-8")
 

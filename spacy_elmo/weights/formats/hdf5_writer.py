@@ -4,12 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Tuple
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ...bilm.options import OPTIONS_NAME, Options
 from ..atomic import atomic_write
+from ..hdf5_file import write_hdf5 as hdf5_file
 from ..rounding import rounded
 from .dump import cell_name, dump_shapes, swap_gates
 
@@ -45,9 +45,9 @@ def write_hdf5(path: Path, options: Options, arrays: Mapping[str, NDArray[np.flo
         its own.
     """
     dump_shapes(options)
-    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_file(path) as writer:
         for name, array in _datasets(options, arrays):
-            file.create_dataset(name, data=rounded(array, np.float32, name=name))
+            writer.add(name, rounded(array, np.float32, name=name))
 
 
 def _datasets(

@@ -1,0 +1,108 @@
+"""The writer of every HDF5 file: a failed write is an error at once, and none of it happens inside the library."""
+
+import io
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Iterator, Optional
+
+import h5py
+
+from .atomic import atomic_write
+
+
+class HDF5Writer:
+    """Puts datasets into a file that is being written. file: for its attributes. Made by `write_hdf5`."""
+
+    def __init__(self, file: "h5py.File", target: "_Target"):
+        self.file = file
+        self._target = target
+
+    def add(self, name: str, data: Any, **settings: Any) -> None:
+        """Write a dataset; settings as for h5py's create_dataset. RAISES: OSError if the disk did not take it."""
+        try:
+            self.file.create_dataset(name, data=data, **settings)
+        finally:
+            self.check()
+
+    def check(self) -> None:
+        """RAISES: OSError, or an interrupt, that a write so far has met."""
+        if self._target.error is not None:
+            raise self._target.error
+
+
+@contextmanager
+def write_hdf5(path: Path) -> Iterator[HDF5Writer]:
+    """Give a writer to a file that appears under its name when the block ends well.
+
+    RAISES: as `atomic_write`.
+    """
+    with atomic_write(path) as temporary, temporary.open("r+b", buffering=0) as raw:
+        target = _Target(raw)
+        file = h5py.File(target, "w")
+        writer = HDF5Writer(file, target)
+        try:
+            yield writer
+        except BaseException:
+            # The library may stumble over what was not written; the reason is the one that is under way.
+            with suppress(Exception):
+                file.close()
+            raise
+        file.close()
+        writer.check()
+
+
+class _Target(io.RawIOBase):
+    """What h5py writes to. An error is kept, and the library told that all is well: it cannot give up a file whose
+    last blocks it is unable to write, and crashes when the process ends."""
+
+    def __init__(self, raw: BinaryIO):
+        self._raw = raw
+        self._place = 0
+        self.error: Optional[BaseException] = None
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._place = offset if whence == io.SEEK_SET else self._raw.seek(offset, whence)
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        if self.error is None:
+            try:
+                self._write(view)
+            except BaseException as error:  # An interrupt too: it is raised once the library has returned.
+                self.error = error
+        self._place += len(view)
+        return len(view)
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        self._raw.seek(self._place)
+        got = self._raw.readinto(view) or 0  # type: ignore[attr-defined]
+        # Nothing was written behind that.
+        view[got:] = bytes(len(view) - got)
+        self._place += len(view)
+        return len(view)
+
+    def truncate(self, size: Optional[int] = None) -> int:
+        size = self._place if size is None else size
+        if self.error is None:
+            try:
+                self._raw.truncate(size)
+            except BaseException as error:
+                self.error = error
+        return size
+
+    def _write(self, view: memoryview) -> None:
+        place = self._place
+        if not hasattr(os, "pwrite"):
+            self._raw.seek(place)
+            while len(view):
+                view = view[self._raw.write(view) :]
+            return
+        while len(view):
+            done = os.pwrite(self._raw.fileno(), view, place)
+            view, place = view[done:], place + done

@@ -1,0 +1,88 @@
+"""Temporary files: their names, and which of them nobody writes any more."""
+
+import os
+import platform
+import re
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Optional
+from zlib import crc32
+
+try:
+    import fcntl
+except ImportError:  # On Windows, where a file that is open cannot be removed, nothing is.
+    fcntl = None  # type: ignore[assignment]
+
+_OURS = re.compile(r"\..*\.[a-z0-9_]{8}\.elmo-([0-9a-f]{8})\.tmp", re.S)
+# Bytes that file systems allow in a name, less what is put around it.
+_MOST_BYTES = 255 - 32
+# Locks do not always reach other machines that use the same disk: what these have left is theirs for so long.
+_FOREIGN_SECONDS = 7 * 24 * 3600
+
+
+def temporary_prefix(name: str) -> str:
+    """What the name of a temporary file begins with: the final name, as much of it as there is room for."""
+    while len(os.fsencode(name)) > _MOST_BYTES:
+        name = name[:-1]
+    return f".{name}."
+
+
+def temporary_suffix() -> str:
+    """What it ends with: a mark of this package and this machine."""
+    return f".elmo-{_machine()}.tmp"
+
+
+def hold(handle: int, path: Path) -> Optional[int]:
+    """Mark a new temporary file as being written, until the handle is closed or the process ends.
+
+    RETURNS: the handle to close; -1 if nothing is to be closed; None if the file was taken away meanwhile.
+    """
+    if fcntl is None:
+        os.close(handle)
+        return -1
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        there = path.stat().st_ino == os.fstat(handle).st_ino
+    except FileNotFoundError:
+        there = False
+    if not there:
+        os.close(handle)
+        return None
+    return handle
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove temporary files of this package that no living process writes. Whatever fails is left alone."""
+    if fcntl is None:
+        return
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = entry.name.endswith(".tmp") and _OURS.fullmatch(entry.name)
+            if found:
+                _remove_if_stale(Path(entry.path), ours=found.group(1) == _machine())
+
+
+def _remove_if_stale(path: Path, *, ours: bool) -> None:
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | _flags("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if ours or time.time() - os.fstat(handle).st_mtime > _FOREIGN_SECONDS:
+                path.unlink()
+        finally:
+            os.close(handle)
+
+
+@cache
+def _machine() -> str:
+    return f"{crc32(platform.node().encode('utf-8', 'ignore')):08x}"
+
+
+def _flags(*names: str) -> int:
+    flags: Any = 0
+    for name in names:
+        flags |= getattr(os, name, 0)
+    return int(flags)
