@@ -83,6 +83,16 @@ def read_record(doc: Doc, start: int = 0, end: Optional[int] = None) -> Optional
     return cast(Dict[str, Any], record)
 
 
+def wrote_tensor(doc: Doc) -> bool:
+    """Whether an embedder has written doc.tensor, as far as the Doc tells.
+
+    doc (Doc): Any Doc, whatever has become of its tokens since.
+    RETURNS (bool): Also True for a Doc of an earlier version, which did not store it.
+    """
+    record: Any = doc.user_data.get(KEY)
+    return record is not None and _is_record(record) and bool(record.get("tensor", True))
+
+
 def read_layers(doc: Doc) -> Optional[LayerOutputs]:
     """The layers that are kept on a Doc, (len(doc), width) each.
 

@@ -6,7 +6,7 @@ from typing import Optional
 from spacy.tokens import Doc
 
 from ..errors import Errors, Warnings
-from .annotations import stored
+from ..models.doc_layers import wrote_tensor
 from .membership import PipelineRef
 
 BEFORE = "a component before it"
@@ -44,7 +44,7 @@ class TensorWriter:
 
     def is_foreign(self, doc: Doc) -> bool:
         """Whether the Doc has a tensor that no embedder has written."""
-        return bool(doc.tensor.size) and not (stored(doc) or {"tensor": False}).get("tensor", True)
+        return bool(doc.tensor.size) and not wrote_tensor(doc)
 
     def leaves(self, doc: Doc, *, name: str) -> bool:
         """Whether a Doc's tensor is to stay as it is.
