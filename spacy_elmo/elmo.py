@@ -21,7 +21,7 @@ from .engine.budget import Budget
 from .engine.choose import PRECISIONS, check_precision, make_engine
 from .engine.sentences import checked, cut, lengths_of, total_rows
 from .engine.settings import Settings
-from .engine.threads import after_fork
+from .engine.isolation import computation
 from .engine.trainable import TrainableEngine
 from .errors import Errors
 from .warm import shipped_state
@@ -111,7 +111,6 @@ class Elmo:
 
         RAISES: ValueError if the processor cannot compute in this precision.
         """
-        after_fork()
         check_precision(settings.precision, device)
         # Words are not predicted here.
         for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
@@ -120,15 +119,16 @@ class Elmo:
             weights.arrays.update(shipped_state(weights))
         precision = PRECISIONS[settings.precision]
         originals = None if precision.exact else set_aside(weights.arrays)
-        parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
-        weights.arrays.clear()
-        engine = make_engine(
-            weights.options,
-            parts.bilm,
-            precision=settings.precision,
-            device=device,
-            initial_state=parts.warm_state if settings.initial_state == "warm" else None,
-        )
+        with computation():
+            parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
+            weights.arrays.clear()
+            engine = make_engine(
+                weights.options,
+                parts.bilm,
+                precision=settings.precision,
+                device=device,
+                initial_state=parts.warm_state if settings.initial_state == "warm" else None,
+            )
         return cls(
             weights.options,
             engine=engine,
@@ -226,26 +226,28 @@ class Elmo:
         dtype = PRECISIONS[self.settings.precision].dtype
         arrays = self.named_arrays() if self._originals is None else self._originals
         names = encoder_shapes(self.options)
-        tensors = {name: torch.tensor(arrays[name], dtype=dtype, device=self.device) for name in names}
-        return TrainableEngine(
-            bilm=build_bilm(self.options, tensors),
-            dropout=dropout,
-            initial_state=self._constant_state,
-            max_batch_tokens=self.settings.max_batch_tokens or CPU_BATCH_TOKENS,
-        )
+        with computation():
+            tensors = {name: torch.tensor(arrays[name], dtype=dtype, device=self.device) for name in names}
+            return TrainableEngine(
+                bilm=build_bilm(self.options, tensors),
+                dropout=dropout,
+                initial_state=self._constant_state,
+                max_batch_tokens=self.settings.max_batch_tokens or CPU_BATCH_TOKENS,
+            )
 
     def learn(self, bilm: BiLM) -> None:
         """Run with these weights from now on; they are copied."""
-        tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
-        if self._originals is not None:
-            self._originals = set_aside({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
-        self.engine = make_engine(
-            self.options,
-            tensors,
-            precision=self.settings.precision,
-            device=self.device,
-            initial_state=self._constant_state,
-        )
+        with computation():
+            tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
+            if self._originals is not None:
+                self._originals = set_aside({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+            self.engine = make_engine(
+                self.options,
+                tensors,
+                precision=self.settings.precision,
+                device=self.device,
+                initial_state=self._constant_state,
+            )
 
     @property
     def _constant_state(self) -> Optional[LSTMState]:
@@ -317,13 +319,14 @@ class Elmo:
         """The named layers, flat, (n_tokens, width), on the device."""
         # A state that is carried on has all layers.
         n_layers = self.n_layers if state is not None else lstm_layers_for(names, n_layers=self.n_layers)
-        batch = self.engine.run(sentences, n_layers=n_layers, state=state)
-        tensors = {WORD_EMB: batch.word_emb}
-        tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
-        if MIXED in names:
-            doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
-            with torch.inference_mode():
-                tensors[MIXED] = self.mix([doubled, *batch.lstm])
+        with computation():
+            batch = self.engine.run(sentences, n_layers=n_layers, state=state)
+            tensors = {WORD_EMB: batch.word_emb}
+            tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
+            if MIXED in names:
+                with torch.inference_mode():
+                    doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
+                    tensors[MIXED] = self.mix([doubled, *batch.lstm])
         return {name: tensors[name] for name in names}, batch.state
 
     def _send(
@@ -339,7 +342,9 @@ class Elmo:
 
     def _empty(self, names: List[str]) -> LayerOutputs:
         dtype = PRECISIONS[self.settings.precision].dtype
-        arrays = {name: torch.empty(0, self.width(name), dtype=dtype).numpy().copy() for name in names}
+        arrays = {
+            name: torch.empty(0, self.width(name), dtype=dtype, device="cpu").numpy().copy() for name in names
+        }
         return LayerOutputs(arrays, n_layers=self.n_layers)
 
 

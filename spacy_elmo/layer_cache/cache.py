@@ -1,13 +1,14 @@
 """Layers from disk where they are known, from the biLM where not."""
 
 import weakref
-from threading import Lock
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bilm.layers import LayerOutputs
+from ..engine.forks import ForkLock
+from ..engine.isolation import isolate
 from ..errors import Errors
 from .identity import Embeds, cached_layers
 from .sentences import digests
@@ -37,7 +38,7 @@ class LayerCache:
         self._widths = {name: elmo.width(name) for name in cached_layers(elmo)}
         self._writes = True
         self._session: Optional[Session] = None
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return _reader, (self.settings, self._elmo)
