@@ -29,6 +29,10 @@ def pretrain_cli(
     """
     from spacy.cli._util import parse_config_overrides
 
+    from ..pretraining.memory import keep_freed_memory
+
+    # Here the process is ours alone: it stays so to its end.
+    keep_freed_memory()
     # Of several processes, started by torchrun, the first one reports.
     quiet = quiet or os.environ.get("RANK", "0") != "0"
     with TrainingLine(Console(stderr=True, quiet=quiet)) as line:

@@ -1,5 +1,6 @@
 """Computation that does not depend on torch's and numpy's settings, which are the process's or the thread's."""
 
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import Any, Dict, Iterator, Optional, Tuple
 
@@ -10,6 +11,8 @@ from torch.overrides import TorchFunctionMode
 from .forks import ForkLock, work
 from .threads import fix_thread_number
 
+# gradients: of the innermost `computation` of this thread.
+_local = threading.local()
 # As numpy is by itself.
 _NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 # Functions that make a tensor where the default device is, and those whose numbers have the default dtype.
@@ -29,9 +32,17 @@ def computation(*, gradients: bool = False) -> Iterator[None]:
 
     gradients (bool): Record what a backward pass needs.
     """
+    outer = getattr(_local, "gradients", None)
+    if outer is gradients:
+        yield
+        return
     with work(), isolate(gradients=gradients):
         fix_thread_number()
-        yield
+        _local.gradients = gradients
+        try:
+            yield
+        finally:
+            _local.gradients = outer
 
 
 @contextmanager
@@ -55,6 +66,19 @@ def isolate(*, gradients: bool = False) -> Iterator[None]:
         if _exact.is_needed:
             stack.enter_context(_exact)
         yield
+
+
+@contextmanager
+def flush_denormals() -> Iterator[None]:
+    """Inside, numbers too small to matter are zero in this thread: arithmetic with them is far slower."""
+    # Torch does not tell how it is set. This product is such a number.
+    tiny = torch.tensor(1e-30, dtype=torch.float32, device="cpu")
+    before = float(tiny * 1e-10) == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 class _Factories(TorchFunctionMode):

@@ -63,9 +63,7 @@ class RowsEngine(ABC):
         with computation(), torch.inference_mode():
             return self._run_batch(sentences, n_layers, state)
 
-    def _run_batch(
-        self, sentences: Sequence[Sentence], n_layers: int, state: Optional[LSTMState]
-    ) -> BatchOutputs:
+    def _run_batch(self, sentences: Sequence[Sentence], n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         n_marks = 1 if state is not None else 0
         # Before the words are looked up: it asks the table too.
         opened = self._opened_state() if state is None and n_layers else None

@@ -68,7 +68,7 @@ class LayerCache:
         RAISES: ValueError as `embed`.
         """
         asked = [(digest, tokens) for digest, tokens in zip(digests(sentences), sentences) if len(tokens)]
-        with self._lock:
+        with self._lock, isolate():
             session = self._opened()
             blocks = session.find([digest for digest, _ in asked])
             missing = {digest: tokens for digest, tokens in asked if digest not in blocks}
@@ -109,7 +109,7 @@ class LayerCache:
         blocks, storable = {}, {}
         for digest, output in zip(sentences, outputs):
             exact = np.concatenate([array for _, array in output.items()], axis=1).astype(np.float32, copy=False)
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", under="ignore"):
                 rows = exact.astype(session.dtype, copy=False)
             if session.dtype.itemsize == 2 and not np.isfinite(rows).all():
                 # Beyond what float16 holds.

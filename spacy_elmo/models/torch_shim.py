@@ -12,7 +12,7 @@ from thinc.backends import get_array_ops
 from thinc.shims import Shim
 from torch import nn
 
-from ..engine.isolation import computation
+from ..engine.isolation import computation, isolate
 from ..errors import Errors
 
 
@@ -51,7 +51,8 @@ class TorchShim(PyTorchShim):
         serialize_model: Callable[[Any], bytes] = state_to_bytes,
         deserialize_model: Callable[[Any, bytes, torch.device], Any] = state_from_bytes,
     ):
-        super().__init__(module, serialize_model=serialize_model, deserialize_model=deserialize_model)
+        with isolate():
+            super().__init__(module, serialize_model=serialize_model, deserialize_model=deserialize_model)
 
     @property
     def module(self) -> nn.Module:
