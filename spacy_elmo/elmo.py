@@ -19,9 +19,9 @@ from .engine.base import CPU_BATCH_TOKENS, N_MARKS, Engine
 from .engine.begun import Begun
 from .engine.budget import Budget
 from .engine.choose import PRECISIONS, check_precision, make_engine
+from .engine.isolation import computation
 from .engine.sentences import checked, cut, lengths_of, total_rows
 from .engine.settings import Settings
-from .engine.isolation import computation
 from .engine.trainable import TrainableEngine
 from .errors import Errors
 from .warm import shipped_state

@@ -27,7 +27,7 @@ class _Process:
         self._has_worked = False
         # A forked process: torch has not been told yet.
         self._is_new = False
-        self.locks: "weakref.WeakSet[ForkLock]" = weakref.WeakSet()
+        self.locks: weakref.WeakSet[ForkLock] = weakref.WeakSet()
 
     def begin(self) -> None:
         me = threading.get_ident()

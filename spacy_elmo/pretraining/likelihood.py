@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Deque, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..bilm.lstm import LSTMState

@@ -15,7 +15,7 @@ from spacy.training import Example
 
 TEXT = "I saw the bank near the river in London yesterday ."
 EMBEDDER = "elmo_embedder"
-PATIENCE = 60
+PATIENCE = int(os.environ.get("PATIENCE", "60"))
 
 
 def learnt(kind: str) -> Any:
