@@ -55,6 +55,8 @@ def own_threads(number: int, *others: Executor) -> Iterator[None]:
             of_process = keeper.submit(torch.get_num_threads).result()
             torch.set_num_threads(number)
             for other in others:
+                # The first question would undo what is set before it.
+                other.submit(torch.get_num_threads).result()
                 other.submit(torch.set_num_threads, number).result()
             keeper.submit(torch.set_num_threads, of_process).result()
         try:
