@@ -40,10 +40,10 @@ from .engine.begun import Begun
 from .engine.budget import Budget
 from .engine.choose import PRECISIONS, check_device, check_precision, make_engine
 from .engine.finite import FiniteCheck
+from .engine.isolation import computation
 from .engine.runner import Runner
 from .engine.sentences import checked
 from .engine.settings import InitialState, PrecisionName, Settings, check_batch_tokens
-from .engine.threads import after_fork
 from .engine.trainable import TrainableEngine
 from .errors import Errors, short_repr
 from .errors.once import OnceWarner
@@ -137,7 +137,6 @@ class Elmo:
 
         RAISES: ValueError if the processor cannot compute in this precision.
         """
-        after_fork()
         check_precision(settings.precision, device)
         # Words are not predicted here.
         for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
@@ -146,15 +145,16 @@ class Elmo:
             weights.arrays.update(shipped_state(weights))
         precision = PRECISIONS[settings.precision]
         originals = None if precision.exact else set_aside(weights.arrays)
-        parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
-        weights.arrays.clear()
-        engine = make_engine(
-            weights.options,
-            parts.bilm,
-            precision=settings.precision,
-            device=device,
-            initial_state=parts.warm_state if settings.initial_state == "warm" else None,
-        )
+        with computation():
+            parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
+            weights.arrays.clear()
+            engine = make_engine(
+                weights.options,
+                parts.bilm,
+                precision=settings.precision,
+                device=device,
+                initial_state=parts.warm_state if settings.initial_state == "warm" else None,
+            )
         return cls(
             weights.options,
             engine=engine,
@@ -345,26 +345,28 @@ class Elmo:
         dtype = PRECISIONS[self.settings.precision].dtype
         arrays = self.named_arrays() if self._originals is None else self._originals
         names = encoder_shapes(self.options)
-        tensors = {name: torch.tensor(arrays[name], dtype=dtype, device=self.device) for name in names}
-        return TrainableEngine(
-            bilm=build_bilm(self.options, tensors),
-            dropout=dropout,
-            initial_state=self._constant_state,
-            max_batch_tokens=self.settings.max_batch_tokens or CPU_BATCH_TOKENS,
-        )
+        with computation():
+            tensors = {name: torch.tensor(arrays[name], dtype=dtype, device=self.device) for name in names}
+            return TrainableEngine(
+                bilm=build_bilm(self.options, tensors),
+                dropout=dropout,
+                initial_state=self._constant_state,
+                max_batch_tokens=self.settings.max_batch_tokens or CPU_BATCH_TOKENS,
+            )
 
     def learn(self, bilm: BiLM) -> None:
         """Run with these weights from now on; they are copied."""
-        tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
-        if self._originals is not None:
-            self._originals = set_aside({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
-        self.engine = make_engine(
-            self.options,
-            tensors,
-            precision=self.settings.precision,
-            device=self.device,
-            initial_state=self._constant_state,
-        )
+        with computation():
+            tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
+            if self._originals is not None:
+                self._originals = set_aside({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+            self.engine = make_engine(
+                self.options,
+                tensors,
+                precision=self.settings.precision,
+                device=self.device,
+                initial_state=self._constant_state,
+            )
 
     @property
     def _constant_state(self) -> Optional[LSTMState]:

@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from spacy_elmo.engine.isolation import flush_denormals
 from spacy_elmo.pretraining.config import check_config
+from spacy_elmo.pretraining.memory import keep_freed_memory
 from spacy_elmo.pretraining.run import Run
 
 options = json.loads(sys.argv[1])
@@ -34,7 +36,9 @@ def products_share(trainer, n):
     return sum(e.self_cpu_time_total for e in products) / sum(e.self_cpu_time_total for e in events)
 
 
-with tempfile.TemporaryDirectory() as folder:
+# As the command does.
+keep_freed_memory()
+with tempfile.TemporaryDirectory() as folder, flush_denormals():
     trainer = Run(check_config(options["config"]), Path(folder)).trainer
     answer({"torch": torch.__version__})
     for line in sys.stdin:

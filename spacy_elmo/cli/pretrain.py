@@ -28,8 +28,11 @@ def pretrain_cli(
     """
     from spacy.cli._util import parse_config_overrides
 
+    from ..pretraining.memory import keep_freed_memory
     from ..pretraining.processes import is_first_process
 
+    # Here the process is ours alone: it stays so to its end.
+    keep_freed_memory()
     # Of several processes, started by torchrun, the first one reports.
     quiet = quiet or not is_first_process()
     with TrainingLine(Console(stderr=True, quiet=quiet)) as line:

@@ -14,10 +14,11 @@ from .delivery import InPlace
 from .fast_encoder import FastCharEncoder
 from .fast_lstm import FastStack
 from .input_gates import Inputs
+from .isolation import computation
 from .linear import LinearType
 from .rows import STACKS, RowsEngine
 from .schedule import Schedule
-from .threads import after_fork, both
+from .threads import both
 from .word_table import WordTable
 
 # Sentences run side by side in this many rows: enough for tall matrix products.
@@ -45,16 +46,17 @@ class FastEngine(RowsEngine):
         lstm_linear: LinearType,
         initial_state: Optional[LSTMState] = None,
     ):
-        after_fork()
         stacks = [take(tensors, f"{name}.") for name in STACKS]
 
         @torch.inference_mode()
         def stack(d: int) -> FastStack:
             return FastStack(stacks[d], options=options.lstm, linear=lstm_linear)
 
-        with torch.inference_mode():
-            self._encoder = FastCharEncoder(take(tensors, "char_encoder."), options=options, linear=encoder_linear)
-        self._stacks = both(stack)
+        with computation():
+            with torch.inference_mode():
+                encoder = FastCharEncoder(take(tensors, "char_encoder."), options=options, linear=encoder_linear)
+            self._encoder = encoder
+            self._stacks = both(stack)
         self.delivery = InPlace()
         super().__init__(
             options=options,
@@ -72,10 +74,10 @@ class FastEngine(RowsEngine):
     def release(self) -> None:
         """There is nothing of the kind."""
 
-    @torch.inference_mode()
     def named_tensors(self) -> Dict[str, Tensor]:
-        parts = {"char_encoder": self._encoder.named_tensors()}
-        parts.update((name, stack.named_tensors()) for name, stack in zip(STACKS, self._stacks))
+        with computation(), torch.inference_mode():
+            parts = {"char_encoder": self._encoder.named_tensors()}
+            parts.update((name, stack.named_tensors()) for name, stack in zip(STACKS, self._stacks))
         return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
     def _run(

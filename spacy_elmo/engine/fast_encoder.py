@@ -44,7 +44,7 @@ class FastCharEncoder:
     def encode(self, types: Sequence[str]) -> Tensor:
         """word_emb of word types. RETURNS: (n_types, P)."""
         ids = self._alphabet.ids(types)
-        encoded = torch.empty(len(types), self.options.lstm.projection_dim)
+        encoded = torch.empty(len(types), self.options.lstm.projection_dim, dtype=torch.float32)
         for rows, width in self._groups(ids.characters):
             size = _group_size(len(rows))
             group = np.full((size, width), self._alphabet.padding, dtype=np.int64)

@@ -6,6 +6,9 @@ from typing import Any, Callable
 
 import torch
 
+from .isolation import computation
+from .threads import one_thread
+
 
 @cache
 def has_packed_linear() -> bool:
@@ -44,29 +47,24 @@ def _instructions(*names: str) -> bool:
 
 def _works(attempt: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> bool:
     """Whether an operator multiplies (3, 32) by (64, 32) as it should."""
-    x = torch.linspace(-1, 1, 96).reshape(3, 32).round(decimals=2)
-    weight = torch.linspace(1, -1, 2048).reshape(64, 32).round(decimals=2)
-    try:
-        with torch.inference_mode():
+    with computation(), torch.inference_mode():
+        x = torch.linspace(-1, 1, 96).reshape(3, 32).round(decimals=2)
+        weight = torch.linspace(1, -1, 2048).reshape(64, 32).round(decimals=2)
+        try:
             got = attempt(x, weight)
-    except (RuntimeError, AttributeError, TypeError, NotImplementedError):
-        return False
-    expected = x @ weight.t()
-    return got.shape == expected.shape and torch.allclose(got, expected, atol=0.2)
+        except (RuntimeError, AttributeError, TypeError, NotImplementedError):
+            return False
+        expected = x @ weight.t()
+        return got.shape == expected.shape and torch.allclose(got, expected, atol=0.2)
 
 
 def _is_fast(attempt: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> bool:
     """Whether an operator takes the time of a float32 product, more or less. On an AMD EPYC with VNNI, oneDNN was
     seen to use none of its programs for 8-bit integers: a product took 1,700 times as long."""
-    x, weight = torch.ones(32, 256), torch.ones(256, 256)
-    threads = torch.get_num_threads()
     # Where other programs are at work, threads that wait for each other would tell nothing.
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            own, float32 = (_seconds(work, x, weight) for work in (attempt, torch.nn.functional.linear))
-    finally:
-        torch.set_num_threads(threads)
+    with computation(), torch.inference_mode(), one_thread():
+        x, weight = torch.ones(32, 256), torch.ones(256, 256)
+        own, float32 = (_seconds(work, x, weight) for work in (attempt, torch.nn.functional.linear))
     # Small products, much of it overhead: a good one takes several times as long, a bad one a thousand times.
     return own < 100 * float32
 
@@ -94,7 +92,7 @@ def _packed_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 def _int8_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     ops: Any = torch.ops.onednn
-    scale = torch.full((len(weight),), 1 / 127)
+    scale = torch.full((len(weight),), 1 / 127, dtype=torch.float32)
     zero = torch.zeros(len(weight), dtype=torch.int32)
     packed = ops.qlinear_prepack((weight * 127).round().to(torch.int8), [len(x), x.size(1)])
     numbers = (x * 127).round().to(torch.int8)

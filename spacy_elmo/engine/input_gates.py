@@ -73,7 +73,7 @@ class RepeatedGates:
         counts, frequent = torch.bincount(numbers, minlength=len(rows)).topk(min(MOST_TYPES, len(rows)))
         frequent = frequent[: int((counts > 1).sum()) // KEPT_STEP * KEPT_STEP]
         self._n_kept = len(frequent)
-        slot = torch.full((len(rows),), -1)
+        slot = torch.full((len(rows),), -1, dtype=torch.int64)
         slot[frequent] = torch.arange(self._n_kept)
         # Where each packed row's projection stands: among those kept, or, once computed, behind them.
         self._slots = slot[numbers]

@@ -158,7 +158,7 @@ class Int8Linear:
         numbers = (weight / self._scale.unsqueeze(1)).round().to(torch.int8).contiguous()
         self._zero = torch.zeros(len(weight), dtype=torch.int32)
         self._weight = torch.ops.onednn.qlinear_prepack(numbers, [TYPICAL_ROWS, weight.size(1)])
-        self._bias = torch.zeros(len(weight)) if bias is None else bias.clone()
+        self._bias = torch.zeros(len(weight), dtype=torch.float32) if bias is None else bias.clone()
 
     @staticmethod
     def prepare(x: Tensor) -> Int8Rows:

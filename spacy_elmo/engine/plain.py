@@ -12,8 +12,8 @@ from ..bilm.lstm import LSTMState
 from .base import CPU_BATCH_TOKENS, N_MARKS, BatchOutputs, Sentence
 from .cuda.delivery import CudaDelivery
 from .delivery import Delivery, InPlace
+from .isolation import computation
 from .precision import tf32
-from .threads import after_fork
 from .word_types import without_marks, word_types
 
 # Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.
@@ -47,9 +47,11 @@ class PlainEngine:
     def named_tensors(self) -> Dict[str, Tensor]:
         return self.bilm.state_dict()
 
-    @torch.inference_mode()
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
-        after_fork()
+        with computation(), torch.inference_mode():
+            return self._run(sentences, n_layers=n_layers, state=state)
+
+    def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         self.bilm.eval()
         start = state if state is not None else for_each(self.initial_state, len(sentences))
         with self._rounding():

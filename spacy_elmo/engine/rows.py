@@ -13,9 +13,9 @@ from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from .base import BatchOutputs, Sentence
 from .delivery import Delivery
+from .isolation import computation
 from .schedule import Schedule
 from .sentences import lengths_of
-from .threads import after_fork
 from .transfer import to_device
 from .word_table import WordTable
 from .word_types import without_marks, word_types
@@ -59,9 +59,11 @@ class RowsEngine(ABC):
     def module(self) -> Optional[nn.Module]:
         return None
 
-    @torch.inference_mode()
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
-        after_fork()
+        with computation(), torch.inference_mode():
+            return self._run_batch(sentences, n_layers, state)
+
+    def _run_batch(self, sentences: Sequence[Sentence], n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         n_marks = 1 if state is not None else 0
         # Before the words are looked up: it asks the table too.
         opened = self._opened_state() if state is None and n_layers else None
@@ -127,8 +129,8 @@ class RowsEngine(ABC):
             if initial is None:
                 shape = (2, lstm.n_layers)
                 initial = LSTMState(
-                    torch.zeros(*shape, lstm.projection_dim, device=self._device),
-                    torch.zeros(*shape, lstm.dim, device=self._device),
+                    torch.zeros(*shape, lstm.projection_dim, dtype=torch.float32, device=self._device),
+                    torch.zeros(*shape, lstm.dim, dtype=torch.float32, device=self._device),
                 )
             words = self._table.look_up(self._marks)
             start = LSTMState(*(part.unsqueeze(2) for part in initial))

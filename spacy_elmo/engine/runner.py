@@ -17,6 +17,7 @@ from .base import N_MARKS, Engine
 from .begun import Begun
 from .budget import Budget
 from .finite import FiniteCheck, GetArrays
+from .isolation import computation
 from .sentences import cut, lengths_of, total_rows
 
 R = TypeVar("R")
@@ -120,7 +121,7 @@ class Runner:
     def empty(self, names: Sequence[str]) -> LayerOutputs:
         """The layers of a sentence without tokens."""
         arrays = {
-            name: torch.empty(0, layer_width(name, self.options), dtype=self.dtype).numpy().copy()
+            name: torch.empty(0, layer_width(name, self.options), dtype=self.dtype, device="cpu").numpy().copy()
             for name in names
         }
         return LayerOutputs(arrays, n_layers=self.n_layers)
@@ -148,16 +149,17 @@ class Runner:
         """The named layers, flat, (n_tokens, width), on the device."""
         # A state that is carried on has all layers.
         n_layers = self.n_layers if state is not None else lstm_layers_for(names, n_layers=self.n_layers)
-        batch = self.engine.run(sentences, n_layers=n_layers, state=state)
-        tensors = {WORD_EMB: batch.word_emb}
-        tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
-        if MIXED in names:
-            doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
-            with torch.inference_mode():
-                tensors[MIXED] = self.mix([doubled, *batch.lstm])
-        found = {name: tensors[name] for name in names}
-        # What is not finite in a layer is not finite in the mix of all.
-        self.finite.add({MIXED: found[MIXED]} if MIXED in found else found, self.weights)
+        with computation():
+            batch = self.engine.run(sentences, n_layers=n_layers, state=state)
+            tensors = {WORD_EMB: batch.word_emb}
+            tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
+            if MIXED in names:
+                with torch.inference_mode():
+                    doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
+                    tensors[MIXED] = self.mix([doubled, *batch.lstm])
+            found = {name: tensors[name] for name in names}
+            # What is not finite in a layer is not finite in the mix of all.
+            self.finite.add({MIXED: found[MIXED]} if MIXED in found else found, self.weights)
         return found, batch.state
 
     def _send(

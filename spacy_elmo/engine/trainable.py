@@ -10,8 +10,8 @@ from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
 from .base import N_MARKS, BatchOutputs, Sentence
 from .batching import windows
+from .isolation import computation
 from .plain import for_each, run_bilm
-from .threads import after_fork
 
 # Given the gradient of word_emb, lstm_outputs1, ..., each flat, None where there is none.
 Backprop = Callable[[Sequence[Optional[Tensor]]], None]
@@ -39,15 +39,15 @@ class TrainableEngine:
 
         RETURNS: word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), without their graph.
         """
-        after_fork()
-        parts = list(
-            windows(sentences, size=lambda sentence: len(sentence) + N_MARKS, budget=self.max_batch_tokens)
-        )
-        if len(parts) > 1:
-            return self._in_parts(parts, n_layers)
-        # Without a sentence there are layers all the same, of no rows.
-        layers = self._run(parts[0] if parts else [], n_layers)
-        return [layer.detach() for layer in layers], lambda gradients: _backprop(layers, gradients)
+        with computation(gradients=True):
+            parts = list(
+                windows(sentences, size=lambda sentence: len(sentence) + N_MARKS, budget=self.max_batch_tokens)
+            )
+            if len(parts) > 1:
+                return self._in_parts(parts, n_layers)
+            # Without a sentence there are layers all the same, of no rows.
+            layers = self._run(parts[0] if parts else [], n_layers)
+            return [layer.detach() for layer in layers], lambda gradients: _backprop(layers, gradients)
 
     def _in_parts(self, parts: Sequence[Sequence[Sentence]], n_layers: int) -> Tuple[List[Tensor], Backprop]:
         """Results first, without what a backward pass needs; that is computed part by part when gradients come."""
@@ -61,7 +61,7 @@ class TrainableEngine:
         def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
             shares = [[None] * len(parts) if d is None else d.split(lengths) for d in gradients]
             for part, state, *own in zip(parts, states, *shares, strict=True):
-                with self._random_numbers(state):
+                with computation(gradients=True), self._random_numbers(state):
                     _backprop(self._run(part, n_layers), own)
 
         return [torch.cat(tensors) for tensors in zip(*results)], backprop
@@ -93,4 +93,5 @@ def _backprop(layers: Sequence[Tensor], gradients: Sequence[Optional[Tensor]]) -
     both = zip(layers, gradients, strict=True)
     pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
     if pairs:
-        torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])
+        with computation(gradients=True):
+            torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])

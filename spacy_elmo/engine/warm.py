@@ -9,6 +9,7 @@ from ..bilm.options import LSTMOptions
 from ..errors import Errors
 from .base import N_MARKS, Engine, Sentence
 from .batching import windows
+from .isolation import isolate
 
 # Rows that read side by side, each of them on and on from its own state.
 N_ROWS = 32
@@ -22,6 +23,7 @@ LEAST_SENTENCES = N_ROWS * (BURN_IN + 1)
 RECIPE = f"rows {N_ROWS}, burn-in {BURN_IN}, tokens {BATCH_TOKENS}"
 
 
+@isolate()
 @torch.inference_mode()
 def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LSTMOptions) -> LSTMState:
     """Read sentences with carried state, and take the mean of all states after a sentence's closing mark, but for

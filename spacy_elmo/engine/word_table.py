@@ -1,7 +1,6 @@
 """Word embeddings by word type: each is computed once, while there is room for it."""
 
 from itertools import repeat
-from threading import Lock
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .coded import Coded
+from .forks import ForkLock
 from .numbered_rows import NumberedRows
 from .transfer import to_device
 
@@ -42,13 +42,17 @@ class WordTable:
         self._shorten = shorten
         self._device = device
         self._capacity = capacity
+        self._width = width
+        self._lock = ForkLock(self._clear)
+        self._clear()
+
+    def _clear(self) -> None:
         self._row_of: Dict[str, int] = {}
         self._type_in: List[str] = []
-        self._numbered = NumberedRows(capacity)
-        self._words = torch.empty(0, width, device=device)
-        self._last_asked = np.zeros(capacity, dtype=np.int64)
+        self._numbered = NumberedRows(self._capacity)
+        self._words = torch.empty(0, self._width, dtype=torch.float32, device=self._device)
+        self._last_asked = np.zeros(self._capacity, dtype=np.int64)
         self._asked = 0
-        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._row_of)

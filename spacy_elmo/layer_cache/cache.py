@@ -1,13 +1,14 @@
 """Layers from disk where they are known, from the biLM where not."""
 
 import weakref
-from threading import Lock
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bilm.layers import LayerOutputs, Layers
+from ..engine.forks import ForkLock
+from ..engine.isolation import isolate
 from ..errors import Errors
 from .identity import Embeds, cached_layers
 from .sentences import digests
@@ -37,7 +38,7 @@ class LayerCache:
         self._widths = {name: elmo.width(name) for name in cached_layers(elmo)}
         self._writes = True
         self._session: Optional[Session] = None
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return _reader, (self.settings, self._elmo)
@@ -67,7 +68,7 @@ class LayerCache:
         RAISES: ValueError as `embed`.
         """
         asked = [(digest, tokens) for digest, tokens in zip(digests(sentences), sentences) if len(tokens)]
-        with self._lock:
+        with self._lock, isolate():
             session = self._opened()
             blocks = session.find([digest for digest, _ in asked])
             missing = {digest: tokens for digest, tokens in asked if digest not in blocks}
@@ -108,7 +109,7 @@ class LayerCache:
         blocks, storable = {}, {}
         for digest, output in zip(sentences, outputs, strict=True):
             exact = np.concatenate([array for _, array in output.items()], axis=1).astype(np.float32, copy=False)
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", under="ignore"):
                 rows = exact.astype(session.dtype, copy=False)
             if session.dtype.itemsize == 2 and not np.isfinite(rows).all():
                 # Beyond what float16 holds.

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..bilm.packing import Packing
+from ..engine.isolation import computation
 from ..engine.precision import exact_cudnn
-from ..engine.threads import after_fork
 from ..errors import Errors, check_number
 from .torch_shim import TorchShim
 
@@ -41,7 +41,8 @@ def build_bilstm_encoder_v1(
         raise ValueError(Errors.EL124.format(got=width))
     if dropout is not None:
         check_number("dropout", dropout, low=0, high=1, below=True)
-    module = BiLSTM(input_width=input_width, width=width, depth=depth, dropout=dropout)
+    with computation():
+        module = BiLSTM(input_width=input_width, width=width, depth=depth, dropout=dropout)
     return Model(
         "bilstm",
         forward,
@@ -85,8 +86,9 @@ class BiLSTM(nn.Module):
 def init(model: BiLSTMT, X: Optional[List[Floats2d]] = None, Y: Any = None) -> None:  # noqa: N803
     """Start anew. RAISES: ValueError for inputs of another width."""
     _check_widths(model, X or [])
-    for layer in module_of(model).layers:
-        cast(nn.LSTM, layer).reset_parameters()
+    with computation():
+        for layer in module_of(model).layers:
+            cast(nn.LSTM, layer).reset_parameters()
 
 
 def module_of(model: BiLSTMT) -> BiLSTM:
@@ -102,17 +104,16 @@ def forward(
     lengths = [len(each) for each in inputs]
     if not any(lengths):
         return _zeros(model, lengths, "nO"), lambda d_outputs: _zeros(model, lengths, "nI")
-    after_fork()
     # Thinc splits by lengths that are on the CPU.
     sizes: Any = np.asarray(lengths)
     like = next(module.parameters())
-    flat: Tensor = xp2torch(ops.flatten(inputs), device=like.device).to(like.dtype).requires_grad_(is_train)
     module.train(is_train)
-    with torch.set_grad_enabled(is_train), exact_cudnn():
+    with computation(gradients=is_train), exact_cudnn():
+        flat: Tensor = xp2torch(ops.flatten(inputs), device=like.device).to(like.dtype).requires_grad_(is_train)
         outputs = module(flat, [length for length in lengths if length], dropout=model.attrs["dropout_rate"])
 
     def backprop(d_outputs: List[Floats2d]) -> List[Floats2d]:
-        with exact_cudnn():
+        with computation(gradients=True), exact_cudnn():
             outputs.backward(xp2torch(ops.flatten(d_outputs), device=like.device).to(like.dtype))
         return ops.unflatten(cast(Floats2d, torch2xp(cast(Tensor, flat.grad), ops=ops)), sizes)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..bilm.layers import LayerOutputs, Layers
 from ..elmo import Elmo
+from ..engine.isolation import computation
 from .arrays import of_docs, stays_on_device, to_array
 from .output import ElmoOutput, FlatLayers
 from .own_rows import own_rows
@@ -62,7 +63,7 @@ def embed_flat(elmo: Elmo, placement: Placement, names: Sequence[str], ops: Ops)
 def _spread(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str, Tensor]:
     """Layers of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
     resident = elmo.begin(placement.sentences, layers=[], resident=names).resident
-    with torch.inference_mode():
+    with computation(), torch.inference_mode():
         there, spread = placement.on(elmo.device), {}
         for name in names:
             tensor = resident.get(name)

@@ -7,6 +7,7 @@ from torch import nn
 
 from ..bilm.alphabet import alphabet_of
 from ..elmo import Elmo, Settings, check_device
+from ..engine.forks import ForkLock
 from ..engine.trainable import TrainableEngine
 from ..errors import Errors
 from ..layer_cache import LayerCache
@@ -35,6 +36,8 @@ class ElmoHolder(nn.Module):
         self.device = None if device is None else _named(device)
         self.training_settings = TrainingSettings()
         self.layers: List[str] = []
+        # Whoever uses the model first, in whichever thread, makes it ready for all.
+        self._lock = ForkLock()
         self.empty()
 
     def empty(self) -> None:
@@ -54,9 +57,11 @@ class ElmoHolder(nn.Module):
     @property
     def elmo(self) -> Optional[Elmo]:
         """The model, with all that the biLM has learnt; None if there are no weights yet."""
-        if self._elmo is not None and self._has_learnt and self._trainable is not None:
-            self._elmo.learn(self._trainable.bilm)
-            self._has_learnt = False
+        if self._has_learnt:
+            with self._lock:
+                if self._elmo is not None and self._has_learnt and self._trainable is not None:
+                    self._elmo.learn(self._trainable.bilm)
+                    self._has_learnt = False
         return self._elmo
 
     def fill(self, weights: Weights, *, device: torch.device) -> Elmo:
@@ -90,12 +95,15 @@ class ElmoHolder(nn.Module):
         RAISES: ValueError if nobody said where from; FileNotFoundError, ValueError or ImportError as
             `spacy_elmo.load`.
         """
-        if self._elmo is None:
+        if self._elmo is not None:
+            return self._elmo
+        with self._lock:
+            if self._elmo is not None:
+                return self._elmo
             source: Optional[Source] = self.training_settings.source
             if source is None:
                 raise ValueError(Errors.EL057)
             return self.fill(read_weights(source), device=device)
-        return self._elmo
 
     def trainable(self, elmo: Elmo) -> TrainableEngine:
         """The biLM with gradients: from the first time on, it is what learns.

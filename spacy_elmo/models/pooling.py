@@ -9,6 +9,7 @@ from thinc.types import Floats2d
 
 from ..bilm.layers import MIXED, check_layer_name, layer_names
 from ..elmo import Elmo
+from ..engine.isolation import computation
 from ..errors import Errors, check_number
 from .output import FlatLayers
 from .scalar_mix import mix
@@ -109,6 +110,7 @@ def init(model: PoolingT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
         model.set_param("gamma", model.ops.asarray1f([1.0]))
 
 
+@computation()
 def forward(
     model: PoolingT, layers: FlatLayers, is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], None]]:
@@ -132,6 +134,7 @@ def forward(
     if mask is not None:
         outputs = outputs * mask
 
+    @computation()
     def backprop(d_outputs: List[Floats2d]) -> None:
         d: Any = ops.flatten(d_outputs) if d_outputs else ops.alloc2f(0, model.get_dim("nO"))
         if mask is not None:

@@ -1,11 +1,12 @@
 """Token texts by spaCy's numbers for them, many at a time."""
 
-from threading import Lock
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Token
+
+from ..engine.forks import ForkLock
 
 # Texts that are known at most, each of some 150 bytes, and places to find them in, a power of two.
 CAPACITY = 1 << 17
@@ -30,7 +31,7 @@ class TextTable:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = ForkLock(self._clear)
         self._shorten: Callable[[str], str] = str
         self._spaces: NDArray[np.bool_] = np.zeros(1024, dtype=bool)
         self._clear()

@@ -12,6 +12,7 @@ from thinc.backends import get_array_ops
 from thinc.shims import Shim
 from torch import nn
 
+from ..engine.isolation import computation, isolate
 from ..errors import Errors
 
 
@@ -22,6 +23,7 @@ def state_to_bytes(module: nn.Module) -> bytes:
     return data.getvalue()
 
 
+@computation()
 def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
     """The inverse of `state_to_bytes`, into a module of the same sizes. Runs no code of the data's.
 
@@ -49,7 +51,8 @@ class TorchShim(PyTorchShim):
         serialize_model: Callable[[Any], bytes] = state_to_bytes,
         deserialize_model: Callable[[Any, bytes, torch.device], Any] = state_from_bytes,
     ):
-        super().__init__(module, serialize_model=serialize_model, deserialize_model=deserialize_model)
+        with isolate():
+            super().__init__(module, serialize_model=serialize_model, deserialize_model=deserialize_model)
 
     @property
     def module(self) -> nn.Module:
@@ -74,6 +77,7 @@ class TorchShim(PyTorchShim):
         made.id = Shim.global_id
         return made
 
+    @computation()
     def finish_update(self, optimizer: Optimizer) -> None:
         for name, parameter, factor in self.learning():
             if parameter.grad is None:

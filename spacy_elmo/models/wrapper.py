@@ -8,6 +8,7 @@ from thinc.api import Model, Ops, get_array_module
 
 from ..bilm.layers import MIXED, layer_names, n_lstm_layers
 from ..elmo import Elmo, Settings
+from ..engine.isolation import computation
 from ..engine.trainable import TrainableEngine
 from .arrays import as_like, to_array, to_tensor
 from .embedding import Finish, Request, begin_docs, embed_flat
@@ -96,11 +97,12 @@ def begin_update(model: ElmoModelT, docs: Sequence[Doc], names: Sequence[str]) -
     holder, elmo = holder_of(model), ready(model)
     placement = holder.place(docs)
     lower = lower_layers(names, elmo.n_layers)
-    if holder.training_settings.frozen:
-        layers = _frozen_layers(holder, elmo, placement, lower, model.ops)
-    else:
-        layers = _trained_layers(holder.trainable(elmo), placement, lower, model.ops)
-    return with_mix(elmo, layers, lower) if MIXED in names else layers
+    with computation():
+        if holder.training_settings.frozen:
+            layers = _frozen_layers(holder, elmo, placement, lower, model.ops)
+        else:
+            layers = _trained_layers(holder.trainable(elmo), placement, lower, model.ops)
+        return with_mix(elmo, layers, lower) if MIXED in names else layers
 
 
 def lower_layers(names: Sequence[str], n_layers: int) -> List[str]:
@@ -128,6 +130,7 @@ def _trained_layers(engine: TrainableEngine, placement: Placement, names: Sequen
     there = placement.on(tensors[0].device)
     arrays = {name: to_array(there.spread(computed[name]), ops) for name in names}
 
+    @computation()
     def backprop(gradients: Dict[str, Any]) -> None:
         backprop_engine([
             there.gather(to_tensor(gradients[name], tensor)) if name in gradients else None
@@ -146,12 +149,13 @@ def with_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers
     values: Any = xp.asarray(weights.detach().cpu().numpy())
     mixed, backprop_mix = mix(xp, inputs, values, float(gamma.detach()))
 
+    @computation()
     def backprop(gradients: Dict[str, Any]) -> None:
         gradients = {name: as_like(gradient, mixed) for name, gradient in gradients.items()}
         if MIXED in gradients:
             found = backprop_mix(gradients.pop(MIXED))
             _add_gradient(weights, to_tensor(found.weights, weights))
-            _add_gradient(gamma, torch.as_tensor(found.gamma))
+            _add_gradient(gamma, gamma.new_tensor(found.gamma))
             if below is not None:
                 for name, gradient in zip(names, found.layers(), strict=True):
                     gradients[name] = gradients[name] + gradient if name in gradients else gradient

@@ -6,6 +6,7 @@ from spacy.tokens import Doc
 from thinc.api import Optimizer
 
 from ..bilm.layers import MIXED
+from ..engine.forks import ForkLock
 from ..models.batch import SharedBatch
 from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, holder_of, lower_layers, shim_of, with_mix
@@ -24,6 +25,7 @@ class Learning:
         self._model = model
         self._batch: Optional[SharedBatch] = None
         self._owed: Optional[Optimizer] = None
+        self._lock = ForkLock()
 
     def __reduce__(self) -> Any:
         return Learning, (self._model,)
@@ -47,11 +49,13 @@ class Learning:
     def settle(self) -> None:
         """Learn from what has come in, and take the step that is owed. Not while listeners have their turn: what
         comes in after it is lost."""
-        if self._batch is not None and self._batch.has_gradient:
-            self._batch.backprop()
-        if self._owed is not None and shim_of(self._model).has_gradient:
-            sgd, self._owed = self._owed, None
-            self._model.finish_update(sgd)
+        # The first one who asks takes the step; other threads that ask wait for it.
+        with self._lock:
+            if self._batch is not None and self._batch.has_gradient:
+                self._batch.backprop()
+            if self._owed is not None and shim_of(self._model).has_gradient:
+                sgd, self._owed = self._owed, None
+                self._model.finish_update(sgd)
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Take a step, now or when the gradients are there."""

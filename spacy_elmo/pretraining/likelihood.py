@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Deque, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..bilm.lstm import LSTMState
+from ..engine.isolation import computation
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .reading import Read, in_order, read_afresh, read_on, top_layer
@@ -120,7 +120,7 @@ def _fresh(
             yield number, _in_text_order(values[: len(corpus.sentence(number)) + 1])
 
 
-@torch.no_grad()
+@computation()
 def _likelihoods(model: LanguageModel, read: Read) -> NDArray[np.float32]:
     """Log-likelihood of each target, (n_rows, n_steps, 2), in the order of reading."""
     likelihood = model.softmax.log_likelihood(read.hidden, read.targets)  # type: ignore[operator]

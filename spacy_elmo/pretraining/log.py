@@ -37,7 +37,7 @@ class Log:
         self._n_batches = n_batches
         self._report = report
         self._active = active
-        self._pending = torch.empty(0, 3) if pending is None else pending
+        self._pending = torch.empty(0, 3, dtype=torch.float32, device="cpu") if pending is None else pending
         self._batches: List[Trained] = []
         self._start = time.perf_counter()
         if active and path.is_file():
@@ -82,7 +82,7 @@ class Log:
             "backward": backward, "loss": (forward + backward) / 2, "norm": norm, "learn_rate": learn_rate,
             "tokens_per_second": round(speed),
         })  # fmt: skip
-        self._pending, self._batches = torch.empty(0, 3), []
+        self._pending, self._batches = torch.empty(0, 3, dtype=torch.float32, device="cpu"), []
         self._start = time.perf_counter()
 
     def write_dev(self, *, batch: int, epoch: float, forward: float, backward: float, average: float) -> None:

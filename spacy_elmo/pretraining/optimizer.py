@@ -34,8 +34,6 @@ class Optimizer:
                 continue
             by_rows = is_sparse and group[0].is_cuda
             if config.name == "adagrad":
-                # Its sparse steps would warn that nobody has decided on this.
-                torch.sparse.check_sparse_tensor_invariants.disable()
                 adagrad = RowAdagrad if by_rows else torch.optim.Adagrad
                 self._parts.append(adagrad(group, initial_accumulator_value=config.initial_accumulator))
             elif is_sparse:
@@ -68,7 +66,9 @@ class Optimizer:
         for part in self._parts:
             for group in part.param_groups:
                 group["lr"] = rate
-            part.step()
+            # Nobody has decided whether sparse tensors are checked, of which a step would warn.
+            with torch.sparse.check_sparse_tensor_invariants(enable=False):
+                part.step()
             part.zero_grad(set_to_none=True)
 
     def state(self) -> Dict[str, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..bilm.lstm import LSTMState
 from ..engine.batching import windows
+from ..engine.isolation import computation
 from ..engine.transfer import to_device
 from .corpus import Corpus
 from .language_model import LanguageModel
@@ -88,7 +89,7 @@ def read_afresh(
             yield numbers, read
 
 
-@torch.no_grad()
+@computation()
 def top_layer(model: LanguageModel, batch: Batch, types: Types, state: LSTMState) -> Tuple[Read, LSTMState]:
     """Run the steps of a batch, without dropout and in the precision of the weights.
 

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 import torch
 
 from ..bilm.options import OPTIONS_NAME, Options
+from ..engine.isolation import flush_denormals, isolate
 from ..errors import Errors, Warnings
 from ..inputs.reader import Inputs
 from ..weights.atomic import atomic_write
@@ -19,7 +20,6 @@ from .export import write_language_model
 from .identity import check_same, identity, text_fingerprint
 from .likelihood import Perplexity, iter_carried
 from .log import Log
-from .memory import keep_freed_memory
 from .optimizer import learn_rate
 from .processes import Processes, own_device
 from .signals import StopSignals
@@ -66,9 +66,6 @@ class Run:
         checkpoint = self._checkpoint(resume)
         start = self._start(resume)
         self.options = start.options
-        keep_freed_memory()
-        # Numbers too small to matter, and far slower than others.
-        torch.set_flush_denormal(True)
         texts = {"train": self._inputs(config.corpus.train)}
         if config.corpus.dev:
             texts["dev"] = self._inputs(config.corpus.dev)
@@ -86,21 +83,22 @@ class Run:
         if checkpoint is None:
             self.vocabulary = self._new_vocabulary(start)
         self._write_options()
-        torch.manual_seed(training.seed)
-        model = new_model(self.options, config, n_words=len(self.vocabulary))
-        taken = "" if start.weights is None else take_over(model, start, self.vocabulary)
-        self.model = model.to(self.device)
         order = Order(len(self.train), seed=training.seed, block=config.corpus.shuffle_block)
-        self.trainer = Trainer(
-            self.model,
-            Streams(self.train, order, n_rows=training.n_rows),
-            self.types(self.train),
-            config=config,
-            n_batches=self._n_batches(),
-            processes=self.processes,
-        )
-        if checkpoint is not None:
-            self.trainer.restore(checkpoint.tensors, batch=checkpoint.batch)
+        with flush_denormals(), isolate():
+            torch.manual_seed(training.seed)
+            model = new_model(self.options, config, n_words=len(self.vocabulary))
+            taken = "" if start.weights is None else take_over(model, start, self.vocabulary)
+            self.model = model.to(self.device)
+            self.trainer = Trainer(
+                self.model,
+                Streams(self.train, order, n_rows=training.n_rows),
+                self.types(self.train),
+                config=config,
+                n_batches=self._n_batches(),
+                processes=self.processes,
+            )
+            if checkpoint is not None:
+                self.trainer.restore(checkpoint.tensors, batch=checkpoint.batch)
         self.log = Log(
             folder / LOG_NAME,
             # What a run wrote that broke off before its first checkpoint goes, batch 0 as well.
@@ -113,6 +111,7 @@ class Run:
         if taken:
             self.log.write_start(taken)
 
+    @flush_denormals()
     def go(self) -> bool:
         """Train to the end. SIGTERM and SIGINT end it after the batch under way.
 
@@ -158,6 +157,7 @@ class Run:
         """What the model knows of a text's word types."""
         return types_of(corpus.types, self.options, self.vocabulary)
 
+    @flush_denormals()
     def perplexity(self) -> Perplexity:
         """Of the first dev_tokens tokens of the dev text, by the full softmax, state carried on."""
         assert self.dev is not None

@@ -20,7 +20,9 @@ class StopSignals:
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            # What was not set by Python, Python cannot put back.
+            own = [number for number in _SIGNALS if signal.getsignal(number) is not None]
+            self._before = {number: signal.signal(number, self._note) for number in own}
         return self
 
     def __exit__(self, *exc: Any) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..bilm.build import build_bilm, build_parts, without_weights
 from ..bilm.lstm import LSTMState
 from ..bilm.names import STATE_PREFIX
+from ..engine.isolation import isolate
 from ..errors import Errors
 from ..warm import shipped_state
 from ..weights.arrays import SOFTMAX_PREFIX, Weights
@@ -31,6 +32,7 @@ def load_language_model(source: Source) -> Tuple[LanguageModel, Vocabulary]:
     return build_language_model(read_model(source))
 
 
+@isolate()
 def build_language_model(found: Exportable) -> Tuple[LanguageModel, Vocabulary]:
     """The same for a model that has been read.
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..bilm.lstm import LSTMState
 from ..engine.batching import windows
+from ..engine.isolation import computation
 from ..errors import Errors
 from .corpus import Corpus
 from .language_model import LanguageModel
@@ -99,22 +100,22 @@ def _predicting(read: Read, lengths: Sequence[int]) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
-@torch.no_grad()
 def _ranked(
     model: LanguageModel, vocabulary: Vocabulary, hidden: Tensor, n: int
 ) -> Iterator[Tuple[Ranked, Ranked, Ranked]]:
     """Three lists for each token. hidden: (2, n_tokens, P)."""
     special = vocabulary.ids(SPECIAL).tolist()
     for rows in hidden.split(max(1, _SCORES // len(vocabulary)), dim=1):
-        forward, backward = (model.softmax.log_likelihoods(one) for one in rows)  # type: ignore[operator]
         lists = []
-        for scores in (forward, backward, forward + backward):
-            scores[:, special] = -torch.inf
-            values, words = scores.topk(n, dim=1)
-            lists.append(
-                [
-                    list(zip([vocabulary.words[word] for word in row], row_values))
-                    for row, row_values in zip(words.tolist(), values.tolist())
-                ]
-            )
+        with computation():
+            forward, backward = (model.softmax.log_likelihoods(one) for one in rows)  # type: ignore[operator]
+            for scores in (forward, backward, forward + backward):
+                scores[:, special] = -torch.inf
+                values, words = scores.topk(n, dim=1)
+                lists.append(
+                    [
+                        list(zip([vocabulary.words[word] for word in row], row_values))
+                        for row, row_values in zip(words.tolist(), values.tolist())
+                    ]
+                )
         yield from zip(*lists)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..bilm.build import take
 from ..bilm.lstm import LSTMState
+from ..engine.isolation import computation
 from ..engine.threads import one_thread
 from .config import PretrainingConfig
 from .language_model import LanguageModel
@@ -64,7 +65,7 @@ class Trainer:
     def train_batch(self, *, tell: Sequence[bool] = ()) -> Trained:
         """Train on the next batch. tell: flags for all processes, who learn of them with this batch."""
         # Beside a GPU, the processor has little work left at a time.
-        with one_thread() if self.device.type == "cuda" else nullcontext():
+        with computation(gradients=True), one_thread() if self.device.type == "cuda" else nullcontext():
             return self._train_batch(tell)
 
     def _train_batch(self, tell: Sequence[bool]) -> Trained:

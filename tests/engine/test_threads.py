@@ -1,24 +1,25 @@
-import os
-from typing import List
+from typing import Set
 
-import pytest
 import torch
 
-import spacy_elmo
-from spacy_elmo.elmo import Elmo
-from spacy_elmo.engine import threads
+from spacy_elmo.engine.threads import both, own_threads
 
 
-def test_a_forked_process_uses_one_thread(elmo: Elmo, tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: List[int] = []
-    monkeypatch.setattr(torch, "set_num_threads", calls.append)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    elmo.embed([["a"]])
-    assert calls == []
-    # What a fork changes, as the module sees it.
-    for work in (lambda: elmo.embed([["a"]]), lambda: spacy_elmo.load(tiny)):
-        monkeypatch.setattr(threads, "_process", os.getpid() - 1)
-        calls.clear()
-        work()
-        work()
-        assert calls == [1]
+def in_new_thread() -> int:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(torch.get_num_threads).result()
+
+
+def test_the_number_is_of_this_thread_alone() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        seen: Set[int] = {*both(lambda half: torch.get_num_threads())}
+        assert seen == {2}
+        with own_threads(3):
+            assert (torch.get_num_threads(), in_new_thread()) == (3, 4)
+        assert (torch.get_num_threads(), in_new_thread()) == (4, 4)
+    finally:
+        torch.set_num_threads(before)

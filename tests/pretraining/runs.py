@@ -81,11 +81,7 @@ def make_config(folder: Path, **settings: Any) -> PretrainingConfig:
 
 @contextmanager
 def a_run(config: PretrainingConfig, folder: Path, *, resume: bool = False) -> Iterator[Run]:
-    """What a run sets for the whole process is put back."""
-    try:
-        yield Run(config, folder, resume=resume)
-    finally:
-        torch.set_flush_denormal(False)
+    yield Run(config, folder, resume=resume)
 
 
 def before_batch(run: Run, act: Callable[[int], None]) -> None:

@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 from itertools import chain
-from threading import Lock
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from ...bilm.options import Options
 from ..base import BatchOutputs, Sentence
 from ..coded import Coded
 from ..delivery import InPlace
+from ..forks import ForkLock
 from ..precision import tf32
 from ..rows import STACKS, RowsEngine
 from ..schedule import Schedule
@@ -67,7 +67,7 @@ class CudaEngine(RowsEngine):
         lstm, on_gpu = options.lstm, device.type == "cuda"
         self._on_gpu = on_gpu
         self._last_stream: Optional[torch.cuda.Stream] = None
-        self._lock = Lock()
+        self._lock = ForkLock()
         self._rounds = precision == "tf32"
         dtype, own_tiles, products = PRODUCTS[precision]
         if on_gpu:

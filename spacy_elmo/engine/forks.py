@@ -1,0 +1,145 @@
+"""Forks: they wait for work that is under way, and a forked process starts with free locks and one torch thread."""
+
+import os
+import threading
+import weakref
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+import torch
+
+# Seconds that a fork waits for the work of other threads: many times what a batch takes. What is still locked
+# after that, the forked process makes again.
+PATIENCE = 30.0
+
+
+class _Process:
+    """Which threads of this process are at work, and which are about to fork it.
+
+    A fork copies memory as it is at that moment, and of the threads only the one that forks. What others hold then,
+    locks of ours, of torch or of MKL, nobody in the forked process lets go.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._depth: Dict[int, int] = {}
+        self._forking: List[int] = []
+        self._has_worked = False
+        # A forked process: torch has not been told yet.
+        self._is_new = False
+        self.locks: weakref.WeakSet[ForkLock] = weakref.WeakSet()
+
+    def begin(self) -> None:
+        me = threading.get_ident()
+        with self._changed:
+            if me not in self._depth and self._forking and me not in self._forking:
+                self._changed.wait_for(lambda: not self._forking)
+            self._depth[me] = self._depth.get(me, 0) + 1
+        self._has_worked = True
+        if self._is_new:
+            self._limit_threads()
+
+    def end(self) -> None:
+        me = threading.get_ident()
+        with self._changed:
+            self._depth[me] -= 1
+            if not self._depth[me]:
+                del self._depth[me]
+                if self._forking:
+                    self._changed.notify_all()
+
+    def before_fork(self) -> None:
+        with self._changed:
+            self._forking.append(threading.get_ident())
+            self._changed.wait_for(lambda: self._depth.keys() <= {*self._forking}, timeout=PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        me = threading.get_ident()
+        with self._changed:
+            self._forking = [thread for thread in self._forking if thread != me]
+            self._changed.notify_all()
+
+    def after_fork_in_child(self) -> None:
+        me = threading.get_ident()
+        self._changed = threading.Condition()
+        self._depth = {thread: depth for thread, depth in self._depth.items() if thread == me}
+        self._forking = []
+        self._is_new = True
+        for lock in list(self.locks):
+            lock.renew(me)
+        if self._has_worked:
+            self._limit_threads()
+
+    def _limit_threads(self) -> None:
+        """Torch's threads do not survive a fork, and waiting for them never ends. One thread is right anyway: the
+        other processes use the other cores."""
+        self._is_new = False
+        torch.set_num_threads(1)
+
+
+_process = _Process()
+
+
+@contextmanager
+def work() -> Iterator[None]:
+    """Something that a fork by another thread must not cut in half: it waits until the block ends."""
+    _process.begin()
+    try:
+        yield
+    finally:
+        _process.end()
+
+
+class ForkLock:
+    """A lock for one thread at a time, which may take it again. Nobody holds it in a process that was forked, nor
+    in a copy.
+
+    reset (Optional[Callable[[], None]]): A method that is called in the forked process if another thread held the
+        lock, to empty what may have been half changed.
+    """
+
+    def __init__(self, reset: Optional[Callable[[], None]] = None):
+        self._lock = threading.RLock()
+        self._owner: Optional[int] = None
+        self._depth = 0
+        # Weak: what has the lock is freed as soon as nobody else needs it.
+        self._reset = None if reset is None else weakref.WeakMethod(reset)
+        _process.locks.add(self)
+
+    def __enter__(self) -> "ForkLock":
+        _process.begin()
+        try:
+            self._lock.acquire()
+        except BaseException:
+            _process.end()
+            raise
+        self._owner = threading.get_ident()
+        self._depth += 1
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._owner = None
+        self._lock.release()
+        _process.end()
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return ForkLock, ()
+
+    def renew(self, thread: int) -> None:
+        """To be called in a forked process, whose only thread is this."""
+        if self._owner in (None, thread):
+            return
+        self._lock, self._owner, self._depth = threading.RLock(), None, 0
+        reset = None if self._reset is None else self._reset()
+        if reset is not None:
+            reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_process.before_fork,
+        after_in_parent=_process.after_fork_in_parent,
+        after_in_child=_process.after_fork_in_child,
+    )

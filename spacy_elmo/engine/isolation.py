@@ -1,0 +1,135 @@
+"""Computation that does not depend on torch's and numpy's settings, which are the process's or the thread's."""
+
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+
+from .forks import ForkLock, work
+from .threads import fix_thread_number
+
+# gradients: of the innermost `computation` of this thread.
+_local = threading.local()
+# As numpy is by itself.
+_NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+# Functions that make a tensor where the default device is, and those whose numbers have the default dtype.
+_FLOATS = {
+    torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.eye, torch.linspace, torch.empty_strided,
+}  # fmt: skip
+_FACTORIES = _FLOATS | {
+    torch.tensor, torch.as_tensor, torch.full, torch.arange, torch.randperm, torch.randint,
+    torch.sparse_coo_tensor, torch.scalar_tensor, torch.asarray,
+}  # fmt: skip
+
+
+@contextmanager
+def computation(*, gradients: bool = False) -> Iterator[None]:
+    """What this package computes runs in here: the same numbers come out whatever other code has set, and nothing
+    is set for other code. A fork waits for the block's end.
+
+    gradients (bool): Record what a backward pass needs.
+    """
+    outer = getattr(_local, "gradients", None)
+    if outer is gradients:
+        yield
+        return
+    with work(), isolate(gradients=gradients):
+        fix_thread_number()
+        _local.gradients = gradients
+        try:
+            yield
+        finally:
+            _local.gradients = outer
+
+
+@contextmanager
+def isolate(*, gradients: bool = False) -> Iterator[None]:
+    """Inside, in this thread, torch and numpy work as they do by themselves: float32 tensors on the CPU unless
+    they are asked for otherwise, no autocast, exact products.
+
+    gradients (bool): Record what a backward pass needs.
+    """
+    with ExitStack() as stack:
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.set_grad_enabled(gradients))
+        if torch.get_default_dtype() != torch.float32 or torch.get_default_device().type != "cpu":
+            stack.enter_context(_Factories())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        if np.geterr() != _NUMPY_ERRORS:
+            stack.enter_context(np.errstate(**_NUMPY_ERRORS))  # type: ignore[arg-type]
+        if _exact.is_needed:
+            stack.enter_context(_exact)
+        yield
+
+
+@contextmanager
+def flush_denormals() -> Iterator[None]:
+    """Inside, numbers too small to matter are zero in this thread: arithmetic with them is far slower."""
+    # Torch does not tell how it is set. This product is such a number.
+    tiny = torch.tensor(1e-30, dtype=torch.float32, device="cpu")
+    before = float(tiny * 1e-10) == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+class _Factories(TorchFunctionMode):
+    """New tensors are float32, and on the CPU."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Tuple[Any, ...] = (), kwargs: Optional[Dict[str, Any]] = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if function in _FACTORIES and not (args and isinstance(args[0], torch.Tensor)):
+            if kwargs.get("device") is None:
+                kwargs["device"] = torch.device("cpu")
+            if function in _FLOATS and kwargs.get("dtype") is None:
+                kwargs["dtype"] = torch.float32
+        return function(*args, **kwargs)
+
+
+class _ExactProducts:
+    """Products of float32 matrices are not rounded, whatever `torch.set_float32_matmul_precision` allows, as long as
+    any thread is in here."""
+
+    def __init__(self) -> None:
+        self._lock = ForkLock()
+        self._inside = 0
+        self._before = "highest"
+
+    @property
+    def is_needed(self) -> bool:
+        # While others are in here, the setting is theirs.
+        return self._inside > 0 or _matmul_precision() != "highest"
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = _matmul_precision()
+                torch.set_float32_matmul_precision("highest")
+            self._inside += 1
+
+    def __exit__(self, *exc: Any) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.set_float32_matmul_precision(self._before)
+
+
+def _matmul_precision() -> str:
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # It was set by its newer name, and torch does not let names be mixed.
+        return "highest"
+
+
+_exact = _ExactProducts()

@@ -1,0 +1,139 @@
+"""Vectors and learning do not depend on settings of the process or the thread, and leave them as they are."""
+
+from pathlib import Path
+from typing import Any, Dict
+
+import numpy as np
+import pytest
+import spacy
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+import spacy_elmo
+from spacy_elmo.engine.features import has_bf16
+from spacy_elmo.models.bilstm import build_bilstm_encoder_v1
+from tests.data import TINY
+from tests.pipeline.training import arrays, initialize, pipeline, train
+from tests.settings import SETTINGS, snapshot
+
+TEXT = "I like green eggs, ham and Wörter"
+TOK2VEC = {
+    "@architectures": "spacy-elmo.ElmoTok2Vec.v1",
+    "source": str(TINY),
+    "elmo": {
+        "@architectures": "spacy-elmo.Elmo.v1",
+        "get_spans": {"@misc": "spacy-elmo.sent_spans.v1"},
+        "precision": "fp32",
+        "initial_state": "zero",
+        "max_batch_tokens": None,
+    },
+    "listener": {"@architectures": "spacy-elmo.ElmoListener.v1", "layer_norm": True},
+}
+
+
+def close(got: Dict[str, Any], expected: Dict[str, Any], *, atol: float) -> None:
+    assert got.keys() == expected.keys()
+    for name, array in expected.items():
+        assert got[name].dtype == array.dtype, name
+        np.testing.assert_allclose(got[name], array, rtol=0, atol=atol, err_msg=name)
+
+
+def embedded(folder: Path) -> Dict[str, Any]:
+    found: Dict[str, Any] = {}
+    sentences = [TEXT.split(), [], ["eggs"]]
+    for precision in ("fp32", "fp64", *(["bf16"] if has_bf16() else [])):
+        for state in ("zero", "carry"):
+            elmo = spacy_elmo.load(TINY, precision=precision, initial_state=state)
+            for number, outputs in enumerate(elmo.embed(sentences)):
+                found.update((f"{precision} {state} {number} {name}", array) for name, array in outputs.items())
+    elmo.save(folder / "saved")
+    found["read"] = next(spacy_elmo.load(folder / "saved").stream(sentences)).elmo
+    return found
+
+
+def component(folder: Path) -> Dict[str, Any]:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("elmo_embedder", config={"source": str(TINY)})
+    found = {"call": nlp(TEXT).tensor, "pipe": next(iter(nlp.pipe([TEXT, "", "ham"])))._.elmo.stack()}
+    nlp.to_disk(folder)
+    found["read"] = spacy.load(folder)(TEXT).tensor
+    return found
+
+
+def tok2vec(folder: Path) -> Dict[str, Any]:
+    nlp = spacy.blank("en")
+    tagger = nlp.add_pipe("tagger", config={"model": {"tok2vec": TOK2VEC}})
+    tagger.add_label("A")
+    nlp.initialize()
+    return {"vectors": tagger.model.get_ref("tok2vec").predict([nlp.make_doc(TEXT)])[0]}
+
+
+def encoder(folder: Path) -> Dict[str, Any]:
+    fix_random_seed(0)
+    model = build_bilstm_encoder_v1(8, depth=2, dropout=0.25)
+    model.initialize()
+    sgd = Adam(0.1)
+    inputs = [np.linspace(-1, 1, 8 * n, dtype=np.float32).reshape(n, 8) for n in (3, 5)]
+    found = {"before": np.concatenate(model.predict(inputs))}
+    for _ in range(3):
+        outputs, backprop = model.begin_update(inputs)
+        found["gradient"] = np.concatenate(backprop(outputs))
+        model.finish_update(sgd)
+    found["after"] = np.concatenate(model.predict(inputs))
+    found["read"] = np.concatenate(
+        build_bilstm_encoder_v1(8, depth=2).from_bytes(model.to_bytes()).predict(inputs)
+    )
+    return found
+
+
+def learnt(folder: Path) -> Dict[str, Any]:
+    """The biLM and the mixes, its own and the component's, with memory for parts only."""
+    found: Dict[str, Any] = {}
+    for kind, config in {
+        "biLM": {"frozen": False, "dropout": 0.1, "model": {"max_batch_tokens": 8}},
+        "mix": {"frozen": True, "cache": {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(folder / "cache")}},
+    }.items():
+        layer = {
+            "@architectures": "spacy-elmo.ElmoListener.v1",
+            "pooling_layer": "elmo" if kind == "mix" else None,
+        }
+        nlp = pipeline("tagger", listener=layer, **config)
+        sgd = initialize(nlp)
+        train(nlp, sgd, steps=3)
+        found.update((f"{kind} {name}", array) for name, array in arrays(nlp).items())
+        found[kind] = nlp(TEXT).tensor
+    return found
+
+
+WORK = [embedded, component, tok2vec, encoder, learnt]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Dict[Any, Dict[str, Any]]:
+    return {work: work(tmp_path_factory.mktemp("expected")) for work in WORK}
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_settings_of_others(setting: str, work: Any, expected: Any, tmp_path: Path) -> None:
+    with SETTINGS[setting]():
+        before = snapshot()
+        got = work(tmp_path)
+        assert snapshot() == before
+    # What threads add up in another order, and the optimizer makes larger.
+    close(got, expected[work], atol=2e-4 if work in (learnt, encoder) else 2e-6)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_learning_without_gradient_mode(frozen: bool) -> None:
+    """It learns, though the process has no gradients."""
+    layer = {"@architectures": "spacy-elmo.ElmoListener.v1", "pooling_layer": "elmo"}
+    nlp = pipeline("tagger", listener=layer, frozen=frozen)
+    sgd = initialize(nlp)
+    before = arrays(nlp)
+    with SETTINGS["no gradients"](), SETTINGS["inference mode"]():
+        nlp.update([Example.from_dict(nlp.make_doc("I like"), {"tags": ["N", "V"]})], sgd=sgd)
+        after = arrays(nlp)
+    same = [name for name in before if np.array_equal(before[name], after[name])]
+    assert ("gamma" in " ".join(same)) is False
+    assert any("stack" in name for name in same) is frozen
