@@ -8,7 +8,6 @@ import torch
 
 from spacy_elmo.engine import features
 from spacy_elmo.engine.choose import lstm_linear
-from spacy_elmo.engine.threads import after_fork
 
 # The gates of a layer, for 256 rows: tall enough that no shape does better by much.
 OUTPUTS, INPUTS, ROWS, PRODUCTS = 4096, 512, 256, 60
@@ -18,7 +17,6 @@ READ_BYTES = 150_000_000
 
 def ceilings(threads: int) -> Dict[str, float]:
     """GFLOP/s of matrix products in each precision, GB/s of reading; all threads together, best of some tries."""
-    after_fork()
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

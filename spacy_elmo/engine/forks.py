@@ -1,4 +1,4 @@
-"""Forks: they wait for work that is under way, and a forked process starts with free locks and one torch thread."""
+"""Forks: they wait for work under way, and a forked process starts with free locks and one torch thread."""
 
 import os
 import threading
@@ -16,8 +16,8 @@ PATIENCE = 30.0
 class _Process:
     """Which threads of this process are at work, and which are about to fork it.
 
-    A fork copies memory as it is at that moment, and of the threads only the one that forks. What others hold then,
-    locks of ours, of torch or of MKL, nobody in the forked process lets go.
+    A fork copies memory as it is at that moment, and of the threads only the one that forks. What others hold
+    then, locks of ours, of torch or of MKL, nobody in the forked process lets go.
     """
 
     def __init__(self) -> None:

@@ -97,8 +97,8 @@ class _Factories(TorchFunctionMode):
 
 
 class _ExactProducts:
-    """Products of float32 matrices are not rounded, whatever `torch.set_float32_matmul_precision` allows, as long as
-    any thread is in here."""
+    """Products of float32 matrices are not rounded, whatever `torch.set_float32_matmul_precision` allows, as long
+    as any thread is in here."""
 
     def __init__(self) -> None:
         self._lock = ForkLock()

@@ -27,8 +27,8 @@ def fix_thread_number() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """For operations on the processor that are so small that to wake up threads would take longer than they do. One
-    thread of the process is in here at a time."""
+    """For operations on the processor that are so small that to wake up threads would take longer than they do.
+    One thread of the process is in here at a time."""
     with _numbers:
         threads = torch.get_num_threads()
         if threads == 1:

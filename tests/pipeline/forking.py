@@ -1,4 +1,4 @@
-"""Run by `test_forks.py`, in a process of its own: what forked processes make of a pipeline that has just learnt."""
+"""Run by `test_forks.py`, in a process of its own: forks of a pipeline that has just learnt."""
 
 import faulthandler
 import os
