@@ -9,7 +9,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.weights.source import read_weights
-from tests.data import Measured, read_case
+from tests.data import Measured, read_case, require_tensorflow
 from tests.parity.test_parity import HOW, hold
 
 # Folder or file below tf_checkpoint, the golden that it equals, and what it holds besides the biLM.
@@ -38,6 +38,7 @@ MANYLANGS = ["manylangs/char", "manylangs/word_char"]
 @pytest.mark.parametrize("name", TENSORFLOW)
 def test_tensorflow_gives_the_same_arrays(parity: Path, name: str) -> None:
     """Bit for bit those of the HDF5 file that bilm-tf dumped, whose outputs are held against the goldens."""
+    require_tensorflow()
     golden, more = TENSORFLOW[name]
     found, expected = read_weights(parity / name), read_weights(parity / golden)
     assert found.arrays.keys() == expected.arrays.keys() | more
@@ -65,6 +66,7 @@ def test_no_case_is_left_out(parity: Path) -> None:
     "name", ["tf_checkpoint/tfhub", "tf_checkpoint/sparknlp", "tf_checkpoint/sparknlp_bundle"]
 )
 def test_tfhub_with_its_mix(measured: Measured, parity: Path, tmp_path: Path, name: str, how: str) -> None:
+    require_tensorflow()
     elmo = spacy_elmo.load(packed(parity / name, tmp_path, how))
     sentences = json.loads((parity / "bilm/base/sentences.json").read_text("utf-8"))
     with np.load(parity / "tf_checkpoint/tfhub_expected_elmo.npz") as arrays:
@@ -111,6 +113,8 @@ def test_manylangs_second_call(measured: Measured, parity: Path, name: str, prec
 def test_converted_and_read_again(parity: Path, tmp_path: Path, name: str) -> None:
     from spacy_elmo.cli.convert import convert
 
+    if name.startswith("tf_checkpoint"):
+        require_tensorflow()
     convert(parity / name, tmp_path / "ours")
     expected, found = read_weights(parity / name), read_weights(tmp_path / "ours")
     assert found.format == "safetensors"

@@ -15,7 +15,7 @@ from spacy_elmo.pretraining.likelihood import iter_carried, iter_fresh
 from spacy_elmo.pretraining.source import load_language_model
 from spacy_elmo.pretraining.word_types import types_of
 from spacy_elmo.weights.source import read_weights
-from tests.data import Measured
+from tests.data import Measured, require_tensorflow
 from tests.language_models import LM, Reference, States, lines_of, write_bilm_tf
 
 # Float64 is within 2.7e-6 of bilm-tf, the README of the goldens says.
@@ -52,6 +52,7 @@ def test_the_formulas_equal_bilm_tf(parity: Path, tokens: Dict[str, np.ndarray])
 
 def test_the_checkpoint_itself(measured: Measured, parity: Path, source: Path, tmp_path: Path) -> None:
     """bilm-tf's checkpoint is a language model as it stands: unpacked or not, or converted."""
+    require_tensorflow()
     expected = read_weights(source)
     shutil.copytree(parity / "lm", tmp_path / "lm", ignore=shutil.ignore_patterns("*.hdf5"))
     archive = shutil.make_archive(str(tmp_path / "lm"), "zip", tmp_path / "lm")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import spacy_elmo
 from spacy_elmo.weights.arrays import encoder_shapes
 from spacy_elmo.weights.source import read_weights
-from tests.data import ROOT, TINY, shared_path
+from tests.data import ROOT, TINY, require_tensorflow, shared_path
 
 # A model in each format, and what of it is not the model.
 MODELS = {
@@ -41,6 +41,8 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 @pytest.fixture(scope="module", params=MODELS)
 def kind(request: pytest.FixtureRequest) -> str:
+    if "tf_checkpoint" in MODELS[request.param]:
+        require_tensorflow()
     return request.param
 
 

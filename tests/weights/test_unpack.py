@@ -247,7 +247,9 @@ def test_a_bomb_that_lies(archive: Path, folder: Path, monkeypatch: pytest.Monke
     name = tarfile.TarInfo("././@LongLink")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, size
     header = name.tobuf(tarfile.GNU_FORMAT)
-    refused(archive, folder, gzip.compress(header + bytes(size) + tarred(FILES)), "EL153.*too long a header")
+    # From Python 3.14 on, tarfile reads it piece by piece.
+    words = "EL153.*(too long a header|grows more than 100 times)"
+    refused(archive, folder, gzip.compress(header + bytes(size) + tarred(FILES)), words)
 
 
 def test_measures(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
