@@ -8,7 +8,9 @@ from tests.data import ROOT
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize(("case", "kind"), [("while_a_thread_embeds", "12")])
+@pytest.mark.parametrize(
+    ("case", "kind"), [("after_learning", "biLM"), ("after_learning", "mix"), ("while_a_thread_embeds", "12")]
+)
 def test_forked_processes(case: str, kind: str) -> None:
     """They hang in nothing, and give the parent's vectors, with as many threads as torch likes."""
     env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
