@@ -36,7 +36,7 @@ from ..inputs.reader import Inputs
 from ..weights.fetch.catalogue import BUNDLED
 from ..weights.locate import find_files
 from .inputs import FORMAT_HELP, INPUT_HELP, PIPELINE_HELP, choose_pipeline
-from .outputs import HDF5_ENDINGS, Force, check_new_file
+from .outputs import HDF5_ENDINGS, Force, check_output
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ def embed_cli(
     Writes the datasets "0", "1", ..., one a sentence and (L+1, n, 2P) each: word_emb twice side by side, then the
     LSTM layers; and sentence_to_index, JSON from each sentence to its number.
     """
-    check_new_file(output, force=force, what="HDF5", endings=HDF5_ENDINGS)
     if average and top:
         raise ValueError(Errors.EL065.format(one="average", other="top"))
     sources = source or [BUNDLED]
@@ -117,6 +116,7 @@ def embed_cli(
             max_batch_tokens=max_batch_tokens,
             device=device,
             forget_sentences=forget_sentences,
+            force=force,
             report=progress,
         )
     console.print(
@@ -144,6 +144,7 @@ def embed(
     max_batch_tokens: Optional[int] = None,
     device: str = "cpu",
     forget_sentences: bool = False,
+    force: bool = True,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Summary:
     """Embed the sentences of files into an HDF5 file, which appears when it is complete.
@@ -152,8 +153,9 @@ def embed(
         splits texts into sentences as well.
     layers: "*" or names. reduce: None for (n_layers, n, 2P) a sentence; "average" over these layers or the
         "top" one for (n, 2P). batch_size: sentences per batch with initial_state "carry".
+    force: replace a file that is there.
     report: called with the share of the input that is done and the tokens so far.
-    RAISES: FileNotFoundError or ValueError for input, source, output or settings that will not do.
+    RAISES: FileNotFoundError or ValueError for input, source or settings that will not do; as `check_output`.
     """
     import h5py
 
@@ -164,7 +166,8 @@ def embed(
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format, kind="tokenizer")
     inputs = Inputs(given, format=format, pipeline=chosen)
-    check_output(output, [*inputs.paths, *find_files(source).paths])
+    read = [*inputs.paths, *find_files(source).paths]
+    check_output(output, read, force=force, what="HDF5", endings=HDF5_ENDINGS)
     elmo = load(
         source,
         device=device,
@@ -201,18 +204,6 @@ def _split(layers: List[str]) -> Union[str, List[str]]:
     """Names separated by commas, by repeating the option, or both."""
     names = [name.strip() for part in layers for name in part.split(",")]
     return ALL if names == [ALL] else names
-
-
-def check_output(output: Path, inputs: Sequence[Path]) -> None:
-    """RAISES: ValueError or FileNotFoundError if no file can be written there, or it is one of the inputs."""
-    if output.is_dir():
-        raise ValueError(Errors.EL063.format(path=output))
-    if not output.parent.is_dir():
-        raise FileNotFoundError(Errors.EL064.format(path=output))
-    if output.exists() and not output.is_file():
-        raise ValueError(Errors.EL067.format(path=output))
-    if output.exists() and any(output.samefile(path) for path in inputs):
-        raise ValueError(Errors.EL066.format(path=output))
 
 
 def _layers_to_write(elmo: "Elmo", layers: Any, reduce: Optional[str]) -> List[str]:

@@ -13,7 +13,6 @@ from ..elmo import Elmo
 from ..errors import Errors
 from ..models.wrapper import ElmoModelT, device_of, holder_of, shim_of
 from ..weights.atomic import atomic_write
-from ..weights.formats import folder
 from ..weights.source import read_weights
 from .learning import Learning
 
@@ -40,6 +39,8 @@ class SavedWithWeights:
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save as bytes, weights included; see `to_disk`."""
+        from ..weights.formats import folder
+
         elmo = self._elmo_to_save() if MODEL not in exclude else None
         record = (
             {} if MODEL in exclude else {WEIGHTS: None if elmo is None else folder.checksum(elmo.named_arrays())}
@@ -54,6 +55,8 @@ class SavedWithWeights:
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Any:
         """Load from bytes. RAISES: ValueError if the weights are gone or damaged."""
+        from ..weights.formats import folder
+
         self._learning.forget()
         record: Dict[str, Any] = {}
 
@@ -79,6 +82,8 @@ class SavedWithWeights:
     def to_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> None:
         """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well. Weights that were
         not read yet are read now, if that needs no network; else a warning says that they are not saved."""
+        from ..weights.formats import folder
+
         record: Dict[str, Any] = {}
 
         def write_model(to: Path) -> None:
@@ -139,6 +144,8 @@ class SavedWithWeights:
         return cfg
 
     def _read_model(self, path: Path, expected: Optional[Dict[str, str]]) -> None:
+        from ..weights.formats import folder
+
         holder = holder_of(self.model)
         if not path.exists() and not expected:
             # Saved without weights, or by an earlier version, which did not say so.
