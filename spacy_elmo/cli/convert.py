@@ -6,7 +6,8 @@ from typing import Annotated, Any, List, Optional
 import typer
 from typer import Argument, Option
 
-from .export import DTYPE_HELP, FOLDER_HELP, Exported, export, summary
+from .command import choices
+from .export import DTYPE_HELP, DTYPES, FOLDER_HELP, Exported, export, summary
 from .info import SOURCE_HELP
 from .outputs import Force
 
@@ -14,8 +15,10 @@ from .outputs import Force
 def convert_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
-    dtype: Annotated[Optional[str], Option(metavar="float32|float16", help=DTYPE_HELP)] = None,
-    mix: Annotated[int, Option(min=0, help="Of several trained scalar mixes, the one that becomes `elmo`.")] = 0,
+    dtype: Annotated[Optional[str], Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
+    mix: Annotated[
+        int, Option(min=0, metavar="N", help="Of several trained scalar mixes, the one that becomes `elmo`.")
+    ] = 0,
     force: Force = False,
 ) -> None:
     """Write a model as options.json and weights.safetensors, which need no other package and open at once.

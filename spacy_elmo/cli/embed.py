@@ -35,7 +35,8 @@ from ..inputs.items import InputSentence
 from ..inputs.reader import Inputs
 from ..weights.fetch.catalogue import BUNDLED
 from ..weights.locate import find_files
-from .inputs import FORMAT_HELP, INPUT_HELP, PIPELINE_HELP, choose_pipeline
+from .command import choices
+from .inputs import INPUT_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .outputs import HDF5_ENDINGS, Force, check_output
 from .progress import ProgressBar
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 # The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
 CARRY_BATCH = 64
+# Not imported with torch: a command line that is wrong is told at once.
+PRECISIONS = ("fp32", "tf32", "bf16", "int8", "fp64")
+INITIAL_STATES = ("zero", "warm", "carry")
 
 SOURCE_HELP = (
     f"The model: {BUNDLED} or another name of `spacy-elmo models`, a folder, a file or an archive; or twice: the "
@@ -66,27 +70,29 @@ class Summary(NamedTuple):
 
 
 def embed_cli(
-    inputs: Annotated[List[Path], Argument(metavar="INPUT...", help=INPUT_HELP)],
-    output: Annotated[Path, Option("--output", "-o", help="The HDF5 file to write.")],
-    source: Annotated[Optional[List[str]], Option("--source", "-s", help=SOURCE_HELP)] = None,
-    layers: Annotated[Optional[List[str]], Option(help=LAYERS_HELP)] = None,
+    inputs: Annotated[List[Path], Argument(metavar="INPUT", help=INPUT_HELP)],
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The HDF5 file to write.")],
+    source: Annotated[Optional[List[str]], Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
+    layers: Annotated[Optional[List[str]], Option(metavar="NAMES", help=LAYERS_HELP)] = None,
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     precision: Annotated[
         str,
-        Option(
-            metavar="fp32|tf32|bf16|int8|fp64", help="fp32; tf32, bf16 or int8, faster and less exact; or fp64."
-        ),
+        Option(help="fp32; tf32, bf16 or int8, faster and less exact; or fp64.", **choices(PRECISIONS)),
     ] = "fp32",
     initial_state: Annotated[
-        str, Option(metavar="zero|warm|carry", help="What each sentence starts from.")
+        str, Option(help="What each sentence starts from.", **choices(INITIAL_STATES))
     ] = "zero",
-    batch_size: Annotated[int, Option(min=1, help="Sentences per batch, where state is carried.")] = CARRY_BATCH,
-    max_batch_tokens: Annotated[Optional[int], Option(min=1, help="Tokens that run together.")] = None,
-    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    batch_size: Annotated[
+        int, Option(min=1, metavar="N", help="Sentences per batch, where state is carried.")
+    ] = CARRY_BATCH,
+    max_batch_tokens: Annotated[
+        Optional[int], Option(min=1, metavar="N", help="Tokens that run together.")
+    ] = None,
+    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,

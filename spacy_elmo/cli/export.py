@@ -14,6 +14,7 @@ from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mi
 from ..weights.locate import find_files
 from ..weights.rounding import rounded
 from ..weights.sniff import sniff
+from .command import choices
 from .outputs import Force, check_new_files, check_no_stdout
 
 # The weights file of each format.
@@ -36,9 +37,9 @@ def export_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
     format: Annotated[
-        str, Option(metavar="safetensors|hdf5", help="safetensors; or hdf5, which AllenNLP and bilm-tf read.")
+        str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.", **choices([*FORMATS]))
     ] = "safetensors",
-    dtype: Annotated[Optional[str], Option(metavar="float32|float16", help=DTYPE_HELP)] = None,
+    dtype: Annotated[Optional[str], Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
     no_softmax: Annotated[
         bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
     ] = False,

@@ -29,8 +29,8 @@ _WIDTH = 160
 
 
 def mix_cli(
-    pipelines: Annotated[List[str], Argument(metavar="PIPELINE...", help=PIPELINE_HELP)],
-    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
+    pipelines: Annotated[List[str], Argument(metavar="PIPELINE", help=PIPELINE_HELP)],
+    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     force: Force = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -27,7 +27,8 @@ from ..errors import Errors
 from ..inputs.files import Given
 from ..inputs.items import InputSentence
 from ..inputs.reader import Inputs
-from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
+from .command import choices
+from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
 from .outputs import Force, is_stdout
 from .progress import ProgressBar
@@ -65,14 +66,14 @@ class Summary(NamedTuple):
 
 def perplexity_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
-    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[str, Option(metavar="carry|zero|warm", help=STATE_HELP)] = "carry",
-    batch_size: Annotated[int, Option(min=1, help=BATCH_HELP)] = 1,
-    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
-    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "carry",
+    batch_size: Annotated[int, Option(min=1, metavar="N", help=BATCH_HELP)] = 1,
+    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar.")] = False,

@@ -19,8 +19,8 @@ RUN_HELP = (
 
 
 def plot_cli(
-    runs: Annotated[List[Path], Argument(metavar="RUN...", help=RUN_HELP)],
-    output: Annotated[Path, Option("--output", "-o", help="The .png, .svg or .pdf to write.")],
+    runs: Annotated[List[Path], Argument(metavar="RUN", help=RUN_HELP)],
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The .png, .svg or .pdf to write.")],
     force: Force = False,
 ) -> None:
     """Draw the course of training.

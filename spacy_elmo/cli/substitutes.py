@@ -9,7 +9,8 @@ from typer import Argument, Option, echo
 from ..errors import Errors
 from ..inputs.files import Given
 from ..inputs.reader import Inputs
-from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
+from .command import choices
+from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
 from .outputs import Force, is_stdout
 
@@ -25,14 +26,14 @@ STATE_HELP = "What every sentence starts from: zero or warm."
 
 def substitutes_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
-    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
-    n: Annotated[int, Option("--number", "-n", min=1, help="Words in each list.")] = 10,
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[str, Option(metavar="zero|warm", help=STATE_HELP)] = "zero",
-    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
-    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    n: Annotated[int, Option("--number", "-n", min=1, metavar="N", help="Words in each list.")] = 10,
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "zero",
+    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:

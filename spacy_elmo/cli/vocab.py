@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from ..inputs.files import Given
 from ..inputs.reader import Inputs
-from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, choose_pipeline
+from .inputs import INPUT_HELP, LANG_HELP, Format, choose_pipeline
 from .outputs import Force, check_output, is_stdout
 
 DEFAULT_PIPELINE = "blank:en"
@@ -26,13 +26,15 @@ class Summary(NamedTuple):
 
 
 def vocab_cli(
-    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
-    output: Annotated[Path, Option("--output", "-o", help="The vocab.txt to write; - prints it.")],
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=VOCAB_PIPELINE_HELP)] = None,
-    min_count: Annotated[int, Option(min=1, help="Leave out words that occur less often.")] = 1,
-    max_size: Annotated[Optional[int], Option(min=4, help="Most words, the special ones with them.")] = None,
+    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The vocab.txt to write; - prints it.")],
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=VOCAB_PIPELINE_HELP)] = None,
+    min_count: Annotated[int, Option(min=1, metavar="N", help="Leave out words that occur less often.")] = 1,
+    max_size: Annotated[
+        Optional[int], Option(min=4, metavar="N", help="Most words, the special ones with them.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Write the vocabulary of text files."""
@@ -77,7 +79,7 @@ def vocab(
     from ..pretraining.vocabulary import Vocabulary
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
-    inputs = Inputs(texts, format=format, pipeline=chosen or DEFAULT_PIPELINE)
+    inputs = Inputs(texts, format=format, pipeline=DEFAULT_PIPELINE if chosen is None else chosen)
     if not is_stdout(output):
         check_output(output, inputs.paths, force=force)
     counts: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from ..weights.atomic import atomic_write
 from ..weights.locate import Files, find_files
 from ..weights.source import opened
 from .info import SOURCE_HELP
-from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
+from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .outputs import Force, check_new_files, check_no_stdout
 
 # The mean is steady long before that.
@@ -35,10 +35,12 @@ def warm_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     text: Annotated[Path, Argument(metavar="TEXT", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FOLDER", help=OUTPUT_HELP)],
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    sentences: Annotated[int, Option(min=1, help="Read no more sentences than these.")] = MOST_SENTENCES,
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    sentences: Annotated[
+        int, Option(min=1, metavar="N", help="Read no more sentences than these.")
+    ] = MOST_SENTENCES,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
