@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import Errors, Warnings
 from ..weights.atomic import atomic_write
 from ..weights.digest import sha256
+from ..weights.stale import remove
 
 # In a run's folder; by it one is told.
 CHECKPOINT_FOLDER = "checkpoints"
@@ -56,8 +57,8 @@ class Checkpoints:
         try:
             for left in self.folder.glob(".batch-*.tmp"):
                 # Of a process that was killed while it wrote.
-                left.unlink(missing_ok=True)
-            with atomic_write(path) as temporary:
+                remove(left)
+            with atomic_write(path, in_folder=True) as temporary:
                 safetensors.torch.save_file(contiguous, temporary, metadata={"meta": json.dumps(dict(meta))})
                 # The checksum is there first, so that every checkpoint has one.
                 with atomic_write(_digest_path(path)) as digest:

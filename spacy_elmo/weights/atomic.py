@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional
 
 from ..errors import Errors
-from .stale import hold, remove_stale, temporary_prefix, temporary_suffix
+from .stale import hold, remove, remove_stale, temporary_prefix, temporary_suffix
 
 _unfinished: Dict[Path, int] = {}
+if hasattr(os, "register_at_fork"):
+    # What the parent writes is not a child's to remove.
+    os.register_at_fork(after_in_child=_unfinished.clear)
 # What a full or closed place to write to answers with. Others, such as a file that is missing, may be of what is
 # read meanwhile.
 _WRITE_ERRORS = {
@@ -47,28 +50,31 @@ class WriteError(OSError):
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; rename it to `path` when the block ends well.
 
     If the block fails, the temporary file is removed and whatever was at `path` stays as it was. A link is
     followed: what it points to is replaced, not the link. A file that is replaced leaves its mode and, where that
     is allowed, its owner; a new one has what the umask grants. Temporary files that killed processes have left in
     the folder are removed.
+
+    in_folder: give a path in a temporary folder, for a library that makes files of its own beside what it is told
+        to write.
     RAISES: OSError if `path` is there and no regular file; WriteError, an OSError, if it cannot be written.
     """
-    given, temporary = path, None
+    given, made, temporary = path, None, None
     try:
         path = path.resolve()
         before = path.stat() if path.exists() else None
         if before is not None and not path.is_file():
             raise OSError(Errors.EL220.format(path=given))
         remove_stale(path.parent)
-        temporary = _make(path)
+        made = _make(path, in_folder=in_folder)
+        temporary = made / path.name if in_folder else made
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         _grant(temporary, before)
-        _let_go(temporary)
         os.replace(temporary, path)
     except Exception as error:
         found = _write_error(error, given, path, temporary)
@@ -76,32 +82,34 @@ def atomic_write(path: Path) -> Iterator[Path]:
             raise
         raise found from error
     finally:
-        if temporary is not None:
-            _let_go(temporary)
-            temporary.unlink(missing_ok=True)
+        if made is not None:
+            remove(made)
+            _let_go(made)
 
 
 def remove_unfinished() -> None:
     """Remove the temporary files of every `atomic_write` that is under way: for a process about to end."""
-    for temporary in list(_unfinished):
-        with suppress(OSError):
-            temporary.unlink()
+    for made in list(_unfinished):
+        remove(made)
 
 
-def _make(path: Path) -> Path:
+def _make(path: Path, *, in_folder: bool) -> Path:
+    suffix, prefix = temporary_suffix(), temporary_prefix(path.name)
     while True:
-        handle, name = tempfile.mkstemp(
-            prefix=temporary_prefix(path.name), suffix=temporary_suffix(), dir=path.parent
-        )
-        temporary = Path(name)
-        held = hold(handle, temporary)
+        if in_folder:
+            made = Path(tempfile.mkdtemp(suffix, prefix, path.parent))
+        else:
+            handle, name = tempfile.mkstemp(suffix, prefix, path.parent)
+            os.close(handle)
+            made = Path(name)
+        held = hold(made)
         if held is not None:
-            _unfinished[temporary] = held
-            return temporary
+            _unfinished[made] = held
+            return made
 
 
-def _let_go(temporary: Path) -> None:
-    handle = _unfinished.pop(temporary, -1)
+def _let_go(made: Path) -> None:
+    handle = _unfinished.pop(made, -1)
     if handle >= 0:
         os.close(handle)
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shutil
 import time
 from contextlib import suppress
 from functools import cache
@@ -34,24 +35,42 @@ def temporary_suffix() -> str:
     return f".elmo-{_machine()}.tmp"
 
 
-def hold(handle: int, path: Path) -> Optional[int]:
-    """Mark a new temporary file as being written, until the handle is closed or the process ends.
+def hold(made: Path) -> Optional[int]:
+    """Mark a new temporary file or folder as being written, until the handle is closed or the process ends.
 
-    RETURNS: the handle to close; -1 if nothing is to be closed; None if the file was taken away meanwhile.
+    RETURNS: the handle to close; -1 if nothing is to be closed; None if it was taken away meanwhile.
     """
     if fcntl is None:
-        os.close(handle)
         return -1
-    with suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        there = path.stat().st_ino == os.fstat(handle).st_ino
+        handle = os.open(made, os.O_RDONLY | _flags("O_CLOEXEC"))
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # Another process takes it for stale, and is about to remove it.
+        os.close(handle)
+        return None
+    except OSError:  # The file system knows no locks.
+        return handle
+    try:
+        there = made.stat().st_ino == os.fstat(handle).st_ino
     except FileNotFoundError:
         there = False
     if not there:
         os.close(handle)
         return None
     return handle
+
+
+def remove(made: Path) -> None:
+    """Remove a temporary file or folder, if it is there."""
+    with suppress(OSError):
+        if made.is_dir():
+            shutil.rmtree(made)
+        else:
+            made.unlink(missing_ok=True)
 
 
 def remove_stale(folder: Path) -> None:
@@ -71,7 +90,7 @@ def _remove_if_stale(path: Path, *, ours: bool) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if ours or time.time() - os.fstat(handle).st_mtime > _FOREIGN_SECONDS:
-                path.unlink()
+                remove(path)
         finally:
             os.close(handle)
 

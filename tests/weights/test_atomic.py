@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.weights.atomic import atomic_write, remove_unfinished
 
 
 def test_appears_when_complete(tmp_path: Path) -> None:
@@ -110,3 +110,51 @@ def test_only_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
         with atomic_write(tmp_path / "c"):
             assert one.exists()
     assert sorted(os.listdir(tmp_path)) == [".other.abcd1234.tmp", "b", "c"]
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_a_library_that_puts_another_file_there(tmp_path: Path, in_folder: bool) -> None:
+    path = tmp_path / "a"
+    with atomic_write(path, in_folder=True) as temporary:
+        (temporary.parent / ".of-the-library").write_text("new")
+        os.replace(temporary.parent / ".of-the-library", temporary)
+        # Looks for what is stale.
+        with atomic_write(tmp_path / "b", in_folder=in_folder) as other:
+            other.write_text("b")
+    assert path.read_text() == "new"
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    with pytest.raises(ValueError, match="half"), atomic_write(path, in_folder=True) as temporary:
+        (temporary.parent / ".of-the-library").write_text("half")
+        raise ValueError("half")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_a_forked_process_removes_nothing_of_its_parent(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a") as temporary:
+        child = os.fork()
+        if not child:
+            remove_unfinished()
+            os._exit(0)
+        os.waitpid(child, 0)
+        temporary.write_text("x")
+    assert (tmp_path / "a").read_text() == "x"
+
+
+def test_weights_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    """safetensors writes to a file of its own beside the one it is given."""
+    code = (
+        "import os, sys; import numpy as np; from pathlib import Path\n"
+        "from spacy_elmo.weights.atomic import atomic_write\n"
+        "from safetensors.numpy import save_file\n"
+        "def kill():\n"
+        "    while not list(Path(sys.argv[1]).rglob('*.*')): pass\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "with atomic_write(Path(sys.argv[1], 'w'), in_folder=True) as temporary:\n"
+        "    save_file({'a': np.zeros(100)}, temporary.with_name('.tmpAbCdEf'))\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert len(os.listdir(tmp_path)) == 1
+    with atomic_write(tmp_path / "w", in_folder=True) as temporary:
+        temporary.write_text("x")
+    assert os.listdir(tmp_path) == ["w"]

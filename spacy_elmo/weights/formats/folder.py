@@ -65,7 +65,7 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / WEIGHTS_NAME
     try:
-        with atomic_write(path) as temporary:
+        with atomic_write(path, in_folder=True) as temporary:
             safetensors.numpy.save_file(dict(arrays), temporary, metadata={CHECKSUM: checksum(arrays)})
     except (OSError, safetensors.SafetensorError) as error:
         reason = getattr(error, "reason", error)
