@@ -1,6 +1,5 @@
 """What every reader hands over: options and named arrays, checked against each other."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, Collection, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
@@ -12,6 +11,7 @@ from ..bilm.fields import show
 from ..bilm.names import mix_prefix
 from ..bilm.options import Options
 from ..errors import Errors, Warnings
+from ..errors.heard import warn
 
 Shape = Tuple[int, ...]
 Arrays = Dict[str, NDArray[np.floating]]
@@ -193,7 +193,7 @@ def warn_if_not_finite(arrays: Mapping[str, NDArray[np.floating]], *, path: str)
     if count:
         total = sum(array.size for array in arrays.values())
         text = Warnings.WL001.format(path=path, count=count, total=total, arrays=_some(list(bad)))
-        warnings.warn(text, UserWarning, stacklevel=2)
+        warn(text)
 
 
 def _some(names: List[str], most: int = 4) -> Optional[str]:

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import secrets
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -96,6 +97,7 @@ def remove_unfinished() -> None:
 def _make(path: Path, *, in_folder: bool) -> Path:
     suffix, prefix = temporary_suffix(), temporary_prefix(path.name)
     while True:
+        # Only their owner can read them, until they are complete.
         if in_folder:
             made = Path(tempfile.mkdtemp(suffix, prefix, path.parent))
         else:
@@ -116,16 +118,23 @@ def _let_go(made: Path) -> None:
 
 def _grant(temporary: Path, before: Optional[os.stat_result]) -> None:
     if before is None:
-        # mkstemp makes files that only their owner can read; others get what the umask grants.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(_mode_of_new_files(temporary))
         return
     if hasattr(os, "chown"):
         # The owner first: a change of owner takes bits from the mode. Not everybody may give files away.
         with suppress(OSError):
             os.chown(temporary, before.st_uid, before.st_gid)
     temporary.chmod(before.st_mode & 0o7777)
+
+
+def _mode_of_new_files(beside: Path) -> int:
+    """What the umask grants. To ask for it is to set it, for all threads: a file tells as well."""
+    asked = beside.with_name(f"{temporary_prefix('mode')}{secrets.token_hex(4)}{temporary_suffix()}")
+    asked.touch(exist_ok=False)
+    try:
+        return asked.stat().st_mode & 0o777
+    finally:
+        asked.unlink()
 
 
 def _write_error(error: Exception, given: Path, path: Path, temporary: Optional[Path]) -> Optional[WriteError]:
