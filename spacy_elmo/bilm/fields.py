@@ -2,11 +2,11 @@
 
 import difflib
 import json
-import warnings
 from pathlib import Path
 from typing import Any, Collection, Dict, Iterable, List, NoReturn, Optional, Tuple
 
 from ..errors import Errors, Warnings
+from ..errors.heard import warn
 from ..files import read_small
 
 Json = Dict[str, Any]
@@ -179,7 +179,7 @@ def warn_of_unknown(where: str, names: List[str], allowed: Iterable[str], *, mos
         shown = ", ".join(show(name) for name in names[:most])
         more = f" and {len(names) - most} more" if len(names) > most else ""
         text = Warnings.WL050.format(where=where, fields=shown + more, allowed=", ".join(allowed))
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warn(text, stacklevel=3)
 
 
 def show(name: str, most: int = 80) -> str:

@@ -1,6 +1,5 @@
 """What every reader hands over: options and named arrays, checked against each other."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, Collection, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
@@ -12,12 +11,15 @@ from ..bilm.fields import show
 from ..bilm.names import mix_prefix
 from ..bilm.options import Options
 from ..errors import Errors, Warnings
+from ..errors.heard import warn
 
 Shape = Tuple[int, ...]
 Arrays = Dict[str, NDArray[np.floating]]
 
 # What belongs to a language model alone, and is of no use for embedding.
 SOFTMAX_PREFIX = "softmax."
+# Of an array, in messages: those of whole models have the paths of their modules.
+MOST_NAME = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +172,7 @@ def check_arrays(
         if name not in expected:
             others = len(arrays.keys() - expected.keys()) - 1
             raise ValueError(Errors.EL022.format(
-                path=path, name=show(name), more=f" (with {others} more)" if others else "", options=options_path
+                path=path, name=show(name, MOST_NAME), more=f" (with {others} more)" if others else "", options=options_path
             ))  # fmt: skip
         if array.shape != expected[name]:
             raise ValueError(Errors.EL020.format(
@@ -193,10 +195,10 @@ def warn_if_not_finite(arrays: Mapping[str, NDArray[np.floating]], *, path: str)
     if count:
         total = sum(array.size for array in arrays.values())
         text = Warnings.WL001.format(path=path, count=count, total=total, arrays=_some(list(bad)))
-        warnings.warn(text, UserWarning, stacklevel=2)
+        warn(text)
 
 
 def _some(names: List[str], most: int = 4) -> Optional[str]:
     # Names are a stranger's: what is not text would reach the terminal.
-    shown = ", ".join(map(show, names[:most]))
+    shown = ", ".join(show(name, MOST_NAME) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown

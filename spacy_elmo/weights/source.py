@@ -2,7 +2,6 @@
 
 import re
 import tempfile
-import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Iterator, NamedTuple
 
 import numpy as np
 
+from ..errors.heard import hear, warn
 from .arrays import Weights
 from .formats import reader_of
 from .locate import Files, Source, files_of_folder, find_files
@@ -36,12 +36,10 @@ class Opened(NamedTuple):
         if not self.is_unpacked:
             weights: Weights = reader.read(*self.files)
             return weights
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with hear() as heard:
             weights = reader.read(*self.files)
-        for warning in caught:
-            text = str(warning.message).replace(str(self.files.weights.parent), str(self.origin))
-            warnings.warn(text, warning.category, stacklevel=2)
+        for text in heard:
+            warn(text.replace(str(self.files.weights.parent), str(self.origin)))
         # What is mapped into memory would lose its file. One by one, so that the weights are not held twice.
         arrays = {name: np.array(weights.arrays.pop(name)) for name in list(weights.arrays)}
         return replace(weights, arrays=arrays, source=str(self.origin))

@@ -37,7 +37,7 @@ def test_stands_for_lists() -> None:
     assert [*batch] == sentences
     assert len(batch) == len(sentences)
     assert (batch[2], batch[1:4], batch[-1]) == (sentences[2], sentences[1:4], sentences[-1])
-    assert checked(batch) is batch
+    assert checked(batch, warn=pytest.fail) is batch
     assert batch.n_rows == total_rows(batch) == total_rows(sentences) == sum(map(n_rows, sentences))
     assert lengths_of(batch).tolist() == lengths_of(sentences).tolist() == [*map(len, sentences)]
 

@@ -225,7 +225,7 @@ def test_a_config_for_it_has_its_softmax(adaptive: Path, source: Path, tmp_path:
     write_text(tmp_path / "train.txt")
     for model, kind in ((adaptive, "adaptive"), (source, "sampled")):
         path = tmp_path / f"{kind}.cfg"
-        path.write_text(init_pretrain(train=str(tmp_path / "train.txt"), source=str(model)))
+        path.write_text(init_pretrain(train=str(tmp_path / "train.txt"), source=str(model))[0])
         config = read_config(path, {"training.n_rows": 4, "softmax.n_samples": 10})
         assert config.softmax.kind == kind
         with a_run(config, tmp_path / kind) as run:

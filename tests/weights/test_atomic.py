@@ -45,6 +45,21 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
 
 
+def test_the_umask_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the process's: another thread's files would get other modes."""
+
+    def refuse(mask: int) -> None:
+        raise AssertionError(mask)
+
+    monkeypatch.setattr(os, "umask", refuse)
+    for in_folder in (False, True):
+        with atomic_write(tmp_path / "file", in_folder=in_folder) as temporary:
+            temporary.write_text("x")
+    (tmp_path / "another").touch()
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "another").stat().st_mode
+    assert sorted(os.listdir(tmp_path)) == ["another", "file"]
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("old")
     (tmp_path / "link").symlink_to("target")

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import Errors, Warnings
+from ...errors.heard import hear
 from ..cache import CACHE_VARIABLE, cache_folder
 from ..formats import reader_of
 from ..sniff import DESCRIPTIONS, sniff
@@ -188,8 +189,7 @@ def _what_is_wrong(suffix: str, path: Path) -> Optional[str]:
         return f"something else came instead of the file: {DESCRIPTIONS.get(kind, kind)}"
     if path.name.endswith((f"{OPTIONS_NAME}.part", OPTIONS_NAME)):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with hear():
                 Options.from_file(path)
         except ValueError as error:
             return f"something else came instead of the options: {error}"
@@ -210,9 +210,8 @@ def _check_model(entry: Entry, folder: Path) -> None:
     try:
         files = files_of_folder(folder)
         if not entry.is_archive:
-            with warnings.catch_warnings():
-                # They come again when the model is loaded.
-                warnings.simplefilter("ignore")
+            # Its warnings come again when the model is loaded.
+            with hear():
                 read_weights([files.options or files.weights, files.weights])
     except (ValueError, FileNotFoundError) as error:
         for path in folder.iterdir():

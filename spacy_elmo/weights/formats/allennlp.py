@@ -1,7 +1,6 @@
 """The ELMo in a model that AllenNLP trained: weights.th beside config.json, as they are in its archives."""
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple
 
@@ -11,6 +10,7 @@ from ...bilm.fields import read_json, show
 from ...bilm.names import mix_prefix
 from ...bilm.options import Options
 from ...errors import Errors, Warnings
+from ...errors.heard import warn
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
 from ..fetch.catalogue import CATALOGUE
 from ..fetch.urls import safe_url
@@ -55,7 +55,7 @@ def read(config_path: Path, weights_path: Path) -> Weights:
     )
     warn_if_not_finite(arrays, path=path)
     if section.fields.get("do_layer_norm") is True:
-        warnings.warn(Warnings.WL013.format(path=path), UserWarning, stacklevel=2)
+        warn(Warnings.WL013.format(path=path))
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
@@ -86,7 +86,7 @@ def _options(
             else ""
         )
         text = Warnings.WL014.format(path=config_path, what=names or "names no options of the ELMo")
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warn(text, stacklevel=3)
     return options, path
 
 

@@ -3,7 +3,6 @@
 import pickle
 import pickletools
 import re
-import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -168,11 +167,9 @@ def _steps(path: Path) -> Iterator[Tuple[int, str, Any]]:
 def _load(path: Path) -> Dict[str, "torch.Tensor"]:
     import torch
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # In a mapped file, no tensor reaches beyond the end, whatever it claims. Old versions of PyTorch, where
-        # they read the file, let tensors reach into other memory.
-        tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    # In a mapped file, no tensor reaches beyond the end, whatever it claims. Old versions of PyTorch, where
+    # they read the file, let tensors reach into other memory.
+    tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=_is_zip(path))
     named = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
     if not named or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         raise ValueError("it holds something else than named tensors")

@@ -1,0 +1,34 @@
+"""Warnings of what is read, which a caller may hear, and give in words of its own or not at all."""
+
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Iterator, List, Optional
+
+_heard: ContextVar[Optional[List[str]]] = ContextVar("heard", default=None)
+
+
+def warn(text: str, *, stacklevel: int = 2) -> None:
+    """Give a warning, or tell it to whoever listens in this thread.
+
+    stacklevel (int): As of `warnings.warn`.
+    """
+    heard = _heard.get()
+    if heard is None:
+        warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
+    else:
+        heard.append(text)
+
+
+@contextmanager
+def hear() -> Iterator[List[str]]:
+    """Inside, what `warn` is called with in this thread goes into the list, and nowhere else.
+
+    `warnings.catch_warnings` would change the filters of all threads, and two at a time may leave them changed.
+    """
+    heard: List[str] = []
+    token = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(token)

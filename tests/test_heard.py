@@ -1,0 +1,49 @@
+"""Warnings of readers can be heard without touching the process's filters."""
+
+import threading
+import warnings
+
+import pytest
+
+from spacy_elmo.errors.heard import hear, warn
+
+
+def test_given_or_heard() -> None:
+    with pytest.warns(UserWarning, match="aloud") as given:
+        warn("aloud", stacklevel=1)
+    assert given[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with hear() as outer:
+            warn("one")
+            with hear() as inner:
+                warn("two")
+            warn("three")
+        assert (outer, inner) == (["one", "three"], ["two"])
+        with pytest.raises(UserWarning, match="aloud"):
+            warn("aloud")
+
+
+def test_of_this_thread_alone() -> None:
+    before = list(warnings.filters)
+    heard = []
+    turn = threading.Barrier(2)
+
+    def listen(name: str) -> None:
+        turn.wait()
+        with hear() as own:
+            turn.wait()
+            warn(name)
+            # One leaves while the other is still inside.
+            turn.wait()
+            assert warnings.filters == before
+        turn.wait()
+        heard.append((name, own))
+
+    threads = [threading.Thread(target=listen, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(heard) == [("a", ["a"]), ("b", ["b"])]
+    assert warnings.filters == before
