@@ -138,15 +138,16 @@ class SavedWithWeights:
 
     def _read_cfg(self, path: Path) -> Dict[str, Any]:
         try:
-            cfg = srsly.json_loads(read_small(path, most=MOST_JSON))
+            cfg: Any = srsly.json_loads(read_small(path, most=MOST_JSON))
         except (ValueError, OSError) as error:
             raise ValueError(
                 self._incomplete(path.parent, f"'{CFG}', which is written last, cannot be read")
             ) from error
-        expected = cfg.get(WEIGHTS) if isinstance(cfg, dict) else ""
-        if expected is not None and not (isinstance(expected, dict) and _RECORDED <= expected.keys()):
+        settings: Dict[str, Any] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
+        expected = settings.get(WEIGHTS)
+        if expected is not None and not (isinstance(expected, dict) and expected.keys() >= _RECORDED):
             raise ValueError(self._incomplete(path.parent, f"'{CFG}' does not say what the weights must be"))
-        return cfg
+        return settings
 
     def _read_model(self, path: Path, expected: Optional[Dict[str, str]]) -> None:
         holder = holder_of(self.model)

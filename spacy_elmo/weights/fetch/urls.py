@@ -67,6 +67,6 @@ def _secrets(url: str) -> Set[str]:
     user = rest.rpartition("@")[0]
     # Libraries take a part of a password for the host, up to one of these.
     found: List[str] = [user, *user.split(":", 1), *re.split("[/?#@]", user), *re.split("[/?#@:]", user)]
-    path, *more = re.split("[?#;]", rest.rpartition("@")[2])
+    more = re.split("[?#;]", rest.rpartition("@")[2])[1:]
     found += [part for one in more for part in (one, *(value for _, value in parse_qsl(one)))]
     return {part for one in found for part in (one, unquote(one)) if len(part) >= _LEAST_SECRET}
