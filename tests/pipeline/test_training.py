@@ -229,7 +229,7 @@ def test_a_learning_rate_of_its_own() -> None:
 
 
 def test_averages_reach_the_bilm() -> None:
-    nlp = pipeline("tagger", frozen=False)
+    nlp = pipeline("tagger", frozen=False, learn_rate_factor=1.0, warmup_steps=0)
     initialize(nlp)
     sgd = Adam(0.05, L2=0.0, use_averages=True)
     seen = []
