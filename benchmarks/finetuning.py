@@ -92,7 +92,7 @@ def measure(task: str, variant: str, folder: Path, *, steps: int, seed: int) -> 
         path, made = Path(temporary) / "config.cfg", Path(temporary) / "made"
         config.to_disk(path)
         train(path, made, overrides=overrides)
-        found = evaluate(str(made / "model-best"), data["dev"], silent=True)
+        found = evaluate(str(made / "model-best"), Path(data["dev"]), silent=True)
     return {name: round(100 * float(found[name]), 2) for name in scores}
 
 

@@ -83,7 +83,7 @@ class TorchShim(PyTorchShim):
             if parameter.grad is None:
                 continue
             if factor != 1 and not isinstance(optimizer, Optimizer):
-                # `nlp.rehearse` puts a function here that knows no rates: better no step than one that is too long.
+                # `nlp.rehearse` puts a function here that knows no rates: better no step than too long a one.
                 parameter.grad = None
                 continue
             values, gradient = to_steps(parameter.data), to_steps(parameter.grad)

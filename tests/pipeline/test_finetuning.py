@@ -89,13 +89,17 @@ def test_gradients_that_are_not_finite_change_nothing(number: float) -> None:
     train(nlp, sgd, steps=1)
     before = arrays(nlp)
     parameters = dict(holder_of(embedder.model).named_parameters())
-    with pytest.warns(UserWarning, match="WL030.*step was not taken") as caught:
-        for _ in range(2):
-            for parameter in parameters.values():
-                parameter.grad = torch.ones_like(parameter)
-            parameters[OF_BILM].grad[0, 0] = number
-            embedder.model.finish_update(sgd)
-    assert len(caught) == 1
+
+    def take_bad_step() -> None:
+        for parameter in parameters.values():
+            parameter.grad = torch.ones_like(parameter)
+        parameters[OF_BILM].grad[0, 0] = number
+        embedder.model.finish_update(sgd)
+
+    with pytest.warns(UserWarning, match="WL030.*step was not taken"):
+        take_bad_step()
+    # Once is enough.
+    take_bad_step()
     assert changed(before, arrays(nlp)) == []
     train(nlp, sgd, steps=2)
     assert changed(before, arrays(nlp))
