@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, List, Optional
 import typer
 from typer import Argument, Option
 
-from ..errors import Errors
+from ..errors import Errors, printable
 from ..weights.atomic import atomic_write
 from ..weights.fetch.catalogue import BUNDLED
 from .embed import SOURCE_HELP
@@ -67,11 +67,11 @@ def init_config_cli(
     if to_file:
         with atomic_write(output) as temporary:
             temporary.write_text(config_text(config) + "\n", "utf-8")
-        typer.echo(f"Wrote {output}: {', '.join(listening)} on '{upstream_name}'.", err=True)
+        typer.echo(printable(f"Wrote {output}: {', '.join(listening)} on '{upstream_name}'."), err=True)
     else:
         typer.echo(config_text(config))
     for note in notes:
-        typer.echo(f"- {note}", err=True)
+        typer.echo(f"- {printable(note)}", err=True)
     if to_file:
         typer.echo(
             f"Train with: spacy train {output} --paths.train TRAIN --paths.dev DEV --output FOLDER", err=True

@@ -7,7 +7,7 @@ from typing import Annotated, List, Optional, Tuple
 import typer
 from typer import Argument, Option
 
-from ..errors import Errors
+from ..errors import Errors, printable
 from ..inputs.files import FORMATS
 from ..weights.atomic import atomic_write
 from .command import choices
@@ -59,7 +59,7 @@ def init_pretrain_cli(
         options=options,
     )
     for note in notes:
-        typer.echo(f"- {note}", err=True)
+        typer.echo(f"- {printable(note)}", err=True)
     if str(config_path) == "-":
         typer.echo(text)
         return
