@@ -1,11 +1,12 @@
 """Messages: each has a code, and no code stands twice."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spacy_elmo.errors import Errors, Warnings, check_number
+from spacy_elmo.errors import Errors, Warnings, check_number, printable
 
 
 def test_codes() -> None:
@@ -14,6 +15,18 @@ def test_codes() -> None:
     assert [code for code, count in codes.items() if count > 1] == []
     assert all(getattr(Errors, code).startswith(f"[{code}] ") for code in codes)
     assert Warnings.WL003.startswith("[WL003] ")
+
+
+def test_what_is_put_into_a_message_is_text() -> None:
+    evil = "\x1b[31m\x9b2J\r\u202eä\ud800"
+    for value in (evil, Path(evil), ValueError(evil)):
+        text = Errors.EL021.format(path=value, name=value, got=evil)
+        assert printable(text) == text
+        assert text.startswith("[EL021] \\x1b[31m\\x9b2J\\r\\u202eä\\ud800: ")
+    assert Warnings.WL001.format(path="a\nb", count=1000, total=2000, arrays="c").startswith(
+        "[WL001] a\nb: 1,000 of 2,000"
+    )
+    assert Errors.EL060.format(path="a", suffix="\x1b", allowed="b").count("'\\x1b'") == 1
 
 
 @pytest.mark.parametrize(

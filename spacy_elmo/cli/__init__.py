@@ -1,5 +1,6 @@
 """The `spacy-elmo` command: one file a command, a typer function around a plain one."""
 
+import atexit
 import errno
 import os
 import signal
@@ -36,6 +37,9 @@ def main() -> None:
         if isinstance(error, OSError) and error.errno in (errno.EBADF, errno.ENOSPC) and not error.filename:
             _silence()
         sys.exit(1)
+    finally:
+        # All is done or told: libraries that tidy up are not to be interrupted in it.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def _open_closed() -> None:

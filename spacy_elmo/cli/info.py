@@ -7,11 +7,11 @@ from typing import Annotated, Any, Dict, List
 import numpy as np
 import typer
 
+from ..errors import printable
 from ..weights.arrays import Weights, mix_shapes
 from ..weights.formats.folder import FORMAT, stored_checksum
 from ..weights.softmax import softmax_facts
 from ..weights.source import read_weights
-from .messages import printable
 
 SOURCE_HELP = (
     "A model in any readable format: a name of the catalogue, a folder, a file or an archive; or two: the options "

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, List, Optional
 import typer
 from typer import Argument, Option
 
-from ..errors import Errors
+from ..errors import Errors, printable
 from ..weights.atomic import atomic_write
 from ..weights.fetch.catalogue import BUNDLED
 from .embed import SOURCE_HELP
+from .outputs import check_output, is_stdout
 
 if TYPE_CHECKING:
     from .elmo_config import Choice, Converted
@@ -44,14 +45,14 @@ def init_config_cli(
     from .elmo_config import Choice
 
     *config_path, output = paths
-    to_file = str(output) != "-"
+    to_file = not is_stdout(output)
     given = {"--pipeline": pipeline, "--lang": lang, "--code": code}
     alone = ["--code"] if pipeline else ["--lang"]
     if len(config_path) > 1 or bool(config_path) == bool(pipeline) or any(given[option] for option in alone):
         got = [f"{len(paths)} file(s)", *(option for option, value in given.items() if value)]
         raise ValueError(Errors.EL113.format(got=", ".join(got)))
-    if to_file and output.exists() and not force:
-        raise FileExistsError(Errors.EL068.format(path=output))
+    if to_file:
+        check_output(output, force=force)
     parts = source or [BUNDLED]
     choice = Choice(
         source=parts[0] if len(parts) == 1 else parts,
@@ -67,11 +68,11 @@ def init_config_cli(
     if to_file:
         with atomic_write(output) as temporary:
             temporary.write_text(config_text(config) + "\n", "utf-8")
-        typer.echo(f"Wrote {output}: {', '.join(listening)} on '{upstream_name}'.", err=True)
+        typer.echo(printable(f"Wrote {output}: {', '.join(listening)} on '{upstream_name}'."), err=True)
     else:
         typer.echo(config_text(config))
     for note in notes:
-        typer.echo(f"- {note}", err=True)
+        typer.echo(f"- {printable(note)}", err=True)
     if to_file:
         typer.echo(
             f"Train with: spacy train {output} --paths.train TRAIN --paths.dev DEV --output FOLDER", err=True
@@ -102,7 +103,11 @@ def init_config(*, lang: str, pipeline: List[str], choice: "Choice") -> "Convert
     from spacy.cli.init_config import init_config as recipe
 
     # The recipe for accuracy: that for efficiency has no layer in a textcat that could listen.
-    config = recipe(lang=lang, pipeline=pipeline, optimize="accuracy", silent=True)
+    try:
+        config = recipe(lang=lang, pipeline=pipeline, optimize="accuracy", silent=True)
+    except (ValueError, ImportError) as error:
+        names = ",".join(pipeline)
+        raise ValueError(Errors.EL227.format(pipeline=names, lang=lang, reason=error)) from error
     # Recommended for layers that will not be there.
     config["paths"]["vectors"] = None
     return _on_elmo(config, choice, where="spaCy's recipe for this pipeline")

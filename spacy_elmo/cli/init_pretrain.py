@@ -7,11 +7,12 @@ from typing import Annotated, List, Optional, Tuple
 import typer
 from typer import Argument, Option
 
-from ..errors import Errors
+from ..errors import Errors, printable
 from ..inputs.files import FORMATS
 from ..weights.atomic import atomic_write
 from .command import choices
 from .inputs import Format, choose_pipeline
+from .outputs import check_output, is_stdout
 
 DEFAULT_SIZE = "sm"
 
@@ -48,6 +49,8 @@ def init_pretrain_cli(
     given = [name for name, value in models.items() if value is not None]
     if len(given) > 1:
         raise ValueError(Errors.EL065.format(one=given[0], other=given[1]))
+    if not is_stdout(config_path):
+        check_output(config_path, [options] if options else [], force=force)
     text, notes = init_pretrain(
         train=train,
         dev=dev,
@@ -59,12 +62,10 @@ def init_pretrain_cli(
         options=options,
     )
     for note in notes:
-        typer.echo(f"- {note}", err=True)
-    if str(config_path) == "-":
+        typer.echo(f"- {printable(note)}", err=True)
+    if is_stdout(config_path):
         typer.echo(text)
         return
-    if config_path.exists() and not force:
-        raise FileExistsError(Errors.EL068.format(path=config_path))
     with atomic_write(config_path) as temporary:
         temporary.write_text(text + "\n", "utf-8")
     typer.echo(f"Wrote {config_path}. Train with: spacy-elmo pretrain {config_path} --output FOLDER", err=True)

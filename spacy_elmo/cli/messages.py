@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from ..errors import Errors
+from ..errors import Errors, printable
 
 
 def tell(text: str) -> None:
@@ -25,10 +25,3 @@ def message(error: Exception) -> str:
         else:
             text = Errors.EL225.format(reason=error.strerror, path=error.filename)
     return printable(text)
-
-
-def printable(text: str) -> str:
-    """The text with control characters, such as those that colour a terminal or move in it, written out."""
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
-    )

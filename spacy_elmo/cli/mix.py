@@ -11,9 +11,8 @@ from rich.table import Table
 from typer import Argument, Option, echo
 
 from ..bilm.layers import layer_names
-from ..errors import Errors
+from ..errors import Errors, printable
 from ..pictures import check_picture, picture
-from .messages import printable
 from .names import distinct_names
 from .outputs import Force, check_output
 

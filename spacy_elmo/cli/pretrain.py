@@ -6,6 +6,7 @@ from typing import Annotated, Any, Dict, Optional
 from rich.console import Console
 from typer import Argument, Context, Exit, Option
 
+from .outputs import check_no_stdout
 from .training_line import TrainingLine
 
 # As shells report a program that Ctrl-C has ended: what comes after it in a script must not take it for done.
@@ -33,6 +34,7 @@ def pretrain_cli(
     from ..pretraining.memory import keep_freed_memory
     from ..pretraining.processes import is_first_process
 
+    check_no_stdout(output, "a folder")
     # Here the process is ours alone: it stays so to its end.
     keep_freed_memory()
     # Of several processes, started by torchrun, the first one reports.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Callable, Iterator, List, Opti
 from rich.console import Console
 from typer import Argument, Option, echo
 
-from ..errors import Errors
+from ..errors import Errors, printable
 from ..inputs.files import Given
 from ..inputs.reader import Inputs
 from .command import choices
@@ -111,7 +111,7 @@ def _rounded(token: "Substitutes", name: str) -> List[List[Any]]:
 
 def _as_text(found: "List[Substitutes]") -> Iterator[str]:
     for token in found:
-        yield token.token
+        yield printable(token.token)
         for name in LISTS:
             yield f"  {name:<10}{_words(getattr(token, name))}"
     if found:
@@ -119,4 +119,4 @@ def _as_text(found: "List[Substitutes]") -> Iterator[str]:
 
 
 def _words(ranked: "Ranked") -> str:
-    return "  ".join(f"{word} {value:.2f}" for word, value in ranked)
+    return "  ".join(f"{printable(word)} {value:.2f}" for word, value in ranked)

@@ -4,6 +4,7 @@ from reprlib import Repr
 from typing import Any, Optional
 
 from .codes import WithCodes
+from .codes import printable as printable
 from .commands import CommandErrors
 from .downloads import DownloadErrors
 from .formats import FormatErrors

@@ -1,6 +1,24 @@
-"""Codes in front of messages."""
+"""Codes in front of messages, and texts of others inside them."""
 
+from string import Formatter
 from typing import Any, Dict, Tuple
+
+
+def printable(text: str) -> str:
+    """The text with control characters, such as those that colour a terminal or move in it, written out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+class Message(str):
+    """A text with places for what was got: names in files, what libraries say. None of it is more than text to a
+    terminal."""
+
+    def format(self, *values: Any, **named: Any) -> str:
+        return _PRINTABLE.vformat(str(self), values, named)
 
 
 class WithCodes(type):
@@ -8,7 +26,15 @@ class WithCodes(type):
 
     def __new__(mcs, name: str, bases: Tuple[type, ...], namespace: Dict[str, Any]) -> "WithCodes":
         coded = {
-            key: f"[{key}] {value}" if not key.startswith("_") and isinstance(value, str) else value
+            key: Message(f"[{key}] {value}") if not key.startswith("_") and isinstance(value, str) else value
             for key, value in namespace.items()
         }
         return super().__new__(mcs, name, bases, coded)
+
+
+class _PrintableFormatter(Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return printable(str(super().format_field(value, format_spec)))
+
+
+_PRINTABLE = _PrintableFormatter()

@@ -82,3 +82,7 @@ class CommandErrors(metaclass=WithCodes):
     EL224 = "The folder '{path}' holds {what}. Give --force to replace it, or another folder."
     EL225 = "{reason}: '{path}'. Check the name, and that you may read or write it."
     EL226 = "Standard output could not be written: {reason}. Send it elsewhere."
+    EL227 = (
+        "spaCy can make no config for --pipeline {pipeline} and --lang {lang}: {reason} Give components and a "
+        "language that it has, or a config of your own."
+    )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Callable, ContextManager, Dict, Iterator, Optional
 
 from ..errors import Errors
+from ..weights.atomic import WRITE_ERRORS
 from ..weights.digest import sha256
 
 # How each is opened, by the last ending of its name.
@@ -48,6 +49,7 @@ class InputFile:
 
         RAISES: ValueError if it is damaged; OSError if it cannot be read; both while it is read, too.
         """
+        self._keep_stream()
         try:
             with self._open_packed() as packed:
                 compression = self.compression
@@ -72,6 +74,7 @@ class InputFile:
 
     def sha256(self) -> str:
         """SHA-256 of the content as it is stored, in hexadecimal. RAISES: OSError if it cannot be read."""
+        self._keep_stream()
         try:
             if not self.is_stream:
                 return sha256(self.path)
@@ -86,22 +89,30 @@ class InputFile:
     def _open_packed(self) -> ContextManager[IO[bytes]]:
         if not self.is_stream:
             return self.path.open("rb")
-        if self._copy is None:
-            self._copy = self._copy_stream()
+        assert self._copy is not None
         self._copy.seek(0)
         return nullcontext(self._copy)
 
-    def _copy_stream(self) -> IO[bytes]:
-        copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        weakref.finalize(self, copy.close)
-        if self.path != Path("-"):
-            with self.path.open("rb") as file:
-                shutil.copyfileobj(file, copy)
-        elif sys.stdin is None or sys.stdin.closed:
-            raise OSError(0, "standard input is closed")
-        else:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        return copy
+    def _keep_stream(self) -> None:
+        if not self.is_stream or self._copy is not None:
+            return
+        try:
+            copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+            weakref.finalize(self, copy.close)
+            if self.path != Path("-"):
+                with self.path.open("rb") as file:
+                    shutil.copyfileobj(file, copy)
+            elif sys.stdin is None or sys.stdin.closed:
+                raise OSError(0, "standard input is closed")
+            else:
+                shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+        except OSError as error:
+            if error.errno not in WRITE_ERRORS:
+                raise _unreadable(self.path, error) from error
+            place = tempfile.gettempdir()
+            raise OSError(Errors.EL142.format(path=place, reason=error.strerror, variable="TMPDIR")) from error
+        self._copy = copy
 
 
 def _unreadable(path: Path, error: OSError) -> OSError:

@@ -17,7 +17,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unfinished.clear)
 # What a full or closed place to write to answers with. Others, such as a file that is missing, may be of what is
 # read meanwhile.
-_WRITE_ERRORS = {
+WRITE_ERRORS = {
     getattr(errno, name) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EROFS", "EIO") if hasattr(errno, name)
 }
 _ADVICE = {
@@ -86,8 +86,22 @@ def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
             _let_go(made)
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder among the system's temporary files, which is removed when the block ends. If the process is
+    killed, the next one that wants such a folder removes it."""
+    place = Path(tempfile.gettempdir())
+    remove_stale(place)
+    made = _make(place / "spacy", in_folder=True)
+    try:
+        yield made
+    finally:
+        remove(made)
+        _let_go(made)
+
+
 def remove_unfinished() -> None:
-    """Remove the temporary files of every `atomic_write` that is under way: for a process about to end."""
+    """Remove the temporary files and folders of all blocks that are under way: for a process about to end."""
     for made in list(_unfinished):
         remove(made)
 
@@ -143,13 +157,13 @@ def _write_error(error: Exception, given: Path, path: Path, temporary: Optional[
     if found is None:
         return None
     number = int(found.group(1) or found.group(2))
-    return WriteError(given, number, os.strerror(number)) if number in _WRITE_ERRORS else None
+    return WriteError(given, number, os.strerror(number)) if number in WRITE_ERRORS else None
 
 
 def _of_system(error: Exception, given: Path, path: Path, temporary: Optional[Path]) -> Optional[WriteError]:
     assert isinstance(error, OSError)
     # mkstemp names a file that was never made, in the same folder.
     ours = temporary is None or str(error.filename) == str(temporary)
-    if not ours and not (error.filename is None and error.errno in _WRITE_ERRORS):
+    if not ours and not (error.filename is None and error.errno in WRITE_ERRORS):
         return None
     return WriteError(given, error.errno, error.strerror or str(error))

@@ -4,7 +4,7 @@ import io
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator, Optional
+from typing import Any, BinaryIO, Callable, Iterator, Optional
 
 import h5py
 
@@ -58,6 +58,7 @@ class _Target(io.RawIOBase):
 
     def __init__(self, raw: BinaryIO):
         self._raw = raw
+        self._handle = raw.fileno()
         self._place = 0
         self.error: Optional[BaseException] = None
 
@@ -69,14 +70,17 @@ class _Target(io.RawIOBase):
         return self._place
 
     def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
+        # Called several times a dataset: of bytes, as the library gives them.
+        size, place = len(data), self._place
         if self.error is None:
             try:
-                self._write(view)
+                done = _write_at(self._handle, data, place)
+                while done < size:
+                    done += _write_at(self._handle, data[done:], place + done)
             except BaseException as error:  # An interrupt too: it is raised once the library has returned.
                 self.error = error
-        self._place += len(view)
-        return len(view)
+        self._place = place + size
+        return size
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
@@ -96,13 +100,11 @@ class _Target(io.RawIOBase):
                 self.error = error
         return size
 
-    def _write(self, view: memoryview) -> None:
-        place = self._place
-        if not hasattr(os, "pwrite"):
-            self._raw.seek(place)
-            while len(view):
-                view = view[self._raw.write(view) :]
-            return
-        while len(view):
-            done = os.pwrite(self._raw.fileno(), view, place)
-            view, place = view[done:], place + done
+
+def _seek_and_write(handle: int, data: Any, place: int) -> int:
+    os.lseek(handle, place, os.SEEK_SET)
+    return os.write(handle, data)
+
+
+# Not on Windows.
+_write_at: Callable[[int, Any, int], int] = getattr(os, "pwrite", _seek_and_write)

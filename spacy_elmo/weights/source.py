@@ -1,7 +1,6 @@
 """A source, as users write it, to weights: unpacks archives and calls the reader."""
 
 import re
-import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..errors.heard import hear, warn
 from .arrays import Weights
+from .atomic import temporary_folder
 from .formats import reader_of
 from .locate import Files, Source, files_of_folder, find_files
 from .sniff import ARCHIVES, sniff
@@ -67,13 +67,13 @@ def opened(source: Source) -> Iterator[Opened]:
     if files.options is not None or sniff(files.weights) not in ARCHIVES:
         yield Opened(files, files.weights)
         return
-    with tempfile.TemporaryDirectory(prefix="spacy-elmo-") as folder, _named_after(files.weights, folder):
-        yield Opened(_unpacked(files.weights, Path(folder), MOST_ARCHIVES), files.weights)
+    with temporary_folder() as folder, _named_after(files.weights, str(folder)):
+        yield Opened(_unpacked(files.weights, folder, MOST_ARCHIVES), files.weights)
 
 
 def _unpacked(archive: Path, folder: Path, depth: int) -> Files:
     inside = folder / str(depth)
-    unpack(archive, inside)
+    unpack(archive, inside, variable="TMPDIR")
     files = files_of_folder(inside)
     again = depth > 1 and sniff(files.weights) in ARCHIVES
     return _unpacked(files.weights, folder, depth - 1) if again else files

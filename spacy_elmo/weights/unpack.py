@@ -39,10 +39,11 @@ class _Member(NamedTuple):
     open: Callable[[], IO[bytes]]
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, *, variable: str = CACHE_VARIABLE) -> None:
     """Unpack a zip, tar or tar.gz, told by its content, also of bzip2 and xz, into a new or empty folder.
 
     Only files and their folders: no links, no devices, nothing outside `folder`, no permissions.
+    variable: of the environment, which says where the folder is, for messages.
     RAISES: ValueError if there is anything else in it, if it is damaged, or if it would grow beyond all measure;
         OSError if the folder cannot be written. `folder` is then as it was.
     """
@@ -55,7 +56,7 @@ def unpack(archive: Path, folder: Path) -> None:
     except OSError as error:
         _clear(folder, is_new)
         reason = error.strerror or str(error)
-        raise OSError(Errors.EL142.format(path=folder, reason=reason, variable=CACHE_VARIABLE)) from error
+        raise OSError(Errors.EL142.format(path=folder, reason=reason, variable=variable)) from error
     except BaseException:
         _clear(folder, is_new)
         raise

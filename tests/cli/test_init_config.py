@@ -172,3 +172,17 @@ def test_converted_files_load_and_train(base: str, tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "pipeline")
     doc = spacy.load(tmp_path / "pipeline")("She ate two green apples.")
     assert [token.tag_ for token in doc] == [token.tag_ for token in nlp("She ate two green apples.")]
+
+
+@pytest.mark.parametrize("wrong", [["-p", "nosuch"], ["-p", "tagger", "--lang", "qq"]])
+def test_what_spacy_has_no_recipe_for(tmp_path: Path, wrong: List[str]) -> None:
+    done = run("init-config", tmp_path / "o.cfg", *wrong, code=1)
+    assert "[EL227] spaCy can make no config" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_file_to_replace(tmp_path: Path) -> None:
+    for command in (["init-config", tmp_path, "-p", "tagger"], ["init-pretrain", tmp_path]):
+        assert "EL063" in run(*command, code=1).stderr
+        command[1] = tmp_path / "no" / "o.cfg"
+        assert "EL064" in run(*command, code=1).stderr

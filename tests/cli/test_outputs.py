@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from spacy_elmo.cli.convert import convert
 from spacy_elmo.cli.messages import message
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import run
+from tests.language_models import full_softmax, write_source
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,19 @@ def test_messages_are_text() -> None:
 
 def test_short_help() -> None:
     assert "zero|warm|carry" in run("embed", "-h").stdout
+
+
+def test_texts_go_to_standard_output(tmp_path: Path) -> None:
+    model = write_source(tmp_path / "model", full_softmax())
+    (tmp_path / "a.txt").write_text("that nation\nIt can\x1b[31m\n")
+    records = run("perplexity", model, tmp_path / "a.txt", "-qo", "-")
+    assert [json.loads(line)["sentence"] for line in records.stdout.splitlines()] == [0] * 4 + [1] * 4
+    assert "perplexity" in records.stderr
+    words = run("substitutes", model, tmp_path / "a.txt", "-n", 1, "-o", "-").stdout.splitlines()
+    assert [json.loads(line)["token"] for line in words] == ["that", "nation", "It", "can\x1b[31m"]
+    assert "can\\x1b[31m\n" in run("substitutes", model, tmp_path / "a.txt", "-n", 1).stdout
+    vocab = run("vocab", tmp_path / "a.txt", "--format", "tokens", "-o", "-").stdout
+    assert vocab.splitlines()[:4] == ["<S>", "</S>", "<UNK>", "that"]
+    for command in (["convert", model, "-"], ["warm", model, tmp_path / "a.txt", "-o", "-"]):
+        assert "EL222" in run(*command, code=1).stderr
+    assert "EL222" in run("pretrain", tmp_path / "c.cfg", "-o", "-", code=1).stderr

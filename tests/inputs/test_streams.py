@@ -1,9 +1,11 @@
 import bz2
+import errno
 import gzip
 import hashlib
 import io
 import lzma
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -122,3 +124,13 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         inputs.check()
     with pytest.raises(OSError, match="EL203"):
         file.sha256()
+
+
+def test_no_room_to_keep_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(TEXT), closed=False))
+    with pytest.raises(OSError, match=r"EL142.*No space left.*TMPDIR"):
+        Inputs(Path("-"), format="tokens").check()

@@ -2,11 +2,12 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from spacy_elmo.weights.atomic import atomic_write, remove_unfinished
+from spacy_elmo.weights.atomic import atomic_write, remove_unfinished, temporary_folder
 
 
 def test_appears_when_complete(tmp_path: Path) -> None:
@@ -178,3 +179,28 @@ def test_weights_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "w", in_folder=True) as temporary:
         temporary.write_text("x")
     assert os.listdir(tmp_path) == ["w"]
+
+
+@pytest.mark.parametrize("number", [15, 9])
+def test_an_unpacked_archive_of_a_killed_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from spacy_elmo import cli\n"
+        "from spacy_elmo.weights.atomic import temporary_folder\n"
+        "signal.signal(signal.SIGTERM, cli._terminate)\n"
+        "with temporary_folder() as folder:\n"
+        "    (folder / 'weights').write_text('x')\n"
+        "    os.kill(os.getpid(), int(sys.argv[1]))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code, str(number)], env=environment, check=False)
+    assert done.returncode == -number
+    assert len(os.listdir(tmp_path)) == (number == 9)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_folder() as folder:
+        assert os.listdir(tmp_path) == [folder.name]
+        with temporary_folder():
+            assert folder.is_dir()
+    assert os.listdir(tmp_path) == []

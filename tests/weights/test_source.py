@@ -1,4 +1,5 @@
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -19,7 +20,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.weights import locate
+from spacy_elmo.weights import locate, unpack
 from spacy_elmo.weights.fetch import catalogue
 from spacy_elmo.weights.locate import find_files
 from spacy_elmo.weights.sniff import sniff
@@ -456,3 +457,13 @@ def test_credentials_in_a_source_are_not_shown() -> None:
             read_weights([source, source])
         assert "s3cret" not in str(caught.value)
         assert "t0ken" not in str(caught.value)
+
+
+def test_no_room_to_unpack(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive = shutil.make_archive(str(tmp_path / "model"), "zip", tiny)
+    monkeypatch.setattr(unpack, "_write", full)
+    with pytest.raises(OSError, match=r"EL142.*No space left.*TMPDIR"):
+        read_weights(archive)
