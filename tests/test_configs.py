@@ -9,6 +9,7 @@ import spacy
 from confection import Config
 from spacy.cli.debug_config import debug_config
 from spacy.cli.init_config import init_config as recipe
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
@@ -109,5 +110,6 @@ def test_listeners_can_be_replaced(name: str, component: str, path: str, tmp_pat
 def vectors(nlp: spacy.Language, component: str) -> Any:
     """What the component computes with, (n_tokens, width)."""
     # Not through the parser, which would set sentences for ElmoTok2Vec to embed one by one.
-    doc = nlp.get_pipe("elmo_embedder")(nlp.make_doc("Ann saw Rome"))
+    doc = Doc(nlp.vocab, words=["Ann", "saw", "Rome"], sent_starts=[True, False, False])
+    doc = nlp.get_pipe("elmo_embedder")(doc)
     return np.asarray(nlp.get_pipe(component).model.get_ref("tok2vec").predict([doc])[0])

@@ -152,7 +152,12 @@ def forward(
 
 def _predict(model: ListenerT, docs: List[Doc]) -> List[Floats2d]:
     upstream = upstream_of(model)
-    layers = _read_docs(model, docs) or _find_batch(upstream, docs) or _run_again(upstream, docs)
+    layers = (
+        _read_docs(model, docs)
+        or _find_batch(upstream, docs)
+        or _run_again(upstream, docs)
+        or _run_parts(upstream, docs)
+    )
     if layers is not None:
         outputs: List[Floats2d] = pooling_of(model).predict(layers)
         return outputs
@@ -205,17 +210,30 @@ def _run_again(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
     return None if embedder is None else embedder.layers_for(upstream, docs)
 
 
+def _run_parts(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+    """Layers of Docs of which nothing is known: they may be parts of Docs that are gone."""
+    embedder = None if upstream.starts else _find_linked(upstream, docs)
+    return None if embedder is None or embedder.is_disabled else embedder.layers_for(upstream, docs)
+
+
+def _find_linked(upstream: Upstream, docs: Sequence[Doc]) -> Any:
+    """The embedder that it is linked to, if the Docs may come from a pipeline that it is in."""
+    owner = upstream.owner
+    return owner if owner is not None and upstream.name in ("*", owner.name) and owner.knows(docs) else None
+
+
 def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
     """Layers from which nothing flows back, where that is all there is to it: the embedder is frozen, or the
     component rehearses. None if there is no embedder.
 
     RAISES: ValueError if the embedder is to learn, and cannot.
     """
-    embedder = find_common(docs, upstream.name)
+    embedder, linked = find_common(docs, upstream.name), _find_linked(upstream, docs)
+    if embedder is None or (linked is not None and linked.is_behind(embedder)):
+        # It was left out of this step, maybe for another one before it.
+        embedder = linked
     if embedder is None:
-        embedder = upstream.owner
-        if embedder is None or upstream.name not in ("*", embedder.name) or not embedder.knows(docs):
-            return None
+        return None
     layers: FlatLayers = embedder.training_layers_for(upstream, docs)
     return layers
 

@@ -28,7 +28,7 @@ from ..models.batch import SharedBatch
 from ..models.embedding import Finish, Request
 from ..models.output import ElmoOutput
 from ..models.placement import rows_of
-from ..models.runs import note_run
+from ..models.runs import note_run, note_tensor
 from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready, shim_of
 from ..weights.locate import Source
 from ..weights.source import read_weights
@@ -159,6 +159,11 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         """Whether the pooling layer becomes doc.tensor; None: unless another component sets it."""
         return self._tensor.setting
 
+    @property
+    def is_disabled(self) -> bool:
+        """Whether it is known not to be at work."""
+        return self._pipeline.nlp is not None and not self._pipeline.is_enabled
+
     def source_before_initialize(self) -> Any:
         """What the pipeline's config has `nlp.initialize` read in place of the component's source, or None."""
         return self._pipeline.initial_source()
@@ -206,6 +211,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             if self._tensor.leaves(doc, name=self.name):
                 tensor = None
             annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor, hashes=hashes)
+            if tensor is not None:
+                note_tensor(tensor)
             if self.vectors:
                 install_hooks(doc)
 

@@ -69,7 +69,9 @@ class ListenedTo:
         found = self.listener_map.setdefault(component_name, [])
         if not any(listener is other for other in found):
             found.append(listener)
-        self.add_reader(upstream_of(listener))
+        upstream = upstream_of(listener)
+        if upstream.owner is None or not upstream.owner.is_behind(self):
+            self.add_reader(upstream)
 
     def add_reader(self, upstream: Upstream) -> None:
         """Keep what it reads, from now on."""
@@ -131,6 +133,12 @@ class ListenedTo:
         models = [getattr(pipe, "model", None) for _, pipe in nlp.components]
         known = {id(node) for model in models if isinstance(model, Model) for node in model.walk()}
         return any(id(listener) not in known for listener in _all(self.listener_map))
+
+    def is_behind(self, other: Any) -> bool:
+        """Whether it is nearer than another embedder to what comes behind both, in the pipeline that it knows."""
+        nlp = self._pipeline.nlp
+        pipes: List[Any] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
+        return self in pipes and other in pipes[: pipes.index(self)]
 
     def _embedders_behind(self) -> List["ListenedTo"]:
         nlp = self._pipeline.nlp

@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 
 from ..errors import Errors, Warnings
 from ..models.doc_layers import wrote_tensor
+from ..models.runs import is_own_tensor
 from .membership import PipelineRef
 
 BEFORE = "a component before it"
@@ -44,7 +45,8 @@ class TensorWriter:
 
     def is_foreign(self, doc: Doc) -> bool:
         """Whether the Doc has a tensor that no embedder has written."""
-        return bool(doc.tensor.size) and not wrote_tensor(doc)
+        # spaCy's doc_cleaner leaves None.
+        return bool(getattr(doc.tensor, "size", 0)) and not (wrote_tensor(doc) or is_own_tensor(doc.tensor))
 
     def leaves(self, doc: Doc, *, name: str) -> bool:
         """Whether a Doc's tensor is to stay as it is.

@@ -168,7 +168,12 @@ def test_tokens_are_those_that_were_read(nlp: Language) -> None:
 
 
 def words_only(set_tensor: bool) -> Language:
-    config = {"source": str(TINY), "pooling_layer": "word_emb", "set_tensor": set_tensor}
+    config = {
+        "source": str(TINY),
+        "pooling_layer": "word_emb",
+        "set_tensor": set_tensor,
+        "model": {"get_spans": {"@misc": "spacy-elmo.doc_spans.v1"}},
+    }
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config=config)
     return nlp

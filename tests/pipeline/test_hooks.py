@@ -123,17 +123,18 @@ def test_a_cleaned_doc(make: Make) -> None:
 
 @pytest.mark.parametrize("tensor", [None, [1, 2], "x", 3, np.zeros(11), np.zeros((3, 16)), np.zeros((11, 2, 2))])
 def test_a_tensor_that_somebody_else_left(make: Make, tensor: Any) -> None:
-    doc = make(vectors=True, layers=[])(TEXT)
+    doc = make(vectors=True, layers=[], set_tensor=True)(TEXT)
     doc.tensor = tensor
     for part in (doc, doc[0:2], doc[0]):
         assert part.has_vector is False
         with pytest.raises(ValueError, match="EL055"):
             part.vector  # noqa: B018
-    # Where the pooling layer was kept as well, nothing is lost.
-    kept = make(vectors=True)(TEXT)
-    expected = kept[2].vector.copy()
-    kept.tensor = tensor
-    np.testing.assert_array_equal(kept[2].vector, expected)
+    # Where the pooling layer was kept as well, nothing is lost: for one, if others may set the tensor.
+    for settings in ({}, {"layers": []}):
+        kept = make(vectors=True, **settings)(TEXT)
+        expected = kept[2].vector.copy()
+        kept.tensor = tensor
+        np.testing.assert_array_equal(kept[2].vector, expected)
 
 
 def test_spacys_own_vectors_are_as_readme_says(make: Make) -> None:

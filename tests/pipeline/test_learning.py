@@ -136,16 +136,25 @@ def test_a_sourced_embedder_listens_to_its_new_pipeline() -> None:
     other.replace_listeners("elmo_embedder", "tagger", ["model.tok2vec"])
 
 
-def test_the_nearer_of_two_embedders_is_not_replaced_by_the_other() -> None:
+@pytest.mark.parametrize("exclude", [[], ["near"], ["far", "near"]])
+def test_the_nearer_of_two_embedders_is_not_replaced_by_the_other(exclude: List[str]) -> None:
+    """Nor in training where it is excluded, and the other one has run the Docs."""
     nlp = spacy.blank("en")
-    for name in ("far", "near"):
-        nlp.add_pipe("elmo_embedder", name=name, config={"source": str(TINY), "set_tensor": False})
+    for name, source in (("far", str(TINY)), ("near", "en_sm")):
+        nlp.add_pipe("elmo_embedder", name=name, config={"source": source, "set_tensor": False})
     nlp.add_pipe("tagger", config={"model": {"tok2vec": LISTENER}})
     sgd = initialize(nlp)
-    with pytest.raises(ValueError, match="EL100"):
-        nlp.update(examples(nlp), sgd=sgd, exclude=["near"])
+    for _ in range(3):
+        nlp.update(examples(nlp), sgd=sgd, exclude=exclude)
     assert nlp.get_pipe("near").listeners
     assert not nlp.get_pipe("far").listeners
+    gold = examples(nlp)
+    for name in ("far", "near"):
+        if name not in exclude:
+            nlp.get_pipe(name).update(gold)
+    learns_from = listener_of(nlp, "tagger").begin_update([gold[0].predicted])[0]
+    predicts_from = listener_of(nlp, "tagger").predict([nlp(TEXT)])
+    np.testing.assert_allclose(learns_from[0], predicts_from[0], atol=1e-5)
 
 
 def test_nobody_elses_tensor_passes_for_layers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +187,30 @@ def test_parts_of_docs(set_tensor: bool) -> None:
     np.testing.assert_allclose(found, listener_of(nlp, "tagger").predict([nlp("You eat ham")])[0], atol=1e-5)
 
 
+def test_a_part_that_was_run_itself_hides_the_whole_from_no_other_part() -> None:
+    nlp, _ = made()
+    # Another vocabulary, so that nothing but the Docs tells.
+    other = spacy.blank("en")
+    other.add_pipe("elmo_embedder", source=nlp)
+    doc = other("I like it . You eat ham")
+    parts = doc[0:4].as_doc(), doc[4:7].as_doc()
+    other.get_pipe("elmo_embedder")(parts[0])
+    del parts
+    # The embedder has seen Docs of its first pipeline last.
+    nlp(TEXT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = listener_of(nlp, "tagger").predict([doc[4:7].as_doc()])[0]
+    assert found.any()
+
+
+def test_a_cleaned_doc_is_run_again() -> None:
+    nlp, _ = made()
+    doc, expected = nlp(TEXT), nlp(TEXT).tensor
+    doc.tensor = None
+    np.testing.assert_array_equal(nlp(doc).tensor, expected)
+
+
 @pytest.mark.parametrize("way", [train, train_like_spacy])
 def test_the_fast_engine_is_not_made_for_training(way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     learned: List[BiLM] = []
@@ -207,13 +240,14 @@ def test_rehearsal_of_a_component_of_its_own() -> None:
 
 def test_initialised_again() -> None:
     nlp, _ = made()
-    embedder = nlp.get_pipe("elmo_embedder")
-    embedder._learning.settle()
+    source = arrays(pipeline())
     before = arrays(nlp)
     train(nlp, Adam(0.01), steps=1)
+    assert changed(before, arrays(nlp)) != []
+    train(nlp, Adam(0.01), steps=1)
     initialize(nlp)
-    # What it had learnt stays; the step that was owed goes.
-    assert changed(before, arrays(nlp)) == []
+    # What it had learnt is taken back, and the step that was owed goes.
+    assert changed(source, arrays(nlp)) == []
     assert not pooling_of(listener_of(nlp, "tagger")).get_param("weights").any()
 
 
