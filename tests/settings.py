@@ -1,6 +1,5 @@
 """What other code may set for the whole process or thread, and what must not depend on it."""
 
-import gc
 import locale
 import os
 import signal
@@ -86,10 +85,6 @@ def _is_flushing() -> bool:
         return float(torch.tensor(1e-30, dtype=torch.float32, device="cpu") * 1e-10) == 0
 
 
-def _collect(enabled: bool) -> None:
-    (gc.enable if enabled else gc.disable)()
-
-
 @contextmanager
 def _all(*names: str) -> Iterator[None]:
     with ExitStack() as stack:
@@ -120,11 +115,10 @@ SETTINGS: Dict[str, Callable[[], ContextManager[Any]]] = {
     "switch interval": lambda: _set(sys.getswitchinterval, sys.setswitchinterval, 1e-6),
     "sparse checks": lambda: torch.sparse.check_sparse_tensor_invariants(True),
     "denormals flushed": lambda: _set(_is_flushing, torch.set_flush_denormal, True),
-    "no mkldnn": lambda: torch.backends.mkldnn.flags(enabled=False),
+    "no mkldnn": lambda: _set(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled, False),
     "umask": lambda: _umask(0o077),
     "locale": lambda: _locale("C"),
     "signal handlers": _signals,
-    "no garbage collection": lambda: _set(gc.isenabled, _collect, False),
     "several": lambda: _all("default dtype", "default device", "no gradients", "autocast", "numpy raises"),
 }
 
@@ -150,7 +144,6 @@ def snapshot() -> Dict[str, Any]:
         "umask": _read_umask(),
         "locale": locale.setlocale(locale.LC_ALL),
         "signals": {number: signal.getsignal(number) for number in _HANDLED},
-        "garbage": gc.isenabled(),
         "folder": os.getcwd(),
         "environment": dict(os.environ),
     }
