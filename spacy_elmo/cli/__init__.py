@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Optional
 
@@ -17,7 +18,9 @@ def main() -> None:
         _open_closed()
         # Not at the top: it takes a while, and Ctrl-C may come meanwhile.
         from .commands import app
+        from .messages import show_warning
 
+        warnings.showwarning = show_warning
         signal.signal(signal.SIGTERM, _terminate)
         app()
     except KeyboardInterrupt:
@@ -27,9 +30,9 @@ def main() -> None:
         _silence()
         sys.exit(_NO_READER)
     except (ValueError, OSError, ImportError) as error:
-        from .messages import message
+        from .messages import message, tell
 
-        print(f"spacy-elmo: {message(error)}", file=sys.stderr)
+        tell(message(error))
         if isinstance(error, OSError) and error.errno in (errno.EBADF, errno.ENOSPC) and not error.filename:
             _silence()
         sys.exit(1)
@@ -39,8 +42,8 @@ def _open_closed() -> None:
     """Where standard output or error are closed, the next file that is opened would take their place."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
-            # Writing to it fails, as it should.
-            handle = os.open(os.devnull, os.O_RDONLY)
+            # Writing to standard output fails, as it should; what nobody wants to be told goes nowhere.
+            handle = os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_WRONLY)
             if handle != number:
                 os.dup2(handle, number)
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115

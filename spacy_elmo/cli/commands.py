@@ -1,10 +1,11 @@
 """All commands, as one typer application."""
 
-from typing import Annotated
+from typing import Annotated, Any, Callable
 
 import typer
 
 from .. import __version__
+from .command import Command
 from .convert import convert_cli
 from .demo import demo_cli
 from .download import download_cli
@@ -27,27 +28,35 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="ELMo for spaCy: embed text, look into models, train new ones.",
     no_args_is_help=True,
-    add_completion=False,
     # Its panels would fold the messages, which are meant to be searched for and copied.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("convert")(convert_cli)
-app.command("demo")(demo_cli)
-app.command("download")(download_cli)
-app.command("embed")(embed_cli)
-app.command("export")(export_cli)
-app.command("info")(info_cli)
-app.command("init-config")(init_config_cli)
-app.command("init-pretrain")(init_pretrain_cli)
-app.command("mix")(mix_cli)
-app.command("models")(models_cli)
-app.command("perplexity")(perplexity_cli)
-app.command("pretrain", context_settings=ALLOW_OVERRIDES)(pretrain_cli)
-app.command("plot")(plot_cli)
-app.command("substitutes")(substitutes_cli)
-app.command("vocab")(vocab_cli)
-app.command("warm")(warm_cli)
+
+
+def _add(function: Callable[..., None], **settings: Any) -> None:
+    name = function.__name__.removesuffix("_cli").replace("_", "-")
+    # Whole, where typer would cut it.
+    summary = " ".join((function.__doc__ or "").split("\n\n")[0].split())
+    app.command(name, cls=Command, short_help=summary, **settings)(function)
+
+
+_add(convert_cli)
+_add(demo_cli)
+_add(download_cli)
+_add(embed_cli)
+_add(export_cli)
+_add(info_cli)
+_add(init_config_cli)
+_add(init_pretrain_cli)
+_add(mix_cli)
+_add(models_cli)
+_add(perplexity_cli)
+_add(plot_cli)
+_add(pretrain_cli, context_settings=ALLOW_OVERRIDES)
+_add(substitutes_cli)
+_add(vocab_cli)
+_add(warm_cli)
 
 
 def _version(wanted: bool) -> None:

@@ -6,31 +6,34 @@ from typing import Annotated, Any, List, Optional
 import typer
 from typer import Argument, Option
 
-from ..bilm.options import OPTIONS_NAME
-from .export import DTYPE_HELP, FOLDER_HELP, FORMATS, Exported, export, summary
+from .command import choices
+from .export import DTYPE_HELP, DTYPES, FOLDER_HELP, Exported, export, summary
 from .info import SOURCE_HELP
-from .outputs import Force, check_new_folder
+from .outputs import Force
 
 
 def convert_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
-    dtype: Annotated[Optional[str], Option(metavar="float32|float16", help=DTYPE_HELP)] = None,
-    mix: Annotated[int, Option(min=0, help="Of several trained scalar mixes, the one that becomes `elmo`.")] = 0,
+    dtype: Annotated[Optional[str], Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
+    mix: Annotated[
+        int, Option(min=0, metavar="N", help="Of several trained scalar mixes, the one that becomes `elmo`.")
+    ] = 0,
     force: Force = False,
 ) -> None:
     """Write a model as options.json and weights.safetensors, which need no other package and open at once.
 
     All that the source has is kept: trained scalar mixes, vocabularies, the softmax of a language model.
     """
-    check_new_folder(folder, (OPTIONS_NAME, FORMATS["safetensors"]), force=force)
-    converted = convert(source[0] if len(source) == 1 else source, folder, dtype=dtype, mix=mix)
+    converted = convert(source[0] if len(source) == 1 else source, folder, dtype=dtype, mix=mix, force=force)
     typer.echo(summary(converted, folder), err=True)
 
 
-def convert(source: Any, folder: Path, *, dtype: Optional[str] = None, mix: int = 0) -> Exported:
+def convert(
+    source: Any, folder: Path, *, dtype: Optional[str] = None, mix: int = 0, force: bool = True
+) -> Exported:
     """Write a model into a folder, which `spacy_elmo.load` reads.
 
-    source: as for `spacy_elmo.load`. RAISES: as `export`.
+    source: as for `spacy_elmo.load`. All else, and RAISES: as `export`.
     """
-    return export(source, folder, dtype=dtype, mix=mix)
+    return export(source, folder, dtype=dtype, mix=mix, force=force)

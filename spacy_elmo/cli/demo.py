@@ -11,6 +11,8 @@ from typer import Option
 
 from ..bilm.layers import LayerName
 from ..weights.fetch.catalogue import BUNDLED
+from .command import choices
+from .embed import PRECISIONS
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
@@ -42,9 +44,9 @@ class Neighbour(NamedTuple):
 
 
 def demo_cli(
-    source: Annotated[str, Option("--source", "-s", help="The model.")] = BUNDLED,
+    source: Annotated[str, Option("--source", "-s", metavar="SOURCE", help="The model.")] = BUNDLED,
     precision: Annotated[
-        str, Option(metavar="fp32|tf32|bf16|int8|fp64", help="fp32; bf16 or int8, faster and less exact.")
+        str, Option(help="fp32; bf16 or int8, faster and less exact.", **choices(PRECISIONS))
     ] = "fp32",
 ) -> None:
     """Show a model at work: layers, nearest neighbours in context, speed."""

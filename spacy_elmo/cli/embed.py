@@ -35,8 +35,9 @@ from ..inputs.items import InputSentence
 from ..inputs.reader import Inputs
 from ..weights.fetch.catalogue import BUNDLED
 from ..weights.locate import find_files
-from .inputs import FORMAT_HELP, INPUT_HELP, PIPELINE_HELP, choose_pipeline
-from .outputs import HDF5_ENDINGS, Force, check_new_file
+from .command import choices
+from .inputs import INPUT_HELP, PIPELINE_HELP, Format, choose_pipeline
+from .outputs import HDF5_ENDINGS, Force, check_output
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 # The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
 CARRY_BATCH = 64
+# Not imported with torch: a command line that is wrong is told at once.
+PRECISIONS = ("fp32", "tf32", "bf16", "int8", "fp64")
+INITIAL_STATES = ("zero", "warm", "carry")
 
 SOURCE_HELP = (
     f"The model: {BUNDLED} or another name of `spacy-elmo models`, a folder, a file or an archive; or twice: the "
@@ -66,27 +70,29 @@ class Summary(NamedTuple):
 
 
 def embed_cli(
-    inputs: Annotated[List[Path], Argument(metavar="INPUT...", help=INPUT_HELP)],
-    output: Annotated[Path, Option("--output", "-o", help="The HDF5 file to write.")],
-    source: Annotated[Optional[List[str]], Option("--source", "-s", help=SOURCE_HELP)] = None,
-    layers: Annotated[Optional[List[str]], Option(help=LAYERS_HELP)] = None,
+    inputs: Annotated[List[Path], Argument(metavar="INPUT", help=INPUT_HELP)],
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The HDF5 file to write.")],
+    source: Annotated[Optional[List[str]], Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
+    layers: Annotated[Optional[List[str]], Option(metavar="NAMES", help=LAYERS_HELP)] = None,
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     precision: Annotated[
         str,
-        Option(
-            metavar="fp32|tf32|bf16|int8|fp64", help="fp32; tf32, bf16 or int8, faster and less exact; or fp64."
-        ),
+        Option(help="fp32; tf32, bf16 or int8, faster and less exact; or fp64.", **choices(PRECISIONS)),
     ] = "fp32",
     initial_state: Annotated[
-        str, Option(metavar="zero|warm|carry", help="What each sentence starts from.")
+        str, Option(help="What each sentence starts from.", **choices(INITIAL_STATES))
     ] = "zero",
-    batch_size: Annotated[int, Option(min=1, help="Sentences per batch, where state is carried.")] = CARRY_BATCH,
-    max_batch_tokens: Annotated[Optional[int], Option(min=1, help="Tokens that run together.")] = None,
-    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    batch_size: Annotated[
+        int, Option(min=1, metavar="N", help="Sentences per batch, where state is carried.")
+    ] = CARRY_BATCH,
+    max_batch_tokens: Annotated[
+        Optional[int], Option(min=1, metavar="N", help="Tokens that run together.")
+    ] = None,
+    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
@@ -96,7 +102,6 @@ def embed_cli(
     Writes the datasets "0", "1", ..., one a sentence and (L+1, n, 2P) each: word_emb twice side by side, then the
     LSTM layers; and sentence_to_index, JSON from each sentence to its number.
     """
-    check_new_file(output, force=force, what="HDF5", endings=HDF5_ENDINGS)
     if average and top:
         raise ValueError(Errors.EL065.format(one="average", other="top"))
     sources = source or [BUNDLED]
@@ -117,6 +122,7 @@ def embed_cli(
             max_batch_tokens=max_batch_tokens,
             device=device,
             forget_sentences=forget_sentences,
+            force=force,
             report=progress,
         )
     console.print(
@@ -144,6 +150,7 @@ def embed(
     max_batch_tokens: Optional[int] = None,
     device: str = "cpu",
     forget_sentences: bool = False,
+    force: bool = True,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Summary:
     """Embed the sentences of files into an HDF5 file, which appears when it is complete.
@@ -152,8 +159,9 @@ def embed(
         splits texts into sentences as well.
     layers: "*" or names. reduce: None for (n_layers, n, 2P) a sentence; "average" over these layers or the
         "top" one for (n, 2P). batch_size: sentences per batch with initial_state "carry".
+    force: replace a file that is there.
     report: called with the share of the input that is done and the tokens so far.
-    RAISES: FileNotFoundError or ValueError for input, source, output or settings that will not do.
+    RAISES: FileNotFoundError or ValueError for input, source or settings that will not do; as `check_output`.
     """
     import h5py
 
@@ -164,7 +172,8 @@ def embed(
         raise ValueError(Errors.EL065.format(one="top", other="layers"))
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format, kind="tokenizer")
     inputs = Inputs(given, format=format, pipeline=chosen)
-    check_output(output, [*inputs.paths, *find_files(source).paths])
+    read = [*inputs.paths, *find_files(source).paths]
+    check_output(output, read, force=force, what="HDF5", endings=HDF5_ENDINGS)
     elmo = load(
         source,
         device=device,
@@ -201,18 +210,6 @@ def _split(layers: List[str]) -> Union[str, List[str]]:
     """Names separated by commas, by repeating the option, or both."""
     names = [name.strip() for part in layers for name in part.split(",")]
     return ALL if names == [ALL] else names
-
-
-def check_output(output: Path, inputs: Sequence[Path]) -> None:
-    """RAISES: ValueError or FileNotFoundError if no file can be written there, or it is one of the inputs."""
-    if output.is_dir():
-        raise ValueError(Errors.EL063.format(path=output))
-    if not output.parent.is_dir():
-        raise FileNotFoundError(Errors.EL064.format(path=output))
-    if output.exists() and not output.is_file():
-        raise ValueError(Errors.EL067.format(path=output))
-    if output.exists() and any(output.samefile(path) for path in inputs):
-        raise ValueError(Errors.EL066.format(path=output))
 
 
 def _layers_to_write(elmo: "Elmo", layers: Any, reduce: Optional[str]) -> List[str]:

@@ -14,7 +14,8 @@ from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mi
 from ..weights.locate import find_files
 from ..weights.rounding import rounded
 from ..weights.sniff import sniff
-from .outputs import Force, check_new_folder
+from .command import choices
+from .outputs import Force, check_new_files, check_no_stdout
 
 # The weights file of each format.
 FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
@@ -30,16 +31,15 @@ class Exported(NamedTuple):
 
     n_parameters: int
     left_out: List[str]
-    dtype: str
 
 
 def export_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
     format: Annotated[
-        str, Option(metavar="safetensors|hdf5", help="safetensors; or hdf5, which AllenNLP and bilm-tf read.")
+        str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.", **choices([*FORMATS]))
     ] = "safetensors",
-    dtype: Annotated[Optional[str], Option(metavar="float32|float16", help=DTYPE_HELP)] = None,
+    dtype: Annotated[Optional[str], Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
     no_softmax: Annotated[
         bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
     ] = False,
@@ -49,19 +49,25 @@ def export_cli(
 
     safetensors keeps all that the source has. hdf5 is the published layout, and holds the biLM alone.
     """
-    check_new_folder(folder, (OPTIONS_NAME, *FORMATS.values()), force=force)
     exported = export(
-        source[0] if len(source) == 1 else source, folder, format=format, dtype=dtype, softmax=not no_softmax
+        source[0] if len(source) == 1 else source,
+        folder,
+        format=format,
+        dtype=dtype,
+        softmax=not no_softmax,
+        force=force,
     )
     typer.echo(summary(exported, folder, format=format), err=True)
 
 
 def summary(exported: Exported, folder: Path, *, format: str = "safetensors") -> str:
     """A line about what `export` has written."""
+    from ..weights.formats.folder import stored_dtypes
+
+    path = folder / FORMATS[format]
+    dtypes = stored_dtypes(path) if format == "safetensors" else ["float32"]
     left_out = f" Left out: {', '.join(exported.left_out)}." if exported.left_out else ""
-    return (
-        f"Wrote {exported.n_parameters:,} parameters in {exported.dtype} to {folder / FORMATS[format]}.{left_out}"
-    )
+    return f"Wrote {exported.n_parameters:,} parameters in {' and '.join(dtypes)} to {path}.{left_out}"
 
 
 def export(
@@ -69,20 +75,25 @@ def export(
     folder: Path,
     *,
     format: str = "safetensors",
-    dtype: Optional[str] = None,
+    dtype: Optional[str] = "float32",
     softmax: bool = True,
     mix: int = 0,
+    force: bool = True,
 ) -> Exported:
     """Write a model into a folder: options.json, the weights, and vocab.txt where there is one.
 
     source: as for `spacy_elmo.load`, or the folder of a pre-training run. dtype: None leaves float16 as it is, and
         makes all else float32. softmax: keep it, and vocab.txt.
     mix: of several trained scalar mixes, the one that becomes `elmo`; it changes places with the first.
-    RAISES: ValueError for a format or dtype that is not to be had, if the folder holds a model that no export of
-        this format has written, or if a number is beyond the dtype; else as `spacy_elmo.load`.
+    force: replace an earlier export.
+    RAISES: FileExistsError without `force`; ValueError for a format or dtype that is not to be had, if the folder
+        holds a model that no export of this format has written, or if a number is beyond the dtype; else as
+        `spacy_elmo.load`.
     """
     _check_choices(format, dtype)
+    check_no_stdout(folder, "a folder")
     _check_folder(folder, format, source)
+    check_new_files(folder, (OPTIONS_NAME, *FORMATS.values()), force=force)
     from ..pretraining.export import read_model
 
     weights, vocabulary = read_model(source)
@@ -105,9 +116,7 @@ def export(
     else:
         # Of an earlier export.
         (folder / VOCAB_NAME).unlink(missing_ok=True)
-    own = _own_dtype(named["char_encoder.embedding.weight"])
-    written = "float32" if format == "hdf5" else dtype or own
-    return Exported(weights.n_parameters, _left_out(weights, arrays), written)
+    return Exported(weights.n_parameters, _left_out(weights, arrays))
 
 
 def _own_dtype(array: Any) -> str:

@@ -22,13 +22,17 @@ CODE_HELP = "A Python file to import first, with functions that the config names
 
 def init_config_cli(
     paths: Annotated[List[Path], Argument(metavar="[CONFIG] OUTPUT", help=PATHS_HELP)],
-    lang: Annotated[Optional[str], Option("--lang", "-l", help="Language, with --pipeline. Default: en.")] = None,
-    pipeline: Annotated[Optional[str], Option("--pipeline", "-p", help=PIPELINE_HELP)] = None,
-    source: Annotated[Optional[List[str]], Option("--source", "-s", help=SOURCE_HELP)] = None,
-    upstream_name: Annotated[str, Option(help="Name of the component that embeds.")] = "elmo_embedder",
-    pooling_layer: Annotated[Optional[str], Option(help=POOLING_HELP)] = None,
+    lang: Annotated[
+        Optional[str], Option("--lang", "-l", metavar="LANG", help="Language, with --pipeline. Default: en.")
+    ] = None,
+    pipeline: Annotated[Optional[str], Option("--pipeline", "-p", metavar="NAMES", help=PIPELINE_HELP)] = None,
+    source: Annotated[Optional[List[str]], Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
+    upstream_name: Annotated[
+        str, Option(metavar="NAME", help="Name of the component that embeds.")
+    ] = "elmo_embedder",
+    pooling_layer: Annotated[Optional[str], Option(metavar="LAYER", help=POOLING_HELP)] = None,
     frozen: Annotated[bool, Option("--frozen/--no-frozen", help="Leave ELMo as it is, or train it too.")] = True,
-    code: Annotated[Optional[Path], Option("--code", "-c", help=CODE_HELP)] = None,
+    code: Annotated[Optional[Path], Option("--code", "-c", metavar="FILE", help=CODE_HELP)] = None,
     force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
 ) -> None:
     """Put a spaCy training config on ELMo.

@@ -10,9 +10,11 @@ from typer import Argument, Option
 from ..errors import Errors
 from ..inputs.files import FORMATS
 from ..weights.atomic import atomic_write
-from .inputs import FORMAT_HELP, choose_pipeline
+from .command import choices
+from .inputs import Format, choose_pipeline
 
 DEFAULT_SIZE = "sm"
+
 OPTIONS_HELP = (
     "Take the sizes of this options.json; what bilm-tf's trainer reads in it becomes settings of the config."
 )
@@ -20,18 +22,25 @@ OPTIONS_HELP = (
 
 def init_pretrain_cli(
     config_path: Annotated[Path, Argument(metavar="CONFIG", help="The file to write; - prints it.")],
-    train: Annotated[Optional[str], Option(help="The text to train on.")] = None,
-    dev: Annotated[Optional[str], Option(help="Held-out text to measure.")] = None,
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help="Language whose tokenizer splits the text. Default: en.")] = None,
-    pipeline: Annotated[Optional[str], Option(help="A spaCy pipeline that splits the text instead.")] = None,
+    train: Annotated[Optional[str], Option(metavar="TEXT", help="The text to train on.")] = None,
+    dev: Annotated[Optional[str], Option(metavar="TEXT", help="Held-out text to measure.")] = None,
+    format: Format = None,
+    lang: Annotated[
+        Optional[str], Option(metavar="LANG", help="Language whose tokenizer splits the text. Default: en.")
+    ] = None,
+    pipeline: Annotated[
+        Optional[str], Option(metavar="NAME", help="A spaCy pipeline that splits the text instead.")
+    ] = None,
     size: Annotated[
-        Optional[str], Option(help="sm, as the bundled model, or original, as published. Default: sm.")
+        Optional[str],
+        Option(
+            help="sm, as the bundled model, or original, as published. Default: sm.", **choices(("sm", "original"))
+        ),
     ] = None,
     source: Annotated[
         Optional[str], Option("--source", "-s", help="Continue from this model instead: one pass over the text.")
     ] = None,
-    options: Annotated[Optional[Path], Option("--options", help=OPTIONS_HELP)] = None,
+    options: Annotated[Optional[Path], Option("--options", metavar="FILE", help=OPTIONS_HELP)] = None,
     force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
 ) -> None:
     """Write a config with every setting of pre-training and its default."""
@@ -97,7 +106,7 @@ def init_pretrain(
         raise ValueError(Errors.EL030.format(what="size", got=size, allowed=", ".join(SIZES)))
     if format is not None and format not in FORMATS:
         raise ValueError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
-    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format) or "blank:en"
+    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     softmax = softmax_like(read_weights(source)) if source else None
     sizes, settings = None, None
     notes: List[str] = []
@@ -111,7 +120,7 @@ def init_pretrain(
         train=train,
         dev=dev,
         format=format,
-        pipeline=chosen,
+        pipeline="blank:en" if chosen is None else chosen,
         size=size,
         source=source,
         softmax=softmax,

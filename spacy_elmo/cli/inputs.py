@@ -1,8 +1,12 @@
 """What the commands that read text have in common."""
 
-from typing import Optional
+from typing import Annotated, Optional
+
+from typer import Option
 
 from ..errors import Errors
+from ..inputs.files import FORMATS
+from .command import choices
 
 INPUT_HELP = (
     "A .txt, .jsonl, .conllu or .spacy file, packed (.gz, .xz, .bz2) or not; a folder, a pattern in quotes, or - "
@@ -14,6 +18,8 @@ FORMAT_HELP = (
 )
 LANG_HELP = "Split raw text into sentences and tokens by spaCy's rules for this language, as `pretrain` does."
 PIPELINE_HELP = "Split raw text into sentences and tokens by this spaCy pipeline, as `pretrain` does."
+
+Format = Annotated[Optional[str], Option(help=FORMAT_HELP, **choices(FORMATS))]
 
 # Whose files are split already.
 _SPLIT = ("tokens", "conllu", "spacy")

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
+from typer import echo
+
 from ..errors import Errors
 from ..weights.atomic import atomic_write
 from ..weights.locate import find_files
-from .embed import check_output
+from .outputs import check_output, is_stdout
 
 if TYPE_CHECKING:
     from ..bilm.lstm import LSTMState
@@ -49,20 +51,28 @@ def check_initial_state(got: str, allowed: Sequence[str]) -> None:
         raise ValueError(Errors.EL030.format(what="initial_state", got=got, allowed=", ".join(allowed)))
 
 
-def check_lm_output(output: Path, texts: Sequence[Path], source: Any) -> None:
-    """RAISES: ValueError or FileNotFoundError if no file can be written there, or it is read by the command."""
+def check_lm_output(output: Optional[Path], texts: Sequence[Path], source: Any, *, force: bool) -> None:
+    """RAISES: as `check_output`, where a file is to be written."""
     from ..pretraining.export import is_run
 
-    check_output(output, texts if is_run(Path(source)) else [*texts, *find_files(source).paths])
+    if output is not None and not is_stdout(output):
+        check_output(output, texts if is_run(Path(source)) else [*texts, *find_files(source).paths], force=force)
 
 
 @contextmanager
 def json_lines(path: Optional[Path]) -> Iterator[Callable[[Any], None]]:
-    """Gives what writes an object as a line of JSON, into a file that appears when it is complete. None: nothing
-    is written."""
+    """Gives what writes an object as a line of JSON, into a file that appears when it is complete. "-": standard
+    output; None: nothing is written."""
     if path is None:
         yield lambda record: None
         return
+    if is_stdout(path):
+        yield lambda record: echo(_as_line(record))
+        return
     # A lone surrogate is no UTF-8; written with a backslash, it is what JSON calls it.
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        yield lambda record: print(json.dumps(record, ensure_ascii=False), file=file)
+        yield lambda record: print(_as_line(record), file=file)
+
+
+def _as_line(record: Any) -> str:
+    return json.dumps(record, ensure_ascii=False)

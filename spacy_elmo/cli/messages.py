@@ -1,6 +1,19 @@
-"""What errors read like on a terminal."""
+"""What errors and warnings read like on a terminal."""
+
+import sys
+from typing import Any
 
 from ..errors import Errors
+
+
+def tell(text: str) -> None:
+    """Print it where errors go."""
+    print(f"spacy-elmo: {text}", file=sys.stderr)
+
+
+def show_warning(message: Any, *where: Any, **more: Any) -> None:
+    """For `warnings.showwarning`: without the line of code, which tells a user nothing."""
+    tell(f"warning: {printable(str(message))}")
 
 
 def message(error: Exception) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, List, Optional, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 from typer import Argument, Option, echo
 
 from ..bilm.layers import layer_names
@@ -15,7 +15,7 @@ from ..errors import Errors
 from ..pictures import check_picture, picture
 from .messages import printable
 from .names import distinct_names
-from .outputs import Force, check_new_file
+from .outputs import Force, check_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,8 +29,8 @@ _WIDTH = 160
 
 
 def mix_cli(
-    pipelines: Annotated[List[str], Argument(metavar="PIPELINE...", help=PIPELINE_HELP)],
-    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
+    pipelines: Annotated[List[str], Argument(metavar="PIPELINE", help=PIPELINE_HELP)],
+    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     force: Force = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -38,8 +38,7 @@ def mix_cli(
 
     A share is a layer's weight after the softmax; gamma scales the sum (Peters et al. 2018, equation 1).
     """
-    check_new_file(output, force=force, what="a picture")
-    mixes = mix(pipelines, output)
+    mixes = mix(pipelines, output, force=force)
     if as_json:
         echo(json.dumps([mix._asdict() for mix in mixes], indent=2))
     else:
@@ -49,16 +48,18 @@ def mix_cli(
         echo(f"Wrote {output}", err=True)
 
 
-def mix(pipelines: Sequence[str], output: Optional[Path] = None) -> "List[LearnedMix]":
-    """The mixes of some pipelines; of several, they are called pipeline/component. output: a picture of them.
+def mix(pipelines: Sequence[str], output: Optional[Path] = None, *, force: bool = True) -> "List[LearnedMix]":
+    """The mixes of some pipelines; of several, they are called pipeline/component.
 
-    RAISES: ValueError for what is no pipeline or has no mix; as `check_picture`.
+    output: a picture of them. force: replace one that is there.
+    RAISES: ValueError for what is no pipeline or has no mix; as `check_output` and `check_picture`.
     """
     import spacy
 
     from ..pipeline.mixes import mixes_of
 
     if output is not None:
+        check_output(output, force=force, what="a picture")
         check_picture(output)
     found: List[LearnedMix] = []
     for pipeline, name in zip(pipelines, distinct_names([Path(pipeline) for pipeline in pipelines])):
@@ -87,7 +88,9 @@ def as_table(mixes: "Sequence[LearnedMix]") -> Table:
         table.add_column(layer, justify="right")
     for mix in mixes:
         shares = [f"{share:.1%}" for share in mix.shares]
-        table.add_row(Text(printable(mix.name)), *shares, *[""] * (len(layers) - len(shares)), f"{mix.gamma:.3f}")
+        table.add_row(
+            escape(printable(mix.name)), *shares, *[""] * (len(layers) - len(shares)), f"{mix.gamma:.3f}"
+        )
     return table
 
 

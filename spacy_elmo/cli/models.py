@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Any, Dict, List, Optional, Tuple
 
 import typer
 from rich.console import Console
@@ -17,6 +17,9 @@ from ..weights.fetch.store import cached_bytes, is_cached
 
 # Characters of a line where there is no terminal: more than any row has.
 _WIDTH = 400
+# Of columns side by side, as terminals have at least by custom.
+_NARROW = 80
+_COLUMNS = ("name", "also", "language", "LSTMs", "download", "licence", "cached")
 
 
 def models_cli(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -29,7 +32,7 @@ def models_cli(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-        console.print(as_table(rows))
+        console.print(as_table(rows) if console.width >= _NARROW else as_list(rows))
 
 
 def models() -> List[Dict[str, Any]]:
@@ -73,21 +76,36 @@ def as_table(rows: List[Dict[str, Any]]) -> Table:
     """The same facts to be read."""
     table = Table(box=None, pad_edge=False)
     # Folded where a terminal is narrow, never cut off.
-    for title in ("name", "also", "language", "LSTMs", "download", "licence", "cached"):
+    for title in _COLUMNS:
         table.add_column(title, overflow="fold", no_wrap=title not in ("also", "language"))
     for row in rows:
-        cached = "bundled" if row["name"] == BUNDLED else _size(row["cached_bytes"], unknown="no")
-        cells = (
-            row["name"],
-            ", ".join(row["aliases"]),
-            f"{row['language']} {row['language_name']}",
-            f"{row['n_layers']} x {row['dim']}/{row['projection_dim']}",
-            "none" if row["name"] == BUNDLED else _size(row["download_bytes"], unknown="?"),
-            row["licence"] or "?",
-            cached,
-        )
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(Text, _cells(row)))
     return table
+
+
+def as_list(rows: List[Dict[str, Any]]) -> Table:
+    """The same where a terminal is too narrow for columns: a model below the other."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        for title, cell in zip(_COLUMNS, _cells(row)):
+            if cell:
+                table.add_row(title, Text(cell))
+        table.add_row()
+    return table
+
+
+def _cells(row: Dict[str, Any]) -> Tuple[str, ...]:
+    return (
+        row["name"],
+        ", ".join(row["aliases"]),
+        f"{row['language']} {row['language_name']}",
+        f"{row['n_layers']} x {row['dim']}/{row['projection_dim']}",
+        "none" if row["name"] == BUNDLED else _size(row["download_bytes"], unknown="?"),
+        row["licence"] or "?",
+        "bundled" if row["name"] == BUNDLED else _size(row["cached_bytes"], unknown="no"),
+    )
 
 
 def _size(n_bytes: Optional[int], *, unknown: str) -> str:

@@ -1,7 +1,7 @@
-"""The rule for outputs of all commands: nothing that is there is replaced without --force."""
+"""The rules for the outputs of all commands: no input is written over, and nothing is replaced without --force."""
 
 from pathlib import Path
-from typing import Annotated, Optional, Sequence
+from typing import Annotated, Sequence
 
 from typer import Option
 
@@ -9,32 +9,53 @@ from ..errors import Errors
 
 Force = Annotated[bool, Option("--force", "-F", help="Replace what is there.")]
 HDF5_ENDINGS = ("", ".h5", ".hdf5", ".hdf", ".he5")
-_STDOUT = "-"
+STDOUT = "-"
 
 
-def check_new_file(
-    path: Optional[Path], *, force: bool, what: str = "this output", endings: Sequence[str] = ()
+def is_stdout(path: Path) -> bool:
+    return str(path) == STDOUT
+
+
+def check_output(
+    path: Path,
+    read: Sequence[Path] = (),
+    *,
+    force: bool = True,
+    what: str = "this output",
+    endings: Sequence[str] = (),
 ) -> None:
-    """RAISES: ValueError for "-", which no output but a config's goes to, and for an ending that is not among
-    `endings`; FileExistsError if there is such a file, without `force`."""
-    if path is None:
-        return
-    _check_name(path, what)
+    """Check the name of a file that a command is about to write.
+
+    read: files that it reads. force: it may be there. what: is written, for messages. endings: that its name may
+        have; (): any.
+    RAISES: ValueError if no such file can be written there, or the command reads it; FileNotFoundError without a
+        folder for it; FileExistsError if it is there, without `force`.
+    """
+    check_no_stdout(path, what)
+    if path.is_dir():
+        raise ValueError(Errors.EL063.format(path=path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(Errors.EL064.format(path=path))
+    exists = path.exists()
+    if exists and not path.is_file():
+        raise ValueError(Errors.EL067.format(path=path))
+    if exists and any(path.samefile(one) for one in read):
+        raise ValueError(Errors.EL066.format(path=path))
     if endings and path.suffix.lower() not in endings:
-        allowed = ", ".join(ending or "none" for ending in endings)
-        raise ValueError(Errors.EL223.format(path=path, suffix=path.suffix, allowed=allowed))
-    if path.is_file() and not force:
+        allowed = ", ".join(filter(None, endings))
+        raise ValueError(Errors.EL223.format(path=path, suffix=path.suffix, what=what, allowed=allowed))
+    if exists and not force:
         raise FileExistsError(Errors.EL068.format(path=path))
 
 
-def check_new_folder(folder: Path, names: Sequence[str], *, force: bool) -> None:
-    """RAISES: ValueError for "-"; FileExistsError if one of the named files is in the folder, without `force`."""
-    _check_name(folder, "a folder")
+def check_new_files(folder: Path, names: Sequence[str], *, force: bool) -> None:
+    """RAISES: FileExistsError if one of the named files is in the folder, without `force`."""
     found = [name for name in names if (folder / name).is_file()]
     if found and not force:
         raise FileExistsError(Errors.EL224.format(path=folder, what=", ".join(found)))
 
 
-def _check_name(path: Path, what: str) -> None:
-    if str(path) == _STDOUT:
+def check_no_stdout(path: Path, what: str) -> None:
+    """RAISES: ValueError for "-"."""
+    if is_stdout(path):
         raise ValueError(Errors.EL222.format(what=what))

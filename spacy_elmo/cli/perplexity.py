@@ -27,9 +27,10 @@ from ..errors import Errors
 from ..inputs.files import Given
 from ..inputs.items import InputSentence
 from ..inputs.reader import Inputs
-from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
+from .command import choices
+from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
-from .outputs import Force, check_new_file
+from .outputs import Force, is_stdout
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ BATCH_HELP = (
     "faster, but each starts from zeros, and all end with the row that is used up first. bilm-tf's numbers depend "
     "on its batch size, which is 256 unless told."
 )
-OUTPUT_HELP = "A .jsonl to write: the log-probabilities of every token, natural logarithms."
+OUTPUT_HELP = "A .jsonl to write: log-probabilities of every token, natural logarithms; - prints it."
 
 
 class Summary(NamedTuple):
@@ -65,14 +66,14 @@ class Summary(NamedTuple):
 
 def perplexity_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
-    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[str, Option(metavar="carry|zero|warm", help=STATE_HELP)] = "carry",
-    batch_size: Annotated[int, Option(min=1, help=BATCH_HELP)] = 1,
-    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
-    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "carry",
+    batch_size: Annotated[int, Option(min=1, metavar="N", help=BATCH_HELP)] = 1,
+    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -81,7 +82,6 @@ def perplexity_cli(
 
     Sentences without tokens are left out. The sentence marks are predicted too: </S> forward, <S> backward.
     """
-    check_new_file(output, force=force)
     with ProgressBar(Console(stderr=True, quiet=quiet), what="predicting") as progress:
         found = perplexity(
             source,
@@ -93,9 +93,11 @@ def perplexity_cli(
             batch_size=batch_size,
             output=output,
             device=device,
+            force=force,
             report=progress,
         )
-    echo(json.dumps(found._asdict(), indent=2) if as_json else _as_text(found))
+    text = json.dumps(found._asdict(), indent=2) if as_json else _as_text(found)
+    echo(text, err=output is not None and is_stdout(output))
 
 
 def perplexity(
@@ -109,6 +111,7 @@ def perplexity(
     batch_size: int = 1,
     output: Optional[Path] = None,
     device: str = "cpu",
+    force: bool = True,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Summary:
     """Perplexities of a text, of one file or several.
@@ -116,9 +119,10 @@ def perplexity(
     texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`.
     batch_size: rows, with initial_state "carry".
     output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, its
-        log-probability by either direction (null: not predicted), and whether the vocabulary has it.
+        log-probability by either direction (null: not predicted), and whether the vocabulary has it. "-":
+        standard output. force: replace a file that is there.
     report: called with the share of the text that is done and the tokens so far.
-    RAISES: FileNotFoundError or ValueError for a source, text, output or setting that will not do.
+    RAISES: FileNotFoundError or ValueError for a source, text or setting that will not do; as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
     if batch_size < 1:
@@ -129,8 +133,7 @@ def perplexity(
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=chosen)
-    if output is not None:
-        check_lm_output(output, inputs.paths, source)
+    check_lm_output(output, inputs.paths, source, force=force)
     model, vocabulary, state, where = open_model(source, initial_state=initial_state, device=device)
     numbers = array("q")
     inputs.check()

@@ -10,7 +10,7 @@ from ..errors import Errors
 from ..pictures import check_picture
 from .curves import curve_of, is_curve, plot_curves
 from .names import distinct_names
-from .outputs import Force, check_new_file
+from .outputs import Force, check_no_stdout, check_output
 
 RUN_HELP = (
     "The folder of a pre-training run; or logs of `spacy train`, as many as you like: files that "
@@ -19,8 +19,8 @@ RUN_HELP = (
 
 
 def plot_cli(
-    runs: Annotated[List[Path], Argument(metavar="RUN...", help=RUN_HELP)],
-    output: Annotated[Path, Option("--output", "-o", help="The .png, .svg or .pdf to write.")],
+    runs: Annotated[List[Path], Argument(metavar="RUN", help=RUN_HELP)],
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The .png, .svg or .pdf to write.")],
     force: Force = False,
 ) -> None:
     """Draw the course of training.
@@ -28,25 +28,26 @@ def plot_cli(
     Of a pre-training run: losses, held-out perplexity and learning rate. Of `spacy train`: scores by step, all
     runs in one picture.
     """
-    check_new_file(output, force=force, what="a picture")
-    plot(runs, output)
+    plot(runs, output, force=force)
     typer.echo(f"Wrote {output}", err=True)
 
 
-def plot(runs: Sequence[Path], output: Path) -> None:
+def plot(runs: Sequence[Path], output: Path, *, force: bool = True) -> None:
     """Draw one pre-training run, or any number of logs of `spacy train`; which it is, their lines tell.
 
+    force: replace a picture that is there.
     RAISES: FileNotFoundError if there is no log; ValueError for a log that is empty or of neither kind, or for a
-        pre-training run among several; as `check_picture`.
+        pre-training run among several; as `check_output` and `check_picture`.
     """
     from ..pretraining.log import read_log
     from ..pretraining.plot import plot_run
     from ..pretraining.run import LOG_NAME
 
+    check_no_stdout(output, "a picture")
     check_picture(output)
+    logs = [run if run.is_file() else run / LOG_NAME for run in runs]
     curves = []
-    for run, name in zip(runs, distinct_names(runs)):
-        log = run if run.is_file() else run / LOG_NAME
+    for log, name in zip(logs, distinct_names(runs)):
         if not log.is_file():
             closest = "Give a log of `spacy train`, or the folder of a run that holds one."
             raise FileNotFoundError(Errors.EL026.format(path=log, closest=closest))
@@ -59,7 +60,8 @@ def plot(runs: Sequence[Path], output: Path) -> None:
             raise ValueError(Errors.EL115.format(path=log))
         elif len(runs) > 1:
             raise ValueError(Errors.EL116.format(path=log))
-        else:
-            plot_run(log, output)
+    check_output(output, logs, force=force, what="a picture")
     if curves:
         plot_curves(curves, output)
+    else:
+        plot_run(logs[0], output)

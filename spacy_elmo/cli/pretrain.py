@@ -16,7 +16,9 @@ ALLOW_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 def pretrain_cli(
     ctx: Context,
     config_path: Annotated[Path, Argument(metavar="CONFIG", help="A config file.")],
-    output: Annotated[Path, Option("--output", "-o", help="The run's folder: checkpoints, log, model.")],
+    output: Annotated[
+        Path, Option("--output", "-o", metavar="FOLDER", help="The run's folder: checkpoints, log, model.")
+    ],
     resume: Annotated[bool, Option("--resume", help="Go on from the newest checkpoint.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress line.")] = False,
 ) -> None:

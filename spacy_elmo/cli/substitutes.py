@@ -9,9 +9,10 @@ from typer import Argument, Option, echo
 from ..errors import Errors
 from ..inputs.files import Given
 from ..inputs.reader import Inputs
-from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
+from .command import choices
+from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
-from .outputs import Force, check_new_file
+from .outputs import Force, is_stdout
 
 if TYPE_CHECKING:
     from ..pretraining.substitutes import Ranked, Substitutes
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 INITIAL_STATES = ("zero", "warm")
 LISTS = ("forward", "backward", "both")
 
-OUTPUT_HELP = "A .jsonl to write, an object a token, instead of printing."
+OUTPUT_HELP = "A .jsonl to write, an object a token, instead of lines to read; - prints it."
 STATE_HELP = "What every sentence starts from: zero or warm."
 
 
 def substitutes_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
-    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
-    n: Annotated[int, Option("--number", "-n", min=1, help="Words in each list.")] = 10,
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    initial_state: Annotated[str, Option(metavar="zero|warm", help=STATE_HELP)] = "zero",
-    output: Annotated[Optional[Path], Option("--output", "-o", help=OUTPUT_HELP)] = None,
-    device: Annotated[str, Option(help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    n: Annotated[int, Option("--number", "-n", min=1, metavar="N", help="Words in each list.")] = 10,
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "zero",
+    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
@@ -40,7 +41,6 @@ def substitutes_cli(
 
     forward: by the words before it, backward: by those after it, both: by the sum of the two log-probabilities.
     """
-    check_new_file(output, force=force)
     count = substitutes(
         source,
         texts,
@@ -51,9 +51,10 @@ def substitutes_cli(
         initial_state=initial_state,
         output=output,
         device=device,
+        force=force,
         show=echo if output is None else lambda line: None,
     )
-    if output is not None:
+    if output is not None and not is_stdout(output):
         message = f"Wrote the substitutes of {count:,} tokens to {output}"
         Console(stderr=True, quiet=quiet).print(message, markup=False, highlight=False, soft_wrap=True)
 
@@ -69,23 +70,23 @@ def substitutes(
     initial_state: str = "zero",
     output: Optional[Path] = None,
     device: str = "cpu",
+    force: bool = True,
     show: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Substitutes of each token of a text; see `pretraining.substitutes`. RETURNS: the number of tokens.
 
     texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`.
     output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, and three
-        lists of [word, natural logarithm].
+        lists of [word, natural logarithm]; "-": standard output. force: replace a file that is there.
     show: called with each line of a text to be read.
-    RAISES: FileNotFoundError or ValueError for a source, text, output or setting that will not do.
+    RAISES: FileNotFoundError or ValueError for a source, text or setting that will not do; as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
     from ..pretraining.substitutes import substitutes as substitutes_of
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=chosen)
-    if output is not None:
-        check_lm_output(output, inputs.paths, source)
+    check_lm_output(output, inputs.paths, source, force=force)
     model, vocabulary, state, _ = open_model(source, initial_state=initial_state, device=device)
     n_tokens = 0
     inputs.check()

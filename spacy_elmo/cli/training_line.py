@@ -18,17 +18,23 @@ class TrainingLine:
         )  # fmt: skip
 
     def __enter__(self) -> "TrainingLine":
-        self._progress.start()
         self._task = self._progress.add_task("", total=None, place="reading text", facts="")
+        if self._console.is_terminal:
+            self._progress.start()
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, kind: Any, *exc: Any) -> None:
+        if kind is not None and self._progress.tasks[0].total is None:
+            # Nothing was trained: the message alone is to be read.
+            self._progress.live.transient = True
         self._progress.stop()
 
     def __call__(self, entry: Dict[str, Any]) -> None:
         if "start" in entry:
             self._console.print(f"Starting from {entry['start']}", highlight=False, markup=False, soft_wrap=True)
         if "loss" in entry:
+            # Without a terminal it shows how it ended, and if nothing was trained, nothing.
+            self._progress.start()
             facts = (
                 f"epoch {entry['epoch']:.2f}  loss {entry['loss']:.3f}  {entry['tokens_per_second']:,} tokens/s"
             )

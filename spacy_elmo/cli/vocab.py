@@ -8,9 +8,8 @@ from typer import Argument, Option
 
 from ..inputs.files import Given
 from ..inputs.reader import Inputs
-from .embed import check_output
-from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, choose_pipeline
-from .outputs import Force, check_new_file
+from .inputs import INPUT_HELP, LANG_HELP, Format, choose_pipeline
+from .outputs import Force, check_output, is_stdout
 
 DEFAULT_PIPELINE = "blank:en"
 VOCAB_PIPELINE_HELP = f"blank:LANG, or a spaCy pipeline, which splits the text. Default: {DEFAULT_PIPELINE}."
@@ -27,19 +26,27 @@ class Summary(NamedTuple):
 
 
 def vocab_cli(
-    texts: Annotated[List[Path], Argument(metavar="TEXT...", help=INPUT_HELP)],
-    output: Annotated[Path, Option("--output", "-o", help="The vocab.txt to write.")],
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=VOCAB_PIPELINE_HELP)] = None,
-    min_count: Annotated[int, Option(min=1, help="Leave out words that occur less often.")] = 1,
-    max_size: Annotated[Optional[int], Option(min=4, help="Most words, the special ones with them.")] = None,
+    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The vocab.txt to write; - prints it.")],
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=VOCAB_PIPELINE_HELP)] = None,
+    min_count: Annotated[int, Option(min=1, metavar="N", help="Leave out words that occur less often.")] = 1,
+    max_size: Annotated[
+        Optional[int], Option(min=4, metavar="N", help="Most words, the special ones with them.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Write the vocabulary of text files."""
-    check_new_file(output, force=force)
     made = vocab(
-        texts, output, format=format, lang=lang, pipeline=pipeline, min_count=min_count, max_size=max_size
+        texts,
+        output,
+        format=format,
+        lang=lang,
+        pipeline=pipeline,
+        min_count=min_count,
+        max_size=max_size,
+        force=force,
     )
     typer.echo(
         f"Wrote {made.n_words:,} words to {output}. The text has {made.n_tokens:,} tokens of {made.n_types:,} "
@@ -57,13 +64,14 @@ def vocab(
     pipeline: Optional[str] = None,
     min_count: int = 1,
     max_size: Optional[int] = None,
+    force: bool = True,
 ) -> Summary:
     """Count the tokens of text files, and write a vocab.txt.
 
     texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Texts are split as for pre-training, by
-        `DEFAULT_PIPELINE` unless told.
-    RAISES: FileNotFoundError or ValueError for texts, a pipeline or an output that will not do; ValueError if
-        there is no token.
+        `DEFAULT_PIPELINE` unless told. output: "-" prints it. force: replace a file that is there.
+    RAISES: FileNotFoundError or ValueError for texts or a pipeline that will not do; ValueError if there is no
+        token; as `check_output`.
     """
     from collections import Counter
 
@@ -71,15 +79,19 @@ def vocab(
     from ..pretraining.vocabulary import Vocabulary
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
-    inputs = Inputs(texts, format=format, pipeline=chosen or DEFAULT_PIPELINE)
-    check_output(output, inputs.paths)
+    inputs = Inputs(texts, format=format, pipeline=DEFAULT_PIPELINE if chosen is None else chosen)
+    if not is_stdout(output):
+        check_output(output, inputs.paths, force=force)
     counts: Counter[str] = Counter()
     for sentence in inputs.read():
         counts.update(sentence.visible)
     if not counts:
         raise ValueError(Errors.EL071.format(path=output))
     words = Vocabulary.from_counts(list(counts), list(counts.values()), min_count=min_count, max_size=max_size)
-    words.write(output)
+    if is_stdout(output):
+        typer.echo(words.to_text(), nl=False)
+    else:
+        words.write(output)
     n_tokens = counts.total()
     unknown = sum(count for word, count in counts.items() if word not in words)
     return Summary(len(words), len(counts), n_tokens, unknown / n_tokens)

@@ -15,8 +15,8 @@ from ..weights.atomic import atomic_write
 from ..weights.locate import Files, find_files
 from ..weights.source import opened
 from .info import SOURCE_HELP
-from .inputs import FORMAT_HELP, INPUT_HELP, LANG_HELP, PIPELINE_HELP, choose_pipeline
-from .outputs import Force, check_new_folder
+from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
+from .outputs import Force, check_new_files, check_no_stdout
 
 # The mean is steady long before that.
 MOST_SENTENCES = 2000
@@ -35,10 +35,12 @@ def warm_cli(
     source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     text: Annotated[Path, Argument(metavar="TEXT", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FOLDER", help=OUTPUT_HELP)],
-    format: Annotated[Optional[str], Option(help=FORMAT_HELP)] = None,
-    lang: Annotated[Optional[str], Option(help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(help=PIPELINE_HELP)] = None,
-    sentences: Annotated[int, Option(min=1, help="Read no more sentences than these.")] = MOST_SENTENCES,
+    format: Format = None,
+    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    sentences: Annotated[
+        int, Option(min=1, metavar="N", help="Read no more sentences than these.")
+    ] = MOST_SENTENCES,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
@@ -47,11 +49,10 @@ def warm_cli(
     It is the mean of what the LSTMs hold after the sentences of the text, read on and on. With the initial state
     "warm", every sentence starts from it.
     """
-    from ..weights.formats.folder import WEIGHTS_NAME
-
-    check_new_folder(output, (OPTIONS_NAME, WEIGHTS_NAME), force=force)
     model = source[0] if len(source) == 1 else source
-    summary = warm(model, text, output, format=format, lang=lang, pipeline=pipeline, most_sentences=sentences)
+    summary = warm(
+        model, text, output, format=format, lang=lang, pipeline=pipeline, most_sentences=sentences, force=force
+    )
     Console(stderr=True, quiet=quiet).print(
         f"Wrote {output}, with a warm state from {summary.n_sentences:,} sentences, {summary.n_tokens:,} tokens",
         markup=False,
@@ -69,18 +70,23 @@ def warm(
     lang: Optional[str] = None,
     pipeline: Optional[str] = None,
     most_sentences: int = MOST_SENTENCES,
+    force: bool = True,
 ) -> Summary:
     """Write our folder: options.json, weights.safetensors with all arrays of the source and a warm state, and
     vocab.txt where the source has one.
 
     text, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Sentences without tokens do not count.
-    RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do.
+    force: replace files that are there.
+    RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do; FileExistsError
+        without `force`.
     """
     from ..pretraining.vocabulary import VOCAB_NAME
     from ..warm import make_state
-    from ..weights.formats.folder import write_folder
+    from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
+    check_no_stdout(output, "a folder")
     _check_output(output, find_files(source))
+    check_new_files(output, (OPTIONS_NAME, WEIGHTS_NAME), force=force)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(text, format=format, pipeline=chosen)
     inputs.check()

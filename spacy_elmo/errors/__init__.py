@@ -88,6 +88,10 @@ class Warnings(metaclass=WithCodes):
         "Sentence {index} has the token {token!r}, which looks like padding. It is embedded as a word, and "
         "changes the vectors of the words beside it. Leave padding out: sentences may differ in length."
     )
+    WL030 = (
+        "Gradients of the weights of '{source}' are not finite: the step was not taken. Where it happens again "
+        "and again, set a lower `learn_rate_factor`, more `warmup_steps`, or `frozen = true`."
+    )
     WL035 = (
         "Of the folder '{path}', these files are left out: {found}. They are of another format, or of none known."
     )

@@ -25,7 +25,10 @@ def load_pipeline(name: str) -> Language:
         # spaCy's limit is for components that need much more memory than these.
         nlp.max_length = sys.maxsize
         return nlp
+    if not name:
+        # Not every Python refuses an empty name in the same way.
+        raise ValueError(Errors.EL070.format(got=name, reason="an empty name"))
     try:
         return spacy.load(name)
-    except (OSError, ImportError) as error:
+    except (OSError, ImportError, ValueError) as error:
         raise ValueError(Errors.EL070.format(got=name, reason=error)) from error

@@ -44,7 +44,7 @@ class Inputs:
     ):
         self.files = find_inputs(given, format)
         self._splits_txt = pipeline is not None
-        self._pipeline = pipeline or DEFAULT_PIPELINE
+        self._pipeline = DEFAULT_PIPELINE if pipeline is None else pipeline
         self._nlp: Optional[Language] = None
         self._sizes: List[float] = []
 

@@ -9,7 +9,8 @@ from ..bilm.alphabet import alphabet_of
 from ..elmo import Elmo, Settings, check_device
 from ..engine.forks import ForkLock
 from ..engine.trainable import TrainableEngine
-from ..errors import Errors
+from ..errors import Errors, Warnings
+from ..errors.once import OnceWarner
 from ..layer_cache import LayerCache
 from ..weights.arrays import Weights
 from ..weights.locate import Source
@@ -38,6 +39,7 @@ class ElmoHolder(nn.Module):
         self.layers: List[str] = []
         # Whoever uses the model first, in whichever thread, makes it ready for all.
         self._lock = ForkLock()
+        self._warn = OnceWarner()
         self.empty()
 
     def empty(self) -> None:
@@ -49,6 +51,7 @@ class ElmoHolder(nn.Module):
         self._has_learnt = False
         self._cache: Optional[LayerCache] = None
         self._start: Dict[str, torch.Tensor] = {}
+        self._n_steps = 0
 
     @property
     def has_weights(self) -> bool:
@@ -84,9 +87,9 @@ class ElmoHolder(nn.Module):
             weights = Weights(
                 options=elmo.options, arrays=elmo.named_arrays(), source=elmo.source, format="memory"
             )
-            start = self._start
+            start, n_steps = self._start, self._n_steps
             self.fill(weights, device=device)
-            self._start = start
+            self._start, self._n_steps = start, n_steps
 
     def ready(self, device: torch.device) -> Elmo:
         """The model, whose weights are read now if they have not been: what it is, not what its biLM has learnt
@@ -125,14 +128,27 @@ class ElmoHolder(nn.Module):
 
     def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
         """(name, parameter, factor of the learning rate) of each that learns."""
+        rate = self.training_settings.rate(self._n_steps)
         for name, parameter in self.named_parameters():
             of_bilm = name.startswith("bilm.")
             if parameter.requires_grad and not (of_bilm and self._trainable is None):
-                yield name, parameter, self.training_settings.learn_rate_factor if of_bilm else 1.0
+                yield name, parameter, rate if of_bilm else 1.0
 
     def has_learnt(self) -> None:
         """To be called when parameters were changed."""
         self._has_learnt = self._trainable is not None
+
+    def count_step(self) -> None:
+        """To be called when a step was taken."""
+        if self._trainable is not None:
+            self._n_steps += 1
+
+    def skip_step(self) -> None:
+        """Drop gradients that are not finite: a step would spoil every parameter."""
+        for _, parameter, _ in self.learning():
+            parameter.grad = None
+        if self._elmo is not None:
+            self._warn(Warnings.WL030.format(source=self._elmo.source))
 
     def remember(self) -> None:
         """To be called before parameters are changed: keep what they were at first, for `restart`."""
@@ -150,6 +166,7 @@ class ElmoHolder(nn.Module):
             if name in self._start:
                 parameter.data = self._start[name].to(parameter.data).clone()
                 parameter.grad = None
+        self._n_steps = 0
         self.has_learnt()
 
     def _adopt(self, elmo: Elmo) -> None:
@@ -164,11 +181,11 @@ class ElmoHolder(nn.Module):
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
         super().__setstate__(state)
-        elmo, start = self._elmo, self._start
+        elmo, start, n_steps = self._elmo, self._start, self._n_steps
         self.empty()
         if elmo is not None:
             self._adopt(elmo)
-            self._start = start
+            self._start, self._n_steps = start, n_steps
 
 
 def _named(device: str) -> torch.device:

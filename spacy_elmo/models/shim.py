@@ -1,12 +1,13 @@
 """How Thinc sees the torch side of the embedder: what learns, and what is saved."""
 
 import warnings
-from typing import Any, Iterator, Optional, Tuple, cast
+from typing import Any, Iterator, Optional, Sequence, Tuple, cast
 
 import torch
 from torch import nn
 
 from ..elmo import Elmo
+from ..engine.isolation import computation
 from ..errors import Warnings
 from ..weights.locate import is_at_hand
 from .holder import ElmoHolder
@@ -62,14 +63,28 @@ class ElmoShim(TorchShim):
         return cast(bytes, super().to_bytes())
 
     def finish_update(self, optimizer: Any) -> None:
+        gradients = [parameter.grad for _, parameter, _ in self.learning() if parameter.grad is not None]
+        if not gradients:
+            return
+        if not are_finite(gradients):
+            self.holder.skip_step()
+            return
         self.holder.remember()
         super().finish_update(optimizer)
+        self.holder.count_step()
 
     def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
         return self.holder.learning()
 
     def has_learnt(self) -> None:
         self.holder.has_learnt()
+
+
+@computation()
+def are_finite(tensors: Sequence[torch.Tensor]) -> bool:
+    """Whether there is neither NaN nor an infinite number in them."""
+    # The largest number, unlike a sum, cannot overflow.
+    return bool(nn.utils.get_total_norm(tensors, norm_type=float("inf")).isfinite())
 
 
 def to_bytes(holder: ElmoHolder) -> bytes:

@@ -26,7 +26,8 @@ def build_elmo_tok2vec_v1(
     source: Union[str, List[str], None] = "en_sm",
     frozen: bool = True,
     trainable: Union[str, List[str]] = ".*",
-    learn_rate_factor: float = 1.0,
+    learn_rate_factor: float = 0.1,
+    warmup_steps: int = 200,
     dropout: float = 0.0,
     cache: Optional[CacheSettings] = None,
 ) -> Tok2VecT:
@@ -36,7 +37,7 @@ def build_elmo_tok2vec_v1(
         used.
     source (Union[str, List[str], None]): where the weights are read once, when the component is initialised or
         first used. A component that was saved never looks there. null: they come with the component.
-    frozen, trainable, learn_rate_factor, dropout, cache: as in the config of the embedder.
+    frozen, trainable, learn_rate_factor, warmup_steps, dropout, cache: as in the config of the embedder.
     RETURNS (Model[List[Doc], List[Floats2d]]): (len(doc), width) for each Doc.
     RAISES (ValueError): for a value that is not allowed.
     """
@@ -45,6 +46,7 @@ def build_elmo_tok2vec_v1(
         frozen=frozen,
         trainable=trainable,
         learn_rate_factor=learn_rate_factor,
+        warmup_steps=warmup_steps,
         dropout=dropout,
         cache=cache,
     )
@@ -110,6 +112,7 @@ class ReplaceListenerConfig:
             "frozen": settings.frozen,
             "trainable": settings.trainable,
             "learn_rate_factor": settings.learn_rate_factor,
+            "warmup_steps": settings.warmup_steps,
             "dropout": settings.dropout,
             "elmo": copy.deepcopy(elmo),
             "listener": copy.deepcopy(found[0]),

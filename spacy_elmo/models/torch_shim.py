@@ -82,8 +82,11 @@ class TorchShim(PyTorchShim):
         for name, parameter, factor in self.learning():
             if parameter.grad is None:
                 continue
+            if factor != 1 and not isinstance(optimizer, Optimizer):
+                # `nlp.rehearse` puts a function here that knows no rates: better no step than too long a one.
+                parameter.grad = None
+                continue
             values, gradient = to_steps(parameter.data), to_steps(parameter.grad)
-            # `nlp.rehearse` puts a function here that knows no rates.
             scale = {} if factor == 1 else {"lr_scale": factor}
             found, _ = optimizer((self.id, name), values, gradient, **scale)
             # Steps are taken in place as a rule; not so in float64, on a GPU without CuPy, and by `nlp.rehearse`,

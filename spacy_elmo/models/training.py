@@ -19,6 +19,7 @@ class TrainingSettings:
     frozen: the biLM learns nothing.
     trainable: regular expressions; a parameter learns if one of them is found in its name.
     learn_rate_factor: the biLM's learning rate is the optimizer's times this.
+    warmup_steps: over so many steps the biLM's learning rate grows to that.
     dropout: share of the inputs of each LSTM layer that is zeroed in training.
     cache: where layers are kept on disk while the biLM is frozen; None: nowhere.
     RAISES: ValueError for a value that is not allowed.
@@ -27,7 +28,8 @@ class TrainingSettings:
     source: Optional[Source] = None
     frozen: bool = True
     trainable: List[str] = field(default_factory=lambda: [".*"])
-    learn_rate_factor: float = 1.0
+    learn_rate_factor: float = 0.1
+    warmup_steps: int = 200
     dropout: float = 0.0
     cache: Optional[CacheSettings] = None
 
@@ -50,8 +52,13 @@ class TrainingSettings:
                 raise ValueError(Errors.EL099.format(pattern=pattern, reason=f"it is none: {error}")) from error
         check_number("dropout", self.dropout, low=0, high=1, below=True)
         check_number("learn_rate_factor", self.learn_rate_factor, low=0)
+        check_number("warmup_steps", self.warmup_steps, low=0)
         if self.cache is not None and not self.frozen:
             raise ValueError(Errors.EL052)
+
+    def rate(self, n_steps: int) -> float:
+        """The factor of the learning rate in the step after so many."""
+        return self.learn_rate_factor * min(1.0, (n_steps + 1) / max(1, self.warmup_steps))
 
     def choose(self, bilm: nn.Module) -> None:
         """Let the chosen parameters learn, and no others.

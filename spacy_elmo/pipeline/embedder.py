@@ -58,6 +58,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     trainable (Union[str, List[str]]): If it is not frozen: regular expressions; a parameter of the biLM learns if
         one is found in its name, such as "forward_stack.layers.0.input_linear.weight".
     learn_rate_factor (float): The biLM's learning rate is the training's times this.
+    warmup_steps (int): Over so many steps the biLM's learning rate grows to that.
     dropout (float): Share of the inputs of each LSTM layer that is zeroed in training, if it is not frozen.
     cache (Optional[CacheSettings]): Where a frozen biLM's layers of the training text are kept on disk, so that
         they are computed once; null: nowhere.
@@ -78,7 +79,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         layers: LayerChoice = ALL,
         frozen: bool = True,
         trainable: Union[str, List[str]] = ".*",
-        learn_rate_factor: float = 1.0,
+        learn_rate_factor: float = 0.1,
+        warmup_steps: int = 200,
         dropout: float = 0.0,
         cache: Optional[CacheSettings] = None,
         set_tensor: Optional[bool] = None,
@@ -95,6 +97,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             frozen=frozen,
             trainable=trainable,
             learn_rate_factor=learn_rate_factor,
+            warmup_steps=warmup_steps,
             dropout=dropout,
             cache=check_cache(cache),
         )

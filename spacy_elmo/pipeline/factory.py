@@ -18,7 +18,8 @@ pooling_layer = "elmo"
 layers = "*"
 frozen = true
 trainable = ".*"
-learn_rate_factor = 1.0
+learn_rate_factor = 0.1
+warmup_steps = 200
 dropout = 0.0
 cache = null
 set_tensor = null
@@ -52,6 +53,7 @@ def make_elmo_embedder(
     frozen: bool,
     trainable: Union[str, List[str]],
     learn_rate_factor: float,
+    warmup_steps: int,
     dropout: float,
     cache: Optional[CacheSettings],
     set_tensor: Optional[bool],
@@ -69,6 +71,7 @@ def make_elmo_embedder(
         frozen=frozen,
         trainable=trainable,
         learn_rate_factor=learn_rate_factor,
+        warmup_steps=warmup_steps,
         dropout=dropout,
         cache=cache,
         set_tensor=set_tensor,

@@ -8,17 +8,19 @@ import srsly
 from spacy import util
 from spacy.vocab import Vocab
 
+from ..bilm.fields import MOST_JSON
 from ..bilm.options import OPTIONS_NAME
 from ..elmo import Elmo
 from ..errors import Errors
+from ..files import read_small
 from ..models.wrapper import ElmoModelT, device_of, holder_of, shim_of
 from ..weights.atomic import atomic_write
-from ..weights.formats import folder
 from ..weights.source import read_weights
 from .learning import Learning
 
 # In `cfg`: of the weights that were saved beside it; null: none.
 WEIGHTS = "weights"
+_RECORDED = {"arrays", "options"}
 # spaCy reads them one after the other.
 CFG, MODEL, VOCAB = "cfg", "model", "vocab"
 PathT = Union[str, Path]
@@ -40,6 +42,8 @@ class SavedWithWeights:
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save as bytes, weights included; see `to_disk`."""
+        from ..weights.formats import folder
+
         elmo = self._elmo_to_save() if MODEL not in exclude else None
         record = (
             {} if MODEL in exclude else {WEIGHTS: None if elmo is None else folder.checksum(elmo.named_arrays())}
@@ -54,16 +58,24 @@ class SavedWithWeights:
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Any:
         """Load from bytes. RAISES: ValueError if the weights are gone or damaged."""
+        from ..weights.formats import folder
+
         self._learning.forget()
         record: Dict[str, Any] = {}
 
-        def read_cfg(data: bytes) -> None:
-            record.update(srsly.json_loads(data))
+        def read_part(data: bytes, part: str, read: Callable[[bytes], Any]) -> Any:
+            try:
+                return read(data)
+            except ValueError as error:
+                if str(error).startswith("[EL"):
+                    raise
+                what = f"their part '{part}' cannot be read ({error})"
+                raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
 
         readers: Dict[str, Callable[[bytes], Any]] = {
-            CFG: read_cfg,
+            CFG: lambda data: record.update(read_part(data, CFG, srsly.json_loads)),
             VOCAB: lambda data: self.vocab.from_bytes(data, exclude=exclude),
-            MODEL: self.model.from_bytes,
+            MODEL: lambda data: read_part(data, MODEL, self.model.from_bytes),
         }
         util.from_bytes(bytes_data, readers, exclude)
         expected = record.pop(WEIGHTS, None)
@@ -79,6 +91,8 @@ class SavedWithWeights:
     def to_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> None:
         """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well. Weights that were
         not read yet are read now, if that needs no network; else a warning says that they are not saved."""
+        from ..weights.formats import folder
+
         record: Dict[str, Any] = {}
 
         def write_model(to: Path) -> None:
@@ -129,29 +143,33 @@ class SavedWithWeights:
 
     def _read_cfg(self, path: Path) -> Dict[str, Any]:
         try:
-            cfg = srsly.read_json(path)
+            cfg: Any = srsly.json_loads(read_small(path, most=MOST_JSON))
         except (ValueError, OSError) as error:
             raise ValueError(
                 self._incomplete(path.parent, f"'{CFG}', which is written last, cannot be read")
             ) from error
-        if not isinstance(cfg, dict):
-            raise ValueError(self._incomplete(path.parent, f"'{CFG}' holds no settings"))
-        return cfg
+        settings: Dict[str, Any] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
+        expected = settings.get(WEIGHTS)
+        if expected is not None and not (isinstance(expected, dict) and expected.keys() >= _RECORDED):
+            raise ValueError(self._incomplete(path.parent, f"'{CFG}' does not say what the weights must be"))
+        return settings
 
     def _read_model(self, path: Path, expected: Optional[Dict[str, str]]) -> None:
+        from ..weights.formats import folder
+
         holder = holder_of(self.model)
-        if not path.exists() and not expected:
+        if not path.exists() and expected is None:
             # Saved without weights, or by an earlier version, which did not say so.
             holder.empty()
             return
-        if expected:
+        if expected is not None:
             missing = [name for name in (OPTIONS_NAME, folder.WEIGHTS_NAME) if not (path / name).is_file()]
         else:
             missing = [] if path.is_dir() else [MODEL]
         if missing:
             what = "it is not a folder" if path.is_file() else f"missing there: {', '.join(missing)}"
             raise ValueError(self._incomplete(path, what))
-        if not expected:
+        if expected is None:
             holder.fill(read_weights(path), device=device_of(self.model))
         else:
             weights = folder.read(path / OPTIONS_NAME, path / folder.WEIGHTS_NAME)

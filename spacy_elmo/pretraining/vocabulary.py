@@ -84,10 +84,14 @@ class Vocabulary:
         words = [line.rstrip("\r") for line in lines]
         return cls([word for word in words if word != _NO_WORD], where=str(path))
 
+    def to_text(self) -> str:
+        """What a vocab.txt holds."""
+        return "".join(f"{word}\n" for word in self.words)
+
     def write(self, path: Path) -> None:
         """Write a vocab.txt."""
         with atomic_write(path) as temporary:
-            temporary.write_bytes("".join(f"{word}\n" for word in self.words).encode("utf-8", "ignore"))
+            temporary.write_bytes(self.to_text().encode("utf-8", "ignore"))
 
 
 def _can_be_written(word: str) -> bool:

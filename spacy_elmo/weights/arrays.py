@@ -171,9 +171,10 @@ def check_arrays(
     for name, array in arrays.items():
         if name not in expected:
             others = len(arrays.keys() - expected.keys()) - 1
-            raise ValueError(Errors.EL022.format(
-                path=path, name=show(name, MOST_NAME), more=f" (with {others} more)" if others else "", options=options_path
-            ))  # fmt: skip
+            more = f" (with {others} more)" if others else ""
+            raise ValueError(
+                Errors.EL022.format(path=path, name=show(name, MOST_NAME), more=more, options=options_path)
+            )
         if array.shape != expected[name]:
             raise ValueError(Errors.EL020.format(
                 path=path, name=name, got=array.shape, options=options_path, expected=expected[name]

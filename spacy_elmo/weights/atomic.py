@@ -4,10 +4,9 @@ import errno
 import os
 import re
 import secrets
-import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, Optional, Tuple
 
 from ..errors import Errors
 from .stale import hold, remove, remove_stale, temporary_prefix, temporary_suffix
@@ -70,12 +69,11 @@ def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
         if before is not None and not path.is_file():
             raise OSError(Errors.EL220.format(path=given))
         remove_stale(path.parent)
-        made = _make(path, in_folder=in_folder)
-        temporary = made / path.name if in_folder else made
+        made, temporary, mode = _make(path, in_folder=in_folder)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        _grant(temporary, before)
+        _grant(temporary, before, mode)
         os.replace(temporary, path)
     except Exception as error:
         found = _write_error(error, given, path, temporary)
@@ -94,20 +92,28 @@ def remove_unfinished() -> None:
         remove(made)
 
 
-def _make(path: Path, *, in_folder: bool) -> Path:
-    suffix, prefix = temporary_suffix(), temporary_prefix(path.name)
+def _make(path: Path, *, in_folder: bool) -> Tuple[Path, Path, int]:
+    """RETURNS: what is to be removed, the file to write, and the mode of a new file here."""
     while True:
-        # Only their owner can read them, until they are complete.
+        made = path.parent / f"{temporary_prefix(path.name)}{secrets.token_hex(4)}{temporary_suffix()}"
+        temporary = made / path.name if in_folder else made
         if in_folder:
-            made = Path(tempfile.mkdtemp(suffix, prefix, path.parent))
-        else:
-            handle, name = tempfile.mkstemp(suffix, prefix, path.parent)
+            made.mkdir()
+            made.chmod(0o700)
+        try:
+            # The umask is left to the system: to ask for it is to set it, for all threads.
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            mode = os.fstat(handle).st_mode & 0o777
             os.close(handle)
-            made = Path(name)
-        held = hold(made)
+            # Only its owner can read it, until it is complete.
+            temporary.chmod(0o600)
+            held = hold(made)
+        except OSError:
+            remove(made)
+            raise
         if held is not None:
             _unfinished[made] = held
-            return made
+            return made, temporary, mode
 
 
 def _let_go(made: Path) -> None:
@@ -116,25 +122,15 @@ def _let_go(made: Path) -> None:
         os.close(handle)
 
 
-def _grant(temporary: Path, before: Optional[os.stat_result]) -> None:
+def _grant(temporary: Path, before: Optional[os.stat_result], mode: int) -> None:
     if before is None:
-        temporary.chmod(_mode_of_new_files(temporary))
+        temporary.chmod(mode)
         return
     if hasattr(os, "chown"):
         # The owner first: a change of owner takes bits from the mode. Not everybody may give files away.
         with suppress(OSError):
             os.chown(temporary, before.st_uid, before.st_gid)
     temporary.chmod(before.st_mode & 0o7777)
-
-
-def _mode_of_new_files(beside: Path) -> int:
-    """What the umask grants. To ask for it is to set it, for all threads: a file tells as well."""
-    asked = beside.with_name(f"{temporary_prefix('mode')}{secrets.token_hex(4)}{temporary_suffix()}")
-    asked.touch(exist_ok=False)
-    try:
-        return asked.stat().st_mode & 0o777
-    finally:
-        asked.unlink()
 
 
 def _write_error(error: Exception, given: Path, path: Path, temporary: Optional[Path]) -> Optional[WriteError]:

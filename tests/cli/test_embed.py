@@ -101,7 +101,7 @@ def test_files_of_all_kinds_are_numbered_on(tiny: Path, tmp_path: Path) -> None:
 def test_standard_input(tiny: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "spacy_elmo", "embed", "-s", str(tiny), "-q"]
     for name, settings in (("-", ["--format", "tokens"]), ("/dev/stdin", [])):
-        out = tmp_path / "out.h5"
+        out = tmp_path / f"{len(settings)}.h5"
         done = subprocess.run(
             [*command, name, "-o", str(out), *settings],
             input=b"I do n't .\nEnd\n",

@@ -41,10 +41,10 @@ def test_a_small_text_makes_enough_steps_to_adapt_a_model(tmp_path: Path) -> Non
 
 def test_how_the_text_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
-    path.write_text(init_pretrain(train="news/*", format="tokens"), "utf-8")
+    path.write_text(init_pretrain(train="news/*", format="tokens")[0], "utf-8")
     corpus = read_config(path, {}).corpus
     assert (corpus.train, corpus.format, corpus.pipeline) == ([Path("news/*")], "tokens", "blank:en")
-    path.write_text(init_pretrain(train="a.txt", pipeline="en_core_web_sm"), "utf-8")
+    path.write_text(init_pretrain(train="a.txt", pipeline="en_core_web_sm")[0], "utf-8")
     assert read_config(path, {}).corpus.pipeline == "en_core_web_sm"
     with pytest.raises(ValueError, match="EL207"):
         init_pretrain(format="tokens", lang="en")

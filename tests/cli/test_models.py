@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from spacy_elmo.cli.models import as_table, models
+from spacy_elmo.cli.models import as_list, as_table, models
 from spacy_elmo.weights.fetch.catalogue import ALIASES, names
 from tests.cli.command import run
 
@@ -61,3 +61,17 @@ def test_nothing_is_cut_off_on_a_narrow_terminal(width: int) -> None:
     assert "…" not in shown
     assert all(name in shown for name in names())
     assert max(map(len, shown.splitlines())) <= width
+
+
+def test_a_model_below_the_other_where_columns_have_no_room() -> None:
+    console = Console(width=40, force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(as_list(models()))
+    lines = capture.get().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert [line.split() for line in lines[:3]] == [
+        ["name", "en_sm"],
+        ["language", "en", "English"],
+        ["LSTMs", "2", "x", "1024/128"],
+    ]
+    assert {line.split()[1] for line in lines if line.startswith("name")} == set(names())

@@ -210,6 +210,7 @@ def test_carry_in_a_pipeline(make: Make, tiny: Path) -> None:
         ({"layers": "elmo"}, r"EL039.*got 'elmo'"),
         ({"layers": ["elmo", "mean"]}, r"EL030.*Unknown layer 'mean'"),
         ({"learn_rate_factor": -1}, r"EL098.*learn_rate_factor"),
+        ({"warmup_steps": -1}, r"EL098.*warmup_steps"),
         ({"dropout": 1.0}, r"EL098.*dropout"),
         ({"trainable": ["("]}, r"EL099.*trainable"),
         ({"vectors": True, "set_tensor": False, "layers": ["word_emb"]}, r"EL051.*'elmo'"),

@@ -1,6 +1,7 @@
 """What was saved with weights is loaded with these weights, or not at all."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Callable
@@ -45,6 +46,13 @@ def flip(model: Path, name: str = "weights.safetensors", at: int = -5, bit: int 
     (model / name).write_bytes(data)
 
 
+def put_a_pipe(model: Path) -> None:
+    """Who reads from it waits for ever."""
+    cfg = model.parent / "cfg"
+    cfg.unlink()
+    os.mkfifo(cfg)
+
+
 def change_options(model: Path) -> None:
     path = model / "options.json"
     options = json.loads(path.read_text())
@@ -65,13 +73,26 @@ def change_options(model: Path) -> None:
         (change_options, r"EL181.*options.json' is damaged"),
         (lambda model: (model.parent / "cfg").unlink(), r"EL180.*'cfg', which is written last"),
         (lambda model: (model.parent / "cfg").write_text('{"weig'), r"EL180.*'cfg', which is written last"),
-        (lambda model: (model.parent / "cfg").write_text("[]"), r"EL180.*holds no settings"),
+        (lambda model: (model.parent / "cfg").write_text("[]"), r"EL180.*'cfg' does not say"),
+        (lambda model: (model.parent / "cfg").write_text('{"weights": {}}'), r"EL180.*'cfg' does not say"),
+        (lambda model: (model.parent / "cfg").write_text('{"weights": "crc32:00"}'), r"EL180.*'cfg' does not say"),
+        (put_a_pipe, r"EL180.*'cfg', which is written last"),
     ],
 )
 def test_weights_that_are_gone_or_damaged(saved: Path, damage: Callable[[Path], Any], match: str) -> None:
     damage(saved / "elmo_embedder" / "model")
     with pytest.raises(ValueError, match=match):
         spacy.load(saved)
+
+
+@pytest.mark.parametrize("part", ["cfg", "model"])
+def test_bytes_that_are_cut(make: Make, part: str) -> None:
+    nlp = make()
+    nlp.initialize()
+    parts = srsly.msgpack_loads(nlp.get_pipe("elmo_embedder").to_bytes(exclude=["vocab"]))
+    parts[part] = parts[part][:-5]
+    with pytest.raises(ValueError, match=f"EL180.*the bytes: their part '{part}' cannot be read"):
+        make().get_pipe("elmo_embedder").from_bytes(srsly.msgpack_dumps(parts), exclude=["vocab"])
 
 
 def test_weights_of_another_save(saved: Path, make: Make) -> None:

@@ -217,7 +217,7 @@ def test_a_pattern_that_fits_nothing() -> None:
 def test_a_learning_rate_of_its_own() -> None:
     steps = []
     for factor in (1.0, 0.1):
-        nlp = pipeline("tagger", frozen=False, listener=PLAIN, learn_rate_factor=factor)
+        nlp = pipeline("tagger", frozen=False, listener=PLAIN, learn_rate_factor=factor, warmup_steps=0)
         sgd = sgd_for(nlp)
         before, mix = arrays(nlp), mix_of(nlp, "tagger")
         train(nlp, sgd, steps=2)
@@ -229,7 +229,7 @@ def test_a_learning_rate_of_its_own() -> None:
 
 
 def test_averages_reach_the_bilm() -> None:
-    nlp = pipeline("tagger", frozen=False)
+    nlp = pipeline("tagger", frozen=False, learn_rate_factor=1.0, warmup_steps=0)
     initialize(nlp)
     sgd = Adam(0.05, L2=0.0, use_averages=True)
     seen = []

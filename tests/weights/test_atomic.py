@@ -138,9 +138,14 @@ def test_a_library_that_puts_another_file_there(tmp_path: Path, in_folder: bool)
             other.write_text("b")
     assert path.read_text() == "new"
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
-    with pytest.raises(ValueError, match="half"), atomic_write(path, in_folder=True) as temporary:
-        (temporary.parent / ".of-the-library").write_text("half")
-        raise ValueError("half")
+
+    def fail() -> None:
+        with atomic_write(path, in_folder=True) as temporary:
+            temporary.with_name(".of-the-library").write_text("half")
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        fail()
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
 
 

@@ -6,6 +6,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ...errors import Errors
 from .manylangs import LANGUAGES
+from .urls import safe_url
 
 # Name of the model that comes with the package.
 BUNDLED = "en_sm"
@@ -172,5 +173,5 @@ def find(name: str) -> Entry:
     if entry is None:
         close = difflib.get_close_matches(name, [*names(), *ALIASES], n=3, cutoff=0.5)
         closest = f"Closest: {', '.join(close)}." if close else "None has a similar name."
-        raise ValueError(Errors.EL140.format(name=name, closest=closest))
+        raise ValueError(Errors.EL140.format(name=safe_url(name), closest=closest))
     return entry

@@ -3,7 +3,7 @@
 import os
 import shutil
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
@@ -203,16 +203,14 @@ def _check_model(entry: Entry, folder: Path) -> None:
 
     RAISES: ValueError if it is none; what was downloaded is then removed.
     """
-    # These ask for models by name, which are fetched here.
-    from ..locate import files_of_folder
+    # It asks for models by name, which are fetched here.
     from ..source import read_weights
 
     try:
-        files = files_of_folder(folder)
-        if not entry.is_archive:
-            # Its warnings come again when the model is loaded.
-            with hear():
-                read_weights([files.options or files.weights, files.weights])
+        # A format may need a package that is not installed here: such a model is pinned as it came. Its warnings
+        # come again when the model is loaded.
+        with hear(), suppress(ImportError):
+            read_weights(folder)
     except (ValueError, FileNotFoundError) as error:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 HTTP_VARIABLE = "SPACY_ELMO_ALLOW_HTTP"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,3}[^\s'\"<>]+")
+# Of what has no scheme: a host or a user before a password, or the beginning of a query.
+_NO_PATH = re.compile(r"^//|[^:]:.*@|\?.*=", re.DOTALL)
 # Shorter ones would be found in innocent words.
 _LEAST_SECRET = 4
 
@@ -16,10 +18,14 @@ _LEAST_SECRET = 4
 def safe_url(url: str) -> str:
     """The URL without credentials, safe to show and store: no user, no password, no values of a query.
 
-    A password may hold any character: whatever stands before the last @ goes, even if that is in a query.
+    A password may hold any character: whatever stands before the last @ goes, even if that is in a query. A path
+    without anything of a URL stays as it is.
     """
     start, scheme, rest = _parts(url)
-    path, *more = re.split("[?#]", rest.rpartition("@")[2], maxsplit=1)
+    if not scheme and not _NO_PATH.search(rest):
+        return url
+    # Some write these with their codes.
+    path, *more = re.split("[?#;]|%3[fFbB]|%23", re.split("@|%40", rest)[-1], maxsplit=1)
     return f"{start}{scheme}{path}{'?...' if more else ''}"
 
 
@@ -61,6 +67,6 @@ def _secrets(url: str) -> Set[str]:
     user = rest.rpartition("@")[0]
     # Libraries take a part of a password for the host, up to one of these.
     found: List[str] = [user, *user.split(":", 1), *re.split("[/?#@]", user), *re.split("[/?#@:]", user)]
-    query = rest.rpartition("@")[2].partition("?")[2]
-    found += [query, *(value for _, value in parse_qsl(query))]
+    more = re.split("[?#;]", rest.rpartition("@")[2])[1:]
+    found += [part for one in more for part in (one, *(value for _, value in parse_qsl(one)))]
     return {part for one in found for part in (one, unquote(one)) if len(part) >= _LEAST_SECRET}

@@ -3,7 +3,7 @@
 import json
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 import safetensors
@@ -115,11 +115,21 @@ def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 def stored_checksum(path: Path) -> Optional[str]:
     """What was written with the weights; None: nothing, as by earlier versions and other programs."""
+    found: Optional[str] = _stored_header(path).get("__metadata__", {}).get(CHECKSUM)
+    return found
+
+
+def stored_dtypes(path: Path) -> List[str]:
+    """The types of the numbers in a file that `write_folder` has written, the smallest first."""
+    found = {entry["dtype"] for name, entry in _stored_header(path).items() if name != "__metadata__"}
+    return [np.dtype(dtype).name for name, dtype in DTYPES.items() if name in found]
+
+
+def _stored_header(path: Path) -> Dict[str, Any]:
     with path.open("rb") as file:
         size = file.read(8)
-        metadata = json.loads(file.read(int.from_bytes(size, "little"))).get("__metadata__", {})
-    found: Optional[str] = metadata.get(CHECKSUM)
-    return found
+        header: Dict[str, Any] = json.loads(file.read(int.from_bytes(size, "little")))
+    return header
 
 
 def _check_sum(arrays: Arrays, expected: Optional[str], *, path: str) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Sequence
 
 from numpy.typing import NDArray
 
@@ -10,7 +10,7 @@ from ...bilm.fields import MOST_JSON, Fields, read_json, show
 from ...bilm.options import ACTIVATIONS, MOST_CHARACTERS, MOST_LAYERS, Options
 from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS, check_coverage
 from ...errors import Errors
-from ...files import read_small
+from ...files import check_regular, read_small
 from ..arrays import Weights, check_arrays, encoder_shapes, warn_if_not_finite
 from ..folders import MANYLANGS
 from .pickles import read_tensors
@@ -64,14 +64,14 @@ def read(config_path: Path, encoder_path: Path) -> Weights:
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
-def _options(config_path: Path, folder: Path, embedder: Mapping[str, NDArray[Any]]) -> Options:
+def _options(config_path: Path, folder: Path, embedder: Dict[str, NDArray[Any]]) -> Options:
     config, where = _configuration(_file(folder, config_path.name), folder)
     top = Fields(config, where=where, path="")
     encoder, tokens = top.section("encoder"), top.section("token_embedder")
     encoder.choice("name", ("elmo",))
     tokens.choice("name", ("cnn",))
     word_dim = tokens.whole("word_dim", 0, low=0)
-    n_characters = _n_rows(embedder, "char_emb_layer")
+    characters = _vocabulary(folder, CHARACTERS, CHARACTER_SYMBOLS, embedder, "char_emb_layer")
     data: Dict[str, Any] = {
         "lstm": {
             "use_skip_connections": True,
@@ -86,20 +86,17 @@ def _options(config_path: Path, folder: Path, embedder: Mapping[str, NDArray[Any
             "filters": [list(pair) for pair in tokens.filters("filters")],
             "n_highway": tokens.whole("n_highway", 0, low=0, high=MOST_LAYERS),
             "embedding": {"dim": tokens.whole("char_dim")},
-            "n_characters": n_characters,
+            "n_characters": _n_rows(embedder, "char_emb_layer"),
             "max_characters_per_token": tokens.whole(
                 "max_characters_per_token", low=LEAST_CHARACTERS, high=MOST_CHARACTERS
             ),
-            "characters": _vocabulary(_file(folder, CHARACTERS), CHARACTER_SYMBOLS, n_characters),
+            "characters": characters,
         },
     }
     if word_dim:
+        words = _vocabulary(folder, WORDS, WORD_SYMBOLS, embedder, "word_emb_layer")
         n_words = _n_rows(embedder, "word_emb_layer")
-        data["words"] = {
-            "embedding": {"dim": word_dim},
-            "n_words": n_words,
-            "vocabulary": _vocabulary(_file(folder, WORDS), WORD_SYMBOLS, n_words),
-        }
+        data["words"] = {"embedding": {"dim": word_dim}, "n_words": n_words, "vocabulary": words}
     return Options.from_dict(data, where=where)
 
 
@@ -116,15 +113,17 @@ def _configuration(config_path: Path, folder: Path) -> "tuple[Any, str]":
         if os.path.isfile(path):
             return read_json(path), str(path)
     if last != PUBLISHED_NAME:
-        raise FileNotFoundError(Errors.EL128.format(path=config_path, name=name, known=PUBLISHED_NAME))
+        names = {"name": show(str(name)), "known": PUBLISHED_NAME}
+        raise FileNotFoundError(Errors.EL128.format(path=config_path, **names))
     return PUBLISHED, PUBLISHED_NAME
 
 
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
-    if not path.is_file():
+    if not path.exists():
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
         raise FileNotFoundError(Errors.EL136.format(path=folder, name=name, found=found))
+    check_regular(path)
     return path
 
 
@@ -133,30 +132,45 @@ def _n_rows(embedder: Mapping[str, NDArray[Any]], layer: str) -> int:
     return 0 if array is None or not array.ndim else len(array)
 
 
-def _vocabulary(path: Path, symbols: Sequence[str], n_rows: Optional[int] = None) -> Dict[str, int]:
-    """A .dic file: a symbol, a tabulator and its number on each line. n_rows: vectors that it is for; None: not
-    known.
+def _vocabulary(
+    folder: Path, name: str, symbols: Sequence[str], embedder: Dict[str, NDArray[Any]], layer: str
+) -> Dict[str, int]:
+    """A .dic file, for the vectors of a layer. Vectors that no symbol leads to are left out of the layer.
 
-    RAISES: ValueError for a bad line, or if one of the symbols is missing, or a number of a vector.
+    symbols: that it must have. RAISES: ValueError as `_read_symbols`, or if a vector has no line.
     """
+    path, n_rows = _file(folder, name), _n_rows(embedder, layer)
+    lines = _read_symbols(path)
+    # As the program that made the model reads them: blanks at the start of a line are lost, and of symbols that
+    # are alike then, the last one counts.
+    vocabulary = {symbol.lstrip() or STRIPPED: row for symbol, row in lines.items()}
+    missing = [symbol for symbol in symbols if symbol not in vocabulary]
+    if missing:
+        raise ValueError(Errors.EL137.format(path=path, missing=", ".join(missing), unknown=UNKNOWN))
+    check_coverage(lines, n_rows, path=str(path), weights=EMBEDDER)
+    if len(vocabulary) < n_rows:
+        places = {row: place for place, row in enumerate(sorted(vocabulary.values()))}
+        array = f"{layer}.embedding.weight"
+        embedder[array] = embedder[array][list(places)]
+        vocabulary = {symbol: places[row] for symbol, row in vocabulary.items()}
+    return vocabulary
+
+
+def _read_symbols(path: Path) -> Dict[str, int]:
+    """A symbol, a tabulator and its number on each line. RAISES: ValueError for a bad line."""
     try:
         lines = read_small(path, most=MOST_JSON).decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
-    vocabulary: Dict[str, int] = {}
+    found: Dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line and number == len(lines):
             break
-        symbol, _, last = line.strip().rpartition("\t")
-        if not last.isascii() or not last.isdigit() or len(last) > 9 or "\t" in symbol:
+        symbol, _, last = line.rstrip().rpartition("\t")
+        if not last.isascii() or not last.isdigit() or len(last) > 9 or "\t" in symbol.lstrip():
             raise ValueError(Errors.EL061.format(path=path, line=number, reason="no symbol, tabulator and number"))
-        symbol, row = symbol or STRIPPED, int(last)
-        if vocabulary.setdefault(symbol, row) != row:
-            names = {"symbol": f"'{show(symbol)}'", "got": row, "first": vocabulary[symbol]}
+        row = int(last)
+        if found.setdefault(symbol, row) != row:
+            names = {"symbol": f"'{show(symbol)}'", "got": row, "first": found[symbol]}
             raise ValueError(Errors.EL257.format(path=path, line=number, **names))
-    missing = [symbol for symbol in symbols if symbol not in vocabulary]
-    if missing:
-        raise ValueError(Errors.EL137.format(path=path, missing=", ".join(missing), unknown=UNKNOWN))
-    if n_rows is not None:
-        check_coverage(vocabulary, n_rows, path=str(path), weights=EMBEDDER)
-    return vocabulary
+    return found

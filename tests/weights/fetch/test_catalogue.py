@@ -95,3 +95,9 @@ def test_it_is_light() -> None:
         "print([name for name in ('requests', 'torch', 'numpy', 'rich') if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_an_unknown_address() -> None:
+    with pytest.raises(ValueError, match=r"EL140.*'https://example.com/elmo/\?\.\.\.'") as raised:
+        find("https://user:s3cret@example.com/elmo/?token=s3cret")
+    assert "s3cret" not in str(raised.value)

@@ -540,6 +540,20 @@ def test_an_archive_of_something_else_is_not_pinned(server: Server, archive: Ent
     assert names(fetch("packed")) == ["model/options.json", "model/weights.hdf5"]
 
 
+def test_an_archive_of_damaged_files_is_not_pinned(server: Server, archive: Entry, data: List[bytes]) -> None:
+    """With the names of a model's, and in a zip that is whole."""
+    good = server.files["one/11/7.zip"]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("model/options.json", data[0])
+        file.writestr("model/weights.hdf5", data[1][: len(data[1]) // 2])
+    server.files["one/11/7.zip"] = packed.getvalue()
+    with pytest.raises(ValueError, match=r"EL266.*'packed' is not the model \("):
+        fetch("packed")
+    server.files["one/11/7.zip"] = good
+    assert names(fetch("packed", force=True)) == ["model/options.json", "model/weights.hdf5"]
+
+
 def test_http_is_not_used_without_a_checksum(
     server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

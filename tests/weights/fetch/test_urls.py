@@ -26,6 +26,14 @@ from spacy_elmo.weights.fetch.urls import hide_secrets, is_private, safe_url
         ("https:/user:pass@example.com/a", "https:/example.com/a"),
         ("file:///models/elmo", "file:///models/elmo"),
         ("/models/elmo", "/models/elmo"),
+        ("http://example.com/a;jsessionid=abc?x", "http://example.com/a?..."),
+        ("http://example.com/a%3Ftoken=abc", "http://example.com/a?..."),
+        ("http://user%3Apass%40example.com/a", "http://example.com/a"),
+        ("//user:pass@example.com/a", "example.com/a"),
+        ("elmo?token=abc", "elmo?..."),
+        # Paths
+        ("models@v2/elmo#1;b?.hdf5", "models@v2/elmo#1;b?.hdf5"),
+        ("./a@b", "./a@b"),
         ("", ""),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Callable, Dict
@@ -13,7 +14,7 @@ import spacy_elmo
 from spacy_elmo.cli.export import export
 from spacy_elmo.cli.info import as_text, info
 from spacy_elmo.weights.formats import manylangs
-from spacy_elmo.weights.formats.manylangs import PUBLISHED, PUBLISHED_NAME, _vocabulary
+from spacy_elmo.weights.formats.manylangs import PUBLISHED, PUBLISHED_NAME, _read_symbols
 from spacy_elmo.weights.source import read_weights
 from tests.data import read_case
 
@@ -164,8 +165,30 @@ def test_it_is_not_pretrained_further(word_char: Path, tmp_path: Path) -> None:
 def test_lines_of_a_dictionary(tmp_path: Path) -> None:
     path = tmp_path / "char.dic"
     path.write_text("a\t0\n\u3000\t1\nnew york\t2\nb \t3\r\n", "utf-8")
-    # Stripping takes the blank away that a line stands for.
-    assert _vocabulary(path, ["a"]) == {"a": 0, "\u3000": 1, "new york": 2, "b ": 3}
+    assert _read_symbols(path) == {"a": 0, "\u3000": 1, "new york": 2, "b ": 3}
+
+
+def test_symbols_that_stripping_makes_alike(word_char: Path) -> None:
+    """Lines for U+00A0, U+2009 and U+3000 read alike in the program that made the model: the last one counts, and
+    the other vectors are never used."""
+    path = word_char / "char.dic"
+    before = read_weights(word_char)
+    lines = path.read_text("utf-8").split("\n")
+    letters = ["b", "v"]
+    for letter, blank in zip(letters, "\u00a0\u2009"):
+        at = next(at for at, line in enumerate(lines) if line.startswith(f"{letter}\t"))
+        lines[at] = lines[at].replace(letter, blank)
+    path.write_text("\n".join(lines), "utf-8")
+    after = read_weights(word_char)
+    cnn, was = after.options.char_cnn, before.options.char_cnn
+    assert cnn.characters is not None
+    assert was.characters is not None
+    assert (cnn.n_characters, len(cnn.characters)) == (was.n_characters - 2, was.n_characters - 2)
+    vectors, old = (weights.arrays["char_encoder.embedding.weight"] for weights in (after, before))
+    last = max(was.characters[symbol] for symbol in [*letters, "\u3000"])
+    np.testing.assert_array_equal(vectors[cnn.characters["\u3000"]], old[last])
+    for symbol in was.characters.keys() - {*letters, "\u3000"}:
+        np.testing.assert_array_equal(vectors[cnn.characters[symbol]], old[was.characters[symbol]])
 
 
 @pytest.mark.parametrize(
@@ -184,6 +207,13 @@ def test_a_bad_dictionary(model: Path, text: str, match: str) -> None:
     (model / "char.dic").write_text(text, "utf-8")
     with pytest.raises(ValueError, match=match):
         read_weights(model)
+
+
+def test_a_dictionary_that_is_a_pipe(word_char: Path) -> None:
+    (word_char / "char.dic").unlink()
+    os.mkfifo(word_char / "char.dic")
+    with pytest.raises(ValueError, match=r"EL251.*char.dic' is a named pipe"):
+        read_weights(word_char)
 
 
 def test_a_dictionary_that_is_no_text(model: Path) -> None:
