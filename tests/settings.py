@@ -1,6 +1,10 @@
 """What other code may set for the whole process or thread, and what must not depend on it."""
 
+import locale
+import os
+import signal
 import sys
+import threading
 import warnings
 from contextlib import ExitStack, contextmanager
 from typing import Any, Callable, ContextManager, Dict, Iterator
@@ -36,6 +40,52 @@ def _warnings_as_errors() -> Iterator[None]:
 
 
 @contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def _locale(name: str) -> Iterator[None]:
+    """Of "C", files that are opened without an encoding are ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    locale.setlocale(locale.LC_ALL, name)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Handlers of other code; only the main thread may set them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _refuse) for number in _HANDLED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_HANDLED = (signal.SIGINT, signal.SIGTERM)
+
+
+def _refuse(number: int, frame: Any) -> None:
+    raise AssertionError(number)
+
+
+def _is_flushing() -> bool:
+    with torch.autocast("cpu", enabled=False):
+        return float(torch.tensor(1e-30, dtype=torch.float32, device="cpu") * 1e-10) == 0
+
+
+@contextmanager
 def _all(*names: str) -> Iterator[None]:
     with ExitStack() as stack:
         for name in names:
@@ -63,6 +113,12 @@ SETTINGS: Dict[str, Callable[[], ContextManager[Any]]] = {
     "numpy raises": lambda: np.errstate(all="raise"),
     "warnings are errors": _warnings_as_errors,
     "switch interval": lambda: _set(sys.getswitchinterval, sys.setswitchinterval, 1e-6),
+    "sparse checks": lambda: torch.sparse.check_sparse_tensor_invariants(True),
+    "denormals flushed": lambda: _set(_is_flushing, torch.set_flush_denormal, True),
+    "no mkldnn": lambda: _set(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled, False),
+    "umask": lambda: _umask(0o077),
+    "locale": lambda: _locale("C"),
+    "signal handlers": _signals,
     "several": lambda: _all("default dtype", "default device", "no gradients", "autocast", "numpy raises"),
 }
 
@@ -83,4 +139,17 @@ def snapshot() -> Dict[str, Any]:
         "filters": list(warnings.filters),
         "switch": sys.getswitchinterval(),
         "sparse": torch.sparse.check_sparse_tensor_invariants.is_enabled(),
+        "flushing": _is_flushing(),
+        "mkldnn": torch.backends.mkldnn.enabled,
+        "umask": _read_umask(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "signals": {number: signal.getsignal(number) for number in _HANDLED},
+        "folder": os.getcwd(),
+        "environment": dict(os.environ),
     }
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -88,10 +88,12 @@ class _Factories(TorchFunctionMode):
         self, function: Any, types: Any, args: Tuple[Any, ...] = (), kwargs: Optional[Dict[str, Any]] = None
     ) -> Any:
         kwargs = dict(kwargs or {})
-        if function in _FACTORIES and not (args and isinstance(args[0], torch.Tensor)):
+        if function in _FACTORIES:
+            # What is a tensor already stays where it is.
+            like = args[0] if args and isinstance(args[0], torch.Tensor) else None
             if kwargs.get("device") is None:
-                kwargs["device"] = torch.device("cpu")
-            if function in _FLOATS and kwargs.get("dtype") is None:
+                kwargs["device"] = torch.device("cpu") if like is None else like.device
+            if function in _FLOATS and like is None and kwargs.get("dtype") is None:
                 kwargs["dtype"] = torch.float32
         return function(*args, **kwargs)
 

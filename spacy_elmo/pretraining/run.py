@@ -112,6 +112,7 @@ class Run:
             self.log.write_start(taken)
 
     @flush_denormals()
+    @isolate()
     def go(self) -> bool:
         """Train to the end. SIGTERM and SIGINT end it after the batch under way.
 
@@ -138,6 +139,7 @@ class Run:
                     break
         return trainer.batch >= trainer.n_batches
 
+    @isolate()
     def save(self) -> None:
         """Write a checkpoint. Every process must call it. RAISES: ValueError if the run has come to no numbers."""
         self._check_finite()
@@ -158,6 +160,7 @@ class Run:
         return types_of(corpus.types, self.options, self.vocabulary)
 
     @flush_denormals()
+    @isolate()
     def perplexity(self) -> Perplexity:
         """Of the first dev_tokens tokens of the dev text, by the full softmax, state carried on."""
         assert self.dev is not None

@@ -14,7 +14,7 @@ def rounded(array: NDArray[np.floating], dtype: Any, *, name: str) -> NDArray[np
     name: for messages.
     RAISES: ValueError if a number is finite, and too large for the dtype.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         result = np.asarray(array, dtype=dtype, order="C")
     beyond = np.isinf(result) & np.isfinite(array)
     if beyond.any():

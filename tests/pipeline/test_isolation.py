@@ -1,5 +1,8 @@
 """Vectors and learning do not depend on settings of the process or the thread, and leave them as they are."""
 
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict
 
@@ -10,10 +13,17 @@ from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
 import spacy_elmo
+from spacy_elmo.cli.export import export
+from spacy_elmo.cli.perplexity import perplexity
 from spacy_elmo.engine.features import has_bf16
 from spacy_elmo.models.bilstm import build_bilstm_encoder_v1
+from spacy_elmo.pretraining.source import load_language_model
+from spacy_elmo.pretraining.substitutes import substitutes
+from spacy_elmo.weights.source import read_weights
 from tests.data import TINY
 from tests.pipeline.training import arrays, initialize, pipeline, train
+from tests.pretraining.runs import checkpoint_tensors, entries, make_config
+from tests.pretraining.runs import train as pretrain
 from tests.settings import SETTINGS, snapshot
 
 TEXT = "I like green eggs, ham and Wörter"
@@ -105,7 +115,43 @@ def learnt(folder: Path) -> Dict[str, Any]:
     return found
 
 
-WORK = [embedded, component, tok2vec, encoder, learnt]
+def pretrained(folder: Path) -> Dict[str, Any]:
+    """A run, what its model makes of a text, and what the log says."""
+    config = make_config(folder, training__n_epochs=1)
+    pretrain(config, folder / "run").export()
+    found = {name: tensor.numpy() for name, tensor in checkpoint_tensors(folder / "run").items()}
+    numbers = [entry[name] for entry in entries(folder / "run") for name in entry if name != "event"]
+    found["log"] = np.asarray([number for number in numbers if isinstance(number, (int, float))], dtype="d")
+    source = folder / "run" / "model"
+    for state in ("carry", "zero"):
+        texts = [folder / "dev.txt"]
+        output = folder / f"{state}.jsonl"
+        summary = perplexity(source, texts, initial_state=state, pipeline="blank:xx", output=output)
+        found[f"perplexity {state}"] = np.asarray(summary, dtype="d")
+        lines = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+        found[f"lines {state}"] = np.asarray([line["forward"] for line in lines], dtype="d")
+    model, vocabulary = load_language_model(source)
+    ((first, *_),) = substitutes(model, vocabulary, [["wx3", "wy1"]], 3)
+    found["substitutes"] = np.asarray([score for _, score in first.both])
+    return found
+
+
+def converted(folder: Path) -> Dict[str, Any]:
+    """Saved, read, converted, packed, and read again."""
+    spacy_elmo.load(TINY).save(folder / "saved")
+    export(folder / "saved", folder / "half", dtype="float16")
+    export(TINY, folder / "hdf5", format="hdf5")
+    archive = shutil.make_archive(str(folder / "packed"), "zip", folder / "hdf5")
+    found: Dict[str, Any] = {}
+    for name in ("saved", "half", "hdf5"):
+        arrays = read_weights(folder / name).arrays
+        found.update((f"{name} {key}", np.array(array)) for key, array in arrays.items())
+    found.update((f"packed {key}", array) for key, array in read_weights(archive).arrays.items())
+    return found
+
+
+WORK = [embedded, component, tok2vec, encoder, learnt, pretrained, converted]
+LEARNING = (learnt, encoder, pretrained)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +167,24 @@ def test_settings_of_others(setting: str, work: Any, expected: Any, tmp_path: Pa
         got = work(tmp_path)
         assert snapshot() == before
     # What threads add up in another order, and the optimizer makes larger.
-    close(got, expected[work], atol=2e-4 if work in (learnt, encoder) else 2e-6)
+    close(got, expected[work], atol=2e-4 if work in LEARNING else 2e-6)
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("where", ["around the thread", "in the thread"])
+def test_in_another_thread(where: str, work: Any, expected: Any, tmp_path: Path) -> None:
+    """Some settings are the thread's, some the process's; the main thread's must do no harm in others."""
+
+    def in_thread() -> Dict[str, Any]:
+        with SETTINGS["several" if where == "in the thread" else "one thread"]():
+            before = snapshot()
+            got: Dict[str, Any] = work(tmp_path)
+            assert snapshot() == before
+        return got
+
+    with SETTINGS["several"](), ThreadPoolExecutor(1) as pool:
+        got = pool.submit(in_thread).result()
+    close(got, expected[work], atol=2e-4 if work in LEARNING else 2e-6)
 
 
 @pytest.mark.parametrize("frozen", [False, True])
