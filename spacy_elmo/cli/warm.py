@@ -76,10 +76,14 @@ def warm(
     text, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Sentences without tokens do not count.
     RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do.
     """
+    from ..engine.warm import LEAST_SENTENCES
     from ..pretraining.vocabulary import VOCAB_NAME
     from ..warm import make_state
     from ..weights.formats.folder import write_folder
 
+    if most_sentences < LEAST_SENTENCES:
+        advice = "Give a higher --sentences."
+        raise ValueError(Errors.EL095.format(got=most_sentences, least=LEAST_SENTENCES, advice=advice))
     _check_output(output, find_files(source))
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(text, format=format, pipeline=chosen)

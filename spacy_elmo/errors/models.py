@@ -177,8 +177,7 @@ class ModelErrors(metaclass=WithCodes):
 
     # Warm states
     EL095 = (
-        "A warm state needs {least} sentences with tokens or more; got {got}. Give a longer text, or a higher "
-        "--sentences."
+        "A warm state needs {least} sentences with tokens or more; got {got}. {advice}"
     )
     EL096 = (
         "The output '{path}' {what}. Give a new folder or an empty one; or the source's own, if that holds "
