@@ -176,9 +176,7 @@ class ModelErrors(metaclass=WithCodes):
     EL248 = "Calling an Elmo takes one text, a str; got {got}. For tokens, call elmo.embed([tokens])."
 
     # Warm states
-    EL095 = (
-        "A warm state needs {least} sentences with tokens or more; got {got}. {advice}"
-    )
+    EL095 = "A warm state needs {least} sentences with tokens or more; got {got}. {advice}"
     EL096 = (
         "The output '{path}' {what}. Give a new folder or an empty one; or the source's own, if that holds "
         "options.json and weights.safetensors."
