@@ -173,6 +173,10 @@ class ModelErrors(metaclass=WithCodes):
     EL247 = (
         "There are outputs of {n_outputs} Docs for {n_docs} Docs. Give the Docs that predict() was called with."
     )
+    EL249 = (
+        "nlp must be a spaCy pipeline; got {got}. Load it, nlp = spacy.load(name); for the tokenizer of a "
+        "language, give lang in its place."
+    )
     EL248 = "Calling an Elmo takes one text, a str; got {got}. For tokens, call elmo.embed([tokens])."
 
     # Warm states

@@ -27,6 +27,7 @@ _ADVICE = {
     errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.ENOENT: "Create the folder, or choose another place.",
     errno.ENOTDIR: "Choose a place in a folder.",
+    errno.EEXIST: "It is a file; give the name of a folder.",
 }
 # Of libraries that are not in Python: Rust's and HDF5's errors tell the number in their text alone.
 _NUMBER = re.compile(r"\(os error (\d+)\)|errno = (\d+)")
