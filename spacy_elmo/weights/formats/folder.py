@@ -65,7 +65,7 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(folder, error.errno, error.strerror) from error
+        raise WriteError(folder, error.errno, error.strerror or str(error)) from error
     path = folder / WEIGHTS_NAME
     try:
         with atomic_write(path) as temporary:
