@@ -75,6 +75,8 @@ def split_texts(texts: Iterable[str], *, lang: str, nlp: "Optional[Language]") -
     RAISES (ValueError): If a text is not a str, or there is no such language.
     """
     pipeline = _blank(lang) if nlp is None else nlp
+    if not callable(getattr(pipeline, "pipe", None)):
+        raise ValueError(Errors.EL249.format(got=short_repr(nlp)))
     for doc in pipeline.pipe(_check_texts(texts)):
         spans = doc.sents if doc.has_annotation("SENT_START") else [doc[:]]
         sentences = ([token.text for token in span if not token.is_space] for span in spans)
@@ -103,7 +105,8 @@ def _check_texts(texts: Any) -> Iterator[str]:
     for text in texts:
         if not isinstance(text, str):
             raise ValueError(Errors.EL245.format(got=short_repr(text)))
-        yield text
+        # spaCy takes no subclasses, such as NumPy's.
+        yield str.__str__(text)
 
 
 def embed_texts(

@@ -396,7 +396,7 @@ def test_settings_fail_before_anything_is_read() -> None:
         ([[b"a"]], r"EL034.*token 0 of sentence 0 is b'a' \(bytes\). Decode it"),
         ([["a", None]], r"EL034.*token 1 of sentence 0 is None. If it is padding, leave it out"),
         ([spacy.blank("en")("I love")], r"EL034.*sentence 0 is I \(Token\).*token.text for token in doc"),
-        ([[["a"]]], r"EL034.*is \['a'\] \(list\)"),
+        ([[["a"]]], r"EL034.*is \['a'\] \(list\)\. That is a level too deep"),
         ([["a", 10**5000]], r"EL034.*token 1 of sentence 0 is"),
     ],
 )

@@ -49,6 +49,16 @@ def test_a_pipeline_of_the_users(elmo: Elmo) -> None:
     np.testing.assert_array_equal(elmo.embed_texts([TEXT], nlp=nlp)[0].elmo, elmo(TEXT).elmo)
 
 
+def test_what_is_no_pipeline(elmo: Elmo) -> None:
+    with pytest.raises(ValueError, match=r"EL249.*got 'en'"):
+        elmo.embed_texts([TEXT], nlp="en")  # type: ignore[arg-type]
+
+
+def test_texts_of_numpy(elmo: Elmo) -> None:
+    [output] = elmo.embed_texts(np.array([TEXT]))
+    np.testing.assert_array_equal(output.elmo, elmo(TEXT).elmo)
+
+
 def test_nothing_to_embed(elmo: Elmo) -> None:
     assert elmo.embed_texts([]) == []
 

@@ -80,11 +80,15 @@ def warm(
     RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do; FileExistsError
         without `force`.
     """
+    from ..engine.warm import LEAST_SENTENCES
     from ..pretraining.vocabulary import VOCAB_NAME
     from ..warm import make_state
     from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
     check_no_stdout(output, "a folder")
+    if most_sentences < LEAST_SENTENCES:
+        advice = "Give a higher --sentences."
+        raise ValueError(Errors.EL095.format(got=most_sentences, least=LEAST_SENTENCES, advice=advice))
     _check_output(output, find_files(source))
     check_new_files(output, (OPTIONS_NAME, WEIGHTS_NAME), force=force)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)

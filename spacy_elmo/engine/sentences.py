@@ -17,6 +17,7 @@ _NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
 _ADVICE: Dict[str, str] = {
     "NoneType": "If it is padding, leave it out: sentences may differ in length.",
     "bytes": "Decode it: token.decode('utf-8').",
+    "list": "That is a level too deep: a sentence is a list of texts, and embed() takes a list of sentences.",
     "Token": "Give its text: [token.text for token in doc].",
 }
 

@@ -45,7 +45,8 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
             for total, part in zip(sums, state, strict=True):
                 total += part[:, :, : len(batch)].sum(dim=2, dtype=torch.float64)
     if n_read < LEAST_SENTENCES:
-        raise ValueError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES))
+        advice = "Give a longer text."
+        raise ValueError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES, advice=advice))
     return LSTMState(*((total / (n_read - N_ROWS * BURN_IN)).float() for total in sums))
 
 

@@ -107,6 +107,12 @@ class Warnings(metaclass=WithCodes):
         "{where}: {length} without an end of sentence, which are computed at once. Should these be several "
         "sentences, put each on a line of its own, or let a pipeline split them (--pipeline)."
     )
+    WL039 = "These files hold nothing, and are passed over: {names}."
+    WL052 = (
+        "{path} looks as if it were split into tokens already: {n:,} of {total:,} lines have a period or a comma "
+        "between blanks. {pipeline} splits it again, into other tokens. To take it as it is, a sentence a line, "
+        "give --format tokens (corpus.format in a config)."
+    )
     WL023 = (
         "{what} is saved without weights: {reason}. What is loaded from there will look for '{source}' when it is "
         "first used. To save the weights with it, use it once before, or call nlp.initialize()."

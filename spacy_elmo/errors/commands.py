@@ -66,8 +66,8 @@ class CommandErrors(metaclass=WithCodes):
     EL204 = "Standard input is given {n} times, and can be read once only. Give - once."
     EL205 = "'{path}' is {what}, and text must be UTF-8. {how}."
     EL206 = (
-        "'{path}' ends its lines with carriage returns alone, which makes one line of the whole file. Convert it: "
-        "tr '\\r' '\\n' <OLD >NEW"
+        "'{path}' ends its lines with carriage returns alone, and here only line feeds end lines: many would be "
+        "read as one. Convert it: tr '\\r' '\\n' <OLD >NEW"
     )
     EL207 = (
         "--format {format} and --{option} exclude each other: such files are split into tokens already. Give one "

@@ -30,8 +30,7 @@ class FormatErrors(metaclass=WithCodes):
     # TensorFlow
     EL130 = (
         "'{path}' is TensorFlow's, and is read by TensorFlow's own checkpoint reader, which is not installed. "
-        "Install it: pip install 'spacy-elmo[tensorflow]'. Or convert the model once where it is installed: "
-        "spacy-elmo convert."
+        "Install it: pip install tensorflow. Or convert the model once where it is installed: spacy-elmo convert."
     )
     EL165 = (
         "'{path}' is read by TensorFlow's checkpoint reader, but TensorFlow cannot be imported ({reason}). Mend "

@@ -173,13 +173,14 @@ class ModelErrors(metaclass=WithCodes):
     EL247 = (
         "There are outputs of {n_outputs} Docs for {n_docs} Docs. Give the Docs that predict() was called with."
     )
+    EL249 = (
+        "nlp must be a spaCy pipeline; got {got}. Load it, nlp = spacy.load(name); for the tokenizer of a "
+        "language, give lang in its place."
+    )
     EL248 = "Calling an Elmo takes one text, a str; got {got}. For tokens, call elmo.embed([tokens])."
 
     # Warm states
-    EL095 = (
-        "A warm state needs {least} sentences with tokens or more; got {got}. Give a longer text, or a higher "
-        "--sentences."
-    )
+    EL095 = "A warm state needs {least} sentences with tokens or more; got {got}. {advice}"
     EL096 = (
         "The output '{path}' {what}. Give a new folder or an empty one; or the source's own, if that holds "
         "options.json and weights.safetensors."

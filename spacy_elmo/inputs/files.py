@@ -88,7 +88,7 @@ def _read_folder(folder: Path, format: Optional[str]) -> List[InputFile]:
         wanted = {format, "txt"} if format == "tokens" else {format}
         wanted = wanted if wanted & set(formats) else {None}
     chosen = [path for path, found in zip(paths, formats) if found in wanted]
-    others = _shorten([path.name for path, found in zip(paths, formats) if found not in wanted])
+    others = shorten([path.name for path, found in zip(paths, formats) if found not in wanted])
     if not chosen:
         raise FileNotFoundError(Errors.EL201.format(path=folder, found=others or "nothing", allowed=_allowed()))
     counts = Counter(found for found in formats if found is not None)
@@ -123,7 +123,7 @@ def _drop_repeated(files: List[InputFile], seen: Set[Path], given: Path) -> List
         (repeated if identity in seen else kept).append(file)
         seen.add(identity)
     if repeated:
-        names = _shorten([str(file.path) for file in repeated])
+        names = shorten([str(file.path) for file in repeated])
         warnings.warn(Warnings.WL036.format(given=given, names=names), stacklevel=2)
     return kept
 
@@ -133,7 +133,8 @@ def _identify(file: InputFile) -> Path:
     return path.with_name(path.name[: -len(file.compression)]) if file.compression else path
 
 
-def _shorten(names: List[str]) -> str:
+def shorten(names: List[str]) -> str:
+    """Names for a message: of many, the first ones."""
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 

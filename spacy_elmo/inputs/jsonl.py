@@ -1,7 +1,7 @@
 """JSON lines: {"text": ...}, {"tokens": [texts]}, and what Prodigy and `Doc.to_json` write."""
 
 import json
-from typing import Any, Dict, Iterator, List, Set
+from typing import Any, Dict, Iterator, List, Set, Tuple
 
 from ..lines import bad_line
 from .items import Item
@@ -20,7 +20,7 @@ def read_jsonl(lines: Lines) -> Iterator[Item]:
         if not line.strip():
             continue
         try:
-            yield from _read_record(json.loads(line), number, lines.n_bytes)
+            yield from _read_record(json.loads(line, object_pairs_hook=_check_pairs), number, lines.n_bytes)
         except json.JSONDecodeError as error:
             raise bad_line(lines.path, number, f"not JSON ({error}){_hint(line, number)}") from error
         except RecursionError as error:
@@ -29,6 +29,15 @@ def read_jsonl(lines: Lines) -> Iterator[Item]:
             raise bad_line(lines.path, number, f"text that is not Unicode ({error.reason})") from error
         except ValueError as error:
             raise bad_line(lines.path, number, str(error)) from error
+
+
+def _check_pairs(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for name, value in pairs:
+            if value != found[name]:
+                raise ValueError(f"the field {_shown(name)} is there twice, with different values")
+    return found
 
 
 def _hint(line: str, number: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Union
 from ..errors import Warnings
 from ..lines import bad_line
 from .conllu import read_conllu
-from .files import Given, find_inputs
+from .files import Given, find_inputs, shorten
 from .items import InputSentence, Item, read_tokens, read_txt
 from .jsonl import read_jsonl
 from .streams import InputFile
@@ -71,17 +71,10 @@ class Inputs:
         """
         if self._sizes:
             return
-        sizes: List[float] = []
-        for file in self.files:
-            end, is_told = 0.0, False
-            for item in self._items(file, warn=True):
-                end = item.end
-                length = self._check_length(file, item)
-                if length and not is_told:
-                    where = f"{file.path}, line {item.line}" if item.line else str(file.path)
-                    warnings.warn(Warnings.WL038.format(where=where, length=length), stacklevel=2)
-                    is_told = True
-            sizes.append(end)
+        sizes = [self._check_file(file) for file in self.files]
+        empty = [str(file.path) for file, size in zip(self.files, sizes) if not size]
+        if 0 < len(empty) < len(sizes):
+            warnings.warn(Warnings.WL039.format(names=shorten(empty)), stacklevel=2)
         self._sizes = sizes
 
     def read(self) -> Iterator[InputSentence]:
@@ -120,6 +113,25 @@ class Inputs:
         else:
             yield from read_tokens(lines)
 
+    def _check_file(self, file: InputFile) -> float:
+        """RETURNS: bytes of its content, 0 if it holds nothing."""
+        end, is_told = 0.0, False
+        n_texts = n_split = 0
+        for item in self._items(file, warn=True):
+            end = item.end
+            if item.tokens is None and item.text:
+                n_texts, n_split = n_texts + 1, n_split + _is_split(item.text)
+            length = self._check_length(file, item)
+            if length and not is_told:
+                where = f"{file.path}, line {item.line}" if item.line else str(file.path)
+                warnings.warn(Warnings.WL038.format(where=where, length=length), stacklevel=3)
+                is_told = True
+        by_rules = self._pipeline.startswith(("blank:", "tokenizer:"))
+        if file.format == "txt" and by_rules and 2 * n_split > n_texts:
+            names = {"path": file.path, "n": n_split, "total": n_texts, "pipeline": self._pipeline}
+            warnings.warn(Warnings.WL052.format(**names), stacklevel=3)
+        return end
+
     def _check_length(self, file: InputFile, item: Item) -> str:
         """The length of what seems too long to be a sentence, in words; "" for others."""
         if item.tokens is not None:
@@ -143,6 +155,12 @@ def read_sentences(
 ) -> Iterator[InputSentence]:
     """The sentences of files; see `Inputs`."""
     return Inputs(given, format=format, pipeline=pipeline).read()
+
+
+def _is_split(line: str) -> bool:
+    """Whether a line looks as if somebody had split it into tokens already."""
+    line = f" {line} "
+    return " . " in line or " , " in line
 
 
 def _read_doc(doc: "Doc", item: Item, done: float) -> Iterator[InputSentence]:

@@ -10,6 +10,8 @@ from .streams import MAGIC, InputFile
 
 # Bytes of a line. Longer ones are no lines of text, and would take the memory.
 LONGEST_LINE = 1 << 28
+# Formats in whose lines no carriage return can stand.
+_WITHOUT_RETURNS = ("jsonl", "conllu")
 _BOMS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
@@ -30,9 +32,8 @@ class Lines:
         self._warn = warn
 
     def __iter__(self) -> Iterator[Line]:
-        n_returns, first_return = 0, 0
+        n_lines = n_returns = first_return = 0
         line: Optional[Line] = None
-        ended = False
         with self.file.open() as opened:
             for line in numbered_lines(self._cut(opened), self.path):
                 self.n_bytes += line.n_bytes
@@ -40,24 +41,26 @@ class Lines:
                     reason = "a NUL character; text in UTF-16 has them, convert it: iconv -f UTF-16LE -t UTF-8"
                     raise bad_line(self.path, line.number, reason)
                 if "\r" in line.text:
-                    n_returns, first_return = n_returns + 1, first_return or line.number
+                    if self.file.format in _WITHOUT_RETURNS:
+                        raise ValueError(Errors.EL206.format(path=self.path))
+                    n_lines, first_return = n_lines + 1, first_return or line.number
+                    n_returns += line.text.count("\r")
                 yield line
-            ended = self._ended
-        if line is not None and line.number == 1 and n_returns and not ended:
+            n_feeds = self._n_feeds
+        if n_returns > n_feeds:
             raise ValueError(Errors.EL206.format(path=self.path))
         if n_returns and self._warn:
-            warnings.warn(Warnings.WL037.format(path=self.path, n=n_returns, line=first_return), stacklevel=2)
+            warnings.warn(Warnings.WL037.format(path=self.path, n=n_lines, line=first_return), stacklevel=2)
 
     def _cut(self, opened: IO[bytes]) -> Iterator[bytes]:
-        self._ended = False
-        number = 0
+        self._n_feeds = number = 0
         while line := opened.readline(LONGEST_LINE + 1):
             number += 1
             if number == 1:
                 self._check_start(line)
             if len(line) > LONGEST_LINE:
                 raise bad_line(self.path, number, f"longer than {LONGEST_LINE >> 20} MB; is it text, line by line")
-            self._ended = line.endswith(b"\n")
+            self._n_feeds += line.endswith(b"\n")
             # A byte order mark alone is an empty file.
             if number > 1 or line != codecs.BOM_UTF8:
                 yield line

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import secrets
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple
@@ -30,6 +31,7 @@ _ADVICE = {
     errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.ENOENT: "Create the folder, or choose another place.",
     errno.ENOTDIR: "Choose a place in a folder.",
+    errno.EEXIST: "It is a file; give the name of a folder.",
 }
 # Of libraries that are not in Python: Rust's and HDF5's errors tell the number in their text alone.
 _NUMBER = re.compile(r"\(os error (\d+)\)|errno = (\d+)")
@@ -69,7 +71,8 @@ def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
         if before is not None and not path.is_file():
             raise OSError(Errors.EL220.format(path=given))
         remove_stale(path.parent)
-        made, temporary, mode = _make(path, in_folder=in_folder)
+        made, mode = _make(path, in_folder=in_folder)
+        temporary = made / path.name if in_folder else made
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -92,7 +95,7 @@ def temporary_folder() -> Iterator[Path]:
     killed, the next one that wants such a folder removes it."""
     place = Path(tempfile.gettempdir())
     remove_stale(place)
-    made = _make(place / "spacy", in_folder=True)
+    made, _ = _make(place / "spacy_elmo", in_folder=True)
     try:
         yield made
     finally:
@@ -106,28 +109,26 @@ def remove_unfinished() -> None:
         remove(made)
 
 
-def _make(path: Path, *, in_folder: bool) -> Tuple[Path, Path, int]:
-    """RETURNS: what is to be removed, the file to write, and the mode of a new file here."""
+def _make(path: Path, *, in_folder: bool) -> Tuple[Path, int]:
+    """RETURNS: a new temporary file or folder, and the mode that new files have here."""
     while True:
         made = path.parent / f"{temporary_prefix(path.name)}{secrets.token_hex(4)}{temporary_suffix()}"
-        temporary = made / path.name if in_folder else made
         if in_folder:
             made.mkdir()
-            made.chmod(0o700)
+        else:
+            os.close(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         try:
             # The umask is left to the system: to ask for it is to set it, for all threads.
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            mode = os.fstat(handle).st_mode & 0o777
-            os.close(handle)
+            mode = made.stat().st_mode & 0o666
             # Only its owner can read it, until it is complete.
-            temporary.chmod(0o600)
+            made.chmod(0o700 if in_folder else 0o600)
             held = hold(made)
         except OSError:
             remove(made)
             raise
         if held is not None:
             _unfinished[made] = held
-            return made, temporary, mode
+            return made, mode
 
 
 def _let_go(made: Path) -> None:
@@ -162,7 +163,7 @@ def _write_error(error: Exception, given: Path, path: Path, temporary: Optional[
 
 def _of_system(error: Exception, given: Path, path: Path, temporary: Optional[Path]) -> Optional[WriteError]:
     assert isinstance(error, OSError)
-    # mkstemp names a file that was never made, in the same folder.
+    # Without a temporary file, it is this that could not be made.
     ours = temporary is None or str(error.filename) == str(temporary)
     if not ours and not (error.filename is None and error.errno in WRITE_ERRORS):
         return None

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
+from ..bilm.fields import show
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..files import check_regular, reading_error
@@ -31,6 +32,8 @@ from .sniff import ARCHIVES, WEIGHTS, sniff, unpack_command
 # Folders in which there is nothing but a folder. Names among which a misspelt one is looked for.
 _MOST_NESTED = 40
 _MOST_NAMES = 500
+# Characters of a name in a message.
+_SHOWN = 300
 
 Source = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
 
@@ -91,7 +94,9 @@ def _find_one(source: str) -> Files:
         return _fetched(entry.name)
     # Every short word is near to some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
-    raise FileNotFoundError(Errors.EL010.format(source=safe_url(source), closest=_closest(path, names)))
+    raise FileNotFoundError(
+        Errors.EL010.format(source=show(safe_url(source), _SHOWN), closest=_closest(path, names))
+    )
 
 
 def _fetched(name: str) -> Files:
@@ -132,7 +137,7 @@ def _existing(path: Path) -> Path:
     if not os.path.exists(path) and os.path.isfile(index_of(path)):
         return index_of(path)
     if not os.path.exists(path):
-        given = safe_url(str(path))
+        given = show(safe_url(str(path)), _SHOWN)
         raise FileNotFoundError(Errors.EL026.format(path=given, closest=_closest(path, [])))
     check_regular(path)
     return path

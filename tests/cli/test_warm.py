@@ -134,9 +134,9 @@ def test_what_is_no_output(
 @pytest.mark.parametrize(
     ("name", "content", "options", "words"),
     [
-        ("short.txt", "one\ntwo\n", {}, "EL095.*needs 160 sentences.*got 2"),
+        ("short.txt", "one\ntwo\n", {}, r"EL095.*needs 160 sentences.*got 2\. Give a longer text\.$"),
         ("empty.txt", "", {}, "EL095.*got 0"),
-        ("text.txt", "a word\n" * 300, {"most_sentences": 100}, "EL095.*got 100.*--sentences"),
+        ("text.txt", "a word\n" * 300, {"most_sentences": 100}, "EL095.*got 100. Give a higher --sentences"),
         ("text.pdf", "?", {}, "EL060"),
         ("text.conllu", "1\tword\n", {}, "EL061.*line 1"),
     ],

@@ -24,6 +24,12 @@ def test_tokens_and_texts(tmp_path: Path) -> None:
     assert read(tmp_path / "a.jsonl", content, pipeline="tokenizer:xx")[0].tokens == ["I", "don't", "."]
 
 
+def test_a_field_twice(tmp_path: Path) -> None:
+    """The last one would win, and half of the text be lost."""
+    with pytest.raises(ValueError, match=r'EL061.*line 2: the field "text" is there twice'):
+        read(tmp_path / "a.jsonl", '{"text": "a", "text": "a"}\n{"text": "a", "text": "b"}\n')
+
+
 def test_whitespace_tokens_are_hidden(tmp_path: Path) -> None:
     [sentence] = read(tmp_path / "a.jsonl", '{"text": "a  \\n b\u2028c"}', pipeline="tokenizer:en")
     assert [token.isspace() for token in sentence.tokens].count(True) == 2

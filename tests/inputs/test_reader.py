@@ -146,3 +146,21 @@ def test_what_seems_no_sentence_is_told_once(tmp_path: Path) -> None:
 def test_nothing_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"")
     assert list(Inputs([tmp_path / "a.txt", tmp_path / "a.txt"]).read()) == []
+
+
+def test_files_that_hold_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"")
+    (tmp_path / "b.txt").write_text("one\n", "utf-8")
+    with pytest.warns(UserWarning, match=r"WL039.*a\.txt\.$"):
+        assert [one.tokens for one in Inputs(tmp_path).read()] == [["one"]]
+
+
+def test_tokens_that_would_be_split_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("He was born in mid-July , they say .\n\nYes .\nNo\n", "utf-8")
+    with pytest.warns(UserWarning, match=r"WL052.*a\.txt looks.* 2 of 3 lines.*blank:en splits.*--format tokens"):
+        Inputs(path, pipeline="blank:en").check()
+    Inputs(path).check()
+    Inputs(path, format="tokens").check()
+    path.write_text("He was born in mid-July, they say.\nYes.\n", "utf-8")
+    Inputs(path, pipeline="blank:en").check()

@@ -68,6 +68,9 @@ def test_lines(tmp_path: Path, content: str, expected: Any) -> None:
         ("a.conllu", "1\tword\n".encode("utf-16-be"), r"EL061.*line 1: a NUL character"),
         ("a.tokens", b"one .\rtwo .\r", r"EL206.*carriage returns alone.*tr "),
         ("a.txt", b"one .\rtwo .", r"EL206"),
+        ("a.txt", b"one .\rtwo .\rthree .\r\n", r"EL206"),
+        ("a.jsonl", b'{"text": "one"}\r{"text": "two"}\r', r"EL206"),
+        ("a.conllu", b"1\tone" + 8 * b"\t_" + b"\r2\ttwo" + 8 * b"\t_" + b"\r", r"EL206"),
     ],
 )
 def test_other_encodings_and_line_ends(tmp_path: Path, name: str, content: bytes, match: str) -> None:

@@ -23,7 +23,7 @@ from ..arrays import (
     warm_state_shapes,
     warn_if_not_finite,
 )
-from ..atomic import atomic_write
+from ..atomic import WriteError, atomic_write
 
 FORMAT = "safetensors"
 WEIGHTS_NAME = "weights.safetensors"
@@ -62,7 +62,10 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
     Each file appears complete or not at all, and replaces one of its name; others in the folder stay.
     RAISES: OSError if they cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(folder, error.errno, error.strerror or str(error)) from error
     path = folder / WEIGHTS_NAME
     try:
         with atomic_write(path, in_folder=True) as temporary:

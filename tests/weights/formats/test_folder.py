@@ -47,6 +47,14 @@ def test_files(saved: Path) -> None:
     assert json.loads((saved / "options.json").read_text("utf-8"))["lstm"]["proj_clip"] == 1.5
 
 
+def test_a_file_in_its_place(elmo: Elmo, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file", tmp_path / "file" / "model"):
+        with pytest.raises(OSError, match=r"EL221.*could not be written"):
+            elmo.save(path)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_memory_mapped(saved: Path) -> None:
     weights = read_weights(saved)
     assert weights.format == "safetensors"
