@@ -69,19 +69,21 @@ def vocab(
     """Count the tokens of text files, and write a vocab.txt.
 
     texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Texts are split as for pre-training, by
-        `DEFAULT_PIPELINE` unless told. output: "-" prints it. force: replace a file that is there.
+        `DEFAULT_PIPELINE` unless told. output: "-" prints it. force: replace a file that is there,
+        also one that is no vocabulary.
     RAISES: FileNotFoundError or ValueError for texts or a pipeline that will not do; ValueError if there is no
         token; as `check_output`.
     """
     from collections import Counter
 
     from ..errors import Errors
-    from ..pretraining.vocabulary import Vocabulary
+    from ..pretraining.vocabulary import Vocabulary, begins_as_vocabulary
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=DEFAULT_PIPELINE if chosen is None else chosen)
     if not is_stdout(output):
-        check_output(output, inputs.paths, force=force)
+        # It would be made again in no time; what else is there may be the text itself.
+        check_output(output, inputs.paths, force=force or begins_as_vocabulary(output))
     counts: Counter[str] = Counter()
     for sentence in inputs.read():
         counts.update(sentence.visible)

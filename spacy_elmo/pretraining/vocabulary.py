@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..bilm.characters import CLOSING, OPENING
 from ..errors import Errors
+from ..files import read_bytes
 from ..weights.atomic import atomic_write
 
 VOCAB_NAME = "vocab.txt"
@@ -17,6 +18,12 @@ SPECIAL = (OPENING, CLOSING, UNKNOWN)
 
 # bilm-tf leaves this line of older vocabularies out.
 _NO_WORD = "!!!MAXTERMID"
+
+
+def begins_as_vocabulary(path: Path) -> bool:
+    """Whether there is a file that begins with the words that every vocab.txt begins with."""
+    begin = "\n".join(SPECIAL).encode("utf-8") + b"\n"
+    return path.is_file() and read_bytes(path, n_bytes=len(begin)) == begin
 
 
 class Vocabulary:

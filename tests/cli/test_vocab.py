@@ -58,6 +58,19 @@ def test_outputs_that_will_not_do(text: Path, tmp_path: Path, monkeypatch: pytes
     assert text.read_text("utf-8") == TEXT
 
 
+def test_a_vocabulary_is_replaced_and_nothing_else(text: Path, tmp_path: Path) -> None:
+    output = tmp_path / "vocab.txt"
+    run("vocab", text, "-o", output)
+    run("vocab", text, "-o", output, "--max-size", "4")
+    assert len(Vocabulary.read(output)) == 4
+    for other in ("", "a corpus\n", "<S>\n</S>\n"):
+        output.write_text(other)
+        assert "EL068" in run("vocab", text, "-o", output, code=1).stderr
+        assert output.read_text() == other
+    run("vocab", text, "-o", output, "--force")
+    assert len(Vocabulary.read(output)) == 11
+
+
 def test_a_tokenised_corpus(tmp_path: Path) -> None:
     """Every token counts as it stands, in shards without an ending too."""
     line = "He was born in the mid-July of 9-11 Blvd. today ??? , said Mr . Smith .\n"

@@ -60,7 +60,7 @@ def test_lines(tmp_path: Path, content: str, expected: Any) -> None:
     ("name", "content", "match"),
     [
         ("a.txt", b"good\n\xc3\xa4 \xff\xfe bad\n", r"EL061.*a\.txt, line 2: not UTF-8 .*at byte 3"),
-        ("a.txt.gz", gzip.compress(b"\n\ngood\nb\xe4d\n"), r"EL061.*line 4: not UTF-8 .*at byte 1"),
+        ("a.txt.gz", gzip.compress(b"\n\ngood\nb\xe4d\n", mtime=0), r"EL061.*line 4: not UTF-8 .*at byte 1"),
         ("a.txt", "text\n".encode("utf-16"), r"EL205.*in UTF-16.*iconv -f UTF-16 "),
         ("a.txt", b"\xfe\xff" + "text\n".encode("utf-16-be"), r"EL205.*in UTF-16"),
         ("a.jsonl", "text\n".encode("utf-32"), r"EL205.*in UTF-32"),
