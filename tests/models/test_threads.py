@@ -38,16 +38,16 @@ def test_weights_are_read_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_long_tokens_leave_nothing_behind(tiny: Path) -> None:
-    """Of a token, what is kept is what is read."""
+    """Of 40 MB, those of the last token may still be there."""
     nlp = spacy.blank("en")
     embedder = nlp.add_pipe("elmo_embedder", config={"source": str(tiny)})
     elmo = embedder(nlp.make_doc("green eggs")) and embedder.elmo
     tracemalloc.start()
     try:
-        for number in range(5):
+        for number in range(20):
             token = f"{number}" + "x" * 1_000_000
             elmo.embed([[token]])
             embedder(spacy.tokens.Doc(spacy.vocab.Vocab(), words=[token]))
-        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+        assert tracemalloc.get_traced_memory()[0] < 5_000_000
     finally:
         tracemalloc.stop()
