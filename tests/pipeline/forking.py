@@ -1,11 +1,13 @@
 """Run by `test_forks.py`, in a process of its own: forks of a pipeline that has just learnt."""
 
 import faulthandler
+import multiprocessing
 import os
 import pickle
 import sys
 import threading
 import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Callable
 
 import numpy as np
@@ -49,6 +51,10 @@ def in_child(work: Callable[[], Any]) -> Any:
     return pickle.loads(data)
 
 
+def tensor_of(nlp: Any) -> Any:
+    return nlp(TEXT).tensor
+
+
 def after_learning(kind: str) -> None:
     nlp, update = learnt(kind)
     embedder = nlp.get_pipe(EMBEDDER)
@@ -67,6 +73,13 @@ def after_learning(kind: str) -> None:
         "train": train,
     }
     found = {name: in_child(work) for name, work in ways.items()}
+    with ThreadPoolExecutor(1) as thread:
+        found["out of a thread"] = thread.submit(in_child, ways["call"]).result()
+    found["again"] = in_child(lambda: in_child(ways["call"]))
+    found["threads"] = in_child(lambda: [*ThreadPoolExecutor(3).map(lambda _: ways["call"](), range(3))][-1])
+    for method in ("fork", "spawn"):
+        with ProcessPoolExecutor(1, multiprocessing.get_context(method)) as pool:
+            found[method] = pool.submit(tensor_of, nlp).result(timeout=PATIENCE)
     # Read to the end: spaCy waits for ever for the processes of a stream that is given up, as their pipe is full.
     found["processes"] = [*nlp.pipe([TEXT] * 4, n_process=2, batch_size=2)][-1].tensor
     # Only now does the parent take the step.

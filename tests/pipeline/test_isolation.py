@@ -191,7 +191,7 @@ def test_in_another_thread(where: str, work: Any, expected: Any, tmp_path: Path)
 def test_learning_without_gradient_mode(frozen: bool) -> None:
     """It learns, though the process has no gradients."""
     layer = {"@architectures": "spacy-elmo.ElmoListener.v1", "pooling_layer": "elmo"}
-    nlp = pipeline("tagger", listener=layer, frozen=frozen)
+    nlp = pipeline("tagger", listener=layer, frozen=frozen, learn_rate_factor=1.0, warmup_steps=0)
     sgd = initialize(nlp)
     before = arrays(nlp)
     with SETTINGS["no gradients"](), SETTINGS["inference mode"]():
