@@ -1,38 +1,36 @@
 """Which embedders have run a Doc. A pipeline does not tell its components of each other; the Docs do."""
 
-from typing import Any, Dict, Iterable, List, Optional
-from weakref import ReferenceType, WeakKeyDictionary, WeakValueDictionary, ref
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from weakref import ReferenceType, ref
 
 from spacy.tokens import Doc
 
-_runs: "WeakKeyDictionary[Doc, List[ReferenceType[Any]]]" = WeakKeyDictionary()
+from .weak_table import WeakTable
+
+_runs: "WeakTable[Doc, List[ReferenceType[Any]]]" = WeakTable()
 # Docs that are cut out of another one share its hooks, which are the only thing of it that they keep for sure.
-_wholes: "WeakValueDictionary[int, Doc]" = WeakValueDictionary()
+_wholes: "WeakTable[Doc, None]" = WeakTable()
 # Embedders' arrays that became doc.tensor. Docs that are cut out have views of them.
-_tensors: "WeakValueDictionary[int, Any]" = WeakValueDictionary()
+_tensors: "WeakTable[Any, None]" = WeakTable()
 
 
 def note_run(docs: Iterable[Doc], embedder: Any) -> None:
     """Remember, as long as they all live, that this embedder is at work on the Docs."""
     made = ref(embedder)
-    for doc in docs:
-        before = _runs.get(doc)
-        _runs[doc] = [made] if before is None else [*(one for one in before if one != made), made]
-        # Not if it is a part of another one itself.
-        if _find_whole(doc) is None:
-            _wholes[id(doc.user_token_hooks)] = doc
+    docs = list(docs)
+    _runs.put((id(doc), doc, _with(_runs_of(doc), made)) for doc in docs)
+    _wholes.put(_new_wholes(docs))
 
 
-def note_tensor(tensor: Any) -> None:
-    """Remember, as long as it lives, that an embedder has made an array to be doc.tensor."""
-    root = _root(tensor)
-    _tensors[id(root)] = root
+def note_tensors(tensors: Iterable[Any]) -> None:
+    """Remember, as long as they live, that an embedder has made these arrays to be doc.tensor."""
+    _tensors.put((id(root), root, None) for root in map(_root, tensors))
 
 
 def is_own_tensor(tensor: Any) -> bool:
     """Whether an embedder has made it, or the array that it is a part of."""
     root = _root(tensor)
-    return _tensors.get(id(root)) is root
+    return _tensors.get(id(root))[0] is root
 
 
 def find_run(doc: Doc, name: str = "*") -> Optional[Any]:
@@ -40,10 +38,10 @@ def find_run(doc: Doc, name: str = "*") -> Optional[Any]:
 
     name: the embedder's; "*": any.
     """
-    found = _runs.get(doc)
-    if found is None:
+    found = _runs_of(doc)
+    if not found:
         whole = _find_whole(doc)
-        found = [] if whole is None else _runs.get(whole, [])
+        found = [] if whole is None else _runs_of(whole)
     embedders = [embedder for embedder in (one() for one in found) if embedder is not None]
     return next((one for one in reversed(embedders) if name in ("*", one.name)), None)
 
@@ -54,10 +52,27 @@ def find_common(docs: Iterable[Doc], name: str) -> Optional[Any]:
     return next(iter(found.values())) if len(found) == 1 else None
 
 
+def _runs_of(doc: Doc) -> List[ReferenceType[Any]]:
+    noted, found = _runs.get(id(doc))
+    return found if noted is doc and found is not None else []
+
+
+def _with(before: List[ReferenceType[Any]], made: ReferenceType[Any]) -> List[ReferenceType[Any]]:
+    return [*(one for one in before if one != made), made] if before else [made]
+
+
+def _new_wholes(docs: Iterable[Doc]) -> Iterator[Tuple[int, Doc, None]]:
+    for doc in docs:
+        # Not if it is a part of another one itself.
+        if _find_whole(doc) is None:
+            yield id(doc.user_token_hooks), doc, None
+
+
 def _find_whole(doc: Doc) -> Optional[Doc]:
     """The Doc that this one was cut out of, or itself, if an embedder has run it and it still lives."""
-    whole = _wholes.get(id(doc.user_token_hooks))
-    return None if whole is None or whole.user_token_hooks is not doc.user_token_hooks else whole
+    hooks = doc.user_token_hooks
+    whole, _ = _wholes.get(id(hooks))
+    return None if whole is None or whole.user_token_hooks is not hooks else whole
 
 
 def _root(array: Any) -> Any:

@@ -28,7 +28,7 @@ from ..models.batch import SharedBatch
 from ..models.embedding import Finish, Request
 from ..models.output import ElmoOutput
 from ..models.placement import rows_of
-from ..models.runs import note_run, note_tensor
+from ..models.runs import note_run, note_tensors
 from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready, shim_of
 from ..weights.locate import Source
 from ..weights.source import read_weights
@@ -205,14 +205,14 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
                 ops=self.model.ops,
                 layers_on_gpu=self.layers_on_gpu,
             )
+        if tensors is not None:
+            note_tensors(tensors)
         nothing = [None] * len(docs)
         rows = zip(docs, layers, tensors or nothing, output.hashes or nothing, strict=True)
         for doc, own, tensor, hashes in rows:
             if self._tensor.leaves(doc, name=self.name):
                 tensor = None
             annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor, hashes=hashes)
-            if tensor is not None:
-                note_tensor(tensor)
             if self.vectors:
                 install_hooks(doc)
 
@@ -220,10 +220,11 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         """Start to compute what `predict` gives."""
         self.look_at(docs)
         keep = self._layers_to_keep(self.ready().n_layers, docs)
-        known = self._learning.known(docs, self._layers_to_compute(docs))
-        if known is not None:
-            output = known
-            return lambda: output
+        if self._learning.batch is not None:
+            known = self._learning.known(docs, self._layers_to_compute(docs))
+            if known is not None:
+                output = known
+                return lambda: output
         request = Request(layers=keep, tensor=self._tensor_layer, on_gpu=self.layers_on_gpu)
         return begin_predict(self.model, docs, request)
 
