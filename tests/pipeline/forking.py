@@ -4,6 +4,7 @@ import faulthandler
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import threading
 import warnings
@@ -40,7 +41,9 @@ def in_child(work: Callable[[], Any]) -> Any:
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
-        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        # An alarm: a fork of this process would wait for ever for the thread of another kind of watch.
+        faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
+        signal.alarm(PATIENCE)
         with os.fdopen(writer, "wb") as file:
             pickle.dump(work(), file)
         os._exit(0)
