@@ -14,7 +14,7 @@ from .batch import SharedBatch
 from .doc_layers import read_layers
 from .output import FlatLayers, flatten
 from .pooling import PoolingSettings, PoolingT, fit_to, pooling, settings_of
-from .runs import find_common
+from .runs import ask_for_runs, find_common
 
 ListenerT = Model[List[Doc], List[Floats2d]]
 _KEY = "elmo_listener"
@@ -37,6 +37,7 @@ class Upstream:
         self._owner: Optional[ReferenceType[Any]] = None
         self._copy: Optional[ReferenceType[Upstream]] = None
         self._is_copy = False
+        ask_for_runs()
 
     @property
     def owner(self) -> Any:

@@ -1,5 +1,7 @@
 """Which embedders have run a Doc. A pipeline does not tell its components of each other; the Docs do."""
 
+from itertools import repeat
+from threading import Event
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 from weakref import ReferenceType, ref
 
@@ -12,10 +14,19 @@ _runs: "WeakTable[Doc, List[ReferenceType[Any]]]" = WeakTable()
 _wholes: "WeakTable[Doc, None]" = WeakTable()
 # Embedders' arrays that became doc.tensor. Docs that are cut out have views of them.
 _tensors: "WeakTable[Any, None]" = WeakTable()
+# Whether anybody in this process may ever ask.
+_is_asked = Event()
+
+
+def ask_for_runs() -> None:
+    """Have runs noted from now on."""
+    _is_asked.set()
 
 
 def note_run(docs: Iterable[Doc], embedder: Any) -> None:
     """Remember, as long as they all live, that this embedder is at work on the Docs."""
+    if not _is_asked.is_set():
+        return
     made = ref(embedder)
     docs = list(docs)
     _runs.put((id(doc), doc, _with(_runs_of(doc), made)) for doc in docs)
@@ -24,7 +35,8 @@ def note_run(docs: Iterable[Doc], embedder: Any) -> None:
 
 def note_tensors(tensors: Iterable[Any]) -> None:
     """Remember, as long as they live, that an embedder has made these arrays to be doc.tensor."""
-    _tensors.put((id(root), root, None) for root in map(_root, tensors))
+    roots = [_root(tensor) for tensor in tensors]
+    _tensors.put(zip(map(id, roots), roots, repeat(None)))
 
 
 def is_own_tensor(tensor: Any) -> bool:

@@ -208,11 +208,11 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         if tensors is not None:
             note_tensors(tensors)
         nothing = [None] * len(docs)
-        rows = zip(docs, layers, tensors or nothing, output.hashes or nothing, strict=True)
-        for doc, own, tensor, hashes in rows:
-            if self._tensor.leaves(doc, name=self.name):
-                tensor = None
-            annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=tensor, hashes=hashes)
+        left = self._tensor.find_left(docs, name=self.name)
+        rows = zip(docs, layers, tensors or nothing, output.hashes or nothing, left, strict=True)
+        for doc, own, tensor, hashes, is_left in rows:
+            written = None if is_left else tensor
+            annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=written, hashes=hashes)
             if self.vectors:
                 install_hooks(doc)
 
@@ -373,7 +373,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         chosen = self.layers
         if chosen == ALL:
             chosen = computed_layers([self.pooling_layer], n_layers=n_layers)
-        elif self._tensor.may_leave and (self.vectors or any(map(self._tensor.is_foreign, docs))):
+        elif self._tensor.may_leave and (self.vectors or self._tensor.find_foreign(docs)):
             # What would have been in doc.tensor alone.
             chosen = [*chosen, self.pooling_layer]
         return resolve_layers([*chosen, *self.layers_listened_to(n_layers)], n_layers=n_layers)

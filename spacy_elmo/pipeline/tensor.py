@@ -1,7 +1,7 @@
 """Who writes doc.tensor: the embedder, or another component beside it."""
 
 import warnings
-from typing import Optional
+from typing import List, Optional, Sequence
 
 from spacy.tokens import Doc
 
@@ -43,25 +43,28 @@ class TensorWriter:
                 raise ValueError(Errors.EL050.format(name=name, other=self._other))
             self._say(name, f"'{self._other}'")
 
-    def is_foreign(self, doc: Doc) -> bool:
-        """Whether the Doc has a tensor that no embedder has written."""
-        # spaCy's doc_cleaner leaves None.
-        return bool(getattr(doc.tensor, "size", 0)) and not (wrote_tensor(doc) or is_own_tensor(doc.tensor))
+    def find_foreign(self, docs: Sequence[Doc]) -> List[Doc]:
+        """Those that have a tensor that no embedder has written."""
+        # Anybody may have put anything there; doc_cleaner puts None.
+        found = [doc for doc in docs if getattr(doc.tensor, "size", 0)]
+        return [doc for doc in found if not (wrote_tensor(doc) or is_own_tensor(doc.tensor))]
 
-    def leaves(self, doc: Doc, *, name: str) -> bool:
-        """Whether a Doc's tensor is to stay as it is.
+    def find_left(self, docs: Sequence[Doc], *, name: str) -> List[bool]:
+        """Which Docs' tensors are to stay as they are.
 
-        RAISES: ValueError if it is somebody else's, and the config says that it is the embedder's.
+        RAISES: ValueError if one is somebody else's, and the config says that it is the embedder's.
         """
         if self.may_leave and self._other is not None:
-            return True
-        if self.setting is False or not self.is_foreign(doc):
-            return False
+            return [True] * len(docs)
+        foreign = [] if self.setting is False else self.find_foreign(docs)
+        if not foreign:
+            return [False] * len(docs)
         if self.may_leave:
             self._say(name, BEFORE)
-        elif not self._is_known:
+            return [any(doc is one for one in foreign) for doc in docs]
+        if not self._is_known:
             raise ValueError(Errors.EL050.format(name=name, other=BEFORE))
-        return self.may_leave
+        return [False] * len(docs)
 
     def _say(self, name: str, other: str) -> None:
         if not self._said:
