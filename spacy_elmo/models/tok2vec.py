@@ -26,7 +26,7 @@ def build_elmo_tok2vec_v1(
     source: Union[str, List[str], None] = "en_sm",
     frozen: bool = True,
     trainable: Union[str, List[str]] = ".*",
-    learn_rate_factor: float = 0.1,
+    learn_rate_factor: float = 0.3,
     warmup_steps: int = 200,
     dropout: float = 0.0,
     cache: Optional[CacheSettings] = None,

@@ -28,7 +28,7 @@ class TrainingSettings:
     source: Optional[Source] = None
     frozen: bool = True
     trainable: List[str] = field(default_factory=lambda: [".*"])
-    learn_rate_factor: float = 0.1
+    learn_rate_factor: float = 0.3
     warmup_steps: int = 200
     dropout: float = 0.0
     cache: Optional[CacheSettings] = None

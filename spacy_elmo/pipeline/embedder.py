@@ -79,7 +79,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         layers: LayerChoice = ALL,
         frozen: bool = True,
         trainable: Union[str, List[str]] = ".*",
-        learn_rate_factor: float = 0.1,
+        learn_rate_factor: float = 0.3,
         warmup_steps: int = 200,
         dropout: float = 0.0,
         cache: Optional[CacheSettings] = None,

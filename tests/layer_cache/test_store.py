@@ -366,7 +366,9 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert store.find(name(0)) is None
 
 
-@pytest.mark.parametrize("what", ["pathlib.Path.mkdir", "filelock.FileLock.acquire", "tempfile.mkstemp"])
+@pytest.mark.parametrize(
+    "what", ["pathlib.Path.mkdir", "filelock.FileLock.acquire", "spacy_elmo.weights.atomic._make"]
+)
 def test_a_folder_that_can_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     fill(tmp_path, FILLED)
 

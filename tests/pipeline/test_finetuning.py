@@ -49,10 +49,10 @@ def test_the_rate_grows_to_its_own_and_stays() -> None:
 def test_as_it_comes() -> None:
     nlp = pipeline("tagger", frozen=False)
     initialize(nlp)
-    assert rates_of(nlp, steps=2) == pytest.approx([0.0005, 0.001])
+    assert rates_of(nlp, steps=2) == pytest.approx([0.0015, 0.003])
     settings = holder_of(nlp.get_pipe("elmo_embedder").model).training_settings
-    assert (settings.learn_rate_factor, settings.warmup_steps) == (0.1, 200)
-    assert TrainingSettings() == TrainingSettings(learn_rate_factor=0.1, warmup_steps=200)
+    assert (settings.learn_rate_factor, settings.warmup_steps) == (0.3, 200)
+    assert TrainingSettings() == TrainingSettings(learn_rate_factor=0.3, warmup_steps=200)
 
 
 def test_without_a_warmup() -> None:
