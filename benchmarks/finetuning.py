@@ -34,10 +34,9 @@ FROZEN, FINE_TUNED = "frozen", "fine-tuned"
 VARIANTS: Dict[str, Dict[str, Any]] = {
     FROZEN: {},
     FINE_TUNED: {},
-    "factor-1": {"learn_rate_factor": 1.0},
     "factor-1-no-warmup": {"learn_rate_factor": 1.0, "warmup_steps": 0},
     "factor-0.1": {"learn_rate_factor": 0.1},
-    "factor-0.03": {"learn_rate_factor": 0.03},
+    "factor-0.1-dropout-0.1": {"learn_rate_factor": 0.1, "dropout": 0.1},
     "no-warmup": {"warmup_steps": 0},
     "dropout-0.1": {"dropout": 0.1},
     "lstm-only": {"trainable": "_stack"},
