@@ -61,7 +61,8 @@ class TensorWriter:
             return [False] * len(docs)
         if self.may_leave:
             self._say(name, BEFORE)
-            return [any(doc is one for one in foreign) for doc in docs]
+            numbers = set(map(id, foreign))
+            return [id(doc) in numbers for doc in docs]
         if not self._is_known:
             raise ValueError(Errors.EL050.format(name=name, other=BEFORE))
         return [False] * len(docs)
