@@ -56,7 +56,7 @@ def content(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Content:
         spacy_elmo.load(TINY).save(folder)
     elif kind == "allennlp":
         archive, folder = folder, tmp_path_factory.mktemp("model")
-        shutil.unpack_archive(archive, folder)
+        shutil.unpack_archive(archive, folder, filter="data")
     files = [path for path in folder.iterdir() if path.is_file()]
     if kind == "sparknlp":
         files += list((folder / "metadata").iterdir())
