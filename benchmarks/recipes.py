@@ -4,22 +4,17 @@ The same text, steps and seeds, by `spacy train` and `spacy evaluate`: from raw 
 into tokens itself, with the model of the best score on the dev part.
 """
 
-import json
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Any, Dict, Optional
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from spacy import util
 from spacy.cli.evaluate import evaluate
 from spacy.cli.train import train
 
-from spacy_elmo.weights.atomic import atomic_write
-
 from .downstream import convert
-from .report import spread
+from .seeds import measure_all, show
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs"
@@ -32,7 +27,6 @@ SCORES = {
     "syntax": ("tag_acc", "pos_acc", "morph_acc", "dep_uas", "dep_las"),
     "ner": ("ents_f", "ents_p", "ents_r"),
 }
-console = Console(width=120)
 
 
 def main(
@@ -48,21 +42,12 @@ def main(
 ) -> None:
     """Train and measure each task with each variant and seed. Several may run at a time, each into its output."""
     convert(folder)
-    found: Dict[str, Any] = {"steps": steps, "scores": {}}
-    if output.exists():
-        found = json.loads(output.read_text("utf-8"))
-        if found["steps"] != steps:
-            raise ValueError(f"{output} is of other steps. Give another file.")
-    for task in tasks.split(","):
-        for variant in variants.split(","):
-            runs = found["scores"].setdefault(task, {}).setdefault(variant, {})
-            for seed in seeds.split(","):
-                if seed not in runs:
-                    runs[seed] = measure(task, variant, folder, steps=steps, seed=int(seed), keep=keep)
-                    console.print(f"{task}, {variant}, seed {seed}: {runs[seed]}")
-                    with atomic_write(output) as temporary:
-                        temporary.write_text(json.dumps(found, indent=2) + "\n")
-    show(found["scores"])
+
+    def measure_one(task: str, variant: str, seed: int) -> Dict[str, float]:
+        return measure(task, variant, folder, steps=steps, seed=seed, keep=keep)
+
+    parts = {"tasks": tasks.split(","), "variants": variants.split(","), "seeds": seeds.split(",")}
+    show(measure_all(output, measure_one, steps=steps, **parts), SCORES, part="test")
 
 
 def measure(
@@ -92,18 +77,6 @@ def measure(
         train(path, made, overrides=overrides)
         scores = evaluate(str(made / "model-best"), data["test"], silent=True)
     return {name: round(100 * float(scores[name]), 2) for name in SCORES[task]}
-
-
-def show(results: Dict[str, Dict[str, Dict[str, Dict[str, float]]]]) -> None:
-    for task, variants in results.items():
-        table = Table(title=f"{task}: test scores in percent (min / median / max of the seeds)")
-        for column in ("", "seeds", *SCORES[task]):
-            table.add_column(column)
-        for variant, runs in variants.items():
-            values: List[Dict[str, float]] = list(runs.values())
-            cells = [spread([run[name] for run in values]) if values else "" for name in SCORES[task]]
-            table.add_row(variant, ",".join(runs), *cells)
-        console.print(table)
 
 
 if __name__ == "__main__":

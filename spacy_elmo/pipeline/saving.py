@@ -35,10 +35,8 @@ class SavedWithWeights:
     model: ElmoModelT
     cfg: Dict[str, Any]
     _learning: Learning
-
-    def source_before_initialize(self) -> Optional[Any]:
-        """What `nlp.initialize` will read in place of the component's source; None: nothing."""
-        raise NotImplementedError
+    # What `nlp.initialize` will read in place of the component's source; None: nothing.
+    source_before_initialize: Callable[[], Optional[Any]]
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save as bytes, weights included; see `to_disk`."""
