@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from ..errors import Errors, printable
 from ..inputs.files import FORMATS
+from ..inputs.reader import CORPUS_PIPELINE
 from ..weights.atomic import atomic_write
 from .command import choices
 from .inputs import Format, choose_pipeline
@@ -121,7 +122,7 @@ def init_pretrain(
         train=train,
         dev=dev,
         format=format,
-        pipeline="blank:en" if chosen is None else chosen,
+        pipeline=CORPUS_PIPELINE if chosen is None else chosen,
         size=size,
         source=source,
         softmax=softmax,

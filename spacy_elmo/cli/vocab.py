@@ -7,12 +7,11 @@ import typer
 from typer import Argument, Option
 
 from ..inputs.files import Given
-from ..inputs.reader import Inputs
+from ..inputs.reader import CORPUS_PIPELINE, Inputs
 from .inputs import INPUT_HELP, LANG_HELP, Format, choose_pipeline
 from .outputs import Force, check_output, is_stdout
 
-DEFAULT_PIPELINE = "blank:en"
-VOCAB_PIPELINE_HELP = f"blank:LANG, or a spaCy pipeline, which splits the text. Default: {DEFAULT_PIPELINE}."
+VOCAB_PIPELINE_HELP = f"blank:LANG, or a spaCy pipeline, which splits the text. Default: {CORPUS_PIPELINE}."
 
 
 class Summary(NamedTuple):
@@ -69,7 +68,7 @@ def vocab(
     """Count the tokens of text files, and write a vocab.txt.
 
     texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Texts are split as for pre-training, by
-        `DEFAULT_PIPELINE` unless told. output: "-" prints it. force: replace a file that is there,
+        `CORPUS_PIPELINE` unless told. output: "-" prints it. force: replace a file that is there,
         also one that is no vocabulary.
     RAISES: FileNotFoundError or ValueError for texts or a pipeline that will not do; ValueError if there is no
         token; as `check_output`.
@@ -80,7 +79,7 @@ def vocab(
     from ..pretraining.vocabulary import Vocabulary, begins_as_vocabulary
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
-    inputs = Inputs(texts, format=format, pipeline=DEFAULT_PIPELINE if chosen is None else chosen)
+    inputs = Inputs(texts, format=format, pipeline=CORPUS_PIPELINE if chosen is None else chosen)
     if not is_stdout(output):
         # It would be made again in no time; what else is there may be the text itself.
         check_output(output, inputs.paths, force=force or begins_as_vocabulary(output))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-# For texts in JSON, where nobody has named a pipeline.
-DEFAULT_PIPELINE = "tokenizer:en"
+# Where nobody has named a pipeline: for texts in JSON, and for the text that a language model learns from.
+DEFAULT_PIPELINE, CORPUS_PIPELINE = "tokenizer:en", "blank:en"
 # Tokens of one sentence, and characters of a text that is not split into sentences.
 LONG_SENTENCE, LONG_TEXT = 20_000, 100_000
 # Texts that go through the pipeline at once.

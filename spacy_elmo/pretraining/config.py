@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..bilm.options import Options
 from ..errors import Errors
+from ..inputs.reader import CORPUS_PIPELINE
 from .bilm_tf import reject_training_fields
 from .streams import SHUFFLE_BLOCK
 
@@ -24,7 +25,7 @@ class CorpusConfig(_Section):
     train: List[Path] = Field(min_length=1)
     dev: List[Path] = []
     format: Optional[Literal["txt", "jsonl", "conllu", "spacy", "tokens"]] = None
-    pipeline: str = "blank:en"
+    pipeline: str = CORPUS_PIPELINE
     shuffle_block: int = Field(default=SHUFFLE_BLOCK, ge=1)
 
     @field_validator("train", "dev", mode="before")

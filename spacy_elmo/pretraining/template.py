@@ -6,6 +6,7 @@ from confection import Config
 from pydantic import BaseModel, ValidationError
 
 from ..errors import Errors
+from ..inputs.reader import CORPUS_PIPELINE
 from ..weights.arrays import SOFTMAX_PREFIX, Weights
 from ..weights.softmax import softmax_facts
 from .config import (
@@ -54,7 +55,7 @@ def config_text(
     train: Optional[str] = None,
     dev: Optional[str] = None,
     format: Optional[str] = None,
-    pipeline: str = "blank:en",
+    pipeline: str = CORPUS_PIPELINE,
     size: str = "sm",
     source: Optional[str] = None,
     softmax: Optional[SoftmaxConfig] = None,
