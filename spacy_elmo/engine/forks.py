@@ -27,6 +27,7 @@ class _Process:
         self._has_worked = False
         # A forked process: torch has not been told yet.
         self._is_new = False
+        self.is_forked = False
         self.locks: weakref.WeakSet[ForkLock] = weakref.WeakSet()
 
     def begin(self) -> None:
@@ -64,7 +65,7 @@ class _Process:
         self._changed = threading.Condition()
         self._depth = {thread: depth for thread, depth in self._depth.items() if thread == me}
         self._forking = []
-        self._is_new = True
+        self._is_new = self.is_forked = True
         for lock in list(self.locks):
             lock.renew(me)
         if self._has_worked:
@@ -88,6 +89,11 @@ def work() -> Iterator[None]:
         yield
     finally:
         _process.end()
+
+
+def is_forked() -> bool:
+    """Whether this process was forked after this package was imported: torch's threads did not survive that."""
+    return _process.is_forked
 
 
 class ForkLock:

@@ -1,0 +1,168 @@
+"""How many processors there are for this process: what the system, its container and torch's user leave to it."""
+
+import math
+import os
+import re
+import time
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Iterator, NamedTuple, Optional
+
+import torch
+
+from .forks import is_forked
+from .threads import fix_thread_number, own_threads
+
+# Seconds until control groups are asked again: a container's limit may change while the process lives, though
+# seldom, and to read it takes longer than a short sentence should wait.
+QUOTA_LASTS = 10.0
+# Threads for each processor of the machine: more than these do nothing but take memory.
+MOST_THREADS = 4
+
+
+def count_processors() -> int:
+    """Count the processors that this thread may keep busy.
+
+    It is the smallest of: those that the system lets it run on (`taskset`, cpusets); the time that control groups
+    give to its container or service (`docker --cpus`, Kubernetes' limits, systemd's CPUQuota), rounded up; and
+    `torch.get_num_threads()`, which is OMP_NUM_THREADS where that is set, else the number of physical cores, until
+    somebody calls `torch.set_num_threads`. Spark sets OMP_NUM_THREADS to `spark.task.cpus` in its workers, and
+    torchrun to 1.
+
+    RETURNS (int): 1 or more; as it is now, so ask when work is handed out.
+    """
+    fix_thread_number()
+    count = min(_allowed(), torch.get_num_threads())
+    quota = _quota(int(time.monotonic() / QUOTA_LASTS))
+    return count if quota is None else min(count, math.ceil(quota))
+
+
+def n_workers(n_threads: Optional[int]) -> int:
+    """Count the threads that a setting `n_threads` means.
+
+    n_threads (Optional[int]): None: as many as `count_processors`. A number is taken as it is given, whatever
+        torch and the container say: who gives it may know better. Only what no machine could use is cut off.
+    RETURNS (int): 1 or more.
+    """
+    if n_threads is None:
+        return count_processors()
+    return min(int(n_threads), MOST_THREADS * (os.cpu_count() or 1))
+
+
+@contextmanager
+def torch_threads(n_threads: Optional[int]) -> Iterator[None]:
+    """Inside, as many of torch's own threads work for this thread as the setting means, and for others as before.
+    For what torch divides among threads by itself: it knows nothing of a container's quota.
+
+    n_threads (Optional[int]): See `n_workers`.
+    """
+    # In a forked process there are none left but this one.
+    number = 1 if is_forked() else n_workers(n_threads)
+    if number == torch.get_num_threads():
+        yield
+        return
+    with own_threads(number):
+        yield
+
+
+def cpu_quota(proc: Path = Path("/proc/self")) -> Optional[float]:
+    """Read how many processors' time the control groups of this process leave to it: its own group, and all above
+    it that can be seen from here, by version 1 and version 2.
+
+    proc (Path): Its folder in /proc.
+    RETURNS (Optional[float]): The lowest limit; None: there is none, or none that can be read.
+    """
+    limits = [limit for group in _groups(proc) if (limit := _limit(group)) is not None]
+    return min(limits, default=None)
+
+
+# The argument is the time: an answer lasts as long as that stays the same.
+@lru_cache(maxsize=1)
+def _quota(_period: int) -> Optional[float]:
+    return cpu_quota()
+
+
+def _allowed() -> int:
+    # From Python 3.13 on; it also knows PYTHON_CPU_COUNT.
+    count = getattr(os, "process_cpu_count", None)
+    if count is not None:
+        return count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Mount(NamedTuple):
+    """A tree of control groups: what of it is seen at which folder."""
+
+    root: PurePosixPath
+    folder: Path
+
+    def groups(self, path: PurePosixPath) -> Iterator[Path]:
+        """The folders of a group and of those above it."""
+        group = self.folder / path.relative_to(self.root)
+        while group != self.folder:
+            yield group
+            group = group.parent
+        yield group
+
+    def has(self, path: PurePosixPath) -> bool:
+        return path.is_relative_to(self.root) and ".." not in path.parts
+
+
+def _groups(proc: Path) -> Iterator[Path]:
+    """Folders of the control groups that this process is in, by any version."""
+    for line in _lines(proc / "cgroup"):
+        number, _, rest = line.partition(":")
+        controllers, _, name = rest.partition(":")
+        is_v2 = number == "0" and not controllers
+        if not (is_v2 or "cpu" in controllers.split(",")):
+            continue
+        path, mounts = PurePosixPath(name), list(_mounts(proc, is_v2=is_v2))
+        inside = [mount for mount in mounts if mount.has(path)]
+        for mount in inside:
+            yield from mount.groups(path)
+        if mounts and not inside:
+            # The name is that of another namespace: here, the container's own group is at the top.
+            yield mounts[0].folder
+
+
+def _mounts(proc: Path, *, is_v2: bool) -> Iterator[_Mount]:
+    for line in _lines(proc / "mountinfo"):
+        # See proc_pid_mountinfo(5): any number of optional fields stand before the dash.
+        left, _, right = line.partition(" - ")
+        where, what = left.split(" "), right.split(" ")
+        if len(where) < 5 or len(what) < 3:
+            continue
+        kind, options = what[0], what[2].split(",")
+        if kind == "cgroup2" if is_v2 else kind == "cgroup" and "cpu" in options:
+            yield _Mount(PurePosixPath(_unescape(where[3])), Path(_unescape(where[4])))
+
+
+def _limit(group: Path) -> Optional[float]:
+    """Processors' time that a group is given; None: it has no limit, or none that makes sense."""
+    try:
+        # "max" is no number: there is no limit.
+        quota, period = map(int, (group / "cpu.max").read_bytes().split())
+    except (OSError, ValueError):
+        try:
+            quota, period = (
+                int((group / name).read_bytes()) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            )
+        except (OSError, ValueError):
+            return None
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        text = os.fsdecode(path.read_bytes())
+    except OSError:
+        return
+    yield from text.split("\n")
+
+
+def _unescape(name: str) -> str:
+    """Blanks and the like stand as \\040 in the system's tables."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), name)
