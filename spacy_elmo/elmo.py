@@ -38,7 +38,7 @@ from .bilm.scalar_mix import ScalarMix
 from .engine.base import CPU_BATCH_TOKENS, Engine
 from .engine.begun import Begun
 from .engine.budget import Budget
-from .engine.choose import PRECISIONS, check_device, check_precision, make_engine
+from .engine.choose import PRECISIONS, check_device, check_precision
 from .engine.finite import FiniteCheck
 from .engine.isolation import computation
 from .engine.runner import Runner
@@ -68,6 +68,7 @@ def load(
     precision: PrecisionName = "fp32",
     initial_state: InitialState = "zero",
     max_batch_tokens: Optional[int] = None,
+    n_threads: Optional[int] = None,
 ) -> "Elmo":
     """Read a model.
 
@@ -77,13 +78,16 @@ def load(
     precision (PrecisionName): See `Settings`.
     initial_state (InitialState): See `Settings`.
     max_batch_tokens (Optional[int]): See `Settings`.
+    n_threads (Optional[int]): See `Settings`.
     RETURNS (Elmo): The model.
     RAISES (FileNotFoundError): If there is no such source.
     RAISES (ValueError): If it is no biLM, or for a value that is not allowed.
     RAISES (ImportError): If its format needs a package that is not installed.
     RAISES (OSError): If a download fails.
     """
-    settings = Settings(precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens)
+    settings = Settings(
+        precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens, n_threads=n_threads
+    )
     checked = check_device(device)
     check_precision(precision, checked)
     return Elmo.from_weights(read_weights(source), device=checked, settings=settings)
@@ -142,19 +146,13 @@ class Elmo:
         for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
             del weights.arrays[name]
         if settings.initial_state == "warm" and not weights.has_warm_state:
-            weights.arrays.update(shipped_state(weights))
+            weights.arrays.update(shipped_state(weights, n_threads=settings.n_threads))
         precision = PRECISIONS[settings.precision]
         originals = None if precision.exact else set_aside(weights.arrays)
         with computation():
             parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
             weights.arrays.clear()
-            engine = make_engine(
-                weights.options,
-                parts.bilm,
-                precision=settings.precision,
-                device=device,
-                initial_state=parts.warm_state if settings.initial_state == "warm" else None,
-            )
+            engine = settings.make_engine(weights.options, parts.bilm, device=device, warm_state=parts.warm_state)
         return cls(
             weights.options,
             engine=engine,
@@ -350,8 +348,9 @@ class Elmo:
             return TrainableEngine(
                 bilm=build_bilm(self.options, tensors),
                 dropout=dropout,
-                initial_state=self._constant_state,
+                initial_state=self.settings.constant_state(self.warm_state),
                 max_batch_tokens=self.settings.max_batch_tokens or CPU_BATCH_TOKENS,
+                n_threads=self.settings.n_threads,
             )
 
     def learn(self, bilm: BiLM) -> None:
@@ -360,17 +359,9 @@ class Elmo:
             tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
             if self._originals is not None:
                 self._originals = set_aside({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
-            self.engine = make_engine(
-                self.options,
-                tensors,
-                precision=self.settings.precision,
-                device=self.device,
-                initial_state=self._constant_state,
+            self.engine = self.settings.make_engine(
+                self.options, tensors, device=self.device, warm_state=self.warm_state
             )
-
-    @property
-    def _constant_state(self) -> Optional[LSTMState]:
-        return self.warm_state if self.settings.initial_state == "warm" else None
 
     def save(self, folder: Union[str, Path]) -> None:
         """Write options.json and weights.safetensors, which `load` reads, into the folder."""

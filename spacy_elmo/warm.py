@@ -1,7 +1,7 @@
 """Warm states: made from text, and kept for models that are stored without one."""
 
 from pathlib import Path
-from typing import Iterable, List, Sequence
+from typing import Iterable, List, Optional, Sequence
 
 import torch
 
@@ -14,9 +14,10 @@ from .weights.cache import keep_state, read_state, state_path
 SENTENCES = Path(__file__).parent / "data" / "warm_sentences.txt"
 
 
-def make_state(weights: Weights, sentences: Iterable[Sequence[str]]) -> Arrays:
+def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_threads: Optional[int] = None) -> Arrays:
     """The warm state that tokenised sentences make, whatever the precision and the device that a model runs with.
 
+    n_threads: see `Settings`.
     RETURNS: float32, by the names of `weights.arrays.warm_state_shapes`.
     RAISES: ValueError if there are too few sentences.
     """
@@ -27,17 +28,18 @@ def make_state(weights: Weights, sentences: Iterable[Sequence[str]]) -> Arrays:
         precision="fp32",
         device=torch.device("cpu"),
         initial_state=None,
+        n_threads=n_threads,
     )
     return state_arrays(mean_final_state(engine, sentences, lstm=weights.options.lstm))
 
 
-def shipped_state(weights: Weights) -> Arrays:
+def shipped_state(weights: Weights, *, n_threads: Optional[int] = None) -> Arrays:
     """The warm state that the sentences of this package make, for weights without one: from the user's cache, or
-    made now and put there. For the result see `make_state`."""
+    made now and put there. For the result and n_threads see `make_state`."""
     path = state_path(weights, text=SENTENCES, recipe=RECIPE)
     state = read_state(path, weights.options)
     if state is None:
-        state = make_state(weights, shipped_sentences())
+        state = make_state(weights, shipped_sentences(), n_threads=n_threads)
         keep_state(path, state, source=weights.source)
     return state
 

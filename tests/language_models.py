@@ -3,10 +3,13 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
+import pytest
+import torch
 
+from spacy_elmo.pretraining.language_model import LanguageModel
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests import reference
@@ -142,3 +145,16 @@ def warm_state(seed: int = 3) -> Tuple[Arrays, States]:
 
 def lines_of(path: Path) -> List[List[str]]:
     return [line.split() for line in path.read_text("utf-8").splitlines()]
+
+
+def seen_threads(monkeypatch: pytest.MonkeyPatch) -> Set[int]:
+    """Numbers of torch's threads with which the language model runs, from now on."""
+    seen: Set[int] = set()
+    forward = LanguageModel.forward
+
+    def noted(*arguments: Any) -> Any:
+        seen.add(torch.get_num_threads())
+        return forward(*arguments)
+
+    monkeypatch.setattr(LanguageModel, "forward", noted)
+    return seen

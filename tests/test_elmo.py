@@ -21,6 +21,7 @@ from spacy_elmo.bilm.layers import layer_names
 from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.engine.choose import PRECISIONS
+from spacy_elmo.engine.settings import PrecisionName
 from spacy_elmo.inputs.reader import read_sentences
 from spacy_elmo.weights.arrays import warm_state_shapes
 from spacy_elmo.weights.source import read_weights
@@ -356,6 +357,11 @@ def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]
         ({"max_batch_tokens": 0}, r"EL038.*'max_batch_tokens' must be a whole number from 1 up; got 0"),
         ({"max_batch_tokens": "9"}, r"EL038.*got '9'"),
         ({"max_batch_tokens": True}, r"EL038.*got True"),
+        ({"n_threads": 0}, r"EL038.*'n_threads' must be a whole number from 1 up; got 0"),
+        ({"n_threads": -1}, r"EL038.*got -1"),
+        ({"n_threads": "2"}, r"EL038.*got '2'"),
+        ({"n_threads": 1.5}, r"EL038.*got 1.5"),
+        ({"n_threads": True}, r"EL038.*got True"),
         ({"device": "meta"}, r"EL040.*device 'meta' cannot be used here"),
         ({"device": "tpu"}, r"EL040.*device 'tpu' cannot be used here: torch has no device of that name. Use"),
         ({"device": None}, r"EL040.*device 'None' cannot be used here: torch has no device of that name. Use"),
@@ -413,7 +419,27 @@ def test_a_layer_that_does_not_exist(elmo: Elmo) -> None:
 
 
 def test_numbers_of_numpy_are_whole_numbers(tiny: Path) -> None:
-    assert spacy_elmo.load(tiny, max_batch_tokens=np.int64(5)).embed([["a"]])[0].elmo.shape == (1, 16)
+    elmo = spacy_elmo.load(tiny, max_batch_tokens=np.int64(5), n_threads=np.int64(2))
+    assert elmo.embed([["a"]])[0].elmo.shape == (1, 16)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp64"])
+def test_threads_stay_with_the_model(
+    tiny: Path, precision: PrecisionName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elmo = spacy_elmo.load(tiny, precision=precision, n_threads=3)
+    assert elmo.settings.n_threads == elmo.engine.n_threads == 3
+    elmo.learn(elmo.trainable(dropout=0.0).bilm)
+    assert elmo.engine.n_threads == elmo.trainable(dropout=0.0).n_threads == 3
+    again = pickle.loads(pickle.dumps(elmo))
+    assert again.settings.n_threads == again.engine.n_threads == 3
+
+
+def test_the_number_of_threads_changes_nothing(tiny: Path, sentences: List[List[str]]) -> None:
+    for precision in ("fp32", "fp64"):
+        one, two = (spacy_elmo.load(tiny, precision=precision, n_threads=n).embed(sentences) for n in (1, 2))
+        for first, second in zip(one, two, strict=True):
+            np.testing.assert_allclose(first.stack(), second.stack(), atol=2e-6)
 
 
 def test_states_follow_the_modules(warm: Path, sentences: List[List[str]]) -> None:

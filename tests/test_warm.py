@@ -35,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch, real: Arrays) -> List[Arrays]:
     """The states that have been made; quickly, hence wrong ones."""
     states: List[Arrays] = []
 
-    def make_state(weights: Any, sentences: Any) -> Arrays:
+    def make_state(weights: Any, sentences: Any, **settings: Any) -> Arrays:
         states.append({name: array + len(states) + 1 for name, array in real.items()})
         return states[-1]
 
@@ -161,7 +161,7 @@ def test_two_at_once(
     barrier = threading.Barrier(2, timeout=60)
     make_state = warm.make_state
 
-    def make_together(weights: Any, sentences: Any) -> Arrays:
+    def make_together(weights: Any, sentences: Any, **settings: Any) -> Arrays:
         barrier.wait()
         make_state(weights, sentences)
         barrier.wait()

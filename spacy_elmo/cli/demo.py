@@ -13,6 +13,7 @@ from ..bilm.layers import LayerName
 from ..weights.fetch.catalogue import BUNDLED
 from .command import choices
 from .embed import PRECISIONS
+from .threads import NThreads
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
@@ -48,12 +49,13 @@ def demo_cli(
     precision: Annotated[
         str, Option(help="fp32; bf16 or int8, faster and less exact.", **choices(PRECISIONS))
     ] = "fp32",
+    n_threads: NThreads = None,
 ) -> None:
     """Show a model at work: layers, nearest neighbours in context, speed."""
     from ..elmo import load
 
     start = time.perf_counter()
-    elmo = load(source, precision=cast("PrecisionName", precision))
+    elmo = load(source, precision=cast("PrecisionName", precision), n_threads=n_threads)
     seconds = time.perf_counter() - start
     typer.echo(f"{source}: loaded in {seconds:.2f} s\n\n{shapes(elmo)}\n")
     sentences = read_sentences()

@@ -39,6 +39,7 @@ from .command import choices
 from .inputs import INPUT_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .outputs import HDF5_ENDINGS, Force, check_output
 from .progress import ProgressBar
+from .threads import NThreads
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
@@ -93,6 +94,7 @@ def embed_cli(
         Optional[int], Option(min=1, metavar="N", help="Tokens that run together.")
     ] = None,
     device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    n_threads: NThreads = None,
     forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
@@ -121,6 +123,7 @@ def embed_cli(
             batch_size=batch_size,
             max_batch_tokens=max_batch_tokens,
             device=device,
+            n_threads=n_threads,
             forget_sentences=forget_sentences,
             force=force,
             report=progress,
@@ -149,6 +152,7 @@ def embed(
     batch_size: int = CARRY_BATCH,
     max_batch_tokens: Optional[int] = None,
     device: str = "cpu",
+    n_threads: Optional[int] = None,
     forget_sentences: bool = False,
     force: bool = True,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
@@ -180,6 +184,7 @@ def embed(
         precision=cast("PrecisionName", precision),
         initial_state=cast("InitialState", initial_state),
         max_batch_tokens=max_batch_tokens,
+        n_threads=n_threads,
     )
     names = _layers_to_write(elmo, layers, reduce)
     inputs.check()

@@ -32,16 +32,19 @@ class Opened(NamedTuple):
     source: str
 
 
-def open_model(source: Any, *, initial_state: str, device: str) -> Opened:
-    """A language model, ready to predict. RAISES: FileNotFoundError or ValueError for a source or device that
-    will not do."""
+def open_model(source: Any, *, initial_state: str, device: str, n_threads: Optional[int] = None) -> Opened:
+    """A language model, ready to predict.
+
+    n_threads: see `Settings`.
+    RAISES: FileNotFoundError or ValueError for a source or device that will not do.
+    """
     from ..elmo import check_device
     from ..pretraining.export import read_model
     from ..pretraining.source import build_language_model, warm_state
 
     exportable = read_model(source)
     model, vocabulary = build_language_model(exportable)
-    state = warm_state(exportable.weights) if initial_state == "warm" else None
+    state = warm_state(exportable.weights, n_threads=n_threads) if initial_state == "warm" else None
     return Opened(model.to(check_device(device)), vocabulary, state, exportable.weights.source)
 
 

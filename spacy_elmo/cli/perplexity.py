@@ -32,6 +32,7 @@ from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipelin
 from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
 from .outputs import Force, is_stdout
 from .progress import ProgressBar
+from .threads import NThreads
 
 if TYPE_CHECKING:
     from ..pretraining.likelihood import SentenceLikelihood
@@ -74,6 +75,7 @@ def perplexity_cli(
     batch_size: Annotated[int, Option(min=1, metavar="N", help=BATCH_HELP)] = 1,
     output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    n_threads: NThreads = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -93,6 +95,7 @@ def perplexity_cli(
             batch_size=batch_size,
             output=output,
             device=device,
+            n_threads=n_threads,
             force=force,
             report=progress,
         )
@@ -111,12 +114,13 @@ def perplexity(
     batch_size: int = 1,
     output: Optional[Path] = None,
     device: str = "cpu",
+    n_threads: Optional[int] = None,
     force: bool = True,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Summary:
     """Perplexities of a text, of one file or several.
 
-    texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`.
+    texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. n_threads: see `Settings`.
     batch_size: rows, with initial_state "carry".
     output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, its
         log-probability by either direction (null: not predicted), and whether the vocabulary has it. "-":
@@ -127,14 +131,19 @@ def perplexity(
     check_initial_state(initial_state, INITIAL_STATES)
     if batch_size < 1:
         raise ValueError(Errors.EL038.format(name="batch_size", low=1, got=batch_size))
+    from ..engine.processors import torch_threads
+    from ..engine.settings import check_threads
     from ..pretraining.corpus import Corpus
     from ..pretraining.likelihood import Perplexity, iter_carried, iter_fresh
     from ..pretraining.word_types import types_of
 
+    check_threads(n_threads)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=chosen)
     check_lm_output(output, inputs.paths, source, force=force)
-    model, vocabulary, state, where = open_model(source, initial_state=initial_state, device=device)
+    model, vocabulary, state, where = open_model(
+        source, initial_state=initial_state, device=device, n_threads=n_threads
+    )
     numbers = array("q")
     inputs.check()
     corpus = Corpus.from_sentences(_with_tokens(inputs.read(), numbers))
@@ -154,7 +163,7 @@ def perplexity(
             yield likelihood
             report((k + 1) / len(numbers), int(corpus.ends[k]))
 
-    with json_lines(output) as write:
+    with json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
         found = Perplexity.of(written(write))
         if not found.n_predictions:
             raise ValueError(Errors.EL094.format(source=where))

@@ -7,6 +7,7 @@ from rich.console import Console
 from typer import Argument, Context, Exit, Option
 
 from .outputs import check_no_stdout
+from .threads import NThreads
 from .training_line import TrainingLine
 
 # As shells report a program that Ctrl-C has ended: what comes after it in a script must not take it for done.
@@ -21,6 +22,7 @@ def pretrain_cli(
         Path, Option("--output", "-o", metavar="FOLDER", help="The run's folder: checkpoints, log, model.")
     ],
     resume: Annotated[bool, Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    n_threads: NThreads = None,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress line.")] = False,
 ) -> None:
     """Pre-train a biLM on text.
@@ -35,14 +37,15 @@ def pretrain_cli(
     from ..pretraining.processes import is_first_process
 
     check_no_stdout(output, "a folder")
+    overrides = parse_config_overrides(ctx.args)
+    if n_threads is not None:
+        overrides["training.n_threads"] = n_threads
     # Here the process is ours alone: it stays so to its end.
     keep_freed_memory()
     # Of several processes, started by torchrun, the first one reports.
     quiet = quiet or not is_first_process()
     with TrainingLine(Console(stderr=True, quiet=quiet)) as line:
-        finished = pretrain(
-            config_path, output, resume=resume, overrides=parse_config_overrides(ctx.args), report=line
-        )
+        finished = pretrain(config_path, output, resume=resume, overrides=overrides, report=line)
     end = "Finished." if finished else "Stopped; go on with --resume."
     Console(stderr=True, quiet=quiet).print(
         f"{end} The model is in {output / 'model'}", markup=False, soft_wrap=True

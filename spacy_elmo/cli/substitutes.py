@@ -13,6 +13,7 @@ from .command import choices
 from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
 from .outputs import Force, is_stdout
+from .threads import NThreads
 
 if TYPE_CHECKING:
     from ..pretraining.substitutes import Ranked, Substitutes
@@ -34,6 +35,7 @@ def substitutes_cli(
     initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "zero",
     output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    n_threads: NThreads = None,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
@@ -51,6 +53,7 @@ def substitutes_cli(
         initial_state=initial_state,
         output=output,
         device=device,
+        n_threads=n_threads,
         force=force,
         show=echo if output is None else lambda line: None,
     )
@@ -70,28 +73,35 @@ def substitutes(
     initial_state: str = "zero",
     output: Optional[Path] = None,
     device: str = "cpu",
+    n_threads: Optional[int] = None,
     force: bool = True,
     show: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Substitutes of each token of a text; see `pretraining.substitutes`. RETURNS: the number of tokens.
 
     texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`.
+    n_threads: see `Settings`.
     output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, and three
         lists of [word, natural logarithm]; "-": standard output. force: replace a file that is there.
     show: called with each line of a text to be read.
     RAISES: FileNotFoundError or ValueError for a source, text or setting that will not do; as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
+    from ..engine.processors import torch_threads
+    from ..engine.settings import check_threads
     from ..pretraining.substitutes import substitutes as substitutes_of
 
+    check_threads(n_threads)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=chosen)
     check_lm_output(output, inputs.paths, source, force=force)
-    model, vocabulary, state, _ = open_model(source, initial_state=initial_state, device=device)
+    model, vocabulary, state, _ = open_model(
+        source, initial_state=initial_state, device=device, n_threads=n_threads
+    )
     n_tokens = 0
     inputs.check()
     sentences = (sentence.visible for sentence in inputs.read())
-    with json_lines(output) as write:
+    with json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
         for number, found in enumerate(substitutes_of(model, vocabulary, sentences, n, state=state)):
             for token in found:
                 write(

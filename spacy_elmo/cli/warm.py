@@ -17,6 +17,7 @@ from ..weights.source import opened
 from .info import SOURCE_HELP
 from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .outputs import Force, check_new_files, check_no_stdout
+from .threads import NThreads
 
 # The mean is steady long before that.
 MOST_SENTENCES = 2000
@@ -41,6 +42,7 @@ def warm_cli(
     sentences: Annotated[
         int, Option(min=1, metavar="N", help="Read no more sentences than these.")
     ] = MOST_SENTENCES,
+    n_threads: NThreads = None,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
@@ -51,7 +53,15 @@ def warm_cli(
     """
     model = source[0] if len(source) == 1 else source
     summary = warm(
-        model, text, output, format=format, lang=lang, pipeline=pipeline, most_sentences=sentences, force=force
+        model,
+        text,
+        output,
+        format=format,
+        lang=lang,
+        pipeline=pipeline,
+        most_sentences=sentences,
+        n_threads=n_threads,
+        force=force,
     )
     Console(stderr=True, quiet=quiet).print(
         f"Wrote {output}, with a warm state from {summary.n_sentences:,} sentences, {summary.n_tokens:,} tokens",
@@ -70,21 +80,24 @@ def warm(
     lang: Optional[str] = None,
     pipeline: Optional[str] = None,
     most_sentences: int = MOST_SENTENCES,
+    n_threads: Optional[int] = None,
     force: bool = True,
 ) -> Summary:
     """Write our folder: options.json, weights.safetensors with all arrays of the source and a warm state, and
     vocab.txt where the source has one.
 
     text, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Sentences without tokens do not count.
-    force: replace files that are there.
+    n_threads: see `Settings`. force: replace files that are there.
     RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do; FileExistsError
         without `force`.
     """
+    from ..engine.settings import check_threads
     from ..engine.warm import LEAST_SENTENCES
     from ..pretraining.vocabulary import VOCAB_NAME
     from ..warm import make_state
     from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
+    check_threads(n_threads)
     check_no_stdout(output, "a folder")
     if most_sentences < LEAST_SENTENCES:
         advice = "Give a higher --sentences."
@@ -106,7 +119,7 @@ def warm(
         weights = found.read()
         vocabulary = found.files.weights.with_name(VOCAB_NAME)
         words = vocabulary.read_bytes() if vocabulary.is_file() else None
-    arrays = {**weights.arrays, **make_state(weights, tokens())}
+    arrays = {**weights.arrays, **make_state(weights, tokens(), n_threads=n_threads)}
     write_folder(output, weights.options, arrays)
     if words is not None:
         with atomic_write(output / VOCAB_NAME) as temporary:

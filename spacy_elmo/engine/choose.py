@@ -108,11 +108,13 @@ def make_engine(
     precision: str,
     device: torch.device,
     initial_state: Optional[LSTMState],
+    n_threads: Optional[int] = None,
 ) -> Engine:
     """The fast engine of the device. The plain one for "fp64", other devices, and where kernels cannot be had.
 
     tensors: by the names of BiLM's state_dict, on the device; they are taken out.
     initial_state: the constant state that sentences start from, (2, L, width); None: zeros.
+    n_threads: that work at a time, on the CPU; see `Settings`.
     RAISES: ValueError as `check_precision`.
     """
     check_precision(precision, device)
@@ -124,13 +126,19 @@ def make_engine(
             options=options, tensors=tensors, precision=precision, device=device, initial_state=initial_state
         )
     if device.type != "cpu" or precision == "fp64":
-        return PlainEngine(bilm=build_bilm(options, tensors), precision=precision, initial_state=initial_state)
+        return PlainEngine(
+            bilm=build_bilm(options, tensors),
+            precision=precision,
+            initial_state=initial_state,
+            n_threads=n_threads,
+        )
     return FastEngine(
         options=options,
         tensors=tensors,
         encoder_linear=encoder_linear(),
         lstm_linear=lstm_linear(precision),
         initial_state=initial_state,
+        n_threads=n_threads,
     )
 
 

@@ -34,7 +34,7 @@ class FastEngine(RowsEngine):
     options, tensors: of a biLM, float32, by the names of its state_dict; they are taken out as they are laid out
         anew, so that weights are not held twice.
     encoder_linear, lstm_linear: how matrix products are computed in the two parts.
-    initial_state: see `RowsEngine`.
+    initial_state: see `RowsEngine`. n_threads: see `Settings`.
     """
 
     def __init__(
@@ -45,7 +45,9 @@ class FastEngine(RowsEngine):
         encoder_linear: LinearType,
         lstm_linear: LinearType,
         initial_state: Optional[LSTMState] = None,
+        n_threads: Optional[int] = None,
     ):
+        self.n_threads = n_threads
         stacks = [take(tensors, f"{name}.") for name in STACKS]
 
         @torch.inference_mode()

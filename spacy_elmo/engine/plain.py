@@ -14,6 +14,7 @@ from .cuda.delivery import CudaDelivery
 from .delivery import Delivery, InPlace
 from .isolation import computation
 from .precision import tf32
+from .processors import torch_threads
 from .word_types import without_marks, word_types
 
 # Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.
@@ -25,12 +26,21 @@ class PlainEngine:
 
     precision: "tf32" and "bf16" round what matrix products multiply, on a GPU.
     initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
+    n_threads: of torch's, on the CPU; see `Settings`.
     """
 
-    def __init__(self, *, bilm: BiLM, precision: str = "fp32", initial_state: Optional[LSTMState] = None):
+    def __init__(
+        self,
+        *,
+        bilm: BiLM,
+        precision: str = "fp32",
+        initial_state: Optional[LSTMState] = None,
+        n_threads: Optional[int] = None,
+    ):
         self.bilm = bilm
         self.precision = precision
         self.initial_state = initial_state
+        self.n_threads = n_threads
         device = bilm.char_encoder.embedding.weight.device
         self.delivery: Delivery = CudaDelivery(device) if device.type == "cuda" else InPlace()
 
@@ -48,7 +58,8 @@ class PlainEngine:
         return self.bilm.state_dict()
 
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
-        with computation(), torch.inference_mode():
+        like = self.bilm.char_encoder.embedding.weight
+        with computation(), torch.inference_mode(), torch_threads(self.n_threads, like.device):
             return self._run(sentences, n_layers=n_layers, state=state)
 
     def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:

@@ -19,6 +19,7 @@ from .threads import fix_thread_number, own_threads
 QUOTA_LASTS = 10.0
 # Threads for each processor of the machine: more than these do nothing but take memory.
 MOST_THREADS = 4
+CPU = torch.device("cpu")
 
 
 def count_processors() -> int:
@@ -51,12 +52,16 @@ def n_workers(n_threads: Optional[int]) -> int:
 
 
 @contextmanager
-def torch_threads(n_threads: Optional[int]) -> Iterator[None]:
+def torch_threads(n_threads: Optional[int], device: torch.device = CPU) -> Iterator[None]:
     """Inside, as many of torch's own threads work for this thread as the setting means, and for others as before.
     For what torch divides among threads by itself: it knows nothing of a container's quota.
 
     n_threads (Optional[int]): See `n_workers`.
+    device (torch.device): Where the work is done. On others than the CPU, nothing changes.
     """
+    if device.type != "cpu":
+        yield
+        return
     # In a forked process there are none left but this one.
     number = 1 if is_forked() else n_workers(n_threads)
     if number == torch.get_num_threads():

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal, Optional, get_args
+from typing import Any, Dict, Literal, Optional, get_args
 
+import torch
+from torch import Tensor
+
+from ..bilm.lstm import LSTMState
+from ..bilm.options import Options
 from ..errors import Errors
-from .choose import PRECISIONS
+from .base import Engine
+from .choose import PRECISIONS, make_engine
 
 # For type checkers; `choose.PRECISIONS` has what they mean.
 PrecisionName = Literal["fp32", "fp64", "tf32", "bf16", "int8"]
@@ -25,12 +31,15 @@ class Settings:
     max_batch_tokens (Optional[int]): Tokens, with two marks a sentence, that run through the LSTMs together;
         memory grows with it. A sentence is never cut: one that is longer runs by itself. None: 8192 on the CPU,
         and as many as suit the free memory of a GPU.
+    n_threads (Optional[int]): Threads that work at a time, on the CPU, in each process. None: as many as there are
+        processors for this process, see `engine.processors`. A number is taken as it is given.
     RAISES (ValueError): For a value that is not allowed.
     """
 
     precision: PrecisionName = "fp32"
     initial_state: InitialState = "zero"
     max_batch_tokens: Optional[int] = None
+    n_threads: Optional[int] = None
 
     def __post_init__(self) -> None:
         for what, got, allowed in (
@@ -41,10 +50,44 @@ class Settings:
                 raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
         if self.max_batch_tokens is not None:
             check_batch_tokens(self.max_batch_tokens)
+        check_threads(self.n_threads)
+
+    def constant_state(self, warm_state: Optional[LSTMState]) -> Optional[LSTMState]:
+        """The state that every sentence starts from; None: zeros, or what is carried on."""
+        return warm_state if self.initial_state == "warm" else None
+
+    def make_engine(
+        self,
+        options: Options,
+        tensors: Dict[str, Tensor],
+        *,
+        device: torch.device,
+        warm_state: Optional[LSTMState],
+    ) -> Engine:
+        """The engine that runs a model so; see `choose.make_engine`. warm_state: of the model."""
+        return make_engine(
+            options,
+            tensors,
+            precision=self.precision,
+            device=device,
+            initial_state=self.constant_state(warm_state),
+            n_threads=self.n_threads,
+        )
 
 
 def check_batch_tokens(tokens: int) -> int:
     """RAISES: ValueError if a batch cannot have so many tokens."""
-    if isinstance(tokens, bool) or not isinstance(tokens, Integral) or tokens < 1:
-        raise ValueError(Errors.EL038.format(name="max_batch_tokens", low=1, got=tokens))
+    _check_count("max_batch_tokens", tokens)
     return tokens
+
+
+def check_threads(n_threads: Optional[int]) -> Optional[int]:
+    """RAISES: ValueError if so many threads cannot work."""
+    if n_threads is not None:
+        _check_count("n_threads", n_threads)
+    return n_threads
+
+
+def _check_count(name: str, got: Any) -> None:
+    if isinstance(got, bool) or not isinstance(got, Integral) or got < 1:
+        raise ValueError(Errors.EL038.format(name=name, low=1, got=got))

@@ -12,6 +12,7 @@ from .base import N_MARKS, BatchOutputs, Sentence
 from .batching import windows
 from .isolation import computation
 from .plain import for_each, run_bilm
+from .processors import torch_threads
 
 # Given the gradient of word_emb, lstm_outputs1, ..., each flat, None where there is none.
 Backprop = Callable[[Sequence[Optional[Tensor]]], None]
@@ -24,12 +25,22 @@ class TrainableEngine:
     initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
     max_batch_tokens: tokens, with two marks a sentence, whose intermediate results are held together. Of a larger
         batch, parts are computed a second time when their gradients come.
+    n_threads: of torch's, on the CPU; see `Settings`.
     """
 
-    def __init__(self, *, bilm: BiLM, dropout: float, initial_state: Optional[LSTMState], max_batch_tokens: int):
+    def __init__(
+        self,
+        *,
+        bilm: BiLM,
+        dropout: float,
+        initial_state: Optional[LSTMState],
+        max_batch_tokens: int,
+        n_threads: Optional[int] = None,
+    ):
         self.bilm = bilm
         self.initial_state = initial_state
         self.max_batch_tokens = max_batch_tokens
+        self.n_threads = n_threads
         for stack in (bilm.forward_stack, bilm.backward_stack):
             stack.dropout = dropout
         bilm.train()
@@ -39,7 +50,7 @@ class TrainableEngine:
 
         RETURNS: word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), without their graph.
         """
-        with computation(gradients=True):
+        with self._computation():
             parts = list(
                 windows(sentences, size=lambda sentence: len(sentence) + N_MARKS, budget=self.max_batch_tokens)
             )
@@ -47,7 +58,7 @@ class TrainableEngine:
                 return self._in_parts(parts, n_layers)
             # Without a sentence there are layers all the same, of no rows.
             layers = self._run(parts[0] if parts else [], n_layers)
-            return [layer.detach() for layer in layers], lambda gradients: _backprop(layers, gradients)
+            return [layer.detach() for layer in layers], lambda gradients: self._backprop(layers, gradients)
 
     def _in_parts(self, parts: Sequence[Sequence[Sentence]], n_layers: int) -> Tuple[List[Tensor], Backprop]:
         """Results first, without what a backward pass needs; that is computed part by part when gradients come."""
@@ -61,8 +72,8 @@ class TrainableEngine:
         def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
             shares = [[None] * len(parts) if d is None else d.split(lengths) for d in gradients]
             for part, state, *own in zip(parts, states, *shares, strict=True):
-                with computation(gradients=True), self._random_numbers(state):
-                    _backprop(self._run(part, n_layers), own)
+                with self._computation(), self._random_numbers(state):
+                    self._backprop(self._run(part, n_layers), own)
 
         return [torch.cat(tensors) for tensors in zip(*results)], backprop
 
@@ -71,10 +82,25 @@ class TrainableEngine:
         outputs: BatchOutputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
         return (outputs.word_emb, *outputs.lstm)
 
+    def _backprop(self, layers: Sequence[Tensor], gradients: Sequence[Optional[Tensor]]) -> None:
+        both = zip(layers, gradients, strict=True)
+        pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
+        if pairs:
+            with self._computation():
+                torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])
+
+    @contextmanager
+    def _computation(self) -> Iterator[None]:
+        with computation(gradients=True), torch_threads(self.n_threads, self._device):
+            yield
+
+    @property
+    def _device(self) -> torch.device:
+        return self.bilm.char_encoder.embedding.weight.device
+
     @property
     def _gpus(self) -> List[torch.device]:
-        device = self.bilm.char_encoder.embedding.weight.device
-        return [device] if device.type == "cuda" else []
+        return [self._device] if self._device.type == "cuda" else []
 
     def _random_state(self) -> List[Tensor]:
         return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self._gpus)]
@@ -87,11 +113,3 @@ class TrainableEngine:
             for device, own in zip(self._gpus, state[1:]):
                 torch.cuda.set_rng_state(own, device)
             yield
-
-
-def _backprop(layers: Sequence[Tensor], gradients: Sequence[Optional[Tensor]]) -> None:
-    both = zip(layers, gradients, strict=True)
-    pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
-    if pairs:
-        with computation(gradients=True):
-            torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])

@@ -14,6 +14,7 @@ def build_elmo_v1(
     max_batch_tokens: Optional[int] = None,
     get_spans: Optional[SpanGetter] = None,
     device: Optional[str] = None,
+    n_threads: Optional[int] = None,
 ) -> ElmoModelT:
     """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
 
@@ -27,6 +28,8 @@ def build_elmo_v1(
         spacy-elmo.sent_spans.v1.
     device (Optional[str]): null: where Thinc is, so the GPU after `spacy.require_gpu()`. "cuda", "cuda:1", "cpu":
         there, by PyTorch alone, whatever Thinc uses; it need not exist before weights are read.
+    n_threads (Optional[int]): threads that work at a time, on the CPU, in each process. null: as many as there are
+        processors for this process. A number is taken as it is given.
     RETURNS (Model[List[Doc], ElmoOutput]): a model without weights.
     RAISES (ValueError): for a value that is not allowed.
     """
@@ -35,5 +38,6 @@ def build_elmo_v1(
         precision=cast(PrecisionName, precision),
         initial_state=cast(InitialState, initial_state),
         max_batch_tokens=max_batch_tokens,
+        n_threads=n_threads,
     )
     return replaceable(elmo_model(settings=settings, get_spans=get_spans or sent_spans, device=device))

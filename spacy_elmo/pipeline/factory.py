@@ -31,6 +31,7 @@ layers_on_gpu = false
 precision = "fp32"
 initial_state = "zero"
 max_batch_tokens = null
+n_threads = null
 device = null
 
 [elmo_embedder.model.get_spans]

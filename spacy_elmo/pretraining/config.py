@@ -89,8 +89,8 @@ class OptimizerConfig(_Section):
 class TrainingConfig(_Section):
     """n_rows: rows of text in a batch, over all processes. n_steps: tokens of each row in a batch, after which the
     gradient ends and the state goes on. n_epochs: passes over the text; max_batches: stop after so many.
-    precision: of the matrix products. log_every, dev_every: batches. dev_tokens: of the dev text that are
-    measured."""
+    precision: of the matrix products. n_threads: of torch's, on the CPU, in each process; null: as many as there
+    are processors for it. log_every, dev_every: batches. dev_tokens: of the dev text that are measured."""
 
     seed: int = Field(default=0, ge=0)
     n_rows: int = Field(default=256, ge=1)
@@ -100,6 +100,7 @@ class TrainingConfig(_Section):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "cpu"
+    n_threads: Optional[int] = Field(default=None, ge=1)
     log_every: int = Field(default=100, ge=1)
     dev_every: int = Field(default=1000, ge=1)
     dev_tokens: int = Field(default=50_000, ge=1)

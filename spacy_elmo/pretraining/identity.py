@@ -18,7 +18,7 @@ _FREE: Any = {
     "corpus": {"train", "dev"},
     "vocabulary": {"path"},
     "model": {"source"},
-    "training": {"log_every", "dev_every", "dev_tokens", "device", "n_epochs", "max_batches"},
+    "training": {"log_every", "dev_every", "dev_tokens", "device", "n_threads", "n_epochs", "max_batches"},
 }
 
 

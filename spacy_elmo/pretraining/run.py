@@ -10,6 +10,7 @@ import torch
 
 from ..bilm.options import OPTIONS_NAME, Options
 from ..engine.isolation import flush_denormals, isolate
+from ..engine.processors import torch_threads
 from ..errors import Errors, Warnings
 from ..inputs.reader import Inputs
 from ..weights.atomic import atomic_write
@@ -120,7 +121,7 @@ class Run:
         """
         trainer, training, every = self.trainer, self.config.training, self.config.checkpoints
         saved, saved_at = trainer.batch, time.monotonic()
-        with StopSignals() as signals:
+        with torch_threads(training.n_threads, self.device), StopSignals() as signals:
             while trainer.batch < trainer.n_batches:
                 late = time.monotonic() - saved_at >= 60 * every.every_minutes
                 trained = trainer.train_batch(tell=(signals.came, late))
@@ -166,7 +167,8 @@ class Run:
         assert self.dev is not None
         n = int((self.dev.ends <= self.config.training.dev_tokens).sum()) or 1
         types = self.types(self.dev)
-        return Perplexity.of(iter_carried(self.model, self.dev, types, n_rows=_DEV_ROWS, n_sentences=n))
+        with torch_threads(self.config.training.n_threads, self.device):
+            return Perplexity.of(iter_carried(self.model, self.dev, types, n_rows=_DEV_ROWS, n_sentences=n))
 
     def _check_finite(self) -> None:
         found = self.log.pending()

@@ -1,7 +1,7 @@
 """A source, as users write it, to a language model: biLM, softmax and the words that it predicts."""
 
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -52,10 +52,10 @@ def build_language_model(found: Exportable) -> Tuple[LanguageModel, Vocabulary]:
     return LanguageModel(bilm=bilm, softmax=_softmax(weights, facts)).eval(), vocabulary
 
 
-def warm_state(weights: Weights) -> LSTMState:
+def warm_state(weights: Weights, *, n_threads: Optional[int] = None) -> LSTMState:
     """The state that initial_state "warm" starts from, hidden (2, L, P) and cell (2, L, C): the one that is stored
-    with the weights, else the one that the package's sentences make."""
-    arrays = weights.arrays if weights.has_warm_state else shipped_state(weights)
+    with the weights, else the one that the package's sentences make. n_threads: see `Settings`."""
+    arrays = weights.arrays if weights.has_warm_state else shipped_state(weights, n_threads=n_threads)
     return LSTMState(*(torch.from_numpy(arrays[STATE_PREFIX + name]).float() for name in LSTMState._fields))
 
 

@@ -56,6 +56,17 @@ def test_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "|".join(SIZES) in run("init-pretrain", "-h").stdout
 
 
+@pytest.mark.parametrize("command", ["embed", "warm", "perplexity", "substitutes", "demo", "pretrain"])
+def test_what_computes_has_a_number_of_threads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        app([command, "--help"])
+    assert "--n-threads" in capsys.readouterr().out
+    files = [] if command == "demo" else ["a", "b", "-o", "c"]
+    with pytest.raises(SystemExit) as end:
+        app([command, *files, "--n-threads", "0"])
+    assert end.value.code == 2
+
+
 @pytest.mark.parametrize(
     ("words", "completed"),
     [("spacy-elmo em", ["embed"]), ("spacy-elmo embed --precision b", ["bf16"])],

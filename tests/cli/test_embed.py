@@ -49,6 +49,14 @@ def test_layout_of_allennlp(
     assert index == {line: str(i) for i, line in enumerate(lines)}
 
 
+def test_threads(text: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, load = [], spacy_elmo.elmo.load
+    monkeypatch.setattr("spacy_elmo.elmo.load", lambda *a, **k: seen.append(k["n_threads"]) or load(*a, **k))
+    embed(text, tiny, tmp_path / "out.h5", n_threads=2)
+    embed(text, tiny, tmp_path / "out.h5")
+    assert seen == [2, None]
+
+
 @pytest.mark.parametrize(
     ("settings", "shape"),
     [

@@ -8,12 +8,13 @@ from typing import Any, Callable, Dict, List
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.tokens import Doc, DocBin
 
 from spacy_elmo.cli.perplexity import perplexity
 from spacy_elmo.elmo import Elmo
 from tests.cli.command import run
-from tests.language_models import Reference, States, full_softmax, warm_state, write_source
+from tests.language_models import Reference, States, full_softmax, seen_threads, warm_state, write_source
 from tests.pretraining.runs import entries, make_config, train
 
 SOFTMAX = full_softmax()
@@ -126,6 +127,15 @@ def test_raw_text(tmp_path: Path, source: Path) -> None:
         found = perplexity(source, tmp_path / "a.txt.gz", **settings)
         assert (found.n_sentences, found.n_tokens) == (2, 11)
         assert found.forward == pytest.approx(math.exp(-forward.mean()), rel=1e-5)
+
+
+def test_threads(source: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, before = seen_threads(monkeypatch), torch.get_num_threads()
+    perplexity(source, text, n_threads=3)
+    assert seen == {3}
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match=r"EL038.*n_threads"):
+        perplexity(source, text, n_threads=0)
 
 
 def test_command(tmp_path: Path, source: Path, text: Path) -> None:

@@ -99,6 +99,16 @@ def test_settings_on_the_command_line(
     assert sorted(os.listdir(tmp_path / "out" / "model")) == ["options.json", "vocab.txt", "weights.safetensors"]
 
 
+def test_threads_on_the_command_line(config: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr(
+        "spacy_elmo.cli.pretrain.pretrain", lambda *_, overrides, **__: given.append(overrides) or True
+    )
+    for option in (["--n-threads", 2], ["--training.n_threads", 2]):
+        assert command("pretrain", config, "-o", config.parent / "out", "--quiet", *option) == 0
+    assert given == [{"training.n_threads": 2}] * 2
+
+
 def test_of_several_processes_the_first_one_reports(
     tmp_path: Path,
     config: Path,

@@ -4,12 +4,13 @@ from typing import Any, Dict, List
 
 import numpy as np
 import pytest
+import torch
 
 from spacy_elmo.cli.substitutes import substitutes
 from spacy_elmo.pretraining.source import load_language_model
 from spacy_elmo.pretraining.substitutes import substitutes as substitutes_of
 from tests.cli.command import run
-from tests.language_models import WORDS, Reference, full_softmax, warm_state, write_source
+from tests.language_models import WORDS, Reference, full_softmax, seen_threads, warm_state, write_source
 
 SOFTMAX = full_softmax()
 LINES = [["that", "nation"], [], ["It", "can", "naïve", "."]]
@@ -49,6 +50,15 @@ def test_values(tmp_path: Path, source: Path, text: Path, initial_state: str) ->
             best = [k for k in np.argsort(-scores) if k > 2][:3]
             assert [word for word, _ in record[name]] == [WORDS[k] for k in best]
             np.testing.assert_allclose([value for _, value in record[name]], scores[best], atol=2e-5, rtol=0)
+
+
+def test_threads(source: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, before = seen_threads(monkeypatch), torch.get_num_threads()
+    substitutes(source, text, n_threads=3)
+    assert seen == {3}
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match=r"EL038.*n_threads"):
+        substitutes(source, text, n_threads=0)
 
 
 def test_command(tmp_path: Path, source: Path, text: Path) -> None:

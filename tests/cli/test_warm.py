@@ -125,7 +125,7 @@ def test_what_is_no_output(
     (tmp_path / "full" / "weights.safetensors").write_text("of another model")
     (tmp_path / "file").write_text("mine")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    monkeypatch.setattr("spacy_elmo.warm.make_state", lambda *_: pytest.fail("worked for nothing"))
+    monkeypatch.setattr("spacy_elmo.warm.make_state", lambda *_, **__: pytest.fail("worked for nothing"))
     with pytest.raises(ValueError, match=match):
         warm(tmp_path / "source", SENTENCES, tmp_path / output)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict
+from typing import Any, Callable, Dict, List, Set
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import spacy_elmo
-from spacy_elmo.engine import features
+from spacy_elmo.engine import features, processors, trainable
 from spacy_elmo.engine.trainable import TrainableEngine
 from tests.data import TINY, Measured
 
@@ -66,6 +66,48 @@ def test_parts_are_dropped_out_alike_when_computed_again() -> None:
     for name, parameter in other.bilm.named_parameters():
         if parameter.grad is not None:
             np.testing.assert_allclose(again[name], parameter.grad, atol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("max_batch_tokens", [8192, 6])
+def test_torchs_threads(monkeypatch: pytest.MonkeyPatch, max_batch_tokens: int) -> None:
+    """So many as the setting says, forward and backward, and as many as before in between."""
+    seen: Set[int] = set()
+
+    def note(function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **settings: Any) -> Any:
+            seen.add(torch.get_num_threads())
+            return function(*arguments, **settings)
+
+        return noted
+
+    monkeypatch.setattr(trainable, "run_bilm", note(trainable.run_bilm))
+    monkeypatch.setattr(torch.autograd, "backward", note(torch.autograd.backward))
+    before = torch.get_num_threads()
+    elmo = spacy_elmo.load(TINY, precision="fp64", max_batch_tokens=max_batch_tokens, n_threads=3)
+    layers, backprop = elmo.trainable(dropout=0.0).begin_update(SENTENCES, n_layers=2)
+    assert torch.get_num_threads() == before
+    backprop(layers)
+    assert torch.get_num_threads() == before
+    assert seen == {3}
+
+
+def test_a_containers_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch knows nothing of it, and would have its threads wait for each other."""
+    seen: List[int] = []
+    run_bilm = trainable.run_bilm
+    monkeypatch.setattr(
+        trainable, "run_bilm", lambda *a, **k: seen.append(torch.get_num_threads()) or run_bilm(*a, **k)
+    )
+    monkeypatch.setattr(processors, "_quota", lambda _: 2.0)
+    monkeypatch.setattr(processors, "_allowed", lambda: 64)
+    before = torch.get_num_threads()
+    torch.set_num_threads(5)
+    try:
+        engine().begin_update(SENTENCES, n_layers=2)
+        assert torch.get_num_threads() == 5
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [2]
 
 
 PEAK = """

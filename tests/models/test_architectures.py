@@ -22,6 +22,7 @@ def test_elmo_without_settings() -> None:
     elmo = nlp.get_pipe("tagger").model.get_ref("tok2vec").layers[0]
     settings = holder_of(elmo).settings
     assert (settings.precision, settings.initial_state, settings.max_batch_tokens) == ("fp32", "zero", None)
+    assert settings.n_threads is None
     assert holder_of(elmo).place.get_spans is sent_spans
     train(nlp, initialize(nlp), steps=1)
     assert len(tags(nlp)[0]) == 4

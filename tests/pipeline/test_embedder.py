@@ -218,6 +218,7 @@ def test_carry_in_a_pipeline(make: Make, tiny: Path) -> None:
         ({"model": {"precision": "int4"}}, r"EL030.*Unknown precision 'int4'"),
         ({"model": {"initial_state": "cold"}}, r"EL030.*Unknown initial_state 'cold'"),
         ({"model": {"max_batch_tokens": 0}}, r"EL038.*max_batch_tokens"),
+        ({"model": {"n_threads": 0}}, r"EL038.*n_threads"),
         ({"cache": {}}, r"EL267.*spacy-elmo.layer_cache.v1.*got \{\}"),
         ({"cache": {"folder": "layers"}}, r"EL267.*got \{'folder': 'layers'\}"),
     ],

@@ -14,6 +14,7 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import DocBin
+from thinc.api import Config
 
 import spacy_elmo
 from spacy_elmo.models.wrapper import holder_of
@@ -129,6 +130,23 @@ def test_settings_come_from_the_config(make: Make, tmp_path: Path) -> None:
     loaded = spacy.load(tmp_path / "nlp", config=config)
     assert loaded("a b").tensor.shape == (2, 8)
     assert holder_of(loaded.get_pipe("elmo_embedder").model).settings.max_batch_tokens == 99
+
+
+def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
+    nlp = make(model={"n_threads": 2})
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "nlp")
+    loaded = spacy.load(tmp_path / "nlp")
+    assert loaded.config["components"]["elmo_embedder"]["model"]["n_threads"] == 2
+    holder = holder_of(loaded.get_pipe("elmo_embedder").model)
+    assert holder.settings.n_threads == holder.elmo.settings.n_threads == holder.elmo.engine.n_threads == 2
+    # As an earlier version has saved it.
+    config = Config().from_disk(tmp_path / "nlp" / "config.cfg", interpolate=False)
+    del config["components"]["elmo_embedder"]["model"]["n_threads"]
+    config.to_disk(tmp_path / "nlp" / "config.cfg")
+    old = spacy.load(tmp_path / "nlp")
+    assert holder_of(old.get_pipe("elmo_embedder").model).settings.n_threads is None
+    np.testing.assert_allclose(old(TEXT).tensor, loaded(TEXT).tensor, atol=2e-6)
 
 
 def test_exclude(make: Make, tmp_path: Path) -> None:

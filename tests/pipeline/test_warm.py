@@ -37,7 +37,7 @@ def no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """From now on, states are neither made nor in the cache."""
 
     def forbid() -> None:
-        monkeypatch.setattr(warm, "make_state", lambda *_: pytest.fail("made a state"))
+        monkeypatch.setattr(warm, "make_state", lambda *_, **__: pytest.fail("made a state"))
         monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "empty"))
 
     return forbid

@@ -247,6 +247,18 @@ def test_what_may_change(stopped: Path, tmp_path: Path) -> None:
     assert equal(checkpoint_tensors(folder), checkpoint_tensors(stopped / "run"))
 
 
+def test_threads(whole: Path, stopped: Path, tmp_path: Path) -> None:
+    """May change while a run goes on, and are those of the run alone."""
+    folder = tmp_path / "run"
+    shutil.copytree(stopped / "stopped", folder)
+    seen, before = set(), torch.get_num_threads()
+    with a_run(make_config(stopped, training__n_threads=3), folder, resume=True) as run:
+        before_batch(run, lambda _: seen.add(torch.get_num_threads()))
+        assert run.go()
+    assert seen == {3}
+    assert torch.get_num_threads() == before
+
+
 def test_a_run_is_not_overwritten(stopped: Path) -> None:
     before = sorted(stopped.rglob("*"))
     with pytest.raises(FileExistsError, match=r"EL078.*stopped' already holds.*--resume"):
