@@ -123,6 +123,9 @@ def _make(path: Path, *, in_folder: bool) -> Tuple[Path, int]:
             # Only its owner can read it, until it is complete.
             made.chmod(0o700 if in_folder else 0o600)
             held = hold(made)
+        except FileNotFoundError:
+            # Another writer took it for stale, before it was held.
+            continue
         except OSError:
             remove(made)
             raise

@@ -106,6 +106,23 @@ def test_a_failed_write_names_the_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_another_writer_takes_a_new_file_for_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the moment when it is made and that when it is held."""
+    lost, close = [], os.close
+
+    def close_and_lose(handle: int) -> None:
+        close(handle)
+        if not lost:
+            lost.extend(tmp_path.iterdir())
+            lost[0].unlink()
+
+    monkeypatch.setattr(os, "close", close_and_lose)
+    with atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert len(lost) == 1
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
 def test_the_longest_name(tmp_path: Path) -> None:
     path = tmp_path / ("ü" * 127)
     with atomic_write(path) as temporary:
