@@ -69,16 +69,27 @@ def test_import_is_light() -> None:
     assert run(f"import sys, spacy_elmo; print([m for m in {heavy} if m in sys.modules])").strip() == "[]"
 
 
-def test_blank_pipeline_imports_no_reader() -> None:
-    # spaCy imports the factory's module for every pipeline of every user.
-    late = [
-        "spacy_elmo.weights.formats.hdf5",
-        "spacy_elmo.weights.formats.folder",
-        "spacy_elmo.cli",
-        "safetensors",
-    ]
-    code = f"import sys, spacy; spacy.blank('en'); print([m for m in {late} if m in sys.modules])"
-    assert run(code).strip() == "[]"
+def test_a_pipeline_without_elmo_imports_next_to_nothing() -> None:
+    """spaCy imports the factory's module for every pipeline of every user."""
+    code = "import sys, spacy; spacy.blank('en'); print(*(m for m in sys.modules if m.startswith('spacy_elmo.')))"
+    rooms = {name.split(".")[1] for name in run(code).split()}
+    assert rooms == {"pipeline", "layer_cache", "errors"}
+    late = ["safetensors", "matplotlib", "tensorflow", "triton", "filelock", "torch._dynamo", "torch._inductor"]
+    assert run(f"import sys, spacy; spacy.blank('en'); print([m for m in {late} if m in sys.modules])") == "[]\n"
+
+
+def test_help_imports_nothing_that_computes() -> None:
+    late = ["torch", "spacy", "thinc", "h5py", "matplotlib", "tensorflow", "requests", "triton", "scipy", "sympy"]
+    code = f"""
+import sys
+sys.argv = ["spacy-elmo", "--help"]
+from spacy_elmo.cli import main
+try:
+    main()
+except SystemExit:
+    print([m for m in {late} if m in sys.modules])
+"""
+    assert run(code).splitlines()[-1] == "[]"
 
 
 def test_without_h5py(tiny: Path) -> None:

@@ -11,7 +11,7 @@ from ..engine.forks import ForkLock
 from ..engine.trainable import TrainableEngine
 from ..errors import Errors, Warnings
 from ..errors.once import OnceWarner
-from ..layer_cache import LayerCache
+from ..layer_cache.cache import LayerCache
 from ..weights.arrays import Weights
 from ..weights.locate import Source
 from ..weights.source import read_weights

@@ -8,7 +8,7 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..errors import Errors
-from ..layer_cache import CacheSettings
+from ..layer_cache.settings import CacheSettings
 from .listener import ListenerT, pooling_of
 from .pooling import PoolingT, fit_to, settings_of
 from .training import TrainingSettings

@@ -7,7 +7,7 @@ from typing import Any, List, Optional
 from torch import nn
 
 from ..errors import Errors, check_number
-from ..layer_cache import CacheSettings
+from ..layer_cache.settings import CacheSettings
 from ..weights.locate import Source
 
 

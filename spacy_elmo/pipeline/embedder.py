@@ -23,7 +23,7 @@ from ..bilm.layers import (
 from ..elmo import Elmo
 from ..engine.batching import windows
 from ..errors import Errors
-from ..layer_cache import CacheSettings, check_cache
+from ..layer_cache.settings import CacheSettings, check_cache
 from ..models.batch import SharedBatch
 from ..models.embedding import Finish, Request
 from ..models.output import ElmoOutput
@@ -33,7 +33,8 @@ from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of,
 from ..weights.locate import Source
 from ..weights.source import read_weights
 from .ahead import run_ahead
-from .annotations import annotate, extensions_are_free, install_extensions, on_ops
+from .annotations import annotate, on_ops
+from .extensions import install_extensions
 from .hooks import install_hooks
 from .learning import Learning
 from .membership import PipelineRef
@@ -384,11 +385,6 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         pooling = resolve_layers([self.pooling_layer], n_layers=n_layers)
         wanted = [*self._layers_to_keep(n_layers, docs), *(pooling if self._tensor.writes else [])]
         return resolve_layers(wanted, n_layers=n_layers)
-
-
-# Docs that were read from disk have their layers as soon as any pipeline was made.
-if extensions_are_free():
-    install_extensions()
 
 
 def _fail(error: Exception) -> NoReturn:

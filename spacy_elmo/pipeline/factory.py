@@ -1,15 +1,16 @@
 """How a config becomes the component `elmo_embedder`."""
 
-from typing import List, Optional, Union
+from typing import TYPE_CHECKING, Any, List, Optional, Union
 
 from spacy.language import Language
-from spacy.tokens import Doc
 from thinc.api import Config, Model
 
-from ..layer_cache import CacheSettings
-from ..models.output import ElmoOutput
-from .embedder import ElmoEmbedder
+from ..layer_cache.settings import CacheSettings
+from .extensions import extensions_are_free, install_extensions
 from .membership import TENSOR
+
+if TYPE_CHECKING:
+    from .embedder import ElmoEmbedder
 
 DEFAULT_CONFIG = """
 [elmo_embedder]
@@ -47,7 +48,7 @@ device = null
 def make_elmo_embedder(
     nlp: Language,
     name: str,
-    model: Model[List[Doc], ElmoOutput],
+    model: Model[Any, Any],
     source: Union[str, List[str]],
     pooling_layer: str,
     layers: Union[str, List[str]],
@@ -60,8 +61,11 @@ def make_elmo_embedder(
     set_tensor: Optional[bool],
     vectors: bool,
     layers_on_gpu: bool,
-) -> ElmoEmbedder:
+) -> "ElmoEmbedder":
     """Make the component; see `ElmoEmbedder` for the settings."""
+    # spaCy imports this module for every pipeline, of whatever components, wherever the package is installed.
+    from .embedder import ElmoEmbedder
+
     embedder = ElmoEmbedder(
         nlp.vocab,
         model,
@@ -81,3 +85,8 @@ def make_elmo_embedder(
     )
     embedder.belongs_to(nlp)
     return embedder
+
+
+# Docs that were read from disk have their layers as soon as any pipeline was made.
+if extensions_are_free():
+    install_extensions()

@@ -6,7 +6,7 @@ from typing import Any, List
 import numpy as np
 
 from spacy_elmo.bilm.layers import LayerOutputs
-from spacy_elmo.layer_cache import CacheSettings
+from spacy_elmo.layer_cache.settings import CacheSettings
 
 LAYERS = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
 # The sentences of each call that a biLM got: the fixture `computed`.

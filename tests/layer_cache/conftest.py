@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.layer_cache import CacheSettings, LayerCache
+from spacy_elmo.layer_cache.cache import LayerCache
+from spacy_elmo.layer_cache.settings import CacheSettings
 from tests.layer_cache.caches import Calls
 
 

@@ -5,7 +5,7 @@ from typing import Any, Dict
 import numpy as np
 import pytest
 
-from spacy_elmo.layer_cache import CacheSettings
+from spacy_elmo.layer_cache.settings import CacheSettings
 
 
 def test_defaults() -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.layer_cache import CacheSettings, LayerCache
+from spacy_elmo.layer_cache.cache import LayerCache
+from spacy_elmo.layer_cache.settings import CacheSettings
 from tests.layer_cache.caches import Calls, assert_equal, data_file, worst
 
 
@@ -44,7 +45,8 @@ def test_a_second_one_reads(
 
 PROCESS = """
 import sys, spacy_elmo
-from spacy_elmo.layer_cache import CacheSettings, LayerCache
+from spacy_elmo.layer_cache.cache import LayerCache
+from spacy_elmo.layer_cache.settings import CacheSettings
 tiny, folder, text = sys.argv[1:]
 sentences = [line.split() for line in open(text, encoding="utf-8")]
 cache = LayerCache(CacheSettings(folder=folder, dtype="float32"), elmo=spacy_elmo.load(tiny))
@@ -212,7 +214,8 @@ def test_without_close(
 def test_a_report_at_the_end_of_a_process(tiny: Path, settings: CacheSettings) -> None:
     code = f"""
 import logging, spacy_elmo
-from spacy_elmo.layer_cache import CacheSettings, LayerCache
+from spacy_elmo.layer_cache.cache import LayerCache
+from spacy_elmo.layer_cache.settings import CacheSettings
 logging.basicConfig(level="INFO")
 cache = LayerCache(CacheSettings(folder={settings.folder!r}), elmo=spacy_elmo.load({str(tiny)!r}))
 cache.embed([["a", "b"]])
