@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Dict
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 
 import spacy_elmo
-from benchmarks import peers, report
+from benchmarks import peers, report, startup
 from benchmarks.ceiling import ceilings
 from benchmarks.compare import distances
 from benchmarks.model import OPTIONS, lstm_flops
@@ -97,3 +98,23 @@ def test_published_results_can_be_shown() -> None:
         report.show(results, Console(file=text, width=200))
         assert ("spacy_elmo fp32" in text.getvalue()) == ("rounds" in results)
         assert ("nlp.pipe over raw text" in text.getvalue()) == ("own" in results)
+
+
+def test_what_a_process_takes() -> None:
+    """Not what the process that starts it has taken."""
+    spent = startup.measure(n_rounds=2, steps={"small": ["-c", "pass"], "large": ["-c", "bytearray(2**26)"]})
+    small, large = spent["small"], spent["large"]
+    assert len(small) == len(large) == 2
+    assert all(0 < one.seconds < 60 for one in [*small, *large])
+    assert max(one.mib for one in small) < 50
+    assert min(one.mib for one in large) > 64
+    assert startup.as_table({"small": [one._asdict() for one in small]}).row_count == 1
+    with pytest.raises(RuntimeError, match="exit status 3"):
+        startup.run(["-c", "raise SystemExit(3)"])
+
+
+def test_as_if_the_package_were_not_installed() -> None:
+    code = "import sys; print(any(name.startswith('spacy_elmo') for name in sys.modules))"
+    for prefix, expected in (("", "True"), (startup.WITHOUT_PLUGIN, "False")):
+        command = [sys.executable, "-c", prefix + startup.BLANK + code]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == expected

@@ -8,7 +8,6 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, BinaryIO, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from ...files import check_regular
 from .partial import Origin, Partial
@@ -75,6 +74,9 @@ def attempt(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
 
 
 def _copy(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
+    # It brings all of http and ssl along, in every command.
+    from urllib.request import url2pathname
+
     source = Path(url2pathname(urlsplit(url).path))
     try:
         size, file = check_regular(source).st_size, source.open("rb")
