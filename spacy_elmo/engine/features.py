@@ -15,9 +15,8 @@ from .threads import one_thread
 Product = Callable[[Tensor, Tensor], Tensor]
 # They give the same numbers to the last bit: which is chosen decides over the time alone.
 INT8_WAYS: Sequence[LinearType] = (Int8Linear, UInt8Linear)
-# How often a product is timed, unless it takes so many seconds.
-N_TRIES = 5
-PATIENCE = 0.005
+# The first compiles a program, and any may have to wait for a processor.
+N_TRIES = 4
 
 
 @cache
@@ -92,9 +91,9 @@ def _product(way: LinearType) -> Product:
 
 def _is_fast(way: LinearType) -> bool:
     """Whether a product takes the time of a float32 product, more or less."""
-    own, float32 = _seconds([way, TorchLinear], n_rows=8, n_inputs=128, n_outputs=128)
-    # Small products, much of it overhead: a good one takes several times as long, a bad one a thousand times.
-    return own < 100 * float32
+    own, float32 = _seconds([way, TorchLinear], n_rows=4, n_inputs=128, n_outputs=128)
+    # Small products, much of it overhead: a good one takes several times as long, a bad one hundreds of times.
+    return own < 50 * float32
 
 
 def _fastest(ways: Sequence[LinearType]) -> LinearType:
@@ -111,10 +110,9 @@ def _seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_output
         linears = [way(weight) for way in ways]
         for _ in range(N_TRIES):
             for linear, own in zip(linears, times):
-                if min(own, default=0) < PATIENCE:
-                    start = time.perf_counter()
-                    linear(linear.prepare(x))
-                    own.append(time.perf_counter() - start)
+                start = time.perf_counter()
+                linear(linear.prepare(x))
+                own.append(time.perf_counter() - start)
     return [min(own) for own in times]
 
 
