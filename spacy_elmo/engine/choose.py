@@ -1,6 +1,6 @@
 """Which engine runs a model, and how it computes."""
 
-from typing import Dict, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -14,7 +14,6 @@ from . import features
 from .base import Engine
 from .fast import FastEngine
 from .linear import (
-    Int8Linear,
     LinearType,
     PackedBF16Linear,
     PackedFineLinear,
@@ -70,7 +69,7 @@ def check_precision(precision: str, device: torch.device) -> None:
         _check_gpu(precision, device)
     if device.type != "cpu" or known.exact:
         return
-    needs = {
+    needs: Dict[str, Tuple[Callable[[], bool], str]] = {
         "bf16": (features.has_bf16, "multiplies bfloat16 numbers (AVX512_BF16 or AMX, or BF16 on ARM)"),
         "int8": (features.has_int8, "multiplies 8-bit integers (VNNI or AMX), and a torch that makes use of it"),
     }
@@ -95,7 +94,10 @@ def lstm_linear(precision: str) -> LinearType:
     """How the LSTMs' matrix products are computed here."""
     packed = features.has_packed_linear()
     if precision == "int8":
-        return Int8Linear
+        fastest = features.int8_linear()
+        # `check_precision` has seen to that.
+        assert fastest is not None
+        return fastest
     if precision == "bf16":
         return PackedBF16Linear if packed else TorchBF16Linear
     return PackedLinear if packed else TorchLinear

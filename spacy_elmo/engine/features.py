@@ -2,12 +2,21 @@
 
 import time
 from functools import cache
-from typing import Any, Callable
+from typing import Any, Callable, List, Optional, Sequence
 
 import torch
+from torch import Tensor
 
 from .isolation import computation
+from .linear import Int8Linear, LinearType, TorchLinear, UInt8Linear
 from .threads import one_thread
+
+# Takes (n, inputs) and a weight (outputs, inputs), and multiplies them.
+Product = Callable[[Tensor, Tensor], Tensor]
+# They give the same numbers to the last bit: which is chosen decides over the time alone.
+INT8_WAYS: Sequence[LinearType] = (Int8Linear, UInt8Linear)
+# The first compiles a program, and any may have to wait for a processor.
+N_TRIES = 4
 
 
 @cache
@@ -28,11 +37,22 @@ def has_bf16() -> bool:
     return _instructions("avx512_bf16", "amx_bf16", "bf16")
 
 
-@cache
 def has_int8() -> bool:
     """Whether the processor multiplies 8-bit integers without overflow (VNNI or AMX), and torch does so fast."""
-    has_instructions = _instructions("avx512_vnni", "avx_vnni", "amx_int8")
-    return has_instructions and _works(_int8_linear) and _is_fast(_int8_linear)
+    return int8_linear() is not None
+
+
+@cache
+def int8_linear() -> Optional[LinearType]:
+    """The fastest way to multiply 8-bit integers; None: there is none, or none that is fast.
+
+    oneDNN's programs differ from processor to processor. Where it has none for a kind of integers, it multiplies
+    them one by one: with VNNI but without AMX, signed inputs took thousands of times as long as unsigned ones.
+    """
+    if not _instructions("avx512_vnni", "avx_vnni", "amx_int8"):
+        return None
+    ways = [way for way in INT8_WAYS if _works(_product(way)) and _is_fast(way)]
+    return _fastest(ways) if len(ways) > 1 else next(iter(ways), None)
 
 
 def _instructions(*names: str) -> bool:
@@ -45,8 +65,11 @@ def _instructions(*names: str) -> bool:
     return any(question() for question in asked if question is not None)
 
 
-def _works(attempt: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> bool:
-    """Whether an operator multiplies (3, 32) by (64, 32) as it should."""
+def _works(attempt: Product) -> bool:
+    """Whether an operator multiplies (3, 32) by (64, 32) as it should.
+
+    Large numbers meet in it: 8-bit integers that are multiplied without VNNI or AMX overflow.
+    """
     with computation(), torch.inference_mode():
         x = torch.linspace(-1, 1, 96).reshape(3, 32).round(decimals=2)
         weight = torch.linspace(1, -1, 2048).reshape(64, 32).round(decimals=2)
@@ -58,45 +81,46 @@ def _works(attempt: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> boo
         return got.shape == expected.shape and torch.allclose(got, expected, atol=0.2)
 
 
-def _is_fast(attempt: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> bool:
-    """Whether an operator takes the time of a float32 product, more or less. On an AMD EPYC with VNNI, oneDNN was
-    seen to use none of its programs for 8-bit integers: a product took 1,700 times as long."""
+def _product(way: LinearType) -> Product:
+    def multiply(x: Tensor, weight: Tensor) -> Tensor:
+        linear = way(weight)
+        return linear(linear.prepare(x))
+
+    return multiply
+
+
+def _is_fast(way: LinearType) -> bool:
+    """Whether a product takes the time of a float32 product, more or less."""
+    own, float32 = _seconds([way, TorchLinear], n_rows=4, n_inputs=128, n_outputs=128)
+    # Small products, much of it overhead: a good one takes several times as long, a bad one hundreds of times.
+    return own < 50 * float32
+
+
+def _fastest(ways: Sequence[LinearType]) -> LinearType:
+    seconds = _seconds(ways, n_rows=32, n_inputs=512, n_outputs=512)
+    return ways[seconds.index(min(seconds))]
+
+
+def _seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_outputs: int) -> List[float]:
+    """What a product takes in each way, at best."""
+    times: List[List[float]] = [[] for _ in ways]
     # Where other programs are at work, threads that wait for each other would tell nothing.
     with computation(), torch.inference_mode(), one_thread():
-        x, weight = torch.ones(32, 256), torch.ones(256, 256)
-        own, float32 = (_seconds(work, x, weight) for work in (attempt, torch.nn.functional.linear))
-    # Small products, much of it overhead: a good one takes several times as long, a bad one a thousand times.
-    return own < 100 * float32
+        x, weight = torch.ones(n_rows, n_inputs), torch.ones(n_outputs, n_inputs)
+        linears = [way(weight) for way in ways]
+        for _ in range(N_TRIES):
+            for linear, own in zip(linears, times):
+                start = time.perf_counter()
+                linear(linear.prepare(x))
+                own.append(time.perf_counter() - start)
+    return [min(own) for own in times]
 
 
-def _seconds(
-    work: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], x: torch.Tensor, weight: torch.Tensor
-) -> float:
-    times = []
-    for _ in range(4):
-        start = time.perf_counter()
-        work(x, weight)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def _packed_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def _packed_linear(x: Tensor, weight: Tensor) -> Tensor:
     ops: Any = torch.ops.mkldnn
     packed = ops._reorder_linear_weight(weight, len(x))
     if not torch.equal(packed.to_dense(), weight):
         raise RuntimeError
     product = ops._linear_pointwise(x, packed, None, "none", [], "")
-    twice: torch.Tensor = ops._linear_pointwise.binary(x, product, packed, None, "add")
+    twice: Tensor = ops._linear_pointwise.binary(x, product, packed, None, "add")
     return twice / 2
-
-
-def _int8_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    ops: Any = torch.ops.onednn
-    scale = torch.full((len(weight),), 1 / 127, dtype=torch.float32)
-    zero = torch.zeros(len(weight), dtype=torch.int32)
-    packed = ops.qlinear_prepack((weight * 127).round().to(torch.int8), [len(x), x.size(1)])
-    numbers = (x * 127).round().to(torch.int8)
-    product: torch.Tensor = ops.qlinear_pointwise(
-        numbers, 1 / 127, 0, packed, scale, zero, None, 1.0, 0, torch.float32, "none", [], ""
-    )
-    return product

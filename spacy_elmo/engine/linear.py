@@ -138,7 +138,7 @@ class PackedBF16Linear(PackedLinear):
 
 
 class Int8Rows(NamedTuple):
-    """numbers: (n, inputs), int8. scale: (n, 1), what a number of each row stands for."""
+    """numbers: (n, inputs), of one byte each. scale: (n, 1), what a number of each row stands for."""
 
     numbers: Tensor
     scale: Tensor
@@ -148,13 +148,16 @@ class Int8Linear:
     """oneDNN with 8-bit weights, scaled for each output, and 8-bit inputs, scaled for each row.
 
     A row has its own scale, so that it gives the same in any company.
+
+    zero: the number that stands for 0 in inputs.
     """
 
     dtype = torch.float32
+    zero = 0
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
         self.n_outputs = len(weight)
-        self._scale = weight.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / INT8_MOST
+        self._scale = _scale(weight).squeeze(1)
         numbers = (weight / self._scale.unsqueeze(1)).round().to(torch.int8).contiguous()
         self._zero = torch.zeros(len(weight), dtype=torch.int32)
         self._weight = torch.ops.onednn.qlinear_prepack(numbers, [TYPICAL_ROWS, weight.size(1)])
@@ -162,7 +165,7 @@ class Int8Linear:
 
     @staticmethod
     def prepare(x: Tensor) -> Int8Rows:
-        scale = x.abs().amax(dim=1, keepdim=True).clamp_min_(torch.finfo(torch.float32).tiny) / INT8_MOST
+        scale = _scale(x)
         return Int8Rows((x / scale).round_().to(torch.int8), scale)
 
     def __call__(self, x: Int8Rows) -> Tensor:
@@ -170,7 +173,7 @@ class Int8Linear:
 
     def add(self, x: Int8Rows, other: Tensor) -> Tensor:
         product = torch.ops.onednn.qlinear_pointwise(
-            _filled_up(x.numbers), 1.0, 0,
+            _filled_up(x.numbers), 1.0, self.zero,
             self._weight, self._scale, self._zero,
             None, 1.0, 0, torch.float32, "none", [], "",
         )[: len(x.numbers)]  # fmt: skip
@@ -179,6 +182,19 @@ class Int8Linear:
     def weight(self) -> Tensor:
         numbers: Tensor = self._weight.to_dense().t()
         return numbers.float() * self._scale.unsqueeze(1)
+
+
+class UInt8Linear(Int8Linear):
+    """The same numbers with inputs moved up, from -127 to 127 to 1 to 255. For processors that have VNNI but not
+    AMX, oneDNN has fast programs for such inputs alone; and older versions of torch take no others."""
+
+    zero = 128
+
+    @staticmethod
+    def prepare(x: Tensor) -> Int8Rows:
+        numbers, scale = Int8Linear.prepare(x)
+        # What a byte cannot hold is lost: -127 + 128 is 1 in either way to read one.
+        return Int8Rows(numbers.view(torch.uint8).add_(UInt8Linear.zero), scale)
 
 
 LinearType = Type[Linear]
@@ -194,6 +210,11 @@ def round_up(n: int) -> int:
         return 1 << max(n - 1, 0).bit_length()
     step = 16 if n <= 32 else 32 if n <= 96 else 16 if n <= 128 else 128
     return n + -n % step
+
+
+def _scale(x: Tensor) -> Tensor:
+    """(n, 1): what the numbers of each row are divided by, to be at most INT8_MOST. NaN where there is NaN."""
+    return x.abs().amax(dim=1, keepdim=True).div_(INT8_MOST).clamp_min_(torch.finfo(torch.float32).tiny)
 
 
 def _filled_up(x: Tensor) -> Tensor:

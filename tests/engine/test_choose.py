@@ -7,7 +7,7 @@ import spacy_elmo
 from spacy_elmo.engine import features
 from spacy_elmo.engine.choose import PRECISIONS, check_precision, encoder_linear, lstm_linear
 from spacy_elmo.engine.fast import FastEngine
-from spacy_elmo.engine.linear import Int8Linear, PackedBF16Linear, PackedFineLinear, TorchBF16Linear, TorchLinear
+from spacy_elmo.engine.linear import PackedBF16Linear, PackedFineLinear, TorchBF16Linear, TorchLinear, UInt8Linear
 from spacy_elmo.engine.plain import PlainEngine
 
 CPU = torch.device("cpu")
@@ -25,7 +25,8 @@ def test_linears(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "has_packed_linear", lambda: True)
     assert encoder_linear() is PackedFineLinear
     assert lstm_linear("bf16") is PackedBF16Linear
-    assert lstm_linear("int8") is Int8Linear
+    monkeypatch.setattr(features, "int8_linear", lambda: UInt8Linear)
+    assert lstm_linear("int8") is UInt8Linear
 
 
 @pytest.mark.parametrize(("precision", "what"), [("bf16", "bfloat16"), ("int8", "8-bit integers")])
