@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import (
     TYPE_CHECKING,
     Any,
+    Callable,
     Dict,
     Iterable,
     Iterator,
@@ -13,17 +14,18 @@ from typing import (
     Sequence,
     Sized,
     Tuple,
+    TypeVar,
     Union,
     cast,
 )
 
 import torch
+from torch import Tensor
 
 from .bilm.bilm import BiLM
 from .bilm.build import Parts, build_bilm, build_parts, named_arrays
 from .bilm.carry import CarriedState
 from .bilm.layers import (
-    ALL,
     LayerChoice,
     LayerName,
     LayerOutputs,
@@ -58,6 +60,8 @@ from .weights.source import read_weights
 
 if TYPE_CHECKING:
     from .texts import Language
+
+R = TypeVar("R")
 
 Sentences = Iterable[Sequence[str]]
 
@@ -127,7 +131,7 @@ class Elmo:
         self.more_mixes = list(more_mixes)
         self.warm_state = warm_state
         self.settings = settings
-        self.budget = Budget(settings.max_batch_tokens or engine.batch_tokens())
+        self.budget = self._budget(settings.max_batch_tokens)
         self.source = source
         self._originals = originals
         self._carried = CarriedState()
@@ -309,18 +313,19 @@ class Elmo:
         names = resolve_layers(layers, n_layers=self.n_layers)
         return self._runner().stream(checked(sentences, warn=self._warn), names)
 
-    def begin(self, sentences: Sentences, *, layers: LayerChoice = ALL, resident: Sequence[str] = ()) -> Begun:
-        """Start to embed; where a device works by itself, the caller may go on meanwhile.
+    def begin(
+        self, sentences: Sentences, *, layers: LayerChoice, then: Callable[[Dict[str, Tensor]], R]
+    ) -> Begun[R]:
+        """Start to embed; the caller may go on meanwhile.
 
-        sentences, layers: as for `embed`; `Coded` sentences are run without a look at each token. resident: layers
-            that stay on the device as well; they need not be among `layers`.
+        sentences, layers: as for `embed`; `Coded` sentences are run without a look at each token.
+        then: what follows, see `Runner.begin`.
         RAISES: ValueError as `stream`.
         """
         if self.settings.initial_state == "carry":
             raise ValueError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
-        kept = resolve_layers(list(resident), n_layers=self.n_layers)
-        return self._runner().begin(checked(sentences, warn=self._warn), names, kept)
+        return self._runner().begin(checked(sentences, warn=self._warn), names, then)
 
     def reset_state(self) -> None:
         """Forget what initial_state "carry" has kept: the next batch starts from zeros."""
@@ -373,13 +378,18 @@ class Elmo:
     def _weights(self) -> Weights:
         return Weights(options=self.options, arrays=self.named_arrays(), source=self.source, format="memory")
 
+    def _budget(self, tokens: Optional[int]) -> Budget:
+        """None: as suits the engine. On the CPU, a number bounds what is under way in all."""
+        ahead = 0 if tokens is not None and self.device.type == "cpu" else self.engine.delivery.ahead
+        return Budget(tokens or self.engine.batch_tokens(), ahead=ahead)
+
     def _runner(self, max_batch_tokens: Optional[int] = None) -> Runner:
         return Runner(
             engine=self.engine,
             mix=self.mix,
             options=self.options,
             dtype=PRECISIONS[self.settings.precision].dtype,
-            budget=self.budget if max_batch_tokens is None else Budget(check_batch_tokens(max_batch_tokens)),
+            budget=self.budget if max_batch_tokens is None else self._budget(check_batch_tokens(max_batch_tokens)),
             finite=self._finite,
             weights=self.named_arrays,
         )

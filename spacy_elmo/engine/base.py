@@ -1,11 +1,12 @@
 """The seam between what to embed and how it is computed."""
 
-from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence
+from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence
 
 from torch import Tensor, nn
 
 from ..bilm.lstm import LSTMState
 from .delivery import Delivery
+from .workers import Part, Workers
 
 Sentence = Sequence[str]
 
@@ -28,13 +29,25 @@ class BatchOutputs(NamedTuple):
     state: Optional[LSTMState]
 
 
+class Plan(NamedTuple):
+    """How a batch is computed.
+
+    parts: they need nothing of each other; none where it is computed already, or by a device.
+    outputs: gives the layers, to be called when all parts are done.
+    """
+
+    parts: Sequence[Part]
+    outputs: Callable[[], BatchOutputs]
+
+
 class Engine(Protocol):
     """Runs a biLM over a batch that fits into memory.
 
-    delivery: brings what it has computed to the CPU.
+    delivery: brings what it has computed to the CPU. workers: do the parts of its plans.
     """
 
     delivery: Delivery
+    workers: Workers
 
     @property
     def module(self) -> Optional[nn.Module]:
@@ -48,6 +61,10 @@ class Engine(Protocol):
         n_layers: LSTM layers to compute, from 0 up; what lies above is not computed.
         state: where each sentence starts from, hidden (2, L, n_sentences, P); None: the engine's constant one.
         """
+        ...
+
+    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> Plan:
+        """What `run` does, for who runs several batches at a time. Arguments: as `run`."""
         ...
 
     def named_tensors(self) -> Dict[str, Tensor]:

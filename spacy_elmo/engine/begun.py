@@ -1,37 +1,32 @@
 """Layers that are being computed while who asked for them does something else."""
 
-from typing import Callable, Dict, List, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Callable, Generic, TypeVar
 
-import torch
-from torch import Tensor
-
-from ..bilm.layers import LayerOutputs
+R = TypeVar("R")
 
 
-class Begun:
-    """Layer outputs of sentences, on their way.
+class Begun(Generic[R]):
+    """A result on its way.
 
-    outputs: gives those of each sentence, and waits for them if need be; to be called once.
-    resident: layers that stay on the device, name -> (n_tokens, width), sentence after sentence.
+    future (Future[R]): What is computed.
+    report (Callable[[], None]): Tells of what was noticed meanwhile.
     """
 
-    def __init__(self, outputs: Callable[[], List[LayerOutputs]], resident: Mapping[str, Tensor]):
-        self.outputs = outputs
-        self.resident: Dict[str, Tensor] = dict(resident)
+    def __init__(self, future: "Future[R]", report: Callable[[], None]):
+        self._future = future
+        self._report = report
 
-    @classmethod
-    def at_once(cls, outputs: List[LayerOutputs]) -> "Begun":
-        return cls(lambda: outputs, {})
+    def result(self) -> R:
+        """Wait for it, if need be.
 
-    @classmethod
-    def joined(cls, parts: Sequence["Begun"]) -> "Begun":
-        """All parts as one."""
-        if len(parts) == 1:
-            return parts[0]
-        names = dict.fromkeys(name for part in parts for name in part.resident)
-        # A part without tokens has nothing to stay anywhere.
-        found = {name: [part.resident[name] for part in parts if name in part.resident] for name in names}
-        return cls(
-            lambda: [output for part in parts for output in part.outputs()],
-            {name: torch.cat(tensors) for name, tensors in found.items()},
-        )
+        RETURNS (R): The result.
+        RAISES: What was raised while it was computed.
+        """
+        result = self._future.result()
+        self._report()
+        return result
+
+    def cancel(self) -> None:
+        """Compute no more of it than has been begun."""
+        self._future.cancel()

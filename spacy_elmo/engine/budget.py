@@ -16,10 +16,12 @@ LEAST_SHARE = 64
 
 
 class Budget:
-    """tokens: with two marks a sentence; it is halved when a device has run out of memory."""
+    """tokens: with two marks a sentence; it is halved when a device has run out of memory. ahead: so many batches
+    more may be under way when one is waited for."""
 
-    def __init__(self, tokens: int):
+    def __init__(self, tokens: int, *, ahead: int = 0):
         self.tokens = tokens
+        self.ahead = ahead
         self._least = max(1, tokens // LEAST_SHARE)
         self._warned = False
 

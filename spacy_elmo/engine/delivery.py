@@ -22,9 +22,10 @@ class Delivery(Protocol):
 
 
 class InPlace:
-    """For engines on the CPU, whose layers are there already."""
+    """For engines on the CPU, whose layers are there already. ahead: see `Delivery`."""
 
-    ahead = 0
+    def __init__(self, *, ahead: int = 0):
+        self.ahead = ahead
 
     def send(
         self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int

@@ -1,5 +1,6 @@
 """The fast engine: word types from a table, rows of sentences without marks, a schedule for both directions."""
 
+from functools import partial
 from typing import Dict, List, Optional, Tuple
 
 import torch
@@ -16,16 +17,15 @@ from .fast_lstm import FastStack
 from .input_gates import Inputs
 from .isolation import computation
 from .linear import LinearType
-from .rows import STACKS, RowsEngine
+from .rows import STACKS, RowsEngine, RowsRun
 from .schedule import Schedule
-from .threads import both
 from .word_table import WordTable
+from .workers import Workers
 
 # Sentences run side by side in this many rows: enough for tall matrix products.
 MOST_ROWS = 128
-# Directions run side by side from so many threads on. With two threads, in turn was faster at nearly every number
-# of rows and in every precision (Xeon with AMX); with many, the parts of one operation get small.
-SIDE_BY_SIDE_THREADS = 4
+# Batches that are begun before one is waited for: meanwhile, what is done to its results costs no worker time.
+AHEAD = 1
 
 
 class FastEngine(RowsEngine):
@@ -47,7 +47,7 @@ class FastEngine(RowsEngine):
         initial_state: Optional[LSTMState] = None,
         n_threads: Optional[int] = None,
     ):
-        self.n_threads = n_threads
+        workers = Workers(n_threads)
         stacks = [take(tensors, f"{name}.") for name in STACKS]
 
         @torch.inference_mode()
@@ -56,12 +56,14 @@ class FastEngine(RowsEngine):
 
         with computation():
             with torch.inference_mode():
-                encoder = FastCharEncoder(take(tensors, "char_encoder."), options=options, linear=encoder_linear)
-            self._encoder = encoder
-            self._stacks = both(stack)
-        self.delivery = InPlace()
+                self._encoder = FastCharEncoder(
+                    take(tensors, "char_encoder."), options=options, linear=encoder_linear, workers=workers
+                )
+            self._stacks = workers.map(stack, (0, 1))
+        self.delivery = InPlace(ahead=AHEAD)
         super().__init__(
             options=options,
+            workers=workers,
             table=WordTable(
                 self._encoder.encode, width=options.lstm.projection_dim, shorten=alphabet_of(options).shorten
             ),
@@ -82,7 +84,7 @@ class FastEngine(RowsEngine):
             parts.update((name, stack.named_tensors()) for name, stack in zip(STACKS, self._stacks))
         return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
-    def _run(
+    def _begin(
         self,
         types: Tensor,
         numbers: Tensor,
@@ -91,21 +93,26 @@ class FastEngine(RowsEngine):
         n_layers: int,
         *,
         keep_state: bool,
-    ) -> Tuple[List[Tensor], Optional[LSTMState]]:
+    ) -> RowsRun:
         width = types.size(1)
         layers = [types.new_empty(schedule.n_tokens, 2 * width) for _ in range(n_layers)]
+        finals: Dict[int, LSTMState] = {}
+        # Made here, once for both.
+        schedule.steps  # noqa: B018
 
         @torch.inference_mode()
-        def direction(d: int) -> LSTMState:
+        def direction(d: int) -> None:
             backward = d == 1
             inputs = Inputs(types, numbers[schedule.order(backward=backward)])
             opened = LSTMState(start.hidden[d], start.cell[d])
-            outputs, final = self._stacks[d].run(inputs, schedule, opened, n_layers=n_layers)
+            outputs, finals[d] = self._stacks[d].run(inputs, schedule, opened, n_layers=n_layers)
             places = schedule.places(backward=backward)
             for layer, output in zip(layers, outputs):
                 layer[:, d * width : (d + 1) * width] = output.index_select(0, places)
-            return final
 
-        return layers, LSTMState(
-            *(torch.stack(parts) for parts in zip(*both(direction, fewest=SIDE_BY_SIDE_THREADS)))
-        )
+        def result() -> Tuple[List[Tensor], Optional[LSTMState]]:
+            if not keep_state:
+                return layers, None
+            return layers, LSTMState(*(torch.stack(parts) for parts in zip(finals[0], finals[1])))
+
+        return RowsRun([partial(direction, 0), partial(direction, 1)], result)

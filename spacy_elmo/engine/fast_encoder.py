@@ -10,6 +10,7 @@ from torch import Tensor
 from ..bilm.alphabet import alphabet_of
 from ..bilm.options import Options
 from .linear import LinearType
+from .workers import Workers
 
 # Word types that go through together: always one of these numbers, with rows to spare at the end. A word type
 # then gives the same bits whichever others come with it, and oneDNN compiles few kernels, which it keeps.
@@ -19,12 +20,13 @@ WIDTHS = (18, 30)
 
 
 class FastCharEncoder:
-    """tensors: state_dict of a `bilm.char_encoder.CharEncoder`."""
+    """tensors: state_dict of a `bilm.char_encoder.CharEncoder`. workers: encode groups of words side by side."""
 
-    def __init__(self, tensors: Dict[str, Tensor], *, options: Options, linear: LinearType):
+    def __init__(self, tensors: Dict[str, Tensor], *, options: Options, linear: LinearType, workers: Workers):
         cnn = options.char_cnn
         self.options = options
         self._alphabet = alphabet_of(options)
+        self._workers = workers
         self._embedding = tensors["embedding.weight"].clone()
         self._word_embedding = None if options.words is None else tensors["word_embedding.weight"].clone()
         self._activation = torch.tanh if cnn.activation == "tanh" else torch.relu
@@ -45,7 +47,10 @@ class FastCharEncoder:
         """word_emb of word types. RETURNS: (n_types, P)."""
         ids = self._alphabet.ids(types)
         encoded = torch.empty(len(types), self.options.lstm.projection_dim, dtype=torch.float32)
-        for rows, width in self._groups(ids.characters):
+
+        @torch.inference_mode()
+        def encode(chosen: Tuple[np.ndarray, int]) -> None:
+            rows, width = chosen
             size = _group_size(len(rows))
             group = np.full((size, width), self._alphabet.padding, dtype=np.int64)
             group[: len(rows)] = ids.characters[rows, :width]
@@ -54,6 +59,8 @@ class FastCharEncoder:
                 words = np.zeros(size, dtype=np.int64)
                 words[: len(rows)] = ids.words[rows]
             encoded[torch.from_numpy(rows)] = self._encode(group, words)[: len(rows)]
+
+        self._workers.map(encode, [*self._groups(ids.characters)])
         return encoded
 
     def named_tensors(self) -> Dict[str, Tensor]:

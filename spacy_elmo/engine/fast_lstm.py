@@ -3,7 +3,6 @@
 from typing import Dict, List, Tuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..bilm.build import take
@@ -12,6 +11,7 @@ from ..bilm.options import LSTMOptions
 from .input_gates import Inputs, input_gates
 from .linear import LinearType
 from .schedule import Schedule
+from .steps import steps
 
 # Gates stand in this order, of i, f, g, o (0 to 3), so that what is multiplied stands side by side.
 GATE_ORDER = (2, 0, 1, 3)
@@ -40,16 +40,31 @@ class FastLSTM:
         """
         hidden = start.hidden.expand(schedule.n_rows, -1).clone()
         cell = start.cell.expand(schedule.n_rows, -1).clone()
+        last = torch.empty_like(hidden)
         outputs = hidden.new_empty(schedule.n_tokens, hidden.size(1))
-        gates = input_gates(self._inputs, inputs, schedule.steps)
-        for step in schedule.steps:
-            if step.starting is not None:
-                hidden[step.starting] = start.hidden
-                cell[step.starting] = start.cell
-            rows = slice(0, step.size)
-            self._step(gates(step), hidden[rows], cell[rows])
-            outputs[step.first : step.first + step.size] = hidden[rows]
-        return outputs, LSTMState(hidden, cell)
+        run = steps().run_steps
+        for window in input_gates(self._inputs, inputs, schedule.steps):
+            origin = window.steps[0].first
+            hidden = run(
+                self._states.kind,
+                self._states.tensors,
+                [] if self._projection is None else self._projection.tensors,
+                self.options.cell_clip,
+                self.options.proj_clip,
+                window.gates,
+                window.slots,
+                [step.first - origin for step in window.steps],
+                [step.size for step in window.steps],
+                [step.starting for step in window.steps],
+                start.hidden,
+                start.cell,
+                hidden,
+                cell,
+                last,
+                outputs[origin:],
+            )
+        last[: len(hidden)] = hidden
+        return outputs, LSTMState(last, cell)
 
     def named_tensors(self) -> Dict[str, Tensor]:
         """The inverse of making it, as near as the form of the weights allows."""
@@ -62,30 +77,6 @@ class FastLSTM:
         if self._projection is not None:
             named["projection.weight"] = self._projection.weight()
         return named
-
-    def _step(self, gates: Tensor, hidden: Tensor, cell: Tensor) -> None:
-        """Bring hidden (n, P) and cell (n, C) one step on, in place.
-
-        gates: (n, 4C), of the inputs.
-        """
-        cells = cell.size(1)
-        total = self._states.add(self._states.prepare(hidden), gates).float()
-        # g becomes tanh(g); with i beside it, a gated linear unit is tanh(g) * sig(i).
-        total[:, :cells].tanh_()
-        new = F.glu(total[:, : 2 * cells], 1)
-        forget = total[:, 2 * cells : 3 * cells].sigmoid_()
-        torch.addcmul(new, forget, cell, out=cell)
-        if self.options.cell_clip is not None:
-            cell.clamp_(-self.options.cell_clip, self.options.cell_clip)
-        # The forget gate is used up: its place, beside o, takes tanh(c).
-        torch.tanh(cell, out=forget)
-        shown = F.glu(total[:, 2 * cells :], 1)
-        if self._projection is None:
-            hidden.copy_(shown)
-            return
-        hidden.copy_(self._projection(self._projection.prepare(shown)))
-        if self.options.proj_clip is not None:
-            hidden.clamp_(-self.options.proj_clip, self.options.proj_clip)
 
 
 class FastStack:

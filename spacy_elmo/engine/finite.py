@@ -31,11 +31,10 @@ class FiniteCheck:
         self._pending: Deque[Tuple[str, Tensor, Optional[torch.cuda.Event]]] = deque(maxlen=MOST_PENDING)
 
     @torch.inference_mode()
-    def add(self, layers: Mapping[str, Tensor], weights: GetArrays) -> None:
-        """Look at layers.
+    def add(self, layers: Mapping[str, Tensor]) -> None:
+        """Look at layers; `report` tells what was seen.
 
         layers (Mapping[str, Tensor]): Name -> (n_tokens, width), as they were computed.
-        weights (GetArrays): See `report`.
         """
         if self._warn.has_given(Warnings.WL045):
             return
@@ -54,7 +53,6 @@ class FiniteCheck:
             event = torch.cuda.Event()
             event.record(torch.cuda.current_stream(bounds.device))
             self._pending.append((name, arrived, event))
-        self.report(weights)
 
     def report(self, weights: GetArrays) -> None:
         """Warn of what is known by now.

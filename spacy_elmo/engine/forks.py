@@ -23,6 +23,7 @@ class _Process:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._depth: Dict[int, int] = {}
+        self._entrusted = 0
         self._forking: List[int] = []
         self._has_worked = False
         # A forked process: torch has not been told yet.
@@ -49,10 +50,29 @@ class _Process:
                 if self._forking:
                     self._changed.notify_all()
 
+    def entrust(self) -> None:
+        with self._changed:
+            self._entrusted += 1
+
+    def settle(self) -> None:
+        with self._changed:
+            self._entrusted -= 1
+            if self._forking:
+                self._changed.notify_all()
+
+    def admit(self) -> None:
+        """As `begin`, for work that was entrusted: a fork waits for that anyway."""
+        me = threading.get_ident()
+        with self._changed:
+            self._depth[me] = self._depth.get(me, 0) + 1
+
     def before_fork(self) -> None:
+        def is_quiet() -> bool:
+            return not self._entrusted and self._depth.keys() <= {*self._forking}
+
         with self._changed:
             self._forking.append(threading.get_ident())
-            self._changed.wait_for(lambda: self._depth.keys() <= {*self._forking}, timeout=PATIENCE)
+            self._changed.wait_for(is_quiet, timeout=PATIENCE)
 
     def after_fork_in_parent(self) -> None:
         me = threading.get_ident()
@@ -64,6 +84,7 @@ class _Process:
         me = threading.get_ident()
         self._changed = threading.Condition()
         self._depth = {thread: depth for thread, depth in self._depth.items() if thread == me}
+        self._entrusted = 0
         self._forking = []
         self._is_new = self.is_forked = True
         for lock in list(self.locks):
@@ -89,6 +110,26 @@ def work() -> Iterator[None]:
         yield
     finally:
         _process.end()
+
+
+def entrust(task: Callable[[], None]) -> Callable[[], None]:
+    """Work for another thread, which begins it when it can. A fork waits until it is done, from now on.
+
+    RETURNS (Callable[[], None]): The task, to be called exactly once.
+    """
+
+    def run() -> None:
+        try:
+            _process.admit()
+            try:
+                task()
+            finally:
+                _process.end()
+        finally:
+            _process.settle()
+
+    _process.entrust()
+    return run
 
 
 def is_forked() -> bool:

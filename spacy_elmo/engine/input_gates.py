@@ -4,7 +4,7 @@ Two ways to hand them out, step by step. Both compute them for several steps at 
 side: one tall product reads the weights once.
 """
 
-from typing import Iterator, List, NamedTuple, Optional, Protocol, Sequence
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -28,39 +28,32 @@ class Inputs(NamedTuple):
     numbers: Optional[Tensor]
 
 
-class InputGates(Protocol):
-    def __call__(self, step: Step) -> Tensor:
-        """(step.size, 4C), of the steps one after the other."""
-        ...
+class Window(NamedTuple):
+    """Steps that follow each other, and where the gates of their inputs stand.
+
+    gates: (n, 4C). slots: (n_rows of the window,), which of them each packed row has; None: its own.
+    """
+
+    steps: Sequence[Step]
+    gates: Tensor
+    slots: Optional[Tensor]
 
 
-def input_gates(linear: Linear, inputs: Inputs, steps: Sequence[Step]) -> InputGates:
+def input_gates(linear: Linear, inputs: Inputs, steps: Sequence[Step]) -> Iterator[Window]:
     """The way that suits: rows that occur again are projected once."""
     if inputs.numbers is None:
-        return WindowGates(linear, inputs.rows, steps)
-    return RepeatedGates(linear, inputs.rows, inputs.numbers, steps)
+        return _gates_of_all(linear, inputs.rows, steps)
+    return _RepeatedGates(linear, inputs.rows, inputs.numbers, steps).windows()
 
 
-class WindowGates:
+def _gates_of_all(linear: Linear, rows: Tensor, steps: Sequence[Step]) -> Iterator[Window]:
     """Every packed row is projected. rows: (n_tokens, P), packed."""
-
-    def __init__(self, linear: Linear, rows: Tensor, steps: Sequence[Step]):
-        self._linear = linear
-        self._rows = rows
-        self._windows = windows(steps, [step.size for step in steps])
-        self._first = self._end = 0
-        self._gates = rows
-
-    def __call__(self, step: Step) -> Tensor:
-        if step.first >= self._end:
-            window = next(self._windows)
-            self._first, self._end = window[0].first, window[-1].first + window[-1].size
-            self._gates = self._linear(self._linear.prepare(self._rows[self._first : self._end]))
-        start = step.first - self._first
-        return self._gates[start : start + step.size]
+    for window in windows(steps, [step.size for step in steps]):
+        first, end = _span(window)
+        yield Window(window, linear(linear.prepare(rows[first:end])), None)
 
 
-class RepeatedGates:
+class _RepeatedGates:
     """The most frequent rows are projected once and copied, the others as they come.
 
     rows: (n_rows, P). numbers: (n_tokens,), which of them each packed row is.
@@ -70,6 +63,7 @@ class RepeatedGates:
         self._linear = linear
         self._rows = rows
         self._numbers = numbers
+        self._steps = steps
         counts, frequent = torch.bincount(numbers, minlength=len(rows)).topk(min(MOST_TYPES, len(rows)))
         frequent = frequent[: int((counts > 1).sum()) // KEPT_STEP * KEPT_STEP]
         self._n_kept = len(frequent)
@@ -78,31 +72,33 @@ class RepeatedGates:
         # Where each packed row's projection stands: among those kept, or, once computed, behind them.
         self._slots = slot[numbers]
         self._is_new = self._slots < 0
-        n_new = [int(n) for n in self._count(steps)]
-        self._windows = windows(steps, n_new)
-        self._end = 0
-        n_rows = self._n_kept + max([WINDOW_ROWS, *n_new])
+        self._n_new = [int(n) for n in self._count(steps)]
+        n_rows = self._n_kept + max([WINDOW_ROWS, *self._n_new])
         self._gates = torch.empty(n_rows, linear.n_outputs, dtype=linear.dtype)
         if self._n_kept:
             self._gates[: self._n_kept] = linear(linear.prepare(rows[frequent]))
 
-    def __call__(self, step: Step) -> Tensor:
-        if step.first >= self._end:
-            window = next(self._windows)
-            first, self._end = window[0].first, window[-1].first + window[-1].size
-            new = first + torch.nonzero(self._is_new[first : self._end]).squeeze(1)
+    def windows(self) -> Iterator[Window]:
+        for window in windows(self._steps, self._n_new):
+            first, last = _span(window)
+            new = first + torch.nonzero(self._is_new[first:last]).squeeze(1)
             if len(new):
                 end = self._n_kept + len(new)
                 rows = self._rows[self._numbers[new]]
                 self._gates[self._n_kept : end] = self._linear(self._linear.prepare(rows))
                 self._slots[new] = torch.arange(self._n_kept, end)
-        return self._gates.index_select(0, self._slots[step.first : step.first + step.size])
+            yield Window(window, self._gates, self._slots[first:last])
 
     def _count(self, steps: Sequence[Step]) -> Tensor:
         """New rows of each step."""
         sums = torch.cat([torch.zeros(1, dtype=torch.int64), self._is_new.cumsum(0)])
         ends = torch.tensor([(step.first, step.first + step.size) for step in steps], dtype=torch.int64)
         return sums[ends.reshape(-1, 2)].diff(dim=1).squeeze(1)
+
+
+def _span(window: Sequence[Step]) -> Tuple[int, int]:
+    """Packed rows of a window: the first one, and the end."""
+    return window[0].first, window[-1].first + window[-1].size
 
 
 def windows(steps: Sequence[Step], weights: Sequence[int]) -> Iterator[List[Step]]:

@@ -4,25 +4,29 @@ A way decides in which form it keeps the weights and wants its input. `prepare` 
 once, for all matrices that it meets. Nothing a row gives depends on the other rows, but for rounding.
 """
 
-from typing import Any, NamedTuple, Optional, Protocol, Sequence, Type
+from typing import Any, List, NamedTuple, Optional, Protocol, Type
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from .steps import fill_up, multiply_rounded, round_rows, row_scale
+
 # Rows for which oneDNN is asked to lay out a matrix; the layout serves any number of them.
 TYPICAL_ROWS = 128
-INT8_MOST = 127
 
 
 class Linear(Protocol):
     """weight: (outputs, inputs), float32. bias: (outputs,), float32, or None.
 
     n_outputs, dtype: columns and type of what `__call__` gives.
+    kind, tensors: what `steps.add_product` takes to compute the same.
     """
 
     n_outputs: int
     dtype: torch.dtype
+    kind: str
+    tensors: List[Tensor]
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None): ...
 
@@ -35,10 +39,6 @@ class Linear(Protocol):
         """x W^T + b. RETURNS: (n, n_outputs), of `dtype`."""
         ...
 
-    def add(self, x: Any, other: Tensor) -> Tensor:
-        """other + x W^T. other: (n, outputs), as from `__call__`. RETURNS: the same, perhaps in other's place."""
-        ...
-
     def weight(self) -> Tensor:
         """The weight as it was given, or as near as this form allows."""
         ...
@@ -48,10 +48,11 @@ class TorchLinear:
     """Plain torch: any processor."""
 
     dtype = torch.float32
+    kind = "torch"
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
         self.n_outputs = len(weight)
-        self._weight = weight.contiguous()
+        self.tensors = [weight.contiguous()]
         self._bias = bias
 
     @staticmethod
@@ -59,13 +60,10 @@ class TorchLinear:
         return x
 
     def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x, self._weight, self._bias)
-
-    def add(self, x: Tensor, other: Tensor) -> Tensor:
-        return torch.addmm(other, x, self._weight.t())
+        return F.linear(x, self.tensors[0], self._bias)
 
     def weight(self) -> Tensor:
-        return self._weight
+        return self.tensors[0]
 
 
 class TorchBF16Linear(TorchLinear):
@@ -88,12 +86,13 @@ class PackedLinear:
     """
 
     dtype = torch.float32
+    kind = "packed"
     most_summands = 1 << 30
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
         self.n_outputs = len(weight)
         weight = weight.to(self.dtype)
-        self._parts = [
+        self.tensors = [
             _mkldnn()._reorder_linear_weight(part.contiguous(), TYPICAL_ROWS)
             for part in weight.split(self.most_summands, dim=1)
         ]
@@ -104,20 +103,14 @@ class PackedLinear:
         return x
 
     def __call__(self, x: Tensor) -> Tensor:
-        first, *rest = _filled_up(x).split(self.most_summands, dim=1)
-        total: Tensor = _mkldnn()._linear_pointwise(first, self._parts[0], self._bias, "none", [], "")
-        return self._add(rest, self._parts[1:], total)[: len(x)]
-
-    def add(self, x: Tensor, other: Tensor) -> Tensor:
-        return self._add(_filled_up(x).split(self.most_summands, dim=1), self._parts, _filled_up(other))[: len(x)]
+        first, *rest = fill_up(x).split(self.most_summands, dim=1)
+        total: Tensor = _mkldnn()._linear_pointwise(first, self.tensors[0], self._bias, "none", [], "")
+        for part, own in zip(rest, self.tensors[1:], strict=True):
+            total = _mkldnn()._linear_pointwise.binary(part, total, own, None, "add")
+        return total[: len(x)]
 
     def weight(self) -> Tensor:
-        return torch.cat([part.to_dense() for part in self._parts], dim=1)
-
-    def _add(self, inputs: Sequence[Tensor], parts: Sequence[Tensor], total: Tensor) -> Tensor:
-        for x, part in zip(inputs, parts):
-            total = _mkldnn()._linear_pointwise.binary(x, total, part, None, "add")
-        return total
+        return torch.cat([part.to_dense() for part in self.tensors], dim=1)
 
 
 class PackedFineLinear(PackedLinear):
@@ -153,74 +146,43 @@ class Int8Linear:
     """
 
     dtype = torch.float32
+    kind = "int8"
     zero = 0
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
         self.n_outputs = len(weight)
-        self._scale = _scale(weight).squeeze(1)
-        numbers = (weight / self._scale.unsqueeze(1)).round().to(torch.int8).contiguous()
-        self._zero = torch.zeros(len(weight), dtype=torch.int32)
-        self._weight = torch.ops.onednn.qlinear_prepack(numbers, [TYPICAL_ROWS, weight.size(1)])
+        scale = row_scale(weight)
+        numbers = round_rows(weight, scale, 0).contiguous()
+        packed = torch.ops.onednn.qlinear_prepack(numbers, [TYPICAL_ROWS, weight.size(1)])
+        self.tensors = [packed, scale.squeeze(1), torch.zeros(len(weight), dtype=torch.int32)]
         self._bias = torch.zeros(len(weight), dtype=torch.float32) if bias is None else bias.clone()
 
-    @staticmethod
-    def prepare(x: Tensor) -> Int8Rows:
-        scale = _scale(x)
-        return Int8Rows((x / scale).round_().to(torch.int8), scale)
+    @classmethod
+    def prepare(cls, x: Tensor) -> Int8Rows:
+        scale = row_scale(x)
+        return Int8Rows(round_rows(x, scale, cls.zero), scale)
 
     def __call__(self, x: Int8Rows) -> Tensor:
-        return self.add(x, self._bias)
-
-    def add(self, x: Int8Rows, other: Tensor) -> Tensor:
-        product = torch.ops.onednn.qlinear_pointwise(
-            _filled_up(x.numbers), 1.0, self.zero,
-            self._weight, self._scale, self._zero,
-            None, 1.0, 0, torch.float32, "none", [], "",
-        )[: len(x.numbers)]  # fmt: skip
-        return torch.addcmul(other, product, x.scale, out=product)
+        product = multiply_rounded(x.numbers, self.zero, self.tensors)
+        result: Tensor = torch.addcmul(self._bias, product, x.scale, out=product)
+        return result
 
     def weight(self) -> Tensor:
-        numbers: Tensor = self._weight.to_dense().t()
-        return numbers.float() * self._scale.unsqueeze(1)
+        packed, scale, _ = self.tensors
+        numbers = packed.to_dense().t().float()
+        result: Tensor = numbers * scale.unsqueeze(1)
+        return result
 
 
 class UInt8Linear(Int8Linear):
     """The same numbers with inputs moved up, from -127 to 127 to 1 to 255. For processors that have VNNI but not
     AMX, oneDNN has fast programs for such inputs alone; and older versions of torch take no others."""
 
+    kind = "uint8"
     zero = 128
-
-    @staticmethod
-    def prepare(x: Tensor) -> Int8Rows:
-        numbers, scale = Int8Linear.prepare(x)
-        # What a byte cannot hold is lost: -127 + 128 is 1 in either way to read one.
-        return Int8Rows(numbers.view(torch.uint8).add_(UInt8Linear.zero), scale)
 
 
 LinearType = Type[Linear]
-
-
-def round_up(n: int) -> int:
-    """The next number of rows of which a product costs nothing extra.
-
-    oneDNN compiles a kernel for every number of rows that it meets, and keeps it: few numbers may occur, or memory
-    grows for a long time. Up to 128 rows there are 10 of them.
-    """
-    if n <= 8:
-        return 1 << max(n - 1, 0).bit_length()
-    step = 16 if n <= 32 else 32 if n <= 96 else 16 if n <= 128 else 128
-    return n + -n % step
-
-
-def _scale(x: Tensor) -> Tensor:
-    """(n, 1): what the numbers of each row are divided by, to be at most INT8_MOST. NaN where there is NaN."""
-    return x.abs().amax(dim=1, keepdim=True).div_(INT8_MOST).clamp_min_(torch.finfo(torch.float32).tiny)
-
-
-def _filled_up(x: Tensor) -> Tensor:
-    """Rows of zeros added, up to a number that oneDNN knows."""
-    missing = round_up(len(x)) - len(x)
-    return F.pad(x, (0, 0, 0, missing)) if missing else x
 
 
 def _mkldnn() -> Any:

@@ -1,7 +1,7 @@
 """What the fast engines have in common: word types from a table, rows of sentences without marks."""
 
 from abc import ABC, abstractmethod
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..bilm.alphabet import alphabet_of
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
-from .base import BatchOutputs, Sentence
+from .base import BatchOutputs, Plan, Sentence
 from .delivery import Delivery
 from .isolation import computation
 from .schedule import Schedule
@@ -19,15 +19,27 @@ from .sentences import lengths_of
 from .transfer import to_device
 from .word_table import WordTable
 from .word_types import without_marks, word_types
+from .workers import Part, Workers
 
 # Both directions, as `bilm` names them.
 STACKS = ("forward_stack", "backward_stack")
+# Numbers from which on torch divides an operation among its threads.
+LEAST_FOR_WORKERS = 32768
+
+
+class RowsRun(NamedTuple):
+    """parts: see `Plan`. layers: gives layers (n_tokens, 2P), flat, and with keep_state each row's state,
+    (2, n_layers, n_rows, ...)."""
+
+    parts: Sequence[Part]
+    layers: Callable[[], Tuple[List[Tensor], Optional[LSTMState]]]
 
 
 class RowsEngine(ABC):
     """Inference by a schedule of rows. See `Engine` for the contract.
 
     initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
+    workers: see `Engine`.
     most_rows: sentences run side by side in so many rows. table: the word types' embeddings, on the device.
 
     The step on a sentence's first mark always gives the same state from a constant one: it is computed once. What
@@ -40,12 +52,14 @@ class RowsEngine(ABC):
         self,
         *,
         options: Options,
+        workers: Workers,
         table: WordTable,
         device: torch.device,
         most_rows: int,
         initial_state: Optional[LSTMState],
     ):
         self.options = options
+        self.workers = workers
         alphabet = alphabet_of(options)
         # That each direction begins with.
         self._marks = (alphabet.opening, alphabet.closing)
@@ -60,33 +74,61 @@ class RowsEngine(ABC):
         return None
 
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
-        with computation(), torch.inference_mode():
-            return self._run_batch(sentences, n_layers, state)
+        plan = self.plan(sentences, n_layers=n_layers, state=state)
+        return self.workers.start(plan.parts, plan.outputs).result()
 
-    def _run_batch(self, sentences: Sequence[Sentence], n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> Plan:
+        with computation(), torch.inference_mode():
+            return self._plan(sentences, n_layers, state)
+
+    def _plan(self, sentences: Sequence[Sentence], n_layers: int, state: Optional[LSTMState]) -> Plan:
         n_marks = 1 if state is not None else 0
         # Before the words are looked up: it asks the table too.
         opened = self._opened_state() if state is None and n_layers else None
         before, after = ([mark] * n_marks for mark in self._marks)
         words_of_types, numbers = self._look_up(sentences, before, after)
         type_of_row = to_device(numbers, self._device)
-        words = words_of_types.index_select(0, type_of_row)
         lengths = (lengths_of(sentences) + 2 * n_marks).tolist()
         if not n_layers:
-            return BatchOutputs(words, [], None)
+            return self._plan_words(words_of_types, type_of_row)
         if state is None:
             assert opened is not None
             schedule = Schedule(lengths, most_rows=self._most_rows)
-            layers, _ = self._run(words_of_types, type_of_row, schedule, opened, n_layers, keep_state=False)
-            return BatchOutputs(words, layers, None)
-        schedule = Schedule(lengths)
-        rows = schedule.rows_of_sentences().to(self._device)
-        start = state.rows(torch.argsort(rows))
-        layers, final = self._run(words_of_types, type_of_row, schedule, start, n_layers, keep_state=True)
-        assert final is not None
-        shown = to_device(without_marks(lengths), self._device)
-        word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
-        return BatchOutputs(word_emb, layers, final.rows(rows))
+            run = self._begin(words_of_types, type_of_row, schedule, opened, n_layers, keep_state=False)
+        else:
+            schedule = Schedule(lengths)
+            rows = schedule.rows_of_sentences().to(self._device)
+            start = state.rows(torch.argsort(rows))
+            run = self._begin(words_of_types, type_of_row, schedule, start, n_layers, keep_state=True)
+
+        @torch.inference_mode()
+        def outputs() -> BatchOutputs:
+            words = words_of_types.index_select(0, type_of_row)
+            layers, final = run.layers()
+            if state is None:
+                return BatchOutputs(words, layers, None)
+            assert final is not None
+            shown = to_device(without_marks(lengths), self._device)
+            word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
+            return BatchOutputs(word_emb, layers, final.rows(rows))
+
+        if run.parts:
+            return Plan(run.parts, outputs)
+        computed = outputs()
+        return Plan([], lambda: computed)
+
+    def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan:
+        """Of a batch without LSTM layers."""
+        found: List[Tensor] = []
+
+        @torch.inference_mode()
+        def gather() -> None:
+            found.append(types.index_select(0, numbers))
+
+        if len(numbers) * types.size(1) >= LEAST_FOR_WORKERS and self._device.type == "cpu":
+            return Plan([gather], lambda: BatchOutputs(found[0], [], None))
+        gather()
+        return Plan([], lambda: BatchOutputs(found[0], [], None))
 
     @abstractmethod
     def named_tensors(self) -> Dict[str, Tensor]: ...
@@ -98,7 +140,7 @@ class RowsEngine(ABC):
     def release(self) -> None: ...
 
     @abstractmethod
-    def _run(
+    def _begin(
         self,
         types: Tensor,
         numbers: Tensor,
@@ -107,11 +149,9 @@ class RowsEngine(ABC):
         n_layers: int,
         *,
         keep_state: bool,
-    ) -> Tuple[List[Tensor], Optional[LSTMState]]:
-        """types: (n_types, P). numbers: (n_tokens,), the type of each flat row. start: (2, L, 1 or n_rows, ...).
-
-        RETURNS: layers (n_tokens, 2P), flat, and with keep_state each row's state, (2, n_layers, n_rows, ...).
-        """
+    ) -> RowsRun:
+        """types: (n_types, P). numbers: (n_tokens,), the type of each flat row.
+        start: (2, L, 1 or n_rows, ...)."""
 
     def _look_up(
         self, sentences: Sequence[Sentence], before: Sequence[str], after: Sequence[str]
@@ -143,6 +183,7 @@ class RowsEngine(ABC):
         """A direction's state after the word of its number, hidden (L, 1, P)."""
         number = torch.tensor([direction], device=self._device)
         n_layers = self.options.lstm.n_layers
-        _, final = self._run(words, number, Schedule([1]), start, n_layers, keep_state=True)
+        run = self._begin(words, number, Schedule([1]), start, n_layers, keep_state=True)
+        _, final = self.workers.start(run.parts, run.layers).result()
         assert final is not None
         return LSTMState(*(part[direction] for part in final))

@@ -2,7 +2,8 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
+from functools import partial
+from typing import Callable, Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,14 +14,24 @@ from ..bilm.layers import n_lstm_layers as lstm_layers_for
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from ..bilm.scalar_mix import ScalarMix
-from .base import N_MARKS, Engine
+from .base import N_MARKS, BatchOutputs, Engine
 from .begun import Begun
 from .budget import Budget
 from .finite import FiniteCheck, GetArrays
 from .isolation import computation
 from .sentences import cut, lengths_of, total_rows
+from .workers import Part
 
 R = TypeVar("R")
+# Waits for what is on its way from a device.
+Arrive = Callable[[], List[LayerOutputs]]
+
+
+class _Plan(NamedTuple):
+    """parts: see `base.Plan`. layers: gives the layers that were asked for, on the device; none of no tokens."""
+
+    parts: Sequence[Part]
+    layers: Callable[[], Dict[str, Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,33 +67,39 @@ class Runner:
         YIELDS (LayerOutputs): Of each sentence.
         """
         # The next batches are begun before one is waited for.
-        waiting: Deque[Begun] = deque()
+        waiting: Deque[Begun[Arrive]] = deque()
         try:
             for window in cut(sentences, self.budget.tokens):
-                for begun in self._begin(window, names, []):
+                for begun in self._in_budget(window, partial(self._begin_arrays, names)):
                     waiting.append(begun)
-                    while len(waiting) > self.engine.delivery.ahead:
-                        yield from waiting.popleft().outputs()
+                    while len(waiting) > self.budget.ahead:
+                        yield from self._arrived(waiting.popleft())
+            while waiting:
+                yield from self._arrived(waiting.popleft())
         except Exception:
             # Nobody would have waited for these, had they been finished at once.
             while waiting:
-                yield from waiting.popleft().outputs()
+                yield from self._arrived(waiting.popleft())
             raise
-        while waiting:
-            yield from waiting.popleft().outputs()
+        finally:
+            for begun in waiting:
+                begun.cancel()
 
-    def begin(self, sentences: Iterable[List[str]], names: Sequence[str], resident: Sequence[str]) -> Begun:
+    def begin(
+        self, sentences: Iterable[List[str]], names: Sequence[str], then: Callable[[Dict[str, Tensor]], R]
+    ) -> Begun[R]:
         """Start to compute layers.
 
         sentences (Iterable[List[str]]): Token texts.
-        names (Sequence[str]): The layers that are delivered, lowest first.
-        resident (Sequence[str]): Those that stay on the device as well.
-        RETURNS (Begun): All sentences, on their way.
+        names (Sequence[str]): The layers, lowest first.
+        then (Callable[[Dict[str, Tensor]], R]): What follows when all are computed, by any thread: it is given
+            each layer, flat, (n_tokens, width), on the device; no layer where there are no tokens.
+        RETURNS (Begun[R]): What `then` gives, on its way.
         """
-        parts: List[Begun] = []
+        plans: List[_Plan] = []
         for window in cut(sentences, self.budget.tokens):
-            parts += self._begin(window, names, resident)
-        return Begun.joined(parts)
+            plans += self._in_budget(window, partial(self._plan, names))
+        return self._start(plans, then)
 
     def carry(
         self, sentences: Sequence[List[str]], names: Sequence[str], carried: CarriedState
@@ -106,11 +123,13 @@ class Runner:
         def run(window: Sequence[List[str]]) -> List[LayerOutputs]:
             rows = torch.arange(len(results), len(results) + len(window), device=start.hidden.device)
             tensors, final = self._run(window, names, start.rows(rows))
-            arrive = self._send(tensors, names, window)
+            arrive = self._send(tensors, window)
             if final is not None:
                 end.hidden.index_copy_(2, rows, final.hidden)
                 end.cell.index_copy_(2, rows, final.cell)
-            return arrive()
+            outputs = arrive()
+            self.finite.report(self.weights)
+            return outputs
 
         for window in cut(sentences, self.budget.tokens):
             for outputs in self._in_budget(window, run):
@@ -126,54 +145,70 @@ class Runner:
         }
         return LayerOutputs(arrays, n_layers=self.n_layers)
 
-    def _begin(
-        self, window: Sequence[List[str]], names: Sequence[str], resident: Sequence[str]
-    ) -> Iterator[Begun]:
-        def begin(sentences: Sequence[List[str]]) -> Begun:
-            if not (names or resident) or total_rows(sentences) == N_MARKS * len(sentences):
-                return Begun.at_once([self.empty(names)] * len(sentences))
-            tensors, _ = self._run(sentences, [*names, *resident], None)
-            stay = {name: tensors[name] for name in resident}
-            if not names:
-                return Begun(lambda: [self.empty(names)] * len(sentences), stay)
-            return Begun(self._send(tensors, names, sentences), stay)
+    def _begin_arrays(self, names: Sequence[str], sentences: Sequence[List[str]]) -> "Begun[Arrive]":
+        def send(layers: Dict[str, Tensor]) -> Arrive:
+            if not layers:
+                empty = [self.empty(names)] * len(sentences)
+                return lambda: empty
+            return self._send(layers, sentences)
 
-        return self._in_budget(window, begin)
+        return self._start([self._plan(names, sentences)], send)
+
+    def _start(self, plans: "Sequence[_Plan]", then: Callable[[Dict[str, Tensor]], R]) -> Begun[R]:
+        def finish() -> R:
+            found = [layers for plan in plans if (layers := plan.layers())]
+            if len(found) == 1:
+                return then(found[0])
+            return then(
+                {name: torch.cat([layers[name] for layers in found]) for name in (found[0] if found else ())}
+            )
+
+        parts = [part for plan in plans for part in plan.parts]
+        future = self.engine.workers.start(parts, torch.inference_mode()(finish))
+        return Begun(future, partial(self.finite.report, self.weights))
+
+    def _arrived(self, begun: "Begun[Arrive]") -> List[LayerOutputs]:
+        outputs = begun.result()()
+        self.finite.report(self.weights)
+        return outputs
 
     def _in_budget(self, window: Sequence[List[str]], run: Callable[[Sequence[List[str]]], R]) -> Iterator[R]:
         return self.budget.run(window, run, cut=cut, size=total_rows, release=self.engine.release)
 
-    def _run(
-        self, sentences: Sequence[List[str]], names: Sequence[str], state: Optional[LSTMState]
-    ) -> Tuple[Dict[str, Tensor], Optional[LSTMState]]:
-        """The named layers, flat, (n_tokens, width), on the device."""
-        # A state that is carried on has all layers.
-        n_layers = self.n_layers if state is not None else lstm_layers_for(names, n_layers=self.n_layers)
+    def _plan(self, names: Sequence[str], sentences: Sequence[List[str]]) -> "_Plan":
+        if not names or total_rows(sentences) == N_MARKS * len(sentences):
+            return _Plan([], dict)
+        n_layers = lstm_layers_for(names, n_layers=self.n_layers)
         with computation():
-            batch = self.engine.run(sentences, n_layers=n_layers, state=state)
-            tensors = {WORD_EMB: batch.word_emb}
-            tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
-            if MIXED in names:
-                with torch.inference_mode():
-                    doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
-                    tensors[MIXED] = self.mix([doubled, *batch.lstm])
-            found = {name: tensors[name] for name in names}
-            # What is not finite in a layer is not finite in the mix of all.
-            self.finite.add({MIXED: found[MIXED]} if MIXED in found else found, self.weights)
-        return found, batch.state
+            plan = self.engine.plan(sentences, n_layers=n_layers, state=None)
+            if plan.parts:
+                return _Plan(plan.parts, lambda: self._named(plan.outputs(), names))
+            computed = self._named(plan.outputs(), names)
+            return _Plan([], lambda: computed)
 
-    def _send(
-        self, tensors: Dict[str, Tensor], names: Sequence[str], sentences: Sequence[List[str]]
-    ) -> Callable[[], List[LayerOutputs]]:
-        layers = {name: tensors[name] for name in names}
-        arrive = self.engine.delivery.send(layers, lengths_of(sentences).tolist(), n_layers=self.n_layers)
+    def _run(
+        self, sentences: Sequence[List[str]], names: Sequence[str], state: LSTMState
+    ) -> Tuple[Dict[str, Tensor], Optional[LSTMState]]:
+        """The named layers, flat, (n_tokens, width), on the device, and the state after a carried one, which has
+        all layers."""
+        with computation():
+            batch = self.engine.run(sentences, n_layers=self.n_layers, state=state)
+            return self._named(batch, names), batch.state
 
-        def arrived() -> List[LayerOutputs]:
-            outputs = arrive()
-            self.finite.report(self.weights)
-            return outputs
+    @torch.inference_mode()
+    def _named(self, batch: BatchOutputs, names: Sequence[str]) -> Dict[str, Tensor]:
+        tensors = {WORD_EMB: batch.word_emb}
+        tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
+        if MIXED in names:
+            doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
+            tensors[MIXED] = self.mix([doubled, *batch.lstm])
+        found = {name: tensors[name] for name in names}
+        # What is not finite in a layer is not finite in the mix of all.
+        self.finite.add({MIXED: found[MIXED]} if MIXED in found else found)
+        return found
 
-        return arrived
+    def _send(self, layers: Dict[str, Tensor], sentences: Sequence[List[str]]) -> Arrive:
+        return self.engine.delivery.send(layers, lengths_of(sentences).tolist(), n_layers=self.n_layers)
 
     def _zero_state(self, n_sentences: int) -> LSTMState:
         lstm, like = self.options.lstm, self.mix.gamma.detach()

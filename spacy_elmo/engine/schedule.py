@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .linear import round_up
+from .steps import round_up
 
 Indices = NDArray[np.int64]
 

@@ -1,15 +1,13 @@
-"""Torch's threads: how many work for one thread of the process, and two halves of a work side by side."""
+"""Torch's threads: how many work for one thread of the process."""
 
 import threading
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Callable, Iterator, Tuple, TypeVar
+from typing import Iterator
 
 import torch
 
 from .forks import ForkLock
-
-T = TypeVar("T")
 
 # Held while the number that new threads begin with is not the process's.
 _numbers = ForkLock()
@@ -41,43 +39,28 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-@contextmanager
-def own_threads(number: int, *others: Executor) -> Iterator[None]:
-    """Inside, so many of torch's threads work for this thread, and so many for those of the others, which have one
-    each; for the rest of the process, as many as before.
+def set_own_threads(number: int) -> None:
+    """So many of torch's threads work for this thread from now on; for the rest of the process, as many as before.
 
     Torch's setting is that of the thread, and at the same time what new threads begin with. A new thread reads the
     latter first, and puts it back.
     """
+    fix_thread_number()
+    if torch.get_num_threads() == number:
+        return
+    with ThreadPoolExecutor(max_workers=1) as keeper, _numbers:
+        of_process = keeper.submit(torch.get_num_threads).result()
+        torch.set_num_threads(number)
+        keeper.submit(torch.set_num_threads, of_process).result()
+
+
+@contextmanager
+def own_threads(number: int) -> Iterator[None]:
+    """Inside, so many of torch's threads work for this thread; for the rest of the process, as many as before."""
+    fix_thread_number()
     before = torch.get_num_threads()
-    with ThreadPoolExecutor(max_workers=1) as keeper:
-        with _numbers:
-            of_process = keeper.submit(torch.get_num_threads).result()
-            torch.set_num_threads(number)
-            for other in others:
-                # The first question would undo what is set before it.
-                other.submit(torch.get_num_threads).result()
-                other.submit(torch.set_num_threads, number).result()
-            keeper.submit(torch.set_num_threads, of_process).result()
-        try:
-            yield
-        finally:
-            with _numbers:
-                torch.set_num_threads(before)
-                keeper.submit(torch.set_num_threads, of_process).result()
-
-
-def both(half: Callable[[int], T], *, fewest: int = 2) -> Tuple[T, T]:
-    """(half(0), half(1)): side by side, each on half of torch's threads, if there are `fewest` or more; else in
-    turn, each on all of them.
-
-    Halves that share nothing need not wait for each other at every operation, as the threads of one operation do;
-    but in turn they leave more of the processor's cache to each other.
-    """
-    threads = torch.get_num_threads()
-    if threads < fewest:
-        return half(0), half(1)
-    # The new thread lives for this work only: none is left over that a fork would lose.
-    with ThreadPoolExecutor(max_workers=1) as pool, own_threads(threads // 2, pool):
-        other = pool.submit(half, 1)
-        return half(0), other.result()
+    set_own_threads(number)
+    try:
+        yield
+    finally:
+        set_own_threads(before)

@@ -138,7 +138,7 @@ class WordTable:
         known, lacking = np.flatnonzero(rows >= 0), rows[new] < 0
         self._last_asked[rows[known]] = self._asked
         if not lacking.any():
-            return self._words.index_select(0, self._on_device(rows))
+            return self._gather(rows)
         words = self._words.new_empty(len(types), self._words.size(1))
         words[self._on_device(known)] = self._words[self._on_device(rows[known])]
         number_of: Dict[str, int] = {}
@@ -147,6 +147,12 @@ class WordTable:
         words[self._on_device(new[lacking])] = encoded[self._on_device(np.asarray(numbers, dtype=np.int64))]
         self._keep([*number_of], encoded, room=self._room())
         return words
+
+    def _gather(self, rows: "NDArray[np.int64]") -> Tensor:
+        if self._device.type != "cpu":
+            return self._words.index_select(0, self._on_device(rows))
+        # By NumPy, on this thread alone.
+        return torch.from_numpy(self._words.numpy()[rows])
 
     def _on_device(self, rows: "NDArray[np.int64]") -> Tensor:
         return to_device(rows, self._device)

@@ -1,7 +1,8 @@
 """Layers of Docs without gradients: begun on the device, delivered Doc by Doc."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence, cast
+from functools import partial
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, cast
 
 import numpy as np
 import torch
@@ -56,17 +57,20 @@ def embed_flat(elmo: Elmo, placement: Placement, names: Sequence[str], ops: Ops)
     if elmo.settings.initial_state == "carry" or not stays_on_device(ops, elmo.device):
         arrays = dict(_on_cpu(elmo, placement, names))
     else:
-        arrays = {name: to_array(tensor, ops) for name, tensor in _spread(elmo, placement, names).items()}
+        spread = partial(_spread, elmo, placement, names)
+        tensors = elmo.begin(placement.sentences, layers=list(names), then=spread).result()
+        arrays = {name: to_array(tensor, ops) for name, tensor in tensors.items()}
     return FlatLayers(arrays, placement.lengths, elmo.n_layers)
 
 
-def _spread(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str, Tensor]:
+def _spread(
+    elmo: Elmo, placement: Placement, names: Sequence[str], computed: Mapping[str, Tensor]
+) -> Dict[str, Tensor]:
     """Layers of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
-    resident = elmo.begin(placement.sentences, layers=[], resident=names).resident
     with computation(), torch.inference_mode():
         there, spread = placement.on(elmo.device), {}
         for name in names:
-            tensor = resident.get(name)
+            tensor = computed.get(name)
             if tensor is None:
                 tensor = torch.empty(0, elmo.width(name), device=elmo.device)
             spread[name] = there.spread(tensor.float())
@@ -74,14 +78,19 @@ def _spread(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str,
 
 
 def _at_once(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> Finish:
-    wanted = [*request.layers, *([] if request.tensor is None else [request.tensor])]
-    computed = _spread(elmo, placement, list(dict.fromkeys(wanted)))
+    names = list(dict.fromkeys([*request.layers, *([] if request.tensor is None else [request.tensor])]))
     lengths = placement.lengths
-    # By itself: doc.tensor is everybody's, and what is done to it must not reach the layers.
-    tensors = None if request.tensor is None else _begin_tensors(elmo, computed, request.tensor, lengths, ops)
-    layers = _begin_layers(elmo, computed, request, lengths, ops)
-    hashes = placement.split_hashes()
-    return lambda: ElmoOutput(layers(), None if tensors is None else tensors(), hashes)
+
+    def deliver(computed: Mapping[str, Tensor]) -> Finish:
+        spread = _spread(elmo, placement, names, computed)
+        # By itself: doc.tensor is everybody's, and what is done to it must not reach the layers.
+        tensors = None if request.tensor is None else _begin_tensors(elmo, spread, request.tensor, lengths, ops)
+        layers = _begin_layers(elmo, spread, request, lengths, ops)
+        hashes = placement.split_hashes()
+        return lambda: ElmoOutput(layers(), None if tensors is None else tensors(), hashes)
+
+    begun = elmo.begin(placement.sentences, layers=names, then=deliver)
+    return lambda: begun.result()()
 
 
 def _begin_tensors(

@@ -254,7 +254,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             yield from self._finish(self._try_begin([doc]))
 
     def _ahead(self) -> int:
-        return 0 if self._carries else self.ready().engine.delivery.ahead
+        return 0 if self._carries else self.ready().budget.ahead
 
     def initialize(
         self,

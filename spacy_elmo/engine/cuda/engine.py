@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from itertools import chain
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -13,15 +13,16 @@ from ...bilm.alphabet import alphabet_of
 from ...bilm.build import build_char_encoder, take
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
-from ..base import BatchOutputs, Sentence
+from ..base import Plan, Sentence
 from ..coded import Coded
 from ..delivery import InPlace
 from ..forks import ForkLock
 from ..precision import tf32
-from ..rows import STACKS, RowsEngine
+from ..rows import STACKS, RowsEngine, RowsRun
 from ..schedule import Schedule
 from ..threads import one_thread
 from ..word_table import WordTable
+from ..workers import Workers
 from . import tiles
 from .delivery import CudaDelivery
 from .encoder import CudaEncoder
@@ -93,6 +94,7 @@ class CudaEngine(RowsEngine):
         self.delivery = CudaDelivery(device) if on_gpu else InPlace()
         super().__init__(
             options=options,
+            workers=Workers(),
             table=WordTable(
                 self._encoder.encode,
                 width=lstm.projection_dim,
@@ -105,10 +107,10 @@ class CudaEngine(RowsEngine):
             initial_state=initial_state,
         )
 
-    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> Plan:
         # Its memory is one batch's at a time. Words are encoded in float32, whatever the LSTMs' precision.
         with self._lock, one_thread(), tf32(False), self._in_order():
-            return super().run(sentences, n_layers=n_layers, state=state)
+            return super().plan(sentences, n_layers=n_layers, state=state)
 
     @torch.inference_mode()
     def named_tensors(self) -> Dict[str, Tensor]:
@@ -162,7 +164,7 @@ class CudaEngine(RowsEngine):
             found = self._table.places(list(chain.from_iterable(sentences)))
         return super()._look_up(sentences, (), ()) if found is None else found
 
-    def _run(
+    def _begin(
         self,
         types: Tensor,
         numbers: Tensor,
@@ -171,6 +173,7 @@ class CudaEngine(RowsEngine):
         n_layers: int,
         *,
         keep_state: bool,
-    ) -> Tuple[List[Tensor], Optional[LSTMState]]:
+    ) -> RowsRun:
         with tf32(self._rounds):
-            return self._stack.run(types, numbers, schedule, start, n_layers=n_layers, keep_state=keep_state)
+            layers = self._stack.run(types, numbers, schedule, start, n_layers=n_layers, keep_state=keep_state)
+        return RowsRun([], lambda: layers)

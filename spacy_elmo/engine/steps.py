@@ -1,0 +1,171 @@
+"""The steps of a recurrence, as functions that run without Python's lock.
+
+A step takes a dozen operations, of some microseconds each where rows are few. Between them, threads that wait for
+Python's lock would have to be woken up, which takes longer than an operation: they would run in turn. Hence
+`steps` compiles these functions to TorchScript, whose interpreter holds no lock. They are plain Python as well,
+and run as such where torch cannot compile them.
+"""
+
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, List, Optional
+
+import torch
+from torch import Tensor
+
+
+@cache
+def steps() -> Any:
+    """The functions below, compiled where that works."""
+    # Their source begins where this function, and what it needs, ends.
+    source = Path(__file__).read_text("utf-8").partition("\n# TorchScript from here on.\n")[2]
+    try:
+        # Not torch.jit.script, which warns that it will go: this compiles text, whatever version Python has.
+        unit: Any = torch.jit.CompilationUnit(source)
+        if _is_right(unit):
+            return unit
+    except (RuntimeError, AttributeError, OSError):
+        pass
+    return SimpleNamespace(run_steps=run_steps)
+
+
+def _is_right(unit: Any) -> bool:
+    """Whether what was compiled gives what Python gives, of a few steps with one output and one cell."""
+    results = []
+    with torch.inference_mode():
+        for functions in (unit, SimpleNamespace(run_steps=run_steps)):
+            weight, cell, outputs = torch.ones(4, 1) / 2, torch.zeros(2, 1), torch.zeros(3, 1)
+            start = torch.ones(1, 1)
+            run = functions.run_steps
+            run(
+                "torch", [weight], [torch.ones(1, 1)], 3.0, 3.0, torch.ones(3, 4) / 4, None, [0, 2], [2, 1],
+                [None, torch.tensor([0])], start, start, torch.ones(2, 1), cell, torch.zeros(2, 1), outputs,
+            )  # fmt: skip
+            results.append(torch.cat([cell, outputs]))
+    return torch.equal(*results)
+
+
+# TorchScript from here on.
+
+
+def round_up(n: int) -> int:
+    """The next number of rows of which a product costs nothing extra.
+
+    oneDNN compiles a kernel for every number of rows that it meets, and keeps it: few numbers may occur, or memory
+    grows for a long time. Up to 128 rows there are 10 of them.
+    """
+    if n <= 8:
+        power = 1
+        while power < n:
+            power *= 2
+        return power
+    step = 16 if n <= 32 else 32 if n <= 96 else 16 if n <= 128 else 128
+    return -(-n // step) * step
+
+
+def fill_up(x: Tensor) -> Tensor:
+    """Rows of zeros added, up to a number that oneDNN knows."""
+    missing = round_up(x.size(0)) - x.size(0)
+    return x if missing == 0 else torch.constant_pad_nd(x, [0, 0, 0, missing])
+
+
+def row_scale(x: Tensor) -> Tensor:
+    """(n, 1): what the numbers of each row are divided by, to be at most 127. NaN where there is NaN."""
+    # The smallest normal number: no row is divided by zero.
+    return x.abs().amax(1, True).div_(127).clamp_min_(1.1754943508222875e-38)
+
+
+def round_rows(x: Tensor, scale: Tensor, zero: int) -> Tensor:
+    """Numbers from -127 to 127, int8; with a zero of 128, from 1 to 255, uint8."""
+    numbers = (x / scale).round_().to(torch.int8)
+    # What a byte cannot hold is lost: -127 + 128 is 1 in either way to read one.
+    return numbers if zero == 0 else numbers.view(torch.uint8).add_(zero)
+
+
+def multiply_rounded(x: Tensor, zero: int, weights: List[Tensor]) -> Tensor:
+    """x: as from `round_rows`. weights: packed, their scales, their zeros. RETURNS: (n, outputs), float32."""
+    product: Tensor = torch.ops.onednn.qlinear_pointwise(
+        fill_up(x), 1.0, zero, weights[0], weights[1], weights[2], None, 1.0, 0, torch.float32, "none", [], ""
+    )
+    result: Tensor = product[: x.size(0)]
+    return result
+
+
+def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Tensor]) -> Tensor:
+    """other + x W^T. kind: of `linear`. x: (n, inputs), float32. other: (n, outputs), or None."""
+    if kind == "int8" or kind == "uint8":
+        zero = 0 if kind == "int8" else 128
+        scale = row_scale(x)
+        product = multiply_rounded(round_rows(x, scale, zero), zero, weights)
+        return product.mul_(scale) if other is None else torch.addcmul(other, product, scale, out=product)
+    if weights[0].dtype == torch.bfloat16:
+        x = x.to(torch.bfloat16)
+    if kind == "torch":
+        return torch.mm(x, weights[0].t()) if other is None else torch.addmm(other, x, weights[0].t())
+    filled = fill_up(x)
+    if other is None:
+        product = torch.ops.mkldnn._linear_pointwise(filled, weights[0], None, "none", [], "")
+    else:
+        product = torch.ops.mkldnn._linear_pointwise(filled, fill_up(other), weights[0], None, "add")
+    result: Tensor = product[: x.size(0)]
+    return result
+
+
+def run_steps(
+    kind: str,
+    states: List[Tensor],
+    projection: List[Tensor],
+    cell_clip: Optional[float],
+    proj_clip: Optional[float],
+    gates: Tensor,
+    slots: Optional[Tensor],
+    firsts: List[int],
+    sizes: List[int],
+    starting: List[Optional[Tensor]],
+    start_hidden: Tensor,
+    start_cell: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    last: Tensor,
+    outputs: Tensor,
+) -> Tensor:
+    """Run an LSTM layer's steps, of which each has as many rows as the one before, or fewer.
+
+    states, projection: weights, see `add_product`; no projection: the cells are shown as they are.
+    gates: (n, 4C), g, i, f, o, of the inputs. slots: (n_tokens,), which row of them each packed row has; None: its
+        own. firsts, sizes: packed rows of each step. starting: the rows in which a sentence begins.
+    start_hidden, start_cell: what it begins with, (1, P) and (1, C).
+    hidden: (n, P), of the step before. cell: (n_rows, C), brought on in place. last: (n_rows, P), takes the hidden
+        state of the rows that end. outputs: (n_tokens, P), takes that of all.
+    RETURNS: hidden of the last step.
+    """
+    cells = cell.size(1)
+    for i in range(len(firsts)):
+        first = firsts[i]
+        size = sizes[i]
+        if size < hidden.size(0):
+            last[size : hidden.size(0)] = hidden[size:]
+            hidden = hidden[:size]
+        running = cell[:size]
+        rows = starting[i]
+        if rows is not None:
+            hidden.index_put_([rows], start_hidden)
+            running.index_put_([rows], start_cell)
+        own = gates[first : first + size] if slots is None else gates.index_select(0, slots[first : first + size])
+        total = add_product(kind, hidden, states, own).float()
+        # g becomes tanh(g); with i beside it, a gated linear unit is tanh(g) * sig(i).
+        total[:, :cells].tanh_()
+        new = torch.nn.functional.glu(total[:, : 2 * cells], 1)
+        torch.addcmul(new, total[:, 2 * cells : 3 * cells].sigmoid_(), running, out=running)
+        if cell_clip is not None:
+            running.clamp_(-cell_clip, cell_clip)
+        # What was added to the cell is used up: its place takes tanh(c).
+        torch.tanh(running, out=new)
+        hidden = new.mul_(total[:, 3 * cells :].sigmoid_())
+        if len(projection) > 0:
+            hidden = add_product(kind, hidden, projection, None).float()
+            if proj_clip is not None:
+                hidden.clamp_(-proj_clip, proj_clip)
+        outputs[first : first + size] = hidden
+    return hidden

@@ -1,0 +1,171 @@
+"""Threads that compute side by side, each on one of torch's threads.
+
+The threads of one operation wait for each other at its end. Where other programs keep processors busy, one of
+them is always late, and the others spin for it, hundreds of times a batch. Parts of a batch that need nothing of
+each other are waited for once.
+"""
+
+import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar
+
+import torch
+
+from .forks import ForkLock, entrust
+from .isolation import computation
+from .processors import n_workers
+from .threads import set_own_threads
+
+T = TypeVar("T")
+R = TypeVar("R")
+Part = Callable[[], None]
+
+
+class Workers:
+    """Runs parts of a work by as many threads as a model may use.
+
+    n_threads (Optional[int]): See `Settings`.
+    """
+
+    def __init__(self, n_threads: Optional[int] = None):
+        self.n_threads = n_threads
+
+    def start(self, parts: Sequence[Part], then: Callable[[], R]) -> "Future[R]":
+        """Have all parts done, in any order, by any thread, and what follows by the one that is last.
+
+        parts (Sequence[Part]): They need nothing of each other. None: what follows is done at once, by the caller.
+        then (Callable[[], R]): What follows.
+        RETURNS (Future[R]): What `then` gives, or the error of the first part that has one. Parts that are not
+            begun when it is cancelled never are.
+        """
+        number = n_workers(self.n_threads)
+        if not parts or _local.is_worker or (number == 1 and torch.get_num_threads() == 1):
+            return _do_at_once(parts, then)
+        pool, work = _pool(number), _Work(parts, then)
+        for part in range(len(parts)):
+            pool.submit(partial(work.run, part))
+        return work.future
+
+    def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
+        """The function of each item, side by side.
+
+        function (Callable[[T], R]): Needs nothing of other calls.
+        items (Sequence[T]): Its arguments.
+        RETURNS (List[R]): In the order of the items.
+        """
+        results: Dict[int, R] = {}
+
+        def part(number: int) -> Part:
+            def run() -> None:
+                results[number] = function(items[number])
+
+            return run
+
+        parts = [part(number) for number in range(len(items))]
+        return self.start(parts, lambda: [results[number] for number in range(len(items))]).result()
+
+
+class _Work(Generic[R]):
+    """Parts on their way."""
+
+    def __init__(self, parts: Sequence[Part], then: Callable[[], R]):
+        self.future: Future[R] = Future()
+        self._parts = [*parts]
+        self._then = then
+        self._errors: Dict[int, BaseException] = {}
+        self._left = len(parts)
+        self._lock = threading.Lock()
+
+    def run(self, number: int) -> None:
+        """Do the part of this number, and what follows if it is the last."""
+        try:
+            if not self.future.cancelled() and not self._errors:
+                with computation():
+                    self._parts[number]()
+        except BaseException as error:
+            self._errors[number] = error
+        with self._lock:
+            self._left -= 1
+            is_last = not self._left
+        if is_last and self.future.set_running_or_notify_cancel():
+            self._finish()
+
+    def _finish(self) -> None:
+        self._parts.clear()
+        try:
+            if self._errors:
+                raise self._errors[min(self._errors)]
+            with computation():
+                result = self._then()
+        except BaseException as error:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+class _Pool:
+    """So many threads, which take tasks from one queue."""
+
+    def __init__(self, number: int):
+        self._number = number
+        self._threads = ThreadPoolExecutor(number, thread_name_prefix="spacy_elmo", initializer=_become_worker)
+        self._unfinished = 0
+        self._lock = threading.Lock()
+
+    def submit(self, task: Callable[[], None]) -> None:
+        with self._lock:
+            self._unfinished += 1
+        entrusted = entrust(partial(self._run, task))
+        try:
+            self._threads.submit(entrusted)
+        except RuntimeError:
+            # The interpreter is about to end, or the system gives no thread.
+            entrusted()
+
+    def _run(self, task: Callable[[], None]) -> None:
+        try:
+            if _local.is_worker:
+                # Where there are more processors than tasks, torch divides each among several.
+                set_own_threads(max(1, self._number // self._unfinished))
+            task()
+        finally:
+            with self._lock:
+                self._unfinished -= 1
+
+
+class _Local(threading.local):
+    is_worker = False
+
+
+_local = _Local()
+
+
+def _become_worker() -> None:
+    _local.is_worker = True
+
+
+# By process and number of threads. All models share them: two at a time need no more processors than one.
+_pools: Dict[Tuple[int, int], _Pool] = {}
+_lock = ForkLock()
+
+
+def _pool(number: int) -> _Pool:
+    me = os.getpid()
+    with _lock:
+        if (me, number) not in _pools:
+            # Threads of a process that this one was forked from are not here.
+            for other in [key for key in _pools if key[0] != me]:
+                del _pools[other]
+            _pools[me, number] = _Pool(number)
+        return _pools[me, number]
+
+
+def _do_at_once(parts: Sequence[Part], then: Callable[[], R]) -> "Future[R]":
+    future: Future[R] = Future()
+    with computation():
+        for part in parts:
+            part()
+        future.set_result(then())
+    return future
