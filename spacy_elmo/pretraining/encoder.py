@@ -19,16 +19,24 @@ GROUP_STEP = 64
 WINDOW_STEP = 4
 
 
-def encode(encoder: CharEncoder, character_ids: Tensor, *, dtype: torch.dtype, workspace: Workspace) -> Tensor:
+def encode(
+    encoder: CharEncoder,
+    character_ids: Tensor,
+    *,
+    dtype: torch.dtype,
+    workspace: Workspace,
+    step: int = GROUP_STEP,
+) -> Tensor:
     """word_emb of each type, with gradients.
 
     character_ids: (n_types, max_characters), int64, best on the host: it decides which go together.
     dtype: of the matrix products.
     workspace: a backward pass must come before the next forward pass.
+    step: groups hold a multiple of this.
     RETURNS: (n_types, P), in the dtype of the weights.
     """
     n_types = len(character_ids)
-    missing = -n_types % (N_GROUPS * GROUP_STEP)
+    missing = -n_types % (N_GROUPS * step)
     device = encoder.embedding.weight.device
     character_ids = torch.cat([character_ids, character_ids[:1].expand(missing, -1)]).cpu()
     lengths = (character_ids != PADDING + OFFSET).sum(dim=1)

@@ -1,6 +1,7 @@
 """The biLM with its softmax, over aligned rows of text."""
 
-from typing import Iterable, Optional, Tuple, cast
+from functools import partial
+from typing import Callable, Iterable, Optional, Sequence, Tuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -45,18 +46,35 @@ class LanguageModel(nn.Module):
         """
         words = encode(self.bilm.char_encoder, character_ids, dtype=self.dtype, workspace=self._workspace)
         rows = F.embedding(to_device(inputs, words.device), words)
+        dropout = partial(F.dropout, p=self.dropout, training=self.training)
+        return self.run_layers(rows, state, dropout=dropout, workspace=self._workspace)
+
+    def run_layers(
+        self,
+        rows: Tensor,
+        state: LSTMState,
+        *,
+        dropout: Callable[[Tensor], Tensor],
+        workspace: Workspace,
+        directions: Sequence[int] = (0, 1),
+    ) -> Tuple[Tensor, LSTMState]:
+        """As `forward`, from the words' vectors on, for some of the directions.
+
+        rows: (n_steps, D, n_rows, P). state: of these directions.
+        workspace: a backward pass must come before the next forward pass.
+        """
         skip = self.bilm.options.lstm.use_skip_connections
-        stacks = (self.bilm.forward_stack, self.bilm.backward_stack)
-        pairs = zip(*(cast(Iterable[ProjectedLSTM], stack.layers) for stack in stacks))
+        both = self.bilm.forward_stack, self.bilm.backward_stack
+        stacks = [cast(Iterable[ProjectedLSTM], both[direction].layers) for direction in directions]
         finals = []
-        for k, layers in enumerate(pairs):
-            rows = F.dropout(rows, self.dropout, self.training)
+        for k, layers in enumerate(zip(*stacks)):
+            rows = dropout(rows)
             outputs, final = run_layer(
                 rows,
                 LSTMState(state.hidden[:, k], state.cell[:, k]),
                 layers,
                 dtype=self.dtype,
-                workspace=self._workspace,
+                workspace=workspace,
                 name=str(k),
                 # Batches in training are of one size, so that a graph is worth its while.
                 graphs=self.graphs if torch.is_grad_enabled() else None,
@@ -64,5 +82,5 @@ class LanguageModel(nn.Module):
             rows = rows + outputs if k > 0 and skip else outputs
             finals.append(final)
         state = LSTMState(*(torch.stack(parts, dim=1).detach() for parts in zip(*finals)))
-        rows = F.dropout(rows, self.dropout, self.training)
+        rows = dropout(rows)
         return rows.transpose(0, 1).flatten(1, 2), state

@@ -1,11 +1,11 @@
-"""One projected LSTM layer of both directions over many aligned steps, with its own backward pass.
+"""One projected LSTM layer of one direction or both over many aligned steps, with its own backward pass.
 
-Pre-training reads rows of equal length, so that both directions run side by side as one batched product a step,
-and the gradients of the matrices are one product over all steps. The numbers are
+Pre-training reads rows of equal length, so that both directions can run side by side as one batched product a
+step, and the gradients of the matrices are one product over all steps. The numbers are
 those of `bilm.lstm.ProjectedLSTM`.
 """
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -22,20 +22,21 @@ _aten = torch.ops.aten
 def run_layer(
     inputs: Tensor,
     state: LSTMState,
-    layers: Tuple[ProjectedLSTM, ProjectedLSTM],
+    layers: Sequence[ProjectedLSTM],
     *,
     dtype: torch.dtype,
     workspace: Workspace,
     name: str,
     graphs: Optional[Graphs] = None,
 ) -> Tuple[Tensor, LSTMState]:
-    """Run one layer, forward direction first.
+    """Run one layer of D directions, forward direction first.
 
-    inputs: (n_steps, 2, n_rows, P). state: hidden (2, n_rows, P), cell (2, n_rows, C).
+    inputs: (n_steps, D, n_rows, P). state: hidden (D, n_rows, P), cell (D, n_rows, C). layers: D of them; a GPU
+        takes both directions.
     dtype: of the matrix products; gates, cells and sums have the dtype of the inputs.
     workspace, name: where this layer's buffers live; a backward pass must come before the next forward pass.
     graphs: of all steps, for a GPU; None: launch by launch.
-    RETURNS: outputs (n_steps, 2, n_rows, P), without residual, and the state after the last step.
+    RETURNS: outputs (n_steps, D, n_rows, P), without residual, and the state after the last step.
     """
     parameters: List[Optional[Tensor]] = []
     for layer in layers:
@@ -54,9 +55,9 @@ def run_layer(
 
 
 def _joint_weight(parameters: Tuple[Optional[Tensor], ...], joint: Tensor, width: int) -> None:
-    """Write both directions' matrices side by side: (2, 4C, P inputs + P state + ones)."""
+    """Write the directions' matrices side by side: (D, 4C, P inputs + P state + ones)."""
     joint[:, :, 2 * width :] = 0
-    for direction in (0, 1):
+    for direction in range(len(joint)):
         inputs, bias, state, _ = parameters[4 * direction : 4 * direction + 4]
         assert inputs is not None
         assert bias is not None
@@ -81,7 +82,7 @@ class _Layer(torch.autograd.Function):
     ) -> Tuple[Tensor, Tensor, Tensor]:
         (cell_clip, proj_clip), dtype, workspace, name = settings
         full, device = inputs.dtype, inputs.device
-        n_steps, _, n_rows, width = inputs.shape
+        n_steps, n_directions, n_rows, width = inputs.shape
         n_cells = cell.size(-1)
         # A row is inputs, state and ones for the bias; processors with matrix tiles like 32 columns at a time.
         joint_width = 2 * width + (1 if dtype == full else 32)
@@ -90,28 +91,30 @@ class _Layer(torch.autograd.Function):
             name_here = what if shared else f"{name}.{what}"
             return workspace.get(name_here, *shape, dtype=dtype, device=device)
 
-        joint = buffer("joint", 2, 4 * n_cells, joint_width, dtype=dtype)
+        joint = buffer("joint", n_directions, 4 * n_cells, joint_width, dtype=dtype)
         _joint_weight(parameters, joint, width)
         projection = None
         if parameters[3] is not None:
-            projection = buffer("projection", 2, width, n_cells, dtype=dtype)
+            projection = buffer("projection", n_directions, width, n_cells, dtype=dtype)
             for direction, weight in enumerate(parameters[3::4]):
                 assert weight is not None
                 projection[direction] = weight
-        rows = buffer("rows", n_steps, 2, n_rows, joint_width, dtype=dtype)
+        rows = buffer("rows", n_steps, n_directions, n_rows, joint_width, dtype=dtype)
         rows[..., :width] = inputs
         rows[..., 2 * width :] = 1
         states = rows[..., width : 2 * width]
         states[0] = hidden
-        gates = buffer("gates", n_steps, 2, n_rows, 4 * n_cells)
-        cells = buffer("cells", n_steps + 1, 2, n_rows, n_cells)
+        gates = buffer("gates", n_steps, n_directions, n_rows, 4 * n_cells)
+        cells = buffer("cells", n_steps + 1, n_directions, n_rows, n_cells)
         cells[0] = cell
-        tanhs = buffer("tanhs", n_steps, 2, n_rows, n_cells)
+        tanhs = buffer("tanhs", n_steps, n_directions, n_rows, n_cells)
         # Directions first, as the product over all steps reads them.
-        opened = buffer("opened", 2, n_steps, n_rows, n_cells, dtype=dtype)
+        opened = buffer("opened", n_directions, n_steps, n_rows, n_cells, dtype=dtype)
         outputs = torch.empty_like(inputs)
         # Rounded products land in a buffer of their own, the others where they are wanted.
-        product = None if dtype == full else buffer("product", 2, n_rows, 4 * n_cells, dtype=dtype, shared=True)
+        product = None
+        if dtype != full:
+            product = buffer("product", n_directions, n_rows, 4 * n_cells, dtype=dtype, shared=True)
         turned = joint.mT
         for t in range(n_steps):
             step = gates[t]
@@ -144,18 +147,20 @@ class _Layer(torch.autograd.Function):
     def backward(ctx: Any, d_outputs: Tensor, d_hidden: Tensor, d_cell: Tensor) -> Any:
         (cell_clip, proj_clip), dtype, workspace, _ = ctx.settings
         joint, projection, rows, gates, cells, tanhs, opened, outputs = ctx.buffers
-        n_steps, _, n_rows, n_gates = gates.shape
+        n_steps, n_directions, n_rows, n_gates = gates.shape
         n_cells, width = n_gates // 4, outputs.size(-1)
 
         def buffer(what: str, *shape: int, dtype: torch.dtype) -> Tensor:
             found: Tensor = workspace.get(what, *shape, dtype=dtype, device=gates.device)
             return found
 
-        d_gates = buffer("d_gates", 2, n_steps, n_rows, n_gates, dtype=dtype)
-        d_projected = buffer("d_projected", n_steps, 2, n_rows, width, dtype=dtype)
+        d_gates = buffer("d_gates", n_directions, n_steps, n_rows, n_gates, dtype=dtype)
+        d_projected = buffer("d_projected", n_steps, n_directions, n_rows, width, dtype=dtype)
         # As in the forward pass: made in full and then rounded, or made where they are wanted.
-        d_full = None if dtype == gates.dtype else buffer("d_step", 2, n_rows, n_gates, dtype=gates.dtype)
-        d_opened, scratch = buffer("d_opened", 2, 2, n_rows, n_cells, dtype=gates.dtype)
+        d_full = None
+        if dtype != gates.dtype:
+            d_full = buffer("d_step", n_directions, n_rows, n_gates, dtype=gates.dtype)
+        d_opened, scratch = buffer("d_opened", 2, n_directions, n_rows, n_cells, dtype=gates.dtype)
         d_inputs = torch.empty_like(d_outputs)
         d_cell = d_cell.clone()
         without_ones = joint[:, :, : 2 * width].contiguous()
@@ -192,15 +197,15 @@ class _Layer(torch.autograd.Function):
             d_hidden = d_row[..., width:].to(gates.dtype)
         # The large matrix is read along its rows, the small one is turned.
         d_joint = torch.bmm(_columns(rows), d_gates.flatten(1, 2)).to(gates.dtype).mT
-        d_projections: Any = (None, None)
+        d_projections: Any = [None] * n_directions
         if projection is not None:
             d_projections = torch.bmm(_columns(d_projected), opened.flatten(1, 2)).to(gates.dtype)
         d_parameters: List[Optional[Tensor]] = []
-        for both, d_projection in zip(d_joint, d_projections):
-            d_parameters += [both[:, :width], both[:, 2 * width], both[:, width : 2 * width], d_projection]
+        for own, d_projection in zip(d_joint, d_projections):
+            d_parameters += [own[:, :width], own[:, 2 * width], own[:, width : 2 * width], d_projection]
         return None, d_inputs, d_hidden, d_cell, *d_parameters
 
 
 def _columns(rows: Tensor) -> Tensor:
-    """(n_steps, 2, n_rows, n) -> (2, n, n_steps * n_rows), contiguous."""
+    """(n_steps, D, n_rows, n) -> (D, n, n_steps * n_rows), contiguous."""
     return rows.permute(1, 3, 0, 2).flatten(2)

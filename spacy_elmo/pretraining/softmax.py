@@ -1,6 +1,6 @@
 """Next-token likelihoods: a full softmax, which can be trained by sampling, and PyTorch's adaptive softmax."""
 
-from typing import Iterable, Iterator, Sequence, Tuple, cast
+from typing import Iterable, Iterator, NamedTuple, Sequence, Tuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -19,6 +19,26 @@ def _parts(hidden: Tensor, targets: Tensor, n_words: int) -> Iterator[Tuple[Tens
     """Rows (n, P) and their targets (n,), as many at a time as memory allows."""
     n_rows = max(1, _SCORES // n_words)
     return zip(hidden.flatten(0, -2).split(n_rows), targets.flatten().split(n_rows))
+
+
+class Sample(NamedTuple):
+    """The part of a softmax that a batch has to do with.
+
+    weight: (n, P), bias: (n,), of the candidates, which come first, and of the other targets. The bias is less
+        what a candidate's being drawn adds. places: (2, n_targets), of the targets among them.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    places: Tensor
+    n_samples: int
+
+    def loss(self, hidden: Tensor, places: Tensor, *, dtype: torch.dtype, workspace: Workspace) -> Tensor:
+        """Mean loss of each direction. hidden: (D, n_targets, P). places: theirs. RETURNS: (D,)."""
+        losses: Tensor = SampledLoss.apply(
+            hidden, self.weight, self.bias, places, self.n_samples, dtype, workspace
+        )
+        return losses
 
 
 class Softmax(nn.Module):
@@ -72,6 +92,12 @@ class Softmax(nn.Module):
         Targets had best be on the host, which looks them up.
         RETURNS: (2,).
         """
+        sample = self.sample(targets, candidates, all_targets=all_targets)
+        return sample.loss(hidden, sample.places, dtype=dtype, workspace=self._workspace)
+
+    def sample(self, targets: Tensor, candidates: Candidates, *, all_targets: Tensor) -> Sample:
+        """What `sampled_loss` compares with; arguments as there."""
+        device = self.weight.device
         ids, targets, all_targets = torch.from_numpy(candidates.ids), targets.cpu(), all_targets.cpu()
         place = torch.full((self.n_words,), -1, dtype=torch.int64)
         place[ids] = torch.arange(len(ids))
@@ -79,11 +105,10 @@ class Softmax(nn.Module):
         place[others] = torch.arange(len(others)) + len(ids)
         rows = torch.cat([ids, others])
         expected = torch.from_numpy(candidates.expected)[rows].log().to(self.bias.dtype)
-        rows, expected, places = (to_device(part, hidden.device) for part in (rows, expected, place[targets]))
+        rows, expected, places = (to_device(part, device) for part in (rows, expected, place[targets]))
         weight = F.embedding(rows, self.weight, sparse=self.sparse)
         bias = self.bias.index_select(0, rows) - expected
-        losses: Tensor = SampledLoss.apply(hidden, weight, bias, places, len(ids), dtype, self._workspace)
-        return losses
+        return Sample(weight, bias, places, len(ids))
 
 
 class AdaptiveSoftmax(nn.Module):

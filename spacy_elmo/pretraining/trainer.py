@@ -1,6 +1,5 @@
 """Training, a batch at a time: everything that a batch changes is here, and can be taken up again."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Dict, Mapping, Sequence, Tuple
 
@@ -11,15 +10,18 @@ from torch import Tensor
 from ..bilm.build import take
 from ..bilm.lstm import LSTMState
 from ..engine.isolation import computation
-from ..engine.threads import one_thread
+from ..engine.processors import n_workers
+from ..engine.threads import one_thread, own_threads
+from .apart import Apart, Objective
 from .config import PretrainingConfig
 from .language_model import LanguageModel
 from .optimizer import Optimizer, learn_rate
 from .processes import Processes
-from .sampled import draw_candidates
+from .sampled import Candidates, draw_candidates
 from .softmax import Softmax
 from .streams import Streams
 from .word_types import Types
+from .workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -59,27 +61,36 @@ class Trainer:
         parameters = dict(model.named_parameters())
         sparse = [name for name in parameters if name == "softmax.weight" and _is_sparse(model)]
         self.optimizer = Optimizer(parameters, config=config.optimizer, sparse=sparse)
+        self._apart = Apart(model)
         self._rows = processes.rows(config.training.n_rows)
         self.state = model.bilm.zero_state(self._rows.stop - self._rows.start)
 
     def train_batch(self, *, tell: Sequence[bool] = ()) -> Trained:
         """Train on the next batch. tell: flags for all processes, who learn of them with this batch."""
-        # Beside a GPU, the processor has little work left at a time.
-        with computation(gradients=True), one_thread() if self.device.type == "cuda" else nullcontext():
-            return self._train_batch(tell)
+        n_threads = n_workers(self.config.training.n_threads)
+        # Beside a GPU, the processor has little work left at a time; without, other threads do it.
+        with computation(gradients=True), one_thread() if self.device.type == "cuda" else own_threads(1):
+            return self._train_batch(tell, n_threads)
 
-    def _train_batch(self, tell: Sequence[bool]) -> Trained:
+    def _train_batch(self, tell: Sequence[bool], n_threads: int) -> Trained:
         training = self.config.training
         # Every number that is drawn depends on the seed and the batch alone, so that a run can go on anywhere.
-        seeds = np.random.SeedSequence([training.seed, self.batch, self.processes.rank]).generate_state(1)
+        seeds = np.random.SeedSequence([training.seed, self.batch, self.processes.rank]).generate_state(3)
         torch.manual_seed(int(seeds[0]))
         self.model.train()
         batch = self.streams.take(training.n_steps)
         ids, inputs, targets, all_targets = self.types.of(batch, self._rows)
-        hidden, self.state = self.model(ids, inputs, self.state)
-        losses = self._losses(hidden, targets, all_targets)
         # As bilm-tf does: clip_norm and Adagrad's accumulator are meant for a loss of this size.
-        (losses.mean() * training.n_steps).backward()
+        scale = training.n_steps
+        if self.device.type == "cpu":
+            objective, apart = self._objective(targets, all_targets), [int(seed) for seed in seeds[1:]]
+            losses, self.state = self._apart.losses(
+                ids, inputs, self.state, objective, scale=scale, seeds=apart, n_threads=n_threads
+            )
+        else:
+            hidden, self.state = self.model(ids, inputs, self.state)
+            losses = self._losses(hidden, targets, all_targets)
+            (losses.mean() * scale).backward()
         # One process alone knows what it says, and need not wait for its GPU to say it again.
         alone, told = self.processes.size == 1, losses.detach()
         if not alone:
@@ -96,10 +107,30 @@ class Trainer:
         if self.config.softmax.kind != "sampled" or not isinstance(softmax, Softmax):
             losses: Tensor = softmax.loss(hidden, targets, dtype=dtype)  # type: ignore[operator]
             return losses
+        candidates = self._candidates(softmax)
+        return softmax.sampled_loss(hidden, targets, candidates, dtype=dtype, all_targets=all_targets)
+
+    def _objective(self, targets: Tensor, all_targets: Tensor) -> Objective:
+        """What `_losses` computes, a direction at a time."""
+        softmax, dtype = self.model.softmax, self.model.dtype
+        if self.config.softmax.kind != "sampled" or not isinstance(softmax, Softmax):
+
+            def loss(hidden: Tensor, direction: slice, _: Workspace) -> Tensor:
+                found: Tensor = softmax.loss(hidden, targets[direction], dtype=dtype)  # type: ignore[operator]
+                return found
+
+            return Objective(loss, list(softmax.parameters()))
+        sample = softmax.sample(targets, self._candidates(softmax), all_targets=all_targets)
+
+        def sampled_loss(hidden: Tensor, direction: slice, workspace: Workspace) -> Tensor:
+            return sample.loss(hidden, sample.places[direction], dtype=dtype, workspace=workspace)
+
+        return Objective(sampled_loss, [sample.weight, sample.bias])
+
+    def _candidates(self, softmax: Softmax) -> Candidates:
         rng = np.random.default_rng([self.config.training.seed, self.batch])
         n_samples = min(self.config.softmax.n_samples, softmax.n_words - 1)
-        candidates = draw_candidates(softmax.n_words, n_samples, rng)
-        return softmax.sampled_loss(hidden, targets, candidates, dtype=dtype, all_targets=all_targets)
+        return draw_candidates(softmax.n_words, n_samples, rng)
 
     def tensors(self) -> Dict[str, Tensor]:
         """Everything that training changes, by name, for `restore`. Every process must call it."""
