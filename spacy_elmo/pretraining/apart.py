@@ -5,22 +5,17 @@ keep the processors busy; these wait three times. The parts are the same whateve
 what several add to is summed in their order, so that the numbers are the same.
 """
 
-from contextlib import contextmanager
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.isolation import computation, flush_denormals
-from ..engine.threads import own_threads
-from ..engine.workers import Workers
 from .encoder import GROUP_STEP, encode
 from .language_model import LanguageModel
+from .parts import N_PARTS, Parts
 from .workspace import Workspace
-
-N_PARTS = 2
 
 
 class Objective(NamedTuple):
@@ -61,47 +56,42 @@ class Apart:
         *,
         scale: float,
         seeds: Sequence[int],
-        n_threads: int,
+        parts: Parts,
     ) -> Tuple[Tensor, LSTMState]:
         """Losses, and the gradients of scale * their mean, which the parameters get.
 
         character_ids, inputs, state: see `LanguageModel`. scale: The parameters must have no gradients yet.
-        seeds: of each direction's dropout. n_threads: how many work.
+        seeds: of each direction's dropout.
         RETURNS: (2,), and the state after the last step.
         """
-        model, workers = self._model, Workers(n_threads)
+        model = self._model
         encoder = model.bilm.char_encoder
         learning = list(encoder.parameters())
-        # More threads than parts divide the operations of each.
-        n_each = max(1, n_threads // N_PARTS)
         shares = [slice(k, None, N_PARTS) for k in range(min(N_PARTS, len(character_ids)))]
 
         def encoded(k: int) -> Tensor:
-            with _part(n_each):
-                ids, step = character_ids[shares[k]], GROUP_STEP // N_PARTS
-                return encode(encoder, ids, dtype=model.dtype, workspace=self._workspaces[k], step=step)
+            ids, step = character_ids[shares[k]], GROUP_STEP // N_PARTS
+            return encode(encoder, ids, dtype=model.dtype, workspace=self._workspaces[k], step=step)
 
         def direction(k: int) -> _Direction:
-            with _part(n_each):
-                return self._direction(k, words, inputs, state, objective, scale / 2, seeds[k])
+            return self._direction(k, words, inputs, state, objective, scale / 2, seeds[k])
 
         def encoder_gradients(k: int) -> Sequence[Optional[Tensor]]:
-            with _part(n_each):
-                return torch.autograd.grad(halves[k], learning, d_words[shares[k]], allow_unused=True)
+            return torch.autograd.grad(halves[k], learning, d_words[shares[k]], allow_unused=True)
 
-        halves = workers.map(encoded, range(len(shares)))
+        halves = parts.map(encoded, range(len(shares)))
         words = halves[0].new_empty(len(character_ids), halves[0].size(1))
         for share, half in zip(shares, halves):
             words[share] = half.detach()
         words.requires_grad_()
-        both = workers.map(direction, range(2))
+        both = parts.map(direction, range(2))
         d_words = both[0].words + both[1].words
-        _learn(learning, workers.map(encoder_gradients, range(len(shares))))
+        _learn(learning, parts.map(encoder_gradients, range(len(shares))))
         _learn(objective.shared, [one.shared for one in both])
         for k, one in enumerate(both):
             for parameter, gradient in zip(self._parameters(k), one.own):
                 parameter.grad = gradient
-        final = LSTMState(*(torch.cat(parts) for parts in zip(*(one.state for one in both))))
+        final = LSTMState(*(torch.cat(both_of) for both_of in zip(*(one.state for one in both))))
         return torch.cat([one.loss for one in both]), final
 
     def _direction(
@@ -146,12 +136,6 @@ class _Dropout:
             return x
         kept = torch.empty_like(x).bernoulli_(1 - self._share, generator=self._generator)
         return x * kept.div_(1 - self._share)
-
-
-@contextmanager
-def _part(n_threads: int) -> Iterator[None]:
-    with computation(gradients=True), own_threads(n_threads), flush_denormals():
-        yield
 
 
 def _learn(tensors: Sequence[Tensor], gradients: Sequence[Sequence[Optional[Tensor]]]) -> None:

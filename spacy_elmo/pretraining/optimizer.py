@@ -1,12 +1,13 @@
 """Optimizers, gradient clipping and the learning rate's schedule."""
 
 import math
-from typing import Any, Dict, Iterable, List, Mapping
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from .config import OptimizerConfig
+from .parts import N_PARTS, Parts
 from .row_optimizers import RowAdagrad, RowAdam
 
 
@@ -29,7 +30,7 @@ class Optimizer:
         self._sparse = [p for name, p in parameters.items() if name in rare]
         self._names = {id(p): name for name, p in parameters.items()}
         self._parts: List[torch.optim.Optimizer] = []
-        for group, is_sparse in ((self._dense, False), (self._sparse, True)):
+        for group, is_sparse in (*((share, False) for share in _shares(self._dense)), (self._sparse, True)):
             if not group:
                 continue
             by_rows = is_sparse and group[0].is_cuda
@@ -61,15 +62,22 @@ class Optimizer:
             torch._foreach_mul_(grads, torch.clamp(most / (norm + 1e-6), max=1.0))
         return norm
 
-    def step(self, rate: float) -> None:
-        """Change the parameters, and drop the gradients."""
-        for part in self._parts:
+    def step(self, rate: float, parts: Optional[Parts] = None) -> None:
+        """Change the parameters, and drop the gradients. parts: who does so."""
+
+        def step(part: torch.optim.Optimizer) -> None:
             for group in part.param_groups:
                 group["lr"] = rate
-            # Nobody has decided whether sparse tensors are checked, of which a step would warn.
-            with torch.sparse.check_sparse_tensor_invariants(enable=False):
-                part.step()
+            part.step()
             part.zero_grad(set_to_none=True)
+
+        # Nobody has decided whether sparse tensors are checked, of which a step would warn. All threads see it.
+        with torch.sparse.check_sparse_tensor_invariants(enable=False):
+            if parts is None:
+                for part in self._parts:
+                    step(part)
+            else:
+                parts.map(step, self._parts)
 
     def state(self) -> Dict[str, Tensor]:
         """What the optimizer remembers: tensors by "parameter/quantity"."""
@@ -103,3 +111,11 @@ class Optimizer:
                             kept[key] = value.clone()
                         else:
                             kept[key] = value.to(parameter.device, copy=True)
+
+
+def _shares(parameters: Sequence[nn.Parameter]) -> List[List[nn.Parameter]]:
+    """Parameters on the CPU, divided by their sizes; those on a GPU together."""
+    shares: List[List[nn.Parameter]] = [[] for _ in range(1 if parameters and parameters[0].is_cuda else N_PARTS)]
+    for parameter in sorted(parameters, key=lambda parameter: -parameter.numel()):
+        min(shares, key=lambda share: sum(other.numel() for other in share)).append(parameter)
+    return shares

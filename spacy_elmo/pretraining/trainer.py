@@ -16,6 +16,7 @@ from .apart import Apart, Objective
 from .config import PretrainingConfig
 from .language_model import LanguageModel
 from .optimizer import Optimizer, learn_rate
+from .parts import Parts
 from .processes import Processes
 from .sampled import Candidates, draw_candidates
 from .softmax import Softmax
@@ -67,12 +68,12 @@ class Trainer:
 
     def train_batch(self, *, tell: Sequence[bool] = ()) -> Trained:
         """Train on the next batch. tell: flags for all processes, who learn of them with this batch."""
-        n_threads = n_workers(self.config.training.n_threads)
+        parts = Parts(n_workers(self.config.training.n_threads))
         # Beside a GPU, the processor has little work left at a time; without, other threads do it.
         with computation(gradients=True), one_thread() if self.device.type == "cuda" else own_threads(1):
-            return self._train_batch(tell, n_threads)
+            return self._train_batch(tell, parts)
 
-    def _train_batch(self, tell: Sequence[bool], n_threads: int) -> Trained:
+    def _train_batch(self, tell: Sequence[bool], parts: Parts) -> Trained:
         training = self.config.training
         # Every number that is drawn depends on the seed and the batch alone, so that a run can go on anywhere.
         seeds = np.random.SeedSequence([training.seed, self.batch, self.processes.rank]).generate_state(3)
@@ -85,7 +86,7 @@ class Trainer:
         if self.device.type == "cpu":
             objective, apart = self._objective(targets, all_targets), [int(seed) for seed in seeds[1:]]
             losses, self.state = self._apart.losses(
-                ids, inputs, self.state, objective, scale=scale, seeds=apart, n_threads=n_threads
+                ids, inputs, self.state, objective, scale=scale, seeds=apart, parts=parts
             )
         else:
             hidden, self.state = self.model(ids, inputs, self.state)
@@ -97,7 +98,8 @@ class Trainer:
             told = torch.cat([told, told.new_tensor([float(flag) for flag in tell])])
         self.processes.average([*self.optimizer.gradients(), told])
         norm = self.optimizer.clip(self.config.optimizer.clip_norm)
-        self.optimizer.step(learn_rate(self.config.optimizer, self.batch, self.n_batches))
+        rate = learn_rate(self.config.optimizer, self.batch, self.n_batches)
+        self.optimizer.step(rate, parts if self.device.type == "cpu" else None)
         self.batch += 1
         flags = tuple(tell) if alone else tuple(bool(flag > 0) for flag in told[2:])
         return Trained(told[:2], norm, flags)
