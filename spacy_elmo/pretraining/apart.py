@@ -1,8 +1,9 @@
 """A training batch on the CPU, in parts that need nothing of each other: the directions, and halves of the words.
 
 Threads that share every operation wait for each other a thousand times a batch, and for long where other programs
-keep the processors busy; these wait three times. The parts are the same whatever number of threads there is, and
-what several add to is summed in their order, so that the numbers are the same.
+keep the processors busy; these wait four times, the optimizer's update included. The parts are the same whatever
+number of threads there is, and what several add to is summed in their order: one thread and two come to the same
+numbers, bit for bit. With more, torch divides the operations of a part, and may sum in another order.
 """
 
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple

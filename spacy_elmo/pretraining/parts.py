@@ -9,7 +9,7 @@ from ..engine.workers import Workers
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Whatever number of threads there is, so that the numbers are the same.
+# Whatever number of threads there is: where sums are cut, their last bits are decided.
 N_PARTS = 2
 
 
