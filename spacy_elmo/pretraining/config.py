@@ -89,8 +89,8 @@ class OptimizerConfig(_Section):
 class TrainingConfig(_Section):
     """n_rows: rows of text in a batch, over all processes. n_steps: tokens of each row in a batch, after which the
     gradient ends and the state goes on. n_epochs: passes over the text; max_batches: stop after so many.
-    precision: of the matrix products. n_threads: of torch's, on the CPU, in each process; null: as many as there
-    are processors for it. log_every, dev_every: batches. dev_tokens: of the dev text that are measured."""
+    precision: of the matrix products. n_threads: that work on the CPU, in each process; null: as many as there are
+    processors for it. log_every, dev_every: batches. dev_tokens: of the dev text that are measured."""
 
     seed: int = Field(default=0, ge=0)
     n_rows: int = Field(default=256, ge=1)

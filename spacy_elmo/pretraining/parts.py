@@ -2,6 +2,7 @@
 
 from typing import Callable, List, Sequence, TypeVar
 
+from ..engine.forks import is_forked
 from ..engine.isolation import computation, flush_denormals
 from ..engine.threads import own_threads
 from ..engine.workers import Workers
@@ -21,7 +22,8 @@ class Parts:
 
     def __init__(self, n_threads: int):
         self._workers = Workers(n_threads)
-        self._threads_of_part = max(1, n_threads // N_PARTS)
+        # Torch's own threads do not survive a fork.
+        self._threads_of_part = 1 if is_forked() else max(1, n_threads // N_PARTS)
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
         """The function, which needs nothing of other calls, of each item; in their order."""

@@ -31,8 +31,8 @@ def at_work(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> List[int]
     return found
 
 
-@pytest.mark.parametrize("n_threads, each", [(2, 1), (4, 2), (5, 2)])
-@pytest.mark.parametrize("owner, name", [(Apart, "_direction"), (apart, "encode")])
+@pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
+@pytest.mark.parametrize(("owner", "name"), [(Apart, "_direction"), (apart, "encode")])
 def test_parts_run_side_by_side(
     owner: Any, name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
