@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Set
 import pytest
 import torch
 
+from spacy_elmo.engine.threads import own_threads
 from spacy_elmo.pretraining import apart
 from spacy_elmo.pretraining.apart import Apart
 from spacy_elmo.pretraining.optimizer import Optimizer
@@ -62,7 +63,8 @@ def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> Non
         return clip(*args)
 
     monkeypatch.setattr(Optimizer, "clip", wrapped)
-    train(trainer, 1)
+    with own_threads(2):
+        train(trainer, 1)
     assert seen == {1}
 
 
