@@ -103,11 +103,13 @@ def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Ten
         x = x.to(torch.bfloat16)
     if kind == "torch":
         return torch.mm(x, weights[0].t()) if other is None else torch.addmm(other, x, weights[0].t())
-    filled = fill_up(x)
+    parts = fill_up(x).split([part.size(1) for part in weights], 1)
     if other is None:
-        product = torch.ops.mkldnn._linear_pointwise(filled, weights[0], None, "none", [], "")
+        product = torch.ops.mkldnn._linear_pointwise(parts[0], weights[0], None, "none", [], "")
     else:
-        product = torch.ops.mkldnn._linear_pointwise(filled, fill_up(other), weights[0], None, "add")
+        product = torch.ops.mkldnn._linear_pointwise(parts[0], fill_up(other), weights[0], None, "add")
+    for i in range(1, len(weights)):
+        product = torch.ops.mkldnn._linear_pointwise(parts[i], product, weights[i], None, "add")
     result: Tensor = product[: x.size(0)]
     return result
 
