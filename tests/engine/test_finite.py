@@ -75,9 +75,9 @@ def test_large_numbers_are_finite() -> None:
 def test_one_number_of_many(bad: float) -> None:
     layer = torch.randn(1000, 16)
     layer[531, 7] = bad
+    check = FiniteCheck(OnceWarner(), source="x")
+    check.add({"elmo": layer})
     with pytest.warns(UserWarning, match=r"WL045.*'elmo' of 'x'"):
-        check = FiniteCheck(OnceWarner(), source="x")
-        check.add({"elmo": layer})
         check.report(lambda: {"w": np.ones(2)})
 
 

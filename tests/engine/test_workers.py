@@ -19,6 +19,7 @@ SENTENCES = [["I", "love", "you", "."], ["a"], ["b"] * 30, ["c", "d"]]
 
 def test_parts_run_on_one_thread_each_and_what_follows_once() -> None:
     seen: List[int] = []
+    Workers(2).map(str, range(9))
     future = Workers(2).start([lambda: seen.append(torch.get_num_threads())] * 6, lambda: len(seen))
     assert future.result() == 6
     assert set(seen) == {1}

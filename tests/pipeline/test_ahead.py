@@ -82,6 +82,7 @@ class Slow(InPlace):
 def slow(nlp: Language, ahead: int) -> Slow:
     delivery = Slow(ahead)
     nlp.get_pipe("elmo_embedder").elmo.engine.delivery = delivery
+    nlp.get_pipe("elmo_embedder").elmo.budget.ahead = ahead
     return delivery
 
 
