@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
@@ -23,12 +24,13 @@ from .model import OPTIONS, SMALL_OPTIONS, make_model
 from .peers import PEERS, Process, Sentences, environment, ours
 from .report import ratios, spread
 
-DEFAULTS, ONE_THREAD, PEER = "spacy_elmo", "spacy_elmo, one thread", "simple_elmo"
+DEFAULTS, ONE_THREAD, PEER = "spacy_elmo", "one thread", "simple_elmo"
 # What each setting `n_threads` is called; None: its default.
 OURS: Mapping[str, Optional[int]] = {DEFAULTS: None, ONE_THREAD: 1}
-WORKS = ("embed", "one sentence", "pipe", "pretrain")
+LEVELS = [0, 1, 2]
+WORKS = ["embed", "one sentence", "pipe", "pretrain"]
 # The best batch of simple_elmo among 32, 64 and 128, and the sentences of a request for one sentence at a time.
-PEER_BATCH, N_ONE_BY_ONE = 64, 10
+PEER_BATCH, N_ONE_BY_ONE = 128, 10
 N_AT_ONCE = 4
 # By size, program and number of busy processes: tokens/s of each round.
 Rates = Dict[str, Dict[str, Dict[str, List[float]]]]
@@ -43,6 +45,7 @@ class Size(NamedTuple):
 
 
 MODELS = {"en_sm": Size(SMALL_OPTIONS, 500), "original": Size(OPTIONS, 100)}
+NAMES = list(MODELS)
 
 
 class Program(NamedTuple):
@@ -57,8 +60,8 @@ class Program(NamedTuple):
         tokens = taken = 0.0
         while True:
             answer = self.process.answer_to(self.request)
-            tokens += answer["tokens"]
-            taken += answer["seconds"]
+            tokens += float(answer["tokens"])
+            taken += float(answer["seconds"])
             if taken >= seconds:
                 return tokens / taken
 
@@ -68,9 +71,9 @@ def main(
     training_text: Annotated[Path, typer.Option(help="The same, to pre-train on.")] = pretraining.EWT,
     folder: Annotated[Path, typer.Option(help="Models and environments; kept for the next run.")] = HERE / "build",
     output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
-    levels: Annotated[List[int], typer.Option("--busy", help="Busy processes beside; again for more.")] = [0, 1, 2],  # noqa: B006
-    models: Annotated[List[str], typer.Option("--model", help="en_sm, original.")] = list(MODELS),  # noqa: B006, B008
-    works: Annotated[List[str], typer.Option("--work", help=", ".join(WORKS))] = list(WORKS),  # noqa: B006, B008
+    levels: Annotated[List[int], typer.Option("--busy", help="Busy processes beside; again for more.")] = LEVELS,
+    models: Annotated[List[str], typer.Option("--model", help="en_sm or original; again for more.")] = NAMES,
+    works: Annotated[List[str], typer.Option("--work", help=", ".join(WORKS) + "; again for more.")] = WORKS,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which every program has its turn.")] = 3,
     seconds: Annotated[float, typer.Option(help="The least that a turn lasts.")] = 1.0,
     peers: Annotated[bool, typer.Option(help="Compare with simple_elmo.")] = True,
@@ -205,12 +208,11 @@ def as_table(name: str, rates: Rates) -> Table:
     for work, programs in rates.items():
         for level in next(iter(programs.values())):
             for program, found in programs.items():
-                quiet = found if level != "0" else {}
-                others = [quiet.get("0")]
+                others = [found.get("0") if level != "0" else None]
                 for other in (ONE_THREAD, PEER):
                     others.append(programs.get(other, {}).get(level) if program not in (other, PEER) else None)
                 cells = [spread(ratios(found[level], values)) if values else "" for values in others]
-                table.add_row(work, level, program, spread(found[level], 0), *cells)
+                table.add_row(work, level, program, f"{np.median(found[level]):,.0f}", *cells)
         table.add_section()
     return table
 

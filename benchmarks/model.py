@@ -1,4 +1,4 @@
-"""A model with random weights, of the published architecture unless told otherwise: speed depends on its sizes only.
+"""A model with random weights, of the published architecture or another: speed depends on its sizes only.
 
 Its gates and projections are spread so that both clips are at work and states stay within the range of a trained
 model; errors of rounding then look as they do there.

@@ -1,4 +1,4 @@
-"""A busy program: multiplies matrices on one thread, until its input is closed, or the one that started it ends."""
+"""A busy program: multiplies matrices on one thread until its input is closed, or who started it has ended."""
 
 import os
 import sys

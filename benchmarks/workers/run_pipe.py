@@ -27,7 +27,9 @@ def tok2vec(options):
     cost."""
     recipe = init_config(lang="en", pipeline=["tagger"], optimize="efficiency")
     nlp = spacy.blank("en")
-    nlp.add_pipe("tok2vec", config={"model": recipe["components"]["tok2vec"]["model"]}).initialize(lambda: [], nlp=nlp)
+    nlp.add_pipe("tok2vec", config={"model": recipe["components"]["tok2vec"]["model"]}).initialize(
+        lambda: [], nlp=nlp
+    )
     return nlp
 
 
