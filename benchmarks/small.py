@@ -1,4 +1,4 @@
-"""`python -m benchmarks.small`: the bundled model, which people get first, against its ceiling and spaCy's tok2vec."""
+"""`python -m benchmarks.small`: the bundled model against its ceiling, and beside spaCy's tok2vec."""
 
 import platform
 import time
@@ -27,7 +27,8 @@ from .report import ratios, shares, spread
 MODEL = "en_sm"
 DEFAULTS, ONE_THREAD, PRODUCTS = "spacy_elmo", "one thread", "matrix products, one thread"
 TENSOR_ONLY, TOK2VEC = "spacy_elmo, doc.tensor alone", "tok2vec"
-SENTENCE = "The committee that met in the old town hall last week has not yet said when it will decide .".split()
+TEXT = "The committee that met in the old town hall last week has not yet said when it will decide ."
+SENTENCE = TEXT.split(" ")
 # Calls of a turn for one sentence; texts of 2,000 tokens, which together are as long as one of 20,000.
 N_CALLS, N_SHORT = 50, 10
 Values = Dict[str, List[float]]

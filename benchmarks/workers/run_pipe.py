@@ -1,10 +1,9 @@
 """A spaCy pipeline over raw text: this package's component, or the tok2vec of spaCy's own recipe."""
 
-import os
-
 import spacy
 from protocol import serve
 from spacy.cli.init_config import init_config
+from spacy.training import Example
 from threads import thread_setting
 
 nlp = None
@@ -25,11 +24,10 @@ def elmo(options):
 def tok2vec(options):
     """As `spacy init config --optimize efficiency` writes it; with random weights, which cost what trained ones
     cost."""
-    recipe = init_config(lang="en", pipeline=["tagger"], optimize="efficiency")
+    recipe = init_config(lang="en", pipeline=["tagger"], optimize="efficiency").interpolate()
     nlp = spacy.blank("en")
-    nlp.add_pipe("tok2vec", config={"model": recipe["components"]["tok2vec"]["model"]}).initialize(
-        lambda: [], nlp=nlp
-    )
+    nlp.add_pipe("tok2vec", config={"model": recipe["components"]["tok2vec"]["model"]})
+    nlp.initialize(lambda: [Example.from_dict(nlp.make_doc("A text ."), {})])
     return nlp
 
 
@@ -37,7 +35,7 @@ def describe(options):
     global nlp
     nlp = {"elmo": elmo, "tok2vec": tok2vec}[options["pipeline"]](options)
     nlp("Its first text .")
-    return {"spacy": spacy.__version__, "cpus": os.cpu_count()}
+    return {"spacy": spacy.__version__}
 
 
 def embed(sentences, batch_size):
