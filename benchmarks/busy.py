@@ -38,13 +38,13 @@ console = Console(width=120)
 
 
 class Size(NamedTuple):
-    """options: of the model. n_sentences: of a request to us, for about a second on the quiet machine."""
+    """options: of the model. n_sentences: of a request to us, which a quiet machine answers in about a second."""
 
     options: Mapping[str, Any]
     n_sentences: int
 
 
-MODELS = {"en_sm": Size(SMALL_OPTIONS, 500), "original": Size(OPTIONS, 100)}
+MODELS = {"en_sm": Size(SMALL_OPTIONS, 300), "original": Size(OPTIONS, 100)}
 NAMES = list(MODELS)
 
 
