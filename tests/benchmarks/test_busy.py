@@ -167,6 +167,8 @@ def test_a_limit_of_this_machine() -> None:
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "1"
     assert (Path("/proc/self/cgroup").read_text("utf-8"), os.sched_getaffinity(0)) == before
+    name = f"spacy_elmo-{os.getpid()}"
+    assert not any((folder / name).exists() for folder in (quota.GROUPS, quota.GROUPS / "cpu"))
 
 
 @pytest.mark.parametrize("is_v2", [True, False])
