@@ -14,6 +14,7 @@ from rich.table import Table
 
 import spacy_elmo
 from spacy_elmo.engine.choose import lstm_linear
+from spacy_elmo.engine.steps import add_product
 from spacy_elmo.inputs.reader import read_sentences
 
 from .__main__ import EWT, processor, write
@@ -159,7 +160,7 @@ class Products:
     def _run(self) -> None:
         for inputs, states, projection in self._layers:
             for gates in inputs(self._prepare(self._inputs)).split(1):
-                states.add(self._prepare(self._state), gates)
+                add_product(states.kind, self._state, states.tensors, gates)
                 projection(self._prepare(self._shown))
 
 

@@ -172,7 +172,7 @@ def test_a_stream_of_empty_sentences_is_lazy(tiny: Path) -> None:
 
 
 def test_no_layers_compute_nothing(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elmo.engine, "run", lambda *a, **k: pytest.fail("ran"))
+    monkeypatch.setattr(elmo.engine, "plan", lambda *a, **k: pytest.fail("ran"))
     assert [output.names for output in elmo.embed([["a"], []], layers=[])] == [[], []]
 
 
