@@ -1,4 +1,4 @@
-"""A model of the published architecture with random weights: speed depends on its sizes only.
+"""A model with random weights, of the published architecture or another: speed depends on its sizes only.
 
 Its gates and projections are spread so that both clips are at work and states stay within the range of a trained
 model; errors of rounding then look as they do there.
@@ -6,7 +6,7 @@ model; errors of rounding then look as they do there.
 
 import json
 from pathlib import Path
-from typing import Dict
+from typing import Any, Dict, Mapping
 
 import h5py
 import numpy as np
@@ -18,7 +18,9 @@ from spacy_elmo.weights.formats.dump import dump_shapes
 from spacy_elmo.weights.formats.hdf5_writer import inference_options
 
 # Peters et al. 2018, as in the options file that AllenNLP published with the original model.
-OPTIONS = inference_options(Options.from_dict(SIZES["original"])).to_dict()
+OPTIONS: Dict[str, Any] = inference_options(Options.from_dict(SIZES["original"])).to_dict()
+# Of the bundled en_sm.
+SMALL_OPTIONS: Dict[str, Any] = inference_options(Options.from_dict(SIZES["sm"])).to_dict()
 
 # Deviation of each kind of weight.
 _SCALES = {
@@ -27,32 +29,32 @@ _SCALES = {
 }  # fmt: skip
 
 
-def make_model(folder: Path) -> Path:
+def make_model(folder: Path, options: Mapping[str, Any] = OPTIONS) -> Path:
     """Write options.json and model.hdf5 into the folder, unless they are there. RETURNS: the folder."""
     weights = folder / "model.hdf5"
     if weights.exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "options.json").write_text(json.dumps(OPTIONS, indent=2) + "\n", "utf-8")
+    (folder / "options.json").write_text(json.dumps(options, indent=2) + "\n", "utf-8")
     unfinished = weights.with_suffix(".unfinished")
     with h5py.File(unfinished, "w") as file:
-        for name, array in _arrays().items():
+        for name, array in _arrays(options).items():
             file.create_dataset(name, data=array)
     unfinished.rename(weights)
     return folder
 
 
-def lstm_flops() -> int:
+def lstm_flops(options: Mapping[str, Any] = OPTIONS) -> int:
     """Floating-point operations of both LSTM stacks for one token: the matrix products, two each weight."""
-    width, cells, n_layers = (int(OPTIONS["lstm"][name]) for name in ("projection_dim", "dim", "n_layers"))
+    width, cells, n_layers = (int(options["lstm"][name]) for name in ("projection_dim", "dim", "n_layers"))
     weights_of_layer = 2 * width * 4 * cells + cells * width
     return 2 * 2 * n_layers * weights_of_layer
 
 
-def _arrays() -> Dict[str, NDArray[np.float32]]:
+def _arrays(options: Mapping[str, Any]) -> Dict[str, NDArray[np.float32]]:
     random = np.random.default_rng(20180615)
     arrays: Dict[str, NDArray[np.float32]] = {}
-    for name, shape in dump_shapes(Options.from_dict(OPTIONS)).items():
+    for name, shape in dump_shapes(Options.from_dict(options)).items():
         arrays[name] = random.standard_normal(shape, dtype=np.float32) * np.float32(_scale(name))
     return arrays
 

@@ -22,7 +22,7 @@ def scale(model: str, sentences: Sentences) -> Dict[str, Any]:
     rates: Dict[str, List[float]] = {}
     # The long run takes minutes: it is run once, between the short ones.
     for n_tokens in (2_000, 20_000, 2_000, 20_000, 200_000, 20_000, 2_000):
-        text = _repeated(sentences, n_tokens)
+        text = repeated(sentences, n_tokens)
         start = time.perf_counter()
         seen = sum(len(output.word_emb) for output in elmo.stream(text))
         rates.setdefault(str(n_tokens), []).append(seen / (time.perf_counter() - start))
@@ -85,7 +85,7 @@ def long(model: str, sentences: Sentences) -> Dict[str, Any]:
     nlp.add_pipe("elmo_embedder", config=config)
     nlp("A first sentence .")
     before = _peak_kib()
-    words = [token for sentence in _repeated(sentences, 100_000) for token in sentence][:100_000]
+    words = [token for sentence in repeated(sentences, 100_000) for token in sentence][:100_000]
     start = time.perf_counter()
     doc = nlp(Doc(nlp.vocab, words=words))
     seconds = time.perf_counter() - start
@@ -154,7 +154,8 @@ def measure(name: str, model: Path, sentences: Sentences) -> Dict[str, Any]:
     return result
 
 
-def _repeated(sentences: Sentences, n_tokens: int) -> Sentences:
+def repeated(sentences: Sentences, n_tokens: int) -> Sentences:
+    """The sentences, over and over, until there are so many tokens."""
     text: Sentences = []
     total = 0
     while total < n_tokens:

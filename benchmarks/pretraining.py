@@ -83,7 +83,10 @@ def prepare(text: Path, folder: Path) -> Tuple[Path, Path]:
     return tokens, words
 
 
-def ours(precision: str, text: Path, vocabulary: Path, threads: int) -> Process:
+def ours(
+    precision: str, text: Path, vocabulary: Path, threads: Optional[int], n_threads: Optional[int] = None
+) -> Process:
+    """threads: that torch is told; None: its own choice. n_threads: the setting; None: its default."""
     config: Dict[str, Any] = {
         "corpus": {"train": str(text)},
         "vocabulary": {"path": str(vocabulary)},
@@ -92,6 +95,7 @@ def ours(precision: str, text: Path, vocabulary: Path, threads: int) -> Process:
         "optimizer": {"name": "adagrad", "learn_rate": 0.2, "warmup_steps": 0, "decay": 0.0},
         "training": {
             "n_rows": ROWS, "n_steps": STEPS, "dropout": DROPOUT, "precision": precision, "n_epochs": 1000,
+            "n_threads": n_threads,
         },
     }  # fmt: skip
     name = f"spacy_elmo {precision}"

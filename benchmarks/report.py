@@ -1,6 +1,6 @@
 """Tables of what was measured: ratios within a round, never times of different runs."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 from rich.console import Console
@@ -25,7 +25,7 @@ def show(results: Dict[str, Any], console: Console) -> None:
     if "rounds" in results:
         for what in ("batches", "one by one"):
             console.print(_speeds(results["rounds"], what, results["batch sizes"]))
-        console.print(_shares(results["rounds"]))
+        console.print(shares(results["rounds"]))
     if "differences" in results:
         console.print(_differences(results["differences"]))
     if "own" in results:
@@ -47,8 +47,12 @@ def _speeds(found: Dict[str, Any], what: str, sizes: Dict[str, int]) -> Table:
     return table
 
 
-def _shares(found: Dict[str, Any]) -> Table:
-    """How much of the time the LSTMs' operations would take at the ceiling, of the time taken."""
+def shares(found: Dict[str, Any], flops: Optional[int] = None) -> Table:
+    """How much of the time the LSTMs' operations would take at the ceiling, of the time taken.
+
+    flops: of a token; None: of the published model.
+    """
+    flops = lstm_flops() if flops is None else flops
     table = Table(title="share of the ceiling (min / median / max of the rounds)")
     for column in ("precision", "ceiling", "LSTM operations of all tokens, at the ceiling, of the time taken"):
         table.add_column(column)
@@ -56,8 +60,8 @@ def _shares(found: Dict[str, Any]) -> Table:
         rates = found["batches"].get(f"spacy_elmo {precision}")
         if rates:
             limits = [limit[f"{precision} GFLOP/s"] for limit in found["ceilings"]]
-            shares = [rate * lstm_flops() / 1e9 / limit for rate, limit in zip(rates, limits)]
-            table.add_row(precision, f"{spread(limits, 0)} GFLOP/s", spread(shares))
+            found_shares = [rate * flops / 1e9 / limit for rate, limit in zip(rates, limits)]
+            table.add_row(precision, f"{spread(limits, 0)} GFLOP/s", spread(found_shares))
     reading = [limit["reading GB/s"] for limit in found["ceilings"]]
     table.add_row("reading memory", f"{spread(reading, 1)} GB/s", "")
     return table

@@ -137,8 +137,8 @@ def test_budget_does_not_matter(
 def test_budget_is_kept(tiny: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = spacy_elmo.load(tiny, max_batch_tokens=50)
     sizes = []
-    run = elmo.engine.run
-    monkeypatch.setattr(elmo.engine, "run", lambda s, **k: sizes.append([len(one) for one in s]) or run(s, **k))
+    plan = elmo.engine.plan
+    monkeypatch.setattr(elmo.engine, "plan", lambda s, **k: sizes.append([*map(len, s)]) or plan(s, **k))
     elmo.embed(sentences * 4)
     assert all(sum(batch) + 2 * len(batch) <= 50 or len(batch) == 1 for batch in sizes)
     assert sum(len(batch) for batch in sizes) == 40
@@ -172,7 +172,7 @@ def test_a_stream_of_empty_sentences_is_lazy(tiny: Path) -> None:
 
 
 def test_no_layers_compute_nothing(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elmo.engine, "run", lambda *a, **k: pytest.fail("ran"))
+    monkeypatch.setattr(elmo.engine, "plan", lambda *a, **k: pytest.fail("ran"))
     assert [output.names for output in elmo.embed([["a"], []], layers=[])] == [[], []]
 
 
@@ -428,11 +428,11 @@ def test_threads_stay_with_the_model(
     tiny: Path, precision: PrecisionName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elmo = spacy_elmo.load(tiny, precision=precision, n_threads=3)
-    assert elmo.settings.n_threads == elmo.engine.n_threads == 3
+    assert elmo.settings.n_threads == elmo.engine.workers.n_threads == 3
     elmo.learn(elmo.trainable(dropout=0.0).bilm)
-    assert elmo.engine.n_threads == elmo.trainable(dropout=0.0).n_threads == 3
+    assert elmo.engine.workers.n_threads == elmo.trainable(dropout=0.0).n_threads == 3
     again = pickle.loads(pickle.dumps(elmo))
-    assert again.settings.n_threads == again.engine.n_threads == 3
+    assert again.settings.n_threads == again.engine.workers.n_threads == 3
 
 
 def test_the_number_of_threads_changes_nothing(tiny: Path, sentences: List[List[str]]) -> None:
@@ -545,8 +545,8 @@ def test_batches_of_a_call(tiny: Path, sentences: List[List[str]], monkeypatch: 
     elmo = spacy_elmo.load(tiny)
     expected = elmo.embed(sentences)
     sizes: List[int] = []
-    run = elmo.engine.run
-    monkeypatch.setattr(elmo.engine, "run", lambda s, **k: sizes.append(len(s)) or run(s, **k))
+    plan = elmo.engine.plan
+    monkeypatch.setattr(elmo.engine, "plan", lambda s, **k: sizes.append(len(s)) or plan(s, **k))
     got = elmo.embed(sentences, max_batch_tokens=1)
     assert sizes == [1] * len(sentences)
     assert worst([one.stack() for one in got], [one.stack() for one in expected]) <= 1e-5

@@ -6,6 +6,7 @@ start = time.perf_counter()
 
 import torch  # noqa: E402
 from protocol import serve  # noqa: E402
+from threads import thread_setting  # noqa: E402
 
 import spacy_elmo  # noqa: E402
 
@@ -14,8 +15,11 @@ model = None
 
 def describe(options):
     global model
-    torch.set_num_threads(options["threads"])
-    model = spacy_elmo.load(options["model"], precision=options["precision"])
+    # Without `threads`, the package's own choice.
+    if options.get("threads"):
+        torch.set_num_threads(options["threads"])
+    setting = thread_setting(spacy_elmo.load, options.get("n_threads"))
+    model = spacy_elmo.load(options["model"], precision=options["precision"], **setting)
     return {"torch": torch.__version__, "load_seconds": time.perf_counter() - start}
 
 

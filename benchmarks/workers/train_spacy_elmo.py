@@ -11,6 +11,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from spacy_elmo.engine.isolation import flush_denormals
+from spacy_elmo.engine.processors import torch_threads
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.memory import keep_freed_memory
 from spacy_elmo.pretraining.run import Run
@@ -18,7 +19,9 @@ from spacy_elmo.pretraining.run import Run
 options = json.loads(sys.argv[1])
 answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
-torch.set_num_threads(options["threads"])
+# Without `threads`, the package's own choice.
+if options.get("threads"):
+    torch.set_num_threads(options["threads"])
 
 
 def answer(value):
@@ -40,6 +43,7 @@ def products_share(trainer, n):
 keep_freed_memory()
 with tempfile.TemporaryDirectory() as folder, flush_denormals():
     trainer = Run(check_config(options["config"]), Path(folder)).trainer
+    training = trainer.config.training
     answer({"torch": torch.__version__})
     for line in sys.stdin:
         request = json.loads(line)
@@ -48,8 +52,8 @@ with tempfile.TemporaryDirectory() as folder, flush_denormals():
             answer({"products": products_share(trainer, n)})
             continue
         start = time.perf_counter()
-        for _ in range(n):
-            trainer.train_batch()
-        training = trainer.config.training
+        with torch_threads(training.n_threads):
+            for _ in range(n):
+                trainer.train_batch()
         tokens = n * training.n_rows * training.n_steps
         answer({"seconds": time.perf_counter() - start, "tokens": tokens})

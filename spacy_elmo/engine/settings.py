@@ -29,8 +29,9 @@ class Settings:
     initial_state (InitialState): "zero"; "warm", the state that is stored with the weights or, where there is
         none, is made from the package's sentences once and kept in the user's cache; or "carry".
     max_batch_tokens (Optional[int]): Tokens, with two marks a sentence, that run through the LSTMs together;
-        memory grows with it. A sentence is never cut: one that is longer runs by itself. None: 8192 on the CPU,
-        and as many as suit the free memory of a GPU.
+        memory grows with it. A sentence is never cut: one that is longer runs by itself. A number bounds all that
+        is under way on the CPU. None: 8192 on the CPU, where the next batch is begun before one is delivered, and
+        as many as suit the free memory of a GPU.
     n_threads (Optional[int]): Threads that work at a time, on the CPU, in each process. None: as many as there are
         processors for this process, see `engine.processors`. A number is taken as it is given.
     RAISES (ValueError): For a value that is not allowed.

@@ -21,7 +21,8 @@ def steps() -> Any:
     # Their source begins where this function, and what it needs, ends.
     source = Path(__file__).read_text("utf-8").partition("\n# TorchScript from here on.\n")[2]
     try:
-        # Not torch.jit.script, which warns that it will go: this compiles text, whatever version Python has.
+        # Not torch.jit.script, which warns that it will go: this compiles text, whatever Python is.
+        # Hence only what torch has in C++ may be called there, no function of Python.
         unit: Any = torch.jit.CompilationUnit(source)
         if _is_right(unit):
             return unit
@@ -78,9 +79,8 @@ def row_scale(x: Tensor) -> Tensor:
 
 def round_rows(x: Tensor, scale: Tensor, zero: int) -> Tensor:
     """Numbers from -127 to 127, int8; with a zero of 128, from 1 to 255, uint8."""
-    numbers = (x / scale).round_().to(torch.int8)
-    # What a byte cannot hold is lost: -127 + 128 is 1 in either way to read one.
-    return numbers if zero == 0 else numbers.view(torch.uint8).add_(zero)
+    numbers = (x / scale).round_()
+    return numbers.to(torch.int8) if zero == 0 else numbers.add_(zero).to(torch.uint8)
 
 
 def multiply_rounded(x: Tensor, zero: int, weights: List[Tensor]) -> Tensor:
@@ -103,11 +103,13 @@ def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Ten
         x = x.to(torch.bfloat16)
     if kind == "torch":
         return torch.mm(x, weights[0].t()) if other is None else torch.addmm(other, x, weights[0].t())
-    filled = fill_up(x)
+    parts = fill_up(x).split([part.size(1) for part in weights], 1)
     if other is None:
-        product = torch.ops.mkldnn._linear_pointwise(filled, weights[0], None, "none", [], "")
+        product = torch.ops.mkldnn._linear_pointwise(parts[0], weights[0], None, "none", [], "")
     else:
-        product = torch.ops.mkldnn._linear_pointwise(filled, fill_up(other), weights[0], None, "add")
+        product = torch.ops.mkldnn._linear_pointwise(parts[0], fill_up(other), weights[0], None, "add")
+    for i in range(1, len(weights)):
+        product = torch.ops.mkldnn._linear_pointwise(parts[i], product, weights[i], None, "add")
     result: Tensor = product[: x.size(0)]
     return result
 
@@ -156,7 +158,7 @@ def run_steps(
         total = add_product(kind, hidden, states, own).float()
         # g becomes tanh(g); with i beside it, a gated linear unit is tanh(g) * sig(i).
         total[:, :cells].tanh_()
-        new = torch.nn.functional.glu(total[:, : 2 * cells], 1)
+        new = torch.ops.aten.glu(total[:, : 2 * cells], 1)
         torch.addcmul(new, total[:, 2 * cells : 3 * cells].sigmoid_(), running, out=running)
         if cell_clip is not None:
             running.clamp_(-cell_clip, cell_clip)

@@ -43,9 +43,8 @@ class Workers:
         number = n_workers(self.n_threads)
         if not parts or _local.is_worker or (number == 1 and torch.get_num_threads() == 1):
             return _do_at_once(parts, then)
-        pool, work = _pool(number), _Work(parts, then)
-        for part in range(len(parts)):
-            pool.submit(partial(work.run, part))
+        work = _Work(parts, then)
+        _pool(number).submit([partial(work.run, part) for part in range(len(parts))])
         return work.future
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
@@ -114,21 +113,22 @@ class _Pool:
         self._unfinished = 0
         self._lock = threading.Lock()
 
-    def submit(self, task: Callable[[], None]) -> None:
+    def submit(self, tasks: Sequence[Callable[[], None]]) -> None:
         with self._lock:
-            self._unfinished += 1
-        entrusted = entrust(partial(self._run, task))
-        try:
-            self._threads.submit(entrusted)
-        except RuntimeError:
-            # The interpreter is about to end, or the system gives no thread.
-            entrusted()
+            self._unfinished += len(tasks)
+        for task in [entrust(partial(self._run, task, len(tasks))) for task in tasks]:
+            try:
+                self._threads.submit(task)
+            except RuntimeError:
+                # The interpreter is about to end, or the system gives no thread.
+                task()
 
-    def _run(self, task: Callable[[], None]) -> None:
+    def _run(self, task: Callable[[], None], n_tasks: int) -> None:
         try:
             if _local.is_worker:
-                # Where there are more processors than tasks, torch divides each among several.
-                set_own_threads(max(1, self._number // self._unfinished))
+                # Where there are more processors than tasks, torch divides each among
+                # several. Not the last of them when the others are done: who is alone then is soon not.
+                set_own_threads(max(1, self._number // max(n_tasks, self._unfinished)))
             task()
         finally:
             with self._lock:

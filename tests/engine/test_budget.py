@@ -76,14 +76,14 @@ def test_elmo_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = spacy_elmo.load(TINY)
     sentences = [["a"] * n for n in (3, 1, 4, 1, 5, 9, 2, 6)]
     expected = elmo.embed(sentences)
-    whole = elmo.engine.run
+    whole = elmo.engine.plan
 
     def run_out(batch, **settings):  # type: ignore[no-untyped-def]
         if sum(map(len, batch)) > 12:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return whole(batch, **settings)
 
-    monkeypatch.setattr(elmo.engine, "run", run_out)
+    monkeypatch.setattr(elmo.engine, "plan", run_out)
     with pytest.warns(UserWarning, match="WL015"):
         got = elmo.embed(sentences)
     assert [len(output.elmo) for output in got] == [len(sentence) for sentence in sentences]

@@ -8,7 +8,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.engine.base import BatchOutputs
+from spacy_elmo.engine.base import Plan
 from spacy_elmo.engine.batching import windows
 from spacy_elmo.engine.coded import Coded
 from spacy_elmo.engine.cuda.engine import CudaEngine
@@ -177,11 +177,11 @@ def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatc
     for seed in range(6):
         sentences = random_sentences(seed, words=WORDS[seed : seed + 30])
         expected = elmo.embed(sentences, layers=names)
-        begun = elmo.begin(coded(sentences, texts), layers=names[:2], resident=names)
-        outputs = begun.outputs()
+        resident = elmo.begin(coded(sentences, texts), layers=names, then=dict).result()
+        outputs = elmo.embed(coded(sentences, texts), layers=names[:2])
         for name in names:
             flat = np.concatenate([getattr(output, name) for output in expected])
-            close(begun.resident[name], flat)
+            close(resident[name], flat)
             if name in names[:2]:
                 close(np.concatenate([getattr(output, name) for output in outputs]), flat)
         assert [len(output.word_emb) for output in outputs] == [*map(len, sentences)]
@@ -192,9 +192,10 @@ def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("sentences", [[], [[]], [[], []], [["a"]], [[], ["a"], []]], ids=str)
 def test_empty_sentences(kind: str, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = make(kind, monkeypatch)
-    begun = elmo.begin(coded(sentences), layers=["word_emb"], resident=["lstm_outputs1"])
-    assert [len(output.word_emb) for output in begun.outputs()] == [*map(len, sentences)]
-    assert [*begun.resident] == (["lstm_outputs1"] if any(sentences) else [])
+    resident = elmo.begin(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
+    outputs = elmo.embed(coded(sentences), layers=["word_emb"])
+    assert [len(output.word_emb) for output in outputs] == [*map(len, sentences)]
+    assert [*resident] == (["lstm_outputs1"] if any(sentences) else [])
     for output in elmo.embed(coded(sentences), layers=[]):
         assert output.names == []
 
@@ -215,22 +216,22 @@ def test_embed_and_stream_and_carry() -> None:
 def test_memory_that_runs_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     elmo, sentences, sizes = make(kind, monkeypatch), random_sentences(8, n=20), []
     expected = np.concatenate([output.lstm_outputs1 for output in elmo.embed(sentences, layers=["lstm_outputs1"])])
-    whole = elmo.engine.run
+    whole = elmo.engine.plan
 
-    def run_out(batch: Coded, **settings: Any) -> BatchOutputs:
+    def run_out(batch: Coded, **settings: Any) -> Plan:
         assert isinstance(batch, Coded)
         if batch.n_rows > 15:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(batch))
         return whole(batch, **settings)
 
-    monkeypatch.setattr(elmo.engine, "run", run_out)
+    monkeypatch.setattr(elmo.engine, "plan", run_out)
     with pytest.warns(UserWarning, match="WL015"):
-        got = elmo.begin(coded(sentences), layers=[], resident=["lstm_outputs1"])
-    close(got.resident["lstm_outputs1"], expected)
+        got = elmo.begin(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
+    close(got["lstm_outputs1"], expected)
     assert len(sizes) > 4
     with pytest.raises(MemoryError, match=r"EL166.*sentence of 52 tokens"):
-        elmo.begin(coded([["a"] * 50]), layers=[], resident=["lstm_outputs1"])
+        elmo.begin(coded([["a"] * 50]), layers=["lstm_outputs1"], then=dict)
 
 
 def test_no_text_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,5 +245,5 @@ def test_no_text_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     elmo, texts = make("cuda", monkeypatch), Texts()
     batches = [coded(random_sentences(seed, words=WORDS[:20]), texts) for seed in range(10)]
     for batch in batches:
-        elmo.begin(batch, resident=["word_emb"], layers=[])
+        elmo.begin(batch, layers=["word_emb"], then=dict)
     assert texts.asked <= 20

@@ -11,6 +11,7 @@ from spacy_elmo.engine import fast_encoder, features
 from spacy_elmo.engine.choose import encoder_linear
 from spacy_elmo.engine.fast_encoder import FastCharEncoder
 from spacy_elmo.engine.word_table import WordTable
+from spacy_elmo.engine.workers import Workers
 from spacy_elmo.weights.source import read_weights
 from tests.data import read_case
 
@@ -30,7 +31,9 @@ def encoder_of(folder: Path) -> FastCharEncoder:
     weights = read_weights(folder)
     tensors = build_parts(weights.options, weights.arrays).bilm
     with torch.inference_mode():
-        return FastCharEncoder(take(tensors, "char_encoder."), options=weights.options, linear=encoder_linear())
+        return FastCharEncoder(
+            take(tensors, "char_encoder."), options=weights.options, linear=encoder_linear(), workers=Workers()
+        )
 
 
 @pytest.mark.parametrize(

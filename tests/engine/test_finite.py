@@ -50,7 +50,7 @@ def test_in_every_way_to_embed(tiny: Path) -> None:
     for call in (
         lambda elmo: elmo.embed([["a"]]),
         lambda elmo: list(elmo.stream([["a"]])),
-        lambda elmo: elmo.begin([["a"]], layers=[], resident=["lstm_outputs2"]),
+        lambda elmo: elmo.begin([["a"]], layers=["lstm_outputs2"], then=dict).result(),
         lambda elmo: elmo("a"),
     ):
         elmo = broken(tiny, name, np.nan)
@@ -67,15 +67,18 @@ def test_large_numbers_are_finite() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check = FiniteCheck(OnceWarner(), source="x")
-        check.add({"elmo": torch.full((100, 4), HUGE), "word_emb": torch.empty(0, 4)}, dict)
+        check.add({"elmo": torch.full((100, 4), HUGE), "word_emb": torch.empty(0, 4)})
+        check.report(dict)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_one_number_of_many(bad: float) -> None:
     layer = torch.randn(1000, 16)
     layer[531, 7] = bad
+    check = FiniteCheck(OnceWarner(), source="x")
+    check.add({"elmo": layer})
     with pytest.warns(UserWarning, match=r"WL045.*'elmo' of 'x'"):
-        FiniteCheck(OnceWarner(), source="x").add({"elmo": layer}, lambda: {"w": np.ones(2)})
+        check.report(lambda: {"w": np.ones(2)})
 
 
 class Event:

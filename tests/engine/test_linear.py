@@ -13,8 +13,8 @@ from spacy_elmo.engine.linear import (
     TorchBF16Linear,
     TorchLinear,
     UInt8Linear,
-    round_up,
 )
+from spacy_elmo.engine.steps import add_product, round_up
 
 EXACT = [TorchLinear, PackedLinear, PackedFineLinear]
 # What weights and inputs of this spread may miss by, in each form: rounding of 24, 8 and about 7 bits.
@@ -64,7 +64,7 @@ def test_products(linear: LinearType, shape: List[int], n_rows: int) -> None:
     torch.testing.assert_close(got.double(), expected + bias, atol=tolerance, rtol=0)
     other = torch.randn(n_rows, shape[0]).to(with_bias.dtype)
     before = other.clone()
-    total = without.add(linear.prepare(x), other)
+    total = add_product(without.kind, x, without.tensors, other)
     torch.testing.assert_close(total.double(), expected + before.double(), atol=tolerance, rtol=0)
 
 
@@ -112,7 +112,9 @@ def test_signed_and_unsigned_give_the_same_bits(shape: List[int]) -> None:
     expected = signed(signed.prepare(x))
     assert torch.equal(unsigned(unsigned.prepare(x)), expected)
     other = torch.randn(21, shape[0])
-    assert torch.equal(unsigned.add(unsigned.prepare(x), other), signed.add(signed.prepare(x), other))
+    assert torch.equal(
+        add_product("uint8", x, unsigned.tensors, other), add_product("int8", x, signed.tensors, other)
+    )
     assert torch.equal(signed.weight(), unsigned.weight())
 
 

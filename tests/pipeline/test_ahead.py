@@ -82,6 +82,7 @@ class Slow(InPlace):
 def slow(nlp: Language, ahead: int) -> Slow:
     delivery = Slow(ahead)
     nlp.get_pipe("elmo_embedder").elmo.engine.delivery = delivery
+    nlp.get_pipe("elmo_embedder").elmo.budget.ahead = ahead
     return delivery
 
 
@@ -225,7 +226,7 @@ def test_a_kept_doc_keeps_no_other(make: Make) -> None:
 def out_of_memory(nlp: Language, monkeypatch: pytest.MonkeyPatch, most: int) -> List[int]:
     """Let the engine run no more than so many tokens. RETURNS: the sizes it was asked for."""
     engine = nlp.get_pipe("elmo_embedder").elmo.engine
-    original, sizes = engine.run, []
+    original, sizes = engine.plan, []
 
     def run(sentences: Sequence[Sequence[str]], **kwargs: Any) -> Any:
         sizes.append(sum(map(len, sentences)))
@@ -233,7 +234,7 @@ def out_of_memory(nlp: Language, monkeypatch: pytest.MonkeyPatch, most: int) -> 
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate a lot")
         return original(sentences, **kwargs)
 
-    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(engine, "plan", run)
     return sizes
 
 

@@ -70,9 +70,9 @@ def test_only_what_is_asked_for_is_computed(make: Make, monkeypatch: pytest.Monk
     nlp = make(pooling_layer="word_emb")
     embedder = nlp.get_pipe("elmo_embedder")
     depths = []
-    run = embedder.elmo.engine.run
+    run = embedder.elmo.engine.plan
     monkeypatch.setattr(
-        embedder.elmo.engine, "run", lambda s, **k: depths.append(k["n_layers"]) or run(s, **k), raising=True
+        embedder.elmo.engine, "plan", lambda s, **k: depths.append(k["n_layers"]) or run(s, **k), raising=True
     )
     nlp("a b")
     assert depths == [0]

@@ -168,14 +168,14 @@ def test_memory_that_runs_out(make: Make, cupy: Any, monkeypatch: pytest.MonkeyP
     nlp = make()
     expected = [nlp(line) for line in LINES]
     engine = nlp.get_pipe("elmo_embedder").elmo.engine
-    original = engine.run
+    original = engine.plan
 
     def run(sentences: Any, **kwargs: Any) -> Any:
         if sum(map(len, sentences)) > 20:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return original(sentences, **kwargs)
 
-    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(engine, "plan", run)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         got = list(nlp.pipe(LINES))

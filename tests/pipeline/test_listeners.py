@@ -122,13 +122,13 @@ def test_the_bilm_runs_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     sgd = initialize(nlp)
     embedder = nlp.get_pipe("elmo_embedder")
     calls: List[int] = []
-    run = type(embedder.elmo.engine).run
+    plan = type(embedder.elmo.engine).plan
 
     def counted(self: Any, sentences: Any, **kwargs: Any) -> Any:
         calls.append(len(sentences))
-        return run(self, sentences, **kwargs)
+        return plan(self, sentences, **kwargs)
 
-    monkeypatch.setattr(type(embedder.elmo.engine), "run", counted)
+    monkeypatch.setattr(type(embedder.elmo.engine), "plan", counted)
     nlp.update(examples(nlp), sgd=sgd)
     assert len(calls) == 1
     # Nor again where it annotates as well, which a frozen biLM would do with the same layers.

@@ -139,7 +139,7 @@ def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
     loaded = spacy.load(tmp_path / "nlp")
     assert loaded.config["components"]["elmo_embedder"]["model"]["n_threads"] == 2
     holder = holder_of(loaded.get_pipe("elmo_embedder").model)
-    assert holder.settings.n_threads == holder.elmo.settings.n_threads == holder.elmo.engine.n_threads == 2
+    assert holder.settings.n_threads == holder.elmo.settings.n_threads == holder.elmo.engine.workers.n_threads == 2
     # As an earlier version has saved it.
     config = Config().from_disk(tmp_path / "nlp" / "config.cfg", interpolate=False)
     del config["components"]["elmo_embedder"]["model"]["n_threads"]

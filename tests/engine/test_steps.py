@@ -1,0 +1,72 @@
+from typing import Any, List, Optional
+
+import pytest
+import torch
+
+from spacy_elmo.engine import steps as module
+from spacy_elmo.engine.choose import lstm_linear
+from spacy_elmo.engine.features import has_bf16, has_int8
+from spacy_elmo.engine.linear import LinearType, TorchLinear
+
+P, C = 16, 32
+
+
+@pytest.fixture(params=["torch", "fp32", "bf16", "int8"])
+def linear(request: pytest.FixtureRequest) -> LinearType:
+    if request.param == "torch":
+        return TorchLinear
+    if (request.param == "bf16" and not has_bf16()) or (request.param == "int8" and not has_int8()):
+        pytest.skip(f"this processor has no {request.param}")
+    return lstm_linear(request.param)
+
+
+def outputs_of(run: Any, linear: LinearType, *, projects: bool, clips: bool, repeats: bool) -> List[torch.Tensor]:
+    torch.manual_seed(3)
+    width = P if projects else C
+    states, projection = linear(torch.randn(4 * C, width)), [linear(torch.randn(P, C))] if projects else []
+    sizes = [5, 5, 3, 3, 1]
+    firsts = [sum(sizes[:i]) for i in range(len(sizes))]
+    starting: List[Optional[torch.Tensor]] = [None, torch.tensor([1, 4]), None, torch.tensor([0]), None]
+    gates = (torch.randn(9, 4 * C) if repeats else torch.randn(sum(sizes), 4 * C)).to(linear.dtype)
+    slots = torch.randint(0, 9, (sum(sizes),)) if repeats else None
+    hidden, cell, last = torch.zeros(5, width), torch.randn(5, C), torch.zeros(5, width)
+    outputs = torch.empty(sum(sizes), width)
+    hidden = run(
+        states.kind, states.tensors, [t for one in projection for t in one.tensors], 0.5 if clips else None,
+        0.3 if clips else None, gates, slots, firsts, sizes, starting, torch.ones(1, width) / 2, torch.ones(1, C),
+        hidden, cell, last, outputs,
+    )  # fmt: skip
+    return [hidden.clone(), cell, last, outputs]
+
+
+@pytest.mark.parametrize("projects", [True, False])
+@pytest.mark.parametrize("clips", [True, False])
+@pytest.mark.parametrize("repeats", [True, False])
+@torch.inference_mode()
+def test_compiled_as_in_python(linear: LinearType, projects: bool, clips: bool, repeats: bool) -> None:
+    settings = {"projects": projects, "clips": clips, "repeats": repeats}
+    expected = outputs_of(module.run_steps, linear, **settings)
+    assert isinstance(module.steps(), torch.jit.CompilationUnit)
+    # Torch compiles at the first calls, and otherwise at the second ones.
+    for _ in range(3):
+        for got, right in zip(outputs_of(module.steps().run_steps, linear, **settings), expected, strict=True):
+            assert torch.equal(got, right)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, AttributeError])
+def test_a_torch_that_cannot_compile(error: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(source: str) -> None:
+        raise error
+
+    monkeypatch.setattr(torch.jit, "CompilationUnit", fail)
+    assert module.steps.__wrapped__().run_steps is module.run_steps
+
+
+def test_what_is_compiled_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = torch.jit.CompilationUnit
+
+    def change(source: str) -> Any:
+        return compiled(source.replace("glu(", "silu(").replace(": 2 * cells], 1)", ": cells])"))
+
+    monkeypatch.setattr(torch.jit, "CompilationUnit", change)
+    assert module.steps.__wrapped__().run_steps is module.run_steps

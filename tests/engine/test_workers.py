@@ -1,0 +1,145 @@
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import List
+
+import pytest
+import torch
+
+import spacy_elmo
+from spacy_elmo.engine import workers as module
+from spacy_elmo.engine.workers import Workers
+from tests.data import TINY
+
+SENTENCES = [["I", "love", "you", "."], ["a"], ["b"] * 30, ["c", "d"]]
+
+
+def test_parts_run_on_one_thread_each_and_what_follows_once() -> None:
+    seen: List[int] = []
+    Workers(2).map(str, range(9))
+    future = Workers(2).start([lambda: seen.append(torch.get_num_threads())] * 6, lambda: len(seen))
+    assert future.result() == 6
+    assert set(seen) == {1}
+
+
+def test_more_threads_than_parts_are_shared_among_them() -> None:
+    def number(_: int) -> int:
+        both.wait(10)
+        return torch.get_num_threads()
+
+    both = threading.Barrier(2)
+    assert Workers(4).map(number, [0, 1]) == [2, 2]
+
+
+def test_results_stand_in_order() -> None:
+    assert Workers(3).map(lambda n: n * n, range(50)) == [n * n for n in range(50)]
+    assert Workers(3).map(lambda n: n, []) == []
+
+
+def test_nothing_is_handed_over_where_one_thread_works() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert Workers(None).map(lambda _: threading.get_ident(), [0, 1]) == [threading.get_ident()] * 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_parts_may_ask_for_parts() -> None:
+    """They are done at once: a thread that waits for others of its kind may wait for ever."""
+    workers = Workers(2)
+    assert workers.map(lambda n: sum(workers.map(lambda k: k, range(n))), range(20)) == [
+        n * (n - 1) // 2 for n in range(20)
+    ]
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt()])
+def test_an_error_of_a_part(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        Workers(2).start([lambda: None, fail, lambda: None], lambda: "never").result()
+    assert Workers(2).map(str, [1]) == ["1"]
+
+
+def test_an_error_of_what_follows() -> None:
+    with pytest.raises(ZeroDivisionError):
+        Workers(2).start([lambda: None], lambda: 1 / 0).result()
+
+
+def test_parts_that_have_not_begun_can_be_cancelled() -> None:
+    may_go, done = threading.Event(), []
+    blocked = [Workers(2).start([lambda: may_go.wait(10) and None], lambda: None) for _ in range(2)]
+    later = Workers(2).start([lambda: done.append(1)], lambda: done.append(2))
+    assert later.cancel()
+    may_go.set()
+    for future in blocked:
+        future.result()
+    assert Workers(2).map(str, [1]) == ["1"]
+    assert done == []
+
+
+def test_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoThreads(ThreadPoolExecutor):
+        def submit(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(module, "ThreadPoolExecutor", NoThreads)
+    monkeypatch.setattr(module, "_pools", {})
+    assert Workers(2).map(str, [1, 2]) == ["1", "2"]
+
+
+def test_eight_threads_at_once() -> None:
+    elmo = spacy_elmo.load(TINY)
+    expected = elmo.embed(SENTENCES)
+    with ThreadPoolExecutor(8) as pool:
+        for outputs in pool.map(lambda _: elmo.embed(SENTENCES), range(40)):
+            for got, right in zip(outputs, expected, strict=True):
+                assert (got.elmo == right.elmo).all()
+
+
+def test_a_reader_who_stops_early_leaves_nothing_running() -> None:
+    elmo = spacy_elmo.load(TINY)
+    elmo.budget.tokens = 8
+    stream = elmo.stream(SENTENCES * 20)
+    next(stream)
+    stream.close()
+    assert len(elmo.embed(SENTENCES)) == len(SENTENCES)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_while_batches_are_under_way() -> None:
+    """It waits for what has been handed over, in its own thread's name too; both go on afterwards."""
+    code = f"""
+import os, spacy_elmo
+elmo = spacy_elmo.load({str(TINY)!r}, n_threads=2)
+elmo.budget.tokens = 16
+sentences = {SENTENCES!r} * 10
+expected = [one.elmo for one in elmo.embed(sentences)]
+stream = elmo.stream(sentences)
+got = [next(stream).elmo]
+child = os.fork()
+got += [one.elmo for one in stream]
+assert all((one == other).all() for one, other in zip(got, expected, strict=True))
+assert all((one.elmo == other).all() for one, other in zip(elmo.embed(sentences), expected, strict=True))
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+else:
+    os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=Path(__file__).parents[2])
+
+
+def test_an_interpreter_that_ends_embeds_at_once() -> None:
+    code = f"""
+import atexit, spacy_elmo
+elmo = spacy_elmo.load({str(TINY)!r}, n_threads=2)
+elmo.embed([["a", "b"]])
+atexit.register(lambda: print(len(elmo.embed([["a", "b"]])[0].elmo)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "2"
