@@ -9,12 +9,14 @@ from ..bilm.build import take
 from ..bilm.lstm import LSTMState
 from ..bilm.options import LSTMOptions
 from .input_gates import Inputs, input_gates
-from .linear import LinearType
+from .linear import LinearType, PackedAndPlainLinear, PackedLinear
 from .schedule import Schedule
 from .steps import steps
 
 # Gates stand in this order, of i, f, g, o (0 to 3), so that what is multiplied stands side by side.
 GATE_ORDER = (2, 0, 1, 3)
+# Numbers of a matrix that may be held in two forms, each of which is the faster one for some numbers of rows.
+MOST_HELD_TWICE = 1 << 20
 
 
 class FastLSTM:
@@ -28,7 +30,10 @@ class FastLSTM:
         self.options = options
         self._bias = _reorder(tensors.pop("input_linear.bias"), GATE_ORDER)
         self._inputs = linear(_reorder(tensors.pop("input_linear.weight"), GATE_ORDER), self._bias)
-        self._states = linear(_reorder(tensors.pop("state_linear.weight"), GATE_ORDER))
+        states = _reorder(tensors.pop("state_linear.weight"), GATE_ORDER)
+        if linear is PackedLinear and states.numel() <= MOST_HELD_TWICE:
+            linear = PackedAndPlainLinear
+        self._states = linear(states)
         self._projection = linear(tensors.pop("projection.weight")) if options.has_projection else None
 
     def run(self, inputs: Inputs, schedule: Schedule, start: LSTMState) -> Tuple[Tensor, LSTMState]:

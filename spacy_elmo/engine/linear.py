@@ -92,11 +92,12 @@ class PackedLinear:
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
         self.n_outputs = len(weight)
         weight = weight.to(self.dtype)
-        self.tensors = [
+        self._parts = [
             _mkldnn()._reorder_linear_weight(part.contiguous(), TYPICAL_ROWS)
             for part in weight.split(self.most_summands, dim=1)
         ]
         self._bias = None if bias is None else bias.to(self.dtype)
+        self.tensors = [*self._parts]
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
@@ -104,13 +105,13 @@ class PackedLinear:
 
     def __call__(self, x: Tensor) -> Tensor:
         first, *rest = fill_up(x).split(self.most_summands, dim=1)
-        total: Tensor = _mkldnn()._linear_pointwise(first, self.tensors[0], self._bias, "none", [], "")
-        for part, own in zip(rest, self.tensors[1:], strict=True):
+        total: Tensor = _mkldnn()._linear_pointwise(first, self._parts[0], self._bias, "none", [], "")
+        for part, own in zip(rest, self._parts[1:], strict=True):
             total = _mkldnn()._linear_pointwise.binary(part, total, own, None, "add")
         return total[: len(x)]
 
     def weight(self) -> Tensor:
-        return torch.cat([part.to_dense() for part in self.tensors], dim=1)
+        return torch.cat([part.to_dense() for part in self._parts], dim=1)
 
 
 class PackedFineLinear(PackedLinear):
@@ -118,6 +119,17 @@ class PackedFineLinear(PackedLinear):
     loses more of thousands than other libraries do."""
 
     most_summands = 256
+
+
+class PackedAndPlainLinear(PackedLinear):
+    """The same, and plain torch for the steps of few rows: to call oneDNN takes as long as to multiply a small
+    matrix. It is held twice."""
+
+    kind = "packed and plain"
+
+    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+        super().__init__(weight, bias)
+        self.tensors.append(weight.contiguous())
 
 
 class PackedBF16Linear(PackedLinear):

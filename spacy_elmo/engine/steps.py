@@ -93,7 +93,7 @@ def multiply_rounded(x: Tensor, zero: int, weights: List[Tensor]) -> Tensor:
 
 
 def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Tensor]) -> Tensor:
-    """other + x W^T. kind: of `linear`. x: (n, inputs), float32. other: (n, outputs), or None."""
+    """other + x W^T. kind, weights: of a `Linear`. x: (n, inputs), float32. other: (n, outputs), or None."""
     if kind == "int8" or kind == "uint8":
         zero = 0 if kind == "int8" else 128
         scale = row_scale(x)
@@ -101,8 +101,11 @@ def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Ten
         return product.mul_(scale) if other is None else torch.addcmul(other, product, scale, out=product)
     if weights[0].dtype == torch.bfloat16:
         x = x.to(torch.bfloat16)
-    if kind == "torch":
-        return torch.mm(x, weights[0].t()) if other is None else torch.addmm(other, x, weights[0].t())
+    if kind == "torch" or (kind == "packed and plain" and x.size(0) <= 4):
+        plain = weights[-1].t()
+        return torch.mm(x, plain) if other is None else torch.addmm(other, x, plain)
+    if kind == "packed and plain":
+        weights = weights[:-1]
     parts = fill_up(x).split([part.size(1) for part in weights], 1)
     if other is None:
         product = torch.ops.mkldnn._linear_pointwise(parts[0], weights[0], None, "none", [], "")

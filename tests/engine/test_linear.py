@@ -7,6 +7,7 @@ from spacy_elmo.engine import features
 from spacy_elmo.engine.linear import (
     Int8Linear,
     LinearType,
+    PackedAndPlainLinear,
     PackedBF16Linear,
     PackedFineLinear,
     PackedLinear,
@@ -16,7 +17,7 @@ from spacy_elmo.engine.linear import (
 )
 from spacy_elmo.engine.steps import add_product, round_up
 
-EXACT = [TorchLinear, PackedLinear, PackedFineLinear]
+EXACT = [TorchLinear, PackedLinear, PackedFineLinear, PackedAndPlainLinear]
 # What weights and inputs of this spread may miss by, in each form: rounding of 24, 8 and about 7 bits.
 TOLERANCES = {TorchBF16Linear: 0.1, PackedBF16Linear: 0.1, Int8Linear: 0.2, UInt8Linear: 0.2}
 

@@ -5,16 +5,18 @@ import torch
 
 from spacy_elmo.engine import steps as module
 from spacy_elmo.engine.choose import lstm_linear
-from spacy_elmo.engine.features import has_bf16, has_int8
-from spacy_elmo.engine.linear import LinearType, TorchLinear
+from spacy_elmo.engine.features import has_bf16, has_int8, has_packed_linear
+from spacy_elmo.engine.linear import LinearType, PackedAndPlainLinear, TorchLinear
 
 P, C = 16, 32
 
 
-@pytest.fixture(params=["torch", "fp32", "bf16", "int8"])
+@pytest.fixture(params=["torch", "packed and plain", "fp32", "bf16", "int8"])
 def linear(request: pytest.FixtureRequest) -> LinearType:
     if request.param == "torch":
         return TorchLinear
+    if request.param == "packed and plain":
+        return PackedAndPlainLinear if has_packed_linear() else pytest.skip("no packed products here")
     if (request.param == "bf16" and not has_bf16()) or (request.param == "int8" and not has_int8()):
         pytest.skip(f"this processor has no {request.param}")
     return lstm_linear(request.param)
