@@ -115,14 +115,20 @@ def work() -> Iterator[None]:
 def entrust(task: Callable[[], None]) -> Callable[[], None]:
     """Work for another thread, which begins it when it can. A fork waits until it is done, from now on.
 
-    RETURNS (Callable[[], None]): The task, to be called exactly once.
+    RETURNS (Callable[[], None]): The task, to be called once at least. It is done once, whoever calls it too.
     """
+    waiting = [task]
 
     def run() -> None:
         try:
+            # One of several threads gets it.
+            mine = waiting.pop()
+        except IndexError:
+            return
+        try:
             _process.admit()
             try:
-                task()
+                mine()
             finally:
                 _process.end()
         finally:

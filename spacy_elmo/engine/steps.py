@@ -6,8 +6,9 @@ Python's lock would have to be woken up, which takes longer than an operation: t
 and run as such where torch cannot compile them.
 """
 
+import inspect
+import sys
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, List, Optional
 
@@ -18,9 +19,11 @@ from torch import Tensor
 @cache
 def steps() -> Any:
     """The functions below, compiled where that works."""
-    # Their source begins where this function, and what it needs, ends.
-    source = Path(__file__).read_text("utf-8").partition("\n# TorchScript from here on.\n")[2]
     try:
+        # Also from a zip archive; an OSError where only bytecode was installed.
+        text = inspect.getsource(sys.modules[__name__])
+        # Their source begins where this function, and what it needs, ends.
+        source = text.partition("\n# TorchScript from here on.\n")[2]
         # Not torch.jit.script, which warns that it will go: this compiles text, whatever Python is.
         # Hence only what torch has in C++ may be called there, no function of Python.
         unit: Any = torch.jit.CompilationUnit(source)

@@ -8,12 +8,13 @@ each other are waited for once.
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar
 
 import torch
 
-from .forks import ForkLock, entrust
+from .forks import ForkLock, entrust, work
 from .isolation import computation
 from .processors import n_workers
 from .threads import set_own_threads
@@ -116,11 +117,14 @@ class _Pool:
     def submit(self, tasks: Sequence[Callable[[], None]]) -> None:
         with self._lock:
             self._unfinished += len(tasks)
-        for task in [entrust(partial(self._run, task, len(tasks))) for task in tasks]:
+        # A fork that has begun would not know of these.
+        with work():
+            waiting = [entrust(partial(self._run, task, len(tasks))) for task in tasks]
+        for task in waiting:
             try:
                 self._threads.submit(task)
             except RuntimeError:
-                # The interpreter is about to end, or the system gives no thread.
+                # The interpreter is about to end, or the system gives no thread. It may be queued all the same.
                 task()
 
     def _run(self, task: Callable[[], None], n_tasks: int) -> None:
@@ -128,7 +132,7 @@ class _Pool:
             if _local.is_worker:
                 # Where there are more processors than tasks, torch divides each among
                 # several. Not the last of them when the others are done: who is alone then is soon not.
-                set_own_threads(max(1, self._number // max(n_tasks, self._unfinished)))
+                _use_threads(max(1, self._number // max(n_tasks, self._unfinished)))
             task()
         finally:
             with self._lock:
@@ -144,6 +148,12 @@ _local = _Local()
 
 def _become_worker() -> None:
     _local.is_worker = True
+
+
+def _use_threads(number: int) -> None:
+    # As in `_Pool.submit`: to set them takes a thread. Whoever waits for the task must not wait for ever.
+    with suppress(RuntimeError):
+        set_own_threads(number)
 
 
 # By process and number of threads. All models share them: two at a time need no more processors than one.

@@ -1,8 +1,15 @@
+import compileall
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, List, Optional
 
 import pytest
 import torch
 
+import spacy_elmo
 from spacy_elmo.engine import steps as module
 from spacy_elmo.engine.choose import lstm_linear
 from spacy_elmo.engine.features import has_bf16, has_int8, has_packed_linear
@@ -72,3 +79,35 @@ def test_what_is_compiled_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(torch.jit, "CompilationUnit", change)
     assert module.steps.__wrapped__().run_steps is module.run_steps
+
+
+def copied(folder: Path) -> Path:
+    """The package, its source alone."""
+    package = Path(spacy_elmo.__file__).parent
+    ignored = shutil.ignore_patterns("__pycache__", "data")
+    return Path(shutil.copytree(package, folder / "spacy_elmo", ignore=ignored))
+
+
+def steps_made_from(place: Path) -> str:
+    """Which kind of steps the package at a place has."""
+    code = "from spacy_elmo.engine import steps; print(steps.__file__); print(type(steps.steps()).__name__)"
+    where = {**os.environ, "PYTHONPATH": str(place)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=where, cwd=place.parent)
+    file, kind = done.stdout.split()
+    assert file.startswith(str(place))
+    return kind
+
+
+def test_an_installation_without_source(tmp_path: Path) -> None:
+    package = copied(tmp_path)
+    compileall.compile_dir(package, quiet=1, legacy=True)
+    for file in package.rglob("*.py"):
+        file.unlink()
+    assert steps_made_from(tmp_path) == "SimpleNamespace"
+
+
+def test_an_installation_in_an_archive(tmp_path: Path) -> None:
+    copied(tmp_path / "there")
+    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path / "there")
+    assert steps_made_from(Path(archive)) == "CompilationUnit"

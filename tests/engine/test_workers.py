@@ -10,7 +10,9 @@ import pytest
 import torch
 
 import spacy_elmo
+from spacy_elmo.engine import forks
 from spacy_elmo.engine import workers as module
+from spacy_elmo.engine.forks import entrust
 from spacy_elmo.engine.workers import Workers
 from tests.data import TINY
 
@@ -91,6 +93,41 @@ def test_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ThreadPoolExecutor", NoThreads)
     monkeypatch.setattr(module, "_pools", {})
     assert Workers(2).map(str, [1, 2]) == ["1", "2"]
+
+
+@pytest.mark.parametrize("n_threads", [2, 4])
+@pytest.mark.parametrize("given", range(4))
+def test_where_few_threads_can_be_had(given: int, n_threads: int) -> None:
+    """A pool that gets no thread has queued the task before; to set a thread's threads takes another."""
+    code = f"""
+import threading, spacy_elmo
+from spacy_elmo.engine import forks
+elmo = spacy_elmo.load({str(TINY)!r}, n_threads={n_threads})
+elmo.budget.tokens = 16
+sentences = {SENTENCES!r} * 10
+start, left = threading.Thread.start, [None] * {given}
+def limited(thread):
+    if not left:
+        raise RuntimeError("can't start new thread")
+    left.pop()
+    start(thread)
+threading.Thread.start = limited
+few = elmo.embed(sentences)
+threading.Thread.start = start
+for one, other in zip(few, elmo.embed(sentences), strict=True):
+    assert (one.elmo == other.elmo).all()
+assert not forks._process._entrusted
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
+
+
+def test_what_is_queued_and_done_by_who_queued_it_is_done_once() -> None:
+    done: List[int] = []
+    task = entrust(lambda: done.append(1))
+    task()
+    task()
+    assert done == [1]
+    assert not forks._process._entrusted
 
 
 def test_eight_threads_at_once() -> None:
