@@ -318,7 +318,7 @@ class Elmo:
     ) -> Begun[R]:
         """Start to embed; the caller may go on meanwhile.
 
-        sentences, layers: as for `embed`; `Coded` sentences are run without a look at each token. then: see `Runner`.
+        sentences, layers: as for `embed`; `Coded` sentences are run without a look at each. then: see `Runner`.
         RAISES: ValueError as `stream`.
         """
         if self.settings.initial_state == "carry":
