@@ -44,9 +44,9 @@ class Workers:
         number = n_workers(self.n_threads)
         if not parts or _local.is_worker or (number == 1 and torch.get_num_threads() == 1):
             return _do_at_once(parts, then)
-        work = _Work(parts, then)
-        _pool(number).submit([partial(work.run, part) for part in range(len(parts))])
-        return work.future
+        started = _Work(parts, then)
+        _pool(number).submit([partial(started.run, part) for part in range(len(parts))])
+        return started.future
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
         """The function of each item, side by side.
@@ -130,8 +130,8 @@ class _Pool:
     def _run(self, task: Callable[[], None], n_tasks: int) -> None:
         try:
             if _local.is_worker:
-                # Where there are more processors than tasks, torch divides each among
-                # several. Not the last of them when the others are done: who is alone then is soon not.
+                # Where there are more processors than tasks, torch divides each among several. Not the last task of
+                # a work when the others are done: the next ones come soon.
                 _use_threads(max(1, self._number // max(n_tasks, self._unfinished)))
             task()
         finally:

@@ -18,7 +18,8 @@ from .output import ElmoOutput, FlatLayers
 from .own_rows import own_rows
 from .placement import Placement
 
-# Sentences of that many batches are run before any is delivered; of more, each batch goes to the CPU by itself.
+# Sentences of that many batches are run before any is delivered, where so many may be under way; of more, each batch
+# goes to the CPU by itself.
 _MOST_BATCHES = 2
 Finish = Callable[[], ElmoOutput]
 
@@ -40,7 +41,8 @@ def begin_docs(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> 
     """
     if not placement.lengths:
         return lambda: ElmoOutput([])
-    if elmo.settings.initial_state == "carry" or placement.sentences.n_rows > _MOST_BATCHES * elmo.budget.tokens:
+    n_batches = min(_MOST_BATCHES, 1 + elmo.budget.ahead)
+    if elmo.settings.initial_state == "carry" or placement.sentences.n_rows > n_batches * elmo.budget.tokens:
         return _in_parts(elmo, placement, request)
     try:
         return _at_once(elmo, placement, request, ops)
