@@ -1,12 +1,12 @@
 """The seam between what to embed and how it is computed."""
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence
+from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence
 
 from torch import Tensor, nn
 
 from ..bilm.lstm import LSTMState
 from .delivery import Delivery
-from .workers import Part, Workers
+from .workers import Plan, Workers
 
 Sentence = Sequence[str]
 
@@ -27,17 +27,6 @@ class BatchOutputs(NamedTuple):
     word_emb: Tensor
     lstm: List[Tensor]
     state: Optional[LSTMState]
-
-
-class Plan(NamedTuple):
-    """How a batch is computed.
-
-    parts: they need nothing of each other; none where it is computed already, or by a device.
-    outputs: gives the layers, to be called when all parts are done.
-    """
-
-    parts: Sequence[Part]
-    outputs: Callable[[], BatchOutputs]
 
 
 class Engine(Protocol):
@@ -63,7 +52,9 @@ class Engine(Protocol):
         """
         ...
 
-    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> Plan:
+    def plan(
+        self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]
+    ) -> Plan[BatchOutputs]:
         """What `run` does, for who runs several batches at a time. Arguments: as `run`."""
         ...
 

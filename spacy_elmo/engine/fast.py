@@ -1,7 +1,7 @@
 """The fast engine: word types from a table, rows of sentences without marks, a schedule for both directions."""
 
 from functools import partial
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Optional
 
 import torch
 from torch import Tensor
@@ -17,10 +17,10 @@ from .fast_lstm import FastStack
 from .input_gates import Inputs
 from .isolation import computation
 from .linear import LinearType
-from .rows import STACKS, RowsEngine, RowsRun
+from .rows import STACKS, LayersAndState, RowsEngine
 from .schedule import Schedule
 from .word_table import WordTable
-from .workers import Workers
+from .workers import Plan, Workers
 
 # Sentences run side by side in this many rows: enough for tall matrix products.
 MOST_ROWS = 128
@@ -93,7 +93,7 @@ class FastEngine(RowsEngine):
         n_layers: int,
         *,
         keep_state: bool,
-    ) -> RowsRun:
+    ) -> Plan[LayersAndState]:
         width = types.size(1)
         layers = [types.new_empty(schedule.n_tokens, 2 * width) for _ in range(n_layers)]
         finals: Dict[int, LSTMState] = {}
@@ -110,9 +110,9 @@ class FastEngine(RowsEngine):
             for layer, output in zip(layers, outputs):
                 layer[:, d * width : (d + 1) * width] = output.index_select(0, places)
 
-        def result() -> Tuple[List[Tensor], Optional[LSTMState]]:
+        def result() -> LayersAndState:
             if not keep_state:
                 return layers, None
             return layers, LSTMState(*(torch.stack(parts) for parts in zip(finals[0], finals[1])))
 
-        return RowsRun([partial(direction, 0), partial(direction, 1)], result)
+        return Plan([partial(direction, 0), partial(direction, 1)], result)

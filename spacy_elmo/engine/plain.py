@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
-from .base import CPU_BATCH_TOKENS, N_MARKS, BatchOutputs, Plan, Sentence
+from .base import CPU_BATCH_TOKENS, N_MARKS, BatchOutputs, Sentence
 from .cuda.delivery import CudaDelivery
 from .delivery import Delivery, InPlace
 from .isolation import computation
 from .precision import tf32
 from .processors import torch_threads
 from .word_types import without_marks, word_types
-from .workers import Workers
+from .workers import Plan, Workers
 
 # Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.
 ENCODER_BATCH = 256
@@ -63,9 +63,10 @@ class PlainEngine:
         with computation(), torch.inference_mode(), torch_threads(self.workers.n_threads, like.device):
             return self._run(sentences, n_layers=n_layers, state=state)
 
-    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> Plan:
-        computed = self.run(sentences, n_layers=n_layers, state=state)
-        return Plan([], lambda: computed)
+    def plan(
+        self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]
+    ) -> Plan[BatchOutputs]:
+        return Plan.done(self.run(sentences, n_layers=n_layers, state=state))
 
     def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         self.bilm.eval()

@@ -1,7 +1,7 @@
 """What the fast engines have in common: word types from a table, rows of sentences without marks."""
 
 from abc import ABC, abstractmethod
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..bilm.alphabet import alphabet_of
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
-from .base import BatchOutputs, Plan, Sentence
+from .base import BatchOutputs, Sentence
 from .delivery import Delivery
 from .isolation import computation
 from .schedule import Schedule
@@ -19,7 +19,7 @@ from .sentences import lengths_of
 from .transfer import to_device
 from .word_table import WordTable
 from .word_types import without_marks, word_types
-from .workers import Part, Workers
+from .workers import Plan, Workers
 
 # Both directions, as `bilm` names them.
 STACKS = ("forward_stack", "backward_stack")
@@ -27,12 +27,8 @@ STACKS = ("forward_stack", "backward_stack")
 LEAST_FOR_WORKERS = 32768
 
 
-class RowsRun(NamedTuple):
-    """parts: see `Plan`. layers: gives layers (n_tokens, 2P), flat, and with keep_state each row's state,
-    (2, n_layers, n_rows, ...)."""
-
-    parts: Sequence[Part]
-    layers: Callable[[], Tuple[List[Tensor], Optional[LSTMState]]]
+# Layers (n_tokens, 2P), flat, and each row's state, (2, n_layers, n_rows, ...), if it is kept.
+LayersAndState = Tuple[List[Tensor], Optional[LSTMState]]
 
 
 class RowsEngine(ABC):
@@ -75,13 +71,17 @@ class RowsEngine(ABC):
 
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
         plan = self.plan(sentences, n_layers=n_layers, state=state)
-        return self.workers.start(plan.parts, plan.outputs).result()
+        return self.workers.start(plan).result()
 
-    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> Plan:
+    def plan(
+        self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]
+    ) -> Plan[BatchOutputs]:
         with computation(), torch.inference_mode():
             return self._plan(sentences, n_layers, state)
 
-    def _plan(self, sentences: Sequence[Sentence], n_layers: int, state: Optional[LSTMState]) -> Plan:
+    def _plan(
+        self, sentences: Sequence[Sentence], n_layers: int, state: Optional[LSTMState]
+    ) -> Plan[BatchOutputs]:
         n_marks = 1 if state is not None else 0
         # Before the words are looked up: it asks the table too.
         opened = self._opened_state() if state is None and n_layers else None
@@ -104,7 +104,7 @@ class RowsEngine(ABC):
         @torch.inference_mode()
         def outputs() -> BatchOutputs:
             words = words_of_types.index_select(0, type_of_row)
-            layers, final = run.layers()
+            layers, final = run.finish()
             if state is None:
                 return BatchOutputs(words, layers, None)
             assert final is not None
@@ -114,10 +114,9 @@ class RowsEngine(ABC):
 
         if run.parts:
             return Plan(run.parts, outputs)
-        computed = outputs()
-        return Plan([], lambda: computed)
+        return Plan.done(outputs())
 
-    def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan:
+    def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan[BatchOutputs]:
         """Of a batch without LSTM layers."""
         found: List[Tensor] = []
 
@@ -149,7 +148,7 @@ class RowsEngine(ABC):
         n_layers: int,
         *,
         keep_state: bool,
-    ) -> RowsRun:
+    ) -> Plan[LayersAndState]:
         """types: (n_types, P). numbers: (n_tokens,), the type of each flat row.
         start: (2, L, 1 or n_rows, ...)."""
 
@@ -184,6 +183,6 @@ class RowsEngine(ABC):
         number = torch.tensor([direction], device=self._device)
         n_layers = self.options.lstm.n_layers
         run = self._begin(words, number, Schedule([1]), start, n_layers, keep_state=True)
-        _, final = self.workers.start(run.parts, run.layers).result()
+        _, final = self.workers.start(run).result()
         assert final is not None
         return LSTMState(*(part[direction] for part in final))

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,18 +20,13 @@ from .budget import Budget
 from .finite import FiniteCheck, GetArrays
 from .isolation import computation
 from .sentences import cut, lengths_of, total_rows
-from .workers import Part
+from .workers import Plan
 
 R = TypeVar("R")
 # Waits for what is on its way from a device.
 Arrive = Callable[[], List[LayerOutputs]]
-
-
-class _Plan(NamedTuple):
-    """parts: see `base.Plan`. layers: gives the layers that were asked for, on the device; none of no tokens."""
-
-    parts: Sequence[Part]
-    layers: Callable[[], Dict[str, Tensor]]
+# Flat, (n_tokens, width), by name, on the device; none where there are no tokens.
+Layers = Dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,18 +80,16 @@ class Runner:
             for begun in waiting:
                 begun.cancel()
 
-    def begin(
-        self, sentences: Iterable[List[str]], names: Sequence[str], then: Callable[[Dict[str, Tensor]], R]
-    ) -> Begun[R]:
+    def begin(self, sentences: Iterable[List[str]], names: Sequence[str], then: Callable[[Layers], R]) -> Begun[R]:
         """Start to compute layers.
 
         sentences (Iterable[List[str]]): Token texts.
         names (Sequence[str]): The layers, lowest first.
-        then (Callable[[Dict[str, Tensor]], R]): What follows when all are computed, by any thread: it is given
+        then (Callable[[Layers], R]): What follows when all are computed, by any thread: it is given
             each layer, flat, (n_tokens, width), on the device; no layer where there are no tokens.
         RETURNS (Begun[R]): What `then` gives, on its way.
         """
-        plans: List[_Plan] = []
+        plans: List[Plan[Layers]] = []
         for window in cut(sentences, self.budget.tokens):
             plans += self._in_budget(window, partial(self._plan, names))
         return self._start(plans, then)
@@ -146,7 +139,7 @@ class Runner:
         return LayerOutputs(arrays, n_layers=self.n_layers)
 
     def _begin_arrays(self, names: Sequence[str], sentences: Sequence[List[str]]) -> "Begun[Arrive]":
-        def send(layers: Dict[str, Tensor]) -> Arrive:
+        def send(layers: Layers) -> Arrive:
             if not layers:
                 empty = [self.empty(names)] * len(sentences)
                 return lambda: empty
@@ -154,9 +147,9 @@ class Runner:
 
         return self._start([self._plan(names, sentences)], send)
 
-    def _start(self, plans: "Sequence[_Plan]", then: Callable[[Dict[str, Tensor]], R]) -> Begun[R]:
+    def _start(self, plans: Sequence[Plan[Layers]], then: Callable[[Layers], R]) -> Begun[R]:
         def finish() -> R:
-            found = [layers for plan in plans if (layers := plan.layers())]
+            found = [layers for plan in plans if (layers := plan.finish())]
             if len(found) == 1:
                 return then(found[0])
             return then(
@@ -164,7 +157,7 @@ class Runner:
             )
 
         parts = [part for plan in plans for part in plan.parts]
-        future = self.engine.workers.start(parts, torch.inference_mode()(finish))
+        future = self.engine.workers.start(Plan(parts, torch.inference_mode()(finish)))
         return Begun(future, partial(self.finite.report, self.weights))
 
     def _arrived(self, begun: "Begun[Arrive]") -> List[LayerOutputs]:
@@ -175,20 +168,19 @@ class Runner:
     def _in_budget(self, window: Sequence[List[str]], run: Callable[[Sequence[List[str]]], R]) -> Iterator[R]:
         return self.budget.run(window, run, cut=cut, size=total_rows, release=self.engine.release)
 
-    def _plan(self, names: Sequence[str], sentences: Sequence[List[str]]) -> "_Plan":
+    def _plan(self, names: Sequence[str], sentences: Sequence[List[str]]) -> Plan[Layers]:
         if not names or total_rows(sentences) == N_MARKS * len(sentences):
-            return _Plan([], dict)
+            return Plan.done({})
         n_layers = lstm_layers_for(names, n_layers=self.n_layers)
         with computation():
             plan = self.engine.plan(sentences, n_layers=n_layers, state=None)
             if plan.parts:
-                return _Plan(plan.parts, lambda: self._named(plan.outputs(), names))
-            computed = self._named(plan.outputs(), names)
-            return _Plan([], lambda: computed)
+                return Plan(plan.parts, lambda: self._named(plan.finish(), names))
+            return Plan.done(self._named(plan.finish(), names))
 
     def _run(
         self, sentences: Sequence[List[str]], names: Sequence[str], state: LSTMState
-    ) -> Tuple[Dict[str, Tensor], Optional[LSTMState]]:
+    ) -> Tuple[Layers, Optional[LSTMState]]:
         """The named layers, flat, (n_tokens, width), on the device, and the state after a carried one, which has
         all layers."""
         with computation():
@@ -196,7 +188,7 @@ class Runner:
             return self._named(batch, names), batch.state
 
     @torch.inference_mode()
-    def _named(self, batch: BatchOutputs, names: Sequence[str]) -> Dict[str, Tensor]:
+    def _named(self, batch: BatchOutputs, names: Sequence[str]) -> Layers:
         tensors = {WORD_EMB: batch.word_emb}
         tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
         if MIXED in names:
@@ -207,7 +199,7 @@ class Runner:
         self.finite.add({MIXED: found[MIXED]} if MIXED in found else found)
         return found
 
-    def _send(self, layers: Dict[str, Tensor], sentences: Sequence[List[str]]) -> Arrive:
+    def _send(self, layers: Layers, sentences: Sequence[List[str]]) -> Arrive:
         return self.engine.delivery.send(layers, lengths_of(sentences).tolist(), n_layers=self.n_layers)
 
     def _zero_state(self, n_sentences: int) -> LSTMState:

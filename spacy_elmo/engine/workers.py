@@ -9,12 +9,13 @@ import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar
 
 import torch
 
-from .forks import ForkLock, entrust, work
+from .forks import ForkLock, entrust, is_forked, work
 from .isolation import computation
 from .processors import n_workers
 from .threads import set_own_threads
@@ -22,6 +23,24 @@ from .threads import set_own_threads
 T = TypeVar("T")
 R = TypeVar("R")
 Part = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Plan(Generic[R]):
+    """Work that can be divided.
+
+    parts (Sequence[Part]): They need nothing of each other, and may be done in any order, by any thread. None:
+        there is nothing to be divided, and the caller gets the result at once.
+    finish (Callable[[], R]): Gives the result when all parts are done, by the thread that does the last.
+    """
+
+    parts: Sequence[Part]
+    finish: Callable[[], R]
+
+    @classmethod
+    def done(cls, result: R) -> "Plan[R]":
+        """Of what is computed already."""
+        return cls([], lambda: result)
 
 
 class Workers:
@@ -33,19 +52,18 @@ class Workers:
     def __init__(self, n_threads: Optional[int] = None):
         self.n_threads = n_threads
 
-    def start(self, parts: Sequence[Part], then: Callable[[], R]) -> "Future[R]":
-        """Have all parts done, in any order, by any thread, and what follows by the one that is last.
+    def start(self, plan: Plan[R]) -> "Future[R]":
+        """Have a plan carried out.
 
-        parts (Sequence[Part]): They need nothing of each other. None: what follows is done at once, by the caller.
-        then (Callable[[], R]): What follows.
-        RETURNS (Future[R]): What `then` gives, or the error of the first part that has one. Parts that are not
-            begun when it is cancelled never are.
+        plan (Plan[R]): What is to be done.
+        RETURNS (Future[R]): Its result, or the error of the first part that has one. Parts that are not begun when
+            it is cancelled never are.
         """
         number = n_workers(self.n_threads)
-        if not parts or _local.is_worker or (number == 1 and torch.get_num_threads() == 1):
-            return _do_at_once(parts, then)
-        started = _Work(parts, then)
-        _pool(number).submit([partial(started.run, part) for part in range(len(parts))])
+        if not plan.parts or _local.is_worker or (number == 1 and torch.get_num_threads() == 1):
+            return _do_at_once(plan)
+        started = _Work(plan)
+        _pool(number).submit([partial(started.run, part) for part in range(len(plan.parts))])
         return started.future
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
@@ -64,18 +82,18 @@ class Workers:
             return run
 
         parts = [part(number) for number in range(len(items))]
-        return self.start(parts, lambda: [results[number] for number in range(len(items))]).result()
+        return self.start(Plan(parts, lambda: [results[number] for number in range(len(items))])).result()
 
 
 class _Work(Generic[R]):
-    """Parts on their way."""
+    """A plan on its way."""
 
-    def __init__(self, parts: Sequence[Part], then: Callable[[], R]):
+    def __init__(self, plan: Plan[R]):
         self.future: Future[R] = Future()
-        self._parts = [*parts]
-        self._then = then
+        self._parts = [*plan.parts]
+        self._finish = plan.finish
         self._errors: Dict[int, BaseException] = {}
-        self._left = len(parts)
+        self._left = len(plan.parts)
         self._lock = threading.Lock()
 
     def run(self, number: int) -> None:
@@ -90,15 +108,15 @@ class _Work(Generic[R]):
             self._left -= 1
             is_last = not self._left
         if is_last and self.future.set_running_or_notify_cancel():
-            self._finish()
+            self._conclude()
 
-    def _finish(self) -> None:
+    def _conclude(self) -> None:
         self._parts.clear()
         try:
             if self._errors:
                 raise self._errors[min(self._errors)]
             with computation():
-                result = self._then()
+                result = self._finish()
         except BaseException as error:
             self.future.set_exception(error)
         else:
@@ -130,9 +148,11 @@ class _Pool:
     def _run(self, task: Callable[[], None], n_tasks: int) -> None:
         try:
             if _local.is_worker:
-                # Where there are more processors than tasks, torch divides each among several. Not the last task of
-                # a work when the others are done: the next ones come soon.
-                _use_threads(max(1, self._number // max(n_tasks, self._unfinished)))
+                # Where there are more processors than tasks, torch divides each among several. Not the last task
+                # of a plan when the others are done: the next ones come soon. Nor in a forked process, which
+                # torch's threads do not survive.
+                number = 1 if is_forked() else self._number // max(n_tasks, self._unfinished)
+                _use_threads(max(1, number))
             task()
         finally:
             with self._lock:
@@ -172,10 +192,10 @@ def _pool(number: int) -> _Pool:
         return _pools[me, number]
 
 
-def _do_at_once(parts: Sequence[Part], then: Callable[[], R]) -> "Future[R]":
+def _do_at_once(plan: Plan[R]) -> "Future[R]":
     future: Future[R] = Future()
     with computation():
-        for part in parts:
+        for part in plan.parts:
             part()
-        future.set_result(then())
+        future.set_result(plan.finish())
     return future

@@ -18,8 +18,8 @@ from .output import ElmoOutput, FlatLayers
 from .own_rows import own_rows
 from .placement import Placement
 
-# Sentences of that many batches are run before any is delivered, where so many may be under way; of more, each batch
-# goes to the CPU by itself.
+# Sentences of that many batches are run before any is delivered, where so many may be under way; of more, each
+# batch goes to the CPU by itself.
 _MOST_BATCHES = 2
 Finish = Callable[[], ElmoOutput]
 

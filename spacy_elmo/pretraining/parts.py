@@ -2,9 +2,7 @@
 
 from typing import Callable, List, Sequence, TypeVar
 
-from ..engine.forks import is_forked
 from ..engine.isolation import computation, flush_denormals
-from ..engine.threads import own_threads
 from ..engine.workers import Workers
 
 T = TypeVar("T")
@@ -22,14 +20,12 @@ class Parts:
 
     def __init__(self, n_threads: int):
         self._workers = Workers(n_threads)
-        # Torch's own threads do not survive a fork.
-        self._threads_of_part = 1 if is_forked() else max(1, n_threads // N_PARTS)
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
         """The function, which needs nothing of other calls, of each item; in their order."""
 
         def part(item: T) -> R:
-            with computation(gradients=True), own_threads(self._threads_of_part), flush_denormals():
+            with computation(gradients=True), flush_denormals():
                 return function(item)
 
         return self._workers.map(part, items)

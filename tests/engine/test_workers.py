@@ -13,7 +13,7 @@ import spacy_elmo
 from spacy_elmo.engine import forks
 from spacy_elmo.engine import workers as module
 from spacy_elmo.engine.forks import entrust
-from spacy_elmo.engine.workers import Workers
+from spacy_elmo.engine.workers import Plan, Workers
 from tests.data import TINY
 
 SENTENCES = [["I", "love", "you", "."], ["a"], ["b"] * 30, ["c", "d"]]
@@ -22,7 +22,7 @@ SENTENCES = [["I", "love", "you", "."], ["a"], ["b"] * 30, ["c", "d"]]
 def test_parts_run_on_one_thread_each_and_what_follows_once() -> None:
     seen: List[int] = []
     Workers(2).map(str, range(9))
-    future = Workers(2).start([lambda: seen.append(torch.get_num_threads())] * 6, lambda: len(seen))
+    future = Workers(2).start(Plan([lambda: seen.append(torch.get_num_threads())] * 6, lambda: len(seen)))
     assert future.result() == 6
     assert set(seen) == {1}
 
@@ -64,19 +64,19 @@ def test_an_error_of_a_part(error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        Workers(2).start([lambda: None, fail, lambda: None], lambda: "never").result()
+        Workers(2).start(Plan([lambda: None, fail, lambda: None], lambda: "never")).result()
     assert Workers(2).map(str, [1]) == ["1"]
 
 
 def test_an_error_of_what_follows() -> None:
     with pytest.raises(ZeroDivisionError):
-        Workers(2).start([lambda: None], lambda: 1 / 0).result()
+        Workers(2).start(Plan([lambda: None], lambda: 1 / 0)).result()
 
 
 def test_parts_that_have_not_begun_can_be_cancelled() -> None:
     may_go, done = threading.Event(), []
-    blocked = [Workers(2).start([lambda: may_go.wait(10) and None], lambda: None) for _ in range(2)]
-    later = Workers(2).start([lambda: done.append(1)], lambda: done.append(2))
+    blocked = [Workers(2).start(Plan([lambda: may_go.wait(10) and None], lambda: None)) for _ in range(2)]
+    later = Workers(2).start(Plan([lambda: done.append(1)], lambda: done.append(2)))
     assert later.cancel()
     may_go.set()
     for future in blocked:

@@ -296,3 +296,18 @@ def test_docs_of_more_than_a_batch(make: Make) -> None:
         np.testing.assert_allclose(one.tensor, other.tensor, atol=2e-5)
         assert one._.elmo.names == other._.elmo.names
         np.testing.assert_allclose(one._.elmo.word_emb, other._.elmo.word_emb, atol=2e-5)
+
+
+def test_a_long_doc_keeps_the_bound(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number bounds all that is under way: of a Doc with sentences for two batches, one runs at a time."""
+    nlp = make(model={"max_batch_tokens": 12, "n_threads": 2})
+    elmo, most = nlp.get_pipe("elmo_embedder").elmo, []
+    start = elmo.engine.workers.start
+    monkeypatch.setattr(elmo.engine.workers, "start", lambda plan: most.append(len(plan.parts)) or start(plan))
+    doc = nlp.make_doc("a b c d e f g h i j k l m n")
+    for i, token in enumerate(doc):
+        token.is_sent_start = i % 7 == 0
+    nlp.get_pipe("elmo_embedder")(doc)
+    assert doc.tensor.shape[0] == 14
+    # Two directions of one batch; without the bound, there would be four parts.
+    assert max(most) == 2

@@ -13,16 +13,16 @@ from ...bilm.alphabet import alphabet_of
 from ...bilm.build import build_char_encoder, take
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
-from ..base import Plan, Sentence
+from ..base import BatchOutputs, Sentence
 from ..coded import Coded
 from ..delivery import InPlace
 from ..forks import ForkLock
 from ..precision import tf32
-from ..rows import STACKS, RowsEngine, RowsRun
+from ..rows import STACKS, LayersAndState, RowsEngine
 from ..schedule import Schedule
 from ..threads import one_thread
 from ..word_table import WordTable
-from ..workers import Workers
+from ..workers import Plan, Workers
 from . import tiles
 from .delivery import CudaDelivery
 from .encoder import CudaEncoder
@@ -107,7 +107,9 @@ class CudaEngine(RowsEngine):
             initial_state=initial_state,
         )
 
-    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> Plan:
+    def plan(
+        self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]
+    ) -> Plan[BatchOutputs]:
         # Its memory is one batch's at a time. Words are encoded in float32, whatever the LSTMs' precision.
         with self._lock, one_thread(), tf32(False), self._in_order():
             return super().plan(sentences, n_layers=n_layers, state=state)
@@ -173,7 +175,7 @@ class CudaEngine(RowsEngine):
         n_layers: int,
         *,
         keep_state: bool,
-    ) -> RowsRun:
+    ) -> Plan[LayersAndState]:
         with tf32(self._rounds):
             layers = self._stack.run(types, numbers, schedule, start, n_layers=n_layers, keep_state=keep_state)
-        return RowsRun([], lambda: layers)
+        return Plan.done(layers)
