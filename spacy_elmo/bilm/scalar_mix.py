@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from ..errors import Errors
 
+# Numbers of a layer that are mixed at a time on the CPU: what is computed in between stays in its cache.
+MOST_NUMBERS = 1 << 16
+
 
 class ScalarMix(nn.Module):
     """gamma * sum_j softmax(w)_j h_j.
@@ -43,6 +46,23 @@ class ScalarMix(nn.Module):
         for share, layer in zip(shares[1:], layers[1:], strict=True):
             mixed = mixed + share * layer
         return self.gamma * mixed
+
+    @torch.inference_mode()
+    def mix_bilm(self, word_emb: Tensor, lstm: Sequence[Tensor]) -> Tensor:
+        """Mix a biLM's layers, without gradients, with no more memory than for the result.
+
+        word_emb: (n, P); it is doubled. lstm: L tensors (n, 2P).
+        RETURNS: (n, 2P).
+        RAISES: ValueError as `forward`.
+        """
+        width = 2 * word_emb.size(1)
+        if word_emb.is_cuda or self.layer_norm or word_emb.size(0) * width <= MOST_NUMBERS:
+            return self.forward([torch.cat([word_emb, word_emb], dim=1), *lstm])
+        mixed = torch.empty_like(lstm[0])
+        n_rows = max(1, MOST_NUMBERS // width)
+        for rows, words, *layers in zip(*(part.split(n_rows) for part in (mixed, word_emb, *lstm))):
+            rows.copy_(self.forward([torch.cat([words, words], dim=1), *layers]))
+        return mixed
 
 
 def _normalise(layer: Tensor, mask: Optional[Tensor]) -> Tensor:

@@ -1,6 +1,6 @@
 """The projected LSTM of `bilm.lstm`, for inference: fused steps over rows that hold sentence after sentence."""
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -9,14 +9,15 @@ from ..bilm.build import take
 from ..bilm.lstm import LSTMState
 from ..bilm.options import LSTMOptions
 from .input_gates import Inputs, input_gates
-from .linear import LinearType, PackedAndPlainLinear, PackedLinear
+from .linear import Linear, LinearType, PackedAndPlainLinear, PackedLinear, TorchLinear
 from .schedule import Schedule
 from .steps import steps
 
 # Gates stand in this order, of i, f, g, o (0 to 3), so that what is multiplied stands side by side.
 GATE_ORDER = (2, 0, 1, 3)
-# Numbers of a matrix that may be held in two forms, each of which is the faster one for some numbers of rows.
-MOST_HELD_TWICE = 1 << 20
+# Numbers of a matrix that is small: torch's own product is then as fast as a packed one for few rows, and for any
+# number of them where it can be added to the gates in place.
+MOST_OF_SMALL = 1 << 20
 
 
 class FastLSTM:
@@ -31,10 +32,11 @@ class FastLSTM:
         self._bias = _reorder(tensors.pop("input_linear.bias"), GATE_ORDER)
         self._inputs = linear(_reorder(tensors.pop("input_linear.weight"), GATE_ORDER), self._bias)
         states = _reorder(tensors.pop("state_linear.weight"), GATE_ORDER)
-        if linear is PackedLinear and states.numel() <= MOST_HELD_TWICE:
-            linear = PackedAndPlainLinear
-        self._states = linear(states)
-        self._projection = linear(tensors.pop("projection.weight")) if options.has_projection else None
+        self._states = _small(linear, states, TorchLinear)(states)
+        self._projection: Optional[Linear] = None
+        if options.has_projection:
+            projection = tensors.pop("projection.weight")
+            self._projection = _small(linear, projection, PackedAndPlainLinear)(projection)
 
     def run(self, inputs: Inputs, schedule: Schedule, start: LSTMState) -> Tuple[Tensor, LSTMState]:
         """Run over packed rows.
@@ -48,12 +50,16 @@ class FastLSTM:
         last = torch.empty_like(hidden)
         outputs = hidden.new_empty(schedule.n_tokens, hidden.size(1))
         run = steps().run_steps
+        kinds, projection = [self._states.kind], []
+        if self._projection is not None:
+            kinds.append(self._projection.kind)
+            projection = self._projection.tensors
         for window in input_gates(self._inputs, inputs, schedule.steps):
             origin = window.steps[0].first
             hidden = run(
-                self._states.kind,
+                kinds,
                 self._states.tensors,
-                [] if self._projection is None else self._projection.tensors,
+                projection,
                 self.options.cell_clip,
                 self.options.proj_clip,
                 window.gates,
@@ -119,6 +125,11 @@ class FastStack:
             for k, layer in enumerate(self.layers)
             for name, tensor in layer.named_tensors().items()
         }
+
+
+def _small(linear: LinearType, weight: Tensor, better: LinearType) -> LinearType:
+    """The better way for a matrix that is small, where the way is oneDNN's."""
+    return better if linear is PackedLinear and weight.numel() <= MOST_OF_SMALL else linear
 
 
 def _reorder(array: Tensor, order: Tuple[int, ...]) -> Tensor:

@@ -12,9 +12,9 @@ from torch import Tensor
 from .linear import Linear
 from .schedule import Step
 
-# Rows that one product is made of, unless a single step has more. Where many rows run side by side, each step has
-# its own product, used while it is still in the processor's cache.
-WINDOW_ROWS = 96
+# Rows that one product is made of, unless a single step has more: of more rows, each number of the weights is used
+# more often for being read once. Not many more: what the system gives anew each time, from 32 MiB on, costs more.
+WINDOW_ROWS = 256
 # Word types of a batch whose projections are kept while it runs: 64 KiB each in the original model.
 MOST_TYPES = 1024
 # A multiple of so many is kept.

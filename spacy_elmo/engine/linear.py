@@ -52,7 +52,7 @@ class TorchLinear:
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
         self.n_outputs = len(weight)
-        self.tensors = [weight.contiguous()]
+        self.tensors = [weight.contiguous().t()]
         self._bias = bias
 
     @staticmethod
@@ -60,10 +60,10 @@ class TorchLinear:
         return x
 
     def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.tensors[0], self._bias)
+        return F.linear(x, self.weight(), self._bias)
 
     def weight(self) -> Tensor:
-        return self.tensors[0]
+        return self.tensors[0].t()
 
 
 class TorchBF16Linear(TorchLinear):
@@ -129,7 +129,7 @@ class PackedAndPlainLinear(PackedLinear):
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
         super().__init__(weight, bias)
-        self.tensors.append(weight.contiguous())
+        self.tensors.append(weight.contiguous().t())
 
 
 class PackedBF16Linear(PackedLinear):

@@ -192,8 +192,7 @@ class Runner:
         tensors = {WORD_EMB: batch.word_emb}
         tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
         if MIXED in names:
-            doubled = torch.cat([batch.word_emb, batch.word_emb], dim=1)
-            tensors[MIXED] = self.mix([doubled, *batch.lstm])
+            tensors[MIXED] = self.mix.mix_bilm(batch.word_emb, batch.lstm)
         found = {name: tensors[name] for name in names}
         # What is not finite in a layer is not finite in the mix of all.
         self.finite.add({MIXED: found[MIXED]} if MIXED in found else found)

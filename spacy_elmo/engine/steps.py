@@ -39,12 +39,12 @@ def _is_right(unit: Any) -> bool:
     results = []
     with torch.inference_mode():
         for functions in (unit, SimpleNamespace(run_steps=run_steps)):
-            weight, cell, outputs = torch.ones(4, 1) / 2, torch.zeros(2, 1), torch.zeros(3, 1)
+            weight, cell, outputs = torch.ones(1, 4) / 2, torch.zeros(2, 1), torch.zeros(3, 1)
             start = torch.ones(1, 1)
             run = functions.run_steps
             run(
-                "torch", [weight], [torch.ones(1, 1)], 3.0, 3.0, torch.ones(3, 4) / 4, None, [0, 2], [2, 1],
-                [None, torch.tensor([0])], start, start, torch.ones(2, 1), cell, torch.zeros(2, 1), outputs,
+                ["torch", "torch"], [weight], [torch.ones(1, 1)], 3.0, 3.0, torch.ones(3, 4) / 4, None, [0, 2],
+                [2, 1], [None, torch.tensor([0])], start, start, torch.ones(2, 1), cell, torch.zeros(2, 1), outputs,
             )  # fmt: skip
             results.append(torch.cat([cell, outputs]))
     return torch.equal(*results)
@@ -57,14 +57,14 @@ def round_up(n: int) -> int:
     """The next number of rows of which a product costs nothing extra.
 
     oneDNN compiles a kernel for every number of rows that it meets, and keeps it: few numbers may occur, or memory
-    grows for a long time. Up to 128 rows there are 10 of them.
+    grows for a long time. Up to 256 rows there are 17 of them.
     """
     if n <= 8:
         power = 1
         while power < n:
             power *= 2
         return power
-    step = 16 if n <= 32 else 32 if n <= 96 else 16 if n <= 128 else 128
+    step = 8 if n <= 32 else 16 if n <= 128 else 32 if n <= 512 else 128
     return -(-n // step) * step
 
 
@@ -96,7 +96,8 @@ def multiply_rounded(x: Tensor, zero: int, weights: List[Tensor]) -> Tensor:
 
 
 def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Tensor]) -> Tensor:
-    """other + x W^T. kind, weights: of a `Linear`. x: (n, inputs), float32. other: (n, outputs), or None."""
+    """other + x W^T. kind, weights: of a `Linear`. x: (n, inputs), float32. other: (n, outputs), which may be
+    overwritten, or None."""
     if kind == "int8" or kind == "uint8":
         zero = 0 if kind == "int8" else 128
         scale = row_scale(x)
@@ -104,9 +105,8 @@ def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Ten
         return product.mul_(scale) if other is None else torch.addcmul(other, product, scale, out=product)
     if weights[0].dtype == torch.bfloat16:
         x = x.to(torch.bfloat16)
-    if kind == "torch" or (kind == "packed and plain" and x.size(0) <= 4):
-        plain = weights[-1].t()
-        return torch.mm(x, plain) if other is None else torch.addmm(other, x, plain)
+    if kind == "torch" or (kind == "packed and plain" and x.size(0) <= 8):
+        return torch.mm(x, weights[-1]) if other is None else other.addmm_(x, weights[-1])
     if kind == "packed and plain":
         weights = weights[:-1]
     parts = fill_up(x).split([part.size(1) for part in weights], 1)
@@ -120,8 +120,14 @@ def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Ten
     return result
 
 
+def columns(x: Tensor, first: int, end: int) -> Tensor:
+    """x[:, first:end]; written so, TorchScript would take the rows first."""
+    result: Tensor = torch.ops.aten.slice(x, 1, first, end)
+    return result
+
+
 def run_steps(
-    kind: str,
+    kinds: List[str],
     states: List[Tensor],
     projection: List[Tensor],
     cell_clip: Optional[float],
@@ -140,7 +146,8 @@ def run_steps(
 ) -> Tensor:
     """Run an LSTM layer's steps, of which each has as many rows as the one before, or fewer.
 
-    states, projection: weights, see `add_product`; no projection: the cells are shown as they are.
+    kinds: of states and of projection. states, projection: weights, see `add_product`; no projection: the cells
+        are shown as they are.
     gates: (n, 4C), g, i, f, o, of the inputs. slots: (n_tokens,), which row of them each packed row has; None: its
         own. firsts, sizes: packed rows of each step. starting: the rows in which a sentence begins.
     start_hidden, start_cell: what it begins with, (1, P) and (1, C).
@@ -161,18 +168,18 @@ def run_steps(
             hidden.index_put_([rows], start_hidden)
             running.index_put_([rows], start_cell)
         own = gates[first : first + size] if slots is None else gates.index_select(0, slots[first : first + size])
-        total = add_product(kind, hidden, states, own).float()
+        total = add_product(kinds[0], hidden, states, own).float()
         # g becomes tanh(g); with i beside it, a gated linear unit is tanh(g) * sig(i).
-        total[:, :cells].tanh_()
-        new = torch.ops.aten.glu(total[:, : 2 * cells], 1)
-        torch.addcmul(new, total[:, 2 * cells : 3 * cells].sigmoid_(), running, out=running)
+        columns(total, 0, cells).tanh_()
+        new = torch.ops.aten.glu(columns(total, 0, 2 * cells), 1)
+        torch.addcmul(new, columns(total, 2 * cells, 3 * cells).sigmoid_(), running, out=running)
         if cell_clip is not None:
             running.clamp_(-cell_clip, cell_clip)
         # What was added to the cell is used up: its place takes tanh(c).
         torch.tanh(running, out=new)
-        hidden = new.mul_(total[:, 3 * cells :].sigmoid_())
+        hidden = new.mul_(columns(total, 3 * cells, 4 * cells).sigmoid_())
         if len(projection) > 0:
-            hidden = add_product(kind, hidden, projection, None).float()
+            hidden = add_product(kinds[1], hidden, projection, None).float()
             if proj_clip is not None:
                 hidden.clamp_(-proj_clip, proj_clip)
         outputs[first : first + size] = hidden

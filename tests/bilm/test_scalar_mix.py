@@ -7,7 +7,7 @@ import torch
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.build import build_bilm, build_parts
 from spacy_elmo.bilm.characters import character_ids
-from spacy_elmo.bilm.scalar_mix import ScalarMix
+from spacy_elmo.bilm.scalar_mix import MOST_NUMBERS, ScalarMix
 from spacy_elmo.weights.source import read_weights
 from tests.data import Measured, read_case
 
@@ -94,3 +94,22 @@ def test_another_number_of_layers_than_weights(n_layers: int) -> None:
     for mix in (ScalarMix(n_layers=3), ScalarMix(n_layers=3, layer_norm=True)):
         with pytest.raises(ValueError, match=rf"EL241.*3 weights, but {n_layers} layers"):
             mix(layers)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("n_tokens", [0, 3, MOST_NUMBERS // 10, MOST_NUMBERS // 2 + 7])
+def test_in_blocks_of_rows(n_tokens: int, layer_norm: bool) -> None:
+    mix = make(np.array([0.3, -1.0, 0.5], dtype=np.float32), 1.5, layer_norm)
+    word_emb = torch.randn(n_tokens, 5)
+    lstm = [torch.randn(n_tokens, 10) for _ in range(2)]
+    with torch.no_grad():
+        expected = mix([torch.cat([word_emb, word_emb], dim=1), *lstm])
+    mixed = mix.mix_bilm(word_emb, lstm)
+    assert torch.equal(mixed, expected)
+    assert not mixed.requires_grad
+
+
+def test_blocks_of_a_wrong_number_of_layers() -> None:
+    mix = make(np.zeros(3, dtype=np.float32), 1.0, False)
+    with pytest.raises(ValueError, match="EL241"):
+        mix.mix_bilm(torch.randn(MOST_NUMBERS, 2), [torch.randn(MOST_NUMBERS, 4)])

@@ -41,7 +41,7 @@ def outputs_of(run: Any, linear: LinearType, *, projects: bool, clips: bool, rep
     hidden, cell, last = torch.zeros(5, width), torch.randn(5, C), torch.zeros(5, width)
     outputs = torch.empty(sum(sizes), width)
     hidden = run(
-        states.kind, states.tensors, [t for one in projection for t in one.tensors], 0.5 if clips else None,
+        [linear.kind] * 2, states.tensors, [t for one in projection for t in one.tensors], 0.5 if clips else None,
         0.3 if clips else None, gates, slots, firsts, sizes, starting, torch.ones(1, width) / 2, torch.ones(1, C),
         hidden, cell, last, outputs,
     )  # fmt: skip
@@ -75,7 +75,7 @@ def test_what_is_compiled_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     compiled = torch.jit.CompilationUnit
 
     def change(source: str) -> Any:
-        return compiled(source.replace("glu(", "silu(").replace(": 2 * cells], 1)", ": cells])"))
+        return compiled(source.replace("glu(", "silu(").replace("0, 2 * cells), 1)", "0, cells))"))
 
     monkeypatch.setattr(torch.jit, "CompilationUnit", change)
     assert module.steps.__wrapped__().run_steps is module.run_steps
