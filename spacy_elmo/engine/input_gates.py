@@ -1,7 +1,7 @@
 """Input projections of an LSTM layer: the part of its gates that does not wait for the step before.
 
-Two ways to hand them out, step by step. Both compute them for several steps at a time where few rows run side by
-side: one tall product reads the weights once.
+Two ways to hand them out, step by step. Both compute them for several steps at a time: one tall product reads the
+weights once.
 """
 
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple

@@ -44,7 +44,8 @@ def _is_right(unit: Any) -> bool:
             run = functions.run_steps
             run(
                 ["torch", "torch"], [weight], [torch.ones(1, 1)], 3.0, 3.0, torch.ones(3, 4) / 4, None, [0, 2],
-                [2, 1], [None, torch.tensor([0])], start, start, torch.ones(2, 1), cell, torch.zeros(2, 1), outputs,
+                [2, 1], [None, torch.tensor([0])], start, start, torch.ones(2, 1), cell,
+                torch.zeros(2, 1), outputs,
             )  # fmt: skip
             results.append(torch.cat([cell, outputs]))
     return torch.equal(*results)
