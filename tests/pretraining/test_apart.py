@@ -95,26 +95,15 @@ def test_directions_drop_different_numbers(monkeypatch: pytest.MonkeyPatch) -> N
     """Each direction in each batch has a seed of its own."""
     trainer = dropping({})
     seeds: List[int] = []
-    dropout = apart._Dropout
+    dropout = apart.Dropout
 
     def seen(share: float, seed: int) -> Any:
         seeds.append(seed)
         return dropout(share, seed)
 
-    monkeypatch.setattr(apart, "_Dropout", seen)
+    monkeypatch.setattr(apart, "Dropout", seen)
     train(trainer, 3)
     assert len({*seeds}) == len(seeds) == 6
-
-
-def test_dropout_is_torchs() -> None:
-    """Zeros or what makes up for them, a share as asked for; gradients alike."""
-    x = torch.ones(200, 100, requires_grad=True)
-    dropped = apart._Dropout(0.3, 5)(x)
-    dropped.sum().backward()
-    assert torch.equal(x.grad, dropped.detach())  # type: ignore[arg-type]
-    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
-    assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
-    assert apart._Dropout(0.0, 5)(x) is x
 
 
 def test_an_error_in_a_part_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
