@@ -1,6 +1,5 @@
 """Parts of a batch by threads: who does them, and that it does not matter."""
 
-import threading
 from typing import Any, Dict, List, Set
 
 import pytest
@@ -11,25 +10,8 @@ from spacy_elmo.pretraining import apart
 from spacy_elmo.pretraining.apart import Apart
 from spacy_elmo.pretraining.optimizer import Optimizer
 from spacy_elmo.pretraining.trainer import Trainer
+from tests.at_work import at_work
 from tests.pretraining.test_trainer import copy_of, dropping, make, runs, train
-
-
-def at_work(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> List[int]:
-    """Calls of a function meet each other, two by two: they come at the same time, or the test fails.
-
-    RETURNS: the number of torch's threads that each call has.
-    """
-    found: List[int] = []
-    meeting = threading.Barrier(2)
-    function = getattr(owner, name)
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        meeting.wait(timeout=30)
-        found.append(torch.get_num_threads())
-        return function(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, wrapped)
-    return found
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
