@@ -21,6 +21,7 @@ from .dropout import Dropout
 from .isolation import computation
 from .parts import N_PARTS, Parts
 from .plain import encode_types
+from .training_lstm import run_layer
 from .word_types import without_marks, word_types
 
 
@@ -102,7 +103,7 @@ class TrainingPass:
             for number, layer in enumerate(cast(Iterable[ProjectedLSTM], stack.layers[: self._n_layers])):
                 rows = dropout(rows)
                 state = LSTMState(start.hidden[number], start.cell[number])
-                output, _ = layer(rows, self._packing.batch_sizes, state)
+                output = run_layer(layer, rows, self._packing.batch_sizes, state)
                 rows = rows + output if number > 0 and stack.use_skip_connections else output
                 outputs.append(rows.index_select(0, places))
         # Of the words, each direction shows every second token.
