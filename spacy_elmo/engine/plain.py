@@ -106,7 +106,7 @@ def run_bilm(
     like = bilm.char_encoder.embedding.weight
     alphabet = bilm.alphabet
     types, numbers = word_types(sentences, before=[alphabet.opening], after=[alphabet.closing])
-    words = encode_types(bilm, types).index_select(0, _tensor(numbers, like))
+    words = _encode(bilm, types).index_select(0, _tensor(numbers, like))
     lengths = [len(sentence) + N_MARKS for sentence in sentences]
     layers: List[Tensor] = []
     final: Optional[LSTMState] = None
@@ -127,8 +127,7 @@ def for_each(state: Optional[LSTMState], n_sentences: int) -> Optional[LSTMState
     )
 
 
-def encode_types(bilm: BiLM, types: List[str]) -> Tensor:
-    """RETURNS: word_emb of each, (n_types, P)."""
+def _encode(bilm: BiLM, types: List[str]) -> Tensor:
     like = bilm.char_encoder.embedding.weight
     parts = []
     for start in range(0, max(len(types), 1), ENCODER_BATCH):

@@ -20,9 +20,10 @@ from .base import N_MARKS, Sentence
 from .dropout import Dropout
 from .isolation import computation
 from .parts import N_PARTS, Parts
-from .plain import encode_types
+from .training_encoder import encode
 from .training_lstm import run_layer
 from .word_types import without_marks, word_types
+from .workspace import Workspace
 
 
 class TrainingPass:
@@ -87,8 +88,21 @@ class TrainingPass:
             self._parts.map(lambda own: _add(learning[own], [part[own] for part in found]), shares)
 
     def _encode(self, types: List[str]) -> Tensor:
+        bilm, weight = self._bilm, self._bilm.char_encoder.embedding.weight
+        if not types:
+            return weight.new_empty(0, bilm.options.lstm.projection_dim)
+        ids = [None if array is None else torch.from_numpy(array) for array in bilm.alphabet.ids(types)]
         with torch.set_grad_enabled(self._gradients):
-            return encode_types(self._bilm, types)
+            return encode(
+                bilm.char_encoder,
+                cast(Tensor, ids[0]),
+                dtype=weight.dtype,
+                # Several batches may be on their way.
+                workspace=Workspace(),
+                step=1,
+                word_ids=ids[1],
+                padding=bilm.alphabet.padding,
+            )
 
     def _run(self, k: int) -> List[Tensor]:
         """Run a direction. RETURNS: of each layer, for `_go_back`, (n_tokens, P)."""

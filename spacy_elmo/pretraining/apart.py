@@ -15,9 +15,9 @@ from torch import Tensor
 from ..bilm.lstm import LSTMState
 from ..engine.dropout import Dropout
 from ..engine.parts import N_PARTS, Parts
-from .encoder import GROUP_STEP, encode
+from ..engine.training_encoder import GROUP_STEP, encode
+from ..engine.workspace import Workspace
 from .language_model import LanguageModel
-from .workspace import Workspace
 
 
 class Objective(NamedTuple):

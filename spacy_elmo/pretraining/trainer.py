@@ -13,6 +13,7 @@ from ..engine.isolation import computation
 from ..engine.parts import Parts
 from ..engine.processors import n_workers
 from ..engine.threads import one_thread, own_threads
+from ..engine.workspace import Workspace
 from .apart import Apart, Objective
 from .config import PretrainingConfig
 from .language_model import LanguageModel
@@ -22,7 +23,6 @@ from .sampled import Candidates, draw_candidates
 from .softmax import Softmax
 from .streams import Streams
 from .word_types import Types
-from .workspace import Workspace
 
 
 @dataclass(frozen=True)
