@@ -35,6 +35,39 @@ def run_layer(layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], 
     return outputs
 
 
+@torch.no_grad()
+def read_layer(layer: ProjectedLSTM, inputs: Tensor, n_rows: int, state: LSTMState) -> Tuple[Tensor, LSTMState]:
+    """Run a layer from which nothing is learnt.
+
+    inputs: (n_steps * n_rows, P), step after step; at least one step. state: hidden (n_rows, P), cell (n_rows, C).
+    RETURNS: Outputs, as the inputs, and the state after the last step.
+    """
+    projection = None if layer.projection is None else layer.projection.weight
+    sizes = [n_rows] * (len(inputs) // n_rows)
+    gates = layer.input_linear(inputs)
+    clips = layer.cell_clip, layer.proj_clip
+    hidden, cells = _run_steps(gates, sizes, state, layer.state_linear.weight, projection, clips)
+    return hidden[n_rows:], LSTMState(hidden[-n_rows:], cells[-n_rows:])
+
+
+def _run_steps(
+    gates: Tensor,
+    sizes: Sequence[int],
+    state: LSTMState,
+    states: Tensor,
+    projection: Optional[Tensor],
+    clips: Clips,
+) -> Tuple[Tensor, Tensor]:
+    """See `training_steps.run_forward`. RETURNS: hidden and cells, the given state first."""
+    n_first = sizes[0]
+    hidden = gates.new_empty(n_first + len(gates), states.size(1))
+    cells = gates.new_empty(n_first + len(gates), states.size(0) // 4)
+    hidden[:n_first], cells[:n_first] = state
+    turned = None if projection is None else projection.detach()
+    training_steps().run_forward(gates, sizes, hidden, cells, states.detach(), turned, *clips)
+    return hidden, cells
+
+
 class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -48,16 +81,11 @@ class _Layer(torch.autograd.Function):
         states: Tensor,
         projection: Optional[Tensor],
     ) -> Tensor:
-        n_rows, n_first = len(inputs), sizes[0]
-        hidden = inputs.new_empty(n_first + n_rows, states.size(1))
-        cells = inputs.new_empty(n_first + n_rows, states.size(0) // 4)
-        hidden[:n_first], cells[:n_first] = state
         gates = torch.addmm(bias, inputs, weight.t())
-        turned = None if projection is None else projection.detach()
-        training_steps().run_forward(gates, sizes, hidden, cells, states.detach(), turned, *clips)
+        hidden, cells = _run_steps(gates, sizes, state, states, projection, clips)
         ctx.clips, ctx.sizes = clips, sizes
         ctx.save_for_backward(inputs, weight, states, projection, gates, hidden, cells)
-        return hidden[n_first:].clone()
+        return hidden[sizes[0] :].clone()
 
     @staticmethod
     @once_differentiable
