@@ -81,11 +81,26 @@ class TrainableEngine:
         return [torch.cat(tensors) for tensors in zip(*results)], backprop
 
     def _run(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[List[Tensor], Backprop]:
+        if self._device.type != "cpu":
+            return self._run_whole(sentences, n_layers)
         start = for_each(self.initial_state, len(sentences))
-        if self._device.type == "cpu":
-            made = TrainingPass(self.bilm, sentences, n_layers=n_layers, start=start, parts=self._parts)
-            return made.layers, made.backprop
-        return _run_whole(self.bilm, sentences, n_layers=n_layers, start=start)
+        made = TrainingPass(self.bilm, sentences, n_layers=n_layers, start=start, parts=self._parts)
+        return made.layers, made.backprop
+
+    def _run_whole(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[List[Tensor], Backprop]:
+        """On a device that divides operations by itself."""
+        start = for_each(self.initial_state, len(sentences))
+        outputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
+        layers = [outputs.word_emb, *outputs.lstm]
+
+        @computation(gradients=True)
+        def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
+            both = zip(layers, gradients, strict=True)
+            pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
+            if pairs:
+                torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])
+
+        return [layer.detach() for layer in layers], backprop
 
     @property
     def _device(self) -> torch.device:
@@ -106,20 +121,3 @@ class TrainableEngine:
             for device, own in zip(self._gpus, state[1:]):
                 torch.cuda.set_rng_state(own, device)
             yield
-
-
-def _run_whole(
-    bilm: BiLM, sentences: Sequence[Sentence], *, n_layers: int, start: Optional[LSTMState]
-) -> Tuple[List[Tensor], Backprop]:
-    """A batch whose operations the device divides by itself."""
-    outputs = run_bilm(bilm, sentences, n_layers=n_layers, start=start)
-    layers = [outputs.word_emb, *outputs.lstm]
-
-    @computation(gradients=True)
-    def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
-        both = zip(layers, gradients, strict=True)
-        pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
-        if pairs:
-            torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])
-
-    return [layer.detach() for layer in layers], backprop

@@ -50,8 +50,10 @@ class TrainingPass:
         self._n_layers = n_layers
         self._gradients = torch.is_grad_enabled()
         self._parts = parts
+        self._stacks = bilm.forward_stack, bilm.backward_stack
+        self._dropout = bilm.forward_stack.dropout if bilm.training else 0.0
         # Drawn here: in which order the directions begin is left to chance.
-        self._seeds: List[int] = torch.randint(2**63 - 1, (2,)).tolist()
+        self._seeds: List[int] = torch.randint(2**63 - 1, (2,)).tolist() if self._dropout else [0, 0]
         types, numbers = word_types(sentences, before=[bilm.alphabet.opening], after=[bilm.alphabet.closing])
         lengths = [len(sentence) + N_MARKS for sentence in sentences]
         self._numbers = torch.from_numpy(numbers)
@@ -77,15 +79,15 @@ class TrainingPass:
 
         gradients (Sequence[Optional[Tensor]]): Of each of `layers`; None where there is none.
         """
+        halves, learning = range(len(self._shares)), _learning(self._bilm.char_encoder)
         d_words = self._parts.map(lambda k: self._go_back(k, *gradients), range(2))
         known = [d for d in d_words if d is not None]
-        learning = _learning(self._bilm.char_encoder)
         if known and learning:
-            found = self._parts.map(
-                lambda k: self._encoder_gradients(k, known, learning), range(len(self._shares))
-            )
+            found = self._parts.map(lambda k: self._encoder_gradients(k, known, learning), halves)
             shares = [slice(k, None, N_PARTS) for k in range(N_PARTS)]
             self._parts.map(lambda own: _add(learning[own], [part[own] for part in found]), shares)
+        # Whoever called may live longer than what was kept for this.
+        self._halves, self._outputs = [], []
 
     def _encode(self, types: List[str]) -> Tensor:
         bilm, weight = self._bilm, self._bilm.char_encoder.embedding.weight
@@ -107,9 +109,9 @@ class TrainingPass:
     def _run(self, k: int) -> List[Tensor]:
         """Run a direction. RETURNS: of each layer, for `_go_back`, (n_tokens, P)."""
         backward = k == 1
-        stack = (self._bilm.forward_stack, self._bilm.backward_stack)[k]
+        stack = self._stacks[k]
         start = LSTMState(*(part[k] for part in self._start)).rows(self._packing.order)
-        dropout = Dropout(stack.dropout if stack.training else 0.0, self._seeds[k])
+        dropout = Dropout(self._dropout, self._seeds[k])
         places = self._packing.unpack(torch.arange(len(self._numbers)), backward=backward)[self._shown]
         outputs: List[Tensor] = []
         with torch.set_grad_enabled(self._gradients):
@@ -133,7 +135,7 @@ class TrainingPass:
             for output, d in zip(self._outputs[k], d_layers, strict=True)
             if d is not None and output.requires_grad
         ]
-        learning = _learning((self._bilm.forward_stack, self._bilm.backward_stack)[k])
+        learning = _learning(self._stacks[k])
         words = [self._words] if self._words.requires_grad else []
         d_words: Optional[Tensor] = None
         if both:

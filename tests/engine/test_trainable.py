@@ -122,6 +122,26 @@ def test_an_error_of_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         gradients(engine(n_threads=2))
 
 
+def test_as_on_a_gpu() -> None:
+    """Which divides the operations of a batch by itself."""
+    made, other = engine(initial_state="warm"), engine(initial_state="warm")
+    expected = gradients(made)
+    other._run = other._run_whole  # type: ignore[method-assign]
+    found = gradients(other)
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10)
+
+
+def test_without_dropout_no_random_numbers_are_drawn() -> None:
+    """Others of the process get those that they got before."""
+    torch.manual_seed(4)
+    engine().begin_update(SENTENCES, n_layers=2)
+    drawn = torch.rand(3)
+    torch.manual_seed(4)
+    assert torch.equal(drawn, torch.rand(3))
+
+
 def test_updates_may_overlap() -> None:
     """Layers of a second batch may be asked for before the first one's gradients come."""
     made, one_by_one = engine(), engine()
