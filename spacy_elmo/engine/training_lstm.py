@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..bilm.lstm import LSTMState, ProjectedLSTM
-from .training_steps import BLOCK, training_steps
+from .training_steps import training_steps
 
 Clips = Tuple[Optional[float], Optional[float]]
 
@@ -92,9 +92,8 @@ class _Layer(torch.autograd.Function):
     def backward(ctx: Any, d_outputs: Tensor) -> Any:
         inputs, weight, states, projection, gates, hidden, cells = ctx.saved_tensors
         turned = None if projection is None else projection.detach()
-        block = max(1, BLOCK // gates.size(1))
         d_gates, d_projected, opened, begun = training_steps().run_back(
-            gates, ctx.sizes, hidden, cells, d_outputs, states.detach(), turned, *ctx.clips, block
+            gates, ctx.sizes, hidden, cells, d_outputs, states.detach(), turned, *ctx.clips
         )
         _, _, _, *needed = ctx.needs_input_grad
         return (

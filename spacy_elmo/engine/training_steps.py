@@ -9,9 +9,6 @@ from torch import Tensor
 
 from .torchscript import compiled
 
-# Gates that the backward pass prepares at a time: they stay in the processor's cache until they are used.
-BLOCK = 1 << 18
-
 
 @cache
 def training_steps() -> Any:
@@ -28,7 +25,7 @@ def _is_right(unit: Any, plain: Any) -> bool:
             hidden, cells = torch.ones(5, 1), torch.ones(5, 1)
             functions.run_forward(gates, sizes, hidden, cells, torch.ones(4, 1) / 2, one, 3.0, 3.0)
             found = functions.run_back(
-                gates, sizes, hidden, cells, torch.ones(3, 1), torch.ones(4, 1) / 2, one, 3.0, 3.0, 2
+                gates, sizes, hidden, cells, torch.ones(3, 1), torch.ones(4, 1) / 2, one, 3.0, 3.0
             )
             results.append(torch.cat([hidden, cells, *(part.reshape(-1, 1) for part in found)]))
     return torch.equal(*results)
@@ -91,52 +88,39 @@ def run_back(
     projection: Optional[Tensor],
     cell_clip: Optional[float],
     proj_clip: Optional[float],
-    block_rows: int,
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     """Go back through the steps of `run_forward`.
 
     gates, hidden, cells: as it left them. d_outputs: (n_rows, P), gradient of its outputs.
-    block_rows: that are prepared at a time.
     RETURNS: gradients of the gates of the inputs, (n_rows, 4C), and of what the projection gives, before it is
         clipped, (n_rows, P); what it read, (n_rows, C); the hidden states that steps began with, (n_rows, P).
     """
     n_cells = cells.size(1)
     n_first = sizes[0]
+    i = gates[:, :n_cells]
+    f = gates[:, n_cells : 2 * n_cells]
+    g = gates[:, 2 * n_cells : 3 * n_cells]
+    o = gates[:, 3 * n_cells :]
+    tanh = torch.tanh(cells[n_first:])
+    opened = o * tanh
+    # What the gradients of the steps are multiplied by.
+    d_tanh = torch.ops.aten.tanh_backward(o, tanh)
     d_gates = torch.empty_like(gates)
+    torch.ops.aten.sigmoid_backward(g, i, grad_input=d_gates[:, :n_cells])
+    torch.addcmul(f, f, f, value=-1, out=d_gates[:, n_cells : 2 * n_cells])
+    torch.ops.aten.tanh_backward(i, g, grad_input=d_gates[:, 2 * n_cells : 3 * n_cells])
+    torch.ops.aten.sigmoid_backward(tanh, o, grad_input=d_gates[:, 3 * n_cells :])
     d_projected = d_outputs.clone()
-    opened = torch.empty_like(cells[n_first:])
     d_hidden = torch.empty_like(hidden[:0])
     d_cell = torch.empty_like(cells[:0])
-    d_tanh = torch.empty_like(opened[:0])
     begun: List[Tensor] = []
     step = len(sizes)
     end = gates.size(0)
-    prepared = end
     for size in sizes[::-1]:
         step -= 1
         first = end - size
-        # The step's rows, in the gates and with the sentences' first states before them.
+        # Where the states that the step began with stand.
         before = 0 if step == 0 else n_first + first - sizes[step - 1]
-        if end == prepared:
-            # What the gates' gradients are made of, for some steps.
-            k = step
-            prepared = first
-            while k > 0 and end - prepared < block_rows:
-                k -= 1
-                prepared -= sizes[k]
-            block = gates[prepared:end]
-            i = block[:, :n_cells]
-            f = block[:, n_cells : 2 * n_cells]
-            g = block[:, 2 * n_cells : 3 * n_cells]
-            o = block[:, 3 * n_cells :]
-            d_block = d_gates[prepared:end]
-            tanh = torch.tanh(cells[n_first + prepared : n_first + end])
-            torch.mul(o, tanh, out=opened[prepared:end])
-            d_tanh = torch.ops.aten.tanh_backward(o, tanh)
-            torch.ops.aten.sigmoid_backward(g, i, grad_input=d_block[:, :n_cells])
-            torch.addcmul(f, f, f, value=-1, out=d_block[:, n_cells : 2 * n_cells])
-            torch.ops.aten.tanh_backward(i, g, grad_input=d_block[:, 2 * n_cells : 3 * n_cells])
-            torch.ops.aten.sigmoid_backward(tanh, o, grad_input=d_block[:, 3 * n_cells :])
         projected = d_projected[first:end]
         projected[: d_hidden.size(0)] += d_hidden
         if projection is None:
@@ -149,7 +133,7 @@ def run_back(
             d_opened = torch.mm(projected, projection)
         own = d_gates[first:end]
         own[:, 3 * n_cells :].mul_(d_opened)
-        d_new = d_opened * d_tanh[first - prepared : end - prepared]
+        d_new = d_opened * d_tanh[first:end]
         d_new[: d_cell.size(0)] += d_cell
         if cell_clip is not None:
             cell = cells[n_first + first : n_first + end]
@@ -158,7 +142,7 @@ def run_back(
         own[:, : 3 * n_cells].view(size, 3, n_cells).mul_(d_new.unsqueeze(1))
         begun.append(hidden[before : before + size])
         if step > 0:
-            d_cell = d_new.mul_(gates[first:end, n_cells : 2 * n_cells])
+            d_cell = d_new.mul_(f[first:end])
             d_hidden = torch.mm(own, states)
         end = first
     return d_gates, d_projected, opened, torch.cat(begun[::-1])

@@ -61,9 +61,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("how")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("block", [1, 6 * 4 * C, 1 << 18])
-def test_as_the_plain_layer(kind: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_lstm, "BLOCK", block)
+def test_as_the_plain_layer(kind: str) -> None:
     layer = make(**KINDS[kind])
     inputs, state = batch(layer)
     expected, _ = layer(inputs, SIZES, state)
