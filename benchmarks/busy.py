@@ -28,9 +28,11 @@ DEFAULTS, ONE_THREAD, PEER = "spacy_elmo", "one thread", "simple_elmo"
 # What each setting `n_threads` is called; None: its default.
 OURS: Mapping[str, Optional[int]] = {DEFAULTS: None, ONE_THREAD: 1}
 LEVELS = [0, 1, 2]
-WORKS = ["embed", "one sentence", "pipe", "pretrain"]
+WORKS = ["embed", "one sentence", "pipe", "pretrain", "update", "update by one Doc"]
 # The best batch of simple_elmo among 32, 64 and 128, and the sentences of a request for one sentence at a time.
 PEER_BATCH, N_ONE_BY_ONE = 128, 10
+# Docs of a step of fine-tuning.
+UPDATE_DOCS = 20
 N_AT_ONCE = 4
 # By size, program and number of busy processes: tokens/s of each round.
 Rates = Dict[str, Dict[str, Dict[str, List[float]]]]
@@ -96,6 +98,8 @@ def main(
                 programs["pipe"] = piping(stack, model, own)
             if "pretrain" in works and name == "en_sm":
                 programs["pretrain"] = training(stack, training_text, folder)
+            if {"update", "update by one Doc"} & set(works):
+                programs.update(updating(stack, model, own))
             wanted = {work: those for work, those in programs.items() if work in works}
             console.print(f"measuring: {name}")
             rates = measure(wanted, levels=levels, n_rounds=n_rounds, seconds=seconds)
@@ -156,6 +160,19 @@ def training(stack: ExitStack, text: Path, folder: Path) -> List[Program]:
         process = pretraining.ours("fp32", tokens, vocabulary, threads=None, n_threads=n_threads)
         stack.callback(process.stop)
         found.append(Program(name, process, {"batches": 1}))
+    return found
+
+
+def updating(stack: ExitStack, model: Path, sentences: Sentences) -> Dict[str, List[Program]]:
+    """Steps of fine-tuning, many Docs at a time and one."""
+    found: Dict[str, List[Program]] = {"update": [], "update by one Doc": []}
+    for name, n_threads in OURS.items():
+        process = Process(name, worker="run_update.py", model=str(model), n_threads=n_threads)
+        stack.callback(process.stop)
+        many = {"sentences": sentences[:UPDATE_DOCS], "batch_size": UPDATE_DOCS}
+        few = {"sentences": sentences[:2], "batch_size": 1}
+        found["update"].append(Program(name, process, many))
+        found["update by one Doc"].append(Program(name, process, few))
     return found
 
 

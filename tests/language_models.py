@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_elmo.pretraining.language_model import LanguageModel
+from spacy_elmo.pretraining import reading
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests import reference
@@ -148,13 +148,13 @@ def lines_of(path: Path) -> List[List[str]]:
 
 
 def seen_threads(monkeypatch: pytest.MonkeyPatch) -> Set[int]:
-    """Numbers of torch's threads with which the language model runs, from now on."""
+    """How many of torch's threads there are where a language model reads: so many share its parts."""
     seen: Set[int] = set()
-    forward = LanguageModel.forward
+    read = reading.read_apart
 
     def noted(*arguments: Any) -> Any:
         seen.add(torch.get_num_threads())
-        return forward(*arguments)
+        return read(*arguments)
 
-    monkeypatch.setattr(LanguageModel, "forward", noted)
+    monkeypatch.setattr(reading, "read_apart", noted)
     return seen

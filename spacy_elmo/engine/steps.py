@@ -1,44 +1,25 @@
-"""The steps of a recurrence, as functions that run without Python's lock.
+"""The steps of a recurrence in inference, as functions that run without Python's lock; see `torchscript`."""
 
-A step takes a dozen operations, of some microseconds each where rows are few. Between them, threads that wait for
-Python's lock would have to be woken up, which takes longer than an operation: they would run in turn. Hence
-`steps` compiles these functions to TorchScript, whose interpreter holds no lock. They are plain Python as well,
-and run as such where torch cannot compile them.
-"""
-
-import inspect
-import sys
 from functools import cache
-from types import SimpleNamespace
 from typing import Any, List, Optional
 
 import torch
 from torch import Tensor
 
+from .torchscript import compiled
+
 
 @cache
 def steps() -> Any:
     """The functions below, compiled where that works."""
-    try:
-        # Also from a zip archive; an OSError where only bytecode was installed.
-        text = inspect.getsource(sys.modules[__name__])
-        # Their source begins where this function, and what it needs, ends.
-        source = text.partition("\n# TorchScript from here on.\n")[2]
-        # Not torch.jit.script, which warns that it will go: this compiles text, whatever Python is.
-        # Hence only what torch has in C++ may be called there, no function of Python.
-        unit: Any = torch.jit.CompilationUnit(source)
-        if _is_right(unit):
-            return unit
-    except (RuntimeError, AttributeError, OSError):
-        pass
-    return SimpleNamespace(run_steps=run_steps)
+    return compiled(run_steps, is_right=_is_right)
 
 
-def _is_right(unit: Any) -> bool:
-    """Whether what was compiled gives what Python gives, of a few steps with one output and one cell."""
+def _is_right(unit: Any, plain: Any) -> bool:
+    """Of a few steps with one output and one cell."""
     results = []
     with torch.inference_mode():
-        for functions in (unit, SimpleNamespace(run_steps=run_steps)):
+        for functions in (unit, plain):
             weight, cell, outputs = torch.ones(1, 4) / 2, torch.zeros(2, 1), torch.zeros(3, 1)
             start = torch.ones(1, 1)
             run = functions.run_steps

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
-from .base import N_MARKS, BatchOutputs, Sentence
+from .base import N_MARKS, Sentence
 from .batching import windows
 from .isolation import computation
+from .parts import Parts
 from .plain import for_each, run_bilm
-from .processors import torch_threads
+from .training_pass import TrainingPass
 
 # Given the gradient of word_emb, lstm_outputs1, ..., each flat, None where there is none.
 Backprop = Callable[[Sequence[Optional[Tensor]]], None]
@@ -25,7 +26,7 @@ class TrainableEngine:
     initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
     max_batch_tokens: tokens, with two marks a sentence, whose intermediate results are held together. Of a larger
         batch, parts are computed a second time when their gradients come.
-    n_threads: of torch's, on the CPU; see `Settings`.
+    n_threads: see `Settings`.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class TrainableEngine:
         self.initial_state = initial_state
         self.max_batch_tokens = max_batch_tokens
         self.n_threads = n_threads
+        self._parts = Parts(n_threads)
         for stack in (bilm.forward_stack, bilm.backward_stack):
             stack.dropout = dropout
         bilm.train()
@@ -50,15 +52,14 @@ class TrainableEngine:
 
         RETURNS: word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), without their graph.
         """
-        with self._computation():
+        with computation(gradients=True):
             parts = list(
                 windows(sentences, size=lambda sentence: len(sentence) + N_MARKS, budget=self.max_batch_tokens)
             )
             if len(parts) > 1:
                 return self._in_parts(parts, n_layers)
             # Without a sentence there are layers all the same, of no rows.
-            layers = self._run(parts[0] if parts else [], n_layers)
-            return [layer.detach() for layer in layers], lambda gradients: self._backprop(layers, gradients)
+            return self._run(parts[0] if parts else [], n_layers)
 
     def _in_parts(self, parts: Sequence[Sequence[Sentence]], n_layers: int) -> Tuple[List[Tensor], Backprop]:
         """Results first, without what a backward pass needs; that is computed part by part when gradients come."""
@@ -66,33 +67,40 @@ class TrainableEngine:
         for part in parts:
             states.append(self._random_state())
             with torch.no_grad():
-                results.append(self._run(part, n_layers))
+                results.append(self._run(part, n_layers)[0])
         lengths = [len(result[0]) for result in results]
 
+        @computation(gradients=True)
         def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
             shares = [[None] * len(parts) if d is None else d.split(lengths) for d in gradients]
             for part, state, *own in zip(parts, states, *shares, strict=True):
-                with self._computation(), self._random_numbers(state):
-                    self._backprop(self._run(part, n_layers), own)
+                with self._random_numbers(state):
+                    _, backprop_part = self._run(part, n_layers)
+                backprop_part(own)
 
         return [torch.cat(tensors) for tensors in zip(*results)], backprop
 
-    def _run(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[Tensor, ...]:
+    def _run(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[List[Tensor], Backprop]:
+        if self._device.type != "cpu":
+            return self._run_whole(sentences, n_layers)
         start = for_each(self.initial_state, len(sentences))
-        outputs: BatchOutputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
-        return (outputs.word_emb, *outputs.lstm)
+        made = TrainingPass(self.bilm, sentences, n_layers=n_layers, start=start, parts=self._parts)
+        return made.layers, made.backprop
 
-    def _backprop(self, layers: Sequence[Tensor], gradients: Sequence[Optional[Tensor]]) -> None:
-        both = zip(layers, gradients, strict=True)
-        pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
-        if pairs:
-            with self._computation():
+    def _run_whole(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[List[Tensor], Backprop]:
+        """On a device that divides operations by itself."""
+        start = for_each(self.initial_state, len(sentences))
+        outputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
+        layers = [outputs.word_emb, *outputs.lstm]
+
+        @computation(gradients=True)
+        def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
+            both = zip(layers, gradients, strict=True)
+            pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
+            if pairs:
                 torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])
 
-    @contextmanager
-    def _computation(self) -> Iterator[None]:
-        with computation(gradients=True), torch_threads(self.n_threads, self._device):
-            yield
+        return [layer.detach() for layer in layers], backprop
 
     @property
     def _device(self) -> torch.device:

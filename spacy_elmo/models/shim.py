@@ -8,6 +8,7 @@ from torch import nn
 
 from ..elmo import Elmo
 from ..engine.isolation import computation
+from ..engine.workers import Workers
 from ..errors import Warnings
 from ..weights.locate import is_at_hand
 from .holder import ElmoHolder
@@ -66,7 +67,7 @@ class ElmoShim(TorchShim):
         gradients = [parameter.grad for _, parameter, _ in self.learning() if parameter.grad is not None]
         if not gradients:
             return
-        if not are_finite(gradients):
+        if not are_finite(gradients, n_threads=self.holder.settings.n_threads):
             self.holder.skip_step()
             return
         self.holder.remember()
@@ -81,10 +82,15 @@ class ElmoShim(TorchShim):
 
 
 @computation()
-def are_finite(tensors: Sequence[torch.Tensor]) -> bool:
-    """Whether there is neither NaN nor an infinite number in them."""
-    # The largest number, unlike a sum, cannot overflow.
-    return bool(nn.utils.get_total_norm(tensors, norm_type=float("inf")).isfinite())
+def are_finite(tensors: Sequence[torch.Tensor], *, n_threads: Optional[int] = None) -> bool:
+    """Whether there is neither NaN nor an infinite number in them. n_threads: see `Settings`."""
+    full = [tensor for tensor in tensors if tensor.numel()]
+    # They cannot overflow, as a sum can; torch finds them many times faster than the largest absolute number.
+    if all(tensor.device.type == "cpu" for tensor in full):
+        extremes = Workers(n_threads).map(torch.aminmax, full)
+    else:
+        extremes = [torch.aminmax(tensor) for tensor in full]
+    return not full or bool(torch.stack([number for both in extremes for number in both]).isfinite().all())
 
 
 def to_bytes(holder: ElmoHolder) -> bytes:

@@ -13,10 +13,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from .encoder import GROUP_STEP, encode
+from ..engine.dropout import Dropout
+from ..engine.parts import N_PARTS, Parts
+from ..engine.training_encoder import GROUP_STEP, encode
+from ..engine.workspace import Workspace
 from .language_model import LanguageModel
-from .parts import N_PARTS, Parts
-from .workspace import Workspace
 
 
 class Objective(NamedTuple):
@@ -109,7 +110,7 @@ class Apart:
         hidden, final = model.run_layers(
             F.embedding(inputs[:, own], words),
             LSTMState(*(part[own] for part in state)),
-            dropout=_Dropout(model.dropout if model.training else 0.0, seed),
+            dropout=Dropout(model.dropout if model.training else 0.0, seed),
             workspace=workspace,
             directions=(k,),
         )
@@ -123,20 +124,6 @@ class Apart:
 
     def _parameters(self, k: int) -> List[Tensor]:
         return list((self._model.bilm.forward_stack, self._model.bilm.backward_stack)[k].parameters())
-
-
-class _Dropout:
-    """As torch's, with random numbers of its own: those of the process come in the order of its threads."""
-
-    def __init__(self, share: float, seed: int):
-        self._share = share
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if not self._share:
-            return x
-        kept = torch.empty_like(x).bernoulli_(1 - self._share, generator=self._generator)
-        return x * kept.div_(1 - self._share)
 
 
 def _learn(tensors: Sequence[Tensor], gradients: Sequence[Sequence[Optional[Tensor]]]) -> None:

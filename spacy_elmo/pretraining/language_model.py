@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState, ProjectedLSTM
+from ..engine.training_encoder import encode
 from ..engine.transfer import to_device
-from .encoder import encode
+from ..engine.workspace import Workspace
 from .graphs import Graphs
 from .recurrence import run_layer
-from .workspace import Workspace
 
 
 class LanguageModel(nn.Module):

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Deque, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..bilm.lstm import LSTMState
 from ..engine.isolation import computation
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .reading import Read, in_order, read_afresh, read_on, top_layer
+from .reading_apart import workers
 from .word_types import Types
 
 
@@ -123,7 +126,13 @@ def _fresh(
 @computation()
 def _likelihoods(model: LanguageModel, read: Read) -> NDArray[np.float32]:
     """Log-likelihood of each target, (n_rows, n_steps, 2), in the order of reading."""
-    likelihood = model.softmax.log_likelihood(read.hidden, read.targets)  # type: ignore[operator]
+
+    def direction(k: int) -> Tensor:
+        found: Tensor = model.softmax.log_likelihood(read.hidden[k], read.targets[k])  # type: ignore[operator]
+        return found
+
+    both = workers().map(direction, range(2)) if read.hidden.device.type == "cpu" else [direction(0), direction(1)]
+    likelihood = torch.stack(both)
     found: NDArray[np.float32] = likelihood.permute(2, 1, 0).cpu().numpy()
     return found
 

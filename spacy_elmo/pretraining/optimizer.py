@@ -6,8 +6,8 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
+from ..engine.parts import N_PARTS, Parts
 from .config import OptimizerConfig
-from .parts import N_PARTS, Parts
 from .row_optimizers import RowAdagrad, RowAdam
 
 

@@ -14,6 +14,7 @@ from ..engine.isolation import computation
 from ..engine.transfer import to_device
 from .corpus import Corpus
 from .language_model import LanguageModel
+from .reading_apart import read_apart
 from .streams import Batch
 from .word_types import Types
 
@@ -101,11 +102,12 @@ def top_layer(model: LanguageModel, batch: Batch, types: Types, state: LSTMState
     model.dtype = parameter.dtype
     n_rows = batch.inputs.shape[2]
     steps = max(_STEPS, _PREDICTIONS // n_rows)
+    on_cpu = parameter.device.type == "cpu"
     found: List[Read] = []
     for start in range(0, len(batch.inputs), steps):
         part = Batch(batch.inputs[start : start + steps], batch.targets[start : start + steps])
         ids, inputs, targets, _ = types.of(part, slice(None))
-        hidden, state = model(ids, inputs, state)
+        hidden, state = read_apart(model, ids, inputs, state) if on_cpu else model(ids, inputs, state)
         targets = to_device(targets, hidden.device)
         found.append(Read(hidden.unflatten(1, (-1, n_rows)), targets.unflatten(1, (-1, n_rows))))
     model.train(was_training)

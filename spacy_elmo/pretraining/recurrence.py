@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState, ProjectedLSTM
+from ..engine.workspace import Workspace
 from ..kernels import trial
 from .graphs import Graphs
 from .recurrence_gpu import FusedLayer, Settings
-from .workspace import Workspace
 
 _aten = torch.ops.aten
 

@@ -11,9 +11,9 @@ from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor
 
+from ..engine.workspace import Workspace
 from ..kernels import train_steps
 from .graphs import Graphs
-from .workspace import Workspace
 
 Clips = Tuple[Optional[float], Optional[float]]
 

@@ -7,9 +7,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from ..engine.transfer import to_device
+from ..engine.workspace import Workspace
 from ..errors import Errors
 from .sampled import Candidates, SampledLoss
-from .workspace import Workspace
 
 # Scores of words that are held at once.
 _SCORES = 1 << 25

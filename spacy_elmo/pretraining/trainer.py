@@ -10,19 +10,19 @@ from torch import Tensor
 from ..bilm.build import take
 from ..bilm.lstm import LSTMState
 from ..engine.isolation import computation
+from ..engine.parts import Parts
 from ..engine.processors import n_workers
 from ..engine.threads import one_thread, own_threads
+from ..engine.workspace import Workspace
 from .apart import Apart, Objective
 from .config import PretrainingConfig
 from .language_model import LanguageModel
 from .optimizer import Optimizer, learn_rate
-from .parts import Parts
 from .processes import Processes
 from .sampled import Candidates, draw_candidates
 from .softmax import Softmax
 from .streams import Streams
 from .word_types import Types
-from .workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -119,9 +119,10 @@ def test_one_round_beside_others(tiny: Path, capsys: pytest.CaptureFixture[str])
         programs = {
             **beside.embedding(stack, tiny, SENTENCES, None),
             "pipe": beside.piping(stack, tiny, SENTENCES),
+            **beside.updating(stack, tiny, SENTENCES),
         }
         rates = beside.measure(programs, levels=[0, 1], n_rounds=1, seconds=0)
-    assert set(rates) == {"embed", "one sentence", "pipe"}
+    assert set(rates) == {"embed", "one sentence", "pipe", "update", "update by one Doc"}
     for found in rates.values():
         assert set(found) == {beside.DEFAULTS, beside.ONE_THREAD}
         assert all(len(rate) == 1 and rate[0] > 0 for levels in found.values() for rate in levels.values())

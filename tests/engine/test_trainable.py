@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Set
+from typing import Any, Dict
 
 import numpy as np
 import pytest
@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 import spacy_elmo
-from spacy_elmo.engine import features, processors, trainable
+from spacy_elmo.engine import features, processors
 from spacy_elmo.engine.trainable import TrainableEngine
+from spacy_elmo.engine.training_pass import TrainingPass
+from tests.at_work import at_work
 from tests.data import TINY, Measured
 
 SENTENCES = [["I", "like", "it"], [], ["Eat", "green", "eggs", "and", "ham", "!"], ["x"], ["I", "do", "not"]]
 
 
-def engine(*, dropout: float = 0.0, max_batch_tokens: int = 8192, initial_state: str = "zero") -> TrainableEngine:
-    elmo = spacy_elmo.load(TINY, precision="fp64", max_batch_tokens=max_batch_tokens, initial_state=initial_state)
-    return elmo.trainable(dropout=dropout)
+def engine(*, dropout: float = 0.0, precision: str = "fp64", **settings: Any) -> TrainableEngine:
+    return spacy_elmo.load(TINY, precision=precision, **settings).trainable(dropout=dropout)
 
 
 def gradients(made: TrainableEngine, *, n_layers: int = 2) -> Dict[str, Tensor]:
@@ -57,57 +58,102 @@ def test_parts_are_dropped_out_alike_when_computed_again() -> None:
     # d(sum of y^2 / 2)/dy = y: a second, different mask would not give the first one's result.
     backprop([None, layers[1]])
     again = {name: p.grad for name, p in made.bilm.named_parameters() if p.grad is not None}
-    other = engine(dropout=0.5, max_batch_tokens=6)
+    other = engine(dropout=0.5)
     torch.manual_seed(3)
-    parts = [other._run([sentence], 1) for sentence in SENTENCES]
-    flat = torch.cat([part[1] for part in parts])
-    np.testing.assert_array_equal(flat.detach() != 0, kept)
-    (flat * flat / 2).sum().backward()
+    parts = [other.begin_update([sentence], n_layers=1) for sentence in SENTENCES]
+    np.testing.assert_array_equal(torch.cat([part[1] for part, _ in parts]) != 0, kept)
+    for part, backprop_part in parts:
+        backprop_part([None, part[1]])
     for name, parameter in other.bilm.named_parameters():
         if parameter.grad is not None:
             np.testing.assert_allclose(again[name], parameter.grad, atol=1e-10, err_msg=name)
 
 
-@pytest.mark.parametrize("max_batch_tokens", [8192, 6])
-def test_torchs_threads(monkeypatch: pytest.MonkeyPatch, max_batch_tokens: int) -> None:
-    """So many as the setting says, forward and backward, and as many as before in between."""
-    seen: Set[int] = set()
-
-    def note(function: Callable[..., Any]) -> Callable[..., Any]:
-        def noted(*arguments: Any, **settings: Any) -> Any:
-            seen.add(torch.get_num_threads())
-            return function(*arguments, **settings)
-
-        return noted
-
-    monkeypatch.setattr(trainable, "run_bilm", note(trainable.run_bilm))
-    monkeypatch.setattr(torch.autograd, "backward", note(torch.autograd.backward))
+@pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
+@pytest.mark.parametrize("name", ["_encode", "_run", "_go_back", "_encoder_gradients"])
+def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch's threads shared out among them; the caller has as many as before."""
+    found = at_work(monkeypatch, TrainingPass, name)
     before = torch.get_num_threads()
-    elmo = spacy_elmo.load(TINY, precision="fp64", max_batch_tokens=max_batch_tokens, n_threads=3)
-    layers, backprop = elmo.trainable(dropout=0.0).begin_update(SENTENCES, n_layers=2)
+    gradients(engine(n_threads=n_threads))
+    assert found == [each] * 2
     assert torch.get_num_threads() == before
-    backprop(layers)
-    assert torch.get_num_threads() == before
-    assert seen == {3}
 
 
 def test_a_containers_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch knows nothing of it, and would have its threads wait for each other."""
-    seen: List[int] = []
-    run_bilm = trainable.run_bilm
-    monkeypatch.setattr(
-        trainable, "run_bilm", lambda *a, **k: seen.append(torch.get_num_threads()) or run_bilm(*a, **k)
-    )
+    found = at_work(monkeypatch, TrainingPass, "_go_back")
     monkeypatch.setattr(processors, "_quota", lambda _: 2.0)
     monkeypatch.setattr(processors, "_allowed", lambda: 64)
     before = torch.get_num_threads()
     torch.set_num_threads(5)
     try:
-        engine().begin_update(SENTENCES, n_layers=2)
+        gradients(engine())
         assert torch.get_num_threads() == 5
     finally:
         torch.set_num_threads(before)
-    assert seen == [2]
+    assert found == [1, 1]
+
+
+@pytest.mark.parametrize("max_batch_tokens", [8192, 6])
+def test_the_number_of_threads_does_not_matter(max_batch_tokens: int) -> None:
+    """Bit for bit, whoever draws dropout's numbers."""
+    made = [
+        engine(precision="fp32", dropout=0.3, max_batch_tokens=max_batch_tokens, n_threads=n) for n in (1, 2, 2)
+    ]
+    first, *others = (gradients(one) for one in made)
+    for other in others:
+        assert first.keys() == other.keys()
+        for name, gradient in first.items():
+            assert torch.equal(gradient, other[name]), name
+
+
+@pytest.mark.parametrize("name", ["_run", "_go_back"])
+def test_an_error_of_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = getattr(TrainingPass, name)
+
+    def broken(self: TrainingPass, k: int, *arguments: Any) -> Any:
+        if k == 1:
+            raise MemoryError("no memory left")
+        return whole(self, k, *arguments)
+
+    monkeypatch.setattr(TrainingPass, name, broken)
+    with pytest.raises(MemoryError, match="no memory left"):
+        gradients(engine(n_threads=2))
+
+
+def test_as_on_a_gpu() -> None:
+    """Which divides the operations of a batch by itself."""
+    made, other = engine(initial_state="warm"), engine(initial_state="warm")
+    expected = gradients(made)
+    other._run = other._run_whole  # type: ignore[method-assign]
+    found = gradients(other)
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10)
+
+
+def test_without_dropout_no_random_numbers_are_drawn() -> None:
+    """Others of the process get those that they got before."""
+    torch.manual_seed(4)
+    engine().begin_update(SENTENCES, n_layers=2)
+    drawn = torch.rand(3)
+    torch.manual_seed(4)
+    assert torch.equal(drawn, torch.rand(3))
+
+
+def test_updates_may_overlap() -> None:
+    """Layers of a second batch may be asked for before the first one's gradients come."""
+    made, one_by_one = engine(), engine()
+    batches = [SENTENCES, SENTENCES[:2], []]
+    begun = [made.begin_update(batch, n_layers=2) for batch in batches]
+    for layers, backprop in begun:
+        backprop([layer + 1 for layer in layers])
+    for batch in batches:
+        layers, backprop = one_by_one.begin_update(batch, n_layers=2)
+        backprop([layer + 1 for layer in layers])
+    for name, parameter in made.bilm.named_parameters():
+        assert torch.equal(parameter.grad, one_by_one.bilm.get_parameter(name).grad), name  # type: ignore[arg-type]
 
 
 PEAK = """

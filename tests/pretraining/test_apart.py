@@ -1,6 +1,5 @@
 """Parts of a batch by threads: who does them, and that it does not matter."""
 
-import threading
 from typing import Any, Dict, List, Set
 
 import pytest
@@ -11,25 +10,8 @@ from spacy_elmo.pretraining import apart
 from spacy_elmo.pretraining.apart import Apart
 from spacy_elmo.pretraining.optimizer import Optimizer
 from spacy_elmo.pretraining.trainer import Trainer
+from tests.at_work import at_work
 from tests.pretraining.test_trainer import copy_of, dropping, make, runs, train
-
-
-def at_work(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> List[int]:
-    """Calls of a function meet each other, two by two: they come at the same time, or the test fails.
-
-    RETURNS: the number of torch's threads that each call has.
-    """
-    found: List[int] = []
-    meeting = threading.Barrier(2)
-    function = getattr(owner, name)
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        meeting.wait(timeout=30)
-        found.append(torch.get_num_threads())
-        return function(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, wrapped)
-    return found
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
@@ -95,26 +77,15 @@ def test_directions_drop_different_numbers(monkeypatch: pytest.MonkeyPatch) -> N
     """Each direction in each batch has a seed of its own."""
     trainer = dropping({})
     seeds: List[int] = []
-    dropout = apart._Dropout
+    dropout = apart.Dropout
 
     def seen(share: float, seed: int) -> Any:
         seeds.append(seed)
         return dropout(share, seed)
 
-    monkeypatch.setattr(apart, "_Dropout", seen)
+    monkeypatch.setattr(apart, "Dropout", seen)
     train(trainer, 3)
     assert len({*seeds}) == len(seeds) == 6
-
-
-def test_dropout_is_torchs() -> None:
-    """Zeros or what makes up for them, a share as asked for; gradients alike."""
-    x = torch.ones(200, 100, requires_grad=True)
-    dropped = apart._Dropout(0.3, 5)(x)
-    dropped.sum().backward()
-    assert torch.equal(x.grad, dropped.detach())  # type: ignore[arg-type]
-    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
-    assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
-    assert apart._Dropout(0.0, 5)(x) is x
 
 
 def test_an_error_in_a_part_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:

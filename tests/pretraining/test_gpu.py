@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from spacy_elmo.engine.training_encoder import encode
+from spacy_elmo.engine.workspace import Workspace
 from spacy_elmo.kernels import trial
-from spacy_elmo.pretraining.encoder import encode
 from spacy_elmo.pretraining.graphs import Graphs
 from spacy_elmo.pretraining.run import Run
-from spacy_elmo.pretraining.workspace import Workspace
-from tests.pretraining import runs, test_encoder
+from tests.engine import test_training_encoder as test_encoder
+from tests.pretraining import runs
 from tests.pretraining.fused import found_by, rounded
 from tests.pretraining.test_recurrence import SIZES, Layer, sizes
 

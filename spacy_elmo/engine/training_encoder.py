@@ -1,6 +1,6 @@
 """The character encoder in training: the same numbers as `bilm.char_encoder`, without most of the padding."""
 
-from typing import Any, Iterable, List, NamedTuple, Sequence, Tuple, cast
+from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..bilm.char_encoder import CharEncoder, Highway
 from ..bilm.characters import OFFSET, PADDING
-from ..engine.transfer import to_device
+from .transfer import to_device
 from .workspace import Workspace
 
 # Word types are cut into so many groups of like length: each is as wide as its longest.
@@ -26,31 +26,39 @@ def encode(
     dtype: torch.dtype,
     workspace: Workspace,
     step: int = GROUP_STEP,
+    word_ids: Optional[Tensor] = None,
+    padding: int = PADDING + OFFSET,
 ) -> Tensor:
     """word_emb of each type, with gradients.
 
     character_ids: (n_types, max_characters), int64, best on the host: it decides which go together.
     dtype: of the matrix products.
     workspace: a backward pass must come before the next forward pass.
-    step: groups hold a multiple of this.
+    step: groups hold a multiple of this. 1: as they come, and nothing is left to oneDNN, in which every number of
+        rows would leave a program.
+    word_ids: (n_types,), int64, where words are known. padding: the id that fills words up.
     RETURNS: (n_types, P), in the dtype of the weights.
     """
     n_types = len(character_ids)
     missing = -n_types % (N_GROUPS * step)
     device = encoder.embedding.weight.device
     character_ids = torch.cat([character_ids, character_ids[:1].expand(missing, -1)]).cpu()
-    lengths = (character_ids != PADDING + OFFSET).sum(dim=1)
+    lengths = (character_ids != padding).sum(dim=1)
     order = torch.argsort(lengths, stable=True)
     groups = to_device(character_ids[order], device).chunk(N_GROUPS)
     longest = [int(group[-1]) for group in lengths[order].chunk(N_GROUPS)]
     filters = _filters(encoder)
     pooled: List[Tensor] = []
     for number, (ids, length) in enumerate(zip(groups, longest)):
-        pooled.append(_pool(encoder, filters, ids, length, dtype, workspace, f"windows.{number}"))
+        where = workspace, f"windows.{number}"
+        pooled.append(_pool(encoder, filters, ids, length, dtype, where, as_products=step == 1 or ids.is_cuda))
     words = encoder.activation(torch.cat(pooled))
     for highway in cast(Iterable[Highway], encoder.highways):
         gate = torch.sigmoid(_linear(highway.carry, words, dtype))
         words = gate * F.relu(_linear(highway.transform, words, dtype)) + (1 - gate) * words
+    if word_ids is not None:
+        word_ids = torch.cat([word_ids, word_ids[:1].expand(missing)])[order]
+    words = encoder.with_known(words, word_ids)
     if encoder.projection is not None:
         words = _linear(encoder.projection, words, dtype)
     return words.index_select(0, to_device(torch.argsort(order)[:n_types], device))
@@ -77,26 +85,31 @@ def _pool(
     ids: Tensor,
     longest: int,
     dtype: torch.dtype,
-    workspace: Workspace,
-    name: str,
+    where: Tuple[Workspace, str],
+    *,
+    as_products: bool,
 ) -> Tensor:
-    """The greatest answer of each filter to any window, before the activation; (n, filters)."""
+    """The greatest answer of each filter to any window, before the activation; (n, filters).
+
+    where: the answers' buffer. as_products: also those of words that fill all characters.
+    """
     widest = filters.weight.size(2)
     longest += -longest % WINDOW_STEP
     if longest + widest > ids.size(1):
         # Here the end of the ids cuts off windows.
         characters = encoder.embedding(ids).transpose(1, 2)
-        if ids.is_cuda:
+        if as_products:
             return torch.cat([_convolve(conv, characters, dtype).amax(dim=1) for conv in filters.convolutions], 1)
         return torch.cat([conv(characters).amax(dim=2) for conv in filters.convolutions], dim=1)
     # One window from each character on and one of padding alone.
     windows = encoder.embedding(ids[:, : longest + widest]).to(dtype).unfold(1, widest, 1)
-    greatest: Tensor = _Greatest.apply(windows.flatten(2), filters.weight.flatten(1), workspace, name)
+    greatest: Tensor = _Greatest.apply(windows.flatten(2), filters.weight.flatten(1), *where)
     return greatest + filters.bias
 
 
 def _convolve(conv: nn.Conv1d, characters: Tensor, dtype: torch.dtype) -> Tensor:
-    """A convolution as a product: cuDNN would take 10 bits of each number where they are to have 23.
+    """A convolution as a product: cuDNN would take 10 bits of each number where they are to have 23, and oneDNN
+    makes a program for every number of words.
 
     characters: (n, dim, n_characters). RETURNS: (n, n_windows, filters).
     """

@@ -1,9 +1,9 @@
 """Parts of a training batch on the CPU, by threads that wait for each other at its end alone."""
 
-from typing import Callable, List, Sequence, TypeVar
+from typing import Callable, List, Optional, Sequence, TypeVar
 
-from ..engine.isolation import computation, flush_denormals
-from ..engine.workers import Workers
+from .isolation import computation, flush_denormals
+from .workers import Workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -15,14 +15,20 @@ N_PARTS = 2
 class Parts:
     """Does parts side by side.
 
-    n_threads: how many work. More than there are parts divide the operations of each.
+    n_threads (Optional[int]): How many work; see `n_workers`. More than there are parts divide the operations of
+        each.
     """
 
-    def __init__(self, n_threads: int):
+    def __init__(self, n_threads: Optional[int] = None):
         self._workers = Workers(n_threads)
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
-        """The function, which needs nothing of other calls, of each item; in their order."""
+        """Call a function for each item, side by side. Gradients are recorded.
+
+        function (Callable[[T], R]): Needs nothing of other calls.
+        items (Sequence[T]): Its arguments.
+        RETURNS (List[R]): In the order of the items.
+        """
 
         def part(item: T) -> R:
             with computation(gradients=True), flush_denormals():

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from spacy_elmo.bilm.char_encoder import CharEncoder
-from spacy_elmo.pretraining import encoder as encoder_module
-from spacy_elmo.pretraining.encoder import encode
-from spacy_elmo.pretraining.workspace import Workspace
+from spacy_elmo.engine import training_encoder as encoder_module
+from spacy_elmo.engine.training_encoder import encode
+from spacy_elmo.engine.workspace import Workspace
 from tests.pretraining.tiny import lm_error, lm_ids, lm_options, lm_randomise
 
 OPTIONS = {
@@ -54,12 +54,13 @@ def run(encoder: CharEncoder, ids: Tensor, **settings: Any) -> Tensor:
     return encode(encoder, ids, **{"dtype": dtype, "workspace": Workspace(), **settings})
 
 
+@pytest.mark.parametrize("step", [1, encoder_module.GROUP_STEP])
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_equal_to_the_module(options: Dict[str, Any], words: List[str]) -> None:
+def test_equal_to_the_module(options: Dict[str, Any], words: List[str], step: int) -> None:
     """In the outputs and in the gradient of every parameter."""
     encoder, ids = make(options, words, torch.float64)
-    expected, got = encoder(ids), run(encoder, ids)
+    expected, got = encoder(ids), run(encoder, ids, step=step)
     assert got.dtype == torch.float64
     torch.testing.assert_close(got, expected, atol=1e-12, rtol=1e-12)
     wanted = gradients(encoder, expected)

@@ -1,6 +1,6 @@
 import torch
 
-from spacy_elmo.pretraining.workspace import Workspace
+from spacy_elmo.engine.workspace import Workspace
 
 CPU = torch.device("cpu")
 

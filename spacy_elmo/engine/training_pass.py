@@ -1,0 +1,173 @@
+"""A training batch on the CPU, forward and back, in parts that need nothing of each other: the directions, and
+halves of the word types.
+
+Threads that share every operation wait for each other thousands of times a batch, and for long where other
+programs keep the processors busy; these wait five times. The parts are the same whatever number of threads there
+is, and what several add to is summed in their order: one thread and two come to the same numbers, bit for bit.
+With more, torch divides the operations of a part, and may sum in another order.
+"""
+
+from typing import Iterable, List, Optional, Sequence, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from ..bilm.bilm import BiLM
+from ..bilm.lstm import LSTMState, ProjectedLSTM
+from ..bilm.packing import Packing
+from .base import N_MARKS, Sentence
+from .dropout import Dropout
+from .isolation import computation
+from .parts import N_PARTS, Parts
+from .training_encoder import encode
+from .training_lstm import run_layer
+from .word_types import without_marks, word_types
+from .workspace import Workspace
+
+
+class TrainingPass:
+    """One batch on its way through a biLM; what `backprop` needs is kept where gradients are recorded.
+
+    layers: word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), without their graph.
+
+    sentences (Sequence[Sentence]): There may be none.
+    n_layers (int): LSTM layers to compute, from 0 up.
+    start (Optional[LSTMState]): Of each sentence, hidden (2, L, n_sentences, P); None: zeros.
+    parts (Parts): Do the work.
+    """
+
+    def __init__(
+        self,
+        bilm: BiLM,
+        sentences: Sequence[Sentence],
+        *,
+        n_layers: int,
+        start: Optional[LSTMState],
+        parts: Parts,
+    ):
+        self._bilm = bilm
+        self._n_layers = n_layers
+        self._gradients = torch.is_grad_enabled()
+        self._parts = parts
+        self._stacks = bilm.forward_stack, bilm.backward_stack
+        self._dropout = bilm.forward_stack.dropout if bilm.training else 0.0
+        # Drawn here: in which order the directions begin is left to chance.
+        self._seeds: List[int] = torch.randint(2**63 - 1, (2,)).tolist() if self._dropout else [0, 0]
+        types, numbers = word_types(sentences, before=[bilm.alphabet.opening], after=[bilm.alphabet.closing])
+        lengths = [len(sentence) + N_MARKS for sentence in sentences]
+        self._numbers = torch.from_numpy(numbers)
+        self._shown = torch.from_numpy(without_marks(lengths))
+        self._packing = Packing(lengths)
+        state = bilm.zero_state(len(lengths)) if start is None else start
+        self._start = LSTMState(*(part.to(bilm.char_encoder.embedding.weight) for part in state))
+        self._shares = [slice(k, None, N_PARTS) for k in range(max(1, min(N_PARTS, len(types))))]
+        self._halves = parts.map(lambda share: self._encode(types[share]), self._shares)
+        width = self._halves[0].size(1)
+        self._words = self._halves[0].new_empty(len(types), width)
+        for share, half in zip(self._shares, self._halves):
+            self._words[share] = half.detach()
+        self._words.requires_grad_(any(half.requires_grad for half in self._halves))
+        n_shown = len(self._shown)
+        self.layers = [self._words.new_empty(n_shown, width * (1 if k == 0 else 2)) for k in range(1 + n_layers)]
+        self._columns = [slice(k * width, (k + 1) * width) for k in range(2)]
+        self._outputs = parts.map(self._run, range(2))
+
+    @computation(gradients=True)
+    def backprop(self, gradients: Sequence[Optional[Tensor]]) -> None:
+        """Add to the gradients of the parameters. To be called once at most.
+
+        gradients (Sequence[Optional[Tensor]]): Of each of `layers`; None where there is none.
+        """
+        halves, learning = range(len(self._shares)), _learning(self._bilm.char_encoder)
+        d_words = self._parts.map(lambda k: self._go_back(k, *gradients), range(2))
+        known = [d for d in d_words if d is not None]
+        if known and learning:
+            found = self._parts.map(lambda k: self._encoder_gradients(k, known, learning), halves)
+            shares = [slice(k, None, N_PARTS) for k in range(N_PARTS)]
+            self._parts.map(lambda own: _add(learning[own], [part[own] for part in found]), shares)
+        # Whoever called may live longer than what was kept for this.
+        self._halves, self._outputs = [], []
+
+    def _encode(self, types: List[str]) -> Tensor:
+        bilm, weight = self._bilm, self._bilm.char_encoder.embedding.weight
+        if not types:
+            return weight.new_empty(0, bilm.options.lstm.projection_dim)
+        ids = [None if array is None else torch.from_numpy(array) for array in bilm.alphabet.ids(types)]
+        with torch.set_grad_enabled(self._gradients):
+            return encode(
+                bilm.char_encoder,
+                cast(Tensor, ids[0]),
+                dtype=weight.dtype,
+                # Several batches may be on their way.
+                workspace=Workspace(),
+                step=1,
+                word_ids=ids[1],
+                padding=bilm.alphabet.padding,
+            )
+
+    def _run(self, k: int) -> List[Tensor]:
+        """Run a direction. RETURNS: of each layer, for `_go_back`, (n_tokens, P)."""
+        backward = k == 1
+        stack = self._stacks[k]
+        start = LSTMState(*(part[k] for part in self._start)).rows(self._packing.order)
+        dropout = Dropout(self._dropout, self._seeds[k])
+        places = self._packing.unpack(torch.arange(len(self._numbers)), backward=backward)[self._shown]
+        outputs: List[Tensor] = []
+        with torch.set_grad_enabled(self._gradients):
+            rows = F.embedding(self._packing.pack(self._numbers, backward=backward), self._words)
+            for number, layer in enumerate(cast(Iterable[ProjectedLSTM], stack.layers[: self._n_layers])):
+                rows = dropout(rows)
+                state = LSTMState(start.hidden[number], start.cell[number])
+                output = run_layer(layer, rows, self._packing.batch_sizes, state)
+                rows = rows + output if number > 0 and stack.use_skip_connections else output
+                outputs.append(rows.index_select(0, places))
+        # Of the words, each direction shows every second token.
+        self.layers[0][k::2] = self._words.detach()[self._numbers[self._shown[k::2]]]
+        for both, output in zip(self.layers[1:], outputs):
+            both[:, self._columns[k]] = output.detach()
+        return outputs if self._gradients else []
+
+    def _go_back(self, k: int, d_word_emb: Optional[Tensor], *d_layers: Optional[Tensor]) -> Optional[Tensor]:
+        """Add to the gradients of a direction's parameters. RETURNS: the gradient of the words, (n_types, P)."""
+        both = [
+            (output, d[:, self._columns[k]])
+            for output, d in zip(self._outputs[k], d_layers, strict=True)
+            if d is not None and output.requires_grad
+        ]
+        learning = _learning(self._stacks[k])
+        words = [self._words] if self._words.requires_grad else []
+        d_words: Optional[Tensor] = None
+        if both:
+            outputs, d_outputs = zip(*both)
+            found = torch.autograd.grad(outputs, [*learning, *words], d_outputs, allow_unused=True)
+            _add(learning, [found[: len(learning)]])
+            d_words = found[-1] if words else None
+        if d_word_emb is not None and words:
+            d_words = torch.zeros_like(self._words) if d_words is None else d_words
+            d_words.index_add_(0, self._numbers[self._shown[k::2]], d_word_emb[k::2])
+        return d_words
+
+    def _encoder_gradients(
+        self, k: int, d_words: Sequence[Tensor], learning: Sequence[Tensor]
+    ) -> Sequence[Optional[Tensor]]:
+        """Of a half of the word types, given what each part has found for all types."""
+        own = [d[self._shares[k]] for d in d_words]
+        return torch.autograd.grad(self._halves[k], learning, sum(own[1:], start=own[0]), allow_unused=True)
+
+
+def _learning(module: nn.Module) -> List[Tensor]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+@torch.no_grad()
+def _add(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Optional[Tensor]]]) -> None:
+    """Add what each of the parts has found to the parameters' gradients."""
+    for part in gradients:
+        for parameter, gradient in zip(parameters, part, strict=True):
+            if gradient is None:
+                continue
+            if parameter.grad is None:
+                parameter.grad = gradient.contiguous()
+            else:
+                parameter.grad += gradient

@@ -1,0 +1,25 @@
+"""Whether threads work at the same time."""
+
+import threading
+from typing import Any, List
+
+import pytest
+import torch
+
+
+def at_work(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> List[int]:
+    """Calls of a function meet each other, two by two: they come at the same time, or the test fails.
+
+    RETURNS: the number of torch's threads that each call has.
+    """
+    found: List[int] = []
+    meeting = threading.Barrier(2)
+    function = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        meeting.wait(timeout=30)
+        found.append(torch.get_num_threads())
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, wrapped)
+    return found
