@@ -13,7 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 import spacy_elmo
+from spacy_elmo.bilm.lstm import LSTMStack
+from spacy_elmo.bilm.options import Options
 from spacy_elmo.engine.choose import lstm_linear
+from spacy_elmo.engine.fast_lstm import FastStack
 from spacy_elmo.engine.steps import add_product
 from spacy_elmo.inputs.reader import read_sentences
 
@@ -132,16 +135,15 @@ class Products:
     """
 
     def __init__(self, n_tokens: int):
-        linear = lstm_linear("fp32")
-        width, cells, n_layers = (
-            int(SMALL_OPTIONS["lstm"][name]) for name in ("projection_dim", "dim", "n_layers")
-        )
-        shapes = ((4 * cells, width), (4 * cells, width), (width, cells))
-        # Of inputs, states and projection, of each layer and direction.
-        self._layers = [[linear(torch.randn(shape)) for shape in shapes] for _ in range(2 * n_layers)]
+        options, linear = Options.from_dict(SMALL_OPTIONS).lstm, lstm_linear("fp32")
+        tensors = [LSTMStack(options=options).state_dict() for _ in range(2)]
+        self._layers = [
+            layer for own in tensors for layer in FastStack(own, options=options, linear=linear).layers
+        ]
         self._prepare = linear.prepare
         self._inputs, self._state, self._shown = (
-            torch.randn(*shape) for shape in ((n_tokens, width), (1, width), (1, cells))
+            torch.randn(*shape)
+            for shape in ((n_tokens, options.projection_dim), (1, options.projection_dim), (1, options.dim))
         )
 
     def seconds(self) -> float:
@@ -158,10 +160,11 @@ class Products:
             torch.set_num_threads(before)
 
     def _run(self) -> None:
-        for inputs, states, projection in self._layers:
-            for gates in inputs(self._prepare(self._inputs)).split(1):
-                add_product(states.kind, self._state, states.tensors, gates)
-                projection(self._prepare(self._shown))
+        for layer in self._layers:
+            for gates in layer.inputs(self._prepare(self._inputs)).split(1):
+                add_product(layer.states.kind, self._state, layer.states.tensors, gates)
+                if layer.projection is not None:
+                    add_product(layer.projection.kind, self._shown, layer.projection.tensors, None)
 
 
 def as_table(found: Dict[str, Any]) -> Table:

@@ -25,18 +25,20 @@ class FastLSTM:
 
     tensors: state_dict of a `bilm.lstm.ProjectedLSTM`; taken out one by one.
     linear: how matrix products are computed.
+
+    inputs, states, projection: its matrix products, the last one if the model has it.
     """
 
     def __init__(self, tensors: Dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
         self.options = options
         self._bias = _reorder(tensors.pop("input_linear.bias"), GATE_ORDER)
-        self._inputs = linear(_reorder(tensors.pop("input_linear.weight"), GATE_ORDER), self._bias)
+        self.inputs = linear(_reorder(tensors.pop("input_linear.weight"), GATE_ORDER), self._bias)
         states = _reorder(tensors.pop("state_linear.weight"), GATE_ORDER)
-        self._states = _small(linear, states, TorchLinear)(states)
-        self._projection: Optional[Linear] = None
+        self.states = _small(linear, states, TorchLinear)(states)
+        self.projection: Optional[Linear] = None
         if options.has_projection:
             projection = tensors.pop("projection.weight")
-            self._projection = _small(linear, projection, PackedAndPlainLinear)(projection)
+            self.projection = _small(linear, projection, PackedAndPlainLinear)(projection)
 
     def run(self, inputs: Inputs, schedule: Schedule, start: LSTMState) -> Tuple[Tensor, LSTMState]:
         """Run over packed rows.
@@ -50,15 +52,15 @@ class FastLSTM:
         last = torch.empty_like(hidden)
         outputs = hidden.new_empty(schedule.n_tokens, hidden.size(1))
         run = steps().run_steps
-        kinds, projection = [self._states.kind], []
-        if self._projection is not None:
-            kinds.append(self._projection.kind)
-            projection = self._projection.tensors
-        for window in input_gates(self._inputs, inputs, schedule.steps):
+        kinds, projection = [self.states.kind], []
+        if self.projection is not None:
+            kinds.append(self.projection.kind)
+            projection = self.projection.tensors
+        for window in input_gates(self.inputs, inputs, schedule.steps):
             origin = window.steps[0].first
             hidden = run(
                 kinds,
-                self._states.tensors,
+                self.states.tensors,
                 projection,
                 self.options.cell_clip,
                 self.options.proj_clip,
@@ -81,12 +83,12 @@ class FastLSTM:
         """The inverse of making it, as near as the form of the weights allows."""
         original = tuple(GATE_ORDER.index(gate) for gate in range(4))
         named = {
-            "input_linear.weight": _reorder(self._inputs.weight(), original),
+            "input_linear.weight": _reorder(self.inputs.weight(), original),
             "input_linear.bias": _reorder(self._bias, original),
-            "state_linear.weight": _reorder(self._states.weight(), original),
+            "state_linear.weight": _reorder(self.states.weight(), original),
         }
-        if self._projection is not None:
-            named["projection.weight"] = self._projection.weight()
+        if self.projection is not None:
+            named["projection.weight"] = self.projection.weight()
         return named
 
 
