@@ -1,7 +1,6 @@
 """`python -m benchmarks.small`: the bundled model against its ceiling, and beside spaCy's tok2vec."""
 
 import platform
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional
@@ -13,11 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 import spacy_elmo
-from spacy_elmo.bilm.lstm import LSTMStack
-from spacy_elmo.bilm.options import Options
-from spacy_elmo.engine.choose import lstm_linear
-from spacy_elmo.engine.fast_lstm import FastStack
-from spacy_elmo.engine.steps import add_product
 from spacy_elmo.inputs.reader import read_sentences
 
 from .__main__ import EWT, processor, write
@@ -26,10 +20,12 @@ from .compare import rounds
 from .model import SMALL_OPTIONS, lstm_flops
 from .own import repeated
 from .peers import Process, Sentences, ours
+from .products import Products
 from .report import ratios, shares, spread
 
 MODEL = "en_sm"
 DEFAULTS, ONE_THREAD, PRODUCTS = "spacy_elmo", "one thread", "matrix products, one thread"
+SHORT_PRODUCTS, LONG_PRODUCTS = "products of 2000", "products of 20000"
 TENSOR_ONLY, TOK2VEC = "spacy_elmo, doc.tensor alone", "tok2vec"
 TEXT = "The committee that met in the old town hall last week has not yet said when it will decide ."
 SENTENCE = TEXT.split(" ")
@@ -73,9 +69,10 @@ def in_batches(sentences: Sentences, *, n_sentences: int, n_rounds: int) -> Dict
 
 
 def lengths(sentences: Sentences, *, n_sentences: int, n_rounds: int) -> Values:
-    """Tokens/s of short texts, one after the other, and of a long one, in turns."""
-    short, long = (repeated(sentences, n_tokens) for n_tokens in (2_000, 20_000))
-    rates: Values = {"2000": [], "20000": []}
+    """Tokens/s of short texts, one after the other, and of a long one, in turns; and of their products alone."""
+    short, long = texts = [repeated(sentences, n_tokens) for n_tokens in (2_000, 20_000)]
+    products = [Products(SMALL_OPTIONS, text) for text in texts]
+    rates: Values = {"2000": [], "20000": [], SHORT_PRODUCTS: [], LONG_PRODUCTS: []}
     with ExitStack() as stack:
         process = ours("fp32", model=MODEL)
         stack.callback(process.stop)
@@ -84,6 +81,8 @@ def lengths(sentences: Sentences, *, n_sentences: int, n_rounds: int) -> Values:
             answers = [process.answer_to({"sentences": short, "batch_size": len(short)}) for _ in range(N_SHORT)]
             rates["2000"].append(sum(a["tokens"] for a in answers) / sum(a["seconds"] for a in answers))
             rates["20000"].append(process.tokens_per_second(long, len(long)))
+            for name, own, text, n in zip((SHORT_PRODUCTS, LONG_PRODUCTS), products, texts, (N_SHORT, 1)):
+                rates[name].append(sum(map(len, text)) / own.seconds(n))
     return rates
 
 
@@ -109,7 +108,7 @@ def pipe(sentences: Sentences, *, n_sentences: int, n_rounds: int) -> Values:
 def one_call(*, n_rounds: int) -> Values:
     """Seconds of `nlp(text)` for a sentence of 20 words, and of its matrix products alone, in turns."""
     request = {"sentences": [SENTENCE] * N_CALLS, "batch_size": 1}
-    products = Products(len(SENTENCE))
+    products = Products(SMALL_OPTIONS, [SENTENCE])
     with ExitStack() as stack:
         processes = [
             Process(name, worker="run_pipe.py", pipeline="elmo", model=MODEL, n_threads=n_threads)
@@ -118,53 +117,14 @@ def one_call(*, n_rounds: int) -> Values:
         for process in processes:
             stack.callback(process.stop)
             process.answer_to(request)
-        products.seconds()
+        products.seconds(N_CALLS)
         seconds: Values = {process.name: [] for process in processes}
         seconds[PRODUCTS] = []
         for _ in range(n_rounds):
             for process in processes:
                 seconds[process.name].append(process.answer_to(request)["seconds"] / N_CALLS)
-            seconds[PRODUCTS].append(products.seconds())
+            seconds[PRODUCTS].append(products.seconds(N_CALLS))
     return seconds
-
-
-class Products:
-    """The LSTMs' matrix products for one sentence, as the engine computes them, and nothing else.
-
-    n_tokens: of the sentence.
-    """
-
-    def __init__(self, n_tokens: int):
-        options, linear = Options.from_dict(SMALL_OPTIONS).lstm, lstm_linear("fp32")
-        tensors = [LSTMStack(options=options).state_dict() for _ in range(2)]
-        self._layers = [
-            layer for own in tensors for layer in FastStack(own, options=options, linear=linear).layers
-        ]
-        self._prepare = linear.prepare
-        self._inputs, self._state, self._shown = (
-            torch.randn(*shape)
-            for shape in ((n_tokens, options.projection_dim), (1, options.projection_dim), (1, options.dim))
-        )
-
-    def seconds(self) -> float:
-        """The mean of some runs, on one thread."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with torch.inference_mode():
-                start = time.perf_counter()
-                for _ in range(N_CALLS):
-                    self._run()
-                return (time.perf_counter() - start) / N_CALLS
-        finally:
-            torch.set_num_threads(before)
-
-    def _run(self) -> None:
-        for layer in self._layers:
-            for gates in layer.inputs(self._prepare(self._inputs)).split(1):
-                add_product(layer.states.kind, self._state, layer.states.tensors, gates)
-                if layer.projection is not None:
-                    add_product(layer.projection.kind, self._shown, layer.projection.tensors, None)
 
 
 def as_table(found: Dict[str, Any]) -> Table:
@@ -174,6 +134,8 @@ def as_table(found: Dict[str, Any]) -> Table:
     table.add_column("measured")
     rates = found["lengths"]
     table.add_row("tokens/s at 2,000 tokens, of those at 20,000", spread(ratios(rates["2000"], rates["20000"])))
+    alone = ratios(rates[SHORT_PRODUCTS], rates[LONG_PRODUCTS])
+    table.add_row("the same of their matrix products alone, one thread", spread(alone))
     for name in (DEFAULTS, TENSOR_ONLY):
         row = f"nlp.pipe: {name}, of {TOK2VEC}'s tokens/s"
         table.add_row(row, spread(ratios(found["pipe"][name], found["pipe"][TOK2VEC])))

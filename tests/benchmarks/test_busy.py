@@ -8,15 +8,16 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 import spacy_elmo
 from benchmarks import busy as beside
-from benchmarks import quota, small
+from benchmarks import products, quota, small
 from benchmarks.load import busy
 from benchmarks.model import OPTIONS, SMALL_OPTIONS, lstm_flops, make_model
 from benchmarks.peers import Process
@@ -226,12 +227,33 @@ def test_sizes_of_the_bundled_model(tmp_path: Path) -> None:
 
 def test_table_of_the_bundled_model() -> None:
     assert len(small.SENTENCE) == 20
-    assert small.Products(3).seconds() > 0
     found = {
-        "lengths": {"2000": [9.0], "20000": [10.0]},
+        "lengths": {
+            "2000": [9.0],
+            "20000": [10.0],
+            small.SHORT_PRODUCTS: [7.0],
+            small.LONG_PRODUCTS: [10.0],
+        },
         "pipe": {small.DEFAULTS: [1.0], small.TENSOR_ONLY: [2.0], small.TOK2VEC: [4.0]},
         "one call": {small.DEFAULTS: [0.002], small.ONE_THREAD: [0.004], small.PRODUCTS: [0.003]},
     }
     text = text_of(small.as_table(found))
-    for ratio in ("0.90 / ", "0.25 / ", "0.50 / ", "2.00 / ", "4.00 / ", "3.00 / "):
+    for ratio in ("0.90 / ", "0.70 / ", "0.25 / ", "0.50 / ", "2.00 / ", "4.00 / ", "3.00 / "):
         assert ratio in text
+
+
+def test_products_of_all_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def add_product(
+        kind: str, x: torch.Tensor, weights: List[torch.Tensor], other: Optional[torch.Tensor]
+    ) -> None:
+        seen.append(len(x))
+
+    monkeypatch.setattr(products, "add_product", add_product)
+    # More than one batch holds.
+    sentences = [["a", "b", "c"]] * 2000
+    own = products.Products(SMALL_OPTIONS, sentences)
+    assert own.seconds() > 0
+    # Two directions and two layers, with a product of the state and a projection each.
+    assert sum(seen) == 2 * 2 * 2 * 6000
