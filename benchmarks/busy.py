@@ -40,13 +40,15 @@ console = Console(width=120)
 
 
 class Size(NamedTuple):
-    """options: of the model. n_sentences: of a request to us, which a quiet machine answers in about a second."""
+    """options: of the model. template: what pre-training calls its size. n_sentences: of a request to us, which a
+    quiet machine answers in about a second."""
 
     options: Mapping[str, Any]
+    template: str
     n_sentences: int
 
 
-MODELS = {"en_sm": Size(SMALL_OPTIONS, 300), "original": Size(OPTIONS, 100)}
+MODELS = {"en_sm": Size(SMALL_OPTIONS, "sm", 300), "original": Size(OPTIONS, "original", 100)}
 NAMES = list(MODELS)
 
 
@@ -96,8 +98,8 @@ def main(
                 programs.update(embedding(stack, model, own, python))
             if "pipe" in works:
                 programs["pipe"] = piping(stack, model, own)
-            if "pretrain" in works and name == "en_sm":
-                programs["pretrain"] = training(stack, training_text, folder)
+            if "pretrain" in works:
+                programs["pretrain"] = training(stack, training_text, folder, size.template)
             if {"update", "update by one Doc"} & set(works):
                 programs.update(updating(stack, model, own))
             wanted = {work: those for work, those in programs.items() if work in works}
@@ -153,11 +155,11 @@ def piping(stack: ExitStack, model: Path, sentences: Sentences) -> List[Program]
     return found
 
 
-def training(stack: ExitStack, text: Path, folder: Path) -> List[Program]:
+def training(stack: ExitStack, text: Path, folder: Path, size: str) -> List[Program]:
     tokens, vocabulary = pretraining.prepare(text, folder / "pretraining")
     found = []
     for name, n_threads in OURS.items():
-        process = pretraining.ours("fp32", tokens, vocabulary, threads=None, n_threads=n_threads)
+        process = pretraining.ours("fp32", tokens, vocabulary, threads=None, n_threads=n_threads, size=size)
         stack.callback(process.stop)
         found.append(Program(name, process, {"batches": 1}))
     return found

@@ -84,13 +84,20 @@ def prepare(text: Path, folder: Path) -> Tuple[Path, Path]:
 
 
 def ours(
-    precision: str, text: Path, vocabulary: Path, threads: Optional[int], n_threads: Optional[int] = None
+    precision: str,
+    text: Path,
+    vocabulary: Path,
+    threads: Optional[int],
+    n_threads: Optional[int] = None,
+    *,
+    size: str = "sm",
 ) -> Process:
-    """threads: that torch is told; None: its own choice. n_threads: the setting; None: its default."""
+    """threads: that torch is told; None: its own choice. n_threads: the setting; None: its default. size: of the
+    model, one of the template's."""
     config: Dict[str, Any] = {
         "corpus": {"train": str(text)},
         "vocabulary": {"path": str(vocabulary)},
-        "model": {"options": SIZES["sm"]},
+        "model": {"options": SIZES[size]},
         "softmax": {"kind": "sampled", "n_samples": SAMPLES},
         "optimizer": {"name": "adagrad", "learn_rate": 0.2, "warmup_steps": 0, "decay": 0.0},
         "training": {
