@@ -3,7 +3,7 @@
 import json
 import platform
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Any, Dict, List, Optional, Sequence
 
 import torch
 import typer
@@ -17,7 +17,7 @@ from . import own, report
 from .ceiling import precisions
 from .compare import N_COMPARED, best_batch_size, distances, outputs, rounds
 from .model import make_model
-from .peers import PEERS, Process, Sentences, environment, ours
+from .peers import PEERS, Peer, Process, Sentences, environment, ours
 
 HERE = Path(__file__).parent
 EWT = HERE.parent.parent / "shared" / "corpora" / "ud_ewt" / "en_ewt-ud-dev.conllu"
@@ -31,7 +31,7 @@ def main(
     output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
     n_sentences: Annotated[int, typer.Option(help="Sentences that all programs embed.")] = 500,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which every program has its turn.")] = 5,
-    peers: Annotated[bool, typer.Option(help="Compare with peers.")] = True,
+    peers: Annotated[bool, typer.Option(help="Compare with peers, not with ceilings and float64 alone.")] = True,
     alone: Annotated[bool, typer.Option(help="Measure what concerns this package alone.")] = True,
 ) -> None:
     """Measure spacy_elmo, and its peers in turns with it."""
@@ -47,9 +47,9 @@ def main(
             "n_tokens": sum(map(len, sentences[:n_sentences])),
         },
     }
-    if peers:
-        results.update(compared(model, folder, sentences[:n_sentences], threads=threads, n_rounds=n_rounds))
-        write(results, output)
+    others = PEERS if peers else ()
+    results.update(compared(model, folder, sentences[:n_sentences], others, threads=threads, n_rounds=n_rounds))
+    write(results, output)
     if alone:
         results["own"] = measured_alone(model, folder, sentences)
         write(results, output)
@@ -65,11 +65,13 @@ def write(results: Dict[str, Any], output: Optional[Path]) -> None:
         console.print(f"Written: {output}")
 
 
-def compared(model: Path, folder: Path, sentences: Sentences, *, threads: int, n_rounds: int) -> Dict[str, Any]:
+def compared(
+    model: Path, folder: Path, sentences: Sentences, peers: Sequence[Peer], *, threads: int, n_rounds: int
+) -> Dict[str, Any]:
     """Speeds of all programs, and how far apart what they give is."""
     options: Dict[str, Any] = {"model": str(model), "threads": threads, "largest_batch": max(BATCH_SIZES)}
     processes = [ours(precision, **options) for precision in precisions()]
-    for peer in PEERS:
+    for peer in peers:
         python = environment(peer, folder)
         if python is None:
             console.print(f"Skipped: {peer.name} needs Python {peer.python}, which was not found.")
