@@ -430,7 +430,7 @@ def test_threads_stay_with_the_model(
     elmo = spacy_elmo.load(tiny, precision=precision, n_threads=3)
     assert elmo.settings.n_threads == elmo.engine.workers.n_threads == 3
     elmo.learn(elmo.trainable(dropout=0.0).bilm)
-    assert elmo.engine.workers.n_threads == elmo.trainable(dropout=0.0).n_threads == 3
+    assert elmo.engine.workers.n_threads == elmo.trainable(dropout=0.0)._parts._workers.n_threads == 3
     again = pickle.loads(pickle.dumps(elmo))
     assert again.settings.n_threads == again.engine.workers.n_threads == 3
 

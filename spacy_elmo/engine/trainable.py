@@ -41,7 +41,6 @@ class TrainableEngine:
         self.bilm = bilm
         self.initial_state = initial_state
         self.max_batch_tokens = max_batch_tokens
-        self.n_threads = n_threads
         self._parts = Parts(n_threads)
         for stack in (bilm.forward_stack, bilm.backward_stack):
             stack.dropout = dropout
@@ -74,9 +73,8 @@ class TrainableEngine:
         def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
             shares = [[None] * len(parts) if d is None else d.split(lengths) for d in gradients]
             for part, state, *own in zip(parts, states, *shares, strict=True):
-                with self._random_numbers(state):
-                    _, backprop_part = self._run(part, n_layers)
-                backprop_part(own)
+                # No name for what is made: it would stay until the next part is there too.
+                self._run_again(part, n_layers, state)(own)
 
         return [torch.cat(tensors) for tensors in zip(*results)], backprop
 
@@ -86,6 +84,11 @@ class TrainableEngine:
         start = for_each(self.initial_state, len(sentences))
         made = TrainingPass(self.bilm, sentences, n_layers=n_layers, start=start, parts=self._parts)
         return made.layers, made.backprop
+
+    def _run_again(self, sentences: Sequence[Sentence], n_layers: int, state: List[Tensor]) -> Backprop:
+        """With the random numbers that followed a state."""
+        with self._random_numbers(state):
+            return self._run(sentences, n_layers)[1]
 
     def _run_whole(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[List[Tensor], Backprop]:
         """On a device that divides operations by itself."""

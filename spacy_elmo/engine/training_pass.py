@@ -145,7 +145,7 @@ class TrainingPass:
             d_words = found[-1] if words else None
         if d_word_emb is not None and words:
             d_words = torch.zeros_like(self._words) if d_words is None else d_words
-            d_words.index_add_(0, self._numbers[self._shown[k::2]], d_word_emb[k::2])
+            d_words.index_add_(0, self._numbers[self._shown[k::2]], d_word_emb[k::2].to(d_words))
         return d_words
 
     def _encoder_gradients(

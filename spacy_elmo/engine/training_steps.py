@@ -21,7 +21,7 @@ def _is_right(unit: Any, plain: Any) -> bool:
     results = []
     with torch.no_grad():
         for functions in (unit, plain):
-            gates, one, sizes = torch.arange(12.0).view(3, 4) / 12, torch.ones(1, 1), [2, 1]
+            gates, one, sizes = torch.linspace(0, 1, 12).view(3, 4), torch.ones(1, 1), [2, 1]
             hidden, cells = torch.ones(5, 1), torch.ones(5, 1)
             functions.run_forward(gates, sizes, hidden, cells, torch.ones(4, 1) / 2, one, 3.0, 3.0)
             found = functions.run_back(

@@ -7,7 +7,7 @@ each other are waited for once.
 
 import os
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -82,7 +82,14 @@ class Workers:
             return run
 
         parts = [part(number) for number in range(len(items))]
-        return self.start(Plan(parts, lambda: [results[number] for number in range(len(items))])).result()
+        future = self.start(Plan(parts, lambda: [results[number] for number in range(len(items))]))
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            # Parts that are under way may change what the caller has; those that are not begun never are.
+            future.cancel()
+            wait([future])
+            raise
 
 
 class _Work(Generic[R]):

@@ -11,7 +11,7 @@ from ..engine.workspace import Workspace
 from ..errors import Errors
 from .sampled import Candidates, SampledLoss
 
-# Scores of words that are held at once.
+# Scores of words that are held at once, for each direction.
 _SCORES = 1 << 25
 
 

@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
+import weakref
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor
 
 import spacy_elmo
-from spacy_elmo.engine import features, processors
+from spacy_elmo.engine import features, processors, trainable
+from spacy_elmo.engine.base import BatchOutputs
 from spacy_elmo.engine.trainable import TrainableEngine
 from spacy_elmo.engine.training_pass import TrainingPass
 from tests.at_work import at_work
@@ -131,6 +133,40 @@ def test_as_on_a_gpu() -> None:
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
         torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10)
+
+
+def test_parts_do_not_wait_for_each_other_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two, on a GPU, one is there at a time, also where a layer gets no gradient, and so keeps its graph."""
+    made = engine(max_batch_tokens=6)
+    made._run = made._run_whole  # type: ignore[method-assign]
+    layers, backprop = made.begin_update(SENTENCES, n_layers=2)
+    before: List[weakref.ref[Tensor]] = []
+    run_bilm = trainable.run_bilm
+
+    def noted(*arguments: Any, **settings: Any) -> BatchOutputs:
+        assert [layer for layer in before if layer() is not None] == []
+        outputs = run_bilm(*arguments, **settings)
+        before.append(weakref.ref(outputs.lstm[1]))
+        return outputs
+
+    monkeypatch.setattr(trainable, "run_bilm", noted)
+    backprop([None, layers[1], None])
+    assert len(before) > 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_gradients_of_any_kind(dtype: torch.dtype) -> None:
+    """Of another dtype than the weights, one number for many, or not in order in memory."""
+    made, other = engine(), engine()
+    layers, backprop = made.begin_update(SENTENCES, n_layers=2)
+    words, *others = layers
+    turned = torch.full(words.shape[::-1], 0.5, dtype=dtype).t()
+    backprop([turned, *(torch.tensor(0.5, dtype=dtype).expand(layer.shape) for layer in others)])
+    layers, backprop = other.begin_update(SENTENCES, n_layers=2)
+    backprop([torch.full_like(layer, 0.5) for layer in layers])
+    for name, parameter in made.bilm.named_parameters():
+        expected = other.bilm.get_parameter(name).grad
+        torch.testing.assert_close(parameter.grad, expected, rtol=0, atol=1e-12)
 
 
 def test_without_dropout_no_random_numbers_are_drawn() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from spacy_elmo.bilm.lstm import LSTMState, ProjectedLSTM
 from spacy_elmo.bilm.options import LSTMOptions
 from spacy_elmo.engine import training_lstm, training_steps
+from spacy_elmo.engine.isolation import computation
 from spacy_elmo.engine.training_lstm import run_layer
 
 P, C = 5, 7
@@ -124,6 +125,16 @@ def test_no_rows() -> None:
     empty = torch.empty(0, P, dtype=torch.float64)
     state = LSTMState(empty, torch.empty(0, C, dtype=torch.float64))
     assert run_layer(layer, empty, [], state).shape == (0, P)
+
+
+def test_compiled_whatever_the_default_dtype_is() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        with computation(gradients=True):
+            made = training_steps.training_steps.__wrapped__()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert isinstance(made, torch.jit.CompilationUnit)
 
 
 def test_what_is_compiled_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

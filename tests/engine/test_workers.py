@@ -1,7 +1,9 @@
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import List
@@ -119,6 +121,24 @@ for one, other in zip(few, elmo.embed(sentences), strict=True):
 assert not forks._process._entrusted
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals for a thread here")
+def test_an_interrupt_waits_for_what_is_under_way() -> None:
+    """Parts of a training batch add to gradients: they must not do so when the next one has begun."""
+    meeting, done = threading.Barrier(2), []
+
+    def part(number: int) -> None:
+        meeting.wait(10)
+        if number:
+            time.sleep(0.1)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.3)
+        done.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        Workers(2).map(part, range(2))
+    assert sorted(done) == [0, 1]
 
 
 def test_what_is_queued_and_done_by_who_queued_it_is_done_once() -> None:
