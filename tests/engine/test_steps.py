@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 import pytest
 import torch
@@ -18,31 +18,38 @@ from spacy_elmo.engine.linear import LinearType, PackedAndPlainLinear, TorchLine
 P, C = 16, 32
 
 
-@pytest.fixture(params=["torch", "packed and plain", "fp32", "bf16", "int8"])
-def linear(request: pytest.FixtureRequest) -> LinearType:
+Ways = Tuple[LinearType, LinearType]
+
+
+@pytest.fixture(params=["torch", "packed and plain", "small", "fp32", "bf16", "int8"])
+def ways(request: pytest.FixtureRequest) -> Ways:
+    """Of the states, and of the projection."""
     if request.param == "torch":
-        return TorchLinear
-    if request.param == "packed and plain":
-        return PackedAndPlainLinear if has_packed_linear() else pytest.skip("no packed products here")
+        return TorchLinear, TorchLinear
+    if request.param in ("packed and plain", "small"):
+        if not has_packed_linear():
+            pytest.skip("no packed products here")
+        return TorchLinear if request.param == "small" else PackedAndPlainLinear, PackedAndPlainLinear
     if (request.param == "bf16" and not has_bf16()) or (request.param == "int8" and not has_int8()):
         pytest.skip(f"this processor has no {request.param}")
-    return lstm_linear(request.param)
+    return (lstm_linear(request.param),) * 2
 
 
-def outputs_of(run: Any, linear: LinearType, *, projects: bool, clips: bool, repeats: bool) -> List[torch.Tensor]:
+def outputs_of(run: Any, ways: Ways, *, projects: bool, clips: bool, repeats: bool) -> List[torch.Tensor]:
     torch.manual_seed(3)
     width = P if projects else C
-    states, projection = linear(torch.randn(4 * C, width)), [linear(torch.randn(P, C))] if projects else []
-    sizes = [5, 5, 3, 3, 1]
+    states, projection = ways[0](torch.randn(4 * C, width)), [ways[1](torch.randn(P, C))] if projects else []
+    # Few rows and many are multiplied in other ways.
+    sizes = [12, 12, 9, 3, 1]
     firsts = [sum(sizes[:i]) for i in range(len(sizes))]
     starting: List[Optional[torch.Tensor]] = [None, torch.tensor([1, 4]), None, torch.tensor([0]), None]
-    gates = (torch.randn(9, 4 * C) if repeats else torch.randn(sum(sizes), 4 * C)).to(linear.dtype)
+    gates = (torch.randn(9, 4 * C) if repeats else torch.randn(sum(sizes), 4 * C)).to(ways[0].dtype)
     slots = torch.randint(0, 9, (sum(sizes),)) if repeats else None
-    hidden, cell, last = torch.zeros(5, width), torch.randn(5, C), torch.zeros(5, width)
+    hidden, cell, last = torch.zeros(12, width), torch.randn(12, C), torch.zeros(12, width)
     outputs = torch.empty(sum(sizes), width)
     hidden = run(
-        [linear.kind] * 2, states.tensors, [t for one in projection for t in one.tensors], 0.5 if clips else None,
-        0.3 if clips else None, gates, slots, firsts, sizes, starting, torch.ones(1, width) / 2, torch.ones(1, C),
+        [way.kind for way in ways], states.tensors, [t for one in projection for t in one.tensors],
+        0.5 if clips else None, 0.3 if clips else None, gates, slots, firsts, sizes, starting, torch.ones(1, width) / 2, torch.ones(1, C),
         hidden, cell, last, outputs,
     )  # fmt: skip
     return [hidden.clone(), cell, last, outputs]
@@ -52,13 +59,13 @@ def outputs_of(run: Any, linear: LinearType, *, projects: bool, clips: bool, rep
 @pytest.mark.parametrize("clips", [True, False])
 @pytest.mark.parametrize("repeats", [True, False])
 @torch.inference_mode()
-def test_compiled_as_in_python(linear: LinearType, projects: bool, clips: bool, repeats: bool) -> None:
+def test_compiled_as_in_python(ways: Ways, projects: bool, clips: bool, repeats: bool) -> None:
     settings = {"projects": projects, "clips": clips, "repeats": repeats}
-    expected = outputs_of(module.run_steps, linear, **settings)
+    expected = outputs_of(module.run_steps, ways, **settings)
     assert isinstance(module.steps(), torch.jit.CompilationUnit)
     # Torch compiles at the first calls, and otherwise at the second ones.
     for _ in range(3):
-        for got, right in zip(outputs_of(module.steps().run_steps, linear, **settings), expected, strict=True):
+        for got, right in zip(outputs_of(module.steps().run_steps, ways, **settings), expected, strict=True):
             assert torch.equal(got, right)
 
 
