@@ -49,8 +49,8 @@ def outputs_of(run: Any, ways: Ways, *, projects: bool, clips: bool, repeats: bo
     outputs = torch.empty(sum(sizes), width)
     hidden = run(
         [way.kind for way in ways], states.tensors, [t for one in projection for t in one.tensors],
-        0.5 if clips else None, 0.3 if clips else None, gates, slots, firsts, sizes, starting, torch.ones(1, width) / 2, torch.ones(1, C),
-        hidden, cell, last, outputs,
+        0.5 if clips else None, 0.3 if clips else None, gates, slots, firsts, sizes, starting,
+        torch.ones(1, width) / 2, torch.ones(1, C), hidden, cell, last, outputs,
     )  # fmt: skip
     return [hidden.clone(), cell, last, outputs]
 
