@@ -2,6 +2,8 @@
 
 from typing import Callable, List, Optional, Sequence, TypeVar
 
+from torch import Tensor
+
 from .isolation import computation, flush_denormals
 from .workers import Workers
 
@@ -35,3 +37,16 @@ class Parts:
                 return function(item)
 
         return self._workers.map(part, items)
+
+
+def shares_of(n: int) -> List[slice]:
+    """What each part has of n items; one part at least."""
+    return [slice(k, None, N_PARTS) for k in range(max(1, min(N_PARTS, n)))]
+
+
+def join(parts: Sequence[Tensor], shares: Sequence[slice]) -> Tensor:
+    """Rows of parts in the order of all items, without their graph. parts: (n_rows of its share, width) each."""
+    rows = parts[0].new_empty(sum(map(len, parts)), parts[0].size(1))
+    for part, share in zip(parts, shares, strict=True):
+        rows[share] = part.detach()
+    return rows

@@ -19,7 +19,7 @@ from ..bilm.packing import Packing
 from .base import N_MARKS, Sentence
 from .dropout import Dropout
 from .isolation import computation
-from .parts import N_PARTS, Parts
+from .parts import Parts, join, shares_of
 from .training_encoder import encode
 from .training_lstm import run_layer
 from .word_types import without_marks, word_types
@@ -61,14 +61,11 @@ class TrainingPass:
         self._packing = Packing(lengths)
         state = bilm.zero_state(len(lengths)) if start is None else start
         self._start = LSTMState(*(part.to(bilm.char_encoder.embedding.weight) for part in state))
-        self._shares = [slice(k, None, N_PARTS) for k in range(max(1, min(N_PARTS, len(types))))]
+        self._shares = shares_of(len(types))
         self._halves = parts.map(lambda share: self._encode(types[share]), self._shares)
-        width = self._halves[0].size(1)
-        self._words = self._halves[0].new_empty(len(types), width)
-        for share, half in zip(self._shares, self._halves):
-            self._words[share] = half.detach()
+        self._words = join(self._halves, self._shares)
         self._words.requires_grad_(any(half.requires_grad for half in self._halves))
-        n_shown = len(self._shown)
+        n_shown, width = len(self._shown), self._words.size(1)
         self.layers = [self._words.new_empty(n_shown, width * (1 if k == 0 else 2)) for k in range(1 + n_layers)]
         self._columns = [slice(k * width, (k + 1) * width) for k in range(2)]
         self._outputs = parts.map(self._run, range(2))
@@ -84,8 +81,8 @@ class TrainingPass:
         known = [d for d in d_words if d is not None]
         if known and learning:
             found = self._parts.map(lambda k: self._encoder_gradients(k, known, learning), halves)
-            shares = [slice(k, None, N_PARTS) for k in range(N_PARTS)]
-            self._parts.map(lambda own: _add(learning[own], [part[own] for part in found]), shares)
+            own = shares_of(len(learning))
+            self._parts.map(lambda share: _add(learning[share], [part[share] for part in found]), own)
         # Whoever called may live longer than what was kept for this.
         self._halves, self._outputs = [], []
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..bilm.lstm import LSTMState
 from ..engine.dropout import Dropout
-from ..engine.parts import N_PARTS, Parts
+from ..engine.parts import N_PARTS, Parts, join, shares_of
 from ..engine.training_encoder import GROUP_STEP, encode
 from ..engine.workspace import Workspace
 from .language_model import LanguageModel
@@ -69,7 +69,7 @@ class Apart:
         model = self._model
         encoder = model.bilm.char_encoder
         learning = list(encoder.parameters())
-        shares = [slice(k, None, N_PARTS) for k in range(min(N_PARTS, len(character_ids)))]
+        shares = shares_of(len(character_ids))
 
         def encoded(k: int) -> Tensor:
             ids, step = character_ids[shares[k]], GROUP_STEP // N_PARTS
@@ -82,10 +82,7 @@ class Apart:
             return torch.autograd.grad(halves[k], learning, d_words[shares[k]], allow_unused=True)
 
         halves = parts.map(encoded, range(len(shares)))
-        words = halves[0].new_empty(len(character_ids), halves[0].size(1))
-        for share, half in zip(shares, halves):
-            words[share] = half.detach()
-        words.requires_grad_()
+        words = join(halves, shares).requires_grad_()
         both = parts.map(direction, range(2))
         d_words = both[0].words + both[1].words
         _learn(learning, parts.map(encoder_gradients, range(len(shares))))

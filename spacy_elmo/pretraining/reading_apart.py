@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..bilm.lstm import LSTMStack, LSTMState, ProjectedLSTM
-from ..engine.parts import N_PARTS
+from ..engine.parts import join, shares_of
 from ..engine.training_encoder import encode
 from ..engine.training_lstm import read_layer
 from ..engine.workers import Workers
@@ -27,7 +27,7 @@ def read_apart(
     """Run the top layer over the next steps of every row, without dropout. Arguments and results: as
     `LanguageModel.forward`."""
     bilm = model.bilm
-    shares = [slice(k, None, N_PARTS) for k in range(min(N_PARTS, len(character_ids)))]
+    shares = shares_of(len(character_ids))
     n_rows = inputs.shape[2]
 
     def encoded(share: slice) -> Tensor:
@@ -40,9 +40,7 @@ def read_apart(
         return _run_stack(stack, rows, n_rows, LSTMState(state.hidden[k], state.cell[k]))
 
     halves = workers().map(encoded, shares)
-    words = halves[0].new_empty(len(character_ids), halves[0].size(1))
-    for share, half in zip(shares, halves):
-        words[share] = half
+    words = join(halves, shares)
     both = workers().map(direction, range(2))
     hidden, states = zip(*both)
     return torch.stack(hidden), LSTMState(*(torch.stack(parts) for parts in zip(*states)))
