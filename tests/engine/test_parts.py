@@ -18,5 +18,5 @@ def test_gradients_are_recorded() -> None:
     x = torch.ones(2, requires_grad=True)
     with torch.no_grad():
         made = Parts(2).map(lambda factor: x * factor, [3, 5])
-    assert [float(product.sum()) for product in made] == [6, 10]
+    assert [product.sum().item() for product in made] == [6, 10]
     assert all(product.requires_grad for product in made)
