@@ -43,12 +43,13 @@ def peak(source: Path, text: Path, n_tokens: int) -> int:
     return kilobytes
 
 
-def test_peak_of_200_000_tokens_is_that_of_20_000(measured: Measured, parity: Path) -> None:
+def test_peak_of_200_000_tokens_is_that_of_60_000(measured: Measured, parity: Path) -> None:
     text = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     # The largest model at hand, so that what is measured is not the interpreter alone.
     source = parity / "bilm" / "realistic"
-    small, large = peak(source, text, 20_000), peak(source, text, 200_000)
+    # The text has 25,000 tokens: after 60,000 every word was seen, and as many batches as are ever held.
+    small, large = peak(source, text, 60_000), peak(source, text, 200_000)
     measured(
-        f"nlp.pipe, peak memory: 20,000 tokens {small:,} KiB, 200,000 tokens {large:,} KiB, {large / small:.3f}"
+        f"nlp.pipe, peak memory: 60,000 tokens {small:,} KiB, 200,000 tokens {large:,} KiB, {large / small:.3f}"
     )
-    assert large <= 1.1 * small
+    assert large <= 1.07 * small
