@@ -1,7 +1,7 @@
-"""Whether threads work at the same time."""
+"""Which threads work, and whether at the same time."""
 
 import threading
-from typing import Any, List
+from typing import Any, List, Set
 
 import pytest
 import torch
@@ -23,3 +23,16 @@ def at_work(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> List[int]
 
     monkeypatch.setattr(owner, name, wrapped)
     return found
+
+
+def seen_threads(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> Set[int]:
+    """How many of torch's threads there are where a function is called, from now on."""
+    seen: Set[int] = set()
+    function = getattr(owner, name)
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        seen.add(torch.get_num_threads())
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, noted)
+    return seen

@@ -3,13 +3,10 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
-import pytest
-import torch
 
-from spacy_elmo.pretraining import reading
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests import reference
@@ -145,16 +142,3 @@ def warm_state(seed: int = 3) -> Tuple[Arrays, States]:
 
 def lines_of(path: Path) -> List[List[str]]:
     return [line.split() for line in path.read_text("utf-8").splitlines()]
-
-
-def seen_threads(monkeypatch: pytest.MonkeyPatch) -> Set[int]:
-    """How many of torch's threads there are where a language model reads: so many share its parts."""
-    seen: Set[int] = set()
-    read = reading.read_apart
-
-    def noted(*arguments: Any) -> Any:
-        seen.add(torch.get_num_threads())
-        return read(*arguments)
-
-    monkeypatch.setattr(reading, "read_apart", noted)
-    return seen

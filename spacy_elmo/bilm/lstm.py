@@ -1,6 +1,6 @@
 """The projected LSTM of bilm-tf: clipped cell, clipped projection, residuals outside the recurrence."""
 
-from typing import Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -11,6 +11,8 @@ from .options import LSTMOptions
 # Input projections are computed for this many rows at a time: many, because one large matrix product is cheaper
 # than one a step; not all, so that gates (4C numbers a row) of a 100,000-token sentence never exist at once.
 BLOCK_ROWS = 1024
+# Bounds of the cell and of what the projection gives; None: there is none.
+Clips = Tuple[Optional[float], Optional[float]]
 
 
 class LSTMState(NamedTuple):

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..bilm.lstm import LSTMState, ProjectedLSTM
+from ..bilm.lstm import Clips, LSTMState, ProjectedLSTM
 from .training_steps import training_steps
-
-Clips = Tuple[Optional[float], Optional[float]]
 
 
 def run_layer(layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
-from ..bilm.lstm import LSTMState, ProjectedLSTM
+from ..bilm.lstm import Clips, LSTMState, ProjectedLSTM
 from ..engine.workspace import Workspace
 from ..kernels import trial
 from .graphs import Graphs
@@ -74,7 +74,7 @@ class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        settings: Tuple[Tuple[Optional[float], Optional[float]], torch.dtype, Workspace, str],
+        settings: Tuple[Clips, torch.dtype, Workspace, str],
         inputs: Tensor,
         hidden: Tensor,
         cell: Tensor,

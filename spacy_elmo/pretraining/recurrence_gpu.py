@@ -11,11 +11,10 @@ from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor
 
+from ..bilm.lstm import Clips
 from ..engine.workspace import Workspace
 from ..kernels import train_steps
 from .graphs import Graphs
-
-Clips = Tuple[Optional[float], Optional[float]]
 
 
 class Settings(NamedTuple):

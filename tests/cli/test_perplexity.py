@@ -13,8 +13,10 @@ from spacy.tokens import Doc, DocBin
 
 from spacy_elmo.cli.perplexity import perplexity
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.pretraining import reading
+from tests.at_work import seen_threads
 from tests.cli.command import run
-from tests.language_models import Reference, States, full_softmax, seen_threads, warm_state, write_source
+from tests.language_models import Reference, States, full_softmax, warm_state, write_source
 from tests.pretraining.runs import entries, make_config, train
 
 SOFTMAX = full_softmax()
@@ -130,7 +132,7 @@ def test_raw_text(tmp_path: Path, source: Path) -> None:
 
 
 def test_threads(source: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, before = seen_threads(monkeypatch), torch.get_num_threads()
+    seen, before = seen_threads(monkeypatch, reading, "read_apart"), torch.get_num_threads()
     perplexity(source, text, n_threads=3)
     assert seen == {3}
     assert torch.get_num_threads() == before

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from spacy_elmo.cli.substitutes import substitutes
+from spacy_elmo.pretraining import reading
 from spacy_elmo.pretraining.source import load_language_model
 from spacy_elmo.pretraining.substitutes import substitutes as substitutes_of
+from tests.at_work import seen_threads
 from tests.cli.command import run
-from tests.language_models import WORDS, Reference, full_softmax, seen_threads, warm_state, write_source
+from tests.language_models import WORDS, Reference, full_softmax, warm_state, write_source
 
 SOFTMAX = full_softmax()
 LINES = [["that", "nation"], [], ["It", "can", "naïve", "."]]
@@ -53,7 +55,7 @@ def test_values(tmp_path: Path, source: Path, text: Path, initial_state: str) ->
 
 
 def test_threads(source: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, before = seen_threads(monkeypatch), torch.get_num_threads()
+    seen, before = seen_threads(monkeypatch, reading, "read_apart"), torch.get_num_threads()
     substitutes(source, text, n_threads=3)
     assert seen == {3}
     assert torch.get_num_threads() == before

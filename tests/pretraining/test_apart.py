@@ -1,6 +1,6 @@
 """Parts of a batch by threads: who does them, and that it does not matter."""
 
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, List
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from spacy_elmo.pretraining import apart
 from spacy_elmo.pretraining.apart import Apart
 from spacy_elmo.pretraining.optimizer import Optimizer
 from spacy_elmo.pretraining.trainer import Trainer
-from tests.at_work import at_work
+from tests.at_work import at_work, seen_threads
 from tests.pretraining.test_trainer import copy_of, dropping, make, runs, train
 
 
@@ -37,14 +37,7 @@ def test_the_optimizer_works_side_by_side(monkeypatch: pytest.MonkeyPatch) -> No
 def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the calling thread does itself has no barriers either."""
     trainer = make(**{"training.n_threads": 2})
-    seen: Set[int] = set()
-    clip = Optimizer.clip
-
-    def wrapped(*args: Any) -> Any:
-        seen.add(torch.get_num_threads())
-        return clip(*args)
-
-    monkeypatch.setattr(Optimizer, "clip", wrapped)
+    seen = seen_threads(monkeypatch, Optimizer, "clip")
     with own_threads(2):
         train(trainer, 1)
     assert seen == {1}
