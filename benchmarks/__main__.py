@@ -2,8 +2,9 @@
 
 import json
 import platform
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional, Sequence
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -28,7 +29,7 @@ console = Console(width=120)
 def main(
     text: Annotated[Path, typer.Option(help="Sentences: .txt, .jsonl, .conllu or .spacy.")] = EWT,
     folder: Annotated[Path, typer.Option(help="Model and environments; kept for the next run.")] = HERE / "build",
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
     n_sentences: Annotated[int, typer.Option(help="Sentences that all programs embed.")] = 500,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which every program has its turn.")] = 5,
     peers: Annotated[bool, typer.Option(help="Compare with peers, not with ceilings and float64 alone.")] = True,
@@ -38,7 +39,7 @@ def main(
     threads = torch.get_num_threads()
     sentences: Sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
     model = make_model(folder / "model")
-    results: Dict[str, Any] = {
+    results: dict[str, Any] = {
         "machine": {"processor": processor(), "threads": threads, "platform": platform.platform()},
         "versions": {"spacy_elmo": spacy_elmo.__version__, "torch": torch.__version__},
         "text": {
@@ -56,7 +57,7 @@ def main(
     report.show(results, console)
 
 
-def write(results: Dict[str, Any], output: Optional[Path]) -> None:
+def write(results: dict[str, Any], output: Path | None) -> None:
     """What there is so far: the next part may take long, or fail."""
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -67,9 +68,9 @@ def write(results: Dict[str, Any], output: Optional[Path]) -> None:
 
 def compared(
     model: Path, folder: Path, sentences: Sentences, peers: Sequence[Peer], *, threads: int, n_rounds: int
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Speeds of all programs, and how far apart what they give is."""
-    options: Dict[str, Any] = {"model": str(model), "threads": threads, "largest_batch": max(BATCH_SIZES)}
+    options: dict[str, Any] = {"model": str(model), "threads": threads, "largest_batch": max(BATCH_SIZES)}
     processes = [ours(precision, **options) for precision in precisions()]
     for peer in peers:
         python = environment(peer, folder)
@@ -101,7 +102,7 @@ def compared(
     }
 
 
-def differences(arrays: Dict[str, List[Any]]) -> Dict[str, Any]:
+def differences(arrays: dict[str, list[Any]]) -> dict[str, Any]:
     """Everything against float64, and our float32 against each peer."""
     found = {
         f"{name} to float64": distances(got, arrays["spacy_elmo fp64"])
@@ -114,11 +115,11 @@ def differences(arrays: Dict[str, List[Any]]) -> Dict[str, Any]:
     return found
 
 
-def measured_alone(model: Path, folder: Path, sentences: Sentences) -> Dict[str, Any]:
+def measured_alone(model: Path, folder: Path, sentences: Sentences) -> dict[str, Any]:
     own_folder = folder / "own_model"
     if not own_folder.exists():
         spacy_elmo.load(model).save(own_folder)
-    found: Dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, measure, source in (
         ("loading hdf5", "loading", model),
         ("loading folder", "loading", own_folder),

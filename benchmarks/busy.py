@@ -3,10 +3,11 @@ simple_elmo."""
 
 import platform
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from .report import ratios, spread
 
 DEFAULTS, ONE_THREAD, PEER = "spacy_elmo", "one thread", "simple_elmo"
 # What each setting `n_threads` is called; None: its default.
-OURS: Mapping[str, Optional[int]] = {DEFAULTS: None, ONE_THREAD: 1}
+OURS: Mapping[str, int | None] = {DEFAULTS: None, ONE_THREAD: 1}
 LEVELS = [0, 1, 2]
 WORKS = ["embed", "one sentence", "pipe", "pretrain", "update", "update by one Doc"]
 # The best batch of simple_elmo among 32, 64 and 128, and the sentences of a request for one sentence at a time.
@@ -35,7 +36,7 @@ PEER_BATCH, N_ONE_BY_ONE = 128, 10
 UPDATE_DOCS = 20
 N_AT_ONCE = 4
 # By size, program and number of busy processes: tokens/s of each round.
-Rates = Dict[str, Dict[str, Dict[str, List[float]]]]
+Rates = dict[str, dict[str, dict[str, list[float]]]]
 console = Console(width=120)
 
 
@@ -57,7 +58,7 @@ class Program(NamedTuple):
 
     name: str
     process: Process
-    request: Dict[str, Any]
+    request: dict[str, Any]
 
     def rate(self, seconds: float) -> float:
         """Tokens a second, by as many requests as it takes to be busy so long: at least one."""
@@ -74,10 +75,10 @@ def main(
     text: Annotated[Path, typer.Option(help="Sentences: .txt, .jsonl, .conllu or .spacy.")] = EWT,
     training_text: Annotated[Path, typer.Option(help="The same, to pre-train on.")] = pretraining.EWT,
     folder: Annotated[Path, typer.Option(help="Models and environments; kept for the next run.")] = HERE / "build",
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
-    levels: Annotated[List[int], typer.Option("--busy", help="Busy processes beside; again for more.")] = LEVELS,
-    models: Annotated[List[str], typer.Option("--model", help="en_sm or original; again for more.")] = NAMES,
-    works: Annotated[List[str], typer.Option("--work", help=", ".join(WORKS) + "; again for more.")] = WORKS,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
+    levels: Annotated[list[int], typer.Option("--busy", help="Busy processes beside; again for more.")] = LEVELS,
+    models: Annotated[list[str], typer.Option("--model", help="en_sm or original; again for more.")] = NAMES,
+    works: Annotated[list[str], typer.Option("--work", help=", ".join(WORKS) + "; again for more.")] = WORKS,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which every program has its turn.")] = 3,
     seconds: Annotated[float, typer.Option(help="The least that a turn lasts.")] = 1.0,
     peers: Annotated[bool, typer.Option(help="Compare with simple_elmo.")] = True,
@@ -87,13 +88,13 @@ def main(
     sentences: Sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
     python = peer_python(folder) if peers else None
     machine = {"processor": processor(), "threads": torch.get_num_threads(), "platform": platform.platform()}
-    results: Dict[str, Any] = {"machine": machine, "version": spacy_elmo.__version__, "busy": {}, "at once": {}}
+    results: dict[str, Any] = {"machine": machine, "version": spacy_elmo.__version__, "busy": {}, "at once": {}}
     for name in models:
         size = MODELS[name]
         model = make_model(folder / ("model" if name == "original" else name), size.options)
         own = sentences[: size.n_sentences]
         with ExitStack() as stack:
-            programs: Dict[str, List[Program]] = {}
+            programs: dict[str, list[Program]] = {}
             if {"embed", "one sentence"} & set(works):
                 programs.update(embedding(stack, model, own, python))
             if "pipe" in works:
@@ -114,7 +115,7 @@ def main(
             write(results, output)
 
 
-def peer_python(folder: Path) -> Optional[Path]:
+def peer_python(folder: Path) -> Path | None:
     peer = next(peer for peer in PEERS if peer.name == PEER)
     python = environment(peer, folder)
     if python is None:
@@ -123,17 +124,17 @@ def peer_python(folder: Path) -> Optional[Path]:
 
 
 def embedding(
-    stack: ExitStack, model: Path, sentences: Sentences, python: Optional[Path]
-) -> Dict[str, List[Program]]:
+    stack: ExitStack, model: Path, sentences: Sentences, python: Path | None
+) -> dict[str, list[Program]]:
     """In batches, and one sentence at a time."""
-    where: Dict[str, Any] = {"model": str(model)}
+    where: dict[str, Any] = {"model": str(model)}
     processes = {name: ours("fp32", n_threads=n, **where) for name, n in OURS.items()}
     if python is not None:
         threads = torch.get_num_threads()
         processes[PEER] = Process(
             PEER, python, worker="run_simple_elmo.py", threads=threads, largest_batch=PEER_BATCH, **where
         )
-    found: Dict[str, List[Program]] = {"embed": [], "one sentence": []}
+    found: dict[str, list[Program]] = {"embed": [], "one sentence": []}
     for name, process in processes.items():
         stack.callback(process.stop)
         many = {"sentences": sentences, "batch_size": len(sentences)}
@@ -145,7 +146,7 @@ def embedding(
     return found
 
 
-def piping(stack: ExitStack, model: Path, sentences: Sentences) -> List[Program]:
+def piping(stack: ExitStack, model: Path, sentences: Sentences) -> list[Program]:
     request = {"sentences": sentences, "batch_size": len(sentences)}
     found = []
     for name, n_threads in OURS.items():
@@ -155,7 +156,7 @@ def piping(stack: ExitStack, model: Path, sentences: Sentences) -> List[Program]
     return found
 
 
-def training(stack: ExitStack, text: Path, folder: Path, size: str) -> List[Program]:
+def training(stack: ExitStack, text: Path, folder: Path, size: str) -> list[Program]:
     tokens, vocabulary = pretraining.prepare(text, folder / "pretraining")
     found = []
     for name, n_threads in OURS.items():
@@ -165,9 +166,9 @@ def training(stack: ExitStack, text: Path, folder: Path, size: str) -> List[Prog
     return found
 
 
-def updating(stack: ExitStack, model: Path, sentences: Sentences) -> Dict[str, List[Program]]:
+def updating(stack: ExitStack, model: Path, sentences: Sentences) -> dict[str, list[Program]]:
     """Steps of fine-tuning, many Docs at a time and one."""
-    found: Dict[str, List[Program]] = {"update": [], "update by one Doc": []}
+    found: dict[str, list[Program]] = {"update": [], "update by one Doc": []}
     for name, n_threads in OURS.items():
         process = Process(name, worker="run_update.py", model=str(model), n_threads=n_threads)
         stack.callback(process.stop)
@@ -198,10 +199,10 @@ def measure(
     return rates
 
 
-def together(model: Path, sentences: Sentences, *, n_rounds: int) -> Dict[str, List[float]]:
+def together(model: Path, sentences: Sentences, *, n_rounds: int) -> dict[str, list[float]]:
     """Seconds that processes take which embed the same text at the same time, and one after the other."""
     request = {"sentences": sentences, "batch_size": len(sentences)}
-    seconds: Dict[str, List[float]] = {"one after the other": [], "at once": []}
+    seconds: dict[str, list[float]] = {"one after the other": [], "at once": []}
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(N_AT_ONCE))
         processes = [ours("fp32", model=str(model)) for _ in range(N_AT_ONCE)]

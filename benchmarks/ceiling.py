@@ -1,8 +1,8 @@
 """What the processor can do at most: matrix products and reading, one thread a core, nothing else."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Dict, List
 
 import torch
 
@@ -15,7 +15,7 @@ OUTPUTS, INPUTS, ROWS, PRODUCTS = 4096, 512, 256, 60
 READ_BYTES = 150_000_000
 
 
-def ceilings(threads: int) -> Dict[str, float]:
+def ceilings(threads: int) -> dict[str, float]:
     """GFLOP/s of matrix products in each precision, GB/s of reading; all threads together, best of some tries."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -28,7 +28,7 @@ def ceilings(threads: int) -> Dict[str, float]:
     return found
 
 
-def precisions() -> List[str]:
+def precisions() -> list[str]:
     """Those that are faster than float64 and possible here."""
     possible = {"fp32": True, "bf16": features.has_bf16(), "int8": features.has_int8()}
     return [name for name, here in possible.items() if here]

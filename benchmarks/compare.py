@@ -1,7 +1,8 @@
 """Rounds in which every program embeds the same sentences in turn, and how far their outputs are apart."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,16 +26,16 @@ def best_batch_size(process: Process, sentences: Sentences, sizes: Sequence[int]
 def rounds(
     processes: Sequence[Process],
     sentences: Sentences,
-    sizes: Dict[str, int],
+    sizes: dict[str, int],
     *,
     n_rounds: int,
     threads: int,
     log: Log,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Tokens a second of every program, in batches and one by one, and the ceilings, round by round."""
-    batches: Dict[str, List[float]] = {process.name: [] for process in processes}
-    ones: Dict[str, List[float]] = {process.name: [] for process in processes}
-    limits: List[Dict[str, float]] = []
+    batches: dict[str, list[float]] = {process.name: [] for process in processes}
+    ones: dict[str, list[float]] = {process.name: [] for process in processes}
+    limits: list[dict[str, float]] = []
     for number in range(n_rounds):
         limits.append(ceilings(threads))
         for process in processes:
@@ -44,7 +45,7 @@ def rounds(
     return {"batches": batches, "one by one": ones, "ceilings": limits}
 
 
-def outputs(process: Process, sentences: Sentences, batch_size: int, folder: Path) -> List[np.ndarray]:
+def outputs(process: Process, sentences: Sentences, batch_size: int, folder: Path) -> list[np.ndarray]:
     """(3, n_tokens, 1024) of each sentence."""
     path = folder / f"{process.name.replace(' ', '_')}.npz"
     process.tokens_per_second(sentences, batch_size, save=path)
@@ -52,7 +53,7 @@ def outputs(process: Process, sentences: Sentences, batch_size: int, folder: Pat
         return [arrays[f"s{i}"] for i in range(len(sentences))]
 
 
-def distances(got: List[np.ndarray], expected: List[np.ndarray]) -> Dict[str, List[float]]:
+def distances(got: list[np.ndarray], expected: list[np.ndarray]) -> dict[str, list[float]]:
     """Per layer: the largest absolute difference, and the smallest and the mean cosine similarity of a token."""
     one, two = (np.concatenate(arrays, axis=1).astype(np.float64) for arrays in (got, expected))
     cosine = (one * two).sum(-1) / np.linalg.norm(one, axis=-1) / np.linalg.norm(two, axis=-1)

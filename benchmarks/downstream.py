@@ -6,8 +6,9 @@ each initial state. Trained by `spacy train`'s own loop.
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List, Optional, Tuple
+from typing import Annotated, Any
 
 import numpy as np
 import spacy
@@ -38,9 +39,9 @@ console = Console(width=120)
 
 
 @registry.architectures("benchmarks.Layers.v1")
-def layers_to_vectors(n_inputs: int, width: int) -> Model[List[Doc], List[Floats2d]]:
+def layers_to_vectors(n_inputs: int, width: int) -> Model[list[Doc], list[Floats2d]]:
     """All layers of each token side by side, (n_tokens, n_inputs), through one small trained layer."""
-    mixed: Model[List[Floats2d], List[Floats2d]] = with_array(Maxout(nO=width, nI=n_inputs, nP=3, normalize=True))
+    mixed: Model[list[Floats2d], list[Floats2d]] = with_array(Maxout(nO=width, nI=n_inputs, nP=3, normalize=True))
     attrs = {"n_inputs": n_inputs, "trained": False}
     return Model("elmo_layers", _forward, init=_init, layers=[mixed], dims={"nO": width}, attrs=attrs)
 
@@ -50,7 +51,7 @@ def _init(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:  # noqa
     model.layers[0].initialize()
 
 
-def _forward(model: Model[Any, Any], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Any]:
+def _forward(model: Model[Any, Any], docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Any]:
     found = []
     for doc in docs:
         layers = doc._.elmo
@@ -63,7 +64,7 @@ def _forward(model: Model[Any, Any], docs: List[Doc], is_train: bool) -> Tuple[L
     model.attrs["trained"] = model.attrs["trained"] or is_train
     vectors, backprop = model.layers[0](found, is_train)
 
-    def finish(d_vectors: List[Floats2d]) -> List[Doc]:
+    def finish(d_vectors: list[Floats2d]) -> list[Doc]:
         backprop(d_vectors)
         return []
 
@@ -73,7 +74,7 @@ def _forward(model: Model[Any, Any], docs: List[Doc], is_train: bool) -> Tuple[L
 def main(
     source: Annotated[str, typer.Option(help="The model.")] = "en_sm",
     folder: Annotated[Path, typer.Option(help="Converted text.")] = Path(__file__).parent / "build" / "downstream",
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
     steps: Annotated[int, typer.Option(help="Training steps.")] = 4000,
     seeds: Annotated[int, typer.Option(help="Seeds, from 0 up.")] = 1,
     tasks: Annotated[str, typer.Option(help="Some of tagger,parser,ner.")] = ",".join(SCORES),
@@ -81,7 +82,7 @@ def main(
 ) -> None:
     """Train and measure each task with each variant. What the output has already is not done again."""
     convert(folder)
-    found: Dict[str, Any] = {"source": source, "steps": steps, "scores": {}}
+    found: dict[str, Any] = {"source": source, "steps": steps, "scores": {}}
     if output is not None and output.exists():
         before = json.loads(output.read_text("utf-8"))
         if (before["source"], before["steps"]) != (source, steps):
@@ -131,7 +132,7 @@ def measure(task: str, variant: str, source: str, folder: Path, *, steps: int, s
     return 100 * float(scores[SCORES[task]])
 
 
-def examples_of(nlp: spacy.Language, docs: List[Doc]) -> List[spacy.training.Example]:
+def examples_of(nlp: spacy.Language, docs: list[Doc]) -> list[spacy.training.Example]:
     """Gold tokens, nothing else, beside what they should become."""
     return [
         spacy.training.Example(
@@ -165,7 +166,7 @@ def _entities(path: Path) -> Iterator[Doc]:
             yield doc
 
 
-def show(results: Dict[str, Dict[str, List[float]]]) -> None:
+def show(results: dict[str, dict[str, list[float]]]) -> None:
     table = Table(title="test scores in percent, mean (lowest to highest) of the seeds")
     for column in ("", *results):
         table.add_column(column)

@@ -6,7 +6,7 @@ the biLM frozen, and fine-tuned with other settings. Scores are those of the dev
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Dict
+from typing import Annotated, Any
 
 import typer
 from spacy import util
@@ -27,7 +27,7 @@ TASKS = {
 }
 FROZEN, FINE_TUNED = "frozen", "fine-tuned"
 # Of each variant: what it sets otherwise than the config as it comes.
-VARIANTS: Dict[str, Dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     FROZEN: {},
     FINE_TUNED: {},
     "factor-1-no-warmup": {"learn_rate_factor": 1.0, "warmup_steps": 0},
@@ -47,7 +47,7 @@ def main(
     """Train and measure each task with each seed and variant."""
     convert(folder)
 
-    def measure_one(task: str, variant: str, seed: int) -> Dict[str, float]:
+    def measure_one(task: str, variant: str, seed: int) -> dict[str, float]:
         return measure(task, variant, folder, steps=steps, seed=seed)
 
     parts = {"tasks": tasks.split(","), "variants": variants.split(","), "seeds": seeds.split(",")}
@@ -55,14 +55,14 @@ def main(
     show(results, {task: scores for task, (_, _, scores) in TASKS.items()}, part="dev")
 
 
-def measure(task: str, variant: str, folder: Path, *, steps: int, seed: int) -> Dict[str, float]:
+def measure(task: str, variant: str, folder: Path, *, steps: int, seed: int) -> dict[str, float]:
     """Scores of the best model on the dev text, in percent."""
     pipeline, text, scores = TASKS[task]
     data = {part: str(folder / f"{text}-{part}.spacy") for part in ("train", "dev")}
     choice = Choice(source=BUNDLED, frozen=variant == FROZEN)
     config = init_config(lang="en", pipeline=pipeline, choice=choice).config
     config["components"][choice.name].update(VARIANTS[variant])
-    overrides: Dict[str, Any] = {
+    overrides: dict[str, Any] = {
         "paths.train": data["train"],
         "paths.dev": data["dev"],
         "system.seed": seed,

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Iterator, List
 
 from .peers import WORKERS
 
@@ -13,7 +13,7 @@ ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", 
 
 
 @contextmanager
-def busy(number: int) -> Iterator[List[int]]:
+def busy(number: int) -> Iterator[list[int]]:
     """Inside, so many processes multiply NumPy matrices, one thread each. YIELDS: their ids.
 
     Each ends when its input is closed: also when this process is killed, and nothing here is run any more.

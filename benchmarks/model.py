@@ -5,8 +5,9 @@ model; errors of rounding then look as they do there.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,9 +19,9 @@ from spacy_elmo.weights.formats.dump import dump_shapes
 from spacy_elmo.weights.formats.hdf5_writer import inference_options
 
 # Peters et al. 2018, as in the options file that AllenNLP published with the original model.
-OPTIONS: Dict[str, Any] = inference_options(Options.from_dict(SIZES["original"])).to_dict()
+OPTIONS: dict[str, Any] = inference_options(Options.from_dict(SIZES["original"])).to_dict()
 # Of the bundled en_sm.
-SMALL_OPTIONS: Dict[str, Any] = inference_options(Options.from_dict(SIZES["sm"])).to_dict()
+SMALL_OPTIONS: dict[str, Any] = inference_options(Options.from_dict(SIZES["sm"])).to_dict()
 
 # Deviation of each kind of weight.
 _SCALES = {
@@ -51,9 +52,9 @@ def lstm_flops(options: Mapping[str, Any] = OPTIONS) -> int:
     return 2 * 2 * n_layers * weights_of_layer
 
 
-def _arrays(options: Mapping[str, Any]) -> Dict[str, NDArray[np.float32]]:
+def _arrays(options: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
     random = np.random.default_rng(20180615)
-    arrays: Dict[str, NDArray[np.float32]] = {}
+    arrays: dict[str, NDArray[np.float32]] = {}
     for name, shape in dump_shapes(Options.from_dict(options)).items():
         arrays[name] = random.standard_normal(shape, dtype=np.float32) * np.float32(_scale(name))
     return arrays

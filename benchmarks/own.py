@@ -5,21 +5,22 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List, cast
+from typing import Any, cast
 
 from .ceiling import precisions
 from .peers import Sentences
 
 
-def scale(model: str, sentences: Sentences) -> Dict[str, Any]:
+def scale(model: str, sentences: Sentences) -> dict[str, Any]:
     """tokens/s at 2,000, 20,000 and 200,000 tokens, word types known: does cost grow linearly?"""
     import spacy_elmo
 
     elmo = spacy_elmo.load(model)
     elmo.embed(sentences, layers=["word_emb"])
     elmo.embed(sentences[:200])
-    rates: Dict[str, List[float]] = {}
+    rates: dict[str, list[float]] = {}
     # The long run takes minutes: it is run once, between the short ones.
     for n_tokens in (2_000, 20_000, 2_000, 20_000, 200_000, 20_000, 2_000):
         text = repeated(sentences, n_tokens)
@@ -29,7 +30,7 @@ def scale(model: str, sentences: Sentences) -> Dict[str, Any]:
     return rates
 
 
-def pipe(model: str, sentences: Sentences) -> Dict[str, Any]:
+def pipe(model: str, sentences: Sentences) -> dict[str, Any]:
     """tokens/s of nlp.pipe over raw text and of Elmo.embed on the same tokens, in turns."""
     import spacy
 
@@ -40,7 +41,7 @@ def pipe(model: str, sentences: Sentences) -> Dict[str, Any]:
     n_tokens = sum(map(len, tokens))
     list(nlp.pipe(texts[:300]))
     elmo: Any = cast(Any, nlp.get_pipe("elmo_embedder")).elmo
-    rates: Dict[str, List[float]] = {"embed": [], "pipe": []}
+    rates: dict[str, list[float]] = {"embed": [], "pipe": []}
     for _ in range(5):
         for name, work in (("embed", lambda: elmo.embed(tokens)), ("pipe", lambda: list(nlp.pipe(texts)))):
             start = time.perf_counter()
@@ -49,7 +50,7 @@ def pipe(model: str, sentences: Sentences) -> Dict[str, Any]:
     return rates
 
 
-def loading(model: str, sentences: Sentences) -> Dict[str, Any]:
+def loading(model: str, sentences: Sentences) -> dict[str, Any]:
     """Seconds from nlp.add_pipe to the first vector, from HDF5 and from our own folder, and peak memory in MiB."""
     import spacy
 
@@ -64,7 +65,7 @@ def loading(model: str, sentences: Sentences) -> Dict[str, Any]:
     return {"seconds": seconds, "peak_mib": (_peak_kib() - before) / 1024}
 
 
-def long(model: str, sentences: Sentences) -> Dict[str, Any]:
+def long(model: str, sentences: Sentences) -> dict[str, Any]:
     """Peak memory in MiB beyond the loaded model, of one Doc of 100,000 tokens without sentence boundaries.
 
     In the fastest precision: one sentence runs step by step, which takes minutes.
@@ -101,7 +102,7 @@ def _peak_kib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def breakdown(model: str, sentences: Sentences) -> Dict[str, Any]:
+def breakdown(model: str, sentences: Sentences) -> dict[str, Any]:
     """Where the time of `Elmo.embed` goes, word types known: shares by torch's profiler, on one thread."""
     import torch
     from torch.profiler import ProfilerActivity, profile
@@ -110,7 +111,7 @@ def breakdown(model: str, sentences: Sentences) -> Dict[str, Any]:
 
     torch.set_num_threads(1)
     text = sentences[:500]
-    found: Dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for precision in precisions():
         elmo = spacy_elmo.load(model, precision=cast("spacy_elmo.PrecisionName", precision))
         elmo.embed(text)
@@ -136,12 +137,12 @@ PARTS = {
     ("div", "round", "abs", "amax"): "rounding to 8 bits",
 }
 
-MEASURES: Dict[str, Callable[[str, Sentences], Dict[str, Any]]] = {
+MEASURES: dict[str, Callable[[str, Sentences], dict[str, Any]]] = {
     measure.__name__: measure for measure in (scale, pipe, loading, long, breakdown)
 }
 
 
-def measure(name: str, model: Path, sentences: Sentences) -> Dict[str, Any]:
+def measure(name: str, model: Path, sentences: Sentences) -> dict[str, Any]:
     """Run one of MEASURES in a fresh process."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.own", name, str(model)],
@@ -150,7 +151,7 @@ def measure(name: str, model: Path, sentences: Sentences) -> Dict[str, Any]:
         text=True,
         check=True,
     )
-    result: Dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 

@@ -9,10 +9,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 WORKERS = Path(__file__).parent / "workers"
-Sentences = List[List[str]]
+Sentences = list[list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Peer:
 
     name: str
     python: str
-    requirements: Tuple[str, ...]
+    requirements: tuple[str, ...]
     worker: str
 
 
@@ -41,7 +41,7 @@ PEERS = (
 )
 
 
-def environment(peer: Peer, folder: Path) -> Optional[Path]:
+def environment(peer: Peer, folder: Path) -> Path | None:
     """The Python of the peer's virtual environment, which is made if need be; None without a Python for it."""
     python = folder / peer.name / "bin" / "python"
     ready = folder / peer.name / "ready"
@@ -57,7 +57,7 @@ def environment(peer: Peer, folder: Path) -> Optional[Path]:
     return python
 
 
-def find_python(version: str) -> Optional[str]:
+def find_python(version: str) -> str | None:
     """A Python of this version: on the path, or among pyenv's."""
     candidates = [f"python{version}"]
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -86,17 +86,17 @@ class Process:
             text=True,
             env={**os.environ, "PYTHONWARNINGS": "ignore", **({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})},
         )
-        self.about: Dict[str, Any] = self._answer()
+        self.about: dict[str, Any] = self._answer()
 
-    def tokens_per_second(self, sentences: Sentences, batch_size: int, save: Optional[Path] = None) -> float:
+    def tokens_per_second(self, sentences: Sentences, batch_size: int, save: Path | None = None) -> float:
         return self.ask({"sentences": sentences, "batch_size": batch_size, "save": str(save) if save else None})
 
-    def ask(self, request: Dict[str, Any]) -> float:
+    def ask(self, request: dict[str, Any]) -> float:
         """Tokens per second that the program took for a request."""
         answer = self.answer_to(request)
         return float(answer["tokens"]) / float(answer["seconds"])
 
-    def answer_to(self, request: Dict[str, Any]) -> Dict[str, Any]:
+    def answer_to(self, request: dict[str, Any]) -> dict[str, Any]:
         """All that the program answers to a request."""
         assert self._process.stdin is not None
         # A program that has ended breaks the pipe, and its error stream, which is read next, says why.
@@ -112,7 +112,7 @@ class Process:
             pass
         self._errors.close()
 
-    def _answer(self) -> Dict[str, Any]:
+    def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -121,7 +121,7 @@ class Process:
             errors = self._errors.read()
             self.stop()
             raise RuntimeError(f"{self.name} stopped without an answer:\n{errors[-3000:]}")
-        answer: Dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
 

@@ -3,7 +3,7 @@
 import json
 import platform
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional, Tuple
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -28,7 +28,7 @@ console = Console(width=120)
 def main(
     text: Annotated[Path, typer.Option(help="Sentences: .txt, .jsonl, .conllu or .spacy.")] = EWT,
     folder: Annotated[Path, typer.Option(help="Text, vocabulary, environments.")] = HERE / "build",
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
     n_batches: Annotated[int, typer.Option(help="Batches of a program's turn.")] = 6,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which every program has its turn.")] = 5,
 ) -> None:
@@ -44,7 +44,7 @@ def main(
         console.print(f"Skipped: {peer.name} needs Python {peer.python}, which was not found.")
     else:
         processes.append(theirs(python, tokens, vocabulary, threads))
-    rates: Dict[str, List[float]] = {process.name: [] for process in processes}
+    rates: dict[str, list[float]] = {process.name: [] for process in processes}
     for number in range(n_rounds + 1):
         for process in processes:
             rate = process.ask({"batches": n_batches})
@@ -68,14 +68,14 @@ def main(
             )
 
 
-def prepare(text: Path, folder: Path) -> Tuple[Path, Path]:
+def prepare(text: Path, folder: Path) -> tuple[Path, Path]:
     """The text, a tokenised sentence a line, and its vocabulary."""
     folder.mkdir(parents=True, exist_ok=True)
     sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
     tokens, words = folder / "text.txt", folder / "vocab.txt"
     with atomic_write(tokens) as temporary:
         temporary.write_text("".join(" ".join(sentence) + "\n" for sentence in sentences), "utf-8")
-    counts: Dict[str, int] = {}
+    counts: dict[str, int] = {}
     for sentence in sentences:
         for token in sentence:
             counts[token] = counts.get(token, 0) + 1
@@ -87,14 +87,14 @@ def ours(
     precision: str,
     text: Path,
     vocabulary: Path,
-    threads: Optional[int],
-    n_threads: Optional[int] = None,
+    threads: int | None,
+    n_threads: int | None = None,
     *,
     size: str = "sm",
 ) -> Process:
     """threads: that torch is told; None: its own choice. n_threads: the setting; None: its default. size: of the
     model, one of the template's."""
-    config: Dict[str, Any] = {
+    config: dict[str, Any] = {
         "corpus": {"train": str(text)},
         "vocabulary": {"path": str(vocabulary)},
         "model": {"options": SIZES[size]},
@@ -117,11 +117,11 @@ def theirs(python: Path, text: Path, vocabulary: Path, threads: int) -> Process:
         "n_tokens_vocab": len(Vocabulary.read(vocabulary)), "n_negative_samples_batch": SAMPLES,
         "learning_rate": 0.2,
     }  # fmt: skip
-    where: Dict[str, Any] = {"text": str(text), "vocabulary": str(vocabulary), "threads": threads}
+    where: dict[str, Any] = {"text": str(text), "vocabulary": str(vocabulary), "threads": threads}
     return Process("simple_elmo", python, worker="train_simple_elmo.py", options=options, **where)
 
 
-def show(rates: Dict[str, List[float]]) -> None:
+def show(rates: dict[str, list[float]]) -> None:
     table = Table(title="pre-training (min / median / max of the rounds)")
     for column in ("program", "tokens/s", "times simple_elmo"):
         table.add_column(column, justify="right" if column != "program" else "left")

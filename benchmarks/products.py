@@ -1,7 +1,8 @@
 """The LSTMs' matrix products of a text, as the engine computes them, and nothing else."""
 
 import time
-from typing import Any, List, Mapping, Sequence, Tuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,11 +26,11 @@ class Products:
     options: of the model. sentences: of which the engine would make batches.
     """
 
-    def __init__(self, options: Mapping[str, Any], sentences: Sequence[List[str]]):
+    def __init__(self, options: Mapping[str, Any], sentences: Sequence[list[str]]):
         lstm, linear = Options.from_dict(options).lstm, lstm_linear("fp32")
         tensors = [LSTMStack(options=lstm).state_dict() for _ in range(2)]
         self._stacks = [FastStack(own, options=lstm, linear=linear) for own in tensors]
-        self._batches: List[Tuple[List[Inputs], Sequence[Step]]] = []
+        self._batches: list[tuple[list[Inputs], Sequence[Step]]] = []
         for batch in cut(sentences, CPU_BATCH_TOKENS):
             types, numbers = word_types(batch, before=[], after=[])
             schedule = Schedule([len(sentence) for sentence in batch], most_rows=MOST_ROWS)

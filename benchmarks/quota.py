@@ -2,9 +2,10 @@
 
 import os
 import platform
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List, Optional, Tuple
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -30,9 +31,9 @@ console = Console(width=120)
 def main(
     text: Annotated[Path, typer.Option(help="Sentences: .txt, .jsonl, .conllu or .spacy.")] = EWT,
     folder: Annotated[Path, typer.Option(help="Models; kept for the next run.")] = HERE / "build",
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
     processors: Annotated[int, typer.Option(min=1, help="Processors that the container is limited to.")] = 1,
-    models: Annotated[List[str], typer.Option("--model", help="en_sm or original; again for more.")] = NAMES,
+    models: Annotated[list[str], typer.Option("--model", help="en_sm or original; again for more.")] = NAMES,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which both have their turn.")] = 5,
     seconds: Annotated[float, typer.Option(help="The least that a turn lasts.")] = 1.0,
 ) -> None:
@@ -40,7 +41,7 @@ def main(
     a control group where one can be made, else by affinity."""
     sentences: Sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
     machine = {"processor": processor(), "processors": os.cpu_count(), "platform": platform.platform()}
-    results: Dict[str, Any] = {"machine": machine, "version": spacy_elmo.__version__, "quota": {}}
+    results: dict[str, Any] = {"machine": machine, "version": spacy_elmo.__version__, "quota": {}}
     for name in models:
         size = MODELS[name]
         model = make_model(folder / ("model" if name == "original" else name), size.options)
@@ -53,8 +54,8 @@ def main(
         write(results, output)
 
 
-def start(stack: ExitStack, model: Path, sentences: Sentences) -> Dict[str, List[Program]]:
-    programs: Dict[str, List[Program]] = {"embed": [], "one sentence": []}
+def start(stack: ExitStack, model: Path, sentences: Sentences) -> dict[str, list[Program]]:
+    programs: dict[str, list[Program]] = {"embed": [], "one sentence": []}
     for name, n_threads in ((DEFAULTS, None), (EVERY, os.cpu_count())):
         process = ours("fp32", model=str(model), n_threads=n_threads)
         stack.callback(process.stop)
@@ -85,7 +86,7 @@ def limited(processors: int, groups: Path = GROUPS) -> Iterator[str]:
         group.rmdir()
 
 
-def _enter_group(processors: int, groups: Path) -> Tuple[Path, Path]:
+def _enter_group(processors: int, groups: Path) -> tuple[Path, Path]:
     """RETURNS: the folder of the new control group, and of the one that this process was in. RAISES: OSError."""
     is_v2 = (groups / "cgroup.controllers").exists()
     top = groups if is_v2 else groups / "cpu"

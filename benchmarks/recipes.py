@@ -6,7 +6,7 @@ into tokens itself, with the model of the best score on the dev part.
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Dict, Optional
+from typing import Annotated, Any
 
 import typer
 from spacy import util
@@ -38,12 +38,12 @@ def main(
     seeds: Annotated[str, typer.Option(help="Seeds.")] = "0,1,2",
     tasks: Annotated[str, typer.Option(help="Some of syntax,ner.")] = ",".join(TEXTS),
     variants: Annotated[str, typer.Option(help=f"Some of tok2vec,elmo,{EXCHANGED}.")] = ",".join(VARIANTS),
-    keep: Annotated[Optional[Path], typer.Option(help="Keep the pipelines in this folder.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Keep the pipelines in this folder.")] = None,
 ) -> None:
     """Train and measure each task with each variant and seed. Several may run at a time, each into its output."""
     convert(folder)
 
-    def measure_one(task: str, variant: str, seed: int) -> Dict[str, float]:
+    def measure_one(task: str, variant: str, seed: int) -> dict[str, float]:
         return measure(task, variant, folder, steps=steps, seed=seed, keep=keep)
 
     parts = {"tasks": tasks.split(","), "variants": variants.split(","), "seeds": seeds.split(",")}
@@ -51,11 +51,11 @@ def main(
 
 
 def measure(
-    task: str, variant: str, folder: Path, *, steps: int, seed: int, keep: Optional[Path]
-) -> Dict[str, float]:
+    task: str, variant: str, folder: Path, *, steps: int, seed: int, keep: Path | None
+) -> dict[str, float]:
     """Scores on the test text, in percent."""
     data = {part: folder / f"{TEXTS[task]}-{part}.spacy" for part in ("train", "dev", "test")}
-    overrides: Dict[str, Any] = {
+    overrides: dict[str, Any] = {
         "paths.train": str(data["train"]),
         "paths.dev": str(data["dev"]),
         "system.seed": seed,

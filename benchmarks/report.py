@@ -1,6 +1,7 @@
 """Tables of what was measured: ratios within a round, never times of different runs."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -15,12 +16,12 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{low} / {middle} / {high}"
 
 
-def ratios(one: Sequence[float], other: Sequence[float]) -> List[float]:
+def ratios(one: Sequence[float], other: Sequence[float]) -> list[float]:
     """Round by round."""
     return [a / b for a, b in zip(one, other)]
 
 
-def show(results: Dict[str, Any], console: Console) -> None:
+def show(results: dict[str, Any], console: Console) -> None:
     """Print all tables."""
     if "rounds" in results:
         for what in ("batches", "one by one"):
@@ -32,8 +33,8 @@ def show(results: Dict[str, Any], console: Console) -> None:
         console.print(_own(results["own"]))
 
 
-def _speeds(found: Dict[str, Any], what: str, sizes: Dict[str, int]) -> Table:
-    rates: Dict[str, List[float]] = found[what]
+def _speeds(found: dict[str, Any], what: str, sizes: dict[str, int]) -> Table:
+    rates: dict[str, list[float]] = found[what]
     peers = [name for name in rates if not name.startswith("spacy_elmo")]
     table = Table(title=f"{what}: tokens/s, and ratios to peers (min / median / max of the rounds)")
     table.add_column("program")
@@ -47,7 +48,7 @@ def _speeds(found: Dict[str, Any], what: str, sizes: Dict[str, int]) -> Table:
     return table
 
 
-def shares(found: Dict[str, Any], flops: Optional[int] = None) -> Table:
+def shares(found: dict[str, Any], flops: int | None = None) -> Table:
     """How much of the time the LSTMs' operations would take at the ceiling, of the time taken.
 
     flops: of a token; None: of the published model.
@@ -67,7 +68,7 @@ def shares(found: Dict[str, Any], flops: Optional[int] = None) -> Table:
     return table
 
 
-def _differences(found: Dict[str, Any]) -> Table:
+def _differences(found: dict[str, Any]) -> Table:
     table = Table(title="how far outputs are apart, layer by layer")
     for column in ("pair", "max abs", "1 - min cosine", "1 - mean cosine"):
         table.add_column(column)
@@ -81,7 +82,7 @@ def _differences(found: Dict[str, Any]) -> Table:
     return table
 
 
-def _own(found: Dict[str, Any]) -> Table:
+def _own(found: dict[str, Any]) -> Table:
     table = Table(title="this package alone")
     table.add_column("what")
     table.add_column("measured")

@@ -1,8 +1,9 @@
 """Trained pipelines with several seeds each: what is done already is not done again."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,13 +13,13 @@ from spacy_elmo.weights.atomic import atomic_write
 from .report import spread
 
 # Task -> variant -> seed -> score -> percent.
-Results = Dict[str, Dict[str, Dict[str, Dict[str, float]]]]
+Results = dict[str, dict[str, dict[str, dict[str, float]]]]
 console = Console(width=120)
 
 
 def measure_all(
     output: Path,
-    measure: Callable[[str, str, int], Dict[str, float]],
+    measure: Callable[[str, str, int], dict[str, float]],
     *,
     steps: int,
     tasks: Sequence[str],
@@ -30,7 +31,7 @@ def measure_all(
     measure: (task, variant, seed) -> scores in percent. steps: of the output, which is of no others.
     RAISES: ValueError if the output is there, and of other steps.
     """
-    found: Dict[str, Any] = {"steps": steps, "scores": {}}
+    found: dict[str, Any] = {"steps": steps, "scores": {}}
     if output.exists():
         found = json.loads(output.read_text("utf-8"))
         if found["steps"] != steps:
@@ -55,7 +56,7 @@ def show(results: Results, scores: Mapping[str, Sequence[str]], *, part: str) ->
         for column in ("", "seeds", *scores[task]):
             table.add_column(column)
         for variant, runs in variants.items():
-            values: List[Dict[str, float]] = list(runs.values())
+            values: list[dict[str, float]] = list(runs.values())
             cells = [spread([run[name] for run in values]) if values else "" for name in scores[task]]
             table.add_row(variant, ",".join(runs), *cells)
         console.print(table)

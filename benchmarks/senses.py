@@ -4,8 +4,9 @@ Of nine words with two senses each, in 52 sentences that were written for it (`s
 where, of the word's other occurrences, the one with the highest cosine has the same sense.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Dict, List, NamedTuple, Sequence, cast
+from typing import Annotated, NamedTuple, cast
 
 import typer
 from rich.console import Console
@@ -22,7 +23,7 @@ class Use(NamedTuple):
 
     word: str
     sense: str
-    tokens: List[str]
+    tokens: list[str]
 
 
 def main(
@@ -45,15 +46,15 @@ def main(
         Console(width=130).print(table)
 
 
-def read_uses() -> List[Use]:
+def read_uses() -> list[Use]:
     lines = SENTENCES.read_text("utf-8").splitlines()
     return [Use(word, sense, text.split()) for word, sense, text in (line.split("\t") for line in lines)]
 
 
-def count(uses: Sequence[Use], vectors: Vectors) -> Dict[str, int]:
+def count(uses: Sequence[Use], vectors: Vectors) -> dict[str, int]:
     """By word, the uses that are nearest to one in the same sense. vectors: by sentence, (n_tokens, width)."""
     sentences = [use.tokens for use in uses]
-    right: Dict[str, int] = {}
+    right: dict[str, int] = {}
     for number, use in enumerate(uses):
         others = {Place(i, u.tokens.index(u.word)): u for i, u in enumerate(uses) if u.word == use.word}
         found = neighbours(sentences, vectors, Place(number, use.tokens.index(use.word)))

@@ -3,7 +3,7 @@
 import platform
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -31,20 +31,20 @@ TEXT = "The committee that met in the old town hall last week has not yet said w
 SENTENCE = TEXT.split(" ")
 # Calls of a turn for one sentence; texts of 2,000 tokens, which together are as long as one of 20,000.
 N_CALLS, N_SHORT = 50, 10
-Values = Dict[str, List[float]]
+Values = dict[str, list[float]]
 console = Console(width=120)
 
 
 def main(
     text: Annotated[Path, typer.Option(help="Sentences: .txt, .jsonl, .conllu or .spacy.")] = EWT,
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
     n_sentences: Annotated[int, typer.Option(help="Sentences of a batch of texts.")] = 1000,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which everything has its turn.")] = 5,
 ) -> None:
     """Measure en_sm: in batches, in one call for a sentence, in short and long texts, and in nlp.pipe."""
     sentences: Sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
     machine = {"processor": processor(), "threads": torch.get_num_threads(), "platform": platform.platform()}
-    found: Dict[str, Any] = {}
+    found: dict[str, Any] = {}
     results = {"machine": machine, "version": spacy_elmo.__version__, "small": found}
     for name, measure in (("rounds", in_batches), ("lengths", lengths), ("pipe", pipe)):
         found[name] = measure(sentences, n_sentences=n_sentences, n_rounds=n_rounds)
@@ -55,7 +55,7 @@ def main(
     console.print(as_table(found))
 
 
-def in_batches(sentences: Sentences, *, n_sentences: int, n_rounds: int) -> Dict[str, Any]:
+def in_batches(sentences: Sentences, *, n_sentences: int, n_rounds: int) -> dict[str, Any]:
     """Rates in every precision, and the ceilings; see `compare.rounds`."""
     with ExitStack() as stack:
         processes = [ours(precision, model=MODEL) for precision in precisions()]
@@ -127,7 +127,7 @@ def one_call(*, n_rounds: int) -> Values:
     return seconds
 
 
-def as_table(found: Dict[str, Any]) -> Table:
+def as_table(found: dict[str, Any]) -> Table:
     """A row for each ratio."""
     table = Table(title=f"{MODEL} (min / median / max of the rounds)")
     table.add_column("what")

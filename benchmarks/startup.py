@@ -3,8 +3,9 @@
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -36,7 +37,7 @@ BLANK = "import spacy; nlp = spacy.blank('en'); "
 LOAD = "import spacy_elmo; elmo = spacy_elmo.load('en_sm'); "
 PIPE = BLANK + "nlp.add_pipe('elmo_embedder'); "
 # What each process runs, beginning with nothing.
-STEPS: Dict[str, Sequence[str]] = {
+STEPS: dict[str, Sequence[str]] = {
     "python": ["-c", "pass"],
     "import spacy": ["-c", "import spacy"],
     "spacy.blank, not installed": ["-c", WITHOUT_PLUGIN + BLANK],
@@ -61,7 +62,7 @@ class Spent(NamedTuple):
 
 
 def main(
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which every process has its turn.")] = 9,
 ) -> None:
     """Measure how long processes take to begin, and how much memory they need for it."""
@@ -74,10 +75,10 @@ def main(
     console.print(as_table(startup))
 
 
-def measure(*, n_rounds: int, steps: Optional[Dict[str, Sequence[str]]] = None) -> Dict[str, List[Spent]]:
+def measure(*, n_rounds: int, steps: dict[str, Sequence[str]] | None = None) -> dict[str, list[Spent]]:
     """What each step takes, in turns. RAISES: RuntimeError if one fails."""
     chosen = STEPS if steps is None else steps
-    spent: Dict[str, List[Spent]] = {name: [] for name in chosen}
+    spent: dict[str, list[Spent]] = {name: [] for name in chosen}
     for _ in range(n_rounds):
         for name, arguments in chosen.items():
             spent[name].append(run(arguments))
@@ -95,7 +96,7 @@ def run(arguments: Sequence[str]) -> Spent:
     return Spent(float(seconds), int(size) / (2**20 if sys.platform == "darwin" else 2**10))
 
 
-def as_table(startup: Dict[str, List[Dict[str, Any]]]) -> Table:
+def as_table(startup: dict[str, list[dict[str, Any]]]) -> Table:
     """A row a process."""
     table = Table(title="start-up: whole processes")
     for column in ("process", "ms, median", "ms, min", "peak MiB"):

@@ -7,7 +7,7 @@ import tempfile
 import time
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Any
 
 import spacy
 import torch
@@ -35,7 +35,7 @@ console = Console(width=120)
 class Trainer:
     """A pipeline in training that takes some steps at a time."""
 
-    def __init__(self, config: Dict[str, Any], batches: List[List[Doc]]):
+    def __init__(self, config: dict[str, Any], batches: list[list[Doc]]):
         self.nlp = init_nlp(util.Config(config).interpolate())
         self.sgd = self.nlp.create_optimizer()
         self._batches = batches
@@ -60,7 +60,7 @@ class Trainer:
 def main(
     task: Annotated[str, typer.Option(help="configs/TASK_elmo.cfg and configs/TASK_tok2vec.cfg.")] = "syntax",
     folder: Annotated[Path, typer.Option(help="Converted text.")] = HERE / "build" / "downstream",
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
     n_batches: Annotated[int, typer.Option(help="Batches of about 1,000 words in a turn.")] = 20,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which every pipeline has its turn.")] = 5,
 ) -> None:
@@ -84,7 +84,7 @@ def main(
             trainers[name] = Trainer(config, batches)
         # The first epoch, which fills the cache, is not that of the claim.
         trainers[CACHED].seconds(range(len(batches)))
-        seconds: Dict[str, List[float]] = {name: [] for name in trainers}
+        seconds: dict[str, list[float]] = {name: [] for name in trainers}
         for number in range(n_rounds + 1):
             for name, trainer in trainers.items():
                 taken = trainer.seconds(range(number * n_batches, (number + 1) * n_batches))
@@ -101,7 +101,7 @@ def main(
             temporary.write_text(json.dumps({**found, "task": task, "seconds": seconds}, indent=2) + "\n")
 
 
-def show(task: str, seconds: Dict[str, List[float]]) -> None:
+def show(task: str, seconds: dict[str, list[float]]) -> None:
     table = Table(title=f"{task}: time of training steps (min / median / max of the rounds)")
     for column in ("", "seconds a turn", "times tok2vec's"):
         table.add_column(column)

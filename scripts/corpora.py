@@ -7,9 +7,9 @@ has the SHA-256 below, or nothing is: weasel knows MD5 alone, and goes on where 
 import argparse
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Optional
 
 SEPARATOR = "\n\n"
 
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def write_texts(
-    texts: Iterable[Text], *, local: Path, downloads: Path, output: Path, sentences: Optional[int] = None
+    texts: Iterable[Text], *, local: Path, downloads: Path, output: Path, sentences: int | None = None
 ) -> None:
     """Write all texts, once all have been found to be the right ones.
 

@@ -11,7 +11,6 @@ import lzma
 import random
 import sys
 from pathlib import Path
-from typing import List
 
 import spacy
 from spacy.language import Language
@@ -44,10 +43,10 @@ def main() -> None:
     OUTPUT.write_text("".join(f"{sentence}\n" for sentence in sentences), "utf-8")
 
 
-def choose(documents: List[str], nlp: Language, chance: random.Random) -> List[str]:
+def choose(documents: list[str], nlp: Language, chance: random.Random) -> list[str]:
     """Sentences, their tokens separated by blanks: every document is as likely as any other to give the next."""
     paragraphs = [document.splitlines() for document in documents]
-    chosen: List[str] = []
+    chosen: list[str] = []
     while len(chosen) < N_SENTENCES:
         spans = list(nlp(chance.choice(chance.choice(paragraphs))).sents)
         tokens = [token.text for token in chance.choice(spans)] if spans else []
@@ -57,7 +56,7 @@ def choose(documents: List[str], nlp: Language, chance: random.Random) -> List[s
     return chosen
 
 
-def is_whole(tokens: List[str]) -> bool:
+def is_whole(tokens: list[str]) -> bool:
     """Whether this looks like one whole sentence, with both ends and both of every two quotation marks."""
     ends = tokens[-1:] in (["."], ["?"], ["!"]) or tokens[-2:] in (['."'], [".", '"'], ["?", '"'], ["!", '"'])
     starts = tokens[:1] != [] and tokens[0 if tokens[0] != '"' else 1][0].isupper()

@@ -5,8 +5,8 @@ weasel runs commands without a shell, and spaCy's logger writes no log where the
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 
 def remove(paths: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """spacy_elmo: ELMo for spaCy. `load` gives a model without spaCy; the pipeline component is "elmo_embedder"."""
 
-from typing import TYPE_CHECKING, Any, List
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bilm.layers import LayerName, LayerOutputs
@@ -45,5 +45,5 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_LAZY[name]), name)
 
 
-def __dir__() -> List[str]:
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

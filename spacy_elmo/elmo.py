@@ -1,21 +1,12 @@
 """Elmo: a source becomes a model, token texts become layer outputs. Needs no spaCy."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
     Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Optional,
-    Sequence,
-    Sized,
-    Tuple,
     TypeVar,
-    Union,
     cast,
 )
 
@@ -68,21 +59,21 @@ Sentences = Iterable[Sequence[str]]
 
 def load(
     source: Source = BUNDLED,
-    device: Union[str, torch.device] = "cpu",
+    device: str | torch.device = "cpu",
     precision: PrecisionName = "fp32",
     initial_state: InitialState = "zero",
-    max_batch_tokens: Optional[int] = None,
-    n_threads: Optional[int] = None,
+    max_batch_tokens: int | None = None,
+    n_threads: int | None = None,
 ) -> "Elmo":
     """Read a model.
 
     source (Source): A name of the catalogue, which is downloaded once; a folder, one of a model's files or an
         archive, in any published format; or the pair [options, weights].
-    device (Union[str, torch.device]): Where torch runs it: "cpu", "cuda", "cuda:1", ...
+    device (str | torch.device): Where torch runs it: "cpu", "cuda", "cuda:1", ...
     precision (PrecisionName): See `Settings`.
     initial_state (InitialState): See `Settings`.
-    max_batch_tokens (Optional[int]): See `Settings`.
-    n_threads (Optional[int]): See `Settings`.
+    max_batch_tokens (int | None): See `Settings`.
+    n_threads (int | None): See `Settings`.
     RETURNS (Elmo): The model.
     RAISES (FileNotFoundError): If there is no such source.
     RAISES (ValueError): If it is no biLM, or for a value that is not allowed.
@@ -105,9 +96,9 @@ class Elmo:
     mix (ScalarMix): The scalar mix behind the layer "elmo".
     more_mixes (Sequence[ScalarMix]): Others that the model was trained with; `elmo.mix = elmo.more_mixes[0]` puts
         one in its place.
-    warm_state (Optional[LSTMState]): The constant state that the model was stored with, or that was made for it,
+    warm_state (LSTMState | None): The constant state that the model was stored with, or that was made for it,
         hidden (2, L, P) and cell (2, L, C), or None.
-    originals (Optional[Arrays]): The weights as they were read, where the engine keeps them rounded; None: it
+    originals (Arrays | None): The weights as they were read, where the engine keeps them rounded; None: it
         keeps every bit.
     settings (Settings): See `Settings`.
     source (str): The file it came from, for messages.
@@ -120,8 +111,8 @@ class Elmo:
         engine: Engine,
         mix: ScalarMix,
         more_mixes: Sequence[ScalarMix] = (),
-        warm_state: Optional[LSTMState],
-        originals: Optional[StoredArrays],
+        warm_state: LSTMState | None,
+        originals: StoredArrays | None,
         settings: Settings,
         source: str,
     ):
@@ -176,7 +167,7 @@ class Elmo:
             f"initial_state={self.settings.initial_state!r}, device='{self.device}')"
         )
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # The form that an engine gives the weights is of this process and this processor: others make their own.
         return _rebuild, (self._weights(), self.device, self.settings, self._carried)
 
@@ -202,9 +193,9 @@ class Elmo:
         return self.options.lstm.n_layers
 
     @property
-    def layer_names(self) -> List[LayerName]:
+    def layer_names(self) -> list[LayerName]:
         """Every layer that the model has, lowest first: word_emb, lstm_outputs1, ..., elmo."""
-        return cast(List[LayerName], layer_names(self.n_layers))
+        return cast(list[LayerName], layer_names(self.n_layers))
 
     @property
     def device(self) -> torch.device:
@@ -219,10 +210,10 @@ class Elmo:
         """
         return layer_width(layer, self.options)
 
-    def to(self, device: Union[str, torch.device]) -> "Elmo":
+    def to(self, device: str | torch.device) -> "Elmo":
         """Move to another device, in place. What is carried on and all settings stay.
 
-        device (Union[str, torch.device]): "cpu", "cuda", "cuda:1", ...
+        device (str | torch.device): "cpu", "cuda", "cuda:1", ...
         RETURNS (Elmo): The model itself.
         RAISES (ValueError): If the device cannot be used, or not in the model's precision; nothing changes then.
         """
@@ -251,19 +242,19 @@ class Elmo:
         texts: Iterable[str],
         *,
         lang: str = "en",
-        nlp: "Optional[Language]" = None,
+        nlp: "Language | None" = None,
         layers: Layers = "*",
         progress: bool = False,
-    ) -> List[TextOutputs]:
+    ) -> list[TextOutputs]:
         """Tokenize texts, split them into sentences, and compute the layers of all tokens of each text.
 
         texts (Iterable[str]): Texts of any length; whitespace is left out.
         lang (str): The code of a language: spaCy's tokenizer and rule-based sentencizer for it are used.
-        nlp (Optional[Language]): A spaCy pipeline to be used in their place. Where it sets no sentences, a text is
+        nlp (Language | None): A spaCy pipeline to be used in their place. Where it sets no sentences, a text is
             embedded as one.
         layers (Layers): "*" or a list of names.
         progress (bool): Show a bar on stderr.
-        RETURNS (List[TextOutputs]): One for each text, with its `tokens`.
+        RETURNS (list[TextOutputs]): One for each text, with its `tokens`.
         RAISES (ValueError): If a text is not a str, there is no such language, or a layer does not exist.
         """
         embed = partial(self.embed, layers=layers, progress=progress)
@@ -274,19 +265,19 @@ class Elmo:
         sentences: Sentences,
         *,
         layers: Layers = "*",
-        max_batch_tokens: Optional[int] = None,
+        max_batch_tokens: int | None = None,
         progress: bool = False,
-    ) -> List[LayerOutputs]:
+    ) -> list[LayerOutputs]:
         """Compute the layers of each tokenized sentence, in input order.
 
         sentences (Iterable[Sequence[str]]): Token texts, used exactly as they stand; an empty sentence gives
             arrays with 0 rows. With initial_state "carry", one call is one batch, rows in the given order: an
             empty sentence among others is a row too; a batch without any token changes nothing.
         layers (Layers): "*" or a list of names. What is not asked for is not computed.
-        max_batch_tokens (Optional[int]): Tokens that run together in this call, with two marks a sentence;
+        max_batch_tokens (int | None): Tokens that run together in this call, with two marks a sentence;
             None: as the model was loaded with.
         progress (bool): Show a bar on stderr.
-        RETURNS (List[LayerOutputs]): One per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P),
+        RETURNS (list[LayerOutputs]): One per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P),
             float32 (float64 with precision "fp64").
         RAISES (ValueError): If a sentence is not a list of str, or a layer does not exist.
         """
@@ -314,7 +305,7 @@ class Elmo:
         return self._runner().stream(checked(sentences, warn=self._warn), names)
 
     def begin(
-        self, sentences: Sentences, *, layers: LayerChoice, then: Callable[[Dict[str, Tensor]], R]
+        self, sentences: Sentences, *, layers: LayerChoice, then: Callable[[dict[str, Tensor]], R]
     ) -> Begun[R]:
         """Start to embed; the caller may go on meanwhile.
 
@@ -330,7 +321,7 @@ class Elmo:
         """Forget what initial_state "carry" has kept: the next batch starts from zeros."""
         self._carried.reset()
 
-    def named_arrays(self) -> Dict[str, Any]:
+    def named_arrays(self) -> dict[str, Any]:
         """The weights by the names of `weights.arrays`, with the mix and, where there is one, the warm state."""
         bilm = self.engine.named_tensors() if self._originals is None else {}
         arrays = named_arrays(Parts(bilm, self.mix, self.warm_state, self.more_mixes))
@@ -367,7 +358,7 @@ class Elmo:
                 self.options, tensors, device=self.device, warm_state=self.warm_state
             )
 
-    def save(self, folder: Union[str, Path]) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write options.json and weights.safetensors, which `load` reads, into the folder."""
         # The writer's package is needed by no one who only reads HDF5.
         from .weights.formats.folder import write_folder
@@ -377,12 +368,12 @@ class Elmo:
     def _weights(self) -> Weights:
         return Weights(options=self.options, arrays=self.named_arrays(), source=self.source, format="memory")
 
-    def _budget(self, tokens: Optional[int]) -> Budget:
+    def _budget(self, tokens: int | None) -> Budget:
         """None: as suits the engine. On the CPU, a number bounds what is under way in all."""
         ahead = 0 if tokens is not None and self.device.type == "cpu" else self.engine.delivery.ahead
         return Budget(tokens or self.engine.batch_tokens(), ahead=ahead)
 
-    def _runner(self, max_batch_tokens: Optional[int] = None) -> Runner:
+    def _runner(self, max_batch_tokens: int | None = None) -> Runner:
         return Runner(
             engine=self.engine,
             mix=self.mix,

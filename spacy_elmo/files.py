@@ -5,7 +5,6 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Dict, Optional
 
 from .errors import Errors
 
@@ -25,7 +24,7 @@ _LOCK = (
 _HANDLES = "Close files that are no longer needed, or raise the limit (ulimit -n)."
 _DISK = "The disk or the network file system failed, not the model: check it, then try again."
 # What to do about errors of the system, which say nothing about what is in the file.
-_ADVICE: Dict[int, str] = {
+_ADVICE: dict[int, str] = {
     errno.EACCES: _PERMISSION,
     errno.EPERM: _PERMISSION,
     errno.EAGAIN: _LOCK,
@@ -89,7 +88,7 @@ def read_small(path: Path, *, most: int) -> bytes:
     return read_bytes(path, n_bytes=most)
 
 
-def reading_error(path: Path, error: BaseException) -> Optional[Exception]:
+def reading_error(path: Path, error: BaseException) -> Exception | None:
     """The error with a message, where it is the system's: a lock, permissions, the disk. None where the content of
     the file may be at fault."""
     if isinstance(error, MemoryError):

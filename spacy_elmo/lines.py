@@ -1,7 +1,8 @@
 """Lines of text files, with the numbers that messages name."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Iterable, Iterator, NamedTuple
+from typing import NamedTuple
 
 from .errors import Errors
 

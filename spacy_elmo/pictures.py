@@ -1,8 +1,9 @@
 """Pictures, which an optional package draws."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator, Tuple
+from typing import TYPE_CHECKING
 
 from .errors import Errors
 from .weights.atomic import atomic_write
@@ -28,7 +29,7 @@ def check_picture(output: Path) -> None:
 
 
 @contextmanager
-def picture(output: Path, *, size: Tuple[float, float]) -> Iterator["Figure"]:
+def picture(output: Path, *, size: tuple[float, float]) -> Iterator["Figure"]:
     """Gives a figure to draw in, which is written when the block ends well. size: in inches, width first.
 
     RAISES: as `check_picture`.

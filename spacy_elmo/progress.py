@@ -1,15 +1,16 @@
 """A progress bar on stderr."""
 
-from typing import Iterable, Iterator, Optional, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def show_progress(items: Iterable[T], *, total: Optional[int], description: str) -> Iterator[T]:
+def show_progress(items: Iterable[T], *, total: int | None, description: str) -> Iterator[T]:
     """Pass items on, and show how many there were.
 
     items (Iterable[T]): Read one by one.
-    total (Optional[int]): How many there are; None: not known.
+    total (int | None): How many there are; None: not known.
     description (str): What is done.
     YIELDS (T): The items.
     """

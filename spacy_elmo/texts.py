@@ -1,18 +1,10 @@
 """Texts to sentences by spaCy, and the layers of a whole text."""
 
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import (
     TYPE_CHECKING,
     Any,
-    Callable,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
     overload,
 )
 
@@ -29,7 +21,7 @@ if TYPE_CHECKING:
 class TextOutputs(LayerOutputs):
     """The layers of one text, and its tokens.
 
-    tokens (List[str]): The token of each row; whitespace is left out.
+    tokens (list[str]): The token of each row; whitespace is left out.
     """
 
     __slots__ = ("tokens",)
@@ -47,7 +39,7 @@ class TextOutputs(LayerOutputs):
     @overload
     def __getitem__(self, key: RowIndex) -> LayerOutputs: ...
 
-    def __getitem__(self, key: Union[str, RowIndex]) -> Union[NDArray[np.floating], LayerOutputs]:
+    def __getitem__(self, key: str | RowIndex) -> NDArray[np.floating] | LayerOutputs:
         if isinstance(key, str):
             return super().__getitem__(key)
         chosen = super().__getitem__(key)
@@ -57,7 +49,7 @@ class TextOutputs(LayerOutputs):
         tokens = [self.tokens[row] for row in rows.tolist()]
         return TextOutputs(dict(chosen.items()), n_layers=self.n_layers, tokens=tokens)
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (dict(self.items()), self.n_layers, self.tokens)
 
 
@@ -65,13 +57,13 @@ def _rebuild(arrays: Mapping[str, Any], n_layers: int, tokens: Sequence[str]) ->
     return TextOutputs(arrays, n_layers=n_layers, tokens=tokens)
 
 
-def split_texts(texts: Iterable[str], *, lang: str, nlp: "Optional[Language]") -> Iterator[List[List[str]]]:
+def split_texts(texts: Iterable[str], *, lang: str, nlp: "Language | None") -> Iterator[list[list[str]]]:
     """Tokenize texts, and split them into sentences.
 
     texts (Iterable[str]): Texts of any length.
     lang (str): A language's code: its tokenizer and the rule-based sentencizer do it.
-    nlp (Optional[Language]): A pipeline that does it in their place; where it sets no sentences, a text is one.
-    YIELDS (List[List[str]]): The sentences of each text, without whitespace tokens and empty sentences.
+    nlp (Language | None): A pipeline that does it in their place; where it sets no sentences, a text is one.
+    YIELDS (list[list[str]]): The sentences of each text, without whitespace tokens and empty sentences.
     RAISES (ValueError): If a text is not a str, or there is no such language.
     """
     pipeline = _blank(lang) if nlp is None else nlp
@@ -113,9 +105,9 @@ def embed_texts(
     texts: Iterable[str],
     *,
     lang: str,
-    nlp: "Optional[Language]",
-    embed: Callable[[List[List[str]]], List[LayerOutputs]],
-) -> List[TextOutputs]:
+    nlp: "Language | None",
+    embed: Callable[[list[list[str]]], list[LayerOutputs]],
+) -> list[TextOutputs]:
     """Compute the layers of all tokens of each text; see `Elmo.embed_texts`.
 
     embed (Callable): Computes the layers of sentences.
@@ -126,7 +118,7 @@ def embed_texts(
     return [_join(sentences, [next(outputs) for _ in sentences]) for sentences in split]
 
 
-def _join(sentences: Sequence[List[str]], outputs: Sequence[LayerOutputs]) -> TextOutputs:
+def _join(sentences: Sequence[list[str]], outputs: Sequence[LayerOutputs]) -> TextOutputs:
     arrays = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0].names}
     tokens = [token for sentence in sentences for token in sentence]
     return TextOutputs(arrays, n_layers=outputs[0].n_layers, tokens=tokens)

@@ -1,7 +1,7 @@
 """Warm states: made from text, and kept for models that are stored without one."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Iterable, List, Optional, Sequence
 
 import torch
 
@@ -14,7 +14,7 @@ from .weights.cache import keep_state, read_state, state_path
 SENTENCES = Path(__file__).parent / "data" / "warm_sentences.txt"
 
 
-def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_threads: Optional[int] = None) -> Arrays:
+def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_threads: int | None = None) -> Arrays:
     """The warm state that tokenised sentences make, whatever the precision and the device that a model runs with.
 
     n_threads: see `Settings`.
@@ -33,7 +33,7 @@ def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_thread
     return state_arrays(mean_final_state(engine, sentences, lstm=weights.options.lstm))
 
 
-def shipped_state(weights: Weights, *, n_threads: Optional[int] = None) -> Arrays:
+def shipped_state(weights: Weights, *, n_threads: int | None = None) -> Arrays:
     """The warm state that the sentences of this package make, for weights without one: from the user's cache, or
     made now and put there. For the result and n_threads see `make_state`."""
     path = state_path(weights, text=SENTENCES, recipe=RECIPE)
@@ -44,6 +44,6 @@ def shipped_state(weights: Weights, *, n_threads: Optional[int] = None) -> Array
     return state
 
 
-def shipped_sentences() -> List[List[str]]:
+def shipped_sentences() -> list[list[str]]:
     """Tokenised English sentences that come with the package; see data/README.md."""
     return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]

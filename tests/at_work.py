@@ -1,18 +1,18 @@
 """Which threads work, and whether at the same time."""
 
 import threading
-from typing import Any, List, Set
+from typing import Any
 
 import pytest
 import torch
 
 
-def at_work(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> List[int]:
+def at_work(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:
     """Calls of a function meet each other, two by two: they come at the same time, or the test fails.
 
     RETURNS: the number of torch's threads that each call has.
     """
-    found: List[int] = []
+    found: list[int] = []
     meeting = threading.Barrier(2)
     function = getattr(owner, name)
 
@@ -25,9 +25,9 @@ def at_work(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> List[int]
     return found
 
 
-def seen_threads(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> Set[int]:
+def seen_threads(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> set[int]:
     """How many of torch's threads there are where a function is called, from now on."""
-    seen: Set[int] = set()
+    seen: set[int] = set()
     function = getattr(owner, name)
 
     def noted(*args: Any, **kwargs: Any) -> Any:

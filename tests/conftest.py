@@ -1,7 +1,8 @@
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from spacy_elmo.engine.plain import PlainEngine
 from spacy_elmo.weights.source import read_weights
 from tests.data import ROOT, TINY, WAYS, Measured, shared_path
 
-LINES = pytest.StashKey[List[str]]()
+LINES = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def tiny() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_options() -> Dict[str, Any]:
+def tiny_options() -> dict[str, Any]:
     return json.loads((TINY / "options.json").read_text("utf-8"))
 
 
@@ -117,5 +118,5 @@ def text() -> Path:
 
 
 @pytest.fixture(scope="session")
-def sentences(text: Path) -> List[List[str]]:
+def sentences(text: Path) -> list[list[str]]:
     return [line.split() for line in text.read_text("utf-8").splitlines()]

@@ -3,9 +3,10 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ SHARED = Path(os.environ.get("SPACY_ELMO_SHARED", ROOT.parent / "shared"))
 WAYS = ["plain", "torch", "packed"]
 
 # As published for the original model (Peters et al. 2018; AllenNLP's options file).
-ORIGINAL: Dict[str, Any] = {
+ORIGINAL: dict[str, Any] = {
     "lstm": {
         "use_skip_connections": True,
         "projection_dim": 512,
@@ -64,8 +65,8 @@ def require_tensorflow() -> None:
 
 
 class Case(NamedTuple):
-    sentences: List[List[str]]
-    expected: List[np.ndarray]
+    sentences: list[list[str]]
+    expected: list[np.ndarray]
 
 
 def read_case(folder: Path, expected: str = "expected") -> Case:

@@ -2,8 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,9 @@ WORDS = [
     "here", ",", ".", "It", "great", "war", "in", "of",
 ]  # fmt: skip
 
-Arrays = Dict[str, np.ndarray]
+Arrays = dict[str, np.ndarray]
 # By the name of a cell, as in `reference.layers`.
-States = Dict[str, reference.State]
+States = dict[str, reference.State]
 
 
 def full_softmax(*, n_words: int = len(WORDS), width: int = 8, seed: int = 0) -> Arrays:
@@ -31,11 +32,11 @@ def full_softmax(*, n_words: int = len(WORDS), width: int = 8, seed: int = 0) ->
 
 
 def adaptive_softmax(
-    *, head: int = 7, tails: Sequence[Tuple[int, int]] = ((5, 6), (1, 9)), width: int = 8
+    *, head: int = 7, tails: Sequence[tuple[int, int]] = ((5, 6), (1, 9)), width: int = 8
 ) -> Arrays:
     """head: words in the head. tails: width and words of each cluster; no common number divides these widths."""
     random = np.random.default_rng(1)
-    shapes: Dict[str, Tuple[int, ...]] = {
+    shapes: dict[str, tuple[int, ...]] = {
         "head.weight": (head + len(tails), width),
         "head.bias": (head + len(tails),),
     }
@@ -48,7 +49,7 @@ def adaptive_softmax(
 
 
 def write_source(
-    folder: Path, softmax: Arrays, *, words: Optional[Sequence[str]] = WORDS, base: Path = TINY, **more: np.ndarray
+    folder: Path, softmax: Arrays, *, words: Sequence[str] | None = WORDS, base: Path = TINY, **more: np.ndarray
 ) -> Path:
     """The biLM of another source with a softmax, as our folder. more: arrays to add or replace."""
     weights = read_weights(base)
@@ -71,12 +72,12 @@ class Reference:
     """base: a source in bilm-tf's form. softmax: see `full_softmax` and `adaptive_softmax`."""
 
     def __init__(self, softmax: Arrays, *, base: Path = TINY):
-        self.options: Dict[str, Any] = json.loads((base / "options.json").read_text("utf-8"))
+        self.options: dict[str, Any] = json.loads((base / "options.json").read_text("utf-8"))
         self.arrays = reference.read_hdf5(base / "weights.hdf5")
         self.softmax = {name: array.astype(np.float64) for name, array in softmax.items()}
-        self._words: Dict[str, np.ndarray] = {}
+        self._words: dict[str, np.ndarray] = {}
 
-    def predictions(self, tokens: Sequence[str], states: Optional[States] = None) -> np.ndarray:
+    def predictions(self, tokens: Sequence[str], states: States | None = None) -> np.ndarray:
         """Log-probability of every word, (2, n + 1, V), in the order in which each direction reads: forward of
         each token and </S>, backward of each token from the last one on and <S>. states: read and replaced."""
         found = []
@@ -113,8 +114,8 @@ class Reference:
         return np.concatenate(parts, axis=1)
 
     def likelihood(
-        self, tokens: Sequence[str], words: Sequence[str] = WORDS, states: Optional[States] = None
-    ) -> Tuple[np.ndarray, np.ndarray]:
+        self, tokens: Sequence[str], words: Sequence[str] = WORDS, states: States | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Of what stands there, (n + 1,) in each direction, in text order."""
         forward, backward = self.predictions(tokens, states)
         ids = [words.index(word if word in words else "<UNK>") for word in ["<S>", *tokens, "</S>"]]
@@ -127,7 +128,7 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
     return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
 
 
-def warm_state(seed: int = 3) -> Tuple[Arrays, States]:
+def warm_state(seed: int = 3) -> tuple[Arrays, States]:
     """A warm state for the tiny model: as arrays of a source, and for `Reference`."""
     random = np.random.default_rng(seed)
     hidden = random.uniform(-1, 1, (2, 2, 8)).astype(np.float32)
@@ -140,5 +141,5 @@ def warm_state(seed: int = 3) -> Tuple[Arrays, States]:
     return {"initial_state.hidden": hidden, "initial_state.cell": cell}, states
 
 
-def lines_of(path: Path) -> List[List[str]]:
+def lines_of(path: Path) -> list[list[str]]:
     return [line.split() for line in path.read_text("utf-8").splitlines()]

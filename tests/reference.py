@@ -4,14 +4,15 @@ Written from the published formulas against bilm-tf's own array names, with noth
 the tests hold the package against where no other program's outputs are at hand.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 import h5py
 import numpy as np
 
-Arrays = Dict[str, np.ndarray]
-State = Tuple[np.ndarray, np.ndarray]
+Arrays = dict[str, np.ndarray]
+State = tuple[np.ndarray, np.ndarray]
 
 
 def read_hdf5(path: Path) -> Arrays:
@@ -30,11 +31,11 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def clip(x: np.ndarray, bound: Optional[float]) -> np.ndarray:
+def clip(x: np.ndarray, bound: float | None) -> np.ndarray:
     return np.clip(x, -bound, bound) if bound else x
 
 
-def characters(token: str, most: int) -> List[int]:
+def characters(token: str, most: int) -> list[int]:
     if token == "<S>":
         inner = [256]
     elif token == "</S>":
@@ -45,7 +46,7 @@ def characters(token: str, most: int) -> List[int]:
     return ids + [260] * (most - len(ids))
 
 
-def word_embedding(token: str, options: Dict[str, Any], a: Arrays) -> np.ndarray:
+def word_embedding(token: str, options: dict[str, Any], a: Arrays) -> np.ndarray:
     cnn = options["char_cnn"]
     x = a["char_embed"][characters(token, cnn["max_characters_per_token"])]
     activation = np.tanh if cnn["activation"] == "tanh" else lambda y: np.maximum(y, 0)
@@ -63,7 +64,7 @@ def word_embedding(token: str, options: Dict[str, Any], a: Arrays) -> np.ndarray
     return y @ a["CNN_proj/W_proj"] + a["CNN_proj/b_proj"] if "CNN_proj/W_proj" in a else y
 
 
-def lstm(xs: np.ndarray, cell: str, options: Dict[str, Any], a: Arrays, state: State) -> Tuple[np.ndarray, State]:
+def lstm(xs: np.ndarray, cell: str, options: dict[str, Any], a: Arrays, state: State) -> tuple[np.ndarray, State]:
     h, c = state
     project = a.get(f"{cell}/W_P_0")
     outputs = []
@@ -78,7 +79,7 @@ def lstm(xs: np.ndarray, cell: str, options: Dict[str, Any], a: Arrays, state: S
 
 
 def layers(
-    tokens: Sequence[str], options: Dict[str, Any], a: Arrays, states: Optional[Dict[str, State]] = None
+    tokens: Sequence[str], options: dict[str, Any], a: Arrays, states: dict[str, State] | None = None
 ) -> np.ndarray:
     """(L + 1, n_tokens, 2P). states: by cell name, read and replaced; a missing one is zero."""
     states = {} if states is None else states

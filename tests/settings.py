@@ -6,8 +6,9 @@ import signal
 import sys
 import threading
 import warnings
-from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, ContextManager, Dict, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,7 +94,7 @@ def _all(*names: str) -> Iterator[None]:
         yield
 
 
-SETTINGS: Dict[str, Callable[[], ContextManager[Any]]] = {
+SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "default dtype": lambda: _set(torch.get_default_dtype, torch.set_default_dtype, torch.float64),
     "default dtype float16": lambda: _set(torch.get_default_dtype, torch.set_default_dtype, torch.float16),
     "default device": lambda: _default_device("meta"),
@@ -123,7 +124,7 @@ SETTINGS: Dict[str, Callable[[], ContextManager[Any]]] = {
 }
 
 
-def snapshot() -> Dict[str, Any]:
+def snapshot() -> dict[str, Any]:
     """The settings that can be read."""
     return {
         "dtype": torch.get_default_dtype(),

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
 
 import numpy as np
 import pytest
@@ -45,7 +44,7 @@ def bundled() -> Elmo:
 
 def test_first_vectors_without_a_network(tmp_path: Path) -> None:
     """In a new process; the fastest of three, because other work on the machine only ever adds."""
-    seconds: List[float] = []
+    seconds: list[float] = []
     for _ in range(3):
         command = [sys.executable, "-W", "error", "-c", FIRST_VECTORS]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)

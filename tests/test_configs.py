@@ -1,7 +1,7 @@
 """The configs that ELMo is compared by: each loads, and those of spaCy are spaCy's."""
 
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ TASKS = [("syntax", ["tagger", "morphologizer", "parser"]), ("ner", ["ner"]), ("
 ALL = [f"{task}_{kind}" for task, _ in TASKS for kind in ("elmo", "tok2vec")] + ["textcat_bow"]
 
 
-def expected(pipeline: List[str], *, optimize: str) -> Config:
+def expected(pipeline: list[str], *, optimize: str) -> Config:
     config = recipe(lang="en", pipeline=pipeline, optimize=optimize)
     config["training"]["max_steps"] = N_STEPS
     return config
@@ -31,7 +31,7 @@ def expected(pipeline: List[str], *, optimize: str) -> Config:
     ("name", "pipeline"),
     [*((f"{task}_tok2vec", parts) for task, parts in TASKS[:2]), ("textcat_bow", ["textcat"])],
 )
-def test_spacys_recipes(name: str, pipeline: List[str]) -> None:
+def test_spacys_recipes(name: str, pipeline: list[str]) -> None:
     assert load_config(CONFIGS / f"{name}.cfg") == expected(pipeline, optimize="efficiency")
 
 
@@ -44,7 +44,7 @@ def test_spacys_recipe_of_a_textcat_with_tok2vec() -> None:
 
 
 @pytest.mark.parametrize(("task", "pipeline"), TASKS)
-def test_elmo_does_the_same_tasks(task: str, pipeline: List[str]) -> None:
+def test_elmo_does_the_same_tasks(task: str, pipeline: list[str]) -> None:
     config = load_config(CONFIGS / f"{task}_elmo.cfg")
     nlp = load_model_from_config(config)
     assert nlp.pipe_names == ["elmo_embedder", *pipeline]
@@ -70,7 +70,7 @@ def test_an_optimizer_can_be_made(name: str) -> None:
     assert nlp.create_optimizer().learn_rate >= 0
 
 
-def gold(nlp: spacy.Language) -> List[Example]:
+def gold(nlp: spacy.Language) -> list[Example]:
     annotations: Any = {
         "words": ["Ann", "saw", "Rome"],
         "tags": ["NNP", "VBD", "NNP"],

@@ -8,8 +8,9 @@ import pickle
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ ALL = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 
 
 @pytest.fixture(scope="module")
-def expected(tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]) -> List[np.ndarray]:
+def expected(tiny: Path, tiny_options: dict[str, Any], sentences: list[list[str]]) -> list[np.ndarray]:
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
     return [reference.layers(sentence, tiny_options, arrays) for sentence in sentences]
 
@@ -53,7 +54,7 @@ def worst(one: Any, two: Any) -> float:
     return max(float(np.abs(a - b).max(initial=0)) for a, b in zip(one, two))
 
 
-def test_equal_to_the_formulas(elmo: Elmo, sentences: List[List[str]], expected: List[np.ndarray]) -> None:
+def test_equal_to_the_formulas(elmo: Elmo, sentences: list[list[str]], expected: list[np.ndarray]) -> None:
     got = [output.stack() for output in elmo.embed(sentences)]
     assert worst(got, expected) <= 1e-5
     assert all(array.dtype == np.float32 for array in got)
@@ -128,13 +129,13 @@ def test_same_wherever_it_stands(parity: Path) -> None:
 
 @pytest.mark.parametrize("budget", [1, 7, 40, 100_000])
 def test_budget_does_not_matter(
-    tiny: Path, sentences: List[List[str]], expected: List[np.ndarray], budget: int
+    tiny: Path, sentences: list[list[str]], expected: list[np.ndarray], budget: int
 ) -> None:
     got = spacy_elmo.load(tiny, max_batch_tokens=budget).embed(sentences)
     assert worst([output.stack() for output in got], expected) <= 1e-5
 
 
-def test_budget_is_kept(tiny: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_is_kept(tiny: Path, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = spacy_elmo.load(tiny, max_batch_tokens=50)
     sizes = []
     plan = elmo.engine.plan
@@ -149,7 +150,7 @@ def test_a_stream_is_lazy(tiny: Path) -> None:
     elmo = spacy_elmo.load(tiny, max_batch_tokens=20)
     read = itertools.count()
 
-    def endless() -> Iterator[List[str]]:
+    def endless() -> Iterator[list[str]]:
         for i in read:
             yield ["word", str(i), "of", "many"][: 1 + i % 4]
 
@@ -165,7 +166,7 @@ def test_a_stream_is_lazy(tiny: Path) -> None:
 
 
 def test_a_stream_of_empty_sentences_is_lazy(tiny: Path) -> None:
-    read: List[int] = []
+    read: list[int] = []
     stream = spacy_elmo.load(tiny, max_batch_tokens=20).stream(read.append(i) or [] for i in range(10_000))
     assert next(stream).elmo.shape == (0, 16)
     assert len(read) < 100
@@ -234,18 +235,18 @@ print(peak(20_000) - small)
 # Initial states
 
 
-def test_carry(tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]) -> None:
+def test_carry(tiny: Path, tiny_options: dict[str, Any], sentences: list[list[str]]) -> None:
     """Two calls of different sizes against the formulas, with an empty sentence that counts."""
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
     elmo = spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=30)
     calls = [[sentences[0], [], sentences[2]], [sentences[4], sentences[5]], [*sentences[1:4], sentences[6]]]
-    states: List[Dict[str, Any]] = [{} for _ in range(4)]
+    states: list[dict[str, Any]] = [{} for _ in range(4)]
     for call in calls:
         expected = [reference.layers(s, tiny_options, arrays, state) for s, state in zip(call, states)]
         assert worst([output.stack() for output in elmo.embed(call)], expected) <= 1e-5
 
 
-def test_carry_reset(tiny: Path, sentences: List[List[str]]) -> None:
+def test_carry_reset(tiny: Path, sentences: list[list[str]]) -> None:
     elmo = spacy_elmo.load(tiny, initial_state="carry")
     first = elmo.embed(sentences[:2])[0].elmo
     assert worst([first], [elmo.embed(sentences[:2])[0].elmo]) > 0.01
@@ -253,7 +254,7 @@ def test_carry_reset(tiny: Path, sentences: List[List[str]]) -> None:
     np.testing.assert_array_equal(first, elmo.embed(sentences[:2])[0].elmo)
 
 
-def test_carry_runs_all_layers_whatever_is_asked_for(tiny: Path, sentences: List[List[str]]) -> None:
+def test_carry_runs_all_layers_whatever_is_asked_for(tiny: Path, sentences: list[list[str]]) -> None:
     one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
     one.embed(sentences[:2], layers=["word_emb"])
     two.embed(sentences[:2])
@@ -261,7 +262,7 @@ def test_carry_runs_all_layers_whatever_is_asked_for(tiny: Path, sentences: List
 
 
 @pytest.mark.parametrize("empty", [[], [[]], [[], [], []], iter([[], []])])
-def test_a_batch_without_tokens_is_not_carried_on(tiny: Path, sentences: List[List[str]], empty: Any) -> None:
+def test_a_batch_without_tokens_is_not_carried_on(tiny: Path, sentences: list[list[str]], empty: Any) -> None:
     one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
     empty = list(empty)
     assert [len(output) for output in one.embed(empty)] == [0] * len(empty)
@@ -272,12 +273,12 @@ def test_a_batch_without_tokens_is_not_carried_on(tiny: Path, sentences: List[Li
         np.testing.assert_array_equal(first.stack(), other.stack())
 
 
-def test_input_that_breaks_is_not_carried_on(tiny: Path, sentences: List[List[str]]) -> None:
+def test_input_that_breaks_is_not_carried_on(tiny: Path, sentences: list[list[str]]) -> None:
     one, two = (spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=10) for _ in range(2))
     for elmo in (one, two):
         elmo.embed(sentences[:2])
 
-    def broken() -> Iterator[List[str]]:
+    def broken() -> Iterator[list[str]]:
         yield sentences[2]
         raise OSError("the disk")
 
@@ -287,7 +288,7 @@ def test_input_that_breaks_is_not_carried_on(tiny: Path, sentences: List[List[st
 
 
 def test_an_engine_that_breaks_is_not_carried_on(
-    tiny: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch
+    tiny: Path, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the second part of a batch, when the first part's state is known already."""
     one, two = (spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=10) for _ in range(2))
@@ -311,7 +312,7 @@ def test_a_stream_cannot_carry(tiny: Path) -> None:
         spacy_elmo.load(tiny, initial_state="carry").stream([["a"]])
 
 
-def test_a_failed_call_leaves_the_carried_state(tiny: Path, sentences: List[List[str]]) -> None:
+def test_a_failed_call_leaves_the_carried_state(tiny: Path, sentences: list[list[str]]) -> None:
     one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
     for elmo in (one, two):
         elmo.embed(sentences[:2])
@@ -320,7 +321,7 @@ def test_a_failed_call_leaves_the_carried_state(tiny: Path, sentences: List[List
     np.testing.assert_array_equal(one.embed(sentences[:1])[0].elmo, two.embed(sentences[:1])[0].elmo)
 
 
-def test_warm(warm: Path, tiny_options: Dict[str, Any], tiny: Path, sentences: List[List[str]]) -> None:
+def test_warm(warm: Path, tiny_options: dict[str, Any], tiny: Path, sentences: list[list[str]]) -> None:
     """Every sentence starts from the stored state, whatever came before."""
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
     elmo = spacy_elmo.load(warm, initial_state="warm")
@@ -342,7 +343,7 @@ def test_warm(warm: Path, tiny_options: Dict[str, Any], tiny: Path, sentences: L
 # Settings and wrong input
 
 
-def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]) -> None:
+def test_fp64(tiny: Path, sentences: list[list[str]], expected: list[np.ndarray]) -> None:
     got = [output.stack() for output in spacy_elmo.load(tiny, precision="fp64").embed(sentences)]
     assert got[0].dtype == np.float64
     # The forget gate's 1 is added to a float32 bias when the file is read.
@@ -370,7 +371,7 @@ def test_fp64(tiny: Path, sentences: List[List[str]], expected: List[np.ndarray]
         ({"device": "cuda:99"}, r"EL040.*device 'cuda:99' cannot be used here"),
     ],
 )
-def test_settings_that_are_not_allowed(tiny: Path, settings: Dict[str, Any], match: str) -> None:
+def test_settings_that_are_not_allowed(tiny: Path, settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         spacy_elmo.load(tiny, **settings)
 
@@ -435,14 +436,14 @@ def test_threads_stay_with_the_model(
     assert again.settings.n_threads == again.engine.workers.n_threads == 3
 
 
-def test_the_number_of_threads_changes_nothing(tiny: Path, sentences: List[List[str]]) -> None:
+def test_the_number_of_threads_changes_nothing(tiny: Path, sentences: list[list[str]]) -> None:
     for precision in ("fp32", "fp64"):
         one, two = (spacy_elmo.load(tiny, precision=precision, n_threads=n).embed(sentences) for n in (1, 2))
         for first, second in zip(one, two, strict=True):
             np.testing.assert_allclose(first.stack(), second.stack(), atol=2e-6)
 
 
-def test_states_follow_the_modules(warm: Path, sentences: List[List[str]]) -> None:
+def test_states_follow_the_modules(warm: Path, sentences: list[list[str]]) -> None:
     """A shim moves modules to another device, or to another type, behind Elmo's back."""
     for initial_state in ("warm", "carry"):
         elmo = spacy_elmo.load(warm, precision="fp64", initial_state=initial_state)
@@ -455,7 +456,7 @@ def test_states_follow_the_modules(warm: Path, sentences: List[List[str]]) -> No
 
 @pytest.mark.parametrize("initial_state", ["zero", "warm", "carry"])
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda elmo: pickle.loads(pickle.dumps(elmo))])
-def test_a_copy_goes_on_alike(warm: Path, sentences: List[List[str]], initial_state: str, duplicate: Any) -> None:
+def test_a_copy_goes_on_alike(warm: Path, sentences: list[list[str]], initial_state: str, duplicate: Any) -> None:
     elmo = spacy_elmo.load(warm, initial_state=initial_state)
     elmo.embed(sentences[:3])
     twin = duplicate(elmo)
@@ -541,10 +542,10 @@ def test_words_that_are_no_padding(elmo: Elmo) -> None:
     elmo.embed([["[PAD]", "is", "the", "padding"], [" "], ["PAD"], []])
 
 
-def test_batches_of_a_call(tiny: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_a_call(tiny: Path, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = spacy_elmo.load(tiny)
     expected = elmo.embed(sentences)
-    sizes: List[int] = []
+    sizes: list[int] = []
     plan = elmo.engine.plan
     monkeypatch.setattr(elmo.engine, "plan", lambda s, **k: sizes.append(len(s)) or plan(s, **k))
     got = elmo.embed(sentences, max_batch_tokens=1)
@@ -556,7 +557,7 @@ def test_batches_of_a_call(tiny: Path, sentences: List[List[str]], monkeypatch: 
 
 @pytest.mark.parametrize("initial_state", ["zero", "carry"])
 def test_progress(
-    tiny: Path, sentences: List[List[str]], capfd: pytest.CaptureFixture, initial_state: Any
+    tiny: Path, sentences: list[list[str]], capfd: pytest.CaptureFixture, initial_state: Any
 ) -> None:
     elmo, quiet = (spacy_elmo.load(tiny, initial_state=initial_state) for _ in range(2))
     shown = elmo.embed(sentences, progress=True)
@@ -577,7 +578,7 @@ def test_to_where_it_is(elmo: Elmo) -> None:
 
 
 def test_moving_keeps_what_is_carried_and_learnt(
-    warm: Path, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch
+    warm: Path, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As from a GPU, which is told by its device alone."""
     for initial_state in ("zero", "warm", "carry"):
@@ -599,7 +600,7 @@ def test_moving_keeps_what_is_carried_and_learnt(
 
 
 @pytest.mark.gpu
-def test_to_a_gpu_and_back(tiny: Path, sentences: List[List[str]]) -> None:
+def test_to_a_gpu_and_back(tiny: Path, sentences: list[list[str]]) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     elmo = spacy_elmo.load(tiny)
@@ -651,7 +652,7 @@ def test_facts(elmo: Elmo) -> None:
 
 
 @pytest.mark.gpu
-def test_gpu(tiny: Path, sentences: List[List[str]]) -> None:
+def test_gpu(tiny: Path, sentences: list[list[str]]) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     on_gpu = spacy_elmo.load(tiny, device="cuda").embed(sentences)
@@ -679,7 +680,7 @@ def test_an_error_of_the_input_comes_after_what_was_before(
     elmo = spacy_elmo.load(tiny, max_batch_tokens=6)
     monkeypatch.setattr(elmo.engine.delivery, "ahead", ahead)
 
-    def broken() -> Iterator[List[str]]:
+    def broken() -> Iterator[list[str]]:
         for _ in range(6):
             yield ["a", "b"]
         raise OSError("the disk")

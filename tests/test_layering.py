@@ -1,8 +1,8 @@
 """Imports run downwards only: the module map, held against the code."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Set, Tuple
 
 import pytest
 
@@ -47,7 +47,7 @@ FRAMEWORKS = {
 BILM_FOR_WEIGHTS = {"options", "fields", "characters", "vocabularies", "names"}
 
 
-def modules() -> Iterator[Tuple[str, Path]]:
+def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         if parts[0] not in ("__init__", "__main__"):
@@ -67,7 +67,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{full}.{alias.name}" for alias in node.names)
 
 
-def rooms_of(path: Path) -> Set[str]:
+def rooms_of(path: Path) -> set[str]:
     names = [name.split(".") for name in imports(path)]
     return {name[1] for name in names if name[0] == "spacy_elmo" and len(name) > 1 and name[1] in ROOMS}
 

@@ -3,8 +3,9 @@
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 import pytest
 import spacy
@@ -17,7 +18,7 @@ from tests.data import ROOT, Measured, shared_path
 
 if not (ROOT / "project.yml").is_file():
     pytest.skip("an installed package, without its source tree", allow_module_level=True)
-PROJECT: Dict[str, Any] = srsly.read_yaml(ROOT / "project.yml")
+PROJECT: dict[str, Any] = srsly.read_yaml(ROOT / "project.yml")
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_what_commands_need_is_made_before(project: Path) -> None:
     """Each workflow, command by command: a dependency is in the repository, or an output of an earlier one."""
     commands = {command["name"]: command for command in PROJECT["commands"]}
     for name, workflow in PROJECT["workflows"].items():
-        made: List[str] = []
+        made: list[str] = []
         for command in (commands[each] for each in workflow):
             for path in command.get("deps", []):
                 # A run's folder holds more than its command tells.

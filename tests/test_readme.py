@@ -4,7 +4,7 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import spacy
@@ -40,7 +40,7 @@ def test_examples(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if "require_gpu" in code and not compat.has_cupy_gpu:
         pytest.skip("no CUDA device, or no CuPy")
     monkeypatch.chdir(ROOT)
-    namespace: Dict[str, Any] = {}
+    namespace: dict[str, Any] = {}
     if "en_core_web_sm" in code:
         monkeypatch.setattr(spacy, "load", small_pipeline)
         namespace["spacy"] = spacy

@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,9 +31,9 @@ def real(tiny: Path) -> Arrays:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch, real: Arrays) -> List[Arrays]:
+def made(monkeypatch: pytest.MonkeyPatch, real: Arrays) -> list[Arrays]:
     """The states that have been made; quickly, hence wrong ones."""
-    states: List[Arrays] = []
+    states: list[Arrays] = []
 
     def make_state(weights: Any, sentences: Any, **settings: Any) -> Arrays:
         states.append({name: array + len(states) + 1 for name, array in real.items()})
@@ -72,7 +72,7 @@ def test_the_state_of_the_sentences(tiny: Path) -> None:
     assert np.abs(zero - hot).max() > 0.01
 
 
-def test_nearer_to_carried_state_than_zeros(tiny: Path, sentences: List[List[str]]) -> None:
+def test_nearer_to_carried_state_than_zeros(tiny: Path, sentences: list[list[str]]) -> None:
     """What it is for: the first vector of a sentence in running text, which no sentence of the package is from."""
     running = sentences * 3
     carrying = spacy_elmo.load(tiny, initial_state="carry")
@@ -96,14 +96,14 @@ def test_rounded_models_have_the_same_state(tiny: Path, tmp_path: Path, precisio
     assert same(state_of(spacy_elmo.load(tmp_path / "saved")), expected)
 
 
-def test_made_once(own_cache: Path, made: List[Arrays], tiny: Path) -> None:
+def test_made_once(own_cache: Path, made: list[Arrays], tiny: Path) -> None:
     first, second = (state_of(spacy_elmo.load(tiny, initial_state="warm")) for _ in range(2))
     assert same(first, second)
     assert same(first, made[0])
     assert len(made) == len(list(own_cache.iterdir())) == 1
 
 
-def test_nothing_is_made_without_need(own_cache: Path, made: List[Arrays], tiny: Path, tmp_path: Path) -> None:
+def test_nothing_is_made_without_need(own_cache: Path, made: list[Arrays], tiny: Path, tmp_path: Path) -> None:
     spacy_elmo.load(tiny)
     spacy_elmo.load(tiny, initial_state="carry")
     elmo = spacy_elmo.load(tiny, initial_state="warm")
@@ -116,7 +116,7 @@ def test_nothing_is_made_without_need(own_cache: Path, made: List[Arrays], tiny:
     assert list(own_cache.iterdir()) == []
 
 
-def test_a_damaged_file_is_made_again(own_cache: Path, made: List[Arrays], tiny: Path) -> None:
+def test_a_damaged_file_is_made_again(own_cache: Path, made: list[Arrays], tiny: Path) -> None:
     spacy_elmo.load(tiny, initial_state="warm")
     [file] = own_cache.iterdir()
     file.write_bytes(file.read_bytes()[:-30])
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_made_again(own_cache: Path, made: List[Arrays], tiny:
 
 
 def test_other_weights_have_their_own(
-    own_cache: Path, made: List[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, made: list[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = read_weights(tiny)
     weights.arrays["char_encoder.projection.bias"][0] += 1e-3
@@ -142,7 +142,7 @@ def test_other_weights_have_their_own(
 
 
 def test_a_cache_that_cannot_be_written(
-    made: List[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: list[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "file"))
@@ -155,7 +155,7 @@ def test_a_cache_that_cannot_be_written(
 
 
 def test_two_at_once(
-    own_cache: Path, real: Arrays, tiny: Path, monkeypatch: pytest.MonkeyPatch, made: List[Arrays]
+    own_cache: Path, real: Arrays, tiny: Path, monkeypatch: pytest.MonkeyPatch, made: list[Arrays]
 ) -> None:
     """Both find nothing, both make a state, both write it: one complete file is there, before and after."""
     barrier = threading.Barrier(2, timeout=60)

@@ -3,7 +3,7 @@ themselves."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Dict, Optional
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -24,13 +24,13 @@ console = Console(width=120)
 def main(
     text: Annotated[Path, typer.Option(help="Sentences: .txt, .jsonl, .conllu or .spacy.")] = EWT,
     folder: Annotated[Path, typer.Option(help="The model; kept for the next run.")] = HERE / "build",
-    allennlp: Annotated[Optional[Path], typer.Option(help="AllenNLP 2.10.1's wheel, unpacked.")] = None,
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    allennlp: Annotated[Path | None, typer.Option(help="AllenNLP 2.10.1's wheel, unpacked.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
 ) -> None:
     """Measure embedding on this machine's GPU."""
     sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
     model = make_model(folder / "model")
-    found: Dict[str, Any] = {
+    found: dict[str, Any] = {
         "machine": {"gpu": torch.cuda.get_device_name(), "processors": torch.get_num_threads()},
         "versions": {"spacy_elmo": spacy_elmo.__version__, "torch": torch.__version__},
         "text": {"file": text.name, "n_sentences": len(sentences), "n_tokens": sum(map(len, sentences))},

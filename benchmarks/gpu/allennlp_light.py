@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from shutil import copyfile
 from types import ModuleType
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 NAME, VERSION = "allennlp", "2.10.1"
 # Imported on the way to ELMo, which asks whether a token is spaCy's, and calls `cached_path.cached_path` alone.
@@ -73,7 +73,7 @@ def fetch(folder: Path) -> None:
             copyfile(unpacked / name, target)
 
 
-def used(folder: str) -> List[str]:
+def used(folder: str) -> list[str]:
     """Files of the wheel that were imported or, of a package, read, once ELMo has made character ids."""
     elmo_module(Path(folder)).batch_to_ids([["a"]])
     root = Path(folder)
@@ -88,7 +88,7 @@ def used(folder: str) -> List[str]:
 class _Package(ModuleType):
     """A package that imports what its `__init__` imports, but each name when it is asked for."""
 
-    origins: Dict[str, Tuple[str, str]]
+    origins: dict[str, tuple[str, str]]
 
     def __getattr__(self, name: str) -> Any:
         origin = self.__dict__.get("origins", {}).get(name)
@@ -107,9 +107,7 @@ class _Packages(MetaPathFinder, Loader):
     def __init__(self, folder: Path):
         self._folder = folder
 
-    def find_spec(
-        self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
-    ) -> Optional[ModuleSpec]:
+    def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         if fullname.partition(".")[0] != NAME:
             return None
         init = self._folder.joinpath(*fullname.split("."), "__init__.py")
@@ -129,7 +127,7 @@ class _Packages(MetaPathFinder, Loader):
         """Nothing runs."""
 
 
-def _imported(init: Path) -> Dict[str, Tuple[str, str]]:
+def _imported(init: Path) -> dict[str, tuple[str, str]]:
     """Names that a file imports from the wheel: the module and the name there."""
     statements = ast.walk(ast.parse(init.read_text("utf-8")))
     return {
@@ -155,9 +153,7 @@ class _StandIns(MetaPathFinder, Loader):
     def answers_for(self, name: str) -> bool:
         return name.partition(".")[0] in STOOD_IN_FOR
 
-    def find_spec(
-        self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
-    ) -> Optional[ModuleSpec]:
+    def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         return ModuleSpec(fullname, self, is_package=True) if self.answers_for(fullname) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:

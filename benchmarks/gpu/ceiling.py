@@ -1,6 +1,6 @@
 """What the card itself can do: the ceilings that speeds are held against."""
 
-from typing import Callable, Dict
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ def seconds(work: Callable[[], object], *, repeats: int = 10) -> float:
     return float(sorted(times)[len(times) // 2])
 
 
-def ceilings() -> Dict[str, float]:
+def ceilings() -> dict[str, float]:
     """Matrix products of 8192 numbers each way, in operations a second; a copy, in bytes read and written."""
     size = 8192
 

@@ -1,8 +1,9 @@
 """Embedding on a GPU: ours, and AllenNLP's module on the same card in the same run."""
 
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,20 +23,20 @@ N_LATENCIES = 100
 
 
 def measure(
-    model: Path, sentences: Sentences, ceilings: Dict[str, float], *, package: Optional[Path]
-) -> Iterator[Dict[str, Any]]:
+    model: Path, sentences: Sentences, ceilings: dict[str, float], *, package: Path | None
+) -> Iterator[dict[str, Any]]:
     """The figures of embedding: all that there are so far, each time.
 
     package: where AllenNLP's wheel was unpacked; None: without it.
     """
     single = [sentence for sentence in sentences if len(sentence) == 20][:N_LATENCIES]
-    found: Dict[str, Any] = {"ours": {}}
+    found: dict[str, Any] = {"ours": {}}
     exact = spacy_elmo.load(model).embed(sentences[:N_COMPARED])
     for precision in PRECISIONS:
         elmo = spacy_elmo.load(model, device="cuda", precision=cast(spacy_elmo.PrecisionName, precision))
         # Enough for several seconds; slower ones need less.
         text = sentences * (10 if precision == "bf16" else 2)
-        own: Dict[str, Any] = {
+        own: dict[str, Any] = {
             "distance to the CPU": distance(elmo.embed(sentences[:N_COMPARED]), exact),
             "tokens/s, elmo": throughput(elmo, text, ["elmo"]),
             "tokens/s, all layers": throughput(elmo, text, "*"),
@@ -53,7 +54,7 @@ def measure(
         yield found
 
 
-def distance(got: Sequence[Any], exact: Sequence[Any]) -> Dict[str, float]:
+def distance(got: Sequence[Any], exact: Sequence[Any]) -> dict[str, float]:
     """Largest absolute difference of each layer."""
     return {
         name: max(float(np.abs(getattr(a, name) - getattr(b, name)).max()) for a, b in zip(got, exact))
@@ -88,7 +89,7 @@ def engine_throughput(elmo: Elmo, sentences: Sentences) -> float:
 
 def latency(elmo: Elmo, sentences: Sentences) -> float:
     """Median time of `embed` of one sentence, in milliseconds, all layers."""
-    times: List[float] = []
+    times: list[float] = []
     for sentence in sentences + sentences:
         start = time.perf_counter()
         elmo.embed([sentence])
@@ -96,7 +97,7 @@ def latency(elmo: Elmo, sentences: Sentences) -> float:
     return float(np.median(times[len(sentences) :])) * 1e3
 
 
-def allennlp(model: Path, package: Path, sentences: Sentences, single: Sentences) -> Dict[str, Any]:
+def allennlp(model: Path, package: Path, sentences: Sentences, single: Sentences) -> dict[str, Any]:
     """Its `Elmo`, by batch size; and one sentence at a time."""
     process = Process(
         "allennlp",
@@ -108,7 +109,7 @@ def allennlp(model: Path, package: Path, sentences: Sentences, single: Sentences
     )
     part = sentences[:4096]
     process.tokens_per_second(part[:256], 64)
-    found: Dict[str, Any] = {"about": process.about, "tokens/s by batch size": {}}
+    found: dict[str, Any] = {"about": process.about, "tokens/s by batch size": {}}
     for size in BATCH_SIZES:
         found["tokens/s by batch size"][size] = process.tokens_per_second(part, size)
     process.tokens_per_second(single[:10], 1)

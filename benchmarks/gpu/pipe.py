@@ -5,9 +5,10 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple
 
 import spacy
 import torch
@@ -22,26 +23,26 @@ from ..model import make_model
 ROOT = Path(__file__).parents[2]
 # A treebank's documents where they are to be had, else what comes with the repository.
 TEXTS = (ROOT / "shared" / "corpora" / "ud_ewt", ROOT.parent / "shared" / "corpora" / "ud_ewt", ROOT / "assets")
-LAYERS: Dict[str, Dict[str, Any]] = {"*": {"layers": "*"}, "tensor": {"layers": []}}
+LAYERS: dict[str, dict[str, Any]] = {"*": {"layers": "*"}, "tensor": {"layers": []}}
 
 
 class Texts(NamedTuple):
     """The same words as one text a sentence, and as one text a document."""
 
-    sentences: List[str]
-    documents: List[str]
+    sentences: list[str]
+    documents: list[str]
 
 
 def measure(
     texts: Sequence[str],
     source: Path,
     *,
-    model: Dict[str, Any],
-    settings: Dict[str, Any],
+    model: dict[str, Any],
+    settings: dict[str, Any],
     least_tokens: int,
     batch_size: int,
     rounds: int,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Tokens a second of a blank pipeline and of one with the embedder, in turns, and of the embedder by itself.
 
     model, settings: of its config. least_tokens: texts are repeated until they have so many. rounds: of which the
@@ -63,7 +64,7 @@ def measure(
         stream = chain.from_iterable(repeat(docs, times))
         return clocked(lambda: drain(embedder.pipe(stream, batch_size=batch_size)))
 
-    seconds: Dict[str, List[float]] = {"blank": [], "full": [], "embedder": []}
+    seconds: dict[str, list[float]] = {"blank": [], "full": [], "embedder": []}
     for _ in range(rounds):
         seconds["blank"].append(clocked(lambda: run(blank, many(), batch_size)))
         seconds["full"].append(clocked(lambda: run(full, many(), batch_size)))
@@ -106,7 +107,7 @@ def read_texts(path: Path) -> Texts:
     files = [file for file in files if file.suffix in (".conllu", ".txt")]
     if not files:
         raise FileNotFoundError(f"No .conllu or .txt in {path}")
-    documents: List[List[str]] = []
+    documents: list[list[str]] = []
     for file in files:
         documents.append([])
         for line in map(str.strip, file.read_text("utf-8").split("\n")):
@@ -121,15 +122,15 @@ def read_texts(path: Path) -> Texts:
 
 def main(
     *,
-    output: Optional[Path],
-    source: Optional[Path],
-    path: Optional[Path],
+    output: Path | None,
+    source: Path | None,
+    path: Path | None,
     precisions: Sequence[str],
-    device: Optional[str],
+    device: str | None,
     least_tokens: int,
     batch_size: int,
     rounds: int,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Measure every precision, with all layers on the CPU and with doc.tensor alone, on sentences and documents.
 
     device: of the model's config; None: through CuPy where there is a GPU.
@@ -138,7 +139,7 @@ def main(
         require_gpu()
     found = path or next(folder for folder in TEXTS if folder.is_dir())
     texts = read_texts(found)
-    results: Dict[str, Any] = {
+    results: dict[str, Any] = {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "versions": {"torch": torch.__version__, "spacy": spacy.__version__},
         "through": device or ("CuPy" if compat.has_cupy_gpu else "the CPU"),

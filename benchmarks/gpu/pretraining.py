@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Dict, Optional, Tuple
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ console = Console(width=150)
 
 
 def main(
-    output: Annotated[Optional[Path], typer.Option(help="Results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
     device: Annotated[str, typer.Option(help="cuda, or cpu to try this out.")] = "cuda",
     batches: Annotated[int, typer.Option(help="Batches of a measurement.")] = 30,
     rows: Annotated[str, typer.Option(help="Rows of a batch; the first for all comparisons.")] = "128,512",
@@ -49,7 +49,7 @@ def main(
     on_gpu = device == "cuda"
     ceilings = {precision: ceiling(dtype, device) for precision, dtype in DTYPES.items()}
     corpus, vocabulary = text(words)
-    results: Dict[str, Any] = {
+    results: dict[str, Any] = {
         "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "torch": torch.__version__,
         "ceiling TFLOP/s": ceilings,
@@ -62,7 +62,7 @@ def main(
             for precision in DTYPES:
                 # Other ways to compare with, once.
                 for way in WAYS if on_gpu and k == 0 else WAYS[:1]:
-                    run: Dict[str, Any] = {"size": name, "rows": n_rows, "precision": precision, "way": way}
+                    run: dict[str, Any] = {"size": name, "rows": n_rows, "precision": precision, "way": way}
                     run.update(measure(trainer, precision, way, batches))
                     run["TFLOP of a batch"] = {part: value / 1e12 for part, value in flops.items()}
                     run["TFLOP/s"] = sum(flops.values()) / run["ms a batch"] / 1e9
@@ -79,7 +79,7 @@ def main(
     show(results)
 
 
-def text(n_words: int) -> Tuple[Corpus, Vocabulary]:
+def text(n_words: int) -> tuple[Corpus, Vocabulary]:
     """Sentences of 22 words on average; the word of rank k is as frequent as 1 / (k + 3), and frequent words are
     short, as in English."""
     rng = np.random.default_rng(0)
@@ -113,7 +113,7 @@ def make(
     return Trainer(model, streams, types, config=config, n_batches=1_000_000, processes=Processes())
 
 
-def flops_of(trainer: Trainer) -> Dict[str, float]:
+def flops_of(trainer: Trainer) -> dict[str, float]:
     """Of the matrix products of a batch: 2 for each number of a matrix and row. Backward, each product of the
     forward pass has two of its size: 3 times the forward pass. Padding is left out, and what is no product."""
     lstm, cnn = trainer.model.bilm.options.lstm, trainer.model.bilm.options.char_cnn
@@ -132,7 +132,7 @@ def flops_of(trainer: Trainer) -> Dict[str, float]:
     return {"lstm": 3.0 * lstm.n_layers * layer, "encoder": 3.0 * encoder, "softmax": 3.0 * softmax}
 
 
-def batch_types(trainer: Trainer, n: int = 5) -> Tuple[float, float]:
+def batch_types(trainer: Trainer, n: int = 5) -> tuple[float, float]:
     """Word types of a batch, and their characters, on average."""
     found = []
     for _ in range(n):
@@ -142,7 +142,7 @@ def batch_types(trainer: Trainer, n: int = 5) -> Tuple[float, float]:
     return float(types), float(characters)
 
 
-def measure(trainer: Trainer, precision: str, way: str, n: int) -> Dict[str, float]:
+def measure(trainer: Trainer, precision: str, way: str, n: int) -> dict[str, float]:
     """Time of a batch; of it, what the processor needs to give the GPU its work."""
     trainer.model.dtype = DTYPES[precision]
     trainer.model.graphs = Graphs() if way == "graphs" else None
@@ -173,7 +173,7 @@ def measure(trainer: Trainer, precision: str, way: str, n: int) -> Dict[str, flo
     }
 
 
-def profiled(trainer: Trainer, on_gpu: bool, n: int = 3) -> Dict[str, Any]:
+def profiled(trainer: Trainer, on_gpu: bool, n: int = 3) -> dict[str, Any]:
     """Where the time of a batch goes: kernels by what they take, and calls by which the processor waits."""
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     with profile(activities=activities) as profiler:
@@ -249,7 +249,7 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def write(results: Dict[str, Any], output: Optional[Path]) -> None:
+def write(results: dict[str, Any], output: Path | None) -> None:
     """What there is so far: the next model may not fit."""
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -257,7 +257,7 @@ def write(results: Dict[str, Any], output: Optional[Path]) -> None:
             temporary.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
 
 
-def show(results: Dict[str, Any]) -> None:
+def show(results: dict[str, Any]) -> None:
     table = Table(title=f"pre-training on {results['device']}, ceiling {results['ceiling TFLOP/s']} TFLOP/s")
     names = ("size", "rows", "precision", "way", "tokens/s", "ms a batch", "ms of the host", "TFLOP/s")
     for column in (*names, "share of ceiling"):

@@ -1,6 +1,7 @@
 """How a model reads token texts: as numbers of characters and, in some models, of words."""
 
-from typing import List, Mapping, NamedTuple, Optional, Protocol, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ class TokenIds(NamedTuple):
     as such."""
 
     characters: NDArray[np.int64]
-    words: Optional[NDArray[np.int64]]
+    words: NDArray[np.int64] | None
 
 
 class Alphabet(Protocol):
@@ -80,7 +81,7 @@ class VocabularyAlphabet:
     closing = END_SENTENCE
 
     def __init__(
-        self, *, max_characters: int, characters: Mapping[str, int], words: Optional[Mapping[str, int]] = None
+        self, *, max_characters: int, characters: Mapping[str, int], words: Mapping[str, int] | None = None
     ):
         self._max_characters = max_characters
         self._characters = characters
@@ -114,6 +115,6 @@ def alphabet_of(options: Options) -> Alphabet:
     )
 
 
-def _look_up(symbols: Sequence[str], vocabulary: Mapping[str, int]) -> List[int]:
+def _look_up(symbols: Sequence[str], vocabulary: Mapping[str, int]) -> list[int]:
     unknown = vocabulary[UNKNOWN]
     return [vocabulary.get(symbol, unknown) for symbol in symbols]

@@ -1,6 +1,7 @@
 """The bidirectional language model: one character encoder, an LSTM stack for each direction."""
 
-from typing import List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ class BiLMOutput(NamedTuple):
     """layers: lstm_outputs1, lstm_outputs2, ..., each (n_rows, 2P), forward half first.
     state: after each sentence's last step, of the layers that ran; hidden (2, n_layers, n_sentences, P)."""
 
-    layers: List[Tensor]
+    layers: list[Tensor]
     state: LSTMState
 
 
@@ -39,8 +40,8 @@ class BiLM(nn.Module):
         words: Tensor,
         lengths: Sequence[int],
         *,
-        state: Optional[LSTMState] = None,
-        n_layers: Optional[int] = None,
+        state: LSTMState | None = None,
+        n_layers: int | None = None,
     ) -> BiLMOutput:
         """Run both directions over a batch of sentences.
 

@@ -1,7 +1,8 @@
 """The one place where named arrays become modules, and modules become named arrays."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,9 +24,9 @@ class Parts(NamedTuple):
     warm_state: hidden (2, L, P) and cell (2, L, C), or None. more_mixes: others that the model was trained with.
     """
 
-    bilm: Dict[str, torch.Tensor]
+    bilm: dict[str, torch.Tensor]
     mix: ScalarMix
-    warm_state: Optional[LSTMState]
+    warm_state: LSTMState | None
     more_mixes: Sequence[ScalarMix] = ()
 
 
@@ -33,7 +34,7 @@ def build_parts(
     options: Options,
     arrays: Mapping[str, NDArray[np.floating]],
     *,
-    device: Optional[torch.device] = None,
+    device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Parts:
     """Parts over the arrays. On the CPU, arrays that have the dtype already are used in place, not copied.
@@ -43,7 +44,7 @@ def build_parts(
     RETURNS: without arrays for the mix, it weighs all layers alike, gamma 1.
     """
     tensors = {name: torch.from_numpy(array).to(device=device, dtype=dtype) for name, array in arrays.items()}
-    mixes: List[ScalarMix] = []
+    mixes: list[ScalarMix] = []
     while (trained := take(tensors, mix_prefix(len(mixes)))) or not mixes:
         mix = ScalarMix(n_layers=options.lstm.n_layers + 1).to(device=device, dtype=dtype)
         if trained:
@@ -79,7 +80,7 @@ def without_weights() -> Iterator[None]:
 class _NoInitialisation(TorchFunctionMode):
     # On the meta device, drawing no numbers at random makes torch import its compiler, which takes seconds.
     def __torch_function__(
-        self, function: Any, types: Any, args: Tuple[Any, ...] = (), kwargs: Optional[Dict[str, Any]] = None
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if getattr(function, "__module__", None) == "torch.nn.init":
@@ -87,7 +88,7 @@ class _NoInitialisation(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def named_arrays(parts: Parts) -> Dict[str, NDArray[np.floating]]:
+def named_arrays(parts: Parts) -> dict[str, NDArray[np.floating]]:
     """The inverse of `build_parts`: contiguous arrays on the CPU, sharing memory where they can."""
     tensors = dict(parts.bilm)
     for number, mix in enumerate([parts.mix, *parts.more_mixes]):
@@ -96,12 +97,12 @@ def named_arrays(parts: Parts) -> Dict[str, NDArray[np.floating]]:
     return arrays if parts.warm_state is None else {**arrays, **state_arrays(parts.warm_state)}
 
 
-def state_arrays(state: LSTMState) -> Dict[str, NDArray[np.floating]]:
+def state_arrays(state: LSTMState) -> dict[str, NDArray[np.floating]]:
     """A warm state by the names of `weights.arrays.warm_state_shapes`; hidden (2, L, P), cell (2, L, C)."""
     return {STATE_PREFIX + name: _array(tensor) for name, tensor in state._asdict().items()}
 
 
-def take(tensors: Dict[str, torch.Tensor], prefix: str) -> Dict[str, torch.Tensor]:
+def take(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     """Take out the tensors whose names begin so, under the rest of their names."""
     return {name[len(prefix) :]: tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
 

@@ -1,7 +1,5 @@
 """Carried state: what AllenNLP and bilm-tf keep from one batch to the next."""
 
-from typing import Optional
-
 import torch
 
 from .lstm import LSTMState
@@ -15,7 +13,7 @@ class CarriedState:
     """
 
     def __init__(self) -> None:
-        self._state: Optional[LSTMState] = None
+        self._state: LSTMState | None = None
 
     def reset(self) -> None:
         """Forget everything: the next batch starts from zeros."""

@@ -1,6 +1,6 @@
 """Characters -> word_emb: convolutions, highway layers, projection (Kim et al. 2016, Peters et al. 2018)."""
 
-from typing import Optional, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -35,7 +35,7 @@ class CharEncoder(nn.Module):
         width = cnn.n_filters + (0 if words is None else words.embedding_dim)
         self.projection = nn.Linear(width, options.lstm.projection_dim) if options.has_char_projection else None
 
-    def forward(self, character_ids: Tensor, word_ids: Optional[Tensor] = None) -> Tensor:
+    def forward(self, character_ids: Tensor, word_ids: Tensor | None = None) -> Tensor:
         """character_ids: (n_types, max_characters), int64. word_ids: (n_types,), int64, where words are known.
         RETURNS: word_emb, (n_types, P)."""
         words = self.convolved(character_ids)
@@ -51,7 +51,7 @@ class CharEncoder(nn.Module):
         # Both activations rise monotonically, so the maximum may come first: fewer numbers, the same result.
         return self.activation(words)
 
-    def with_known(self, words: Tensor, word_ids: Optional[Tensor]) -> Tensor:
+    def with_known(self, words: Tensor, word_ids: Tensor | None) -> Tensor:
         """What the projection reads: beside what characters give, a word's own vector, where words are known."""
         return words if self.word_embedding is None else torch.cat([self.word_embedding(word_ids), words], dim=1)
 

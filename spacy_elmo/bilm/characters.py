@@ -1,6 +1,6 @@
 """Character ids: a token's UTF-8 bytes between two word marks, as bilm-tf and AllenNLP number them."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray

@@ -2,14 +2,15 @@
 
 import difflib
 import json
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Collection, Dict, Iterable, List, NoReturn, Optional, Tuple
+from typing import Any, NoReturn
 
 from ..errors import Errors, Warnings
 from ..errors.heard import warn
 from ..files import read_small
 
-Json = Dict[str, Any]
+Json = dict[str, Any]
 
 REQUIRED: Any = object()
 # Options with a vocabulary of two million words have as many bytes; corpora and damaged files have more.
@@ -34,7 +35,7 @@ def read_json(path: Path) -> Any:
 def parse_json(text: "str | bytes", *, where: str) -> Any:
     """RAISES: ValueError, see `read_json`. where: for messages."""
 
-    def unique(pairs: List[Tuple[str, Any]]) -> Json:
+    def unique(pairs: list[tuple[str, Any]]) -> Json:
         found: Json = {}
         for name, value in pairs:
             if name in found and found[name] != value:
@@ -72,9 +73,9 @@ class Fields:
         if not isinstance(data, dict):
             raise self.wrong(path.rstrip(".") or "options", data, "a JSON object {...}", full=True)
         self.data: Json = data
-        self.taken: Dict[str, None] = {}
+        self.taken: dict[str, None] = {}
         # Those for which a value was taken that the file does not have.
-        self.defaulted: List[str] = []
+        self.defaulted: list[str] = []
 
     def take(self, name: str, default: Any) -> Any:
         self.taken[name] = None
@@ -101,7 +102,7 @@ class Fields:
             Errors.EL004.format(where=self.where, field=field, got=_Brief(got), other=other, rule=rule)
         )
 
-    def require(self, name: str, allowed: Tuple[Any, ...], rule: str) -> None:
+    def require(self, name: str, allowed: tuple[Any, ...], rule: str) -> None:
         """A field that other programs write, and that names another network unless it has one of these values."""
         value = self.data.get(name)
         if value is not None and value not in allowed:
@@ -112,7 +113,7 @@ class Fields:
         data = self.take(name, REQUIRED)
         return Fields(data, where=self.where, path=f"{self.path}{name}.", is_strict=self.is_strict)
 
-    def whole(self, name: str, default: Any = REQUIRED, *, low: int = 1, high: Optional[int] = None) -> int:
+    def whole(self, name: str, default: Any = REQUIRED, *, low: int = 1, high: int | None = None) -> int:
         value = self.take(name, default)
         number = _whole(value)
         if number is None or number < low or (high is not None and number > high):
@@ -120,7 +121,7 @@ class Fields:
             raise self.wrong(name, value, f"a whole number from {low} {upper}")
         return number
 
-    def clip(self, name: str) -> Optional[float]:
+    def clip(self, name: str) -> float | None:
         # 0 and null both mean that nothing is clipped, and so does infinity.
         value = self.take(name, 0)
         number = _number(value)
@@ -135,7 +136,7 @@ class Fields:
             raise self.wrong(name, value, "true or false")
         return bool(value)
 
-    def choice(self, name: str, allowed: Tuple[Any, ...], default: Any = REQUIRED) -> Any:
+    def choice(self, name: str, allowed: tuple[Any, ...], default: Any = REQUIRED) -> Any:
         value = self.take(name, default)
         if isinstance(value, bool) or value not in allowed:
             value = _whole(value)
@@ -143,7 +144,7 @@ class Fields:
                 raise self.wrong(name, self.data[name], " or ".join(repr(one) for one in allowed))
         return allowed[allowed.index(value)]
 
-    def filters(self, name: str) -> Tuple[Tuple[int, int], ...]:
+    def filters(self, name: str) -> tuple[tuple[int, int], ...]:
         value = self.take(name, REQUIRED)
         pairs = [
             tuple(map(_whole, pair)) if isinstance(pair, list) else ()
@@ -154,7 +155,7 @@ class Fields:
             raise self.wrong(name, value, "a list of [width, number of filters]")
         return tuple(good)
 
-    def unknown(self, known: Collection[str] = ()) -> List[str]:
+    def unknown(self, known: Collection[str] = ()) -> list[str]:
         """Fields that were not taken, and are not among the known ones, by their whole names.
 
         RAISES: ValueError for a field that looks like a misspelt one which is missing, as its value would be lost;
@@ -173,7 +174,7 @@ class Fields:
         return [self.path + name for name in found]
 
 
-def warn_of_unknown(where: str, names: List[str], allowed: Iterable[str], *, most: int = 12) -> None:
+def warn_of_unknown(where: str, names: list[str], allowed: Iterable[str], *, most: int = 12) -> None:
     """One warning for all fields of a file that are not used."""
     if names:
         shown = ", ".join(show(name) for name in names[:most])
@@ -211,7 +212,7 @@ def _brief(value: Any, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def _number(value: Any) -> Optional[float]:
+def _number(value: Any) -> float | None:
     """A number, or the text of one; None for anything else."""
     if isinstance(value, str) and len(value) <= _MOST_DIGITS:
         try:
@@ -227,7 +228,7 @@ def _number(value: Any) -> Optional[float]:
     return value
 
 
-def _whole(value: Any) -> Optional[int]:
+def _whole(value: Any) -> int | None:
     """A whole number, also one like 512.0 or "512"; None for anything else."""
     number = _number(value)
     if isinstance(number, float):

@@ -1,19 +1,12 @@
 """Layer names, what each needs computed, and the arrays of one sentence."""
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from operator import index
 from typing import (
     TYPE_CHECKING,
     Any,
-    Dict,
-    Iterator,
-    List,
     Literal,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
     overload,
 )
 
@@ -28,15 +21,15 @@ MIXED = "elmo"
 ALL = "*"
 _LSTM_LAYER = re.compile(r"lstm_outputs([1-9][0-9]*)")
 
-LayerChoice = Union[str, Sequence[str]]
+LayerChoice = str | Sequence[str]
 # For type checkers, which cannot count: a model may have more LSTM layers than these.
 LayerName = Literal[
     "word_emb", "lstm_outputs1", "lstm_outputs2", "lstm_outputs3", "lstm_outputs4", "lstm_outputs5",
     "lstm_outputs6", "lstm_outputs7", "lstm_outputs8", "elmo",
 ]  # fmt: skip
-Layers = Union[Literal["*"], Sequence[LayerName]]
+Layers = Literal["*"] | Sequence[LayerName]
 # One token, or some of them.
-RowIndex = Union[int, slice, Sequence[int], Sequence[bool], NDArray[Any]]
+RowIndex = int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
 
 
 def lstm_layer(k: int) -> str:
@@ -44,7 +37,7 @@ def lstm_layer(k: int) -> str:
     return f"lstm_outputs{k}"
 
 
-def layer_names(n_layers: int) -> List[str]:
+def layer_names(n_layers: int) -> list[str]:
     """Every layer of a model with n_layers LSTM layers, lowest first."""
     return [WORD_EMB, *(lstm_layer(k + 1) for k in range(n_layers)), MIXED]
 
@@ -72,7 +65,7 @@ def check_layer_choice(layers: Any) -> LayerChoice:
     return [check_layer_name(name) for name in layers]
 
 
-def resolve_layers(layers: LayerChoice, *, n_layers: int) -> List[str]:
+def resolve_layers(layers: LayerChoice, *, n_layers: int) -> list[str]:
     """The chosen layers of a model, lowest first and each once.
 
     RAISES: ValueError if one does not exist in a model with n_layers LSTM layers.
@@ -94,7 +87,7 @@ def check_layer_exists(name: Any, *, n_layers: int) -> str:
     return name
 
 
-def computed_layers(layers: Sequence[str], *, n_layers: int) -> List[str]:
+def computed_layers(layers: Sequence[str], *, n_layers: int) -> list[str]:
     """Every layer that exists once these are computed, lowest first: the mix needs all of them, an LSTM layer
     those below it."""
     top = n_lstm_layers(layers, n_layers=n_layers)
@@ -124,7 +117,7 @@ class LayerOutputs:
     arrays (Mapping[str, Any]): Name -> (n_tokens, width), lowest layer first; width is P for word_emb and 2P for
         the others.
     n_layers (int): LSTM layers of the model, L.
-    rows (Optional[Tuple[int, int]]): First row and end of this sentence, where several share arrays. They are cut
+    rows (tuple[int, int] | None): First row and end of this sentence, where several share arrays. They are cut
         when they are asked for: many sentences come at once, and each is asked for little.
     RAISES (AttributeError, KeyError): On access, for a layer that was not asked for.
     """
@@ -143,11 +136,11 @@ class LayerOutputs:
         lstm_outputs8: NDArray[np.floating]
         elmo: NDArray[np.floating]
 
-    def __init__(self, arrays: Mapping[str, Any], *, n_layers: int, rows: Optional[Tuple[int, int]] = None):
+    def __init__(self, arrays: Mapping[str, Any], *, n_layers: int, rows: tuple[int, int] | None = None):
         # What is shared is not copied for each of those who share it.
         self._arrays: Mapping[str, Any] = dict(arrays) if rows is None else arrays
-        self._start: Optional[int]
-        self._end: Optional[int]
+        self._start: int | None
+        self._end: int | None
         self._start, self._end = (None, None) if rows is None else rows
         self.n_layers = n_layers
 
@@ -168,7 +161,7 @@ class LayerOutputs:
             return Errors.EL031.format(got=name, n_layers=self.n_layers, allowed=", ".join(names))
         return Errors.EL035.format(name=name, kept=", ".join(self._arrays) or "none")
 
-    def __dir__(self) -> List[str]:
+    def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._arrays]
 
     def __repr__(self) -> str:
@@ -181,20 +174,20 @@ class LayerOutputs:
         self._arrays, self.n_layers = slots["_arrays"], slots["n_layers"]
         self._start = self._end = None
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # Not with what other sentences have in the same arrays.
         return _rebuild, (dict(self.items()), self.n_layers)
 
     @property
-    def names(self) -> List[str]:
+    def names(self) -> list[str]:
         """The layers that are here, lowest first."""
         return list(self._arrays)
 
-    def items(self) -> List[Tuple[str, Any]]:
+    def items(self) -> list[tuple[str, Any]]:
         """(name, array) of each layer that is here, lowest first."""
         return [(name, self._rows(array)) for name, array in self._arrays.items()]
 
-    def chosen(self, names: Sequence[str]) -> Dict[str, Any]:
+    def chosen(self, names: Sequence[str]) -> dict[str, Any]:
         """Arrays of some layers, in this order. RAISES: KeyError if one is not here."""
         arrays = self._arrays
         if self._start is None:
@@ -232,12 +225,12 @@ class LayerOutputs:
     @overload
     def __getitem__(self, key: RowIndex) -> "LayerOutputs": ...
 
-    def __getitem__(self, key: Union[str, RowIndex]) -> Union[NDArray[np.floating], "LayerOutputs"]:
+    def __getitem__(self, key: str | RowIndex) -> "NDArray[np.floating] | LayerOutputs":
         """A layer by its name, or all layers of some tokens.
 
-        key (Union[str, RowIndex]): A layer's name; or the number of a token, a slice, or a list or array of
+        key (str | RowIndex): A layer's name; or the number of a token, a slice, or a list or array of
             numbers or of booleans.
-        RETURNS (Union[NDArray, LayerOutputs]): The layer's array, or the same layers of these tokens.
+        RETURNS (NDArray | LayerOutputs): The layer's array, or the same layers of these tokens.
         RAISES (KeyError): If the layer is not here.
         RAISES (IndexError): If there is no such token.
         RAISES (TypeError): If these are the layers of one token, or the key is something else.
@@ -251,7 +244,7 @@ class LayerOutputs:
         rows = _check_rows(key)
         return LayerOutputs({name: array[rows] for name, array in self.items()}, n_layers=self.n_layers)
 
-    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         # Numpy would take them for a sequence of tokens, and make an array of objects.
         arrays = list(self._arrays.values())
         array = self._rows(arrays[0]) if len(arrays) == 1 else self.stack()
@@ -303,11 +296,11 @@ def _check_rows(key: Any) -> Any:
     raise TypeError(Errors.EL243.format(got=short_repr(key)))
 
 
-def _rebuild(arrays: Dict[str, Any], n_layers: int) -> LayerOutputs:
+def _rebuild(arrays: dict[str, Any], n_layers: int) -> LayerOutputs:
     return LayerOutputs(arrays, n_layers=n_layers)
 
 
-def stack_layers(arrays: Sequence[NDArray[Any]], *, width: Optional[int] = None) -> NDArray[Any]:
+def stack_layers(arrays: Sequence[NDArray[Any]], *, width: int | None = None) -> NDArray[Any]:
     """(n_layers, n_tokens, 2P): the narrow word_emb, where it is among them, is doubled.
 
     width: 2P, where it cannot be seen from the arrays, which may all be word_emb.

@@ -1,6 +1,7 @@
 """The projected LSTM of bilm-tf: clipped cell, clipped projection, residuals outside the recurrence."""
 
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -12,7 +13,7 @@ from .options import LSTMOptions
 # than one a step; not all, so that gates (4C numbers a row) of a 100,000-token sentence never exist at once.
 BLOCK_ROWS = 1024
 # Bounds of the cell and of what the projection gives; None: there is none.
-Clips = Tuple[Optional[float], Optional[float]]
+Clips = tuple[float | None, float | None]
 
 
 class LSTMState(NamedTuple):
@@ -47,7 +48,7 @@ class ProjectedLSTM(nn.Module):
         # TensorFlow's cell clips the projection, and so does nothing where there is none.
         self.proj_clip = options.proj_clip if options.has_projection else None
 
-    def forward(self, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState) -> Tuple[Tensor, LSTMState]:
+    def forward(self, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState) -> tuple[Tensor, LSTMState]:
         """Run over packed rows.
 
         inputs: (n_rows, P), packed. batch_sizes: running sentences of each step.
@@ -55,8 +56,8 @@ class ProjectedLSTM(nn.Module):
         RETURNS: outputs (n_rows, P), packed, and the state of each sentence after its own last step.
         """
         hidden, cell = state
-        outputs: List[Tensor] = []
-        ended: List[LSTMState] = []
+        outputs: list[Tensor] = []
+        ended: list[LSTMState] = []
         for start, sizes in _blocks(batch_sizes):
             gates = self.input_linear(inputs[start : start + sum(sizes)])
             for step_gates, size in zip(gates.split(list(sizes)), sizes):
@@ -69,7 +70,7 @@ class ProjectedLSTM(nn.Module):
         final = LSTMState(*(torch.cat(parts[::-1]) for parts in zip(*ended)))
         return torch.cat(outputs) if outputs else inputs, final
 
-    def _step(self, input_gates: Tensor, hidden: Tensor, cell: Tensor) -> Tuple[Tensor, Tensor]:
+    def _step(self, input_gates: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         gates = torch.addmm(input_gates, hidden, self.state_linear.weight.t())
         i, f, g, o = gates.chunk(4, dim=1)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
@@ -98,14 +99,14 @@ class LSTMStack(nn.Module):
 
     def forward(
         self, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState, *, n_layers: int
-    ) -> Tuple[List[Tensor], LSTMState]:
+    ) -> tuple[list[Tensor], LSTMState]:
         """Run the first n_layers layers over packed rows.
 
         inputs: (n_rows, P), packed. state: hidden (L, n_sentences, P), cell (L, n_sentences, C), sorted.
         RETURNS: n_layers outputs (n_rows, P), residuals added, and the state of these layers.
         """
-        outputs: List[Tensor] = []
-        finals: List[LSTMState] = []
+        outputs: list[Tensor] = []
+        finals: list[LSTMState] = []
         for k, layer in enumerate(self.layers[:n_layers]):
             inputs = F.dropout(inputs, self.dropout, self.training)
             output, final = layer(inputs, batch_sizes, LSTMState(state.hidden[k], state.cell[k]))
@@ -115,7 +116,7 @@ class LSTMStack(nn.Module):
         return outputs, LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
 
-def _blocks(batch_sizes: Sequence[int]) -> Iterator[Tuple[int, Sequence[int]]]:
+def _blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
     """(first row, batch sizes) of runs of steps that add up to about BLOCK_ROWS rows."""
     start = first = rows = 0
     for step, size in enumerate(batch_sizes):

@@ -2,9 +2,10 @@
 
 import difflib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Iterable, List, Mapping, Optional, Tuple
+from typing import Any
 
 from ..errors import Errors
 from .fields import Fields, Json, parse_json, read_json, warn_of_unknown
@@ -49,8 +50,8 @@ class LSTMOptions:
     dim: int
     projection_dim: int
     n_layers: int = 1
-    cell_clip: Optional[float] = None
-    proj_clip: Optional[float] = None
+    cell_clip: float | None = None
+    proj_clip: float | None = None
     use_skip_connections: bool = False
     square_projection: bool = False
 
@@ -74,12 +75,12 @@ class CharCNNOptions:
     """
 
     embedding_dim: int
-    filters: Tuple[Tuple[int, int], ...]
+    filters: tuple[tuple[int, int], ...]
     n_highway: int = 0
     n_characters: int = 262
     max_characters_per_token: int = 50
     activation: str = "relu"
-    characters: Optional[Mapping[str, int]] = field(default=None, hash=False)
+    characters: Mapping[str, int] | None = field(default=None, hash=False)
 
     @property
     def n_filters(self) -> int:
@@ -108,7 +109,7 @@ class Options:
 
     lstm: LSTMOptions
     char_cnn: CharCNNOptions
-    words: Optional[WordOptions] = None
+    words: WordOptions | None = None
     training: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
@@ -230,7 +231,7 @@ def _refuse_words(top: Fields) -> None:
         raise ValueError(Errors.EL250.format(path=top.where, why="they have no `char_cnn`"))
 
 
-def _read_lstm(fields: Fields) -> Tuple[LSTMOptions, List[str]]:
+def _read_lstm(fields: Fields) -> tuple[LSTMOptions, list[str]]:
     """The options, and the names of fields that are not used."""
     options = LSTMOptions(
         dim=fields.whole("dim"),
@@ -249,7 +250,7 @@ def _read_lstm(fields: Fields) -> Tuple[LSTMOptions, List[str]]:
     return options, fields.unknown()
 
 
-def _read_char_cnn(fields: Fields, *, projection_dim: int) -> Tuple[CharCNNOptions, List[str]]:
+def _read_char_cnn(fields: Fields, *, projection_dim: int) -> tuple[CharCNNOptions, list[str]]:
     """See `_read_lstm`."""
     embedding = fields.section("embedding")
     own = fields.take("characters", None) is not None
@@ -289,7 +290,7 @@ def _check_projection(fields: Fields, options: CharCNNOptions, projection_dim: i
         )  # fmt: skip
 
 
-def _read_words(fields: Fields) -> Tuple[WordOptions, List[str]]:
+def _read_words(fields: Fields) -> tuple[WordOptions, list[str]]:
     """See `_read_lstm`."""
     embedding, n_words = fields.section("embedding"), fields.whole("n_words")
     options = WordOptions(

@@ -1,7 +1,7 @@
 """Sentences of any lengths as one time-major block without padding, for both directions."""
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ class Packing:
     lengths: rows of each sentence, all from 1 up.
     """
 
-    def __init__(self, lengths: Sequence[int], *, device: Optional[torch.device] = None):
+    def __init__(self, lengths: Sequence[int], *, device: torch.device | None = None):
         self.device = device
         sizes = np.asarray(lengths, dtype=np.int64)
         order = np.argsort(-sizes, kind="stable")
@@ -27,7 +27,7 @@ class Packing:
         self._sorted_offsets = (np.cumsum(sizes) - sizes)[order]
         steps = np.arange(sizes.max(initial=0))
         running = len(sizes) - np.searchsorted(self._sorted_sizes[::-1], steps, side="right")
-        self.batch_sizes: List[int] = running.tolist()
+        self.batch_sizes: list[int] = running.tolist()
         self._step = np.repeat(steps, running)
         starts = np.cumsum(running) - running
         self._row = np.arange(sizes.sum()) - np.repeat(starts, running)

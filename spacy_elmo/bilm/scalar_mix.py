@@ -1,6 +1,6 @@
 """The scalar mix: what a task learns of the layers (Peters et al. 2018, equation 1)."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ class ScalarMix(nn.Module):
         shares = torch.softmax(self.weights.detach().float(), dim=0).tolist()
         return f"shares={[round(share, 4) for share in shares]}, gamma={float(self.gamma.detach()):.4g}"
 
-    def forward(self, layers: Sequence[Tensor], mask: Optional[Tensor] = None) -> Tensor:
+    def forward(self, layers: Sequence[Tensor], mask: Tensor | None = None) -> Tensor:
         """Mix the layers.
 
         layers: n_layers tensors (..., width) of one shape.
@@ -65,7 +65,7 @@ class ScalarMix(nn.Module):
         return mixed
 
 
-def _normalise(layer: Tensor, mask: Optional[Tensor]) -> Tensor:
+def _normalise(layer: Tensor, mask: Tensor | None) -> Tensor:
     kept = torch.ones_like(layer) if mask is None else mask.to(layer.dtype).unsqueeze(-1).expand_as(layer)
     count = kept.sum()
     mean = (layer * kept).sum() / count

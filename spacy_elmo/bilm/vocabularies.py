@@ -1,6 +1,7 @@
 """Vocabularies of a model's own, as ELMoForManyLangs has them: from symbols to numbers."""
 
-from typing import Any, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import Errors
 from .fields import Fields, show
@@ -36,7 +37,7 @@ def check_coverage(vocabulary: Mapping[str, int], n_rows: int, *, path: str, wei
 
     RAISES: ValueError unless the numbers are 0 to n_rows - 1, each once.
     """
-    names: Dict[int, str] = {}
+    names: dict[int, str] = {}
     for symbol, number in vocabulary.items():
         if number in names:
             what = f"'{show(names[number])}' and '{show(symbol)}' have the same number, {number}"

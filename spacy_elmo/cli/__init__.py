@@ -7,7 +7,6 @@ import signal
 import sys
 import warnings
 from types import FrameType
-from typing import Optional
 
 # As shells report a program that Ctrl-C, or a pipe that nobody reads, has ended.
 _STOPPED, _NO_READER = 130, 141
@@ -58,7 +57,7 @@ def _silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _terminate(number: int, frame: Optional[FrameType]) -> None:
+def _terminate(number: int, frame: FrameType | None) -> None:
     # Not by an exception: raised inside a destructor or a callback, it would be lost and the process live on.
     from ..weights.atomic import remove_unfinished
 

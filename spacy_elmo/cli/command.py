@@ -1,6 +1,7 @@
 """What typer leaves to be wished for: usage lines to be read, the argument that is missing, choices."""
 
-from typing import Any, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from typer import BadParameter
 from typer.core import TyperCommand
@@ -12,11 +13,11 @@ _NAMES_OF_FILES = ("INPUT", "TEXT", "RUN", "PIPELINE", "FILE", "FOLDER", "CONFIG
 class Command(TyperCommand):
     """A command that names the argument which is missing: not the SOURCEs before it, which are there."""
 
-    def collect_usage_pieces(self, ctx: Any) -> List[str]:
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
         options = [self.options_metavar] if self.options_metavar else []
         return options + [_in_usage(argument) for argument in self._arguments()]
 
-    def parse_args(self, ctx: Any, args: List[str]) -> List[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         values = self.make_parser(ctx).parse_args(list(args))[0]
         try:
             rest = super().parse_args(ctx, args)
@@ -27,17 +28,17 @@ class Command(TyperCommand):
                 # Processed without a value, it is what the error names.
                 required[count].handle_parse_result(ctx, {}, [])
             raise
-        params: List[Any] = self.params
+        params: list[Any] = self.params
         for param in params:
             if param.metavar in _NAMES_OF_FILES and "" in _texts(values.get(param.name)):
                 raise BadParameter("It is empty, which would mean the folder that you are in.", ctx, param)
         return rest
 
-    def _arguments(self) -> List[Any]:
+    def _arguments(self) -> list[Any]:
         return [param for param in self.params if param.param_type_name == "argument"]
 
 
-def choices(names: Sequence[str]) -> Dict[str, Any]:
+def choices(names: Sequence[str]) -> dict[str, Any]:
     """Settings of an option that takes one of these names. It is a text all the same: wrong ones are told by the
     functions behind the commands, which are used without them as well."""
     return {

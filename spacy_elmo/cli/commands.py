@@ -1,6 +1,7 @@
 """All commands, as one typer application."""
 
-from typing import Annotated, Any, Callable
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 

@@ -3,7 +3,7 @@
 import configparser
 import re
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any
 
 from confection import Config
 from spacy import util
@@ -69,10 +69,10 @@ def config_text(config: Config) -> str:
     return "\n\n".join(texts[path] for path in _walk({key: tree[key] for key in top}, ()) if path in texts)
 
 
-def _split(section: str) -> Tuple[Tuple[str, ...], str]:
+def _split(section: str) -> tuple[tuple[str, ...], str]:
     name = section[1 : section.index("]")]
     return tuple(name.split(".")), section
 
 
-def _walk(tree: Any, above: Tuple[str, ...]) -> List[Tuple[str, ...]]:
+def _walk(tree: Any, above: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [path for key in tree for path in [(*above, key), *_walk(tree[key], (*above, key))]]

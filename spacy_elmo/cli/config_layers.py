@@ -1,8 +1,9 @@
 """Which parts of a spaCy config turn tokens into vectors: those that ELMo can stand in for."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any
 
 from confection import Config
 from spacy.language import Language
@@ -10,7 +11,7 @@ from spacy.language import Language
 from .config_references import is_reference
 
 # Keys from the top of a config, or of a component's part of it.
-Path = Tuple[str, ...]
+Path = tuple[str, ...]
 
 # Factories of components that embed for others: of spaCy, spacy-transformers, spacy-curated-transformers.
 EMBEDDERS = ("tok2vec", "transformer", "curated_transformer")
@@ -35,10 +36,10 @@ def is_listener(block: Any) -> bool:
     return isinstance(block, dict) and bool(_LISTENER.fullmatch(str(block.get("@architectures"))))
 
 
-def tok2vec_layers(component: Mapping[str, Any]) -> List[Path]:
+def tok2vec_layers(component: Mapping[str, Any]) -> list[Path]:
     """Paths in a component of its layers that turn tokens into vectors: listeners, and whatever stands as
     `tok2vec`. Of layers within layers, the outermost."""
-    found: List[Path] = []
+    found: list[Path] = []
     for key, value in component.items():
         stands_as = key == _LAYER and (
             is_reference(value) or (isinstance(value, dict) and "@architectures" in value)
@@ -50,7 +51,7 @@ def tok2vec_layers(component: Mapping[str, Any]) -> List[Path]:
     return found
 
 
-def with_default_models(components: Mapping[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
+def with_default_models(components: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The components, with layers that turn tokens into vectors written out where they are left to spaCy."""
     return {name: _with_default_model(component) for name, component in components.items()}
 
@@ -79,7 +80,7 @@ def _factories() -> Language:
     return Language()
 
 
-def _with_default_model(component: Dict[str, Any]) -> Dict[str, Any]:
+def _with_default_model(component: dict[str, Any]) -> dict[str, Any]:
     factory, model = component.get("factory"), component.get("model", {})
     if factory is None or not isinstance(model, dict) or not _factories().has_factory(factory):
         return component

@@ -2,7 +2,8 @@
 
 import json
 import re
-from typing import Any, Callable, List, Tuple
+from collections.abc import Callable
+from typing import Any
 
 # As spaCy writes them; a colon may stand for a dot.
 _REFERENCE = re.compile(r"\$\{([\w\.:]+)\}")
@@ -13,7 +14,7 @@ def is_reference(value: Any) -> bool:
     return isinstance(value, str) and _REFERENCE.fullmatch(value.strip('"')) is not None
 
 
-def references(value: Any) -> List[Tuple[str, ...]]:
+def references(value: Any) -> list[tuple[str, ...]]:
     """What a value, or anything within it, refers to, as paths from the top of the config."""
     if isinstance(value, dict):
         return [path for part in value.values() for path in references(part)]
@@ -22,7 +23,7 @@ def references(value: Any) -> List[Tuple[str, ...]]:
     return [_path(name) for name in _REFERENCE.findall(value)] if isinstance(value, str) else []
 
 
-def look_up(config: Any, path: Tuple[str, ...]) -> Any:
+def look_up(config: Any, path: tuple[str, ...]) -> Any:
     """What stands at a path. RAISES: KeyError if nothing does."""
     for key in path:
         if not isinstance(config, dict):
@@ -31,7 +32,7 @@ def look_up(config: Any, path: Tuple[str, ...]) -> Any:
     return config
 
 
-def replace_references(value: Any, replace: Callable[[Tuple[str, ...], str], Any]) -> Any:
+def replace_references(value: Any, replace: Callable[[tuple[str, ...], str], Any]) -> Any:
     """The value with what `replace` gives for each reference in it.
 
     replace: a reference's path and its text -> what stands there from now on; the text itself to leave it.
@@ -59,5 +60,5 @@ def replace_references(value: Any, replace: Callable[[Tuple[str, ...], str], Any
         return text
 
 
-def _path(name: str) -> Tuple[str, ...]:
+def _path(name: str) -> tuple[str, ...]:
     return tuple(name.replace(":", ".").split("."))

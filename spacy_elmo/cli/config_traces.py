@@ -1,6 +1,7 @@
 """What else in a spaCy config knows of embedders that are taken out: training, initialisation, pre-training."""
 
-from typing import Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from confection import Config
 
@@ -18,8 +19,8 @@ _LOW_RATE = 2e-4
 
 
 def settle_traces(
-    config: Config, before: Config, *, removed: List[str], listening: List[str], name: str
-) -> List[str]:
+    config: Config, before: Config, *, removed: list[str], listening: list[str], name: str
+) -> list[str]:
     """Make the rest of a config fit its new components, in place.
 
     before: the old config, interpolated. removed: components that embedded in it. name: what embeds now.
@@ -39,8 +40,8 @@ def settle_traces(
 
 
 def _settle_training(
-    config: Config, before: Config, removed: List[str], listening: List[str], name: str
-) -> List[str]:
+    config: Config, before: Config, removed: list[str], listening: list[str], name: str
+) -> list[str]:
     old = before["training"]
     config["training"]["frozen_components"] = [part for part in old["frozen_components"] if part not in removed]
     # A frozen embedder had to annotate for those that listened to it. ELMo serves its listeners, frozen or not.
@@ -66,7 +67,7 @@ def _settle_training(
     return notes
 
 
-def _sentence_setters(config: Config, before: Config, listening: List[str]) -> List[str]:
+def _sentence_setters(config: Config, before: Config, listening: list[str]) -> list[str]:
     """Enabled components that do nothing but set sentences, and can do so before anything is embedded."""
     return [
         part
@@ -77,7 +78,7 @@ def _sentence_setters(config: Config, before: Config, listening: List[str]) -> L
     ]
 
 
-def _settle_callbacks(config: Config, removed: List[str], name: str) -> List[str]:
+def _settle_callbacks(config: Config, removed: list[str], name: str) -> list[str]:
     notes = []
     for section, keys in _CALLBACKS.items():
         for key in keys:
@@ -89,7 +90,7 @@ def _settle_callbacks(config: Config, removed: List[str], name: str) -> List[str
     return notes
 
 
-def _renamed(value: Any, removed: List[str], name: str) -> Any:
+def _renamed(value: Any, removed: list[str], name: str) -> Any:
     if isinstance(value, dict):
         return {_renamed(key, removed, name): _renamed(part, removed, name) for key, part in value.items()}
     if isinstance(value, list):
@@ -97,8 +98,8 @@ def _renamed(value: Any, removed: List[str], name: str) -> Any:
     return name if isinstance(value, str) and value in removed else value
 
 
-def _settle_pretraining(config: Config, before: Config, changed: List[str]) -> List[str]:
-    pretraining: Dict[str, Any] = before.get("pretraining") or {}
+def _settle_pretraining(config: Config, before: Config, changed: list[str]) -> list[str]:
+    pretraining: dict[str, Any] = before.get("pretraining") or {}
     weights = before["initialize"]["init_tok2vec"]
     if pretraining.get("component", "tok2vec") not in changed:
         return []
@@ -113,7 +114,7 @@ def _settle_pretraining(config: Config, before: Config, changed: List[str]) -> L
     return notes
 
 
-def _remove_corpus(config: Config, before: Config, corpus: Optional[str]) -> None:
+def _remove_corpus(config: Config, before: Config, corpus: str | None) -> None:
     section, _, key = (corpus or "").partition(".")
     if corpus in (before["training"]["train_corpus"], before["training"]["dev_corpus"]):
         return
@@ -123,7 +124,7 @@ def _remove_corpus(config: Config, before: Config, corpus: Optional[str]) -> Non
             config["paths"].pop(path[1], None)
 
 
-def _settle_vectors(config: Config, before: Config) -> List[str]:
+def _settle_vectors(config: Config, before: Config) -> list[str]:
     vectors = before["initialize"]["vectors"]
     sourced = any(is_sourced(part) for part in before["components"].values())
     used = uses_static_vectors(before["components"])
@@ -144,7 +145,7 @@ def _clear(config: Config, section: str, key: str) -> None:
     config[section][key] = None
 
 
-def _low_rate(before: Config, removed: List[str]) -> List[str]:
+def _low_rate(before: Config, removed: list[str]) -> list[str]:
     transformers = [part for part in removed if before["components"][part]["factory"] != "tok2vec"]
     rate = before["training"]["optimizer"].get("learn_rate")
     if isinstance(rate, Mapping):

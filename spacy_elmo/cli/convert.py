@@ -1,7 +1,7 @@
 """`spacy-elmo convert`: a model in any published format -> our folder."""
 
 from pathlib import Path
-from typing import Annotated, Any, List, Optional
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -13,9 +13,9 @@ from .outputs import Force
 
 
 def convert_cli(
-    source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    source: Annotated[list[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
-    dtype: Annotated[Optional[str], Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
+    dtype: Annotated[str | None, Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
     mix: Annotated[
         int, Option(min=0, metavar="N", help="Of several trained scalar mixes, the one that becomes `elmo`.")
     ] = 0,
@@ -29,9 +29,7 @@ def convert_cli(
     typer.echo(summary(converted, folder), err=True)
 
 
-def convert(
-    source: Any, folder: Path, *, dtype: Optional[str] = None, mix: int = 0, force: bool = True
-) -> Exported:
+def convert(source: Any, folder: Path, *, dtype: str | None = None, mix: int = 0, force: bool = True) -> Exported:
     """Write a model into a folder, which `spacy_elmo.load` reads.
 
     source: as for `spacy_elmo.load`. All else, and RAISES: as `export`.

@@ -1,7 +1,8 @@
 """The course of `spacy train` as a picture: what spacy.ConsoleLogger.v3 writes with `output_file`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..pictures import picture
 
@@ -15,8 +16,8 @@ class Curve(NamedTuple):
     """steps, scores: of each evaluation; scores are from 0 to 1, weighted as the config's score_weights say."""
 
     name: str
-    steps: List[int]
-    scores: List[float]
+    steps: list[int]
+    scores: list[float]
 
 
 def is_curve(entries: Sequence[Any]) -> bool:
@@ -24,7 +25,7 @@ def is_curve(entries: Sequence[Any]) -> bool:
     return all(isinstance(entry, dict) and all(field in entry for field in _FIELDS) for entry in entries)
 
 
-def curve_of(name: str, entries: Sequence[Dict[str, Any]]) -> Curve:
+def curve_of(name: str, entries: Sequence[dict[str, Any]]) -> Curve:
     return Curve(name, *([entry[field] for entry in entries] for field in _FIELDS))
 
 

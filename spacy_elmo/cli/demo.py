@@ -1,8 +1,9 @@
 """`spacy-elmo demo`: what a model makes of words in context, on sentences that come with the package."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, List, NamedTuple, Sequence, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import numpy as np
 import typer
@@ -65,12 +66,12 @@ def demo_cli(
     typer.echo(speed_text(elmo, sentences))
 
 
-def read_sentences() -> List[List[str]]:
+def read_sentences() -> list[list[str]]:
     """The tokenised sentences of the demonstration."""
     return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]
 
 
-def neighbours(sentences: Sequence[Sequence[str]], arrays: Vectors, place: Place) -> List[Neighbour]:
+def neighbours(sentences: Sequence[Sequence[str]], arrays: Vectors, place: Place) -> list[Neighbour]:
     """Every word of the other sentences, the most similar first.
 
     arrays: of each sentence, (n_tokens, width). place: of the token to compare with.

@@ -1,7 +1,8 @@
 """A spaCy training config becomes one on ELMo: one component embeds, and the others listen to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, NamedTuple
 
 from confection import Config
 
@@ -35,9 +36,9 @@ class Choice:
     RAISES: ValueError if there can be no such layer.
     """
 
-    source: Union[str, List[str]] = BUNDLED
+    source: str | list[str] = BUNDLED
     name: str = FACTORY
-    pooling_layer: Optional[str] = None
+    pooling_layer: str | None = None
     frozen: bool = True
 
     def __post_init__(self) -> None:
@@ -50,8 +51,8 @@ class Converted(NamedTuple):
     notes: what the user should know, a sentence or two each."""
 
     config: Config
-    listening: List[str]
-    notes: List[str]
+    listening: list[str]
+    notes: list[str]
 
 
 def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
@@ -76,8 +77,8 @@ def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
     kept = [name for name in pipeline if name not in removed]
     place = kept.index(listening[0])
     order = [*kept[:place], choice.name, *kept[place:]]
-    replaced: Set[Path] = set()
-    parts: Dict[str, Any] = {choice.name: _embedder(choice, components, kept)}
+    replaced: set[Path] = set()
+    parts: dict[str, Any] = {choice.name: _embedder(choice, components, kept)}
     for name in kept:
         if name in config["components"]:
             layers = tok2vec_layers(config["components"][name]) if name in listening else []
@@ -86,7 +87,7 @@ def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
     config["nlp"]["pipeline"] = order
     config["components"] = {name: parts[name] for name in order if name in parts}
 
-    gone: Set[Path] = {("components", name) for name in components if name not in kept}
+    gone: set[Path] = {("components", name) for name in components if name not in kept}
     config, values = _without_references(config, before, gone, replaced)
     notes = [
         *_of_sourced(components, kept),
@@ -115,8 +116,8 @@ def _is_small_senter(component: Mapping[str, Any]) -> bool:
     return component.get("factory") == "senter" and bool(layers) and own == layers
 
 
-def _embedder(choice: Choice, components: Mapping[str, Any], kept: List[str]) -> Dict[str, Any]:
-    block: Dict[str, Any] = {"factory": FACTORY, "source": choice.source, "frozen": choice.frozen}
+def _embedder(choice: Choice, components: Mapping[str, Any], kept: list[str]) -> dict[str, Any]:
+    block: dict[str, Any] = {"factory": FACTORY, "source": choice.source, "frozen": choice.frozen}
     if choice.pooling_layer is not None:
         # Nothing above that layer is computed.
         block["pooling_layer"] = choice.pooling_layer
@@ -125,11 +126,11 @@ def _embedder(choice: Choice, components: Mapping[str, Any], kept: List[str]) ->
     return block
 
 
-def _with_listeners(component: Mapping[str, Any], layers: List[Path], choice: Choice) -> Dict[str, Any]:
-    changed: Dict[str, Any] = Config(dict(component)).copy()
+def _with_listeners(component: Mapping[str, Any], layers: list[Path], choice: Choice) -> dict[str, Any]:
+    changed: dict[str, Any] = Config(dict(component)).copy()
     for *above, key in layers:
         block = look_up(changed, tuple(above))
-        listener: Dict[str, Any] = {"@architectures": LISTENER}
+        listener: dict[str, Any] = {"@architectures": LISTENER}
         if choice.pooling_layer is not None:
             listener["pooling_layer"] = choice.pooling_layer
         if is_listener(block[key]) and "grad_factor" in block[key]:
@@ -139,11 +140,11 @@ def _with_listeners(component: Mapping[str, Any], layers: List[Path], choice: Ch
 
 
 def _without_references(
-    config: Config, before: Config, gone: Set[Path], replaced: Set[Path]
-) -> Tuple[Config, Dict[str, Any]]:
+    config: Config, before: Config, gone: set[Path], replaced: set[Path]
+) -> tuple[Config, dict[str, Any]]:
     """The config without references to what has gone, or into what was replaced; and the values that stand for
     them now, by the references' texts."""
-    values: Dict[str, Any] = {}
+    values: dict[str, Any] = {}
 
     def value_of(path: Path, text: str) -> Any:
         inside = any(path[: len(layer)] == layer and path != layer for layer in replaced)
@@ -156,7 +157,7 @@ def _without_references(
     return new, values
 
 
-def _of_sourced(components: Mapping[str, Any], kept: List[str]) -> List[str]:
+def _of_sourced(components: Mapping[str, Any], kept: list[str]) -> list[str]:
     notes = []
     for name in kept:
         component = components.get(name, {})
@@ -174,7 +175,7 @@ def _of_sourced(components: Mapping[str, Any], kept: List[str]) -> List[str]:
     return notes
 
 
-def _of_senter(components: Mapping[str, Any], kept: List[str]) -> List[str]:
+def _of_senter(components: Mapping[str, Any], kept: list[str]) -> list[str]:
     return [
         f"'{name}' keeps the tok2vec layer of its own, so that it can find sentences before they are embedded."
         for name in kept

@@ -3,23 +3,14 @@
 import json
 import time
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
-    Callable,
-    Deque,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
     NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
     cast,
 )
 
@@ -71,15 +62,15 @@ class Summary(NamedTuple):
 
 
 def embed_cli(
-    inputs: Annotated[List[Path], Argument(metavar="INPUT", help=INPUT_HELP)],
+    inputs: Annotated[list[Path], Argument(metavar="INPUT", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The HDF5 file to write.")],
-    source: Annotated[Optional[List[str]], Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
-    layers: Annotated[Optional[List[str]], Option(metavar="NAMES", help=LAYERS_HELP)] = None,
+    source: Annotated[list[str] | None, Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
+    layers: Annotated[list[str] | None, Option(metavar="NAMES", help=LAYERS_HELP)] = None,
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
     format: Format = None,
-    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     precision: Annotated[
         str,
         Option(help="fp32; tf32, bf16 or int8, faster and less exact; or fp64.", **choices(PRECISIONS)),
@@ -90,9 +81,7 @@ def embed_cli(
     batch_size: Annotated[
         int, Option(min=1, metavar="N", help="Sentences per batch, where state is carried.")
     ] = CARRY_BATCH,
-    max_batch_tokens: Annotated[
-        Optional[int], Option(min=1, metavar="N", help="Tokens that run together.")
-    ] = None,
+    max_batch_tokens: Annotated[int | None, Option(min=1, metavar="N", help="Tokens that run together.")] = None,
     device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     n_threads: NThreads = None,
     forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
@@ -138,21 +127,21 @@ def embed_cli(
 
 
 def embed(
-    given: Union[Given, Sequence[Given]],
+    given: Given | Sequence[Given],
     source: Any,
     output: Path,
     *,
     layers: Any = ALL,
-    reduce: Optional[str] = None,
-    format: Optional[str] = None,
-    lang: Optional[str] = None,
-    pipeline: Optional[str] = None,
+    reduce: str | None = None,
+    format: str | None = None,
+    lang: str | None = None,
+    pipeline: str | None = None,
     precision: str = "fp32",
     initial_state: str = "zero",
     batch_size: int = CARRY_BATCH,
-    max_batch_tokens: Optional[int] = None,
+    max_batch_tokens: int | None = None,
     device: str = "cpu",
-    n_threads: Optional[int] = None,
+    n_threads: int | None = None,
     forget_sentences: bool = False,
     force: bool = True,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
@@ -188,7 +177,7 @@ def embed(
     )
     names = _layers_to_write(elmo, layers, reduce)
     inputs.check()
-    sentence_to_index: Dict[str, str] = {}
+    sentence_to_index: dict[str, str] = {}
     # What the first sentence asks to be imported is not the model's time.
     sentences = inputs.read()
     sentences = chain(list(islice(sentences, 1)), sentences)
@@ -211,13 +200,13 @@ def embed(
     return Summary(number, n_tokens, time.perf_counter() - start)
 
 
-def _split(layers: List[str]) -> Union[str, List[str]]:
+def _split(layers: list[str]) -> str | list[str]:
     """Names separated by commas, by repeating the option, or both."""
     names = [name.strip() for part in layers for name in part.split(",")]
     return ALL if names == [ALL] else names
 
 
-def _layers_to_write(elmo: "Elmo", layers: Any, reduce: Optional[str]) -> List[str]:
+def _layers_to_write(elmo: "Elmo", layers: Any, reduce: str | None) -> list[str]:
     if reduce == "top":
         return [lstm_layer(elmo.n_layers)]
     names = resolve_layers(layers, n_layers=elmo.n_layers)
@@ -225,8 +214,8 @@ def _layers_to_write(elmo: "Elmo", layers: Any, reduce: Optional[str]) -> List[s
 
 
 def _embedded(
-    elmo: "Elmo", sentences: Iterable[InputSentence], names: List[str], batch_size: int
-) -> Iterator[Tuple[InputSentence, LayerOutputs]]:
+    elmo: "Elmo", sentences: Iterable[InputSentence], names: list[str], batch_size: int
+) -> Iterator[tuple[InputSentence, LayerOutputs]]:
     if elmo.settings.initial_state == "carry":
         from spacy.util import minibatch
 
@@ -235,7 +224,7 @@ def _embedded(
             yield from zip(batch, outputs, strict=True)
         return
     # The model reads ahead: sentences wait here until their outputs come.
-    waiting: Deque[InputSentence] = deque()
+    waiting: deque[InputSentence] = deque()
 
     def tokens() -> Iterator[Any]:
         for sentence in sentences:
@@ -247,7 +236,7 @@ def _embedded(
 
 
 def _as_array(
-    elmo: "Elmo", sentence: InputSentence, outputs: LayerOutputs, names: List[str], reduce: Optional[str]
+    elmo: "Elmo", sentence: InputSentence, outputs: LayerOutputs, names: list[str], reduce: str | None
 ) -> NDArray[Any]:
     width = elmo.width(elmo.layer_names[-1])
     array = stack_layers([getattr(outputs, name) for name in names], width=width)

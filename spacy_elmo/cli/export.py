@@ -1,7 +1,7 @@
 """`spacy-elmo export`: any readable model, or a pre-training run -> our folder, or the published HDF5 pair."""
 
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Set
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -30,16 +30,16 @@ class Exported(NamedTuple):
     """n_parameters: of the biLM. left_out: what the source has, and the export has not."""
 
     n_parameters: int
-    left_out: List[str]
+    left_out: list[str]
 
 
 def export_cli(
-    source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    source: Annotated[list[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
     format: Annotated[
         str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.", **choices([*FORMATS]))
     ] = "safetensors",
-    dtype: Annotated[Optional[str], Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
+    dtype: Annotated[str | None, Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
     no_softmax: Annotated[
         bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
     ] = False,
@@ -75,7 +75,7 @@ def export(
     folder: Path,
     *,
     format: str = "safetensors",
-    dtype: Optional[str] = "float32",
+    dtype: str | None = "float32",
     softmax: bool = True,
     mix: int = 0,
     force: bool = True,
@@ -123,7 +123,7 @@ def _own_dtype(array: Any) -> str:
     return "float16" if array.dtype == np.float16 else "float32"
 
 
-def _check_choices(format: str, dtype: Optional[str]) -> None:
+def _check_choices(format: str, dtype: str | None) -> None:
     for what, got, allowed in (("format", format, tuple(FORMATS)), ("dtype", dtype, DTYPES)):
         if got is not None and got not in allowed:
             raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
@@ -146,7 +146,7 @@ def _check_folder(folder: Path, format: str, source: Any) -> None:
         raise ValueError(Errors.EL087.format(what=f"its own source, '{folder}'"))
 
 
-def _model_files(folder: Path) -> Set[str]:
+def _model_files(folder: Path) -> set[str]:
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     return {
         path.name
@@ -177,7 +177,7 @@ def _is_softmax(name: str) -> bool:
     return name.startswith(SOFTMAX_PREFIX)
 
 
-def _left_out(weights: Weights, kept: Dict[str, Any]) -> List[str]:
+def _left_out(weights: Weights, kept: dict[str, Any]) -> list[str]:
     parts = {"softmax": SOFTMAX_PREFIX, "scalar mix": "scalar_mix", "warm state": "initial_state."}
     return [
         part

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Dict, List
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -20,7 +20,7 @@ SOURCE_HELP = (
 
 
 def info_cli(
-    source: Annotated[List[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    source: Annotated[list[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Hold the weights against the checksum that was written with them.")
@@ -31,7 +31,7 @@ def info_cli(
     typer.echo(json.dumps(facts, indent=2) if as_json else printable(as_text(facts)))
 
 
-def info(source: Any, *, check: bool = False) -> Dict[str, Any]:
+def info(source: Any, *, check: bool = False) -> dict[str, Any]:
     """Facts of a source, as JSON data.
 
     check: say whether there is a checksum that the weights agree with.
@@ -57,13 +57,13 @@ def info(source: Any, *, check: bool = False) -> Dict[str, Any]:
     }
 
 
-def _mix(weights: Weights, number: int) -> Dict[str, Any]:
+def _mix(weights: Weights, number: int) -> dict[str, Any]:
     raw, gamma = (weights.arrays[name] for name in mix_shapes(weights.options, number))
     shares = np.exp(raw.astype(np.float64) - raw.max())
     return {"shares": [round(float(share), 6) for share in shares / shares.sum()], "gamma": float(gamma)}
 
 
-def _without_vocabularies(options: Dict[str, Any]) -> Dict[str, Any]:
+def _without_vocabularies(options: dict[str, Any]) -> dict[str, Any]:
     """Options to be looked at: a vocabulary may have a hundred thousand words."""
     if "characters" in options["char_cnn"]:
         options["char_cnn"]["characters"] = len(options["char_cnn"]["characters"])
@@ -72,7 +72,7 @@ def _without_vocabularies(options: Dict[str, Any]) -> Dict[str, Any]:
     return options
 
 
-def as_text(facts: Dict[str, Any]) -> str:
+def as_text(facts: dict[str, Any]) -> str:
     """The same facts to be read."""
     options = facts["options"]
     lstm, cnn = options["lstm"], options["char_cnn"]

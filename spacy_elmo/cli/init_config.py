@@ -1,7 +1,7 @@
 """`spacy-elmo init-config`: a spaCy training config on ELMo, made of one without."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -22,18 +22,18 @@ CODE_HELP = "A Python file to import first, with functions that the config names
 
 
 def init_config_cli(
-    paths: Annotated[List[Path], Argument(metavar="[CONFIG] OUTPUT", help=PATHS_HELP)],
+    paths: Annotated[list[Path], Argument(metavar="[CONFIG] OUTPUT", help=PATHS_HELP)],
     lang: Annotated[
-        Optional[str], Option("--lang", "-l", metavar="LANG", help="Language, with --pipeline. Default: en.")
+        str | None, Option("--lang", "-l", metavar="LANG", help="Language, with --pipeline. Default: en.")
     ] = None,
-    pipeline: Annotated[Optional[str], Option("--pipeline", "-p", metavar="NAMES", help=PIPELINE_HELP)] = None,
-    source: Annotated[Optional[List[str]], Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
+    pipeline: Annotated[str | None, Option("--pipeline", "-p", metavar="NAMES", help=PIPELINE_HELP)] = None,
+    source: Annotated[list[str] | None, Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
     upstream_name: Annotated[
         str, Option(metavar="NAME", help="Name of the component that embeds.")
     ] = "elmo_embedder",
-    pooling_layer: Annotated[Optional[str], Option(metavar="LAYER", help=POOLING_HELP)] = None,
+    pooling_layer: Annotated[str | None, Option(metavar="LAYER", help=POOLING_HELP)] = None,
     frozen: Annotated[bool, Option("--frozen/--no-frozen", help="Leave ELMo as it is, or train it too.")] = True,
-    code: Annotated[Optional[Path], Option("--code", "-c", metavar="FILE", help=CODE_HELP)] = None,
+    code: Annotated[Path | None, Option("--code", "-c", metavar="FILE", help=CODE_HELP)] = None,
     force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
 ) -> None:
     """Put a spaCy training config on ELMo.
@@ -79,7 +79,7 @@ def init_config_cli(
         )
 
 
-def convert(path: Path, *, choice: "Choice", code: Optional[Path] = None) -> "Converted":
+def convert(path: Path, *, choice: "Choice", code: Path | None = None) -> "Converted":
     """The config of a file on ELMo, with every setting.
 
     code: a Python file that registers functions which the config names.
@@ -95,7 +95,7 @@ def convert(path: Path, *, choice: "Choice", code: Optional[Path] = None) -> "Co
     return _on_elmo(read_config(path), choice, where=f"'{path}'")
 
 
-def init_config(*, lang: str, pipeline: List[str], choice: "Choice") -> "Converted":
+def init_config(*, lang: str, pipeline: list[str], choice: "Choice") -> "Converted":
     """spaCy's recipe for a pipeline, on ELMo, with every setting.
 
     RAISES: ValueError for a language or components that spaCy does not know, and as `convert`.

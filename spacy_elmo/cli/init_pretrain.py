@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, List, Optional, Tuple
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
@@ -24,25 +24,25 @@ OPTIONS_HELP = (
 
 def init_pretrain_cli(
     config_path: Annotated[Path, Argument(metavar="CONFIG", help="The file to write; - prints it.")],
-    train: Annotated[Optional[str], Option(metavar="TEXT", help="The text to train on.")] = None,
-    dev: Annotated[Optional[str], Option(metavar="TEXT", help="Held-out text to measure.")] = None,
+    train: Annotated[str | None, Option(metavar="TEXT", help="The text to train on.")] = None,
+    dev: Annotated[str | None, Option(metavar="TEXT", help="Held-out text to measure.")] = None,
     format: Format = None,
     lang: Annotated[
-        Optional[str], Option(metavar="LANG", help="Language whose tokenizer splits the text. Default: en.")
+        str | None, Option(metavar="LANG", help="Language whose tokenizer splits the text. Default: en.")
     ] = None,
     pipeline: Annotated[
-        Optional[str], Option(metavar="NAME", help="A spaCy pipeline that splits the text instead.")
+        str | None, Option(metavar="NAME", help="A spaCy pipeline that splits the text instead.")
     ] = None,
     size: Annotated[
-        Optional[str],
+        str | None,
         Option(
             help="sm, as the bundled model, or original, as published. Default: sm.", **choices(("sm", "original"))
         ),
     ] = None,
     source: Annotated[
-        Optional[str], Option("--source", "-s", help="Continue from this model instead: one pass over the text.")
+        str | None, Option("--source", "-s", help="Continue from this model instead: one pass over the text.")
     ] = None,
-    options: Annotated[Optional[Path], Option("--options", metavar="FILE", help=OPTIONS_HELP)] = None,
+    options: Annotated[Path | None, Option("--options", metavar="FILE", help=OPTIONS_HELP)] = None,
     force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
 ) -> None:
     """Write a config with every setting of pre-training and its default."""
@@ -74,25 +74,25 @@ def init_pretrain_cli(
 
 def init_pretrain(
     *,
-    train: Optional[str] = None,
-    dev: Optional[str] = None,
-    format: Optional[str] = None,
-    lang: Optional[str] = None,
-    pipeline: Optional[str] = None,
+    train: str | None = None,
+    dev: str | None = None,
+    format: str | None = None,
+    lang: str | None = None,
+    pipeline: str | None = None,
     size: str = DEFAULT_SIZE,
-    source: Optional[str] = None,
-    options: Optional[Path] = None,
-) -> Tuple[str, List[str]]:
+    source: str | None = None,
+    options: Path | None = None,
+) -> tuple[str, list[str]]:
     """Make the text of a config.
 
-    train (Optional[str]): The text to train on.
-    dev (Optional[str]): Held-out text.
-    format (Optional[str]): Of both; None: by the names of the files.
-    lang (Optional[str]): A language of spaCy's, whose tokenizer splits them.
-    pipeline (Optional[str]): A spaCy pipeline that splits them instead.
+    train (str | None): The text to train on.
+    dev (str | None): Held-out text.
+    format (str | None): Of both; None: by the names of the files.
+    lang (str | None): A language of spaCy's, whose tokenizer splits them.
+    pipeline (str | None): A spaCy pipeline that splits them instead.
     size (str): Of a new model.
-    source (Optional[str]): A model to continue from, with the kind of softmax that it has.
-    options (Optional[Path]): An options.json with the sizes of a new model, and maybe with what bilm-tf's trainer
+    source (str | None): A model to continue from, with the kind of softmax that it has.
+    options (Path | None): An options.json with the sizes of a new model, and maybe with what bilm-tf's trainer
         reads in it, which becomes settings of the config.
     RETURNS (tuple): The text, and notes on what was translated.
     RAISES (ValueError): If there is no such size or format, or for options that no model can have. As
@@ -111,7 +111,7 @@ def init_pretrain(
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     softmax = softmax_like(read_weights(source)) if source else None
     sizes, settings = None, None
-    notes: List[str] = []
+    notes: list[str] = []
     if options is not None:
         if not options.is_file():
             raise FileNotFoundError(Errors.EL026.format(path=options, closest="Give an options.json."))

@@ -1,6 +1,6 @@
 """What the commands that read text have in common."""
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 from typer import Option
 
@@ -19,15 +19,15 @@ FORMAT_HELP = (
 LANG_HELP = "Split raw text into sentences and tokens by spaCy's rules for this language, as `pretrain` does."
 PIPELINE_HELP = "Split raw text into sentences and tokens by this spaCy pipeline, as `pretrain` does."
 
-Format = Annotated[Optional[str], Option(help=FORMAT_HELP, **choices(FORMATS))]
+Format = Annotated[str | None, Option(help=FORMAT_HELP, **choices(FORMATS))]
 
 # Whose files are split already.
 _SPLIT = ("tokens", "conllu", "spacy")
 
 
 def choose_pipeline(
-    *, lang: Optional[str], pipeline: Optional[str], format: Optional[str], kind: str = "blank"
-) -> Optional[str]:
+    *, lang: str | None, pipeline: str | None, format: str | None, kind: str = "blank"
+) -> str | None:
     """The name of the pipeline that two options mean; None for neither. kind: of pipeline that a language means.
 
     RAISES: ValueError for both, or for either beside a format of files that are split already.

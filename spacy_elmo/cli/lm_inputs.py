@@ -1,9 +1,10 @@
 """The language models that `perplexity` and `substitutes` ask, and how they write JSON."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typer import echo
 
@@ -28,11 +29,11 @@ class Opened(NamedTuple):
 
     model: "LanguageModel"
     vocabulary: "Vocabulary"
-    state: "Optional[LSTMState]"
+    state: "LSTMState | None"
     source: str
 
 
-def open_model(source: Any, *, initial_state: str, device: str, n_threads: Optional[int] = None) -> Opened:
+def open_model(source: Any, *, initial_state: str, device: str, n_threads: int | None = None) -> Opened:
     """A language model, ready to predict.
 
     n_threads: see `Settings`.
@@ -54,7 +55,7 @@ def check_initial_state(got: str, allowed: Sequence[str]) -> None:
         raise ValueError(Errors.EL030.format(what="initial_state", got=got, allowed=", ".join(allowed)))
 
 
-def check_lm_output(output: Optional[Path], texts: Sequence[Path], source: Any, *, force: bool) -> None:
+def check_lm_output(output: Path | None, texts: Sequence[Path], source: Any, *, force: bool) -> None:
     """RAISES: as `check_output`, where a file is to be written."""
     from ..pretraining.export import is_run
 
@@ -63,7 +64,7 @@ def check_lm_output(output: Optional[Path], texts: Sequence[Path], source: Any, 
 
 
 @contextmanager
-def json_lines(path: Optional[Path]) -> Iterator[Callable[[Any], None]]:
+def json_lines(path: Path | None) -> Iterator[Callable[[Any], None]]:
     """Gives what writes an object as a line of JSON, into a file that appears when it is complete. "-": standard
     output; None: nothing is written."""
     if path is None:

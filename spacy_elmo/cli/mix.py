@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, List, Optional, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 from rich.markup import escape
@@ -28,8 +29,8 @@ _WIDTH = 160
 
 
 def mix_cli(
-    pipelines: Annotated[List[str], Argument(metavar="PIPELINE", help=PIPELINE_HELP)],
-    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    pipelines: Annotated[list[str], Argument(metavar="PIPELINE", help=PIPELINE_HELP)],
+    output: Annotated[Path | None, Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     force: Force = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -47,7 +48,7 @@ def mix_cli(
         echo(f"Wrote {output}", err=True)
 
 
-def mix(pipelines: Sequence[str], output: Optional[Path] = None, *, force: bool = True) -> "List[LearnedMix]":
+def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = True) -> "list[LearnedMix]":
     """The mixes of some pipelines; of several, they are called pipeline/component.
 
     output: a picture of them. force: replace one that is there.
@@ -60,7 +61,7 @@ def mix(pipelines: Sequence[str], output: Optional[Path] = None, *, force: bool 
     if output is not None:
         check_output(output, force=force, what="a picture")
         check_picture(output)
-    found: List[LearnedMix] = []
+    found: list[LearnedMix] = []
     for pipeline, name in zip(pipelines, distinct_names([Path(pipeline) for pipeline in pipelines])):
         try:
             nlp = spacy.load(pipeline)
@@ -109,7 +110,7 @@ def draw_mixes(figure: "Figure", mixes: "Sequence[LearnedMix]") -> None:
     figure.colorbar(image, ax=axes, label="share")
 
 
-def _layers(mixes: "Sequence[LearnedMix]") -> List[str]:
+def _layers(mixes: "Sequence[LearnedMix]") -> list[str]:
     """What the columns are: all but the mix itself, of the deepest model."""
     n_layers = max(len(mix.shares) for mix in mixes)
     return layer_names(n_layers - 1)[:n_layers]

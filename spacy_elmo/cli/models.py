@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Annotated, Any, Dict, List, Optional, Tuple
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -35,7 +35,7 @@ def models_cli(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
         console.print(as_table(rows) if console.width >= _NARROW else as_list(rows))
 
 
-def models() -> List[Dict[str, Any]]:
+def models() -> list[dict[str, Any]]:
     """Facts of every model, as JSON data; None for what is not known.
 
     dim, projection_dim: of the LSTMs. cached_bytes: None if it is not in the cache.
@@ -54,9 +54,7 @@ def _folder_bytes() -> int:
     return sum(path.stat().st_size for path in BUNDLED_FOLDER.iterdir())
 
 
-def _row(
-    name: str, language: str, licence: Optional[str], sizes: Any, download: Any, cached: Any
-) -> Dict[str, Any]:
+def _row(name: str, language: str, licence: str | None, sizes: Any, download: Any, cached: Any) -> dict[str, Any]:
     n_layers, dim, projection_dim = sizes
     return {
         "name": name,
@@ -72,7 +70,7 @@ def _row(
     }
 
 
-def as_table(rows: List[Dict[str, Any]]) -> Table:
+def as_table(rows: list[dict[str, Any]]) -> Table:
     """The same facts to be read."""
     table = Table(box=None, pad_edge=False)
     # Folded where a terminal is narrow, never cut off.
@@ -83,7 +81,7 @@ def as_table(rows: List[Dict[str, Any]]) -> Table:
     return table
 
 
-def as_list(rows: List[Dict[str, Any]]) -> Table:
+def as_list(rows: list[dict[str, Any]]) -> Table:
     """The same where a terminal is too narrow for columns: a model below the other."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -96,7 +94,7 @@ def as_list(rows: List[Dict[str, Any]]) -> Table:
     return table
 
 
-def _cells(row: Dict[str, Any]) -> Tuple[str, ...]:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["name"],
         ", ".join(row["aliases"]),
@@ -108,5 +106,5 @@ def _cells(row: Dict[str, Any]) -> Tuple[str, ...]:
     )
 
 
-def _size(n_bytes: Optional[int], *, unknown: str) -> str:
+def _size(n_bytes: int | None, *, unknown: str) -> str:
     return unknown if n_bytes is None else decimal(n_bytes)

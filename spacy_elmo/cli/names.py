@@ -1,10 +1,10 @@
 """What things that are shown together are called."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Sequence
 
 
-def distinct_names(paths: Sequence[Path]) -> List[str]:
+def distinct_names(paths: Sequence[Path]) -> list[str]:
     """A short name for each path: its last part, without what all have at their ends, such as model-best.
 
     RETURNS: the paths as they are, where short names would not tell them apart, or there is one path only.

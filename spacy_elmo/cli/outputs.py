@@ -1,7 +1,8 @@
 """The rules for the outputs of all commands: no input is written over, and nothing is replaced without --force."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Sequence
+from typing import Annotated
 
 from typer import Option
 

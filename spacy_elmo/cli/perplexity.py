@@ -3,20 +3,13 @@
 import json
 import math
 from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
     NamedTuple,
-    Optional,
-    Sequence,
-    Union,
 )
 
 from rich.console import Console
@@ -67,13 +60,13 @@ class Summary(NamedTuple):
 
 def perplexity_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
-    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    texts: Annotated[list[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
     format: Format = None,
-    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "carry",
     batch_size: Annotated[int, Option(min=1, metavar="N", help=BATCH_HELP)] = 1,
-    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    output: Annotated[Path | None, Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     n_threads: NThreads = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -105,16 +98,16 @@ def perplexity_cli(
 
 def perplexity(
     source: Any,
-    texts: Union[Given, Sequence[Given]],
+    texts: Given | Sequence[Given],
     *,
-    format: Optional[str] = None,
-    lang: Optional[str] = None,
-    pipeline: Optional[str] = None,
+    format: str | None = None,
+    lang: str | None = None,
+    pipeline: str | None = None,
     initial_state: str = "carry",
     batch_size: int = 1,
-    output: Optional[Path] = None,
+    output: Path | None = None,
     device: str = "cpu",
-    n_threads: Optional[int] = None,
+    n_threads: int | None = None,
     force: bool = True,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Summary:
@@ -174,7 +167,7 @@ def perplexity(
     )
 
 
-def _with_tokens(sentences: Iterable[InputSentence], numbers: "array[int]") -> Iterator[List[str]]:
+def _with_tokens(sentences: Iterable[InputSentence], numbers: "array[int]") -> Iterator[list[str]]:
     """The sentences that have tokens; their numbers among all are put into `numbers`."""
     for number, sentence in enumerate(sentences):
         if tokens := sentence.visible:
@@ -183,8 +176,8 @@ def _with_tokens(sentences: Iterable[InputSentence], numbers: "array[int]") -> I
 
 
 def _records(
-    number: int, tokens: List[str], likelihood: "SentenceLikelihood", vocabulary: "Vocabulary"
-) -> Iterator[Dict[str, Any]]:
+    number: int, tokens: list[str], likelihood: "SentenceLikelihood", vocabulary: "Vocabulary"
+) -> Iterator[dict[str, Any]]:
     # Each direction predicts one of the marks, and starts from the other.
     forward = [math.nan, *likelihood.forward.tolist()]
     backward = [*likelihood.backward.tolist(), math.nan]

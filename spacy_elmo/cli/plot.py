@@ -1,7 +1,8 @@
 """`spacy-elmo plot`: logs of training -> a picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, List, Sequence
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
@@ -19,7 +20,7 @@ RUN_HELP = (
 
 
 def plot_cli(
-    runs: Annotated[List[Path], Argument(metavar="RUN", help=RUN_HELP)],
+    runs: Annotated[list[Path], Argument(metavar="RUN", help=RUN_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The .png, .svg or .pdf to write.")],
     force: Force = False,
 ) -> None:

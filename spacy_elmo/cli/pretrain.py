@@ -1,7 +1,7 @@
 """`spacy-elmo pretrain`: text -> a biLM, by a config; `spacy-elmo init-pretrain` writes one."""
 
 from pathlib import Path
-from typing import Annotated, Any, Dict, Optional
+from typing import Annotated, Any
 
 from rich.console import Console
 from typer import Argument, Context, Exit, Option
@@ -59,7 +59,7 @@ def pretrain(
     output: Path,
     *,
     resume: bool = False,
-    overrides: Optional[Dict[str, Any]] = None,
+    overrides: dict[str, Any] | None = None,
     report: Any = lambda entry: None,
 ) -> bool:
     """Pre-train by a config, in the folder `output`. RETURNS: whether the run is finished; if not, it was stopped.

@@ -1,7 +1,7 @@
 """A progress bar with tokens per second."""
 
 import time
-from typing import Any, Optional
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -16,7 +16,7 @@ class ProgressBar:
             TimeRemainingColumn(), console=console, transient=True,
             disable=console.quiet or not console.is_terminal,
         )  # fmt: skip
-        self._start: Optional[float] = None
+        self._start: float | None = None
         self._first = 0
 
     def __enter__(self) -> "ProgressBar":

@@ -1,7 +1,8 @@
 """`spacy-elmo substitutes`: the words that a language model expects in each token's place."""
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Callable, Iterator, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.console import Console
 from typer import Argument, Option, echo
@@ -27,13 +28,13 @@ STATE_HELP = "What every sentence starts from: zero or warm."
 
 def substitutes_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
-    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    texts: Annotated[list[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
     n: Annotated[int, Option("--number", "-n", min=1, metavar="N", help="Words in each list.")] = 10,
     format: Format = None,
-    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "zero",
-    output: Annotated[Optional[Path], Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    output: Annotated[Path | None, Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
     n_threads: NThreads = None,
     force: Force = False,
@@ -64,16 +65,16 @@ def substitutes_cli(
 
 def substitutes(
     source: Any,
-    texts: Union[Given, Sequence[Given]],
+    texts: Given | Sequence[Given],
     n: int = 10,
     *,
-    format: Optional[str] = None,
-    lang: Optional[str] = None,
-    pipeline: Optional[str] = None,
+    format: str | None = None,
+    lang: str | None = None,
+    pipeline: str | None = None,
     initial_state: str = "zero",
-    output: Optional[Path] = None,
+    output: Path | None = None,
     device: str = "cpu",
-    n_threads: Optional[int] = None,
+    n_threads: int | None = None,
     force: bool = True,
     show: Callable[[str], None] = lambda line: None,
 ) -> int:
@@ -115,11 +116,11 @@ def substitutes(
     return n_tokens
 
 
-def _rounded(token: "Substitutes", name: str) -> List[List[Any]]:
+def _rounded(token: "Substitutes", name: str) -> list[list[Any]]:
     return [[word, round(value, 6)] for word, value in getattr(token, name)]
 
 
-def _as_text(found: "List[Substitutes]") -> Iterator[str]:
+def _as_text(found: "list[Substitutes]") -> Iterator[str]:
     for token in found:
         yield printable(token.token)
         for name in LISTS:

@@ -1,6 +1,6 @@
 """What a training run shows: a line that changes, and a line that stays for every measurement of held-out text."""
 
-from typing import Any, Dict
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -29,7 +29,7 @@ class TrainingLine:
             self._progress.live.transient = True
         self._progress.stop()
 
-    def __call__(self, entry: Dict[str, Any]) -> None:
+    def __call__(self, entry: dict[str, Any]) -> None:
         if "start" in entry:
             self._console.print(f"Starting from {entry['start']}", highlight=False, markup=False, soft_wrap=True)
         if "loss" in entry:

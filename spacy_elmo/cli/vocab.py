@@ -1,7 +1,8 @@
 """`spacy-elmo vocab`: the words of a text, the most frequent first, as bilm-tf's vocab.txt has them."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, List, NamedTuple, Optional, Sequence, Union
+from typing import Annotated, NamedTuple
 
 import typer
 from typer import Argument, Option
@@ -25,14 +26,14 @@ class Summary(NamedTuple):
 
 
 def vocab_cli(
-    texts: Annotated[List[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
+    texts: Annotated[list[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The vocab.txt to write; - prints it.")],
     format: Format = None,
-    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=VOCAB_PIPELINE_HELP)] = None,
+    lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[str | None, Option(metavar="NAME", help=VOCAB_PIPELINE_HELP)] = None,
     min_count: Annotated[int, Option(min=1, metavar="N", help="Leave out words that occur less often.")] = 1,
     max_size: Annotated[
-        Optional[int], Option(min=4, metavar="N", help="Most words, the special ones with them.")
+        int | None, Option(min=4, metavar="N", help="Most words, the special ones with them.")
     ] = None,
     force: Force = False,
 ) -> None:
@@ -55,14 +56,14 @@ def vocab_cli(
 
 
 def vocab(
-    texts: Union[Given, Sequence[Given]],
+    texts: Given | Sequence[Given],
     output: Path,
     *,
-    format: Optional[str] = None,
-    lang: Optional[str] = None,
-    pipeline: Optional[str] = None,
+    format: str | None = None,
+    lang: str | None = None,
+    pipeline: str | None = None,
     min_count: int = 1,
-    max_size: Optional[int] = None,
+    max_size: int | None = None,
     force: bool = True,
 ) -> Summary:
     """Count the tokens of text files, and write a vocab.txt.

@@ -1,8 +1,9 @@
 """`spacy-elmo warm`: a model and a text -> our folder, with the state that sentences then can start from."""
 
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Iterator, List, NamedTuple, Optional, Sequence, Union
+from typing import Annotated, Any, NamedTuple
 
 from rich.console import Console
 from typer import Argument, Option
@@ -33,12 +34,12 @@ class Summary(NamedTuple):
 
 
 def warm_cli(
-    source: Annotated[List[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    source: Annotated[list[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
     text: Annotated[Path, Argument(metavar="TEXT", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FOLDER", help=OUTPUT_HELP)],
     format: Format = None,
-    lang: Annotated[Optional[str], Option(metavar="LANG", help=LANG_HELP)] = None,
-    pipeline: Annotated[Optional[str], Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
+    pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     sentences: Annotated[
         int, Option(min=1, metavar="N", help="Read no more sentences than these.")
     ] = MOST_SENTENCES,
@@ -73,14 +74,14 @@ def warm_cli(
 
 def warm(
     source: Any,
-    text: Union[Given, Sequence[Given]],
+    text: Given | Sequence[Given],
     output: Path,
     *,
-    format: Optional[str] = None,
-    lang: Optional[str] = None,
-    pipeline: Optional[str] = None,
+    format: str | None = None,
+    lang: str | None = None,
+    pipeline: str | None = None,
     most_sentences: int = MOST_SENTENCES,
-    n_threads: Optional[int] = None,
+    n_threads: int | None = None,
     force: bool = True,
 ) -> Summary:
     """Write our folder: options.json, weights.safetensors with all arrays of the source and a warm state, and
@@ -107,9 +108,9 @@ def warm(
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(text, format=format, pipeline=chosen)
     inputs.check()
-    sizes: List[int] = []
+    sizes: list[int] = []
 
-    def tokens() -> Iterator[List[str]]:
+    def tokens() -> Iterator[list[str]]:
         visible = (sentence.visible for sentence in inputs.read())
         for sentence in islice(filter(None, visible), most_sentences):
             sizes.append(len(sentence))

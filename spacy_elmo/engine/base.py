@@ -1,6 +1,7 @@
 """The seam between what to embed and how it is computed."""
 
-from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -25,8 +26,8 @@ class BatchOutputs(NamedTuple):
     """
 
     word_emb: Tensor
-    lstm: List[Tensor]
-    state: Optional[LSTMState]
+    lstm: list[Tensor]
+    state: LSTMState | None
 
 
 class Engine(Protocol):
@@ -39,12 +40,12 @@ class Engine(Protocol):
     workers: Workers
 
     @property
-    def module(self) -> Optional[nn.Module]:
+    def module(self) -> nn.Module | None:
         """The trainable module that runs, for who wants to move or to train it; None where the weights are in a
         form of the engine's own."""
         ...
 
-    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
         """Layers of a batch of tokenised sentences; one may be empty.
 
         n_layers: LSTM layers to compute, from 0 up; what lies above is not computed.
@@ -52,13 +53,11 @@ class Engine(Protocol):
         """
         ...
 
-    def plan(
-        self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]
-    ) -> Plan[BatchOutputs]:
+    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         """What `run` does, for who runs several batches at a time. Arguments: as `run`."""
         ...
 
-    def named_tensors(self) -> Dict[str, Tensor]:
+    def named_tensors(self) -> dict[str, Tensor]:
         """The biLM's weights by the names of its state_dict: as given, or rounded where the precision does so."""
         ...
 

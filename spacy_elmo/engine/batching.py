@@ -1,6 +1,7 @@
 """Batches by a budget of tokens, so that memory is bounded whatever comes in."""
 
-from typing import Callable, Iterable, Iterator, List, Optional, TypeVar, Union
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -9,15 +10,15 @@ def windows(
     items: Iterable[T],
     *,
     size: Callable[[T], int],
-    budget: Union[int, Callable[[], int]],
-    most: Optional[int] = None,
-) -> Iterator[List[T]]:
+    budget: int | Callable[[], int],
+    most: int | None = None,
+) -> Iterator[list[T]]:
     """Groups of consecutive items whose sizes add up to `budget` at most, read lazily.
 
     An item beyond the budget is a group of its own. budget: one that may change is asked for anew for each group,
     once there is an item. most: items in a group; a group that has them waits for no further item.
     """
-    group: List[T] = []
+    group: list[T] = []
     total = limit = 0
     for item in items:
         added = size(item)

@@ -1,7 +1,8 @@
 """Layers that are being computed while who asked for them does something else."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Callable, Generic, TypeVar
+from typing import Generic, TypeVar
 
 R = TypeVar("R")
 

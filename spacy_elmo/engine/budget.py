@@ -1,7 +1,8 @@
 """How many tokens run together, and what happens when that was too many."""
 
 import warnings
-from typing import Callable, Iterable, Iterator, Sized, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import TypeVar
 
 import torch
 

@@ -1,6 +1,7 @@
 """Which engine runs a model, and how it computes."""
 
-from typing import Callable, Dict, NamedTuple, Optional, Tuple, Union
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,7 +31,7 @@ class Precision(NamedTuple):
 
     dtype: torch.dtype
     exact: bool
-    devices: Tuple[str, ...] = ("cpu", "cuda")
+    devices: tuple[str, ...] = ("cpu", "cuda")
 
 
 PRECISIONS = {
@@ -42,7 +43,7 @@ PRECISIONS = {
 }
 
 
-def check_device(device: Union[str, torch.device]) -> torch.device:
+def check_device(device: str | torch.device) -> torch.device:
     """RAISES: ValueError if torch does not know the device, or cannot use it here."""
     try:
         named = torch.device(device)
@@ -69,7 +70,7 @@ def check_precision(precision: str, device: torch.device) -> None:
         _check_gpu(precision, device)
     if device.type != "cpu" or known.exact:
         return
-    needs: Dict[str, Tuple[Callable[[], bool], str]] = {
+    needs: dict[str, tuple[Callable[[], bool], str]] = {
         "bf16": (features.has_bf16, "multiplies bfloat16 numbers (AVX512_BF16 or AMX, or BF16 on ARM)"),
         "int8": (features.has_int8, "multiplies 8-bit integers (VNNI or AMX), and a torch that makes use of it"),
     }
@@ -105,12 +106,12 @@ def lstm_linear(precision: str) -> LinearType:
 
 def make_engine(
     options: Options,
-    tensors: Dict[str, Tensor],
+    tensors: dict[str, Tensor],
     *,
     precision: str,
     device: torch.device,
-    initial_state: Optional[LSTMState],
-    n_threads: Optional[int] = None,
+    initial_state: LSTMState | None,
+    n_threads: int | None = None,
 ) -> Engine:
     """The fast engine of the device. The plain one for "fp64", other devices, and where kernels cannot be had.
 

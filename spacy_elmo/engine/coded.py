@@ -1,6 +1,7 @@
 """Sentences whose tokens are numbers: at a GPU's speed, a list of every token costs more than the biLM."""
 
-from typing import Iterator, List, Sequence, Union, overload
+from collections.abc import Iterator, Sequence
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from .base import N_MARKS
 
 
-class Coded(Sequence[List[str]]):
+class Coded(Sequence[list[str]]):
     """Sentences, to be used wherever lists of token texts are; these are made when they are asked for.
 
     texts: each once. They may be appended to while they are used here, but not change: that it is the same list
@@ -45,15 +46,15 @@ class Coded(Sequence[List[str]]):
         return len(self.lengths)
 
     @overload
-    def __getitem__(self, index: int) -> List[str]: ...
+    def __getitem__(self, index: int) -> list[str]: ...
 
     @overload
-    def __getitem__(self, index: slice) -> List[List[str]]: ...
+    def __getitem__(self, index: slice) -> list[list[str]]: ...
 
-    def __getitem__(self, index: Union[int, slice]) -> Union[List[str], List[List[str]]]:
+    def __getitem__(self, index: int | slice) -> list[str] | list[list[str]]:
         return list(self)[index]
 
-    def __iter__(self) -> Iterator[List[str]]:
+    def __iter__(self) -> Iterator[list[str]]:
         tokens = [*map(self.texts.__getitem__, self.numbers.tolist())]
         start = 0
         for length in self.lengths.tolist():

@@ -1,6 +1,7 @@
 """How layers leave an engine: as numpy arrays, sentence by sentence."""
 
-from typing import Callable, List, Mapping, Protocol, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from torch import Tensor
 
@@ -14,7 +15,7 @@ class Delivery(Protocol):
 
     def send(
         self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int
-    ) -> Callable[[], List[LayerOutputs]]:
+    ) -> Callable[[], list[LayerOutputs]]:
         """layers: (n_tokens, width) each, sentence after sentence. lengths: tokens of each sentence.
         n_layers: LSTM layers of the model.
         RETURNS: a function that waits, and gives the outputs of each sentence; to be called once."""
@@ -29,7 +30,7 @@ class InPlace:
 
     def send(
         self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int
-    ) -> Callable[[], List[LayerOutputs]]:
+    ) -> Callable[[], list[LayerOutputs]]:
         arrays = {name: layer.numpy() for name, layer in layers.items()}
         outputs, start = [], 0
         for length in lengths:

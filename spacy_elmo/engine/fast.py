@@ -1,7 +1,6 @@
 """The fast engine: word types from a table, rows of sentences without marks, a schedule for both directions."""
 
 from functools import partial
-from typing import Dict, Optional
 
 import torch
 from torch import Tensor
@@ -41,11 +40,11 @@ class FastEngine(RowsEngine):
         self,
         *,
         options: Options,
-        tensors: Dict[str, Tensor],
+        tensors: dict[str, Tensor],
         encoder_linear: LinearType,
         lstm_linear: LinearType,
-        initial_state: Optional[LSTMState] = None,
-        n_threads: Optional[int] = None,
+        initial_state: LSTMState | None = None,
+        n_threads: int | None = None,
     ):
         workers = Workers(n_threads)
         stacks = [take(tensors, f"{name}.") for name in STACKS]
@@ -78,7 +77,7 @@ class FastEngine(RowsEngine):
     def release(self) -> None:
         """There is nothing of the kind."""
 
-    def named_tensors(self) -> Dict[str, Tensor]:
+    def named_tensors(self) -> dict[str, Tensor]:
         with computation(), torch.inference_mode():
             parts = {"char_encoder": self._encoder.named_tensors()}
             parts.update((name, stack.named_tensors()) for name, stack in zip(STACKS, self._stacks))
@@ -96,7 +95,7 @@ class FastEngine(RowsEngine):
     ) -> Plan[LayersAndState]:
         width = types.size(1)
         layers = [types.new_empty(schedule.n_tokens, 2 * width) for _ in range(n_layers)]
-        finals: Dict[int, LSTMState] = {}
+        finals: dict[int, LSTMState] = {}
         # Made here, once for both.
         schedule.steps  # noqa: B018
 

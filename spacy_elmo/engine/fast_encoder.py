@@ -1,6 +1,6 @@
 """The character encoder of `bilm.char_encoder`, for inference: products over short words."""
 
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ WIDTHS = (18, 30)
 class FastCharEncoder:
     """tensors: state_dict of a `bilm.char_encoder.CharEncoder`. workers: encode groups of words side by side."""
 
-    def __init__(self, tensors: Dict[str, Tensor], *, options: Options, linear: LinearType, workers: Workers):
+    def __init__(self, tensors: dict[str, Tensor], *, options: Options, linear: LinearType, workers: Workers):
         cnn = options.char_cnn
         self.options = options
         self._alphabet = alphabet_of(options)
@@ -49,12 +49,12 @@ class FastCharEncoder:
         encoded = torch.empty(len(types), self.options.lstm.projection_dim, dtype=torch.float32)
 
         @torch.inference_mode()
-        def encode(chosen: Tuple[np.ndarray, int]) -> None:
+        def encode(chosen: tuple[np.ndarray, int]) -> None:
             rows, width = chosen
             size = _group_size(len(rows))
             group = np.full((size, width), self._alphabet.padding, dtype=np.int64)
             group[: len(rows)] = ids.characters[rows, :width]
-            words: Optional[np.ndarray] = None
+            words: np.ndarray | None = None
             if ids.words is not None:
                 words = np.zeros(size, dtype=np.int64)
                 words[: len(rows)] = ids.words[rows]
@@ -63,7 +63,7 @@ class FastCharEncoder:
         self._workers.map(encode, [*self._groups(ids.characters)])
         return encoded
 
-    def named_tensors(self) -> Dict[str, Tensor]:
+    def named_tensors(self) -> dict[str, Tensor]:
         """The inverse of making it, as near as the form of the weights allows."""
         dim = self.options.char_cnn.embedding_dim
         named = {"embedding.weight": self._embedding}
@@ -72,7 +72,7 @@ class FastCharEncoder:
         for i, convolution in enumerate(self._convolutions):
             named[f"convolutions.{i}.weight"] = convolution.weight().unflatten(1, (-1, dim)).transpose(1, 2)
             named[f"convolutions.{i}.bias"] = convolution.bias
-        layers: List[Tuple[str, _Layer]] = []
+        layers: list[tuple[str, _Layer]] = []
         for i, (transform, carry) in enumerate(self._highways):
             layers += [(f"highways.{i}.transform", transform), (f"highways.{i}.carry", carry)]
         if self._projection is not None:
@@ -82,7 +82,7 @@ class FastCharEncoder:
             named[f"{name}.bias"] = layer.bias
         return named
 
-    def _groups(self, ids: "np.ndarray") -> Iterator[Tuple["np.ndarray", int]]:
+    def _groups(self, ids: "np.ndarray") -> Iterator[tuple["np.ndarray", int]]:
         """(rows of ids, how many characters of them to look at) of words that go through together."""
         whole = ids.shape[1]
         filled = ids[:, ::-1] != self._alphabet.padding
@@ -98,7 +98,7 @@ class FastCharEncoder:
                 yield rows[:size], width
                 rows = rows[size:]
 
-    def _encode(self, ids: "np.ndarray", word_ids: Optional["np.ndarray"]) -> Tensor:
+    def _encode(self, ids: "np.ndarray", word_ids: "np.ndarray | None") -> Tensor:
         """ids: (n_types, width). word_ids: (n_types,), of a model that knows words. RETURNS: (n_types, P)."""
         n_types, width = ids.shape
         dim = self.options.char_cnn.embedding_dim

@@ -1,7 +1,5 @@
 """The projected LSTM of `bilm.lstm`, for inference: fused steps over rows that hold sentence after sentence."""
 
-from typing import Dict, List, Optional, Tuple
-
 import torch
 from torch import Tensor
 
@@ -29,18 +27,18 @@ class FastLSTM:
     inputs, states, projection: its matrix products, the last one if the model has it.
     """
 
-    def __init__(self, tensors: Dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
+    def __init__(self, tensors: dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
         self.options = options
         self._bias = _reorder(tensors.pop("input_linear.bias"), GATE_ORDER)
         self.inputs = linear(_reorder(tensors.pop("input_linear.weight"), GATE_ORDER), self._bias)
         states = _reorder(tensors.pop("state_linear.weight"), GATE_ORDER)
         self.states = _small(linear, states, TorchLinear)(states)
-        self.projection: Optional[Linear] = None
+        self.projection: Linear | None = None
         if options.has_projection:
             projection = tensors.pop("projection.weight")
             self.projection = _small(linear, projection, PackedAndPlainLinear)(projection)
 
-    def run(self, inputs: Inputs, schedule: Schedule, start: LSTMState) -> Tuple[Tensor, LSTMState]:
+    def run(self, inputs: Inputs, schedule: Schedule, start: LSTMState) -> tuple[Tensor, LSTMState]:
         """Run over packed rows.
 
         start: of all sentences, hidden (1, P) and cell (1, C), or of each row, (n_rows, P) and (n_rows, C); then
@@ -79,7 +77,7 @@ class FastLSTM:
         last[: len(hidden)] = hidden
         return outputs, LSTMState(last, cell)
 
-    def named_tensors(self) -> Dict[str, Tensor]:
+    def named_tensors(self) -> dict[str, Tensor]:
         """The inverse of making it, as near as the form of the weights allows."""
         original = tuple(GATE_ORDER.index(gate) for gate in range(4))
         named = {
@@ -95,7 +93,7 @@ class FastLSTM:
 class FastStack:
     """The L layers of one direction. tensors: state_dict of a `bilm.lstm.LSTMStack`; taken out layer by layer."""
 
-    def __init__(self, tensors: Dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
+    def __init__(self, tensors: dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
         self.layers = [
             FastLSTM(take(tensors, f"layers.{k}."), options=options, linear=linear)
             for k in range(options.n_layers)
@@ -104,14 +102,14 @@ class FastStack:
 
     def run(
         self, inputs: Inputs, schedule: Schedule, start: LSTMState, *, n_layers: int
-    ) -> Tuple[List[Tensor], LSTMState]:
+    ) -> tuple[list[Tensor], LSTMState]:
         """Run the first n_layers layers over packed rows.
 
         start: hidden (L, 1 or n_rows, P), cell (L, 1 or n_rows, C); see `FastLSTM.run`.
         RETURNS: n_layers outputs (n_tokens, P), residuals added, and the state of these layers, for each row.
         """
-        outputs: List[Tensor] = []
-        finals: List[LSTMState] = []
+        outputs: list[Tensor] = []
+        finals: list[LSTMState] = []
         for k, layer in enumerate(self.layers[:n_layers]):
             output, final = layer.run(inputs, schedule, LSTMState(start.hidden[k], start.cell[k]))
             if k > 0 and self.use_skip_connections:
@@ -121,7 +119,7 @@ class FastStack:
             finals.append(final)
         return outputs, LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
-    def named_tensors(self) -> Dict[str, Tensor]:
+    def named_tensors(self) -> dict[str, Tensor]:
         return {
             f"layers.{k}.{name}": tensor
             for k, layer in enumerate(self.layers)
@@ -134,6 +132,6 @@ def _small(linear: LinearType, weight: Tensor, better: LinearType) -> LinearType
     return better if linear is PackedLinear and weight.numel() <= MOST_OF_SMALL else linear
 
 
-def _reorder(array: Tensor, order: Tuple[int, ...]) -> Tensor:
+def _reorder(array: Tensor, order: tuple[int, ...]) -> Tensor:
     """array: (4C, ...), gate after gate. RETURNS: the gates in another order, a copy."""
     return torch.cat([array.chunk(4)[gate] for gate in order])

@@ -1,8 +1,9 @@
 """What this processor and this torch can do: asked here, and nowhere else."""
 
 import time
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ def has_int8() -> bool:
 
 
 @cache
-def int8_linear() -> Optional[LinearType]:
+def int8_linear() -> LinearType | None:
     """The fastest way to multiply 8-bit integers; None: there is none, or none that is fast.
 
     oneDNN's programs differ from processor to processor. Where it has none for a kind of integers, it multiplies
@@ -101,9 +102,9 @@ def _fastest(ways: Sequence[LinearType]) -> LinearType:
     return ways[seconds.index(min(seconds))]
 
 
-def _seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_outputs: int) -> List[float]:
+def _seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_outputs: int) -> list[float]:
     """What a product takes in each way, at best."""
-    times: List[List[float]] = [[] for _ in ways]
+    times: list[list[float]] = [[] for _ in ways]
     # Where other programs are at work, threads that wait for each other would tell nothing.
     with computation(), torch.inference_mode(), one_thread():
         x, weight = torch.ones(n_rows, n_inputs), torch.ones(n_outputs, n_inputs)

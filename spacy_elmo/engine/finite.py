@@ -1,7 +1,7 @@
 """Whether vectors are finite, without waiting for a GPU."""
 
 from collections import deque
-from typing import Callable, Deque, Mapping, Optional, Tuple
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class FiniteCheck:
     def __init__(self, warn: OnceWarner, *, source: str) -> None:
         self._warn = warn
         self._source = source
-        self._pending: Deque[Tuple[str, Tensor, Optional[torch.cuda.Event]]] = deque(maxlen=MOST_PENDING)
+        self._pending: deque[tuple[str, Tensor, torch.cuda.Event | None]] = deque(maxlen=MOST_PENDING)
 
     @torch.inference_mode()
     def add(self, layers: Mapping[str, Tensor]) -> None:

@@ -3,8 +3,9 @@
 import os
 import threading
 import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any
 
 import torch
 
@@ -22,9 +23,9 @@ class _Process:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._depth: Dict[int, int] = {}
+        self._depth: dict[int, int] = {}
         self._entrusted = 0
-        self._forking: List[int] = []
+        self._forking: list[int] = []
         self._has_worked = False
         # A forked process: torch has not been told yet.
         self._is_new = False
@@ -147,13 +148,13 @@ class ForkLock:
     """A lock for one thread at a time, which may take it again. Nobody holds it in a process that was forked, nor
     in a copy.
 
-    reset (Optional[Callable[[], None]]): A method that is called in the forked process if another thread held the
+    reset (Callable[[], None] | None): A method that is called in the forked process if another thread held the
         lock, to empty what may have been half changed.
     """
 
-    def __init__(self, reset: Optional[Callable[[], None]] = None):
+    def __init__(self, reset: Callable[[], None] | None = None):
         self._lock = threading.RLock()
-        self._owner: Optional[int] = None
+        self._owner: int | None = None
         self._depth = 0
         # Weak: what has the lock is freed as soon as nobody else needs it.
         self._reset = None if reset is None else weakref.WeakMethod(reset)
@@ -177,7 +178,7 @@ class ForkLock:
         self._lock.release()
         _process.end()
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return ForkLock, ()
 
     def renew(self, thread: int) -> None:

@@ -4,7 +4,8 @@ Two ways to hand them out, step by step. Both compute them for several steps at 
 weights once.
 """
 
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class Inputs(NamedTuple):
     """rows: (n_rows, P). numbers: (n_tokens,), which of them each packed row is; None: they are packed rows."""
 
     rows: Tensor
-    numbers: Optional[Tensor]
+    numbers: Tensor | None
 
 
 class Window(NamedTuple):
@@ -36,7 +37,7 @@ class Window(NamedTuple):
 
     steps: Sequence[Step]
     gates: Tensor
-    slots: Optional[Tensor]
+    slots: Tensor | None
 
 
 def input_gates(linear: Linear, inputs: Inputs, steps: Sequence[Step]) -> Iterator[Window]:
@@ -96,14 +97,14 @@ class _RepeatedGates:
         return sums[ends.reshape(-1, 2)].diff(dim=1).squeeze(1)
 
 
-def _span(window: Sequence[Step]) -> Tuple[int, int]:
+def _span(window: Sequence[Step]) -> tuple[int, int]:
     """Packed rows of a window: the first one, and the end."""
     return window[0].first, window[-1].first + window[-1].size
 
 
-def windows(steps: Sequence[Step], weights: Sequence[int]) -> Iterator[List[Step]]:
+def windows(steps: Sequence[Step], weights: Sequence[int]) -> Iterator[list[Step]]:
     """Runs of steps whose weights add up to WINDOW_ROWS at most, and at least one step."""
-    window: List[Step] = []
+    window: list[Step] = []
     total = 0
     for step, weight in zip(steps, weights):
         if window and total + weight > WINDOW_ROWS:

@@ -1,8 +1,9 @@
 """Computation that does not depend on torch's and numpy's settings, which are the process's or the thread's."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ class _Factories(TorchFunctionMode):
     """New tensors are float32, and on the CPU."""
 
     def __torch_function__(
-        self, function: Any, types: Any, args: Tuple[Any, ...] = (), kwargs: Optional[Dict[str, Any]] = None
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
         if function in _FACTORIES:

@@ -4,7 +4,7 @@ A way decides in which form it keeps the weights and wants its input. `prepare` 
 once, for all matrices that it meets. Nothing a row gives depends on the other rows, but for rounding.
 """
 
-from typing import Any, List, NamedTuple, Optional, Protocol, Type
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -26,9 +26,9 @@ class Linear(Protocol):
     n_outputs: int
     dtype: torch.dtype
     kind: str
-    tensors: List[Tensor]
+    tensors: list[Tensor]
 
-    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None): ...
+    def __init__(self, weight: Tensor, bias: Tensor | None = None): ...
 
     @staticmethod
     def prepare(x: Tensor) -> Any:
@@ -50,7 +50,7 @@ class TorchLinear:
     dtype = torch.float32
     kind = "torch"
 
-    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+    def __init__(self, weight: Tensor, bias: Tensor | None = None):
         self.n_outputs = len(weight)
         self.tensors = [weight.contiguous().t()]
         self._bias = bias
@@ -71,7 +71,7 @@ class TorchBF16Linear(TorchLinear):
 
     dtype = torch.bfloat16
 
-    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+    def __init__(self, weight: Tensor, bias: Tensor | None = None):
         super().__init__(weight.bfloat16(), None if bias is None else bias.bfloat16())
 
     @staticmethod
@@ -89,7 +89,7 @@ class PackedLinear:
     kind = "packed"
     most_summands = 1 << 30
 
-    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+    def __init__(self, weight: Tensor, bias: Tensor | None = None):
         self.n_outputs = len(weight)
         weight = weight.to(self.dtype)
         self._parts = [
@@ -127,7 +127,7 @@ class PackedAndPlainLinear(PackedLinear):
 
     kind = "packed and plain"
 
-    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+    def __init__(self, weight: Tensor, bias: Tensor | None = None):
         super().__init__(weight, bias)
         self.tensors.append(weight.contiguous().t())
 
@@ -161,7 +161,7 @@ class Int8Linear:
     kind = "int8"
     zero = 0
 
-    def __init__(self, weight: Tensor, bias: Optional[Tensor] = None):
+    def __init__(self, weight: Tensor, bias: Tensor | None = None):
         self.n_outputs = len(weight)
         scale = row_scale(weight)
         numbers = round_rows(weight, scale, 0).contiguous()
@@ -194,7 +194,7 @@ class UInt8Linear(Int8Linear):
     zero = 128
 
 
-LinearType = Type[Linear]
+LinearType = type[Linear]
 
 
 def _mkldnn() -> Any:

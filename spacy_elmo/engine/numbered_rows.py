@@ -1,6 +1,6 @@
 """Rows of a word table by the numbers of texts, many at a time."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray

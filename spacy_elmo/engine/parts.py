@@ -1,6 +1,7 @@
 """Parts of a training batch on the CPU, by threads that wait for each other at its end alone."""
 
-from typing import Callable, List, Optional, Sequence, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -17,19 +18,19 @@ N_PARTS = 2
 class Parts:
     """Does parts side by side.
 
-    n_threads (Optional[int]): How many work; see `n_workers`. More than there are parts divide the operations of
+    n_threads (int | None): How many work; see `n_workers`. More than there are parts divide the operations of
         each.
     """
 
-    def __init__(self, n_threads: Optional[int] = None):
+    def __init__(self, n_threads: int | None = None):
         self._workers = Workers(n_threads)
 
-    def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
+    def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """Call a function for each item, side by side. Gradients are recorded.
 
         function (Callable[[T], R]): Needs nothing of other calls.
         items (Sequence[T]): Its arguments.
-        RETURNS (List[R]): In the order of the items.
+        RETURNS (list[R]): In the order of the items.
         """
 
         def part(item: T) -> R:
@@ -39,7 +40,7 @@ class Parts:
         return self._workers.map(part, items)
 
 
-def shares_of(n: int) -> List[slice]:
+def shares_of(n: int) -> list[slice]:
     """What each part has of n items; one part at least."""
     return [slice(k, None, N_PARTS) for k in range(max(1, min(N_PARTS, n)))]
 

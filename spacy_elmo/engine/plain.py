@@ -1,7 +1,7 @@
 """The plain engine: the trainable modules themselves, without gradients."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -35,8 +35,8 @@ class PlainEngine:
         *,
         bilm: BiLM,
         precision: str = "fp32",
-        initial_state: Optional[LSTMState] = None,
-        n_threads: Optional[int] = None,
+        initial_state: LSTMState | None = None,
+        n_threads: int | None = None,
     ):
         self.bilm = bilm
         self.precision = precision
@@ -52,23 +52,21 @@ class PlainEngine:
         """Nothing is kept."""
 
     @property
-    def module(self) -> Optional[nn.Module]:
+    def module(self) -> nn.Module | None:
         return self.bilm
 
-    def named_tensors(self) -> Dict[str, Tensor]:
+    def named_tensors(self) -> dict[str, Tensor]:
         return self.bilm.state_dict()
 
-    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
         like = self.bilm.char_encoder.embedding.weight
         with computation(), torch.inference_mode(), torch_threads(self.workers.n_threads, like.device):
             return self._run(sentences, n_layers=n_layers, state=state)
 
-    def plan(
-        self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]
-    ) -> Plan[BatchOutputs]:
+    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         return Plan.done(self.run(sentences, n_layers=n_layers, state=state))
 
-    def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+    def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
         self.bilm.eval()
         start = state if state is not None else for_each(self.initial_state, len(sentences))
         with self._rounding():
@@ -96,9 +94,7 @@ class PlainEngine:
             yield
 
 
-def run_bilm(
-    bilm: BiLM, sentences: Sequence[Sentence], *, n_layers: int, start: Optional[LSTMState]
-) -> BatchOutputs:
+def run_bilm(bilm: BiLM, sentences: Sequence[Sentence], *, n_layers: int, start: LSTMState | None) -> BatchOutputs:
     """Layers of a batch by the trainable modules, as they are: with gradients and dropout, where these are on.
 
     start: of each sentence, hidden (2, L, n_sentences, P); None: zeros.
@@ -108,8 +104,8 @@ def run_bilm(
     types, numbers = word_types(sentences, before=[alphabet.opening], after=[alphabet.closing])
     words = _encode(bilm, types).index_select(0, _tensor(numbers, like))
     lengths = [len(sentence) + N_MARKS for sentence in sentences]
-    layers: List[Tensor] = []
-    final: Optional[LSTMState] = None
+    layers: list[Tensor] = []
+    final: LSTMState | None = None
     if n_layers:
         start = None if start is None else LSTMState(*(part.to(like) for part in start))
         layers, final = bilm(words, lengths, state=start, n_layers=n_layers)
@@ -118,7 +114,7 @@ def run_bilm(
     return BatchOutputs(word_emb, layers, final)
 
 
-def for_each(state: Optional[LSTMState], n_sentences: int) -> Optional[LSTMState]:
+def for_each(state: LSTMState | None, n_sentences: int) -> LSTMState | None:
     """A constant state, hidden (2, L, P), for each of the sentences, hidden (2, L, n_sentences, P)."""
     return (
         None
@@ -127,7 +123,7 @@ def for_each(state: Optional[LSTMState], n_sentences: int) -> Optional[LSTMState
     )
 
 
-def _encode(bilm: BiLM, types: List[str]) -> Tensor:
+def _encode(bilm: BiLM, types: list[str]) -> Tensor:
     like = bilm.char_encoder.embedding.weight
     parts = []
     for start in range(0, max(len(types), 1), ENCODER_BATCH):

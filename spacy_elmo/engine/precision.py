@@ -1,8 +1,9 @@
 """Whether libraries may round float32 numbers to TF32: cuBLAS in matrix products, cuDNN in LSTMs."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
-from typing import Any, Iterator
+from typing import Any
 
 import torch
 

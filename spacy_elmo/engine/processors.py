@@ -4,10 +4,11 @@ import math
 import os
 import re
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Iterator, NamedTuple, Optional
+from typing import NamedTuple
 
 import torch
 
@@ -39,10 +40,10 @@ def count_processors() -> int:
     return count if quota is None else min(count, math.ceil(quota))
 
 
-def n_workers(n_threads: Optional[int]) -> int:
+def n_workers(n_threads: int | None) -> int:
     """Count the threads that a setting `n_threads` means.
 
-    n_threads (Optional[int]): None: as many as `count_processors`. A number is taken as it is given, whatever
+    n_threads (int | None): None: as many as `count_processors`. A number is taken as it is given, whatever
         torch and the container say: who gives it may know better. Only what no machine could use is cut off.
     RETURNS (int): 1 or more.
     """
@@ -52,11 +53,11 @@ def n_workers(n_threads: Optional[int]) -> int:
 
 
 @contextmanager
-def torch_threads(n_threads: Optional[int], device: torch.device = CPU) -> Iterator[None]:
+def torch_threads(n_threads: int | None, device: torch.device = CPU) -> Iterator[None]:
     """Inside, as many of torch's own threads work for this thread as the setting means, and for others as before.
     For what torch divides among threads by itself: it knows nothing of a container's quota.
 
-    n_threads (Optional[int]): See `n_workers`.
+    n_threads (int | None): See `n_workers`.
     device (torch.device): Where the work is done. On others than the CPU, nothing changes.
     """
     if device.type != "cpu":
@@ -71,12 +72,12 @@ def torch_threads(n_threads: Optional[int], device: torch.device = CPU) -> Itera
         yield
 
 
-def cpu_quota(proc: Path = Path("/proc/self")) -> Optional[float]:
+def cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
     """Read how many processors' time the control groups of this process leave to it: its own group, and all above
     it that can be seen from here, by version 1 and version 2.
 
     proc (Path): Its folder in /proc.
-    RETURNS (Optional[float]): The lowest limit; None: there is none, or none that can be read.
+    RETURNS (float | None): The lowest limit; None: there is none, or none that can be read.
     """
     limits = [limit for group in _groups(proc) if (limit := _limit(group)) is not None]
     return min(limits, default=None)
@@ -84,7 +85,7 @@ def cpu_quota(proc: Path = Path("/proc/self")) -> Optional[float]:
 
 # The argument is the time: an answer lasts as long as that stays the same.
 @lru_cache(maxsize=1)
-def _quota(_period: int) -> Optional[float]:
+def _quota(_period: int) -> float | None:
     return cpu_quota()
 
 
@@ -145,7 +146,7 @@ def _mounts(proc: Path, *, is_v2: bool) -> Iterator[_Mount]:
             yield _Mount(PurePosixPath(_unescape(where[3])), Path(_unescape(where[4])))
 
 
-def _limit(group: Path) -> Optional[float]:
+def _limit(group: Path) -> float | None:
     """Processors' time that a group is given; None: it has no limit, or none that makes sense."""
     try:
         # "max" is no number: there is no limit.

@@ -1,7 +1,7 @@
 """What the fast engines have in common: word types from a table, rows of sentences without marks."""
 
 from abc import ABC, abstractmethod
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ LEAST_FOR_WORKERS = 32768
 
 
 # Layers (n_tokens, 2P), flat, and each row's state, (2, n_layers, n_rows, ...), if it is kept.
-LayersAndState = Tuple[List[Tensor], Optional[LSTMState]]
+LayersAndState = tuple[list[Tensor], LSTMState | None]
 
 
 class RowsEngine(ABC):
@@ -52,7 +52,7 @@ class RowsEngine(ABC):
         table: WordTable,
         device: torch.device,
         most_rows: int,
-        initial_state: Optional[LSTMState],
+        initial_state: LSTMState | None,
     ):
         self.options = options
         self.workers = workers
@@ -63,25 +63,21 @@ class RowsEngine(ABC):
         self._device = device
         self._most_rows = most_rows
         self._initial_state = initial_state
-        self._opened: Optional[LSTMState] = None
+        self._opened: LSTMState | None = None
 
     @property
-    def module(self) -> Optional[nn.Module]:
+    def module(self) -> nn.Module | None:
         return None
 
-    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]) -> BatchOutputs:
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
         plan = self.plan(sentences, n_layers=n_layers, state=state)
         return self.workers.start(plan).result()
 
-    def plan(
-        self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]
-    ) -> Plan[BatchOutputs]:
+    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         with computation(), torch.inference_mode():
             return self._plan(sentences, n_layers, state)
 
-    def _plan(
-        self, sentences: Sequence[Sentence], n_layers: int, state: Optional[LSTMState]
-    ) -> Plan[BatchOutputs]:
+    def _plan(self, sentences: Sequence[Sentence], n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         n_marks = 1 if state is not None else 0
         # Before the words are looked up: it asks the table too.
         opened = self._opened_state() if state is None and n_layers else None
@@ -118,7 +114,7 @@ class RowsEngine(ABC):
 
     def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan[BatchOutputs]:
         """Of a batch without LSTM layers."""
-        found: List[Tensor] = []
+        found: list[Tensor] = []
 
         @torch.inference_mode()
         def gather() -> None:
@@ -130,7 +126,7 @@ class RowsEngine(ABC):
         return Plan([], lambda: BatchOutputs(found[0], [], None))
 
     @abstractmethod
-    def named_tensors(self) -> Dict[str, Tensor]: ...
+    def named_tensors(self) -> dict[str, Tensor]: ...
 
     @abstractmethod
     def batch_tokens(self) -> int: ...
@@ -154,7 +150,7 @@ class RowsEngine(ABC):
 
     def _look_up(
         self, sentences: Sequence[Sentence], before: Sequence[str], after: Sequence[str]
-    ) -> "Tuple[Tensor, NDArray[np.int64]]":
+    ) -> "tuple[Tensor, NDArray[np.int64]]":
         """Embeddings (n_types, P), and which of them each token has, (n_tokens,). before, after: marks put around
         each sentence."""
         types, numbers = word_types(sentences, before=before, after=after)

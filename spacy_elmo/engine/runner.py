@@ -1,9 +1,10 @@
 """Sentences through an engine: in batches, with the mix, to arrays of each sentence."""
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -24,9 +25,9 @@ from .workers import Plan
 
 R = TypeVar("R")
 # Waits for what is on its way from a device.
-Arrive = Callable[[], List[LayerOutputs]]
+Arrive = Callable[[], list[LayerOutputs]]
 # Flat, (n_tokens, width), by name, on the device; none where there are no tokens.
-Layers = Dict[str, Tensor]
+Layers = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +55,15 @@ class Runner:
     def n_layers(self) -> int:
         return self.options.lstm.n_layers
 
-    def stream(self, sentences: Iterable[List[str]], names: Sequence[str]) -> Iterator[LayerOutputs]:
+    def stream(self, sentences: Iterable[list[str]], names: Sequence[str]) -> Iterator[LayerOutputs]:
         """Compute layers sentence by sentence, while the input is read a few batches ahead.
 
-        sentences (Iterable[List[str]]): Token texts.
+        sentences (Iterable[list[str]]): Token texts.
         names (Sequence[str]): The layers, lowest first.
         YIELDS (LayerOutputs): Of each sentence.
         """
         # The next batches are begun before one is waited for.
-        waiting: Deque[Begun[Arrive]] = deque()
+        waiting: deque[Begun[Arrive]] = deque()
         try:
             for window in cut(sentences, self.budget.tokens):
                 for begun in self._in_budget(window, partial(self._begin_arrays, names)):
@@ -80,30 +81,30 @@ class Runner:
             for begun in waiting:
                 begun.cancel()
 
-    def begin(self, sentences: Iterable[List[str]], names: Sequence[str], then: Callable[[Layers], R]) -> Begun[R]:
+    def begin(self, sentences: Iterable[list[str]], names: Sequence[str], then: Callable[[Layers], R]) -> Begun[R]:
         """Start to compute layers.
 
-        sentences (Iterable[List[str]]): Token texts.
+        sentences (Iterable[list[str]]): Token texts.
         names (Sequence[str]): The layers, lowest first.
         then (Callable[[Layers], R]): What follows when all are computed, by any thread: it is given
             each layer, flat, (n_tokens, width), on the device; no layer where there are no tokens.
         RETURNS (Begun[R]): What `then` gives, on its way.
         """
-        plans: List[Plan[Layers]] = []
+        plans: list[Plan[Layers]] = []
         for window in cut(sentences, self.budget.tokens):
             plans += self._in_budget(window, partial(self._plan, names))
         return self._start(plans, then)
 
     def carry(
-        self, sentences: Sequence[List[str]], names: Sequence[str], carried: CarriedState
-    ) -> List[LayerOutputs]:
+        self, sentences: Sequence[list[str]], names: Sequence[str], carried: CarriedState
+    ) -> list[LayerOutputs]:
         """Compute layers of one batch that starts from what the batch before left behind.
 
-        sentences (Sequence[List[str]]): Token texts. Each is a row, also an empty one among others; a batch
+        sentences (Sequence[list[str]]): Token texts. Each is a row, also an empty one among others; a batch
             without tokens changes nothing.
         names (Sequence[str]): The layers, lowest first.
         carried (CarriedState): Read, and written when the whole batch was computed.
-        RETURNS (List[LayerOutputs]): Of each sentence.
+        RETURNS (list[LayerOutputs]): Of each sentence.
         """
         if not any(sentences):
             # AllenNLP does not run such a batch either.
@@ -111,9 +112,9 @@ class Runner:
         # Rows do not see each other, so that a batch may run in parts; every row counts, an empty one too.
         start = carried.take(self._zero_state(len(sentences)))
         end = LSTMState(start.hidden.clone(), start.cell.clone())
-        results: List[LayerOutputs] = []
+        results: list[LayerOutputs] = []
 
-        def run(window: Sequence[List[str]]) -> List[LayerOutputs]:
+        def run(window: Sequence[list[str]]) -> list[LayerOutputs]:
             rows = torch.arange(len(results), len(results) + len(window), device=start.hidden.device)
             tensors, final = self._run(window, names, start.rows(rows))
             arrive = self._send(tensors, window)
@@ -138,7 +139,7 @@ class Runner:
         }
         return LayerOutputs(arrays, n_layers=self.n_layers)
 
-    def _begin_arrays(self, names: Sequence[str], sentences: Sequence[List[str]]) -> "Begun[Arrive]":
+    def _begin_arrays(self, names: Sequence[str], sentences: Sequence[list[str]]) -> "Begun[Arrive]":
         def send(layers: Layers) -> Arrive:
             if not layers:
                 empty = [self.empty(names)] * len(sentences)
@@ -160,15 +161,15 @@ class Runner:
         future = self.engine.workers.start(Plan(parts, torch.inference_mode()(finish)))
         return Begun(future, partial(self.finite.report, self.weights))
 
-    def _arrived(self, begun: "Begun[Arrive]") -> List[LayerOutputs]:
+    def _arrived(self, begun: "Begun[Arrive]") -> list[LayerOutputs]:
         outputs = begun.result()()
         self.finite.report(self.weights)
         return outputs
 
-    def _in_budget(self, window: Sequence[List[str]], run: Callable[[Sequence[List[str]]], R]) -> Iterator[R]:
+    def _in_budget(self, window: Sequence[list[str]], run: Callable[[Sequence[list[str]]], R]) -> Iterator[R]:
         return self.budget.run(window, run, cut=cut, size=total_rows, release=self.engine.release)
 
-    def _plan(self, names: Sequence[str], sentences: Sequence[List[str]]) -> Plan[Layers]:
+    def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[Layers]:
         if not names or total_rows(sentences) == N_MARKS * len(sentences):
             return Plan.done({})
         n_layers = lstm_layers_for(names, n_layers=self.n_layers)
@@ -179,8 +180,8 @@ class Runner:
             return Plan.done(self._named(plan.finish(), names))
 
     def _run(
-        self, sentences: Sequence[List[str]], names: Sequence[str], state: LSTMState
-    ) -> Tuple[Layers, Optional[LSTMState]]:
+        self, sentences: Sequence[list[str]], names: Sequence[str], state: LSTMState
+    ) -> tuple[Layers, LSTMState | None]:
         """The named layers, flat, (n_tokens, width), on the device, and the state after a carried one, which has
         all layers."""
         with computation():
@@ -198,7 +199,7 @@ class Runner:
         self.finite.add({MIXED: found[MIXED]} if MIXED in found else found)
         return found
 
-    def _send(self, layers: Layers, sentences: Sequence[List[str]]) -> Arrive:
+    def _send(self, layers: Layers, sentences: Sequence[list[str]]) -> Arrive:
         return self.engine.delivery.send(layers, lengths_of(sentences).tolist(), n_layers=self.n_layers)
 
     def _zero_state(self, n_sentences: int) -> LSTMState:

@@ -5,8 +5,9 @@ next begins from the initial state. Sentences are dealt out, longest first, to t
 that rows end at about the same time: nothing is padded, and matrix products stay tall to the end.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ class Step(NamedTuple):
 
     size: int
     first: int
-    starting: Optional[Tensor]
+    starting: Tensor | None
 
 
 class Schedule:
@@ -34,7 +35,7 @@ class Schedule:
     most_rows: how many rows run side by side; None: every sentence has a row of its own.
     """
 
-    def __init__(self, lengths: Sequence[int], *, most_rows: Optional[int] = None):
+    def __init__(self, lengths: Sequence[int], *, most_rows: int | None = None):
         self._lengths: Indices = np.asarray(lengths, dtype=np.int64)
         self._row, self._start = _deal(self._lengths, most_rows)
         ends = np.zeros(int(self._row.max(initial=-1)) + 1, dtype=np.int64)
@@ -48,14 +49,14 @@ class Schedule:
         self.n_tokens = int(self._lengths.sum())
 
     @cached_property
-    def steps(self) -> List[Step]:
+    def steps(self) -> list[Step]:
         """What a step works on, step after step."""
         return [
             Step(int(size), int(first), starting)
             for size, first, starting in zip(self.running, self._firsts, self._starting(len(self.running)))
         ]
 
-    def starts(self) -> Tuple[Indices, Indices]:
+    def starts(self) -> tuple[Indices, Indices]:
         """Step and row where each sentence that has tokens begins."""
         filled = self._lengths > 0
         return self._start[filled], self._row[filled]
@@ -91,15 +92,15 @@ class Schedule:
         """(n_tokens,): the packed row of each flat row, the inverse of `order`."""
         return torch.from_numpy(self._firsts[self.step_of_token(backward=backward)] + self.row_of_token())
 
-    def _starting(self, n_steps: int) -> List[Optional[Tensor]]:
-        starting: List[List[int]] = [[] for _ in range(n_steps)]
+    def _starting(self, n_steps: int) -> list[Tensor | None]:
+        starting: list[list[int]] = [[] for _ in range(n_steps)]
         for row, start, length in zip(self._row.tolist(), self._start.tolist(), self._lengths.tolist()):
             if start and length:
                 starting[start].append(row)
         return [torch.tensor(rows) if rows else None for rows in starting]
 
 
-def _deal(lengths: Indices, most_rows: Optional[int]) -> Tuple[Indices, Indices]:
+def _deal(lengths: Indices, most_rows: int | None) -> tuple[Indices, Indices]:
     """Row and first step of each sentence; rows are numbered by falling length."""
     longest_first = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
     n_rows = most = len(longest_first)

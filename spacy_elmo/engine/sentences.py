@@ -1,6 +1,7 @@
 """Sentences as users give them, or as numbers, and batches of them."""
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from .coded import Coded
 PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
 # What can be iterated over, but has no tokens, or has them in no order.
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
-_ADVICE: Dict[str, str] = {
+_ADVICE: dict[str, str] = {
     "NoneType": "If it is padding, leave it out: sentences may differ in length.",
     "bytes": "Decode it: token.decode('utf-8').",
     "list": "That is a level too deep: a sentence is a list of texts, and embed() takes a list of sentences.",
@@ -39,14 +40,14 @@ def lengths_of(sentences: Sequence[Sentence]) -> NDArray[np.int64]:
     return np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
 
 
-def cut(sentences: Iterable[List[str]], budget: int) -> Iterator[Sequence[List[str]]]:
+def cut(sentences: Iterable[list[str]], budget: int) -> Iterator[Sequence[list[str]]]:
     """Groups of consecutive sentences that take up `budget` at most, as `windows`."""
     if isinstance(sentences, Coded):
         return sentences.windows(budget)
     return windows(sentences, size=n_rows, budget=budget)
 
 
-def checked(sentences: Iterable[Sequence[str]], *, warn: Callable[[str], None]) -> Iterable[List[str]]:
+def checked(sentences: Iterable[Sequence[str]], *, warn: Callable[[str], None]) -> Iterable[list[str]]:
     """Each sentence as a list; sentences of numbers as they are.
 
     warn (Callable[[str], None]): Takes the warning about tokens that look like padding.
@@ -62,7 +63,7 @@ def checked(sentences: Iterable[Sequence[str]], *, warn: Callable[[str], None]) 
         raise ValueError(Errors.EL240.format(got=short_repr(sentences))) from None
 
 
-def _checked(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -> Iterator[List[str]]:
+def _checked(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -> Iterator[list[str]]:
     only_str = {str}
     for i, sentence in enumerate(sentences):
         # What nearly all sentences are, looked at first and in one go: at a GPU's speed, each token counts.
@@ -75,7 +76,7 @@ def _checked(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) ->
         yield tokens
 
 
-def _tokens(number: int, sentence: Any) -> List[str]:
+def _tokens(number: int, sentence: Any) -> list[str]:
     """RAISES: ValueError if the sentence is not a list of str."""
     try:
         if isinstance(sentence, _NO_SEQUENCES):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Dict, Literal, Optional, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -28,19 +28,19 @@ class Settings:
         "fp64" in float64.
     initial_state (InitialState): "zero"; "warm", the state that is stored with the weights or, where there is
         none, is made from the package's sentences once and kept in the user's cache; or "carry".
-    max_batch_tokens (Optional[int]): Tokens, with two marks a sentence, that run through the LSTMs together;
+    max_batch_tokens (int | None): Tokens, with two marks a sentence, that run through the LSTMs together;
         memory grows with it. A sentence is never cut: one that is longer runs by itself. A number bounds all that
         is under way on the CPU. None: 8192 on the CPU, where the next batch is begun before one is delivered, and
         as many as suit the free memory of a GPU.
-    n_threads (Optional[int]): Threads that work at a time, on the CPU, in each process. None: as many as there are
+    n_threads (int | None): Threads that work at a time, on the CPU, in each process. None: as many as there are
         processors for this process, see `engine.processors`. A number is taken as it is given.
     RAISES (ValueError): For a value that is not allowed.
     """
 
     precision: PrecisionName = "fp32"
     initial_state: InitialState = "zero"
-    max_batch_tokens: Optional[int] = None
-    n_threads: Optional[int] = None
+    max_batch_tokens: int | None = None
+    n_threads: int | None = None
 
     def __post_init__(self) -> None:
         for what, got, allowed in (
@@ -53,17 +53,17 @@ class Settings:
             check_batch_tokens(self.max_batch_tokens)
         check_threads(self.n_threads)
 
-    def constant_state(self, warm_state: Optional[LSTMState]) -> Optional[LSTMState]:
+    def constant_state(self, warm_state: LSTMState | None) -> LSTMState | None:
         """The state that every sentence starts from; None: zeros, or what is carried on."""
         return warm_state if self.initial_state == "warm" else None
 
     def make_engine(
         self,
         options: Options,
-        tensors: Dict[str, Tensor],
+        tensors: dict[str, Tensor],
         *,
         device: torch.device,
-        warm_state: Optional[LSTMState],
+        warm_state: LSTMState | None,
     ) -> Engine:
         """The engine that runs a model so; see `choose.make_engine`. warm_state: of the model."""
         return make_engine(
@@ -82,7 +82,7 @@ def check_batch_tokens(tokens: int) -> int:
     return tokens
 
 
-def check_threads(n_threads: Optional[int]) -> Optional[int]:
+def check_threads(n_threads: int | None) -> int | None:
     """RAISES: ValueError if so many threads cannot work."""
     if n_threads is not None:
         _check_count("n_threads", n_threads)

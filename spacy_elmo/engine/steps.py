@@ -1,7 +1,7 @@
 """The steps of a recurrence in inference, as functions that run without Python's lock; see `torchscript`."""
 
 from functools import cache
-from typing import Any, List, Optional
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,7 +68,7 @@ def round_rows(x: Tensor, scale: Tensor, zero: int) -> Tensor:
     return numbers.to(torch.int8) if zero == 0 else numbers.add_(zero).to(torch.uint8)
 
 
-def multiply_rounded(x: Tensor, zero: int, weights: List[Tensor]) -> Tensor:
+def multiply_rounded(x: Tensor, zero: int, weights: list[Tensor]) -> Tensor:
     """x: as from `round_rows`. weights: packed, their scales, their zeros. RETURNS: (n, outputs), float32."""
     product: Tensor = torch.ops.onednn.qlinear_pointwise(
         fill_up(x), 1.0, zero, weights[0], weights[1], weights[2], None, 1.0, 0, torch.float32, "none", [], ""
@@ -77,7 +77,7 @@ def multiply_rounded(x: Tensor, zero: int, weights: List[Tensor]) -> Tensor:
     return result
 
 
-def add_product(kind: str, x: Tensor, weights: List[Tensor], other: Optional[Tensor]) -> Tensor:
+def add_product(kind: str, x: Tensor, weights: list[Tensor], other: Tensor | None) -> Tensor:
     """other + x W^T. kind, weights: of a `Linear`. x: (n, inputs), float32. other: (n, outputs), which may be
     overwritten, or None."""
     if kind == "int8" or kind == "uint8":
@@ -109,16 +109,16 @@ def columns(x: Tensor, first: int, end: int) -> Tensor:
 
 
 def run_steps(
-    kinds: List[str],
-    states: List[Tensor],
-    projection: List[Tensor],
-    cell_clip: Optional[float],
-    proj_clip: Optional[float],
+    kinds: list[str],
+    states: list[Tensor],
+    projection: list[Tensor],
+    cell_clip: float | None,
+    proj_clip: float | None,
     gates: Tensor,
-    slots: Optional[Tensor],
-    firsts: List[int],
-    sizes: List[int],
-    starting: List[Optional[Tensor]],
+    slots: Tensor | None,
+    firsts: list[int],
+    sizes: list[int],
+    starting: list[Tensor | None],
     start_hidden: Tensor,
     start_cell: Tensor,
     hidden: Tensor,

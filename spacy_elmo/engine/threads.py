@@ -1,9 +1,9 @@
 """Torch's threads: how many work for one thread of the process."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 

@@ -7,8 +7,9 @@ in turn. TorchScript's interpreter holds no lock.
 
 import inspect
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Callable
+from typing import Any
 
 import torch
 

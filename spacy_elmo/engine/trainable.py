@@ -1,7 +1,7 @@
 """Gradients into a biLM, with memory bounded by a budget of tokens."""
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from .plain import for_each, run_bilm
 from .training_pass import TrainingPass
 
 # Given the gradient of word_emb, lstm_outputs1, ..., each flat, None where there is none.
-Backprop = Callable[[Sequence[Optional[Tensor]]], None]
+Backprop = Callable[[Sequence[Tensor | None]], None]
 
 
 class TrainableEngine:
@@ -34,9 +34,9 @@ class TrainableEngine:
         *,
         bilm: BiLM,
         dropout: float,
-        initial_state: Optional[LSTMState],
+        initial_state: LSTMState | None,
         max_batch_tokens: int,
-        n_threads: Optional[int] = None,
+        n_threads: int | None = None,
     ):
         self.bilm = bilm
         self.initial_state = initial_state
@@ -46,7 +46,7 @@ class TrainableEngine:
             stack.dropout = dropout
         bilm.train()
 
-    def begin_update(self, sentences: Sequence[Sentence], *, n_layers: int) -> Tuple[List[Tensor], Backprop]:
+    def begin_update(self, sentences: Sequence[Sentence], *, n_layers: int) -> tuple[list[Tensor], Backprop]:
         """Layers of a batch, flat, and what adds to the gradients of the parameters, to be called once at most.
 
         RETURNS: word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), without their graph.
@@ -60,7 +60,7 @@ class TrainableEngine:
             # Without a sentence there are layers all the same, of no rows.
             return self._run(parts[0] if parts else [], n_layers)
 
-    def _in_parts(self, parts: Sequence[Sequence[Sentence]], n_layers: int) -> Tuple[List[Tensor], Backprop]:
+    def _in_parts(self, parts: Sequence[Sequence[Sentence]], n_layers: int) -> tuple[list[Tensor], Backprop]:
         """Results first, without what a backward pass needs; that is computed part by part when gradients come."""
         states, results = [], []
         for part in parts:
@@ -70,7 +70,7 @@ class TrainableEngine:
         lengths = [len(result[0]) for result in results]
 
         @computation(gradients=True)
-        def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
+        def backprop(gradients: Sequence[Tensor | None]) -> None:
             shares = [[None] * len(parts) if d is None else d.split(lengths) for d in gradients]
             for part, state, *own in zip(parts, states, *shares, strict=True):
                 # No name for what is made: it would stay until the next part is there too.
@@ -78,26 +78,26 @@ class TrainableEngine:
 
         return [torch.cat(tensors) for tensors in zip(*results)], backprop
 
-    def _run(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[List[Tensor], Backprop]:
+    def _run(self, sentences: Sequence[Sentence], n_layers: int) -> tuple[list[Tensor], Backprop]:
         if self._device.type != "cpu":
             return self._run_whole(sentences, n_layers)
         start = for_each(self.initial_state, len(sentences))
         made = TrainingPass(self.bilm, sentences, n_layers=n_layers, start=start, parts=self._parts)
         return made.layers, made.backprop
 
-    def _run_again(self, sentences: Sequence[Sentence], n_layers: int, state: List[Tensor]) -> Backprop:
+    def _run_again(self, sentences: Sequence[Sentence], n_layers: int, state: list[Tensor]) -> Backprop:
         """With the random numbers that followed a state."""
         with self._random_numbers(state):
             return self._run(sentences, n_layers)[1]
 
-    def _run_whole(self, sentences: Sequence[Sentence], n_layers: int) -> Tuple[List[Tensor], Backprop]:
+    def _run_whole(self, sentences: Sequence[Sentence], n_layers: int) -> tuple[list[Tensor], Backprop]:
         """On a device that divides operations by itself."""
         start = for_each(self.initial_state, len(sentences))
         outputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
         layers = [outputs.word_emb, *outputs.lstm]
 
         @computation(gradients=True)
-        def backprop(gradients: Sequence[Optional[Tensor]]) -> None:
+        def backprop(gradients: Sequence[Tensor | None]) -> None:
             both = zip(layers, gradients, strict=True)
             pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
             if pairs:
@@ -110,14 +110,14 @@ class TrainableEngine:
         return self.bilm.char_encoder.embedding.weight.device
 
     @property
-    def _gpus(self) -> List[torch.device]:
+    def _gpus(self) -> list[torch.device]:
         return [self._device] if self._device.type == "cuda" else []
 
-    def _random_state(self) -> List[Tensor]:
+    def _random_state(self) -> list[Tensor]:
         return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self._gpus)]
 
     @contextmanager
-    def _random_numbers(self, state: List[Tensor]) -> Iterator[None]:
+    def _random_numbers(self, state: list[Tensor]) -> Iterator[None]:
         """Draw the numbers again that followed this state: the same are dropped out."""
         with torch.random.fork_rng(devices=self._gpus):
             torch.set_rng_state(state[0])

@@ -1,6 +1,7 @@
 """The character encoder in training: the same numbers as `bilm.char_encoder`, without most of the padding."""
 
-from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -26,7 +27,7 @@ def encode(
     dtype: torch.dtype,
     workspace: Workspace,
     step: int = GROUP_STEP,
-    word_ids: Optional[Tensor] = None,
+    word_ids: Tensor | None = None,
     padding: int = PADDING + OFFSET,
 ) -> Tensor:
     """word_emb of each type, with gradients.
@@ -48,7 +49,7 @@ def encode(
     groups = to_device(character_ids[order], device).chunk(N_GROUPS)
     longest = [int(group[-1]) for group in lengths[order].chunk(N_GROUPS)]
     filters = _filters(encoder)
-    pooled: List[Tensor] = []
+    pooled: list[Tensor] = []
     for number, (ids, length) in enumerate(zip(groups, longest)):
         where = workspace, f"windows.{number}"
         pooled.append(_pool(encoder, filters, ids, length, dtype, where, as_products=step == 1 or ids.is_cuda))
@@ -85,7 +86,7 @@ def _pool(
     ids: Tensor,
     longest: int,
     dtype: torch.dtype,
-    where: Tuple[Workspace, str],
+    where: tuple[Workspace, str],
     *,
     as_products: bool,
 ) -> Tensor:
@@ -133,7 +134,7 @@ class _Greatest(torch.autograd.Function):
         return greatest.squeeze(1).to(weight.dtype)
 
     @staticmethod
-    def backward(ctx: Any, d_greatest: Tensor) -> Tuple[Any, ...]:
+    def backward(ctx: Any, d_greatest: Tensor) -> tuple[Any, ...]:
         windows, low, places = ctx.saved_tensors
         d_answers = ctx.answers.zero_()
         view = d_answers.view(*windows.shape[:2], -1)

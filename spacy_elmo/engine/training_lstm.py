@@ -1,7 +1,8 @@
 """One projected LSTM layer over packed rows, with a backward pass of its own: the numbers of
 `bilm.lstm.ProjectedLSTM`, and the gradients of the matrices as one product over all steps."""
 
-from typing import Any, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def run_layer(layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], 
 
 
 @torch.no_grad()
-def read_layer(layer: ProjectedLSTM, inputs: Tensor, n_rows: int, state: LSTMState) -> Tuple[Tensor, LSTMState]:
+def read_layer(layer: ProjectedLSTM, inputs: Tensor, n_rows: int, state: LSTMState) -> tuple[Tensor, LSTMState]:
     """Run a layer from which nothing is learnt.
 
     inputs: (n_steps * n_rows, P), step after step; at least one step. state: hidden (n_rows, P), cell (n_rows, C).
@@ -53,9 +54,9 @@ def _run_steps(
     sizes: Sequence[int],
     state: LSTMState,
     states: Tensor,
-    projection: Optional[Tensor],
+    projection: Tensor | None,
     clips: Clips,
-) -> Tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """See `training_steps.run_forward`. RETURNS: hidden and cells, the given state first."""
     n_first = sizes[0]
     hidden = gates.new_empty(n_first + len(gates), states.size(1))
@@ -77,7 +78,7 @@ class _Layer(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         states: Tensor,
-        projection: Optional[Tensor],
+        projection: Tensor | None,
     ) -> Tensor:
         gates = torch.addmm(bias, inputs, weight.t())
         hidden, cells = _run_steps(gates, sizes, state, states, projection, clips)

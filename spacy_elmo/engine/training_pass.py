@@ -7,7 +7,8 @@ is, and what several add to is summed in their order: one thread and two come to
 With more, torch divides the operations of a part, and may sum in another order.
 """
 
-from typing import Iterable, List, Optional, Sequence, cast
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -33,7 +34,7 @@ class TrainingPass:
 
     sentences (Sequence[Sentence]): There may be none.
     n_layers (int): LSTM layers to compute, from 0 up.
-    start (Optional[LSTMState]): Of each sentence, hidden (2, L, n_sentences, P); None: zeros.
+    start (LSTMState | None): Of each sentence, hidden (2, L, n_sentences, P); None: zeros.
     parts (Parts): Do the work.
     """
 
@@ -43,7 +44,7 @@ class TrainingPass:
         sentences: Sequence[Sentence],
         *,
         n_layers: int,
-        start: Optional[LSTMState],
+        start: LSTMState | None,
         parts: Parts,
     ):
         self._bilm = bilm
@@ -53,7 +54,7 @@ class TrainingPass:
         self._stacks = bilm.forward_stack, bilm.backward_stack
         self._dropout = bilm.forward_stack.dropout if bilm.training else 0.0
         # Drawn here: in which order the directions begin is left to chance.
-        self._seeds: List[int] = torch.randint(2**63 - 1, (2,)).tolist() if self._dropout else [0, 0]
+        self._seeds: list[int] = torch.randint(2**63 - 1, (2,)).tolist() if self._dropout else [0, 0]
         types, numbers = word_types(sentences, before=[bilm.alphabet.opening], after=[bilm.alphabet.closing])
         lengths = [len(sentence) + N_MARKS for sentence in sentences]
         self._numbers = torch.from_numpy(numbers)
@@ -71,10 +72,10 @@ class TrainingPass:
         self._outputs = parts.map(self._run, range(2))
 
     @computation(gradients=True)
-    def backprop(self, gradients: Sequence[Optional[Tensor]]) -> None:
+    def backprop(self, gradients: Sequence[Tensor | None]) -> None:
         """Add to the gradients of the parameters. To be called once at most.
 
-        gradients (Sequence[Optional[Tensor]]): Of each of `layers`; None where there is none.
+        gradients (Sequence[Tensor | None]): Of each of `layers`; None where there is none.
         """
         halves, learning = range(len(self._shares)), _learning(self._bilm.char_encoder)
         d_words = self._parts.map(lambda k: self._go_back(k, *gradients), range(2))
@@ -86,7 +87,7 @@ class TrainingPass:
         # Whoever called may live longer than what was kept for this.
         self._halves, self._outputs = [], []
 
-    def _encode(self, types: List[str]) -> Tensor:
+    def _encode(self, types: list[str]) -> Tensor:
         bilm, weight = self._bilm, self._bilm.char_encoder.embedding.weight
         if not types:
             return weight.new_empty(0, bilm.options.lstm.projection_dim)
@@ -103,14 +104,14 @@ class TrainingPass:
                 padding=bilm.alphabet.padding,
             )
 
-    def _run(self, k: int) -> List[Tensor]:
+    def _run(self, k: int) -> list[Tensor]:
         """Run a direction. RETURNS: of each layer, for `_go_back`, (n_tokens, P)."""
         backward = k == 1
         stack = self._stacks[k]
         start = LSTMState(*(part[k] for part in self._start)).rows(self._packing.order)
         dropout = Dropout(self._dropout, self._seeds[k])
         places = self._packing.unpack(torch.arange(len(self._numbers)), backward=backward)[self._shown]
-        outputs: List[Tensor] = []
+        outputs: list[Tensor] = []
         with torch.set_grad_enabled(self._gradients):
             rows = F.embedding(self._packing.pack(self._numbers, backward=backward), self._words)
             for number, layer in enumerate(cast(Iterable[ProjectedLSTM], stack.layers[: self._n_layers])):
@@ -125,7 +126,7 @@ class TrainingPass:
             both[:, self._columns[k]] = output.detach()
         return outputs if self._gradients else []
 
-    def _go_back(self, k: int, d_word_emb: Optional[Tensor], *d_layers: Optional[Tensor]) -> Optional[Tensor]:
+    def _go_back(self, k: int, d_word_emb: Tensor | None, *d_layers: Tensor | None) -> Tensor | None:
         """Add to the gradients of a direction's parameters. RETURNS: the gradient of the words, (n_types, P)."""
         both = [
             (output, d[:, self._columns[k]])
@@ -134,7 +135,7 @@ class TrainingPass:
         ]
         learning = _learning(self._stacks[k])
         words = [self._words] if self._words.requires_grad else []
-        d_words: Optional[Tensor] = None
+        d_words: Tensor | None = None
         if both:
             outputs, d_outputs = zip(*both)
             found = torch.autograd.grad(outputs, [*learning, *words], d_outputs, allow_unused=True)
@@ -147,18 +148,18 @@ class TrainingPass:
 
     def _encoder_gradients(
         self, k: int, d_words: Sequence[Tensor], learning: Sequence[Tensor]
-    ) -> Sequence[Optional[Tensor]]:
+    ) -> Sequence[Tensor | None]:
         """Of a half of the word types, given what each part has found for all types."""
         own = [d[self._shares[k]] for d in d_words]
         return torch.autograd.grad(self._halves[k], learning, sum(own[1:], start=own[0]), allow_unused=True)
 
 
-def _learning(module: nn.Module) -> List[Tensor]:
+def _learning(module: nn.Module) -> list[Tensor]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 @torch.no_grad()
-def _add(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Optional[Tensor]]]) -> None:
+def _add(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
     """Add what each of the parts has found to the parameters' gradients."""
     for part in gradients:
         for parameter, gradient in zip(parameters, part, strict=True):

@@ -2,7 +2,7 @@
 `torchscript`."""
 
 from functools import cache
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,13 +36,13 @@ def _is_right(unit: Any, plain: Any) -> bool:
 
 def run_forward(
     gates: Tensor,
-    sizes: List[int],
+    sizes: list[int],
     hidden: Tensor,
     cells: Tensor,
     states: Tensor,
-    projection: Optional[Tensor],
-    cell_clip: Optional[float],
-    proj_clip: Optional[float],
+    projection: Tensor | None,
+    cell_clip: float | None,
+    proj_clip: float | None,
 ) -> None:
     """Run an LSTM layer's steps, of which each has as many rows as the one before, or fewer.
 
@@ -80,15 +80,15 @@ def run_forward(
 
 def run_back(
     gates: Tensor,
-    sizes: List[int],
+    sizes: list[int],
     hidden: Tensor,
     cells: Tensor,
     d_outputs: Tensor,
     states: Tensor,
-    projection: Optional[Tensor],
-    cell_clip: Optional[float],
-    proj_clip: Optional[float],
-) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    projection: Tensor | None,
+    cell_clip: float | None,
+    proj_clip: float | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Go back through the steps of `run_forward`.
 
     gates, hidden, cells: as it left them. d_outputs: (n_rows, P), gradient of its outputs.
@@ -113,7 +113,7 @@ def run_back(
     d_projected = d_outputs.clone()
     d_hidden = torch.empty_like(hidden[:0])
     d_cell = torch.empty_like(cells[:0])
-    begun: List[Tensor] = []
+    begun: list[Tensor] = []
     step = len(sizes)
     end = gates.size(0)
     for size in sizes[::-1]:

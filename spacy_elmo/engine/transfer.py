@@ -1,6 +1,6 @@
 """Numbers on their way to a device, without waiting for what it is doing."""
 
-from typing import Any, Union
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -10,14 +10,14 @@ from torch import Tensor
 FEW_BYTES = 32 << 10
 
 
-def to_device(values: "Union[NDArray[Any], Tensor]", device: torch.device) -> Tensor:
+def to_device(values: "NDArray[Any] | Tensor", device: torch.device) -> Tensor:
     """The values as a tensor on the device. A GPU is not waited for."""
     if isinstance(values, Tensor) and values.device.type != "cpu":
         return values.to(device)
     return ready_for(values, device).to(device, non_blocking=True)
 
 
-def ready_for(values: "Union[NDArray[Any], Tensor]", device: torch.device) -> Tensor:
+def ready_for(values: "NDArray[Any] | Tensor", device: torch.device) -> Tensor:
     """Values of the CPU as a tensor from which the device can copy by itself. For a GPU, that is page-locked
     memory, which torch keeps until it has been read."""
     tensor = values if isinstance(values, Tensor) else torch.from_numpy(values)

@@ -1,6 +1,6 @@
 """A warm state: what the LSTMs hold after a sentence of running text, on average."""
 
-from typing import Iterable
+from collections.abc import Iterable
 
 import torch
 

@@ -1,7 +1,7 @@
 """Word embeddings by word type: each is computed once, while there is room for it."""
 
+from collections.abc import Callable, Sequence
 from itertools import repeat
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -47,8 +47,8 @@ class WordTable:
         self._clear()
 
     def _clear(self) -> None:
-        self._row_of: Dict[str, int] = {}
-        self._type_in: List[str] = []
+        self._row_of: dict[str, int] = {}
+        self._type_in: list[str] = []
         self._numbered = NumberedRows(self._capacity)
         self._words = torch.empty(0, self._width, dtype=torch.float32, device=self._device)
         self._last_asked = np.zeros(self._capacity, dtype=np.int64)
@@ -62,7 +62,7 @@ class WordTable:
         with self._lock:
             return self._look_up(types)
 
-    def places(self, tokens: Sequence[str]) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+    def places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
         """The table itself, and where in it the tokens are, whose types are in it now. They stay there until the
         table is asked again.
 
@@ -71,12 +71,12 @@ class WordTable:
         with self._lock:
             return self._places(tokens)
 
-    def places_of_numbers(self, batch: Coded) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+    def places_of_numbers(self, batch: Coded) -> "tuple[Tensor, NDArray[np.int64]] | None":
         """The same for tokens that are numbers: no text is looked at of those that were asked for before."""
         with self._lock:
             return self._places_of_numbers(batch)
 
-    def _places_of_numbers(self, batch: Coded) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+    def _places_of_numbers(self, batch: Coded) -> "tuple[Tensor, NDArray[np.int64]] | None":
         self._asked += 1
         rows = self._numbered.find(batch)
         new = np.flatnonzero(rows < 0)
@@ -90,7 +90,7 @@ class WordTable:
             rows[new] = found[np.searchsorted(numbers, batch.numbers[new])]
         return self._words, rows
 
-    def _places(self, tokens: Sequence[str]) -> "Optional[Tuple[Tensor, NDArray[np.int64]]]":
+    def _places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
         self._asked += 1
         rows = self._known(tokens)
         new = np.flatnonzero(rows < 0)
@@ -104,7 +104,7 @@ class WordTable:
             rows[new] = [row_of[tokens[i]] for i in new.tolist()]
         return self._words, rows
 
-    def _rows_of(self, types: Sequence[str]) -> "Optional[NDArray[np.int64]]":
+    def _rows_of(self, types: Sequence[str]) -> "NDArray[np.int64] | None":
         """The row of each type, after which all are in the table, as are those that were asked for in the same
         call; None if there is no room for all."""
         texts = [*map(self._shorten, types)]
@@ -141,7 +141,7 @@ class WordTable:
             return self._gather(rows)
         words = self._words.new_empty(len(types), self._words.size(1))
         words[self._on_device(known)] = self._words[self._on_device(rows[known])]
-        number_of: Dict[str, int] = {}
+        number_of: dict[str, int] = {}
         numbers = [number_of.setdefault(texts[i], len(number_of)) for i in np.flatnonzero(lacking).tolist()]
         encoded = self._encode([*number_of])
         words[self._on_device(new[lacking])] = encoded[self._on_device(np.asarray(numbers, dtype=np.int64))]

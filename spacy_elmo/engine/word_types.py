@@ -1,6 +1,7 @@
 """Distinct token texts of a batch: what the character encoder has to see."""
 
-from typing import Dict, List, NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ class WordTypes(NamedTuple):
     """types: each distinct text once, in order of first occurrence, or of the numbers of a batch that has such.
     numbers: (n_tokens,), int64, the type of every token, sentence after sentence."""
 
-    types: List[str]
+    types: list[str]
     numbers: NDArray[np.int64]
 
 
@@ -22,7 +23,7 @@ def word_types(
     """Word types of a batch. before, after: marks put around every sentence."""
     if isinstance(sentences, Coded) and not before and not after:
         return _types_of_numbers(sentences)
-    table: Dict[str, int] = {}
+    table: dict[str, int] = {}
     numbers = [
         table.setdefault(token, len(table))
         for sentence in sentences

@@ -7,11 +7,12 @@ each other are waited for once.
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
@@ -46,10 +47,10 @@ class Plan(Generic[R]):
 class Workers:
     """Runs parts of a work by as many threads as a model may use.
 
-    n_threads (Optional[int]): See `Settings`.
+    n_threads (int | None): See `Settings`.
     """
 
-    def __init__(self, n_threads: Optional[int] = None):
+    def __init__(self, n_threads: int | None = None):
         self.n_threads = n_threads
 
     def start(self, plan: Plan[R]) -> "Future[R]":
@@ -66,14 +67,14 @@ class Workers:
         _pool(number).submit([partial(started.run, part) for part in range(len(plan.parts))])
         return started.future
 
-    def map(self, function: Callable[[T], R], items: Sequence[T]) -> List[R]:
+    def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """The function of each item, side by side.
 
         function (Callable[[T], R]): Needs nothing of other calls.
         items (Sequence[T]): Its arguments.
-        RETURNS (List[R]): In the order of the items.
+        RETURNS (list[R]): In the order of the items.
         """
-        results: Dict[int, R] = {}
+        results: dict[int, R] = {}
 
         def part(number: int) -> Part:
             def run() -> None:
@@ -99,7 +100,7 @@ class _Work(Generic[R]):
         self.future: Future[R] = Future()
         self._parts = [*plan.parts]
         self._finish = plan.finish
-        self._errors: Dict[int, BaseException] = {}
+        self._errors: dict[int, BaseException] = {}
         self._left = len(plan.parts)
         self._lock = threading.Lock()
 
@@ -184,7 +185,7 @@ def _use_threads(number: int) -> None:
 
 
 # By process and number of threads. All models share them: two at a time need no more processors than one.
-_pools: Dict[Tuple[int, int], _Pool] = {}
+_pools: dict[tuple[int, int], _Pool] = {}
 _lock = ForkLock()
 
 

@@ -1,7 +1,6 @@
 """Memory that is used again."""
 
 import math
-from typing import Dict
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        self._buffers: Dict[str, Tensor] = {}
+        self._buffers: dict[str, Tensor] = {}
 
     def get(self, name: str, *shape: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         """A contiguous tensor of unknown content, over the memory of the last call by this name."""

@@ -1,7 +1,7 @@
 """Every message that a user can meet: what was got, what is allowed, what to change."""
 
 from reprlib import Repr
-from typing import Any, Optional
+from typing import Any
 
 from .codes import WithCodes
 from .codes import printable as printable
@@ -144,7 +144,7 @@ def short_repr(value: Any) -> str:
     return f"{text} ({type(value).__name__})" if not isinstance(value, (str, int, float, type(None))) else text
 
 
-def check_number(name: str, got: Any, *, low: float, high: Optional[float] = None, below: bool = False) -> None:
+def check_number(name: str, got: Any, *, low: float, high: float | None = None, below: bool = False) -> None:
     """RAISES: ValueError unless it is a number from `low` up; to `high`, or to less than that with `below`."""
     good = isinstance(got, (int, float)) and got >= low
     if high is not None:

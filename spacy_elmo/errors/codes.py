@@ -1,7 +1,7 @@
 """Codes in front of messages, and texts of others inside them."""
 
 from string import Formatter
-from typing import Any, Dict, Tuple
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -24,7 +24,7 @@ class Message(str):
 class WithCodes(type):
     """Puts the attribute's name in front of its text: `Errors.EL001` reads "[EL001] ..."."""
 
-    def __new__(mcs, name: str, bases: Tuple[type, ...], namespace: Dict[str, Any]) -> "WithCodes":
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "WithCodes":
         coded = {
             key: Message(f"[{key}] {value}") if not key.startswith("_") and isinstance(value, str) else value
             for key, value in namespace.items()

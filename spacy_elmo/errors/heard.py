@@ -1,11 +1,11 @@
 """Warnings of what is read, which a caller may hear, and give in words of its own or not at all."""
 
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Iterator, List, Optional
 
-_heard: ContextVar[Optional[List[str]]] = ContextVar("heard", default=None)
+_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
 
 
 def warn(text: str, *, stacklevel: int = 2) -> None:
@@ -21,12 +21,12 @@ def warn(text: str, *, stacklevel: int = 2) -> None:
 
 
 @contextmanager
-def hear() -> Iterator[List[str]]:
+def hear() -> Iterator[list[str]]:
     """Inside, what `warn` is called with in this thread goes into the list, and nowhere else.
 
     `warnings.catch_warnings` would change the filters of all threads, and two at a time may leave them changed.
     """
-    heard: List[str] = []
+    heard: list[str] = []
     token = _heard.set(heard)
     try:
         yield heard

@@ -1,14 +1,13 @@
 """Warnings that are given once."""
 
 import warnings
-from typing import Set
 
 
 class OnceWarner:
     """Gives each warning the first time only, by its code: what is wrong with one batch is wrong with most."""
 
     def __init__(self) -> None:
-        self._given: Set[str] = set()
+        self._given: set[str] = set()
 
     def has_given(self, message: str) -> bool:
         """message (str): A warning, formatted or not. RETURNS (bool): Whether it was given before."""

@@ -1,7 +1,7 @@
 """CoNLL-U, as Universal Dependencies publishes treebanks."""
 
 import re
-from typing import Iterator, List, Optional
+from collections.abc import Iterator
 
 from ..lines import bad_line
 from .items import Item
@@ -23,8 +23,8 @@ class _Block:
     """The lines between two blank ones."""
 
     def __init__(self) -> None:
-        self.words: List[str] = []
-        self.begins: Optional[int] = None
+        self.words: list[str] = []
+        self.begins: int | None = None
         self._covered = 0
 
     def add(self, line: str) -> None:

@@ -1,6 +1,6 @@
 """The Docs of spaCy's binary files."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab

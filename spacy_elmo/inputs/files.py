@@ -3,9 +3,9 @@
 import os
 import warnings
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from ..errors import Errors, Warnings
 from .streams import COMPRESSIONS, InputFile
@@ -16,11 +16,11 @@ STDIN = Path("-")
 # Regular files as well, where a shell has redirected one: they have no name to tell the format by.
 _DESCRIPTORS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 
-Given = Union[str, Path]
+Given = str | Path
 _SHOWN = 5
 
 
-def find_inputs(given: Union[Given, Sequence[Given]], format: Optional[str] = None) -> List[InputFile]:
+def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> list[InputFile]:
     """The files that are meant, in the order given; those of a folder or a pattern sorted by name.
 
     given: files, folders with all that is below them, patterns with *, ? or [], or "-" for standard input.
@@ -29,8 +29,8 @@ def find_inputs(given: Union[Given, Sequence[Given]], format: Optional[str] = No
     """
     if format is not None and format not in FORMATS:
         raise ValueError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
-    files: List[InputFile] = []
-    seen: Set[Path] = set()
+    files: list[InputFile] = []
+    seen: set[Path] = set()
     for one in [given] if isinstance(given, (str, Path)) else given:
         path = Path(one)
         if os.path.isdir(path):
@@ -48,7 +48,7 @@ def find_inputs(given: Union[Given, Sequence[Given]], format: Optional[str] = No
     return files
 
 
-def parse_name(path: Path) -> Tuple[Optional[str], Optional[str]]:
+def parse_name(path: Path) -> tuple[str | None, str | None]:
     """Format and compression by a file's endings, None where there is none that is known."""
     name = path.name.lower()
     compression = next((ending for ending in COMPRESSIONS if name.endswith(ending)), None)
@@ -56,7 +56,7 @@ def parse_name(path: Path) -> Tuple[Optional[str], Optional[str]]:
     return (ending if ending in FORMATS else None), compression
 
 
-def _describe(path: Path, format: Optional[str]) -> InputFile:
+def _describe(path: Path, format: str | None) -> InputFile:
     by_name, compression = parse_name(path)
     if path == STDIN:
         return InputFile(path, format or "txt", is_stream=True)
@@ -70,7 +70,7 @@ def _describe(path: Path, format: Optional[str]) -> InputFile:
     return InputFile(path, format or by_name or "", compression)
 
 
-def _match(pattern: Path, format: Optional[str]) -> List[InputFile]:
+def _match(pattern: Path, format: str | None) -> list[InputFile]:
     paths = [Path(name) for name in sorted(glob(str(pattern), recursive=True))]
     files = [_describe(path, format) for path in paths if path.is_file()]
     if not files:
@@ -78,12 +78,12 @@ def _match(pattern: Path, format: Optional[str]) -> List[InputFile]:
     return files
 
 
-def _read_folder(folder: Path, format: Optional[str]) -> List[InputFile]:
+def _read_folder(folder: Path, format: str | None) -> list[InputFile]:
     """Files of one format. With a format given, those that have its ending, or else those without a known one."""
     paths = list(_walk(folder))
     formats = [parse_name(path)[0] for path in paths]
     if format is None:
-        wanted: Set[Optional[str]] = {*FORMATS}
+        wanted: set[str | None] = {*FORMATS}
     else:
         wanted = {format, "txt"} if format == "tokens" else {format}
         wanted = wanted if wanted & set(formats) else {None}
@@ -114,10 +114,10 @@ def _walk(folder: Path) -> Iterator[Path]:
         waiting.extend(path for path in reversed(paths) if os.path.isdir(path) and not os.path.islink(path))
 
 
-def _drop_repeated(files: List[InputFile], seen: Set[Path], given: Path) -> List[InputFile]:
+def _drop_repeated(files: list[InputFile], seen: set[Path], given: Path) -> list[InputFile]:
     """Patterns and folders overlap by mistake: read each file once, and not its compressed copy as well."""
-    kept: List[InputFile] = []
-    repeated: List[InputFile] = []
+    kept: list[InputFile] = []
+    repeated: list[InputFile] = []
     for file in files:
         identity = _identify(file)
         (repeated if identity in seen else kept).append(file)
@@ -133,7 +133,7 @@ def _identify(file: InputFile) -> Path:
     return path.with_name(path.name[: -len(file.compression)]) if file.compression else path
 
 
-def shorten(names: List[str]) -> str:
+def shorten(names: list[str]) -> str:
     """Names for a message: of many, the first ones."""
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

@@ -1,7 +1,8 @@
 """What files hold: sentences that are split into tokens, and texts that are not."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator, List, NamedTuple, Optional
+from typing import NamedTuple
 
 from .text import Lines
 
@@ -14,9 +15,9 @@ class Item(NamedTuple):
     """
 
     text: str
-    tokens: Optional[List[str]]
+    tokens: list[str] | None
     end: float
-    line: Optional[int] = None
+    line: int | None = None
     by_spacy: bool = False
 
 
@@ -31,22 +32,22 @@ class InputSentence:
     """
 
     text: str
-    tokens: List[str]
+    tokens: list[str]
     done: float
     by_spacy: bool = False
 
     @property
-    def rows(self) -> List[int]:
+    def rows(self) -> list[int]:
         """Tokens that the biLM sees."""
         return [i for i, token in enumerate(self.tokens) if not (self.by_spacy and token.isspace())]
 
     @property
-    def visible(self) -> List[str]:
+    def visible(self) -> list[str]:
         """The texts of `rows`."""
         return [self.tokens[i] for i in self.rows]
 
 
-def split_blanks(line: str) -> List[str]:
+def split_blanks(line: str) -> list[str]:
     """Tokens between blanks and tabs. Other spaces, such as no-break ones, are part of tokens."""
     tokens = line.replace("\t", " ").split(" ")
     return [token for token in tokens if token] if "" in tokens else tokens

@@ -1,7 +1,8 @@
 """JSON lines: {"text": ...}, {"tokens": [texts]}, and what Prodigy and `Doc.to_json` write."""
 
 import json
-from typing import Any, Dict, Iterator, List, Set, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 from ..lines import bad_line
 from .items import Item
@@ -31,7 +32,7 @@ def read_jsonl(lines: Lines) -> Iterator[Item]:
             raise bad_line(lines.path, number, str(error)) from error
 
 
-def _check_pairs(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+def _check_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         for name, value in pairs:
@@ -64,7 +65,7 @@ def _read_record(record: Any, number: int, end: int) -> Iterator[Item]:
         yield from _read_objects(record, tokens, end, number)
 
 
-def _read_objects(record: Dict[str, Any], tokens: List[Any], end: int, number: int) -> Iterator[Item]:
+def _read_objects(record: dict[str, Any], tokens: list[Any], end: int, number: int) -> Iterator[Item]:
     text = record.get("text") if isinstance(record.get("text"), str) else None
     placed = text is not None and all(isinstance(one, dict) and {"start", "end"} <= one.keys() for one in tokens)
     texts = [_read_token(token, text, place) for place, token in enumerate(tokens, start=1)]
@@ -96,13 +97,13 @@ def _read_token(token: Any, text: Any, place: int) -> str:
     return found
 
 
-def _check_texts(tokens: List[str]) -> None:
+def _check_texts(tokens: list[str]) -> None:
     if "" in tokens:
         reason = "which a model would read as a word; leave out what only fills up a list"
         raise ValueError(f"token {tokens.index('') + 1} is empty, {reason}")
 
 
-def _check_order(tokens: List[Dict[str, Any]]) -> None:
+def _check_order(tokens: list[dict[str, Any]]) -> None:
     before = 0
     for place, token in enumerate(tokens, start=1):
         start, end = token["start"], token["end"]
@@ -111,7 +112,7 @@ def _check_order(tokens: List[Dict[str, Any]]) -> None:
         before = end
 
 
-def _sentence_starts(record: Dict[str, Any], tokens: List[Dict[str, Any]]) -> Set[int]:
+def _sentence_starts(record: dict[str, Any], tokens: list[dict[str, Any]]) -> set[int]:
     sents = record.get("sents") or []
     try:
         begins = {sent["start"] for sent in sents}

@@ -1,9 +1,10 @@
 """Files as one stream of tokenised sentences, checked before they are used."""
 
 import warnings
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING
 
 from ..errors import Warnings
 from ..lines import bad_line
@@ -37,19 +38,19 @@ class Inputs:
 
     def __init__(
         self,
-        given: Union[Given, Sequence[Given]],
+        given: Given | Sequence[Given],
         *,
-        format: Optional[str] = None,
-        pipeline: Optional[str] = None,
+        format: str | None = None,
+        pipeline: str | None = None,
     ):
         self.files = find_inputs(given, format)
         self._splits_txt = pipeline is not None
         self._pipeline = DEFAULT_PIPELINE if pipeline is None else pipeline
-        self._nlp: Optional[Language] = None
-        self._sizes: List[float] = []
+        self._nlp: Language | None = None
+        self._sizes: list[float] = []
 
     @property
-    def paths(self) -> List[Path]:
+    def paths(self) -> list[Path]:
         """The files that lie on disk."""
         return [file.path for file in self.files if not file.is_stream]
 
@@ -151,7 +152,7 @@ class Inputs:
 
 
 def read_sentences(
-    given: Union[Given, Sequence[Given]], *, format: Optional[str] = None, pipeline: Optional[str] = None
+    given: Given | Sequence[Given], *, format: str | None = None, pipeline: str | None = None
 ) -> Iterator[InputSentence]:
     """The sentences of files; see `Inputs`."""
     return Inputs(given, format=format, pipeline=pipeline).read()

@@ -9,17 +9,18 @@ import sys
 import tempfile
 import weakref
 import zlib
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Callable, ContextManager, Dict, Iterator, Optional
+from typing import IO, Any
 
 from ..errors import Errors
 from ..weights.atomic import WRITE_ERRORS
 from ..weights.digest import sha256
 
 # How each is opened, by the last ending of its name.
-COMPRESSIONS: Dict[str, Callable[[Any], Any]] = {
+COMPRESSIONS: dict[str, Callable[[Any], Any]] = {
     ".gz": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
     ".xz": lzma.LZMAFile,
     ".bz2": bz2.BZ2File,
@@ -39,9 +40,9 @@ class InputFile:
 
     path: Path
     format: str
-    compression: Optional[str] = None
+    compression: str | None = None
     is_stream: bool = False
-    _copy: Optional[IO[bytes]] = field(default=None, repr=False)
+    _copy: IO[bytes] | None = field(default=None, repr=False)
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -86,7 +87,7 @@ class InputFile:
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
-    def _open_packed(self) -> ContextManager[IO[bytes]]:
+    def _open_packed(self) -> AbstractContextManager[IO[bytes]]:
         if not self.is_stream:
             return self.path.open("rb")
         assert self._copy is not None

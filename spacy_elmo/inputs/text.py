@@ -2,7 +2,8 @@
 
 import codecs
 import warnings
-from typing import IO, Iterator, Optional
+from collections.abc import Iterator
+from typing import IO
 
 from ..errors import Errors, Warnings
 from ..lines import Line, bad_line, numbered_lines
@@ -33,7 +34,7 @@ class Lines:
 
     def __iter__(self) -> Iterator[Line]:
         n_lines = n_returns = first_return = 0
-        line: Optional[Line] = None
+        line: Line | None = None
         with self.file.open() as opened:
             for line in numbered_lines(self._cut(opened), self.path):
                 self.n_bytes += line.n_bytes

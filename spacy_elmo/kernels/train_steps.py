@@ -7,7 +7,6 @@ from one direction to the next, and are contiguous within.
 import math
 from functools import lru_cache
 from types import ModuleType
-from typing import Optional
 
 from torch import Tensor
 
@@ -29,7 +28,7 @@ def gates_forward(
     new_cell: Tensor,
     tanh: Tensor,
     opened: Tensor,
-    clip: Optional[float],
+    clip: float | None,
 ) -> None:
     """From the gates' inputs product + given + bias, and the cell: gates, cell, its tanh and sig(o) * tanh.
 
@@ -53,7 +52,7 @@ def gates_backward(
     *,
     d_cell: Tensor,
     d_gates: Tensor,
-    clip: Optional[float],
+    clip: float | None,
 ) -> None:
     """The gradient of the gates' inputs, (2, n_rows, 4C); that of the cell is changed in place, from the one after
     the step to the one before it. d_opened: (2, n_rows, C)."""
@@ -65,7 +64,7 @@ def gates_backward(
     )  # fmt: skip
 
 
-def hidden_forward(projected: Tensor, *, output: Tensor, state: Tensor, clip: Optional[float]) -> None:
+def hidden_forward(projected: Tensor, *, output: Tensor, state: Tensor, clip: float | None) -> None:
     """Clip the projection, (2, n_rows, P), and write it to the outputs and to what the next step reads.
 
     state: (2, n_rows, P), of any strides but the last, which is 1.
@@ -79,7 +78,7 @@ def hidden_forward(projected: Tensor, *, output: Tensor, state: Tensor, clip: Op
 
 
 def hidden_backward(
-    d_output: Tensor, d_state: Tensor, output: Tensor, *, d_projected: Tensor, clip: Optional[float]
+    d_output: Tensor, d_state: Tensor, output: Tensor, *, d_projected: Tensor, clip: float | None
 ) -> None:
     """The gradient of the projection before its clip, of those of the outputs and of what the next step read; all
     (2, n_rows, P)."""
@@ -95,5 +94,5 @@ def _grid(n_rows: int, width: int) -> "tuple[int, int]":
     return 2 * n_rows, -(-width // _kernels().BLOCK)
 
 
-def _bound(clip: Optional[float]) -> float:
+def _bound(clip: float | None) -> float:
     return math.inf if clip is None else float(clip)

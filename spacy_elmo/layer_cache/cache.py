@@ -1,7 +1,8 @@
 """Layers from disk where they are known, from the biLM where not."""
 
 import weakref
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +38,13 @@ class LayerCache:
         self._elmo = elmo
         self._widths = {name: elmo.width(name) for name in cached_layers(elmo)}
         self._writes = True
-        self._session: Optional[Session] = None
+        self._session: Session | None = None
         self._lock = ForkLock()
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return _reader, (self.settings, self._elmo)
 
-    def embed(self, sentences: Sequence[Sequence[str]]) -> List[LayerOutputs]:
+    def embed(self, sentences: Sequence[Sequence[str]]) -> list[LayerOutputs]:
         """Layer outputs of each tokenised sentence, in input order.
 
         RETURNS: one LayerOutputs per sentence, without the mix; word_emb is (n_tokens, P), the others
@@ -60,7 +61,7 @@ class LayerCache:
             start = end
         return outputs
 
-    def embed_flat(self, sentences: Sequence[Sequence[str]]) -> Dict[str, NDArray[np.float32]]:
+    def embed_flat(self, sentences: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float32]]:
         """The same, sentence after sentence in one array a layer.
 
         RETURNS: by layer, lowest first: word_emb (n, P), the others (n, 2P), where n is the number of all tokens;
@@ -103,7 +104,7 @@ class LayerCache:
             weakref.finalize(self, self._session.close)
         return self._session
 
-    def _compute(self, session: Session, sentences: Mapping[bytes, Sequence[str]]) -> Dict[bytes, NDArray[Any]]:
+    def _compute(self, session: Session, sentences: Mapping[bytes, Sequence[str]]) -> dict[bytes, NDArray[Any]]:
         """Rows of sentences that are not stored, and are from here on, where they can be."""
         outputs = self._elmo.embed(list(sentences.values()), layers=cast(Layers, list(self._widths)))
         blocks, storable = {}, {}

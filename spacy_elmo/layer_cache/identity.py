@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from typing import Any, Dict, Iterable, List, Mapping, Protocol, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,17 +43,17 @@ class Embeds(Protocol):
 
     def width(self, layer: str) -> int: ...
 
-    def embed(self, sentences: Iterable[Sequence[str]], *, layers: Layers = ...) -> List[LayerOutputs]: ...
+    def embed(self, sentences: Iterable[Sequence[str]], *, layers: Layers = ...) -> list[LayerOutputs]: ...
 
-    def named_arrays(self) -> Dict[str, Any]: ...
+    def named_arrays(self) -> dict[str, Any]: ...
 
 
-def cached_layers(elmo: Embeds) -> List[str]:
+def cached_layers(elmo: Embeds) -> list[str]:
     """The layers that are kept, lowest first: all but the mix, which is made of them and may be trained."""
     return [WORD_EMB, *(lstm_layer(k + 1) for k in range(elmo.n_layers))]
 
 
-def identity(elmo: Embeds, *, dtype: str) -> Dict[str, Any]:
+def identity(elmo: Embeds, *, dtype: str) -> dict[str, Any]:
     """What a stored number depends on, as JSON has it. The mix is not among it, nor is the device: processors
     differ by as little as batches do."""
     return {

@@ -2,14 +2,15 @@
 
 import hashlib
 import struct
-from typing import Any, List, NoReturn, Sequence
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from ..errors import Errors, short_repr
 
 DIGEST_BYTES = 16
 
 
-def digests(sentences: Sequence[Sequence[str]]) -> List[bytes]:
+def digests(sentences: Sequence[Sequence[str]]) -> list[bytes]:
     """16 bytes for each sentence, which another sentence has only if its tokens are the same.
 
     RAISES: ValueError if a sentence is not a list of str.

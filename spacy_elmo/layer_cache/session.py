@@ -3,8 +3,9 @@
 import logging
 import math
 import warnings
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Collection, Dict, List, Mapping, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Session:
         self.width = sum(widths.values())
         self._settings = settings
         self._store = Store(path, width=self.width, dtype=settings.dtype)
-        self._writer: Optional[Writer] = None
+        self._writer: Writer | None = None
         self._asked = self._there = 0
         self._said_full = self._said_damaged = self._closed = False
         if writes:
@@ -45,7 +46,7 @@ class Session:
         dtype: np.dtype[Any] = self._store.dtype
         return dtype
 
-    def find(self, digests: Collection[bytes]) -> Dict[bytes, NDArray[Any]]:
+    def find(self, digests: Collection[bytes]) -> dict[bytes, NDArray[Any]]:
         """Rows of the sentences that are stored, (n_tokens, width) each."""
         store = self._store
         store.check()
@@ -89,13 +90,13 @@ class Session:
             self._closed = True
             logger.info("Layer cache: %s", self.report())
 
-    def _found(self, digests: Collection[bytes]) -> Dict[bytes, NDArray[Any]]:
+    def _found(self, digests: Collection[bytes]) -> dict[bytes, NDArray[Any]]:
         found = {digest: self._store.find(digest) for digest in digests}
         return {digest: rows for digest, rows in found.items() if rows is not None}
 
 
 def readable(n_bytes: float) -> str:
     """A size for people, in three digits."""
-    units: List[Any] = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)]
+    units: list[Any] = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)]
     unit, size = next((one for one in units if n_bytes >= one[1]), units[-1])
     return f"{n_bytes / size:.3g} {unit}"

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Optional
+from typing import Any
 
 from ..errors import Errors
 
@@ -42,7 +42,7 @@ class CacheSettings:
         return int(self.max_gb * 1e9)
 
 
-def check_cache(cache: Any) -> Optional[CacheSettings]:
+def check_cache(cache: Any) -> CacheSettings | None:
     """The settings of a component. RAISES: ValueError if they are neither None nor of `configure_layer_cache`."""
     if cache is None or isinstance(cache, CacheSettings):
         return cache

@@ -2,7 +2,7 @@
 
 import mmap
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class Store:
         self._width = width
         self._index_size = 0
         # Without a checksum: the rows have been held against it.
-        self._places: Dict[bytes, Any] = {}
+        self._places: dict[bytes, Any] = {}
         self._rows: NDArray[Any] = np.empty((0, width), self.dtype)
         self.refresh()
 
@@ -67,13 +67,13 @@ class Store:
         self.n_rows += int(records["n_rows"].sum())
         return len(records) > 0
 
-    def add(self, places: Dict[bytes, Place]) -> None:
+    def add(self, places: dict[bytes, Place]) -> None:
         """Note what has just been written to the files."""
         self._places.update(places)
         self.n_records += len(places)
         self.n_rows += sum(place.n_rows for place in places.values())
 
-    def find(self, digest: bytes) -> Optional[NDArray[Any]]:
+    def find(self, digest: bytes) -> NDArray[Any] | None:
         """RETURNS: (n_tokens, width), a part of the map that cannot be written to; None if there is none, or if it
         is damaged, which is then forgotten."""
         known = self._places.get(digest)

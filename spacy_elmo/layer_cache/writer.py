@@ -4,9 +4,10 @@ import json
 import logging
 import os
 import warnings
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Mapping, Optional
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ class Writer:
         # have read them, so that their rows must stay.
         store.refresh()
         size, n_rows = store.size, store.n_rows
-        places: Dict[bytes, Place] = {}
+        places: dict[bytes, Place] = {}
         for digest, rows in sentences.items():
             grown = size + RECORD.itemsize + rows.nbytes
             if grown > self._limit:
@@ -92,7 +93,7 @@ class Writer:
         store.add(places)
 
 
-def open_writer(store: Store, *, about: Mapping[str, Any], limit: int) -> Optional[Writer]:
+def open_writer(store: Store, *, about: Mapping[str, Any], limit: int) -> Writer | None:
     """Make ready to write a store's files.
 
     about: what a person finds beside the files, as JSON.

@@ -1,6 +1,6 @@
 """The architectures that configs name. Those that stand in other components are in `listener` and `tok2vec`."""
 
-from typing import Optional, cast
+from typing import cast
 
 from ..engine.settings import InitialState, PrecisionName, Settings
 from .spans import SpanGetter, sent_spans
@@ -11,10 +11,10 @@ from .wrapper import ElmoModelT, elmo_model
 def build_elmo_v1(
     precision: str = "fp32",
     initial_state: str = "zero",
-    max_batch_tokens: Optional[int] = None,
-    get_spans: Optional[SpanGetter] = None,
-    device: Optional[str] = None,
-    n_threads: Optional[int] = None,
+    max_batch_tokens: int | None = None,
+    get_spans: SpanGetter | None = None,
+    device: str | None = None,
+    n_threads: int | None = None,
 ) -> ElmoModelT:
     """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
 
@@ -22,15 +22,15 @@ def build_elmo_v1(
         with. A biLM that is not frozen has its gradients in float32, with "fp64" in float64; Thinc's optimizers
         step in float32.
     initial_state (str): "zero", "warm" or "carry".
-    max_batch_tokens (Optional[int]): tokens that run through the LSTMs together; memory grows with it. null: as
+    max_batch_tokens (int | None): tokens that run through the LSTMs together; memory grows with it. null: as
         many as suit the device.
-    get_spans (Optional[Callable]): Docs -> for each a list of Spans to embed as sentences. null: those of
+    get_spans (Callable | None): Docs -> for each a list of Spans to embed as sentences. null: those of
         spacy-elmo.sent_spans.v1.
-    device (Optional[str]): null: where Thinc is, so the GPU after `spacy.require_gpu()`. "cuda", "cuda:1", "cpu":
+    device (str | None): null: where Thinc is, so the GPU after `spacy.require_gpu()`. "cuda", "cuda:1", "cpu":
         there, by PyTorch alone, whatever Thinc uses; it need not exist before weights are read.
-    n_threads (Optional[int]): threads that work at a time, on the CPU, in each process. null: as many as there are
+    n_threads (int | None): threads that work at a time, on the CPU, in each process. null: as many as there are
         processors for this process. A number is taken as it is given.
-    RETURNS (Model[List[Doc], ElmoOutput]): a model without weights.
+    RETURNS (Model[list[Doc], ElmoOutput]): a model without weights.
     RAISES (ValueError): for a value that is not allowed.
     """
     # Configs hold any text: `Settings` says what is allowed.

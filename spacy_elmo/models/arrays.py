@@ -1,6 +1,7 @@
 """Arrays of Thinc's Ops and tensors of torch: how one becomes the other, and who owns the memory."""
 
-from typing import Any, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ def to_numpy(array: Any) -> Any:
     return array.get() if hasattr(array, "get") else array
 
 
-def of_docs(tensor: Tensor, lengths: Sequence[int], ops: Ops) -> List[Any]:
+def of_docs(tensor: Tensor, lengths: Sequence[int], ops: Ops) -> list[Any]:
     """Rows of each Doc as an array of the Ops that owns its memory: who keeps a Doc keeps no other's rows.
 
     tensor: (n_tokens, width), Doc after Doc. lengths: tokens of each Doc.

@@ -1,8 +1,9 @@
 """A training batch that the embedder has run once, for all its listeners."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any
 
 from spacy.tokens import Doc
 
@@ -29,7 +30,7 @@ class SharedBatch:
         self._sentences = [sentence_starts(doc) for doc in self._docs]
         self._layers = layers
         self._observe = observe
-        self._gradients: Dict[str, Any] = {}
+        self._gradients: dict[str, Any] = {}
         self._closed = False
 
     @property
@@ -41,14 +42,14 @@ class SharedBatch:
     def has_gradient(self) -> bool:
         return bool(self._gradients)
 
-    def find(self, docs: Sequence[Doc], *, same_sentences: bool = False) -> Optional[FlatLayers]:
+    def find(self, docs: Sequence[Doc], *, same_sentences: bool = False) -> FlatLayers | None:
         """Layers of some of the batch's Docs, or of copies, in any order; None if one is not of the batch, or has
         other tokens by now, or the batch is closed.
 
         What readers send back is added up here until `backprop`. same_sentences: nor is a Doc whose sentences have
         changed of the batch. For readers that does not matter: they may come behind a component that sets them.
         """
-        found: List[int] = [doc.user_data.get(self._key, -1) for doc in docs]
+        found: list[int] = [doc.user_data.get(self._key, -1) for doc in docs]
         if self._closed or not all(map(self._has, found, docs)):
             return None
         if same_sentences and any(sentence_starts(doc) != self._sentences[i] for i, doc in zip(found, docs)):
@@ -77,7 +78,7 @@ class SharedBatch:
         # A Doc may have the user_data of another, also of one that an earlier process has trained on.
         return 0 <= i < len(self._hashes) and same_tokens(doc, self._hashes[i])
 
-    def _add(self, gradients: Dict[str, Any]) -> None:
+    def _add(self, gradients: dict[str, Any]) -> None:
         if not self.learns:
             return
         for name, gradient in gradients.items():

@@ -1,6 +1,7 @@
 """A bidirectional LSTM over the vectors of a task: what the paper's models put above ELMo's mix."""
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,11 +16,11 @@ from ..engine.precision import exact_cudnn
 from ..errors import Errors, check_number
 from .torch_shim import TorchShim
 
-BiLSTMT = Model[List[Floats2d], List[Floats2d]]
+BiLSTMT = Model[list[Floats2d], list[Floats2d]]
 
 
 def build_bilstm_encoder_v1(
-    width: int, depth: int = 1, input_width: Optional[int] = None, dropout: Optional[float] = None
+    width: int, depth: int = 1, input_width: int | None = None, dropout: float | None = None
 ) -> BiLSTMT:
     """What the `encode` layer of a component's `tok2vec` can be, registered as spacy-elmo.BiLSTMEncoder.v1.
 
@@ -28,10 +29,10 @@ def build_bilstm_encoder_v1(
 
     width (int): columns of the output, half of them of each direction.
     depth (int): LSTM layers; the output of one is the input of the next.
-    input_width (Optional[int]): columns of the input. null: as many as of the output.
-    dropout (Optional[float]): share of each layer's outputs that is zeroed in training. null: what the training
+    input_width (int | None): columns of the input. null: as many as of the output.
+    dropout (float | None): share of each layer's outputs that is zeroed in training. null: what the training
         config says.
-    RETURNS (Model[List[Floats2d], List[Floats2d]]): (n_tokens, input_width) -> (n_tokens, width), a Doc each.
+    RETURNS (Model[list[Floats2d], list[Floats2d]]): (n_tokens, input_width) -> (n_tokens, width), a Doc each.
     RAISES (ValueError): for a value that is not allowed.
     """
     input_width = width if input_width is None else input_width
@@ -60,7 +61,7 @@ class BiLSTM(nn.Module):
     dropout: None for what the caller says.
     """
 
-    def __init__(self, *, input_width: int, width: int, depth: int, dropout: Optional[float]):
+    def __init__(self, *, input_width: int, width: int, depth: int, dropout: float | None):
         super().__init__()
         self.dropout = dropout
         widths = [input_width] + [width] * (depth - 1)
@@ -83,7 +84,7 @@ class BiLSTM(nn.Module):
         return packing.unpack(packed, backward=False)
 
 
-def init(model: BiLSTMT, X: Optional[List[Floats2d]] = None, Y: Any = None) -> None:  # noqa: N803
+def init(model: BiLSTMT, X: list[Floats2d] | None = None, Y: Any = None) -> None:  # noqa: N803
     """Start anew. RAISES: ValueError for inputs of another width."""
     _check_widths(model, X or [])
     with computation():
@@ -96,8 +97,8 @@ def module_of(model: BiLSTMT) -> BiLSTM:
 
 
 def forward(
-    model: BiLSTMT, inputs: List[Floats2d], is_train: bool
-) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Floats2d]]]:
+    model: BiLSTMT, inputs: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     """RAISES: ValueError for inputs of another width."""
     _check_widths(model, inputs)
     ops, module = model.ops, module_of(model)
@@ -112,7 +113,7 @@ def forward(
         flat: Tensor = xp2torch(ops.flatten(inputs), device=like.device).to(like.dtype).requires_grad_(is_train)
         outputs = module(flat, [length for length in lengths if length], dropout=model.attrs["dropout_rate"])
 
-    def backprop(d_outputs: List[Floats2d]) -> List[Floats2d]:
+    def backprop(d_outputs: list[Floats2d]) -> list[Floats2d]:
         with computation(gradients=True), exact_cudnn():
             outputs.backward(xp2torch(ops.flatten(d_outputs), device=like.device).to(like.dtype))
         return ops.unflatten(cast(Floats2d, torch2xp(cast(Tensor, flat.grad), ops=ops)), sizes)
@@ -127,5 +128,5 @@ def _check_widths(model: BiLSTMT, inputs: Sequence[Floats2d]) -> None:
             raise ValueError(Errors.EL126.format(got=each.shape[1], expected=model.get_dim("nI")))
 
 
-def _zeros(model: BiLSTMT, lengths: Sequence[int], dim: str) -> List[Floats2d]:
+def _zeros(model: BiLSTMT, lengths: Sequence[int], dim: str) -> list[Floats2d]:
     return [model.ops.alloc2f(length, model.get_dim(dim)) for length in lengths]

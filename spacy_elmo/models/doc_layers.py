@@ -1,7 +1,7 @@
 """What is kept on a Doc: its layers, and the tokens that they belong to."""
 
 from contextlib import suppress
-from typing import Any, Dict, List, Optional, Tuple, Union, cast
+from typing import Any, cast
 from weakref import ref
 
 import numpy as np
@@ -44,11 +44,11 @@ def same_tokens(doc: Doc, hashes: Hashes) -> bool:
     return len(doc) == len(hashes) and token_hashes(doc).tobytes() == hashes.tobytes()
 
 
-def sentence_starts(doc: Doc) -> List[int]:
+def sentence_starts(doc: Doc) -> list[int]:
     """The tokens that begin a sentence, by their numbers.
 
     doc (Doc): Any Doc.
-    RETURNS (List[int]): Without the first token, which always does.
+    RETURNS (list[int]): Without the first token, which always does.
     """
     starts: Any = doc.to_array(SENT_START)
     return [i for i in np.flatnonzero(starts == 1).tolist() if i]
@@ -59,14 +59,14 @@ def clear_layers(doc: Doc) -> None:
     doc.user_data.pop(KEY, None)
 
 
-def read_record(doc: Doc, start: int = 0, end: Optional[int] = None) -> Optional[Dict[str, Any]]:
+def read_record(doc: Doc, start: int = 0, end: int | None = None) -> dict[str, Any] | None:
     """What the embedder has left in a Doc's slot: layers, n_layers, pooling_layer and tokens, their hashes, which
     earlier versions did not store.
 
     doc (Doc): Any Doc.
     start (int): The first token that is to be read.
-    end (Optional[int]): The end of those tokens; None: the Doc's.
-    RETURNS (Optional[Dict[str, Any]]): None if it has no layers.
+    end (int | None): The end of those tokens; None: the Doc's.
+    RETURNS (dict[str, Any] | None): None if it has no layers.
     RAISES (ValueError): If the layers are of other tokens than the Doc's, or the slot holds something else.
     """
     record: Any = doc.user_data.get(KEY)
@@ -80,7 +80,7 @@ def read_record(doc: Doc, start: int = 0, end: Optional[int] = None) -> Optional
             raise ValueError(Errors.EL053.format(held=f"{len(array)} rows, but the Doc has {n_tokens} tokens"))
     if hashes is not None and not _is_same(doc, hashes, start, n_tokens if end is None else end):
         raise ValueError(Errors.EL053.format(held=_describe_difference(doc, hashes)))
-    return cast(Dict[str, Any], record)
+    return cast(dict[str, Any], record)
 
 
 def wrote_tensor(doc: Doc) -> bool:
@@ -93,25 +93,25 @@ def wrote_tensor(doc: Doc) -> bool:
     return record is not None and _is_record(record) and bool(record.get("tensor", True))
 
 
-def read_layers(doc: Doc) -> Optional[LayerOutputs]:
+def read_layers(doc: Doc) -> LayerOutputs | None:
     """The layers that are kept on a Doc, (len(doc), width) each.
 
     doc (Doc): Any Doc.
-    RETURNS (Optional[LayerOutputs]): None if it has none.
+    RETURNS (LayerOutputs | None): None if it has none.
     RAISES (ValueError): As `read_record`.
     """
     record = read_record(doc)
     return None if record is None else LayerOutputs(record["layers"], n_layers=record["n_layers"])
 
 
-def read_rows(doc: Doc, start: int, end: int, rows: Union[int, slice]) -> Optional[LayerOutputs]:
+def read_rows(doc: Doc, start: int, end: int, rows: int | slice) -> LayerOutputs | None:
     """Some tokens' rows of the layers that are kept on a Doc.
 
     doc (Doc): Any Doc.
     start (int): The first of the tokens.
     end (int): Their end.
-    rows (Union[int, slice]): The rows to give, which are theirs.
-    RETURNS (Optional[LayerOutputs]): None if the Doc has no layers.
+    rows (int | slice): The rows to give, which are theirs.
+    RETURNS (LayerOutputs | None): None if the Doc has no layers.
     RAISES (ValueError): As `read_record`.
     """
     record = read_record(doc, start, end)
@@ -153,7 +153,7 @@ class _LastCompared:
     """The long Doc whose tokens were found to be the same. Whatever changes tokens, changes doc.tensor as well."""
 
     def __init__(self) -> None:
-        self._known: Tuple[Any, Any, Optional[Hashes]] = (None, None, None)
+        self._known: tuple[Any, Any, Hashes | None] = (None, None, None)
 
     def knows(self, doc: Doc, hashes: Hashes) -> bool:
         known_doc, known_tensor, known_hashes = self._known

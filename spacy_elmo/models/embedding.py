@@ -1,8 +1,9 @@
 """Layers of Docs without gradients: begun on the device, delivered Doc by Doc."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class Request:
     on_gpu: leave the layers on the GPU, where Thinc computes there; else they are numpy arrays."""
 
     layers: Sequence[str]
-    tensor: Optional[str] = None
+    tensor: str | None = None
     on_gpu: bool = False
 
 
@@ -55,7 +56,7 @@ def begin_docs(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> 
 
 def embed_flat(elmo: Elmo, placement: Placement, names: Sequence[str], ops: Ops) -> FlatLayers:
     """Layers of all Docs' tokens, arrays of the Ops where they need not pass the CPU for that."""
-    arrays: Dict[str, Any]
+    arrays: dict[str, Any]
     if elmo.settings.initial_state == "carry" or not stays_on_device(ops, elmo.device):
         arrays = dict(_on_cpu(elmo, placement, names))
     else:
@@ -67,7 +68,7 @@ def embed_flat(elmo: Elmo, placement: Placement, names: Sequence[str], ops: Ops)
 
 def _spread(
     elmo: Elmo, placement: Placement, names: Sequence[str], computed: Mapping[str, Tensor]
-) -> Dict[str, Tensor]:
+) -> dict[str, Tensor]:
     """Layers of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
     with computation(), torch.inference_mode():
         there, spread = placement.on(elmo.device), {}
@@ -96,15 +97,15 @@ def _at_once(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> Fi
 
 
 def _begin_tensors(
-    elmo: Elmo, computed: Dict[str, Tensor], name: str, lengths: List[int], ops: Ops
-) -> Callable[[], List[Any]]:
+    elmo: Elmo, computed: dict[str, Tensor], name: str, lengths: list[int], ops: Ops
+) -> Callable[[], list[Any]]:
     """A layer of each Doc, an array of the Ops."""
     if stays_on_device(ops, elmo.device):
         arrays = of_docs(computed[name], lengths, ops)
         return lambda: arrays
     arrive = elmo.engine.delivery.send({name: computed[name]}, lengths, n_layers=elmo.n_layers)
 
-    def tensors() -> List[Any]:
+    def tensors() -> list[Any]:
         arrived = [one.chosen([name])[name] for one in arrive()]
         # Where Thinc is on the GPU and the model is not, arrays go there from the CPU.
         return arrived if ops.xp is np else [ops.asarray2f(array) for array in arrived]
@@ -113,8 +114,8 @@ def _begin_tensors(
 
 
 def _begin_layers(
-    elmo: Elmo, computed: Dict[str, Tensor], request: Request, lengths: List[int], ops: Ops
-) -> Callable[[], List[LayerOutputs]]:
+    elmo: Elmo, computed: dict[str, Tensor], request: Request, lengths: list[int], ops: Ops
+) -> Callable[[], list[LayerOutputs]]:
     n_layers, names = elmo.n_layers, request.layers
     if not names:
         return lambda: [LayerOutputs({}, n_layers=n_layers)] * len(lengths)
@@ -144,7 +145,7 @@ def _in_parts(elmo: Elmo, placement: Placement, request: Request) -> Finish:
     return lambda: output
 
 
-def _on_cpu(elmo: Elmo, placement: Placement, names: Sequence[str]) -> Dict[str, NDArray[Any]]:
+def _on_cpu(elmo: Elmo, placement: Placement, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Layers of all Docs' tokens, (n_tokens, width), float32."""
     outputs = elmo.embed(placement.sentences, layers=cast(Layers, names))
     arrays = {}

@@ -1,6 +1,7 @@
 """What the model's shim holds: an Elmo, or the place for one, and the biLM in training."""
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,13 +31,13 @@ class ElmoHolder(nn.Module):
     RAISES: ValueError if device is the name of none.
     """
 
-    def __init__(self, *, settings: Settings, get_spans: SpanGetter, device: Optional[str] = None):
+    def __init__(self, *, settings: Settings, get_spans: SpanGetter, device: str | None = None):
         super().__init__()
         self.settings = settings
         self.place = Placer(get_spans)
         self.device = None if device is None else _named(device)
         self.training_settings = TrainingSettings()
-        self.layers: List[str] = []
+        self.layers: list[str] = []
         # Whoever uses the model first, in whichever thread, makes it ready for all.
         self._lock = ForkLock()
         self._warn = OnceWarner()
@@ -44,13 +45,13 @@ class ElmoHolder(nn.Module):
 
     def empty(self) -> None:
         """Go back to having no weights."""
-        self._elmo: Optional[Elmo] = None
-        self.mix: Optional[nn.Module] = None
-        self.bilm: Optional[nn.Module] = None
-        self._trainable: Optional[TrainableEngine] = None
+        self._elmo: Elmo | None = None
+        self.mix: nn.Module | None = None
+        self.bilm: nn.Module | None = None
+        self._trainable: TrainableEngine | None = None
         self._has_learnt = False
-        self._cache: Optional[LayerCache] = None
-        self._start: Dict[str, torch.Tensor] = {}
+        self._cache: LayerCache | None = None
+        self._start: dict[str, torch.Tensor] = {}
         self._n_steps = 0
 
     @property
@@ -58,7 +59,7 @@ class ElmoHolder(nn.Module):
         return self._elmo is not None
 
     @property
-    def elmo(self) -> Optional[Elmo]:
+    def elmo(self) -> Elmo | None:
         """The model, with all that the biLM has learnt; None if there are no weights yet."""
         if self._has_learnt:
             with self._lock:
@@ -103,7 +104,7 @@ class ElmoHolder(nn.Module):
         with self._lock:
             if self._elmo is not None:
                 return self._elmo
-            source: Optional[Source] = self.training_settings.source
+            source: Source | None = self.training_settings.source
             if source is None:
                 raise ValueError(Errors.EL057)
             return self.fill(read_weights(source), device=device)
@@ -119,14 +120,14 @@ class ElmoHolder(nn.Module):
             self._trainable, self.bilm = engine, engine.bilm
         return self._trainable
 
-    def cache(self, elmo: Elmo) -> Optional[LayerCache]:
+    def cache(self, elmo: Elmo) -> LayerCache | None:
         """Layers on disk, if the config asks for that. RAISES: ValueError as `LayerCache`."""
         settings = self.training_settings.cache
         if settings is not None and self._cache is None:
             self._cache = LayerCache(settings, elmo=elmo)
         return self._cache
 
-    def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
+    def learning(self) -> Iterator[tuple[str, nn.Parameter, float]]:
         """(name, parameter, factor of the learning rate) of each that learns."""
         rate = self.training_settings.rate(self._n_steps)
         for name, parameter in self.named_parameters():
@@ -175,11 +176,11 @@ class ElmoHolder(nn.Module):
         self.bilm = elmo.engine.module
         self.place.read_as(alphabet_of(elmo.options))
 
-    def __getstate__(self) -> Dict[str, Any]:
+    def __getstate__(self) -> dict[str, Any]:
         # The submodules are Elmo's, and come back with it. Optimizers know a parameter by its name.
         return {**self.__dict__, "_elmo": self.elmo, "_modules": {}, "_trainable": None, "_cache": None}
 
-    def __setstate__(self, state: Dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         elmo, start, n_steps = self._elmo, self._start, self._n_steps
         self.empty()

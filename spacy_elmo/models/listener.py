@@ -1,7 +1,8 @@
 """The layer that reads the embedder's layers inside another component."""
 
 import warnings
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import Any
 from weakref import ReferenceType, ref
 
 from spacy.tokens import Doc
@@ -16,7 +17,7 @@ from .output import FlatLayers, flatten
 from .pooling import PoolingSettings, PoolingT, fit_to, pooling, settings_of
 from .runs import ask_for_runs, find_common
 
-ListenerT = Model[List[Doc], List[Floats2d]]
+ListenerT = Model[list[Doc], list[Floats2d]]
 _KEY = "elmo_listener"
 
 
@@ -31,11 +32,11 @@ class Upstream:
     def __init__(self, name: str, settings: PoolingSettings):
         self.name = name
         self.settings = settings
-        self.batch: Optional[SharedBatch] = None
+        self.batch: SharedBatch | None = None
         self.starts = False
         self.warned = False
-        self._owner: Optional[ReferenceType[Any]] = None
-        self._copy: Optional[ReferenceType[Upstream]] = None
+        self._owner: ReferenceType[Any] | None = None
+        self._copy: ReferenceType[Upstream] | None = None
         self._is_copy = False
         ask_for_runs()
 
@@ -54,10 +55,10 @@ class Upstream:
         """Whether there is a copy of the component's model, as `nlp.resume_training` makes it, or this is one."""
         return self._is_copy or (self._copy is not None and self._copy() is not None)
 
-    def __reduce__(self) -> Tuple[Any, Tuple[str, PoolingSettings]]:
+    def __reduce__(self) -> tuple[Any, tuple[str, PoolingSettings]]:
         return Upstream, (self.name, self.settings)
 
-    def __deepcopy__(self, memo: Dict[int, Any]) -> "Upstream":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Upstream":
         copied = Upstream(self.name, self.settings)
         owner = self.owner
         copied.owner = memo.get(id(owner), owner)
@@ -68,25 +69,25 @@ class Upstream:
 
 
 def build_elmo_listener_v1(
-    width: Optional[int] = None,
+    width: int | None = None,
     upstream: str = "*",
-    pooling_layer: Optional[str] = None,
+    pooling_layer: str | None = None,
     layer_norm: bool = False,
-    dropout: Optional[float] = None,
+    dropout: float | None = None,
     l2: float = 0.001,
     grad_factor: float = 1.0,
 ) -> ListenerT:
     """What a component's `tok2vec` layer can be, registered as spacy-elmo.ElmoListener.v1: a mix of the embedder's
     layers that this component learns for itself.
 
-    width (Optional[int]): columns of the output, 2P (P for word_emb). null: what the embedder has.
+    width (int | None): columns of the output, 2P (P for word_emb). null: what the embedder has.
     upstream (str): the embedder's name; "*" is the next one before the component.
-    pooling_layer (Optional[str]): null for a mix of its own; or one layer, where "elmo" is the embedder's mix.
+    pooling_layer (str | None): null for a mix of its own; or one layer, where "elmo" is the embedder's mix.
     layer_norm (bool): bring each token's numbers, in each layer, to mean 0 and variance 1 before they are mixed.
-    dropout (Optional[float]): of the output. null: what the training config says.
+    dropout (float | None): of the output. null: what the training config says.
     l2 (float): penalty on the mix's weights, l2 * sum(w ** 2).
     grad_factor (float): of gradients on their way to the embedder.
-    RETURNS (Model[List[Doc], List[Floats2d]]): (len(doc), width) for each Doc.
+    RETURNS (Model[list[Doc], list[Floats2d]]): (len(doc), width) for each Doc.
     RAISES (ValueError): for a value that is not allowed.
     """
     settings = PoolingSettings(
@@ -130,8 +131,8 @@ def init(model: ListenerT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
 
 
 def forward(
-    model: ListenerT, docs: List[Doc], is_train: bool
-) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    model: ListenerT, docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     """RAISES: ValueError in training if no embedder has run these Docs, or can, or not as is needed."""
     if not is_train:
         return _predict(model, docs), _no_gradient
@@ -144,14 +145,14 @@ def forward(
     upstream.starts = False
     outputs, backprop = pooling_of(model)(layers, is_train)
 
-    def finish(d_outputs: List[Floats2d]) -> List[Doc]:
+    def finish(d_outputs: list[Floats2d]) -> list[Doc]:
         backprop(d_outputs)
         return []
 
     return outputs, finish
 
 
-def _predict(model: ListenerT, docs: List[Doc]) -> List[Floats2d]:
+def _predict(model: ListenerT, docs: list[Doc]) -> list[Floats2d]:
     upstream = upstream_of(model)
     layers = (
         _read_docs(model, docs)
@@ -160,7 +161,7 @@ def _predict(model: ListenerT, docs: List[Doc]) -> List[Floats2d]:
         or _run_parts(upstream, docs)
     )
     if layers is not None:
-        outputs: List[Floats2d] = pooling_of(model).predict(layers)
+        outputs: list[Floats2d] = pooling_of(model).predict(layers)
         return outputs
     if len(docs) > 1:
         # One without layers takes none from the others.
@@ -168,17 +169,17 @@ def _predict(model: ListenerT, docs: List[Doc]) -> List[Floats2d]:
     return _nothing(model, docs)
 
 
-def _find_batch(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+def _find_batch(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
     return None if upstream.batch is None or not docs else upstream.batch.find(docs)
 
 
-def _read_docs(model: ListenerT, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+def _read_docs(model: ListenerT, docs: Sequence[Doc]) -> FlatLayers | None:
     """What the embedder has left on the Docs; None if one has nothing.
 
     RAISES: ValueError if the layers are of other tokens, or not those that the listener reads and the embedder is
         not there.
     """
-    found: List[LayerOutputs] = []
+    found: list[LayerOutputs] = []
     for doc in docs:
         layers = read_layers(doc)
         if layers is None:
@@ -204,14 +205,14 @@ def _read_docs(model: ListenerT, docs: Sequence[Doc]) -> Optional[FlatLayers]:
     return flatten(found, names)
 
 
-def _run_again(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+def _run_again(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
     """Layers of Docs that have none, though an embedder is at work on them: they were cut out of others, as the
     entity linker does it, or the embedder did not know that somebody reads these layers."""
     embedder = find_common(docs, upstream.name)
     return None if embedder is None else embedder.layers_for(upstream, docs)
 
 
-def _run_parts(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+def _run_parts(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
     """Layers of Docs of which nothing is known: they may be parts of Docs that are gone."""
     embedder = None if upstream.starts else _find_linked(upstream, docs)
     return None if embedder is None or embedder.is_disabled else embedder.layers_for(upstream, docs)
@@ -223,7 +224,7 @@ def _find_linked(upstream: Upstream, docs: Sequence[Doc]) -> Any:
     return owner if owner is not None and upstream.name in ("*", owner.name) and owner.knows(docs) else None
 
 
-def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatLayers]:
+def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
     """Layers from which nothing flows back, where that is all there is to it: the embedder is frozen, or the
     component rehearses. None if there is no embedder.
 
@@ -239,7 +240,7 @@ def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> Optional[FlatL
     return layers
 
 
-def _nothing(model: ListenerT, docs: Sequence[Doc]) -> List[Floats2d]:
+def _nothing(model: ListenerT, docs: Sequence[Doc]) -> list[Floats2d]:
     upstream = upstream_of(model)
     if not model.has_dim("nO"):
         raise ValueError(Errors.EL103.format(upstream=upstream.name))
@@ -249,5 +250,5 @@ def _nothing(model: ListenerT, docs: Sequence[Doc]) -> List[Floats2d]:
     return [model.ops.alloc2f(len(doc), model.get_dim("nO")) for doc in docs]
 
 
-def _no_gradient(d_outputs: List[Floats2d]) -> List[Doc]:
+def _no_gradient(d_outputs: list[Floats2d]) -> list[Doc]:
     return []

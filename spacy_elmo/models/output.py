@@ -1,7 +1,8 @@
 """What flows between the embedder's Thinc nodes."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any
 
 import numpy as np
 from thinc.api import get_array_module
@@ -12,7 +13,7 @@ from .arrays import as_like, to_numpy
 from .doc_layers import Hashes
 
 # Gradients of layers, name -> (n_tokens, width), go in; what they teach stays where it is learnt.
-Backprop = Callable[[Dict[str, Any]], None]
+Backprop = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class ElmoOutput:
     hashes: for each Doc those of the tokens that were read, (len(doc),), uint64; None: not known.
     """
 
-    docs: List[LayerOutputs]
-    tensors: Optional[List[Any]] = None
-    hashes: Optional[List[Hashes]] = None
+    docs: list[LayerOutputs]
+    tensors: list[Any] | None = None
+    hashes: list[Hashes] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class FlatLayers:
     nothing below learns.
     """
 
-    arrays: Dict[str, Any]
-    lengths: List[int]
+    arrays: dict[str, Any]
+    lengths: list[int]
     n_layers: int
-    backprop: Optional[Backprop] = None
+    backprop: Backprop | None = None
 
     def of_docs(self, index: Sequence[int]) -> "FlatLayers":
         """The layers of these Docs, in this order; gradients flow into their rows."""
@@ -52,7 +53,7 @@ class FlatLayers:
         rows = self.rows(index)
         below = self.backprop
 
-        def backprop(gradients: Dict[str, Any]) -> None:
+        def backprop(gradients: dict[str, Any]) -> None:
             assert below is not None
             whole = {}
             for name, gradient in gradients.items():
@@ -75,7 +76,7 @@ class FlatLayers:
         parts = [np.arange(ends[i] - self.lengths[i], ends[i]) for i in index]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
-    def docs(self, names: Sequence[str]) -> List[LayerOutputs]:
+    def docs(self, names: Sequence[str]) -> list[LayerOutputs]:
         """The same on the CPU, as one LayerOutputs per Doc, each array owning its memory."""
         ends = np.cumsum(self.lengths)
         arrays = {name: to_numpy(self.arrays[name]) for name in names}

@@ -1,7 +1,8 @@
 """Rows of many Docs, copied to memory of their own."""
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, List, Sequence
+from typing import Any
 
 import numpy as np
 from thinc.api import get_array_module
@@ -23,7 +24,7 @@ void own_rows(const float* rows, const long long* owners, const long long* start
 """
 
 
-def own_rows(rows: Any, lengths: Sequence[int]) -> List[Any]:
+def own_rows(rows: Any, lengths: Sequence[int]) -> list[Any]:
     """rows: (n_tokens, width), float32, numpy or CuPy, C-contiguous. lengths: of consecutive parts, all of it.
 
     RETURNS: (length, width) of each part, a copy.

@@ -1,8 +1,9 @@
 """Where the tokens of Docs meet the biLM: which sentences it reads, and which rows its outputs fill."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,16 +31,16 @@ class Placement:
     those of all Docs; None: all of them, in order. hashes: (n_tokens,), spaCy's for the texts of all tokens."""
 
     sentences: Coded
-    lengths: List[int]
-    rows: Optional[Rows]
-    hashes: Optional[Hashes] = None
+    lengths: list[int]
+    rows: Rows | None
+    hashes: Hashes | None = None
 
     @property
     def n_tokens(self) -> int:
         """Of all Docs."""
         return sum(self.lengths)
 
-    def split_hashes(self) -> Optional[List[Hashes]]:
+    def split_hashes(self) -> list[Hashes] | None:
         """The hashes of each Doc's tokens: 8 bytes a token, views of those of all Docs."""
         hashes = self.hashes
         if hashes is None:
@@ -63,7 +64,7 @@ class TensorPlacement(NamedTuple):
     """n_tokens: of all Docs. rows: see `Placement`, on the device of the tensors."""
 
     n_tokens: int
-    rows: Optional[Tensor]
+    rows: Tensor | None
 
     def spread(self, tokens: Tensor) -> Tensor:
         """(n_seen, width) -> (n_tokens, width), as `Placement.spread`."""

@@ -1,7 +1,8 @@
 """What a task makes of the layers: its own trained mix of them, or one layer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any
 
 import numpy as np
 from thinc.api import Model
@@ -14,7 +15,7 @@ from ..errors import Errors, check_number
 from .output import FlatLayers
 from .scalar_mix import mix
 
-PoolingT = Model[FlatLayers, List[Floats2d]]
+PoolingT = Model[FlatLayers, list[Floats2d]]
 
 # Added to the variance of a token's numbers.
 _TINY = 1e-12
@@ -34,9 +35,9 @@ class PoolingSettings:
     RAISES: ValueError for a value that is not allowed.
     """
 
-    pooling_layer: Optional[str]
+    pooling_layer: str | None
     layer_norm: bool
-    dropout: Optional[float]
+    dropout: float | None
     l2: float
     grad_factor: float
 
@@ -47,7 +48,7 @@ class PoolingSettings:
             check_number("dropout", self.dropout, low=0, high=1, below=True)
         check_number("l2", self.l2, low=0)
 
-    def names(self, n_layers: int) -> List[str]:
+    def names(self, n_layers: int) -> list[str]:
         """The layers to read of a model with n_layers LSTM layers, lowest first.
 
         RAISES: ValueError if the model does not have the pooling layer.
@@ -61,7 +62,7 @@ class PoolingSettings:
         return [self.pooling_layer]
 
 
-def pooling(settings: PoolingSettings, *, width: Optional[int]) -> PoolingT:
+def pooling(settings: PoolingSettings, *, width: int | None) -> PoolingT:
     """A node from layers to a vector for each token, (len(doc), width) for each Doc.
 
     With a mix of its own, its parameters are `weights` (L + 1,), before the softmax, and `gamma` (1,).
@@ -113,13 +114,13 @@ def init(model: PoolingT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
 @computation()
 def forward(
     model: PoolingT, layers: FlatLayers, is_train: bool
-) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], None]]:
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], None]]:
     """(len(doc), width) for each Doc. What flows back goes to the layers' own backprop, if they have one."""
     settings, ops = settings_of(model), model.ops
     names = settings.names(layers.n_layers)
-    inputs: List[Any] = [ops.asarray2f(layers.arrays[name]) for name in names]
+    inputs: list[Any] = [ops.asarray2f(layers.arrays[name]) for name in names]
     fit(model, n_layers=layers.n_layers, width=max(array.shape[1] for array in inputs), where="the layers")
-    undo_norms: List[Callable[[Any], Any]] = []
+    undo_norms: list[Callable[[Any], Any]] = []
     if settings.layer_norm:
         normed = [_normalise(ops.xp, array) for array in inputs]
         inputs, undo_norms = [array for array, _ in normed], [undo for _, undo in normed]
@@ -135,7 +136,7 @@ def forward(
         outputs = outputs * mask
 
     @computation()
-    def backprop(d_outputs: List[Floats2d]) -> None:
+    def backprop(d_outputs: list[Floats2d]) -> None:
         d: Any = ops.flatten(d_outputs) if d_outputs else ops.alloc2f(0, model.get_dim("nO"))
         if mask is not None:
             d = d * mask
@@ -162,7 +163,7 @@ def _add_penalty(model: PoolingT, l2: float) -> None:
         model.inc_grad("weights", 2 * l2 * model.get_param("weights"))
 
 
-def _normalise(xp: Any, layer: Any) -> Tuple[Any, Callable[[Any], Any]]:
+def _normalise(xp: Any, layer: Any) -> tuple[Any, Callable[[Any], Any]]:
     """(n_tokens, width) with mean 0 and variance 1 in every row, and its backward pass."""
     centred = layer - layer.mean(axis=1, keepdims=True)
     variance = (centred * centred).mean(axis=1, keepdims=True)

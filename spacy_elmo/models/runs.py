@@ -1,15 +1,16 @@
 """Which embedders have run a Doc. A pipeline does not tell its components of each other; the Docs do."""
 
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from threading import Event
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any
 from weakref import ReferenceType, ref
 
 from spacy.tokens import Doc
 
 from .weak_table import WeakTable
 
-_runs: "WeakTable[Doc, List[ReferenceType[Any]]]" = WeakTable()
+_runs: "WeakTable[Doc, list[ReferenceType[Any]]]" = WeakTable()
 # Docs that are cut out of another one share its hooks, which are the only thing of it that they keep for sure.
 _wholes: "WeakTable[Doc, None]" = WeakTable()
 # Embedders' arrays that became doc.tensor. Docs that are cut out have views of them.
@@ -45,7 +46,7 @@ def is_own_tensor(tensor: Any) -> bool:
     return _tensors.get(id(root))[0] is root
 
 
-def find_run(doc: Doc, name: str = "*") -> Optional[Any]:
+def find_run(doc: Doc, name: str = "*") -> Any | None:
     """The last embedder at work on a Doc, or on the one that it was cut out of.
 
     name: the embedder's; "*": any.
@@ -58,29 +59,29 @@ def find_run(doc: Doc, name: str = "*") -> Optional[Any]:
     return next((one for one in reversed(embedders) if name in ("*", one.name)), None)
 
 
-def find_common(docs: Iterable[Doc], name: str) -> Optional[Any]:
+def find_common(docs: Iterable[Doc], name: str) -> Any | None:
     """The embedder that `find_run` gives for all of the Docs; None if they differ, or there is none."""
-    found: Dict[int, Any] = {id(embedder): embedder for embedder in (find_run(doc, name) for doc in docs)}
+    found: dict[int, Any] = {id(embedder): embedder for embedder in (find_run(doc, name) for doc in docs)}
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _runs_of(doc: Doc) -> List[ReferenceType[Any]]:
+def _runs_of(doc: Doc) -> list[ReferenceType[Any]]:
     noted, found = _runs.get(id(doc))
     return found if noted is doc and found is not None else []
 
 
-def _with(before: List[ReferenceType[Any]], made: ReferenceType[Any]) -> List[ReferenceType[Any]]:
+def _with(before: list[ReferenceType[Any]], made: ReferenceType[Any]) -> list[ReferenceType[Any]]:
     return [*(one for one in before if one != made), made] if before else [made]
 
 
-def _new_wholes(docs: Iterable[Doc]) -> Iterator[Tuple[int, Doc, None]]:
+def _new_wholes(docs: Iterable[Doc]) -> Iterator[tuple[int, Doc, None]]:
     for doc in docs:
         # Not if it is a part of another one itself.
         if _find_whole(doc) is None:
             yield id(doc.user_token_hooks), doc, None
 
 
-def _find_whole(doc: Doc) -> Optional[Doc]:
+def _find_whole(doc: Doc) -> Doc | None:
     """The Doc that this one was cut out of, or itself, if an embedder has run it and it still lives."""
     hooks = doc.user_token_hooks
     whole, _ = _wholes.get(id(hooks))

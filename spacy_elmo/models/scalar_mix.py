@@ -1,6 +1,7 @@
 """The scalar mix on arrays of the active Ops: gamma * sum_j softmax(w)_j h_j (Peters et al. 2018, equation 1)."""
 
-from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from thinc.types import Floats1d, Floats2d
 
@@ -12,12 +13,12 @@ class MixGradients(NamedTuple):
 
     weights: Floats1d
     gamma: float
-    layers: Callable[[], List[Floats2d]]
+    layers: Callable[[], list[Floats2d]]
 
 
 def mix(
     xp: Any, layers: Sequence[Floats2d], weights: Floats1d, gamma: float
-) -> Tuple[Floats2d, Callable[[Floats2d], MixGradients]]:
+) -> tuple[Floats2d, Callable[[Floats2d], MixGradients]]:
     """Mix layers, and what turns the gradient of the result into gradients.
 
     xp: numpy or cupy. layers: (n_tokens, 2P); one of half that width counts as itself twice, side by side.

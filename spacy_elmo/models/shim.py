@@ -1,7 +1,8 @@
 """How Thinc sees the torch side of the embedder: what learns, and what is saved."""
 
 import warnings
-from typing import Any, Iterator, Optional, Sequence, Tuple, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -36,7 +37,7 @@ class ElmoShim(TorchShim):
     def to_device(self, device_type: str, device_id: int) -> None:
         self.holder.move(torch.device("cuda", device_id) if device_type == "gpu" else torch.device("cpu"))
 
-    def elmo_to_save(self, *, what: str = "A biLM", instead: Optional[Any] = None) -> Optional[Elmo]:
+    def elmo_to_save(self, *, what: str = "A biLM", instead: Any | None = None) -> Elmo | None:
         """The model; weights that have not been read are read now, if they can be without a network.
 
         what: is saved, for messages. instead: what is to be read in place of the source, and later.
@@ -74,7 +75,7 @@ class ElmoShim(TorchShim):
         super().finish_update(optimizer)
         self.holder.count_step()
 
-    def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
+    def learning(self) -> Iterator[tuple[str, nn.Parameter, float]]:
         return self.holder.learning()
 
     def has_learnt(self) -> None:
@@ -82,7 +83,7 @@ class ElmoShim(TorchShim):
 
 
 @computation()
-def are_finite(tensors: Sequence[torch.Tensor], *, n_threads: Optional[int] = None) -> bool:
+def are_finite(tensors: Sequence[torch.Tensor], *, n_threads: int | None = None) -> bool:
     """Whether there is neither NaN nor an infinite number in them. n_threads: see `Settings`."""
     full = [tensor for tensor in tensors if tensor.numel()]
     # They cannot overflow, as a sum can; torch finds them many times faster than the largest absolute number.

@@ -1,7 +1,8 @@
 """Which stretches of a Doc are embedded as one sentence each."""
 
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Callable, List, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from spacy.tokens import Doc, Span
 
 from ..errors import Errors
 
-SpanGetter = Callable[[Sequence[Doc]], List[List[Span]]]
+SpanGetter = Callable[[Sequence[Doc]], list[list[Span]]]
 Rows = NDArray[np.int64]
 
 
@@ -24,16 +25,16 @@ class Tokens(NamedTuple):
     hashes: NDArray[np.uint64]
     starts: Rows
     ends: Rows
-    lengths: List[int]
+    lengths: list[int]
     whole: bool
 
 
-def sent_spans(docs: Sequence[Doc]) -> List[List[Span]]:
+def sent_spans(docs: Sequence[Doc]) -> list[list[Span]]:
     """The sentences of each Doc where they are set, else the whole Doc."""
     return [list(doc.sents) if doc.has_annotation("SENT_START") else [doc[:]] for doc in docs]
 
 
-def doc_spans(docs: Sequence[Doc]) -> List[List[Span]]:
+def doc_spans(docs: Sequence[Doc]) -> list[list[Span]]:
     """Each Doc as one sentence."""
     return [[doc[:]] for doc in docs]
 

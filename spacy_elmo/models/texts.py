@@ -1,6 +1,7 @@
 """Token texts by spaCy's numbers for them, many at a time."""
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ class Seen(NamedTuple):
     """texts: all that are known, as they are read; they are only appended to. numbers: (n_tokens,), where in them
     each token's is. spaces: (n_tokens,), bool, the tokens that are whitespace."""
 
-    texts: List[str]
+    texts: list[str]
     numbers: NDArray[np.int64]
     spaces: NDArray[np.bool_]
 
@@ -36,7 +37,7 @@ class TextTable:
         self._spaces: NDArray[np.bool_] = np.zeros(1024, dtype=bool)
         self._clear()
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return TextTable, ()
 
     def __len__(self) -> int:
@@ -80,8 +81,8 @@ class TextTable:
 
     def _clear(self) -> None:
         # A new list: who still has the old one has the texts of its numbers.
-        self._texts: List[str] = []
-        self._number_of: Dict[int, int] = {}
+        self._texts: list[str] = []
+        self._number_of: dict[int, int] = {}
         self._number_at = np.zeros(PLACES, dtype=np.int64)
         # What is no hash of the place.
         self._hash_at = np.arange(PLACES, dtype=np.uint64) ^ np.uint64(1)

@@ -1,7 +1,8 @@
 """ELMo inside one component, shared with nobody; and how a listener becomes that."""
 
 import copy
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -17,28 +18,28 @@ from .wrapper import ElmoModelT, begin_update, holder_of, predict_flat, ready
 LISTENER = "spacy-elmo.ElmoListener.v1"
 TOK2VEC = "spacy-elmo.ElmoTok2Vec.v1"
 NODE = "elmo_tok2vec"
-Tok2VecT = Model[List[Doc], List[Floats2d]]
+Tok2VecT = Model[list[Doc], list[Floats2d]]
 
 
 def build_elmo_tok2vec_v1(
     elmo: ElmoModelT,
     listener: ListenerT,
-    source: Union[str, List[str], None] = "en_sm",
+    source: str | list[str] | None = "en_sm",
     frozen: bool = True,
-    trainable: Union[str, List[str]] = ".*",
+    trainable: str | list[str] = ".*",
     learn_rate_factor: float = 0.3,
     warmup_steps: int = 200,
     dropout: float = 0.0,
-    cache: Optional[CacheSettings] = None,
+    cache: CacheSettings | None = None,
 ) -> Tok2VecT:
     """A `tok2vec` layer with a biLM of its own, registered as spacy-elmo.ElmoTok2Vec.v1.
 
     elmo (Model): of spacy-elmo.Elmo.v1. listener (Model): of spacy-elmo.ElmoListener.v1; its `upstream` is not
         used.
-    source (Union[str, List[str], None]): where the weights are read once, when the component is initialised or
+    source (str | list[str] | None): where the weights are read once, when the component is initialised or
         first used. A component that was saved never looks there. null: they come with the component.
     frozen, trainable, learn_rate_factor, warmup_steps, dropout, cache: as in the config of the embedder.
-    RETURNS (Model[List[Doc], List[Floats2d]]): (len(doc), width) for each Doc.
+    RETURNS (Model[list[Doc], list[Floats2d]]): (len(doc), width) for each Doc.
     RAISES (ValueError): for a value that is not allowed.
     """
     holder_of(elmo).training_settings.update(
@@ -67,8 +68,8 @@ def init(model: Tok2VecT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
 
 
 def forward(
-    model: Tok2VecT, docs: List[Doc], is_train: bool
-) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    model: Tok2VecT, docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     elmo, pooling = model.layers
     names = settings_of(pooling).names(ready(elmo).n_layers)
     if not docs:
@@ -76,7 +77,7 @@ def forward(
     layers = begin_update(elmo, docs, names) if is_train else predict_flat(elmo, docs, names)
     outputs, backprop = pooling(layers, is_train)
 
-    def finish(d_outputs: List[Floats2d]) -> List[Doc]:
+    def finish(d_outputs: list[Floats2d]) -> list[Doc]:
         backprop(d_outputs)
         return []
 
@@ -98,7 +99,7 @@ class ReplaceListenerConfig:
     def __init__(self, settings: TrainingSettings):
         self.settings = settings
 
-    def __call__(self, elmo: Dict[str, Any], tok2vec: Dict[str, Any]) -> Dict[str, Any]:
+    def __call__(self, elmo: dict[str, Any], tok2vec: dict[str, Any]) -> dict[str, Any]:
         """RAISES: ValueError if there is no listener in the layer, or there are several, so that it cannot be told
         which one is asked for."""
         found = list(_listeners(tok2vec))
@@ -119,7 +120,7 @@ class ReplaceListenerConfig:
         }
 
 
-def _listeners(block: Any) -> Iterator[Dict[str, Any]]:
+def _listeners(block: Any) -> Iterator[dict[str, Any]]:
     """Every listener's block, at any depth."""
     if isinstance(block, dict):
         if block.get("@architectures") == LISTENER:

@@ -1,8 +1,9 @@
 """A torch module as Thinc trains and saves it: optimizer steps, averaged parameters, copies, bytes."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, Callable, Dict, Iterator, Tuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ class TorchShim(PyTorchShim):
     def module(self) -> nn.Module:
         return cast(nn.Module, self._model)
 
-    def learning(self) -> Iterator[Tuple[str, nn.Parameter, float]]:
+    def learning(self) -> Iterator[tuple[str, nn.Parameter, float]]:
         """(name, parameter, factor of the learning rate) of each that learns."""
         for name, parameter in self.module.named_parameters():
             yield name, parameter, 1.0
@@ -98,7 +99,7 @@ class TorchShim(PyTorchShim):
 
     @contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
-        before: Dict[str, torch.Tensor] = {}
+        before: dict[str, torch.Tensor] = {}
         parameters = {name: parameter for name, parameter, _ in self.learning()}
         for name, parameter in parameters.items():
             if (self.id, name) in params:

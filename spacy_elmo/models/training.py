@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, List, Optional
+from typing import Any
 
 from torch import nn
 
@@ -25,13 +25,13 @@ class TrainingSettings:
     RAISES: ValueError for a value that is not allowed.
     """
 
-    source: Optional[Source] = None
+    source: Source | None = None
     frozen: bool = True
-    trainable: List[str] = field(default_factory=lambda: [".*"])
+    trainable: list[str] = field(default_factory=lambda: [".*"])
     learn_rate_factor: float = 0.3
     warmup_steps: int = 200
     dropout: float = 0.0
-    cache: Optional[CacheSettings] = None
+    cache: CacheSettings | None = None
 
     def __post_init__(self) -> None:
         self._check()

@@ -1,6 +1,7 @@
 """Facts about objects, as long as these live."""
 
-from typing import Any, Dict, Generic, Iterable, Optional, Tuple, TypeVar
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
 from weakref import ReferenceType, ref
 
 from ..engine.forks import ForkLock
@@ -18,15 +19,15 @@ class WeakTable(Generic[O, V]):
     """
 
     def __init__(self) -> None:
-        self._entries: Dict[int, Tuple[ReferenceType[O], V]] = {}
+        self._entries: dict[int, tuple[ReferenceType[O], V]] = {}
         self._most = _LEAST
         self._lock = ForkLock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, entries: Iterable[Tuple[int, O, V]]) -> None:
-        """entries (Iterable[Tuple[int, O, V]]): Number, object and value of each."""
+    def put(self, entries: Iterable[tuple[int, O, V]]) -> None:
+        """entries (Iterable[tuple[int, O, V]]): Number, object and value of each."""
         with self._lock:
             for number, lives, value in entries:
                 self._entries[number] = (ref(lives), value)
@@ -35,7 +36,7 @@ class WeakTable(Generic[O, V]):
                 self._entries = alive
                 self._most = max(_LEAST, 2 * len(self._entries))
 
-    def get(self, number: int) -> Tuple[Optional[O], Optional[V]]:
+    def get(self, number: int) -> tuple[O | None, V | None]:
         """RETURNS (Tuple): The object and the value; None twice if the object is gone, or there never was one.
         Another one may have its number by now: see whether it is the object that is meant."""
         entry: Any = self._entries.get(number)

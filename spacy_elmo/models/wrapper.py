@@ -1,6 +1,7 @@
 """Elmo as a Thinc model: Docs in, layer outputs out. The weights may come later than the model."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from spacy.tokens import Doc
@@ -19,10 +20,10 @@ from .scalar_mix import mix
 from .shim import ElmoShim
 from .spans import SpanGetter
 
-ElmoModelT = Model[List[Doc], ElmoOutput]
+ElmoModelT = Model[list[Doc], ElmoOutput]
 
 
-def elmo_model(*, settings: Settings, get_spans: SpanGetter, device: Optional[str] = None) -> ElmoModelT:
+def elmo_model(*, settings: Settings, get_spans: SpanGetter, device: str | None = None) -> ElmoModelT:
     """A Thinc model without weights. Its node tree is always the same: one node with one shim.
 
     device: where torch runs it; None: where Thinc is. RAISES: ValueError if that is the name of no device.
@@ -58,8 +59,8 @@ def learnt(model: ElmoModelT) -> Elmo:
 
 
 def forward(
-    model: ElmoModelT, docs: List[Doc], is_train: bool
-) -> Tuple[ElmoOutput, Callable[[ElmoOutput], List[Doc]]]:
+    model: ElmoModelT, docs: list[Doc], is_train: bool
+) -> tuple[ElmoOutput, Callable[[ElmoOutput], list[Doc]]]:
     """Embed the spans of the Docs. In training, gradients of the outputs come back as outputs.
 
     RAISES: ValueError as `ElmoHolder.ready` and `Placer`.
@@ -69,7 +70,7 @@ def forward(
         return begin_predict(model, docs, Request(layers=names))(), lambda d_output: []
     layers = begin_update(model, docs, names)
 
-    def backprop(d_output: ElmoOutput) -> List[Doc]:
+    def backprop(d_output: ElmoOutput) -> list[Doc]:
         if layers.backprop is not None and names and d_output.docs:
             layers.backprop(flatten(d_output.docs, names).arrays)
         return []
@@ -105,7 +106,7 @@ def begin_update(model: ElmoModelT, docs: Sequence[Doc], names: Sequence[str]) -
         return with_mix(elmo, layers, lower) if MIXED in names else layers
 
 
-def lower_layers(names: Sequence[str], n_layers: int) -> List[str]:
+def lower_layers(names: Sequence[str], n_layers: int) -> list[str]:
     """The layers that are computed for these: the mix is of all."""
     wanted = layer_names(n_layers)[:-1] if MIXED in names else names
     return [name for name in layer_names(n_layers) if name in wanted]
@@ -131,7 +132,7 @@ def _trained_layers(engine: TrainableEngine, placement: Placement, names: Sequen
     arrays = {name: to_array(there.spread(computed[name]), ops) for name in names}
 
     @computation()
-    def backprop(gradients: Dict[str, Any]) -> None:
+    def backprop(gradients: dict[str, Any]) -> None:
         backprop_engine([
             there.gather(to_tensor(gradients[name], tensor)) if name in gradients else None
             for name, tensor in computed.items()
@@ -150,7 +151,7 @@ def with_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers
     mixed, backprop_mix = mix(xp, inputs, values, float(gamma.detach()))
 
     @computation()
-    def backprop(gradients: Dict[str, Any]) -> None:
+    def backprop(gradients: dict[str, Any]) -> None:
         gradients = {name: as_like(gradient, mixed) for name, gradient in gradients.items()}
         if MIXED in gradients:
             found = backprop_mix(gradients.pop(MIXED))

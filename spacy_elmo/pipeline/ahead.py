@@ -1,7 +1,8 @@
 """Work that is begun before what was begun earlier is finished."""
 
 from collections import deque
-from typing import Callable, Deque, Iterable, Iterator, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 T = TypeVar("T")
 B = TypeVar("B")
@@ -16,7 +17,7 @@ def run_ahead(
     ahead: how many items may be under way when one more is finished; 0: each is finished before the next is read.
     An error of `items` or `begin` comes after the results of all items before it.
     """
-    waiting: Deque[B] = deque()
+    waiting: deque[B] = deque()
     source = iter(items)
     while True:
         try:

@@ -1,6 +1,7 @@
 """What the embedder leaves on a Doc."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Ops
@@ -15,8 +16,8 @@ def annotate(
     *,
     pooling_layer: str,
     keep: Sequence[str],
-    tensor: Optional[Any] = None,
-    hashes: Optional[Hashes] = None,
+    tensor: Any | None = None,
+    hashes: Hashes | None = None,
 ) -> None:
     """Write a Doc's layers to it.
 
@@ -37,18 +38,18 @@ def annotate(
 def on_ops(
     outputs: Sequence[LayerOutputs],
     *,
-    tensor: Optional[str],
+    tensor: str | None,
     keep: Sequence[str],
     ops: Ops,
     layers_on_gpu: bool,
-) -> Tuple[List[LayerOutputs], Optional[List[Any]]]:
+) -> tuple[list[LayerOutputs], list[Any] | None]:
     """Layers that came to the CPU, as they are left on Docs.
 
     tensor: the layer that becomes doc.tensor, an array of `ops`; None: it is not set. keep: layers for doc._.elmo;
         numpy arrays, or arrays of `ops` if layers_on_gpu.
     RETURNS: the layers and the tensors.
     """
-    tensors: Optional[List[Any]] = None
+    tensors: list[Any] | None = None
     if tensor is not None:
         # doc.tensor is everybody's: what is done to it must not reach the layers.
         arrays = [getattr(output, tensor) for output in outputs]

@@ -1,8 +1,9 @@
 """Whether sentence boundaries are there when the embedder runs. Without any, a Doc is one sentence."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, List, Optional, Sequence
+from typing import Any
 
 from spacy.language import Language
 from spacy.pipeline import DependencyParser, SentenceRecognizer, Sentencizer
@@ -20,16 +21,16 @@ class Boundaries:
     """Says, once each, that boundaries come too late, and that a long Doc has none."""
 
     def __init__(self) -> None:
-        self._behind: List[str] = []
+        self._behind: list[str] = []
         self._late_said = False
         self._long_said = False
 
-    def forget(self, nlp: Optional[Language], *, name: str) -> None:
+    def forget(self, nlp: Language | None, *, name: str) -> None:
         """Begin anew: components are about to be found."""
         self._behind = []
         self._show(nlp, name)
 
-    def find(self, component: Any, nlp: Optional[Language], *, name: str) -> None:
+    def find(self, component: Any, nlp: Language | None, *, name: str) -> None:
         """Note a component behind the embedder, which could as well stand before it, if it sets boundaries.
 
         nlp: the pipeline, if it is known. name: the embedder's.
@@ -50,7 +51,7 @@ class Boundaries:
                 self._long_said = True
                 warnings.warn(Warnings.WL025.format(name=name, tokens=longest), stacklevel=2)
 
-    def _show(self, nlp: Optional[Language], name: str) -> None:
+    def _show(self, nlp: Language | None, name: str) -> None:
         """Let `nlp.analyze_pipes` show whether boundaries come too late."""
         meta = None if nlp is None else nlp._pipe_meta.get(name)
         if nlp is not None and meta is not None:
@@ -58,12 +59,12 @@ class Boundaries:
             nlp._pipe_meta[name] = replace(meta, requires=[ATTRIBUTE] if self._behind else [])
 
 
-def _name_in(component: Any, nlp: Optional[Language]) -> Any:
+def _name_in(component: Any, nlp: Language | None) -> Any:
     names = [] if nlp is None else [name for name, pipe in nlp.components if pipe is component]
     return names[0] if names else getattr(component, "name", None)
 
 
-def _sets_boundaries(component: Any, nlp: Optional[Language], name: str) -> bool:
+def _sets_boundaries(component: Any, nlp: Language | None, name: str) -> bool:
     if nlp is not None and nlp.has_pipe(name):
         return ATTRIBUTE in nlp.get_pipe_meta(name).assigns
     return isinstance(component, _SETTERS)

@@ -1,7 +1,8 @@
 """The pipeline component `elmo_embedder`."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple, Union, cast
+from typing import Any, NoReturn, cast
 
 from spacy import util
 from spacy.language import Language
@@ -50,20 +51,20 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     vocab (Vocab): The shared vocabulary.
     model (Model): The Thinc model of `spacy-elmo.Elmo.v1`.
     name (str): The component's name.
-    source (Union[str, List[str]]): Where the weights are read, once: on first use or by `initialize`. A
+    source (str | list[str]): Where the weights are read, once: on first use or by `initialize`. A
         component that was saved with its weights never looks there.
     pooling_layer (str): word_emb, lstm_outputs1, lstm_outputs2 (as many as the model has) or elmo.
-    layers (Union[str, List[str]]): Layers kept in doc._.elmo; "*" keeps all that were computed for the
+    layers (str | list[str]): Layers kept in doc._.elmo; "*" keeps all that were computed for the
         pooling layer. Those that listeners read are kept as well.
     frozen (bool): The biLM learns nothing; mixes do.
-    trainable (Union[str, List[str]]): If it is not frozen: regular expressions; a parameter of the biLM learns if
+    trainable (str | list[str]): If it is not frozen: regular expressions; a parameter of the biLM learns if
         one is found in its name, such as "forward_stack.layers.0.input_linear.weight".
     learn_rate_factor (float): The biLM's learning rate is the training's times this.
     warmup_steps (int): Over so many steps the biLM's learning rate grows to that.
     dropout (float): Share of the inputs of each LSTM layer that is zeroed in training, if it is not frozen.
-    cache (Optional[CacheSettings]): Where a frozen biLM's layers of the training text are kept on disk, so that
+    cache (CacheSettings | None): Where a frozen biLM's layers of the training text are kept on disk, so that
         they are computed once; null: nowhere.
-    set_tensor (Optional[bool]): Make the pooling layer doc.tensor. None: unless another component sets it.
+    set_tensor (bool | None): Make the pooling layer doc.tensor. None: unless another component sets it.
     vectors (bool): Make .vector and .similarity() use the pooling layer.
     layers_on_gpu (bool): Leave doc._.elmo on the GPU where there is one, as doc.tensor is.
     RAISES (ValueError): for a value that is not allowed.
@@ -79,12 +80,12 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         pooling_layer: str = "elmo",
         layers: LayerChoice = ALL,
         frozen: bool = True,
-        trainable: Union[str, List[str]] = ".*",
+        trainable: str | list[str] = ".*",
         learn_rate_factor: float = 0.3,
         warmup_steps: int = 200,
         dropout: float = 0.0,
-        cache: Optional[CacheSettings] = None,
-        set_tensor: Optional[bool] = None,
+        cache: CacheSettings | None = None,
+        set_tensor: bool | None = None,
         vectors: bool = False,
         layers_on_gpu: bool = False,
     ):
@@ -92,7 +93,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         self.model = model
         self.name = name
         # What is saved here would win over an edited config: all settings live in the config alone.
-        self.cfg: Dict[str, Any] = {}
+        self.cfg: dict[str, Any] = {}
         holder_of(model).training_settings.update(
             source=source,
             frozen=frozen,
@@ -156,7 +157,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return not holder_of(self.model).has_weights or self._learning.is_owed
 
     @property
-    def set_tensor(self) -> Optional[bool]:
+    def set_tensor(self) -> bool | None:
         """Whether the pooling layer becomes doc.tensor; None: unless another component sets it."""
         return self._tensor.setting
 
@@ -229,7 +230,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         request = Request(layers=keep, tensor=self._tensor_layer, on_gpu=self.layers_on_gpu)
         return begin_predict(self.model, docs, request)
 
-    def _try_begin(self, docs: List[Doc]) -> Tuple[List[Doc], Finish]:
+    def _try_begin(self, docs: list[Doc]) -> tuple[list[Doc], Finish]:
         self._prepare()
         try:
             return docs, self._begin(docs)
@@ -237,7 +238,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             # It is the Docs' fault, and has its turn when the batches before have had theirs.
             return docs, partial(_fail, error)
 
-    def _finish(self, begun: Tuple[List[Doc], Finish]) -> Iterator[Doc]:
+    def _finish(self, begun: tuple[list[Doc], Finish]) -> Iterator[Doc]:
         docs, finish = begun
         try:
             self.set_annotations(docs, finish())
@@ -258,10 +259,10 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
     def initialize(
         self,
-        get_examples: Optional[Callable[[], Iterable[Example]]] = None,
+        get_examples: Callable[[], Iterable[Example]] | None = None,
         *,
-        nlp: Optional[Language] = None,
-        source: Union[str, List[str], None] = None,
+        nlp: Language | None = None,
+        source: str | list[str] | None = None,
     ) -> None:
         """Read the weights, unless they are there already; then take back all that they have learnt since they
         were read, or loaded with a pipeline.
@@ -283,9 +284,9 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         examples: Iterable[Example],
         *,
         drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
         """Run a batch once for all listeners, whose gradients are learnt from when they have come in.
 
         Its loss is the sum of squares of these gradients; 0 where nothing of it learns.
@@ -321,7 +322,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         """Take an optimizer step with what listeners have sent back since the last one."""
         self._learning.finish_update(sgd)
 
-    def get_loss(self, examples: Iterable[Example], scores: Any) -> Tuple[float, Any]:
+    def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
         """The embedder has no loss of its own."""
         return 0.0, []
 
@@ -343,7 +344,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     def _carries(self) -> bool:
         return holder_of(self.model).settings.initial_state == "carry"
 
-    def _batches(self, stream: Iterable[Doc], batch_size: int) -> Iterator[List[Doc]]:
+    def _batches(self, stream: Iterable[Doc], batch_size: int) -> Iterator[list[Doc]]:
         if self._carries:
             # What a batch is, decides over the vectors: exactly as many Docs as the caller said.
             yield from util.minibatch(stream, size=batch_size)
@@ -367,10 +368,10 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return cast(Source, holder_of(self.model).training_settings.source)
 
     @property
-    def _tensor_layer(self) -> Optional[str]:
+    def _tensor_layer(self) -> str | None:
         return self.pooling_layer if self._tensor.writes else None
 
-    def _layers_to_keep(self, n_layers: int, docs: Sequence[Doc] = ()) -> List[str]:
+    def _layers_to_keep(self, n_layers: int, docs: Sequence[Doc] = ()) -> list[str]:
         chosen = self.layers
         if chosen == ALL:
             chosen = computed_layers([self.pooling_layer], n_layers=n_layers)
@@ -379,7 +380,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             chosen = [*chosen, self.pooling_layer]
         return resolve_layers([*chosen, *self.layers_listened_to(n_layers)], n_layers=n_layers)
 
-    def _layers_to_compute(self, docs: Sequence[Doc] = ()) -> List[str]:
+    def _layers_to_compute(self, docs: Sequence[Doc] = ()) -> list[str]:
         n_layers = self.ready().n_layers
         # Also where it is not computed: a name that the model does not have must not pass.
         pooling = resolve_layers([self.pooling_layer], n_layers=n_layers)

@@ -2,18 +2,19 @@
 
 import random
 from collections import defaultdict
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ..errors import Errors, check_number
 
-Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
+Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 # (text, whether a space follows) of a token.
-Piece = Tuple[str, bool]
+Piece = tuple[str, bool]
 # What a Doc says of its tokens, but for their texts.
-_ATTRIBUTES: List[Union[int, str]] = ["TAG", "POS", "MORPH", "HEAD", "DEP", "SENT_START"]
+_ATTRIBUTES: list[int | str] = ["TAG", "POS", "MORPH", "HEAD", "DEP", "SENT_START"]
 _ATTRIBUTES += ["ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 _MOST_NAMES = 100_000
 
@@ -63,10 +64,10 @@ class EntityVariants:
         self.swap = swap
         self.lower = lower
         self.keep_empty = keep_empty
-        self._names: Dict[Tuple[int, int], List[Name]] = defaultdict(list)
-        self._known: Set[Tuple[int, str]] = set()
+        self._names: dict[tuple[int, int], list[Name]] = defaultdict(list)
+        self._known: set[tuple[int, str]] = set()
 
-    def __call__(self, examples: Iterable[Example]) -> Iterable[List[Example]]:
+    def __call__(self, examples: Iterable[Example]) -> Iterable[list[Example]]:
         """RAISES: ValueError if `keep_empty` leaves no example."""
         return self.batcher(self.variants(examples))
 
@@ -97,7 +98,7 @@ class EntityVariants:
         pieces = _exchange(_pieces(predicted), [(each.predicted, each.name.predicted) for each in swaps])
         return Example(_doc_of(predicted, pieces, lower=lower), _annotated(example.reference, swaps, lower=lower))
 
-    def _draw(self, example: Example) -> List[Swap]:
+    def _draw(self, example: Example) -> list[Swap]:
         found = []
         for entity in example.reference.ents:
             predicted = _same_text(example, entity)
@@ -122,17 +123,17 @@ def _is_empty(example: Example) -> bool:
     return not example.reference.ents and example.reference.has_annotation("ENT_IOB")
 
 
-def _same_text(example: Example, entity: Span) -> Optional[Span]:
+def _same_text(example: Example, entity: Span) -> Span | None:
     """The entity in the Doc that the pipeline makes; None if its tokens are not that entity's alone."""
     span = example.predicted.char_span(entity.start_char, entity.end_char)
     return span if span is not None and span.text == entity.text else None
 
 
-def _pieces(tokens: Union[Doc, Span]) -> List[Piece]:
+def _pieces(tokens: Doc | Span) -> list[Piece]:
     return [(token.text, bool(token.whitespace_)) for token in tokens]
 
 
-def _exchange(pieces: List[Piece], names: Sequence[Tuple[Span, Sequence[Piece]]]) -> List[Piece]:
+def _exchange(pieces: list[Piece], names: Sequence[tuple[Span, Sequence[Piece]]]) -> list[Piece]:
     """Tokens with these names in place of the spans, in order. What follows a name follows the new one."""
     # From the end on, or the places of those to come would move.
     for span, name in reversed(names):

@@ -1,7 +1,7 @@
 """How layers are read from Docs: doc._.elmo, span._.elmo, token._.elmo."""
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from spacy.tokens import Doc, Span, Token
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from ..bilm.layers import LayerOutputs
 
 
-def get_doc_layers(doc: Doc) -> "Optional[LayerOutputs]":
+def get_doc_layers(doc: Doc) -> "LayerOutputs | None":
     """doc._.elmo: the layers, each (len(doc), width), or None if the embedder has not run.
 
     RAISES: ValueError if they are of other tokens than the Doc's: it was retokenized, or has another's user_data.
     """
-    layers: Optional[LayerOutputs] = _reading().read_layers(doc)
+    layers: LayerOutputs | None = _reading().read_layers(doc)
     return layers
 
 
-def get_span_layers(span: Span) -> "Optional[LayerOutputs]":
+def get_span_layers(span: Span) -> "LayerOutputs | None":
     """span._.elmo: the layers, each (len(span), width), or None. RAISES: as `get_doc_layers`."""
     start, end = span.start, span.end
-    layers: Optional[LayerOutputs] = _reading().read_rows(span.doc, start, end, slice(start, end))
+    layers: LayerOutputs | None = _reading().read_rows(span.doc, start, end, slice(start, end))
     return layers
 
 
-def get_token_layers(token: Token) -> "Optional[LayerOutputs]":
+def get_token_layers(token: Token) -> "LayerOutputs | None":
     """token._.elmo: the layers, each (width,), or None. RAISES: as `get_doc_layers`."""
     i = token.i
-    layers: Optional[LayerOutputs] = _reading().read_rows(token.doc, i, i + 1, i)
+    layers: LayerOutputs | None = _reading().read_rows(token.doc, i, i + 1, i)
     return layers
 
 
@@ -41,12 +41,12 @@ def set_doc_layers(doc: Doc, value: Any) -> None:
     _reading().clear_layers(doc)
 
 
-def refuse_layers(container: Union[Doc, Span, Token], value: Any) -> NoReturn:
+def refuse_layers(container: Doc | Span | Token, value: Any) -> NoReturn:
     """span._.elmo and token._.elmo are part of the Doc's. RAISES: ValueError."""
     raise ValueError(Errors.EL190.format(cls=type(container).__name__, got=type(value).__name__))
 
 
-_EXTENSIONS: Tuple[Tuple[Any, Any, Any], ...] = (
+_EXTENSIONS: tuple[tuple[Any, Any, Any], ...] = (
     (Doc, get_doc_layers, set_doc_layers),
     (Span, get_span_layers, refuse_layers),
     (Token, get_token_layers, refuse_layers),

@@ -1,6 +1,6 @@
 """How a config becomes the component `elmo_embedder`."""
 
-from typing import TYPE_CHECKING, Any, List, Optional, Union
+from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
 from thinc.api import Config, Model
@@ -49,16 +49,16 @@ def make_elmo_embedder(
     nlp: Language,
     name: str,
     model: Model[Any, Any],
-    source: Union[str, List[str]],
+    source: str | list[str],
     pooling_layer: str,
-    layers: Union[str, List[str]],
+    layers: str | list[str],
     frozen: bool,
-    trainable: Union[str, List[str]],
+    trainable: str | list[str],
     learn_rate_factor: float,
     warmup_steps: int,
     dropout: float,
-    cache: Optional[CacheSettings],
-    set_tensor: Optional[bool],
+    cache: CacheSettings | None,
+    set_tensor: bool | None,
     vectors: bool,
     layers_on_gpu: bool,
 ) -> "ElmoEmbedder":

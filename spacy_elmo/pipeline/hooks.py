@@ -1,7 +1,7 @@
 """spaCy's .vector and .similarity on the pooling layer. All functions are module-level, because a Doc is pickled
 with its hooks."""
 
-from typing import Any, Union
+from typing import Any
 
 from spacy.tokens import Doc, Span, Token
 from thinc.api import get_array_module
@@ -10,7 +10,7 @@ from ..errors import Errors
 from ..models.arrays import as_like
 from ..models.doc_layers import read_record
 
-Container = Union[Doc, Span, Token]
+Container = Doc | Span | Token
 
 
 def install_hooks(doc: Doc) -> Doc:

@@ -1,6 +1,7 @@
 """When an embedder learns: gradients come after its own turn, from components behind it."""
 
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Optimizer
@@ -23,8 +24,8 @@ class Learning:
 
     def __init__(self, model: ElmoModelT):
         self._model = model
-        self._batch: Optional[SharedBatch] = None
-        self._owed: Optional[Optimizer] = None
+        self._batch: SharedBatch | None = None
+        self._owed: Optimizer | None = None
         self._lock = ForkLock()
 
     def __reduce__(self) -> Any:
@@ -36,7 +37,7 @@ class Learning:
         return self._owed is not None
 
     @property
-    def batch(self) -> Optional[SharedBatch]:
+    def batch(self) -> SharedBatch | None:
         """The training batch that is under way."""
         return self._batch
 
@@ -82,7 +83,7 @@ class Learning:
             self._batch.close()
             self._batch = None
 
-    def known(self, docs: Sequence[Doc], names: Sequence[str]) -> Optional[ElmoOutput]:
+    def known(self, docs: Sequence[Doc], names: Sequence[str]) -> ElmoOutput | None:
         """Layers of Docs that are in training just now, where a frozen biLM need not run again for them."""
         holder = holder_of(self._model)
         layers = None if self._batch is None else self._batch.find(docs, same_sentences=True)

@@ -1,6 +1,6 @@
 """Which components listen to an embedder: what spaCy's Language asks of a component that is listened to."""
 
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any
 from weakref import WeakSet
 
 from spacy.language import Language
@@ -10,7 +10,7 @@ from ..models.listener import ListenerT, Upstream, is_listener, upstream_of
 from .membership import PipelineRef
 
 
-def _all(listener_map: Dict[str, List[ListenerT]]) -> List[ListenerT]:
+def _all(listener_map: dict[str, list[ListenerT]]) -> list[ListenerT]:
     return [listener for listeners in listener_map.values() for listener in listeners]
 
 
@@ -20,13 +20,13 @@ class Readers:
     def __init__(self) -> None:
         self._upstreams: WeakSet[Upstream] = WeakSet()
 
-    def __reduce__(self) -> Tuple[Any, Tuple[()]]:
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
         return Readers, ()
 
     def add(self, upstream: Upstream) -> None:
         self._upstreams.add(upstream)
 
-    def of(self, embedder: Any) -> Set[Upstream]:
+    def of(self, embedder: Any) -> set[Upstream]:
         """Those whose last link is to this embedder, which may have another name since."""
         found = (upstream for upstream in self._upstreams if upstream.owner is embedder)
         return {upstream for upstream in found if upstream.name in ("*", embedder.name)}
@@ -41,27 +41,27 @@ class ListenedTo:
     _readers: Readers
 
     @property
-    def listener_map(self) -> Dict[str, List[ListenerT]]:
+    def listener_map(self) -> dict[str, list[ListenerT]]:
         """Component name -> its listeners. spaCy empties it when it links anew, for whatever pipeline."""
         return self._listener_map
 
     @listener_map.setter
-    def listener_map(self, found: Dict[str, List[ListenerT]]) -> None:
+    def listener_map(self, found: dict[str, list[ListenerT]]) -> None:
         self._listener_map = found
         self.forget_links()
 
     def forget_links(self) -> None:
         """Called when components behind this one are about to be found anew."""
-        self._linked: Tuple[int, ...] = ()
+        self._linked: tuple[int, ...] = ()
 
     @property
-    def listeners(self) -> List[ListenerT]:
+    def listeners(self) -> list[ListenerT]:
         """Those that take their layers from this component: the last embedder before them."""
         nearer = [listener for other in self._embedders_behind() for listener in _all(other.listener_map)]
         return [one for one in _all(self.listener_map) if not any(one is other for other in nearer)]
 
     @property
-    def listening_components(self) -> List[str]:
+    def listening_components(self) -> list[str]:
         return list(self.listener_map)
 
     def add_listener(self, listener: ListenerT, component_name: str) -> None:
@@ -79,11 +79,11 @@ class ListenedTo:
         self._readers.add(upstream)
 
     @property
-    def readers(self) -> List[Upstream]:
+    def readers(self) -> list[Upstream]:
         """What is known of the embedder by all that read its layers."""
         return [*{upstream_of(listener): None for listener in self.listeners}, *self._others()]
 
-    def _others(self) -> List[Upstream]:
+    def _others(self) -> list[Upstream]:
         linked = [upstream_of(listener) for listener in _all(self.listener_map)]
         others = [upstream for upstream in self._readers.of(self) if upstream not in linked]
         return sorted(others, key=id)
@@ -121,7 +121,7 @@ class ListenedTo:
     def link(self, nlp: Language) -> None:
         """Find the listeners in all enabled components behind this one. spaCy does not when it enables one, nor
         always where one was sourced."""
-        pipes: List[Any] = [pipe for _, pipe in nlp.pipeline]
+        pipes: list[Any] = [pipe for _, pipe in nlp.pipeline]
         linked = tuple(map(id, pipes))
         if linked != self._linked and self in pipes and not self._is_linked_elsewhere(nlp):
             for pipe in pipes[pipes.index(self) + 1 :]:
@@ -137,16 +137,16 @@ class ListenedTo:
     def is_behind(self, other: Any) -> bool:
         """Whether it is nearer than another embedder to what comes behind both, in the pipeline that it knows."""
         nlp = self._pipeline.nlp
-        pipes: List[Any] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
+        pipes: list[Any] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
         return self in pipes and other in pipes[: pipes.index(self)]
 
-    def _embedders_behind(self) -> List["ListenedTo"]:
+    def _embedders_behind(self) -> list["ListenedTo"]:
         nlp = self._pipeline.nlp
-        pipes: List[Any] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
+        pipes: list[Any] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
         behind = pipes[pipes.index(self) + 1 :] if self in pipes else []
         return [pipe for pipe in behind if isinstance(pipe, ListenedTo)]
 
-    def layers_listened_to(self, n_layers: int) -> List[str]:
+    def layers_listened_to(self, n_layers: int) -> list[str]:
         """What the listeners read, of a model with n_layers LSTM layers.
 
         RAISES: ValueError if one reads a layer that the model does not have.

@@ -1,7 +1,7 @@
 """The pipeline that a component is in, and who else writes doc.tensor there."""
 
 import weakref
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from spacy.language import Language
 
@@ -15,15 +15,15 @@ class PipelineRef:
     look at. spaCy does not tell a component that another pipeline sources it; there, nothing is found.
     """
 
-    def __init__(self, nlp: Optional[Language] = None, component: Any = None, answer: Optional[str] = None):
+    def __init__(self, nlp: Language | None = None, component: Any = None, answer: str | None = None):
         self._nlp = None if nlp is None else weakref.ref(nlp)
         self._component = None if component is None else weakref.ref(component)
         self._answer = answer
 
-    def __reduce__(self) -> Tuple[Any, Tuple[None, None, Optional[str]]]:
+    def __reduce__(self) -> tuple[Any, tuple[None, None, str | None]]:
         return PipelineRef, (None, None, self.other_writer())
 
-    def __deepcopy__(self, memo: Dict[int, Any]) -> "PipelineRef":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "PipelineRef":
         # With a whole pipeline, the copies of both are under way.
         nlp, component = (memo.get(id(one)) for one in (self.nlp, self._member))
         if nlp is None or component is None:
@@ -31,7 +31,7 @@ class PipelineRef:
         return PipelineRef(nlp, component)
 
     @property
-    def nlp(self) -> Optional[Language]:
+    def nlp(self) -> Language | None:
         """The pipeline, if it is known and still there."""
         return None if self._nlp is None else self._nlp()
 
@@ -54,7 +54,7 @@ class PipelineRef:
         names = [name for name, pipe in nlp.components if pipe is component]
         return settings.get(names[0], {}).get("source") if names else None
 
-    def other_writer(self) -> Optional[str]:
+    def other_writer(self) -> str | None:
         """Name of another enabled component that assigns doc.tensor, if this one is enabled as well."""
         nlp, component = self.nlp, self._member
         if nlp is None or component is None:

@@ -1,6 +1,7 @@
 """What a pipeline has learnt of the layers: every scalar mix in it."""
 
-from typing import Any, Iterator, List, NamedTuple, Tuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +23,17 @@ class LearnedMix(NamedTuple):
     is 1."""
 
     name: str
-    shares: List[float]
+    shares: list[float]
     gamma: float
 
 
-def mixes_of(nlp: Language) -> List[LearnedMix]:
+def mixes_of(nlp: Language) -> list[LearnedMix]:
     """The mixes of all components, disabled ones too, in the pipeline's order.
 
     RETURNS: several of one component are numbered.
     RAISES: as `spacy_elmo.load`, if an embedder has no weights yet and they cannot be read.
     """
-    found: List[LearnedMix] = []
+    found: list[LearnedMix] = []
     embedders = [name for name, component in nlp.components if isinstance(component, ElmoEmbedder)]
     for name, component in nlp.components:
         own = [_learned(weights, gamma) for weights, gamma in _mixes(component)]
@@ -45,7 +46,7 @@ def mixes_of(nlp: Language) -> List[LearnedMix]:
     return found
 
 
-def _mixes(component: Any) -> Iterator[Tuple[NDArray[Any], float]]:
+def _mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
     """Weights before the softmax, and gamma."""
     model = getattr(component, "model", None)
     if isinstance(component, ElmoEmbedder):
@@ -59,10 +60,10 @@ def _mixes(component: Any) -> Iterator[Tuple[NDArray[Any], float]]:
                 yield _of_elmo(learnt(node.layers[0]))
 
 
-def _of_elmo(elmo: Elmo) -> Tuple[NDArray[Any], float]:
+def _of_elmo(elmo: Elmo) -> tuple[NDArray[Any], float]:
     return elmo.mix.weights.detach().cpu().numpy(), float(elmo.mix.gamma.detach())
 
 
-def _learned(weights: NDArray[Any], gamma: float) -> Tuple[List[float], float]:
+def _learned(weights: NDArray[Any], gamma: float) -> tuple[list[float], float]:
     shares = np.exp(weights.astype(np.float64) - weights.max())
     return [float(share) for share in shares / shares.sum()], gamma

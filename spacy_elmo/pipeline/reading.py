@@ -1,6 +1,7 @@
 """What an embedder does for listeners: find them, and give them layers that are not on their Docs."""
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab

@@ -1,8 +1,9 @@
 """A component on disk and as bytes. What was saved with weights is loaded with these weights, or not at all."""
 
 import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Optional, Union
+from typing import Any
 
 import srsly
 from spacy import util
@@ -23,7 +24,7 @@ WEIGHTS = "weights"
 _RECORDED = {"arrays", "options"}
 # spaCy reads them one after the other.
 CFG, MODEL, VOCAB = "cfg", "model", "vocab"
-PathT = Union[str, Path]
+PathT = str | Path
 
 
 class SavedWithWeights:
@@ -33,10 +34,10 @@ class SavedWithWeights:
     name: str
     vocab: Vocab
     model: ElmoModelT
-    cfg: Dict[str, Any]
+    cfg: dict[str, Any]
     _learning: Learning
     # What `nlp.initialize` will read in place of the component's source; None: nothing.
-    source_before_initialize: Callable[[], Optional[Any]]
+    source_before_initialize: Callable[[], Any | None]
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save as bytes, weights included; see `to_disk`."""
@@ -46,7 +47,7 @@ class SavedWithWeights:
         record = (
             {} if MODEL in exclude else {WEIGHTS: None if elmo is None else folder.checksum(elmo.named_arrays())}
         )
-        writers: Dict[str, Callable[[], bytes]] = {
+        writers: dict[str, Callable[[], bytes]] = {
             CFG: lambda: srsly.json_dumps({**self.cfg, **record}).encode(),
             VOCAB: lambda: self.vocab.to_bytes(exclude=exclude),
             MODEL: self.model.to_bytes,
@@ -59,7 +60,7 @@ class SavedWithWeights:
         from ..weights.formats import folder
 
         self._learning.forget()
-        record: Dict[str, Any] = {}
+        record: dict[str, Any] = {}
 
         def read_part(data: bytes, part: str, read: Callable[[bytes], Any]) -> Any:
             try:
@@ -70,7 +71,7 @@ class SavedWithWeights:
                 what = f"their part '{part}' cannot be read ({error})"
                 raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
 
-        readers: Dict[str, Callable[[bytes], Any]] = {
+        readers: dict[str, Callable[[bytes], Any]] = {
             CFG: lambda data: record.update(read_part(data, CFG, srsly.json_loads)),
             VOCAB: lambda data: self.vocab.from_bytes(data, exclude=exclude),
             MODEL: lambda data: read_part(data, MODEL, self.model.from_bytes),
@@ -91,7 +92,7 @@ class SavedWithWeights:
         not read yet are read now, if that needs no network; else a warning says that they are not saved."""
         from ..weights.formats import folder
 
-        record: Dict[str, Any] = {}
+        record: dict[str, Any] = {}
 
         def write_model(to: Path) -> None:
             elmo = self._elmo_to_save()
@@ -110,7 +111,7 @@ class SavedWithWeights:
 
         if CFG not in exclude:
             (Path(path) / CFG).unlink(missing_ok=True)
-        writers: Dict[str, Callable[[Path], Any]] = {
+        writers: dict[str, Callable[[Path], Any]] = {
             VOCAB: lambda to: self.vocab.to_disk(to, exclude=exclude),
             MODEL: write_model,
             CFG: write_cfg,
@@ -123,8 +124,8 @@ class SavedWithWeights:
         RAISES: ValueError if the folder is not complete, or the weights are gone or damaged.
         """
         self._learning.forget()
-        record: Dict[str, Any] = {}
-        readers: Dict[str, Callable[[Path], Any]] = {
+        record: dict[str, Any] = {}
+        readers: dict[str, Callable[[Path], Any]] = {
             CFG: lambda at: record.update(self._read_cfg(at)),
             VOCAB: lambda at: self.vocab.from_disk(at, exclude=exclude),
             MODEL: lambda at: self._read_model(at, record.pop(WEIGHTS, None)),
@@ -134,25 +135,25 @@ class SavedWithWeights:
         self.cfg.update(record)
         return self
 
-    def _elmo_to_save(self) -> Optional[Elmo]:
+    def _elmo_to_save(self) -> Elmo | None:
         self._learning.settle()
         self._learning.close()
         return shim_of(self.model).elmo_to_save(what=f"'{self.name}'", instead=self.source_before_initialize())
 
-    def _read_cfg(self, path: Path) -> Dict[str, Any]:
+    def _read_cfg(self, path: Path) -> dict[str, Any]:
         try:
             cfg: Any = srsly.json_loads(read_small(path, most=MOST_JSON))
         except (ValueError, OSError) as error:
             raise ValueError(
                 self._incomplete(path.parent, f"'{CFG}', which is written last, cannot be read")
             ) from error
-        settings: Dict[str, Any] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
+        settings: dict[str, Any] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
         expected = settings.get(WEIGHTS)
         if expected is not None and not (isinstance(expected, dict) and expected.keys() >= _RECORDED):
             raise ValueError(self._incomplete(path.parent, f"'{CFG}' does not say what the weights must be"))
         return settings
 
-    def _read_model(self, path: Path, expected: Optional[Dict[str, str]]) -> None:
+    def _read_model(self, path: Path, expected: dict[str, str] | None) -> None:
         from ..weights.formats import folder
 
         holder = holder_of(self.model)

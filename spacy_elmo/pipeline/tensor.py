@@ -1,7 +1,7 @@
 """Who writes doc.tensor: the embedder, or another component beside it."""
 
 import warnings
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 from spacy.tokens import Doc
 
@@ -17,9 +17,9 @@ class TensorWriter:
     """setting: True: the embedder writes doc.tensor, and nobody else may; False: it does not; None: unless
     somebody else does. That is seen in the pipeline, where it is known, and on the Docs everywhere."""
 
-    def __init__(self, setting: Optional[bool]):
+    def __init__(self, setting: bool | None):
         self.setting = setting
-        self._other: Optional[str] = None
+        self._other: str | None = None
         self._is_known = False
         self._said = False
 
@@ -43,13 +43,13 @@ class TensorWriter:
                 raise ValueError(Errors.EL050.format(name=name, other=self._other))
             self._say(name, f"'{self._other}'")
 
-    def find_foreign(self, docs: Sequence[Doc]) -> List[Doc]:
+    def find_foreign(self, docs: Sequence[Doc]) -> list[Doc]:
         """Those that have a tensor that no embedder has written."""
         # Anybody may have put anything there; doc_cleaner puts None.
         found = [doc for doc in docs if getattr(doc.tensor, "size", 0)]
         return [doc for doc in found if not (wrote_tensor(doc) or is_own_tensor(doc.tensor))]
 
-    def find_left(self, docs: Sequence[Doc], *, name: str) -> List[bool]:
+    def find_left(self, docs: Sequence[Doc], *, name: str) -> list[bool]:
         """Which Docs' tensors are to stay as they are.
 
         RAISES: ValueError if one is somebody else's, and the config says that it is the embedder's.

@@ -6,7 +6,8 @@ number of threads there is, and what several add to is summed in their order: on
 numbers, bit for bit. With more, torch divides the operations of a part, and may sum in another order.
 """
 
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -39,7 +40,7 @@ class _Direction(NamedTuple):
     state: LSTMState
     words: Tensor
     own: Sequence[Tensor]
-    shared: Sequence[Optional[Tensor]]
+    shared: Sequence[Tensor | None]
 
 
 class Apart:
@@ -59,7 +60,7 @@ class Apart:
         scale: float,
         seeds: Sequence[int],
         parts: Parts,
-    ) -> Tuple[Tensor, LSTMState]:
+    ) -> tuple[Tensor, LSTMState]:
         """Losses, and the gradients of scale * their mean, which the parameters get.
 
         character_ids, inputs, state: see `LanguageModel`. scale: The parameters must have no gradients yet.
@@ -78,7 +79,7 @@ class Apart:
         def direction(k: int) -> _Direction:
             return self._direction(k, words, inputs, state, objective, scale / 2, seeds[k])
 
-        def encoder_gradients(k: int) -> Sequence[Optional[Tensor]]:
+        def encoder_gradients(k: int) -> Sequence[Tensor | None]:
             return torch.autograd.grad(halves[k], learning, d_words[shares[k]], allow_unused=True)
 
         halves = parts.map(encoded, range(len(shares)))
@@ -119,11 +120,11 @@ class Apart:
         n = len(parameters)
         return _Direction(loss.detach(), final, d_words, [d.contiguous() for d in rest[:n]], rest[n:])
 
-    def _parameters(self, k: int) -> List[Tensor]:
+    def _parameters(self, k: int) -> list[Tensor]:
         return list((self._model.bilm.forward_stack, self._model.bilm.backward_stack)[k].parameters())
 
 
-def _learn(tensors: Sequence[Tensor], gradients: Sequence[Sequence[Optional[Tensor]]]) -> None:
+def _learn(tensors: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
     """Go back from tensors with the sum of what the parts found for each."""
     found = []
     for tensor, parts in zip(tensors, zip(*gradients)):

@@ -1,12 +1,13 @@
 """What bilm-tf's trainer reads in an options.json (allenai/bilm-tf, bilm/training.py), as settings here."""
 
-from typing import Any, Dict, List, Mapping, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 from ..bilm.options import TRAINING_FIELDS
 from ..errors import Errors
 
 # Where a field's value goes, as it is.
-_SETTINGS: Dict[str, Tuple[str, str]] = {
+_SETTINGS: dict[str, tuple[str, str]] = {
     "batch_size": ("training", "n_rows"),
     "unroll_steps": ("training", "n_steps"),
     "n_epochs": ("training", "n_epochs"),
@@ -17,14 +18,14 @@ _SETTINGS: Dict[str, Tuple[str, str]] = {
     "n_tokens_vocab": ("vocabulary", "max_size"),
 }
 # What the other fields mean here.
-_REMARKS: Dict[str, str] = {
+_REMARKS: dict[str, str] = {
     "sample_softmax": 'softmax.kind, "sampled" or "full"',
     "n_train_tokens": "nothing to set: the text is counted",
     "bidirectional": "nothing to set: there are always two directions",
     "share_embedding_softmax": "nothing to set: a biLM that reads characters has no embeddings to share",
 }
 # bilm-tf's optimizer, which options.json does not name.
-_ADAGRAD: Dict[str, Any] = {"name": "adagrad", "initial_accumulator": 1.0, "warmup_steps": 0, "decay": 0.0}
+_ADAGRAD: dict[str, Any] = {"name": "adagrad", "initial_accumulator": 1.0, "warmup_steps": 0, "decay": 0.0}
 
 
 def reject_training_fields(options: Mapping[str, Any]) -> None:
@@ -39,7 +40,7 @@ def reject_training_fields(options: Mapping[str, Any]) -> None:
         raise ValueError(Errors.EL270.format(meanings=lines))
 
 
-def translate_options(options: Mapping[str, Any], *, where: str) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
+def translate_options(options: Mapping[str, Any], *, where: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Translate what bilm-tf's trainer reads in an options.json into settings of a config.
 
     options (Mapping[str, Any]): The parsed options.json. where (str): Its path, for messages.
@@ -51,8 +52,8 @@ def translate_options(options: Mapping[str, Any], *, where: str) -> Tuple[Dict[s
         raise ValueError(Errors.EL271.format(where=where))
     if given.get("bidirectional") is False:
         raise ValueError(Errors.EL272.format(where=where))
-    settings: Dict[str, Dict[str, Any]] = {}
-    notes: List[str] = []
+    settings: dict[str, dict[str, Any]] = {}
+    notes: list[str] = []
     for name, (section, key) in _SETTINGS.items():
         if name in given:
             settings.setdefault(section, {})[key] = given[name]

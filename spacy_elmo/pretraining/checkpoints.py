@@ -3,9 +3,10 @@
 import json
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -26,8 +27,8 @@ class Checkpoint:
     """batch: how many batches were trained. tensors: everything that changes. meta: what the run is, in JSON."""
 
     batch: int
-    tensors: Dict[str, Tensor]
-    meta: Dict[str, Any]
+    tensors: dict[str, Tensor]
+    meta: dict[str, Any]
 
 
 class Checkpoints:
@@ -39,9 +40,9 @@ class Checkpoints:
     def __init__(self, folder: Path, *, keep: int):
         self.folder = folder
         self.keep = keep
-        self._damaged: List[Path] = []
+        self._damaged: list[Path] = []
 
-    def paths(self) -> List[Path]:
+    def paths(self) -> list[Path]:
         """What is there, the newest first."""
         found = self.folder.iterdir() if self.folder.is_dir() else iter(())
         return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
@@ -82,7 +83,7 @@ class Checkpoints:
             if not digest.with_suffix(".safetensors").exists():
                 digest.unlink(missing_ok=True)
 
-    def newest(self) -> Optional[Checkpoint]:
+    def newest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None if there is none at all.
 
         Warns of every damaged one that is passed over.

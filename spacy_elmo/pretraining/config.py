@@ -1,7 +1,8 @@
 """The config of a pre-training run: every setting, its default and what is allowed."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Literal, Mapping, Optional, Tuple
+from typing import Any, Literal
 
 from confection import Config, ConfigValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -22,9 +23,9 @@ class CorpusConfig(_Section):
     "tokens": a sentence a line, split at blanks. pipeline: what splits texts into sentences and tokens.
     shuffle_block: sentences shuffled among themselves."""
 
-    train: List[Path] = Field(min_length=1)
-    dev: List[Path] = []
-    format: Optional[Literal["txt", "jsonl", "conllu", "spacy", "tokens"]] = None
+    train: list[Path] = Field(min_length=1)
+    dev: list[Path] = []
+    format: Literal["txt", "jsonl", "conllu", "spacy", "tokens"] | None = None
     pipeline: str = CORPUS_PIPELINE
     shuffle_block: int = Field(default=SHUFFLE_BLOCK, ge=1)
 
@@ -40,17 +41,17 @@ class VocabularyConfig(_Section):
     """path: a vocab.txt; null: the one beside the weights of `model.source`, or else made from the training text,
     of words that occur min_count times or more, no more than max_size."""
 
-    path: Optional[Path] = None
+    path: Path | None = None
     min_count: int = Field(default=3, ge=1)
-    max_size: Optional[int] = Field(default=None, ge=4)
+    max_size: int | None = Field(default=None, ge=4)
 
 
 class ModelConfig(_Section):
     """source: a model to continue from, whatever `spacy_elmo.load` reads: its biLM, and its softmax where there is
     one and a vocab.txt; see `start`. options: of a new one, as options.json has them. One of the two."""
 
-    source: Optional[str] = None
-    options: Optional[Dict[str, Any]] = None
+    source: str | None = None
+    options: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> "ModelConfig":
@@ -67,7 +68,7 @@ class SoftmaxConfig(_Section):
 
     kind: Literal["sampled", "adaptive", "full"] = "sampled"
     n_samples: int = Field(default=4096, ge=1)
-    cutoffs: List[int] = [4000, 20000]
+    cutoffs: list[int] = [4000, 20000]
     div_value: float = Field(default=4.0, gt=0)
 
 
@@ -82,7 +83,7 @@ class OptimizerConfig(_Section):
     decay_shape: Literal["linear", "cosine"] = "linear"
     clip_norm: float = Field(default=10.0, ge=0)
     initial_accumulator: float = Field(default=1.0, ge=0)
-    betas: Tuple[float, float] = (0.9, 0.98)
+    betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(default=0.01, ge=0)
 
 
@@ -96,11 +97,11 @@ class TrainingConfig(_Section):
     n_rows: int = Field(default=256, ge=1)
     n_steps: int = Field(default=20, ge=1)
     n_epochs: float = Field(default=10.0, gt=0)
-    max_batches: Optional[int] = Field(default=None, ge=1)
+    max_batches: int | None = Field(default=None, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "cpu"
-    n_threads: Optional[int] = Field(default=None, ge=1)
+    n_threads: int | None = Field(default=None, ge=1)
     log_every: int = Field(default=100, ge=1)
     dev_every: int = Field(default=1000, ge=1)
     dev_tokens: int = Field(default=50_000, ge=1)
@@ -118,7 +119,7 @@ class CheckpointConfig(_Section):
 class PretrainingConfig(_Section):
     """paths: only there for the other sections to refer to."""
 
-    paths: Dict[str, Any] = {}
+    paths: dict[str, Any] = {}
     corpus: CorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     model: ModelConfig

@@ -1,9 +1,9 @@
 """A corpus as numbers on disk: written once from a stream of sentences, then memory-mapped."""
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Corpus:
         `types`. ends: (n_sentences,), int64, where each sentence ends in `tokens`.
     """
 
-    types: List[str]
+    types: list[str]
     tokens: NDArray[np.int32]
     ends: NDArray[np.int64]
 
@@ -58,7 +58,7 @@ class Corpus:
     @classmethod
     def from_sentences(cls, sentences: Iterable[Sequence[str]]) -> "Corpus":
         """A small corpus, held in memory."""
-        numbers: Dict[str, int] = {}
+        numbers: dict[str, int] = {}
         listed = [[numbers.setdefault(token, len(numbers)) for token in sentence] for sentence in sentences]
         tokens = np.array([token for sentence in listed for token in sentence], dtype=np.int32)
         ends = np.cumsum([len(sentence) for sentence in listed], dtype=np.int64)
@@ -139,10 +139,10 @@ def write_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     # Without this file there is no corpus: it goes first and comes last.
     (folder / META).unlink(missing_ok=True)
-    numbers: Dict[str, int] = {}
+    numbers: dict[str, int] = {}
     n_tokens = n_sentences = 0
-    block: List[int] = []
-    ends: List[int] = []
+    block: list[int] = []
+    ends: list[int] = []
     with atomic_write(folder / TOKENS) as tokens_path, atomic_write(folder / ENDS) as ends_path:
         with tokens_path.open("wb") as tokens_file, ends_path.open("wb") as ends_file:
 

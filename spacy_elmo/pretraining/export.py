@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Dict, NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,10 @@ class Exportable(NamedTuple):
     """vocabulary: the one that lies beside the weights, or None."""
 
     weights: Weights
-    vocabulary: Optional[Vocabulary]
+    vocabulary: Vocabulary | None
 
 
-def language_model_arrays(model: LanguageModel) -> Dict[str, NDArray[np.floating]]:
+def language_model_arrays(model: LanguageModel) -> dict[str, NDArray[np.floating]]:
     """The arrays of biLM and softmax, by the names of `weights.arrays`."""
     named = {name.removeprefix("bilm."): tensor for name, tensor in model.state_dict().items()}
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in named.items()}

@@ -1,7 +1,7 @@
 """CUDA graphs of work that comes again and again: hundreds of small launches become one."""
 
 import warnings
-from typing import Callable, Dict, Hashable, Optional, Tuple
+from collections.abc import Callable, Hashable
 
 import torch
 
@@ -12,7 +12,7 @@ class Graphs:
     """Records work on a GPU when it comes a second time, and replays it from then on."""
 
     def __init__(self) -> None:
-        self._found: Dict[str, Tuple[Hashable, Optional[torch.cuda.CUDAGraph]]] = {}
+        self._found: dict[str, tuple[Hashable, torch.cuda.CUDAGraph | None]] = {}
         self._possible = True
 
     def run(self, name: str, key: Hashable, work: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class Graphs:
         else:
             graph.replay()
 
-    def _record(self, work: Callable[[], None]) -> Optional[torch.cuda.CUDAGraph]:
+    def _record(self, work: Callable[[], None]) -> torch.cuda.CUDAGraph | None:
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             # Other threads may do as they like meanwhile.

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any
 
 from ..bilm.options import TRAINING_FIELDS
 from ..errors import Errors
@@ -22,7 +23,7 @@ _FREE: Any = {
 }
 
 
-def identity(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> Dict[str, Any]:
+def identity(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """Kept with each checkpoint, for `check_same`. text: its fingerprint."""
     return {
         "config": json.loads(config.model_dump_json(exclude=_FREE)),
@@ -55,14 +56,14 @@ def text_fingerprint(inputs: Inputs, pipeline: str) -> str:
     return digest.hexdigest()
 
 
-def _settings(meta: Mapping[str, Any]) -> Dict[str, Any]:
+def _settings(meta: Mapping[str, Any]) -> dict[str, Any]:
     # Configs once kept what bilm-tf's trainer reads among the options, where it had no say.
     unused = {f"config.model.options.{name}" for name in TRAINING_FIELDS}
     return {name: value for name, value in _flat(meta).items() if name not in unused}
 
 
-def _flat(meta: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
-    flat: Dict[str, Any] = {}
+def _flat(meta: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for name, value in meta.items():
         if isinstance(value, dict):
             flat.update(_flat(value, f"{prefix}{name}."))

@@ -1,7 +1,8 @@
 """Fresh weights, drawn as bilm-tf draws them (bilm/training.py; TensorFlow's defaults where it names none)."""
 
 import math
-from typing import Iterable, cast
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn

@@ -1,7 +1,8 @@
 """The biLM with its softmax, over aligned rows of text."""
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Callable, Iterable, Optional, Sequence, Tuple, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -32,10 +33,10 @@ class LanguageModel(nn.Module):
         self.softmax = softmax
         self.dropout = dropout
         self.dtype = dtype
-        self.graphs: Optional[Graphs] = Graphs()
+        self.graphs: Graphs | None = Graphs()
         self._workspace = Workspace()
 
-    def forward(self, character_ids: Tensor, inputs: Tensor, state: LSTMState) -> Tuple[Tensor, LSTMState]:
+    def forward(self, character_ids: Tensor, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         """Run the top layer over the next steps of every row.
 
         character_ids: (n_types, max_characters), int64. inputs: (n_steps, 2, n_rows), int64, places among the
@@ -57,7 +58,7 @@ class LanguageModel(nn.Module):
         dropout: Callable[[Tensor], Tensor],
         workspace: Workspace,
         directions: Sequence[int] = (0, 1),
-    ) -> Tuple[Tensor, LSTMState]:
+    ) -> tuple[Tensor, LSTMState]:
         """As `forward`, from the words' vectors on, for some of the directions.
 
         rows: (n_steps, D, n_rows, P). state: of these directions.

@@ -2,8 +2,8 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Deque, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ class Perplexity:
 
 
 def iter_carried(
-    model: LanguageModel, corpus: Corpus, types: Types, *, n_rows: int = 1, n_sentences: Optional[int] = None
+    model: LanguageModel, corpus: Corpus, types: Types, *, n_rows: int = 1, n_sentences: int | None = None
 ) -> Iterator[SentenceLikelihood]:
     """Each row reads sentence after sentence and carries its state on, as in bilm-tf's test: a row takes the next
     sentence when its own is used up, and the first step that cannot be filled in all rows ends the text, so that
@@ -74,8 +74,8 @@ def iter_fresh(
     corpus: Corpus,
     types: Types,
     *,
-    state: Optional[LSTMState] = None,
-    n_sentences: Optional[int] = None,
+    state: LSTMState | None = None,
+    n_sentences: int | None = None,
 ) -> Iterator[SentenceLikelihood]:
     """Every sentence starts afresh.
 
@@ -87,9 +87,9 @@ def iter_fresh(
 
 def _carried(
     model: LanguageModel, corpus: Corpus, types: Types, n_rows: int, total: int
-) -> Iterator[Tuple[int, SentenceLikelihood]]:
+) -> Iterator[tuple[int, SentenceLikelihood]]:
     # Of each row: the sentences that are not complete, and what was found of them.
-    queues: List[Deque[int]] = [deque() for _ in range(n_rows)]
+    queues: list[deque[int]] = [deque() for _ in range(n_rows)]
     found = [np.empty((0, 2), dtype=np.float32) for _ in range(n_rows)]
     n_begun = 0
     state = model.bilm.zero_state(n_rows)
@@ -116,8 +116,8 @@ def _carried(
 
 
 def _fresh(
-    model: LanguageModel, corpus: Corpus, types: Types, state: Optional[LSTMState], total: int
-) -> Iterator[Tuple[int, SentenceLikelihood]]:
+    model: LanguageModel, corpus: Corpus, types: Types, state: LSTMState | None, total: int
+) -> Iterator[tuple[int, SentenceLikelihood]]:
     for numbers, read in read_afresh(model, corpus, types, state=state, n_sentences=total):
         for number, values in zip(numbers, _likelihoods(model, read)):
             yield number, _in_text_order(values[: len(corpus.sentence(number)) + 1])

@@ -2,9 +2,10 @@
 
 import json
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,16 +30,16 @@ class Log:
         *,
         from_batch: int,
         n_batches: int,
-        report: Callable[[Dict[str, Any]], None],
+        report: Callable[[dict[str, Any]], None],
         active: bool = True,
-        pending: Optional[Tensor] = None,
+        pending: Tensor | None = None,
     ):
         self._path = path
         self._n_batches = n_batches
         self._report = report
         self._active = active
         self._pending = torch.empty(0, 3, dtype=torch.float32, device="cpu") if pending is None else pending
-        self._batches: List[Trained] = []
+        self._batches: list[Trained] = []
         self._start = time.perf_counter()
         if active and path.is_file():
             kept = [line for line in path.read_text("utf-8").splitlines() if _batch(line) <= from_batch]
@@ -92,7 +93,7 @@ class Log:
             "dev_perplexity": average,
         })  # fmt: skip
 
-    def _write(self, entry: Dict[str, Any]) -> None:
+    def _write(self, entry: dict[str, Any]) -> None:
         if self._active:
             try:
                 with self._path.open("a", encoding="utf-8") as file:
@@ -102,12 +103,12 @@ class Log:
             self._report(entry)
 
 
-def read_log(path: Path) -> List[Dict[str, Any]]:
+def read_log(path: Path) -> list[dict[str, Any]]:
     """The entries of a log, in order, without a line at its end that was cut when the process ended.
 
     RAISES: ValueError if another line is no entry.
     """
-    entries: List[Dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     lines = path.read_text("utf-8").splitlines()
     for number, line in enumerate(lines, start=1):
         try:

@@ -1,7 +1,8 @@
 """Optimizers, gradient clipping and the learning rate's schedule."""
 
 import math
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ class Optimizer:
         self._dense = [p for name, p in parameters.items() if name not in rare]
         self._sparse = [p for name, p in parameters.items() if name in rare]
         self._names = {id(p): name for name, p in parameters.items()}
-        self._parts: List[torch.optim.Optimizer] = []
+        self._parts: list[torch.optim.Optimizer] = []
         for group, is_sparse in (*((share, False) for share in _shares(self._dense)), (self._sparse, True)):
             if not group:
                 continue
@@ -45,7 +46,7 @@ class Optimizer:
                     torch.optim.AdamW(group, betas=config.betas, weight_decay=config.weight_decay, fused=True)
                 )
 
-    def gradients(self) -> List[Tensor]:
+    def gradients(self) -> list[Tensor]:
         """Every gradient's numbers, to be changed in place. A parameter that had no part in the batch has zeros:
         all processes then exchange the same, and every parameter has a state."""
         for p in self._dense:
@@ -62,7 +63,7 @@ class Optimizer:
             torch._foreach_mul_(grads, torch.clamp(most / (norm + 1e-6), max=1.0))
         return norm
 
-    def step(self, rate: float, parts: Optional[Parts] = None) -> None:
+    def step(self, rate: float, parts: Parts | None = None) -> None:
         """Change the parameters, and drop the gradients. parts: who does so."""
 
         def step(part: torch.optim.Optimizer) -> None:
@@ -79,9 +80,9 @@ class Optimizer:
             else:
                 parts.map(step, self._parts)
 
-    def state(self) -> Dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """What the optimizer remembers: tensors by "parameter/quantity"."""
-        found: Dict[str, Tensor] = {}
+        found: dict[str, Tensor] = {}
         for part in self._parts:
             for parameter, values in part.state.items():
                 for key, value in values.items():
@@ -94,7 +95,7 @@ class Optimizer:
             for group in part.param_groups:
                 for parameter in group["params"]:
                     name = self._names[id(parameter)]
-                    values: Dict[str, Any] = {
+                    values: dict[str, Any] = {
                         key.rpartition("/")[2]: value
                         for key, value in state.items()
                         if key.rpartition("/")[0] == name
@@ -113,9 +114,9 @@ class Optimizer:
                             kept[key] = value.to(parameter.device, copy=True)
 
 
-def _shares(parameters: Sequence[nn.Parameter]) -> List[List[nn.Parameter]]:
+def _shares(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
     """Parameters on the CPU, divided by their sizes; those on a GPU together."""
-    shares: List[List[nn.Parameter]] = [[] for _ in range(1 if parameters and parameters[0].is_cuda else N_PARTS)]
+    shares: list[list[nn.Parameter]] = [[] for _ in range(1 if parameters and parameters[0].is_cuda else N_PARTS)]
     for parameter in sorted(parameters, key=lambda parameter: -parameter.numel()):
         min(shares, key=lambda share: sum(other.numel() for other in share)).append(parameter)
     return shares

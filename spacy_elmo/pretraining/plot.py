@@ -1,7 +1,8 @@
 """The course of a run as a picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any
 
 from ..errors import Errors
 from ..pictures import picture
@@ -37,6 +38,6 @@ def plot_run(log: Path, output: Path) -> None:
         rate.set_xlabel("epoch")
 
 
-def _series(entries: Sequence[Dict[str, Any]], name: str) -> Tuple[List[float], List[float]]:
+def _series(entries: Sequence[dict[str, Any]], name: str) -> tuple[list[float], list[float]]:
     found = [entry for entry in entries if name in entry]
     return [entry["epoch"] for entry in found], [entry[name] for entry in found]

@@ -1,8 +1,8 @@
 """Several processes as one: each has a share of the rows, all have the same weights. Started by torchrun."""
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import List, Sequence
 
 import torch
 import torch.distributed as dist
@@ -76,7 +76,7 @@ class Processes:
         """The tensors of all processes, one after the other along a dimension."""
         if self.size == 1:
             return tensor
-        parts: List[Tensor] = [torch.empty_like(tensor) for _ in range(self.size)]
+        parts: list[Tensor] = [torch.empty_like(tensor) for _ in range(self.size)]
         dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts, dim=dim)
 

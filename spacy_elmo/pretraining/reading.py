@@ -1,7 +1,8 @@
 """What a language model makes of sentences when it is not trained: the top layer, which the softmax reads."""
 
 import heapq
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class Read(NamedTuple):
     targets: Tensor
 
 
-def read_on(corpus: Corpus, *, n_rows: int, n_sentences: int) -> "Iterator[Tuple[List[Tuple[int, int]], Batch]]":
+def read_on(corpus: Corpus, *, n_rows: int, n_sentences: int) -> "Iterator[tuple[list[tuple[int, int]], Batch]]":
     """Rows that read sentence after sentence, as in bilm-tf's test: a row takes the next one when its own is used
     up, and the first step that cannot be filled in all rows ends the text.
 
@@ -46,7 +47,7 @@ def read_on(corpus: Corpus, *, n_rows: int, n_sentences: int) -> "Iterator[Tuple
     ends = [(0, row) for row in range(len(rows))]
     start = number = 0
     while rows:
-        begun: List[Tuple[int, int]] = []
+        begun: list[tuple[int, int]] = []
         most = max(_STEPS, _PREDICTIONS // len(rows))
         while number < n_sentences and ends[0][0] < start + most:
             end, row = ends[0]
@@ -64,8 +65,8 @@ def read_on(corpus: Corpus, *, n_rows: int, n_sentences: int) -> "Iterator[Tuple
 
 
 def read_afresh(
-    model: LanguageModel, corpus: Corpus, types: Types, *, state: Optional[LSTMState], n_sentences: int
-) -> Iterator[Tuple[List[int], Read]]:
+    model: LanguageModel, corpus: Corpus, types: Types, *, state: LSTMState | None, n_sentences: int
+) -> Iterator[tuple[list[int], Read]]:
     """Sentences that all start from the same state, in groups of like length.
 
     state: hidden (2, L, P) and cell (2, L, C); None: zeros.
@@ -91,7 +92,7 @@ def read_afresh(
 
 
 @computation()
-def top_layer(model: LanguageModel, batch: Batch, types: Types, state: LSTMState) -> Tuple[Read, LSTMState]:
+def top_layer(model: LanguageModel, batch: Batch, types: Types, state: LSTMState) -> tuple[Read, LSTMState]:
     """Run the steps of a batch, without dropout and in the precision of the weights.
 
     state: hidden (2, L, n_rows, P) and cell (2, L, n_rows, C). RETURNS: also the state after the last step.
@@ -103,7 +104,7 @@ def top_layer(model: LanguageModel, batch: Batch, types: Types, state: LSTMState
     n_rows = batch.inputs.shape[2]
     steps = max(_STEPS, _PREDICTIONS // n_rows)
     on_cpu = parameter.device.type == "cpu"
-    found: List[Read] = []
+    found: list[Read] = []
     for start in range(0, len(batch.inputs), steps):
         part = Batch(batch.inputs[start : start + steps], batch.targets[start : start + steps])
         ids, inputs, targets, _ = types.of(part, slice(None))
@@ -115,9 +116,9 @@ def top_layer(model: LanguageModel, batch: Batch, types: Types, state: LSTMState
     return Read(*(torch.cat(parts, dim=1) for parts in zip(*found))), state
 
 
-def in_order(found: Iterable[Tuple[int, T]]) -> Iterator[T]:
+def in_order(found: Iterable[tuple[int, T]]) -> Iterator[T]:
     """Things that come with numbers, in the order of the numbers 0, 1, ...; those that come early wait."""
-    waiting: Dict[int, T] = {}
+    waiting: dict[int, T] = {}
     turn = 0
     for number, thing in found:
         waiting[number] = thing

@@ -1,7 +1,8 @@
 """A language model on the CPU where nothing is learnt, in parts that need nothing of each other: the directions,
 and halves of the words. Why, see `apart`."""
 
-from typing import Iterable, Tuple, cast
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -23,7 +24,7 @@ def workers() -> Workers:
 
 def read_apart(
     model: LanguageModel, character_ids: Tensor, inputs: Tensor, state: LSTMState
-) -> Tuple[Tensor, LSTMState]:
+) -> tuple[Tensor, LSTMState]:
     """Run the top layer over the next steps of every row, without dropout. Arguments and results: as
     `LanguageModel.forward`."""
     bilm = model.bilm
@@ -34,7 +35,7 @@ def read_apart(
         encoder, workspace = bilm.char_encoder, Workspace()
         return encode(encoder, character_ids[share], dtype=model.dtype, workspace=workspace, step=1)
 
-    def direction(k: int) -> Tuple[Tensor, LSTMState]:
+    def direction(k: int) -> tuple[Tensor, LSTMState]:
         rows = F.embedding(inputs[:, k].flatten(), words)
         stack = (bilm.forward_stack, bilm.backward_stack)[k]
         return _run_stack(stack, rows, n_rows, LSTMState(state.hidden[k], state.cell[k]))
@@ -46,7 +47,7 @@ def read_apart(
     return torch.stack(hidden), LSTMState(*(torch.stack(parts) for parts in zip(*states)))
 
 
-def _run_stack(stack: LSTMStack, rows: Tensor, n_rows: int, state: LSTMState) -> Tuple[Tensor, LSTMState]:
+def _run_stack(stack: LSTMStack, rows: Tensor, n_rows: int, state: LSTMState) -> tuple[Tensor, LSTMState]:
     """rows: (n_steps * n_rows, P), step after step. state: hidden (L, n_rows, P), cell (L, n_rows, C).
     RETURNS: the top layer's outputs, as the rows, and the state after the last step."""
     finals = []

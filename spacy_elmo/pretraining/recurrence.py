@@ -5,7 +5,8 @@ step, and the gradients of the matrices are one product over all steps. The numb
 those of `bilm.lstm.ProjectedLSTM`.
 """
 
-from typing import Any, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,8 +28,8 @@ def run_layer(
     dtype: torch.dtype,
     workspace: Workspace,
     name: str,
-    graphs: Optional[Graphs] = None,
-) -> Tuple[Tensor, LSTMState]:
+    graphs: Graphs | None = None,
+) -> tuple[Tensor, LSTMState]:
     """Run one layer of D directions, forward direction first.
 
     inputs: (n_steps, D, n_rows, P). state: hidden (D, n_rows, P), cell (D, n_rows, C). layers: D of them; a GPU
@@ -38,7 +39,7 @@ def run_layer(
     graphs: of all steps, for a GPU; None: launch by launch.
     RETURNS: outputs (n_steps, D, n_rows, P), without residual, and the state after the last step.
     """
-    parameters: List[Optional[Tensor]] = []
+    parameters: list[Tensor | None] = []
     for layer in layers:
         projection = None if layer.projection is None else layer.projection.weight
         linear = layer.input_linear
@@ -54,7 +55,7 @@ def run_layer(
     return outputs, LSTMState(hidden, cell)
 
 
-def _joint_weight(parameters: Tuple[Optional[Tensor], ...], joint: Tensor, width: int) -> None:
+def _joint_weight(parameters: tuple[Tensor | None, ...], joint: Tensor, width: int) -> None:
     """Write the directions' matrices side by side: (D, 4C, P inputs + P state + ones)."""
     joint[:, :, 2 * width :] = 0
     for direction in range(len(joint)):
@@ -74,12 +75,12 @@ class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        settings: Tuple[Clips, torch.dtype, Workspace, str],
+        settings: tuple[Clips, torch.dtype, Workspace, str],
         inputs: Tensor,
         hidden: Tensor,
         cell: Tensor,
-        *parameters: Optional[Tensor],
-    ) -> Tuple[Tensor, Tensor, Tensor]:
+        *parameters: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         (cell_clip, proj_clip), dtype, workspace, name = settings
         full, device = inputs.dtype, inputs.device
         n_steps, n_directions, n_rows, width = inputs.shape
@@ -200,7 +201,7 @@ class _Layer(torch.autograd.Function):
         d_projections: Any = [None] * n_directions
         if projection is not None:
             d_projections = torch.bmm(_columns(d_projected), opened.flatten(1, 2)).to(gates.dtype)
-        d_parameters: List[Optional[Tensor]] = []
+        d_parameters: list[Tensor | None] = []
         for own, d_projection in zip(d_joint, d_projections):
             d_parameters += [own[:, :width], own[:, 2 * width], own[:, width : 2 * width], d_projection]
         return None, d_inputs, d_hidden, d_cell, *d_parameters

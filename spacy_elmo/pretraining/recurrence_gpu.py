@@ -6,7 +6,8 @@ all steps are one graph. In bfloat16 both halves of the gates' inputs are rounde
 bias.
 """
 
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Tuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class Settings(NamedTuple):
     dtype: torch.dtype
     workspace: Workspace
     name: str
-    graphs: Optional[Graphs]
+    graphs: Graphs | None
 
 
 class _Buffers(NamedTuple):
@@ -40,7 +41,7 @@ class _Buffers(NamedTuple):
     input_weight: Tensor
     state_weight: Tensor
     bias: Tensor
-    projection: Optional[Tensor]
+    projection: Tensor | None
     inputs: Tensor
     states: Tensor
     given: Tensor
@@ -49,7 +50,7 @@ class _Buffers(NamedTuple):
     cells: Tensor
     tanhs: Tensor
     opened: Tensor
-    projected: Optional[Tensor]
+    projected: Tensor | None
     outputs: Tensor
 
 
@@ -60,7 +61,7 @@ class _Gradients(NamedTuple):
     d_outputs: Tensor
     d_state: Tensor
     d_projected: Tensor
-    d_opened: Optional[Tensor]
+    d_opened: Tensor | None
     d_cell: Tensor
     d_gates: Tensor
 
@@ -70,8 +71,8 @@ class FusedLayer(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, settings: Settings, inputs: Tensor, hidden: Tensor, cell: Tensor, *parameters: Optional[Tensor]
-    ) -> Tuple[Tensor, Tensor, Tensor]:
+        ctx: Any, settings: Settings, inputs: Tensor, hidden: Tensor, cell: Tensor, *parameters: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         buffers = _buffers(
             settings, inputs.shape, cell.size(-1), inputs.device, projected=parameters[3] is not None
         )
@@ -112,7 +113,7 @@ class FusedLayer(torch.autograd.Function):
         if buffers.projection is not None:
             d_projected = found.d_projected.flatten(1, 2).mT
             d_projections = torch.bmm(d_projected, buffers.opened.flatten(1, 2)).to(full)
-        d_parameters: List[Optional[Tensor]] = []
+        d_parameters: list[Tensor | None] = []
         for parts in zip(d_input_weights, d_biases, d_state_weights, d_projections):
             d_parameters += parts
         d_hidden = found.d_state.to(full, copy=True)
@@ -147,7 +148,7 @@ def _backward_steps(b: _Buffers, d: _Gradients, clips: Clips) -> None:
         torch.bmm(d.d_gates[:, t], b.state_weight, out=d.d_state)
 
 
-def _run(settings: Settings, what: str, tensors: Iterable[Optional[Tensor]], work: Callable[[], None]) -> None:
+def _run(settings: Settings, what: str, tensors: Iterable[Tensor | None], work: Callable[[], None]) -> None:
     if settings.graphs is None:
         work()
         return
@@ -156,7 +157,7 @@ def _run(settings: Settings, what: str, tensors: Iterable[Optional[Tensor]], wor
     settings.graphs.run(f"{settings.name}.{what}", (settings.clips, places), work)
 
 
-def _take_weights(buffers: _Buffers, parameters: Tuple[Optional[Tensor], ...]) -> None:
+def _take_weights(buffers: _Buffers, parameters: tuple[Tensor | None, ...]) -> None:
     """Side by side, in the dtype of the products; parameters are those of `FusedLayer`."""
     here, there = [], []
     for direction in (0, 1):

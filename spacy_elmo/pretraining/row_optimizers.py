@@ -6,7 +6,8 @@ checkpoint of the one goes on with the other.
 """
 
 import math
-from typing import Any, Iterator, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ class RowAdam(torch.optim.SparseAdam):
             parameter.index_add_(0, rows, mean / square.sqrt_().add_(group["eps"]), alpha=-rate)
 
 
-def _gradients(optimizer: torch.optim.Optimizer) -> Iterator[Tuple[Any, Tensor, Tensor, Tensor]]:
+def _gradients(optimizer: torch.optim.Optimizer) -> Iterator[tuple[Any, Tensor, Tensor, Tensor]]:
     """Group, parameter, rows (n,) and their gradients (n, width)."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:

@@ -3,8 +3,9 @@
 import math
 import time
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+from typing import Any
 
 import torch
 
@@ -54,7 +55,7 @@ class Run:
         folder: Path,
         *,
         resume: bool = False,
-        report: Callable[[Dict[str, Any]], None] = lambda entry: None,
+        report: Callable[[dict[str, Any]], None] = lambda entry: None,
     ):
         training = config.training
         self.config = config
@@ -202,7 +203,7 @@ class Run:
                 average=found.average,
             )
 
-    def _checkpoint(self, resume: bool) -> Optional[Checkpoint]:
+    def _checkpoint(self, resume: bool) -> Checkpoint | None:
         if not resume:
             if self.checkpoints.paths() or (self.folder / MODEL_FOLDER).exists():
                 raise FileExistsError(Errors.EL078.format(path=self.folder))
@@ -279,7 +280,7 @@ class Run:
         n_batches = math.ceil(training.n_epochs * predictions / (training.n_rows * training.n_steps))
         return n_batches if training.max_batches is None else min(n_batches, training.max_batches)
 
-    def _identity(self) -> Dict[str, Any]:
+    def _identity(self) -> dict[str, Any]:
         return identity(self.config, self._fingerprint, self.vocabulary)
 
 

@@ -3,7 +3,7 @@
 import signal
 import threading
 from types import FrameType
-from typing import Any, Dict, Optional
+from typing import Any
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -16,7 +16,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.came = False
-        self._before: Dict[int, Any] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
@@ -28,7 +28,7 @@ class StopSignals:
     def __exit__(self, *exc: Any) -> None:
         self._put_back()
 
-    def _note(self, number: int, frame: Optional[FrameType]) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:
         self.came = True
         self._put_back()
 

@@ -1,6 +1,7 @@
 """Next-token likelihoods: a full softmax, which can be trained by sampling, and PyTorch's adaptive softmax."""
 
-from typing import Iterable, Iterator, NamedTuple, Sequence, Tuple, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -15,7 +16,7 @@ from .sampled import Candidates, SampledLoss
 _SCORES = 1 << 25
 
 
-def _parts(hidden: Tensor, targets: Tensor, n_words: int) -> Iterator[Tuple[Tensor, Tensor]]:
+def _parts(hidden: Tensor, targets: Tensor, n_words: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows (n, P) and their targets (n,), as many at a time as memory allows."""
     n_rows = max(1, _SCORES // n_words)
     return zip(hidden.flatten(0, -2).split(n_rows), targets.flatten().split(n_rows))
@@ -169,7 +170,7 @@ class AdaptiveSoftmax(nn.Module):
                 found = found.index_add(0, inside, share)
         return found
 
-    def _clusters(self) -> Iterator[Tuple[int, Tensor, Tensor]]:
+    def _clusters(self) -> Iterator[tuple[int, Tensor, Tensor]]:
         """First word, and the two matrices, of each cluster."""
         for start, cluster in zip(self.adaptive.cutoffs, cast(Iterable[nn.Sequential], self.adaptive.tail)):
             narrow, wide = (cast(nn.Linear, linear) for linear in cluster)

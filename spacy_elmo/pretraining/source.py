@@ -1,7 +1,6 @@
 """A source, as users write it, to a language model: biLM, softmax and the words that it predicts."""
 
 from pathlib import Path
-from typing import Dict, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from .softmax import AdaptiveSoftmax, Softmax
 from .vocabulary import VOCAB_NAME, Vocabulary
 
 
-def load_language_model(source: Source) -> Tuple[LanguageModel, Vocabulary]:
+def load_language_model(source: Source) -> tuple[LanguageModel, Vocabulary]:
     """A language model with its vocabulary, ready to be run or trained on.
 
     source: as `spacy_elmo.load` takes it, with a softmax among the arrays and a vocab.txt beside the weights; or
@@ -33,7 +32,7 @@ def load_language_model(source: Source) -> Tuple[LanguageModel, Vocabulary]:
 
 
 @isolate()
-def build_language_model(found: Exportable) -> Tuple[LanguageModel, Vocabulary]:
+def build_language_model(found: Exportable) -> tuple[LanguageModel, Vocabulary]:
     """The same for a model that has been read.
 
     RETURNS: float32 weights, in evaluation mode. Those that are float32 already are used in place: where a file is
@@ -52,7 +51,7 @@ def build_language_model(found: Exportable) -> Tuple[LanguageModel, Vocabulary]:
     return LanguageModel(bilm=bilm, softmax=_softmax(weights, facts)).eval(), vocabulary
 
 
-def warm_state(weights: Weights, *, n_threads: Optional[int] = None) -> LSTMState:
+def warm_state(weights: Weights, *, n_threads: int | None = None) -> LSTMState:
     """The state that initial_state "warm" starts from, hidden (2, L, P) and cell (2, L, C): the one that is stored
     with the weights, else the one that the package's sentences make. n_threads: see `Settings`."""
     arrays = weights.arrays if weights.has_warm_state else shipped_state(weights, n_threads=n_threads)
@@ -76,7 +75,7 @@ def _softmax(weights: Weights, facts: SoftmaxFacts) -> nn.Module:
     return softmax
 
 
-def _adaptive(tensors: Dict[str, Tensor], facts: SoftmaxFacts, width: int) -> AdaptiveSoftmax:
+def _adaptive(tensors: dict[str, Tensor], facts: SoftmaxFacts, width: int) -> AdaptiveSoftmax:
     softmax = AdaptiveSoftmax(n_words=facts.n_words, width=width, cutoffs=facts.cutoffs, div_value=1.0)
     # The widths of the clusters are those that were stored: the number that they were divided by is not.
     for k in range(len(facts.cutoffs)):

@@ -4,9 +4,9 @@ To adapt a model to a domain as Peters et al. 2018 do (supplement, section A.1):
 domain's text, for one epoch. The biLM that comes out is then kept as it is, and the task is trained on top of it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Tuple
 
 import numpy as np
 import torch
@@ -34,8 +34,8 @@ class Start:
     beside them, or None."""
 
     options: Options
-    weights: Optional[Weights] = None
-    vocabulary: Optional[Vocabulary] = None
+    weights: Weights | None = None
+    vocabulary: Vocabulary | None = None
 
     @classmethod
     def of(cls, config: ModelConfig) -> "Start":
@@ -49,7 +49,7 @@ class Start:
         return cls(replace(weights.options, training={}), weights, vocabulary)
 
 
-def read_language_model(source: Source) -> Tuple[Weights, Optional[Vocabulary]]:
+def read_language_model(source: Source) -> tuple[Weights, Vocabulary | None]:
     """Weights and, if there is one, the vocab.txt in their folder or archive.
 
     RAISES: as `read_weights`; ValueError if the file is no vocabulary, or not that of the softmax that comes with
@@ -127,5 +127,5 @@ def take_over(model: LanguageModel, start: Start, vocabulary: Vocabulary) -> str
     )
 
 
-def _shapes(tensors: Mapping[str, "torch.Tensor | NDArray[np.floating]"]) -> Dict[str, "tuple[int, ...]"]:
+def _shapes(tensors: Mapping[str, "torch.Tensor | NDArray[np.floating]"]) -> dict[str, "tuple[int, ...]"]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -1,7 +1,6 @@
 """Endless rows of text for truncated backpropagation: each row reads sentence after sentence."""
 
 from dataclasses import dataclass
-from typing import Dict, List
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +70,7 @@ class Streams:
         self._places = np.arange(n_rows, dtype=np.int64)
         self._offsets = np.zeros(n_rows, dtype=np.int64)
         self._next = n_rows
-        self._texts: List[NDArray[np.int32]] = [self._text(int(place)) for place in self._places]
+        self._texts: list[NDArray[np.int32]] = [self._text(int(place)) for place in self._places]
 
     @property
     def epoch(self) -> float:
@@ -108,7 +107,7 @@ class Streams:
         sentence = self._corpus.sentence(self._order.sentence(place))
         return np.concatenate([[self._opening], sentence, [self._closing]]).astype(np.int32)
 
-    def state(self) -> Dict[str, NDArray[np.int64]]:
+    def state(self) -> dict[str, NDArray[np.int64]]:
         """Where the rows are, for `restore`."""
         return {
             "places": self._places.copy(),
@@ -116,7 +115,7 @@ class Streams:
             "next": np.array(self._next, dtype=np.int64),
         }
 
-    def restore(self, state: Dict[str, NDArray[np.int64]]) -> None:
+    def restore(self, state: dict[str, NDArray[np.int64]]) -> None:
         """Go on where `state` was taken."""
         self._places, self._offsets = state["places"].copy(), state["offsets"].copy()
         self._next = int(state["next"])

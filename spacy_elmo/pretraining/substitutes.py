@@ -11,7 +11,8 @@ simple_elmo's get_elmo_substitutes (0.9.2) is for the same purpose, and gives ot
 - Its lists are in no order, and it has none of both directions together.
 """
 
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from .reading import Read, in_order, read_afresh
 from .vocabulary import SPECIAL, Vocabulary
 from .word_types import types_of
 
-Ranked = List[Tuple[str, float]]
+Ranked = list[tuple[str, float]]
 
 # Tokens whose sentences are read into one small corpus.
 _TOKENS = 1 << 15
@@ -53,8 +54,8 @@ def substitutes(
     sentences: Iterable[Sequence[str]],
     n: int = 10,
     *,
-    state: Optional[LSTMState] = None,
-) -> Iterator[List[Substitutes]]:
+    state: LSTMState | None = None,
+) -> Iterator[list[Substitutes]]:
     """The n likeliest words in the place of each token, by its context in the sentence; the token itself may be
     among them, the special words are not.
 
@@ -73,15 +74,15 @@ def _substitutes(
     vocabulary: Vocabulary,
     sentences: Iterable[Sequence[str]],
     n: int,
-    state: Optional[LSTMState],
-) -> Iterator[List[Substitutes]]:
+    state: LSTMState | None,
+) -> Iterator[list[Substitutes]]:
     for window in windows(sentences, size=lambda sentence: len(sentence) + 1, budget=_TOKENS):
         yield from in_order(_of_window(model, vocabulary, window, n, state))
 
 
 def _of_window(
-    model: LanguageModel, vocabulary: Vocabulary, window: List[Sequence[str]], n: int, state: Optional[LSTMState]
-) -> Iterator[Tuple[int, List[Substitutes]]]:
+    model: LanguageModel, vocabulary: Vocabulary, window: list[Sequence[str]], n: int, state: LSTMState | None
+) -> Iterator[tuple[int, list[Substitutes]]]:
     corpus = Corpus.from_sentences(window)
     types = types_of(corpus.types, model.bilm.options, vocabulary)
     for numbers, read in read_afresh(model, corpus, types, state=state, n_sentences=len(corpus)):
@@ -102,7 +103,7 @@ def _predicting(read: Read, lengths: Sequence[int]) -> Tensor:
 
 def _ranked(
     model: LanguageModel, vocabulary: Vocabulary, hidden: Tensor, n: int
-) -> Iterator[Tuple[Ranked, Ranked, Ranked]]:
+) -> Iterator[tuple[Ranked, Ranked, Ranked]]:
     """Three lists for each token. hidden: (2, n_tokens, P)."""
     special = vocabulary.ids(SPECIAL).tolist()
     for rows in hidden.split(max(1, _SCORES // len(vocabulary)), dim=1):

@@ -1,6 +1,7 @@
 """A config to start from: every setting with its default."""
 
-from typing import Any, Dict, Mapping, Optional, Type
+from collections.abc import Mapping
+from typing import Any
 
 from confection import Config
 from pydantic import BaseModel, ValidationError
@@ -23,7 +24,7 @@ _SKIP = {"use_skip_connections": True, "cell_clip": 3, "proj_clip": 3, "n_layers
 _CHARACTERS = {"activation": "relu", "n_characters": 261, "max_characters_per_token": 50, "embedding": {"dim": 16}}
 
 # Sizes to choose from. sm: the bundled en_sm. original: Peters et al. 2018, as published in options.json.
-SIZES: Dict[str, Dict[str, Any]] = {
+SIZES: dict[str, dict[str, Any]] = {
     "sm": {
         "lstm": {"dim": 1024, "projection_dim": 128, **_SKIP},
         "char_cnn": {
@@ -44,7 +45,7 @@ SIZES: Dict[str, Dict[str, Any]] = {
 
 # To continue from a source: a domain's text is often small, and a batch of few rows makes more steps of it.
 # benchmarks/BENCHMARKS.md has what that gives.
-ADAPTATION: Dict[str, Dict[str, Any]] = {
+ADAPTATION: dict[str, dict[str, Any]] = {
     "optimizer": {"warmup_steps": 20},
     "training": {"n_rows": 32, "n_epochs": 1.0},
 }
@@ -52,15 +53,15 @@ ADAPTATION: Dict[str, Dict[str, Any]] = {
 
 def config_text(
     *,
-    train: Optional[str] = None,
-    dev: Optional[str] = None,
-    format: Optional[str] = None,
+    train: str | None = None,
+    dev: str | None = None,
+    format: str | None = None,
     pipeline: str = CORPUS_PIPELINE,
     size: str = "sm",
-    source: Optional[str] = None,
-    softmax: Optional[SoftmaxConfig] = None,
-    options: Optional[Mapping[str, Any]] = None,
-    settings: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    source: str | None = None,
+    softmax: SoftmaxConfig | None = None,
+    options: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """The text of a config.
 
@@ -72,7 +73,7 @@ def config_text(
     RAISES: ValueError for a setting that is not allowed.
     """
     sizes = SIZES[size] if options is None else dict(options)
-    model: Dict[str, Any] = {"source": source} if source else {"source": None, "options": sizes}
+    model: dict[str, Any] = {"source": source} if source else {"source": None, "options": sizes}
     changed: Mapping[str, Mapping[str, Any]] = {**(ADAPTATION if source else {}), **(settings or {})}
     return Config({
         "paths": {"train": train, "dev": dev},
@@ -89,7 +90,7 @@ def config_text(
     }).to_str(interpolate=False)  # fmt: skip
 
 
-def _section(kind: Type[BaseModel], name: str, changed: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+def _section(kind: type[BaseModel], name: str, changed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     try:
         return kind(**changed.get(name, {})).model_dump()
     except ValidationError as error:

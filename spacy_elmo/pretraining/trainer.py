@@ -1,7 +1,7 @@
 """Training, a batch at a time: everything that a batch changes is here, and can be taken up again."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class Trained:
 
     losses: Tensor
     norm: Tensor
-    told: Tuple[bool, ...]
+    told: tuple[bool, ...]
 
 
 class Trainer:
@@ -134,7 +134,7 @@ class Trainer:
         n_samples = min(self.config.softmax.n_samples, softmax.n_words - 1)
         return draw_candidates(softmax.n_words, n_samples, rng)
 
-    def tensors(self) -> Dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         """Everything that training changes, by name, for `restore`. Every process must call it."""
         found = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         found.update((f"optimizer.{name}", tensor) for name, tensor in self.optimizer.state().items())

@@ -1,7 +1,7 @@
 """The words that a language model predicts."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,8 @@ class Vocabulary:
     """
 
     def __init__(self, words: Sequence[str], *, where: str = VOCAB_NAME):
-        self.words: List[str] = list(words)
-        self._ids: Dict[str, int] = {word: number for number, word in enumerate(self.words)}
+        self.words: list[str] = list(words)
+        self._ids: dict[str, int] = {word: number for number, word in enumerate(self.words)}
         missing = [word for word in SPECIAL if word not in self._ids]
         if missing:
             raise ValueError(Errors.EL072.format(path=where, missing=", ".join(missing)))
@@ -64,7 +64,7 @@ class Vocabulary:
         counts: Sequence[int],
         *,
         min_count: int = 1,
-        max_size: Optional[int] = None,
+        max_size: int | None = None,
     ) -> "Vocabulary":
         """The words that occur min_count times or more, no more than max_size with the three special ones.
         Words that occur equally often keep their order in `types`."""

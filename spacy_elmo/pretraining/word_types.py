@@ -1,7 +1,7 @@
 """The word types of a text, as a model reads and predicts them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence, Tuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ class Types:
     character_ids: Tensor
     words: Tensor
 
-    def of(self, batch: Batch, rows: slice) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    def of(self, batch: Batch, rows: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What a model reads of some rows of a batch.
 
         RETURNS: all on the host: character ids of the types that occur (n, max_characters); inputs (n_steps, 2,

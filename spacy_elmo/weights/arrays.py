@@ -1,7 +1,8 @@
 """What every reader hands over: options and named arrays, checked against each other."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Collection, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,8 @@ from ..bilm.options import Options
 from ..errors import Errors, Warnings
 from ..errors.heard import warn
 
-Shape = Tuple[int, ...]
-Arrays = Dict[str, NDArray[np.floating]]
+Shape = tuple[int, ...]
+Arrays = dict[str, NDArray[np.floating]]
 
 # What belongs to a language model alone, and is of no use for embedding.
 SOFTMAX_PREFIX = "softmax."
@@ -60,13 +61,13 @@ class Weights:
         return all(name in self.arrays for name in warm_state_shapes(self.options))
 
 
-def encoder_shapes(options: Options) -> Dict[str, Shape]:
+def encoder_shapes(options: Options) -> dict[str, Shape]:
     """Name and shape of each array of the biLM itself. Matrices are (outputs, inputs); gates are in the order
     input, forget, candidate, output; the forget gate's bias includes the 1 that bilm-tf adds when it runs."""
     cnn, lstm = options.char_cnn, options.lstm
     filters, width, cells = cnn.n_filters, lstm.projection_dim, lstm.dim
     n_rows = cnn.n_characters if options.has_own_vocabulary else N_IDS
-    shapes: Dict[str, Shape] = {"char_encoder.embedding.weight": (n_rows, cnn.embedding_dim)}
+    shapes: dict[str, Shape] = {"char_encoder.embedding.weight": (n_rows, cnn.embedding_dim)}
     word_dim = 0
     if options.words is not None:
         word_dim = options.words.embedding_dim
@@ -92,14 +93,14 @@ def encoder_shapes(options: Options) -> Dict[str, Shape]:
     return shapes
 
 
-def mix_shapes(options: Options, number: int = 0) -> Dict[str, Shape]:
+def mix_shapes(options: Options, number: int = 0) -> dict[str, Shape]:
     """A trained scalar mix, where a source has one: weights before the softmax, lowest layer first. number: see
     `mix_prefix`."""
     prefix = mix_prefix(number)
     return {f"{prefix}weights": (options.lstm.n_layers + 1,), f"{prefix}gamma": ()}
 
 
-def all_mix_shapes(options: Options, names: Collection[str]) -> List[Dict[str, Shape]]:
+def all_mix_shapes(options: Options, names: Collection[str]) -> list[dict[str, Shape]]:
     """A group for each scalar mix that is among the names, and for the first in any case."""
     groups = [mix_shapes(options)]
     while mix_shapes(options, len(groups)).keys() & set(names):
@@ -107,7 +108,7 @@ def all_mix_shapes(options: Options, names: Collection[str]) -> List[Dict[str, S
     return groups
 
 
-def warm_state_shapes(options: Options) -> Dict[str, Shape]:
+def warm_state_shapes(options: Options) -> dict[str, Shape]:
     """The warm state, where a source has one: (direction, layer, width), forward first."""
     lstm = options.lstm
     return {
@@ -116,7 +117,7 @@ def warm_state_shapes(options: Options) -> Dict[str, Shape]:
     }
 
 
-def softmax_shapes(options: Options, arrays: Mapping[str, "Described"]) -> Dict[str, Shape]:
+def softmax_shapes(options: Options, arrays: Mapping[str, "Described"]) -> dict[str, Shape]:
     """The softmax of a language model, where a source has one: the full one, or PyTorch's adaptive one. The
     vocabulary says how many words there are, so that sizes which options do not give are those that were found."""
     width = options.lstm.projection_dim
@@ -125,7 +126,7 @@ def softmax_shapes(options: Options, arrays: Mapping[str, "Described"]) -> Dict[
     if head not in found:
         n_words = (found.get(f"{SOFTMAX_PREFIX}weight") or (0,))[0]
         return {f"{SOFTMAX_PREFIX}weight": (n_words, width), f"{SOFTMAX_PREFIX}bias": (n_words,)}
-    shapes: Dict[str, Shape] = {head: (found[head][0], width), head.replace("weight", "bias"): (found[head][0],)}
+    shapes: dict[str, Shape] = {head: (found[head][0], width), head.replace("weight", "bias"): (found[head][0],)}
     tail = f"{SOFTMAX_PREFIX}adaptive.tail"
     for k in range(sum(name.startswith(tail) and name.endswith(".0.weight") for name in found)):
         narrow = (found.get(f"{tail}.{k}.0.weight") or (0,))[0]
@@ -185,7 +186,7 @@ def check_arrays(
 
 def warn_if_not_finite(arrays: Mapping[str, NDArray[np.floating]], *, path: str) -> None:
     """Count what is NaN or infinite, and warn. Files with such weights exist; they must not pass in silence."""
-    bad: Dict[str, int] = {}
+    bad: dict[str, int] = {}
     for name, array in arrays.items():
         # A sum is a quick screen: it is finite only if every number in it is.
         with np.errstate(all="ignore"):
@@ -199,7 +200,7 @@ def warn_if_not_finite(arrays: Mapping[str, NDArray[np.floating]], *, path: str)
         warn(text)
 
 
-def _some(names: List[str], most: int = 4) -> Optional[str]:
+def _some(names: list[str], most: int = 4) -> str | None:
     # Names are a stranger's: what is not text would reach the terminal.
     shown = ", ".join(show(name, MOST_NAME) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown

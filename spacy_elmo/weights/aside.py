@@ -4,7 +4,8 @@ import mmap
 import os
 import tempfile
 import weakref
-from typing import Any, Iterator, List, Mapping, NamedTuple, Optional
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class SpilledArrays(Mapping[str, NDArray[np.floating]]):
     def __init__(self, arrays: Arrays):
         self._arrays = arrays
         paths = dict.fromkeys(filter(None, map(_mapped_path, arrays.values())))
-        self._watched: List[_Watched] = [watched for watched in map(self._watch, paths) if watched is not None]
+        self._watched: list[_Watched] = [watched for watched in map(self._watch, paths) if watched is not None]
 
     def __getitem__(self, name: str) -> NDArray[np.floating]:
         array = self._arrays[name]
@@ -50,7 +51,7 @@ class SpilledArrays(Mapping[str, NDArray[np.floating]]):
     def __len__(self) -> int:
         return len(self._arrays)
 
-    def _watch(self, path: str) -> Optional[_Watched]:
+    def _watch(self, path: str) -> _Watched | None:
         try:
             handle = os.open(path, os.O_RDONLY)
         except OSError:
@@ -94,7 +95,7 @@ def _is_mapped(array: Any) -> bool:
     return isinstance(array, mmap.mmap)
 
 
-def _mapped_path(array: Any) -> Optional[str]:
+def _mapped_path(array: Any) -> str | None:
     while isinstance(array, np.ndarray):
         if isinstance(array, np.memmap) and array.filename is not None:
             return str(array.filename)

@@ -5,14 +5,14 @@ import os
 import re
 import secrets
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple
 
 from ..errors import Errors
 from .stale import hold, remove, remove_stale, temporary_prefix, temporary_suffix
 
-_unfinished: Dict[Path, int] = {}
+_unfinished: dict[Path, int] = {}
 if hasattr(os, "register_at_fork"):
     # What the parent writes is not a child's to remove.
     os.register_at_fork(after_in_child=_unfinished.clear)
@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"\(os error (\d+)\)|errno = (\d+)")
 class WriteError(OSError):
     """A file could not be written: the message names it by its final name. reason: without path and advice."""
 
-    def __init__(self, path: Path, number: Optional[int], reason: str):
+    def __init__(self, path: Path, number: int | None, reason: str):
         super().__init__()
         self.errno = number
         self.reason = reason
@@ -109,7 +109,7 @@ def remove_unfinished() -> None:
         remove(made)
 
 
-def _make(path: Path, *, in_folder: bool) -> Tuple[Path, int]:
+def _make(path: Path, *, in_folder: bool) -> tuple[Path, int]:
     """RETURNS: a new temporary file or folder, and the mode that new files have here."""
     while True:
         made = path.parent / f"{temporary_prefix(path.name)}{secrets.token_hex(4)}{temporary_suffix()}"
@@ -140,7 +140,7 @@ def _let_go(made: Path) -> None:
         os.close(handle)
 
 
-def _grant(temporary: Path, before: Optional[os.stat_result], mode: int) -> None:
+def _grant(temporary: Path, before: os.stat_result | None, mode: int) -> None:
     if before is None:
         temporary.chmod(mode)
         return
@@ -151,7 +151,7 @@ def _grant(temporary: Path, before: Optional[os.stat_result], mode: int) -> None
     temporary.chmod(before.st_mode & 0o7777)
 
 
-def _write_error(error: Exception, given: Path, path: Path, temporary: Optional[Path]) -> Optional[WriteError]:
+def _write_error(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
     """What to raise instead of an error; None for one that tells enough, or is not of this file."""
     if isinstance(error, WriteError) or str(error).startswith("[E"):
         return None if not str(error).startswith("[Errno") else _of_system(error, given, path, temporary)
@@ -164,7 +164,7 @@ def _write_error(error: Exception, given: Path, path: Path, temporary: Optional[
     return WriteError(given, number, os.strerror(number)) if number in WRITE_ERRORS else None
 
 
-def _of_system(error: Exception, given: Path, path: Path, temporary: Optional[Path]) -> Optional[WriteError]:
+def _of_system(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
     assert isinstance(error, OSError)
     # Without a temporary file, it is this that could not be made.
     ours = temporary is None or str(error.filename) == str(temporary)

@@ -4,7 +4,7 @@ import hashlib
 import os
 import warnings
 from pathlib import Path
-from typing import Any, Optional, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
     return cache_folder() / "warm_states" / f"{digest.hexdigest()}.npz"
 
 
-def read_state(path: Path, options: Options) -> Optional[Arrays]:
+def read_state(path: Path, options: Options) -> Arrays | None:
     """The arrays that `keep_state` wrote. RETURNS: None if there are none, or the file is damaged."""
     shapes = warm_state_shapes(options)
     try:

@@ -2,8 +2,9 @@
 
 import bz2
 import lzma
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Protocol
+from typing import IO, Any, Protocol
 
 from ..errors import Errors
 
@@ -16,7 +17,7 @@ _MOST_AT_ONCE = 1 << 20
 _BLOCK = 512
 # What unpacking .xz may take; its strongest setting takes 65 MB.
 _MOST_MEMORY = 256 << 20
-_UNPACKERS: Dict[str, Callable[[], Any]] = {
+_UNPACKERS: dict[str, Callable[[], Any]] = {
     "bzip2": bz2.BZ2Decompressor,
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY),
 }

@@ -2,9 +2,10 @@
 
 import io
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Iterator, Optional
+from typing import Any, BinaryIO
 
 import h5py
 
@@ -60,7 +61,7 @@ class _Target(io.RawIOBase):
         self._raw = raw
         self._handle = raw.fileno()
         self._place = 0
-        self.error: Optional[BaseException] = None
+        self.error: BaseException | None = None
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._place = offset if whence == io.SEEK_SET else self._raw.seek(offset, whence)
@@ -91,7 +92,7 @@ class _Target(io.RawIOBase):
         self._place += len(view)
         return len(view)
 
-    def truncate(self, size: Optional[int] = None) -> int:
+    def truncate(self, size: int | None = None) -> int:
         size = self._place if size is None else size
         if self.error is None:
             try:

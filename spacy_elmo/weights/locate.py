@@ -3,8 +3,8 @@
 import difflib
 import heapq
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Sequence, Union
 
 from ..bilm.fields import show
 from ..bilm.options import OPTIONS_NAME
@@ -35,7 +35,7 @@ _MOST_NAMES = 500
 # Characters of a name in a message.
 _SHOWN = 300
 
-Source = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
+Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def find_files(source: Source) -> Files:
@@ -143,7 +143,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _closest(path: Path, names: List[str]) -> str:
+def _closest(path: Path, names: list[str]) -> str:
     """The names that a misspelt one may stand for: of the catalogue, and of what lies in the same folder."""
     beside = _names_beside(path)
     # Names of the catalogue have slashes, as paths do.
@@ -155,7 +155,7 @@ def _closest(path: Path, names: List[str]) -> str:
     return f"Closest: {', '.join(found)}." if found else "Nothing there has a similar name."
 
 
-def _names_beside(path: Path) -> List[str]:
+def _names_beside(path: Path) -> list[str]:
     """Names in the same folder; of very many, those that begin most like this one."""
     try:
         names = sorted(os.listdir(path.parent))
@@ -187,7 +187,7 @@ def files_of_folder(folder: Path) -> Files:
     raise ValueError(Errors.EL263.format(path=folder, n=_MOST_NESTED))
 
 
-def _model_in(folder: Path) -> Union[Files, Path]:
+def _model_in(folder: Path) -> Files | Path:
     """RETURNS: the one model of a folder; or the folder that is all it holds."""
     # A trained model may have the weights beside it that its training began with, a run what was embedded with it.
     found = allennlp_model(folder) or _pair(folder, sure=True) or known_folder(folder) or _pair(folder, sure=False)
@@ -213,7 +213,7 @@ def _model_in(folder: Path) -> Union[Files, Path]:
     raise FileNotFoundError(Errors.EL013.format(path=folder, found=names))
 
 
-def _pair(folder: Path, *, sure: bool) -> Optional[Files]:
+def _pair(folder: Path, *, sure: bool) -> Files | None:
     """Options and weights in a file of ours or in HDF5. sure: only weights that are a biLM's, by a look inside."""
     files = files_in(folder)
     kinds = {path: sniff(path) for path in files}

@@ -1,6 +1,6 @@
 """What softmax comes with a model, told by the shapes of its arrays."""
 
-from typing import List, NamedTuple, Optional
+from typing import NamedTuple
 
 from ..errors import Errors
 from .arrays import SOFTMAX_PREFIX, Weights
@@ -15,10 +15,10 @@ class SoftmaxFacts(NamedTuple):
 
     kind: str
     n_words: int
-    cutoffs: List[int]
+    cutoffs: list[int]
 
 
-def softmax_facts(weights: Weights) -> Optional[SoftmaxFacts]:
+def softmax_facts(weights: Weights) -> SoftmaxFacts | None:
     """RETURNS: None if the weights have no softmax. RAISES: ValueError if an adaptive one cannot be."""
     if not weights.has_softmax:
         return None

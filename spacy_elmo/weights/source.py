@@ -1,10 +1,11 @@
 """A source, as users write it, to weights: unpacks archives and calls the reader."""
 
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 

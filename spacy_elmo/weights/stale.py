@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from zlib import crc32
 
 try:
@@ -35,7 +35,7 @@ def temporary_suffix() -> str:
     return f".elmo-{_machine()}.tmp"
 
 
-def hold(made: Path) -> Optional[int]:
+def hold(made: Path) -> int | None:
     """Mark a new temporary file or folder as being written, until the handle is closed or the process ends.
 
     RETURNS: the handle to close; -1 if nothing is to be closed; None if it was taken away meanwhile.

@@ -6,10 +6,11 @@ import shutil
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Callable, Generator, Iterator, NamedTuple, Optional, Set, Tuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from ..errors import Errors
 from ..files import read_bytes, reading_error
@@ -34,7 +35,7 @@ class _Member(NamedTuple):
 
     name: str
     is_folder: bool
-    odd: Optional[str]
+    odd: str | None
     size: int
     open: Callable[[], IO[bytes]]
 
@@ -72,8 +73,8 @@ def _clear(folder: Path, is_new: bool) -> None:
 def _inspect(archive: Path) -> None:
     """Look at all members before anything is written."""
     meter = Meter(archive)
-    files: Set[Tuple[str, ...]] = set()
-    folders: Set[Tuple[str, ...]] = {()}
+    files: set[tuple[str, ...]] = set()
+    folders: set[tuple[str, ...]] = {()}
     n_members = 0
     with closing(_members(archive)) as members:
         for member in members:
@@ -113,7 +114,7 @@ def _write(archive: Path, folder: Path) -> None:
                     file.write(chunk)
 
 
-def _parts(archive: Path, member: _Member) -> Tuple[str, ...]:
+def _parts(archive: Path, member: _Member) -> tuple[str, ...]:
     """The names of a member's folders and its own."""
     # Windows takes both, and what is harmless here may be unpacked there.
     name = member.name.replace("\\", "/")

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +93,7 @@ def test_published_results_can_be_shown() -> None:
     paths = list((ROOT / "benchmarks" / "results").glob("*.json"))
     assert paths
     for path in paths:
-        results: Dict[str, Any] = json.loads(path.read_text("utf-8"))
+        results: dict[str, Any] = json.loads(path.read_text("utf-8"))
         text = io.StringIO()
         report.show(results, Console(file=text, width=200))
         assert ("spacy_elmo fp32" in text.getvalue()) == ("rounds" in results)

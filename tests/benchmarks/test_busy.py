@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,7 +107,7 @@ def test_a_turn_lasts_long_enough() -> None:
     class Answers:
         n = 0
 
-        def answer_to(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        def answer_to(self, request: dict[str, Any]) -> dict[str, Any]:
             self.n += 1
             return {"tokens": 6, "seconds": 0.5 if self.n == 1 else 1.0}
 

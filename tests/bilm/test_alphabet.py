@@ -1,4 +1,4 @@
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ CHARACTERS = {symbol: i for i, symbol in enumerate([*CHARACTER_SYMBOLS, "a", "b"
 WORDS = {"<oov>": 0, "ab": 1, "aaaaaaaa": 2, "<bos>": 3}
 
 
-def own(**more: Any) -> Dict[str, Any]:
+def own(**more: Any) -> dict[str, Any]:
     return {
         "lstm": {"dim": 6, "projection_dim": 4, "n_layers": 2, "use_skip_connections": True},
         "char_cnn": {
@@ -29,11 +29,11 @@ def own(**more: Any) -> Dict[str, Any]:
     }
 
 
-def words() -> Dict[str, Any]:
+def words() -> dict[str, Any]:
     return {"embedding": {"dim": 2}, "n_words": 4, "vocabulary": dict(WORDS)}
 
 
-def symbols(ids: "np.ndarray") -> List[str]:
+def symbols(ids: "np.ndarray") -> list[str]:
     names = {number: symbol for symbol, number in CHARACTERS.items()}
     return [names[i] for i in ids.tolist()]
 
@@ -53,7 +53,7 @@ def symbols(ids: "np.ndarray") -> List[str]:
         ("\ud800", ["<oov>"], 0),
     ],
 )
-def test_code_points(token: str, inner: List[str], word: int) -> None:
+def test_code_points(token: str, inner: list[str], word: int) -> None:
     alphabet = alphabet_of(Options.from_dict(own(words=words())))
     found = alphabet.ids([token])
     # The end of a word stands first: ELMoForManyLangs has the two swapped.
@@ -71,7 +71,7 @@ def test_without_words() -> None:
     assert alphabet.ids([]).characters.shape == (0, 10)
 
 
-def test_bytes(tiny_options: Dict[str, Any]) -> None:
+def test_bytes(tiny_options: dict[str, Any]) -> None:
     alphabet = alphabet_of(Options.from_dict(tiny_options))
     assert isinstance(alphabet, ByteAlphabet)
     found = alphabet.ids(["Zoë", "<S>"])
@@ -82,7 +82,7 @@ def test_bytes(tiny_options: Dict[str, Any]) -> None:
 
 
 @given(st.lists(st.text(), max_size=5))
-def test_any_text_is_read(tokens: List[str]) -> None:
+def test_any_text_is_read(tokens: list[str]) -> None:
     found = VocabularyAlphabet(max_characters=10, characters=CHARACTERS, words=WORDS).ids(tokens)
     assert found.characters.shape == (len(tokens), 10)
     assert set(found.characters.flatten().tolist()) <= set(CHARACTERS.values())

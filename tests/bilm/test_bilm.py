@@ -1,4 +1,4 @@
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def options_of(**lstm: Any) -> Options:
     })  # fmt: skip
 
 
-def make(options: Options, **settings: Any) -> Tuple[BiLM, Tensor, List[int]]:
+def make(options: Options, **settings: Any) -> tuple[BiLM, Tensor, list[int]]:
     torch.manual_seed(1)
     bilm = BiLM(options=options, **settings).double()
     for parameter in bilm.parameters():
@@ -39,7 +39,7 @@ def make(options: Options, **settings: Any) -> Tuple[BiLM, Tensor, List[int]]:
     [{}, {"use_skip_connections": False}, {"dim": 3}, {"n_layers": 1, "cell_clip": None, "proj_clip": None}],
     ids=["full", "no_skip", "no_projection", "one_layer_no_clip"],
 )
-def test_gradients_reach_every_parameter(lstm: Dict[str, Any]) -> None:
+def test_gradients_reach_every_parameter(lstm: dict[str, Any]) -> None:
     bilm, ids, lengths = make(options_of(**lstm))
     names = [name for name, _ in bilm.named_parameters()]
     state = LSTMState(*(torch.randn_like(part) * 0.1 for part in bilm.zero_state(2)))

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tests import reference
 
 
 def test_equal_to_the_formulas(
-    bilm: BiLM, tiny: Path, tiny_options: Dict[str, Any], sentences: List[List[str]]
+    bilm: BiLM, tiny: Path, tiny_options: dict[str, Any], sentences: list[list[str]]
 ) -> None:
     words = [*sorted({word for sentence in sentences for word in sentence}), "", "é" * 40, "<S>"]
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
@@ -33,7 +33,7 @@ def test_highway_lets_the_input_through_where_the_gate_is_shut() -> None:
 
 @pytest.mark.parametrize("filters", [[[1, 4], [2, 4]], [[1, 3], [2, 4]]])
 def test_projection_only_where_filters_do_not_add_up(
-    tiny_options: Dict[str, Any], filters: List[List[int]]
+    tiny_options: dict[str, Any], filters: list[list[int]]
 ) -> None:
     options = Options.from_dict({**tiny_options, "char_cnn": {**tiny_options["char_cnn"], "filters": filters}})
     encoder = CharEncoder(options=options)
@@ -41,7 +41,7 @@ def test_projection_only_where_filters_do_not_add_up(
     assert encoder(torch.from_numpy(character_ids(["a", "b"]))).shape == (2, 8)
 
 
-def test_row_of_no_token_stays_zero(tiny_options: Dict[str, Any]) -> None:
+def test_row_of_no_token_stays_zero(tiny_options: dict[str, Any]) -> None:
     encoder = CharEncoder(options=Options.from_dict(tiny_options))
     ids = torch.from_numpy(character_ids(["a", "b"]))
     ids[1] = 0

@@ -2,7 +2,7 @@ import ast
 import copy
 import inspect
 import pickle
-from typing import Any, List, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from spacy_elmo.bilm.layers import (
 ALL = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 
 
-def outputs(names: List[str]) -> LayerOutputs:
+def outputs(names: list[str]) -> LayerOutputs:
     shapes = {name: (3, 2 if name == "word_emb" else 4) for name in names}
     arrays = {name: np.full(shape, k, dtype=np.float32) for k, (name, shape) in enumerate(shapes.items())}
     return LayerOutputs(arrays, n_layers=2)
@@ -42,7 +42,7 @@ def test_names() -> None:
         (["elmo"], 2, ALL),
     ],
 )
-def test_only_what_is_needed_is_computed(layers: List[str], depth: int, computed: List[str]) -> None:
+def test_only_what_is_needed_is_computed(layers: list[str], depth: int, computed: list[str]) -> None:
     assert n_lstm_layers(layers, n_layers=2) == depth
     assert computed_layers(layers, n_layers=2) == computed
 
@@ -132,7 +132,7 @@ def test_pickles_of_earlier_versions() -> None:
     assert old.n_layers == 2
 
 
-def numbered(names: List[str], n_tokens: int = 3) -> LayerOutputs:
+def numbered(names: list[str], n_tokens: int = 3) -> LayerOutputs:
     arrays = {
         name: np.arange(n_tokens * width, dtype=np.float32).reshape(n_tokens, width) + 100 * k
         for k, (name, width) in enumerate((name, 2 if name == "word_emb" else 4) for name in names)

@@ -1,7 +1,5 @@
 """Several mixes over one biLM, as AllenNLP's Elmo has them: outputs and all gradients."""
 
-from typing import List, Tuple
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,7 @@ from tests.data import Measured
 from tests.mix.golden import MixGolden, read_golden
 
 
-def run(golden: MixGolden, bilm: BiLM) -> Tuple[List[ScalarMix], Tensor]:
+def run(golden: MixGolden, bilm: BiLM) -> tuple[list[ScalarMix], Tensor]:
     """The mixes, and their outputs of the tokens: (2, n_rows, 2P)."""
     sentences = [[OPENING, *sentence, CLOSING] for sentence in golden.sentences]
     tokens = [token for sentence in sentences for token in sentence]

@@ -1,7 +1,8 @@
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from spacy_elmo.bilm.options import Options
 from tests.data import ORIGINAL
 
 
-def changed(change: Callable[[Dict[str, Any]], Any]) -> Dict[str, Any]:
+def changed(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     data = copy.deepcopy(ORIGINAL)
     change(data)
     return data
@@ -35,7 +36,7 @@ def test_every_golden_is_read(parity: Path) -> None:
 
 
 def test_defaults() -> None:
-    def reduce(data: Dict[str, Any]) -> None:
+    def reduce(data: dict[str, Any]) -> None:
         for name in ("cell_clip", "proj_clip", "n_layers", "use_skip_connections"):
             del data["lstm"][name]
         del data["char_cnn"]["n_highway"]
@@ -127,13 +128,13 @@ def test_training_fields_are_kept() -> None:
         (lambda d: d.update(bidirectional=False), ["'bidirectional' is False", "contradicts"]),
     ],
 )
-def test_bad_fields_are_named(change: Callable[[Dict[str, Any]], Any], words: Any) -> None:
+def test_bad_fields_are_named(change: Callable[[dict[str, Any]], Any], words: Any) -> None:
     with pytest.raises(ValueError, match=r"^\[EL00\d\] here.json") as error:
         Options.from_dict(changed(change), where="here.json")
     assert all(word in str(error.value) for word in words)
 
 
-def rename(fields: Dict[str, Any], name: str, other: str) -> None:
+def rename(fields: dict[str, Any], name: str, other: str) -> None:
     fields[other] = fields.pop(name)
 
 
@@ -155,7 +156,7 @@ def rename(fields: Dict[str, Any], name: str, other: str) -> None:
         (lambda d: (d.update(lstms={}), d["lstm"].update(dims=3)), "lstms, lstm.dims"),
     ],
 )  # fmt: skip
-def test_fields_of_other_programs(change: Callable[[Dict[str, Any]], Any], fields: str) -> None:
+def test_fields_of_other_programs(change: Callable[[dict[str, Any]], Any], fields: str) -> None:
     """They are named in one warning, and the model is the same."""
     with pytest.warns(UserWarning, match=rf"WL050.*here.json: .*ignored: {fields}") as caught:
         options = Options.from_dict(changed(change), where="here.json")
@@ -180,7 +181,7 @@ def test_fields_of_other_programs(change: Callable[[Dict[str, Any]], Any], field
         (lambda d: d["char_cnn"].update(projection={"dim": 256}), "char_cnn.projection"),
     ],
 )
-def test_fields_of_another_network(change: Callable[[Dict[str, Any]], Any], field: str) -> None:
+def test_fields_of_another_network(change: Callable[[dict[str, Any]], Any], field: str) -> None:
     with pytest.raises(ValueError, match=rf"\[EL(264|004)\] here.json: '{field}' is "):
         Options.from_dict(changed(change), where="here.json")
 
@@ -194,7 +195,7 @@ def test_where_the_projection_is_does_not_matter_without_highways() -> None:
 def test_numbers_as_others_write_them() -> None:
     """JSON knows one kind of number, some programs write text, and Python takes 1 for true."""
 
-    def write(data: Dict[str, Any]) -> None:
+    def write(data: dict[str, Any]) -> None:
         data["lstm"].update(
             dim=4096.0, projection_dim="512", n_layers="2", cell_clip="3.0", use_skip_connections=1
         )
@@ -214,7 +215,7 @@ def test_infinity_is_no_clip() -> None:
 
 @pytest.mark.parametrize("char_cnn", ["absent", None])
 def test_a_bilm_that_reads_words(char_cnn: Any) -> None:
-    def change(data: Dict[str, Any]) -> None:
+    def change(data: dict[str, Any]) -> None:
         data["char_cnn"] = None
         if char_cnn == "absent":
             del data["char_cnn"]

@@ -1,5 +1,3 @@
-from typing import List
-
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +17,7 @@ def test_by_hand() -> None:
 
 
 @given(LENGTHS)
-def test_as_torch_packs(lengths: List[int]) -> None:
+def test_as_torch_packs(lengths: list[int]) -> None:
     flat = torch.arange(sum(lengths)).unsqueeze(1)
     sequences = list(flat.split(lengths))
     packing = Packing(lengths)
@@ -35,7 +33,7 @@ def test_as_torch_packs(lengths: List[int]) -> None:
 
 
 @given(LENGTHS)
-def test_order_and_its_inverse(lengths: List[int]) -> None:
+def test_order_and_its_inverse(lengths: list[int]) -> None:
     packing = Packing(lengths)
     ordered = [lengths[i] for i in packing.order.tolist()]
     assert ordered == sorted(lengths, reverse=True)

@@ -1,7 +1,6 @@
 """Training configs as users of spaCy have them."""
 
 import re
-from typing import List
 
 from confection import Config
 from jinja2 import Template
@@ -91,7 +90,7 @@ def parse(text: str) -> Config:
     return Config(util.get_lang_class(config["nlp"]["lang"]).default_config).merge(config)
 
 
-def transformer_recipe(components: List[str], *, optimize: str = "efficiency") -> Config:
+def transformer_recipe(components: list[str], *, optimize: str = "efficiency") -> Config:
     """What `spacy init config --gpu` writes where spacy-transformers is installed, before it is filled in."""
     text = Template(TEMPLATE_PATH.read_text("utf-8")).render(
         lang="en",

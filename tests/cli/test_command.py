@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import List, get_args
+from typing import get_args
 
 import pytest
 
@@ -31,7 +31,7 @@ COMMANDS = [command.name or "" for command in app.registered_commands]
         (["embed", "a"], "INPUT...", "--output"),
     ],
 )
-def test_the_argument_that_is_missing_is_named(given: List[str], usage: str, missing: str) -> None:
+def test_the_argument_that_is_missing_is_named(given: list[str], usage: str, missing: str) -> None:
     done = run(*given, code=2)
     lines = done.stderr.splitlines()
     assert lines[0].endswith(f"{given[0]} [OPTIONS] {usage}")
@@ -71,7 +71,7 @@ def test_what_computes_has_a_number_of_threads(command: str, capsys: pytest.Capt
     ("words", "completed"),
     [("spacy-elmo em", ["embed"]), ("spacy-elmo embed --precision b", ["bf16"])],
 )
-def test_completion(words: str, completed: List[str]) -> None:
+def test_completion(words: str, completed: list[str]) -> None:
     place = str(len(words.split()) - 1)
     variables = {"_SPACY_ELMO_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": place}
     program = Path(sys.executable).with_name("spacy-elmo")
@@ -90,7 +90,7 @@ def test_completion(words: str, completed: List[str]) -> None:
         ["mix", ""],
     ],
 )
-def test_no_name_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: List[str]) -> None:
+def test_no_name_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.txt").write_text("a")
     assert "is empty" in run(*given, code=2).stderr

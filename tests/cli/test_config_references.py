@@ -1,4 +1,4 @@
-from typing import Any, Tuple
+from typing import Any
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_look_up() -> None:
 def test_replaced(value: Any, expected: Any) -> None:
     known = {"width": 96, "nothing": None, "block": {"x": [1]}, "name": "small"}
 
-    def replace(path: Tuple[str, ...], text: str) -> Any:
+    def replace(path: tuple[str, ...], text: str) -> Any:
         return known[path[1]] if path[0] == "a" else text
 
     assert replace_references(value, replace) == expected

@@ -1,6 +1,6 @@
 """What else in a config knows of embedders that are taken out."""
 
-from typing import Any, List, Tuple
+from typing import Any
 
 import pytest
 from confection import Config
@@ -34,7 +34,7 @@ def convert(config: Config, **choice: Any) -> Converted:
         ([], ["tok2vec", "elmo", "tagger"], ([], ["elmo", "tagger"])),
     ],
 )
-def test_frozen_and_annotating(frozen: List[str], annotating: List[str], expected: Tuple[Any, Any]) -> None:
+def test_frozen_and_annotating(frozen: list[str], annotating: list[str], expected: tuple[Any, Any]) -> None:
     config = pipeline_config("tok2vec", "tagger", "ner")
     config["training"].update(frozen_components=frozen, annotating_components=annotating)
     training = convert(config, name="elmo").config["training"]
@@ -57,7 +57,7 @@ def test_disabled() -> None:
         (["tagger", "sentencizer"], [], "comes after 'elmo_embedder', which therefore embeds whole Docs"),
     ],
 )
-def test_sentences_in_training(pipeline: List[str], annotating: List[str], note: str) -> None:
+def test_sentences_in_training(pipeline: list[str], annotating: list[str], note: str) -> None:
     converted = convert(pipeline_config(*pipeline))
     assert converted.config["training"]["annotating_components"] == annotating
     assert any(note in text for text in converted.notes)

@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 import spacy
@@ -14,7 +14,7 @@ from spacy_elmo.pretraining.log import read_log
 SCORES = {0: 0.0, 20: 0.61234, 40: 0.9, 60: 0.85}
 
 
-def write_log(path: Path, scores: Dict[int, float] = SCORES) -> List[Dict[str, Any]]:
+def write_log(path: Path, scores: dict[int, float] = SCORES) -> list[dict[str, Any]]:
     """The log of a run with these evaluations."""
     nlp = spacy.blank("en")
     nlp.config["training"]["score_weights"] = {"cats_score": 1.0}
@@ -33,7 +33,7 @@ def test_what_spacy_writes_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("entries", [[{"batch": 1, "loss": 2.0}], [{"step": 1}], [{"step": 1, "score": 0.5}, [1]]])
-def test_other_logs(entries: List[Any]) -> None:
+def test_other_logs(entries: list[Any]) -> None:
     assert not is_curve(entries)
 
 

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def test_every_word_stands_in_four_sentences() -> None:
         assert sum(word in sentence for sentence in sentences) == 4, word
 
 
-def layer_1(elmo: Elmo, sentences: List[List[str]]) -> List[Any]:
+def layer_1(elmo: Elmo, sentences: list[list[str]]) -> list[Any]:
     return [output.lstm_outputs1 for output in elmo.embed(sentences)]
 
 

@@ -1,4 +1,4 @@
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 from confection import Config
@@ -35,7 +35,7 @@ def convert(config: Config, **choice: Any) -> Converted:
     return converted
 
 
-def tok2vec_of(config: Config, name: str) -> Dict[str, Any]:
+def tok2vec_of(config: Config, name: str) -> dict[str, Any]:
     return config["components"][name]["model"]["tok2vec"]
 
 
@@ -149,7 +149,7 @@ def test_layers_of_components_themselves() -> None:
         (["attribute_ruler", "tagger", "senter"], ["attribute_ruler", "elmo_embedder", "tagger", "senter"]),
     ],
 )
-def test_where_the_embedder_stands(pipeline: List[str], expected: List[str]) -> None:
+def test_where_the_embedder_stands(pipeline: list[str], expected: list[str]) -> None:
     assert convert(pipeline_config(*pipeline)).config["nlp"]["pipeline"] == expected
 
 
@@ -353,7 +353,7 @@ def test_an_encoder_of_ours_is_not_elmo() -> None:
         ['unknown: factory = "of_another_package"'],
     ],
 )
-def test_nothing_to_convert(pipeline: List[str]) -> None:
+def test_nothing_to_convert(pipeline: list[str]) -> None:
     names = ", ".join(part.partition(":")[0] for part in pipeline) or "empty"
     with pytest.raises(ValueError, match=rf"EL111.*'base.cfg'.*\({names}\).*tagger, parser, ner or textcat"):
         convert(pipeline_config(*pipeline))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import h5py
 import numpy as np
@@ -23,13 +23,13 @@ from tests.cli.command import run
 from tests.data import read_case
 
 
-def datasets(path: Path) -> List[np.ndarray]:
+def datasets(path: Path) -> list[np.ndarray]:
     with h5py.File(path) as file:
         return [file[str(i)][()] for i in range(len(file) - ("sentence_to_index" in file))]
 
 
 def test_layout_of_allennlp(
-    text: Path, tiny: Path, tmp_path: Path, elmo: Elmo, sentences: List[List[str]]
+    text: Path, tiny: Path, tmp_path: Path, elmo: Elmo, sentences: list[list[str]]
 ) -> None:
     out = tmp_path / "out.h5"
     done = run("embed", text, "--source", tiny, "--output", out)
@@ -68,7 +68,7 @@ def test_threads(text: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_layers(
-    text: Path, tiny: Path, tmp_path: Path, elmo: Elmo, sentences: List[List[str]], settings: Any, shape: Any
+    text: Path, tiny: Path, tmp_path: Path, elmo: Elmo, sentences: list[list[str]], settings: Any, shape: Any
 ) -> None:
     out = tmp_path / "out.h5"
     embed(text, tiny, out, **settings)
@@ -226,7 +226,7 @@ def test_a_failure_half_way_leaves_the_old_file(tiny: Path, tmp_path: Path) -> N
     ],
 )
 def test_wrong_arguments(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: List[str], words: List[str]
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.txt").write_text("text")

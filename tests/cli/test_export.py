@@ -1,7 +1,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def assert_same(one: Arrays, two: Arrays) -> None:
         np.testing.assert_array_equal(array, two[name], err_msg=name)
 
 
-def contents(folder: Path) -> Dict[str, bytes]:
+def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -234,7 +234,7 @@ def test_other_files_are_no_hindrance(tmp_path: Path) -> None:
     ],
     ids=["another format", "published names", "options", "weights", "vocabulary"],
 )
-def test_another_model_is_not_overwritten(tmp_path: Path, files: Dict[str, str]) -> None:
+def test_another_model_is_not_overwritten(tmp_path: Path, files: dict[str, str]) -> None:
     target = tmp_path / "model"
     target.mkdir()
     for name, original in files.items():

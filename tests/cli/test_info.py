@@ -2,7 +2,7 @@ import copy
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_parameters_of_published_models() -> None:
     """93.6 million in the original model (AllenNLP's table); the weights file of the small one has 54,402,456
     bytes, of which HDF5 needs a few for itself."""
 
-    def count(options: Dict[str, Any]) -> int:
+    def count(options: dict[str, Any]) -> int:
         return Weights(options=Options.from_dict(options), arrays={}, source="", format="").n_parameters
 
     assert round(count(ORIGINAL) / 1e6, 1) == 93.6

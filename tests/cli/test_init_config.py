@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def example(nlp: spacy.Language) -> Example:
     return Example(nlp.make_doc(doc.text), doc)
 
 
-def train(nlp: spacy.Language, *, steps: int = 2) -> List[Any]:
+def train(nlp: spacy.Language, *, steps: int = 2) -> list[Any]:
     """The losses of some steps over one batch, as `spacy train` takes them."""
     examples = [example(nlp), example(nlp)]
     sgd = nlp.initialize(lambda: examples)
@@ -90,7 +90,7 @@ def test_printed_from_nothing() -> None:
         (["b.cfg"], {"pipeline": "ner", "code": Path("a.py")}, "1 file.*, --pipeline, --code"),
     ],
 )
-def test_what_must_be_given(paths: List[str], options: Dict[str, Any], got: str) -> None:
+def test_what_must_be_given(paths: list[str], options: dict[str, Any], got: str) -> None:
     with pytest.raises(ValueError, match=rf"EL113.*--pipeline tagger,parser,ner.*Got {got}\.$"):
         init_config_cli([Path(path) for path in paths], **options)
 
@@ -175,7 +175,7 @@ def test_converted_files_load_and_train(base: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [["-p", "nosuch"], ["-p", "tagger", "--lang", "qq"]])
-def test_what_spacy_has_no_recipe_for(tmp_path: Path, wrong: List[str]) -> None:
+def test_what_spacy_has_no_recipe_for(tmp_path: Path, wrong: list[str]) -> None:
     done = run("init-config", tmp_path / "o.cfg", *wrong, code=1)
     assert "[EL227] spaCy can make no config" in done.stderr
     assert list(tmp_path.iterdir()) == []

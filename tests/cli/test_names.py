@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -19,7 +18,7 @@ from spacy_elmo.cli.names import distinct_names
         ([], []),
     ],
 )
-def test_names(paths: List[str], names: List[str]) -> None:
+def test_names(paths: list[str], names: list[str]) -> None:
     assert distinct_names([Path(path) for path in paths]) == names
 
 

@@ -2,8 +2,9 @@ import gzip
 import json
 import lzma
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def expected_of(lines: List[List[str]], *, carry: bool, states: States) -> List[List[np.ndarray]]:
+def expected_of(lines: list[list[str]], *, carry: bool, states: States) -> list[list[np.ndarray]]:
     reference = Reference(SOFTMAX)
     states = dict(states)
     return [list(reference.likelihood(line, states=states if carry else dict(states))) for line in lines]
@@ -48,7 +49,7 @@ def expected_of(lines: List[List[str]], *, carry: bool, states: States) -> List[
 def test_values(tmp_path: Path, text: Path, initial_state: str) -> None:
     arrays, states = warm_state()
     source = write_source(tmp_path / "warm", SOFTMAX, **arrays)
-    reports: List[Any] = []
+    reports: list[Any] = []
     found = perplexity(
         source,
         text,
@@ -101,7 +102,7 @@ def as_docs(path: Path) -> None:
     DocBin(docs=[Doc(vocab, words=words, sent_starts=[i in (0, 4) for i in range(9)])]).to_disk(path)
 
 
-INPUTS: Dict[str, Callable[[Path], Any]] = {
+INPUTS: dict[str, Callable[[Path], Any]] = {
     "a.jsonl": lambda path: path.write_text("".join(json.dumps({"tokens": line}) + "\n" for line in LINES[:2])),
     "b.txt": lambda path: path.write_text("\n".join(map(" ".join, LINES[:2]))),
     "c.spacy": as_docs,
@@ -163,7 +164,7 @@ def test_command(tmp_path: Path, source: Path, text: Path) -> None:
         ({"device": "abacus"}, "EL040.*'abacus'"),
     ],
 )
-def test_settings_that_will_not_do(source: Path, text: Path, settings: Dict[str, Any], match: str) -> None:
+def test_settings_that_will_not_do(source: Path, text: Path, settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         perplexity(source, text, **settings)
 
@@ -173,7 +174,7 @@ def test_settings_that_will_not_do(source: Path, text: Path, settings: Dict[str,
     ("content", "match"), [("\n \n", "EL071"), (None, "EL026"), (b"a\n\xff", "EL061.*line 2")]
 )
 def test_texts_that_will_not_do(
-    tmp_path: Path, source: Path, content: Any, match: str, settings: Dict[str, Any]
+    tmp_path: Path, source: Path, content: Any, match: str, settings: dict[str, Any]
 ) -> None:
     path = tmp_path / "b.txt"
     if content is not None:
@@ -195,7 +196,7 @@ def test_packed_text_is_split_as_it_is_unpacked(tmp_path: Path, source: Path) ->
 
 @pytest.mark.parametrize("settings", [{}, {"lang": "xx"}])
 def test_sentences_without_tokens_keep_their_numbers(
-    tmp_path: Path, source: Path, settings: Dict[str, Any]
+    tmp_path: Path, source: Path, settings: dict[str, Any]
 ) -> None:
     (tmp_path / "a.txt").write_text("It can\n\nthat\n")
     (tmp_path / "a.jsonl").write_text('{"text": "It can"}\n{"text": ""}\n{"text": "that"}\n')
@@ -231,7 +232,7 @@ def test_weights_that_are_not_finite(tmp_path: Path, text: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, ADAPTIVE])
-def test_equal_to_what_training_has_logged(tmp_path: Path, settings: Dict[str, Any]) -> None:
+def test_equal_to_what_training_has_logged(tmp_path: Path, settings: dict[str, Any]) -> None:
     """Of the run's newest checkpoint, and of the model that it exports."""
     done = train(make_config(tmp_path, training__max_batches=12, **settings), tmp_path / "run")
     done.export()

@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 
@@ -16,7 +16,7 @@ def _with_matplotlib() -> None:
     pytest.importorskip("matplotlib")
 
 
-def write(path: Path, *entries: Dict[str, Any]) -> Path:
+def write(path: Path, *entries: dict[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), "utf-8")
     return path

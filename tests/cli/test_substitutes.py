@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def read(path: Path) -> List[Dict[str, Any]]:
+def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
@@ -89,7 +89,7 @@ def test_command(tmp_path: Path, source: Path, text: Path) -> None:
         ({"device": "abacus"}, "EL040"),
     ],
 )
-def test_settings_that_will_not_do(source: Path, text: Path, settings: Dict[str, Any], match: str) -> None:
+def test_settings_that_will_not_do(source: Path, text: Path, settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         substitutes(source, text, **settings)
 

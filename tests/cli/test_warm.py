@@ -2,7 +2,7 @@ import gzip
 import os
 import shutil
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def language_model(elmo: Elmo, tmp_path: Path) -> Path:
     return tmp_path / "lm"
 
 
-def check_state(got: Arrays, source: Path, sentences: List[List[str]]) -> None:
+def check_state(got: Arrays, source: Path, sentences: list[list[str]]) -> None:
     expected = make_state(read_weights(source), sentences)
     assert expected.keys() == {"initial_state.hidden", "initial_state.cell"}
     for name, array in expected.items():
@@ -159,7 +159,7 @@ def test_files_that_are_not_there(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_embed_with_a_state_that_is_made(
-    text: Path, tiny: Path, tmp_path: Path, sentences: List[List[str]]
+    text: Path, tiny: Path, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
     """Without a word: the state is made, or found in the cache."""
     done = run("embed", text, "-s", tiny, "-o", tmp_path / "out.h5", "--initial-state", "warm", "-q")

@@ -1,13 +1,13 @@
 """Sentences as numbers, for tests."""
 
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from spacy_elmo.engine.coded import Coded
 
 
-def coded(sentences: Sequence[Sequence[str]], texts: Optional[List[str]] = None) -> Coded:
+def coded(sentences: Sequence[Sequence[str]], texts: list[str] | None = None) -> Coded:
     """texts: of earlier sentences, to which new ones are appended."""
     texts = [] if texts is None else texts
     number_of = {text: number for number, text in enumerate(texts)}

@@ -1,4 +1,4 @@
-from typing import Iterator, List
+from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ BUDGET = st.integers(1, 30)
 
 
 @given(SIZES, BUDGET, st.integers(1, 10))
-def test_windows_hold_everything_in_order(sizes: List[int], budget: int, most: int) -> None:
+def test_windows_hold_everything_in_order(sizes: list[int], budget: int, most: int) -> None:
     groups = list(windows(sizes, size=int, budget=budget, most=most))
     assert [size for group in groups for size in group] == sizes
     assert all(0 < len(group) <= most for group in groups)
@@ -44,7 +44,7 @@ def test_an_item_beyond_the_budget_is_alone() -> None:
 
 
 def test_windows_of_a_budget_that_shrinks() -> None:
-    asked: List[int] = []
+    asked: list[int] = []
     budget = iter([10, 10, 4, 4, 4, 4, 4, 4])
 
     def ask() -> int:

@@ -1,5 +1,5 @@
 import warnings
-from typing import Iterator, List
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ class Device:
         self.room = room
         self.released = 0
 
-    def compute(self, part: List[int]) -> List[int]:
+    def compute(self, part: list[int]) -> list[int]:
         if sum(part) > self.room:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.\nMore of it.")
         return part
@@ -26,11 +26,11 @@ class Device:
         self.released += 1
 
 
-def cut(window: List[int], tokens: int) -> Iterator[List[int]]:
+def cut(window: list[int], tokens: int) -> Iterator[list[int]]:
     return windows(window, size=int, budget=tokens)
 
 
-def run(budget: Budget, device: Device, window: List[int]) -> List[List[int]]:
+def run(budget: Budget, device: Device, window: list[int]) -> list[list[int]]:
     return list(budget.run(window, device.compute, cut=cut, size=sum, release=device.release))
 
 

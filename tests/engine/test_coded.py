@@ -1,6 +1,6 @@
 """Sentences as numbers give what lists of texts give."""
 
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from tests.engine.cuda.models import options, weights
 WORDS = [f"w{i}" for i in range(40)] + ["ü", "<S>", "x" * 70, " "]
 
 
-def random_sentences(seed: int, *, n: int = 9, words: List[str] = WORDS) -> List[List[str]]:
+def random_sentences(seed: int, *, n: int = 9, words: list[str] = WORDS) -> list[list[str]]:
     numbers = np.random.default_rng(seed)
     return [[words[i] for i in numbers.integers(0, len(words), size=size)] for size in numbers.integers(0, 7, n)]
 
@@ -52,7 +52,7 @@ def test_windows_as_those_of_lists(budget: int) -> None:
 
 
 def test_word_types_of_numbers() -> None:
-    texts: List[str] = []
+    texts: list[str] = []
     coded([["never", "seen"]], texts)
     for seed in range(5):
         sentences = random_sentences(seed)
@@ -96,7 +96,7 @@ def test_a_table_that_gives_rows_away(capacity: int) -> None:
     """By lists and by numbers, of several tables of texts, in turn."""
     encoder, numbers = Encoder(), np.random.default_rng(0)
     table = WordTable(encoder, width=2, capacity=capacity)
-    texts: List[List[str]] = [[], []]
+    texts: list[list[str]] = [[], []]
     for seed in range(200):
         sentences = random_sentences(seed)
         tokens = [token for sentence in sentences for token in sentence]
@@ -190,7 +190,7 @@ def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sentences", [[], [[]], [[], []], [["a"]], [[], ["a"], []]], ids=str)
-def test_empty_sentences(kind: str, sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_sentences(kind: str, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = make(kind, monkeypatch)
     resident = elmo.begin(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
     outputs = elmo.embed(coded(sentences), layers=["word_emb"])
@@ -235,7 +235,7 @@ def test_memory_that_runs_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_no_text_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Texts(List[str]):
+    class Texts(list[str]):
         asked = 0
 
         def __getitem__(self, place: Any) -> Any:

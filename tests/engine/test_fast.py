@@ -1,6 +1,6 @@
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterable, List, Optional
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def bilm_of(source: Path = TINY) -> BiLM:
     return build_bilm(weights.options, build_parts(weights.options, weights.arrays).bilm)
 
 
-def engine_of(source: Path = TINY, *, initial_state: Optional[LSTMState] = None) -> FastEngine:
+def engine_of(source: Path = TINY, *, initial_state: LSTMState | None = None) -> FastEngine:
     weights = read_weights(source)
     return FastEngine(
         options=weights.options,
@@ -42,7 +42,7 @@ def engine_of(source: Path = TINY, *, initial_state: Optional[LSTMState] = None)
     )
 
 
-def close(got: List[torch.Tensor], expected: List[torch.Tensor]) -> None:
+def close(got: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
     assert len(got) == len(expected)
     for one, other in zip(got, expected):
         torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
@@ -51,7 +51,7 @@ def close(got: List[torch.Tensor], expected: List[torch.Tensor]) -> None:
 @settings(deadline=None, max_examples=40)
 @given(SENTENCES, st.integers(0, 2), st.sampled_from([1, 3, 128]), st.sampled_from([None, *STATE]))
 def test_equal_to_the_plain_engine(
-    sentences: List[List[str]], n_layers: int, most_rows: int, initial_state: Optional[LSTMState]
+    sentences: list[list[str]], n_layers: int, most_rows: int, initial_state: LSTMState | None
 ) -> None:
     """The opening step from its stored state, the closing step left out: the same outputs."""
     expected = PlainEngine(bilm=bilm_of(), initial_state=initial_state).run(
@@ -67,7 +67,7 @@ def test_equal_to_the_plain_engine(
 
 @settings(deadline=None, max_examples=40)
 @given(SENTENCES.filter(len))
-def test_a_given_state_is_carried_on(sentences: List[List[str]]) -> None:
+def test_a_given_state_is_carried_on(sentences: list[list[str]]) -> None:
     n = len(sentences)
     start = LSTMState(torch.randn(2, 2, n, 8), torch.randn(2, 2, n, 24))
     expected = PlainEngine(bilm=bilm_of()).run(sentences, n_layers=2, state=start)
@@ -97,7 +97,7 @@ def test_tensors_are_taken_out(tiny: Path) -> None:
     assert tensors == {}
 
 
-def test_any_number_of_threads_gives_the_same_bits(sentences: List[List[str]]) -> None:
+def test_any_number_of_threads_gives_the_same_bits(sentences: list[list[str]]) -> None:
     before = torch.get_num_threads()
     outputs = []
     try:
@@ -110,7 +110,7 @@ def test_any_number_of_threads_gives_the_same_bits(sentences: List[List[str]]) -
     assert all(torch.equal(one, other) for got in outputs[1:] for one, other in zip(got, outputs[0], strict=True))
 
 
-def test_several_threads_at_a_time(sentences: List[List[str]]) -> None:
+def test_several_threads_at_a_time(sentences: list[list[str]]) -> None:
     """A server embeds for several users with one model."""
     engine = engine_of()
     engine._table = WordTable(engine._encoder.encode, width=8, capacity=20)
@@ -123,7 +123,7 @@ def test_several_threads_at_a_time(sentences: List[List[str]]) -> None:
     assert torch.get_num_threads() == threads
 
 
-def test_a_failure_in_one_direction_is_seen(sentences: List[List[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_in_one_direction_is_seen(sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     threads = torch.get_num_threads()
     for direction in (0, 1):
         engine = engine_of()

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Iterator, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -99,7 +100,7 @@ def test_operators_that_fail(monkeypatch: pytest.MonkeyPatch, vnni: None, error:
     ],
 )
 def test_integers_that_are_multiplied_slowly(
-    ways: Tuple[LinearType, ...], expected: Any, monkeypatch: pytest.MonkeyPatch, vnni: None
+    ways: tuple[LinearType, ...], expected: Any, monkeypatch: pytest.MonkeyPatch, vnni: None
 ) -> None:
     monkeypatch.setattr(features, "INT8_WAYS", ways)
     before = torch.get_num_threads()

@@ -1,5 +1,3 @@
-from typing import List
-
 import pytest
 import torch
 
@@ -42,7 +40,7 @@ def int8(request: pytest.FixtureRequest) -> LinearType:
     return request.param
 
 
-def made(n_outputs: int, n_inputs: int, n_rows: int) -> List[torch.Tensor]:
+def made(n_outputs: int, n_inputs: int, n_rows: int) -> list[torch.Tensor]:
     torch.manual_seed(n_outputs + n_inputs + n_rows)
     return [
         torch.randn(n_outputs, n_inputs) / n_inputs**0.5,
@@ -54,7 +52,7 @@ def made(n_outputs: int, n_inputs: int, n_rows: int) -> List[torch.Tensor]:
 @pytest.mark.parametrize("shape", [(8, 6), (64, 40), (32, 700), (1, 1)])
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 7, 9, 33, 130])
 @torch.inference_mode()
-def test_products(linear: LinearType, shape: List[int], n_rows: int) -> None:
+def test_products(linear: LinearType, shape: list[int], n_rows: int) -> None:
     weight, bias, x = made(*shape, n_rows)
     expected = x.double() @ weight.double().t()
     tolerance = TOLERANCES.get(linear, 1e-5)
@@ -92,7 +90,7 @@ def test_rows_do_not_see_each_other(linear: LinearType) -> None:
 
 @pytest.mark.parametrize("shape", [(8, 6), (64, 40), (32, 700)])
 @torch.inference_mode()
-def test_8_bits_do_not_depend_on_the_company(int8: LinearType, shape: List[int]) -> None:
+def test_8_bits_do_not_depend_on_the_company(int8: LinearType, shape: list[int]) -> None:
     weight, bias, x = made(*shape, 130)
     one = int8(weight, bias)
     together = one(one.prepare(x))
@@ -102,7 +100,7 @@ def test_8_bits_do_not_depend_on_the_company(int8: LinearType, shape: List[int])
 
 @pytest.mark.parametrize("shape", [(8, 6), (64, 40), (32, 700), (16, 4096), (1, 1)])
 @torch.inference_mode()
-def test_signed_and_unsigned_give_the_same_bits(shape: List[int]) -> None:
+def test_signed_and_unsigned_give_the_same_bits(shape: list[int]) -> None:
     """Which one is at work is found out by time, and must change nothing else."""
     for kind in (Int8Linear, UInt8Linear):
         skip_unless_here(kind)

@@ -1,5 +1,3 @@
-from typing import List
-
 import pytest
 import torch
 
@@ -50,7 +48,7 @@ def test_few_shapes_reach_the_convolutions() -> None:
 
 @pytest.mark.parametrize("batch", [[[]], [[], ["a"], []]])
 @pytest.mark.parametrize("n_layers", [0, 1, 2])
-def test_empty_sentences(engine: PlainEngine, batch: List[List[str]], n_layers: int) -> None:
+def test_empty_sentences(engine: PlainEngine, batch: list[list[str]], n_layers: int) -> None:
     output = engine.run(batch, n_layers=n_layers, state=None)
     tokens = sum(len(sentence) for sentence in batch)
     assert output.word_emb.shape == (tokens, 8)

@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from spacy_elmo.engine.processors import MOST_THREADS, count_processors, cpu_quo
 
 V1, V2 = "cgroup cgroup rw,cpu,cpuacct", "cgroup2 cgroup2 rw"
 # The names of the files that hold a limit, and what is in them.
-Files = Dict[str, str]
+Files = dict[str, str]
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +47,12 @@ class Groups:
         (self.proc / "mountinfo").write_text(self._mountinfo)
         return where
 
-    def enter(self, path: str, *, controllers: Optional[str] = None) -> None:
+    def enter(self, path: str, *, controllers: str | None = None) -> None:
         number = 0 if controllers is None else 4
         self._cgroup += f"{number}:{controllers or ''}:{path}\n"
         (self.proc / "cgroup").write_text("9:name=systemd:/\n8:cpuset:/elsewhere\n" + self._cgroup)
 
-    def quota(self) -> Optional[float]:
+    def quota(self) -> float | None:
         return cpu_quota(self.proc)
 
 
@@ -84,7 +84,7 @@ def write(group: Path, files: Files) -> None:
         ("\udcff\udcfe 100000", None),
     ],
 )
-def test_a_limit_of_version_2(groups: Groups, text: str, expected: Optional[float]) -> None:
+def test_a_limit_of_version_2(groups: Groups, text: str, expected: float | None) -> None:
     top = groups.mount(V2)
     groups.enter("/box")
     (top / "box").mkdir()
@@ -105,7 +105,7 @@ def test_a_limit_of_version_2(groups: Groups, text: str, expected: Optional[floa
         ({}, None),
     ],
 )
-def test_a_limit_of_version_1(groups: Groups, files: Files, expected: Optional[float]) -> None:
+def test_a_limit_of_version_1(groups: Groups, files: Files, expected: float | None) -> None:
     top = groups.mount(V1)
     groups.enter("/box", controllers="cpu,cpuacct")
     write(top / "box", files)
@@ -199,7 +199,7 @@ def test_without_control_groups(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(None, 8), (0.01, 1), (1.0, 1), (1.5, 2), (2.0, 2), (64.0, 8)])
-def test_the_smallest_bound_counts(monkeypatch: pytest.MonkeyPatch, quota: Optional[float], expected: int) -> None:
+def test_the_smallest_bound_counts(monkeypatch: pytest.MonkeyPatch, quota: float | None, expected: int) -> None:
     monkeypatch.setattr(processors, "cpu_quota", lambda: quota)
     monkeypatch.setattr(processors, "_allowed", lambda: 16)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)

@@ -1,5 +1,3 @@
-from typing import List, Optional
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ MOST_ROWS = st.one_of(st.none(), st.integers(1, 20))
 
 
 @given(LENGTHS, MOST_ROWS, st.booleans())
-def test_every_token_has_its_place(lengths: List[int], most_rows: Optional[int], backward: bool) -> None:
+def test_every_token_has_its_place(lengths: list[int], most_rows: int | None, backward: bool) -> None:
     schedule = Schedule(lengths, most_rows=most_rows)
     order, places = schedule.order(backward=backward), schedule.places(backward=backward)
     assert sorted(order.tolist()) == list(range(sum(lengths)))
@@ -28,13 +26,13 @@ def test_every_token_has_its_place(lengths: List[int], most_rows: Optional[int],
 
 
 @given(LENGTHS, MOST_ROWS, st.booleans())
-def test_sentences_run_through_their_row(lengths: List[int], most_rows: Optional[int], backward: bool) -> None:
+def test_sentences_run_through_their_row(lengths: list[int], most_rows: int | None, backward: bool) -> None:
     """A walk over the steps, as the LSTM does it, sees each sentence whole, in order, from its start."""
     schedule = Schedule(lengths, most_rows=most_rows)
     sentence_of = np.repeat(np.arange(len(lengths)), lengths)
     order = schedule.order(backward=backward).numpy()
-    seen: List[List[int]] = [[] for _ in range(schedule.n_rows)]
-    begun: List[List[int]] = [[] for _ in range(schedule.n_rows)]
+    seen: list[list[int]] = [[] for _ in range(schedule.n_rows)]
+    begun: list[list[int]] = [[] for _ in range(schedule.n_rows)]
     for number, step in enumerate(schedule.steps):
         starting = (
             list(range(step.size)) if number == 0 else [] if step.starting is None else step.starting.tolist()
@@ -55,7 +53,7 @@ def test_sentences_run_through_their_row(lengths: List[int], most_rows: Optional
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 16))
-def test_rows_end_at_about_the_same_time(lengths: List[int], most_rows: int) -> None:
+def test_rows_end_at_about_the_same_time(lengths: list[int], most_rows: int) -> None:
     schedule = Schedule(lengths, most_rows=most_rows)
     even = sum(lengths) / schedule.n_rows
     # Graham 1969: the row that ends last was the shortest when its last sentence came.
@@ -77,7 +75,7 @@ def test_rows_are_filled() -> None:
 
 
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
-def test_nothing_to_run(lengths: List[int]) -> None:
+def test_nothing_to_run(lengths: list[int]) -> None:
     schedule = Schedule(lengths, most_rows=8)
     assert schedule.steps == []
     assert schedule.n_rows == 0

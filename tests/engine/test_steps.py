@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ from spacy_elmo.engine.linear import LinearType, PackedAndPlainLinear, TorchLine
 P, C = 16, 32
 
 
-Ways = Tuple[LinearType, LinearType]
+Ways = tuple[LinearType, LinearType]
 
 
 @pytest.fixture(params=["torch", "packed and plain", "small", "fp32", "bf16", "int8"])
@@ -35,14 +35,14 @@ def ways(request: pytest.FixtureRequest) -> Ways:
     return (lstm_linear(request.param),) * 2
 
 
-def outputs_of(run: Any, ways: Ways, *, projects: bool, clips: bool, repeats: bool) -> List[torch.Tensor]:
+def outputs_of(run: Any, ways: Ways, *, projects: bool, clips: bool, repeats: bool) -> list[torch.Tensor]:
     torch.manual_seed(3)
     width = P if projects else C
     states, projection = ways[0](torch.randn(4 * C, width)), [ways[1](torch.randn(P, C))] if projects else []
     # Few rows and many are multiplied in other ways.
     sizes = [12, 12, 9, 3, 1]
     firsts = [sum(sizes[:i]) for i in range(len(sizes))]
-    starting: List[Optional[torch.Tensor]] = [None, torch.tensor([1, 4]), None, torch.tensor([0]), None]
+    starting: list[torch.Tensor | None] = [None, torch.tensor([1, 4]), None, torch.tensor([0]), None]
     gates = (torch.randn(9, 4 * C) if repeats else torch.randn(sum(sizes), 4 * C)).to(ways[0].dtype)
     slots = torch.randint(0, 9, (sum(sizes),)) if repeats else None
     hidden, cell, last = torch.zeros(12, width), torch.randn(12, C), torch.zeros(12, width)

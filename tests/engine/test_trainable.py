@@ -4,7 +4,7 @@ import subprocess
 import sys
 import weakref
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def engine(*, dropout: float = 0.0, precision: str = "fp64", **settings: Any) ->
     return spacy_elmo.load(TINY, precision=precision, **settings).trainable(dropout=dropout)
 
 
-def gradients(made: TrainableEngine, *, n_layers: int = 2) -> Dict[str, Tensor]:
+def gradients(made: TrainableEngine, *, n_layers: int = 2) -> dict[str, Tensor]:
     """Of the sum of all layers, each number times another one."""
     torch.manual_seed(7)
     layers, backprop = made.begin_update(SENTENCES, n_layers=n_layers)
@@ -140,7 +140,7 @@ def test_parts_do_not_wait_for_each_other_in_memory(monkeypatch: pytest.MonkeyPa
     made = engine(max_batch_tokens=6)
     made._run = made._run_whole  # type: ignore[method-assign]
     layers, backprop = made.begin_update(SENTENCES, n_layers=2)
-    before: List[weakref.ref[Tensor]] = []
+    before: list[weakref.ref[Tensor]] = []
     run_bilm = trainable.run_bilm
 
     def noted(*arguments: Any, **settings: Any) -> BatchOutputs:

@@ -1,4 +1,4 @@
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -35,14 +35,14 @@ WORDS = {
 }
 
 
-def make(options: Dict[str, Any], words: List[str], dtype: torch.dtype) -> Tuple[CharEncoder, Tensor]:
+def make(options: dict[str, Any], words: list[str], dtype: torch.dtype) -> tuple[CharEncoder, Tensor]:
     parsed = lm_options(**options)
     encoder = CharEncoder(options=parsed).to(dtype)
     lm_randomise(encoder)
     return encoder, lm_ids(parsed, words)
 
 
-def gradients(encoder: CharEncoder, words: Tensor) -> Dict[str, Tensor]:
+def gradients(encoder: CharEncoder, words: Tensor) -> dict[str, Tensor]:
     """Of a sum in which every number weighs differently."""
     weights = torch.randn(words.shape, dtype=words.dtype, generator=torch.Generator().manual_seed(1))
     found = torch.autograd.grad((words * weights).sum(), list(encoder.parameters()))
@@ -57,7 +57,7 @@ def run(encoder: CharEncoder, ids: Tensor, **settings: Any) -> Tensor:
 @pytest.mark.parametrize("step", [1, encoder_module.GROUP_STEP])
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_equal_to_the_module(options: Dict[str, Any], words: List[str], step: int) -> None:
+def test_equal_to_the_module(options: dict[str, Any], words: list[str], step: int) -> None:
     """In the outputs and in the gradient of every parameter."""
     encoder, ids = make(options, words, torch.float64)
     expected, got = encoder(ids), run(encoder, ids, step=step)
@@ -99,7 +99,7 @@ class Counting(Workspace):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: Dict[str, int] = {}
+        self.rows: dict[str, int] = {}
 
     def get(self, name: str, *shape: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         self.rows[name] = shape[0]

@@ -1,6 +1,6 @@
 """The layer with its own backward pass, against the plain one under autograd."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from spacy_elmo.engine.training_lstm import run_layer
 P, C = 5, 7
 SIZES = [4, 4, 3, 1, 1]
 # Names of what is there, and of the clips that are at work.
-KINDS: Dict[str, Dict[str, Any]] = {
+KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "clipped": {"cell_clip": 0.4, "proj_clip": 0.3},
     "cell-clipped": {"cell_clip": 0.4},
@@ -24,7 +24,7 @@ KINDS: Dict[str, Dict[str, Any]] = {
 
 
 def make(
-    *, projects: bool = True, cell_clip: Optional[float] = None, proj_clip: Optional[float] = None
+    *, projects: bool = True, cell_clip: float | None = None, proj_clip: float | None = None
 ) -> ProjectedLSTM:
     clips = {"cell_clip": cell_clip, "proj_clip": proj_clip}
     layer = ProjectedLSTM(options=LSTMOptions(dim=C if projects else P, projection_dim=P, **clips)).double()
@@ -35,7 +35,7 @@ def make(
     return layer
 
 
-def batch(layer: ProjectedLSTM, sizes: List[int] = SIZES) -> Tuple[Tensor, LSTMState]:
+def batch(layer: ProjectedLSTM, sizes: list[int] = SIZES) -> tuple[Tensor, LSTMState]:
     random = torch.Generator().manual_seed(2)
 
     def numbers(*shape: int) -> Tensor:
@@ -46,7 +46,7 @@ def batch(layer: ProjectedLSTM, sizes: List[int] = SIZES) -> Tuple[Tensor, LSTMS
     return inputs, LSTMState(numbers(sizes[0], P) / 5, numbers(sizes[0], n_cells) / 5)
 
 
-def gradients_of(outputs: Tensor, layer: ProjectedLSTM, inputs: Tensor) -> List[Optional[Tensor]]:
+def gradients_of(outputs: Tensor, layer: ProjectedLSTM, inputs: Tensor) -> list[Tensor | None]:
     tensors = [tensor for tensor in (inputs, *layer.parameters()) if tensor.requires_grad]
     d_outputs = torch.arange(outputs.numel()).to(outputs).sin().view_as(outputs)
     return list(torch.autograd.grad(outputs, tensors, d_outputs))

@@ -1,7 +1,8 @@
 """A batch in parts, against the modules themselves under autograd."""
 
 import re
-from typing import Any, Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def own_vocabulary(*, words: bool) -> Options:
     return Options.from_dict(data)
 
 
-def numbered(symbols: Sequence[str]) -> Dict[str, int]:
+def numbered(symbols: Sequence[str]) -> dict[str, int]:
     return {symbol: number for number, symbol in enumerate(symbols)}
 
 
@@ -64,7 +65,7 @@ def make(options: Options, *, learns: str = "", starts: bool = True) -> Trainabl
     return made
 
 
-def run(made: TrainableEngine, way: Any, *, n_layers: int, given: Optional[Sequence[int]] = None) -> List[Any]:
+def run(made: TrainableEngine, way: Any, *, n_layers: int, given: Sequence[int] | None = None) -> list[Any]:
     """The layers and the gradients that come of those given; None: of all."""
     made.bilm.zero_grad()
     with torch.enable_grad():
@@ -107,5 +108,5 @@ def test_where_a_part_learns(options: Options, learns: str) -> None:
 
 @pytest.mark.parametrize("n_layers", [0, 1, 2, 3])
 @pytest.mark.parametrize("given", [[], [0], [1], [2], [0, 1], [0, 3]])
-def test_where_some_layers_have_gradients(n_layers: int, given: List[int]) -> None:
+def test_where_some_layers_have_gradients(n_layers: int, given: list[int]) -> None:
     check(make(KINDS["three-layers"]), n_layers=n_layers, given=given)

@@ -1,5 +1,4 @@
 import random
-from typing import List
 
 import numpy as np
 import pytest
@@ -17,19 +16,19 @@ N_SENTENCES = LEAST_SENTENCES + N_ROWS + 7  # the last batch is not full
 
 
 @pytest.fixture(scope="module")
-def running_text(sentences: List[List[str]]) -> List[List[str]]:
+def running_text(sentences: list[list[str]]) -> list[list[str]]:
     """Many short sentences of real words, of different lengths."""
     words = [word for sentence in sentences for word in sentence]
     chance = random.Random(8)
     return [chance.choices(words, k=chance.randint(1, 9)) for _ in range(N_SENTENCES)]
 
 
-def mean(elmo: Elmo, sentences: List[List[str]]) -> LSTMState:
+def mean(elmo: Elmo, sentences: list[list[str]]) -> LSTMState:
     return mean_final_state(elmo.engine, sentences, lstm=elmo.options.lstm)
 
 
 @torch.no_grad()
-def one_by_one(bilm: BiLM, sentences: List[List[str]]) -> List[np.ndarray]:
+def one_by_one(bilm: BiLM, sentences: list[list[str]]) -> list[np.ndarray]:
     """The same by the trainable module: row after row, and in a row sentence after sentence."""
     finals = []
     for row in range(N_ROWS):
@@ -45,7 +44,7 @@ def one_by_one(bilm: BiLM, sentences: List[List[str]]) -> List[np.ndarray]:
 
 
 def test_equal_to_reading_sentence_by_sentence(
-    elmo: Elmo, bilm: BiLM, running_text: List[List[str]], way: str
+    elmo: Elmo, bilm: BiLM, running_text: list[list[str]], way: str
 ) -> None:
     state = mean(elmo, running_text)
     assert (state.hidden.shape, state.cell.shape) == ((2, 2, 8), (2, 2, 24))
@@ -54,13 +53,13 @@ def test_equal_to_reading_sentence_by_sentence(
         np.testing.assert_allclose(part.numpy(), expected, atol=1e-5)
 
 
-def test_the_plain_engine(elmo: Elmo, bilm: BiLM, running_text: List[List[str]]) -> None:
+def test_the_plain_engine(elmo: Elmo, bilm: BiLM, running_text: list[list[str]]) -> None:
     got = mean_final_state(PlainEngine(bilm=bilm), running_text, lstm=elmo.options.lstm)
     for one, other in zip(got, mean(elmo, running_text)):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
 
 
-def test_deterministic_and_without_memory(elmo: Elmo, running_text: List[List[str]]) -> None:
+def test_deterministic_and_without_memory(elmo: Elmo, running_text: list[list[str]]) -> None:
     first = mean(elmo, running_text)
     elmo.embed(running_text[:5])
     # Sentences without tokens take no row, and any iterable will do.
@@ -69,7 +68,7 @@ def test_deterministic_and_without_memory(elmo: Elmo, running_text: List[List[st
 
 
 def test_what_runs_together_does_not_matter(
-    elmo: Elmo, running_text: List[List[str]], monkeypatch: pytest.MonkeyPatch
+    elmo: Elmo, running_text: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = mean(elmo, running_text)
     monkeypatch.setattr(warm, "BATCH_TOKENS", 25)
@@ -78,6 +77,6 @@ def test_what_runs_together_does_not_matter(
 
 
 @pytest.mark.parametrize("n_sentences", [0, LEAST_SENTENCES - 1])
-def test_too_few_sentences(elmo: Elmo, running_text: List[List[str]], n_sentences: int) -> None:
+def test_too_few_sentences(elmo: Elmo, running_text: list[list[str]], n_sentences: int) -> None:
     with pytest.raises(ValueError, match=rf"EL095.*needs {LEAST_SENTENCES} sentences .* got {n_sentences}\."):
         mean(elmo, [*running_text[:n_sentences], []])

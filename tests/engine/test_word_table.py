@@ -1,6 +1,6 @@
 import contextlib
 import random
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ class Encoder:
     """Word types are numbers; each is encoded as itself and its square."""
 
     def __init__(self) -> None:
-        self.asked: List[List[str]] = []
+        self.asked: list[list[str]] = []
 
     def __call__(self, types: Sequence[str]) -> torch.Tensor:
         self.asked.append(list(types))

@@ -6,7 +6,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import List
 
 import pytest
 import torch
@@ -22,7 +21,7 @@ SENTENCES = [["I", "love", "you", "."], ["a"], ["b"] * 30, ["c", "d"]]
 
 
 def test_parts_run_on_one_thread_each_and_what_follows_once() -> None:
-    seen: List[int] = []
+    seen: list[int] = []
     Workers(2).map(str, range(9))
     future = Workers(2).start(Plan([lambda: seen.append(torch.get_num_threads())] * 6, lambda: len(seen)))
     assert future.result() == 6
@@ -147,7 +146,7 @@ def test_an_interrupt_waits_for_what_is_under_way() -> None:
 
 
 def test_what_is_queued_and_done_by_who_queued_it_is_done_once() -> None:
-    done: List[int] = []
+    done: list[int] = []
     task = entrust(lambda: done.append(1))
     task()
     task()

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_a_treebank() -> None:
         ([1, "3.1"], r"line 2: empty node 3\.1 after word 1"),
     ],
 )
-def test_numbers_that_cannot_be(tmp_path: Path, rows: List[Any], match: str) -> None:
+def test_numbers_that_cannot_be(tmp_path: Path, rows: list[Any], match: str) -> None:
     content = "".join(map(row, rows))
     with pytest.raises(ValueError, match=rf"EL061.*a\.conllu, .*{match}"):
         read(tmp_path / "a.conllu", content)

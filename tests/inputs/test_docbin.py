@@ -1,7 +1,8 @@
 import gzip
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any
 
 import pytest
 import spacy
@@ -53,24 +54,24 @@ def test_what_else_a_doc_holds_does_not_matter(tmp_path: Path) -> None:
     assert tokens(path) == [["I", "do", "n't", "."]]
 
 
-def without_strings(message: Dict[str, Any]) -> None:
+def without_strings(message: dict[str, Any]) -> None:
     message["strings"] = []
 
 
-def without_orth(message: Dict[str, Any]) -> None:
+def without_orth(message: dict[str, Any]) -> None:
     message["attrs"][0] = LEMMA
 
 
-def short(message: Dict[str, Any]) -> None:
+def short(message: dict[str, Any]) -> None:
     message["tokens"] = message["tokens"][:-8]
 
 
-def without_lengths(message: Dict[str, Any]) -> None:
+def without_lengths(message: dict[str, Any]) -> None:
     del message["lengths"]
 
 
 @pytest.mark.parametrize("change", [without_strings, without_orth, short, without_lengths])
-def test_damaged(tmp_path: Path, change: Callable[[Dict[str, Any]], None]) -> None:
+def test_damaged(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path = write(tmp_path / "a.spacy", spacy.blank("en")("I don't."), spacy.blank("en")("You do."))
     message = srsly.msgpack_loads(zlib.decompress(path.read_bytes()))
     change(message)

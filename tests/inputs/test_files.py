@@ -1,6 +1,6 @@
 import os
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,7 @@ def write(folder: Path, *names: str) -> None:
         (folder / name).write_text("text\n")
 
 
-def names(folder: Path, *given: Any, **settings: Any) -> List[str]:
+def names(folder: Path, *given: Any, **settings: Any) -> list[str]:
     return [
         str(file.path.relative_to(folder)) for file in find_inputs([folder / one for one in given], **settings)
     ]
@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
     assert names(tmp_path, "n") == ["n/c.txt", "n/a/b.txt"]
     list_names = os.listdir
 
-    def refuse(path: Path) -> List[str]:
+    def refuse(path: Path) -> list[str]:
         if path.name == "a":
             raise PermissionError(13, "Permission denied")
         return list_names(path)

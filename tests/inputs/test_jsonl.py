@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 import spacy
@@ -10,7 +10,7 @@ from spacy_elmo.inputs.items import InputSentence
 from spacy_elmo.inputs.reader import Inputs
 
 
-def read(path: Path, content: str, **settings: Any) -> List[InputSentence]:
+def read(path: Path, content: str, **settings: Any) -> list[InputSentence]:
     path.write_text(content, "utf-8")
     return list(Inputs(path, **settings).read())
 
@@ -38,7 +38,7 @@ def test_whitespace_tokens_are_hidden(tmp_path: Path) -> None:
     assert given.visible == ["a", " ", "b"]
 
 
-def make_docs() -> List[Doc]:
+def make_docs() -> list[Doc]:
     nlp = spacy.blank("en")
     words = ["Hi", "there", ",", "you", "\n", "Two", "."]
     spaces = [True, False, True, False, False, False, True]

@@ -1,6 +1,7 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any
 
 import pytest
 import spacy
@@ -26,7 +27,7 @@ def as_docs(path: Path) -> None:
     DocBin(docs=[Doc(vocab, words=words) for words in SENTENCES]).to_disk(path)
 
 
-WRITERS: Dict[str, Callable[[Path], Any]] = {
+WRITERS: dict[str, Callable[[Path], Any]] = {
     "a.txt": lambda path: path.write_text("".join(" ".join(tokens) + "\n" for tokens in SENTENCES)),
     "a.jsonl": lambda path: path.write_text("\n".join(json.dumps({"tokens": tokens}) for tokens in SENTENCES)),
     "a.conllu": as_conllu,
@@ -58,7 +59,7 @@ def test_a_treebank_is_the_same_in_every_format(tmp_path: Path) -> None:
     assert found == [[token.replace(" ", "_") for token in tokens] for tokens in expected]
 
 
-def read(path: Path, pipeline: str) -> List[List[str]]:
+def read(path: Path, pipeline: str) -> list[list[str]]:
     return [sentence.visible for sentence in Inputs(path, pipeline=pipeline).read()]
 
 

@@ -1,7 +1,7 @@
 """What tests of caches have in common."""
 
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from spacy_elmo.layer_cache.settings import CacheSettings
 
 LAYERS = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
 # The sentences of each call that a biLM got: the fixture `computed`.
-Calls = List[List[List[str]]]
+Calls = list[list[list[str]]]
 
 
-def assert_equal(got: List[LayerOutputs], expected: List[LayerOutputs]) -> None:
+def assert_equal(got: list[LayerOutputs], expected: list[LayerOutputs]) -> None:
     assert len(got) == len(expected)
     for one, other in zip(got, expected):
         assert one.names == LAYERS
@@ -21,7 +21,7 @@ def assert_equal(got: List[LayerOutputs], expected: List[LayerOutputs]) -> None:
             np.testing.assert_array_equal(array, getattr(other, layer))
 
 
-def worst(got: List[LayerOutputs], expected: List[LayerOutputs]) -> float:
+def worst(got: list[LayerOutputs], expected: list[LayerOutputs]) -> float:
     return max(float(np.abs(a.stack() - b.stack()).max(initial=0)) for a, b in zip(got, expected))
 
 

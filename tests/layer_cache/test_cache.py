@@ -4,7 +4,6 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import List
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from tests.data import Measured, shared_path
 from tests.layer_cache.caches import LAYERS, Calls, assert_equal, data_file, other, worst
 
 
-def test_bit_for_bit(layer_cache: LayerCache, elmo: Elmo, sentences: List[List[str]]) -> None:
+def test_bit_for_bit(layer_cache: LayerCache, elmo: Elmo, sentences: list[list[str]]) -> None:
     expected = elmo.embed(sentences)
     assert_equal(layer_cache.embed(sentences), expected)
     assert_equal(layer_cache.embed(sentences), expected)
@@ -30,7 +29,7 @@ def test_bit_for_bit(layer_cache: LayerCache, elmo: Elmo, sentences: List[List[s
 
 
 def test_the_second_time_computes_nothing(
-    layer_cache: LayerCache, computed: Calls, elmo: Elmo, settings: CacheSettings, sentences: List[List[str]]
+    layer_cache: LayerCache, computed: Calls, elmo: Elmo, settings: CacheSettings, sentences: list[list[str]]
 ) -> None:
     first = layer_cache.embed(sentences)
     assert computed == [sentences]
@@ -42,7 +41,7 @@ def test_the_second_time_computes_nothing(
 
 
 def test_what_is_missing_is_computed_at_once(
-    layer_cache: LayerCache, computed: Calls, sentences: List[List[str]]
+    layer_cache: LayerCache, computed: Calls, sentences: list[list[str]]
 ) -> None:
     layer_cache.embed([sentences[1], [], sentences[4]])
     computed.clear()
@@ -91,7 +90,7 @@ def test_nothing_to_embed(layer_cache: LayerCache, computed: Calls) -> None:
 
 
 def test_float16_rounds_the_first_time_too(
-    elmo: Elmo, settings: CacheSettings, sentences: List[List[str]]
+    elmo: Elmo, settings: CacheSettings, sentences: list[list[str]]
 ) -> None:
     layer_cache = LayerCache(other(settings, dtype="float16"), elmo=elmo)
     exact = elmo.embed(sentences)
@@ -107,12 +106,12 @@ def test_float16_rounds_the_first_time_too(
 
 
 def test_what_float16_does_not_hold_is_not_stored(
-    tiny: Path, settings: CacheSettings, monkeypatch: pytest.MonkeyPatch, sentences: List[List[str]]
+    tiny: Path, settings: CacheSettings, monkeypatch: pytest.MonkeyPatch, sentences: list[list[str]]
 ) -> None:
     elmo = spacy_elmo.load(tiny)
     embed = elmo.embed
 
-    def large(asked: List[List[str]], **options: object) -> List[LayerOutputs]:
+    def large(asked: list[list[str]], **options: object) -> list[LayerOutputs]:
         outputs = embed(asked, **options)
         for sentence, output in zip(asked, outputs):
             if sentence == sentences[1]:
@@ -132,7 +131,7 @@ def test_what_float16_does_not_hold_is_not_stored(
     layer_cache.close()
 
 
-def test_precision_fp64_comes_as_float32(tiny: Path, settings: CacheSettings, sentences: List[List[str]]) -> None:
+def test_precision_fp64_comes_as_float32(tiny: Path, settings: CacheSettings, sentences: list[list[str]]) -> None:
     elmo = spacy_elmo.load(tiny, precision="fp64")
     layer_cache = LayerCache(settings, elmo=elmo)
     expected = [output.stack().astype(np.float32) for output in elmo.embed(sentences)]
@@ -144,7 +143,7 @@ def test_precision_fp64_comes_as_float32(tiny: Path, settings: CacheSettings, se
 
 
 def test_models_share_a_folder(
-    elmo: Elmo, tiny: Path, settings: CacheSettings, sentences: List[List[str]], computed: Calls
+    elmo: Elmo, tiny: Path, settings: CacheSettings, sentences: list[list[str]], computed: Calls
 ) -> None:
     twice = spacy_elmo.load(tiny, precision="fp64")
     caches = [
@@ -191,7 +190,7 @@ def test_sentences_that_are_no_tokens(layer_cache: LayerCache) -> None:
 
 
 def test_report(
-    layer_cache: LayerCache, sentences: List[List[str]], caplog: pytest.LogCaptureFixture, settings: CacheSettings
+    layer_cache: LayerCache, sentences: list[list[str]], caplog: pytest.LogCaptureFixture, settings: CacheSettings
 ) -> None:
     caplog.set_level(logging.INFO, "spacy.elmo")
     folder = re.escape(settings.folder)
@@ -223,7 +222,7 @@ def test_sizes(size: int, text: str) -> None:
 def test_a_full_cache(
     elmo: Elmo,
     settings: CacheSettings,
-    sentences: List[List[str]],
+    sentences: list[list[str]],
     computed: Calls,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -241,7 +240,7 @@ def test_a_full_cache(
     assert path.stat().st_size + path.with_suffix(".index").stat().st_size == room
 
 
-def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: List[List[str]], computed: Calls) -> None:
+def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[list[str]], computed: Calls) -> None:
     layer_cache = LayerCache(settings, elmo=elmo)
     expected = layer_cache.embed(sentences)
     layer_cache.close()
@@ -263,7 +262,7 @@ def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: List[Lis
 
 
 def test_a_file_that_is_cut_while_it_is_used(
-    layer_cache: LayerCache, settings: CacheSettings, sentences: List[List[str]], elmo: Elmo
+    layer_cache: LayerCache, settings: CacheSettings, sentences: list[list[str]], elmo: Elmo
 ) -> None:
     expected = layer_cache.embed(sentences)
     layer_cache.embed(sentences)
@@ -279,7 +278,7 @@ def test_a_file_that_is_cut_while_it_is_used(
 
 
 def test_a_folder_that_cannot_be_written(
-    elmo: Elmo, settings: CacheSettings, tmp_path: Path, sentences: List[List[str]]
+    elmo: Elmo, settings: CacheSettings, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     layer_cache = LayerCache(other(settings, folder=str(tmp_path / "file")), elmo=elmo)

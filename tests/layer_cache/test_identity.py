@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def rebuilt(elmo: Elmo, options: Any = None, changes: Any = (), **settings: Any)
     return Elmo.from_weights(weights, device=torch.device("cpu"), settings=Settings(**settings))
 
 
-def warm_arrays(elmo: Elmo, seed: int) -> Dict[str, np.ndarray]:
+def warm_arrays(elmo: Elmo, seed: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
     shapes = warm_state_shapes(elmo.options)
     return {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}

@@ -1,4 +1,4 @@
-from typing import Any, List
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ TEXTS = st.text(st.characters(exclude_categories=[]), max_size=5) | st.text("a \
 
 
 @given(st.lists(st.lists(TEXTS, max_size=4), max_size=6))
-def test_equal_for_equal_sentences_alone(sentences: List[List[str]]) -> None:
+def test_equal_for_equal_sentences_alone(sentences: list[list[str]]) -> None:
     got = digests(sentences)
     assert all(len(digest) == DIGEST_BYTES for digest in got)
     for one, first in zip(sentences, got):
@@ -36,7 +36,7 @@ def test_equal_for_equal_sentences_alone(sentences: List[List[str]]) -> None:
         (["\x01\0\0\0a"], ["a"]),
     ],
 )
-def test_boundaries(one: List[str], other: List[str]) -> None:
+def test_boundaries(one: list[str], other: list[str]) -> None:
     assert len(set(digests([one, other]))) == 2
 
 

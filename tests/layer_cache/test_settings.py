@@ -1,6 +1,6 @@
 import copy
 import pickle
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +33,6 @@ def test_sizes(size: Any) -> None:
         ({"max_gb": "8"}, r"EL105.*got '8'"),
     ],
 )
-def test_values_that_are_not_allowed(change: Dict[str, Any], match: str) -> None:
+def test_values_that_are_not_allowed(change: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         CacheSettings(**{"folder": "here", **change})

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, List
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from tests.layer_cache.caches import Calls, assert_equal, data_file, worst
 def test_a_second_one_reads(
     elmo: Elmo,
     settings: CacheSettings,
-    sentences: List[List[str]],
+    sentences: list[list[str]],
     computed: Calls,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -81,7 +81,7 @@ def test_two_processes(
     elmo: Elmo,
     settings: CacheSettings,
     text: Path,
-    sentences: List[List[str]],
+    sentences: list[list[str]],
     computed: Calls,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -118,7 +118,7 @@ def test_two_processes(
     "duplicate", [copy.copy, copy.deepcopy, lambda layer_cache: pickle.loads(pickle.dumps(layer_cache))]
 )
 def test_a_copy_reads(
-    layer_cache: LayerCache, sentences: List[List[str]], duplicate: Callable[[LayerCache], LayerCache]
+    layer_cache: LayerCache, sentences: list[list[str]], duplicate: Callable[[LayerCache], LayerCache]
 ) -> None:
     first = layer_cache.embed(sentences[:4])
     layer_cache.report()
@@ -140,7 +140,7 @@ def test_a_copy_keeps_the_elmo_it_travels_with(layer_cache: LayerCache, elmo: El
 
 
 def test_after_close_it_reads(
-    layer_cache: LayerCache, sentences: List[List[str]], computed: Calls, settings: CacheSettings, elmo: Elmo
+    layer_cache: LayerCache, sentences: list[list[str]], computed: Calls, settings: CacheSettings, elmo: Elmo
 ) -> None:
     first = layer_cache.embed(sentences[:4])
     layer_cache.close()
@@ -156,9 +156,9 @@ def test_after_close_it_reads(
     layer_cache.close()
 
 
-def test_threads(layer_cache: LayerCache, sentences: List[List[str]], computed: Calls) -> None:
+def test_threads(layer_cache: LayerCache, sentences: list[list[str]], computed: Calls) -> None:
     expected = [output.stack() for output in layer_cache.embed(sentences[:1])]
-    results: List[float] = []
+    results: list[float] = []
 
     def ask(seed: int) -> None:
         for i in np.random.default_rng(seed).permutation(len(sentences)).tolist():
@@ -176,7 +176,7 @@ def test_threads(layer_cache: LayerCache, sentences: List[List[str]], computed: 
     layer_cache.close()
 
 
-def test_no_file_stays_open(layer_cache: LayerCache, sentences: List[List[str]]) -> None:
+def test_no_file_stays_open(layer_cache: LayerCache, sentences: list[list[str]]) -> None:
     if not Path("/proc/self/fd").exists():
         pytest.skip("no /proc here")
     for _ in range(3):
@@ -193,7 +193,7 @@ def test_no_file_stays_open(layer_cache: LayerCache, sentences: List[List[str]])
 
 
 def test_without_close(
-    elmo: Elmo, settings: CacheSettings, sentences: List[List[str]], caplog: pytest.LogCaptureFixture
+    elmo: Elmo, settings: CacheSettings, sentences: list[list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever forgets it has a report, and the lock is free."""
     caplog.set_level(logging.INFO, "spacy.elmo")

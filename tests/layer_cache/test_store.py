@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ from spacy_elmo.layer_cache.store import Store
 from spacy_elmo.layer_cache.writer import Writer, open_writer
 
 WIDTH = 5
-Rows = Dict[bytes, np.ndarray]
+Rows = dict[bytes, np.ndarray]
 
 
 def name(i: int) -> bytes:
     return bytes([i]) * 16
 
 
-def some_rows(lengths: List[int], *, first: int = 0, dtype: str = "float16") -> Rows:
+def some_rows(lengths: list[int], *, first: int = 0, dtype: str = "float16") -> Rows:
     random = np.random.default_rng(first)
     sizes = enumerate(lengths, start=first)
     return {name(i): random.standard_normal((n, WIDTH)).astype(dtype) for i, n in sizes}
@@ -46,7 +46,7 @@ def fill(folder: Path, *batches: Rows) -> None:
     writer.close()
 
 
-def found(store: Store, rows: Rows) -> Dict[bytes, Optional[np.ndarray]]:
+def found(store: Store, rows: Rows) -> dict[bytes, np.ndarray | None]:
     return {digest: store.find(digest) for digest in rows}
 
 

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
 
 import numpy as np
 
@@ -18,16 +17,16 @@ class MixGolden:
     d_weights, d_gamma: the gradients that follow. d_bilm: those of the biLM's parameters, by our names, float64.
     """
 
-    sentences: List[List[str]]
+    sentences: list[list[str]]
     weights: np.ndarray
     gamma: np.ndarray
     upstream: np.ndarray
     out: np.ndarray
     d_weights: np.ndarray
     d_gamma: np.ndarray
-    d_bilm: Dict[str, np.ndarray]
+    d_bilm: dict[str, np.ndarray]
 
-    def per_sentence(self, rows: np.ndarray) -> List[np.ndarray]:
+    def per_sentence(self, rows: np.ndarray) -> list[np.ndarray]:
         """rows: (n_rows, width). RETURNS: of each sentence, (n_tokens, width)."""
         ends = np.cumsum([len(sentence) for sentence in self.sentences])
         return np.split(rows, ends[:-1])
@@ -45,8 +44,8 @@ def read_golden(precision: str = "float32") -> MixGolden:
     )
 
 
-def _by_our_names(arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    found: Dict[str, np.ndarray] = {}
+def _by_our_names(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
         room, parts = name.split(".")[0], name.split(".")[1:]
         if room == "_token_embedder" and parts[0] == "_highways":

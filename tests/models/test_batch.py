@@ -1,6 +1,6 @@
 """Which Docs a training batch knows."""
 
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ VOCAB = spacy.blank("en").vocab
 WORDS = [["I", "like", "eggs"], [], ["you", "eat", "ham"]]
 
 
-def made() -> "tuple[List[Doc], SharedBatch, np.ndarray]":
+def made() -> "tuple[list[Doc], SharedBatch, np.ndarray]":
     docs = [Doc(VOCAB, words=words) for words in WORDS]
     rows = np.arange(12, dtype="f").reshape(6, 2)
     layers = FlatLayers({"word_emb": rows}, [*map(len, docs)], 2)

@@ -4,7 +4,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def encoder(**settings: Any) -> BiLSTMT:
     return model
 
 
-def docs(*lengths: int, width: int = 5, seed: int = 0) -> List[Any]:
+def docs(*lengths: int, width: int = 5, seed: int = 0) -> list[Any]:
     numbers = np.random.default_rng(seed)
     return [numbers.normal(size=(length, width)).astype("f") for length in lengths]
 
@@ -48,7 +48,7 @@ def reference(model: BiLSTMT, array: Any) -> Any:
 
 @settings(deadline=None, max_examples=30)
 @given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=6), depth=st.integers(1, 3))
-def test_each_doc_is_read_by_itself_from_both_ends(lengths: List[int], depth: int) -> None:
+def test_each_doc_is_read_by_itself_from_both_ends(lengths: list[int], depth: int) -> None:
     model, inputs = encoder(depth=depth), docs(*lengths)
     outputs = model.predict(inputs)
     assert [output.shape for output in outputs] == [(length, 6) for length in lengths]
@@ -67,7 +67,7 @@ def test_gradients() -> None:
     inputs = [array.astype("d") for array in inputs]
     factors = docs(3, 0, 1, width=6, seed=1)
 
-    def value(arrays: List[Any]) -> float:
+    def value(arrays: list[Any]) -> float:
         flat = torch.tensor(np.concatenate(arrays))
         with torch.no_grad():
             outputs = module.eval()(flat, [3, 1], dropout=0.0)

@@ -2,7 +2,7 @@
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ NLP = spacy.blank("en")
 WORDS = ["a", "b", " ", "\n\n", "word", "Ünïcode", "\t", "x" * 60, "."]
 
 
-def random_docs(seed: int, *, sentences: bool, spaces: bool) -> List[Doc]:
+def random_docs(seed: int, *, sentences: bool, spaces: bool) -> list[Doc]:
     numbers = np.random.default_rng(seed)
     words = [word for word in WORDS if spaces or not word.isspace()]
     docs = []
@@ -34,17 +34,17 @@ def random_docs(seed: int, *, sentences: bool, spaces: bool) -> List[Doc]:
     return docs
 
 
-def others(docs: Any) -> List[List[Span]]:
+def others(docs: Any) -> list[list[Span]]:
     """Of the user's own: not all tokens, and not in order."""
     return [[doc[len(doc) // 2 : len(doc)], doc[: len(doc) // 3]] for doc in docs]
 
 
-def coded(sentences: List[List[str]]) -> Coded:
+def coded(sentences: list[list[str]]) -> Coded:
     types, numbers = word_types(sentences)
     return Coded(types, numbers, lengths_of(sentences))
 
 
-def naive(docs: List[Doc], get_spans: Any) -> Placement:
+def naive(docs: list[Doc], get_spans: Any) -> Placement:
     spans = get_spans(docs)
     sentences = [[token.text for token in span if not token.is_space] for own in spans for span in own]
     offsets = np.cumsum([0, *map(len, docs)])

@@ -1,6 +1,6 @@
 """What a task makes of the layers, and what flows back."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ WIDTHS = {"word_emb": 4, "lstm_outputs1": 8, "lstm_outputs2": 8, "elmo": 8}
 LENGTHS = [3, 0, 2]
 
 
-def make(width: Optional[int] = None, **settings: Any) -> PoolingT:
+def make(width: int | None = None, **settings: Any) -> PoolingT:
     defaults = {"pooling_layer": None, "layer_norm": False, "dropout": None, "l2": 0.0, "grad_factor": 1.0}
     return pooling(PoolingSettings(**{**defaults, **settings}), width=width)
 
 
-def layers(received: Optional[List[Dict[str, Any]]] = None, seed: int = 0) -> FlatLayers:
+def layers(received: list[dict[str, Any]] | None = None, seed: int = 0) -> FlatLayers:
     numbers = np.random.default_rng(seed)
     arrays = {name: numbers.normal(size=(5, WIDTHS[name])).astype("f") for name in NAMES}
     return FlatLayers(arrays, LENGTHS, 2, None if received is None else received.append)
@@ -43,7 +43,7 @@ def test_shapes_and_parameters() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_layer(name: str) -> None:
-    received: List[Dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
     model, batch = make(pooling_layer=name), layers(received)
     outputs, backprop = model(batch, is_train=True)
     np.testing.assert_array_equal(np.concatenate(outputs), batch.arrays[name])
@@ -55,8 +55,8 @@ def test_one_layer(name: str) -> None:
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("pooling_layer", [None, "lstm_outputs1"])
-def test_gradients_are_those_of_finite_differences(layer_norm: bool, pooling_layer: Optional[str]) -> None:
-    received: List[Dict[str, Any]] = []
+def test_gradients_are_those_of_finite_differences(layer_norm: bool, pooling_layer: str | None) -> None:
+    received: list[dict[str, Any]] = []
     model, batch = make(layer_norm=layer_norm, pooling_layer=pooling_layer), layers(received)
     numbers = np.random.default_rng(1)
     d = numbers.normal(size=(5, 8)).astype("f")
@@ -112,9 +112,9 @@ def test_penalty_counts_once_a_step() -> None:
 
 
 def test_grad_factor() -> None:
-    half: List[Dict[str, Any]] = []
-    none: List[Dict[str, Any]] = []
-    whole: List[Dict[str, Any]] = []
+    half: list[dict[str, Any]] = []
+    none: list[dict[str, Any]] = []
+    whole: list[dict[str, Any]] = []
     models = []
     for factor, received in ((1.0, whole), (0.5, half), (0.0, none)):
         model = make(grad_factor=factor)
@@ -147,7 +147,7 @@ def test_dropout() -> None:
 
 def test_what_was_dropped_gets_no_gradient() -> None:
     fix_random_seed(0)
-    received: List[Dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
     model = make(pooling_layer="lstm_outputs1", dropout=0.5)
     outputs, backprop = model(layers(received), is_train=True)
     backprop([np.ones_like(output) for output in outputs])
@@ -163,7 +163,7 @@ def test_what_was_dropped_gets_no_gradient() -> None:
         ({"l2": -1.0}, r"EL098.*l2"),
     ],
 )
-def test_values_that_are_not_allowed(settings: Dict[str, Any], match: str) -> None:
+def test_values_that_are_not_allowed(settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         make(**settings)
 

@@ -4,7 +4,7 @@ import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from spacy_elmo.models import holder
 def test_weights_are_read_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = spacy.blank("en")
     embedder = nlp.add_pipe("elmo_embedder", config={"source": str(tiny)})
-    reads: List[Any] = []
+    reads: list[Any] = []
     read, all_there = holder.read_weights, threading.Barrier(8)
 
     def count(source: Any) -> Any:

@@ -1,7 +1,6 @@
 """Facts about objects that go as these go."""
 
 from collections import deque
-from typing import Deque
 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -26,7 +25,7 @@ def test_as_long_as_the_object_lives() -> None:
 def test_it_does_not_grow() -> None:
     table: WeakTable[Doc, None] = WeakTable()
     vocab = Vocab()
-    alive: Deque[Doc] = deque(maxlen=3000)
+    alive: deque[Doc] = deque(maxlen=3000)
     largest = 0
     for _ in range(20):
         docs = [Doc(vocab) for _ in range(1000)]

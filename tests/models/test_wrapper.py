@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import List, Set
 
 import numpy as np
 import pytest
@@ -28,11 +27,11 @@ def model(tiny: Path) -> ElmoModelT:
     return made
 
 
-def docs_of(*sentences: List[str]) -> List[Doc]:
+def docs_of(*sentences: list[str]) -> list[Doc]:
     return [Doc(VOCAB, words=words) for words in sentences]
 
 
-def embed_docs(elmo: Elmo, docs: List[Doc], get_spans: SpanGetter, layers: List[str]) -> ElmoOutput:
+def embed_docs(elmo: Elmo, docs: list[Doc], get_spans: SpanGetter, layers: list[str]) -> ElmoOutput:
     return begin_docs(elmo, Placer(get_spans)(docs), Request(layers=layers), NumpyOps())()
 
 
@@ -61,7 +60,7 @@ def test_whitespace_is_hidden_from_the_bilm(elmo: Elmo) -> None:
 def test_tokens_outside_the_spans(elmo: Elmo) -> None:
     docs = docs_of(["a", "b", "c", "d"])
 
-    def inner(docs: List[Doc]) -> List[List[Span]]:
+    def inner(docs: list[Doc]) -> list[list[Span]]:
         return [[doc[1:3]] for doc in docs]
 
     output = embed_docs(elmo, docs, inner, ["elmo"]).docs[0].elmo
@@ -119,7 +118,7 @@ def test_a_copy_stands_alone(model: ElmoModelT) -> None:
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("fp32", {"mix"}), ("fp64", {"bilm", "mix"})])
-def test_the_shim_sees_the_parameters(tiny: Path, precision: str, expected: Set[str]) -> None:
+def test_the_shim_sees_the_parameters(tiny: Path, precision: str, expected: set[str]) -> None:
     """Those that are modules' still: the fast engine has laid out the biLM's anew."""
     model = build_elmo_v1(precision, "zero", 4096, sent_spans)
     holder_of(model).fill(read_weights(tiny), device=torch.device("cpu"))

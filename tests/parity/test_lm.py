@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,18 +28,18 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(parity: Path) -> Dict[str, Any]:
-    found: Dict[str, Any] = json.loads((parity / "lm" / "expected.json").read_text("utf-8"))
+def expected(parity: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((parity / "lm" / "expected.json").read_text("utf-8"))
     return found
 
 
 @pytest.fixture(scope="module")
-def tokens(parity: Path) -> Dict[str, np.ndarray]:
+def tokens(parity: Path) -> dict[str, np.ndarray]:
     with np.load(parity / "lm" / "expected_tokens.npz") as arrays:
         return dict(arrays)
 
 
-def test_the_formulas_equal_bilm_tf(parity: Path, tokens: Dict[str, np.ndarray]) -> None:
+def test_the_formulas_equal_bilm_tf(parity: Path, tokens: dict[str, np.ndarray]) -> None:
     """What other tests hold the package against is right itself."""
     with np.load(LM / "softmax.npz") as arrays:
         reference = Reference({f"softmax.{name}": arrays[name] for name in arrays}, base=parity / "lm")
@@ -70,7 +70,7 @@ def test_the_checkpoint_itself(measured: Measured, parity: Path, source: Path, t
 
 @pytest.mark.parametrize("kind", ["stream", "independent"])
 def test_every_token(
-    measured: Measured, parity: Path, source: Path, tokens: Dict[str, np.ndarray], kind: str
+    measured: Measured, parity: Path, source: Path, tokens: dict[str, np.ndarray], kind: str
 ) -> None:
     model, vocabulary = load_language_model(source)
     corpus = Corpus.from_sentences(lines_of(parity / "lm" / "test.txt"))
@@ -90,7 +90,7 @@ def test_every_token(
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_perplexity(
-    measured: Measured, parity: Path, source: Path, expected: Dict[str, Any], batch_size: int
+    measured: Measured, parity: Path, source: Path, expected: dict[str, Any], batch_size: int
 ) -> None:
     found = perplexity(source, parity / "lm" / "test.txt", batch_size=batch_size)
     wanted = expected["test"][f"batch_size_{batch_size}"]
@@ -100,13 +100,13 @@ def test_perplexity(
 
 
 def test_perplexity_of_sentences_on_their_own(
-    measured: Measured, parity: Path, source: Path, expected: Dict[str, Any]
+    measured: Measured, parity: Path, source: Path, expected: dict[str, Any]
 ) -> None:
     found = perplexity(source, parity / "lm" / "test.txt", initial_state="zero")
     hold(measured, "independent sentences", found, expected["independent_sentences"])
 
 
-def hold(measured: Measured, what: str, found: Summary, wanted: Dict[str, Any]) -> None:
+def hold(measured: Measured, what: str, found: Summary, wanted: dict[str, Any]) -> None:
     measured(
         f"lm, {what}: perplexity {found.forward:.6f} {found.backward:.6f}; "
         f"bilm-tf {wanted['forward_perplexity']:.6f} {wanted['backward_perplexity']:.6f}"

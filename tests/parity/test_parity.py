@@ -1,8 +1,8 @@
 """Equal to AllenNLP's and bilm-tf's own outputs, for every golden in HDF5 form."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, List
 
 import h5py
 import numpy as np
@@ -23,7 +23,7 @@ HOW = pytest.mark.parametrize(
 FIXTURES = [("allennlp_fixture", "sentences.json"), ("bilm_tf_fixture", "lm_embeddings_sentences.json")]
 
 
-def hold(measured: Measured, name: str, how: str, got: List[np.ndarray], expected: List[np.ndarray]) -> None:
+def hold(measured: Measured, name: str, how: str, got: list[np.ndarray], expected: list[np.ndarray]) -> None:
     assert len(got) == len(expected)
     assert all(g.shape == e.shape for g, e in zip(got, expected))
     worst = np.max([np.abs(g - e).max(axis=(1, 2)) for g, e in zip(got, expected)], axis=0)
@@ -67,7 +67,7 @@ def test_carried_state(measured: Measured, parity: Path, name: str, precision: s
     hold(measured, f"bilm/{name}", f"{precision} {way}", got, case.expected)
 
 
-def batches(sentences: List[List[str]], sizes: "np.ndarray") -> Iterator[List[List[str]]]:
+def batches(sentences: list[list[str]], sizes: "np.ndarray") -> Iterator[list[list[str]]]:
     start = 0
     for size in sizes:
         yield sentences[start : start + size]

@@ -2,7 +2,6 @@
 
 import copy
 from pathlib import Path
-from typing import Dict, List
 
 import numpy as np
 import pytest
@@ -62,14 +61,14 @@ def test_the_company_matters_no_more_than_rounding(parity: Path, precision: str)
 def test_nothing_is_lost_in_saving(parity: Path, tmp_path: Path, precision: str) -> None:
     """What is saved is what was read, not what it was rounded to; copies give the same."""
     source = parity / "bilm" / "base"
-    expected: Dict[str, np.ndarray] = read_weights(source).arrays
+    expected: dict[str, np.ndarray] = read_weights(source).arrays
     elmo = spacy_elmo.load(source, precision=precision)
     elmo.save(tmp_path / "saved")
     again = spacy_elmo.load(tmp_path / "saved", precision=precision)
     again.save(tmp_path / "saved")
-    sentences: List[List[str]] = [["What", "is", "saved", "?"]]
+    sentences: list[list[str]] = [["What", "is", "saved", "?"]]
     vectors = elmo.embed(sentences)[0].elmo
-    copies: List[Elmo] = [again, copy.deepcopy(elmo), spacy_elmo.load(tmp_path / "saved", precision=precision)]
+    copies: list[Elmo] = [again, copy.deepcopy(elmo), spacy_elmo.load(tmp_path / "saved", precision=precision)]
     for one in copies:
         arrays = one.named_arrays()
         assert all(np.array_equal(arrays[name], array) for name, array in expected.items())

@@ -1,7 +1,8 @@
 """Docs are taken while the device computes: stand-ins for a device that works by itself."""
 
 import warnings
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ TEXTS = [f"text {i} has some words" + " more" * (i % 5) for i in range(23)]
 
 @pytest.mark.parametrize("ahead", [0, 1, 2, 50])
 def test_what_is_under_way(ahead: int) -> None:
-    events: List[str] = []
+    events: list[str] = []
 
     def items() -> Iterator[int]:
         for i in range(6):
@@ -35,7 +36,7 @@ def test_what_is_under_way(ahead: int) -> None:
         events.append(f"begin {i}")
         return i
 
-    def finish(i: int) -> List[str]:
+    def finish(i: int) -> list[str]:
         events.append(f"finish {i}")
         return [f"{i}a", f"{i}b"]
 
@@ -69,11 +70,11 @@ class Slow(InPlace):
 
     def __init__(self, ahead: int):
         self.ahead = ahead
-        self.sent: List[List[str]] = []
+        self.sent: list[list[str]] = []
 
     def send(
         self, layers: Mapping[str, torch.Tensor], lengths: Sequence[int], *, n_layers: int
-    ) -> Callable[[], List[LayerOutputs]]:
+    ) -> Callable[[], list[LayerOutputs]]:
         if layers:
             self.sent.append([*layers])
         return super().send(layers, lengths, n_layers=n_layers)
@@ -86,7 +87,7 @@ def slow(nlp: Language, ahead: int) -> Slow:
     return delivery
 
 
-def by_itself(nlp: Language) -> List[Doc]:
+def by_itself(nlp: Language) -> list[Doc]:
     return [nlp(text) for text in TEXTS]
 
 
@@ -108,7 +109,7 @@ def test_the_same_docs_in_order(make: Make, ahead: int, batch_size: int) -> None
 def test_docs_are_read_while_others_are_under_way(make: Make, ahead: int) -> None:
     nlp = make()
     slow(nlp, ahead)
-    read: List[int] = []
+    read: list[int] = []
 
     def docs() -> Iterator[Doc]:
         for i in range(20):
@@ -126,7 +127,7 @@ def test_carried_state_runs_nothing_ahead(make: Make) -> None:
     nlp = make(model={"initial_state": "carry"})
     expected = [doc.tensor for doc in make(model={"initial_state": "carry"}).pipe(TEXTS, batch_size=4)]
     slow(nlp, 2)
-    read: List[int] = []
+    read: list[int] = []
     docs = (read.append(i) or nlp.make_doc(text) for i, text in enumerate(TEXTS))  # type: ignore[func-returns-value]
     results = nlp.get_pipe("elmo_embedder").pipe(docs, batch_size=4)
     first = next(results)
@@ -153,7 +154,7 @@ def test_bad_docs_and_those_beside_them(make: Make, ahead: int) -> None:
     assert [next(results).text for _ in range(3)] == ["a", "b", "c"]
     with pytest.raises(ValueError, match="a bad doc"):
         next(results)
-    events: List[str] = []
+    events: list[str] = []
     nlp.set_error_handler(lambda name, proc, docs, error: events.extend(f"failed: {doc.text}" for doc in docs))
     events += [doc.text for doc in nlp.pipe(texts, batch_size=2)]
     assert [event for event in events if "failed" not in event] == ["a", "b", "c", "d", "e", "f", "g"]
@@ -198,7 +199,7 @@ def test_who_stops_early_leaves_nothing_behind(make: Make) -> None:
     ],
 )
 def test_layers_that_nobody_keeps_there_stay(
-    make: Make, monkeypatch: pytest.MonkeyPatch, config: Dict[str, Any], sent: List[str]
+    make: Make, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], sent: list[str]
 ) -> None:
     """As on a GPU that Thinc uses: doc.tensor does not pass the CPU."""
     expected = make(**config)
@@ -223,7 +224,7 @@ def test_a_kept_doc_keeps_no_other(make: Make) -> None:
 # Memory that runs out
 
 
-def out_of_memory(nlp: Language, monkeypatch: pytest.MonkeyPatch, most: int) -> List[int]:
+def out_of_memory(nlp: Language, monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """Let the engine run no more than so many tokens. RETURNS: the sizes it was asked for."""
     engine = nlp.get_pipe("elmo_embedder").elmo.engine
     original, sizes = engine.plan, []
@@ -260,7 +261,7 @@ def test_batches_are_halved_with_one_warning(make: Make, monkeypatch: pytest.Mon
 def test_a_doc_that_does_not_fit_is_told_to_the_error_handler(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = make()
     out_of_memory(nlp, monkeypatch, 10)
-    failed: List[str] = []
+    failed: list[str] = []
     nlp.set_error_handler(lambda name, proc, docs, error: failed.append(type(error).__name__))
     with pytest.warns(UserWarning, match="WL015"):
         got = [doc.text for doc in nlp.pipe(["a b", "a " * 50, "c d"])]

@@ -1,7 +1,8 @@
 """The component in a pipeline. Numbers in brackets are those of the integration check list."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_four_pooling_layers(make: Make, elmo: Elmo, layer: str) -> None:
     ("pooling_layer", "kept"),
     [("word_emb", LAYERS[:1]), ("lstm_outputs1", LAYERS[:2]), ("lstm_outputs2", LAYERS[:3]), ("elmo", LAYERS)],
 )
-def test_all_layers_that_were_computed_are_kept(make: Make, pooling_layer: str, kept: List[str]) -> None:
+def test_all_layers_that_were_computed_are_kept(make: Make, pooling_layer: str, kept: list[str]) -> None:
     assert make(pooling_layer=pooling_layer)("a b")._.elmo.names == kept
 
 
@@ -133,7 +134,7 @@ def test_order_is_kept_and_no_doc_lost(nlp: Language, batch_size: int) -> None:
 def test_input_is_read_lazily(make: Make) -> None:
     """[8] Docs are taken as they are needed, by tokens and by number."""
     nlp = make(model={"max_batch_tokens": 10})
-    read: List[int] = []
+    read: list[int] = []
 
     def docs() -> Iterator[Doc]:
         for i in range(1000):
@@ -223,7 +224,7 @@ def test_carry_in_a_pipeline(make: Make, tiny: Path) -> None:
         ({"cache": {"folder": "layers"}}, r"EL267.*got \{'folder': 'layers'\}"),
     ],
 )
-def test_unknown_values_fail_when_the_config_is_resolved(config: Dict[str, Any], match: str) -> None:
+def test_unknown_values_fail_when_the_config_is_resolved(config: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         spacy.blank("en").add_pipe("elmo_embedder", config=config)
 
@@ -231,7 +232,7 @@ def test_unknown_values_fail_when_the_config_is_resolved(config: Dict[str, Any],
 @pytest.mark.parametrize(
     "config", [{"pooling": "elmo"}, {"model": {"@architectures": "spacy-elmo.Elmo.v1", "x": 1}}]
 )
-def test_unknown_settings(config: Dict[str, Any]) -> None:
+def test_unknown_settings(config: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"unexpected argument: '(pooling|x)'"):
         spacy.blank("en").add_pipe("elmo_embedder", config=config)
 
@@ -327,7 +328,7 @@ def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
     holder = holder_of(nlp.get_pipe("elmo_embedder").model)
     original = holder.place.get_spans
 
-    def fail_on_bad(docs: List[Doc]) -> Any:
+    def fail_on_bad(docs: list[Doc]) -> Any:
         if any("bad" in doc.text for doc in docs):
             raise ValueError("a bad doc")
         return original(docs)
@@ -335,14 +336,14 @@ def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
     holder.place.get_spans = fail_on_bad
     with pytest.raises(ValueError, match="a bad doc"):
         list(nlp.pipe(["a", "bad", "c"]))
-    failed: List[str] = []
+    failed: list[str] = []
     nlp.set_error_handler(lambda name, proc, docs, error: failed.extend(doc.text for doc in docs))
     assert [doc.text for doc in nlp.pipe(["a", "b", "bad one", "c", "d"], batch_size=4)] == ["a", "b", "c", "d"]
     assert failed == ["bad one"]
 
 
 @pytest.mark.parametrize("config", [{"source": "nowhere"}, {"layers": ["lstm_outputs3"]}])
-def test_an_error_of_the_config_is_no_error_of_a_doc(make: Make, config: Dict[str, Any]) -> None:
+def test_an_error_of_the_config_is_no_error_of_a_doc(make: Make, config: dict[str, Any]) -> None:
     """Whoever skips bad Docs must not end up with none, and no message."""
     nlp = make(**config)
     nlp.set_error_handler(lambda name, proc, docs, error: None)

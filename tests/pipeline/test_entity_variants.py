@@ -3,7 +3,7 @@
 import random
 from itertools import islice
 from pathlib import Path
-from typing import Any, List, Set, Tuple
+from typing import Any
 
 import pytest
 import spacy
@@ -19,23 +19,23 @@ from spacy_elmo.pipeline.entity_variants import EntityVariants, make_entity_vari
 NLP = spacy.blank("en")
 
 
-def one_batch(examples: Any) -> List[List[Example]]:
+def one_batch(examples: Any) -> list[list[Example]]:
     return [list(examples)]
 
 
-def variants(examples: List[Example], **settings: Any) -> List[Example]:
+def variants(examples: list[Example], **settings: Any) -> list[Example]:
     (batch,) = make_entity_variants(one_batch, **{"swap": 0.0, "lower": 0.0, **settings})(examples)
     return batch
 
 
-def example(words: str, ents: List[str], *, known: bool = True) -> Example:
+def example(words: str, ents: list[str], *, known: bool = True) -> Example:
     """Tokens as annotated, in a text that spaCy splits for itself; where it is not `known`, of the same tokens."""
     spaces = [True] * (len(ents) - 1) + [False] * bool(ents) if known else None
     doc = Doc(NLP.vocab, words=words.split(), spaces=spaces, ents=ents)
     return Example(NLP.make_doc(doc.text) if known else Doc(NLP.vocab, words=words.split()), doc)
 
 
-def sentences(*, known: bool = True) -> List[Example]:
+def sentences(*, known: bool = True) -> list[Example]:
     texts = [
         ("Ann Lee saw Rome today", ["B-PER", "I-PER", "O", "B-LOC", "O"]),
         ("so did Bob", ["O", "O", "B-PER"]),
@@ -45,7 +45,7 @@ def sentences(*, known: bool = True) -> List[Example]:
     return [example(words, ents, known=known) for words, ents in texts]
 
 
-def names(examples: List[Example]) -> Set[Tuple[str, str]]:
+def names(examples: list[Example]) -> set[tuple[str, str]]:
     return {(entity.text, entity.label_) for each in examples for entity in each.reference.ents}
 
 
@@ -202,7 +202,7 @@ def test_training_draws_anew_each_epoch(tmp_path: Path) -> None:
     }
     batcher = registry.resolve({"batcher": block})["batcher"]
     batches = create_train_batches(NLP, Corpus(tmp_path / "train.spacy"), batcher, 0)
-    epochs: List[List[str]] = [[], [], []]
+    epochs: list[list[str]] = [[], [], []]
     random.seed(0)
     for epoch, batch in islice(batches, 12):
         epochs[epoch] += [each.text for each in batch]

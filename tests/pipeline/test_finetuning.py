@@ -1,7 +1,7 @@
 """Fine-tuning as it comes: the biLM's own rate, its warm-up, and gradients that are not finite."""
 
 import pickle
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,14 +24,14 @@ class Rates(Optimizer):
 
     def __init__(self) -> None:
         super().__init__(0.01)
-        self.found: Dict[str, List[float]] = {}
+        self.found: dict[str, list[float]] = {}
 
     def __call__(self, key: Any, weights: Any, gradient: Any, *, lr_scale: float = 1.0) -> Any:
         self.found.setdefault(str(key[1]), []).append(lr_scale)
         return weights, gradient
 
 
-def rates_of(nlp: Language, *, steps: int) -> List[float]:
+def rates_of(nlp: Language, *, steps: int) -> list[float]:
     sgd = Rates()
     train(nlp, sgd, steps=steps)
     # `nlp.update` takes the last step with the next batch.

@@ -1,8 +1,10 @@
 """The component on a GPU: through CuPy, and through PyTorch alone. `pytest -m gpu`."""
 
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Dict, Iterator, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ LAYERS = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 TOLERANCE = 1e-4
 
 
-def on_cpu() -> ContextManager[Any]:
+def on_cpu() -> AbstractContextManager[Any]:
     """Where the reference is computed, whatever Thinc uses."""
     return use_ops("numpy")
 
@@ -49,7 +51,7 @@ def cupy() -> Iterator[Any]:
 
 
 @pytest.fixture
-def torch_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, Any]]:
+def torch_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The settings of the model where there is no CuPy."""
     monkeypatch.setattr(compat, "has_cupy_gpu", False)
     with use_ops("numpy"):
@@ -188,7 +190,7 @@ def test_memory_that_runs_out(make: Make, cupy: Any, monkeypatch: pytest.MonkeyP
 # Prediction through PyTorch alone
 
 
-def test_without_cupy(make: Make, torch_alone: Dict[str, Any]) -> None:
+def test_without_cupy(make: Make, torch_alone: dict[str, Any]) -> None:
     nlp, expected = make(model=torch_alone), make()
     for doc, other in zip(nlp.pipe(LINES), expected.pipe(LINES)):
         assert isinstance(doc.tensor, np.ndarray)
@@ -241,7 +243,7 @@ def test_thinc_moves_a_model(make: Make, cupy: Any) -> None:
 # Training
 
 UNFROZEN = {"frozen": False, "learn_rate_factor": 0.1}
-SETUPS: Dict[str, Dict[str, Any]] = {
+SETUPS: dict[str, dict[str, Any]] = {
     "frozen": {},
     "unfrozen": UNFROZEN,
     "in parts": {**UNFROZEN, "model": {"max_batch_tokens": 8}},
@@ -250,7 +252,7 @@ SETUPS: Dict[str, Dict[str, Any]] = {
 }
 
 
-def trained(config: Dict[str, Any], *, second: bool = False) -> List[Any]:
+def trained(config: dict[str, Any], *, second: bool = False) -> list[Any]:
     """Losses of some steps, tags, and vectors of a pipeline that has learnt. second: another listener."""
     nlp = pipeline("tagger", **config)
     if second:
@@ -277,7 +279,7 @@ def same_weights(nlp: Language) -> None:
                     node.set_param(param, node.ops.asarray_f(values.astype(np.float32)))
 
 
-def equal(one: List[Any], other: List[Any]) -> None:
+def equal(one: list[Any], other: list[Any]) -> None:
     for losses, others in zip(one[0], other[0]):
         assert losses.keys() == others.keys()
         for name in losses:
@@ -296,7 +298,7 @@ def test_training_gives_the_numbers_of_the_cpu(cupy: Any, setup: str) -> None:
 
 
 @pytest.mark.parametrize("setup", ["frozen", "unfrozen", "in parts"])
-def test_training_through_pytorch_alone(torch_alone: Dict[str, Any], setup: str) -> None:
+def test_training_through_pytorch_alone(torch_alone: dict[str, Any], setup: str) -> None:
     config = SETUPS[setup]
     expected = trained(config)
     equal(trained({**config, "model": {**config.get("model", {}), **torch_alone}}), expected)
@@ -309,7 +311,7 @@ def test_two_listeners(cupy: Any) -> None:
 
 
 def test_a_cache_feeds_the_gpu(cupy: Any, tmp_path: Path) -> None:
-    def cached(folder: str) -> Dict[str, Any]:
+    def cached(folder: str) -> dict[str, Any]:
         return {"cache": {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(tmp_path / folder)}}
 
     with on_cpu():
@@ -320,7 +322,7 @@ def test_a_cache_feeds_the_gpu(cupy: Any, tmp_path: Path) -> None:
 def test_replaced_listeners(cupy: Any) -> None:
     results = []
     for where in (on_cpu, lambda: use_ops("cupy")):
-        contexts: Callable[[], ContextManager[Any]] = where
+        contexts: Callable[[], AbstractContextManager[Any]] = where
         with contexts():
             nlp = pipeline("tagger")
             sgd = initialize(nlp)

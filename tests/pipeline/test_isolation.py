@@ -4,7 +4,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,15 +41,15 @@ TOK2VEC = {
 }
 
 
-def close(got: Dict[str, Any], expected: Dict[str, Any], *, atol: float) -> None:
+def close(got: dict[str, Any], expected: dict[str, Any], *, atol: float) -> None:
     assert got.keys() == expected.keys()
     for name, array in expected.items():
         assert got[name].dtype == array.dtype, name
         np.testing.assert_allclose(got[name], array, rtol=0, atol=atol, err_msg=name)
 
 
-def embedded(folder: Path) -> Dict[str, Any]:
-    found: Dict[str, Any] = {}
+def embedded(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     sentences = [TEXT.split(), [], ["eggs"]]
     for precision in ("fp32", "fp64", *(["bf16"] if has_bf16() else [])):
         for state in ("zero", "carry"):
@@ -61,7 +61,7 @@ def embedded(folder: Path) -> Dict[str, Any]:
     return found
 
 
-def component(folder: Path) -> Dict[str, Any]:
+def component(folder: Path) -> dict[str, Any]:
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"source": str(TINY)})
     found = {"call": nlp(TEXT).tensor, "pipe": next(iter(nlp.pipe([TEXT, "", "ham"])))._.elmo.stack()}
@@ -70,7 +70,7 @@ def component(folder: Path) -> Dict[str, Any]:
     return found
 
 
-def tok2vec(folder: Path) -> Dict[str, Any]:
+def tok2vec(folder: Path) -> dict[str, Any]:
     nlp = spacy.blank("en")
     tagger = nlp.add_pipe("tagger", config={"model": {"tok2vec": TOK2VEC}})
     tagger.add_label("A")
@@ -78,7 +78,7 @@ def tok2vec(folder: Path) -> Dict[str, Any]:
     return {"vectors": tagger.model.get_ref("tok2vec").predict([nlp.make_doc(TEXT)])[0]}
 
 
-def encoder(folder: Path) -> Dict[str, Any]:
+def encoder(folder: Path) -> dict[str, Any]:
     fix_random_seed(0)
     model = build_bilstm_encoder_v1(8, depth=2, dropout=0.25)
     model.initialize()
@@ -96,9 +96,9 @@ def encoder(folder: Path) -> Dict[str, Any]:
     return found
 
 
-def learnt(folder: Path) -> Dict[str, Any]:
+def learnt(folder: Path) -> dict[str, Any]:
     """The biLM and the mixes, its own and the component's, with memory for parts only."""
-    found: Dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for kind, config in {
         "biLM": {"frozen": False, "dropout": 0.1, "model": {"max_batch_tokens": 8}},
         "mix": {"frozen": True, "cache": {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(folder / "cache")}},
@@ -115,7 +115,7 @@ def learnt(folder: Path) -> Dict[str, Any]:
     return found
 
 
-def pretrained(folder: Path) -> Dict[str, Any]:
+def pretrained(folder: Path) -> dict[str, Any]:
     """A run, what its model makes of a text, and what the log says."""
     config = make_config(folder, training__n_epochs=1)
     pretrain(config, folder / "run").export()
@@ -136,13 +136,13 @@ def pretrained(folder: Path) -> Dict[str, Any]:
     return found
 
 
-def converted(folder: Path) -> Dict[str, Any]:
+def converted(folder: Path) -> dict[str, Any]:
     """Saved, read, converted, packed, and read again."""
     spacy_elmo.load(TINY).save(folder / "saved")
     export(folder / "saved", folder / "half", dtype="float16")
     export(TINY, folder / "hdf5", format="hdf5")
     archive = shutil.make_archive(str(folder / "packed"), "zip", folder / "hdf5")
-    found: Dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name in ("saved", "half", "hdf5"):
         arrays = read_weights(folder / name).arrays
         found.update((f"{name} {key}", np.array(array)) for key, array in arrays.items())
@@ -155,7 +155,7 @@ LEARNING = (learnt, encoder, pretrained)
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> Dict[Any, Dict[str, Any]]:
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, dict[str, Any]]:
     return {work: work(tmp_path_factory.mktemp("expected")) for work in WORK}
 
 
@@ -175,10 +175,10 @@ def test_settings_of_others(setting: str, work: Any, expected: Any, tmp_path: Pa
 def test_in_another_thread(where: str, work: Any, expected: Any, tmp_path: Path) -> None:
     """Some settings are the thread's, some the process's; the main thread's must do no harm in others."""
 
-    def in_thread() -> Dict[str, Any]:
+    def in_thread() -> dict[str, Any]:
         with SETTINGS["several" if where == "in the thread" else "one thread"]():
             before = snapshot()
-            got: Dict[str, Any] = work(tmp_path)
+            got: dict[str, Any] = work(tmp_path)
             assert snapshot() == before
         return got
 

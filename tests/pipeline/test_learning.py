@@ -4,7 +4,7 @@ import copy
 import pickle
 import warnings
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_what_is_owed_is_in_what_replaces_a_listener() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"layers": []}, {"pooling_layer": "word_emb"}])
-def test_copies_know_what_is_listened_to(settings: Dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_know_what_is_listened_to(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     import multiprocessing
 
     nlp, _ = made("tagger", "ner", **settings)
@@ -137,7 +137,7 @@ def test_a_sourced_embedder_listens_to_its_new_pipeline() -> None:
 
 
 @pytest.mark.parametrize("exclude", [[], ["near"], ["far", "near"]])
-def test_the_nearer_of_two_embedders_is_not_replaced_by_the_other(exclude: List[str]) -> None:
+def test_the_nearer_of_two_embedders_is_not_replaced_by_the_other(exclude: list[str]) -> None:
     """Nor in training where it is excluded, and the other one has run the Docs."""
     nlp = spacy.blank("en")
     for name, source in (("far", str(TINY)), ("near", "en_sm")):
@@ -213,7 +213,7 @@ def test_a_cleaned_doc_is_run_again() -> None:
 
 @pytest.mark.parametrize("way", [train, train_like_spacy])
 def test_the_fast_engine_is_not_made_for_training(way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    learned: List[BiLM] = []
+    learned: list[BiLM] = []
     learn = Elmo.learn
     monkeypatch.setattr(Elmo, "learn", lambda self, bilm: learned.append(bilm) or learn(self, bilm))
     nlp = pipeline("tagger", frozen=False)

@@ -3,7 +3,7 @@
 import pickle
 import warnings
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +121,7 @@ def test_the_bilm_runs_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = pipeline("tagger", "ner", "parser")
     sgd = initialize(nlp)
     embedder = nlp.get_pipe("elmo_embedder")
-    calls: List[int] = []
+    calls: list[int] = []
     plan = type(embedder.elmo.engine).plan
 
     def counted(self: Any, sentences: Any, **kwargs: Any) -> Any:

@@ -4,8 +4,9 @@ import copy
 import gc
 import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,7 +181,7 @@ def test_initialize_starts_afresh(frozen: bool, pooling_layer: Any) -> None:
         assert learnt_mix(nlp) == mix
 
 
-def learnt_mix(nlp: Language) -> List[float]:
+def learnt_mix(nlp: Language) -> list[float]:
     node = listener_of(nlp, "tagger").layers[0]
     return node.get_param("weights").tolist() if node.has_param("weights") else []
 

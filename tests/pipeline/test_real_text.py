@@ -1,7 +1,5 @@
 """The main job on real input: a treebank through nlp.pipe, against Elmo.embed of its sentences."""
 
-from typing import List
-
 import numpy as np
 import spacy
 from spacy.tokens import Doc
@@ -18,7 +16,7 @@ def test_ud_ewt_dev(measured: Measured) -> None:
     nlp.add_pipe("elmo_embedder", config={"source": source})
     sentences = [sentence.tokens for sentence in read_sentences(path)]
     # Docs of several sentences, of every length from 1 to 9.
-    groups: List[List[List[str]]] = []
+    groups: list[list[list[str]]] = []
     start = 0
     while start < len(sentences):
         size = 1 + len(groups) % 9

@@ -1,7 +1,7 @@
 """[14, 21] Listeners that are replaced, sourced, sent to other processes; every component with a `tok2vec`."""
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,11 +171,11 @@ def test_processes_right_after_training(method: str, frozen: bool, monkeypatch: 
     assert [[token.tag_ for token in doc] for doc in docs] == expected
 
 
-def gold_for_all(nlp: Language) -> List[Example]:
+def gold_for_all(nlp: Language) -> list[Example]:
     made = []
     for text, extra in TEXTS:
         doc = nlp.make_doc(text)
-        gold: Dict[str, Any] = {
+        gold: dict[str, Any] = {
             **extra,
             "words": [t.text for t in doc],
             "spaces": [bool(t.whitespace_) for t in doc],
@@ -206,7 +206,7 @@ def test_every_component(pipe: str, tmp_path: Path) -> None:
     nlp.add_pipe(
         "elmo_embedder", config={"source": str(pipeline().config["components"]["elmo_embedder"]["source"])}
     )
-    model: Dict[str, Any] = {"tok2vec": LISTENER}
+    model: dict[str, Any] = {"tok2vec": LISTENER}
     settings = {"trainable_lemmatizer": {"min_tree_freq": 1}, "parser": {"min_action_freq": 1}}
     nlp.add_pipe(pipe, config={"model": model, **settings.get(pipe, {})})
     gold = gold_for_all(nlp)
@@ -237,7 +237,7 @@ def test_the_entity_linker(tmp_path: Path) -> None:
     linker = nlp.add_pipe("entity_linker", config={"model": {"tok2vec": LISTENER}})
     linker.set_kb(create_kb)
 
-    def gold() -> List[Example]:
+    def gold() -> list[Example]:
         made = []
         for text, entity in (("The bank of the river .", "Q1"), ("My bank lends money . It grows .", "Q2")):
             doc = nlp.make_doc(text)

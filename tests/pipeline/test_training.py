@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_the_shared_mix_is_what_doc_tensor_shows() -> None:
     np.testing.assert_allclose(doc.tensor, expected, atol=1e-5)
 
 
-def directional(nlp: Language, parameters: List[Any], gradients: List[np.ndarray], d: np.ndarray) -> List[float]:
+def directional(nlp: Language, parameters: list[Any], gradients: list[np.ndarray], d: np.ndarray) -> list[float]:
     """(loss(p + eps v) - loss(p - eps v)) / 2 eps for the listener's output times d, and the gradient times v."""
     listener, docs = listener_of(nlp, "tagger"), [example.predicted for example in examples(nlp)]
     embedder = nlp.get_pipe("elmo_embedder")
@@ -123,7 +123,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 def test_two_listeners_add_up() -> None:
-    def gradient_of(*pipes: str) -> Dict[str, np.ndarray]:
+    def gradient_of(*pipes: str) -> dict[str, np.ndarray]:
         nlp = pipeline("tagger", "ner", listener=PLAIN, frozen=False)
         sgd_for(nlp)
         embedder = nlp.get_pipe("elmo_embedder")

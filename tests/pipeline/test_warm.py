@@ -3,7 +3,7 @@
 import pickle
 import warnings
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return forbid
 
 
-def state_of(nlp: Language) -> List[np.ndarray]:
+def state_of(nlp: Language) -> list[np.ndarray]:
     elmo = holder_of(nlp.get_pipe("elmo_embedder").model).elmo
     assert elmo is not None
     assert elmo.warm_state is not None

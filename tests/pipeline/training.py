@@ -1,7 +1,7 @@
 """A toy training set, and pipelines that learn it."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import numpy as np
 import spacy
@@ -13,7 +13,7 @@ from spacy_elmo.models.listener import ListenerT, is_listener
 from tests.data import TINY
 
 LISTENER = {"@architectures": "spacy-elmo.ElmoListener.v1"}
-TEXTS: List[Tuple[str, Dict[str, Any]]] = [
+TEXTS: list[tuple[str, dict[str, Any]]] = [
     (
         "I like green eggs",
         {"tags": ["N", "V", "J", "N"], "entities": [(7, 17, "FOOD")], "cats": {"A": 1.0, "B": 0.0}},
@@ -36,7 +36,7 @@ def pipeline(
     return nlp
 
 
-def examples(nlp: Language, *, empty: bool = True) -> List[Example]:
+def examples(nlp: Language, *, empty: bool = True) -> list[Example]:
     return [Example.from_dict(nlp.make_doc(text), gold) for text, gold in TEXTS if text or empty]
 
 
@@ -46,9 +46,9 @@ def initialize(nlp: Language) -> Any:
     return nlp.initialize(lambda: examples(nlp, empty=False))
 
 
-def train(nlp: Language, sgd: Any, *, steps: int, **kwargs: Any) -> Dict[str, float]:
+def train(nlp: Language, sgd: Any, *, steps: int, **kwargs: Any) -> dict[str, float]:
     """Steps as `nlp.update(sgd=...)` takes them. RETURNS: the last losses."""
-    losses: Dict[str, float] = {}
+    losses: dict[str, float] = {}
     for _ in range(steps):
         losses = nlp.update(examples(nlp), sgd=sgd, losses={}, **kwargs)
     return losses
@@ -67,15 +67,15 @@ def listener_of(nlp: Language, pipe: str) -> ListenerT:
     return next(node for node in nlp.get_pipe(pipe).model.walk() if is_listener(node))
 
 
-def arrays(nlp: Language) -> Dict[str, np.ndarray]:
+def arrays(nlp: Language) -> dict[str, np.ndarray]:
     """A copy of the embedder's weights."""
     return {name: np.array(array) for name, array in nlp.get_pipe("elmo_embedder").elmo.named_arrays().items()}
 
 
-def changed(before: Dict[str, np.ndarray], after: Dict[str, np.ndarray]) -> List[str]:
+def changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> list[str]:
     assert before.keys() == after.keys()
     return [name for name in before if not np.array_equal(before[name], after[name])]
 
 
-def tags(nlp: Language) -> List[List[str]]:
+def tags(nlp: Language) -> list[list[str]]:
     return [[token.tag_ for token in nlp(text)] for text, _ in TEXTS]

@@ -1,6 +1,6 @@
 """A layer by the kernels for GPUs and by torch's own operators."""
 
-from typing import Any, List
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from tests.pretraining.test_recurrence import Layer
 from tests.pretraining.tiny import lm_error
 
 
-def found_by(layer: Layer, *, fused: bool) -> List[Tensor]:
+def found_by(layer: Layer, *, fused: bool) -> list[Tensor]:
     """Outputs, both parts of the state, and the gradients of everything."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trial, "usable", lambda device: fused)

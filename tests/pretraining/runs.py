@@ -4,9 +4,10 @@ import copy
 import json
 import os
 import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +18,9 @@ from spacy_elmo.pretraining.config import PretrainingConfig, check_config
 from spacy_elmo.pretraining.log import read_log
 from spacy_elmo.pretraining.run import Run
 
-Entry = Dict[str, Any]
+Entry = dict[str, Any]
 
-OPTIONS: Dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "lstm": {
         "dim": 16,
         "projection_dim": 8,
@@ -49,7 +50,7 @@ def write_text(path: Path, *, n_sentences: int = 60, seed: int = 0) -> Path:
     return path
 
 
-def sections(folder: Path, **settings: Any) -> Dict[str, Any]:
+def sections(folder: Path, **settings: Any) -> dict[str, Any]:
     """A config over train.txt and dev.txt in the folder, which are written if need be. The log, the dev text and
     the checkpoints come at batches that have nothing to do with each other.
 
@@ -58,7 +59,7 @@ def sections(folder: Path, **settings: Any) -> Dict[str, Any]:
     for name, n_sentences, seed in (("train", 60, 0), ("dev", 12, 1)):
         if not (folder / f"{name}.txt").exists():
             write_text(folder / f"{name}.txt", n_sentences=n_sentences, seed=seed)
-    config: Dict[str, Any] = {
+    config: dict[str, Any] = {
         "corpus": {"train": str(folder / "train.txt"), "dev": str(folder / "dev.txt")},
         "vocabulary": {"min_count": 2},
         "model": {"options": copy.deepcopy(OPTIONS)},
@@ -100,7 +101,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
-    signal_in: Optional[int] = None,
+    signal_in: int | None = None,
     number: int = signal.SIGTERM,
 ) -> Run:
     """Train to the end, or until the signal that this process sends itself in that batch, the first being 0. The
@@ -118,7 +119,7 @@ def train(
         return run
 
 
-def entries(folder: Path) -> List[Entry]:
+def entries(folder: Path) -> list[Entry]:
     """The log without what the clock has a say in."""
     return [
         {name: value for name, value in entry.items() if name != "tokens_per_second"}
@@ -126,25 +127,25 @@ def entries(folder: Path) -> List[Entry]:
     ]
 
 
-def checkpoint_tensors(folder: Path) -> Dict[str, Tensor]:
+def checkpoint_tensors(folder: Path) -> dict[str, Tensor]:
     """Of the newest checkpoint: weights, optimizer, place in the text, state."""
     newest = Checkpoints(folder / "checkpoints", keep=1).newest()
     assert newest is not None
     return newest.tensors
 
 
-def equal(one: Dict[str, Tensor], other: Dict[str, Tensor]) -> bool:
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     """Bit for bit."""
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def difference(one: Dict[str, Tensor], other: Dict[str, Tensor]) -> float:
+def difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     """The largest between two numbers."""
     assert one.keys() == other.keys()
     return max(float((one[name].double() - other[name].double()).abs().max()) for name in one if one[name].numel())
 
 
-def batches(folder: Path) -> List[int]:
+def batches(folder: Path) -> list[int]:
     """Of which checkpoints there are."""
     return sorted(int(path.stem.removeprefix("batch-")) for path in (folder / "checkpoints").glob("*.safetensors"))
 

@@ -1,6 +1,6 @@
 """Parts of a batch by threads: who does them, and that it does not matter."""
 
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 import torch
@@ -44,9 +44,9 @@ def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @runs
-def test_the_number_of_threads_does_not_matter(settings: Dict[str, Any]) -> None:
+def test_the_number_of_threads_does_not_matter(settings: dict[str, Any]) -> None:
     """Bit for bit, whoever draws dropout's numbers."""
-    trainers: List[Trainer] = [dropping(settings, **{"training.n_threads": n}) for n in (1, 2, 4)]
+    trainers: list[Trainer] = [dropping(settings, **{"training.n_threads": n}) for n in (1, 2, 4)]
     losses = [train(trainer, 4) for trainer in trainers]
     assert losses[0] == losses[1] == losses[2]
     first, *others = (copy_of(trainer.tensors()) for trainer in trainers)
@@ -69,7 +69,7 @@ def test_goes_on_with_another_number_of_threads() -> None:
 def test_directions_drop_different_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each direction in each batch has a seed of its own."""
     trainer = dropping({})
-    seeds: List[int] = []
+    seeds: list[int] = []
     dropout = apart.Dropout
 
     def seen(share: float, seed: int) -> Any:

@@ -3,7 +3,7 @@
 import copy
 import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.pretraining.runs import OPTIONS, sections
 from tests.pretraining.test_config import read_text
 
 # As the authors' own script writes them (allenai/bilm-tf, bin/train_elmo.py), with other sizes.
-TRAINING: Dict[str, Any] = {
+TRAINING: dict[str, Any] = {
     "bidirectional": True,
     "dropout": 0.2,
     "all_clip_norm_val": 5.0,
@@ -102,7 +102,7 @@ def test_options_without_training_fields_leave_the_defaults(tmp_path: Path) -> N
         ({"lstm": {}}, "lstm.dim"),
     ],
 )
-def test_options_that_cannot_be_trained(tmp_path: Path, changes: Dict[str, Any], match: str) -> None:
+def test_options_that_cannot_be_trained(tmp_path: Path, changes: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         init_pretrain(options=write_options(tmp_path, **changes))
 

@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -19,7 +20,7 @@ from tests.data import ROOT
 Damage = Callable[[Path], Any]
 
 
-def tensors(batch: int) -> Dict[str, Tensor]:
+def tensors(batch: int) -> dict[str, Tensor]:
     return {
         "model.weight": torch.arange(12.0).view(3, 4).t() * batch,
         "streams.next": torch.tensor(batch),
@@ -49,11 +50,11 @@ def write(folder: Path, *batches: int, keep: int = 2) -> Checkpoints:
     return checkpoints
 
 
-def names(folder: Path) -> List[str]:
+def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def files(*batches: int) -> List[str]:
+def files(*batches: int) -> list[str]:
     return [f"batch-{batch:09d}.{ending}" for batch in sorted(batches) for ending in ("safetensors", "sha256")]
 
 

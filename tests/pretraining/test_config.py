@@ -1,7 +1,7 @@
 """Every setting is checked, can be overridden, and has one default."""
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 from confection import Config
@@ -77,7 +77,7 @@ def test_paths_are_filled_in_where_sections_refer_to_them(tmp_path: Path) -> Non
         ("traning", {}, ["traning", "not permitted"]),
     ],
 )
-def test_wrong_settings_are_named(section: str, values: Dict[str, Any], told: "list[str]") -> None:
+def test_wrong_settings_are_named(section: str, values: dict[str, Any], told: "list[str]") -> None:
     config = {"corpus": {"train": "a.txt"}, "model": MODEL, section: values}
     with pytest.raises(ValueError, match="EL074") as caught:
         check_config(config)

@@ -1,7 +1,8 @@
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from spacy_elmo.weights.source import read_weights
 from tests.data import TINY, shared_path
 from tests.pretraining.runs import a_run, checkpoint_tensors, entries, equal, make_config, train, write_text
 
-SAME: Dict[str, Any] = {"softmax__kind": "adaptive", "softmax__cutoffs": [8, 16], "softmax__div_value": 2.0}
+SAME: dict[str, Any] = {"softmax__kind": "adaptive", "softmax__cutoffs": [8, 16], "softmax__div_value": 2.0}
 SENTENCES = [["wx0", "wy1", "wz2"], ["unseen"]]
 
 
@@ -54,17 +55,17 @@ def start_of(run: Run) -> str:
     return str(found[0])
 
 
-def softmax_of(run: Run) -> Dict[str, Tensor]:
+def softmax_of(run: Run) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in run.model.softmax.state_dict().items()}
 
 
-def fresh_softmax(run: Run) -> Dict[str, Tensor]:
+def fresh_softmax(run: Run) -> dict[str, Tensor]:
     """What this run had begun with, had there been no source."""
     torch.manual_seed(run.config.training.seed)
     return new_model(run.options, run.config, n_words=len(run.vocabulary)).softmax.state_dict()
 
 
-def source_softmax(source: Path) -> Dict[str, Tensor]:
+def source_softmax(source: Path) -> dict[str, Tensor]:
     arrays = read_weights(source).arrays
     return {
         name.removeprefix(SOFTMAX_PREFIX): torch.from_numpy(array)
@@ -242,7 +243,7 @@ def test_a_config_for_it_has_its_softmax(adaptive: Path, source: Path, tmp_path:
     ],
     ids=["cutoffs", "clusters", "widths", "kind"],
 )
-def test_an_adaptive_softmax_that_does_not_fit(adaptive: Path, tmp_path: Path, settings: Dict[str, Any]) -> None:
+def test_an_adaptive_softmax_that_does_not_fit(adaptive: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     with a_run(continuing(tmp_path, adaptive, **{**SAME, **settings}), tmp_path / "run") as run:
         assert_same_bilm(run, adaptive)
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))

@@ -1,7 +1,7 @@
 import json
 import resource
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, List
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ SENTENCES = [["the", "cat", "\u2028"], ["cat"], ["a", "the", "the", "ä\ud800"],
 FILES = ["corpus.json", "ends.i64", "tokens.i32", "types.json"]
 
 
-def read(corpus: Corpus) -> List[List[str]]:
+def read(corpus: Corpus) -> list[list[str]]:
     return [[corpus.types[place] for place in corpus.sentence(k)] for k in range(len(corpus))]
 
 
-def names(folder: Path) -> List[str]:
+def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -62,13 +62,13 @@ def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> 
 
 
 def test_an_empty_sentence(tmp_path: Path) -> None:
-    sentences: List[List[str]] = [[], ["a"], [], []]
+    sentences: list[list[str]] = [[], ["a"], [], []]
     assert read(write_corpus(tmp_path, sentences)) == sentences
     assert read(Corpus.from_sentences(sentences)) == sentences
 
 
 @pytest.mark.parametrize("sentences", [[], [[], []]])
-def test_no_token(tmp_path: Path, sentences: List[List[str]]) -> None:
+def test_no_token(tmp_path: Path, sentences: list[list[str]]) -> None:
     with pytest.raises(ValueError, match=r"EL071.*There is no token.*corpus'"):
         write_corpus(tmp_path / "corpus", sentences)
     assert names(tmp_path / "corpus") == []
@@ -82,7 +82,7 @@ def test_a_corpus_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_half_a_corpus_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type) -> None:
-    def sentences() -> Iterator[List[str]]:
+    def sentences() -> Iterator[list[str]]:
         yield from SENTENCES
         raise error("bad line")
 

@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ pytestmark = [
 
 # Nothing is drawn by chance: a GPU draws other numbers.
 STILL = {"training__dropout": 0.0, "optimizer__name": "adagrad"}
-KINDS: Dict[str, Dict[str, Any]] = {
+KINDS: dict[str, dict[str, Any]] = {
     "sampled": {},
     "full": {"softmax__kind": "full"},
     "adaptive": {"softmax__kind": "adaptive", "softmax__cutoffs": [5], "softmax__div_value": 2.0},
@@ -38,18 +38,18 @@ def to_gpu(layer: Layer) -> Layer:
     return layer
 
 
-def batches(run: Run, n: int) -> List[List[float]]:
+def batches(run: Run, n: int) -> list[list[float]]:
     """Losses and norm of each."""
     found = [run.trainer.train_batch(tell=(False, True)) for _ in range(n)]
     assert all(trained.told == (False, True) for trained in found)
     return [[*trained.losses.tolist(), float(trained.norm)] for trained in found]
 
 
-def tensors_of(run: Run) -> Dict[str, Tensor]:
+def tensors_of(run: Run) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in run.trainer.tensors().items()}
 
 
-def trained(folder: Path, *, device: str, n: int = 8, **settings: Any) -> Tuple[Any, Dict[str, Tensor], float]:
+def trained(folder: Path, *, device: str, n: int = 8, **settings: Any) -> tuple[Any, dict[str, Tensor], float]:
     """Losses and norms, everything that training changes, and the dev text's perplexity."""
     folder.mkdir(exist_ok=True)
     config = runs.make_config(folder, training__device=device, **settings)
@@ -57,7 +57,7 @@ def trained(folder: Path, *, device: str, n: int = 8, **settings: Any) -> Tuple[
         return batches(run, n), tensors_of(run), run.perplexity().average
 
 
-def assert_near(one: Dict[str, Tensor], other: Dict[str, Tensor], *, most: float) -> None:
+def assert_near(one: dict[str, Tensor], other: dict[str, Tensor], *, most: float) -> None:
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         torch.testing.assert_close(
@@ -108,7 +108,7 @@ def test_words(name: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_equal_to_the_processor(tmp_path: Path, kind: Dict[str, Any]) -> None:
+def test_equal_to_the_processor(tmp_path: Path, kind: dict[str, Any]) -> None:
     """Losses, norms, weights, the optimizer's state and the carried state of some batches; the dev perplexity."""
     losses, tensors, dev = trained(tmp_path, device="cpu", **STILL, **kind)
     got, found, perplexity = trained(tmp_path / "gpu", device="cuda", **STILL, **kind)
@@ -175,7 +175,7 @@ def test_a_checkpoint_of_the_processor_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_bf16_is_near(tmp_path: Path, kind: Dict[str, Any]) -> None:
+def test_bf16_is_near(tmp_path: Path, kind: dict[str, Any]) -> None:
     exact, _, _ = trained(tmp_path, device="cuda", **STILL, **kind)
     got, _, _ = trained(tmp_path / "bf16", device="cuda", training__precision="bf16", **STILL, **kind)
     assert got != exact
@@ -183,7 +183,7 @@ def test_bf16_is_near(tmp_path: Path, kind: Dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_batch_waits_for_nothing(tmp_path: Path, kind: Dict[str, Any]) -> None:
+def test_a_batch_waits_for_nothing(tmp_path: Path, kind: dict[str, Any]) -> None:
     """The processor gives a GPU batch after batch, and is never held up by a number that it must have back."""
     config = runs.make_config(tmp_path, training__device="cuda", **kind)
     with runs.a_run(config, tmp_path / "run") as run:

@@ -1,7 +1,8 @@
 """When work is recorded and replayed; test_gpu.py has what a GPU makes of it."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, List
+from typing import Any
 
 import pytest
 import torch
@@ -13,14 +14,14 @@ class Machine:
     """A GPU's part: recorded work is done when it is replayed, and not before."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.log: List[str] = []
-        self.recording: List[Any] = []
+        self.log: list[str] = []
+        self.recording: list[Any] = []
         self.fails = False
         machine = self
 
         class Recorded:
             def __init__(self) -> None:
-                self.names: List[str] = []
+                self.names: list[str] = []
 
             def replay(self) -> None:
                 machine.log.append(f"replay {' '.join(self.names)}")
@@ -48,7 +49,7 @@ class Machine:
 
         return act
 
-    def taken(self) -> List[str]:
+    def taken(self) -> list[str]:
         log, self.log = self.log, []
         return log
 

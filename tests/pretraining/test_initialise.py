@@ -1,5 +1,5 @@
 import math
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import torch
@@ -10,13 +10,13 @@ from spacy_elmo.pretraining.initialise import initialise
 from tests.pretraining.tiny import lm_options
 
 # So many numbers of each kind that their deviation is known to about 1%.
-SIZES: Dict[str, Any] = {
+SIZES: dict[str, Any] = {
     "dim": 96, "projection_dim": 48, "n_layers": 2, "n_highway": 2, "embedding": {"dim": 16},
     "filters": [[1, 64], [3, 80]], "activation": "relu",
 }  # fmt: skip
 
 
-def fresh(*, seed: int = 0, **settings: Any) -> Dict[str, Tensor]:
+def fresh(*, seed: int = 0, **settings: Any) -> dict[str, Tensor]:
     """Fresh weights by name; nothing that was there before is left."""
     bilm = BiLM(options=lm_options(**{**SIZES, **settings}))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from spacy_elmo.bilm.options import Options
 from spacy_elmo.pretraining.language_model import LanguageModel
 from tests.pretraining.tiny import lm_bilm, lm_error, lm_ids, lm_options
 
-MODELS: Dict[str, Any] = {
+MODELS: dict[str, Any] = {
     "two_layers": {},
     "one_layer": {"n_layers": 1},
     "three_layers": {"n_layers": 3},
@@ -29,7 +29,7 @@ def make(options: Options, *, dtype: torch.dtype = torch.float64, **settings: An
     return model.eval()
 
 
-def make_rows(options: Options) -> Tuple[Tensor, Tensor]:
+def make_rows(options: Options) -> tuple[Tensor, Tensor]:
     """A sentence a row, without what follows its last step: character ids of the types, and the inputs."""
     types = [*sorted({token for sentence in SENTENCES for token in sentence}), OPENING, CLOSING]
     longest = max(len(sentence) for sentence in SENTENCES) + 1
@@ -40,7 +40,7 @@ def make_rows(options: Options) -> Tuple[Tensor, Tensor]:
     return lm_ids(options, types), inputs
 
 
-def by_bilm(model: LanguageModel) -> List[Tuple[Tensor, Tensor]]:
+def by_bilm(model: LanguageModel) -> list[tuple[Tensor, Tensor]]:
     """What the softmax reads of each sentence, of both directions, in reading order, by the biLM itself."""
     bilm, found = model.bilm, []
     for sentence in SENTENCES:
@@ -52,7 +52,7 @@ def by_bilm(model: LanguageModel) -> List[Tuple[Tensor, Tensor]]:
     return found
 
 
-def of_sentences(hidden: Tensor) -> List[Tuple[Tensor, Tensor]]:
+def of_sentences(hidden: Tensor) -> list[tuple[Tensor, Tensor]]:
     """The model's own, in the same form."""
     by_step = hidden.unflatten(1, (-1, len(SENTENCES)))
     return [
@@ -61,12 +61,12 @@ def of_sentences(hidden: Tensor) -> List[Tuple[Tensor, Tensor]]:
     ]
 
 
-def run(model: LanguageModel) -> Tuple[Tensor, LSTMState]:
+def run(model: LanguageModel) -> tuple[Tensor, LSTMState]:
     ids, inputs = make_rows(model.bilm.options)
     return model(ids, inputs, model.bilm.zero_state(len(SENTENCES)))
 
 
-def gradients(model: LanguageModel, found: List[Tuple[Tensor, Tensor]]) -> Dict[str, Tensor]:
+def gradients(model: LanguageModel, found: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(2)
     parts = [half for halves in found for half in halves]
     total = sum((half * torch.randn(half.shape, dtype=half.dtype, generator=generator)).sum() for half in parts)
@@ -75,7 +75,7 @@ def gradients(model: LanguageModel, found: List[Tuple[Tensor, Tensor]]) -> Dict[
 
 
 @models
-def test_equal_to_the_bilm(settings: Dict[str, Any]) -> None:
+def test_equal_to_the_bilm(settings: dict[str, Any]) -> None:
     """In both directions, from a state of zeros; and so are the gradients of every parameter."""
     model = make(lm_options(**settings))
     got, expected = of_sentences(run(model)[0]), by_bilm(model)
@@ -89,7 +89,7 @@ def test_equal_to_the_bilm(settings: Dict[str, Any]) -> None:
 
 
 @models
-def test_state_of_every_layer(settings: Dict[str, Any]) -> None:
+def test_state_of_every_layer(settings: dict[str, Any]) -> None:
     """After the last step, it is that of the biLM."""
     model = make(lm_options(**settings))
     bilm = model.bilm
@@ -138,7 +138,7 @@ def reference_with_dropout(model: LanguageModel, ids: Tensor, inputs: Tensor) ->
 
 
 @models
-def test_dropout(settings: Dict[str, Any]) -> None:
+def test_dropout(settings: dict[str, Any]) -> None:
     model = make(lm_options(**settings), dropout=0.4).train()
     ids, inputs = make_rows(model.bilm.options)
     torch.manual_seed(3)

@@ -2,8 +2,9 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -28,15 +29,15 @@ from spacy_elmo.pretraining.word_types import Types
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
 
-def carried_likelihood(*args: Any, **kwargs: Any) -> List[Any]:
+def carried_likelihood(*args: Any, **kwargs: Any) -> list[Any]:
     return list(iter_carried(*args, **kwargs))
 
 
-def fresh_likelihood(*args: Any, **kwargs: Any) -> List[Any]:
+def fresh_likelihood(*args: Any, **kwargs: Any) -> list[Any]:
     return list(iter_fresh(*args, **kwargs))
 
 
-Pair = Tuple[np.ndarray, np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]
 
 
 class Case(NamedTuple):
@@ -44,7 +45,7 @@ class Case(NamedTuple):
     corpus: Corpus
     types: Types
     vocabulary: Vocabulary
-    sentences: List[List[str]]
+    sentences: list[list[str]]
 
 
 def make(sentences: Sequence[Sequence[str]], *, softmax: str = "full", n_layers: int = 2) -> Case:
@@ -69,7 +70,7 @@ def case() -> Case:
 class Loop:
     """One row, one direction, one step at a time."""
 
-    def __init__(self, case: Case, *, backward: bool, state: Optional[LSTMState] = None):
+    def __init__(self, case: Case, *, backward: bool, state: LSTMState | None = None):
         self.bilm: BiLM = copy.deepcopy(case.model.bilm).double().eval()
         self.softmax = copy.deepcopy(case.model.softmax).double()
         self.case, self.backward = case, backward
@@ -93,19 +94,19 @@ class Loop:
         return scores - math.log(np.exp(scores).sum())
 
 
-def texts(sentence: Sequence[str]) -> Tuple[List[str], List[str]]:
+def texts(sentence: Sequence[str]) -> tuple[list[str], list[str]]:
     """What is read: forward, backward."""
     whole = ["<S>", *sentence, "</S>"]
     return whole, whole[::-1]
 
 
-def slow_carried(case: Case, n_rows: int) -> List[Pair]:
+def slow_carried(case: Case, n_rows: int) -> list[Pair]:
     """As bilm-tf's test reads with steps of one token: at each, the rows in turn take a new sentence when theirs
     is used up; the first row that finds none ends it, before the step is made in any row."""
     results = [tuple(np.full(len(one) + 1, np.nan) for _ in "fb") for one in case.sentences]
     loops = [[Loop(case, backward=backward) for backward in (False, True)] for _ in range(n_rows)]
     waiting = list(range(len(case.sentences)))
-    rows: List[Optional[Tuple[int, int]]] = [None] * n_rows
+    rows: list[tuple[int, int] | None] = [None] * n_rows
     while True:
         for row in range(n_rows):
             place = rows[row]
@@ -122,7 +123,7 @@ def slow_carried(case: Case, n_rows: int) -> List[Pair]:
             rows[row] = number, at + 1
 
 
-def slow_fresh(case: Case, state: Optional[LSTMState] = None) -> List[Pair]:
+def slow_fresh(case: Case, state: LSTMState | None = None) -> list[Pair]:
     results = []
     for sentence in case.sentences:
         values = []

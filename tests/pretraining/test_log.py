@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,12 +28,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def make(path: Path, *, from_batch: int = 0, **settings: Any) -> Tuple[Log, List[Dict[str, Any]]]:
-    reported: List[Dict[str, Any]] = []
+def make(path: Path, *, from_batch: int = 0, **settings: Any) -> tuple[Log, list[dict[str, Any]]]:
+    reported: list[dict[str, Any]] = []
     return Log(path, from_batch=from_batch, n_batches=8, report=reported.append, **settings), reported
 
 
-def add(log: Log, *batches: Tuple[float, float, float]) -> None:
+def add(log: Log, *batches: tuple[float, float, float]) -> None:
     for forward, backward, norm in batches:
         log.add(Trained(torch.tensor([forward, backward]), torch.tensor(norm), ()))
 

@@ -1,7 +1,7 @@
 import ctypes
 import subprocess
 import sys
-from typing import Any, List, Tuple
+from typing import Any
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_freed_memory_stays() -> None:
 
 def test_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another system or C library: nothing is called, nothing fails."""
-    called: List[Tuple[Any, ...]] = []
+    called: list[tuple[Any, ...]] = []
 
     class WithoutIt:
         pass

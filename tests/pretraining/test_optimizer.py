@@ -1,5 +1,5 @@
 import math
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def config_of(**settings: Any) -> OptimizerConfig:
     return OptimizerConfig(**{"learn_rate": 0.1, **settings})
 
 
-def rates(n_steps: int, **settings: Any) -> List[float]:
+def rates(n_steps: int, **settings: Any) -> list[float]:
     config = config_of(**settings)
     return [learn_rate(config, step, n_steps) for step in range(n_steps)]
 
@@ -60,13 +60,13 @@ def test_rate_is_within_its_bounds(shape: str, decay: float, n_steps: int, warmu
     assert falls == sorted(falls, reverse=True)
 
 
-def make(*, seed: int = 0) -> Dict[str, nn.Parameter]:
+def make(*, seed: int = 0) -> dict[str, nn.Parameter]:
     generator = torch.Generator().manual_seed(seed)
     shapes = {"weight": (4, 3), "bias": (4,), "table": (6, 3)}
     return {name: nn.Parameter(torch.randn(shape, generator=generator)) for name, shape in shapes.items()}
 
 
-def give_gradients(parameters: Dict[str, nn.Parameter], *, seed: int, sparse: bool) -> None:
+def give_gradients(parameters: dict[str, nn.Parameter], *, seed: int, sparse: bool) -> None:
     """Gradients of random numbers; of the table, those of three rows, which are others each time."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in parameters.items():
@@ -80,7 +80,7 @@ def give_gradients(parameters: Dict[str, nn.Parameter], *, seed: int, sparse: bo
         parameter.grad = gradient
 
 
-def optimizer_of(parameters: Dict[str, nn.Parameter], *, sparse: bool, **settings: Any) -> Optimizer:
+def optimizer_of(parameters: dict[str, nn.Parameter], *, sparse: bool, **settings: Any) -> Optimizer:
     return Optimizer(parameters, config=config_of(**settings), sparse=["table"] if sparse else [])
 
 
@@ -125,7 +125,7 @@ def test_gradients_are_changed_in_place_and_zero_where_there_is_none() -> None:
     assert sorted(parameters["table"].grad.to_dense().sum(dim=1).tolist()) == [0, 0, 0, 21, 21, 21]
 
 
-def adagrad(steps: List[Tensor], start: Tensor, *, initial: float, learn_rates: List[float]) -> Tensor:
+def adagrad(steps: list[Tensor], start: Tensor, *, initial: float, learn_rates: list[float]) -> Tensor:
     total, value = torch.full_like(start, initial), start.clone()
     for gradient, rate in zip(steps, learn_rates, strict=True):
         total += gradient**2
@@ -134,7 +134,7 @@ def adagrad(steps: List[Tensor], start: Tensor, *, initial: float, learn_rates: 
 
 
 def adamw(
-    steps: List[Tensor], start: Tensor, *, learn_rates: List[float], decay: float, lazy: bool = False
+    steps: list[Tensor], start: Tensor, *, learn_rates: list[float], decay: float, lazy: bool = False
 ) -> Tensor:
     """Loshchilov and Hutter 2019. lazy: rows without a gradient stand still (PyTorch's SparseAdam)."""
     first, second, value = torch.zeros_like(start), torch.zeros_like(start), start.clone()
@@ -156,7 +156,7 @@ def test_steps_equal_the_formulas(name: str, sparse: bool) -> None:
     settings = {"betas": (0.8, 0.9), "weight_decay": 0.3, "initial_accumulator": 0.5}
     optimizer = optimizer_of(parameters, sparse=sparse, name=name, **settings)
     learn_rates = [0.1, 0.2, 0.05, 0.1]
-    given: Dict[str, List[Tensor]] = {key: [] for key in parameters}
+    given: dict[str, list[Tensor]] = {key: [] for key in parameters}
     for seed, rate in enumerate(learn_rates):
         give_gradients(parameters, seed=seed, sparse=sparse)
         for key, parameter in parameters.items():

@@ -2,14 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 
 from spacy_elmo.pretraining import plot
 from spacy_elmo.pretraining.plot import plot_run
 
-ENTRIES: List[Dict[str, Any]] = [
+ENTRIES: list[dict[str, Any]] = [
     {"batch": 10, "epoch": 0.1, "forward": 6.0, "backward": 6.5, "loss": 6.25, "learn_rate": 0.001},
     {"batch": 10, "epoch": 0.1, "dev_perplexity": 400.0},
     {"batch": 20, "epoch": 0.2, "forward": 5.0, "backward": 5.5, "loss": 5.25, "learn_rate": 0.002},

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ from tests.pretraining.runs import (
 # additions differs, and so do the last bits of float32. Seen: 1.2e-7. Gradients that are not averaged make a
 # difference of 0.3. Dropout is 0: each process drops other numbers.
 TOLERANCE = 5e-6
-SETTINGS: Dict[str, Dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "sampled": {"optimizer__learn_rate": 0.003},
     "adaptive": {"softmax__kind": "adaptive", "softmax__cutoffs": [8], "optimizer__name": "adagrad"},
     # Its steps are the gradients' signs at first, so that rounding shows more.
@@ -41,7 +41,7 @@ SETTINGS: Dict[str, Dict[str, Any]] = {
 STOP = 11
 
 
-def settings(name: str, **more: Any) -> Dict[str, Any]:
+def settings(name: str, **more: Any) -> dict[str, Any]:
     return {"training__dropout": 0, "training__max_batches": 20, **SETTINGS[name], **more}
 
 
@@ -61,7 +61,7 @@ def two_at_work(folder: Path) -> None:
 
 def work(folder: Path) -> None:
     """What each of the two does; each leaves what it found in a file of its own."""
-    found: Dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name in SETTINGS:
         found[name] = train(make_config(folder, **settings(name)), folder / f"two-{name}").trainer.batch
     rank = int(os.environ["RANK"])
@@ -122,7 +122,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: List[str] = []
+    asked: list[str] = []
 
     def check(name: str) -> torch.device:
         asked.append(name)
@@ -138,7 +138,7 @@ def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
     assert asked == ["cuda", "cuda:1", "cpu", "cuda:0", "cuda:1", "cpu", "cuda:3", "cuda:1", "cpu"]
 
 
-def found(folder: Path) -> List[Dict[str, Any]]:
+def found(folder: Path) -> list[dict[str, Any]]:
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
 
 

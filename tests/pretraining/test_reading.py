@@ -1,5 +1,6 @@
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator, List, Tuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +17,14 @@ from spacy_elmo.pretraining.streams import Batch
 from spacy_elmo.pretraining.word_types import Types, types_of
 from tests.language_models import Reference, full_softmax, write_source
 
-Steps = List[List[Tuple[str, str]]]
+Steps = list[list[tuple[str, str]]]
 
 
-def as_bilm_tf_reads(sentences: List[List[str]], n_rows: int) -> Steps:
+def as_bilm_tf_reads(sentences: list[list[str]], n_rows: int) -> Steps:
     """Step by step: (input, target) of each row. A row that is used up takes the next sentence; when there is
     none, the step is thrown away."""
     upcoming = iter(sentences)
-    rows: List[List[str]] = [[] for _ in range(n_rows)]
+    rows: list[list[str]] = [[] for _ in range(n_rows)]
     steps: Steps = []
     while True:
         for row in rows:
@@ -37,7 +38,7 @@ def as_bilm_tf_reads(sentences: List[List[str]], n_rows: int) -> Steps:
             del row[0]
 
 
-def marked(sentence: List[str], *, backward: bool) -> List[str]:
+def marked(sentence: list[str], *, backward: bool) -> list[str]:
     text = ["<S>", *sentence, "</S>"]
     return text[::-1] if backward else text
 
@@ -73,7 +74,7 @@ def test_more_rows_than_sentences() -> None:
     assert list(read_on(corpus, n_rows=9, n_sentences=0)) == []
 
 
-def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sentences: List[List[str]]) -> None:
+def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sentences: list[list[str]]) -> None:
     """In groups of any size, over any number of steps: what the formulas say."""
     softmax = full_softmax()
     model, vocabulary = load_language_model(write_source(tmp_path, softmax))
@@ -86,7 +87,7 @@ def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
         monkeypatch.setattr(reading, "_PREDICTIONS", steps)
         monkeypatch.setattr(reading, "_GROUP", group)
         monkeypatch.setattr(reading, "_WINDOW", window)
-        seen: List[int] = []
+        seen: list[int] = []
         for numbers, read in read_afresh(model, corpus, types, state=None, n_sentences=len(corpus)):
             assert len(numbers) == read.hidden.shape[2]
             assert len(numbers) == 1 or len(numbers) * read.hidden.shape[1] <= group
@@ -118,9 +119,9 @@ def test_top_layer_is_without_dropout_and_leaves_the_model_as_it_was(tmp_path: P
 
 
 def test_in_order() -> None:
-    taken: List[int] = []
+    taken: list[int] = []
 
-    def numbered() -> Iterator[Tuple[int, str]]:
+    def numbered() -> Iterator[tuple[int, str]]:
         for number in (2, 0, 1, 4, 3):
             taken.append(number)
             yield number, str(number)
@@ -132,12 +133,12 @@ def test_in_order() -> None:
 
 
 def test_text_is_run_as_it_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentences: List[List[str]]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
     """Nothing is kept of what was handed out, and little is computed ahead: memory does not grow with the text."""
     for name, value in (("_STEPS", 10), ("_PREDICTIONS", 10), ("_GROUP", 10), ("_WINDOW", 70)):
         monkeypatch.setattr(reading, name, value)
-    run: List[int] = []
+    run: list[int] = []
 
     def counting(model: LanguageModel, batch: Batch, types: Types, state: LSTMState) -> Any:
         run.append(batch.inputs.shape[0] * batch.inputs.shape[2])

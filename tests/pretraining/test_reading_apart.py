@@ -1,6 +1,6 @@
 """Reading by threads that work side by side: the numbers, and who does what."""
 
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ from spacy_elmo.pretraining.vocabulary import Vocabulary
 from tests.at_work import at_work
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
-MODELS: Dict[str, Dict[str, Any]] = {
+MODELS: dict[str, dict[str, Any]] = {
     "two-layers": {},
     "three-layers": {"n_layers": 3},
     "no-projection": {"dim": 4},
@@ -27,7 +27,7 @@ MODELS: Dict[str, Dict[str, Any]] = {
 models = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)
 
 
-def make(settings: Dict[str, Any], *, dtype: torch.dtype = torch.float64) -> Tuple[LanguageModel, Tensor, Tensor]:
+def make(settings: dict[str, Any], *, dtype: torch.dtype = torch.float64) -> tuple[LanguageModel, Tensor, Tensor]:
     """A model, word types, and 6 steps of 3 rows."""
     model = LanguageModel(bilm=lm_bilm(lm_options(**settings), dtype=dtype), softmax=nn.Identity(), dtype=dtype)
     ids = lm_ids(model.bilm.options, ["<S>", "</S>", "a", "dog", "sees", "extraordinary-bird"])
@@ -36,7 +36,7 @@ def make(settings: Dict[str, Any], *, dtype: torch.dtype = torch.float64) -> Tup
 
 
 @models
-def test_as_the_model(settings: Dict[str, Any]) -> None:
+def test_as_the_model(settings: dict[str, Any]) -> None:
     model, ids, inputs = make(settings)
     generator = torch.Generator().manual_seed(5)
     zeros = model.bilm.zero_state(3)

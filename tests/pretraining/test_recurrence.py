@@ -1,4 +1,4 @@
-from typing import Any, List, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ class Layer(nn.Module):
         self.dtype = dtype
         self.workspace = Workspace()
 
-    def forward(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def forward(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         forward, backward = self.layers
         outputs, state = run_layer(
             inputs,
@@ -47,10 +47,10 @@ class Layer(nn.Module):
         )
         return outputs, *state
 
-    def row_by_row(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> List[Tensor]:
+    def row_by_row(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> list[Tensor]:
         """The same by `ProjectedLSTM` itself, one row of one direction after the other."""
         n_steps, _, n_rows, _ = inputs.shape
-        found: List[List[Tensor]] = [[], [], []]
+        found: list[list[Tensor]] = [[], [], []]
         for direction, layer in enumerate(self.layers):
             for row in range(n_rows):
                 state = LSTMState(hidden[direction, row : row + 1], cell[direction, row : row + 1])
@@ -64,7 +64,7 @@ class Layer(nn.Module):
             torch.cat(last_cell).unflatten(0, (2, n_rows)),
         ]
 
-    def gradients(self, found: Any) -> List[Tensor]:
+    def gradients(self, found: Any) -> list[Tensor]:
         """Of a sum in which every output and both parts of the final state weigh differently."""
         generator = torch.Generator().manual_seed(2)
         weighed = [
@@ -77,7 +77,7 @@ def projected(lstm: Any) -> bool:
     return lstm["dim"] != lstm["projection_dim"]
 
 
-def assert_clips_bite(found: Tuple[Tensor, ...], *, cell_clip: Any, proj_clip: Any, **lstm: Any) -> None:
+def assert_clips_bite(found: tuple[Tensor, ...], *, cell_clip: Any, proj_clip: Any, **lstm: Any) -> None:
     """Here and there, but not everywhere; that of the outputs only where there is a projection."""
     outputs, _, cell = found
     for values, clip in ((cell, cell_clip), (outputs, proj_clip if projected(lstm) else None)):

@@ -1,5 +1,5 @@
 import copy
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spacy_elmo.pretraining.row_optimizers import RowAdagrad, RowAdam
 
-KINDS: Dict[str, Any] = {
+KINDS: dict[str, Any] = {
     "adagrad": (RowAdagrad, torch.optim.Adagrad, {"initial_accumulator_value": 0.5}),
     "adam": (RowAdam, torch.optim.SparseAdam, {"betas": (0.8, 0.9)}),
 }
@@ -31,7 +31,7 @@ def start() -> nn.Parameter:
     return nn.Parameter(torch.randn(7, 4, generator=torch.Generator().manual_seed(9)))
 
 
-def state_of(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> Dict[str, Tensor]:
+def state_of(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> dict[str, Tensor]:
     return {name: torch.as_tensor(value) for name, value in optimizer.state[parameter].items()}
 
 
@@ -58,7 +58,7 @@ def test_goes_on_from_a_state_of_torch(kind: Any) -> None:
     ours, theirs, settings = kind
     other = start()
     before = theirs([other], **settings)
-    found: List[Tensor] = []
+    found: list[Tensor] = []
     for step in range(3):
         other.grad = gradient(step)
         before.step()

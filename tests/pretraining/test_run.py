@@ -2,8 +2,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ from tests.pretraining.runs import (
 )
 
 # Everything that draws numbers or remembers something.
-SETTINGS: Dict[str, Dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "sampled": {},
     "adaptive": {
         "softmax__kind": "adaptive",
@@ -175,11 +176,11 @@ def test_a_damaged_checkpoint(stopped: Path, tmp_path: Path) -> None:
         train(make_config(stopped), folder, resume=True)
 
 
-def other_text(folder: Path) -> Dict[str, Any]:
+def other_text(folder: Path) -> dict[str, Any]:
     return {"corpus__train": str(write_text(folder / "other.txt", seed=7))}
 
 
-def other_vocabulary(folder: Path) -> Dict[str, Any]:
+def other_vocabulary(folder: Path) -> dict[str, Any]:
     words = Vocabulary.read(folder / "stopped" / "vocab.txt").words
     Vocabulary(words[:-1]).write(folder / "fewer.txt")
     return {"vocabulary__path": str(folder / "fewer.txt")}
@@ -204,7 +205,7 @@ def other_vocabulary(folder: Path) -> Dict[str, Any]:
         (other_vocabulary, ["vocabulary: "]),
     ],
 )
-def test_other_settings(stopped: Path, change: Callable[[Path], Dict[str, Any]], lines: List[str]) -> None:
+def test_other_settings(stopped: Path, change: Callable[[Path], dict[str, Any]], lines: list[str]) -> None:
     """All of them are told at once, and the run can go on with the old ones all the same."""
     folder = stopped / "stopped"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -369,7 +370,7 @@ def test_a_given_vocabulary(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("broken", "kept"), [(9, [7]), (6, [])])
-def test_a_run_that_comes_to_no_numbers(whole: Path, tmp_path: Path, broken: int, kept: List[int]) -> None:
+def test_a_run_that_comes_to_no_numbers(whole: Path, tmp_path: Path, broken: int, kept: list[int]) -> None:
     """It ends, and what it has saved is from before."""
 
     def act(batch: int) -> None:

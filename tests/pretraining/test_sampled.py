@@ -1,7 +1,5 @@
 """Which words a prediction is compared with. The loss of it is tested with the softmax that it belongs to."""
 
-from typing import List
-
 import numpy as np
 import pytest
 
@@ -37,7 +35,7 @@ def test_candidates_are_the_first_distinct_tries(n_words: int, n_samples: int) -
     for seed in range(10):
         ids, expected = draw_candidates(n_words, n_samples, np.random.default_rng(seed))
         rng, found, n_tries = np.random.default_rng(seed), [], 0
-        numbers: List[float] = []
+        numbers: list[float] = []
         while len(found) < n_samples:
             numbers = numbers or rng.random(4 * n_samples).tolist()
             word = int((n_words + 1) ** numbers.pop(0)) - 1

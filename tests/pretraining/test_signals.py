@@ -1,8 +1,9 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
-from typing import Any, Iterator, List, Optional
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,11 @@ class CameError(Exception):
 
 
 @pytest.fixture
-def before() -> Iterator[List[int]]:
+def before() -> Iterator[list[int]]:
     """Handlers of our own, as those that were there before; gives the signals that came to them."""
-    came: List[int] = []
+    came: list[int] = []
 
-    def handle(number: int, frame: Optional[FrameType]) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         came.append(number)
         raise CameError
 
@@ -30,7 +31,7 @@ def before() -> Iterator[List[int]]:
         signal.signal(number, handler)
 
 
-def handlers() -> List[Any]:
+def handlers() -> list[Any]:
     return [signal.getsignal(number) for number in SIGNALS]
 
 
@@ -40,7 +41,7 @@ def send(number: int) -> None:
 
 @pytest.mark.parametrize("first", SIGNALS)
 @pytest.mark.parametrize("second", SIGNALS)
-def test_the_first_is_noted_the_second_counts(before: List[int], first: int, second: int) -> None:
+def test_the_first_is_noted_the_second_counts(before: list[int], first: int, second: int) -> None:
     old = handlers()
     with StopSignals() as signals:
         assert not signals.came
@@ -55,7 +56,7 @@ def test_the_first_is_noted_the_second_counts(before: List[int], first: int, sec
     assert handlers() == old
 
 
-def test_handlers_are_put_back(before: List[int]) -> None:
+def test_handlers_are_put_back(before: list[int]) -> None:
     old = handlers()
     with StopSignals() as signals:
         pass
@@ -83,7 +84,7 @@ def test_default_and_ignored_signals() -> None:
             signal.signal(number, handler)
 
 
-def test_again(before: List[int]) -> None:
+def test_again(before: list[int]) -> None:
     old = handlers()
     for _ in range(2):
         with StopSignals() as signals:
@@ -93,10 +94,10 @@ def test_again(before: List[int]) -> None:
     assert before == []
 
 
-def test_another_thread(before: List[int]) -> None:
+def test_another_thread(before: list[int]) -> None:
     """Python calls handlers in the main thread only, and refuses to set them elsewhere."""
     old = handlers()
-    seen: List[Any] = []
+    seen: list[Any] = []
 
     def work() -> None:
         with StopSignals() as signals:

@@ -1,5 +1,6 @@
 import re
-from typing import Any, Callable, List, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def dense_reference(softmax: Softmax, hidden: Tensor, targets: Tensor, candidate
     """As tf.nn.sampled_softmax_loss is documented, a prediction at a time: scores less the logarithm of the
     expected count; the target against all candidates but itself."""
     log_expected = np.log(candidates.expected)
-    losses: List[Tensor] = []
+    losses: list[Tensor] = []
     for h, target in zip(hidden.flatten(0, 1), targets.flatten().tolist()):
         words = [target, *(int(word) for word in candidates.ids if word != target)]
         scores = [h @ softmax.weight[word] + softmax.bias[word] - log_expected[word] for word in words]
@@ -51,7 +52,7 @@ def dense_reference(softmax: Softmax, hidden: Tensor, targets: Tensor, candidate
     return torch.stack(losses).view(targets.shape).mean(dim=1)
 
 
-def gradients(losses: Tensor, softmax: Softmax, hidden: Tensor, *, times: float = 1.0) -> List[Tensor]:
+def gradients(losses: Tensor, softmax: Softmax, hidden: Tensor, *, times: float = 1.0) -> list[Tensor]:
     found = torch.autograd.grad(losses.mean() * times, [hidden, softmax.weight, softmax.bias])
     return [gradient.to_dense() for gradient in found]
 
@@ -291,7 +292,7 @@ def test_loss_in_bf16_is_near(make_softmax: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("cutoffs", [[], [0, 5], [-3], [5, 5], [7, 3], [5, V], [V + 1]])
-def test_bad_cutoffs(cutoffs: List[int]) -> None:
+def test_bad_cutoffs(cutoffs: list[int]) -> None:
     with pytest.raises(
         ValueError, match=rf"below the {V} words.*got {re.escape(str(cutoffs))}\. .*softmax\.cutoffs"
     ):
@@ -299,7 +300,7 @@ def test_bad_cutoffs(cutoffs: List[int]) -> None:
 
 
 @pytest.mark.parametrize(("div_value", "cutoffs"), [(6.0, [5]), (2.5, [5, 9])])
-def test_clusters_without_width(div_value: float, cutoffs: List[int]) -> None:
+def test_clusters_without_width(div_value: float, cutoffs: list[int]) -> None:
     with pytest.raises(ValueError, match=rf"div_value = {div_value} .*last of the {len(cutoffs)} .*'s is {P}\."):
         AdaptiveSoftmax(n_words=V, width=P, cutoffs=cutoffs, div_value=div_value)
 

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ KINDS = {"full": full_softmax(), "adaptive": adaptive_softmax()}
 kinds = pytest.mark.parametrize("softmax", KINDS.values(), ids=KINDS)
 
 
-def state(model: LanguageModel) -> Dict[str, torch.Tensor]:
+def state(model: LanguageModel) -> dict[str, torch.Tensor]:
     return {name.removeprefix("bilm."): tensor for name, tensor in model.state_dict().items()}
 
 
@@ -151,7 +151,7 @@ def test_embedding_leaves_the_softmax_out(tmp_path: Path, tiny: Path, softmax: A
     weights = read_weights(source)
     elmo = spacy_elmo.load(source, precision=precision)
     plain = spacy_elmo.load(tiny, precision=precision)
-    sentences: List[List[str]] = [["What", "is", "left", "?"], ["This", "."]]
+    sentences: list[list[str]] = [["What", "is", "left", "?"], ["This", "."]]
     for one, other in zip(elmo.embed(sentences), plain.embed(sentences)):
         np.testing.assert_array_equal(one.stack(), other.stack())
     assert elmo.named_arrays().keys() == plain.named_arrays().keys()

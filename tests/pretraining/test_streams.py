@@ -1,6 +1,7 @@
 from collections import Counter, deque
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, Deque, Iterator, List, Tuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.streams import Batch, Order, Streams
 
-Step = Tuple[Tuple[int, int], Tuple[int, int]]
+Step = tuple[tuple[int, int], tuple[int, int]]
 
 CORPORA = st.lists(st.lists(st.sampled_from("abcde"), max_size=6), min_size=1, max_size=12)
 
@@ -30,7 +31,7 @@ class SlowRow:
 
     def __init__(self, corpus: Corpus, numbers: Iterator[int]):
         self.corpus, self.numbers = corpus, numbers
-        self.left: Deque[Step] = deque()
+        self.left: deque[Step] = deque()
         self.fill()
 
     def fill(self) -> None:
@@ -47,7 +48,7 @@ class SlowRow:
         return found
 
 
-def slow_batches(corpus: Corpus, order: Order, n_rows: int, sizes: List[int]) -> Iterator[List[List[Step]]]:
+def slow_batches(corpus: Corpus, order: Order, n_rows: int, sizes: list[int]) -> Iterator[list[list[Step]]]:
     """Steps of each row, batch after batch."""
     numbers = (order.sentence(place) for place in range(10**9))
     rows = [SlowRow(corpus, numbers) for _ in range(n_rows)]
@@ -87,7 +88,7 @@ def test_an_empty_sentence_is_its_marks() -> None:
     block=st.integers(1, 15),
 )
 def test_rows_read_sentence_after_sentence(
-    corpus: Corpus, n_rows: int, sizes: List[int], seed: int, block: int
+    corpus: Corpus, n_rows: int, sizes: list[int], seed: int, block: int
 ) -> None:
     """In both directions and across the borders of batches, equal to the rows read a step at a time."""
     streams = streams_of(corpus, n_rows, seed=seed, block=block)
@@ -192,7 +193,7 @@ def test_shuffles_are_fair() -> None:
     before=st.lists(st.integers(1, 9), max_size=5),
     after=st.lists(st.integers(1, 9), min_size=1, max_size=5),
 )
-def test_a_state_is_taken_up_again(corpus: Corpus, n_rows: int, before: List[int], after: List[int]) -> None:
+def test_a_state_is_taken_up_again(corpus: Corpus, n_rows: int, before: list[int], after: list[int]) -> None:
     streams = streams_of(corpus, n_rows)
     for size in before:
         streams.take(size)

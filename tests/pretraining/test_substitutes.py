@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import numpy as np
 import pytest
@@ -34,8 +33,8 @@ NAMES = ("forward", "backward", "both")
 
 
 def expected(
-    reference: Reference, tokens: List[str], states: States, words: List[str] = WORDS
-) -> List[Dict[str, List[Tuple[str, float]]]]:
+    reference: Reference, tokens: list[str], states: States, words: list[str] = WORDS
+) -> list[dict[str, list[tuple[str, float]]]]:
     """All words but the special ones, ranked, for each token."""
     forward, backward = reference.predictions(tokens, dict(states))
     forward, backward = forward[:-1], backward[:-1][::-1]
@@ -51,7 +50,7 @@ def expected(
     ]
 
 
-def hold(got: Substitutes, wanted: Dict[str, List[Tuple[str, float]]], n: int) -> None:
+def hold(got: Substitutes, wanted: dict[str, list[tuple[str, float]]], n: int) -> None:
     for name in NAMES:
         words, values = zip(*getattr(got, name))
         assert list(words) == [word for word, _ in wanted[name][:n]]
@@ -61,7 +60,7 @@ def hold(got: Substitutes, wanted: Dict[str, List[Tuple[str, float]]], n: int) -
 @pytest.mark.parametrize("softmax", [full_softmax(), adaptive_softmax()], ids=["full", "adaptive"])
 @pytest.mark.parametrize("small", [False, True])
 def test_equal_to_the_formulas(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentences: List[List[str]], softmax: Arrays, small: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentences: list[list[str]], softmax: Arrays, small: bool
 ) -> None:
     if small:
         for where, name in ((module, "_TOKENS"), (module, "_SCORES"), (reading, "_GROUP"), (reading, "_STEPS")):
@@ -122,14 +121,14 @@ def test_read_as_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def simple_elmo() -> Dict[str, np.ndarray]:
+def simple_elmo() -> dict[str, np.ndarray]:
     """Its own numbers, which are scores, of a single token as context; see lm/README.md."""
     with np.load(LM / "simple_elmo.npz") as arrays:
         return dict(arrays)
 
 
 @pytest.fixture(scope="module")
-def lines(simple_elmo: Dict[str, np.ndarray]) -> List[List[str]]:
+def lines(simple_elmo: dict[str, np.ndarray]) -> list[list[str]]:
     read = lines_of(shared_path("parity/lm/test.txt"))[: len(simple_elmo["lengths"])]
     assert [len(line) for line in read] == simple_elmo["lengths"].tolist()
     return read
@@ -141,7 +140,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_simple_elmo_makes_each_step_from_zeros(
-    source: Path, simple_elmo: Dict[str, np.ndarray], lines: List[List[str]]
+    source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]
 ) -> None:
     """All its numbers, for each word in the place of each token, when each step is made from zeros."""
     model, vocabulary = load_language_model(source)
@@ -158,7 +157,7 @@ def test_simple_elmo_makes_each_step_from_zeros(
 
 
 def test_simple_elmo_at_the_ends_of_sentences(
-    source: Path, simple_elmo: Dict[str, np.ndarray], lines: List[List[str]]
+    source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]
 ) -> None:
     """There the context is the mark alone, and both give the same."""
     model, vocabulary = load_language_model(source)

@@ -1,5 +1,6 @@
 import math
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,14 +26,14 @@ from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
 CORPUS = Corpus.from_sentences(lm_sentences(40))
 # Of the twelve words some are left out, which are predicted as <UNK>.
 VOCABULARY = Vocabulary.from_counts(CORPUS.types, CORPUS.counts().tolist(), min_count=15)
-LSTM: Dict[str, Any] = {"dim": 12, "projection_dim": 6, "cell_clip": 3, "proj_clip": 3}
+LSTM: dict[str, Any] = {"dim": 12, "projection_dim": 6, "cell_clip": 3, "proj_clip": 3}
 N_BATCHES = 60
 ADAPTIVE = {"softmax.kind": "adaptive", "softmax.cutoffs": [5], "softmax.div_value": 2.0}
 
 
-def make(*, processes: Optional[Processes] = None, lstm: Dict[str, Any] = LSTM, **settings: Any) -> Trainer:
+def make(*, processes: Processes | None = None, lstm: dict[str, Any] = LSTM, **settings: Any) -> Trainer:
     """settings: of the config, "section.name"."""
-    sections: Dict[str, Dict[str, Any]] = {
+    sections: dict[str, dict[str, Any]] = {
         "corpus": {"train": ["text.txt"]},
         "model": {"options": lm_options(**lstm).to_dict()},
         "softmax": {"n_samples": 6},
@@ -71,11 +72,11 @@ class Share(Processes):
         return torch.cat([tensor] * self.size, dim=dim)
 
 
-def copy_of(tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def copy_of(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
-def train(trainer: Trainer, n: int) -> List[List[float]]:
+def train(trainer: Trainer, n: int) -> list[list[float]]:
     """Losses and norm of each batch, whatever the state of the global generator."""
     found = []
     for _ in range(n):
@@ -109,7 +110,7 @@ def dense_losses(model: LanguageModel, hidden: Tensor, targets: Tensor, candidat
     return F.cross_entropy(scores.flatten(1, 2).transpose(1, 2), targets.flatten(1), reduction="none").mean(dim=1)
 
 
-def first_batch(trainer: Trainer) -> Tuple[Tensor, Dict[str, Tensor], Batch]:
+def first_batch(trainer: Trainer) -> tuple[Tensor, dict[str, Tensor], Batch]:
     """Losses of a trainer's first batch and the gradients of what it goes down, by the definitions."""
     config, model = trainer.config, trainer.model
     order = Order(len(CORPUS), seed=config.training.seed)
@@ -133,7 +134,7 @@ def first_batch(trainer: Trainer) -> Tuple[Tensor, Dict[str, Tensor], Batch]:
     [{}, {"softmax.n_samples": 1000}, {"softmax.kind": "full"}, ADAPTIVE],
     ids=["sampled", "more_samples_than_words", "full", "adaptive"],
 )
-def test_a_batch_by_the_definitions(softmax: Dict[str, Any]) -> None:
+def test_a_batch_by_the_definitions(softmax: dict[str, Any]) -> None:
     """Losses, norm, and each parameter after a step of Adagrad with clipped gradients and the rate of the first of
     three steps of warm-up."""
     most = 0.5
@@ -164,7 +165,7 @@ LEARNS = {
 
 
 @pytest.mark.parametrize("settings", LEARNS.values(), ids=LEARNS)
-def test_learns_a_tiny_grammar(settings: Dict[str, Any]) -> None:
+def test_learns_a_tiny_grammar(settings: dict[str, Any]) -> None:
     """A fresh model says all words are about alike; in the end it knows what can follow."""
     trainer = make(**settings)
     losses = np.array(train(trainer, N_BATCHES))[:, :2]
@@ -174,7 +175,7 @@ def test_learns_a_tiny_grammar(settings: Dict[str, Any]) -> None:
 
 
 # Everything that a checkpoint must hold is in use.
-RUNS: Dict[str, Dict[str, Any]] = {
+RUNS: dict[str, dict[str, Any]] = {
     "sampled": {},
     "sampled_bf16": {"training.precision": "bf16"},
     "full": {"softmax.kind": "full"},
@@ -186,12 +187,12 @@ RUNS: Dict[str, Dict[str, Any]] = {
 runs = pytest.mark.parametrize("settings", RUNS.values(), ids=RUNS)
 
 
-def dropping(settings: Dict[str, Any], **more: Any) -> Trainer:
+def dropping(settings: dict[str, Any], **more: Any) -> Trainer:
     return make(**{**settings, "training.dropout": 0.3}, **more)
 
 
 @runs
-def test_training_repeats_itself(settings: Dict[str, Any]) -> None:
+def test_training_repeats_itself(settings: dict[str, Any]) -> None:
     one, other = dropping(settings), dropping(settings)
     assert train(one, 4) == train(other, 4)
     for name, tensor in one.tensors().items():
@@ -199,7 +200,7 @@ def test_training_repeats_itself(settings: Dict[str, Any]) -> None:
 
 
 @runs
-def test_goes_on_exactly(settings: Dict[str, Any]) -> None:
+def test_goes_on_exactly(settings: dict[str, Any]) -> None:
     """From what `tensors` gave, in a trainer of other weights that was elsewhere in the text."""
     trainer = dropping(settings)
     train(trainer, 7)
@@ -266,13 +267,13 @@ def test_a_batch_goes_on_where_the_last_one_ended() -> None:
 
 
 @pytest.mark.parametrize("softmax", [{}, {"softmax.kind": "full"}], ids=["sampled", "full"])
-def test_processes_share_the_rows(softmax: Dict[str, Any]) -> None:
+def test_processes_share_the_rows(softmax: dict[str, Any]) -> None:
     """Their gradients, which are averaged, are together those of one process; all have the same rows."""
     settings = {**softmax, "optimizer.clip_norm": 0.0}
     found = []
     for processes in (Processes(), Share(rank=0, size=2), Share(rank=1, size=2)):
         trainer = make(processes=processes, **settings)
-        taken: List[Tensor] = []
+        taken: list[Tensor] = []
         # Averaging is what sees the gradients and the losses of a process.
         processes.average = lambda tensors, taken=taken: taken.extend(  # type: ignore[method-assign]
             tensor.clone() for tensor in tensors
@@ -310,7 +311,7 @@ def test_flags_are_told() -> None:
         ("streams.next", KeyError),
     ],
 )
-def test_tensors_of_another_model(lacks: str, error: Type[Exception]) -> None:
+def test_tensors_of_another_model(lacks: str, error: type[Exception]) -> None:
     trainer = make()
     train(trainer, 1)
     tensors = {name: tensor for name, tensor in trainer.tensors().items() if not name.startswith(lacks)}

@@ -1,6 +1,6 @@
 import subprocess
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.data import shared_path
 SPECIAL = ["<S>", "</S>", "<UNK>"]
 
 
-def from_counts(counts: Any, **settings: Any) -> List[str]:
+def from_counts(counts: Any, **settings: Any) -> list[str]:
     return Vocabulary.from_counts(list(counts), list(counts.values()), **settings).words
 
 
@@ -36,7 +36,7 @@ def test_the_most_frequent_first() -> None:
         ({"min_count": 2, "max_size": 7}, ["b", "d", "f", "a"]),
     ],
 )
-def test_limits(settings: Any, words: List[str]) -> None:
+def test_limits(settings: Any, words: list[str]) -> None:
     counts = {"a": 2, "b": 5, "c": 1, "d": 5, "e": 2, "f": 3}
     assert from_counts(counts, **settings) == [*SPECIAL, *words]
 

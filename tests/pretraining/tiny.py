@@ -1,6 +1,7 @@
 """Small models and texts for the tests of pre-training."""
 
-from typing import Any, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ def lm_types(options: Options, corpus: Corpus, vocabulary: Vocabulary) -> Types:
     return Types(lm_ids(options, texts).to(torch.int16), torch.from_numpy(vocabulary.ids(texts)))
 
 
-def lm_sentences(n: int, *, seed: int = 0) -> List[List[str]]:
+def lm_sentences(n: int, *, seed: int = 0) -> list[list[str]]:
     """Sentences of a tiny grammar, so that the next word can be learnt."""
     rng = np.random.default_rng(seed)
     parts = [["the", "a"], ["old", "green", "tiny"], ["dog", "cat", "extraordinary-bird"], ["sees", "eats"], ["."]]

@@ -4,7 +4,7 @@ import json
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,7 +29,7 @@ MODELS = {
 OPTIONS = {"hdf5": "options.json", "safetensors": "options.json", "checkpoint": "options.json"}
 OPTIONS.update(manylangs="tiny_word_char.json", allennlp="options.json")
 
-Content = Dict[str, bytes]
+Content = dict[str, bytes]
 
 JUNK: Any = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 10**19) | st.floats() | st.text(max_size=5),
@@ -87,7 +87,7 @@ def read(content: Content, folder: Path) -> None:
     assert all(weights.arrays[name].shape == shape for name, shape in shapes.items())
 
 
-def names_of(content: Content) -> List[str]:
+def names_of(content: Content) -> list[str]:
     return sorted(name for name, data in content.items() if data)
 
 

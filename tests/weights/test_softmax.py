@@ -1,4 +1,4 @@
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +9,11 @@ from spacy_elmo.weights.softmax import softmax_facts
 from tests.language_models import adaptive_softmax, full_softmax
 
 
-def of(options: Dict[str, Any], arrays: Dict[str, np.ndarray]) -> Weights:
+def of(options: dict[str, Any], arrays: dict[str, np.ndarray]) -> Weights:
     return Weights(options=Options.from_dict(options), arrays=arrays, source="here", format="memory")
 
 
-def test_kinds(tiny_options: Dict[str, Any]) -> None:
+def test_kinds(tiny_options: dict[str, Any]) -> None:
     assert softmax_facts(of(tiny_options, {"initial_state.cell": np.zeros(3)})) is None
     assert softmax_facts(of(tiny_options, full_softmax(n_words=17))) == ("full", 17, [])
     adaptive = adaptive_softmax(head=7, tails=[(5, 6), (1, 9)])
@@ -32,6 +32,6 @@ def test_kinds(tiny_options: Dict[str, Any]) -> None:
         (5, [], "EL093.*5 rows in its head, clusters of no words"),
     ],
 )
-def test_shapes_that_cannot_be(tiny_options: Dict[str, Any], head: int, tails: Any, match: str) -> None:
+def test_shapes_that_cannot_be(tiny_options: dict[str, Any], head: int, tails: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         softmax_facts(of(tiny_options, adaptive_softmax(head=head, tails=tails)))

@@ -10,8 +10,9 @@ import tempfile
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,7 @@ FILES = {
 
 
 def zipped(
-    files: Dict[str, bytes], *, streamed: bool = False, infos: Optional[List[zipfile.ZipInfo]] = None
+    files: dict[str, bytes], *, streamed: bool = False, infos: list[zipfile.ZipInfo] | None = None
 ) -> bytes:
     """streamed: sizes come after the data, as Java writes them. infos: members besides the files."""
     target = io.BytesIO()
@@ -52,7 +53,7 @@ def zipped(
     return target.getvalue()
 
 
-def tarred(files: Dict[str, bytes], *, mode: str = "w", infos: Optional[List[tarfile.TarInfo]] = None) -> bytes:
+def tarred(files: dict[str, bytes], *, mode: str = "w", infos: list[tarfile.TarInfo] | None = None) -> bytes:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode=mode) as archive:  # type: ignore[call-overload]
         for name, data in files.items():
@@ -70,7 +71,7 @@ def member(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
     return info
 
 
-PACKERS: Dict[str, Callable[[Dict[str, bytes]], bytes]] = {
+PACKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "zip": zipped,
     "zip of a stream": lambda files: zipped(files, streamed=True),
     "tar": tarred,
@@ -92,7 +93,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "folder"
 
 
-def contents(folder: Path) -> Dict[str, bytes]:
+def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -171,7 +172,7 @@ def test_backslashes_are_folders(archive: Path, folder: Path) -> None:
 )
 def test_names_that_are_refused(name: str, reason: str, pack: Any, archive: Path, folder: Path) -> None:
     if pack is tarred:
-        infos: List[Any] = [tarfile.TarInfo(name)]
+        infos: list[Any] = [tarfile.TarInfo(name)]
     else:
         infos = [zipfile.ZipInfo("placeholder")]
         # As others would write it: zipfile repairs some names.

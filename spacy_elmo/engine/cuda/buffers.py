@@ -1,6 +1,6 @@
 """Memory that stays where it is: a CUDA graph reads and writes fixed addresses."""
 
-from typing import Any, Dict
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ class Buffers:
     def __init__(self, device: torch.device):
         self.device = device
         self.generation = 0
-        self._flat: Dict[str, Tensor] = {}
+        self._flat: dict[str, Tensor] = {}
 
     def get(self, name: str, *shape: int, dtype: torch.dtype) -> Tensor:
         """Memory of this shape, with whatever numbers it has. It is the same for every shape that fits."""

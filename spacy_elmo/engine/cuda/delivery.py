@@ -1,10 +1,11 @@
 """Layers on their way from the GPU: copied while it computes the next ones, and unpacked by other threads."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from threading import BoundedSemaphore
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ class _Piece(NamedTuple):
 
     first: int
     last: int
-    ends: List[int]
+    ends: list[int]
 
 
 class _Part(NamedTuple):
@@ -57,14 +58,14 @@ class CudaDelivery:
 
     def send(
         self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int
-    ) -> Callable[[], List[LayerOutputs]]:
+    ) -> Callable[[], list[LayerOutputs]]:
         row_bytes = max(1, sum(layer.size(1) * layer.element_size() for layer in layers.values()))
         computed = torch.cuda.Event()
         computed.record(torch.cuda.current_stream(self._device))
         if not layers or sum(lengths) * row_bytes <= FEW_BYTES:
             ends = [0, *np.cumsum(lengths).tolist()]
 
-            def arrive_together() -> List[LayerOutputs]:
+            def arrive_together() -> list[LayerOutputs]:
                 # Whoever asks may compute on another stream.
                 computed.synchronize()
                 return _cut(_few(layers), ends, n_layers)
@@ -81,10 +82,10 @@ class CudaDelivery:
             # Its memory is not given to others before it has been read.
             layer.record_stream(self._stream)
 
-        def arrive() -> List[LayerOutputs]:
+        def arrive() -> list[LayerOutputs]:
             for future in sent:
                 future.result()
-            found: List[LayerOutputs] = []
+            found: list[LayerOutputs] = []
             for piece, arrays in zip(pieces, shared):
                 found += _cut(arrays, piece.ends, n_layers)
             return found
@@ -100,8 +101,8 @@ class CudaDelivery:
     ) -> "Future[None]":
         first, last = block[0].first, block[-1].last
         sizes = [part.last - part.first for part in block]
-        targets: List[Tensor] = []
-        sources: List[Tensor] = []
+        targets: list[Tensor] = []
+        sources: list[Tensor] = []
         # Page-locked memory is taken up again by torch once it was freed, and is limited by the semaphore.
         self._blocks.acquire()
         try:
@@ -120,7 +121,7 @@ class CudaDelivery:
             self._blocks.release()
             raise
 
-    def _unpack(self, there: torch.cuda.Event, targets: List[Tensor], sources: List[Tensor]) -> None:
+    def _unpack(self, there: torch.cuda.Event, targets: list[Tensor], sources: list[Tensor]) -> None:
         # Python is waited for twice only, however many arrays there are: who computes beside this may hold on to
         # it for milliseconds each time.
         try:
@@ -130,7 +131,7 @@ class CudaDelivery:
             self._blocks.release()
 
 
-def _pieces(lengths: Sequence[int], most_rows: int) -> List[_Piece]:
+def _pieces(lengths: Sequence[int], most_rows: int) -> list[_Piece]:
     """Consecutive sentences of so many rows together; a longer one is alone."""
     ends = np.cumsum(lengths)
     pieces, first, sentence = [], 0, 0
@@ -142,9 +143,9 @@ def _pieces(lengths: Sequence[int], most_rows: int) -> List[_Piece]:
     return pieces
 
 
-def _blocks(pieces: Sequence[_Piece], most_rows: int) -> List[List[_Part]]:
+def _blocks(pieces: Sequence[_Piece], most_rows: int) -> list[list[_Part]]:
     """All rows in order, so many together."""
-    blocks: List[List[_Part]] = [[]]
+    blocks: list[list[_Part]] = [[]]
     room = most_rows
     for number, piece in enumerate(pieces):
         first = piece.first
@@ -183,9 +184,9 @@ def _allocate(like: Mapping[str, Tensor], n_rows: int) -> "_Arrays":
     return arrays
 
 
-def _cut(arrays: "_Arrays", ends: Sequence[int], n_layers: int) -> List[LayerOutputs]:
+def _cut(arrays: "_Arrays", ends: Sequence[int], n_layers: int) -> list[LayerOutputs]:
     """The outputs of sentences that share arrays."""
     return [LayerOutputs(arrays, n_layers=n_layers, rows=rows) for rows in pairwise(ends)]
 
 
-_Arrays = Dict[str, NDArray[Any]]
+_Arrays = dict[str, NDArray[Any]]

@@ -1,6 +1,7 @@
 """The character encoder of `bilm.char_encoder` on a GPU: the same layers, with sums that lose less."""
 
-from typing import Optional, Sequence, cast
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ class CudaEncoder:
         words = encoder.convolved(to_device(ids.characters, self._device))
         for highway in encoder.highways:
             words = _highway(cast(Highway, highway), words)
-        known: Optional[Tensor] = None if ids.words is None else to_device(ids.words, self._device)
+        known: Tensor | None = None if ids.words is None else to_device(ids.words, self._device)
         words = encoder.with_known(words, known)
         return words if encoder.projection is None else _linear(encoder.projection, words)
 

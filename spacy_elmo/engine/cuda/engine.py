@@ -1,8 +1,8 @@
 """The fast engine for GPUs."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Dict, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -60,14 +60,14 @@ class CudaEngine(RowsEngine):
         self,
         *,
         options: Options,
-        tensors: Dict[str, Tensor],
+        tensors: dict[str, Tensor],
         precision: str,
         device: torch.device,
-        initial_state: Optional[LSTMState] = None,
+        initial_state: LSTMState | None = None,
     ):
         lstm, on_gpu = options.lstm, device.type == "cuda"
         self._on_gpu = on_gpu
-        self._last_stream: Optional[torch.cuda.Stream] = None
+        self._last_stream: torch.cuda.Stream | None = None
         self._lock = ForkLock()
         self._rounds = precision == "tf32"
         dtype, own_tiles, products = PRODUCTS[precision]
@@ -107,15 +107,13 @@ class CudaEngine(RowsEngine):
             initial_state=initial_state,
         )
 
-    def plan(
-        self, sentences: Sequence[Sentence], *, n_layers: int, state: Optional[LSTMState]
-    ) -> Plan[BatchOutputs]:
+    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         # Its memory is one batch's at a time. Words are encoded in float32, whatever the LSTMs' precision.
         with self._lock, one_thread(), tf32(False), self._in_order():
             return super().plan(sentences, n_layers=n_layers, state=state)
 
     @torch.inference_mode()
-    def named_tensors(self) -> Dict[str, Tensor]:
+    def named_tensors(self) -> dict[str, Tensor]:
         named = {f"char_encoder.{name}": tensor for name, tensor in self._encoder.module.state_dict().items()}
         for direction, stack in enumerate(STACKS):
             for k, layer in enumerate(self._stack.layers):
@@ -156,7 +154,7 @@ class CudaEngine(RowsEngine):
 
     def _look_up(
         self, sentences: Sequence[Sentence], before: Sequence[str], after: Sequence[str]
-    ) -> "Tuple[Tensor, NDArray[np.int64]]":
+    ) -> "tuple[Tensor, NDArray[np.int64]]":
         if before or after:
             sentences = [[*before, *sentence, *after] for sentence in sentences]
         # Kernels read the table itself: no distinct types have to be found, but for those that are new.

@@ -1,7 +1,7 @@
 """Launches recorded once and replayed, so that the processor needs no time for each of them."""
 
 import warnings
-from typing import Callable, Dict, Hashable
+from collections.abc import Callable, Hashable
 
 import torch
 
@@ -21,8 +21,8 @@ class Graphs:
 
     def __init__(self, device: torch.device):
         self._device = device
-        self._graphs: Dict[Hashable, torch.cuda.CUDAGraph] = {}
-        self._launched: Dict[Hashable, None] = {}
+        self._graphs: dict[Hashable, torch.cuda.CUDAGraph] = {}
+        self._launched: dict[Hashable, None] = {}
         self._usable = device.type == "cuda"
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
 """Both LSTM stacks over a batch: layer after layer, in blocks of steps."""
 
-from typing import List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ class CudaStack:
         *,
         n_layers: int,
         keep_state: bool,
-    ) -> Tuple[List[Tensor], Optional[LSTMState]]:
+    ) -> tuple[list[Tensor], LSTMState | None]:
         """types: (n_types, P), in memory that is the same for most batches, so that graphs can be kept.
         numbers: (n_tokens,), the type of each flat row. start: (2, L, 1 or n_rows, ...).
 
@@ -99,7 +99,7 @@ class CudaStack:
         plan: Plan,
         first: LSTMState,
         inputs: Tensor,
-        numbers: Optional[Tensor],
+        numbers: Tensor | None,
         outputs: Tensor,
     ) -> Work:
         lstm, n_rows, dtype, get = layer.options, plan.n_rows, layer.joint.dtype, self._buffers.get

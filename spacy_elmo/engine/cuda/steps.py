@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from torch import Tensor
 
@@ -32,7 +32,7 @@ class Work:
     weights: LayerWeights
     plan: Plan
     rows: Tensor
-    input_gates: Optional[Tensor]
+    input_gates: Tensor | None
     block_steps: int
     cell: Tensor
     opened: Tensor
@@ -40,7 +40,7 @@ class Work:
     outputs: Tensor
     residual: bool
     inputs: Tensor
-    numbers: Optional[Tensor]
+    numbers: Tensor | None
     tiles: Tiles
     products: str
     fast: bool
@@ -146,7 +146,7 @@ def _pass_on(work: Work, offset: int) -> None:
     )
 
 
-def _of_cells(work: Work, offset: int) -> Tuple[Any, ...]:
+def _of_cells(work: Work, offset: int) -> tuple[Any, ...]:
     """What all kernels that open gates are given, from the bias to the clip's bound."""
     plan, cells = work.plan, work.cell.size(2)
     return (
@@ -165,7 +165,7 @@ def _of_cells(work: Work, offset: int) -> Tuple[Any, ...]:
     )
 
 
-def _of_rows(work: Work, offset: int) -> Tuple[Any, ...]:
+def _of_rows(work: Work, offset: int) -> tuple[Any, ...]:
     """What all kernels that deliver hidden states are given, from the outputs on."""
     plan, lstm = work.plan, work.weights.options
     return (
@@ -186,7 +186,7 @@ def _of_rows(work: Work, offset: int) -> Tuple[Any, ...]:
     )
 
 
-def _constants(work: Work) -> Dict[str, Any]:
+def _constants(work: Work) -> dict[str, Any]:
     return {
         "N_CELLS": work.weights.options.dim,
         "WIDTH": work.rows.size(2),
@@ -196,7 +196,7 @@ def _constants(work: Work) -> Dict[str, Any]:
     }
 
 
-def _row_constants(work: Work) -> Dict[str, Any]:
+def _row_constants(work: Work) -> dict[str, Any]:
     return {
         "N_HIDDEN": work.weights.options.projection_dim,
         "WIDTH": work.rows.size(2),
@@ -206,5 +206,5 @@ def _row_constants(work: Work) -> Dict[str, Any]:
     }
 
 
-def _bound(clip: Optional[float]) -> float:
+def _bound(clip: float | None) -> float:
     return math.inf if clip is None else float(clip)

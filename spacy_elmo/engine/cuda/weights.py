@@ -1,6 +1,6 @@
 """The weights of one LSTM layer, both directions side by side, as the kernels read them."""
 
-from typing import Dict, Mapping, Optional, Tuple
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ class LayerWeights:
 
     def __init__(
         self,
-        directions: Tuple[Mapping[str, Tensor], Mapping[str, Tensor]],
+        directions: tuple[Mapping[str, Tensor], Mapping[str, Tensor]],
         *,
         options: LSTMOptions,
         dtype: torch.dtype,
@@ -32,11 +32,11 @@ class LayerWeights:
         joint = [torch.cat([own["input_linear.weight"], own["state_linear.weight"]], dim=1) for own in directions]
         self.joint = torch.stack([_interleave(matrix) for matrix in joint]).to(dtype)
         self.bias = torch.stack([_interleave(own["input_linear.bias"]) for own in directions])
-        self.projection: Optional[Tensor] = None
+        self.projection: Tensor | None = None
         if options.has_projection:
             self.projection = torch.stack([own["projection.weight"] for own in directions]).to(dtype)
 
-    def named_tensors(self, direction: int) -> Dict[str, Tensor]:
+    def named_tensors(self, direction: int) -> dict[str, Tensor]:
         """The inverse of making it."""
         inputs, state = _deinterleave(self.joint[direction]).chunk(2, dim=1)
         named = {

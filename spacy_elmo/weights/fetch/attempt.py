@@ -3,10 +3,11 @@
 import re
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from queue import Empty, Queue
-from typing import TYPE_CHECKING, BinaryIO, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from ...files import check_regular
@@ -35,7 +36,7 @@ _PASSING = (408, 425, 429)
 _SIZE = r"[0-9]{1,18}"
 
 # Called with the bytes that are there, and the number of them in the end if it is known.
-Report = Callable[[int, Optional[int]], None]
+Report = Callable[[int, int | None], None]
 
 
 class BrokenError(Exception):
@@ -53,16 +54,16 @@ class RefusedError(Exception):
 class Wanted(NamedTuple):
     """What is known of the file."""
 
-    size: Optional[int]
-    sha256: Optional[str]
+    size: int | None
+    sha256: str | None
 
 
 class _Body(NamedTuple):
     """What is about to come. start: its place in the file. total: bytes of the whole file."""
 
     start: int
-    total: Optional[int]
-    origin: Optional[Origin]
+    total: int | None
+    origin: Origin | None
 
 
 def attempt(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
@@ -126,7 +127,7 @@ def _get(url: str, headers: Mapping[str, str]) -> "requests.Response":
     """The head of an answer, within a time. RAISES: as `requests.get`; BrokenError if it takes too long."""
     import requests
 
-    answers: Queue[Union[requests.Response, Exception]] = Queue()
+    answers: Queue[requests.Response | Exception] = Queue()
     is_late = threading.Event()
 
     def ask() -> None:
@@ -151,7 +152,7 @@ def _get(url: str, headers: Mapping[str, str]) -> "requests.Response":
     return answer
 
 
-def _range(url: str, part: Partial, wanted: Wanted) -> Dict[str, str]:
+def _range(url: str, part: Partial, wanted: Wanted) -> dict[str, str]:
     """Headers that ask for what is missing; none to ask for the whole file."""
     size, origin = part.size, part.origin
     if size == 0 or size >= (wanted.size or MOST_BYTES):

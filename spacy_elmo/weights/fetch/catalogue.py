@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from ...errors import Errors
 from .manylangs import LANGUAGES
@@ -31,9 +31,9 @@ class File(NamedTuple):
     """
 
     path: str
-    urls: Tuple[str, ...]
-    size: Optional[int] = None
-    sha256: Optional[str] = None
+    urls: tuple[str, ...]
+    size: int | None = None
+    sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -49,23 +49,23 @@ class Entry(NamedTuple):
 
     name: str
     language: str
-    licence: Optional[str]
+    licence: str | None
     n_layers: int
     dim: int
     projection_dim: int
-    files: Tuple[File, ...]
+    files: tuple[File, ...]
 
     @property
     def is_archive(self) -> bool:
         return len(self.files) == 1
 
     @property
-    def n_bytes(self) -> Optional[int]:
+    def n_bytes(self) -> int | None:
         """Bytes to download, None if not known. Options, of some hundred bytes, may be left out."""
         return self.files[-1].size and sum(file.size or 0 for file in self.files)
 
 
-def _file(bases: Tuple[str, ...], path: str, *, size: Optional[int] = None, sha256: Optional[str] = None) -> File:
+def _file(bases: tuple[str, ...], path: str, *, size: int | None = None, sha256: str | None = None) -> File:
     return File(path, tuple(base + path for base in bases), size, sha256)
 
 
@@ -74,10 +74,10 @@ def _allennlp(
     path: str,
     *,
     language: str = "en",
-    dims: Tuple[int, int] = (4096, 512),
+    dims: tuple[int, int] = (4096, 512),
     suffix: str = "",
-    sizes: Tuple[Optional[int], Optional[int]] = (None, None),
-    sha256: Optional[str] = None,
+    sizes: tuple[int | None, int | None] = (None, None),
+    sha256: str | None = None,
 ) -> Entry:
     """suffix: of the weights' name. sizes: of options and weights. sha256: of the weights."""
     files = (
@@ -136,10 +136,10 @@ _ENTRIES = [
     ),
 ]  # fmt: skip
 
-CATALOGUE: Dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
 # Other names that users bring: Spark NLP's and NLU's, Flair's, and languages by their code alone.
-ALIASES: Dict[str, str] = {
+ALIASES: dict[str, str] = {
     "elmo": "sparknlp/elmo",
     "en.embed.elmo": "sparknlp/elmo",
     "large": "original_5.5B",
@@ -149,7 +149,7 @@ ALIASES: Dict[str, str] = {
 }
 
 
-def names() -> List[str]:
+def names() -> list[str]:
     """Every name that a source can have, aliases left out."""
     return [BUNDLED, *CATALOGUE]
 
@@ -159,7 +159,7 @@ _BY_URL = {url: entry for entry in _ENTRIES for file in entry.files for url in f
 _BY_URL.update((f"https://tfhub.dev/google/elmo/{n}", CATALOGUE[f"tfhub/elmo/{n}"]) for n in (2, 3))
 
 
-def resolve(name: str) -> Optional[Entry]:
+def resolve(name: str) -> Entry | None:
     """The entry of a name, an alias or a published file's address; None if there is none."""
     return CATALOGUE.get(ALIASES.get(name, name)) or _BY_URL.get(name.rstrip("/"))
 

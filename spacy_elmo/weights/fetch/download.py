@@ -1,8 +1,8 @@
 """One file from several URLs, over networks and from servers as they are."""
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Optional, Sequence
 
 from ...errors import Errors
 from ..cache import CACHE_VARIABLE
@@ -15,7 +15,7 @@ from .urls import hide_secrets, safe_url
 MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
 
 # Called with a file that came, under another name; returns what is wrong with it.
-Look = Callable[[Path], Optional[str]]
+Look = Callable[[Path], str | None]
 
 # Attempts at a URL that bring next to nothing, and seconds before the second one, doubled with each.
 TRIES = 4
@@ -28,8 +28,8 @@ def download(
     urls: Sequence[str],
     path: Path,
     *,
-    size: Optional[int] = None,
-    sha256: Optional[str] = None,
+    size: int | None = None,
+    sha256: str | None = None,
     report: Report = lambda done, total: None,
     look: Look = lambda path: None,
     note: str = "",

@@ -1,6 +1,6 @@
 """The languages of ELMoForManyLangs (Che et al. 2018), and the numbers of their models in NLPL's repository."""
 
-from typing import Dict, NamedTuple
+from typing import NamedTuple
 
 
 class Language(NamedTuple):
@@ -10,7 +10,7 @@ class Language(NamedTuple):
     english: str
 
 
-LANGUAGES: Dict[str, Language] = {
+LANGUAGES: dict[str, Language] = {
     "ar": Language(136, "Arabic"),
     "bg": Language(137, "Bulgarian"),
     "ca": Language(138, "Catalan"),

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Optional
+from typing import BinaryIO, NamedTuple
 
 from ...files import read_small
 
@@ -31,7 +31,7 @@ class Partial:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
-    def origin(self) -> Optional[Origin]:
+    def origin(self) -> Origin | None:
         try:
             note = json.loads(read_small(self._note, most=_MOST_NOTE))
             return Origin(str(note["url"]), str(note["version"]))
@@ -43,7 +43,7 @@ class Partial:
         self._note.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
-    def begin(self, origin: Optional[Origin]) -> BinaryIO:
+    def begin(self, origin: Origin | None) -> BinaryIO:
         """Start over, with bytes of this origin."""
         self.discard()
         file = self.path.open("wb")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from ...bilm.fields import read_json
 from ...errors import Errors
@@ -21,20 +21,20 @@ class Pins(NamedTuple):
     """published: of the downloaded files, by their names. files: of those in the model's folder, by their paths in
     it. The same, but for an archive."""
 
-    published: Dict[str, Pin]
-    files: Dict[str, Pin]
+    published: dict[str, Pin]
+    files: dict[str, Pin]
 
 
 def pin(path: Path) -> Pin:
     return Pin(sha256(path), path.stat().st_size)
 
 
-def pin_folder(folder: Path) -> Dict[str, Pin]:
+def pin_folder(folder: Path) -> dict[str, Pin]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): pin(path) for path in paths}
 
 
-def read_pins(path: Path) -> Optional[Pins]:
+def read_pins(path: Path) -> Pins | None:
     """RETURNS: None if there are none. RAISES: ValueError if the file is damaged."""
     try:
         stored = read_json(path)
@@ -45,7 +45,7 @@ def read_pins(path: Path) -> Optional[Pins]:
         raise ValueError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
 
 
-def _from_json(stored: Dict[str, Any]) -> Dict[str, Pin]:
+def _from_json(stored: dict[str, Any]) -> dict[str, Pin]:
     return {name: Pin(str(value["sha256"]), int(value["size"])) for name, value in stored.items()}
 
 
@@ -55,7 +55,7 @@ def write_pins(path: Path, pins: Pins) -> None:
         temporary.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
 
 
-def check_folder(model: str, folder: Path, pins: Dict[str, Pin]) -> None:
+def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
     """RAISES: ValueError, naming the model, if a file of the folder is missing or another than it was."""
     for name, pinned in pins.items():
         path = folder / name

@@ -2,7 +2,7 @@
 
 import sys
 from types import TracebackType
-from typing import Any, Optional, Type
+from typing import Any
 
 from .attempt import Report
 
@@ -13,7 +13,7 @@ class Progress:
     name: of the model. host: where they are fetched from first. size: of all, in bytes, None if not known.
     """
 
-    def __init__(self, name: str, *, n_files: int, host: str, size: Optional[int], quiet: bool):
+    def __init__(self, name: str, *, n_files: int, host: str, size: int | None, quiet: bool):
         self._name = name
         self._n_files = n_files
         self._bars: Any = None
@@ -36,7 +36,7 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bars is not None:
             self._bars.stop()

@@ -3,10 +3,11 @@
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from filelock import FileLock, Timeout
@@ -149,7 +150,7 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     pins = read_pins(places.pins)
     host = urlsplit(safe_url(_urls(entry.files[0])[0])).netloc or "a folder"
     with Progress(entry.name, n_files=len(entry.files), host=host, size=entry.n_bytes, quiet=quiet) as progress:
-        published: Dict[str, Pin] = {}
+        published: dict[str, Pin] = {}
         for number, file in enumerate(entry.files, start=1):
             pinned = pins and pins.published.get(file.name)
             target = places.downloads / file.name
@@ -182,7 +183,7 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     os.replace(new, places.folder)
 
 
-def _what_is_wrong(suffix: str, path: Path) -> Optional[str]:
+def _what_is_wrong(suffix: str, path: Path) -> str | None:
     """Whether what came is what its name promises. What is wrong must not be pinned."""
     kind, expected = sniff(path), _KINDS.get(suffix)
     if expected is not None and kind != expected:
@@ -217,11 +218,11 @@ def _check_model(entry: Entry, folder: Path) -> None:
         raise ValueError(Errors.EL266.format(name=entry.name, reason=error)) from error
 
 
-def _expected(file: File, pinned: Optional[Pin]) -> Optional[str]:
+def _expected(file: File, pinned: Pin | None) -> str | None:
     return file.sha256 or (pinned.sha256 if pinned else None)
 
 
-def _checked(entry: Entry, places: _Places, file: File, path: Path, pinned: Optional[Pin]) -> Pin:
+def _checked(entry: Entry, places: _Places, file: File, path: Path, pinned: Pin | None) -> Pin:
     """The pin of a downloaded file. RAISES: ValueError if it had another one before."""
     got = pin(path)
     # The catalogue outranks what was pinned.
@@ -239,7 +240,7 @@ def _check_online(entry: Entry, places: _Places, *, force: bool) -> None:
         raise FileNotFoundError(text.format(**names, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE))
 
 
-def _urls(file: File) -> List[str]:
+def _urls(file: File) -> list[str]:
     """Where to fetch a file from: as it was published, or from the user's mirror and nowhere else."""
     mirror = os.environ.get(MIRROR_VARIABLE)
     if not mirror:
@@ -250,7 +251,7 @@ def _urls(file: File) -> List[str]:
     return list(dict.fromkeys(f"{base}/{quote(path)}" for path in (file.path, file.name)))
 
 
-def _safe_urls(file: File, pinned: Optional[Pin]) -> Tuple[List[str], str]:
+def _safe_urls(file: File, pinned: Pin | None) -> tuple[list[str], str]:
     """Where to fetch a file from, and a line about addresses that are left out: with http, and without a checksum
     to tell whether somebody on the way has changed it. A mirror is the user's own word."""
     urls = _urls(file)

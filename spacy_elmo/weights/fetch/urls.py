@@ -3,7 +3,6 @@
 import ipaddress
 import os
 import re
-from typing import List, Set
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 HTTP_VARIABLE = "SPACY_ELMO_ALLOW_HTTP"
@@ -62,11 +61,11 @@ def _parts(url: str) -> "tuple[str, str, str]":
     return (match[1], match[2] or "", match[3]) if match else ("", "", url)
 
 
-def _secrets(url: str) -> Set[str]:
+def _secrets(url: str) -> set[str]:
     _, _, rest = _parts(url)
     user = rest.rpartition("@")[0]
     # Libraries take a part of a password for the host, up to one of these.
-    found: List[str] = [user, *user.split(":", 1), *re.split("[/?#@]", user), *re.split("[/?#@:]", user)]
+    found: list[str] = [user, *user.split(":", 1), *re.split("[/?#@]", user), *re.split("[/?#@:]", user)]
     more = re.split("[?#;]", rest.rpartition("@")[2])[1:]
     found += [part for one in more for part in (one, *(value for _, value in parse_qsl(one)))]
     return {part for one in found for part in (one, unquote(one)) if len(part) >= _LEAST_SECRET}

@@ -1,8 +1,9 @@
 """The ELMo in a model that AllenNLP trained: weights.th beside config.json, as they are in its archives."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def holds_bilm(path: Path) -> bool:
 
 def _options(
     config: Mapping[str, Any], section: Section, config_path: Path, arrays: Tensors, path: str
-) -> Tuple[Options, str]:
+) -> tuple[Options, str]:
     """The options, and the file that they are from."""
     if "char_cnn" in config:
         return Options.from_dict(config, where=str(config_path)), str(config_path)
@@ -123,7 +124,7 @@ def _bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:
 def _mix_arrays(tensors: Tensors, prefix: str) -> Tensors:
     """Of every mix. Its weights are parameters of one number each (allennlp/modules/scalar_mix.py)."""
     arrays: Tensors = {}
-    weights: Dict[int, Tensors] = {}
+    weights: dict[int, Tensors] = {}
     pattern = re.compile(re.escape(prefix) + r"scalar_mix_(\d+)\.(?:gamma|scalar_parameters\.(\d+))")
     for name, array in tensors.items():
         match = pattern.fullmatch(name)

@@ -1,8 +1,9 @@
 """What AllenNLP's config.json tells about the ELMo in a model, and where the options are that it names."""
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 from ...bilm.options import OPTIONS_NAME
 
@@ -16,7 +17,7 @@ COPIES = "fta"
 class Section(NamedTuple):
     """The part of a configuration that describes an ELMo. place: its keys, from the top. fields: what it says."""
 
-    place: Tuple[str, ...] = ()
+    place: tuple[str, ...] = ()
     fields: Mapping[str, Any] = {}
 
     @property
@@ -39,7 +40,7 @@ def section_of(config: Any, prefix: str) -> Section:
     return next(iter(named or sections), Section())
 
 
-def find_options(section: Section, config_path: Path) -> Optional[Path]:
+def find_options(section: Section, config_path: Path) -> Path | None:
     """The options that a section names, as copied into the archive or beside the configuration. Where they were
     when the model was trained is not looked at: an archive has no business with other files of this computer."""
     folder = config_path.parent
@@ -52,7 +53,7 @@ def find_options(section: Section, config_path: Path) -> Optional[Path]:
 
 
 def _sections(config: Any) -> Iterator[Section]:
-    waiting: List[Tuple[Tuple[str, ...], Any]] = [((), config)]
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), config)]
     while waiting:
         place, part = waiting.pop()
         fields = dict(enumerate(part)) if isinstance(part, list) else part

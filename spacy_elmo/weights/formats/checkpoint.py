@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,11 @@ FORMAT = "TensorFlow checkpoint"
 class Variable(NamedTuple):
     """One that has not been read yet."""
 
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     dtype: "np.dtype[Any]"
 
 
-def read(options_path: Optional[Path], index_path: Path) -> Weights:
+def read(options_path: Path | None, index_path: Path) -> Weights:
     """Weights of a checkpoint, given its .index file; the numbers are in .data files beside it. A trained mix
     comes with them, and the softmax of a training run.
 
@@ -63,13 +63,13 @@ def prefix_of(index_path: Path) -> str:
     return str(index_path)[: -len(INDEX)]
 
 
-def data_files(index_path: Path) -> List[Path]:
+def data_files(index_path: Path) -> list[Path]:
     """The files that hold a checkpoint's numbers."""
     prefix = Path(prefix_of(index_path)).name
     return sorted(path for path in index_path.parent.iterdir() if path.name.startswith(f"{prefix}.data-"))
 
 
-def _more(found: Found) -> Dict[str, str]:
+def _more(found: Found) -> dict[str, str]:
     """Variables besides the biLM's, by our names."""
     named = {f"softmax.{part}": name for part, name in found.softmax.items()}
     return {**named, **{f"scalar_mix.{part}": name for part, name in found.mix.items()}}
@@ -89,7 +89,7 @@ def _open(index_path: Path) -> Any:
         raise _damaged(error, index_path) from error
 
 
-def _describe(checkpoint: Any, index_path: Path) -> Dict[str, Variable]:
+def _describe(checkpoint: Any, index_path: Path) -> dict[str, Variable]:
     """What is there, without reading it.
 
     RAISES: ValueError if the index claims more than its files hold, which have each number once, as it is.

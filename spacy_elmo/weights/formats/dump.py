@@ -1,6 +1,7 @@
 """The arrays of bilm-tf's dump, by which TensorFlow's formats know a biLM: their names, shapes and meaning."""
 
-from typing import Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from ..arrays import Arrays, Described, Shape, check_arrays
 CHARACTERS = "char_embed"
 
 
-def dump_shapes(options: Options) -> Dict[str, Shape]:
+def dump_shapes(options: Options) -> dict[str, Shape]:
     """Name and shape of each array of bilm-tf's dump: matrices are (inputs, outputs), gates in the order
     input, candidate, forget, output, input rows before recurrent rows (allenai/bilm-tf, bilm/training.py).
 
@@ -23,7 +24,7 @@ def dump_shapes(options: Options) -> Dict[str, Shape]:
         raise ValueError(Errors.EL129)
     cnn, lstm = options.char_cnn, options.lstm
     filters, width, cells = cnn.n_filters, lstm.projection_dim, lstm.dim
-    shapes: Dict[str, Shape] = {CHARACTERS: (N_IDS - 1, cnn.embedding_dim)}
+    shapes: dict[str, Shape] = {CHARACTERS: (N_IDS - 1, cnn.embedding_dim)}
     for i, (span, number) in enumerate(cnn.filters):
         shapes[f"CNN/W_cnn_{i}"] = (1, span, cnn.embedding_dim, number)
         shapes[f"CNN/b_cnn_{i}"] = (number,)
@@ -54,7 +55,7 @@ def check_dump(
     check_arrays(found, expected, path=path, options_path=options_path, format=format)
 
 
-def _has_zero_row(embedding: Optional[Described]) -> bool:
+def _has_zero_row(embedding: Described | None) -> bool:
     """A dump of an inference graph has a row of zeros for id 0 before the learnt ones."""
     return embedding is not None and embedding.shape[:1] == (N_IDS,)
 
@@ -64,7 +65,7 @@ def cell_name(direction: int, layer: int) -> str:
     return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
 
 
-def convert(arrays: Dict[str, NDArray[Any]], options: Options) -> Arrays:
+def convert(arrays: dict[str, NDArray[Any]], options: Options) -> Arrays:
     """bilm-tf's arrays, checked, under our names and in our layout. Each is taken out as it is converted, so that
     the weights are not held twice."""
     cnn, lstm = options.char_cnn, options.lstm
@@ -104,7 +105,7 @@ def convert(arrays: Dict[str, NDArray[Any]], options: Options) -> Arrays:
 def swap_gates(array: NDArray[Any]) -> NDArray[Any]:
     """Last axis from input, candidate, forget, output to input, forget, candidate, output, or back; always a
     copy."""
-    parts: List[NDArray[Any]] = np.split(array, 4, axis=-1)
+    parts: list[NDArray[Any]] = np.split(array, 4, axis=-1)
     first, second, third, last = parts
     return np.concatenate([first, third, second, last], axis=-1)
 

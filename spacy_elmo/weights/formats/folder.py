@@ -2,8 +2,9 @@
 
 import json
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -116,26 +117,26 @@ def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
     return f"crc32:{found:08x}"
 
 
-def stored_checksum(path: Path) -> Optional[str]:
+def stored_checksum(path: Path) -> str | None:
     """What was written with the weights; None: nothing, as by earlier versions and other programs."""
-    found: Optional[str] = _stored_header(path).get("__metadata__", {}).get(CHECKSUM)
+    found: str | None = _stored_header(path).get("__metadata__", {}).get(CHECKSUM)
     return found
 
 
-def stored_dtypes(path: Path) -> List[str]:
+def stored_dtypes(path: Path) -> list[str]:
     """The types of the numbers in a file that `write_folder` has written, the smallest first."""
     found = {entry["dtype"] for name, entry in _stored_header(path).items() if name != "__metadata__"}
     return [np.dtype(dtype).name for name, dtype in DTYPES.items() if name in found]
 
 
-def _stored_header(path: Path) -> Dict[str, Any]:
+def _stored_header(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         size = file.read(8)
-        header: Dict[str, Any] = json.loads(file.read(int.from_bytes(size, "little")))
+        header: dict[str, Any] = json.loads(file.read(int.from_bytes(size, "little")))
     return header
 
 
-def _check_sum(arrays: Arrays, expected: Optional[str], *, path: str) -> None:
+def _check_sum(arrays: Arrays, expected: str | None, *, path: str) -> None:
     if expected is not None and checksum(arrays) != expected:
         raise ValueError(Errors.EL181.format(path=path))
 
@@ -183,7 +184,7 @@ def _header_size(data: Any) -> int:
     return int.from_bytes(bytes(data[:8]), "little")
 
 
-def _header(data: Any) -> Dict[str, Any]:
+def _header(data: Any) -> dict[str, Any]:
     """The JSON at the start of a safetensors file, which the library has checked."""
-    header: Dict[str, Any] = json.loads(bytes(data[8 : 8 + _header_size(data)]))
+    header: dict[str, Any] = json.loads(bytes(data[8 : 8 + _header_size(data)]))
     return header

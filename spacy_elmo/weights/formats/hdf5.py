@@ -1,9 +1,10 @@
 """The HDF5 weights that bilm-tf dumps and AllenNLP publishes."""
 
 import math
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -103,14 +104,14 @@ def _reading(path: Path) -> Iterator[None]:
         raise ValueError(Errors.EL018.format(path=path, reason=reason, size=size)) from error
 
 
-def _walk(file: h5py.File) -> Tuple[Dict[str, Any], List[str]]:
+def _walk(file: h5py.File) -> tuple[dict[str, Any], list[str]]:
     """The datasets of a file, by bilm-tf's names, and what in it points to other files. No link is followed.
 
     RAISES: ValueError if there is far more in the file than a biLM has.
     """
-    found: Dict[str, Any] = {}
-    foreign: List[str] = []
-    waiting: List[Tuple[str, Any, int]] = [("", file, 0)]
+    found: dict[str, Any] = {}
+    foreign: list[str] = []
+    waiting: list[tuple[str, Any, int]] = [("", file, 0)]
     # An object may have several names, and a group may be in itself.
     seen = {hash(file.id)}
     while waiting:

@@ -1,8 +1,9 @@
 """The HDF5 weights that bilm-tf dumps and AllenNLP publishes, written: the inverse of `hdf5`."""
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Tuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def write_hdf5(path: Path, options: Options, arrays: Mapping[str, NDArray[np.flo
 
 def _datasets(
     options: Options, arrays: Mapping[str, NDArray[np.floating]]
-) -> Iterator[Tuple[str, NDArray[np.floating]]]:
+) -> Iterator[tuple[str, NDArray[np.floating]]]:
     """One after the other, so that the weights are not held twice."""
     cnn, lstm = options.char_cnn, options.lstm
     yield "char_embed", arrays["char_encoder.embedding.weight"][1:]

@@ -1,8 +1,9 @@
 """ELMoForManyLangs' models: their own characters and words, PyTorch's pickles."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -64,7 +65,7 @@ def read(config_path: Path, encoder_path: Path) -> Weights:
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
-def _options(config_path: Path, folder: Path, embedder: Dict[str, NDArray[Any]]) -> Options:
+def _options(config_path: Path, folder: Path, embedder: dict[str, NDArray[Any]]) -> Options:
     config, where = _configuration(_file(folder, config_path.name), folder)
     top = Fields(config, where=where, path="")
     encoder, tokens = top.section("encoder"), top.section("token_embedder")
@@ -72,7 +73,7 @@ def _options(config_path: Path, folder: Path, embedder: Dict[str, NDArray[Any]])
     tokens.choice("name", ("cnn",))
     word_dim = tokens.whole("word_dim", 0, low=0)
     characters = _vocabulary(folder, CHARACTERS, CHARACTER_SYMBOLS, embedder, "char_emb_layer")
-    data: Dict[str, Any] = {
+    data: dict[str, Any] = {
         "lstm": {
             "use_skip_connections": True,
             "projection_dim": encoder.whole("projection_dim"),
@@ -133,8 +134,8 @@ def _n_rows(embedder: Mapping[str, NDArray[Any]], layer: str) -> int:
 
 
 def _vocabulary(
-    folder: Path, name: str, symbols: Sequence[str], embedder: Dict[str, NDArray[Any]], layer: str
-) -> Dict[str, int]:
+    folder: Path, name: str, symbols: Sequence[str], embedder: dict[str, NDArray[Any]], layer: str
+) -> dict[str, int]:
     """A .dic file, for the vectors of a layer. Vectors that no symbol leads to are left out of the layer.
 
     symbols: that it must have. RAISES: ValueError as `_read_symbols`, or if a vector has no line.
@@ -156,13 +157,13 @@ def _vocabulary(
     return vocabulary
 
 
-def _read_symbols(path: Path) -> Dict[str, int]:
+def _read_symbols(path: Path) -> dict[str, int]:
     """A symbol, a tabulator and its number on each line. RAISES: ValueError for a bad line."""
     try:
         lines = read_small(path, most=MOST_JSON).decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
-    found: Dict[str, int] = {}
+    found: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line and number == len(lines):
             break

@@ -5,8 +5,9 @@ import pickletools
 import re
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ _ITEM_SIZES = {
 }
 
 
-def read_tensors(path: Path) -> Dict[str, NDArray[Any]]:
+def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a state_dict by their names; where PyTorch wrote a zip, they are mapped into memory.
 
     RAISES: ValueError if the pickle asks for more than tensors, claims more numbers than the file holds, is
@@ -61,13 +62,13 @@ def read_tensors(path: Path) -> Dict[str, NDArray[Any]]:
         raise _unreadable(path, error) from error
 
 
-def texts(path: Path) -> List[str]:
+def texts(path: Path) -> list[str]:
     """Every text in the pickle, names of tensors among them. The pickle is looked through, not unpickled.
 
     RAISES: ValueError if it asks for more than tensors, claims too large numbers, or is damaged.
     """
     most = max(path.stat().st_size, _SMALL)
-    found: List[str] = []
+    found: list[str] = []
     try:
         for number, opcode, argument in _steps(path):
             if opcode == "STACK_GLOBAL":
@@ -99,7 +100,7 @@ class _Storages(pickle.Unpickler):
     def __init__(self, file: IO[bytes]):
         super().__init__(file)
         # Bytes that it takes each record to have, by the record's name.
-        self.claimed: Dict[str, int] = {}
+        self.claimed: dict[str, int] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         return OrderedDict if name == "OrderedDict" else type(name, (_Inert,), {})
@@ -137,7 +138,7 @@ def _is_zip(path: Path) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
-def _steps(path: Path) -> Iterator[Tuple[int, str, Any]]:
+def _steps(path: Path) -> Iterator[tuple[int, str, Any]]:
     """The opcodes of a file's pickles: the pickle's number in the old format, the opcode's name, its argument."""
     with path.open("rb") as file:
         if not _is_zip(path):
@@ -164,7 +165,7 @@ def _steps(path: Path) -> Iterator[Tuple[int, str, Any]]:
                         yield _OLD_PICKLES, opcode.name, argument
 
 
-def _load(path: Path) -> Dict[str, "torch.Tensor"]:
+def _load(path: Path) -> dict[str, "torch.Tensor"]:
     import torch
 
     # In a mapped file, no tensor reaches beyond the end, whatever it claims. Old versions of PyTorch, where

@@ -1,6 +1,7 @@
 """Options of a model that comes without: its arrays tell the sizes."""
 
-from typing import Any, List, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -48,7 +49,7 @@ def options_of_shapes(arrays: Mapping[str, NDArray[Any]], *, path: str) -> Optio
     def count(start: str) -> int:
         return len({name[len(start) :].split(".")[0] for name in arrays if name.startswith(start)})
 
-    filters: List[List[int]] = []
+    filters: list[list[int]] = []
     for i in range(count("char_encoder.convolutions.") or 1):
         number, _, span = shape(f"char_encoder.convolutions.{i}.weight", (1, 1, 1))
         filters.append([span, number])

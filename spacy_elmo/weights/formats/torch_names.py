@@ -1,11 +1,12 @@
 """PyTorch biLMs of AllenNLP's making, which ELMoForManyLangs took over: their parameters under our names."""
 
-from typing import Any, Dict, List, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Tensors = Dict[str, NDArray[Any]]
+Tensors = dict[str, NDArray[Any]]
 
 STACKS = {"forward": "forward_stack", "backward": "backward_stack"}
 # Parts of an LSTM layer. Gates are in the order input, forget, candidate, output, as ours; the bias is all that
@@ -54,7 +55,7 @@ def highway_arrays(tensors: Tensors, *, prefix: str) -> Tensors:
     return out
 
 
-def _numbers(tensors: Tensors, prefix: str) -> List[str]:
+def _numbers(tensors: Tensors, prefix: str) -> list[str]:
     """The numbers that stand behind a prefix, as they are written."""
     found = (name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix))
     return list(dict.fromkeys(number for number in found if number.isdigit()))

@@ -1,7 +1,8 @@
 """Which of TensorFlow's variables is which array of bilm-tf's dump, whatever a version of TensorFlow calls it."""
 
 import re
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from ...bilm.fields import show
 from ...bilm.options import Options
@@ -33,9 +34,9 @@ class Found(NamedTuple):
     """Names of variables. bilm: by the dump's names. softmax: by "weight" and "bias", both or none. mix: by
     "weights" and "gamma", both or none. scope: that the biLM's variables stand in, the last part of it."""
 
-    bilm: Dict[str, str]
-    softmax: Dict[str, str]
-    mix: Dict[str, str]
+    bilm: dict[str, str]
+    softmax: dict[str, str]
+    mix: dict[str, str]
     scope: str
 
 
@@ -70,7 +71,7 @@ def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
     return Found(bilm, softmax if len(softmax) == 2 else {}, _mix(names), scope)
 
 
-def _dump_name(name: str) -> Optional[str]:
+def _dump_name(name: str) -> str | None:
     """The dump's name of a variable inside the scope; None if it has none."""
     if _ENCODER.fullmatch(name):
         return name
@@ -84,7 +85,7 @@ def _dump_name(name: str) -> Optional[str]:
     return part and f"{cell_name(int(direction[1]), int(layers[0]) if layers else 0)}/{part}"
 
 
-def _mix(names: List[str]) -> Dict[str, str]:
+def _mix(names: list[str]) -> dict[str, str]:
     """TF Hub's module has the numbers of its weighted sum beside the biLM."""
     parts = {"aggregation/weights": "weights", "aggregation/scaling": "gamma"}
     ends = {name: "/".join(name.split("/")[-2:]) for name in names}
@@ -98,7 +99,7 @@ def options_of_shapes(found: Mapping[str, Described], *, path: str) -> Options:
     RAISES: ValueError if an array that tells a size is missing or cannot be.
     """
 
-    def shape(name: str, n: int) -> Tuple[int, ...]:
+    def shape(name: str, n: int) -> tuple[int, ...]:
         array = found.get(name)
         if array is None or len(array.shape) != n:
             got = "is missing" if array is None else f"has shape {array.shape}"
@@ -106,7 +107,7 @@ def options_of_shapes(found: Mapping[str, Described], *, path: str) -> Options:
         return array.shape
 
     first = cell_name(0, 0)
-    filters: List[Tuple[int, int]] = []
+    filters: list[tuple[int, int]] = []
     while f"CNN/W_cnn_{len(filters)}" in found:
         _, span, _, number = shape(f"CNN/W_cnn_{len(filters)}", 4)
         filters.append((span, number))

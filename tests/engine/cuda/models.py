@@ -1,6 +1,6 @@
 """Small models that suit the kernels, and engines of theirs."""
 
-from typing import Any, Dict, List
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from spacy_elmo.engine.base import BatchOutputs
 from spacy_elmo.engine.cuda.engine import CudaEngine
 from spacy_elmo.engine.plain import PlainEngine
 
-LSTMS: Dict[str, Dict[str, Any]] = {
+LSTMS: dict[str, dict[str, Any]] = {
     "clips": {"projection_dim": 16, "dim": 32, "cell_clip": 1.0, "proj_clip": 0.5, "use_skip_connections": True},
     "no clips, no skips": {
         "projection_dim": 16, "dim": 48, "use_skip_connections": False
@@ -32,7 +32,7 @@ def options(lstm: str, *, n_layers: int = 2) -> Options:
     return Options.from_dict({"lstm": {**LSTMS[lstm], "n_layers": n_layers}, "char_cnn": CNN})
 
 
-def weights(of: Options, *, scale: float = 0.4) -> Dict[str, Tensor]:
+def weights(of: Options, *, scale: float = 0.4) -> dict[str, Tensor]:
     """Random, spread so that clips are at work."""
     generator = torch.Generator().manual_seed(7)
     state = BiLM(options=of).state_dict()
@@ -49,7 +49,7 @@ def engines(of: Options, device: str, precision: str = "fp32") -> "tuple[CudaEng
     return CudaEngine(options=of, tensors=on_device, precision=precision, device=torch.device(device)), exact
 
 
-def sentences(lengths: "list[int]") -> List[List[str]]:
+def sentences(lengths: "list[int]") -> list[list[str]]:
     words = iter(WORDS * (1 + sum(lengths) // len(WORDS)))
     return [[next(words) for _ in range(length)] for length in lengths]
 

@@ -1,7 +1,7 @@
 """The order of copies and pieces, with a GPU that is played by the CPU."""
 
 from contextlib import nullcontext
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def layers(n_tokens: int) -> "dict[str, torch.Tensor]":
     }
 
 
-def check(outputs: List[Any], given: "dict[str, torch.Tensor]", lengths: List[int]) -> None:
+def check(outputs: list[Any], given: "dict[str, torch.Tensor]", lengths: list[int]) -> None:
     assert [len(output.elmo) for output in outputs] == lengths
     start = 0
     for output, length in zip(outputs, lengths):

@@ -4,7 +4,7 @@ import gc
 import threading
 import warnings
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ pytestmark = [
 
 # Small models of widely spread weights; the bundled one is trained.
 TOLERANCES = {"fp32": 2e-5, "tf32": 2e-2, "bf16": 6e-2}
-BATCHES: List[List[int]] = [[20], [5, 2, 7], [3, 1, 2, 4, 2, 1, 1], [1, 4] * 20, [7, 2, 30, 1] * 60, [9] * 700]
+BATCHES: list[list[int]] = [[20], [5, 2, 7], [3, 1, 2, 4, 2, 1, 1], [1, 4] * 20, [7, 2, 30, 1] * 60, [9] * 700]
 KINDS = [
     *(("clips", precision) for precision in TOLERANCES),
     *((lstm, "fp32") for lstm in LSTMS if lstm != "clips"),
@@ -145,7 +145,7 @@ def test_several_threads_at_a_time() -> None:
     elmo = spacy_elmo.load(device="cuda")
     batches = [sentences([length, 3, 2 * length] * 20) for length in range(1, 7)]
     expected = [elmo.embed(batch) for batch in batches]
-    got: List[Any] = [None] * len(batches)
+    got: list[Any] = [None] * len(batches)
 
     def embed(i: int) -> None:
         for _ in range(3):

@@ -3,10 +3,11 @@
 import hashlib
 import re
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,7 +22,7 @@ class Seen(NamedTuple):
     """A request. target: as it is in the request line."""
 
     target: str
-    headers: Dict[str, str]
+    headers: dict[str, str]
 
 
 class Server:
@@ -29,11 +30,11 @@ class Server:
 
     def __init__(self, port: int):
         self.url = f"http://127.0.0.1:{port}"
-        self.files: Dict[str, bytes] = {}
-        self.faults: Dict[str, List[Answer]] = {}
-        self.seen: List[Seen] = []
+        self.files: dict[str, bytes] = {}
+        self.faults: dict[str, list[Answer]] = {}
+        self.seen: list[Seen] = []
         # Paths of the files that were sent from the first byte to the last.
-        self.whole: List[str] = []
+        self.whole: list[str] = []
         self.has_etags = True
         # Set when an answer stalls; to be set to let it go on.
         self.stalled = threading.Event()
@@ -45,10 +46,10 @@ class Server:
         self.faults[path] = list(faults)
         return f"{self.url}/{path}"
 
-    def paths(self) -> List[str]:
+    def paths(self) -> list[str]:
         return [urlsplit(seen.target).path[1:] for seen in self.seen]
 
-    def headers(self, name: str) -> List[Optional[str]]:
+    def headers(self, name: str) -> list[str | None]:
         """A header of all requests."""
         return [seen.headers.get(name) for seen in self.seen]
 
@@ -71,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     def send_status(self, status: int) -> None:
         self.head(status, {"Content-Length": "0"})
 
-    def head(self, status: int, headers: Dict[str, str]) -> None:
+    def head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {**headers, "Connection": "close"}.items():
             self.send_header(name, value)
@@ -89,7 +90,7 @@ def etag(data: bytes) -> str:
     return f'"{hashlib.md5(data).hexdigest()}"'
 
 
-def _headers(handler: Handler, data: bytes) -> Dict[str, str]:
+def _headers(handler: Handler, data: bytes) -> dict[str, str]:
     return {"ETag": etag(data)} if handler.server_state.has_etags else {}
 
 
@@ -229,7 +230,7 @@ def serving() -> Iterator[Server]:
             thread.join()
 
 
-def model_files(tiny: Path) -> Dict[str, bytes]:
+def model_files(tiny: Path) -> dict[str, bytes]:
     """The small model of the tests, by the endings of published names."""
     names = {"_options.json": "options.json", "_weights.hdf5": "weights.hdf5"}
     return {ending: (tiny / name).read_bytes() for ending, name in names.items()}

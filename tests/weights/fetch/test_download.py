@@ -2,9 +2,10 @@ import hashlib
 import io
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Iterator, List, Tuple
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def get(server: Server, data: bytes, target: Path, *faults: Answer, **known: Any
     assert server.faults["weights.hdf5"] == []
 
 
-def fail(urls: List[str], target: Path, *, words: List[str], **known: Any) -> str:
+def fail(urls: list[str], target: Path, *, words: list[str], **known: Any) -> str:
     """RETURNS: the message of a download that fails; nothing has the file's name then."""
     with pytest.raises(ConnectionError, match=r"EL141.*'weights\.hdf5'") as caught:
         download(urls, target, **known)
@@ -75,7 +76,7 @@ def fail(urls: List[str], target: Path, *, words: List[str], **known: Any) -> st
 
 
 def test_it_comes(server: Server, data: bytes, target: Path) -> None:
-    reports: List[Tuple[int, Any]] = []
+    reports: list[tuple[int, Any]] = []
     get(server, data, target, size=len(data), sha256=sha256(data), report=lambda *report: reports.append(report))
     assert server.headers("Accept-Encoding") == ["identity"]
     assert server.headers("Range") == [None]

@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any
 
 import pytest
 
@@ -38,12 +39,12 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def data(tiny: Path) -> List[bytes]:
+def data(tiny: Path) -> list[bytes]:
     return list(model_files(tiny).values())
 
 
 @pytest.fixture
-def pair(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> Entry:
+def pair(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Entry:
     """A published pair of files, on two servers."""
     for base in ("one", "two"):
         for path, content in zip(PAIR, data):
@@ -53,7 +54,7 @@ def pair(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def archive(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> Entry:
+def archive(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Entry:
     """A published archive."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
@@ -72,7 +73,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def names(folder: Path) -> List[str]:
+def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
@@ -80,7 +81,7 @@ def weights_of(folder: Path) -> Path:
     return next(path for path in sorted(folder.rglob("*")) if path.name.endswith("weights.hdf5"))
 
 
-def test_a_pair(server: Server, pair: Entry, models: Path, data: List[bytes], tiny: Path) -> None:
+def test_a_pair(server: Server, pair: Entry, models: Path, data: list[bytes], tiny: Path) -> None:
     assert not is_cached("a/pair")
     assert cached_bytes("a/pair") == 0
     folder = fetch("a/pair")
@@ -98,7 +99,7 @@ def test_a_pair(server: Server, pair: Entry, models: Path, data: List[bytes], ti
     assert server.seen == []
 
 
-def test_an_archive(server: Server, archive: Entry, models: Path, data: List[bytes]) -> None:
+def test_an_archive(server: Server, archive: Entry, models: Path, data: list[bytes]) -> None:
     folder = fetch("packed")
     assert names(folder) == ["model/options.json", "model/weights.hdf5"]
     assert (folder / "model" / "weights.hdf5").read_bytes() == data[1]
@@ -123,7 +124,7 @@ def test_a_bad_archive(server: Server, archive: Entry, models: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/pair", "packed"])
-def test_a_changed_file(name: str, server: Server, pair: Entry, archive: Entry, data: List[bytes]) -> None:
+def test_a_changed_file(name: str, server: Server, pair: Entry, archive: Entry, data: list[bytes]) -> None:
     folder = fetch(name)
     path = weights_of(folder)
     path.write_bytes(data[1][:-1] + b"x")
@@ -143,7 +144,7 @@ def test_a_changed_file(name: str, server: Server, pair: Entry, archive: Entry, 
 
 @pytest.mark.parametrize("name", ["a/pair", "packed"])
 def test_another_publication(
-    name: str, server: Server, pair: Entry, archive: Entry, models: Path, data: List[bytes], monkeypatch: Any
+    name: str, server: Server, pair: Entry, archive: Entry, models: Path, data: list[bytes], monkeypatch: Any
 ) -> None:
     folder = fetch(name)
     remove(folder)
@@ -180,7 +181,7 @@ def remove(folder: Path) -> None:
 
 
 def test_a_known_checksum_outranks_pins(
-    server: Server, pair: Entry, models: Path, data: List[bytes], monkeypatch: pytest.MonkeyPatch
+    server: Server, pair: Entry, models: Path, data: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = fetch("a/pair")
     known = pair.files[1]._replace(sha256=sha256(data[1] + b"new"), size=len(data[1]) + 3)
@@ -195,7 +196,7 @@ def test_a_known_checksum_outranks_pins(
     assert fetch("a/pair") == folder
 
 
-def test_the_second_server(server: Server, pair: Entry, data: List[bytes]) -> None:
+def test_the_second_server(server: Server, pair: Entry, data: list[bytes]) -> None:
     for path in PAIR:
         del server.files[f"one/{path}"]
     assert weights_of(fetch("a/pair")).read_bytes() == data[1]
@@ -236,7 +237,7 @@ def test_a_mirror_that_is_no_address(pair: Entry, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("wrong", [b'{"message": "Rate limit exceeded"}', b"plain text", None])
 def test_what_is_no_model_is_not_pinned(
-    pair: Entry, data: List[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: Optional[bytes]
+    pair: Entry, data: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: bytes | None
 ) -> None:
     """Else the right file would be refused for ever after. None: a file that is cut short."""
     folder = tmp_path / "mirror"
@@ -264,7 +265,7 @@ def test_passwords_are_not_shown(
     assert "s3cret" not in str(caught.value) + capsys.readouterr().err
 
 
-def test_a_mirror(server: Server, pair: Entry, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mirror(server: Server, pair: Entry, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACY_ELMO_MIRROR", f"{server.url}/mirror/")
     with pytest.raises(ConnectionError, match=r"EL141"):
         fetch("a/pair")
@@ -276,7 +277,7 @@ def test_a_mirror(server: Server, pair: Entry, data: List[bytes], monkeypatch: p
     assert all(path.startswith("mirror/") for path in server.paths())
 
 
-def test_a_mirror_on_disk(pair: Entry, data: List[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mirror_on_disk(pair: Entry, data: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my mirror").mkdir()
     for file, content in zip(pair.files, data):
         (tmp_path / "my mirror" / file.name).write_bytes(content)
@@ -311,7 +312,7 @@ def test_a_cache_that_is_only_read(pair: Entry, monkeypatch: pytest.MonkeyPatch)
         fetch("a/pair", force=True)
 
 
-def test_a_folder_that_was_copied(server: Server, pair: Entry, models: Path, data: List[bytes]) -> None:
+def test_a_folder_that_was_copied(server: Server, pair: Entry, models: Path, data: list[bytes]) -> None:
     folder = models / "a--pair"
     folder.mkdir(parents=True)
     (folder / pair.files[0].name).write_bytes(data[0])
@@ -339,7 +340,7 @@ def test_damaged_pins(pair: Entry, models: Path, text: str) -> None:
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("step", ["unpack", "write_pins", "os.replace 1", "os.replace 2", "shutil.rmtree"])
 def test_killed_at_any_step(
-    name: str, step: str, force: bool, server: Server, pair: Entry, archive: Entry, models: Path, data: List[bytes]
+    name: str, step: str, force: bool, server: Server, pair: Entry, archive: Entry, models: Path, data: list[bytes]
 ) -> None:
     """A process that ends at a step leaves what the next one can use, without another download."""
     if force:
@@ -394,7 +395,7 @@ def test_leftovers_are_cleaned_up(server: Server, archive: Entry, models: Path) 
     assert len(server.seen) == 1
 
 
-def test_force_takes_nothing_from_earlier_attempts(pair: Entry, models: Path, data: List[bytes]) -> None:
+def test_force_takes_nothing_from_earlier_attempts(pair: Entry, models: Path, data: list[bytes]) -> None:
     downloads = models / "a--pair.partial" / "downloads"
     downloads.mkdir(parents=True)
     (downloads / pair.files[1].name).write_bytes(b"complete, but another file")
@@ -419,7 +420,7 @@ def test_progress_without_a_terminal(pair: Entry, capsys: pytest.CaptureFixture[
 
 
 def test_progress_on_a_terminal(
-    pair: Entry, data: List[bytes], capsys: Any, monkeypatch: pytest.MonkeyPatch
+    pair: Entry, data: list[bytes], capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
@@ -436,7 +437,7 @@ def test_progress_on_a_terminal(
 
 
 @pytest.fixture
-def mirror(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> Server:
+def mirror(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("SPACY_ELMO_MIRROR", server.url)
     for path, content in zip(PAIR, data):
         server.put(path, content)
@@ -455,7 +456,7 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_two_processes_download_once(mirror: Server, models: Path, data: List[bytes]) -> None:
+def test_two_processes_download_once(mirror: Server, models: Path, data: list[bytes]) -> None:
     mirror.faults[PAIR[1]] = [hold]
     processes = [start(), start()]
     assert mirror.stalled.wait(30)
@@ -470,7 +471,7 @@ def test_two_processes_download_once(mirror: Server, models: Path, data: List[by
     assert weights_of(models / "medium").read_bytes() == data[1]
 
 
-def test_a_killed_process_is_gone_on_with(mirror: Server, models: Path, data: List[bytes]) -> None:
+def test_a_killed_process_is_gone_on_with(mirror: Server, models: Path, data: list[bytes]) -> None:
     mirror.faults[PAIR[1]] = [stall]
     part = models / "medium.partial" / "downloads" / f"{Path(PAIR[1]).name}.part"
     process = start()
@@ -500,7 +501,7 @@ def test_errors_of_a_server_reach_the_user(mirror: Server) -> None:
 @pytest.mark.parametrize("wrong", [b'{"message": "Rate limit exceeded"}', b'{"lstm": {}, "char_cnn": {}}', b"{}"])
 @pytest.mark.parametrize("force", [False, True])
 def test_an_error_page_is_not_pinned(
-    server: Server, pair: Entry, models: Path, data: List[bytes], wrong: bytes, force: bool
+    server: Server, pair: Entry, models: Path, data: list[bytes], wrong: bytes, force: bool
 ) -> None:
     """With status 200, and JSON as options are: pinned, it would forbid the right file for ever."""
     options = [f"{base}/{PAIR[0]}" for base in ("one", "two")]
@@ -515,7 +516,7 @@ def test_an_error_page_is_not_pinned(
 
 
 def test_files_of_different_models_are_not_pinned(
-    server: Server, pair: Entry, models: Path, data: List[bytes]
+    server: Server, pair: Entry, models: Path, data: list[bytes]
 ) -> None:
     other = data[0].replace(b'"n_layers": 2', b'"n_layers": 1')
     assert other != data[0]
@@ -540,7 +541,7 @@ def test_an_archive_of_something_else_is_not_pinned(server: Server, archive: Ent
     assert names(fetch("packed")) == ["model/options.json", "model/weights.hdf5"]
 
 
-def test_an_archive_of_damaged_files_is_not_pinned(server: Server, archive: Entry, data: List[bytes]) -> None:
+def test_an_archive_of_damaged_files_is_not_pinned(server: Server, archive: Entry, data: list[bytes]) -> None:
     """With the names of a model's, and in a zip that is whole."""
     good = server.files["one/11/7.zip"]
     packed = io.BytesIO()
@@ -555,7 +556,7 @@ def test_an_archive_of_damaged_files_is_not_pinned(server: Server, archive: Entr
 
 
 def test_http_is_not_used_without_a_checksum(
-    server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch
+    server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anybody on the way could send another archive."""
     packed = io.BytesIO()
@@ -580,7 +581,7 @@ def test_http_is_not_used_without_a_checksum(
     assert weights_of(fetch("open", force=True)).read_bytes() == data[1]
 
 
-def test_http_when_it_is_asked_for(server: Server, data: List[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_when_it_is_asked_for(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server.url)
     for path, content in zip(PAIR, data):
         server.put(f"one/{path}", content)

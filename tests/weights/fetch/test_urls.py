@@ -1,7 +1,5 @@
 """What of a URL may be shown, whatever it holds."""
 
-from typing import List
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +58,7 @@ def test_a_password_of_any_characters(before: str, after: str, user: str) -> Non
     ],
 )  # fmt: skip
 def test_messages_of_libraries(text: str, shown: str) -> None:
-    urls: List[str] = ["http://user:s3cret@h/x?token=t0kens", "http://user:s3cret/word@h/x?token=t0kens"]
+    urls: list[str] = ["http://user:s3cret@h/x?token=t0kens", "http://user:s3cret/word@h/x?token=t0kens"]
     assert shown in [hide_secrets(text, url) for url in urls]
 
 

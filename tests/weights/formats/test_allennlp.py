@@ -3,8 +3,9 @@ import os
 import shutil
 import tarfile
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ BILM = f"{ELMO}_elmo_lstm."
 OPTIONS = "tests/tiny/options.json"
 MIXES = {"weights": [[0.75, -0.5, 0.25], [-1.25, 0.5, 1.5]], "gamma": [1.5, -0.625]}
 
-State = Dict[str, torch.Tensor]
+State = dict[str, torch.Tensor]
 
 
 @pytest.fixture
@@ -56,14 +57,14 @@ def read(folder: Path) -> Weights:
     return allennlp.read(folder / "config.json", folder / "weights.th")
 
 
-def change_config(folder: Path, edit: Callable[[Dict[str, Any]], Any]) -> None:
+def change_config(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text("utf-8"))
     edit(config)
     path.write_text(json.dumps(config), "utf-8")
 
 
-def embedder(config: Dict[str, Any]) -> Dict[str, Any]:
+def embedder(config: dict[str, Any]) -> dict[str, Any]:
     return config["model"]["text_field_embedder"]["token_embedders"]["elmo"]
 
 
@@ -94,7 +95,7 @@ def mix_of(elmo: Elmo) -> np.ndarray:
     return np.concatenate([outputs.elmo for outputs in elmo.embed(sentences())])
 
 
-def sentences() -> List[List[str]]:
+def sentences() -> list[list[str]]:
     return json.loads((GOLDEN / "sentences.json").read_text("utf-8"))
 
 
@@ -276,7 +277,7 @@ def test_sections() -> None:
 
 @pytest.mark.parametrize("name", ["//server/share/options.json", r"\\server\share\options.json"])
 def test_other_computers_are_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    asked: List[Path] = []
+    asked: list[Path] = []
     monkeypatch.setattr(os.path, "isfile", lambda path: asked.append(path))
     assert find_options(Section(("a",), {"options_file": name}), tmp_path / "config.json") is None
     assert asked

@@ -3,8 +3,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from spacy_elmo.weights.source import read_weights
 
 tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
-Variables = Dict[str, np.ndarray]
+Variables = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -288,5 +289,5 @@ def test_a_broken_tensorflow(parity: Path, tmp_path: Path) -> None:
 
 
 def test_names_of_files(parity: Path) -> None:
-    names: List[str] = [path.name for path in data_files(parity / "tf_checkpoint/model.ckpt-123456.index")]
+    names: list[str] = [path.name for path in data_files(parity / "tf_checkpoint/model.ckpt-123456.index")]
     assert names == ["model.ckpt-123456.data-00000-of-00001"]

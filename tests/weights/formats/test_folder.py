@@ -2,7 +2,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def saved(elmo: Elmo, tmp_path: Path) -> Path:
     return tmp_path / "saved"
 
 
-def rewrite(path: Path, change: Dict[str, "np.ndarray"], drop: str = "") -> None:
+def rewrite(path: Path, change: dict[str, "np.ndarray"], drop: str = "") -> None:
     arrays = {**safetensors.numpy.load_file(path / "weights.safetensors"), **change}
     arrays.pop(drop, None)
     safetensors.numpy.save_file(arrays, path / "weights.safetensors")

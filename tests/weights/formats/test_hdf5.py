@@ -3,8 +3,9 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any
 
 import h5py
 import numpy as np
@@ -24,7 +25,7 @@ def copy(tiny: Path, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def change_options(folder: Path, change: Callable[[Dict[str, Any]], Any]) -> None:
+def change_options(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     path = folder / "options.json"
     data = json.loads(path.read_text("utf-8"))
     change(data)
@@ -238,7 +239,7 @@ def test_numbers_in_another_file(copy: Path, tiny: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
-def test_more_numbers_than_are_stored(copy: Path, compression: Optional[str]) -> None:
+def test_more_numbers_than_are_stored(copy: Path, compression: str | None) -> None:
     """Options that agree with the claim do not make it true."""
     change_options(copy, lambda options: options["lstm"].update(dim=50_000))
     with edit(copy) as file:

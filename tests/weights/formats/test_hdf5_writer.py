@@ -1,7 +1,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import h5py
 import numpy as np
@@ -27,8 +27,8 @@ def files(name: str) -> Any:
     return [folder / "options.json", folder / ("lm_weights.hdf5" if name in FIXTURES else "weights.hdf5")]
 
 
-def datasets(path: Path) -> Dict[str, np.ndarray]:
-    found: Dict[str, np.ndarray] = {}
+def datasets(path: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
     with h5py.File(path) as file:
         file.visititems(lambda name, x: found.__setitem__(name, x[()]) if isinstance(x, h5py.Dataset) else None)
     return found

@@ -1,8 +1,9 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def word_char(parity: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(parity / "manylangs/word_char", tmp_path / "copy", copy_function=shutil.copyfile))
 
 
-def change(path: Path, edit: Callable[[Dict[str, Any]], Any]) -> None:
+def change(path: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
     data = json.loads(path.read_text("utf-8"))
     edit(data)
     path.write_text(json.dumps(data), "utf-8")

@@ -5,8 +5,9 @@ import struct
 import tarfile
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def number(value: int) -> bytes:
 
 
 @pytest.fixture
-def tensors() -> Dict[str, torch.Tensor]:
+def tensors() -> dict[str, torch.Tensor]:
     values = torch.arange(6.0).reshape(2, 3) / 4
     return OrderedDict(
         half=values.half(),
@@ -75,7 +76,7 @@ def tensors() -> Dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_arrays(tmp_path: Path, tensors: Dict[str, torch.Tensor], format: str) -> None:
+def test_arrays(tmp_path: Path, tensors: dict[str, torch.Tensor], format: str) -> None:
     arrays = read_tensors(saved(tmp_path, tensors, format))
     assert list(arrays) == list(tensors)
     for name, tensor in tensors.items():
@@ -113,7 +114,7 @@ def test_old_files_of_pytorch_1_1(parity: Path, case: str, name: str) -> None:
 
 
 def test_a_zip_is_mapped_and_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mapped: List[bool] = []
+    mapped: list[bool] = []
     load = torch.load
 
     def spy(*arguments: Any, **options: Any) -> Any:
@@ -226,7 +227,7 @@ def test_a_compressed_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_truncated(tmp_path: Path, tensors: Dict[str, torch.Tensor], format: str) -> None:
+def test_truncated(tmp_path: Path, tensors: dict[str, torch.Tensor], format: str) -> None:
     path = tmp_path / "weights.th"
     data = to_bytes(tensors, format)
     for end in [*range(0, len(data), 37), len(data) - 1]:
