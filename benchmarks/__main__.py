@@ -12,7 +12,7 @@ from rich.console import Console
 
 import spacy_elmo
 from spacy_elmo.inputs.reader import read_sentences
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.util.atomic import atomic_write
 
 from . import own, report
 from .ceiling import precisions

@@ -26,7 +26,7 @@ from thinc.api import Maxout, Model, with_array
 from thinc.types import Floats2d
 
 import spacy_elmo
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.util.atomic import atomic_write
 
 CORPORA = Path(__file__).parent.parent.parent / "shared" / "corpora"
 WIDTH = 128

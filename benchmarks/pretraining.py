@@ -13,7 +13,7 @@ from rich.table import Table
 from spacy_elmo.inputs.reader import read_sentences
 from spacy_elmo.pretraining.template import SIZES
 from spacy_elmo.pretraining.vocabulary import Vocabulary
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.util.atomic import atomic_write
 
 from .__main__ import processor
 from .peers import PEERS, Process, environment

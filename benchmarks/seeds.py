@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.util.atomic import atomic_write
 
 from .report import spread
 

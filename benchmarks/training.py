@@ -20,7 +20,7 @@ from spacy.training import Example
 from spacy.training.batchers import minibatch_by_words
 from spacy.training.initialize import init_nlp
 
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.util.atomic import atomic_write
 
 from .__main__ import processor
 from .downstream import convert

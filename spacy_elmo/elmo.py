@@ -40,8 +40,8 @@ from .engine.settings import InitialState, PrecisionName, Settings, check_batch_
 from .engine.trainable import TrainableEngine
 from .errors import Errors, short_repr
 from .errors.once import OnceWarner
-from .progress import show_progress
 from .texts import TextOutputs, embed_texts
+from .util.progress import show_progress
 from .warm import shipped_state
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .weights.aside import StoredArrays, set_aside

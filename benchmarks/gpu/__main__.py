@@ -11,7 +11,7 @@ from rich.console import Console
 
 import spacy_elmo
 from spacy_elmo.inputs.reader import read_sentences
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.util.atomic import atomic_write
 
 from ..__main__ import EWT, HERE
 from ..model import make_model

@@ -10,7 +10,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.engine.batching import windows
+from spacy_elmo.util.batching import windows
 
 from ..peers import Process, Sentences
 from .ceiling import share

@@ -16,7 +16,7 @@ from spacy.language import Language
 from thinc import compat
 from thinc.api import require_gpu
 
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.util.atomic import atomic_write
 
 from ..model import make_model
 

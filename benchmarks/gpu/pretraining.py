@@ -27,7 +27,7 @@ from spacy_elmo.pretraining.template import SIZES
 from spacy_elmo.pretraining.trainer import Trainer
 from spacy_elmo.pretraining.vocabulary import Vocabulary
 from spacy_elmo.pretraining.word_types import types_of
-from spacy_elmo.weights.atomic import atomic_write
+from spacy_elmo.util.atomic import atomic_write
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # How the steps of a layer are done: as one graph, kernel by kernel, or by torch's own operators.

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from ..errors import Errors, Warnings
 from ..errors.heard import warn
-from ..files import read_small
+from ..util.files import read_small
 
 Json = dict[str, Any]
 

@@ -59,7 +59,7 @@ def _silence() -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     # Not by an exception: raised inside a destructor or a callback, it would be lost and the process live on.
-    from ..weights.atomic import remove_unfinished
+    from ..util.atomic import remove_unfinished
 
     remove_unfinished()
     signal.signal(number, signal.SIG_DFL)

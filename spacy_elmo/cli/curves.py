@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..pictures import picture
+from ..util.plotting import picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -159,7 +159,7 @@ def embed(
     import h5py
 
     from ..elmo import load
-    from ..weights.hdf5_file import write_hdf5
+    from ..util.hdf5_file import write_hdf5
 
     if reduce == "top" and layers != ALL:
         raise ValueError(Errors.EL065.format(one="top", other="layers"))

@@ -7,7 +7,7 @@ import typer
 from typer import Argument, Option
 
 from ..errors import Errors, printable
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
 from ..weights.fetch.catalogue import BUNDLED
 from .embed import SOURCE_HELP
 from .outputs import check_output, is_stdout

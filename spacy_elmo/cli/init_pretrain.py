@@ -10,7 +10,7 @@ from typer import Argument, Option
 from ..errors import Errors, printable
 from ..inputs.files import FORMATS
 from ..inputs.reader import CORPUS_PIPELINE
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
 from .command import choices
 from .inputs import Format, choose_pipeline
 from .outputs import check_output, is_stdout

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from typer import echo
 
 from ..errors import Errors
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
 from ..weights.locate import find_files
 from .outputs import check_output, is_stdout
 

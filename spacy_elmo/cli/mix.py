@@ -13,7 +13,7 @@ from typer import Argument, Option, echo
 
 from ..bilm.layers import layer_names
 from ..errors import Errors, printable
-from ..pictures import check_picture, picture
+from ..util.plotting import check_picture, picture
 from .names import distinct_names
 from .outputs import Force, check_output
 

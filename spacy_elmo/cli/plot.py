@@ -8,7 +8,7 @@ import typer
 from typer import Argument, Option
 
 from ..errors import Errors
-from ..pictures import check_picture
+from ..util.plotting import check_picture
 from .curves import curve_of, is_curve, plot_curves
 from .names import distinct_names
 from .outputs import Force, check_no_stdout, check_output

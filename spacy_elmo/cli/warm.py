@@ -12,7 +12,7 @@ from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..inputs.files import Given
 from ..inputs.reader import Inputs
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
 from ..weights.locate import Files, find_files
 from ..weights.source import opened
 from .info import SOURCE_HELP

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Errors, Warnings, short_repr
+from ..util.batching import windows
 from .base import N_MARKS, Sentence
-from .batching import windows
 from .coded import Coded
 
 # Texts that are no words, at the end of a sentence; so is an empty one anywhere.

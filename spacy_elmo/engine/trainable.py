@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
+from ..util.batching import windows
 from .base import N_MARKS, Sentence
-from .batching import windows
 from .isolation import computation
 from .parts import Parts
 from .plain import for_each, run_bilm

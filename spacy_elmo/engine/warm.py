@@ -7,8 +7,8 @@ import torch
 from ..bilm.lstm import LSTMState
 from ..bilm.options import LSTMOptions
 from ..errors import Errors
+from ..util.batching import windows
 from .base import N_MARKS, Engine, Sentence
-from .batching import windows
 from .isolation import isolate
 
 # Rows that read side by side, each of them on and on from its own state.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..lines import bad_line
+from ..util.files import bad_line
 from .items import Item
 from .text import Lines
 

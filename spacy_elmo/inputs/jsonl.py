@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ..lines import bad_line
+from ..util.files import bad_line
 from .items import Item
 from .text import Lines
 

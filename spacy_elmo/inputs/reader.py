@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Warnings
-from ..lines import bad_line
+from ..util.files import bad_line
 from .conllu import read_conllu
 from .files import Given, find_inputs, shorten
 from .items import InputSentence, Item, read_tokens, read_txt

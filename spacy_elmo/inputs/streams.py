@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import Errors
-from ..weights.atomic import WRITE_ERRORS
-from ..weights.digest import sha256
+from ..util.atomic import WRITE_ERRORS
+from ..util.files import sha256
 
 # How each is opened, by the last ending of its name.
 COMPRESSIONS: dict[str, Callable[[Any], Any]] = {
@@ -33,7 +33,7 @@ MAGIC = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\x00": ".xz", b"BZh": ".bz2"}
 class InputFile:
     """One file to read.
 
-    format: one of `files.FORMATS`. compression: a key of `COMPRESSIONS`, or None.
+    format: one of `util.files.FORMATS`. compression: a key of `COMPRESSIONS`, or None.
     is_stream: a pipe or standard input, which can be read once only: it is copied to a temporary file, so that
         all of it can be checked before it is used.
     """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from ..errors import Errors, Warnings
-from ..lines import Line, bad_line, numbered_lines
+from ..util.files import Line, bad_line, numbered_lines
 from .streams import MAGIC, InputFile
 
 # Bytes of a line. Longer ones are no lines of text, and would take the memory.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Warnings
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
 from .records import RECORD, Place, pack, place
 from .store import Store
 

@@ -22,7 +22,6 @@ from ..bilm.layers import (
     resolve_layers,
 )
 from ..elmo import Elmo
-from ..engine.batching import windows
 from ..errors import Errors
 from ..layer_cache.settings import CacheSettings, check_cache
 from ..models.batch import SharedBatch
@@ -31,9 +30,9 @@ from ..models.output import ElmoOutput
 from ..models.placement import rows_of
 from ..models.runs import note_run, note_tensors
 from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready, shim_of
+from ..util.batching import run_ahead, windows
 from ..weights.locate import Source
 from ..weights.source import read_weights
-from .ahead import run_ahead
 from .annotations import annotate, on_ops
 from .extensions import install_extensions
 from .hooks import install_hooks

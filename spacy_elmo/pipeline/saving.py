@@ -13,9 +13,9 @@ from ..bilm.fields import MOST_JSON
 from ..bilm.options import OPTIONS_NAME
 from ..elmo import Elmo
 from ..errors import Errors
-from ..files import read_small
 from ..models.wrapper import ElmoModelT, device_of, holder_of, shim_of
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
+from ..util.files import read_small
 from ..weights.source import read_weights
 from .learning import Learning
 

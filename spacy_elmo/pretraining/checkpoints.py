@@ -13,9 +13,9 @@ import safetensors.torch
 from torch import Tensor
 
 from ..errors import Errors, Warnings
-from ..weights.atomic import atomic_write
-from ..weights.digest import sha256
-from ..weights.stale import remove
+from ..util.atomic import atomic_write
+from ..util.files import sha256
+from ..util.temporary import remove
 
 # In a run's folder; by it one is told.
 CHECKPOINT_FOLDER = "checkpoints"

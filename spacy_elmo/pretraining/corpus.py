@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Errors
-from ..weights.atomic import atomic_write
-from ..weights.digest import sha256
+from ..util.atomic import atomic_write
+from ..util.files import sha256
 
 META = "corpus.json"
 TYPES = "types.json"

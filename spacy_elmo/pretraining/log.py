@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import Errors
-from ..lines import bad_line
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
+from ..util.files import bad_line
 from .trainer import Trained
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Errors
-from ..pictures import picture
+from ..util.plotting import picture
 from .log import read_log
 
 

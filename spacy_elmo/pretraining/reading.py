@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.batching import windows
 from ..engine.isolation import computation
 from ..engine.transfer import to_device
+from ..util.batching import windows
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .reading_apart import read_apart

@@ -14,7 +14,7 @@ from ..engine.isolation import flush_denormals, isolate
 from ..engine.processors import torch_threads
 from ..errors import Errors, Warnings
 from ..inputs.reader import Inputs
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig
 from .corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.batching import windows
 from ..engine.isolation import computation
 from ..errors import Errors
+from ..util.batching import windows
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .reading import Read, in_order, read_afresh

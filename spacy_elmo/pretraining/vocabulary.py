@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ..bilm.characters import CLOSING, OPENING
 from ..errors import Errors
-from ..files import read_bytes
-from ..weights.atomic import atomic_write
+from ..util.atomic import atomic_write
+from ..util.files import read_bytes
 
 VOCAB_NAME = "vocab.txt"
 UNKNOWN = "<UNK>"

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..bilm.options import Options
 from ..errors import Warnings
-from ..files import check_regular
+from ..util.atomic import atomic_write
+from ..util.files import check_regular
 from .arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
-from .atomic import atomic_write
 
 CACHE_VARIABLE = "SPACY_ELMO_CACHE"
 

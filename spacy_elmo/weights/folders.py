@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
-from ..files import read_bytes
+from ..util.files import read_bytes
 from .sniff import ARCHIVES, sniff
 
 # What a TensorFlow checkpoint's index is called, and the file that names the newest one.

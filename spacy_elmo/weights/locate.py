@@ -9,7 +9,7 @@ from pathlib import Path
 from ..bilm.fields import show
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
-from ..files import check_regular, reading_error
+from ..util.files import check_regular, reading_error
 from .fetch import catalogue
 from .fetch.urls import safe_url
 from .folders import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..bilm.fields import MOST_JSON
-from ..files import read_bytes, read_small
+from ..util.files import read_bytes, read_small
 
 Kind = Literal[
     "hdf5", "safetensors", "checkpoint", "json", "pickle", "zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar",

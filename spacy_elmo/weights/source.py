@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors.heard import hear, warn
+from ..util.atomic import temporary_folder
 from .arrays import Weights
-from .atomic import temporary_folder
 from .formats import reader_of
 from .locate import Files, Source, files_of_folder, find_files
 from .sniff import ARCHIVES, sniff

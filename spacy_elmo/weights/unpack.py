@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from ..errors import Errors
-from ..files import read_bytes, reading_error
+from ..util.files import read_bytes, reading_error
 from .cache import CACHE_VARIABLE
 from .counted import Counted, Decompressed, Meter, Readable, RefusedError
 from .sniff import Kind, kind_of_head, unpack_command

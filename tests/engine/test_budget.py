@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.engine.batching import windows
 from spacy_elmo.engine.budget import Budget
+from spacy_elmo.util.batching import windows
 from tests.data import TINY
 
 

@@ -8,7 +8,6 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.engine.batching import windows
 from spacy_elmo.engine.coded import Coded
 from spacy_elmo.engine.cuda.engine import CudaEngine
 from spacy_elmo.engine.numbered_rows import NumberedRows
@@ -16,6 +15,7 @@ from spacy_elmo.engine.sentences import checked, cut, lengths_of, n_rows, total_
 from spacy_elmo.engine.word_table import WordTable
 from spacy_elmo.engine.word_types import word_types
 from spacy_elmo.engine.workers import Plan
+from spacy_elmo.util.batching import windows
 from tests.data import TINY
 from tests.engine.coded import coded
 from tests.engine.cuda.models import options, weights

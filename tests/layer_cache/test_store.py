@@ -367,7 +367,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", ["pathlib.Path.mkdir", "filelock.FileLock.acquire", "spacy_elmo.weights.atomic._make"]
+    "what", ["pathlib.Path.mkdir", "filelock.FileLock.acquire", "spacy_elmo.util.atomic._make"]
 )
 def test_a_folder_that_can_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     fill(tmp_path, FILLED)

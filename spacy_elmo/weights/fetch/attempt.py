@@ -10,7 +10,7 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from ...files import check_regular
+from ...util.files import check_regular
 from .partial import Origin, Partial
 from .urls import is_private, safe_url
 

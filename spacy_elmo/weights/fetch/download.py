@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...errors import Errors
+from ...util.files import sha256 as sha256_of
 from ..cache import CACHE_VARIABLE
-from ..digest import sha256 as sha256_of
 from ..sniff import sniff
 from .attempt import BrokenError, RefusedError, Report, Wanted, WrongError, attempt
 from .partial import Partial

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ...files import read_small
+from ...util.files import read_small
 
 _MOST_NOTE = 1 << 16
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from ...bilm.fields import read_json
 from ...errors import Errors
-from ..atomic import atomic_write
-from ..digest import sha256
+from ...util.atomic import atomic_write
+from ...util.files import sha256
 
 
 class Pin(NamedTuple):

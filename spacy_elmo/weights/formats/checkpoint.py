@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...bilm.options import Options
 from ...errors import Errors
-from ...files import check_readable, reading_error
+from ...util.files import check_readable, reading_error
 from ..arrays import Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
 from ..folders import INDEX
 from .dump import check_dump, convert

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import Errors
-from ...files import check_readable, reading_error
+from ...util.atomic import WriteError, atomic_write
+from ...util.files import check_readable, reading_error
 from ..arrays import (
     Arrays,
     Weights,
@@ -24,7 +25,6 @@ from ..arrays import (
     warm_state_shapes,
     warn_if_not_finite,
 )
-from ..atomic import WriteError, atomic_write
 
 FORMAT = "safetensors"
 WEIGHTS_NAME = "weights.safetensors"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...bilm.fields import show
 from ...bilm.options import Options
 from ...errors import Errors
-from ...files import check_readable, reading_error
+from ...util.files import check_readable, reading_error
 from ..arrays import Shape, Weights, warn_if_not_finite
 from .dump import CHARACTERS, check_dump, convert, dump_shapes
 

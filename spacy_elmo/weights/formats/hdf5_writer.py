@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bilm.options import OPTIONS_NAME, Options
-from ..atomic import atomic_write
-from ..hdf5_file import write_hdf5 as hdf5_file
+from ...util.atomic import atomic_write
+from ...util.hdf5_file import write_hdf5 as hdf5_file
 from ..rounding import rounded
 from .dump import cell_name, dump_shapes, swap_gates
 

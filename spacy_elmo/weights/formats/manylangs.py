@@ -11,7 +11,7 @@ from ...bilm.fields import MOST_JSON, Fields, read_json, show
 from ...bilm.options import ACTIVATIONS, MOST_CHARACTERS, MOST_LAYERS, Options
 from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS, check_coverage
 from ...errors import Errors
-from ...files import check_regular, read_small
+from ...util.files import check_regular, read_small
 from ..arrays import Weights, check_arrays, encoder_shapes, warn_if_not_finite
 from ..folders import MANYLANGS
 from .pickles import read_tensors

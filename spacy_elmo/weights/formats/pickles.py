@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...bilm.fields import show
 from ...errors import Errors
-from ...files import check_readable, reading_error
+from ...util.files import check_readable, reading_error
 
 if TYPE_CHECKING:
     import torch

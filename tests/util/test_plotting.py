@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_elmo.pictures import check_picture, picture
+from spacy_elmo.util.plotting import check_picture, picture
 
 
 @pytest.mark.parametrize(("ending", "begin"), [("png", b"\x89PNG"), ("SVG", b"<?xml"), ("pdf", b"%PDF")])

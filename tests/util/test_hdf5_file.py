@@ -6,13 +6,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from spacy_elmo.weights.hdf5_file import write_hdf5
+from spacy_elmo.util.hdf5_file import write_hdf5
 
 _FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from spacy_elmo.weights.hdf5_file import write_hdf5
+from spacy_elmo.util.hdf5_file import write_hdf5
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
 done = 0
 try:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import Errors
-from .stale import hold, remove, remove_stale, temporary_prefix, temporary_suffix
+from .temporary import hold, remove, remove_stale, temporary_prefix, temporary_suffix
 
 _unfinished: dict[Path, int] = {}
 if hasattr(os, "register_at_fork"):

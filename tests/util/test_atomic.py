@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_elmo.weights.atomic import atomic_write, remove_unfinished, temporary_folder
+from spacy_elmo.util.atomic import atomic_write, remove_unfinished, temporary_folder
 
 
 def test_appears_when_complete(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_the_longest_name(tmp_path: Path) -> None:
 
 def test_only_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from spacy_elmo.weights.atomic import atomic_write\n"
+        "import os, sys; from pathlib import Path; from spacy_elmo.util.atomic import atomic_write\n"
         "with atomic_write(Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)
@@ -182,7 +182,7 @@ def test_weights_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     """safetensors writes to a file of its own beside the one it is given."""
     code = (
         "import os, sys; import numpy as np; from pathlib import Path\n"
-        "from spacy_elmo.weights.atomic import atomic_write\n"
+        "from spacy_elmo.util.atomic import atomic_write\n"
         "from safetensors.numpy import save_file\n"
         "def kill():\n"
         "    while not list(Path(sys.argv[1]).rglob('*.*')): pass\n"
@@ -205,7 +205,7 @@ def test_an_unpacked_archive_of_a_killed_process(
     code = (
         "import os, signal, sys\n"
         "from spacy_elmo import cli\n"
-        "from spacy_elmo.weights.atomic import temporary_folder\n"
+        "from spacy_elmo.util.atomic import temporary_folder\n"
         "signal.signal(signal.SIGTERM, cli._terminate)\n"
         "with temporary_folder() as folder:\n"
         "    (folder / 'weights').write_text('x')\n"

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import Errors
-from .weights.atomic import atomic_write
+from ..errors import Errors
+from .atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
