@@ -33,13 +33,13 @@ from .engine.begun import Begun
 from .engine.budget import Budget
 from .engine.choose import PRECISIONS, check_device, check_precision
 from .engine.finite import FiniteCheck
-from .engine.isolation import computation
 from .engine.runner import Runner
 from .engine.sentences import checked
 from .engine.settings import InitialState, PrecisionName, Settings, check_batch_tokens
 from .engine.trainable import TrainableEngine
 from .errors import Errors, short_repr
 from .errors.once import OnceWarner
+from .runtime.isolation import computation
 from .texts import TextOutputs, embed_texts
 from .util.progress import show_progress
 from .warm import shipped_state

@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from spacy_elmo.engine.isolation import flush_denormals
-from spacy_elmo.engine.processors import torch_threads
 from spacy_elmo.pretraining.config import check_config
-from spacy_elmo.pretraining.memory import keep_freed_memory
 from spacy_elmo.pretraining.run import Run
+from spacy_elmo.runtime.isolation import flush_denormals
+from spacy_elmo.runtime.memory import keep_freed_memory
+from spacy_elmo.runtime.processors import torch_threads
 
 options = json.loads(sys.argv[1])
 answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -33,8 +33,8 @@ def pretrain_cli(
     """
     from spacy.cli._util import parse_config_overrides
 
-    from ..pretraining.memory import keep_freed_memory
     from ..pretraining.processes import is_first_process
+    from ..runtime.memory import keep_freed_memory
 
     check_no_stdout(output, "a folder")
     overrides = parse_config_overrides(ctx.args)

@@ -88,9 +88,9 @@ def substitutes(
     RAISES: FileNotFoundError or ValueError for a source, text or setting that will not do; as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
-    from ..engine.processors import torch_threads
     from ..engine.settings import check_threads
     from ..pretraining.substitutes import substitutes as substitutes_of
+    from ..runtime.processors import torch_threads
 
     check_threads(n_threads)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)

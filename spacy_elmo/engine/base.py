@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 from torch import Tensor, nn
 
 from ..bilm.lstm import LSTMState
+from ..runtime.workers import Plan, Workers
 from .delivery import Delivery
-from .workers import Plan, Workers
 
 Sentence = Sequence[str]
 

@@ -9,17 +9,17 @@ from ..bilm.alphabet import alphabet_of
 from ..bilm.build import take
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
+from ..runtime.isolation import computation
+from ..runtime.workers import Plan, Workers
 from .base import CPU_BATCH_TOKENS
 from .delivery import InPlace
 from .fast_encoder import FastCharEncoder
 from .fast_lstm import FastStack
 from .input_gates import Inputs
-from .isolation import computation
 from .linear import LinearType
 from .rows import STACKS, LayersAndState, RowsEngine
 from .schedule import Schedule
 from .word_table import WordTable
-from .workers import Plan, Workers
 
 # Sentences run side by side in this many rows: enough for tall matrix products.
 MOST_ROWS = 128

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..bilm.alphabet import alphabet_of
 from ..bilm.options import Options
+from ..runtime.workers import Workers
 from .linear import LinearType
-from .workers import Workers
 
 # Word types that go through together: always one of these numbers, with rows to spare at the end. A word type
 # then gives the same bits whichever others come with it, and oneDNN compiles few kernels, which it keeps.

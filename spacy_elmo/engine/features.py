@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .isolation import computation
+from ..runtime.isolation import computation
+from ..runtime.threads import one_thread
 from .linear import Int8Linear, LinearType, TorchLinear, UInt8Linear
-from .threads import one_thread
 
 # Takes (n, inputs) and a weight (outputs, inputs), and multiplies them.
 Product = Callable[[Tensor, Tensor], Tensor]

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from ..bilm.alphabet import alphabet_of
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
+from ..runtime.isolation import computation
+from ..runtime.workers import Plan, Workers
 from .base import BatchOutputs, Sentence
 from .delivery import Delivery
-from .isolation import computation
 from .schedule import Schedule
 from .sentences import lengths_of
 from .transfer import to_device
 from .word_table import WordTable
 from .word_types import without_marks, word_types
-from .workers import Plan, Workers
 
 # Both directions, as `bilm` names them.
 STACKS = ("forward_stack", "backward_stack")

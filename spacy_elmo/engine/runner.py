@@ -15,13 +15,13 @@ from ..bilm.layers import n_lstm_layers as lstm_layers_for
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from ..bilm.scalar_mix import ScalarMix
+from ..runtime.isolation import computation
+from ..runtime.workers import Plan
 from .base import N_MARKS, BatchOutputs, Engine
 from .begun import Begun
 from .budget import Budget
 from .finite import FiniteCheck, GetArrays
-from .isolation import computation
 from .sentences import cut, lengths_of, total_rows
-from .workers import Plan
 
 R = TypeVar("R")
 # Waits for what is on its way from a device.

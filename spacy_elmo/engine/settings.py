@@ -33,7 +33,7 @@ class Settings:
         is under way on the CPU. None: 8192 on the CPU, where the next batch is begun before one is delivered, and
         as many as suit the free memory of a GPU.
     n_threads (int | None): Threads that work at a time, on the CPU, in each process. None: as many as there are
-        processors for this process, see `engine.processors`. A number is taken as it is given.
+        processors for this process, see `runtime.processors`. A number is taken as it is given.
     RAISES (ValueError): For a value that is not allowed.
     """
 

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
+from ..runtime.isolation import computation
+from ..runtime.parts import Parts
 from ..util.batching import windows
 from .base import N_MARKS, Sentence
-from .isolation import computation
-from .parts import Parts
 from .plain import for_each, run_bilm
 from .training_pass import TrainingPass
 

@@ -7,9 +7,9 @@ import torch
 from ..bilm.lstm import LSTMState
 from ..bilm.options import LSTMOptions
 from ..errors import Errors
+from ..runtime.isolation import isolate
 from ..util.batching import windows
 from .base import N_MARKS, Engine, Sentence
-from .isolation import isolate
 
 # Rows that read side by side, each of them on and on from its own state.
 N_ROWS = 32

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..runtime.forks import ForkLock
 from .coded import Coded
-from .forks import ForkLock
 from .numbered_rows import NumberedRows
 from .transfer import to_device
 

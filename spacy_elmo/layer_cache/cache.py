@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bilm.layers import LayerOutputs, Layers
-from ..engine.forks import ForkLock
-from ..engine.isolation import isolate
 from ..errors import Errors
+from ..runtime.forks import ForkLock
+from ..runtime.isolation import isolate
 from .identity import Embeds, cached_layers
 from .sentences import digests
 from .session import Session

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..bilm.packing import Packing
-from ..engine.isolation import computation
 from ..engine.precision import exact_cudnn
 from ..errors import Errors, check_number
+from ..runtime.isolation import computation
 from .torch_shim import TorchShim
 
 BiLSTMT = Model[list[Floats2d], list[Floats2d]]

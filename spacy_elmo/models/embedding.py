@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..bilm.layers import LayerOutputs, Layers
 from ..elmo import Elmo
-from ..engine.isolation import computation
+from ..runtime.isolation import computation
 from .arrays import of_docs, stays_on_device, to_array
 from .output import ElmoOutput, FlatLayers
 from .own_rows import own_rows

@@ -8,11 +8,11 @@ from torch import nn
 
 from ..bilm.alphabet import alphabet_of
 from ..elmo import Elmo, Settings, check_device
-from ..engine.forks import ForkLock
 from ..engine.trainable import TrainableEngine
 from ..errors import Errors, Warnings
 from ..errors.once import OnceWarner
 from ..layer_cache.cache import LayerCache
+from ..runtime.forks import ForkLock
 from ..weights.arrays import Weights
 from ..weights.locate import Source
 from ..weights.source import read_weights

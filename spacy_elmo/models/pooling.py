@@ -10,8 +10,8 @@ from thinc.types import Floats2d
 
 from ..bilm.layers import MIXED, check_layer_name, layer_names
 from ..elmo import Elmo
-from ..engine.isolation import computation
 from ..errors import Errors, check_number
+from ..runtime.isolation import computation
 from .output import FlatLayers
 from .scalar_mix import mix
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from ..elmo import Elmo
-from ..engine.isolation import computation
-from ..engine.workers import Workers
 from ..errors import Warnings
+from ..runtime.isolation import computation
+from ..runtime.workers import Workers
 from ..weights.locate import is_at_hand
 from .holder import ElmoHolder
 from .torch_shim import TorchShim

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Token
 
-from ..engine.forks import ForkLock
+from ..runtime.forks import ForkLock
 
 # Texts that are known at most, each of some 150 bytes, and places to find them in, a power of two.
 CAPACITY = 1 << 17

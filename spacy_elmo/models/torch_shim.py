@@ -13,8 +13,8 @@ from thinc.backends import get_array_ops
 from thinc.shims import Shim
 from torch import nn
 
-from ..engine.isolation import computation, isolate
 from ..errors import Errors
+from ..runtime.isolation import computation, isolate
 
 
 def state_to_bytes(module: nn.Module) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 from weakref import ReferenceType, ref
 
-from ..engine.forks import ForkLock
+from ..runtime.forks import ForkLock
 
 O = TypeVar("O")  # noqa: E741
 V = TypeVar("V")

@@ -14,10 +14,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.dropout import Dropout
-from ..engine.parts import N_PARTS, Parts, join, shares_of
 from ..engine.training_encoder import GROUP_STEP, encode
-from ..engine.workspace import Workspace
+from ..runtime.memory import Workspace
+from ..runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
 from .language_model import LanguageModel
 
 

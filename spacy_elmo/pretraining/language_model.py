@@ -12,7 +12,7 @@ from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState, ProjectedLSTM
 from ..engine.training_encoder import encode
 from ..engine.transfer import to_device
-from ..engine.workspace import Workspace
+from ..runtime.memory import Workspace
 from .graphs import Graphs
 from .recurrence import run_layer
 

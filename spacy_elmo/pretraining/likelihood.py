@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.isolation import computation
+from ..runtime.isolation import computation
 from .corpus import Corpus
 from .language_model import LanguageModel
 from .reading import Read, in_order, read_afresh, read_on, top_layer

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..engine.parts import N_PARTS, Parts
+from ..runtime.parts import N_PARTS, Parts
 from .config import OptimizerConfig
 from .row_optimizers import RowAdagrad, RowAdam
 

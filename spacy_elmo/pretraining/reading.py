@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.isolation import computation
 from ..engine.transfer import to_device
+from ..runtime.isolation import computation
 from ..util.batching import windows
 from .corpus import Corpus
 from .language_model import LanguageModel

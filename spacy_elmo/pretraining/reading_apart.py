@@ -9,11 +9,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..bilm.lstm import LSTMStack, LSTMState, ProjectedLSTM
-from ..engine.parts import join, shares_of
 from ..engine.training_encoder import encode
 from ..engine.training_lstm import read_layer
-from ..engine.workers import Workers
-from ..engine.workspace import Workspace
+from ..runtime.memory import Workspace
+from ..runtime.parts import join, shares_of
+from ..runtime.workers import Workers
 from .language_model import LanguageModel
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import Clips, LSTMState, ProjectedLSTM
-from ..engine.workspace import Workspace
 from ..kernels import trial
+from ..runtime.memory import Workspace
 from .graphs import Graphs
 from .recurrence_gpu import FusedLayer, Settings
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import Clips
-from ..engine.workspace import Workspace
 from ..kernels import train_steps
+from ..runtime.memory import Workspace
 from .graphs import Graphs
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from ..bilm.options import OPTIONS_NAME, Options
-from ..engine.isolation import flush_denormals, isolate
-from ..engine.processors import torch_threads
 from ..errors import Errors, Warnings
 from ..inputs.reader import Inputs
+from ..runtime.isolation import flush_denormals, isolate
+from ..runtime.processors import torch_threads
 from ..util.atomic import atomic_write
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..engine.workspace import Workspace
+from ..runtime.memory import Workspace
 
 _aten = torch.ops.aten
 

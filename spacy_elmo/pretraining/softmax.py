@@ -8,8 +8,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from ..engine.transfer import to_device
-from ..engine.workspace import Workspace
 from ..errors import Errors
+from ..runtime.memory import Workspace
 from .sampled import Candidates, SampledLoss
 
 # Scores of words that are held at once, for each direction.

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from ..bilm.build import build_bilm, build_parts, without_weights
 from ..bilm.lstm import LSTMState
 from ..bilm.names import STATE_PREFIX
-from ..engine.isolation import isolate
 from ..errors import Errors
+from ..runtime.isolation import isolate
 from ..warm import shipped_state
 from ..weights.arrays import SOFTMAX_PREFIX, Weights
 from ..weights.locate import Source

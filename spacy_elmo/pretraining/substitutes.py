@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.isolation import computation
 from ..errors import Errors
+from ..runtime.isolation import computation
 from ..util.batching import windows
 from .corpus import Corpus
 from .language_model import LanguageModel

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from ..bilm.build import take
 from ..bilm.lstm import LSTMState
-from ..engine.isolation import computation
-from ..engine.parts import Parts
-from ..engine.processors import n_workers
-from ..engine.threads import one_thread, own_threads
-from ..engine.workspace import Workspace
+from ..runtime.isolation import computation
+from ..runtime.memory import Workspace
+from ..runtime.parts import Parts
+from ..runtime.processors import n_workers
+from ..runtime.threads import one_thread, own_threads
 from .apart import Apart, Objective
 from .config import PretrainingConfig
 from .language_model import LanguageModel

@@ -167,7 +167,7 @@ def test_a_limit_of_this_machine() -> None:
     """A new process sees it, by a control group or by affinity, and this one is as before."""
     before = Path("/proc/self/cgroup").read_text("utf-8"), os.sched_getaffinity(0)
     with quota.limited(1):
-        code = "from spacy_elmo.engine.processors import count_processors; print(count_processors())"
+        code = "from spacy_elmo.runtime.processors import count_processors; print(count_processors())"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "1"
     assert (Path("/proc/self/cgroup").read_text("utf-8"), os.sched_getaffinity(0)) == before

@@ -14,7 +14,7 @@ from spacy_elmo.engine.numbered_rows import NumberedRows
 from spacy_elmo.engine.sentences import checked, cut, lengths_of, n_rows, total_rows
 from spacy_elmo.engine.word_table import WordTable
 from spacy_elmo.engine.word_types import word_types
-from spacy_elmo.engine.workers import Plan
+from spacy_elmo.runtime.workers import Plan
 from spacy_elmo.util.batching import windows
 from tests.data import TINY
 from tests.engine.coded import coded

@@ -11,7 +11,7 @@ from spacy_elmo.engine import fast_encoder, features
 from spacy_elmo.engine.choose import encoder_linear
 from spacy_elmo.engine.fast_encoder import FastCharEncoder
 from spacy_elmo.engine.word_table import WordTable
-from spacy_elmo.engine.workers import Workers
+from spacy_elmo.runtime.workers import Workers
 from spacy_elmo.weights.source import read_weights
 from tests.data import read_case
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spacy_elmo.engine.precision import exact_cudnn, tf32
-from spacy_elmo.engine.threads import one_thread
+from spacy_elmo.runtime.threads import one_thread
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -7,7 +7,7 @@ from torch import Tensor
 from spacy_elmo.bilm.char_encoder import CharEncoder
 from spacy_elmo.engine import training_encoder as encoder_module
 from spacy_elmo.engine.training_encoder import encode
-from spacy_elmo.engine.workspace import Workspace
+from spacy_elmo.runtime.memory import Workspace
 from tests.pretraining.tiny import lm_error, lm_ids, lm_options, lm_randomise
 
 OPTIONS = {

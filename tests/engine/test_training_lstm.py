@@ -9,8 +9,8 @@ from torch import Tensor
 from spacy_elmo.bilm.lstm import LSTMState, ProjectedLSTM
 from spacy_elmo.bilm.options import LSTMOptions
 from spacy_elmo.engine import training_lstm, training_steps
-from spacy_elmo.engine.isolation import computation
 from spacy_elmo.engine.training_lstm import run_layer
+from spacy_elmo.runtime.isolation import computation
 
 P, C = 5, 7
 SIZES = [4, 4, 3, 1, 1]

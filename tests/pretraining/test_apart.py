@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from spacy_elmo.engine.threads import own_threads
 from spacy_elmo.pretraining import apart
 from spacy_elmo.pretraining.apart import Apart
 from spacy_elmo.pretraining.optimizer import Optimizer
 from spacy_elmo.pretraining.trainer import Trainer
+from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work, seen_threads
 from tests.pretraining.test_trainer import copy_of, dropping, make, runs, train
 

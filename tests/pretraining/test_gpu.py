@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from spacy_elmo.engine.training_encoder import encode
-from spacy_elmo.engine.workspace import Workspace
 from spacy_elmo.kernels import trial
 from spacy_elmo.pretraining.graphs import Graphs
 from spacy_elmo.pretraining.run import Run
+from spacy_elmo.runtime.memory import Workspace
 from tests.engine import test_training_encoder as test_encoder
 from tests.pretraining import runs
 from tests.pretraining.fused import found_by, rounded

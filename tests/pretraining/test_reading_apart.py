@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from spacy_elmo.bilm.lstm import LSTMState
-from spacy_elmo.engine.threads import own_threads
 from spacy_elmo.pretraining import reading_apart
 from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.language_model import LanguageModel
@@ -15,6 +14,7 @@ from spacy_elmo.pretraining.likelihood import iter_carried
 from spacy_elmo.pretraining.reading_apart import read_apart
 from spacy_elmo.pretraining.softmax import Softmax
 from spacy_elmo.pretraining.vocabulary import Vocabulary
+from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 

@@ -13,16 +13,16 @@ from ...bilm.alphabet import alphabet_of
 from ...bilm.build import build_char_encoder, take
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
+from ...runtime.forks import ForkLock
+from ...runtime.threads import one_thread
+from ...runtime.workers import Plan, Workers
 from ..base import BatchOutputs, Sentence
 from ..coded import Coded
 from ..delivery import InPlace
-from ..forks import ForkLock
 from ..precision import tf32
 from ..rows import STACKS, LayersAndState, RowsEngine
 from ..schedule import Schedule
-from ..threads import one_thread
 from ..word_table import WordTable
-from ..workers import Plan, Workers
 from . import tiles
 from .delivery import CudaDelivery
 from .encoder import CudaEncoder

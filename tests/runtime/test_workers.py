@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.engine import forks
-from spacy_elmo.engine import workers as module
-from spacy_elmo.engine.forks import entrust
-from spacy_elmo.engine.workers import Plan, Workers
+from spacy_elmo.runtime import forks
+from spacy_elmo.runtime import workers as module
+from spacy_elmo.runtime.forks import entrust
+from spacy_elmo.runtime.workers import Plan, Workers
 from tests.data import TINY
 
 SENTENCES = [["I", "love", "you", "."], ["a"], ["b"] * 30, ["c", "d"]]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from spacy_elmo.engine import processors
-from spacy_elmo.engine.processors import MOST_THREADS, count_processors, cpu_quota, n_workers, torch_threads
+from spacy_elmo.runtime import processors
+from spacy_elmo.runtime.processors import MOST_THREADS, count_processors, cpu_quota, n_workers, torch_threads
 
 V1, V2 = "cgroup cgroup rw,cpu,cpuacct", "cgroup2 cgroup2 rw"
 # The names of the files that hold a limit, and what is in them.
@@ -225,7 +225,7 @@ def test_a_given_number_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def count_in(code: str, **variables: str) -> Any:
-    code = f"import json, os, torch\nfrom spacy_elmo.engine.processors import count_processors\n{code}"
+    code = f"import json, os, torch\nfrom spacy_elmo.runtime.processors import count_processors\n{code}"
     env = {**os.environ, **variables}
     done = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=60
@@ -282,8 +282,8 @@ def test_torchs_own_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_torchs_own_threads_in_a_fork() -> None:
     """Those of the parent are gone: a product among several threads would wait for them for ever."""
     code = """
-from spacy_elmo.engine.isolation import computation
-from spacy_elmo.engine.processors import torch_threads
+from spacy_elmo.runtime.isolation import computation
+from spacy_elmo.runtime.processors import torch_threads
 torch.set_num_threads(4)
 big = torch.ones(1000, 1000)
 with computation():

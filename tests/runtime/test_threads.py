@@ -1,6 +1,6 @@
 import torch
 
-from spacy_elmo.engine.threads import own_threads
+from spacy_elmo.runtime.threads import own_threads
 
 
 def in_new_thread() -> int:

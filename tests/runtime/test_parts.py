@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spacy_elmo.engine.parts import N_PARTS, Parts, join, shares_of
+from spacy_elmo.runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7])
@@ -20,3 +20,14 @@ def test_gradients_are_recorded() -> None:
         made = Parts(2).map(lambda factor: x * factor, [3, 5])
     assert [product.sum().item() for product in made] == [6, 10]
     assert all(product.requires_grad for product in made)
+
+
+def test_dropout_is_torchs() -> None:
+    """Zeros or what makes up for them, a share as asked for; gradients alike."""
+    x = torch.ones(200, 100, requires_grad=True)
+    dropped = Dropout(0.3, 5)(x)
+    dropped.sum().backward()
+    assert torch.equal(x.grad, dropped.detach())  # type: ignore[arg-type]
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
+    assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+    assert Dropout(0.0, 5)(x) is x
