@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_elmo.kernels import has_triton
+from spacy_elmo.gpu.kernels import has_triton
 from tests.data import ROOT
 
 _SETTING = {"TRITON_INTERPRET": "1"}

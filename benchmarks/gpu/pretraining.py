@@ -16,10 +16,10 @@ from torch.profiler import ProfilerActivity, profile
 
 from spacy_elmo.bilm.characters import OFFSET, PADDING
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.kernels import trial
+from spacy_elmo.gpu import support
+from spacy_elmo.gpu.training_graphs import Graphs
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.corpus import Corpus
-from spacy_elmo.pretraining.graphs import Graphs
 from spacy_elmo.pretraining.processes import Processes
 from spacy_elmo.pretraining.start import new_model
 from spacy_elmo.pretraining.streams import Order, Streams
@@ -146,9 +146,9 @@ def measure(trainer: Trainer, precision: str, way: str, n: int) -> dict[str, flo
     """Time of a batch; of it, what the processor needs to give the GPU its work."""
     trainer.model.dtype = DTYPES[precision]
     trainer.model.graphs = Graphs() if way == "graphs" else None
-    usable = trial.usable
+    usable = support.usable
     if way == "torch":
-        trial.usable = lambda device: False
+        support.usable = lambda device: False
     try:
         for _ in range(4):
             trainer.train_batch()
@@ -162,7 +162,7 @@ def measure(trainer: Trainer, precision: str, way: str, n: int) -> dict[str, flo
         wait(trainer.device)
         seconds = time.perf_counter() - start
     finally:
-        trial.usable = usable
+        support.usable = usable
     training = trainer.config.training
     return {
         "tokens/s": training.n_rows * training.n_steps * n / seconds,

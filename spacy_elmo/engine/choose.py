@@ -10,7 +10,7 @@ from ..bilm.build import build_bilm
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from ..errors import Errors
-from ..kernels import trial
+from ..gpu import support
 from . import features
 from .base import Engine
 from .fast import FastEngine
@@ -52,9 +52,9 @@ def check_device(device: str | torch.device) -> torch.device:
         raise ValueError(Errors.EL040.format(device=device, reason="torch has no device of that name")) from error
     try:
         trial = torch.zeros(1, device=named)
-        trial.item()
+        support.item()
         # With its number: which GPU is meant by "cuda" alone may change.
-        checked = trial.device
+        checked = support.device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
@@ -148,4 +148,4 @@ def make_engine(
 def _has_kernels(options: Options, device: torch.device) -> bool:
     # Tensor cores multiply tiles of 16 numbers.
     fits = options.lstm.projection_dim % 16 == 0 and options.lstm.dim % 16 == 0
-    return fits and trial.usable(device)
+    return fits and support.usable(device)

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
+from ..gpu.support import tf32
 from ..runtime.isolation import computation
 from ..runtime.processors import torch_threads
 from ..runtime.workers import Plan, Workers
 from .base import CPU_BATCH_TOKENS, N_MARKS, BatchOutputs, Sentence
 from .cuda.delivery import CudaDelivery
 from .delivery import Delivery, InPlace
-from .precision import tf32
 from .word_types import without_marks, word_types
 
 # Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from ..bilm.alphabet import alphabet_of
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
+from ..gpu.transfer import to_device
 from ..runtime.isolation import computation
 from ..runtime.workers import Plan, Workers
 from .base import BatchOutputs, Sentence
 from .delivery import Delivery
 from .schedule import Schedule
 from .sentences import lengths_of
-from .transfer import to_device
 from .word_table import WordTable
 from .word_types import without_marks, word_types
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..bilm.char_encoder import CharEncoder, Highway
 from ..bilm.characters import OFFSET, PADDING
+from ..gpu.transfer import to_device
 from ..runtime.memory import Workspace
-from .transfer import to_device
 
 # Word types are cut into so many groups of like length: each is as wide as its longest.
 N_GROUPS = 4

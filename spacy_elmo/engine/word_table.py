@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..gpu.transfer import to_device
 from ..runtime.forks import ForkLock
 from .coded import Coded
 from .numbered_rows import NumberedRows
-from .transfer import to_device
 
 # 16,384 rows of 512 float32 numbers take 32 MiB.
 CAPACITY = 16384

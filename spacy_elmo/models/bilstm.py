@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..bilm.packing import Packing
-from ..engine.precision import exact_cudnn
 from ..errors import Errors, check_number
+from ..gpu.support import exact_cudnn
 from ..runtime.isolation import computation
 from .torch_shim import TorchShim
 

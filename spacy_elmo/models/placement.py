@@ -14,8 +14,8 @@ from torch import Tensor
 from ..bilm.alphabet import Alphabet
 from ..engine.base import N_MARKS
 from ..engine.coded import Coded
-from ..engine.transfer import to_device
 from ..errors import Errors
+from ..gpu.transfer import to_device
 from .doc_layers import Hashes
 from .spans import Rows, SpanGetter, read
 from .texts import TextTable

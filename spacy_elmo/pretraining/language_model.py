@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState, ProjectedLSTM
 from ..engine.training_encoder import encode
-from ..engine.transfer import to_device
+from ..gpu.training_graphs import Graphs
+from ..gpu.transfer import to_device
 from ..runtime.memory import Workspace
-from .graphs import Graphs
 from .recurrence import run_layer
 
 

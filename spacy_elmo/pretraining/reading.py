@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.transfer import to_device
+from ..gpu.transfer import to_device
 from ..runtime.isolation import computation
 from ..util.batching import windows
 from .corpus import Corpus

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import Clips, LSTMState, ProjectedLSTM
-from ..kernels import trial
+from ..gpu import support
+from ..gpu.training_graphs import Graphs
 from ..runtime.memory import Workspace
-from .graphs import Graphs
 from .recurrence_gpu import FusedLayer, Settings
 
 _aten = torch.ops.aten
@@ -45,7 +45,7 @@ def run_layer(
         linear = layer.input_linear
         parameters += [linear.weight, linear.bias, layer.state_linear.weight, projection]
     clips = layers[0].cell_clip, layers[0].proj_clip
-    if inputs.dtype == torch.float32 and trial.usable(inputs.device):
+    if inputs.dtype == torch.float32 and support.usable(inputs.device):
         fused = Settings(clips, dtype, workspace, name, graphs)
         with torch.cuda.device_of(inputs):
             outputs, hidden, cell = FusedLayer.apply(fused, inputs, *state, *parameters)

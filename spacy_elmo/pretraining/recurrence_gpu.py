@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import Clips
-from ..kernels import train_steps
+from ..gpu import training_steps
+from ..gpu.training_graphs import Graphs
 from ..runtime.memory import Workspace
-from .graphs import Graphs
 
 
 class Settings(NamedTuple):
@@ -124,24 +124,26 @@ def _forward_steps(b: _Buffers, clips: Clips) -> None:
     cell_clip, proj_clip = clips
     for t in range(len(b.outputs)):
         torch.bmm(b.states[:, t], b.state_weight.mT, out=b.product)
-        train_steps.gates_forward(
+        training_steps.gates_forward(
             b.product, b.given[:, t], b.bias, b.cells[t],
             gates=b.gates[:, t], new_cell=b.cells[t + 1], tanh=b.tanhs[t], opened=b.opened[:, t], clip=cell_clip,
         )  # fmt: skip
         hidden = b.opened[:, t]
         if b.projection is not None:
             hidden = torch.bmm(hidden, b.projection.mT, out=b.projected)
-        train_steps.hidden_forward(hidden, output=b.outputs[t], state=b.states[:, t + 1], clip=proj_clip)
+        training_steps.hidden_forward(hidden, output=b.outputs[t], state=b.states[:, t + 1], clip=proj_clip)
 
 
 def _backward_steps(b: _Buffers, d: _Gradients, clips: Clips) -> None:
     cell_clip, proj_clip = clips
     for t in reversed(range(len(b.outputs))):
         d_opened = d.d_projected[:, t]
-        train_steps.hidden_backward(d.d_outputs[t], d.d_state, b.outputs[t], d_projected=d_opened, clip=proj_clip)
+        training_steps.hidden_backward(
+            d.d_outputs[t], d.d_state, b.outputs[t], d_projected=d_opened, clip=proj_clip
+        )
         if b.projection is not None:
             d_opened = torch.bmm(d_opened, b.projection, out=d.d_opened)
-        train_steps.gates_backward(
+        training_steps.gates_backward(
             d_opened, b.gates[:, t], b.cells[t], b.cells[t + 1], b.tanhs[t],
             d_cell=d.d_cell, d_gates=d.d_gates[:, t], clip=cell_clip,
         )  # fmt: skip

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from ..engine.transfer import to_device
 from ..errors import Errors
+from ..gpu.transfer import to_device
 from ..runtime.memory import Workspace
 from .sampled import Candidates, SampledLoss
 

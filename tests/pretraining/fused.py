@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_elmo.kernels import trial
+from spacy_elmo.gpu import support
 from tests.pretraining.test_recurrence import Layer
 from tests.pretraining.tiny import lm_error
 
@@ -14,7 +14,7 @@ from tests.pretraining.tiny import lm_error
 def found_by(layer: Layer, *, fused: bool) -> list[Tensor]:
     """Outputs, both parts of the state, and the gradients of everything."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "usable", lambda device: fused)
+        patch.setattr(support, "usable", lambda device: fused)
         outputs = layer(*layer.given)
         return [part.detach() for part in (*outputs, *layer.gradients(outputs))]
 

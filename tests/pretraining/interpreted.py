@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from spacy_elmo.kernels import train_steps
+from spacy_elmo.gpu import training_steps
 from tests.interpreter import require_interpreter
 from tests.pretraining.fused import found_by, rounded
 from tests.pretraining.test_recurrence import SIZES, Layer, sizes
@@ -66,7 +66,7 @@ def test_tanh_and_sigmoid(x: float) -> None:
     """By gates that get this number each, from nought: i and g make the cell."""
     zeros, full = torch.zeros(2, 1, 4), torch.full((2, 1, 4), x)
     gates, cell, tanh, opened = (torch.empty(2, 1, n) for n in (4, 1, 1, 1))
-    train_steps.gates_forward(
+    training_steps.gates_forward(
         zeros, full, torch.zeros(2, 4), torch.zeros(2, 1, 1),
         gates=gates, new_cell=cell, tanh=tanh, opened=opened, clip=None,
     )  # fmt: skip

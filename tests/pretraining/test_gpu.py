@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from spacy_elmo.engine.training_encoder import encode
-from spacy_elmo.kernels import trial
-from spacy_elmo.pretraining.graphs import Graphs
+from spacy_elmo.gpu import support
+from spacy_elmo.gpu.training_graphs import Graphs
 from spacy_elmo.pretraining.run import Run
 from spacy_elmo.runtime.memory import Workspace
 from tests.engine import test_training_encoder as test_encoder
@@ -67,7 +67,7 @@ def assert_near(one: dict[str, Tensor], other: dict[str, Tensor], *, most: float
 
 def test_kernels_are_in_use() -> None:
     """Else the tests below are of torch's operators."""
-    assert trial.usable(torch.device("cuda", torch.cuda.current_device()))
+    assert support.usable(torch.device("cuda", torch.cuda.current_device()))
 
 
 @sizes

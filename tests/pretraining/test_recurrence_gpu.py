@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from spacy_elmo.kernels import train_steps, trial
+from spacy_elmo.gpu import support, training_steps
 from tests.interpreter import run_cases
 
 
 def test_kernels_are_for_gpus() -> None:
-    assert not trial.usable(torch.device("cpu"))
+    assert not support.usable(torch.device("cpu"))
 
 
 def test_kernels_in_the_interpreter() -> None:
@@ -19,10 +19,10 @@ def test_kernels_in_the_interpreter() -> None:
 
 
 def test_no_triton_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "has_triton", lambda: False)
-    trial._run_on.cache_clear()
-    assert not trial.usable(torch.device("cuda"))
-    trial._run_on.cache_clear()
+    monkeypatch.setattr(support, "has_triton", lambda: False)
+    support._run_on.cache_clear()
+    assert not support.usable(torch.device("cuda"))
+    support._run_on.cache_clear()
 
 
 def test_kernels_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,12 +31,12 @@ def test_kernels_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("Failed to find C compiler")
 
-    monkeypatch.setattr(trial, "has_triton", lambda: True)
-    monkeypatch.setattr(train_steps, "hidden_forward", fail)
+    monkeypatch.setattr(support, "has_triton", lambda: True)
+    monkeypatch.setattr(training_steps, "hidden_forward", fail)
     monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
     monkeypatch.setattr(torch, "zeros", lambda *shape, device: torch.empty(shape))
-    trial._run_on.cache_clear()
+    support._run_on.cache_clear()
     with pytest.warns(UserWarning, match=r"\[WL017\].*RuntimeError: Failed to find C compiler"):
-        assert not trial.usable(torch.device("cuda"))
-    assert not trial.usable(torch.device("cuda"))
-    trial._run_on.cache_clear()
+        assert not support.usable(torch.device("cuda"))
+    assert not support.usable(torch.device("cuda"))
+    support._run_on.cache_clear()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ...bilm.alphabet import alphabet_of
 from ...bilm.char_encoder import CharEncoder, Highway
 from ...bilm.options import Options
-from ..transfer import to_device
+from ...gpu.transfer import to_device
 
 # Word types that go through together: their convolutions give some 50 numbers a filter.
 ENCODER_BATCH = 1024

@@ -13,13 +13,13 @@ from ...bilm.alphabet import alphabet_of
 from ...bilm.build import build_char_encoder, take
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
+from ...gpu.support import tf32
 from ...runtime.forks import ForkLock
 from ...runtime.threads import one_thread
 from ...runtime.workers import Plan, Workers
 from ..base import BatchOutputs, Sentence
 from ..coded import Coded
 from ..delivery import InPlace
-from ..precision import tf32
 from ..rows import STACKS, LayersAndState, RowsEngine
 from ..schedule import Schedule
 from ..word_table import WordTable

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...gpu.transfer import Buffers
 from ..schedule import Schedule
-from .buffers import Buffers
 
 # Kernels are made for these numbers of rows: few, so that few graphs are kept.
 FEW_ROWS = (1, 2, 4)

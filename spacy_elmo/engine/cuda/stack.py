@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ...bilm.lstm import LSTMState
+from ...gpu.graphs import Graphs
+from ...gpu.transfer import Buffers
 from ..schedule import Schedule
-from .buffers import Buffers
-from .graphs import Graphs
 from .plan import Plan, make_plan
 from .steps import Work, step
 from .tiles import Tiles

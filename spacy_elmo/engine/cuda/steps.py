@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from ...bilm.lstm import LSTMState
-from ...kernels.gates import gates_kernel
-from ...kernels.project import deliver_kernel, project_kernel
-from ...kernels.single import single_gates_kernel, single_project_kernel
+from ...gpu.kernels.gates import gates_kernel
+from ...gpu.kernels.project import deliver_kernel, project_kernel
+from ...gpu.kernels.single_row import single_gates_kernel, single_project_kernel
 from .plan import FEW_ROWS, Plan
 from .tiles import PASS_ON, SINGLE_GATES, SINGLE_PROJECT, Tiles
 from .weights import LayerWeights

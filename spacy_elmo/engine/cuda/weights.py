@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...bilm.options import LSTMOptions
 
-# Cells whose gates stand side by side: see `kernels.cell`.
+# Cells whose gates stand side by side: see `gpu.kernels.cell`.
 UNIT = 8
 # How `bilm.lstm` orders gates (i, f, g, o) is how they are interleaved.
 N_GATES = 4

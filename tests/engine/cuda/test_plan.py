@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_elmo.engine.cuda.buffers import Buffers
 from spacy_elmo.engine.cuda.plan import kernel_rows, make_plan
 from spacy_elmo.engine.schedule import Schedule
+from spacy_elmo.gpu.transfer import Buffers
 
 CPU = torch.device("cpu")
 

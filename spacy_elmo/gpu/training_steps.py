@@ -13,7 +13,6 @@ from torch import Tensor
 
 @lru_cache(maxsize=1)
 def _kernels() -> ModuleType:
-    from . import train_triton
 
     return train_triton
 

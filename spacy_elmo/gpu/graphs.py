@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 
 import torch
 
-from ...errors import Warnings
+from ..errors import Warnings
 
 # Each holds some memory of the driver's; a program that meets more keys than this meets ever new ones.
 MOST = 128

@@ -1,4 +1,4 @@
-"""Memory that stays where it is: a CUDA graph reads and writes fixed addresses."""
+"""Copies to a device without waiting for it, and buffers with a fixed address for CUDA graphs."""
 
 from typing import Any
 
@@ -6,7 +6,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..transfer import ready_for
+# What is smaller, the driver takes along at once.
+FEW_BYTES = 32 << 10
+
+
+def to_device(values: "NDArray[Any] | Tensor", device: torch.device) -> Tensor:
+    """The values as a tensor on the device. A GPU is not waited for."""
+    if isinstance(values, Tensor) and values.device.type != "cpu":
+        return values.to(device)
+    return ready_for(values, device).to(device, non_blocking=True)
+
+
+def ready_for(values: "NDArray[Any] | Tensor", device: torch.device) -> Tensor:
+    """Values of the CPU as a tensor from which the device can copy by itself. For a GPU, that is page-locked
+    memory, which torch keeps until it has been read."""
+    tensor = values if isinstance(values, Tensor) else torch.from_numpy(values)
+    return tensor.pin_memory() if device.type == "cuda" and tensor.nbytes > FEW_BYTES else tensor
 
 
 class Buffers:

@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from spacy_elmo.engine.precision import exact_cudnn, tf32
+from spacy_elmo.gpu.support import exact_cudnn, tf32
 from spacy_elmo.runtime.threads import one_thread
 
 

@@ -5,7 +5,7 @@
 import triton
 import triton.language as tl
 
-from .activations import clip
+from .cell import clip
 
 
 @triton.jit

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from spacy_elmo.pretraining.graphs import Graphs
+from spacy_elmo.gpu.training_graphs import Graphs
 
 
 class Machine:

@@ -5,7 +5,7 @@
 import triton
 import triton.language as tl
 
-from .activations import clip
+from .cell import clip
 from .gates import open_gates
 from .project import deliver
 

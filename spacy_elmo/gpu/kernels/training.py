@@ -9,7 +9,7 @@ after the other. Numbers are computed in float32, whatever they are stored as.
 import triton
 import triton.language as tl
 
-from .activations import clip, sigmoid, tanh
+from .cell import clip, sigmoid, tanh
 
 # Numbers of a program: 16 bytes a thread and load, and enough programs for every processor of a GPU.
 BLOCK = 512
