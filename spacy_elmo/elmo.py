@@ -15,7 +15,6 @@ from torch import Tensor
 
 from .bilm.bilm import BiLM
 from .bilm.build import Parts, build_bilm, build_parts, named_arrays
-from .bilm.carry import CarriedState
 from .bilm.layers import (
     LayerChoice,
     LayerName,
@@ -25,7 +24,7 @@ from .bilm.layers import (
     layer_width,
     resolve_layers,
 )
-from .bilm.lstm import LSTMState
+from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
 from .engine.base import CPU_BATCH_TOKENS, Engine

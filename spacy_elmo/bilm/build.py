@@ -12,8 +12,7 @@ from torch.overrides import TorchFunctionMode
 from .bilm import BiLM
 from .char_encoder import CharEncoder
 from .lstm import LSTMState
-from .names import STATE_PREFIX, mix_prefix
-from .options import Options
+from .options import STATE_PREFIX, Options, mix_prefix
 from .scalar_mix import ScalarMix
 
 

@@ -299,3 +299,12 @@ def _read_words(fields: Fields) -> tuple[WordOptions, list[str]]:
         vocabulary=take_vocabulary(fields, "vocabulary", size=n_words, symbols=WORD_SYMBOLS),
     )
     return options, [*embedding.unknown(), *fields.unknown()]
+
+
+STATE_PREFIX = "initial_state."
+
+
+def mix_prefix(number: int) -> str:
+    """Of a scalar mix. number: 0 for the one behind the layer `elmo`, from 1 up for more that a model was trained
+    with."""
+    return f"scalar_mix_{number}." if number else "scalar_mix."

@@ -9,10 +9,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..bilm.carry import CarriedState
 from ..bilm.layers import MIXED, WORD_EMB, LayerOutputs, layer_width, lstm_layer
 from ..bilm.layers import n_lstm_layers as lstm_layers_for
-from ..bilm.lstm import LSTMState
+from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.options import Options
 from ..bilm.scalar_mix import ScalarMix
 from ..runtime.isolation import computation

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..bilm.build import build_bilm, build_parts, without_weights
 from ..bilm.lstm import LSTMState
-from ..bilm.names import STATE_PREFIX
+from ..bilm.options import STATE_PREFIX
 from ..errors import Errors
 from ..runtime.isolation import isolate
 from ..warm import shipped_state

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from ..bilm.characters import N_IDS
 from ..bilm.fields import show
-from ..bilm.names import mix_prefix
-from ..bilm.options import Options
+from ..bilm.options import Options, mix_prefix
 from ..errors import Errors, Warnings
 from ..errors.heard import warn
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...bilm.fields import read_json, show
-from ...bilm.names import mix_prefix
-from ...bilm.options import Options
+from ...bilm.options import Options, mix_prefix
 from ...errors import Errors, Warnings
 from ...errors.heard import warn
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite

@@ -1,7 +1,6 @@
 import torch
 
-from spacy_elmo.bilm.carry import CarriedState
-from spacy_elmo.bilm.lstm import LSTMState
+from spacy_elmo.bilm.lstm import CarriedState, LSTMState
 
 
 def state(*rows: float) -> LSTMState:
