@@ -15,7 +15,7 @@ from spacy.cli.train import train
 
 from spacy_elmo.cli.elmo_config import Choice
 from spacy_elmo.cli.init_config import init_config
-from spacy_elmo.weights.fetch.catalogue import BUNDLED
+from spacy_elmo.weights.catalogue import BUNDLED
 
 from .downstream import convert
 from .seeds import measure_all, show

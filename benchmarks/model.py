@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.pretraining.template import SIZES
 from spacy_elmo.weights.formats.dump import dump_shapes
-from spacy_elmo.weights.formats.hdf5_writer import inference_options
+from spacy_elmo.weights.formats.hdf5 import inference_options
 
 # Peters et al. 2018, as in the options file that AllenNLP published with the original model.
 OPTIONS: dict[str, Any] = inference_options(Options.from_dict(SIZES["original"])).to_dict()

@@ -43,10 +43,10 @@ from .texts import TextOutputs, embed_texts
 from .util.progress import show_progress
 from .warm import shipped_state
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
-from .weights.aside import StoredArrays, set_aside
-from .weights.fetch.catalogue import BUNDLED
+from .weights.catalogue import BUNDLED
 from .weights.locate import Source
 from .weights.source import read_weights
+from .weights.spill import StoredArrays, set_aside
 
 if TYPE_CHECKING:
     from .texts import Language

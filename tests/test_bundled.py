@@ -14,7 +14,7 @@ import spacy_elmo
 from spacy_elmo.cli.demo import LAYER, WORDS, Place, neighbours, read_sentences
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.warm import make_state, shipped_sentences
-from spacy_elmo.weights.fetch.catalogue import BUNDLED, BUNDLED_FOLDER
+from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
 from spacy_elmo.weights.source import read_weights
 
 CARD = BUNDLED_FOLDER / "README.md"
@@ -112,7 +112,7 @@ def test_context_changes_a_word(bundled: Elmo) -> None:
 
 
 def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("spacy_elmo.weights.fetch.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
+    monkeypatch.setattr("spacy_elmo.weights.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is missing from this installation.*Install"):
         spacy_elmo.load()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typer import Option
 
 from ..bilm.layers import LayerName
-from ..weights.fetch.catalogue import BUNDLED
+from ..weights.catalogue import BUNDLED
 from .command import choices
 from .embed import PRECISIONS
 from .threads import NThreads

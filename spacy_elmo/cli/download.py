@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from ..weights.fetch.catalogue import BUNDLED
-from ..weights.fetch.store import fetch
+from ..weights.catalogue import BUNDLED
+from ..weights.fetch.model_cache import fetch
 
 
 def download_cli(

@@ -10,7 +10,7 @@ from ..bilm.layers import check_layer_name
 from ..errors import Errors
 from ..models.tok2vec import LISTENER
 from ..pipeline.membership import TENSOR
-from ..weights.fetch.catalogue import BUNDLED
+from ..weights.catalogue import BUNDLED
 from .config_layers import (
     EMBEDDERS,
     Path,

@@ -24,7 +24,7 @@ from ..errors import Errors
 from ..inputs.files import Given
 from ..inputs.items import InputSentence
 from ..inputs.reader import Inputs
-from ..weights.fetch.catalogue import BUNDLED
+from ..weights.catalogue import BUNDLED
 from ..weights.locate import find_files
 from .command import choices
 from .inputs import INPUT_HELP, PIPELINE_HELP, Format, choose_pipeline

@@ -10,9 +10,8 @@ from typer import Argument, Option
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..pretraining.vocabulary import VOCAB_NAME
-from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes
+from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes, rounded
 from ..weights.locate import find_files
-from ..weights.rounding import rounded
 from ..weights.sniff import sniff
 from .command import choices
 from .outputs import Force, check_new_files, check_no_stdout
@@ -100,7 +99,7 @@ def export(
     named = _with_mix(weights, mix)
     arrays = {name: array for name, array in named.items() if softmax or not _is_softmax(name)}
     if format == "hdf5":
-        from ..weights.formats.hdf5_writer import write_pair
+        from ..weights.formats.hdf5 import write_pair
 
         arrays = {name: arrays[name] for name in encoder_shapes(weights.options)}
         write_pair(folder, weights.options, arrays)

@@ -8,9 +8,8 @@ import numpy as np
 import typer
 
 from ..errors import printable
-from ..weights.arrays import Weights, mix_shapes
+from ..weights.arrays import Weights, mix_shapes, softmax_facts
 from ..weights.formats.folder import FORMAT, stored_checksum
-from ..weights.softmax import softmax_facts
 from ..weights.source import read_weights
 
 SOURCE_HELP = (

@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from ..errors import Errors, printable
 from ..util.atomic import atomic_write
-from ..weights.fetch.catalogue import BUNDLED
+from ..weights.catalogue import BUNDLED
 from .embed import SOURCE_HELP
 from .outputs import check_output, is_stdout
 

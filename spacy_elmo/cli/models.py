@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..bilm.options import OPTIONS_NAME
-from ..weights.fetch.catalogue import ALIASES, BUNDLED, BUNDLED_FOLDER, CATALOGUE
-from ..weights.fetch.manylangs import LANGUAGES
-from ..weights.fetch.store import cached_bytes, is_cached
+from ..weights.catalogue import ALIASES, BUNDLED, BUNDLED_FOLDER, CATALOGUE
+from ..weights.fetch.model_cache import cached_bytes, is_cached
+from ..weights.languages import LANGUAGES
 
 # Characters of a line where there is no terminal: more than any row has.
 _WIDTH = 400

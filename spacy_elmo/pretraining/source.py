@@ -11,9 +11,8 @@ from ..bilm.options import STATE_PREFIX
 from ..errors import Errors
 from ..runtime.isolation import isolate
 from ..warm import shipped_state
-from ..weights.arrays import SOFTMAX_PREFIX, Weights
+from ..weights.arrays import SOFTMAX_PREFIX, SoftmaxFacts, Weights, softmax_facts
 from ..weights.locate import Source
-from ..weights.softmax import SoftmaxFacts, softmax_facts
 from .export import Exportable, read_model
 from .language_model import LanguageModel
 from .softmax import AdaptiveSoftmax, Softmax

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from ..bilm.bilm import BiLM
 from ..bilm.options import Options
 from ..errors import Errors
-from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
+from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes, softmax_facts
 from ..weights.locate import Source
-from ..weights.softmax import softmax_facts
 from ..weights.source import opened
 from .config import ModelConfig, PretrainingConfig
 from .initialise import initialise

@@ -8,8 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import Errors
 from ..inputs.reader import CORPUS_PIPELINE
-from ..weights.arrays import SOFTMAX_PREFIX, Weights
-from ..weights.softmax import softmax_facts
+from ..weights.arrays import SOFTMAX_PREFIX, Weights, softmax_facts
 from .config import (
     CheckpointConfig,
     OptimizerConfig,

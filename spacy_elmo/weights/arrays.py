@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,3 +203,52 @@ def _some(names: list[str], most: int = 4) -> str | None:
     # Names are a stranger's: what is not text would reach the terminal.
     shown = ", ".join(show(name, MOST_NAME) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+_HEAD = f"{SOFTMAX_PREFIX}adaptive.head.weight"
+_TAIL = f"{SOFTMAX_PREFIX}adaptive.tail."
+
+
+class SoftmaxFacts(NamedTuple):
+    """kind: "full", or "adaptive", which is PyTorch's. n_words: that it predicts. cutoffs: words up to which the
+    head and each cluster but the last of an adaptive one go; of a full one none."""
+
+    kind: str
+    n_words: int
+    cutoffs: list[int]
+
+
+def softmax_facts(weights: Weights) -> SoftmaxFacts | None:
+    """RETURNS: None if the weights have no softmax. RAISES: ValueError if an adaptive one cannot be."""
+    if not weights.has_softmax:
+        return None
+    arrays = weights.arrays
+    if _HEAD not in arrays:
+        return SoftmaxFacts("full", len(arrays[f"{SOFTMAX_PREFIX}weight"]), [])
+    n_clusters = sum(name.startswith(_TAIL) and name.endswith(".1.weight") for name in arrays)
+    sizes = [len(arrays[f"{_TAIL}{k}.1.weight"]) for k in range(n_clusters)]
+    # After its words, the head has a row for each cluster.
+    ends = [len(arrays[_HEAD]) - n_clusters]
+    if not sizes or min(*ends, *sizes) < 1:
+        raise ValueError(
+            Errors.EL093.format(path=weights.source, rows=len(arrays[_HEAD]), sizes=sizes or "no words")
+        )
+    for size in sizes:
+        ends.append(ends[-1] + size)
+    return SoftmaxFacts("adaptive", ends[-1], ends[:-1])
+
+
+def rounded(array: NDArray[np.floating], dtype: Any, *, name: str) -> NDArray[np.floating]:
+    """The array in `dtype`, contiguous; itself if it is so already.
+
+    name: for messages.
+    RAISES: ValueError if a number is finite, and too large for the dtype.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        result = np.asarray(array, dtype=dtype, order="C")
+    beyond = np.isinf(result) & np.isfinite(array)
+    if beyond.any():
+        worst = float(np.abs(array[beyond]).max())
+        most = float(np.finfo(dtype).max)
+        raise ValueError(Errors.EL086.format(name=name, got=worst, dtype=np.dtype(dtype).name, most=most))
+    return result

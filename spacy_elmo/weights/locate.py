@@ -10,24 +10,27 @@ from ..bilm.fields import show
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..util.files import check_regular, reading_error
-from .fetch import catalogue
-from .fetch.urls import safe_url
-from .folders import (
+from . import catalogue
+from .formats import reader_of
+from .sniff import (
     ALLENNLP,
     ALLENNLP_ARCHIVE,
+    ARCHIVES,
     CONFIG,
     INDEX,
     MANYLANGS,
     NEWEST,
+    WEIGHTS,
     Files,
     allennlp_model,
     checkpoint_at,
     files_in,
     index_of,
     known_folder,
+    sniff,
+    unpack_command,
 )
-from .formats import reader_of
-from .sniff import ARCHIVES, WEIGHTS, sniff, unpack_command
+from .urls import safe_url
 
 # Folders in which there is nothing but a folder. Names among which a misspelt one is looked for.
 _MOST_NESTED = 40
@@ -64,7 +67,7 @@ def is_at_hand(source: Source) -> bool:
         entry = catalogue.resolve(part)
         if entry is None or part == catalogue.BUNDLED or os.path.exists(_expanded(Path(part))):
             continue
-        from .fetch.store import is_cached
+        from .fetch.model_cache import is_cached
 
         if not is_cached(entry.name):
             return False
@@ -101,7 +104,7 @@ def _find_one(source: str) -> Files:
 
 def _fetched(name: str) -> Files:
     # What downloads is imported by who needs it.
-    from .fetch.store import fetch
+    from .fetch.model_cache import fetch
 
     return files_of_folder(fetch(name))
 

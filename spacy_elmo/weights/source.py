@@ -11,11 +11,11 @@ import numpy as np
 
 from ..errors.heard import hear, warn
 from ..util.atomic import temporary_folder
+from .archives import unpack
 from .arrays import Weights
 from .formats import reader_of
 from .locate import Files, Source, files_of_folder, find_files
 from .sniff import ARCHIVES, sniff
-from .unpack import unpack
 
 # An archive may hold another, as Spark NLP's models do.
 MOST_ARCHIVES = 3

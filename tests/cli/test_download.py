@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_elmo.weights.fetch.catalogue import BUNDLED_FOLDER, CATALOGUE
+from spacy_elmo.weights.catalogue import BUNDLED_FOLDER, CATALOGUE
 from tests.cli.command import run
 
 

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from spacy_elmo.cli.models import as_list, as_table, models
-from spacy_elmo.weights.fetch.catalogue import ALIASES, names
+from spacy_elmo.weights.catalogue import ALIASES, names
 from tests.cli.command import run
 
 

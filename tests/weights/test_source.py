@@ -21,8 +21,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.weights import locate, unpack
-from spacy_elmo.weights.fetch import catalogue
+from spacy_elmo.weights import archives, catalogue, locate
 from spacy_elmo.weights.locate import find_files
 from spacy_elmo.weights.sniff import sniff
 from spacy_elmo.weights.source import opened, read_weights
@@ -465,6 +464,6 @@ def test_no_room_to_unpack(tiny: Path, tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     archive = shutil.make_archive(str(tmp_path / "model"), "zip", tiny)
-    monkeypatch.setattr(unpack, "_write", full)
+    monkeypatch.setattr(archives, "_write", full)
     with pytest.raises(OSError, match=r"EL142.*No space left.*TMPDIR"):
         read_weights(archive)

@@ -1,5 +1,7 @@
-"""One attempt to get a file, or what is missing of it, from one URL."""
+"""One attempt to download a file, or the missing rest of it, from one URL."""
 
+import json
+import os
 import re
 import threading
 import time
@@ -10,9 +12,63 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from ...util.files import check_regular
-from .partial import Origin, Partial
-from .urls import is_private, safe_url
+from ...util.files import check_regular, read_small
+from ..urls import is_private, safe_url
+
+_MOST_NOTE = 1 << 16
+
+
+class Origin(NamedTuple):
+    """Where the bytes are from. url: without credentials. version: the server's ETag or date of the file, for
+    `If-Range`."""
+
+    url: str
+    version: str
+
+
+class Partial:
+    """`<name>.part` beside the target, and `<name>.part.json`, which tells the origin if that is known."""
+
+    def __init__(self, target: Path):
+        self.path = target.with_name(f"{target.name}.part")
+        self._note = target.with_name(f"{target.name}.part.json")
+        self._target = target
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
+    def origin(self) -> Origin | None:
+        try:
+            note = json.loads(read_small(self._note, most=_MOST_NOTE))
+            return Origin(str(note["url"]), str(note["version"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def discard(self) -> None:
+        # The note first: bytes without a note are never taken for those of another version.
+        self._note.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+    def begin(self, origin: Origin | None) -> BinaryIO:
+        """Start over, with bytes of this origin."""
+        self.discard()
+        file = self.path.open("wb")
+        if origin is not None:
+            self._note.write_text(json.dumps(origin._asdict()), "utf-8")
+        return file
+
+    def go_on(self) -> BinaryIO:
+        return self.path.open("ab")
+
+    def finish(self) -> None:
+        """Give it its final name."""
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(self.path, self._target)
+        self._note.unlink(missing_ok=True)
+
 
 if TYPE_CHECKING:
     import requests

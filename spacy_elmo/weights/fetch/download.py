@@ -8,9 +8,8 @@ from ...errors import Errors
 from ...util.files import sha256 as sha256_of
 from ..cache import CACHE_VARIABLE
 from ..sniff import sniff
-from .attempt import BrokenError, RefusedError, Report, Wanted, WrongError, attempt
-from .partial import Partial
-from .urls import hide_secrets, safe_url
+from ..urls import hide_secrets, safe_url
+from .attempt import BrokenError, Partial, RefusedError, Report, Wanted, WrongError, attempt
 
 MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import Errors
-from ..folders import ALLENNLP, INDEX, MANYLANGS
-from ..sniff import DESCRIPTIONS, sniff, unpack_command
+from ..sniff import ALLENNLP, DESCRIPTIONS, INDEX, MANYLANGS, sniff, unpack_command
 
 # By the kind of the weights file: the reader, and the package that it needs.
 _READERS = {

@@ -1,19 +1,134 @@
-"""TensorFlow's variables: bilm-tf's training checkpoints, TF Hub's module, Spark NLP's models."""
+"""TensorFlow's variables: bilm-tf's training checkpoints, TF Hub's module, Spark NLP's model."""
 
 import math
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...bilm.fields import show
 from ...bilm.options import Options
 from ...errors import Errors
 from ...util.files import check_readable, reading_error
-from ..arrays import Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
-from ..folders import INDEX
-from .dump import check_dump, convert
-from .variables import TRAINING_SCOPE, Found, find_variables, options_of_shapes
+from ..arrays import Described, Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
+from ..sniff import INDEX
+from .dump import CHARACTERS, cell_name, check_dump, convert
+from .sizes import published_options
+
+# bilm-tf's training graph is built in this scope. Others are of published modules.
+TRAINING_SCOPE = "lm"
+
+# What stands behind an LSTM cell's name, in lower case. TensorFlow 0.12 wrote RNN/MultiRNNCell/Cell0/LSTMCell/W_0,
+# 1.0 and 1.1 rnn/multi_rnn_cell/cell_0/lstm_cell/weights, later ones .../kernel; the module on TF Hub has a
+# mixture, and a single layer no number.
+_PARTS = {
+    **dict.fromkeys(("w_0", "kernel", "weights"), "W_0"),
+    **dict.fromkeys(("b", "bias", "biases"), "B"),
+    **dict.fromkeys(("w_p_0", "projection/kernel", "projection/weights"), "W_P_0"),
+}
+_CELL = re.compile(r"lstm_?cell")
+_LAYER = re.compile(r"cell_?(\d+)")
+_DIRECTION = re.compile(r"rnn_([01])")
+_ENCODER = re.compile(r"CNN/[Wb]_cnn_\d+|CNN_high_\d+/[Wb]_(carry|transform)|CNN_proj/[Wb]_proj")
+# What stands in these is a part of the biLM, known or not.
+_ROOMS = re.compile(r"(rnn|cnn)\w*/", re.IGNORECASE)
+
+
+class Found(NamedTuple):
+    """Names of variables. bilm: by the dump's names. softmax: by "weight" and "bias", both or none. mix: by
+    "weights" and "gamma", both or none. scope: that the biLM's variables stand in, the last part of it."""
+
+    bilm: dict[str, str]
+    softmax: dict[str, str]
+    mix: dict[str, str]
+    scope: str
+
+
+def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
+    """RAISES: ValueError if there is no biLM, more than one, or one with parts that bilm-tf's has not."""
+    # An optimizer's slots are named after the variable that they belong to.
+    names = [name for name in variables if name.rpartition("/")[0] not in variables]
+    scopes = [name[: -len(CHARACTERS)] for name in names if name.split("/")[-1] == CHARACTERS]
+    if not scopes and f"{TRAINING_SCOPE}/embedding" in names:
+        raise ValueError(
+            Errors.EL250.format(path=path, why="it has a variable 'embedding' in place of 'char_embed'")
+        )
+    if len(scopes) != 1:
+        raise ValueError(
+            Errors.EL133.format(
+                path=path, n=len(scopes), found=", ".join(map(show, sorted(names)[:4])) or "nothing"
+            )
+        )
+    bilm, softmax = {CHARACTERS: scopes[0] + CHARACTERS}, {}
+    for name in names:
+        inner = name[len(scopes[0]) :]
+        if not name.startswith(scopes[0]):
+            continue
+        own = _dump_name(inner)
+        if own is not None:
+            bilm[own] = name
+        elif inner in ("softmax/W", "softmax/b"):
+            softmax["weight" if inner.endswith("W") else "bias"] = name
+        elif _ROOMS.match(inner):
+            raise ValueError(Errors.EL134.format(path=path, name=show(name)))
+    scope = scopes[0].strip("/").split("/")[-1]
+    return Found(bilm, softmax if len(softmax) == 2 else {}, _mix(names), scope)
+
+
+def _dump_name(name: str) -> str | None:
+    """The dump's name of a variable inside the scope; None if it has none."""
+    if _ENCODER.fullmatch(name):
+        return name
+    room, *inner = name.lower().split("/")
+    direction = _DIRECTION.fullmatch(room)
+    cell = next((i for i, part in enumerate(inner) if _CELL.fullmatch(part)), None)
+    if direction is None or cell is None:
+        return None
+    layers = [match[1] for match in map(_LAYER.fullmatch, inner[:cell]) if match]
+    part = _PARTS.get("/".join(inner[cell + 1 :]))
+    return part and f"{cell_name(int(direction[1]), int(layers[0]) if layers else 0)}/{part}"
+
+
+def _mix(names: list[str]) -> dict[str, str]:
+    """TF Hub's module has the numbers of its weighted sum beside the biLM."""
+    parts = {"aggregation/weights": "weights", "aggregation/scaling": "gamma"}
+    ends = {name: "/".join(name.split("/")[-2:]) for name in names}
+    found = {parts[end]: name for name, end in ends.items() if end in parts}
+    return found if len(found) == len(parts) else {}
+
+
+def options_of_shapes(found: Mapping[str, Described], *, path: str) -> Options:
+    """Options of a published module, which comes without. found: by the dump's names.
+
+    RAISES: ValueError if an array that tells a size is missing or cannot be.
+    """
+
+    def shape(name: str, n: int) -> tuple[int, ...]:
+        array = found.get(name)
+        if array is None or len(array.shape) != n:
+            got = "is missing" if array is None else f"has shape {array.shape}"
+            raise ValueError(Errors.EL135.format(path=path, name=name, got=got))
+        return array.shape
+
+    first = cell_name(0, 0)
+    filters: list[tuple[int, int]] = []
+    while f"CNN/W_cnn_{len(filters)}" in found:
+        _, span, _, number = shape(f"CNN/W_cnn_{len(filters)}", 4)
+        filters.append((span, number))
+    cells = shape(f"{first}/B", 1)[0] // 4
+    return published_options(
+        dim=cells,
+        projection_dim=shape(f"{first}/W_P_0", 2)[1] if f"{first}/W_P_0" in found else cells,
+        n_layers=sum(name.startswith("RNN_0/") and name.endswith("/B") for name in found),
+        embedding_dim=shape(CHARACTERS, 2)[1],
+        filters=filters,
+        n_highway=sum(name.startswith("CNN_high_") and name.endswith("/W_carry") for name in found),
+        path=path,
+    )
+
 
 FORMAT = "TensorFlow checkpoint"
 

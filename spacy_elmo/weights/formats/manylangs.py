@@ -13,7 +13,7 @@ from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, W
 from ...errors import Errors
 from ...util.files import check_regular, read_small
 from ..arrays import Weights, check_arrays, encoder_shapes, warn_if_not_finite
-from ..folders import MANYLANGS
+from ..sniff import MANYLANGS
 from .pickles import read_tensors
 from .torch_names import highway_arrays, lstm_arrays, renamed
 

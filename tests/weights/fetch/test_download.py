@@ -11,8 +11,8 @@ import pytest
 
 from spacy_elmo.weights.fetch import attempt
 from spacy_elmo.weights.fetch import download as module
+from spacy_elmo.weights.fetch.attempt import Origin, Partial
 from spacy_elmo.weights.fetch.download import download
-from spacy_elmo.weights.fetch.partial import Origin, Partial
 from tests.weights.fetch.server import (
     Answer,
     Server,

@@ -16,7 +16,7 @@ from spacy_elmo.bilm.options import Options
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.weights.arrays import Weights
 from spacy_elmo.weights.formats import allennlp
-from spacy_elmo.weights.formats.allennlp_config import Section, find_options, section_of
+from spacy_elmo.weights.formats.allennlp import Section, find_options, section_of
 from spacy_elmo.weights.source import read_weights
 from tests.data import ROOT
 

@@ -8,8 +8,8 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.weights.aside import _is_mapped, set_aside
 from spacy_elmo.weights.source import read_weights
+from spacy_elmo.weights.spill import _is_mapped, set_aside
 
 
 def test_arrays_go_into_a_file(tiny: Path) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from spacy_elmo.weights.fetch import catalogue, store
-from spacy_elmo.weights.fetch.catalogue import Entry, File
-from spacy_elmo.weights.fetch.store import cached_bytes, fetch, is_cached
+from spacy_elmo.weights import catalogue
+from spacy_elmo.weights.catalogue import Entry, File
+from spacy_elmo.weights.fetch import model_cache
+from spacy_elmo.weights.fetch.model_cache import cached_bytes, fetch, is_cached
 from spacy_elmo.weights.source import read_weights
 from tests.weights.fetch.server import Server, hold, model_files, serving, stall, status
 
@@ -306,7 +307,7 @@ def test_a_cache_that_is_only_read(pair: Entry, monkeypatch: pytest.MonkeyPatch)
     def refuse(self: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(store.FileLock, "acquire", refuse)
+    monkeypatch.setattr(model_cache.FileLock, "acquire", refuse)
     assert fetch("a/pair") == folder
     with pytest.raises(OSError, match=r"EL142.*Permission denied"):
         fetch("a/pair", force=True)
@@ -363,11 +364,11 @@ def die_at(step: str, patch: pytest.MonkeyPatch, models: Path) -> None:
         raise KeyboardInterrupt
 
     if step in ("unpack", "write_pins"):
-        patch.setattr(store, step, die)
+        patch.setattr(model_cache, step, die)
     elif step == "shutil.rmtree":
-        rmtree = store.shutil.rmtree
+        rmtree = model_cache.shutil.rmtree
         patch.setattr(
-            store.shutil,
+            model_cache.shutil,
             "rmtree",
             lambda path, **rest: die() if path.suffix == ".partial" else rmtree(path, **rest),
         )
@@ -382,7 +383,7 @@ def die_at(step: str, patch: pytest.MonkeyPatch, models: Path) -> None:
                     die()
             replace(source, target)
 
-        patch.setattr(store.os, "replace", maybe)
+        patch.setattr(model_cache.os, "replace", maybe)
 
 
 def test_leftovers_are_cleaned_up(server: Server, archive: Entry, models: Path) -> None:
@@ -613,12 +614,12 @@ def test_passwords_of_a_bad_mirror_are_not_shown(
 
 def test_waiting_for_another_process_is_said(pair: Entry, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was stopped holds its lock for ever."""
-    monkeypatch.setattr(store, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(model_cache, "LOCK_PATIENCE", 0.1)
     models.mkdir(parents=True)
     held = threading.Event()
 
     def hold_lock() -> None:
-        with store.FileLock(models / "a--pair.lock"):
+        with model_cache.FileLock(models / "a--pair.lock"):
             held.set()
             time.sleep(0.5)
 

@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from spacy_elmo.weights.fetch.catalogue import ALIASES, BUNDLED, CATALOGUE, File, find, names, resolve
-from spacy_elmo.weights.fetch.manylangs import LANGUAGES
+from spacy_elmo.weights.catalogue import ALIASES, BUNDLED, CATALOGUE, File, find, names, resolve
+from spacy_elmo.weights.languages import LANGUAGES
 
 
 def files() -> "list[File]":
@@ -91,7 +91,7 @@ def test_an_unknown_name() -> None:
 
 def test_it_is_light() -> None:
     code = (
-        "import sys; import spacy_elmo.weights.fetch.catalogue; "
+        "import sys; import spacy_elmo.weights.catalogue; "
         "print([name for name in ('requests', 'torch', 'numpy', 'rich') if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_elmo.weights.fetch.urls import hide_secrets, is_private, safe_url
+from spacy_elmo.weights.urls import hide_secrets, is_private, safe_url
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import difflib
 from pathlib import Path
 from typing import NamedTuple
 
-from ...errors import Errors
-from .manylangs import LANGUAGES
+from ..errors import Errors
+from .languages import LANGUAGES
 from .urls import safe_url
 
 # Name of the model that comes with the package.

@@ -1,5 +1,6 @@
-"""The per-user cache of published models: downloaded once, and checked whenever they are used."""
+"""The per-user cache of published models: downloaded once, pinned by checksum, and checked at every use."""
 
+import json
 import os
 import shutil
 import warnings
@@ -7,24 +8,102 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from filelock import FileLock, Timeout
 
+from ...bilm.fields import read_json
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import Errors, Warnings
 from ...errors.heard import hear
+from ...util.atomic import atomic_write
+from ...util.files import sha256
+from ..archives import unpack
 from ..cache import CACHE_VARIABLE, cache_folder
+from ..catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
 from ..formats import reader_of
 from ..sniff import DESCRIPTIONS, sniff
-from ..unpack import unpack
-from .catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
+from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE, download
-from .holder import lock_holder
-from .pins import Pin, Pins, check_folder, pin, pin_folder, read_pins, write_pins
 from .progress import Progress
-from .urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
+
+
+class Pin(NamedTuple):
+    """Content of a file: its checksum, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Pins(NamedTuple):
+    """published: of the downloaded files, by their names. files: of those in the model's folder, by their paths in
+    it. The same, but for an archive."""
+
+    published: dict[str, Pin]
+    files: dict[str, Pin]
+
+
+def pin(path: Path) -> Pin:
+    return Pin(sha256(path), path.stat().st_size)
+
+
+def pin_folder(folder: Path) -> dict[str, Pin]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): pin(path) for path in paths}
+
+
+def read_pins(path: Path) -> Pins | None:
+    """RETURNS: None if there are none. RAISES: ValueError if the file is damaged."""
+    try:
+        stored = read_json(path)
+        return Pins(_from_json(stored["published"]), _from_json(stored["files"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
+
+
+def _from_json(stored: dict[str, Any]) -> dict[str, Pin]:
+    return {name: Pin(str(value["sha256"]), int(value["size"])) for name, value in stored.items()}
+
+
+def write_pins(path: Path, pins: Pins) -> None:
+    stored = {part: {name: value._asdict() for name, value in of.items()} for part, of in pins._asdict().items()}
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
+
+
+def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
+    """RAISES: ValueError, naming the model, if a file of the folder is missing or another than it was."""
+    for name, pinned in pins.items():
+        path = folder / name
+        if not path.is_file():
+            what = "is missing"
+        else:
+            got = pin(path)
+            if got.sha256 == pinned.sha256:
+                continue
+            what = f"has changed: its sha256 is {got.sha256}, expected {pinned.sha256}"
+        raise ValueError(Errors.EL145.format(path=path, what=what, name=model))
+
+
+_LOCKS = Path("/proc/locks")
+
+
+def lock_holder(path: Path) -> str:
+    """The process that has locked the file, where the system tells."""
+    try:
+        number = path.stat().st_ino
+        for line in _LOCKS.read_text("ascii").splitlines():
+            fields = line.split()
+            # 1: FLOCK ADVISORY WRITE <process> <device>:<file> 0 EOF; lines of those that wait have an arrow.
+            if "->" not in fields and len(fields) > 5 and fields[5].rpartition(":")[2] == str(number):
+                return f"process {fields[4]}"
+    except (OSError, ValueError):
+        pass
+    return "which one is not known"
+
 
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
 # Seconds of waiting for another process until a warning says so.

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_elmo.weights import counted
-from spacy_elmo.weights import unpack as module
-from spacy_elmo.weights.unpack import unpack
+from spacy_elmo.weights import archives
+from spacy_elmo.weights import archives as module
+from spacy_elmo.weights.archives import unpack
 
 # Nested, with a name that is not ASCII, an empty file, and one that hardly packs.
 FILES = {
@@ -228,7 +228,7 @@ def test_an_encrypted_zip(archive: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("packer", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
 def test_a_bomb(packer: str, archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counted, "RATIO_COUNTS_FROM", 1 << 20)
+    monkeypatch.setattr(archives, "RATIO_COUNTS_FROM", 1 << 20)
     refused(archive, folder, PACKERS[packer]({"zeros": bytes(3 << 20)}), "EL153.*grows more than 100 times")
     # A small one may be as dense as it likes.
     archive.write_bytes(PACKERS[packer]({"zeros": bytes(1_000_000)}))
@@ -237,7 +237,7 @@ def test_a_bomb(packer: str, archive: Path, folder: Path, monkeypatch: pytest.Mo
 
 
 def test_a_bomb_that_lies(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counted, "RATIO_COUNTS_FROM", 1 << 20)
+    monkeypatch.setattr(archives, "RATIO_COUNTS_FROM", 1 << 20)
     size = 3 << 20
     data = zipped({"zeros": bytes(size)})
     lying = data.replace(struct.pack("<I", size), struct.pack("<I", 10))
@@ -257,7 +257,7 @@ def test_measures(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "MOST_FILES", 3)
     for pack in PACKERS.values():
         refused(archive, folder, pack({**FILES, "one more": b""}), "EL153.*more than 3 members")
-    monkeypatch.setattr(counted, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(archives, "MOST_BYTES", 10_000)
     for pack in PACKERS.values():
         refused(archive, folder, pack({"large": os.urandom(10_001)}), "EL153.*more than 10,000 bytes")
 
