@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from spacy_elmo.engine import features
-from spacy_elmo.engine.choose import lstm_linear
+from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.factory import lstm_linear
 
 # The gates of a layer, for 256 rows: tall enough that no shape does better by much.
 OUTPUTS, INPUTS, ROWS, PRODUCTS = 4096, 512, 256, 60

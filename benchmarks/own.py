@@ -73,7 +73,7 @@ def long(model: str, sentences: Sentences) -> dict[str, Any]:
     import spacy
     from spacy.tokens import Doc
 
-    from spacy_elmo.engine import features
+    from spacy_elmo.inference.cpu import features
 
     nlp = spacy.blank("en")
     precision = "int8" if features.has_int8() else "fp32"

@@ -9,15 +9,14 @@ from torch import Tensor
 
 from spacy_elmo.bilm.lstm import LSTMStack
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.engine.base import CPU_BATCH_TOKENS
-from spacy_elmo.engine.choose import lstm_linear
-from spacy_elmo.engine.fast import MOST_ROWS
-from spacy_elmo.engine.fast_lstm import FastStack
-from spacy_elmo.engine.input_gates import Inputs, input_gates
-from spacy_elmo.engine.schedule import Schedule, Step
-from spacy_elmo.engine.sentences import cut
-from spacy_elmo.engine.steps import add_product
-from spacy_elmo.engine.word_types import word_types
+from spacy_elmo.inference.base import CPU_BATCH_TOKENS
+from spacy_elmo.inference.cpu.engine import MOST_ROWS
+from spacy_elmo.inference.cpu.input_gates import Inputs, input_gates
+from spacy_elmo.inference.cpu.lstm import FastStack
+from spacy_elmo.inference.cpu.steps import add_product
+from spacy_elmo.inference.factory import lstm_linear
+from spacy_elmo.inference.schedule import Schedule, Step
+from spacy_elmo.inference.sentences import cut, word_types
 
 
 class Products:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bilm.layers import LayerName, LayerOutputs
     from .elmo import Elmo, load
-    from .engine.settings import InitialState, PrecisionName, Settings
+    from .inference.settings import InitialState, PrecisionName, Settings
     from .pipeline.hooks import install_hooks
     from .texts import TextOutputs
 
@@ -26,11 +26,11 @@ __all__ = [
 # spaCy imports every installed plugin whenever a pipeline is made, so nothing heavy is imported here.
 _LAZY = {
     "Elmo": "spacy_elmo.elmo",
-    "InitialState": "spacy_elmo.engine.settings",
+    "InitialState": "spacy_elmo.inference.settings",
     "LayerName": "spacy_elmo.bilm.layers",
     "LayerOutputs": "spacy_elmo.bilm.layers",
-    "PrecisionName": "spacy_elmo.engine.settings",
-    "Settings": "spacy_elmo.engine.settings",
+    "PrecisionName": "spacy_elmo.inference.settings",
+    "Settings": "spacy_elmo.inference.settings",
     "TextOutputs": "spacy_elmo.texts",
     "install_hooks": "spacy_elmo.pipeline.hooks",
     "load": "spacy_elmo.elmo",

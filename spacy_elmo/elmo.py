@@ -27,21 +27,20 @@ from .bilm.layers import (
 from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
-from .engine.base import CPU_BATCH_TOKENS, Engine
-from .engine.begun import Begun
-from .engine.budget import Budget
-from .engine.choose import PRECISIONS, check_device, check_precision
-from .engine.finite import FiniteCheck
-from .engine.runner import Runner
-from .engine.sentences import checked
-from .engine.settings import InitialState, PrecisionName, Settings, check_batch_tokens
 from .engine.trainable import TrainableEngine
 from .errors import Errors, short_repr
 from .errors.once import OnceWarner
+from .inference.base import CPU_BATCH_TOKENS, Begun, Engine
+from .inference.budget import Budget
+from .inference.factory import PRECISIONS, check_device, check_precision
+from .inference.finite import FiniteCheck
+from .inference.runner import Runner
+from .inference.sentences import checked
+from .inference.settings import InitialState, PrecisionName, Settings, check_batch_tokens
+from .inference.warm_state import shipped_state
 from .runtime.isolation import computation
 from .texts import TextOutputs, embed_texts
 from .util.progress import show_progress
-from .warm import shipped_state
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .weights.catalogue import BUNDLED
 from .weights.locate import Source

@@ -11,8 +11,8 @@ import spacy_elmo
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.build import build_bilm, build_parts
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.engine import choose, features
-from spacy_elmo.engine.plain import PlainEngine
+from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.reference import PlainEngine
 from spacy_elmo.weights.source import read_weights
 from tests.data import ROOT, TINY, WAYS, Measured, shared_path
 

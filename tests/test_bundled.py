@@ -13,7 +13,7 @@ import spacy
 import spacy_elmo
 from spacy_elmo.cli.demo import LAYER, WORDS, Place, neighbours, read_sentences
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.warm import make_state, shipped_sentences
+from spacy_elmo.inference.warm_state import make_state, shipped_sentences
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
 from spacy_elmo.weights.source import read_weights
 

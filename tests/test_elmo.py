@@ -21,8 +21,8 @@ import spacy_elmo
 from spacy_elmo.bilm.layers import layer_names
 from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.elmo import Elmo, Settings
-from spacy_elmo.engine.choose import PRECISIONS
-from spacy_elmo.engine.settings import PrecisionName
+from spacy_elmo.inference.factory import PRECISIONS
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inputs.reader import read_sentences
 from spacy_elmo.weights.arrays import warm_state_shapes
 from spacy_elmo.weights.source import read_weights

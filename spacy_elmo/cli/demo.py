@@ -18,7 +18,7 @@ from .threads import NThreads
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
-    from ..engine.settings import PrecisionName
+    from ..inference.settings import PrecisionName
 
 SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
 # Each stands in four sentences: in two with one meaning, then in two with another.

@@ -34,7 +34,7 @@ from .threads import NThreads
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
-    from ..engine.settings import InitialState, PrecisionName
+    from ..inference.settings import InitialState, PrecisionName
 
 # The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
 CARRY_BATCH = 64

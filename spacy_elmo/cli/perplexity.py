@@ -124,7 +124,7 @@ def perplexity(
     check_initial_state(initial_state, INITIAL_STATES)
     if batch_size < 1:
         raise ValueError(Errors.EL038.format(name="batch_size", low=1, got=batch_size))
-    from ..engine.settings import check_threads
+    from ..inference.settings import check_threads
     from ..pretraining.corpus import Corpus
     from ..pretraining.likelihood import Perplexity, iter_carried, iter_fresh
     from ..pretraining.word_types import types_of

@@ -88,7 +88,7 @@ def substitutes(
     RAISES: FileNotFoundError or ValueError for a source, text or setting that will not do; as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
-    from ..engine.settings import check_threads
+    from ..inference.settings import check_threads
     from ..pretraining.substitutes import substitutes as substitutes_of
     from ..runtime.processors import torch_threads
 

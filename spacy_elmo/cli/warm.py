@@ -92,10 +92,9 @@ def warm(
     RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do; FileExistsError
         without `force`.
     """
-    from ..engine.settings import check_threads
-    from ..engine.warm import LEAST_SENTENCES
+    from ..inference.settings import check_threads
+    from ..inference.warm_state import LEAST_SENTENCES, make_state
     from ..pretraining.vocabulary import VOCAB_NAME
-    from ..warm import make_state
     from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
     check_threads(n_threads)

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
+from ..inference.base import N_MARKS, Sentence
+from ..inference.reference import for_each, run_bilm
 from ..runtime.isolation import computation
 from ..runtime.parts import Parts
 from ..util.batching import windows
-from .base import N_MARKS, Sentence
-from .plain import for_each, run_bilm
 from .training_pass import TrainingPass
 
 # Given the gradient of word_emb, lstm_outputs1, ..., each flat, None where there is none.

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState, ProjectedLSTM
 from ..bilm.packing import Packing
+from ..inference.base import N_MARKS, Sentence
+from ..inference.sentences import without_marks, word_types
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
 from ..runtime.parts import Dropout, Parts, join, shares_of
-from .base import N_MARKS, Sentence
 from .training_encoder import encode
 from .training_lstm import run_layer
-from .word_types import without_marks, word_types
 
 
 class TrainingPass:

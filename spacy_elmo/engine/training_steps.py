@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .torchscript import compiled
+from ..inference.cpu.steps import compiled
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from ..engine.settings import InitialState, PrecisionName, Settings
+from ..inference.settings import InitialState, PrecisionName, Settings
 from .spans import SpanGetter, sent_spans
 from .tok2vec import replaceable
 from .wrapper import ElmoModelT, elmo_model

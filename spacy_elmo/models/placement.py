@@ -12,10 +12,10 @@ from spacy.tokens import Doc
 from torch import Tensor
 
 from ..bilm.alphabet import Alphabet
-from ..engine.base import N_MARKS
-from ..engine.coded import Coded
 from ..errors import Errors
 from ..gpu.transfer import to_device
+from ..inference.base import N_MARKS
+from ..inference.sentences import Coded
 from .doc_layers import Hashes
 from .spans import Rows, SpanGetter, read
 from .texts import TextTable

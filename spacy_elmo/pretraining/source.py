@@ -9,8 +9,8 @@ from ..bilm.build import build_bilm, build_parts, without_weights
 from ..bilm.lstm import LSTMState
 from ..bilm.options import STATE_PREFIX
 from ..errors import Errors
+from ..inference.warm_state import shipped_state
 from ..runtime.isolation import isolate
-from ..warm import shipped_state
 from ..weights.arrays import SOFTMAX_PREFIX, SoftmaxFacts, Weights, softmax_facts
 from ..weights.locate import Source
 from .export import Exportable, read_model

@@ -11,7 +11,7 @@ import spacy_elmo
 from spacy_elmo.cli.embed import embed
 from spacy_elmo.cli.warm import Summary, warm
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.warm import SENTENCES, make_state, shipped_sentences
+from spacy_elmo.inference.warm_state import SENTENCES, make_state, shipped_sentences
 from spacy_elmo.weights.arrays import Arrays
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
@@ -125,7 +125,9 @@ def test_what_is_no_output(
     (tmp_path / "full" / "weights.safetensors").write_text("of another model")
     (tmp_path / "file").write_text("mine")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    monkeypatch.setattr("spacy_elmo.warm.make_state", lambda *_, **__: pytest.fail("worked for nothing"))
+    monkeypatch.setattr(
+        "spacy_elmo.inference.warm_state.make_state", lambda *_, **__: pytest.fail("worked for nothing")
+    )
     with pytest.raises(ValueError, match=match):
         warm(tmp_path / "source", SENTENCES, tmp_path / output)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 import spacy_elmo
-from spacy_elmo.engine import features, trainable
-from spacy_elmo.engine.base import BatchOutputs
+from spacy_elmo.engine import trainable
 from spacy_elmo.engine.trainable import TrainableEngine
 from spacy_elmo.engine.training_pass import TrainingPass
+from spacy_elmo.inference.base import BatchOutputs
+from spacy_elmo.inference.cpu import features
 from spacy_elmo.runtime import processors
 from tests.at_work import at_work
 from tests.data import TINY, Measured

@@ -11,9 +11,7 @@ import torch
 from spacy.tokens import Doc, Span
 
 from spacy_elmo.bilm.alphabet import ByteAlphabet
-from spacy_elmo.engine.coded import Coded
-from spacy_elmo.engine.sentences import lengths_of
-from spacy_elmo.engine.word_types import word_types
+from spacy_elmo.inference.sentences import Coded, lengths_of, word_types
 from spacy_elmo.models import texts
 from spacy_elmo.models.placement import Placement, Placer
 from spacy_elmo.models.spans import doc_spans, sent_spans

@@ -8,7 +8,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.engine import features
+from spacy_elmo.inference.cpu import features
 from spacy_elmo.weights.source import read_weights
 from tests.data import Measured, read_case
 from tests.parity.cases import CASES

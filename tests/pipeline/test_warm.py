@@ -11,7 +11,7 @@ import spacy
 from spacy.language import Language
 
 import spacy_elmo
-from spacy_elmo import warm
+from spacy_elmo.inference import warm_state
 from spacy_elmo.models.wrapper import holder_of
 from tests.pipeline.conftest import Make
 
@@ -37,7 +37,7 @@ def no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """From now on, states are neither made nor in the cache."""
 
     def forbid() -> None:
-        monkeypatch.setattr(warm, "make_state", lambda *_, **__: pytest.fail("made a state"))
+        monkeypatch.setattr(warm_state, "make_state", lambda *_, **__: pytest.fail("made a state"))
         monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "empty"))
 
     return forbid

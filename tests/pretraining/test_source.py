@@ -10,7 +10,7 @@ import torch
 import spacy_elmo
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.engine import features
+from spacy_elmo.inference.cpu import features
 from spacy_elmo.pretraining.export import read_model, write_language_model
 from spacy_elmo.pretraining.language_model import LanguageModel
 from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax

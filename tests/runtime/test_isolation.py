@@ -15,7 +15,7 @@ from thinc.api import Adam, fix_random_seed
 import spacy_elmo
 from spacy_elmo.cli.export import export
 from spacy_elmo.cli.perplexity import perplexity
-from spacy_elmo.engine.features import has_bf16
+from spacy_elmo.inference.cpu.features import has_bf16
 from spacy_elmo.models.bilstm import build_bilstm_encoder_v1
 from spacy_elmo.pretraining.source import load_language_model
 from spacy_elmo.pretraining.substitutes import substitutes

@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_elmo.bilm.layers import LayerOutputs
-from spacy_elmo.engine.delivery import InPlace
+from spacy_elmo.inference.base import InPlace
 from spacy_elmo.models import embedding
 from spacy_elmo.models.wrapper import holder_of
 from spacy_elmo.util.batching import run_ahead, windows

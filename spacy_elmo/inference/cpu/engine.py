@@ -1,0 +1,116 @@
+"""The fast engine: word types from a table, rows of sentences without marks, a schedule for both directions."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ...bilm.alphabet import alphabet_of
+from ...bilm.build import take
+from ...bilm.lstm import LSTMState
+from ...bilm.options import Options
+from ...runtime.isolation import computation
+from ...runtime.workers import Plan, Workers
+from ..base import CPU_BATCH_TOKENS, InPlace
+from ..rows import STACKS, LayersAndState, RowsEngine
+from ..schedule import Schedule
+from ..word_table import WordTable
+from .encoder import FastCharEncoder
+from .input_gates import Inputs
+from .linear import LinearType
+from .lstm import FastStack
+
+# Sentences run side by side in this many rows: enough for tall matrix products.
+MOST_ROWS = 128
+# Batches that are begun before one is waited for: meanwhile, what is done to its results costs no worker time.
+AHEAD = 1
+
+
+class FastEngine(RowsEngine):
+    """Inference on the CPU. See `Engine` for the contract.
+
+    options, tensors: of a biLM, float32, by the names of its state_dict; they are taken out as they are laid out
+        anew, so that weights are not held twice.
+    encoder_linear, lstm_linear: how matrix products are computed in the two parts.
+    initial_state: see `RowsEngine`. n_threads: see `Settings`.
+    """
+
+    def __init__(
+        self,
+        *,
+        options: Options,
+        tensors: dict[str, Tensor],
+        encoder_linear: LinearType,
+        lstm_linear: LinearType,
+        initial_state: LSTMState | None = None,
+        n_threads: int | None = None,
+    ):
+        workers = Workers(n_threads)
+        stacks = [take(tensors, f"{name}.") for name in STACKS]
+
+        @torch.inference_mode()
+        def stack(d: int) -> FastStack:
+            return FastStack(stacks[d], options=options.lstm, linear=lstm_linear)
+
+        with computation():
+            with torch.inference_mode():
+                self._encoder = FastCharEncoder(
+                    take(tensors, "char_encoder."), options=options, linear=encoder_linear, workers=workers
+                )
+            self._stacks = workers.map(stack, (0, 1))
+        self.delivery = InPlace(ahead=AHEAD)
+        super().__init__(
+            options=options,
+            workers=workers,
+            table=WordTable(
+                self._encoder.encode, width=options.lstm.projection_dim, shorten=alphabet_of(options).shorten
+            ),
+            device=torch.device("cpu"),
+            most_rows=MOST_ROWS,
+            initial_state=initial_state,
+        )
+
+    def batch_tokens(self) -> int:
+        return CPU_BATCH_TOKENS
+
+    def release(self) -> None:
+        """There is nothing of the kind."""
+
+    def named_tensors(self) -> dict[str, Tensor]:
+        with computation(), torch.inference_mode():
+            parts = {"char_encoder": self._encoder.named_tensors()}
+            parts.update((name, stack.named_tensors()) for name, stack in zip(STACKS, self._stacks))
+        return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+
+    def _begin(
+        self,
+        types: Tensor,
+        numbers: Tensor,
+        schedule: Schedule,
+        start: LSTMState,
+        n_layers: int,
+        *,
+        keep_state: bool,
+    ) -> Plan[LayersAndState]:
+        width = types.size(1)
+        layers = [types.new_empty(schedule.n_tokens, 2 * width) for _ in range(n_layers)]
+        finals: dict[int, LSTMState] = {}
+        # Made here, once for both.
+        schedule.steps  # noqa: B018
+
+        @torch.inference_mode()
+        def direction(d: int) -> None:
+            backward = d == 1
+            inputs = Inputs(types, numbers[schedule.order(backward=backward)])
+            opened = LSTMState(start.hidden[d], start.cell[d])
+            outputs, finals[d] = self._stacks[d].run(inputs, schedule, opened, n_layers=n_layers)
+            places = schedule.places(backward=backward)
+            for layer, output in zip(layers, outputs):
+                layer[:, d * width : (d + 1) * width] = output.index_select(0, places)
+
+        def result() -> LayersAndState:
+            if not keep_state:
+                return layers, None
+            return layers, LSTMState(*(torch.stack(parts) for parts in zip(finals[0], finals[1])))
+
+        return Plan([partial(direction, 0), partial(direction, 1)], result)

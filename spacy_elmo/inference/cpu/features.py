@@ -1,0 +1,127 @@
+"""What this processor and this torch can do: asked here, and nowhere else."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...runtime.isolation import computation
+from ...runtime.threads import one_thread
+from .linear import Int8Linear, LinearType, TorchLinear, UInt8Linear
+
+# Takes (n, inputs) and a weight (outputs, inputs), and multiplies them.
+Product = Callable[[Tensor, Tensor], Tensor]
+# They give the same numbers to the last bit: which is chosen decides over the time alone.
+INT8_WAYS: Sequence[LinearType] = (Int8Linear, UInt8Linear)
+# The first compiles a program, and any may have to wait for a processor.
+N_TRIES = 4
+
+
+@cache
+def has_packed_linear() -> bool:
+    """Whether oneDNN keeps matrices in its own order, and that wins: on x86 from AVX2 on.
+
+    The operators are torch's, for its compiler; they are tried here, so that a torch in which they are missing or
+    have changed is served by the plain ones.
+    """
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512") or not torch.backends.mkldnn.enabled:
+        return False
+    return _works(_packed_linear)
+
+
+@cache
+def has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers itself (AVX512_BF16 or AMX, or ARM's instructions)."""
+    return _instructions("avx512_bf16", "amx_bf16", "bf16")
+
+
+def has_int8() -> bool:
+    """Whether the processor multiplies 8-bit integers without overflow (VNNI or AMX), and torch does so fast."""
+    return int8_linear() is not None
+
+
+@cache
+def int8_linear() -> LinearType | None:
+    """The fastest way to multiply 8-bit integers; None: there is none, or none that is fast.
+
+    oneDNN's programs differ from processor to processor. Where it has none for a kind of integers, it multiplies
+    them one by one: with VNNI but without AMX, signed inputs took thousands of times as long as unsigned ones.
+    """
+    if not _instructions("avx512_vnni", "avx_vnni", "amx_int8"):
+        return None
+    ways = [way for way in INT8_WAYS if _works(_product(way)) and _is_fast(way)]
+    return _fastest(ways) if len(ways) > 1 else next(iter(ways), None)
+
+
+def _instructions(*names: str) -> bool:
+    if hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in names)
+    # Older torch has one question for each instruction set.
+    questions = {"avx512_bf16": "_is_avx512_bf16_supported", "avx512_vnni": "_is_vnni_supported"}
+    asked = [getattr(torch.cpu, questions[name], None) for name in names if name in questions]
+    return any(question() for question in asked if question is not None)
+
+
+def _works(attempt: Product) -> bool:
+    """Whether an operator multiplies (3, 32) by (64, 32) as it should.
+
+    Large numbers meet in it: 8-bit integers that are multiplied without VNNI or AMX overflow.
+    """
+    with computation(), torch.inference_mode():
+        x = torch.linspace(-1, 1, 96).reshape(3, 32).round(decimals=2)
+        weight = torch.linspace(1, -1, 2048).reshape(64, 32).round(decimals=2)
+        try:
+            got = attempt(x, weight)
+        except (RuntimeError, AttributeError, TypeError, NotImplementedError):
+            return False
+        expected = x @ weight.t()
+        return got.shape == expected.shape and torch.allclose(got, expected, atol=0.2)
+
+
+def _product(way: LinearType) -> Product:
+    def multiply(x: Tensor, weight: Tensor) -> Tensor:
+        linear = way(weight)
+        return linear(linear.prepare(x))
+
+    return multiply
+
+
+def _is_fast(way: LinearType) -> bool:
+    """Whether a product takes the time of a float32 product, more or less."""
+    own, float32 = _seconds([way, TorchLinear], n_rows=4, n_inputs=128, n_outputs=128)
+    # Small products, much of it overhead: a good one takes several times as long, a bad one hundreds of times.
+    return own < 50 * float32
+
+
+def _fastest(ways: Sequence[LinearType]) -> LinearType:
+    seconds = _seconds(ways, n_rows=32, n_inputs=512, n_outputs=512)
+    return ways[seconds.index(min(seconds))]
+
+
+def _seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_outputs: int) -> list[float]:
+    """What a product takes in each way, at best."""
+    times: list[list[float]] = [[] for _ in ways]
+    # Where other programs are at work, threads that wait for each other would tell nothing.
+    with computation(), torch.inference_mode(), one_thread():
+        x, weight = torch.ones(n_rows, n_inputs), torch.ones(n_outputs, n_inputs)
+        linears = [way(weight) for way in ways]
+        for _ in range(N_TRIES):
+            for linear, own in zip(linears, times):
+                start = time.perf_counter()
+                linear(linear.prepare(x))
+                own.append(time.perf_counter() - start)
+    return [min(own) for own in times]
+
+
+def _packed_linear(x: Tensor, weight: Tensor) -> Tensor:
+    ops: Any = torch.ops.mkldnn
+    packed = ops._reorder_linear_weight(weight, len(x))
+    if not torch.equal(packed.to_dense(), weight):
+        raise RuntimeError
+    product = ops._linear_pointwise(x, packed, None, "none", [], "")
+    twice: Tensor = ops._linear_pointwise.binary(x, product, packed, None, "add")
+    return twice / 2

@@ -1,0 +1,197 @@
+"""The steps of a recurrence in inference, compiled to run without Python's lock.
+
+A step of a recurrence takes a dozen operations, of some microseconds each where rows are few. Between them,
+threads that wait for Python's lock would have to be woken up, which takes longer than an operation: they would run
+in turn. TorchScript's interpreter holds no lock.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def compiled(*functions: Callable[..., Any], is_right: Callable[[Any, Any], bool]) -> Any:
+    """Compile functions of a module, in whose source they stand below the line "# TorchScript from here on.".
+
+    functions (Callable): Plain Python, which runs as such where torch cannot compile it.
+    is_right (Callable[[Any, Any], bool]): Whether what was compiled, the first argument, gives what Python gives.
+    RETURNS (Any): The functions by their names.
+    """
+    plain = SimpleNamespace(**{function.__name__: function for function in functions})
+    try:
+        # Also from a zip archive; an OSError where only bytecode was installed.
+        text = inspect.getsource(sys.modules[functions[0].__module__])
+        source = text.partition("\n# TorchScript from here on.\n")[2]
+        # Not torch.jit.script, which warns that it will go: this compiles text, whatever Python is.
+        # Hence only what torch has in C++ may be called there, no function of Python.
+        unit: Any = torch.jit.CompilationUnit(source)
+        if is_right(unit, plain):
+            return unit
+    except (RuntimeError, AttributeError, OSError):
+        pass
+    return plain
+
+
+@cache
+def steps() -> Any:
+    """The functions below, compiled where that works."""
+    return compiled(run_steps, is_right=_is_right)
+
+
+def _is_right(unit: Any, plain: Any) -> bool:
+    """Of a few steps with one output and one cell."""
+    results = []
+    with torch.inference_mode():
+        for functions in (unit, plain):
+            weight, cell, outputs = torch.ones(1, 4) / 2, torch.zeros(2, 1), torch.zeros(3, 1)
+            start = torch.ones(1, 1)
+            run = functions.run_steps
+            run(
+                ["torch", "torch"], [weight], [torch.ones(1, 1)], 3.0, 3.0, torch.ones(3, 4) / 4, None, [0, 2],
+                [2, 1], [None, torch.tensor([0])], start, start, torch.ones(2, 1), cell,
+                torch.zeros(2, 1), outputs,
+            )  # fmt: skip
+            results.append(torch.cat([cell, outputs]))
+    return torch.equal(*results)
+
+
+# TorchScript from here on.
+
+
+def round_up(n: int) -> int:
+    """The next number of rows of which a product costs nothing extra.
+
+    oneDNN compiles a kernel for every number of rows that it meets, and keeps it: few numbers may occur, or memory
+    grows for a long time. Up to 256 rows there are 17 of them.
+    """
+    if n <= 8:
+        power = 1
+        while power < n:
+            power *= 2
+        return power
+    step = 8 if n <= 32 else 16 if n <= 128 else 32 if n <= 512 else 128
+    return -(-n // step) * step
+
+
+def fill_up(x: Tensor) -> Tensor:
+    """Rows of zeros added, up to a number that oneDNN knows."""
+    missing = round_up(x.size(0)) - x.size(0)
+    return x if missing == 0 else torch.constant_pad_nd(x, [0, 0, 0, missing])
+
+
+def row_scale(x: Tensor) -> Tensor:
+    """(n, 1): what the numbers of each row are divided by, to be at most 127. NaN where there is NaN."""
+    # The smallest normal number: no row is divided by zero.
+    return x.abs().amax(1, True).div_(127).clamp_min_(1.1754943508222875e-38)
+
+
+def round_rows(x: Tensor, scale: Tensor, zero: int) -> Tensor:
+    """Numbers from -127 to 127, int8; with a zero of 128, from 1 to 255, uint8."""
+    numbers = (x / scale).round_()
+    return numbers.to(torch.int8) if zero == 0 else numbers.add_(zero).to(torch.uint8)
+
+
+def multiply_rounded(x: Tensor, zero: int, weights: list[Tensor]) -> Tensor:
+    """x: as from `round_rows`. weights: packed, their scales, their zeros. RETURNS: (n, outputs), float32."""
+    product: Tensor = torch.ops.onednn.qlinear_pointwise(
+        fill_up(x), 1.0, zero, weights[0], weights[1], weights[2], None, 1.0, 0, torch.float32, "none", [], ""
+    )
+    result: Tensor = product[: x.size(0)]
+    return result
+
+
+def add_product(kind: str, x: Tensor, weights: list[Tensor], other: Tensor | None) -> Tensor:
+    """other + x W^T. kind, weights: of a `Linear`. x: (n, inputs), float32. other: (n, outputs), which may be
+    overwritten, or None."""
+    if kind == "int8" or kind == "uint8":
+        zero = 0 if kind == "int8" else 128
+        scale = row_scale(x)
+        product = multiply_rounded(round_rows(x, scale, zero), zero, weights)
+        return product.mul_(scale) if other is None else torch.addcmul(other, product, scale, out=product)
+    if weights[0].dtype == torch.bfloat16:
+        x = x.to(torch.bfloat16)
+    if kind == "torch" or (kind == "packed and plain" and x.size(0) <= 8):
+        return torch.mm(x, weights[-1]) if other is None else other.addmm_(x, weights[-1])
+    if kind == "packed and plain":
+        weights = weights[:-1]
+    parts = fill_up(x).split([part.size(1) for part in weights], 1)
+    if other is None:
+        product = torch.ops.mkldnn._linear_pointwise(parts[0], weights[0], None, "none", [], "")
+    else:
+        product = torch.ops.mkldnn._linear_pointwise(parts[0], fill_up(other), weights[0], None, "add")
+    for i in range(1, len(weights)):
+        product = torch.ops.mkldnn._linear_pointwise(parts[i], product, weights[i], None, "add")
+    result: Tensor = product[: x.size(0)]
+    return result
+
+
+def columns(x: Tensor, first: int, end: int) -> Tensor:
+    """x[:, first:end]; written so, TorchScript would take the rows first."""
+    result: Tensor = torch.ops.aten.slice(x, 1, first, end)
+    return result
+
+
+def run_steps(
+    kinds: list[str],
+    states: list[Tensor],
+    projection: list[Tensor],
+    cell_clip: float | None,
+    proj_clip: float | None,
+    gates: Tensor,
+    slots: Tensor | None,
+    firsts: list[int],
+    sizes: list[int],
+    starting: list[Tensor | None],
+    start_hidden: Tensor,
+    start_cell: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    last: Tensor,
+    outputs: Tensor,
+) -> Tensor:
+    """Run an LSTM layer's steps, of which each has as many rows as the one before, or fewer.
+
+    kinds: of states and of projection. states, projection: weights, see `add_product`; no projection: the cells
+        are shown as they are.
+    gates: (n, 4C), g, i, f, o, of the inputs. slots: (n_tokens,), which row of them each packed row has; None: its
+        own. firsts, sizes: packed rows of each step. starting: the rows in which a sentence begins.
+    start_hidden, start_cell: what it begins with, (1, P) and (1, C).
+    hidden: (n, P), of the step before. cell: (n_rows, C), brought on in place. last: (n_rows, P), takes the hidden
+        state of the rows that end. outputs: (n_tokens, P), takes that of all.
+    RETURNS: hidden of the last step.
+    """
+    cells = cell.size(1)
+    for i in range(len(firsts)):
+        first = firsts[i]
+        size = sizes[i]
+        if size < hidden.size(0):
+            last[size : hidden.size(0)] = hidden[size:]
+            hidden = hidden[:size]
+        running = cell[:size]
+        rows = starting[i]
+        if rows is not None:
+            hidden.index_put_([rows], start_hidden)
+            running.index_put_([rows], start_cell)
+        own = gates[first : first + size] if slots is None else gates.index_select(0, slots[first : first + size])
+        total = add_product(kinds[0], hidden, states, own).float()
+        # g becomes tanh(g); with i beside it, a gated linear unit is tanh(g) * sig(i).
+        columns(total, 0, cells).tanh_()
+        new = torch.ops.aten.glu(columns(total, 0, 2 * cells), 1)
+        torch.addcmul(new, columns(total, 2 * cells, 3 * cells).sigmoid_(), running, out=running)
+        if cell_clip is not None:
+            running.clamp_(-cell_clip, cell_clip)
+        # What was added to the cell is used up: its place takes tanh(c).
+        torch.tanh(running, out=new)
+        hidden = new.mul_(columns(total, 3 * cells, 4 * cells).sigmoid_())
+        if len(projection) > 0:
+            hidden = add_product(kinds[1], hidden, projection, None).float()
+            if proj_clip is not None:
+                hidden.clamp_(-proj_clip, proj_clip)
+        outputs[first : first + size] = hidden
+    return hidden

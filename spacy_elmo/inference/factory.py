@@ -1,0 +1,144 @@
+"""Which engine runs a model, and how it computes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..bilm.build import build_bilm
+from ..bilm.lstm import LSTMState
+from ..bilm.options import Options
+from ..errors import Errors
+from ..gpu import support
+from .base import Engine
+from .cpu import features
+from .cpu.engine import FastEngine
+from .cpu.linear import LinearType, PackedBF16Linear, PackedFineLinear, PackedLinear, TorchBF16Linear, TorchLinear
+from .reference import PlainEngine
+
+
+class Precision(NamedTuple):
+    """dtype: of weights as they are read and of arrays that come out. exact: weights keep every bit.
+    devices: types of device that can compute so."""
+
+    dtype: torch.dtype
+    exact: bool
+    devices: tuple[str, ...] = ("cpu", "cuda")
+
+
+PRECISIONS = {
+    "fp32": Precision(torch.float32, True),
+    "fp64": Precision(torch.float64, True),
+    "tf32": Precision(torch.float32, True, ("cuda",)),
+    "bf16": Precision(torch.float32, False),
+    "int8": Precision(torch.float32, False, ("cpu",)),
+}
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """RAISES: ValueError if torch does not know the device, or cannot use it here."""
+    try:
+        named = torch.device(device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        # Torch's own words list all types of device that it was ever made for.
+        raise ValueError(Errors.EL040.format(device=device, reason="torch has no device of that name")) from error
+    try:
+        trial = torch.zeros(1, device=named)
+        support.item()
+        # With its number: which GPU is meant by "cuda" alone may change.
+        checked = support.device
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
+    return checked
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """RAISES: ValueError if the device or the processor cannot compute so."""
+    known = PRECISIONS[precision]
+    if device.type not in known.devices and not (known.exact and "cpu" in known.devices):
+        raise ValueError(Errors.EL041.format(got=precision, device=device, devices=" or ".join(known.devices)))
+    if device.type == "cuda":
+        _check_gpu(precision, device)
+    if device.type != "cpu" or known.exact:
+        return
+    needs: dict[str, tuple[Callable[[], bool], str]] = {
+        "bf16": (features.has_bf16, "multiplies bfloat16 numbers (AVX512_BF16 or AMX, or BF16 on ARM)"),
+        "int8": (features.has_int8, "multiplies 8-bit integers (VNNI or AMX), and a torch that makes use of it"),
+    }
+    possible, what = needs[precision]
+    if not possible():
+        raise ValueError(Errors.EL042.format(got=precision, what=what))
+
+
+def _check_gpu(precision: str, device: torch.device) -> None:
+    # Tensor cores multiply TF32 and bfloat16 from this generation on (Ampere).
+    if precision in ("tf32", "bf16") and torch.cuda.get_device_capability(device) < (8, 0):
+        raise ValueError(Errors.EL042.format(got=precision, what="multiplies TF32 and bfloat16 (Ampere or newer)"))
+
+
+def encoder_linear() -> LinearType:
+    """How the character encoder's matrix products are computed here, whatever the precision of the LSTMs: it sees
+    each word type once, so that exactness costs little."""
+    return PackedFineLinear if features.has_packed_linear() else TorchLinear
+
+
+def lstm_linear(precision: str) -> LinearType:
+    """How the LSTMs' matrix products are computed here."""
+    packed = features.has_packed_linear()
+    if precision == "int8":
+        fastest = features.int8_linear()
+        # `check_precision` has seen to that.
+        assert fastest is not None
+        return fastest
+    if precision == "bf16":
+        return PackedBF16Linear if packed else TorchBF16Linear
+    return PackedLinear if packed else TorchLinear
+
+
+def make_engine(
+    options: Options,
+    tensors: dict[str, Tensor],
+    *,
+    precision: str,
+    device: torch.device,
+    initial_state: LSTMState | None,
+    n_threads: int | None = None,
+) -> Engine:
+    """The fast engine of the device. The plain one for "fp64", other devices, and where kernels cannot be had.
+
+    tensors: by the names of BiLM's state_dict, on the device; they are taken out.
+    initial_state: the constant state that sentences start from, (2, L, width); None: zeros.
+    n_threads: that work at a time, on the CPU; see `Settings`.
+    RAISES: ValueError as `check_precision`.
+    """
+    check_precision(precision, device)
+    if device.type == "cuda" and precision != "fp64" and _has_kernels(options, device):
+        # Triton is an extra, and reading it takes time: for who uses a GPU only.
+        from .cuda.engine import CudaEngine
+
+        return CudaEngine(
+            options=options, tensors=tensors, precision=precision, device=device, initial_state=initial_state
+        )
+    if device.type != "cpu" or precision == "fp64":
+        return PlainEngine(
+            bilm=build_bilm(options, tensors),
+            precision=precision,
+            initial_state=initial_state,
+            n_threads=n_threads,
+        )
+    return FastEngine(
+        options=options,
+        tensors=tensors,
+        encoder_linear=encoder_linear(),
+        lstm_linear=lstm_linear(precision),
+        initial_state=initial_state,
+        n_threads=n_threads,
+    )
+
+
+def _has_kernels(options: Options, device: torch.device) -> bool:
+    # Tensor cores multiply tiles of 16 numbers.
+    fits = options.lstm.projection_dim % 16 == 0 and options.lstm.dim % 16 == 0
+    return fits and support.usable(device)

@@ -1,0 +1,182 @@
+"""What the fast engines have in common: word types from a table, rows of sentences without marks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..bilm.alphabet import alphabet_of
+from ..bilm.lstm import LSTMState
+from ..bilm.options import Options
+from ..gpu.transfer import to_device
+from ..runtime.isolation import computation
+from ..runtime.workers import Plan, Workers
+from .base import BatchOutputs, Delivery, Sentence
+from .schedule import Schedule
+from .sentences import lengths_of, without_marks, word_types
+from .word_table import WordTable
+
+# Both directions, as `bilm` names them.
+STACKS = ("forward_stack", "backward_stack")
+# Numbers from which on torch divides an operation among its threads.
+LEAST_FOR_WORKERS = 32768
+
+
+# Layers (n_tokens, 2P), flat, and each row's state, (2, n_layers, n_rows, ...), if it is kept.
+LayersAndState = tuple[list[Tensor], LSTMState | None]
+
+
+class RowsEngine(ABC):
+    """Inference by a schedule of rows. See `Engine` for the contract.
+
+    initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
+    workers: see `Engine`.
+    most_rows: sentences run side by side in so many rows. table: the word types' embeddings, on the device.
+
+    The step on a sentence's first mark always gives the same state from a constant one: it is computed once. What
+    the step on the last mark gives is never shown: it is left out.
+    """
+
+    delivery: Delivery
+
+    def __init__(
+        self,
+        *,
+        options: Options,
+        workers: Workers,
+        table: WordTable,
+        device: torch.device,
+        most_rows: int,
+        initial_state: LSTMState | None,
+    ):
+        self.options = options
+        self.workers = workers
+        alphabet = alphabet_of(options)
+        # That each direction begins with.
+        self._marks = (alphabet.opening, alphabet.closing)
+        self._table = table
+        self._device = device
+        self._most_rows = most_rows
+        self._initial_state = initial_state
+        self._opened: LSTMState | None = None
+
+    @property
+    def module(self) -> nn.Module | None:
+        return None
+
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
+        plan = self.plan(sentences, n_layers=n_layers, state=state)
+        return self.workers.start(plan).result()
+
+    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
+        with computation(), torch.inference_mode():
+            return self._plan(sentences, n_layers, state)
+
+    def _plan(self, sentences: Sequence[Sentence], n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
+        n_marks = 1 if state is not None else 0
+        # Before the words are looked up: it asks the table too.
+        opened = self._opened_state() if state is None and n_layers else None
+        before, after = ([mark] * n_marks for mark in self._marks)
+        words_of_types, numbers = self._look_up(sentences, before, after)
+        type_of_row = to_device(numbers, self._device)
+        lengths = (lengths_of(sentences) + 2 * n_marks).tolist()
+        if not n_layers:
+            return self._plan_words(words_of_types, type_of_row)
+        if state is None:
+            assert opened is not None
+            schedule = Schedule(lengths, most_rows=self._most_rows)
+            run = self._begin(words_of_types, type_of_row, schedule, opened, n_layers, keep_state=False)
+        else:
+            schedule = Schedule(lengths)
+            rows = schedule.rows_of_sentences().to(self._device)
+            start = state.rows(torch.argsort(rows))
+            run = self._begin(words_of_types, type_of_row, schedule, start, n_layers, keep_state=True)
+
+        @torch.inference_mode()
+        def outputs() -> BatchOutputs:
+            words = words_of_types.index_select(0, type_of_row)
+            layers, final = run.finish()
+            if state is None:
+                return BatchOutputs(words, layers, None)
+            assert final is not None
+            shown = to_device(without_marks(lengths), self._device)
+            word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
+            return BatchOutputs(word_emb, layers, final.rows(rows))
+
+        if run.parts:
+            return Plan(run.parts, outputs)
+        return Plan.done(outputs())
+
+    def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan[BatchOutputs]:
+        """Of a batch without LSTM layers."""
+        found: list[Tensor] = []
+
+        @torch.inference_mode()
+        def gather() -> None:
+            found.append(types.index_select(0, numbers))
+
+        if len(numbers) * types.size(1) >= LEAST_FOR_WORKERS and self._device.type == "cpu":
+            return Plan([gather], lambda: BatchOutputs(found[0], [], None))
+        gather()
+        return Plan([], lambda: BatchOutputs(found[0], [], None))
+
+    @abstractmethod
+    def named_tensors(self) -> dict[str, Tensor]: ...
+
+    @abstractmethod
+    def batch_tokens(self) -> int: ...
+
+    @abstractmethod
+    def release(self) -> None: ...
+
+    @abstractmethod
+    def _begin(
+        self,
+        types: Tensor,
+        numbers: Tensor,
+        schedule: Schedule,
+        start: LSTMState,
+        n_layers: int,
+        *,
+        keep_state: bool,
+    ) -> Plan[LayersAndState]:
+        """types: (n_types, P). numbers: (n_tokens,), the type of each flat row.
+        start: (2, L, 1 or n_rows, ...)."""
+
+    def _look_up(
+        self, sentences: Sequence[Sentence], before: Sequence[str], after: Sequence[str]
+    ) -> "tuple[Tensor, NDArray[np.int64]]":
+        """Embeddings (n_types, P), and which of them each token has, (n_tokens,). before, after: marks put around
+        each sentence."""
+        types, numbers = word_types(sentences, before=before, after=after)
+        return self._table.look_up(types), numbers
+
+    def _opened_state(self) -> LSTMState:
+        """The state after the first mark, hidden (2, L, 1, P)."""
+        if self._opened is None:
+            lstm = self.options.lstm
+            initial = self._initial_state
+            if initial is None:
+                shape = (2, lstm.n_layers)
+                initial = LSTMState(
+                    torch.zeros(*shape, lstm.projection_dim, dtype=torch.float32, device=self._device),
+                    torch.zeros(*shape, lstm.dim, dtype=torch.float32, device=self._device),
+                )
+            words = self._table.look_up(self._marks)
+            start = LSTMState(*(part.unsqueeze(2) for part in initial))
+            # Each direction reads the mark that it begins with.
+            finals = [self._after(words, d, start) for d in (0, 1)]
+            self._opened = LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
+        return self._opened
+
+    def _after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
+        """A direction's state after the word of its number, hidden (L, 1, P)."""
+        number = torch.tensor([direction], device=self._device)
+        n_layers = self.options.lstm.n_layers
+        run = self._begin(words, number, Schedule([1]), start, n_layers, keep_state=True)
+        _, final = self.workers.start(run).result()
+        assert final is not None
+        return LSTMState(*(part[direction] for part in final))

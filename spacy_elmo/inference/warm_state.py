@@ -1,0 +1,104 @@
+"""Warm states: the mean final state of the LSTMs over running text, computed once and cached."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from ..bilm.build import build_parts, state_arrays
+from ..bilm.lstm import LSTMState
+from ..bilm.options import LSTMOptions
+from ..errors import Errors
+from ..runtime.isolation import isolate
+from ..util.batching import windows
+from ..weights.arrays import Arrays, Weights, encoder_shapes
+from ..weights.cache import keep_state, read_state, state_path
+from .base import N_MARKS, Engine, Sentence
+from .factory import make_engine
+
+# Rows that read side by side, each of them on and on from its own state.
+N_ROWS = 32
+# Sentences of each row that do not count: it began from zeros, and has not forgotten that yet.
+BURN_IN = 4
+# Tokens that run together, whatever the model's own setting: batches, and with them the rounding, stay the same.
+BATCH_TOKENS = 8192
+
+LEAST_SENTENCES = N_ROWS * (BURN_IN + 1)
+# All of this that the numbers depend on.
+RECIPE = f"rows {N_ROWS}, burn-in {BURN_IN}, tokens {BATCH_TOKENS}"
+
+
+@isolate()
+@torch.inference_mode()
+def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LSTMOptions) -> LSTMState:
+    """Read sentences with carried state, and take the mean of all states after a sentence's closing mark, but for
+    the first sentences of each row.
+
+    engine: on the CPU, in float32. sentences: token texts, read batch by batch; those without tokens are left out.
+    RETURNS: hidden (2, L, P) and cell (2, L, C), float32, forward first.
+    RAISES: ValueError if there are fewer than LEAST_SENTENCES.
+    """
+    shape = (2, lstm.n_layers, N_ROWS)
+    state = LSTMState(torch.zeros(*shape, lstm.projection_dim), torch.zeros(*shape, lstm.dim))
+    sums = LSTMState(*(part.new_zeros(2, lstm.n_layers, part.size(-1), dtype=torch.float64) for part in state))
+    n_read = 0
+    filled = (sentence for sentence in sentences if sentence)
+    for number, batch in enumerate(windows(filled, size=lambda _: 1, budget=N_ROWS)):
+        _read_on(engine, batch, state)
+        n_read += len(batch)
+        if number >= BURN_IN:
+            for total, part in zip(sums, state, strict=True):
+                total += part[:, :, : len(batch)].sum(dim=2, dtype=torch.float64)
+    if n_read < LEAST_SENTENCES:
+        advice = "Give a longer text."
+        raise ValueError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES, advice=advice))
+    return LSTMState(*((total / (n_read - N_ROWS * BURN_IN)).float() for total in sums))
+
+
+def _read_on(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
+    """Bring the first rows of the state on by a sentence each, in place."""
+    n_layers, start = state.hidden.size(1), 0
+    for window in windows(batch, size=lambda sentence: len(sentence) + N_MARKS, budget=BATCH_TOKENS):
+        rows = torch.arange(start, start + len(window))
+        final = engine.run(window, n_layers=n_layers, state=state.rows(rows)).state
+        for part, new in zip(state, final or (), strict=True):
+            part.index_copy_(2, rows, new)
+        start += len(window)
+
+
+SENTENCES = Path(__file__).parent / "data" / "warm_sentences.txt"
+
+
+def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_threads: int | None = None) -> Arrays:
+    """The warm state that tokenised sentences make, whatever the precision and the device that a model runs with.
+
+    n_threads: see `Settings`.
+    RETURNS: float32, by the names of `weights.arrays.warm_state_shapes`.
+    RAISES: ValueError if there are too few sentences.
+    """
+    encoder = {name: weights.arrays[name] for name in encoder_shapes(weights.options)}
+    engine = make_engine(
+        weights.options,
+        build_parts(weights.options, encoder).bilm,
+        precision="fp32",
+        device=torch.device("cpu"),
+        initial_state=None,
+        n_threads=n_threads,
+    )
+    return state_arrays(mean_final_state(engine, sentences, lstm=weights.options.lstm))
+
+
+def shipped_state(weights: Weights, *, n_threads: int | None = None) -> Arrays:
+    """The warm state that the sentences of this package make, for weights without one: from the user's cache, or
+    made now and put there. For the result and n_threads see `make_state`."""
+    path = state_path(weights, text=SENTENCES, recipe=RECIPE)
+    state = read_state(path, weights.options)
+    if state is None:
+        state = make_state(weights, shipped_sentences(), n_threads=n_threads)
+        keep_state(path, state, source=weights.source)
+    return state
+
+
+def shipped_sentences() -> list[list[str]]:
+    """Tokenised English sentences that come with the package; see data/README.md."""
+    return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]

@@ -1,0 +1,234 @@
+"""Word embeddings by word type: each is computed once, while there is room for it."""
+
+from collections.abc import Callable, Sequence
+from itertools import repeat
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..gpu.transfer import to_device
+from ..runtime.forks import ForkLock
+from .sentences import Coded
+
+Rows = NDArray[np.int64]
+
+
+class NumberedRows:
+    """Which row holds a number's text, of the texts that were asked for last.
+
+    capacity: rows of the table.
+
+    A number leads to a row; whether the row still holds its text, the row says. Thus rows may be given to other
+    texts without looking for the numbers that lead to them.
+    """
+
+    def __init__(self, capacity: int):
+        self._texts: Sequence[str] = ()
+        self._row_of: Rows = np.zeros(0, dtype=np.int64)
+        self._number_in: Rows = np.full(capacity, -1, dtype=np.int64)
+
+    def find(self, coded: Coded) -> Rows:
+        """(n_tokens,): the row of each token; -1 where none is known."""
+        if coded.texts is not self._texts:
+            self._texts = coded.texts
+            self._number_in.fill(-1)
+        lacking = len(coded.texts) - len(self._row_of)
+        if lacking > 0:
+            more = np.zeros(max(lacking, len(self._row_of)), dtype=np.int64)
+            self._row_of = np.concatenate([self._row_of, more])
+        rows: Rows = self._row_of[coded.numbers]
+        rows[self._number_in[rows] != coded.numbers] = -1
+        return rows
+
+    def note(self, numbers: Rows, rows: Rows) -> None:
+        """These rows hold the texts of these numbers now, of the texts that `find` was asked for last."""
+        self._row_of[numbers] = rows
+        self._number_in[rows] = numbers
+
+    def forget(self, rows: Rows) -> None:
+        """These rows are given to other texts."""
+        self._number_in[rows] = -1
+
+
+# 16,384 rows of 512 float32 numbers take 32 MiB.
+CAPACITY = 16384
+FIRST_ROWS = 1024
+CPU = torch.device("cpu")
+
+
+class WordTable:
+    """A bounded table. When it is full, the word types that were not asked for longest make room. Several threads
+    may ask at a time.
+
+    encode: word types -> (n_types, P), on the device; what a type gives must not depend on the others.
+    capacity: most word types that are kept.
+    shorten: cuts a text to what is read of it, see `Alphabet.shorten`. Only such texts are kept: a table of long
+        tokens stays as small as any other.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[Sequence[str]], Tensor],
+        *,
+        width: int,
+        capacity: int = CAPACITY,
+        device: torch.device = CPU,
+        shorten: Callable[[str], str] = str,
+    ):
+        self._encode = encode
+        self._shorten = shorten
+        self._device = device
+        self._capacity = capacity
+        self._width = width
+        self._lock = ForkLock(self._clear)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._row_of: dict[str, int] = {}
+        self._type_in: list[str] = []
+        self._numbered = NumberedRows(self._capacity)
+        self._words = torch.empty(0, self._width, dtype=torch.float32, device=self._device)
+        self._last_asked = np.zeros(self._capacity, dtype=np.int64)
+        self._asked = 0
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def look_up(self, types: Sequence[str]) -> Tensor:
+        """types: each once. RETURNS: (n_types, P)."""
+        with self._lock:
+            return self._look_up(types)
+
+    def places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
+        """The table itself, and where in it the tokens are, whose types are in it now. They stay there until the
+        table is asked again.
+
+        RETURNS: (n_rows, P) and (n_tokens,); None if the table has no room for so many types.
+        """
+        with self._lock:
+            return self._places(tokens)
+
+    def places_of_numbers(self, batch: Coded) -> "tuple[Tensor, NDArray[np.int64]] | None":
+        """The same for tokens that are numbers: no text is looked at of those that were asked for before."""
+        with self._lock:
+            return self._places_of_numbers(batch)
+
+    def _places_of_numbers(self, batch: Coded) -> "tuple[Tensor, NDArray[np.int64]] | None":
+        self._asked += 1
+        rows = self._numbered.find(batch)
+        new = np.flatnonzero(rows < 0)
+        self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
+        if len(new):
+            numbers = np.unique(batch.numbers[new])
+            found = self._rows_of([batch.texts[number] for number in numbers.tolist()])
+            if found is None:
+                return None
+            self._numbered.note(numbers, found)
+            rows[new] = found[np.searchsorted(numbers, batch.numbers[new])]
+        return self._words, rows
+
+    def _places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
+        self._asked += 1
+        rows = self._known(tokens)
+        new = np.flatnonzero(rows < 0)
+        self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
+        if len(new):
+            types = list(dict.fromkeys(map(tokens.__getitem__, new.tolist())))
+            found = self._rows_of(types)
+            if found is None:
+                return None
+            row_of = dict(zip(types, found.tolist(), strict=True))
+            rows[new] = [row_of[tokens[i]] for i in new.tolist()]
+        return self._words, rows
+
+    def _rows_of(self, types: Sequence[str]) -> "NDArray[np.int64] | None":
+        """The row of each type, after which all are in the table, as are those that were asked for in the same
+        call; None if there is no room for all."""
+        texts = [*map(self._shorten, types)]
+        rows = self._known(texts)
+        self._last_asked[rows[rows >= 0]] = self._asked
+        new = list(dict.fromkeys(texts[i] for i in np.flatnonzero(rows < 0).tolist()))
+        if new:
+            room = self._room()
+            if len(new) > room:
+                return None
+            self._keep(new, self._encode(new), room=room)
+            rows = self._known(texts)
+        return rows
+
+    def _room(self) -> int:
+        """Rows that hold no type of this call."""
+        return self._capacity - int(np.count_nonzero(self._last_asked == self._asked))
+
+    def _known(self, texts: Sequence[str]) -> "NDArray[np.int64]":
+        """The row of each text; -1 where it has none."""
+        return np.fromiter(map(self._row_of.get, texts, repeat(-1)), dtype=np.int64, count=len(texts))
+
+    def _look_up(self, types: Sequence[str]) -> Tensor:
+        self._asked += 1
+        rows = self._known(types)
+        new = np.flatnonzero(rows < 0)
+        if len(new):
+            # Long texts are known by the part that is read.
+            texts = [self._shorten(types[i]) for i in new.tolist()]
+            rows[new] = self._known(texts)
+        known, lacking = np.flatnonzero(rows >= 0), rows[new] < 0
+        self._last_asked[rows[known]] = self._asked
+        if not lacking.any():
+            return self._gather(rows)
+        words = self._words.new_empty(len(types), self._words.size(1))
+        words[self._on_device(known)] = self._words[self._on_device(rows[known])]
+        number_of: dict[str, int] = {}
+        numbers = [number_of.setdefault(texts[i], len(number_of)) for i in np.flatnonzero(lacking).tolist()]
+        encoded = self._encode([*number_of])
+        words[self._on_device(new[lacking])] = encoded[self._on_device(np.asarray(numbers, dtype=np.int64))]
+        self._keep([*number_of], encoded, room=self._room())
+        return words
+
+    def _gather(self, rows: "NDArray[np.int64]") -> Tensor:
+        if self._device.type != "cpu":
+            return self._words.index_select(0, self._on_device(rows))
+        # By NumPy, on this thread alone.
+        return torch.from_numpy(self._words.numpy()[rows])
+
+    def _on_device(self, rows: "NDArray[np.int64]") -> Tensor:
+        return to_device(rows, self._device)
+
+    def _keep(self, types: Sequence[str], words: Tensor, *, room: int) -> None:
+        """Store word types; those beyond `room` would drive out others of the same call, and are not kept."""
+        types = types[:room]
+        before = len(self._type_in)
+        fresh = min(len(types), self._capacity - before)
+        taken = np.arange(before, before + fresh)
+        self._grow(before + fresh)
+        over = len(types) - fresh
+        oldest = taken[:0]
+        if over:
+            # Marked before any row is taken away: what is filled now is not the oldest.
+            self._last_asked[taken] = self._asked
+            oldest = np.argpartition(self._last_asked, over - 1)[:over]
+            self._give_away(oldest)
+            taken = np.concatenate([taken, oldest])
+        # Memory may run out here: who holds a row is told when the row is there.
+        self._words[self._on_device(taken)] = words[: len(types)]
+        self._type_in.extend(types[:fresh])
+        for row, text in zip(oldest.tolist(), types[fresh:], strict=True):
+            self._type_in[row] = text
+        self._row_of.update(zip(types, taken.tolist(), strict=True))
+        self._last_asked[taken] = self._asked
+
+    def _give_away(self, rows: "NDArray[np.int64]") -> None:
+        for row in rows.tolist():
+            # A row that was given away, and then not filled, may have the name of one that was filled since.
+            if self._row_of.get(self._type_in[row]) == row:
+                del self._row_of[self._type_in[row]]
+        self._numbered.forget(rows)
+
+    def _grow(self, n_rows: int) -> None:
+        if n_rows > len(self._words):
+            size = min(self._capacity, max(FIRST_ROWS, 2 * len(self._words), n_rows))
+            grown = self._words.new_empty(size, self._words.size(1))
+            grown[: len(self._words)] = self._words
+            self._words = grown

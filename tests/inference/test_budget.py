@@ -1,0 +1,110 @@
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import spacy_elmo
+from spacy_elmo.inference.budget import Budget
+from spacy_elmo.util.batching import windows
+from tests.data import TINY
+
+
+class Device:
+    """Runs out of memory over more than `room` items."""
+
+    def __init__(self, room: int):
+        self.room = room
+        self.released = 0
+
+    def compute(self, part: list[int]) -> list[int]:
+        if sum(part) > self.room:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.\nMore of it.")
+        return part
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def cut(window: list[int], tokens: int) -> Iterator[list[int]]:
+    return windows(window, size=int, budget=tokens)
+
+
+def run(budget: Budget, device: Device, window: list[int]) -> list[list[int]]:
+    return list(budget.run(window, device.compute, cut=cut, size=sum, release=device.release))
+
+
+def test_what_fits_runs_at_once() -> None:
+    budget, device = Budget(100), Device(100)
+    assert run(budget, device, [1, 2, 3]) == [[1, 2, 3]]
+    assert budget.tokens == 100
+    assert device.released == 0
+
+
+def test_halves_and_one_warning() -> None:
+    budget, device = Budget(100), Device(20)
+    with pytest.warns(UserWarning, match=r"\[WL015\].*over 64 tokens .*CUDA out of memory.*with 32") as seen:
+        parts = run(budget, device, [8] * 8)
+    assert len(seen) == 1
+    assert [n for part in parts for n in part] == [8] * 8
+    assert all(sum(part) <= 20 for part in parts)
+    assert budget.tokens == 16
+    assert device.released == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Smaller from now on, and quiet.
+        assert [sum(part) for part in run(budget, device, [1] * 30)] == [16, 14]
+
+
+def test_a_window_of_one_size_is_halved_too() -> None:
+    """The budget was larger than the window: halves of the budget would be the window again."""
+    budget, device = Budget(10_000), Device(5)
+    with pytest.warns(UserWarning, match="WL015"):
+        assert run(budget, device, [3, 1, 3, 1]) == [[3, 1], [3, 1]]
+
+
+def test_one_item_that_does_not_fit() -> None:
+    budget, device = Budget(100), Device(5)
+    with (
+        pytest.warns(UserWarning, match="WL015"),
+        pytest.raises(MemoryError, match=r"EL166.*sentence of 9 tokens"),
+    ):
+        run(budget, device, [9, 1])
+
+
+def test_elmo_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    elmo = spacy_elmo.load(TINY)
+    sentences = [["a"] * n for n in (3, 1, 4, 1, 5, 9, 2, 6)]
+    expected = elmo.embed(sentences)
+    whole = elmo.engine.plan
+
+    def run_out(batch, **settings):  # type: ignore[no-untyped-def]
+        if sum(map(len, batch)) > 12:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return whole(batch, **settings)
+
+    monkeypatch.setattr(elmo.engine, "plan", run_out)
+    with pytest.warns(UserWarning, match="WL015"):
+        got = elmo.embed(sentences)
+    assert [len(output.elmo) for output in got] == [len(sentence) for sentence in sentences]
+    for one, other in zip(got, expected):
+        assert abs(one.elmo - other.elmo).max() < 1e-6
+
+
+def test_one_item_that_fits_once_memory_was_released() -> None:
+    budget, device = Budget(100), Device(5)
+
+    def release() -> None:
+        device.room = 50
+
+    assert list(budget.run([9], device.compute, cut=cut, size=sum, release=release)) == [[9]]
+    assert budget.tokens == 100
+
+
+def test_a_moment_without_memory_does_not_last() -> None:
+    budget, device = Budget(131_072), Device(2)
+    with pytest.warns(UserWarning, match="WL015"):
+        assert run(budget, device, [1, 1, 1]) == [[1], [1], [1]]
+    assert budget.tokens == 2048
+    device.room = 10_000
+    assert run(budget, device, [1] * 3000) == [[1] * 2048, [1] * 952]

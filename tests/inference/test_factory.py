@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+import spacy_elmo
+from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.cpu.engine import FastEngine
+from spacy_elmo.inference.cpu.linear import (
+    PackedBF16Linear,
+    PackedFineLinear,
+    TorchBF16Linear,
+    TorchLinear,
+    UInt8Linear,
+)
+from spacy_elmo.inference.factory import PRECISIONS, check_precision, encoder_linear, lstm_linear
+from spacy_elmo.inference.reference import PlainEngine
+
+CPU = torch.device("cpu")
+
+
+def test_engines(tiny: Path) -> None:
+    assert isinstance(spacy_elmo.load(tiny).engine, FastEngine)
+    assert isinstance(spacy_elmo.load(tiny, precision="fp64").engine, PlainEngine)
+
+
+def test_linears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "has_packed_linear", lambda: False)
+    assert encoder_linear() is lstm_linear("fp32") is TorchLinear
+    assert lstm_linear("bf16") is TorchBF16Linear
+    monkeypatch.setattr(features, "has_packed_linear", lambda: True)
+    assert encoder_linear() is PackedFineLinear
+    assert lstm_linear("bf16") is PackedBF16Linear
+    monkeypatch.setattr(features, "int8_linear", lambda: UInt8Linear)
+    assert lstm_linear("int8") is UInt8Linear
+
+
+@pytest.mark.parametrize(("precision", "what"), [("bf16", "bfloat16"), ("int8", "8-bit integers")])
+def test_a_processor_that_cannot(tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: str, what: str) -> None:
+    monkeypatch.setattr(features, f"has_{precision}", lambda: False)
+    with pytest.raises(
+        ValueError, match=rf"EL042.*'{precision}' needs a processor that multiplies {what}.*'fp32'"
+    ):
+        spacy_elmo.load(tiny, precision=precision)
+    with pytest.raises(ValueError, match="EL042"):
+        spacy_elmo.load("nowhere", precision=precision)
+
+
+def test_precisions_of_other_devices() -> None:
+    with pytest.raises(
+        ValueError, match=r"EL041.*'int8' runs on the device type cpu only, and the device is 'cuda'"
+    ):
+        check_precision("int8", torch.device("cuda"))
+    with pytest.raises(
+        ValueError, match=r"EL041.*'tf32' runs on the device type cuda only, and the device is 'cpu'"
+    ):
+        check_precision("tf32", CPU)
+    for precision in ("fp32", "fp64"):
+        check_precision(precision, torch.device("cuda"))
+        check_precision(precision, CPU)
+    assert [name for name, precision in PRECISIONS.items() if precision.exact] == ["fp32", "fp64", "tf32"]
