@@ -27,9 +27,9 @@ from .bilm.layers import (
 from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
-from .engine.trainable import TrainableEngine
 from .errors import Errors, short_repr
 from .errors.once import OnceWarner
+from .gradients.trainable import TrainableEngine
 from .inference.base import CPU_BATCH_TOKENS, Begun, Engine
 from .inference.budget import Budget
 from .inference.factory import PRECISIONS, check_device, check_precision

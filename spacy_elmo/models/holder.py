@@ -8,9 +8,9 @@ from torch import nn
 
 from ..bilm.alphabet import alphabet_of
 from ..elmo import Elmo, Settings, check_device
-from ..engine.trainable import TrainableEngine
 from ..errors import Errors, Warnings
 from ..errors.once import OnceWarner
+from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
 from ..runtime.forks import ForkLock
 from ..weights.arrays import Weights

@@ -9,7 +9,7 @@ from thinc.api import Model, Ops, get_array_module
 
 from ..bilm.layers import MIXED, layer_names, n_lstm_layers
 from ..elmo import Elmo, Settings
-from ..engine.trainable import TrainableEngine
+from ..gradients.trainable import TrainableEngine
 from ..runtime.isolation import computation
 from .arrays import as_like, to_array, to_tensor
 from .embedding import Finish, Request, begin_docs, embed_flat

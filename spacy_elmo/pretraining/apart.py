@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..engine.training_encoder import GROUP_STEP, encode
+from ..gradients.encoder import GROUP_STEP, encode
 from ..runtime.memory import Workspace
 from ..runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
 from .language_model import LanguageModel

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState, ProjectedLSTM
-from ..engine.training_encoder import encode
 from ..gpu.training_graphs import Graphs
 from ..gpu.transfer import to_device
+from ..gradients.encoder import encode
 from ..runtime.memory import Workspace
 from .recurrence import run_layer
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..bilm.lstm import LSTMStack, LSTMState, ProjectedLSTM
-from ..engine.training_encoder import encode
-from ..engine.training_lstm import read_layer
+from ..gradients.encoder import encode
+from ..gradients.lstm import read_layer
 from ..runtime.memory import Workspace
 from ..runtime.parts import join, shares_of
 from ..runtime.workers import Workers

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_elmo.engine.training_encoder import encode
 from spacy_elmo.gpu import support
 from spacy_elmo.gpu.training_graphs import Graphs
+from spacy_elmo.gradients.encoder import encode
 from spacy_elmo.pretraining.run import Run
 from spacy_elmo.runtime.memory import Workspace
-from tests.engine import test_training_encoder as test_encoder
+from tests.gradients import test_encoder as test_encoder
 from tests.pretraining import runs
 from tests.pretraining.fused import found_by, rounded
 from tests.pretraining.test_recurrence import SIZES, Layer, sizes

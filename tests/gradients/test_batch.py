@@ -11,7 +11,7 @@ from torch import Tensor
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.bilm.vocabularies import CHARACTER_SYMBOLS, WORD_SYMBOLS
-from spacy_elmo.engine.trainable import TrainableEngine
+from spacy_elmo.gradients.trainable import TrainableEngine
 from tests.pretraining.tiny import lm_bilm, lm_options
 
 SENTENCES = [["I", "like", "it"], [], ["Eat", "x" * 60, "", "é", "I", "!"], ["x"], ["I", "I"]]

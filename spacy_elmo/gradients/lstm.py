@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..bilm.lstm import Clips, LSTMState, ProjectedLSTM
-from .training_steps import training_steps
+from .steps import training_steps
 
 
 def run_layer(layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState) -> Tensor:

@@ -13,7 +13,7 @@ from ..inference.reference import for_each, run_bilm
 from ..runtime.isolation import computation
 from ..runtime.parts import Parts
 from ..util.batching import windows
-from .training_pass import TrainingPass
+from .batch import TrainingPass
 
 # Given the gradient of word_emb, lstm_outputs1, ..., each flat, None where there is none.
 Backprop = Callable[[Sequence[Tensor | None]], None]

@@ -22,8 +22,8 @@ from ..inference.sentences import without_marks, word_types
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
 from ..runtime.parts import Dropout, Parts, join, shares_of
-from .training_encoder import encode
-from .training_lstm import run_layer
+from .encoder import encode
+from .lstm import run_layer
 
 
 class TrainingPass:

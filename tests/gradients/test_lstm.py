@@ -8,8 +8,8 @@ from torch import Tensor
 
 from spacy_elmo.bilm.lstm import LSTMState, ProjectedLSTM
 from spacy_elmo.bilm.options import LSTMOptions
-from spacy_elmo.engine import training_lstm, training_steps
-from spacy_elmo.engine.training_lstm import run_layer
+from spacy_elmo.gradients import lstm, steps
+from spacy_elmo.gradients.lstm import run_layer
 from spacy_elmo.runtime.isolation import computation
 
 P, C = 5, 7
@@ -55,9 +55,9 @@ def gradients_of(outputs: Tensor, layer: ProjectedLSTM, inputs: Tensor) -> list[
 @pytest.fixture(params=["compiled", "as Python"])
 def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "as Python":
-        monkeypatch.setattr(training_lstm, "training_steps", lambda: training_steps)
+        monkeypatch.setattr(lstm, "training_steps", lambda: training_steps)
     else:
-        assert isinstance(training_steps.training_steps(), torch.jit.CompilationUnit)
+        assert isinstance(steps.training_steps(), torch.jit.CompilationUnit)
 
 
 @pytest.mark.usefixtures("how")
@@ -131,7 +131,7 @@ def test_compiled_whatever_the_default_dtype_is() -> None:
     torch.set_default_dtype(torch.float64)
     try:
         with computation(gradients=True):
-            made = training_steps.training_steps.__wrapped__()
+            made = steps.training_steps.__wrapped__()
     finally:
         torch.set_default_dtype(torch.float32)
     assert isinstance(made, torch.jit.CompilationUnit)
@@ -142,4 +142,4 @@ def test_what_is_compiled_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         torch.jit, "CompilationUnit", lambda source: compiled(source.replace("value=-1", "value=-2"))
     )
-    assert training_steps.training_steps.__wrapped__().run_back is training_steps.run_back
+    assert steps.training_steps.__wrapped__().run_back is steps.run_back

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from spacy_elmo.bilm.char_encoder import CharEncoder
-from spacy_elmo.engine import training_encoder as encoder_module
-from spacy_elmo.engine.training_encoder import encode
+from spacy_elmo.gradients import encoder as encoder_module
+from spacy_elmo.gradients.encoder import encode
 from spacy_elmo.runtime.memory import Workspace
 from tests.pretraining.tiny import lm_error, lm_ids, lm_options, lm_randomise
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 import spacy_elmo
-from spacy_elmo.engine import trainable
-from spacy_elmo.engine.trainable import TrainableEngine
-from spacy_elmo.engine.training_pass import TrainingPass
+from spacy_elmo.gradients import trainable
+from spacy_elmo.gradients.batch import TrainingPass
+from spacy_elmo.gradients.trainable import TrainableEngine
 from spacy_elmo.inference.base import BatchOutputs
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.runtime import processors
