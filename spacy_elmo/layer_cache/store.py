@@ -1,13 +1,87 @@
-"""Rows by digest in two files that only grow: the reading side."""
+"""Rows by digest in two files that only grow: digests of sentences, records of the index, and the reading side."""
 
+import hashlib
 import mmap
+import struct
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import RECORD, Place, consistent, place
+from ..errors import Errors, short_repr
+
+DIGEST_BYTES = 16
+
+
+def digests(sentences: Sequence[Sequence[str]]) -> list[bytes]:
+    """16 bytes for each sentence, which another sentence has only if its tokens are the same.
+
+    RAISES: ValueError if a sentence is not a list of str.
+    """
+    try:
+        return [_digest(sentence) for sentence in sentences]
+    except TypeError:
+        _refuse(sentences)
+
+
+def _digest(tokens: Sequence[str]) -> bytes:
+    if isinstance(tokens, (str, bytes)):
+        raise TypeError
+    # The lengths tell where each token ends, whatever characters it is made of. They come with their number in
+    # front, and one half of a surrogate pair is encoded as it stands: no two sentences give the same bytes.
+    lengths = struct.pack(f"<{len(tokens) + 1}I", len(tokens), *map(len, tokens))
+    text = "".join(tokens).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(lengths + text, digest_size=DIGEST_BYTES).digest()
+
+
+def _refuse(sentences: Sequence[Any]) -> NoReturn:
+    for i, sentence in enumerate(sentences):
+        if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Sequence):
+            raise ValueError(Errors.EL033.format(index=i, got=short_repr(sentence)))
+        for k, token in enumerate(sentence):
+            if not isinstance(token, str):
+                advice = "Convert it, or leave it out."
+                raise ValueError(Errors.EL034.format(token=k, sentence=i, got=short_repr(token), advice=advice))
+    raise AssertionError("no sentence is wrong")
+
+
+RECORD = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("first", "<i8"), ("n_rows", "<u4"), ("checksum", "<u4")])
+
+
+class Place(NamedTuple):
+    """Where a sentence's rows are. checksum: that they must have."""
+
+    first: int
+    n_rows: int
+    checksum: int
+
+
+def place(digest: bytes, rows: NDArray[Any], *, first: int) -> Place:
+    """The place of these rows, once row `first` of the file begins them."""
+    # The checksum is over the record as well: rows that are whole are of no use under a damaged digest.
+    record = struct.pack(f"<{DIGEST_BYTES}sqI", digest, first, len(rows))
+    return Place(first, len(rows), zlib.crc32(rows.data, zlib.crc32(record)))
+
+
+def pack(digest: bytes, place: Place) -> bytes:
+    """One record."""
+    return struct.pack(f"<{DIGEST_BYTES}sqII", digest, *place)
+
+
+def consistent(data: bytes, *, n_rows: int, most_rows: int) -> NDArray[Any]:
+    """The records of an index, or of a later part of it, up to the first that cannot be.
+
+    n_rows: rows of the sentences before. most_rows: rows that the data file has.
+    RETURNS: RECORD (n_records,); each begins where the one before it ends, and all end within the data file.
+    """
+    records: NDArray[Any] = np.frombuffer(data, RECORD, count=len(data) // RECORD.itemsize)
+    ends = records["first"] + records["n_rows"]
+    starts = np.concatenate([[n_rows], ends[:-1]])
+    good = (records["first"] == starts) & (records["n_rows"] > 0) & (ends <= most_rows)
+    return records if good.all() else records[: int(np.argmin(good))]
 
 
 class Store:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import Warnings
 from ..util.atomic import atomic_write
-from .records import RECORD, Place, pack, place
-from .store import Store
+from .store import RECORD, Place, Store, pack, place
 
 logger = logging.getLogger("spacy.elmo")
 

@@ -13,8 +13,7 @@ import spacy_elmo
 from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inputs.reader import read_sentences
-from spacy_elmo.layer_cache.cache import LayerCache
-from spacy_elmo.layer_cache.session import readable
+from spacy_elmo.layer_cache.cache import LayerCache, readable
 from spacy_elmo.layer_cache.settings import CacheSettings
 from tests.data import Measured, shared_path
 from tests.layer_cache.caches import LAYERS, Calls, assert_equal, data_file, other, worst
