@@ -18,15 +18,14 @@ from spacy_elmo.bilm.characters import OFFSET, PADDING
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.gpu import support
 from spacy_elmo.gpu.training_graphs import Graphs
+from spacy_elmo.language_model.corpus import Corpus
+from spacy_elmo.language_model.streams import Order, Streams
+from spacy_elmo.language_model.vocabulary import Vocabulary, types_of
 from spacy_elmo.pretraining.config import check_config
-from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.processes import Processes
 from spacy_elmo.pretraining.start import new_model
-from spacy_elmo.pretraining.streams import Order, Streams
 from spacy_elmo.pretraining.template import SIZES
 from spacy_elmo.pretraining.trainer import Trainer
-from spacy_elmo.pretraining.vocabulary import Vocabulary
-from spacy_elmo.pretraining.word_types import types_of
 from spacy_elmo.util.atomic import atomic_write
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

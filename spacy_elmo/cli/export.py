@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
-from ..pretraining.vocabulary import VOCAB_NAME
+from ..language_model.vocabulary import VOCAB_NAME
 from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes, rounded
 from ..weights.locate import find_files
 from ..weights.sniff import sniff
@@ -93,7 +93,7 @@ def export(
     check_no_stdout(folder, "a folder")
     _check_folder(folder, format, source)
     check_new_files(folder, (OPTIONS_NAME, *FORMATS.values()), force=force)
-    from ..pretraining.export import read_model
+    from ..language_model.storage import read_model
 
     weights, vocabulary = read_model(source)
     named = _with_mix(weights, mix)

@@ -15,8 +15,8 @@ from .outputs import check_output, is_stdout
 
 if TYPE_CHECKING:
     from ..bilm.lstm import LSTMState
-    from ..pretraining.language_model import LanguageModel
-    from ..pretraining.vocabulary import Vocabulary
+    from ..language_model.model import LanguageModel
+    from ..language_model.vocabulary import Vocabulary
 
 MODEL_HELP = (
     "A model with a softmax and its vocab.txt: a folder, a weights file, a checkpoint of bilm-tf, or the folder "
@@ -40,8 +40,7 @@ def open_model(source: Any, *, initial_state: str, device: str, n_threads: int |
     RAISES: FileNotFoundError or ValueError for a source or device that will not do.
     """
     from ..elmo import check_device
-    from ..pretraining.export import read_model
-    from ..pretraining.source import build_language_model, warm_state
+    from ..language_model.storage import build_language_model, read_model, warm_state
 
     exportable = read_model(source)
     model, vocabulary = build_language_model(exportable)
@@ -57,7 +56,7 @@ def check_initial_state(got: str, allowed: Sequence[str]) -> None:
 
 def check_lm_output(output: Path | None, texts: Sequence[Path], source: Any, *, force: bool) -> None:
     """RAISES: as `check_output`, where a file is to be written."""
-    from ..pretraining.export import is_run
+    from ..language_model.storage import is_run
 
     if output is not None and not is_stdout(output):
         check_output(output, texts if is_run(Path(source)) else [*texts, *find_files(source).paths], force=force)

@@ -28,8 +28,8 @@ from .progress import ProgressBar
 from .threads import NThreads
 
 if TYPE_CHECKING:
-    from ..pretraining.likelihood import SentenceLikelihood
-    from ..pretraining.vocabulary import Vocabulary
+    from ..language_model.likelihood import SentenceLikelihood
+    from ..language_model.vocabulary import Vocabulary
 
 INITIAL_STATES = ("carry", "zero", "warm")
 
@@ -46,7 +46,7 @@ OUTPUT_HELP = "A .jsonl to write: log-probabilities of every token, natural loga
 
 
 class Summary(NamedTuple):
-    """forward, backward, average: perplexities, see `pretraining.likelihood.Perplexity`. n_predictions: of each
+    """forward, backward, average: perplexities, see `language_model.likelihood.Perplexity`. n_predictions: of each
     direction. unknown: share of the tokens that the vocabulary lacks; they are predicted as <UNK>."""
 
     forward: float
@@ -125,9 +125,9 @@ def perplexity(
     if batch_size < 1:
         raise ValueError(Errors.EL038.format(name="batch_size", low=1, got=batch_size))
     from ..inference.settings import check_threads
-    from ..pretraining.corpus import Corpus
-    from ..pretraining.likelihood import Perplexity, iter_carried, iter_fresh
-    from ..pretraining.word_types import types_of
+    from ..language_model.corpus import Corpus
+    from ..language_model.likelihood import Perplexity, iter_carried, iter_fresh
+    from ..language_model.vocabulary import types_of
     from ..runtime.processors import torch_threads
 
     check_threads(n_threads)

@@ -17,7 +17,7 @@ from .outputs import Force, is_stdout
 from .threads import NThreads
 
 if TYPE_CHECKING:
-    from ..pretraining.substitutes import Ranked, Substitutes
+    from ..language_model.substitutes import Ranked, Substitutes
 
 INITIAL_STATES = ("zero", "warm")
 LISTS = ("forward", "backward", "both")
@@ -78,7 +78,7 @@ def substitutes(
     force: bool = True,
     show: Callable[[str], None] = lambda line: None,
 ) -> int:
-    """Substitutes of each token of a text; see `pretraining.substitutes`. RETURNS: the number of tokens.
+    """Substitutes of each token of a text; see `language_model.substitutes`. RETURNS: the number of tokens.
 
     texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`.
     n_threads: see `Settings`.
@@ -89,7 +89,7 @@ def substitutes(
     """
     check_initial_state(initial_state, INITIAL_STATES)
     from ..inference.settings import check_threads
-    from ..pretraining.substitutes import substitutes as substitutes_of
+    from ..language_model.substitutes import substitutes as substitutes_of
     from ..runtime.processors import torch_threads
 
     check_threads(n_threads)

@@ -77,7 +77,7 @@ def vocab(
     from collections import Counter
 
     from ..errors import Errors
-    from ..pretraining.vocabulary import Vocabulary, begins_as_vocabulary
+    from ..language_model.vocabulary import Vocabulary, begins_as_vocabulary
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=CORPUS_PIPELINE if chosen is None else chosen)

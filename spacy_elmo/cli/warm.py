@@ -94,7 +94,7 @@ def warm(
     """
     from ..inference.settings import check_threads
     from ..inference.warm_state import LEAST_SENTENCES, make_state
-    from ..pretraining.vocabulary import VOCAB_NAME
+    from ..language_model.vocabulary import VOCAB_NAME
     from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
     check_threads(n_threads)

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..bilm.lstm import LSTMState
 from ..gradients.encoder import GROUP_STEP, encode
+from ..language_model.model import LanguageModel
 from ..runtime.memory import Workspace
 from ..runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
-from .language_model import LanguageModel
 
 
 class Objective(NamedTuple):

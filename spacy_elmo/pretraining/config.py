@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..bilm.options import Options
 from ..errors import Errors
 from ..inputs.reader import CORPUS_PIPELINE
+from ..language_model.streams import SHUFFLE_BLOCK
 from .bilm_tf import reject_training_fields
-from .streams import SHUFFLE_BLOCK
 
 
 class _Section(BaseModel):

@@ -9,8 +9,8 @@ from typing import Any
 from ..bilm.options import TRAINING_FIELDS
 from ..errors import Errors
 from ..inputs.reader import Inputs
+from ..language_model.vocabulary import Vocabulary
 from .config import PretrainingConfig
-from .vocabulary import Vocabulary
 
 # Settings that may change when a run goes on.
 _FREE: Any = {

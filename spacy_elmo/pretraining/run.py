@@ -12,24 +12,23 @@ import torch
 from ..bilm.options import OPTIONS_NAME, Options
 from ..errors import Errors, Warnings
 from ..inputs.reader import Inputs
+from ..language_model.checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
+from ..language_model.corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
+from ..language_model.likelihood import Perplexity, iter_carried
+from ..language_model.storage import write_language_model
+from ..language_model.streams import Order, Streams
+from ..language_model.vocabulary import VOCAB_NAME, Types, Vocabulary, types_of
 from ..runtime.isolation import flush_denormals, isolate
 from ..runtime.processors import torch_threads
 from ..util.atomic import atomic_write
-from .checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from .config import PretrainingConfig
-from .corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
-from .export import write_language_model
 from .identity import check_same, identity, text_fingerprint
-from .likelihood import Perplexity, iter_carried
 from .log import Log
 from .optimizer import learn_rate
 from .processes import Processes, own_device
 from .signals import StopSignals
 from .start import Start, new_model, take_over
-from .streams import Order, Streams
 from .trainer import Trainer
-from .vocabulary import VOCAB_NAME, Vocabulary
-from .word_types import Types, types_of
 
 MODEL_FOLDER = "model"
 CORPUS_FOLDER = "corpus"

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from ..bilm.bilm import BiLM
 from ..bilm.options import Options
 from ..errors import Errors
+from ..language_model.model import LanguageModel
+from ..language_model.softmax import AdaptiveSoftmax, Softmax
+from ..language_model.vocabulary import VOCAB_NAME, Vocabulary
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes, softmax_facts
 from ..weights.locate import Source
 from ..weights.source import opened
 from .config import ModelConfig, PretrainingConfig
 from .initialise import initialise
-from .language_model import LanguageModel
-from .softmax import AdaptiveSoftmax, Softmax
-from .vocabulary import VOCAB_NAME, Vocabulary
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import Errors
 from ..inputs.reader import CORPUS_PIPELINE
+from ..language_model.streams import SHUFFLE_BLOCK
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, softmax_facts
 from .config import (
     CheckpointConfig,
@@ -17,7 +18,6 @@ from .config import (
     VocabularyConfig,
     describe_problems,
 )
-from .streams import SHUFFLE_BLOCK
 
 _SKIP = {"use_skip_connections": True, "cell_clip": 3, "proj_clip": 3, "n_layers": 2}
 _CHARACTERS = {"activation": "relu", "n_characters": 261, "max_characters_per_token": 50, "embedding": {"dim": 16}}

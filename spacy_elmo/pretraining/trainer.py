@@ -9,6 +9,11 @@ from torch import Tensor
 
 from ..bilm.build import take
 from ..bilm.lstm import LSTMState
+from ..language_model.model import LanguageModel
+from ..language_model.sampled_softmax import Candidates, draw_candidates
+from ..language_model.softmax import Softmax
+from ..language_model.streams import Streams
+from ..language_model.vocabulary import Types
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
 from ..runtime.parts import Parts
@@ -16,13 +21,8 @@ from ..runtime.processors import n_workers
 from ..runtime.threads import one_thread, own_threads
 from .apart import Apart, Objective
 from .config import PretrainingConfig
-from .language_model import LanguageModel
 from .optimizer import Optimizer, learn_rate
 from .processes import Processes
-from .sampled import Candidates, draw_candidates
-from .softmax import Softmax
-from .streams import Streams
-from .word_types import Types
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from spacy.tokens import Doc, DocBin
 
 from spacy_elmo.cli.perplexity import perplexity
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.pretraining import reading
+from spacy_elmo.language_model import reading
 from tests.at_work import seen_threads
 from tests.cli.command import run
 from tests.language_models import Reference, States, full_softmax, warm_state, write_source

@@ -4,7 +4,7 @@ import pytest
 
 from spacy_elmo.cli.vocab import vocab
 from spacy_elmo.inputs.reader import Inputs
-from spacy_elmo.pretraining.vocabulary import Vocabulary
+from spacy_elmo.language_model.vocabulary import Vocabulary
 from tests.cli.command import run
 from tests.data import shared_path
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spacy_elmo.pretraining.checkpoints import Checkpoints
+from spacy_elmo.language_model.checkpoints import Checkpoints
 from spacy_elmo.pretraining.config import PretrainingConfig, check_config
 from spacy_elmo.pretraining.log import read_log
 from spacy_elmo.pretraining.run import Run

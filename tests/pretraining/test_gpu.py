@@ -14,9 +14,9 @@ from spacy_elmo.gradients.encoder import encode
 from spacy_elmo.pretraining.run import Run
 from spacy_elmo.runtime.memory import Workspace
 from tests.gradients import test_encoder as test_encoder
+from tests.language_model.fused import found_by, rounded
+from tests.language_model.test_recurrence import SIZES, Layer, sizes
 from tests.pretraining import runs
-from tests.pretraining.fused import found_by, rounded
-from tests.pretraining.test_recurrence import SIZES, Layer, sizes
 
 pytestmark = [
     pytest.mark.gpu,

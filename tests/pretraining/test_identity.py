@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from spacy_elmo.inputs.reader import Inputs
-from spacy_elmo.pretraining.corpus import fingerprint, write_corpus
+from spacy_elmo.language_model.corpus import fingerprint, write_corpus
 from spacy_elmo.pretraining.identity import text_fingerprint
 from spacy_elmo.pretraining.run import Run
 from tests.pretraining.runs import a_run, make_config, train

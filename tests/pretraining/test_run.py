@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.pretraining import run as module
 from spacy_elmo.pretraining.log import read_log
-from spacy_elmo.pretraining.vocabulary import Vocabulary
 from tests.data import ROOT
 from tests.pretraining.runs import (
     a_run,

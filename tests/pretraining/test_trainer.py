@@ -10,17 +10,16 @@ from torch import Tensor
 
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.lstm import LSTMState
+from spacy_elmo.language_model.corpus import Corpus
+from spacy_elmo.language_model.model import LanguageModel
+from spacy_elmo.language_model.sampled_softmax import Candidates, draw_candidates
+from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.language_model.streams import Batch, Order, Streams
+from spacy_elmo.language_model.vocabulary import Types, Vocabulary
 from spacy_elmo.pretraining.config import check_config
-from spacy_elmo.pretraining.corpus import Corpus
 from spacy_elmo.pretraining.initialise import initialise
-from spacy_elmo.pretraining.language_model import LanguageModel
 from spacy_elmo.pretraining.processes import Processes
-from spacy_elmo.pretraining.sampled import Candidates, draw_candidates
-from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax
-from spacy_elmo.pretraining.streams import Batch, Order, Streams
 from spacy_elmo.pretraining.trainer import Trainer
-from spacy_elmo.pretraining.vocabulary import Vocabulary
-from spacy_elmo.pretraining.word_types import Types
 from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
 
 CORPUS = Corpus.from_sentences(lm_sentences(40))

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.characters import CLOSING, OPENING, character_ids
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.pretraining.corpus import Corpus
-from spacy_elmo.pretraining.vocabulary import Vocabulary
-from spacy_elmo.pretraining.word_types import Types
+from spacy_elmo.language_model.corpus import Corpus
+from spacy_elmo.language_model.vocabulary import Types, Vocabulary
 
 
 def lm_options(**settings: Any) -> Options:

@@ -13,10 +13,9 @@ from torch import Tensor
 from ..bilm.lstm import LSTMState
 from ..runtime.isolation import computation
 from .corpus import Corpus
-from .language_model import LanguageModel
-from .reading import Read, in_order, read_afresh, read_on, top_layer
-from .reading_apart import workers
-from .word_types import Types
+from .model import LanguageModel
+from .reading import Read, in_order, read_afresh, read_on, top_layer, workers
+from .vocabulary import Types
 
 
 @dataclass(frozen=True)

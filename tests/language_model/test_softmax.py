@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_elmo.pretraining import softmax as softmax_module
-from spacy_elmo.pretraining.sampled import Candidates, draw_candidates
-from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.language_model import softmax as softmax_module
+from spacy_elmo.language_model.sampled_softmax import Candidates, draw_candidates
+from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
 from tests.pretraining.tiny import lm_error, lm_randomise
 
 V, P, N = 60, 5, 12

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spacy_elmo.pretraining import corpus as module
-from spacy_elmo.pretraining.corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
+from spacy_elmo.language_model import corpus as module
+from spacy_elmo.language_model.corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
 
 SENTENCES = [["the", "cat", "\u2028"], ["cat"], ["a", "the", "the", "ä\ud800"], ["\n"]]
 FILES = ["corpus.json", "ends.i64", "tokens.i32", "types.json"]

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from spacy_elmo.pretraining.checkpoints import Checkpoint, Checkpoints
+from spacy_elmo.language_model.checkpoints import Checkpoint, Checkpoints
 from tests.data import ROOT
 
 Damage = Callable[[Path], Any]
@@ -219,7 +219,7 @@ def test_a_failure_of_the_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 CODE = """
 import json, resource, sys, torch
 from pathlib import Path
-from spacy_elmo.pretraining.checkpoints import Checkpoints
+from spacy_elmo.language_model.checkpoints import Checkpoints
 
 def fill(folder, limit):
     checkpoints = Checkpoints(folder, keep=2)

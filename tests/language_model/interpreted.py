@@ -8,8 +8,8 @@ import torch
 
 from spacy_elmo.gpu import training_steps
 from tests.interpreter import require_interpreter
-from tests.pretraining.fused import found_by, rounded
-from tests.pretraining.test_recurrence import SIZES, Layer, sizes
+from tests.language_model.fused import found_by, rounded
+from tests.language_model.test_recurrence import SIZES, Layer, sizes
 
 require_interpreter()
 

@@ -11,11 +11,10 @@ import spacy_elmo
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cpu import features
-from spacy_elmo.pretraining.export import read_model, write_language_model
-from spacy_elmo.pretraining.language_model import LanguageModel
-from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax
-from spacy_elmo.pretraining.source import load_language_model, warm_state
-from spacy_elmo.pretraining.vocabulary import Vocabulary
+from spacy_elmo.language_model.model import LanguageModel
+from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.language_model.storage import load_language_model, read_model, warm_state, write_language_model
+from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.weights.source import read_weights
 from tests import language_models
 from tests.language_models import WORDS, Arrays, Reference, adaptive_softmax, full_softmax, write_source
@@ -93,7 +92,7 @@ def test_loading_is_quick(tmp_path: Path) -> None:
     """Torch's compiler, which takes seconds to import, is not needed."""
     write_source(tmp_path, adaptive_softmax())
     code = (
-        f"import sys; from spacy_elmo.pretraining.source import load_language_model as load; "
+        f"import sys; from spacy_elmo.language_model.storage import load_language_model as load; "
         f"load({str(tmp_path)!r}); print('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)

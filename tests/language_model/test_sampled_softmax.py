@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spacy_elmo.pretraining.sampled import draw_candidates
+from spacy_elmo.language_model.sampled_softmax import draw_candidates
 
 
 @pytest.mark.parametrize(("n_words", "n_samples"), [(1000, 100), (50, 49), (7, 7), (5, 1), (20_000, 512)])

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from spacy_elmo.bilm.lstm import LSTMState, ProjectedLSTM
-from spacy_elmo.pretraining.recurrence import run_layer
+from spacy_elmo.language_model.recurrence import run_layer
 from spacy_elmo.runtime.memory import Workspace
 from tests.pretraining.tiny import lm_error, lm_options, lm_randomise
 

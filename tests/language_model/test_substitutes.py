@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from spacy_elmo.bilm.lstm import LSTMState
-from spacy_elmo.pretraining import reading
-from spacy_elmo.pretraining import substitutes as module
-from spacy_elmo.pretraining.corpus import Corpus
-from spacy_elmo.pretraining.reading import top_layer
-from spacy_elmo.pretraining.source import load_language_model
-from spacy_elmo.pretraining.streams import Batch
-from spacy_elmo.pretraining.substitutes import Substitutes, substitutes
-from spacy_elmo.pretraining.word_types import types_of
+from spacy_elmo.language_model import reading
+from spacy_elmo.language_model import substitutes as module
+from spacy_elmo.language_model.corpus import Corpus
+from spacy_elmo.language_model.reading import top_layer
+from spacy_elmo.language_model.storage import load_language_model
+from spacy_elmo.language_model.streams import Batch
+from spacy_elmo.language_model.substitutes import Substitutes, substitutes
+from spacy_elmo.language_model.vocabulary import types_of
 from tests.data import shared_path
 from tests.language_models import (
     LM,

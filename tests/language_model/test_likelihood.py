@@ -13,19 +13,13 @@ from torch import Tensor, nn
 
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.lstm import LSTMState
-from spacy_elmo.pretraining import reading
-from spacy_elmo.pretraining import softmax as softmax_module
-from spacy_elmo.pretraining.corpus import Corpus
-from spacy_elmo.pretraining.language_model import LanguageModel
-from spacy_elmo.pretraining.likelihood import (
-    Perplexity,
-    SentenceLikelihood,
-    iter_carried,
-    iter_fresh,
-)
-from spacy_elmo.pretraining.softmax import AdaptiveSoftmax, Softmax
-from spacy_elmo.pretraining.vocabulary import Vocabulary
-from spacy_elmo.pretraining.word_types import Types
+from spacy_elmo.language_model import reading
+from spacy_elmo.language_model import softmax as softmax_module
+from spacy_elmo.language_model.corpus import Corpus
+from spacy_elmo.language_model.likelihood import Perplexity, SentenceLikelihood, iter_carried, iter_fresh
+from spacy_elmo.language_model.model import LanguageModel
+from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.language_model.vocabulary import Types, Vocabulary
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
 

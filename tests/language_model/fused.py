@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spacy_elmo.gpu import support
-from tests.pretraining.test_recurrence import Layer
+from tests.language_model.test_recurrence import Layer
 from tests.pretraining.tiny import lm_error
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..errors import Errors
 from ..gpu.transfer import to_device
 from ..runtime.memory import Workspace
-from .sampled import Candidates, SampledLoss
+from .sampled_softmax import Candidates, SampledLoss
 
 # Scores of words that are held at once, for each direction.
 _SCORES = 1 << 25

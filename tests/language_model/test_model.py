@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from spacy_elmo.bilm.characters import CLOSING, OPENING
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.pretraining.language_model import LanguageModel
+from spacy_elmo.language_model.model import LanguageModel
 from tests.pretraining.tiny import lm_bilm, lm_error, lm_ids, lm_options
 
 MODELS: dict[str, Any] = {

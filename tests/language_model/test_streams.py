@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spacy_elmo.pretraining.corpus import Corpus
-from spacy_elmo.pretraining.streams import Batch, Order, Streams
+from spacy_elmo.language_model.corpus import Corpus
+from spacy_elmo.language_model.streams import Batch, Order, Streams
 
 Step = tuple[tuple[int, int], tuple[int, int]]
 

@@ -22,10 +22,9 @@ from ..errors import Errors
 from ..runtime.isolation import computation
 from ..util.batching import windows
 from .corpus import Corpus
-from .language_model import LanguageModel
+from .model import LanguageModel
 from .reading import Read, in_order, read_afresh
-from .vocabulary import SPECIAL, Vocabulary
-from .word_types import types_of
+from .vocabulary import SPECIAL, Vocabulary, types_of
 
 Ranked = list[tuple[str, float]]
 
