@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.pretraining.template import SIZES
+from spacy_elmo.pretraining.config import SIZES
 from spacy_elmo.weights.formats.dump import dump_shapes
 from spacy_elmo.weights.formats.hdf5 import inference_options
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from spacy_elmo.inputs.reader import read_sentences
 from spacy_elmo.language_model.vocabulary import Vocabulary
-from spacy_elmo.pretraining.template import SIZES
+from spacy_elmo.pretraining.config import SIZES
 from spacy_elmo.util.atomic import atomic_write
 
 from .__main__ import processor

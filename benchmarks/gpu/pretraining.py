@@ -21,10 +21,9 @@ from spacy_elmo.gpu.training_graphs import Graphs
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.streams import Order, Streams
 from spacy_elmo.language_model.vocabulary import Vocabulary, types_of
-from spacy_elmo.pretraining.config import check_config
-from spacy_elmo.pretraining.processes import Processes
+from spacy_elmo.pretraining.config import SIZES, check_config
+from spacy_elmo.pretraining.distributed import Processes
 from spacy_elmo.pretraining.start import new_model
-from spacy_elmo.pretraining.template import SIZES
 from spacy_elmo.pretraining.trainer import Trainer
 from spacy_elmo.util.atomic import atomic_write
 

@@ -101,7 +101,7 @@ def init_pretrain(
     from ..bilm.fields import read_json
     from ..bilm.options import Options
     from ..pretraining.bilm_tf import translate_options
-    from ..pretraining.template import SIZES, config_text, softmax_like
+    from ..pretraining.config import SIZES, config_text, softmax_like
     from ..weights.source import read_weights
 
     if size not in SIZES:

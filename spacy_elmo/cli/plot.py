@@ -40,8 +40,7 @@ def plot(runs: Sequence[Path], output: Path, *, force: bool = True) -> None:
     RAISES: FileNotFoundError if there is no log; ValueError for a log that is empty or of neither kind, or for a
         pre-training run among several; as `check_output` and `check_picture`.
     """
-    from ..pretraining.log import read_log
-    from ..pretraining.plot import plot_run
+    from ..pretraining.log import plot_run, read_log
     from ..pretraining.run import LOG_NAME
 
     check_no_stdout(output, "a picture")

@@ -33,7 +33,7 @@ def pretrain_cli(
     """
     from spacy.cli._util import parse_config_overrides
 
-    from ..pretraining.processes import is_first_process
+    from ..pretraining.distributed import is_first_process
     from ..runtime.memory import keep_freed_memory
 
     check_no_stdout(output, "a folder")
@@ -67,7 +67,7 @@ def pretrain(
     RAISES: see `pretraining.run.Run`; BlockingIOError if another run is at work in the folder.
     """
     from ..pretraining.config import read_config
-    from ..pretraining.folder_lock import lock_folder
+    from ..pretraining.distributed import lock_folder
     from ..pretraining.run import Run
 
     config = read_config(config_path, overrides or {})

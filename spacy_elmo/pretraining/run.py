@@ -22,10 +22,10 @@ from ..runtime.isolation import flush_denormals, isolate
 from ..runtime.processors import torch_threads
 from ..util.atomic import atomic_write
 from .config import PretrainingConfig
+from .distributed import Processes, own_device
 from .identity import check_same, identity, text_fingerprint
 from .log import Log
 from .optimizer import learn_rate
-from .processes import Processes, own_device
 from .signals import StopSignals
 from .start import Start, new_model, take_over
 from .trainer import Trainer

@@ -12,7 +12,7 @@ import pytest
 from spacy_elmo.cli.commands import app
 from spacy_elmo.cli.embed import INITIAL_STATES, PRECISIONS
 from spacy_elmo.inference import settings
-from spacy_elmo.pretraining.template import SIZES
+from spacy_elmo.pretraining.config import SIZES
 from tests.cli.command import run
 
 COMMANDS = [command.name or "" for command in app.registered_commands]

@@ -7,8 +7,7 @@ import pytest
 from confection import Config
 
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.pretraining.config import PretrainingConfig, check_config, read_config
-from spacy_elmo.pretraining.template import SIZES, config_text
+from spacy_elmo.pretraining.config import SIZES, PretrainingConfig, check_config, config_text, read_config
 from tests.data import ROOT
 
 MODEL = {"options": SIZES["sm"]}

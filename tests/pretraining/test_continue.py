@@ -15,9 +15,8 @@ from spacy_elmo.cli.init_pretrain import init_pretrain
 from spacy_elmo.language_model.softmax import Softmax
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.pretraining.config import PretrainingConfig, read_config
-from spacy_elmo.pretraining.initialise import initialise
 from spacy_elmo.pretraining.run import Run
-from spacy_elmo.pretraining.start import new_model
+from spacy_elmo.pretraining.start import initialise, new_model
 from spacy_elmo.weights.arrays import SOFTMAX_PREFIX, encoder_shapes
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights

@@ -1,14 +1,18 @@
-"""Several processes as one: each has a share of the rows, all have the same weights. Started by torchrun."""
+"""Several processes as one run, each with a share of the rows; and one run at a time in a folder."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from ..elmo import check_device
+from ..errors import Errors
 
 # The others wait while the first process reads a text or measures one, which may take hours.
 _PATIENCE = timedelta(days=7)
@@ -89,3 +93,32 @@ class Processes:
         """Part from the others."""
         if self.size > 1:
             dist.destroy_process_group()
+
+
+LOCK_NAME = ".lock"
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder. The operating system frees it if this process is killed.
+
+    folder (Path): Of the run; made if need be. Of the processes of one run, the first one locks it.
+    RAISES (BlockingIOError): If another run is at work there.
+    """
+    if not is_first_process():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except NotImplementedError:
+        # Some network file systems have no locks; a run must work there all the same.
+        yield
+        return
+    except Timeout as error:
+        raise BlockingIOError(Errors.EL273.format(path=folder)) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 import torch
+from confection import Config
 
-from spacy_elmo.pretraining.processes import Processes, own_device
+from spacy_elmo.cli.pretrain import pretrain
+from spacy_elmo.pretraining.distributed import LOCK_NAME, Processes, lock_folder, own_device
 from tests.data import ROOT
 from tests.pretraining.runs import (
     a_run,
@@ -25,6 +27,7 @@ from tests.pretraining.runs import (
     difference,
     entries,
     make_config,
+    sections,
     train,
 )
 
@@ -128,7 +131,7 @@ def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(name)
         return torch.device("cpu")
 
-    monkeypatch.setattr("spacy_elmo.pretraining.processes.check_device", check)
+    monkeypatch.setattr("spacy_elmo.pretraining.distributed.check_device", check)
     for rank in (None, "0", "3"):
         monkeypatch.delenv("LOCAL_RANK", raising=False)
         if rank is not None:
@@ -201,3 +204,33 @@ def test_alone() -> None:
     assert processes.join_rows(tensor, dim=0) is tensor
     processes.wait()
     processes.leave()
+
+
+def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
+    Config(sections(tmp_path, training__max_batches=2)).to_disk(tmp_path / "pretrain.cfg")
+    config = tmp_path / "pretrain.cfg"
+    with lock_folder(tmp_path / "run"), pytest.raises(BlockingIOError, match=r"EL273.*another output folder"):
+        pretrain(config, tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK_NAME]
+    assert pretrain(config, tmp_path / "run")
+    torch.set_flush_denormal(False)
+
+
+def test_a_killed_run_frees_the_folder(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from spacy_elmo.pretraining.distributed import lock_folder\n"
+        "with lock_folder(Path(sys.argv[1])): print('locked', flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.stdout == "locked\n"
+    with lock_folder(tmp_path):
+        pass
+
+
+def test_other_processes_of_the_run_do_not_wait_for_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lock_folder(tmp_path):
+        monkeypatch.setenv("RANK", "1")
+        with lock_folder(tmp_path):
+            pass

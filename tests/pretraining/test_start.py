@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spacy_elmo.bilm.bilm import BiLM
-from spacy_elmo.pretraining.initialise import initialise
+from spacy_elmo.pretraining.start import initialise
 from tests.pretraining.tiny import lm_options
 
 # So many numbers of each kind that their deviation is known to about 1%.
