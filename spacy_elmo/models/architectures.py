@@ -3,8 +3,8 @@
 from typing import cast
 
 from ..inference.settings import InitialState, PrecisionName, Settings
-from .spans import SpanGetter, sent_spans
 from .tok2vec import replaceable
+from .tokens import SpanGetter, sent_spans
 from .wrapper import ElmoModelT, elmo_model
 
 

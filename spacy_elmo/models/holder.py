@@ -16,9 +16,8 @@ from ..runtime.forks import ForkLock
 from ..weights.arrays import Weights
 from ..weights.locate import Source
 from ..weights.source import read_weights
-from .placement import Placer
-from .spans import SpanGetter
-from .training import TrainingSettings
+from .settings import TrainingSettings
+from .tokens import Placer, SpanGetter
 
 
 class ElmoHolder(nn.Module):

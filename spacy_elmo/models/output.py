@@ -9,8 +9,8 @@ from thinc.api import get_array_module
 from thinc.backends import get_array_ops
 
 from ..bilm.layers import LayerOutputs
-from .arrays import as_like, to_numpy
 from .doc_layers import Hashes
+from .ops_arrays import as_like, to_numpy
 
 # Gradients of layers, name -> (n_tokens, width), go in; what they teach stays where it is learnt.
 Backprop = Callable[[dict[str, Any]], None]

@@ -12,7 +12,7 @@ from ..errors import Errors
 from ..layer_cache.settings import CacheSettings
 from .listener import ListenerT, pooling_of
 from .pooling import PoolingT, fit_to, settings_of
-from .training import TrainingSettings
+from .settings import TrainingSettings
 from .wrapper import ElmoModelT, begin_update, holder_of, predict_flat, ready
 
 LISTENER = "spacy-elmo.ElmoListener.v1"

@@ -11,14 +11,13 @@ from ..bilm.layers import MIXED, layer_names, n_lstm_layers
 from ..elmo import Elmo, Settings
 from ..gradients.trainable import TrainableEngine
 from ..runtime.isolation import computation
-from .arrays import as_like, to_array, to_tensor
-from .embedding import Finish, Request, begin_docs, embed_flat
 from .holder import ElmoHolder
+from .ops_arrays import as_like, to_array, to_tensor
 from .output import ElmoOutput, FlatLayers, flatten
-from .placement import Placement
-from .scalar_mix import mix
+from .pooling import mix
+from .predict import Finish, Request, begin_docs, embed_flat
 from .shim import ElmoShim
-from .spans import SpanGetter
+from .tokens import Placement, SpanGetter
 
 ElmoModelT = Model[list[Doc], ElmoOutput]
 

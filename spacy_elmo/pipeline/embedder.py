@@ -24,11 +24,11 @@ from ..bilm.layers import (
 from ..elmo import Elmo
 from ..errors import Errors
 from ..layer_cache.settings import CacheSettings, check_cache
-from ..models.batch import SharedBatch
-from ..models.embedding import Finish, Request
+from ..models.listener import SharedBatch
 from ..models.output import ElmoOutput
-from ..models.placement import rows_of
+from ..models.predict import Finish, Request
 from ..models.runs import note_run, note_tensors
+from ..models.tokens import rows_of
 from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready, shim_of
 from ..util.batching import run_ahead, windows
 from ..weights.locate import Source

@@ -7,8 +7,8 @@ from spacy.tokens import Doc, Span, Token
 from thinc.api import get_array_module
 
 from ..errors import Errors
-from ..models.arrays import as_like
 from ..models.doc_layers import read_record
+from ..models.ops_arrays import as_like
 
 Container = Doc | Span | Token
 

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import Optimizer
 
 from ..bilm.layers import MIXED
-from ..models.batch import SharedBatch
+from ..models.listener import SharedBatch
 from ..models.output import ElmoOutput
 from ..models.wrapper import ElmoModelT, holder_of, lower_layers, shim_of, with_mix
 from ..runtime.forks import ForkLock

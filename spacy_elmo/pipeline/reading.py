@@ -10,7 +10,7 @@ from ..elmo import Elmo
 from ..errors import Errors
 from ..models.listener import Upstream
 from ..models.output import FlatLayers
-from ..models.spans import sent_spans
+from ..models.tokens import sent_spans
 from ..models.wrapper import ElmoModelT, holder_of, predict_flat, ready
 from .boundaries import Boundaries
 from .learning import Learning

@@ -3,7 +3,7 @@
 import spacy
 from thinc.api import Config
 
-from spacy_elmo.models.spans import sent_spans
+from spacy_elmo.models.tokens import sent_spans
 from spacy_elmo.models.wrapper import holder_of
 from tests.data import TINY
 from tests.pipeline.training import initialize, tags, train

@@ -16,7 +16,7 @@ from torch import nn
 
 from spacy_elmo.models import torch_shim
 from spacy_elmo.models.architectures import build_elmo_v1
-from spacy_elmo.models.spans import sent_spans
+from spacy_elmo.models.tokens import sent_spans
 from spacy_elmo.models.torch_shim import TorchShim, is_same_memory, to_steps
 from spacy_elmo.models.wrapper import device_of, holder_of
 from spacy_elmo.weights.source import read_weights

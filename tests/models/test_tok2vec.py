@@ -9,8 +9,8 @@ import pytest
 import spacy
 from spacy.language import Language
 
+from spacy_elmo.models.settings import TrainingSettings
 from spacy_elmo.models.tok2vec import ReplaceListenerConfig
-from spacy_elmo.models.training import TrainingSettings
 from spacy_elmo.models.wrapper import holder_of
 from tests.data import TINY
 from tests.pipeline.training import LISTENER, arrays, initialize, pipeline, tags, train

@@ -9,10 +9,9 @@ from thinc.api import NumpyOps
 
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.models.architectures import build_elmo_v1
-from spacy_elmo.models.embedding import Request, begin_docs
 from spacy_elmo.models.output import ElmoOutput
-from spacy_elmo.models.placement import Placer
-from spacy_elmo.models.spans import SpanGetter, doc_spans, sent_spans
+from spacy_elmo.models.predict import Request, begin_docs
+from spacy_elmo.models.tokens import Placer, SpanGetter, doc_spans, sent_spans
 from spacy_elmo.models.wrapper import ElmoModelT, holder_of
 from spacy_elmo.weights.source import read_weights
 

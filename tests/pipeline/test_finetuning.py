@@ -11,7 +11,7 @@ from spacy.training import Example
 from spacy.training.converters import conllu_to_docs
 from thinc.api import Adam, Optimizer, fix_random_seed
 
-from spacy_elmo.models.training import TrainingSettings
+from spacy_elmo.models.settings import TrainingSettings
 from spacy_elmo.models.wrapper import holder_of
 from tests.data import shared_path
 from tests.pipeline.training import arrays, changed, initialize, pipeline, train

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from thinc import compat
 from thinc.api import get_current_ops, require_gpu, set_current_ops, use_ops
 
-from spacy_elmo.models.arrays import to_numpy
+from spacy_elmo.models.ops_arrays import to_numpy
 from spacy_elmo.models.wrapper import holder_of
 from tests.pipeline.conftest import Make
 from tests.pipeline.training import LISTENER, TEXTS, initialize, pipeline, tags, train

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 
 from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.inference.base import InPlace
-from spacy_elmo.models import embedding
+from spacy_elmo.models import predict
 from spacy_elmo.models.wrapper import holder_of
 from spacy_elmo.util.batching import run_ahead, windows
 from tests.pipeline.conftest import Make
@@ -255,7 +255,7 @@ def test_layers_that_nobody_keeps_there_stay(
 ) -> None:
     """As on a GPU that Thinc uses: doc.tensor does not pass the CPU."""
     expected = make(**config)
-    monkeypatch.setattr(embedding, "stays_on_device", lambda ops, device: True)
+    monkeypatch.setattr(predict, "stays_on_device", lambda ops, device: True)
     nlp = make(**config)
     delivery = slow(nlp, 1)
     texts = [*TEXTS[:3], "", "with \n space"]

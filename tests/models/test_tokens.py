@@ -12,10 +12,16 @@ from spacy.tokens import Doc, Span
 
 from spacy_elmo.bilm.alphabet import ByteAlphabet
 from spacy_elmo.inference.sentences import Coded, lengths_of, word_types
-from spacy_elmo.models import texts
-from spacy_elmo.models.placement import Placement, Placer
-from spacy_elmo.models.spans import doc_spans, sent_spans
-from spacy_elmo.models.texts import TextTable
+from spacy_elmo.models import tokens
+from spacy_elmo.models.tokens import (
+    Placement,
+    Placer,
+    TextTable,
+    configure_doc_spans,
+    configure_sent_spans,
+    doc_spans,
+    sent_spans,
+)
 
 NLP = spacy.blank("en")
 WORDS = ["a", "b", " ", "\n\n", "word", "Ünïcode", "\t", "x" * 60, "."]
@@ -109,7 +115,7 @@ def test_a_copy_begins_anew() -> None:
 
 
 def test_texts_that_share_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "PLACES", 4)
+    monkeypatch.setattr(tokens, "PLACES", 4)
     placer = Placer(doc_spans)
     for seed in range(30):
         docs = random_docs(seed, sentences=False, spaces=True)
@@ -117,7 +123,7 @@ def test_texts_that_share_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "CAPACITY", 2000)
+    monkeypatch.setattr(tokens, "CAPACITY", 2000)
     table = TextTable()
     sizes = []
     for k in range(0, 10_000, 100):
@@ -129,7 +135,7 @@ def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_holds_numbers_has_their_texts_when_others_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "CAPACITY", 20)
+    monkeypatch.setattr(tokens, "CAPACITY", 20)
     placer = Placer(sent_spans)
     docs = [[Doc(NLP.vocab, words=[f"w{i}" for i in range(k, k + 15)])] for k in range(0, 90, 9)]
     placements = [placer(own) for own in docs]
@@ -160,3 +166,23 @@ def test_several_threads() -> None:
         got = list(threads.map(placer, batches))
     for docs, placement in zip(batches, got):
         assert [*placement.sentences] == [*Placer(sent_spans)(docs).sentences]
+
+
+VOCAB = spacy.blank("en").vocab
+
+
+def texts(get_spans: object, docs: list) -> list:
+    return [[span.text for span in spans] for spans in get_spans(docs)]  # type: ignore[operator]
+
+
+def test_sentences_where_they_are_set() -> None:
+    with_sents = Doc(VOCAB, words=["a", "b", "c"], sent_starts=[True, False, True])
+    without = Doc(VOCAB, words=["a", "b", "c"])
+    docs = [with_sents, without, Doc(VOCAB), Doc(VOCAB, words=["a"])]
+    assert texts(configure_sent_spans(), docs)[:2] == [["a b", "c"], ["a b c"]]
+    assert [sum(len(text) > 0 for text in one) for one in texts(configure_sent_spans(), docs)] == [2, 1, 0, 1]
+
+
+def test_whole_docs() -> None:
+    with_sents = Doc(VOCAB, words=["a", "b", "c"], sent_starts=[True, False, True])
+    assert texts(configure_doc_spans(), [with_sents]) == [["a b c"]]

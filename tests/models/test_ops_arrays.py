@@ -4,8 +4,7 @@ import torch
 from thinc import compat
 from thinc.api import CupyOps, NumpyOps
 
-from spacy_elmo.models.arrays import as_like, of_docs, stays_on_device, to_array, to_numpy, to_tensor
-from spacy_elmo.models.own_rows import own_rows
+from spacy_elmo.models.ops_arrays import as_like, of_docs, own_rows, stays_on_device, to_array, to_numpy, to_tensor
 
 LENGTHS = [3, 0, 1, 40, 0]
 

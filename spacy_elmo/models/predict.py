@@ -14,10 +14,9 @@ from torch import Tensor
 from ..bilm.layers import LayerOutputs, Layers
 from ..elmo import Elmo
 from ..runtime.isolation import computation
-from .arrays import of_docs, stays_on_device, to_array
+from .ops_arrays import of_docs, own_rows, stays_on_device, to_array
 from .output import ElmoOutput, FlatLayers
-from .own_rows import own_rows
-from .placement import Placement
+from .tokens import Placement
 
 # Sentences of that many batches are run before any is delivered, where so many may be under way; of more, each
 # batch goes to the CPU by itself.

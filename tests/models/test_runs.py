@@ -5,7 +5,7 @@ from collections import deque
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_elmo.models.weak_table import WeakTable
+from spacy_elmo.models.runs import WeakTable
 
 
 def test_as_long_as_the_object_lives() -> None:

@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_elmo.models.batch import SharedBatch
+from spacy_elmo.models.listener import SharedBatch
 from spacy_elmo.models.output import FlatLayers
 
 VOCAB = spacy.blank("en").vocab
