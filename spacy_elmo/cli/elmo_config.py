@@ -9,7 +9,7 @@ from confection import Config
 from ..bilm.layers import check_layer_name
 from ..errors import Errors
 from ..models.tok2vec import LISTENER
-from ..pipeline.membership import TENSOR
+from ..pipeline.pipeline_ref import TENSOR
 from ..weights.catalogue import BUNDLED
 from .config_layers import (
     EMBEDDERS,

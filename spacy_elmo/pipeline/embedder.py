@@ -33,14 +33,12 @@ from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of,
 from ..util.batching import run_ahead, windows
 from ..weights.locate import Source
 from ..weights.source import read_weights
-from .annotations import annotate, on_ops
-from .extensions import install_extensions
-from .hooks import install_hooks
-from .learning import Learning
-from .membership import PipelineRef
-from .reading import ReadByListeners
+from .annotations import TensorWriter, annotate, on_ops
+from .hooks import install_extensions, install_hooks
+from .listeners import ReadByListeners
+from .pipeline_ref import PipelineRef
 from .saving import SavedWithWeights
-from .tensor import TensorWriter
+from .updates import Learning
 
 
 class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):

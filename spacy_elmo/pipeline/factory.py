@@ -6,8 +6,8 @@ from spacy.language import Language
 from thinc.api import Config, Model
 
 from ..layer_cache.settings import CacheSettings
-from .extensions import extensions_are_free, install_extensions
-from .membership import TENSOR
+from .hooks import extensions_are_free, install_extensions
+from .pipeline_ref import TENSOR
 
 if TYPE_CHECKING:
     from .embedder import ElmoEmbedder

@@ -17,7 +17,7 @@ from ..models.wrapper import ElmoModelT, device_of, holder_of, shim_of
 from ..util.atomic import atomic_write
 from ..util.files import read_small
 from ..weights.source import read_weights
-from .learning import Learning
+from .updates import Learning
 
 # In `cfg`: of the weights that were saved beside it; null: none.
 WEIGHTS = "weights"

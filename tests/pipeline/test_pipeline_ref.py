@@ -11,7 +11,7 @@ import spacy
 from spacy.language import Language
 from spacy.training import Example
 
-from spacy_elmo.pipeline.membership import PipelineRef
+from spacy_elmo.pipeline.pipeline_ref import PipelineRef
 from tests.pipeline.conftest import Make
 
 TEXT = "She sells sea shells"

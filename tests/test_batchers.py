@@ -13,8 +13,8 @@ from spacy.training.batchers import minibatch_by_words
 from spacy.training.loop import create_train_batches
 from spacy.util import registry
 
-from spacy_elmo.pipeline import entity_variants
-from spacy_elmo.pipeline.entity_variants import EntityVariants, make_entity_variants
+from spacy_elmo import batchers
+from spacy_elmo.batchers import EntityVariants, make_entity_variants
 
 NLP = spacy.blank("en")
 
@@ -170,7 +170,7 @@ def test_the_same_seed_gives_the_same_text() -> None:
 
 
 def test_a_streams_names_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entity_variants, "_MOST_NAMES", 5)
+    monkeypatch.setattr(batchers, "_MOST_NAMES", 5)
     made = EntityVariants(batcher=one_batch, swap=1.0, lower=0.0, keep_empty=1.0)
     stream = (example(f"N{number}", ["B-PER"]) for number in range(300))
     assert {each.text for each in made.variants(stream)} == {f"N{number}" for number in range(5)}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..errors import Errors, check_number
+from .errors import Errors, check_number
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 # (text, whether a space follows) of a token.
