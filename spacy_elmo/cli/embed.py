@@ -21,8 +21,8 @@ from typer import Argument, Option
 
 from ..bilm.layers import ALL, MIXED, LayerOutputs, Layers, lstm_layer, resolve_layers, stack_layers
 from ..errors import Errors
-from ..inputs.files import Given
 from ..inputs.items import InputSentence
+from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..weights.catalogue import BUNDLED
 from ..weights.locate import find_files

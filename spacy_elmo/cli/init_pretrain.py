@@ -8,7 +8,7 @@ import typer
 from typer import Argument, Option
 
 from ..errors import Errors, printable
-from ..inputs.files import FORMATS
+from ..inputs.paths import FORMATS
 from ..inputs.reader import CORPUS_PIPELINE
 from ..util.atomic import atomic_write
 from .command import choices

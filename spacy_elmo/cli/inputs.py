@@ -5,7 +5,7 @@ from typing import Annotated
 from typer import Option
 
 from ..errors import Errors
-from ..inputs.files import FORMATS
+from ..inputs.paths import FORMATS
 from .command import choices
 
 INPUT_HELP = (

@@ -17,8 +17,8 @@ from typer import Argument, Option, echo
 
 from ..bilm.characters import CLOSING, OPENING
 from ..errors import Errors
-from ..inputs.files import Given
 from ..inputs.items import InputSentence
+from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from .command import choices
 from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline

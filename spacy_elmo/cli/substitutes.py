@@ -8,7 +8,7 @@ from rich.console import Console
 from typer import Argument, Option, echo
 
 from ..errors import Errors, printable
-from ..inputs.files import Given
+from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from .command import choices
 from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline

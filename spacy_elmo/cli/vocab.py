@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import typer
 from typer import Argument, Option
 
-from ..inputs.files import Given
+from ..inputs.paths import Given
 from ..inputs.reader import CORPUS_PIPELINE, Inputs
 from .inputs import INPUT_HELP, LANG_HELP, Format, choose_pipeline
 from .outputs import Force, check_output, is_stdout

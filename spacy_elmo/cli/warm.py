@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
-from ..inputs.files import Given
+from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..util.atomic import atomic_write
 from ..weights.locate import Files, find_files

@@ -7,7 +7,7 @@ from spacy.vocab import Vocab
 
 from ..errors import Errors
 from .items import Item
-from .streams import InputFile
+from .packed import InputFile
 
 
 def read_docbin(file: InputFile) -> Iterator[Item]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ..errors import Warnings
 from ..util.files import bad_line
 from .conllu import read_conllu
-from .files import Given, find_inputs, shorten
 from .items import InputSentence, Item, read_tokens, read_txt
 from .jsonl import read_jsonl
-from .streams import InputFile
+from .packed import InputFile
+from .paths import Given, find_inputs, shorten
 from .text import Lines
 
 if TYPE_CHECKING:

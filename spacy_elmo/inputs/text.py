@@ -7,7 +7,7 @@ from typing import IO
 
 from ..errors import Errors, Warnings
 from ..util.files import Line, bad_line, numbered_lines
-from .streams import MAGIC, InputFile
+from .packed import MAGIC, InputFile
 
 # Bytes of a line. Longer ones are no lines of text, and would take the memory.
 LONGEST_LINE = 1 << 28

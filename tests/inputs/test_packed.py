@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from spacy_elmo.inputs.files import find_inputs
+from spacy_elmo.inputs.paths import find_inputs
 from spacy_elmo.inputs.reader import Inputs
 
 LINES = [f"Line {number} of a text that is long enough to fill more than one block." for number in range(2000)]

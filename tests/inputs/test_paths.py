@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from spacy_elmo.inputs.files import find_inputs, parse_name
+from spacy_elmo.inputs.paths import find_inputs, parse_name
 
 
 def write(folder: Path, *names: str) -> None:

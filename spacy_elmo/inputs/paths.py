@@ -8,7 +8,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from ..errors import Errors, Warnings
-from .streams import COMPRESSIONS, InputFile
+from .packed import COMPRESSIONS, InputFile
 
 # Each is also the ending of its files. txt: text, or tokens between blanks, as the command has it.
 FORMATS = ("txt", "jsonl", "conllu", "spacy", "tokens")
