@@ -11,6 +11,7 @@ import spacy_elmo
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.build import build_bilm, build_parts
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.inference import factory
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.reference import PlainEngine
 from spacy_elmo.weights.source import read_weights
@@ -98,7 +99,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Forces each way to compute on the CPU, whatever suits this processor."""
     if request.param == "plain":
         monkeypatch.setattr(
-            choose,
+            factory,
             "FastEngine",
             lambda *, options, tensors, initial_state, **_: PlainEngine(
                 bilm=build_bilm(options, tensors), initial_state=initial_state

@@ -1,57 +1,69 @@
-"""Imports run downwards only: the module map, held against the code."""
+"""Imports run downwards only: the rooms of CONTRIBUTING.md, held against the code, at every depth."""
 
 import ast
+import re
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "spacy_elmo"
+from tests.data import ROOT
+
+PACKAGE = ROOT / "spacy_elmo"
 
 # Each room may import from itself and from the rooms below it.
 ROOMS = [
     "cli",
     "pipeline",
+    "batchers",
     "models",
     "pretraining",
+    "language_model",
     "layer_cache",
     "elmo",
     "texts",
-    "progress",
-    "warm",
-    "pictures",
     "inputs",
-    "engine",
+    "gradients",
+    "inference",
     "weights",
     "bilm",
-    "kernels",
-    "lines",
-    "files",
+    "gpu",
+    "runtime",
+    "util",
     "errors",
 ]
 # Which room may import which framework.
 FRAMEWORKS = {
-    "torch": {"pretraining", "models", "elmo", "warm", "engine", "weights", "bilm", "kernels"},
-    "triton": {"kernels"},
-    "spacy": {"cli", "pretraining", "pipeline", "models", "texts", "inputs"},
+    "torch": {
+        "pretraining", "language_model", "models", "elmo", "gradients", "inference", "weights", "bilm", "gpu",
+        "runtime",
+    },
+    "triton": {"gpu"},
+    "spacy": {"cli", "pretraining", "pipeline", "models", "texts", "inputs", "batchers"},
     "thinc": {"pipeline", "models"},
     "typer": {"cli"},
-    "rich": {"cli", "weights", "progress"},
+    "rich": {"cli", "weights", "util"},
     "requests": {"weights"},
-    "h5py": {"cli", "weights"},
+    "h5py": {"cli", "weights", "util"},
     "tensorflow": {"weights"},
-    "safetensors": {"pretraining", "weights"},
+    "safetensors": {"language_model", "pretraining", "weights"},
     "filelock": {"layer_cache", "weights", "pretraining"},
-}
+}  # fmt: skip
 # What readers may know of biLMs: what options mean, not how a model is built.
-BILM_FOR_WEIGHTS = {"options", "fields", "characters", "vocabularies", "names"}
+BILM_FOR_WEIGHTS = {"options", "fields", "characters", "vocabularies"}
+# Names that several folders have, where the folder says the difference.
+SHARED_NAMES = {"__init__", "engine", "encoder", "lstm", "steps", "settings", "files", "progress", "cache"}
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        if parts[0] not in ("__init__", "__main__"):
-            yield parts[0], path
+def module_paths() -> list[Path]:
+    """Every module but `spacy_elmo/__init__.py` and `__main__.py`."""
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent != PACKAGE or path.stem[0] != "_"]
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -67,36 +79,85 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{full}.{alias.name}" for alias in node.names)
 
 
-def rooms_of(path: Path) -> set[str]:
-    names = [name.split(".") for name in imports(path)]
-    return {name[1] for name in names if name[0] == "spacy_elmo" and len(name) > 1 and name[1] in ROOMS}
+def own_imports(path: Path) -> set[tuple[str, ...]]:
+    """The modules of this package that a module imports, as parts of their paths."""
+    found = set()
+    for name in imports(path):
+        first, *parts = name.split(".")
+        if first == "spacy_elmo" and parts:
+            target = PACKAGE.joinpath(*parts)
+            if target.with_suffix(".py").is_file() or target.is_dir():
+                found.add(tuple(parts))
+    # A package counts only where nothing in it was named.
+    return {parts for parts in found if not any(other[: len(parts)] == parts for other in found - {parts})}
 
 
-@pytest.mark.parametrize(("room", "path"), list(modules()), ids=lambda value: str(getattr(value, "name", value)))
-def test_imports_run_downwards(room: str, path: Path) -> None:
-    assert room in ROOMS, f"{path} is in no room of the module map"
-    upward = {other for other in rooms_of(path) if ROOMS.index(other) < ROOMS.index(room)}
+def folder_graphs() -> dict[tuple[str, ...], dict[str, set[str]]]:
+    """Of each folder, which of its modules and subfolders imports which other."""
+    graphs: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for path in module_paths():
+        own = path.relative_to(PACKAGE).with_suffix("").parts
+        for other in own_imports(path):
+            shared = 0
+            while shared < min(len(own), len(other)) and own[shared] == other[shared]:
+                shared += 1
+            # What stands in the folder's own __init__.py is nothing that a module of it depends on.
+            if shared < min(len(own), len(other)):
+                graphs[own[:shared]][own[shared]].add(other[shared])
+    return graphs
+
+
+@pytest.mark.parametrize("path", module_paths(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_downwards(path: Path) -> None:
+    assert room(path) in ROOMS, f"{path} is in no room"
+    upward = {parts[0] for parts in own_imports(path) if ROOMS.index(parts[0]) < ROOMS.index(room(path))}
     assert not upward, f"{path} imports upwards: {upward}"
 
 
-@pytest.mark.parametrize(("room", "path"), list(modules()), ids=lambda value: str(getattr(value, "name", value)))
-def test_frameworks_stay_in_their_rooms(room: str, path: Path) -> None:
+@pytest.mark.parametrize("path", module_paths(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_frameworks_stay_in_their_rooms(path: Path) -> None:
     used = {name.split(".")[0] for name in imports(path)}
-    misplaced = {name for name in used & FRAMEWORKS.keys() if room not in FRAMEWORKS[name]}
+    misplaced = {name for name in used & FRAMEWORKS.keys() if room(path) not in FRAMEWORKS[name]}
     assert not misplaced, f"{path} may not import {misplaced}"
 
 
+@pytest.mark.parametrize(("folder", "graph"), sorted(folder_graphs().items()), ids=lambda value: str(value)[:40])
+def test_no_folder_has_a_circle(folder: tuple[str, ...], graph: dict[str, set[str]]) -> None:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"spacy_elmo/{'/'.join(folder)} imports in a circle: {' -> '.join(error.args[1])}")
+
+
 def test_readers_import_no_model_code() -> None:
-    for room, path in modules():
-        if room == "weights":
-            used = {name.split(".")[2] for name in imports(path) if name.startswith("spacy_elmo.bilm.")}
+    for path in module_paths():
+        if room(path) == "weights":
+            used = {parts[1] for parts in own_imports(path) if parts[0] == "bilm"}
             assert used <= BILM_FOR_WEIGHTS, path
 
 
+def test_contributing_describes_every_room() -> None:
+    table = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
+    assert table == ROOMS
+    assert {room(path) for path in module_paths()} == set(ROOMS)
+
+
 def test_the_walk_sees_imports() -> None:
-    seen = set(imports(PACKAGE / "pipeline" / "embedder.py"))
-    assert {"spacy_elmo.models.wrapper", "spacy_elmo.elmo.Elmo", "spacy.language"} <= seen
+    embedder = PACKAGE / "pipeline" / "embedder.py"
+    assert {"spacy_elmo.elmo.Elmo", "spacy.language"} <= set(imports(embedder))
+    assert {("elmo",), ("pipeline", "annotations")} <= own_imports(embedder)
+    assert "inference" in folder_graphs()[()]["elmo"]
+    assert "cpu" in folder_graphs()["inference",]["factory"]
 
 
-def test_files_are_small() -> None:
-    assert {path.name for _, path in modules() if len(path.read_text("utf-8").splitlines()) > 400} == set()
+def test_files_have_one_idea_each() -> None:
+    """Neither two in one file nor a fragment of one."""
+    lines = {path: len(path.read_text("utf-8").splitlines()) for path in module_paths()}
+    assert {path for path, n in lines.items() if n > 400} == set()
+    small = [path for path, n in lines.items() if n < 50 and path.stem != "__init__"]
+    assert len(small) <= 20, small
+
+
+def test_names_say_which_module() -> None:
+    names = [path.stem for path in module_paths()]
+    assert {name for name in names if names.count(name) > 1} <= SHARED_NAMES

@@ -13,8 +13,9 @@ from torch import Tensor
 
 @lru_cache(maxsize=1)
 def _kernels() -> ModuleType:
+    from .kernels import training
 
-    return train_triton
+    return training
 
 
 def gates_forward(

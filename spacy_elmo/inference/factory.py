@@ -45,9 +45,9 @@ def check_device(device: str | torch.device) -> torch.device:
         raise ValueError(Errors.EL040.format(device=device, reason="torch has no device of that name")) from error
     try:
         trial = torch.zeros(1, device=named)
-        support.item()
+        trial.item()
         # With its number: which GPU is meant by "cuda" alone may change.
-        checked = support.device
+        checked = trial.device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error

@@ -66,7 +66,7 @@ def _read_on(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
         start += len(window)
 
 
-SENTENCES = Path(__file__).parent / "data" / "warm_sentences.txt"
+SENTENCES = Path(__file__).parent.parent / "data" / "warm_sentences.txt"
 
 
 def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_threads: int | None = None) -> Arrays:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
+B = TypeVar("B")
+R = TypeVar("R")
 
 
 def windows(
@@ -35,11 +37,6 @@ def windows(
             group, total = [], 0
     if group:
         yield group
-
-
-T = TypeVar("T")
-B = TypeVar("B")
-R = TypeVar("R")
 
 
 def run_ahead(

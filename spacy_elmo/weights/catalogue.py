@@ -10,7 +10,7 @@ from .urls import safe_url
 
 # Name of the model that comes with the package.
 BUNDLED = "en_sm"
-BUNDLED_FOLDER = Path(__file__).parent.parent.parent / "data" / BUNDLED
+BUNDLED_FOLDER = Path(__file__).parent.parent / "data" / BUNDLED
 
 _ALLENNLP = (
     "https://allennlp.s3.amazonaws.com/models/elmo/",

@@ -55,7 +55,7 @@ def gradients_of(outputs: Tensor, layer: ProjectedLSTM, inputs: Tensor) -> list[
 @pytest.fixture(params=["compiled", "as Python"])
 def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "as Python":
-        monkeypatch.setattr(lstm, "training_steps", lambda: training_steps)
+        monkeypatch.setattr(lstm, "training_steps", lambda: steps)
     else:
         assert isinstance(steps.training_steps(), torch.jit.CompilationUnit)
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_elmo.pretraining import log
 from spacy_elmo.pretraining import log as module
 from spacy_elmo.pretraining.log import Log, plot_run, read_log
 from spacy_elmo.pretraining.trainer import Trained
@@ -234,8 +233,8 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_series_are_those_of_the_log() -> None:
-    assert log._series(ENTRIES, "backward") == ([0.1, 0.2], [6.5, 5.5])
-    assert log._series(ENTRIES, "dev_perplexity") == ([0.1], [400.0])
+    assert module._series(ENTRIES, "backward") == ([0.1, 0.2], [6.5, 5.5])
+    assert module._series(ENTRIES, "dev_perplexity") == ([0.1], [400.0])
 
 
 @pytest.mark.parametrize(("ending", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])

@@ -102,7 +102,7 @@ def test_where_few_threads_can_be_had(given: int, n_threads: int) -> None:
     """A pool that gets no thread has queued the task before; to set a thread's threads takes another."""
     code = f"""
 import threading, spacy_elmo
-from spacy_elmo.engine import forks
+from spacy_elmo.runtime import forks
 elmo = spacy_elmo.load({str(TINY)!r}, n_threads={n_threads})
 elmo.budget.tokens = 16
 sentences = {SENTENCES!r} * 10

@@ -124,7 +124,7 @@ def test_onednn_kept_from_vnni() -> None:
     """It can be told not to use what the processor has, and multiplies 8-bit integers with overflows then."""
     if not features.has_int8():
         pytest.skip("no 8-bit matrix products on this processor, or in this torch")
-    code = "from spacy_elmo.engine import features; assert not features.has_int8()"
+    code = "from spacy_elmo.inference.cpu import features; assert not features.has_int8()"
     environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
 

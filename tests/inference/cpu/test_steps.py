@@ -97,7 +97,7 @@ def copied(folder: Path) -> Path:
 
 def steps_made_from(place: Path) -> str:
     """Which kind of steps the package at a place has."""
-    code = "from spacy_elmo.engine import steps; print(steps.__file__); print(type(steps.steps()).__name__)"
+    code = "from spacy_elmo.inference.cpu import steps; print(steps.__file__); print(type(steps.steps()).__name__)"
     where = {**os.environ, "PYTHONPATH": str(place)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=where, cwd=place.parent)
