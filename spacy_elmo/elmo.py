@@ -43,8 +43,7 @@ from .texts import TextOutputs, embed_texts
 from .util.progress import show_progress
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .weights.catalogue import BUNDLED
-from .weights.locate import Source
-from .weights.source import read_weights
+from .weights.source import Source, read_weights
 from .weights.spill import StoredArrays, set_aside
 
 if TYPE_CHECKING:

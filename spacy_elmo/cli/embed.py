@@ -25,7 +25,7 @@ from ..inputs.items import InputSentence
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..weights.catalogue import BUNDLED
-from ..weights.locate import find_files
+from ..weights.source import find_files
 from .command import choices
 from .inputs import INPUT_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .outputs import HDF5_ENDINGS, Force, check_output

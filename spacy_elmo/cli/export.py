@@ -11,8 +11,8 @@ from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..language_model.vocabulary import VOCAB_NAME
 from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes, rounded
-from ..weights.locate import find_files
 from ..weights.sniff import sniff
+from ..weights.source import find_files
 from .command import choices
 from .outputs import Force, check_new_files, check_no_stdout
 

@@ -10,7 +10,7 @@ from typer import echo
 
 from ..errors import Errors
 from ..util.atomic import atomic_write
-from ..weights.locate import find_files
+from ..weights.source import find_files
 from .outputs import check_output, is_stdout
 
 if TYPE_CHECKING:

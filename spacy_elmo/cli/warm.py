@@ -13,8 +13,8 @@ from ..errors import Errors
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..util.atomic import atomic_write
-from ..weights.locate import Files, find_files
-from ..weights.source import opened
+from ..weights.sniff import Files
+from ..weights.source import find_files, open_source
 from .info import SOURCE_HELP
 from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
 from .outputs import Force, check_new_files, check_no_stdout
@@ -115,7 +115,7 @@ def warm(
             sizes.append(len(sentence))
             yield sentence
 
-    with opened(source) as found:
+    with open_source(source) as found:
         weights = found.read()
         vocabulary = found.files.weights.with_name(VOCAB_NAME)
         words = vocabulary.read_bytes() if vocabulary.is_file() else None

@@ -14,8 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .cpu.steps import round_up
-
 Indices = NDArray[np.int64]
 
 
@@ -127,3 +125,18 @@ def _deal(lengths: Indices, most_rows: int | None) -> tuple[Indices, Indices]:
     rank[np.argsort(-totals, kind="stable")] = np.arange(n_rows)
     row[row >= 0] = rank[row[row >= 0]]
     return row, start
+
+
+def round_up(n: int) -> int:
+    """The next number of rows of which a product costs nothing extra.
+
+    oneDNN compiles a kernel for every number of rows that it meets, and keeps it: few numbers may occur, or memory
+    grows for a long time. Up to 256 rows there are 17 of them.
+    """
+    if n <= 8:
+        power = 1
+        while power < n:
+            power *= 2
+        return power
+    step = 8 if n <= 32 else 16 if n <= 128 else 32 if n <= 512 else 128
+    return -(-n // step) * step

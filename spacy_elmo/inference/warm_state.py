@@ -1,18 +1,23 @@
 """Warm states: the mean final state of the LSTMs over running text, computed once and cached."""
 
+import hashlib
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import torch
 
 from ..bilm.build import build_parts, state_arrays
 from ..bilm.lstm import LSTMState
-from ..bilm.options import LSTMOptions
-from ..errors import Errors
+from ..bilm.options import LSTMOptions, Options
+from ..errors import Errors, Warnings
 from ..runtime.isolation import isolate
+from ..util.atomic import atomic_write
 from ..util.batching import windows
-from ..weights.arrays import Arrays, Weights, encoder_shapes
-from ..weights.cache import keep_state, read_state, state_path
+from ..util.files import CACHE_VARIABLE, cache_folder, check_regular
+from ..weights.arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
 from .base import N_MARKS, Engine, Sentence
 from .factory import make_engine
 
@@ -102,3 +107,40 @@ def shipped_state(weights: Weights, *, n_threads: int | None = None) -> Arrays:
 def shipped_sentences() -> list[list[str]]:
     """Tokenised English sentences that come with the package; see data/README.md."""
     return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]
+
+
+def state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
+    """Where the warm state of these weights is kept. The name tells all that the state depends on: options and
+    arrays of the biLM, the file of sentences, and the recipe, which is how a state is made of them."""
+    digest = hashlib.sha256(f"{recipe}\n{weights.options.to_json()}\n".encode())
+    digest.update(hashlib.sha256(text.read_bytes()).digest())
+    for name in encoder_shapes(weights.options):
+        array = np.ascontiguousarray(weights.arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
+    return cache_folder() / "warm_states" / f"{digest.hexdigest()}.npz"
+
+
+def read_state(path: Path, options: Options) -> Arrays | None:
+    """The arrays that `keep_state` wrote. RETURNS: None if there are none, or the file is damaged."""
+    shapes = warm_state_shapes(options)
+    try:
+        # Arrays only, no pickles; and the archive has checksums of its own.
+        check_regular(path)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            state: Arrays = {name: archive[name] for name in shapes}
+    except Exception:  # a damaged archive fails in many ways
+        return None
+    good = all(array.shape == shapes[name] and array.dtype == np.float32 for name, array in state.items())
+    return state if good else None
+
+
+def keep_state(path: Path, state: Arrays, *, source: str) -> None:
+    """Write a state for `read_state`, or warn where that cannot be done. source: of the model, for the message."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **cast(Any, state))
+    except OSError as error:
+        text = Warnings.WL005.format(path=path.parent, reason=error, source=source, variable=CACHE_VARIABLE)
+        warnings.warn(text, UserWarning, stacklevel=2)

@@ -14,11 +14,10 @@ from ..bilm.lstm import LSTMState
 from ..bilm.options import OPTIONS_NAME, STATE_PREFIX, Options
 from ..errors import Errors
 from ..inference.warm_state import shipped_state
-from ..pretraining.start import check_vocabulary, read_language_model
 from ..runtime.isolation import isolate
 from ..weights.arrays import SOFTMAX_PREFIX, SoftmaxFacts, Weights, softmax_facts
 from ..weights.formats.folder import write_folder
-from ..weights.locate import Source
+from ..weights.source import Source, open_source
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoints
 from .model import LanguageModel
 from .softmax import AdaptiveSoftmax, Softmax
@@ -52,6 +51,32 @@ def read_model(source: Source) -> Exportable:
     if isinstance(source, (str, os.PathLike)) and is_run(Path(source)):
         return _read_run(Path(source))
     return Exportable(*read_language_model(source))
+
+
+def read_language_model(source: Source) -> tuple[Weights, Vocabulary | None]:
+    """Weights and, if there is one, the vocab.txt in their folder or archive.
+
+    RAISES: as `read_weights`; ValueError if the file is no vocabulary, or not that of the softmax that comes with
+        the weights.
+    """
+    with open_source(source) as found:
+        weights = found.read()
+        path = found.files.weights.with_name(VOCAB_NAME)
+        if not path.is_file():
+            return weights, None
+        vocabulary = Vocabulary.read(path)
+        check_vocabulary(vocabulary, weights, path=path)
+    return weights, vocabulary
+
+
+def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) -> None:
+    """RAISES: ValueError if the weights have a softmax that cannot be, or that predicts another number of words.
+    path: of the vocabulary, for messages."""
+    facts = softmax_facts(weights)
+    if facts is not None and facts.n_words != len(vocabulary):
+        raise ValueError(
+            Errors.EL088.format(path=path, got=len(vocabulary), source=weights.source, expected=facts.n_words)
+        )
 
 
 def is_run(folder: Path) -> bool:

@@ -14,8 +14,7 @@ from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
 from ..runtime.forks import ForkLock
 from ..weights.arrays import Weights
-from ..weights.locate import Source
-from ..weights.source import read_weights
+from ..weights.source import Source, read_weights
 from .settings import TrainingSettings
 from .tokens import Placer, SpanGetter
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..errors import Errors, check_number
 from ..layer_cache.settings import CacheSettings
-from ..weights.locate import Source
+from ..weights.source import Source
 
 
 @dataclass(kw_only=True)

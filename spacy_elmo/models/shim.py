@@ -11,7 +11,7 @@ from ..elmo import Elmo
 from ..errors import Warnings
 from ..runtime.isolation import computation
 from ..runtime.workers import Workers
-from ..weights.locate import is_at_hand
+from ..weights.source import is_at_hand
 from .holder import ElmoHolder
 from .torch_shim import TorchShim
 

@@ -31,8 +31,7 @@ from ..models.runs import note_run, note_tensors
 from ..models.tokens import rows_of
 from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready, shim_of
 from ..util.batching import run_ahead, windows
-from ..weights.locate import Source
-from ..weights.source import read_weights
+from ..weights.source import Source, read_weights
 from .annotations import TensorWriter, annotate, on_ops
 from .hooks import install_extensions, install_hooks
 from .listeners import ReadByListeners

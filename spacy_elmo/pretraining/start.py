@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -18,10 +17,9 @@ from ..bilm.options import Options
 from ..errors import Errors
 from ..language_model.model import LanguageModel
 from ..language_model.softmax import AdaptiveSoftmax, Softmax
+from ..language_model.storage import read_language_model
 from ..language_model.vocabulary import VOCAB_NAME, Vocabulary
-from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes, softmax_facts
-from ..weights.locate import Source
-from ..weights.source import opened
+from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .config import ModelConfig, PretrainingConfig
 
 # bilm-tf starts highways with the carry gate nearly shut: words pass unchanged.
@@ -84,32 +82,6 @@ class Start:
             raise ValueError(Errors.EL139.format(path=weights.source))
         # What bilm-tf's training has noted is not true of this one.
         return cls(replace(weights.options, training={}), weights, vocabulary)
-
-
-def read_language_model(source: Source) -> tuple[Weights, Vocabulary | None]:
-    """Weights and, if there is one, the vocab.txt in their folder or archive.
-
-    RAISES: as `read_weights`; ValueError if the file is no vocabulary, or not that of the softmax that comes with
-        the weights.
-    """
-    with opened(source) as found:
-        weights = found.read()
-        path = found.files.weights.with_name(VOCAB_NAME)
-        if not path.is_file():
-            return weights, None
-        vocabulary = Vocabulary.read(path)
-        check_vocabulary(vocabulary, weights, path=path)
-    return weights, vocabulary
-
-
-def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) -> None:
-    """RAISES: ValueError if the weights have a softmax that cannot be, or that predicts another number of words.
-    path: of the vocabulary, for messages."""
-    facts = softmax_facts(weights)
-    if facts is not None and facts.n_words != len(vocabulary):
-        raise ValueError(
-            Errors.EL088.format(path=path, got=len(vocabulary), source=weights.source, expected=facts.n_words)
-        )
 
 
 def new_model(options: Options, config: PretrainingConfig, *, n_words: int) -> LanguageModel:

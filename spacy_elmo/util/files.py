@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from ..errors import Errors
 
+# Where the user's cache is, if it is set.
+CACHE_VARIABLE = "SPACY_ELMO_CACHE"
+
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -150,3 +153,12 @@ def numbered_lines(file: Iterable[bytes], path: Path) -> Iterator[Line]:
 def bad_line(path: Path, number: int, reason: str) -> ValueError:
     """The error of a line that cannot be used."""
     return ValueError(Errors.EL061.format(path=path, line=number, reason=reason))
+
+
+def cache_folder() -> Path:
+    """Where this user's cache is: the environment variable's folder, or where the system has caches."""
+    if os.environ.get(CACHE_VARIABLE):
+        return Path(os.environ[CACHE_VARIABLE]).expanduser()
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("spacy_elmo"))

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol, cast
 
 from ..errors import Errors
-from ..util.files import read_bytes, reading_error
-from .cache import CACHE_VARIABLE
+from ..util.files import CACHE_VARIABLE, read_bytes, reading_error
 from .sniff import Kind, kind_of_head, unpack_command
 
 MOST_BYTES = 16 << 30

@@ -22,9 +22,8 @@ import torch
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights import archives, catalogue, locate
-from spacy_elmo.weights.locate import find_files
 from spacy_elmo.weights.sniff import sniff
-from spacy_elmo.weights.source import opened, read_weights
+from spacy_elmo.weights.source import find_files, open_source, read_weights
 from tests.data import ROOT
 
 
@@ -291,7 +290,7 @@ def test_archives(tmp_path: Path, elmo: Elmo, tiny: Path, format: str, kind: str
     assert found.source == archive
     assert all(np.array_equal(expected[name], array) for name, array in found.arrays.items())
     assert set(tmp_path.iterdir()) == inside
-    with opened(archive) as files:
+    with open_source(archive) as files:
         unpacked = files.files.weights
         assert unpacked.is_file()
         assert files.is_unpacked

@@ -7,7 +7,7 @@ in turn. TorchScript's interpreter holds no lock.
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -15,19 +15,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..schedule import round_up
 
-def compiled(*functions: Callable[..., Any], is_right: Callable[[Any, Any], bool]) -> Any:
+
+def compiled(
+    *functions: Callable[..., Any], is_right: Callable[[Any, Any], bool], uses: Sequence[Callable[..., Any]] = ()
+) -> Any:
     """Compile functions of a module, in whose source they stand below the line "# TorchScript from here on.".
 
     functions (Callable): Plain Python, which runs as such where torch cannot compile it.
     is_right (Callable[[Any, Any], bool]): Whether what was compiled, the first argument, gives what Python gives.
+    uses (Sequence[Callable]): Functions of other modules that they call, compiled with them.
     RETURNS (Any): The functions by their names.
     """
     plain = SimpleNamespace(**{function.__name__: function for function in functions})
     try:
         # Also from a zip archive; an OSError where only bytecode was installed.
         text = inspect.getsource(sys.modules[functions[0].__module__])
-        source = text.partition("\n# TorchScript from here on.\n")[2]
+        source = "\n".join([*map(inspect.getsource, uses), text.partition("\n# TorchScript from here on.\n")[2]])
         # Not torch.jit.script, which warns that it will go: this compiles text, whatever Python is.
         # Hence only what torch has in C++ may be called there, no function of Python.
         unit: Any = torch.jit.CompilationUnit(source)
@@ -41,7 +46,7 @@ def compiled(*functions: Callable[..., Any], is_right: Callable[[Any, Any], bool
 @cache
 def steps() -> Any:
     """The functions below, compiled where that works."""
-    return compiled(run_steps, is_right=_is_right)
+    return compiled(run_steps, is_right=_is_right, uses=[round_up])
 
 
 def _is_right(unit: Any, plain: Any) -> bool:
@@ -62,21 +67,6 @@ def _is_right(unit: Any, plain: Any) -> bool:
 
 
 # TorchScript from here on.
-
-
-def round_up(n: int) -> int:
-    """The next number of rows of which a product costs nothing extra.
-
-    oneDNN compiles a kernel for every number of rows that it meets, and keeps it: few numbers may occur, or memory
-    grows for a long time. Up to 256 rows there are 17 of them.
-    """
-    if n <= 8:
-        power = 1
-        while power < n:
-            power *= 2
-        return power
-    step = 8 if n <= 32 else 16 if n <= 128 else 32 if n <= 512 else 128
-    return -(-n // step) * step
 
 
 def fill_up(x: Tensor) -> Tensor:

@@ -18,11 +18,11 @@ from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import Errors, Warnings
 from ...errors.heard import hear
 from ...util.atomic import atomic_write
-from ...util.files import sha256
+from ...util.files import CACHE_VARIABLE, cache_folder, sha256
 from ..archives import unpack
-from ..cache import CACHE_VARIABLE, cache_folder
 from ..catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
 from ..formats import reader_of
+from ..locate import files_of_folder, open_files
 from ..sniff import DESCRIPTIONS, sniff
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE, download
@@ -283,14 +283,11 @@ def _check_model(entry: Entry, folder: Path) -> None:
 
     RAISES: ValueError if it is none; what was downloaded is then removed.
     """
-    # It asks for models by name, which are fetched here.
-    from ..source import read_weights
-
     try:
         # A format may need a package that is not installed here: such a model is pinned as it came. Its warnings
         # come again when the model is loaded.
-        with hear(), suppress(ImportError):
-            read_weights(folder)
+        with hear(), suppress(ImportError), open_files(files_of_folder(folder)) as found:
+            found.read()
     except (ValueError, FileNotFoundError) as error:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()

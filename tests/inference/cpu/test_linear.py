@@ -13,7 +13,8 @@ from spacy_elmo.inference.cpu.linear import (
     TorchLinear,
     UInt8Linear,
 )
-from spacy_elmo.inference.cpu.steps import add_product, round_up
+from spacy_elmo.inference.cpu.steps import add_product
+from spacy_elmo.inference.schedule import round_up
 
 EXACT = [TorchLinear, PackedLinear, PackedFineLinear, PackedAndPlainLinear]
 # What weights and inputs of this spread may miss by, in each form: rounding of 24, 8 and about 7 bits.

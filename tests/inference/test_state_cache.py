@@ -5,8 +5,9 @@ import numpy as np
 import platformdirs
 import pytest
 
+from spacy_elmo.inference.warm_state import keep_state, read_state, state_path
+from spacy_elmo.util.files import cache_folder
 from spacy_elmo.weights.arrays import Arrays, Weights, warm_state_shapes
-from spacy_elmo.weights.cache import cache_folder, keep_state, read_state, state_path
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 
