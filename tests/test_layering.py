@@ -54,7 +54,7 @@ FRAMEWORKS = {
 # What readers may know of biLMs: what options mean, not how a model is built.
 BILM_FOR_WEIGHTS = {"options", "fields", "characters", "vocabularies"}
 # Names that several folders have, where the folder says the difference.
-SHARED_NAMES = {"__init__", "engine", "encoder", "lstm", "steps", "settings", "files", "progress", "cache"}
+SHARED_NAMES = {"__init__", "engine", "encoder", "lstm", "steps", "settings", "factory", "progress"}
 
 
 def module_paths() -> list[Path]:
@@ -121,10 +121,10 @@ def test_frameworks_stay_in_their_rooms(path: Path) -> None:
     assert not misplaced, f"{path} may not import {misplaced}"
 
 
-@pytest.mark.parametrize(("folder", "graph"), sorted(folder_graphs().items()), ids=lambda value: str(value)[:40])
-def test_no_folder_has_a_circle(folder: tuple[str, ...], graph: dict[str, set[str]]) -> None:
+@pytest.mark.parametrize("folder", sorted(folder_graphs()), ids=lambda folder: "/".join(folder) or "top")
+def test_no_folder_has_a_circle(folder: tuple[str, ...]) -> None:
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter(folder_graphs()[folder]).prepare()
     except CycleError as error:
         pytest.fail(f"spacy_elmo/{'/'.join(folder)} imports in a circle: {' -> '.join(error.args[1])}")
 
@@ -159,5 +159,6 @@ def test_files_have_one_idea_each() -> None:
 
 
 def test_names_say_which_module() -> None:
-    names = [path.stem for path in module_paths()]
+    # A command has the name that users type, a table of messages that of the room.
+    names = [path.stem for path in module_paths() if room(path) not in ("cli", "errors")]
     assert {name for name in names if names.count(name) > 1} <= SHARED_NAMES
