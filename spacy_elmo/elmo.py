@@ -30,15 +30,15 @@ from .bilm.scalar_mix import ScalarMix
 from .errors import Errors, short_repr
 from .errors.once import OnceWarner
 from .gradients.trainable import TrainableEngine
-from .inference.base import CPU_BATCH_TOKENS, Begun, Engine
-from .inference.budget import Budget
+from .inference.base import CPU_BATCH_TOKENS, Engine
 from .inference.factory import PRECISIONS, check_device, check_precision
 from .inference.finite import FiniteCheck
-from .inference.runner import Runner
-from .inference.sentences import checked
+from .inference.runner import Budget, Runner
+from .inference.sentences import validate_sentences
 from .inference.settings import InitialState, PrecisionName, Settings, check_batch_tokens
 from .inference.warm_state import shipped_state
 from .runtime.isolation import computation
+from .runtime.workers import Pending
 from .texts import TextOutputs, embed_texts
 from .util.progress import show_progress
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
@@ -280,7 +280,7 @@ class Elmo:
         """
         names = resolve_layers(layers, n_layers=self.n_layers)
         runner = self._runner(max_batch_tokens)
-        read = checked(sentences, warn=self._warn)
+        read = validate_sentences(sentences, warn=self._warn)
         carry = self.settings.initial_state == "carry"
         outputs = runner.carry(list(read), names, self._carried) if carry else runner.stream(read, names)
         if progress:
@@ -299,20 +299,23 @@ class Elmo:
         if self.settings.initial_state == "carry":
             raise ValueError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
-        return self._runner().stream(checked(sentences, warn=self._warn), names)
+        return self._runner().stream(validate_sentences(sentences, warn=self._warn), names)
 
-    def begin(
+    def submit(
         self, sentences: Sentences, *, layers: LayerChoice, then: Callable[[dict[str, Tensor]], R]
-    ) -> Begun[R]:
-        """Start to embed; the caller may go on meanwhile.
+    ) -> Pending[R]:
+        """Start to embed, and return at once.
 
-        sentences, layers: as for `embed`; `Coded` sentences are run without a look at each. then: see `Runner`.
-        RAISES: ValueError as `stream`.
+        sentences (Iterable[Sequence[str]]): As for `embed`; `EncodedSentences` are run without a look at each.
+        layers (Layers): As for `embed`.
+        then (Callable[[dict[str, Tensor]], R]): See `Runner.submit`.
+        RETURNS (Pending[R]): What `then` returns.
+        RAISES (ValueError): As `stream`.
         """
         if self.settings.initial_state == "carry":
             raise ValueError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
-        return self._runner().begin(checked(sentences, warn=self._warn), names, then)
+        return self._runner().submit(validate_sentences(sentences, warn=self._warn), names, then)
 
     def reset_state(self) -> None:
         """Forget what initial_state "carry" has kept: the next batch starts from zeros."""

@@ -3,9 +3,10 @@
 from typing import cast
 
 from ..inference.settings import InitialState, PrecisionName, Settings
-from .tok2vec import replaceable
+from .elmo import ElmoModelT, elmo_model
+from .settings import TrainingSettings
+from .tok2vec import make_replaceable
 from .tokens import SpanGetter, sent_spans
-from .wrapper import ElmoModelT, elmo_model
 
 
 def build_elmo_v1(
@@ -40,4 +41,6 @@ def build_elmo_v1(
         max_batch_tokens=max_batch_tokens,
         n_threads=n_threads,
     )
-    return replaceable(elmo_model(settings=settings, get_spans=get_spans or sent_spans, device=device))
+    model = elmo_model(settings=settings, get_spans=get_spans or sent_spans, device=device)
+    # The component has more to say.
+    return make_replaceable(model, TrainingSettings())

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 from weakref import ReferenceType, ref
@@ -103,6 +103,17 @@ ListenerT = Model[list[Doc], list[Floats2d]]
 _KEY = "elmo_listener"
 
 
+@dataclass
+class LinkCounter:
+    """n_changes (int): How often a listener was linked to an embedder of this process, or unlinked. As long as it
+    stays the same, so do the layers that are listened to."""
+
+    n_changes: int = 0
+
+
+links = LinkCounter()
+
+
 class Upstream:
     """What a listener knows of the embedder at the moment. Pickled or saved, it knows nothing.
 
@@ -130,6 +141,7 @@ class Upstream:
 
     @owner.setter
     def owner(self, embedder: Any) -> None:
+        links.n_changes += 1
         self._owner = None if embedder is None else ref(embedder)
 
     @property
@@ -205,7 +217,7 @@ def init(model: ListenerT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
     upstream.starts = True
     node = pooling_of(model)
     if upstream.owner is not None:
-        fit_to(node, upstream.owner.ready(), where=f"'{upstream.owner.name}'")
+        fit_to(node, upstream.owner.load(), where=f"'{upstream.owner.name}'")
         model.set_dim("nO", node.get_dim("nO"))
     if not model.has_dim("nO"):
         raise ValueError(Errors.EL103.format(upstream=upstream.name))

@@ -10,9 +10,9 @@ from thinc.api import Model
 
 from ..bilm.layers import MIXED
 from ..elmo import Elmo
+from ..models.module import get_module
 from ..models.pooling import OWN_MIX, settings_of
 from ..models.tok2vec import NODE as TOK2VEC
-from ..models.wrapper import learnt
 from .embedder import ElmoEmbedder
 
 SHARED = "shared (elmo)"
@@ -57,7 +57,7 @@ def _mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
                 weights, gamma = (node.ops.to_numpy(node.get_param(param)) for param in ("weights", "gamma"))
                 yield weights, float(gamma[0])
             elif node.name == TOK2VEC and settings_of(node.layers[1]).pooling_layer == MIXED:
-                yield _of_elmo(learnt(node.layers[0]))
+                yield _of_elmo(get_module(node.layers[0]).sync())
 
 
 def _of_elmo(elmo: Elmo) -> tuple[NDArray[Any], float]:

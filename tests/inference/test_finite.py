@@ -50,7 +50,7 @@ def test_in_every_way_to_embed(tiny: Path) -> None:
     for call in (
         lambda elmo: elmo.embed([["a"]]),
         lambda elmo: list(elmo.stream([["a"]])),
-        lambda elmo: elmo.begin([["a"]], layers=["lstm_outputs2"], then=dict).result(),
+        lambda elmo: elmo.submit([["a"]], layers=["lstm_outputs2"], then=dict).result(),
         lambda elmo: elmo("a"),
     ):
         elmo = broken(tiny, name, np.nan)

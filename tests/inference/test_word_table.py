@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_elmo.inference.sentences import Coded
+from spacy_elmo.inference.sentences import EncodedSentences
 from spacy_elmo.inference.word_table import WordTable
 
 
@@ -100,7 +100,7 @@ def test_long_texts_are_known_by_what_is_read_of_them() -> None:
     assert encoder.asked == [["12", "1", "34"]]
     rows, places = table.places([*long, "125", "56" * 9, "1"])
     assert torch.equal(rows[torch.from_numpy(places)], expected(["12", "1", "12", "34", "12", "56", "1"]))
-    coded = Coded([*long, "567"], np.array([4, 0, 2, 4, 1]), np.array([2, 3]))
+    coded = EncodedSentences([*long, "567"], np.array([4, 0, 2, 4, 1]), np.array([2, 3]))
     for _ in range(2):
         found = table.places_of_numbers(coded)
         assert found is not None

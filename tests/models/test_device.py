@@ -16,9 +16,9 @@ from torch import nn
 
 from spacy_elmo.models import torch_shim
 from spacy_elmo.models.architectures import build_elmo_v1
+from spacy_elmo.models.module import get_module
 from spacy_elmo.models.tokens import sent_spans
 from spacy_elmo.models.torch_shim import TorchShim, is_same_memory, to_steps
-from spacy_elmo.models.wrapper import device_of, holder_of
 from spacy_elmo.weights.source import read_weights
 
 CPU = torch.device("cpu")
@@ -52,7 +52,7 @@ def test_configs_of_before_have_no_device(tiny: Path) -> None:
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "cpu", "mps"])
 def test_names_of_devices_need_not_exist_here(device: str) -> None:
     assert model_config(device=device)["device"] == device
-    assert device_of(build_elmo_v1("fp32", "zero", None, sent_spans, device)) == torch.device(device)
+    assert get_module(build_elmo_v1("fp32", "zero", None, sent_spans, device)).device == torch.device(device)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "", "cuda:-1"])
@@ -83,7 +83,7 @@ def test_the_cpu_by_name(tiny: Path) -> None:
 
 def test_a_named_device_wins_over_where_thinc_goes(tiny: Path) -> None:
     model = build_elmo_v1("fp32", "zero", None, sent_spans, "cpu")
-    holder = holder_of(model)
+    holder = get_module(model)
     elmo = holder.fill(read_weights(tiny), device=torch.device("meta"))
     assert elmo.device == CPU
     model.shims[0].to_device("gpu", 0)
@@ -96,7 +96,7 @@ def test_a_named_device_wins_over_where_thinc_goes(tiny: Path) -> None:
 
 def test_moving_with_thinc(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_elmo_v1("fp32", "zero", None, sent_spans)
-    holder = holder_of(model)
+    holder = get_module(model)
     model.to_cpu()
     assert not holder.has_weights
     elmo = holder.fill(read_weights(tiny), device=CPU)

@@ -13,7 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span, Token
 
 from spacy_elmo.bilm.layers import LayerOutputs
-from spacy_elmo.pipeline.hooks import install_extensions
+from spacy_elmo.pipeline.extensions import install_extensions
 from tests.pipeline.conftest import Make
 
 

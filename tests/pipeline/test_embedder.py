@@ -14,7 +14,7 @@ from thinc.api import Config
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.models.wrapper import holder_of
+from spacy_elmo.models.module import get_module
 from tests.data import read_case
 from tests.pipeline.conftest import Make
 
@@ -260,7 +260,7 @@ def test_initialize_reads_the_weights_once(make: Make) -> None:
     """[3]"""
     nlp = make()
     embedder = nlp.get_pipe("elmo_embedder")
-    assert holder_of(embedder.model).elmo is None
+    assert not get_module(embedder.model).has_weights
     nlp.initialize()
     first = embedder.elmo
     nlp.initialize()
@@ -325,7 +325,7 @@ def test_beside_a_trained_component(make: Make) -> None:
 def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
     """[25]"""
     nlp = make()
-    holder = holder_of(nlp.get_pipe("elmo_embedder").model)
+    holder = get_module(nlp.get_pipe("elmo_embedder").model)
     original = holder.place.get_spans
 
     def fail_on_bad(docs: list[Doc]) -> Any:

@@ -65,8 +65,8 @@ def test_fine_tuning_gives_the_gradients_of_allennlp() -> None:
         pooling_of(listener).set_param("gamma", golden.gamma[k : k + 1].astype("f"))
         _, backprop = listener.begin_update(docs)
         backprop([array.astype("f") for array in golden.per_sentence(golden.upstream[k])])
-    embedder._learning.settle()
-    found = {name: p.grad for name, p, _ in embedder.model.shims[0].holder.learning() if p.grad is not None}
+    embedder._updates.apply_pending()
+    found = {name: p.grad for name, p, _ in embedder.model.shims[0].trained_parameters() if p.grad is not None}
     assert found.keys() == {f"bilm.{name}" for name in golden.d_bilm}
     for name, expected in golden.d_bilm.items():
         np.testing.assert_allclose(found[f"bilm.{name}"], expected, atol=2e-4, rtol=1e-4, err_msg=name)

@@ -18,7 +18,7 @@ from spacy.tokens import DocBin
 from thinc.api import Config
 
 import spacy_elmo
-from spacy_elmo.models.wrapper import holder_of
+from spacy_elmo.models.module import get_module
 from tests.pipeline.conftest import Make
 
 TEXT = "Saved and loaded , all is as it was ."
@@ -91,7 +91,7 @@ def test_saved_without_weights(make: Make, tiny: Path, tmp_path: Path) -> None:
     assert size(tmp_path / "nlp" / "elmo_embedder") < 1000
     config = {"components": {"elmo_embedder": {"source": str(tiny)}}}
     loaded = spacy.load(tmp_path / "nlp", config=config)
-    assert holder_of(loaded.get_pipe("elmo_embedder").model).elmo is None
+    assert not get_module(loaded.get_pipe("elmo_embedder").model).has_weights
     loaded.initialize()
     np.testing.assert_array_equal(loaded(TEXT).tensor, make()(TEXT).tensor)
 
@@ -107,7 +107,7 @@ def test_loading_what_has_no_weights_takes_them_away(make: Make, tmp_path: Path)
         nlp = make()
         nlp.initialize()
         load(nlp)
-        holder = holder_of(nlp.get_pipe("elmo_embedder").model)
+        holder = get_module(nlp.get_pipe("elmo_embedder").model)
         assert holder.elmo is None
         assert list(holder.parameters()) == []
 
@@ -130,7 +130,7 @@ def test_settings_come_from_the_config(make: Make, tmp_path: Path) -> None:
     config = {"components": {"elmo_embedder": {"pooling_layer": "word_emb", "model": {"max_batch_tokens": 99}}}}
     loaded = spacy.load(tmp_path / "nlp", config=config)
     assert loaded("a b").tensor.shape == (2, 8)
-    assert holder_of(loaded.get_pipe("elmo_embedder").model).settings.max_batch_tokens == 99
+    assert get_module(loaded.get_pipe("elmo_embedder").model).settings.max_batch_tokens == 99
 
 
 def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
@@ -139,14 +139,14 @@ def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "nlp")
     loaded = spacy.load(tmp_path / "nlp")
     assert loaded.config["components"]["elmo_embedder"]["model"]["n_threads"] == 2
-    holder = holder_of(loaded.get_pipe("elmo_embedder").model)
+    holder = get_module(loaded.get_pipe("elmo_embedder").model)
     assert holder.settings.n_threads == holder.elmo.settings.n_threads == holder.elmo.engine.workers.n_threads == 2
     # As an earlier version has saved it.
     config = Config().from_disk(tmp_path / "nlp" / "config.cfg", interpolate=False)
     del config["components"]["elmo_embedder"]["model"]["n_threads"]
     config.to_disk(tmp_path / "nlp" / "config.cfg")
     old = spacy.load(tmp_path / "nlp")
-    assert holder_of(old.get_pipe("elmo_embedder").model).settings.n_threads is None
+    assert get_module(old.get_pipe("elmo_embedder").model).settings.n_threads is None
     np.testing.assert_allclose(old(TEXT).tensor, loaded(TEXT).tensor, atol=2e-6)
 
 

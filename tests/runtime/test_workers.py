@@ -117,7 +117,7 @@ few = elmo.embed(sentences)
 threading.Thread.start = start
 for one, other in zip(few, elmo.embed(sentences), strict=True):
     assert (one.elmo == other.elmo).all()
-assert not forks._process._entrusted
+assert not forks.process.n_entrusted
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
 
@@ -147,11 +147,11 @@ def test_an_interrupt_waits_for_what_is_under_way() -> None:
 
 def test_what_is_queued_and_done_by_who_queued_it_is_done_once() -> None:
     done: list[int] = []
-    task = entrust(lambda: done.append(1))
+    [task] = entrust([lambda: done.append(1)])
     task()
     task()
     assert done == [1]
-    assert not forks._process._entrusted
+    assert not forks.process.n_entrusted
 
 
 def test_eight_threads_at_once() -> None:

@@ -1,5 +1,6 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from spacy.tokens import Doc
 from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.inference.base import InPlace
 from spacy_elmo.models import predict
-from spacy_elmo.models.wrapper import holder_of
+from spacy_elmo.models.module import get_module
+from spacy_elmo.runtime.workers import Pending
 from spacy_elmo.util.batching import run_ahead, windows
 from tests.pipeline.conftest import Make
 
@@ -92,7 +94,8 @@ def test_what_is_under_way(ahead: int) -> None:
         events.append(f"finish {i}")
         return [f"{i}a", f"{i}b"]
 
-    results = run_ahead(items(), begin, finish, ahead=lambda: ahead)
+    begun = (Pending(partial(finish, begin(i))) for i in items())
+    results = run_ahead(begun, ahead=lambda: ahead)
     assert events == []
     assert next(results) == "0a"
     assert events[-2:] == [f"begin {min(ahead, 5)}", "finish 0"]
@@ -108,7 +111,9 @@ def test_an_error_waits_for_the_results_before_it(where: str) -> None:
         return i
 
     items = (fail(i) for i in range(4)) if where == "read" else iter(range(4))
-    results = run_ahead(items, fail if where == "begin" else int, lambda i: [i], ahead=lambda: 2)
+    begin = fail if where == "begin" else int
+    begun = (Pending(partial(list, [begin(i)])) for i in items)
+    results = run_ahead(begun, ahead=lambda: 2)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(results)
@@ -192,15 +197,15 @@ def test_carried_state_runs_nothing_ahead(make: Make) -> None:
 def test_bad_docs_and_those_beside_them(make: Make, ahead: int) -> None:
     nlp = make()
     slow(nlp, ahead)
-    placer = holder_of(nlp.get_pipe("elmo_embedder").model).place
-    original = placer.get_spans
+    map_tokens = get_module(nlp.get_pipe("elmo_embedder").model).map_tokens
+    original = map_tokens.get_spans
 
     def fail_on_bad(docs: Sequence[Doc]) -> Any:
         if any("bad" in doc.text for doc in docs):
             raise ValueError("a bad doc")
         return original(docs)
 
-    placer.get_spans = fail_on_bad
+    map_tokens.get_spans = fail_on_bad
     texts = ["a", "b", "c", "bad one", "d", "e", "f", "bad two", "g"]
     results = nlp.pipe(texts, batch_size=2)
     assert [next(results).text for _ in range(3)] == ["a", "b", "c"]

@@ -1,6 +1,5 @@
 import pytest
 import torch
-
 from spacy_elmo.models.shim import are_finite
 
 
