@@ -53,7 +53,7 @@ def test_windows_as_those_of_lists(budget: int) -> None:
         sentences = random_sentences(seed)
         expected = [*windows(sentences, size=rows_of_sentence, budget=budget)]
         assert [[*part] for part in split_batches(coded(sentences), budget)] == expected
-    assert [*coded([]).windows(budget)] == []
+    assert [*coded([]).split(budget)] == []
 
 
 def test_word_types_of_numbers() -> None:
