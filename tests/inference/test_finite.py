@@ -93,10 +93,10 @@ class Event:
 def test_answers_that_come_later() -> None:
     check, event = FiniteCheck(OnceWarner(), source="x"), Event()
     for name, value in (("word_emb", 1.0), ("elmo", np.nan)):
-        check._pending.append((name, torch.full((2,), value), event))  # type: ignore[arg-type]
+        check.pending.append((name, torch.full((2,), value), event))  # type: ignore[arg-type]
     check.report(dict)
-    assert len(check._pending) == 2
+    assert len(check.pending) == 2
     event.arrived = True
     with pytest.warns(UserWarning, match="WL045.*layer 'elmo'"):
         check.report(lambda: {"w": np.ones(2)})
-    assert not check._pending
+    assert not check.pending

@@ -108,9 +108,9 @@ def test_one_item_that_fits_once_memory_was_released() -> None:
 
 
 def test_a_moment_without_memory_does_not_last() -> None:
-    budget, device = Budget(131_072), Device(2)
+    budget, device = Budget(131_072), Device(5)
     with pytest.warns(UserWarning, match="WL015"):
-        assert run(budget, device, [1, 1, 1]) == [[1], [1], [1]]
+        assert run(budget, device, 3, 3, 3) == [[3], [3], [3]]
     assert budget.tokens == 2048
     device.room = 10_000
-    assert run(budget, device, [1] * 3000) == [[1] * 2048, [1] * 952]
+    assert run(budget, device, *[2] * 1500) == [[2] * 1024, [2] * 476]

@@ -83,34 +83,34 @@ def test_the_cpu_by_name(tiny: Path) -> None:
 
 def test_a_named_device_wins_over_where_thinc_goes(tiny: Path) -> None:
     model = build_elmo_v1("fp32", "zero", None, sent_spans, "cpu")
-    holder = get_module(model)
-    elmo = holder.fill(read_weights(tiny), device=torch.device("meta"))
+    module = get_module(model)
+    elmo = module.set_weights(read_weights(tiny), device=torch.device("meta"))
     assert elmo.device == CPU
     model.shims[0].to_device("gpu", 0)
-    assert holder.elmo is elmo
-    for twin in (copy.deepcopy(model.shims[0]), pickle.loads(pickle.dumps(holder))):
-        twin = getattr(twin, "holder", twin)
+    assert module.sync() is elmo
+    for twin in (copy.deepcopy(model.shims[0]), pickle.loads(pickle.dumps(module))):
+        twin = getattr(twin, "module", twin)
         assert twin.device == CPU
-        assert twin.elmo.device == CPU
+        assert twin.sync().device == CPU
 
 
 def test_moving_with_thinc(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_elmo_v1("fp32", "zero", None, sent_spans)
-    holder = get_module(model)
+    module = get_module(model)
     model.to_cpu()
-    assert not holder.has_weights
-    elmo = holder.fill(read_weights(tiny), device=CPU)
+    assert not module.has_weights
+    elmo = module.set_weights(read_weights(tiny), device=CPU)
     model.to_cpu()
-    assert holder.elmo is elmo
+    assert module.sync() is elmo
     with torch.no_grad():
         elmo.mix.gamma.fill_(7.0)
     # Stands for another device: this machine may have the CPU alone.
     monkeypatch.setattr(type(elmo), "device", torch.device("cuda"))
     model.to_cpu()
-    assert holder.elmo is not None
-    assert holder.elmo is not elmo
-    assert holder.mix is holder.elmo.mix
-    assert float(holder.elmo.mix.gamma.detach()) == 7.0
+    assert module.has_weights
+    assert module.sync() is not elmo
+    assert module.mix is module.sync().mix
+    assert float(module.sync().mix.gamma.detach()) == 7.0
 
 
 def test_steps_are_taken_in_place_or_brought_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -325,15 +325,15 @@ def test_beside_a_trained_component(make: Make) -> None:
 def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
     """[25]"""
     nlp = make()
-    holder = get_module(nlp.get_pipe("elmo_embedder").model)
-    original = holder.place.get_spans
+    module = get_module(nlp.get_pipe("elmo_embedder").model)
+    original = module.map_tokens.get_spans
 
     def fail_on_bad(docs: list[Doc]) -> Any:
         if any("bad" in doc.text for doc in docs):
             raise ValueError("a bad doc")
         return original(docs)
 
-    holder.place.get_spans = fail_on_bad
+    module.map_tokens.get_spans = fail_on_bad
     with pytest.raises(ValueError, match="a bad doc"):
         list(nlp.pipe(["a", "bad", "c"]))
     failed: list[str] = []

@@ -107,9 +107,9 @@ def test_loading_what_has_no_weights_takes_them_away(make: Make, tmp_path: Path)
         nlp = make()
         nlp.initialize()
         load(nlp)
-        holder = get_module(nlp.get_pipe("elmo_embedder").model)
-        assert holder.elmo is None
-        assert list(holder.parameters()) == []
+        module = get_module(nlp.get_pipe("elmo_embedder").model)
+        assert not module.has_weights
+        assert list(module.parameters()) == []
 
 
 def test_saving_over_an_older_pipeline(make: Make, tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "nlp")
     loaded = spacy.load(tmp_path / "nlp")
     assert loaded.config["components"]["elmo_embedder"]["model"]["n_threads"] == 2
-    holder = get_module(loaded.get_pipe("elmo_embedder").model)
-    assert holder.settings.n_threads == holder.elmo.settings.n_threads == holder.elmo.engine.workers.n_threads == 2
+    module = get_module(loaded.get_pipe("elmo_embedder").model)
+    assert module.settings.n_threads == module.sync().settings.n_threads == module.sync().engine.workers.n_threads == 2
     # As an earlier version has saved it.
     config = Config().from_disk(tmp_path / "nlp" / "config.cfg", interpolate=False)
     del config["components"]["elmo_embedder"]["model"]["n_threads"]
