@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from spacy_elmo.language_model.model import LanguageModel
+from spacy_elmo.language_model.storage import build_language_model, read_model
+from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests import reference
@@ -46,6 +49,10 @@ def adaptive_softmax(
         f"softmax.adaptive.{name}": random.standard_normal(shape).astype(np.float32)
         for name, shape in shapes.items()
     }
+
+
+def load_language_model(source: Any) -> tuple[LanguageModel, Vocabulary]:
+    return build_language_model(read_model(source))
 
 
 def write_source(

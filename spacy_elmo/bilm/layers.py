@@ -168,12 +168,6 @@ class LayerOutputs:
         shapes = ", ".join(f"{name}: {tuple(array.shape)}" for name, array in self.items())
         return f"LayerOutputs({shapes})"
 
-    def __setstate__(self, state: Any) -> None:
-        # As earlier versions pickled it.
-        _, slots = state
-        self._arrays, self.n_layers = slots["_arrays"], slots["n_layers"]
-        self._start = self._end = None
-
     def __reduce__(self) -> tuple[Any, ...]:
         # Not with what other sentences have in the same arrays.
         return _rebuild, (dict(self.items()), self.n_layers)

@@ -1,7 +1,7 @@
 """A corpus as numbers on disk: written once from a stream of sentences, then memory-mapped."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,13 +127,11 @@ def write_corpus(
     *,
     fingerprint: str = "",
     longest: int = LONGEST_TYPE,
-    report: Callable[[int], None] = lambda n_tokens: None,
 ) -> Corpus:
     """Write a stream of sentences, of which no more than a block is held in memory, beside the types.
 
     folder: made if need be; a corpus that is there is replaced. fingerprint: says what it was made of.
     longest: characters that count of a token. Those beyond are left out: types are held in memory.
-    report: called now and then with the number of tokens so far.
     RAISES: ValueError if there is no token at all; OSError if it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +152,6 @@ def write_corpus(
                     raise OSError(Errors.EL092.format(path=folder, reason=error)) from error
                 block.clear()
                 ends.clear()
-                report(n_tokens)
 
             for sentence in sentences:
                 types = (token if len(token) <= longest else token[:longest] for token in sentence)

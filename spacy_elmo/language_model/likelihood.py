@@ -74,14 +74,12 @@ def iter_fresh(
     types: Types,
     *,
     state: LSTMState | None = None,
-    n_sentences: int | None = None,
 ) -> Iterator[SentenceLikelihood]:
     """Every sentence starts afresh.
 
     state: from what, hidden (2, L, P) and cell (2, L, C); None: from zeros.
     """
-    total = len(corpus) if n_sentences is None else min(n_sentences, len(corpus))
-    return in_order(_fresh(model, corpus, types, state, total))
+    return in_order(_fresh(model, corpus, types, state))
 
 
 def _carried(
@@ -115,9 +113,9 @@ def _carried(
 
 
 def _fresh(
-    model: LanguageModel, corpus: Corpus, types: Types, state: LSTMState | None, total: int
+    model: LanguageModel, corpus: Corpus, types: Types, state: LSTMState | None
 ) -> Iterator[tuple[int, SentenceLikelihood]]:
-    for numbers, read in read_afresh(model, corpus, types, state=state, n_sentences=total):
+    for numbers, read in read_afresh(model, corpus, types, state=state):
         for number, values in zip(numbers, _likelihoods(model, read)):
             yield number, _in_text_order(values[: len(corpus.sentence(number)) + 1])
 

@@ -112,7 +112,7 @@ def read_on(corpus: Corpus, *, n_rows: int, n_sentences: int) -> "Iterator[tuple
 
 
 def read_afresh(
-    model: LanguageModel, corpus: Corpus, types: Types, *, state: LSTMState | None, n_sentences: int
+    model: LanguageModel, corpus: Corpus, types: Types, *, state: LSTMState | None
 ) -> Iterator[tuple[list[int], Read]]:
     """Sentences that all start from the same state, in groups of like length.
 
@@ -124,7 +124,7 @@ def read_afresh(
     def size(number: int) -> int:
         return len(corpus.sentence(number)) + 1
 
-    for window in windows(range(n_sentences), size=size, budget=_WINDOW):
+    for window in windows(range(len(corpus)), size=size, budget=_WINDOW):
         window.sort(key=size, reverse=True)
         while window:
             n = max(1, _GROUP // size(window[0]))

@@ -101,24 +101,17 @@ def _read_run(folder: Path) -> Exportable:
     return Exportable(weights, vocabulary)
 
 
-def load_language_model(source: Source) -> tuple[LanguageModel, Vocabulary]:
-    """A language model with its vocabulary, ready to be run or trained on.
-
-    source: as `spacy_elmo.load` takes it, with a softmax among the arrays and a vocab.txt beside the weights; or
-        the folder of a pre-training run, for its newest checkpoint.
-    RETURNS: see `build_language_model`.
-    RAISES: as `read_model` and `build_language_model`.
-    """
-    return build_language_model(read_model(source))
-
-
 @isolate()
 def build_language_model(found: Exportable) -> tuple[LanguageModel, Vocabulary]:
-    """The same for a model that has been read.
+    """Build the language model of a source, ready to be run or trained on.
 
-    RETURNS: float32 weights, in evaluation mode. Those that are float32 already are used in place: where a file is
-        memory-mapped, they are its pages, and writing to them does not change it.
-    RAISES: ValueError if there is no softmax, or one that cannot be; FileNotFoundError if there is no vocabulary.
+    found (Exportable): What `read_model` gives for a source with a softmax among its arrays and a vocab.txt beside
+        the weights, or for the folder of a pre-training run.
+    RETURNS (tuple[LanguageModel, Vocabulary]): Float32 weights, in evaluation mode, and the words that the softmax
+        predicts. Weights that are float32 already are used in place: where a file is memory-mapped, they are its
+        pages, and writing to them does not change it.
+    RAISES (ValueError): If there is no softmax, or one that is not supported.
+    RAISES (FileNotFoundError): If there is no vocabulary.
     """
     weights, vocabulary = found
     facts = softmax_facts(weights)

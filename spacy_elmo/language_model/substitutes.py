@@ -84,7 +84,7 @@ def _of_window(
 ) -> Iterator[tuple[int, list[Substitutes]]]:
     corpus = Corpus.from_sentences(window)
     types = types_of(corpus.types, model.bilm.options, vocabulary)
-    for numbers, read in read_afresh(model, corpus, types, state=state, n_sentences=len(corpus)):
+    for numbers, read in read_afresh(model, corpus, types, state=state):
         ranked = _ranked(model, vocabulary, _predicting(read, [len(window[number]) for number in numbers]), n)
         for number in numbers:
             yield number, [Substitutes(token, *next(ranked)) for token in window[number]]

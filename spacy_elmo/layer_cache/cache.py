@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bilm.layers import LayerOutputs, Layers
+from ..bilm.layers import Layers
 from ..errors import Errors, Warnings
 from ..runtime.forks import ForkLock
 from ..runtime.isolation import isolate
@@ -132,29 +132,13 @@ class LayerCache:
     def __reduce__(self) -> tuple[Any, ...]:
         return _reader, (self.settings, self._elmo)
 
-    def embed(self, sentences: Sequence[Sequence[str]]) -> list[LayerOutputs]:
-        """Layer outputs of each tokenised sentence, in input order.
-
-        RETURNS: one LayerOutputs per sentence, without the mix; word_emb is (n_tokens, P), the others
-            (n_tokens, 2P), float32.
-        RAISES: ValueError if a sentence is not a list of str.
-        """
-        flat = self.embed_flat(sentences)
-        outputs, start = [], 0
-        for sentence in sentences:
-            end = start + len(sentence)
-            # A copy, so that one kept sentence does not keep its whole batch alive.
-            rows = {name: array[start:end].copy() for name, array in flat.items()}
-            outputs.append(LayerOutputs(rows, n_layers=self._elmo.n_layers))
-            start = end
-        return outputs
-
     def embed_flat(self, sentences: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float32]]:
-        """The same, sentence after sentence in one array a layer.
+        """Embed tokenised sentences: one after the other in one array a layer, without the mix.
 
-        RETURNS: by layer, lowest first: word_emb (n, P), the others (n, 2P), where n is the number of all tokens;
-            float32.
-        RAISES: ValueError as `embed`.
+        sentences (Sequence[Sequence[str]]): Their tokens.
+        RETURNS (dict[str, NDArray]): By layer, lowest first: word_emb (n, P), the others (n, 2P), where n is the
+            number of all tokens; float32.
+        RAISES (ValueError): If a sentence is not a list of str.
         """
         asked = [(digest, tokens) for digest, tokens in zip(digests(sentences), sentences) if len(tokens)]
         with self._lock, isolate():

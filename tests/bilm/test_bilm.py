@@ -23,9 +23,9 @@ def options_of(**lstm: Any) -> Options:
     })  # fmt: skip
 
 
-def make(options: Options, **settings: Any) -> tuple[BiLM, Tensor, list[int]]:
+def make(options: Options) -> tuple[BiLM, Tensor, list[int]]:
     torch.manual_seed(1)
-    bilm = BiLM(options=options, **settings).double()
+    bilm = BiLM(options=options).double()
     for parameter in bilm.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
     with torch.no_grad():
@@ -122,7 +122,8 @@ def test_fewer_layers() -> None:
 
 
 def test_dropout_only_in_training() -> None:
-    bilm, ids, lengths = make(options_of(), dropout=0.5)
+    bilm, ids, lengths = make(options_of())
+    bilm.forward_stack.dropout = bilm.backward_stack.dropout = 0.5
     words = bilm.char_encoder(ids)
     bilm.eval()
     assert torch.equal(bilm(words, lengths).layers[1], bilm(words, lengths).layers[1])

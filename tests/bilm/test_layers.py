@@ -125,13 +125,6 @@ def test_sentences_that_share_arrays() -> None:
         assert copied.elmo.tolist() == one.elmo.tolist()
 
 
-def test_pickles_of_earlier_versions() -> None:
-    old = LayerOutputs.__new__(LayerOutputs)
-    old.__setstate__((None, {"_arrays": {"elmo": np.ones((2, 4))}, "n_layers": 2}))
-    assert old.elmo.shape == (2, 4)
-    assert old.n_layers == 2
-
-
 def numbered(names: list[str], n_tokens: int = 3) -> LayerOutputs:
     arrays = {
         name: np.arange(n_tokens * width, dtype=np.float32).reshape(n_tokens, width) + 100 * k

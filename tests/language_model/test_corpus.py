@@ -45,20 +45,26 @@ def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> 
     rng = np.random.default_rng(3)
     lengths = rng.integers(1, 30, 50)
     sentences = [[f"w{number}" for number in rng.integers(0, 40, length)] for length in lengths]
-    held = []
     monkeypatch.setattr(module, "_BLOCK", block)
-    corpus = write_corpus(tmp_path, iter(sentences), report=held.append)
+    corpus = write_corpus(tmp_path, iter(sentences))
     assert read(corpus) == sentences
     flat = [token for sentence in sentences for token in sentence]
     assert corpus.counts().tolist() == [flat.count(token) for token in corpus.types]
-    # As often as a block is full, after a sentence, and at the end.
-    expected, waiting = [], 0
-    for length, end in zip(lengths, np.cumsum(lengths)):
-        waiting += length
-        if waiting >= block:
-            expected.append(end)
-            waiting = 0
-    assert held == [*expected, len(flat)]
+
+
+def test_no_more_than_a_block_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, length = 10_000, 900
+    held = []
+
+    def sentences() -> Iterator[list[str]]:
+        for number in range(100):
+            written = sum(path.stat().st_size for path in tmp_path.iterdir() if "tokens" in path.name)
+            held.append(number * length - written // 4)
+            yield ["a"] * length
+
+    monkeypatch.setattr(module, "_BLOCK", block)
+    write_corpus(tmp_path, sentences())
+    assert block - length < max(held) < block + length
 
 
 def test_an_empty_sentence(tmp_path: Path) -> None:

@@ -12,11 +12,10 @@ from spacy_elmo.cli.convert import convert
 from spacy_elmo.cli.perplexity import Summary, perplexity
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import iter_carried, iter_fresh
-from spacy_elmo.language_model.storage import load_language_model
 from spacy_elmo.language_model.vocabulary import types_of
 from spacy_elmo.weights.source import read_weights
 from tests.data import Measured, require_tensorflow
-from tests.language_models import LM, Reference, States, lines_of, write_bilm_tf
+from tests.language_models import LM, Reference, States, lines_of, load_language_model, write_bilm_tf
 
 # Float64 is within 2.7e-6 of bilm-tf, the README of the goldens says.
 TOLERANCE = 1e-5
