@@ -1,4 +1,4 @@
-"""`spacy-elmo export`: any readable model, or a pre-training run -> our folder, or the published HDF5 pair."""
+"""`spacy-elmo export` and `convert`: any readable model, or a run -> our folder, or the published HDF5 pair."""
 
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -14,15 +14,22 @@ from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mi
 from ..weights.sniff import sniff
 from ..weights.source import find_files
 from .command import choices
+from .info import SOURCE_HELP
 from .outputs import Force, check_new_files, check_no_stdout
 
 # The weights file of each format.
 FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
 DTYPES = ("float32", "float16")
 
-SOURCE_HELP = "As for info, or the folder of a pre-training run; or two: the options file, the weights file."
-FOLDER_HELP = "Where to write; made if need be."
-DTYPE_HELP = "float16 takes half the room and rounds. Default: as the source; hdf5 is always float32."
+RUN_HELP = "As for info, or the folder of a pre-training run; or two: the options file, the weights file."
+Folder = Annotated[Path, Argument(metavar="FOLDER", help="Where to write; made if need be.")]
+DType = Annotated[
+    str | None,
+    Option(
+        help="float16 takes half the room and rounds. Default: as the source; hdf5 is always float32.",
+        **choices(DTYPES),
+    ),
+]
 
 
 class Exported(NamedTuple):
@@ -33,12 +40,12 @@ class Exported(NamedTuple):
 
 
 def export_cli(
-    source: Annotated[list[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
-    folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
+    source: Annotated[list[str], Argument(metavar="SOURCE", help=RUN_HELP)],
+    folder: Folder,
     format: Annotated[
         str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.", **choices([*FORMATS]))
     ] = "safetensors",
-    dtype: Annotated[str | None, Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
+    dtype: DType = None,
     no_softmax: Annotated[
         bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
     ] = False,
@@ -48,25 +55,44 @@ def export_cli(
 
     safetensors keeps all that the source has. hdf5 is the published layout, and holds the biLM alone.
     """
-    exported = export(
-        source[0] if len(source) == 1 else source,
-        folder,
-        format=format,
-        dtype=dtype,
-        softmax=not no_softmax,
-        force=force,
-    )
-    typer.echo(summary(exported, folder, format=format), err=True)
+    _run(source, folder, format=format, dtype=dtype, softmax=not no_softmax, force=force)
 
 
-def summary(exported: Exported, folder: Path, *, format: str = "safetensors") -> str:
-    """A line about what `export` has written."""
+def convert_cli(
+    source: Annotated[list[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    folder: Folder,
+    dtype: DType = None,
+    mix: Annotated[
+        int, Option(min=0, metavar="N", help="Of several trained scalar mixes, the one that becomes `elmo`.")
+    ] = 0,
+    force: Force = False,
+) -> None:
+    """Write a model as options.json and weights.safetensors, which need no other package and open at once.
+
+    All that the source has is kept: trained scalar mixes, vocabularies, the softmax of a language model.
+    """
+    _run(source, folder, dtype=dtype, mix=mix, force=force)
+
+
+def _run(
+    source: list[str],
+    folder: Path,
+    *,
+    format: str = "safetensors",
+    dtype: str | None,
+    softmax: bool = True,
+    mix: int = 0,
+    force: bool,
+) -> None:
     from ..weights.formats.folder import stored_dtypes
 
+    given = source[0] if len(source) == 1 else source
+    exported = export(given, folder, format=format, dtype=dtype, softmax=softmax, mix=mix, force=force)
     path = folder / FORMATS[format]
     dtypes = stored_dtypes(path) if format == "safetensors" else ["float32"]
     left_out = f" Left out: {', '.join(exported.left_out)}." if exported.left_out else ""
-    return f"Wrote {exported.n_parameters:,} parameters in {' and '.join(dtypes)} to {path}.{left_out}"
+    text = f"Wrote {exported.n_parameters:,} parameters in {' and '.join(dtypes)} to {path}.{left_out}"
+    typer.echo(text, err=True)
 
 
 def export(

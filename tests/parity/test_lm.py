@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spacy_elmo.cli.convert import convert
+from spacy_elmo.cli.export import export
 from spacy_elmo.cli.perplexity import Summary, perplexity
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import iter_carried, iter_fresh
@@ -55,7 +55,7 @@ def test_the_checkpoint_itself(measured: Measured, parity: Path, source: Path, t
     expected = read_weights(source)
     shutil.copytree(parity / "lm", tmp_path / "lm", ignore=shutil.ignore_patterns("*.hdf5"))
     archive = shutil.make_archive(str(tmp_path / "lm"), "zip", tmp_path / "lm")
-    convert(archive, tmp_path / "converted")
+    export(archive, tmp_path / "converted", dtype=None)
     checkpoint = str(parity / "lm/model.ckpt-1056")
     for one in (checkpoint, tmp_path / "lm", archive, tmp_path / "converted"):
         found = read_weights(one)
