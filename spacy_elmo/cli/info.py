@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from ..errors import printable
-from ..weights.arrays import Weights, mix_shapes, softmax_facts
+from ..weights.arrays import Weights, mix_shapes, mix_shares, softmax_facts
 from ..weights.formats.folder import FORMAT, stored_checksum
 from ..weights.source import read_weights
 
@@ -58,8 +57,7 @@ def info(source: Any, *, check: bool = False) -> dict[str, Any]:
 
 def _mix(weights: Weights, number: int) -> dict[str, Any]:
     raw, gamma = (weights.arrays[name] for name in mix_shapes(weights.options, number))
-    shares = np.exp(raw.astype(np.float64) - raw.max())
-    return {"shares": [round(float(share), 6) for share in shares / shares.sum()], "gamma": float(gamma)}
+    return {"shares": [round(share, 6) for share in mix_shares(raw)], "gamma": float(gamma)}
 
 
 def _without_vocabularies(options: dict[str, Any]) -> dict[str, Any]:

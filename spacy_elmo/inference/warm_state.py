@@ -16,7 +16,7 @@ from ..errors import Errors, Warnings
 from ..runtime.isolation import isolate
 from ..util.atomic import atomic_write
 from ..util.batching import windows
-from ..util.files import CACHE_VARIABLE, cache_folder, check_regular
+from ..util.files import CACHE_VARIABLE, cache_folder, check_regular, hash_arrays
 from ..weights.arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
 from .base import N_MARKS, Engine, Sentence
 from .factory import make_engine
@@ -114,10 +114,7 @@ def state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
     arrays of the biLM, the file of sentences, and the recipe, which is how a state is made of them."""
     digest = hashlib.sha256(f"{recipe}\n{weights.options.to_json()}\n".encode())
     digest.update(hashlib.sha256(text.read_bytes()).digest())
-    for name in encoder_shapes(weights.options):
-        array = np.ascontiguousarray(weights.arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data)
+    hash_arrays(digest, weights.arrays, encoder_shapes(weights.options))
     return cache_folder() / "warm_states" / f"{digest.hexdigest()}.npz"
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Protocol
 
-import numpy as np
-
 from ..bilm.layers import WORD_EMB, LayerOutputs, Layers, lstm_layer
 from ..bilm.options import Options
 from ..errors import Errors
+from ..util.files import hash_arrays
 from ..weights.arrays import encoder_shapes, warm_state_shapes
 
 DTYPES = ("float16", "float32")
@@ -125,13 +124,9 @@ def key_of(identity: Mapping[str, Any]) -> str:
 
 def weights_digest(elmo: Embeds) -> str:
     """SHA-256 of the biLM's arrays, and of the warm state where sentences start from it."""
-    arrays = elmo.named_arrays()
     names = list(encoder_shapes(elmo.options))
     if elmo.settings.initial_state == "warm":
         names += warm_state_shapes(elmo.options)
     digest = hashlib.sha256()
-    for name in names:
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data)
+    hash_arrays(digest, elmo.named_arrays(), names)
     return digest.hexdigest()

@@ -15,7 +15,7 @@ from ..bilm.layers import LayerOutputs, Layers
 from ..elmo import Elmo
 from ..runtime.isolation import computation
 from ..runtime.workers import Pending
-from .ops_arrays import own_rows, split_docs, stays_on_device, to_array
+from .ops_arrays import split_docs, stays_on_device, to_array
 from .output import ElmoOutput, FlatLayers
 from .tokens import MappedTokens
 
@@ -150,11 +150,9 @@ def _run_in_parts(elmo: Elmo, mapped: MappedTokens, request: Request) -> Pending
     names = [name for name in elmo.layer_names if name in (*request.layers, request.tensor)]
     flat = _on_cpu(elmo, mapped, names)
     if len(mapped.lengths) == 1:
-        docs = [flat]
+        layers = [LayerOutputs(flat, n_layers=elmo.n_layers)]
     else:
-        owned = {name: own_rows(array, mapped.lengths) for name, array in flat.items()}
-        docs = [{name: arrays[i] for name, arrays in owned.items()} for i in range(len(mapped.lengths))]
-    layers = [LayerOutputs(arrays, n_layers=elmo.n_layers) for arrays in docs]
+        layers = FlatLayers(flat, mapped.lengths, elmo.n_layers).docs(names)
     output = ElmoOutput(layers, hashes=mapped.split_hashes())
     return Pending(lambda: output)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
 from thinc.api import Model
@@ -13,6 +12,7 @@ from ..elmo import Elmo
 from ..models.module import get_module
 from ..models.pooling import OWN_MIX, settings_of
 from ..models.tok2vec import NODE as TOK2VEC
+from ..weights.arrays import mix_shares
 from .embedder import ElmoEmbedder
 
 SHARED = "shared (elmo)"
@@ -36,7 +36,7 @@ def mixes_of(nlp: Language) -> list[LearnedMix]:
     found: list[LearnedMix] = []
     embedders = [name for name, component in nlp.components if isinstance(component, ElmoEmbedder)]
     for name, component in nlp.components:
-        own = [_learned(weights, gamma) for weights, gamma in _mixes(component)]
+        own = [(mix_shares(weights), gamma) for weights, gamma in _mixes(component)]
         label = name
         if name in embedders:
             label = SHARED if len(embedders) == 1 else f"{name}, {SHARED}"
@@ -62,8 +62,3 @@ def _mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
 
 def _of_elmo(elmo: Elmo) -> tuple[NDArray[Any], float]:
     return elmo.mix.weights.detach().cpu().numpy(), float(elmo.mix.gamma.detach())
-
-
-def _learned(weights: NDArray[Any], gamma: float) -> tuple[list[float], float]:
-    shares = np.exp(weights.astype(np.float64) - weights.max())
-    return [float(share) for share in shares / shares.sum()], gamma

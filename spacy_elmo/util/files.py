@@ -5,9 +5,11 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ..errors import Errors
 
@@ -114,6 +116,9 @@ def reading_error(path: Path, error: BaseException) -> Exception | None:
     return type(error)(text) if isinstance(error, (PermissionError, BlockingIOError)) else OSError(text)
 
 
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 _CHUNK = 1 << 22
 
 
@@ -124,6 +129,19 @@ def sha256(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def hash_arrays(digest: "_Hash", arrays: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Add arrays to a digest, with their names, dtypes and shapes.
+
+    digest (_Hash): An object of hashlib.
+    arrays (Mapping[str, Any]): Numpy arrays by their names.
+    names (Iterable[str]): Those to add, in this order.
+    """
+    for name in names:
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
 
 
 class Line(NamedTuple):

@@ -99,6 +99,17 @@ def mix_shapes(options: Options, number: int = 0) -> dict[str, Shape]:
     return {f"{prefix}weights": (options.lstm.n_layers + 1,), f"{prefix}gamma": ()}
 
 
+def mix_shares(weights: NDArray[Any]) -> list[float]:
+    """Compute the share of each layer in a scalar mix.
+
+    weights (NDArray): Trained weights of a mix, (n_layers,), before the softmax.
+    RETURNS (list[float]): Shares of the layers, in this order; their sum is 1.
+    """
+    powers = np.exp(weights.astype(np.float64) - weights.max())
+    shares: list[float] = (powers / powers.sum()).tolist()
+    return shares
+
+
 def all_mix_shapes(options: Options, names: Collection[str]) -> list[dict[str, Shape]]:
     """A group for each scalar mix that is among the names, and for the first in any case."""
     groups = [mix_shapes(options)]

@@ -7,8 +7,8 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy_elmo.pipeline.boundaries import LONG
 
+from spacy_elmo.pipeline.pipeline_ref import LONG
 from tests.pipeline.conftest import Make
 from tests.pipeline.training import initialize, pipeline
 

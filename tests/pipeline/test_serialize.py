@@ -140,7 +140,12 @@ def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
     loaded = spacy.load(tmp_path / "nlp")
     assert loaded.config["components"]["elmo_embedder"]["model"]["n_threads"] == 2
     module = get_module(loaded.get_pipe("elmo_embedder").model)
-    assert module.settings.n_threads == module.sync().settings.n_threads == module.sync().engine.workers.n_threads == 2
+    assert (
+        module.settings.n_threads
+        == module.sync().settings.n_threads
+        == module.sync().engine.workers.n_threads
+        == 2
+    )
     # As an earlier version has saved it.
     config = Config().from_disk(tmp_path / "nlp" / "config.cfg", interpolate=False)
     del config["components"]["elmo_embedder"]["model"]["n_threads"]
