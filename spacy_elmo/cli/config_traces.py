@@ -119,8 +119,9 @@ def _remove_corpus(config: Config, before: Config, corpus: str | None) -> None:
     if corpus in (before["training"]["train_corpus"], before["training"]["dev_corpus"]):
         return
     block = config.get(section, {}).pop(key, None)
-    for path in references(block):
-        if path[0] == "paths" and path not in references(dict(config)):
+    still = {reference.path for reference in references(dict(config))}
+    for path in {reference.path for reference in references(block)} - still:
+        if path[0] == "paths":
             config["paths"].pop(path[1], None)
 
 
@@ -138,8 +139,9 @@ def _clear(config: Config, section: str, key: str) -> None:
     """Set a value to null: at the path that it refers to, if nothing else does."""
     value = config[section][key]
     if is_reference(value):
-        [path] = references(value)
-        if references(dict(config)).count(path) == 1:
+        [reference] = references(value)
+        path = reference.path
+        if [one.path for one in references(dict(config))].count(path) == 1:
             look_up(config, path[:-1])[path[-1]] = None
             return
     config[section][key] = None

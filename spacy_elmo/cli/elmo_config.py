@@ -21,7 +21,7 @@ from .config_layers import (
     with_default_models,
     writes,
 )
-from .config_references import look_up, replace_references
+from .config_references import Reference, fill_references, look_up, references
 from .config_traces import settle_traces
 
 FACTORY = "elmo_embedder"
@@ -144,16 +144,15 @@ def _without_references(
 ) -> tuple[Config, dict[str, Any]]:
     """The config without references to what has gone, or into what was replaced; and the values that stand for
     them now, by the references' texts."""
-    values: dict[str, Any] = {}
 
-    def value_of(path: Path, text: str) -> Any:
+    def has_gone(reference: Reference) -> bool:
+        path = reference.path
         inside = any(path[: len(layer)] == layer and path != layer for layer in replaced)
-        if not inside and path[:2] not in gone:
-            return text
-        values[text] = look_up(before, path)
-        return values[text]
+        return inside or path[:2] in gone
 
-    new = Config(replace_references(dict(config), value_of), is_interpolated=False)
+    found = filter(has_gone, references(dict(config)))
+    values = {str(reference): look_up(before, reference.path) for reference in found}
+    new = Config(fill_references(dict(config), before, chosen=has_gone), is_interpolated=False)
     return new, values
 
 
