@@ -62,6 +62,9 @@ class _DuplicateError(ValueError):
 class Fields:
     """The fields of one JSON object, taken one by one, so that what is left over is known to be unknown.
 
+    pydantic is not used: loading a model would import it, which takes longer than all else here, and its errors
+    would have to be translated field by field.
+
     where: the file, for messages. path: of the object in it, with a dot at its end. is_strict: whether a field
     that is unknown is an error, as in what users write by hand.
     """

@@ -78,4 +78,5 @@ def json_lines(path: Path | None) -> Iterator[Callable[[Any], None]]:
 
 
 def _as_line(record: Any) -> str:
+    # Not by srsly, which fails on NaN and writes fewer digits than a float has.
     return json.dumps(record, ensure_ascii=False)

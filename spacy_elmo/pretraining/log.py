@@ -98,6 +98,7 @@ class Log:
         if self._active:
             try:
                 with self._path.open("a", encoding="utf-8") as file:
+                    # Not by srsly, which fails on NaN and writes fewer digits than a float has.
                     file.write(json.dumps(entry) + "\n")
             except OSError as error:
                 raise OSError(Errors.EL092.format(path=self._path, reason=error)) from error

@@ -311,6 +311,8 @@ def _tar_members(archive: Path, kind: Kind) -> "Generator[_Member, None, None]":
             stream = Counted(file, archive)
             with tarfile.open(fileobj=cast(Any, stream), mode="r:") as opened:
                 for info in opened:
+                    # Stricter than tarfile.data_filter, which accepts links, names that only Windows takes for
+                    # paths, and absolute paths without their slash.
                     odd = None
                     if info.issym() or info.islnk():
                         odd = "is a link"
