@@ -23,7 +23,7 @@ from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.inference.factory import PRECISIONS
 from spacy_elmo.inference.settings import PrecisionName
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.weights.arrays import warm_state_shapes
 from spacy_elmo.weights.source import read_weights
 from tests import reference
@@ -664,7 +664,7 @@ def test_real_text_in_one_call() -> None:
     """All of UD EWT's dev set: every sentence of a real treebank, in order."""
     path = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
-    tokens = [sentence.tokens for sentence in read_sentences(path)]
+    tokens = [sentence.tokens for sentence in Inputs(path).read()]
     outputs = elmo.embed(tokens)
     assert (len(outputs), sum(len(one) for one in tokens)) == (2001, 25147)
     assert [output.elmo.shape for output in outputs] == [(len(one), 32) for one in tokens]

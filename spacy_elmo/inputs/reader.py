@@ -151,13 +151,6 @@ class Inputs:
         return self._nlp
 
 
-def read_sentences(
-    given: Given | Sequence[Given], *, format: str | None = None, pipeline: str | None = None
-) -> Iterator[InputSentence]:
-    """The sentences of files; see `Inputs`."""
-    return Inputs(given, format=format, pipeline=pipeline).read()
-
-
 def _is_split(line: str) -> bool:
     """Whether a line looks as if somebody had split it into tokens already."""
     line = f" {line} "

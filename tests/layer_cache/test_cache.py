@@ -12,7 +12,7 @@ import torch
 import spacy_elmo
 from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.layer_cache.cache import LayerCache, readable
 from spacy_elmo.layer_cache.settings import CacheSettings
 from tests.data import Measured, shared_path
@@ -290,7 +290,7 @@ def test_a_real_training_set(settings: CacheSettings, computed: Calls, measured:
     path = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
     layer_cache = LayerCache(other(settings, dtype="float16"), elmo=elmo)
-    tokens = [sentence.tokens for sentence in read_sentences(path)]
+    tokens = [sentence.tokens for sentence in Inputs(path).read()]
     first = {}
     for i in range(0, len(tokens), 50):
         for sentence, output in zip(tokens[i : i + 50], embed_cached(layer_cache, tokens[i : i + 50])):

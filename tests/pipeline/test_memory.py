@@ -10,13 +10,13 @@ CODE = """
 import itertools, resource, sys
 import spacy
 from spacy.tokens import Doc
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 from pathlib import Path
 
 source, text, n_tokens = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 nlp = spacy.blank("en")
 nlp.add_pipe("elmo_embedder", config={"source": str(source)})
-sentences = [sentence.tokens for sentence in read_sentences(text)]
+sentences = [sentence.tokens for sentence in Inputs(text).read()]
 
 def docs():
     made = 0

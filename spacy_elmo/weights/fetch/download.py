@@ -16,8 +16,8 @@ MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
 # Called with a file that came, under another name; returns what is wrong with it.
 Look = Callable[[Path], str | None]
 
-# Attempts at a URL that bring next to nothing, and seconds before the second one, doubled with each. urllib3's Retry
-# counts requests: not those that end halfway, and not what they have brought.
+# Attempts at a URL that bring next to nothing, and seconds before the second one, doubled with each. urllib3's
+# Retry counts requests that fail: not those that end halfway, nor what they have brought.
 TRIES = 4
 FIRST_WAIT = 0.5
 # An attempt that brings as many bytes begins the count anew: over a bad line, it gets there in the end.
