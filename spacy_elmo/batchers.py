@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .errors import Errors, check_number
+from .errors import ElmoError, Errors, check_number
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 # (text, whether a space follows) of a token.
@@ -68,7 +68,7 @@ class EntityVariants:
         self._known: set[tuple[int, str]] = set()
 
     def __call__(self, examples: Iterable[Example]) -> Iterable[list[Example]]:
-        """RAISES: ValueError if `keep_empty` leaves no example."""
+        """RAISES (ElmoError): If `keep_empty` leaves no example."""
         return self.batcher(self.variants(examples))
 
     def variants(self, examples: Iterable[Example]) -> Iterator[Example]:
@@ -86,7 +86,7 @@ class EntityVariants:
                 yield self.variant(example)
         if n_read and not n_used:
             # spaCy would look for a batch for ever.
-            raise ValueError(Errors.EL125.format(keep_empty=self.keep_empty, n_read=n_read))
+            raise ElmoError(Errors.EL125.format(keep_empty=self.keep_empty, n_read=n_read))
 
     def variant(self, example: Example) -> Example:
         """The example, or another one in its place."""

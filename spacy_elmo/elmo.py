@@ -27,7 +27,7 @@ from .bilm.layers import (
 from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
-from .errors import Errors, short_repr
+from .errors import ElmoError, Errors, short_repr
 from .errors.once import OnceWarner
 from .gradients.trainable import TrainableEngine
 from .inference.base import CPU_BATCH_TOKENS, Begun, Engine
@@ -131,7 +131,7 @@ class Elmo:
         """A model over weights that have been read. They are used up: `weights.arrays` is empty afterwards, so
         that the weights are not held twice.
 
-        RAISES: ValueError if the processor cannot compute in this precision.
+        RAISES (ElmoError): If the processor cannot compute in this precision.
         """
         check_precision(settings.precision, device)
         # Words are not predicted here.
@@ -179,9 +179,9 @@ class Elmo:
     @mix.setter
     def mix(self, mix: ScalarMix) -> None:
         if not isinstance(mix, ScalarMix):
-            raise ValueError(Errors.EL242.format(got=short_repr(mix)))
+            raise ElmoError(Errors.EL242.format(got=short_repr(mix)))
         if len(mix.weights) != self.n_layers + 1:
-            raise ValueError(Errors.EL241.format(n_weights=len(mix.weights), n_layers=self.n_layers + 1))
+            raise ElmoError(Errors.EL241.format(n_weights=len(mix.weights), n_layers=self.n_layers + 1))
         self._mix = mix.to(self._mix.gamma)
 
     @property
@@ -231,7 +231,7 @@ class Elmo:
         RAISES (ValueError): If it is not a str; and as `embed_texts`.
         """
         if not isinstance(text, str):
-            raise ValueError(Errors.EL248.format(got=short_repr(text)))
+            raise ElmoError(Errors.EL248.format(got=short_repr(text)))
         return self.embed_texts([text], lang=lang, layers=layers)[0]
 
     def embed_texts(
@@ -297,7 +297,7 @@ class Elmo:
         RAISES (ValueError): As `embed`, and with initial_state "carry", where batches are the caller's choice.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL037)
+            raise ElmoError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
         return self._runner().stream(checked(sentences, warn=self._warn), names)
 
@@ -307,10 +307,10 @@ class Elmo:
         """Start to embed; the caller may go on meanwhile.
 
         sentences, layers: as for `embed`; `Coded` sentences are run without a look at each. then: see `Runner`.
-        RAISES: ValueError as `stream`.
+        RAISES (ElmoError): As `stream`.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL037)
+            raise ElmoError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
         return self._runner().begin(checked(sentences, warn=self._warn), names, then)
 
@@ -328,10 +328,10 @@ class Elmo:
         """A copy of the biLM whose parameters learn. `learn` brings what they learnt back.
 
         dropout: share of the inputs of each LSTM layer that is zeroed in training.
-        RAISES: ValueError with initial_state "carry", where gradients would have to pass from batch to batch.
+        RAISES (ElmoError): With initial_state "carry", where gradients would have to pass from batch to batch.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL104)
+            raise ElmoError(Errors.EL104)
         dtype = PRECISIONS[self.settings.precision].dtype
         arrays = self.named_arrays() if self._originals is None else self._originals
         names = encoder_shapes(self.options)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 
-from ..errors import Errors, Warnings
+from ..errors import ElmoMemoryError, Errors, Warnings
 
 W = TypeVar("W", bound=Sized)
 R = TypeVar("R")
@@ -39,7 +39,7 @@ class Budget:
 
         cut: parts of a window, of so many tokens each. size: tokens of a window.
         release: frees what an engine keeps between batches.
-        RAISES: MemoryError if memory runs out over a single item.
+        RAISES (MemoryError): If memory runs out over a single item.
         """
         # The budget may have become smaller since the window was cut.
         waiting = list(cut(window, self.tokens))
@@ -51,7 +51,7 @@ class Budget:
             except torch.cuda.OutOfMemoryError as error:
                 reason = _first_line(error)
                 if tried_again:
-                    raise MemoryError(Errors.EL166.format(tokens=size(part), reason=reason)) from error
+                    raise ElmoMemoryError(Errors.EL166.format(tokens=size(part), reason=reason)) from error
             else:
                 tried_again = False
                 yield result

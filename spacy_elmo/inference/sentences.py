@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors, Warnings, short_repr
+from ..errors import ElmoError, Errors, Warnings, short_repr
 from ..util.batching import windows
 from .base import N_MARKS, Sentence
 
@@ -113,9 +113,9 @@ PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
 # What can be iterated over, but has no tokens, or has them in no order.
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
 _ADVICE: dict[str, str] = {
-    "NoneType": "If it is padding, leave it out: sentences may differ in length.",
+    "NoneType": "If it is padding, remove it: sentences may differ in length.",
     "bytes": "Decode it: token.decode('utf-8').",
-    "list": "That is a level too deep: a sentence is a list of texts, and embed() takes a list of sentences.",
+    "list": "The list is nested too deeply: a sentence is a list of texts, and embed() takes a list of sentences.",
     "Token": "Give its text: [token.text for token in doc].",
 }
 
@@ -153,11 +153,11 @@ def checked(sentences: Iterable[Sequence[str]], *, warn: Callable[[str], None]) 
     if isinstance(sentences, Coded):
         return sentences
     if isinstance(sentences, _NO_SEQUENCES):
-        raise ValueError(Errors.EL240.format(got=short_repr(sentences)))
+        raise ElmoError(Errors.EL240.format(got=short_repr(sentences)))
     try:
         return _checked(iter(sentences), warn)
     except TypeError:
-        raise ValueError(Errors.EL240.format(got=short_repr(sentences))) from None
+        raise ElmoError(Errors.EL240.format(got=short_repr(sentences))) from None
 
 
 def _checked(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -> Iterator[list[str]]:
@@ -174,17 +174,17 @@ def _checked(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) ->
 
 
 def _tokens(number: int, sentence: Any) -> list[str]:
-    """RAISES: ValueError if the sentence is not a list of str."""
+    """RAISES (ElmoError): If the sentence is not a list of str."""
     try:
         if isinstance(sentence, _NO_SEQUENCES):
             raise TypeError
         found = iter(sentence)
     except TypeError:
-        raise ValueError(Errors.EL033.format(index=number, got=short_repr(sentence))) from None
+        raise ElmoError(Errors.EL033.format(index=number, got=short_repr(sentence))) from None
     tokens = list(found)
     for k, token in enumerate(tokens):
         if not isinstance(token, str):
-            advice = _ADVICE.get(type(token).__name__, "Convert it, or leave it out.")
-            raise ValueError(Errors.EL034.format(token=k, sentence=number, got=short_repr(token), advice=advice))
+            advice = _ADVICE.get(type(token).__name__, "Convert it to str, or remove it.")
+            raise ElmoError(Errors.EL034.format(token=k, sentence=number, got=short_repr(token), advice=advice))
     # Of subclasses, the text alone is kept.
     return [*map(str.__str__, tokens)]

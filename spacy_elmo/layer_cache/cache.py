@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bilm.layers import LayerOutputs, Layers
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..runtime.forks import ForkLock
 from ..runtime.isolation import isolate
 from .settings import CacheSettings, Embeds, cached_layers, identity, key_of
@@ -116,12 +116,12 @@ class LayerCache:
     whether pickled or not. Several threads may ask at a time.
 
     settings: where, in what precision and how much. elmo: computes what is not there.
-    RAISES: ValueError if the Elmo carries state from one batch to the next.
+    RAISES (ElmoError): If the Elmo carries state from one batch to the next.
     """
 
     def __init__(self, settings: CacheSettings, *, elmo: Embeds):
         if elmo.settings.initial_state == "carry":
-            raise ValueError(Errors.EL107)
+            raise ElmoError(Errors.EL107)
         self.settings = settings
         self._elmo = elmo
         self._widths = {name: elmo.width(name) for name in cached_layers(elmo)}
@@ -137,7 +137,7 @@ class LayerCache:
 
         RETURNS: one LayerOutputs per sentence, without the mix; word_emb is (n_tokens, P), the others
             (n_tokens, 2P), float32.
-        RAISES: ValueError if a sentence is not a list of str.
+        RAISES (ElmoError): If a sentence is not a list of str.
         """
         flat = self.embed_flat(sentences)
         outputs, start = [], 0
@@ -154,7 +154,7 @@ class LayerCache:
 
         RETURNS: by layer, lowest first: word_emb (n, P), the others (n, 2P), where n is the number of all tokens;
             float32.
-        RAISES: ValueError as `embed`.
+        RAISES (ElmoError): As `embed`.
         """
         asked = [(digest, tokens) for digest, tokens in zip(digests(sentences), sentences) if len(tokens)]
         with self._lock, isolate():

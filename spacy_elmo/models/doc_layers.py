@@ -10,7 +10,7 @@ from spacy.attrs import ORTH, SENT_START
 from spacy.tokens import Doc
 
 from ..bilm.layers import LayerOutputs
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 
 Hashes = NDArray[np.uint64]
 _DTYPE = np.dtype(np.uint64)
@@ -73,13 +73,13 @@ def read_record(doc: Doc, start: int = 0, end: int | None = None) -> dict[str, A
     if record is None:
         return None
     if not _is_record(record):
-        raise ValueError(Errors.EL191.format(got=type(record).__name__))
+        raise ElmoError(Errors.EL191.format(got=type(record).__name__))
     n_tokens, hashes = len(doc), record.get("tokens")
     for array in (*record["layers"].values(), *([] if hashes is None else [hashes])):
         if len(array) != n_tokens:
-            raise ValueError(Errors.EL053.format(held=f"{len(array)} rows, but the Doc has {n_tokens} tokens"))
+            raise ElmoError(Errors.EL053.format(held=f"{len(array)} rows, but the Doc has {n_tokens} tokens"))
     if hashes is not None and not _is_same(doc, hashes, start, n_tokens if end is None else end):
-        raise ValueError(Errors.EL053.format(held=_describe_difference(doc, hashes)))
+        raise ElmoError(Errors.EL053.format(held=_describe_difference(doc, hashes)))
     return cast(dict[str, Any], record)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..bilm.alphabet import alphabet_of
 from ..elmo import Elmo, Settings, check_device
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, ReasonError, Warnings
 from ..errors.once import OnceWarner
 from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
@@ -26,7 +26,7 @@ class ElmoHolder(nn.Module):
 
     settings, get_spans, device, training_settings: of the config, hence never saved. device: None: where Thinc is.
     layers: names of the layers to compute, set by whoever uses the model.
-    RAISES: ValueError if device is the name of none.
+    RAISES (ElmoError): If device is the name of none.
     """
 
     def __init__(self, *, settings: Settings, get_spans: SpanGetter, device: str | None = None):
@@ -70,7 +70,7 @@ class ElmoHolder(nn.Module):
         """Build the Elmo. Its modules become submodules, so that optimizers reach them.
 
         device: where it is, if the config does not say.
-        RAISES: ValueError if the device cannot be used here, or not in this precision.
+        RAISES (ElmoError): If the device cannot be used here, or not in this precision.
         """
         checked = device if self.device is None else check_device(self.device)
         elmo = Elmo.from_weights(weights, device=checked, settings=self.settings)
@@ -94,8 +94,8 @@ class ElmoHolder(nn.Module):
         """The model, whose weights are read now if they have not been: what it is, not what its biLM has learnt
         since, which `elmo` brings in.
 
-        RAISES: ValueError if nobody said where from; FileNotFoundError, ValueError or ImportError as
-            `spacy_elmo.load`.
+        RAISES (ElmoError): If nobody said where from.
+        RAISES (FileNotFoundError, ElmoError, ImportError): As `spacy_elmo.load`.
         """
         if self._elmo is not None:
             return self._elmo
@@ -104,13 +104,13 @@ class ElmoHolder(nn.Module):
                 return self._elmo
             source: Source | None = self.training_settings.source
             if source is None:
-                raise ValueError(Errors.EL057)
+                raise ElmoError(Errors.EL057)
             return self.fill(read_weights(source), device=device)
 
     def trainable(self, elmo: Elmo) -> TrainableEngine:
         """The biLM with gradients: from the first time on, it is what learns.
 
-        RAISES: ValueError as `Elmo.trainable` and `TrainingSettings.choose`.
+        RAISES (ElmoError): As `Elmo.trainable` and `TrainingSettings.choose`.
         """
         if self._trainable is None:
             engine = elmo.trainable(dropout=self.training_settings.dropout)
@@ -119,7 +119,10 @@ class ElmoHolder(nn.Module):
         return self._trainable
 
     def cache(self, elmo: Elmo) -> LayerCache | None:
-        """Layers on disk, if the config asks for that. RAISES: ValueError as `LayerCache`."""
+        """Layers on disk, if the config asks for that.
+
+        RAISES (ElmoError): As `LayerCache`.
+        """
         settings = self.training_settings.cache
         if settings is not None and self._cache is None:
             self._cache = LayerCache(settings, elmo=elmo)
@@ -188,10 +191,10 @@ class ElmoHolder(nn.Module):
 
 
 def _named(device: str) -> torch.device:
-    """RAISES: ValueError if no device has such a name. Whether it exists is of no matter yet."""
+    """RAISES (ElmoError): If no device has such a name. Whether it exists is of no matter yet."""
     try:
         if not isinstance(device, str):
-            raise TypeError(f"{type(device).__name__} is no str")
+            raise ReasonError(f"it is a {type(device).__name__}, not a str")
         return torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(Errors.EL040.format(device=device, reason=str(error).splitlines()[0])) from error
+    except (RuntimeError, ReasonError) as error:
+        raise ElmoError(Errors.EL040.format(device=device, reason=str(error).splitlines()[0])) from error

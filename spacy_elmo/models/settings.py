@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import Errors, check_number
+from ..errors import ElmoError, Errors, check_number
 from ..layer_cache.settings import CacheSettings
 from ..weights.source import Source
 
@@ -22,7 +22,7 @@ class TrainingSettings:
     warmup_steps: over so many steps the biLM's learning rate grows to that.
     dropout: share of the inputs of each LSTM layer that is zeroed in training.
     cache: where layers are kept on disk while the biLM is frozen; None: nowhere.
-    RAISES: ValueError for a value that is not allowed.
+    RAISES (ElmoError): For a value that is not allowed.
     """
 
     source: Source | None = None
@@ -37,7 +37,10 @@ class TrainingSettings:
         self._check()
 
     def update(self, **settings: Any) -> None:
-        """Change settings in place: whoever holds them sees it. RAISES: ValueError as the class."""
+        """Change settings in place: whoever holds them sees it.
+
+        RAISES (ElmoError): As the class.
+        """
         for name, value in settings.items():
             setattr(self, name, value)
         self._check()
@@ -49,12 +52,14 @@ class TrainingSettings:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(Errors.EL099.format(pattern=pattern, reason=f"it is none: {error}")) from error
+                raise ElmoError(
+                    Errors.EL099.format(pattern=pattern, reason=f"it is not a valid regular expression: {error}")
+                ) from error
         check_number("dropout", self.dropout, low=0, high=1, below=True)
         check_number("learn_rate_factor", self.learn_rate_factor, low=0)
         check_number("warmup_steps", self.warmup_steps, low=0)
         if self.cache is not None and not self.frozen:
-            raise ValueError(Errors.EL052)
+            raise ElmoError(Errors.EL052)
 
     def rate(self, n_steps: int) -> float:
         """The factor of the learning rate in the step after so many."""
@@ -63,12 +68,12 @@ class TrainingSettings:
     def choose(self, bilm: nn.Module) -> None:
         """Let the chosen parameters learn, and no others.
 
-        RAISES: ValueError if a pattern is found in no name, or there is none.
+        RAISES (ElmoError): If a pattern is found in no name, or there is none.
         """
         names = [name for name, _ in bilm.named_parameters()]
         for pattern in self.trainable or [""]:
             if not pattern or not any(re.search(pattern, name) for name in names):
-                reason = f"it is found in no name of a parameter: {', '.join(names[:3])}, ..., {names[-1]}"
-                raise ValueError(Errors.EL099.format(pattern=pattern, reason=reason))
+                reason = f"it matches no parameter name: {', '.join(names[:3])}, ..., {names[-1]}"
+                raise ElmoError(Errors.EL099.format(pattern=pattern, reason=reason))
         for name, parameter in bilm.named_parameters():
             parameter.requires_grad_(any(re.search(pattern, name) for pattern in self.trainable))

@@ -48,7 +48,7 @@ class ElmoShim(TorchShim):
         if holder.has_weights or source is None:
             return holder.elmo
         if instead is not None and instead != source:
-            source, reason = instead, "nlp.initialize(), which is to read them, was not called"
+            source, reason = instead, "nlp.initialize(), which reads them, was not called"
         elif not is_at_hand(source):
             reason = "they would have to be downloaded first"
         else:

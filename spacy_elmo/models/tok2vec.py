@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..layer_cache.settings import CacheSettings
 from .listener import ListenerT, pooling_of
 from .pooling import PoolingT, fit_to, settings_of
@@ -100,11 +100,12 @@ class ReplaceListenerConfig:
         self.settings = settings
 
     def __call__(self, elmo: dict[str, Any], tok2vec: dict[str, Any]) -> dict[str, Any]:
-        """RAISES: ValueError if there is no listener in the layer, or there are several, so that it cannot be told
-        which one is asked for."""
+        """RAISES (ElmoError): If there is no listener in the layer, or there are several, so that it cannot be
+        told which one is asked for.
+        """
         found = list(_listeners(tok2vec))
         if not found or any(block != found[0] for block in found):
-            raise ValueError(Errors.EL120.format(listener=LISTENER, count=len(found)))
+            raise ElmoError(Errors.EL120.format(listener=LISTENER, count=len(found)))
         settings = self.settings
         return {
             "@architectures": TOK2VEC,

@@ -25,7 +25,8 @@ ElmoModelT = Model[list[Doc], ElmoOutput]
 def elmo_model(*, settings: Settings, get_spans: SpanGetter, device: str | None = None) -> ElmoModelT:
     """A Thinc model without weights. Its node tree is always the same: one node with one shim.
 
-    device: where torch runs it; None: where Thinc is. RAISES: ValueError if that is the name of no device.
+    device: where torch runs it; None: where Thinc is.
+    RAISES (ElmoError): If that is the name of no device.
     """
     holder = ElmoHolder(settings=settings, get_spans=get_spans, device=device)
     return Model("elmo", forward, shims=[ElmoShim(holder)])
@@ -62,7 +63,7 @@ def forward(
 ) -> tuple[ElmoOutput, Callable[[ElmoOutput], list[Doc]]]:
     """Embed the spans of the Docs. In training, gradients of the outputs come back as outputs.
 
-    RAISES: ValueError as `ElmoHolder.ready` and `Placer`.
+    RAISES (ElmoError): As `ElmoHolder.ready` and `Placer`.
     """
     names = holder_of(model).layers
     if not is_train:
@@ -78,7 +79,10 @@ def forward(
 
 
 def begin_predict(model: ElmoModelT, docs: Sequence[Doc], request: Request) -> Finish:
-    """Start to embed Docs; see `begin_docs`. RAISES: ValueError as `ElmoHolder.ready` and `Placer`."""
+    """Start to embed Docs; see `begin_docs`.
+
+    RAISES (ElmoError): As `ElmoHolder.ready` and `Placer`.
+    """
     elmo = learnt(model)
     return begin_docs(elmo, holder_of(model).place(docs), request, model.ops)
 
@@ -92,7 +96,7 @@ def begin_update(model: ElmoModelT, docs: Sequence[Doc], names: Sequence[str]) -
     """Layers of a training batch. What flows back teaches the embedder's mix if "elmo" is among the names, and
     the biLM if it is not frozen.
 
-    RAISES: ValueError as `ElmoHolder.ready`, `ElmoHolder.trainable` and `Placer`.
+    RAISES (ElmoError): As `ElmoHolder.ready`, `ElmoHolder.trainable` and `Placer`.
     """
     holder, elmo = holder_of(model), ready(model)
     placement = holder.place(docs)

@@ -22,7 +22,7 @@ from ..bilm.layers import (
     resolve_layers,
 )
 from ..elmo import Elmo
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..layer_cache.settings import CacheSettings, check_cache
 from ..models.listener import SharedBatch
 from ..models.output import ElmoOutput
@@ -109,9 +109,9 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         self.vectors = vectors
         self.layers_on_gpu = layers_on_gpu
         if set_tensor is False and not self.layers:
-            raise ValueError(Errors.EL058.format(name=name))
+            raise ElmoError(Errors.EL058.format(name=name))
         if vectors and set_tensor is False and self.layers != ALL and pooling_layer not in self.layers:
-            raise ValueError(Errors.EL051.format(layer=pooling_layer))
+            raise ElmoError(Errors.EL051.format(layer=pooling_layer))
         install_extensions()
 
     def __repr__(self) -> str:
@@ -138,13 +138,13 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     def ready(self) -> Elmo:
         """The model, to ask what it is, whose weights are read now if they have not been.
 
-        RAISES: FileNotFoundError, ValueError or ImportError as `spacy_elmo.load`; ValueError if the pipeline's
-            config has `nlp.initialize` read other weights, which was not called.
+        RAISES (FileNotFoundError, ElmoError, ImportError): As `spacy_elmo.load`.
+        RAISES (ElmoError): If the pipeline's config has `nlp.initialize` read other weights, which was not called.
         """
         if not holder_of(self.model).has_weights:
             other = self.source_before_initialize()
             if other is not None and other != self.source:
-                raise ValueError(Errors.EL121.format(name=self.name, source=other))
+                raise ElmoError(Errors.EL121.format(name=self.name, source=other))
         return ready(self.model)
 
     @property
@@ -187,9 +187,12 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return self._begin(docs)()
 
     def set_annotations(self, docs: Sequence[Doc], output: ElmoOutput) -> None:
-        """Write the outputs of `predict` to the Docs. RAISES: ValueError if they are of another number of Docs."""
+        """Write the outputs of `predict` to the Docs.
+
+        RAISES (ElmoError): If they are of another number of Docs.
+        """
         if len(docs) != len(output.docs):
-            raise ValueError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
+            raise ElmoError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
         if not output.docs:
             return
         note_run(docs, self)

@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from ..bilm.fields import MOST_JSON
 from ..bilm.options import OPTIONS_NAME
 from ..elmo import Elmo
-from ..errors import Errors
+from ..errors import CodedError, ElmoError, Errors, ReasonError
 from ..models.wrapper import ElmoModelT, device_of, holder_of, shim_of
 from ..util.atomic import atomic_write
 from ..util.files import read_small
@@ -56,7 +56,10 @@ class SavedWithWeights:
         return data
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Any:
-        """Load from bytes. RAISES: ValueError if the weights are gone or damaged."""
+        """Load from bytes.
+
+        RAISES (ElmoError): If the weights are gone or damaged.
+        """
         from ..weights.formats import folder
 
         self._learning.forget()
@@ -65,11 +68,11 @@ class SavedWithWeights:
         def read_part(data: bytes, part: str, read: Callable[[bytes], Any]) -> Any:
             try:
                 return read(data)
-            except ValueError as error:
-                if str(error).startswith("[EL"):
+            except (ReasonError, ValueError) as error:
+                if isinstance(error, CodedError):
                     raise
                 what = f"their part '{part}' cannot be read ({error})"
-                raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
+                raise ElmoError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
 
         readers: dict[str, Callable[[bytes], Any]] = {
             CFG: lambda data: record.update(read_part(data, CFG, srsly.json_loads)),
@@ -82,9 +85,9 @@ class SavedWithWeights:
         elmo = holder_of(self.model).elmo
         if expected and MODEL not in exclude:
             if elmo is None:
-                raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what="there are none"))
+                raise ElmoError(Errors.EL180.format(name=self.name, where="the bytes", what="there are none"))
             if folder.checksum(elmo.named_arrays()) != expected:
-                raise ValueError(Errors.EL181.format(path="the bytes of a saved pipeline"))
+                raise ElmoError(Errors.EL181.format(path="the bytes of a saved pipeline"))
         return self
 
     def to_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> None:
@@ -121,7 +124,7 @@ class SavedWithWeights:
     def from_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> Any:
         """Load from a folder. The weights are memory-mapped.
 
-        RAISES: ValueError if the folder is not complete, or the weights are gone or damaged.
+        RAISES (ElmoError): If the folder is not complete, or the weights are gone or damaged.
         """
         self._learning.forget()
         record: dict[str, Any] = {}
@@ -144,13 +147,13 @@ class SavedWithWeights:
         try:
             cfg: Any = srsly.json_loads(read_small(path, most=MOST_JSON))
         except (ValueError, OSError) as error:
-            raise ValueError(
+            raise ElmoError(
                 self._incomplete(path.parent, f"'{CFG}', which is written last, cannot be read")
             ) from error
         settings: dict[str, Any] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
         expected = settings.get(WEIGHTS)
         if expected is not None and not (isinstance(expected, dict) and expected.keys() >= _RECORDED):
-            raise ValueError(self._incomplete(path.parent, f"'{CFG}' does not say what the weights must be"))
+            raise ElmoError(self._incomplete(path.parent, f"'{CFG}' does not describe the weights"))
         return settings
 
     def _read_model(self, path: Path, expected: dict[str, str] | None) -> None:
@@ -167,15 +170,15 @@ class SavedWithWeights:
             missing = [] if path.is_dir() else [MODEL]
         if missing:
             what = "it is not a folder" if path.is_file() else f"missing there: {', '.join(missing)}"
-            raise ValueError(self._incomplete(path, what))
+            raise ElmoError(self._incomplete(path, what))
         if expected is None:
             holder.fill(read_weights(path), device=device_of(self.model))
         else:
             weights = folder.read(path / OPTIONS_NAME, path / folder.WEIGHTS_NAME)
             if folder.stored_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
-                raise ValueError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
+                raise ElmoError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
             if _checksum(path / OPTIONS_NAME) != expected["options"]:
-                raise ValueError(Errors.EL181.format(path=path / OPTIONS_NAME))
+                raise ElmoError(Errors.EL181.format(path=path / OPTIONS_NAME))
             holder.fill(weights, device=device_of(self.model))
 
     def _incomplete(self, where: Path, what: str) -> str:

@@ -174,7 +174,7 @@ def test_a_file_tells_what_it_is(layer_cache: LayerCache, elmo: Elmo) -> None:
 
 
 def test_carry_is_refused(tiny: Path, settings: CacheSettings) -> None:
-    with pytest.raises(ValueError, match=r"EL107.*'carry'.*Take initial_state 'zero' or 'warm'"):
+    with pytest.raises(ValueError, match=r"EL107.*'carry'.*Set initial_state = 'zero' or 'warm'"):
         LayerCache(settings, elmo=spacy_elmo.load(tiny, initial_state="carry"))
 
 
@@ -250,7 +250,7 @@ def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[lis
     path.write_bytes(content)
     again = LayerCache(settings, elmo=elmo)
     computed.clear()
-    with pytest.warns(UserWarning, match=r"WL012.*damaged.*computed anew") as caught:
+    with pytest.warns(UserWarning, match=r"WL012.*damaged.*computed again") as caught:
         assert worst(again.embed(sentences), expected) <= 1e-5
     assert len(caught) == 1
     assert computed == [[sentences[0], sentences[-1]]]
