@@ -1,4 +1,4 @@
-"""What to do about errors that the system reports: the last sentence of a message, by the error's number."""
+"""What to do: the last sentence of a message, by the number of a system's error or the type of a token."""
 
 import errno
 
@@ -44,3 +44,12 @@ WRITING: dict[int, str] = {
     errno.ENOTDIR: "Choose a place in a folder.",
     errno.EEXIST: "A file with this name exists. Give the name of a folder.",
 }
+
+# What is given in place of a token, by the name of its type.
+TOKENS: dict[str, str] = {
+    "NoneType": "If it is padding, remove it: sentences may differ in length.",
+    "bytes": "Decode it: token.decode('utf-8').",
+    "list": "The list is nested too deeply: a sentence is a list of texts, and embed() takes a list of sentences.",
+    "Token": "Give its text: [token.text for token in doc].",
+}
+OTHER_TOKEN = "Convert it to str, or remove it."

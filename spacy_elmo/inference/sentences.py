@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ElmoError, Errors, Warnings, short_repr
+from ..errors.advice import OTHER_TOKEN, TOKENS
 from ..util.batching import windows
 from .base import N_MARKS, Sentence
 
@@ -112,12 +113,6 @@ def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:
 PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
 # What can be iterated over, but has no tokens, or has them in no order.
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
-_ADVICE: dict[str, str] = {
-    "NoneType": "If it is padding, remove it: sentences may differ in length.",
-    "bytes": "Decode it: token.decode('utf-8').",
-    "list": "The list is nested too deeply: a sentence is a list of texts, and embed() takes a list of sentences.",
-    "Token": "Give its text: [token.text for token in doc].",
-}
 
 
 def n_rows(sentence: Sequence[str]) -> int:
@@ -184,7 +179,7 @@ def _tokens(number: int, sentence: Any) -> list[str]:
     tokens = list(found)
     for k, token in enumerate(tokens):
         if not isinstance(token, str):
-            advice = _ADVICE.get(type(token).__name__, "Convert it to str, or remove it.")
+            advice = TOKENS.get(type(token).__name__, OTHER_TOKEN)
             raise ElmoError(Errors.EL034.format(token=k, sentence=number, got=short_repr(token), advice=advice))
     # Of subclasses, the text alone is kept.
     return [*map(str.__str__, tokens)]

@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from ..bilm.fields import MOST_JSON
 from ..bilm.options import OPTIONS_NAME
 from ..elmo import Elmo
-from ..errors import CodedError, ElmoError, Errors, ReasonError
+from ..errors import CodedError, ElmoError, Errors
 from ..models.wrapper import ElmoModelT, device_of, holder_of, shim_of
 from ..util.atomic import atomic_write
 from ..util.files import read_small
@@ -68,7 +68,7 @@ class SavedWithWeights:
         def read_part(data: bytes, part: str, read: Callable[[bytes], Any]) -> Any:
             try:
                 return read(data)
-            except (ReasonError, ValueError) as error:
+            except ValueError as error:
                 if isinstance(error, CodedError):
                     raise
                 what = f"their part '{part}' cannot be read ({error})"

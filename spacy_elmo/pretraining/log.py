@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, ReasonError
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
 from ..util.atomic import atomic_write
 from ..util.files import bad_line
 from ..util.plotting import picture
@@ -114,7 +114,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             entries.append(json.loads(line))
-        except (ReasonError, ValueError) as error:
+        except ValueError as error:
             if number < len(lines):
                 raise bad_line(path, number, f"not JSON ({error})") from error
     return entries

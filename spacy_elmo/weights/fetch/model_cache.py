@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from ...bilm.fields import read_json
 from ...bilm.options import OPTIONS_NAME, Options
-from ...errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, ReasonError, Warnings
+from ...errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
 from ...errors.heard import collect_warnings
 from ...util.atomic import atomic_write
 from ...util.files import CACHE_VARIABLE, cache_folder, sha256
@@ -275,7 +275,7 @@ def _what_is_wrong(suffix: str, path: Path) -> str | None:
         try:
             with collect_warnings():
                 Options.from_file(path)
-        except (ReasonError, ValueError) as error:
+        except ValueError as error:
             return f"got something else instead of the options: {error}"
     # A server that tells no size may stop anywhere.
     is_whole = kind != "hdf5" or reader_of(path).holds_bilm(path)
