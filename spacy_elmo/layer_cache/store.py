@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ElmoError, Errors, short_repr
+from ..errors.advice import OTHER_TOKEN
 
 DIGEST_BYTES = 16
 
@@ -43,7 +44,7 @@ def _refuse(sentences: Sequence[Any]) -> NoReturn:
             raise ElmoError(Errors.EL033.format(index=i, got=short_repr(sentence)))
         for k, token in enumerate(sentence):
             if not isinstance(token, str):
-                advice = "Convert it to str, or remove it."
+                advice = OTHER_TOKEN
                 raise ElmoError(Errors.EL034.format(token=k, sentence=i, got=short_repr(token), advice=advice))
     raise AssertionError
 
