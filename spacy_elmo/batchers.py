@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .errors import Errors, check_number
+from .errors import ElmoError, Errors, check_number
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 # (text, whether a space follows) of a token.
@@ -49,7 +49,7 @@ def make_entity_variants(
     keep_empty (float): share of the examples that are used, of those which are annotated and have no entity. Fewer
         make a recognizer find more, and more of it wrong.
     RETURNS (Callable): examples of an epoch -> batches.
-    RAISES (ValueError): for a share that is not from 0 to 1.
+    RAISES (ElmoError): for a share that is not from 0 to 1.
     """
     for name, got in (("swap", swap), ("lower", lower), ("keep_empty", keep_empty)):
         check_number(name, got, low=0, high=1)
@@ -68,7 +68,7 @@ class EntityVariants:
         self._known: set[tuple[int, str]] = set()
 
     def __call__(self, examples: Iterable[Example]) -> Iterable[list[Example]]:
-        """RAISES: ValueError if `keep_empty` leaves no example."""
+        """RAISES (ElmoError): If `keep_empty` leaves no example."""
         return self.batcher(self.variants(examples))
 
     def variants(self, examples: Iterable[Example]) -> Iterator[Example]:
@@ -86,7 +86,7 @@ class EntityVariants:
                 yield self.variant(example)
         if n_read and not n_used:
             # spaCy would look for a batch for ever.
-            raise ValueError(Errors.EL125.format(keep_empty=self.keep_empty, n_read=n_read))
+            raise ElmoError(Errors.EL125.format(keep_empty=self.keep_empty, n_read=n_read))
 
     def variant(self, example: Example) -> Example:
         """The example, or another one in its place."""

@@ -27,7 +27,7 @@ from .bilm.layers import (
 from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
-from .errors import Errors, short_repr
+from .errors import ElmoError, Errors, short_repr
 from .errors.once import OnceWarner
 from .gradients.trainable import TrainableEngine
 from .inference.base import CPU_BATCH_TOKENS, Engine
@@ -73,7 +73,7 @@ def load(
     n_threads (int | None): See `Settings`.
     RETURNS (Elmo): The model.
     RAISES (FileNotFoundError): If there is no such source.
-    RAISES (ValueError): If it is no biLM, or for a value that is not allowed.
+    RAISES (ElmoError): If it is no biLM, or for a value that is not allowed.
     RAISES (ImportError): If its format needs a package that is not installed.
     RAISES (OSError): If a download fails.
     """
@@ -131,7 +131,7 @@ class Elmo:
         """A model over weights that have been read. They are used up: `weights.arrays` is empty afterwards, so
         that the weights are not held twice.
 
-        RAISES: ValueError if the processor cannot compute in this precision.
+        RAISES (ElmoError): If the processor cannot compute in this precision.
         """
         check_precision(settings.precision, device)
         # Words are not predicted here.
@@ -172,16 +172,16 @@ class Elmo:
     def mix(self) -> ScalarMix:
         """The scalar mix behind the layer "elmo". Another one may be put in its place.
 
-        RAISES (ValueError): If that is not a ScalarMix of as many layers as the model has.
+        RAISES (ElmoError): If that is not a ScalarMix of as many layers as the model has.
         """
         return self._mix
 
     @mix.setter
     def mix(self, mix: ScalarMix) -> None:
         if not isinstance(mix, ScalarMix):
-            raise ValueError(Errors.EL242.format(got=short_repr(mix)))
+            raise ElmoError(Errors.EL242.format(got=short_repr(mix)))
         if len(mix.weights) != self.n_layers + 1:
-            raise ValueError(Errors.EL241.format(n_weights=len(mix.weights), n_layers=self.n_layers + 1))
+            raise ElmoError(Errors.EL241.format(n_weights=len(mix.weights), n_layers=self.n_layers + 1))
         self._mix = mix.to(self._mix.gamma)
 
     @property
@@ -203,7 +203,7 @@ class Elmo:
 
         layer (str): The layer's name.
         RETURNS (int): The number of columns.
-        RAISES (ValueError): If the model does not have the layer.
+        RAISES (ElmoError): If the model does not have the layer.
         """
         return layer_width(layer, self.options)
 
@@ -212,7 +212,7 @@ class Elmo:
 
         device (str | torch.device): "cpu", "cuda", "cuda:1", ...
         RETURNS (Elmo): The model itself.
-        RAISES (ValueError): If the device cannot be used, or not in the model's precision; nothing changes then.
+        RAISES (ElmoError): If the device cannot be used, or not in the model's precision; nothing changes then.
         """
         there = check_device(device)
         if there != self.device:
@@ -228,10 +228,10 @@ class Elmo:
 
         text (str): A text of any length. lang, layers: See `embed_texts`.
         RETURNS (TextOutputs): The layers of its tokens.
-        RAISES (ValueError): If it is not a str; and as `embed_texts`.
+        RAISES (ElmoError): If it is not a str; and as `embed_texts`.
         """
         if not isinstance(text, str):
-            raise ValueError(Errors.EL248.format(got=short_repr(text)))
+            raise ElmoError(Errors.EL248.format(got=short_repr(text)))
         return self.embed_texts([text], lang=lang, layers=layers)[0]
 
     def embed_texts(
@@ -252,7 +252,7 @@ class Elmo:
         layers (Layers): "*" or a list of names.
         progress (bool): Show a bar on stderr.
         RETURNS (list[TextOutputs]): One for each text, with its `tokens`.
-        RAISES (ValueError): If a text is not a str, there is no such language, or a layer does not exist.
+        RAISES (ElmoError): If a text is not a str, there is no such language, or a layer does not exist.
         """
         embed = partial(self.embed, layers=layers, progress=progress)
         return embed_texts(texts, lang=lang, nlp=nlp, embed=embed)
@@ -276,7 +276,7 @@ class Elmo:
         progress (bool): Show a bar on stderr.
         RETURNS (list[LayerOutputs]): One per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P),
             float32 (float64 with precision "fp64").
-        RAISES (ValueError): If a sentence is not a list of str, or a layer does not exist.
+        RAISES (ElmoError): If a sentence is not a list of str, or a layer does not exist.
         """
         names = resolve_layers(layers, n_layers=self.n_layers)
         runner = self._runner(max_batch_tokens)
@@ -294,10 +294,10 @@ class Elmo:
         sentences (Iterable[Sequence[str]]): As for `embed`.
         layers (Layers): As for `embed`.
         YIELDS (LayerOutputs): Of each sentence.
-        RAISES (ValueError): As `embed`, and with initial_state "carry", where batches are the caller's choice.
+        RAISES (ElmoError): As `embed`, and with initial_state "carry", where batches are the caller's choice.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL037)
+            raise ElmoError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
         return self._runner().stream(validate_sentences(sentences, warn=self._warn), names)
 
@@ -310,10 +310,10 @@ class Elmo:
         layers (Layers): As for `embed`.
         then (Callable[[dict[str, Tensor]], R]): See `Runner.submit`.
         RETURNS (Pending[R]): What `then` returns.
-        RAISES (ValueError): As `stream`.
+        RAISES (ElmoError): As `stream`.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL037)
+            raise ElmoError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
         return self._runner().submit(validate_sentences(sentences, warn=self._warn), names, then)
 
@@ -331,10 +331,10 @@ class Elmo:
         """A copy of the biLM whose parameters learn. `learn` brings what they learnt back.
 
         dropout: share of the inputs of each LSTM layer that is zeroed in training.
-        RAISES: ValueError with initial_state "carry", where gradients would have to pass from batch to batch.
+        RAISES (ElmoError): With initial_state "carry", where gradients would have to pass from batch to batch.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL104)
+            raise ElmoError(Errors.EL104)
         dtype = PRECISIONS[self.settings.precision].dtype
         arrays = self.named_arrays() if self._originals is None else self._originals
         names = encoder_shapes(self.options)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bilm.layers import LayerOutputs, RowIndex
-from .errors import Errors, short_repr
+from .errors import ElmoError, Errors, ReasonError, short_repr
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -64,11 +64,11 @@ def split_texts(texts: Iterable[str], *, lang: str, nlp: "Language | None") -> I
     lang (str): A language's code: its tokenizer and the rule-based sentencizer do it.
     nlp (Language | None): A pipeline that does it in their place; where it sets no sentences, a text is one.
     YIELDS (list[list[str]]): The sentences of each text, without whitespace tokens and empty sentences.
-    RAISES (ValueError): If a text is not a str, or there is no such language.
+    RAISES (ElmoError): If a text is not a str, or there is no such language.
     """
     pipeline = _blank(lang) if nlp is None else nlp
     if not callable(getattr(pipeline, "pipe", None)):
-        raise ValueError(Errors.EL249.format(got=short_repr(nlp)))
+        raise ElmoError(Errors.EL249.format(got=short_repr(nlp)))
     for doc in pipeline.pipe(_check_texts(texts)):
         spans = doc.sents if doc.has_annotation("SENT_START") else [doc[:]]
         sentences = ([token.text for token in span if not token.is_space] for span in spans)
@@ -81,10 +81,10 @@ def _blank(lang: str) -> "Language":
 
     try:
         if not isinstance(lang, str):
-            raise ImportError(f"{type(lang).__name__} is not str")
+            raise ReasonError(f"it is a {type(lang).__name__}, not a str")
         nlp = spacy.blank(lang)
-    except ImportError as error:
-        raise ValueError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
+    except (ImportError, ReasonError) as error:
+        raise ElmoError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
     nlp.add_pipe("sentencizer")
     # spaCy's limit is for components that need much more memory than these.
     nlp.max_length = sys.maxsize
@@ -93,10 +93,10 @@ def _blank(lang: str) -> "Language":
 
 def _check_texts(texts: Any) -> Iterator[str]:
     if isinstance(texts, (str, bytes, Mapping, set, frozenset)) or not isinstance(texts, Iterable):
-        raise ValueError(Errors.EL245.format(got=short_repr(texts)))
+        raise ElmoError(Errors.EL245.format(got=short_repr(texts)))
     for text in texts:
         if not isinstance(text, str):
-            raise ValueError(Errors.EL245.format(got=short_repr(text)))
+            raise ElmoError(Errors.EL245.format(got=short_repr(text)))
         # spaCy takes no subclasses, such as NumPy's.
         yield str.__str__(text)
 

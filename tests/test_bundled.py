@@ -114,8 +114,8 @@ def test_context_changes_a_word(bundled: Elmo) -> None:
 def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("spacy_elmo.weights.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is missing from this installation.*Install"):
+    with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is missing from this installation.*Reinstall"):
         spacy_elmo.load()
     (tmp_path / "en_sm").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"EL013.*In it: nothing"):
+    with pytest.raises(FileNotFoundError, match=r"EL013.*It contains: nothing"):
         spacy_elmo.load()

@@ -33,7 +33,10 @@ def references(value: Any) -> list[Reference]:
 
 
 def look_up(config: Any, path: tuple[str, ...]) -> Any:
-    """What stands at a path. RAISES: KeyError if nothing does."""
+    """What stands at a path.
+
+    RAISES (KeyError): If nothing does.
+    """
     for key in path:
         if not isinstance(config, dict):
             raise KeyError(key)

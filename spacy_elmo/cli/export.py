@@ -8,7 +8,7 @@ import typer
 from typer import Argument, Option
 
 from ..bilm.options import OPTIONS_NAME
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..language_model.vocabulary import VOCAB_NAME
 from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes, rounded
 from ..weights.sniff import sniff
@@ -111,9 +111,9 @@ def export(
         makes all else float32. softmax: keep it, and vocab.txt.
     mix: of several trained scalar mixes, the one that becomes `elmo`; it changes places with the first.
     force: replace an earlier export.
-    RAISES: FileExistsError without `force`; ValueError for a format or dtype that is not to be had, if the folder
-        holds a model that no export of this format has written, or if a number is beyond the dtype; else as
-        `spacy_elmo.load`.
+    RAISES (FileExistsError): Without `force`.
+    RAISES (ElmoError): For a format or dtype that is not to be had, if the folder holds a model that no export of
+        this format has written, or if a number is beyond the dtype; else as `spacy_elmo.load`.
     """
     _check_choices(format, dtype)
     check_no_stdout(folder, "a folder")
@@ -151,9 +151,9 @@ def _own_dtype(array: Any) -> str:
 def _check_choices(format: str, dtype: str | None) -> None:
     for what, got, allowed in (("format", format, tuple(FORMATS)), ("dtype", dtype, DTYPES)):
         if got is not None and got not in allowed:
-            raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
+            raise ElmoError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
     if format == "hdf5" and dtype not in (None, "float32"):
-        raise ValueError(Errors.EL085.format(got=dtype))
+        raise ElmoError(Errors.EL085.format(got=dtype))
 
 
 def _check_folder(folder: Path, format: str, source: Any) -> None:
@@ -161,14 +161,14 @@ def _check_folder(folder: Path, format: str, source: Any) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise ValueError(Errors.EL087.format(what=f"'{folder}', which is a file"))
+        raise ElmoError(Errors.EL087.format(what=f"'{folder}', which is a file"))
     found = _model_files(folder)
     own = {OPTIONS_NAME, FORMATS[format]}
     if found and not own <= found <= own | {VOCAB_NAME}:
         what = f"the model in '{folder}' ({', '.join(sorted(found))})"
-        raise ValueError(Errors.EL087.format(what=what))
+        raise ElmoError(Errors.EL087.format(what=what))
     if found and _reads(source, folder / FORMATS[format]):
-        raise ValueError(Errors.EL087.format(what=f"its own source, '{folder}'"))
+        raise ElmoError(Errors.EL087.format(what=f"its own source, '{folder}'"))
 
 
 def _model_files(folder: Path) -> set[str]:
@@ -192,7 +192,7 @@ def _with_mix(weights: Weights, number: int) -> Arrays:
     if number == 0:
         return weights.arrays
     if number >= weights.n_mixes:
-        raise ValueError(Errors.EL138.format(path=weights.source, n=weights.n_mixes, got=number))
+        raise ElmoError(Errors.EL138.format(path=weights.source, n=weights.n_mixes, got=number))
     first, other = (list(mix_shapes(weights.options, k)) for k in (0, number))
     places = dict(zip(first + other, other + first))
     return {places.get(name, name): array for name, array in weights.arrays.items()}

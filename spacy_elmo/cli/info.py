@@ -21,7 +21,7 @@ def info_cli(
     source: Annotated[list[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Hold the weights against the checksum that was written with them.")
+        bool, typer.Option("--check", help="Compare the weights with the checksum that was saved with them.")
     ] = False,
 ) -> None:
     """Print a model's options, sizes, number of parameters and arrays."""
@@ -33,7 +33,8 @@ def info(source: Any, *, check: bool = False) -> dict[str, Any]:
     """Facts of a source, as JSON data.
 
     check: say whether there is a checksum that the weights agree with.
-    RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`; ValueError if they do not agree.
+    RAISES (FileNotFoundError, ElmoError): As `spacy_elmo.load`.
+    RAISES (ElmoError): If they do not agree.
     """
     weights = read_weights(source)
     # Reading has compared the two.

@@ -80,4 +80,4 @@ def _explain(arrays: Mapping[str, NDArray[np.floating]]) -> str:
     if bad:
         return f"Its weights are not finite either, in {', '.join(bad[:3])}."
     name = max(largest, key=largest.__getitem__)
-    return f"Its largest weight, {largest[name]:.3g} in {name}, is far beyond what training gives."
+    return f"Its largest weight, {largest[name]:.3g} in {name}, is far larger than training produces."

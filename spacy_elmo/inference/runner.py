@@ -14,7 +14,7 @@ from ..bilm.layers import n_lstm_layers as lstm_layers_for
 from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.options import Options
 from ..bilm.scalar_mix import ScalarMix
-from ..errors import Errors, Warnings
+from ..errors import ElmoMemoryError, Errors, Warnings
 from ..runtime.isolation import computation
 from ..runtime.workers import Pending, Plan
 from ..util.batching import run_ahead
@@ -62,7 +62,7 @@ class Budget:
             except torch.cuda.OutOfMemoryError as error:
                 reason = _first_line(error)
                 if tried_again:
-                    raise MemoryError(Errors.EL166.format(tokens=count_rows(part), reason=reason)) from error
+                    raise ElmoMemoryError(Errors.EL166.format(tokens=count_rows(part), reason=reason)) from error
             else:
                 tried_again = False
                 yield result

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors, Warnings, short_repr
+from ..errors import ElmoError, Errors, Warnings, short_repr
+from ..errors.advice import OTHER_TOKEN, TOKENS
 from ..util.batching import windows
 from .base import N_MARKS, Sentence
 
@@ -112,12 +113,6 @@ def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:
 PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
 # What can be iterated over, but has no tokens, or has them in no order.
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
-_ADVICE: dict[str, str] = {
-    "NoneType": "If it is padding, leave it out: sentences may differ in length.",
-    "bytes": "Decode it: token.decode('utf-8').",
-    "list": "That is a level too deep: a sentence is a list of texts, and embed() takes a list of sentences.",
-    "Token": "Give its text: [token.text for token in doc].",
-}
 
 
 def rows_of_sentence(sentence: Sequence[str]) -> int:
@@ -148,16 +143,16 @@ def validate_sentences(sentences: Iterable[Sequence[str]], *, warn: Callable[[st
     """Each sentence as a list; sentences of numbers as they are.
 
     warn (Callable[[str], None]): Takes the warning about tokens that look like padding.
-    RAISES (ValueError): If these are no sentences; when it is read, if a sentence is not a list of str.
+    RAISES (ElmoError): If these are no sentences; when it is read, if a sentence is not a list of str.
     """
     if isinstance(sentences, EncodedSentences):
         return sentences
     if isinstance(sentences, _NO_SEQUENCES):
-        raise ValueError(Errors.EL240.format(got=short_repr(sentences)))
+        raise ElmoError(Errors.EL240.format(got=short_repr(sentences)))
     try:
         return _validate(iter(sentences), warn)
     except TypeError:
-        raise ValueError(Errors.EL240.format(got=short_repr(sentences))) from None
+        raise ElmoError(Errors.EL240.format(got=short_repr(sentences))) from None
 
 
 def _validate(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -> Iterator[list[str]]:
@@ -174,17 +169,17 @@ def _validate(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -
 
 
 def _tokens(number: int, sentence: Any) -> list[str]:
-    """RAISES: ValueError if the sentence is not a list of str."""
+    """RAISES (ElmoError): If the sentence is not a list of str."""
     try:
         if isinstance(sentence, _NO_SEQUENCES):
             raise TypeError
         found = iter(sentence)
     except TypeError:
-        raise ValueError(Errors.EL033.format(index=number, got=short_repr(sentence))) from None
+        raise ElmoError(Errors.EL033.format(index=number, got=short_repr(sentence))) from None
     tokens = list(found)
     for k, token in enumerate(tokens):
         if not isinstance(token, str):
-            advice = _ADVICE.get(type(token).__name__, "Convert it, or leave it out.")
-            raise ValueError(Errors.EL034.format(token=k, sentence=number, got=short_repr(token), advice=advice))
+            advice = TOKENS.get(type(token).__name__, OTHER_TOKEN)
+            raise ElmoError(Errors.EL034.format(token=k, sentence=number, got=short_repr(token), advice=advice))
     # Of subclasses, the text alone is kept.
     return [*map(str.__str__, tokens)]

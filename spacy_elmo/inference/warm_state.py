@@ -12,7 +12,7 @@ import torch
 from ..bilm.build import build_parts, state_arrays
 from ..bilm.lstm import LSTMState
 from ..bilm.options import LSTMOptions, Options
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..runtime.isolation import isolate
 from ..util.atomic import atomic_write
 from ..util.batching import windows
@@ -41,7 +41,7 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
 
     engine: on the CPU, in float32. sentences: token texts, read batch by batch; those without tokens are left out.
     RETURNS: hidden (2, L, P) and cell (2, L, C), float32, forward first.
-    RAISES: ValueError if there are fewer than LEAST_SENTENCES.
+    RAISES (ElmoError): If there are fewer than LEAST_SENTENCES.
     """
     shape = (2, lstm.n_layers, N_ROWS)
     state = LSTMState(torch.zeros(*shape, lstm.projection_dim), torch.zeros(*shape, lstm.dim))
@@ -56,7 +56,7 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
                 total += part[:, :, : len(batch)].sum(dim=2, dtype=torch.float64)
     if n_read < LEAST_SENTENCES:
         advice = "Give a longer text."
-        raise ValueError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES, advice=advice))
+        raise ElmoError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES, advice=advice))
     return LSTMState(*((total / (n_read - N_ROWS * BURN_IN)).float() for total in sums))
 
 
@@ -79,7 +79,7 @@ def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_thread
 
     n_threads: see `Settings`.
     RETURNS: float32, by the names of `weights.arrays.warm_state_shapes`.
-    RAISES: ValueError if there are too few sentences.
+    RAISES (ElmoError): If there are too few sentences.
     """
     encoder = {name: weights.arrays[name] for name in encoder_shapes(weights.options)}
     engine = make_engine(

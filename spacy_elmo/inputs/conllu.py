@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from ..errors import ReasonError
 from ..util.files import bad_line
 from .items import Item
 from .text import Lines
@@ -15,7 +16,7 @@ _ID = re.compile(
 _METADATA = re.compile(r"#\s*(sent_id|text)\s*=")
 
 
-class _LineError(ValueError):
+class _LineError(ReasonError):
     """What is wrong with a line."""
 
 
@@ -34,7 +35,7 @@ class _Block:
             raise _LineError(f"{len(columns)} columns, but CoNLL-U has {_N_COLUMNS}, separated by tabs")
         found = _ID.fullmatch(columns[0])
         if found is None:
-            raise _LineError(f"'{columns[0]}' is no word number")
+            raise _LineError(f"'{columns[0]}' is not a word number")
         if found["word"]:
             self._add_word(int(found["word"]), columns[1])
         elif found["first"]:
@@ -46,12 +47,12 @@ class _Block:
         """RAISES: _LineError if the sentence cannot end here."""
         if self._covered > len(self.words):
             last = len(self.words)
-            raise _LineError(f"a multiword token reaches to word {self._covered}, but {last} is the last one")
+            raise _LineError(f"a multiword token extends to word {self._covered}, but the last word is {last}")
 
     def _add_word(self, number: int, form: str) -> None:
         last = len(self.words)
         if number == 1 and last:
-            raise _LineError(f"word 1 after word {last}, is a blank line missing? It ends a sentence")
+            raise _LineError(f"word 1 after word {last}; a blank line, which ends a sentence, may be missing")
         if number != last + 1:
             after = f"after word {last}" if last else "at the start of a sentence"
             raise _LineError(f"word {number} {after}; words are numbered 1, 2, 3 and so on")
@@ -61,7 +62,7 @@ class _Block:
 
     def _add_multiword(self, first: int, last: int) -> None:
         if first != len(self.words) + 1:
-            raise _LineError(f"multiword token {first}-{last} does not stand before its first word")
+            raise _LineError(f"multiword token {first}-{last} is not placed before its first word")
         if last < first or first <= self._covered:
             raise _LineError(f"multiword token {first}-{last} is reversed, or overlaps the one before it")
         self._covered = last

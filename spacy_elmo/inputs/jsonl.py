@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ..errors import ReasonError
 from ..util.files import bad_line
 from .items import Item
 from .text import Lines
@@ -25,10 +26,10 @@ def read_jsonl(lines: Lines) -> Iterator[Item]:
         except json.JSONDecodeError as error:
             raise bad_line(lines.path, number, f"not JSON ({error}){_hint(line, number)}") from error
         except RecursionError as error:
-            raise bad_line(lines.path, number, "JSON that is nested too deep") from error
+            raise bad_line(lines.path, number, "JSON that is nested too deeply") from error
         except UnicodeEncodeError as error:
             raise bad_line(lines.path, number, f"text that is not Unicode ({error.reason})") from error
-        except ValueError as error:
+        except (ReasonError, ValueError) as error:
             raise bad_line(lines.path, number, str(error)) from error
 
 
@@ -37,27 +38,27 @@ def _check_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         for name, value in pairs:
             if value != found[name]:
-                raise ValueError(f"the field {_shown(name)} is there twice, with different values")
+                raise ReasonError(f"the field {_shown(name)} occurs twice, with different values")
     return found
 
 
 def _hint(line: str, number: int) -> str:
     if number == 1 and line.lstrip().startswith(("[", "{")):
-        return "; JSONL has a whole object on each line, as `jq -c .` and `jq -c .[]` write them"
+        return "; JSONL has one complete object per line, as `jq -c .` and `jq -c .[]` write it"
     return ""
 
 
 def _read_record(record: Any, number: int, end: int) -> Iterator[Item]:
     if isinstance(record, list):
-        raise ValueError(f"neither {_KINDS}, but a list; `jq -c .[]` writes its members as lines")
+        raise ReasonError(f"neither {_KINDS}, but a list; `jq -c .[]` writes one item per line")
     if not isinstance(record, dict):
-        raise ValueError(f"neither {_KINDS}")
+        raise ReasonError(f"neither {_KINDS}")
     tokens, text = record.get("tokens"), record.get("text")
     if tokens is None and isinstance(text, str):
         text.encode("utf-8")
         yield Item(text, None, end, number)
     elif not isinstance(tokens, list):
-        raise ValueError(f"neither {_KINDS}")
+        raise ReasonError(f"neither {_KINDS}")
     elif all(isinstance(token, str) for token in tokens):
         _check_texts(tokens)
         yield Item(" ".join(tokens), tokens, end, number)
@@ -84,23 +85,23 @@ def _read_objects(record: dict[str, Any], tokens: list[Any], end: int, number: i
 def _read_token(token: Any, text: Any, place: int) -> str:
     if not isinstance(token, dict):
         kinds = "a text, or an object with `text`, or with `start` and `end` in the record's text"
-        raise ValueError(f"neither {_KINDS}: token {place} is {_shown(token)}, and must be {kinds}")
+        raise ReasonError(f"neither {_KINDS}: token {place} is {_shown(token)}, and must be {kinds}")
     own = token.get("text")
     if isinstance(own, str):
         return own
     start, end = token.get("start"), token.get("end")
     if text is None or type(start) is not int or type(end) is not int:
-        raise ValueError(f"neither {_KINDS}: token {place} has no `text`, nor a place in the record's text")
+        raise ReasonError(f"neither {_KINDS}: token {place} has no `text`, nor a `start` and `end` in the text")
     if not 0 <= start <= end <= len(text):
-        raise ValueError(f"token {place} is at {start} to {end}, but the text has {len(text)} characters")
+        raise ReasonError(f"token {place} is at {start} to {end}, but the text has {len(text)} characters")
     found: str = text[start:end]
     return found
 
 
 def _check_texts(tokens: list[str]) -> None:
     if "" in tokens:
-        reason = "which a model would read as a word; leave out what only fills up a list"
-        raise ValueError(f"token {tokens.index('') + 1} is empty, {reason}")
+        reason = "which a model would read as a word; remove padding"
+        raise ReasonError(f"token {tokens.index('') + 1} is empty, {reason}")
 
 
 def _check_order(tokens: list[dict[str, Any]]) -> None:
@@ -108,7 +109,7 @@ def _check_order(tokens: list[dict[str, Any]]) -> None:
     for place, token in enumerate(tokens, start=1):
         start, end = token["start"], token["end"]
         if type(start) is not int or type(end) is not int or not before <= start <= end:
-            raise ValueError(f"token {place} is at {start} to {end}, and the one before it ends at {before}")
+            raise ReasonError(f"token {place} is at {start} to {end}, and the one before it ends at {before}")
         before = end
 
 
@@ -117,9 +118,9 @@ def _sentence_starts(record: dict[str, Any], tokens: list[dict[str, Any]]) -> se
     try:
         begins = {sent["start"] for sent in sents}
     except (TypeError, KeyError) as error:
-        raise ValueError("`sents` is no list of objects with `start` and `end`") from error
+        raise ReasonError("`sents` is not a list of objects with `start` and `end`") from error
     for start in begins - {token["start"] for token in tokens}:
-        raise ValueError(f"a sentence of `sents` begins at {start}, where no token does")
+        raise ReasonError(f"a sentence of `sents` begins at {start}, but no token begins there")
     return begins
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoOSError, Errors
 from ..util.atomic import WRITE_ERRORS
 from ..util.files import sha256
 
@@ -25,6 +25,7 @@ COMPRESSIONS: dict[str, Callable[[Any], Any]] = {
     ".xz": lzma.LZMAFile,
     ".bz2": bz2.BZ2File,
 }
+_EMPTY = "it is empty, and a compressed file never is"
 # What a packed file begins with, for pipes, whose names tell nothing.
 MAGIC = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\x00": ".xz", b"BZh": ".bz2"}
 
@@ -48,7 +49,8 @@ class InputFile:
     def open(self) -> Iterator[IO[bytes]]:
         """The content, unpacked.
 
-        RAISES: ValueError if it is damaged; OSError if it cannot be read; both while it is read, too.
+        RAISES (ElmoError): If it is damaged.
+        RAISES (OSError): If it cannot be read; both while it is read, too.
         """
         self._keep_stream()
         try:
@@ -62,19 +64,22 @@ class InputFile:
                     yield packed
                     return
                 if not packed.read(1):
-                    raise EOFError("it is empty, and no packed file is")
+                    raise ElmoError(Errors.EL023.format(path=self.path, reason=_EMPTY))
                 packed.seek(0)
                 with COMPRESSIONS[compression](packed) as file:
                     yield file
         except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
-            raise ValueError(Errors.EL023.format(path=self.path, reason=error)) from error
+            raise ElmoError(Errors.EL023.format(path=self.path, reason=error)) from error
         except OSError as error:
             if error.errno is None:  # bz2's word for damage
-                raise ValueError(Errors.EL023.format(path=self.path, reason=error)) from error
+                raise ElmoError(Errors.EL023.format(path=self.path, reason=error)) from error
             raise _unreadable(self.path, error) from error
 
     def sha256(self) -> str:
-        """SHA-256 of the content as it is stored, in hexadecimal. RAISES: OSError if it cannot be read."""
+        """SHA-256 of the content as it is stored, in hexadecimal.
+
+        RAISES (OSError): If it cannot be read.
+        """
         self._keep_stream()
         try:
             if not self.is_stream:
@@ -97,14 +102,14 @@ class InputFile:
     def _keep_stream(self) -> None:
         if not self.is_stream or self._copy is not None:
             return
+        if self.path == Path("-") and (sys.stdin is None or sys.stdin.closed):
+            raise ElmoOSError(Errors.EL203.format(path=self.path, reason="standard input is closed"))
         try:
             copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
             weakref.finalize(self, copy.close)
             if self.path != Path("-"):
                 with self.path.open("rb") as file:
                     shutil.copyfileobj(file, copy)
-            elif sys.stdin is None or sys.stdin.closed:
-                raise OSError(0, "standard input is closed")
             else:
                 shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
@@ -112,9 +117,9 @@ class InputFile:
             if error.errno not in WRITE_ERRORS:
                 raise _unreadable(self.path, error) from error
             place = tempfile.gettempdir()
-            raise OSError(Errors.EL142.format(path=place, reason=error.strerror, variable="TMPDIR")) from error
+            raise ElmoOSError(Errors.EL142.format(path=place, reason=error.strerror, variable="TMPDIR")) from error
         self._copy = copy
 
 
 def _unreadable(path: Path, error: OSError) -> OSError:
-    return OSError(Errors.EL203.format(path=path, reason=error.strerror or error))
+    return ElmoOSError(Errors.EL203.format(path=path, reason=error.strerror or error))

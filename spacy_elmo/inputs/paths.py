@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
 from .packed import COMPRESSIONS, InputFile
 
 # Each is also the ending of its files. txt: text, or tokens between blanks, as the command has it.
@@ -25,10 +25,10 @@ def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> li
 
     given: files, folders with all that is below them, patterns with *, ? or [], or "-" for standard input.
     format: one of `FORMATS`; None: by each file's ending. Standard input and pipes are "txt" unless told.
-    RAISES: FileNotFoundError or ValueError for what is not there or of no known format.
+    RAISES (FileNotFoundError, ElmoError): For what is not there or of no known format.
     """
     if format is not None and format not in FORMATS:
-        raise ValueError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
+        raise ElmoError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
     files: list[InputFile] = []
     seen: set[Path] = set()
     for one in [given] if isinstance(given, (str, Path)) else given:
@@ -44,7 +44,7 @@ def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> li
         files.extend(found)
     streams = [file.path for file in files if file.path == STDIN]
     if len(streams) > 1:
-        raise ValueError(Errors.EL204.format(n=len(streams)))
+        raise ElmoError(Errors.EL204.format(n=len(streams)))
     return files
 
 
@@ -62,11 +62,11 @@ def _describe(path: Path, format: str | None) -> InputFile:
         return InputFile(path, format or "txt", is_stream=True)
     if not os.path.exists(path):
         hint = "Give a file, a folder, a pattern in quotes, or - for standard input."
-        raise FileNotFoundError(Errors.EL026.format(path=path, closest=hint))
+        raise ElmoFileNotFoundError(Errors.EL026.format(path=path, closest=hint))
     if not os.path.isfile(path) or str(path).startswith(_DESCRIPTORS):
         return InputFile(path, format or by_name or "txt", compression, is_stream=True)
     if format is None and by_name is None:
-        raise ValueError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=_allowed()))
+        raise ElmoError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=_allowed()))
     return InputFile(path, format or by_name or "", compression)
 
 
@@ -74,7 +74,7 @@ def _match(pattern: Path, format: str | None) -> list[InputFile]:
     paths = [Path(name) for name in sorted(glob(str(pattern), recursive=True))]
     files = [_describe(path, format) for path in paths if path.is_file()]
     if not files:
-        raise FileNotFoundError(Errors.EL200.format(pattern=pattern))
+        raise ElmoFileNotFoundError(Errors.EL200.format(pattern=pattern))
     return files
 
 
@@ -90,11 +90,13 @@ def _read_folder(folder: Path, format: str | None) -> list[InputFile]:
     chosen = [path for path, found in zip(paths, formats) if found in wanted]
     others = shorten([path.name for path, found in zip(paths, formats) if found not in wanted])
     if not chosen:
-        raise FileNotFoundError(Errors.EL201.format(path=folder, found=others or "nothing", allowed=_allowed()))
+        raise ElmoFileNotFoundError(
+            Errors.EL201.format(path=folder, found=others or "nothing", allowed=_allowed())
+        )
     counts = Counter(found for found in formats if found is not None)
     if format is None and len(counts) > 1:
         kinds = ", ".join(f"{n:,} .{found}" for found, n in sorted(counts.items()))
-        raise ValueError(Errors.EL202.format(path=folder, kinds=kinds, example=min(counts)))
+        raise ElmoError(Errors.EL202.format(path=folder, kinds=kinds, example=min(counts)))
     if others:
         warnings.warn(Warnings.WL035.format(path=folder, found=others), stacklevel=2)
     return [_describe(path, format) for path in chosen]
@@ -108,7 +110,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         try:
             names = sorted(os.listdir(current))
         except OSError as error:
-            raise OSError(Errors.EL203.format(path=current, reason=error.strerror)) from error
+            raise ElmoOSError(Errors.EL203.format(path=current, reason=error.strerror)) from error
         paths = [current / name for name in names if not name.startswith(".")]
         yield from (path for path in paths if os.path.isfile(path))
         waiting.extend(path for path in reversed(paths) if os.path.isdir(path) and not os.path.islink(path))
@@ -142,4 +144,6 @@ def shorten(names: list[str]) -> str:
 def _allowed() -> str:
     endings = ", ".join(f".{name}" for name in FORMATS)
     packed = ", ".join(COMPRESSIONS)
-    return f"{endings}, each also packed ({packed}); or name the format with --format, in a config corpus.format"
+    return (
+        f"{endings}, each also compressed ({packed}); or set the format with --format (corpus.format in a config)"
+    )

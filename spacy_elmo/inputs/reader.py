@@ -33,7 +33,7 @@ class Inputs:
     given, format: see `find_inputs`.
     pipeline: what splits texts, see `load_pipeline`. With None, a .txt has a sentence a line, split at blanks, and
         texts of a .jsonl are split by `DEFAULT_PIPELINE`.
-    RAISES: FileNotFoundError or ValueError for what is not there, or of no known format.
+    RAISES (FileNotFoundError, ElmoError): For what is not there, or of no known format.
     """
 
     def __init__(
@@ -68,7 +68,8 @@ class Inputs:
     def check(self) -> None:
         """Read everything once, so that nothing is computed before all of it is known to be right.
 
-        RAISES: ValueError for what cannot be read, with its line; OSError if a file cannot be opened.
+        RAISES (ElmoError): For what cannot be read, with its line.
+        RAISES (OSError): If a file cannot be opened.
         """
         if self._sizes:
             return
@@ -139,8 +140,8 @@ class Inputs:
             return f"{len(item.tokens):,} tokens" if len(item.tokens) > LONG_SENTENCE else ""
         size, nlp = len(item.text), self._load()
         if size > nlp.max_length:
-            reason = f"a text of {size:,} characters, and the pipeline takes no more than {nlp.max_length:,}"
-            raise bad_line(file.path, item.line or 0, f"{reason}; cut it, or use a blank pipeline")
+            reason = f"a text of {size:,} characters, but the pipeline allows at most {nlp.max_length:,}"
+            raise bad_line(file.path, item.line or 0, f"{reason}; split it, or use a blank pipeline")
         return f"{size:,} characters" if size > LONG_TEXT and not nlp.pipe_names else ""
 
     def _load(self) -> "Language":

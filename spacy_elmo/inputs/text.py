@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from typing import IO
 
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..util.files import Line, bad_line, numbered_lines
 from .packed import MAGIC, InputFile
 
@@ -23,7 +23,8 @@ class Lines:
     """The lines of a file, in order. Only a line feed ends a line, with or without a carriage return before it.
 
     warn: say at the end what looks wrong, but can be read.
-    n_bytes: of the lines so far. RAISES: ValueError, once it is reached, for what is no UTF-8 text.
+    n_bytes: of the lines so far.
+    RAISES (ElmoError): Once it is reached, for what is no UTF-8 text.
     """
 
     def __init__(self, file: InputFile, *, warn: bool = False):
@@ -39,17 +40,17 @@ class Lines:
             for line in numbered_lines(self._cut(opened), self.path):
                 self.n_bytes += line.n_bytes
                 if "\0" in line.text:
-                    reason = "a NUL character; text in UTF-16 has them, convert it: iconv -f UTF-16LE -t UTF-8"
+                    reason = "a NUL character, as in UTF-16; convert the file: iconv -f UTF-16LE -t UTF-8"
                     raise bad_line(self.path, line.number, reason)
                 if "\r" in line.text:
                     if self.file.format in _WITHOUT_RETURNS:
-                        raise ValueError(Errors.EL206.format(path=self.path))
+                        raise ElmoError(Errors.EL206.format(path=self.path))
                     n_lines, first_return = n_lines + 1, first_return or line.number
                     n_returns += line.text.count("\r")
                 yield line
             n_feeds = self._n_feeds
         if n_returns > n_feeds:
-            raise ValueError(Errors.EL206.format(path=self.path))
+            raise ElmoError(Errors.EL206.format(path=self.path))
         if n_returns and self._warn:
             warnings.warn(Warnings.WL037.format(path=self.path, n=n_lines, line=first_return), stacklevel=2)
 
@@ -60,7 +61,11 @@ class Lines:
             if number == 1:
                 self._check_start(line)
             if len(line) > LONGEST_LINE:
-                raise bad_line(self.path, number, f"longer than {LONGEST_LINE >> 20} MB; is it text, line by line")
+                raise bad_line(
+                    self.path,
+                    number,
+                    f"longer than {LONGEST_LINE >> 20} MB; it may not be text with one item per line",
+                )
             self._n_feeds += line.endswith(b"\n")
             # A byte order mark alone is an empty file.
             if number > 1 or line != codecs.BOM_UTF8:
@@ -70,8 +75,10 @@ class Lines:
         name = next((name for bom, name in _BOMS.items() if line.startswith(bom)), None)
         if name is not None:
             how = f"Convert it: iconv -f {name} -t UTF-8 OLD >NEW"
-            raise ValueError(Errors.EL205.format(path=self.path, what=f"in {name}", how=how))
+            raise ElmoError(Errors.EL205.format(path=self.path, what=f"in {name}", how=how))
         ending = next((ending for magic, ending in MAGIC.items() if line.startswith(magic)), None)
         if ending is not None and not line.isascii():
-            how = f"Give it a name with the ending {ending}, or unpack it"
-            raise ValueError(Errors.EL205.format(path=self.path, what=f"packed, as {ending} files are", how=how))
+            how = f"Give it a name with the ending {ending}, or decompress it"
+            raise ElmoError(
+                Errors.EL205.format(path=self.path, what=f"compressed, as {ending} files are", how=how)
+            )

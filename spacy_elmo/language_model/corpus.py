@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
 from ..util.atomic import atomic_write
 from ..util.files import sha256
 
@@ -68,20 +68,21 @@ class Corpus:
     def open(cls, folder: Path) -> "Corpus":
         """A corpus that `write_corpus` has written, memory-mapped.
 
-        RAISES: FileNotFoundError if there is none; ValueError if it is damaged or of another version.
+        RAISES (FileNotFoundError): If there is none.
+        RAISES (ElmoError): If it is damaged or of another version.
         """
         path = folder / META
         if not path.is_file():
-            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Write the corpus first."))
+            raise ElmoFileNotFoundError(Errors.EL026.format(path=path, closest="Write the corpus first."))
         try:
             meta = json.loads(path.read_text("utf-8"))
             sizes = meta["n_tokens"] * 4, meta["n_sentences"] * 8
             types = json.loads((folder / TYPES).read_text("utf-8"))
             found = (folder / TOKENS).stat().st_size, (folder / ENDS).stat().st_size
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ValueError(Errors.EL023.format(path=folder, reason=error)) from error
+            raise ElmoError(Errors.EL023.format(path=folder, reason=error)) from error
         if meta.get("version") != _VERSION or found != sizes or len(types) != meta["n_types"]:
-            raise ValueError(Errors.EL023.format(path=folder, reason="its files are not of one size or version"))
+            raise ElmoError(Errors.EL023.format(path=folder, reason="the sizes or versions of its files differ"))
         return cls(
             types,
             np.memmap(folder / TOKENS, dtype=np.int32, mode="r"),
@@ -94,23 +95,25 @@ def verify_corpus(folder: Path) -> None:
 
     folder (Path): Where `write_corpus` has written it. A corpus of an earlier version has no checksums: there,
         numbers that can be no places of tokens are found.
-    RAISES (ValueError): If it is damaged. As `Corpus.open`.
+    RAISES (ElmoError): If it is damaged. As `Corpus.open`.
     """
     corpus = Corpus.open(folder)
     sums = json.loads((folder / META).read_text("utf-8")).get("sha256")
     if sums is not None:
         for name in (TYPES, TOKENS, ENDS):
             if sha256(folder / name) != sums.get(name):
-                raise ValueError(Errors.EL023.format(path=folder / name, reason="its checksum is another"))
+                raise ElmoError(Errors.EL023.format(path=folder / name, reason="its checksum does not match"))
         return
     for start in range(0, corpus.n_tokens, _BLOCK):
         block = corpus.tokens[start : start + _BLOCK]
         if block.min() < 0 or block.max() >= len(corpus.types):
-            raise ValueError(Errors.EL023.format(path=folder / TOKENS, reason="it names types that there are not"))
+            raise ElmoError(
+                Errors.EL023.format(path=folder / TOKENS, reason="it refers to word types that do not exist")
+            )
     if len(corpus) and (
         (np.diff(corpus.ends) < 0).any() or corpus.ends[0] < 0 or corpus.ends[-1] != corpus.n_tokens
     ):
-        raise ValueError(Errors.EL023.format(path=folder / ENDS, reason="sentences end where they cannot"))
+        raise ElmoError(Errors.EL023.format(path=folder / ENDS, reason="it has invalid sentence ends"))
 
 
 def fingerprint(folder: Path) -> str:
@@ -132,7 +135,7 @@ def write_corpus(
 
     folder: made if need be; a corpus that is there is replaced. fingerprint: says what it was made of.
     longest: characters that count of a token. Those beyond are left out: types are held in memory.
-    RAISES: ValueError if there is no token at all; OSError if it cannot be written.
+    RAISES (ElmoError): If there is no token at all; OSError if it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Without this file there is no corpus: it goes first and comes last.
@@ -149,7 +152,7 @@ def write_corpus(
                     tokens_file.write(np.array(block, dtype=np.int32).tobytes())
                     ends_file.write(np.array(ends, dtype=np.int64).tobytes())
                 except OSError as error:
-                    raise OSError(Errors.EL092.format(path=folder, reason=error)) from error
+                    raise ElmoOSError(Errors.EL092.format(path=folder, reason=error)) from error
                 block.clear()
                 ends.clear()
 
@@ -163,7 +166,7 @@ def write_corpus(
                     flush()
             flush()
         if not n_tokens:
-            raise ValueError(Errors.EL071.format(path=folder))
+            raise ElmoError(Errors.EL071.format(path=folder))
     with atomic_write(folder / TYPES) as temporary:
         temporary.write_text(json.dumps(list(numbers)), "utf-8")
     meta = {

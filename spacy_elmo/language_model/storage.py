@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..bilm.build import build_bilm, build_parts, take, without_weights
 from ..bilm.lstm import LSTMState
 from ..bilm.options import OPTIONS_NAME, STATE_PREFIX, Options
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..inference.warm_state import shipped_state
 from ..runtime.isolation import isolate
 from ..weights.arrays import SOFTMAX_PREFIX, SoftmaxFacts, Weights, softmax_facts
@@ -46,7 +46,7 @@ def write_language_model(folder: Path, options: Options, model: LanguageModel, v
 def read_model(source: Source) -> Exportable:
     """A source, or the folder of a pre-training run: then its newest checkpoint that is whole.
 
-    RAISES: as `read_language_model`; ValueError if all checkpoints are damaged.
+    RAISES: as `read_language_model`; ElmoError if all checkpoints are damaged.
     """
     if isinstance(source, (str, os.PathLike)) and is_run(Path(source)):
         return _read_run(Path(source))
@@ -56,7 +56,7 @@ def read_model(source: Source) -> Exportable:
 def read_language_model(source: Source) -> tuple[Weights, Vocabulary | None]:
     """Weights and, if there is one, the vocab.txt in their folder or archive.
 
-    RAISES: as `read_weights`; ValueError if the file is no vocabulary, or not that of the softmax that comes with
+    RAISES: as `read_weights`; ElmoError if the file is no vocabulary, or not that of the softmax that comes with
         the weights.
     """
     with open_source(source) as found:
@@ -70,11 +70,12 @@ def read_language_model(source: Source) -> tuple[Weights, Vocabulary | None]:
 
 
 def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) -> None:
-    """RAISES: ValueError if the weights have a softmax that cannot be, or that predicts another number of words.
-    path: of the vocabulary, for messages."""
+    """RAISES (ElmoError): If the weights have a softmax that cannot be, or that predicts another number of words.
+    path: of the vocabulary, for messages.
+    """
     facts = softmax_facts(weights)
     if facts is not None and facts.n_words != len(vocabulary):
-        raise ValueError(
+        raise ElmoError(
             Errors.EL088.format(path=path, got=len(vocabulary), source=weights.source, expected=facts.n_words)
         )
 
@@ -110,16 +111,16 @@ def build_language_model(found: Exportable) -> tuple[LanguageModel, Vocabulary]:
     RETURNS (tuple[LanguageModel, Vocabulary]): Float32 weights, in evaluation mode, and the words that the softmax
         predicts. Weights that are float32 already are used in place: where a file is memory-mapped, they are its
         pages, and writing to them does not change it.
-    RAISES (ValueError): If there is no softmax, or one that is not supported.
+    RAISES (ElmoError): If there is no softmax, or one that is not supported.
     RAISES (FileNotFoundError): If there is no vocabulary.
     """
     weights, vocabulary = found
     facts = softmax_facts(weights)
     if facts is None:
-        raise ValueError(Errors.EL090.format(path=weights.source))
+        raise ElmoError(Errors.EL090.format(path=weights.source))
     if vocabulary is None:
         path = Path(weights.source).with_name(VOCAB_NAME)
-        raise FileNotFoundError(Errors.EL091.format(path=path, n_words=facts.n_words))
+        raise ElmoFileNotFoundError(Errors.EL091.format(path=path, n_words=facts.n_words))
     encoder = {name: array for name, array in weights.arrays.items() if not name.startswith(SOFTMAX_PREFIX)}
     bilm = build_bilm(weights.options, build_parts(weights.options, encoder).bilm)
     return LanguageModel(bilm=bilm, softmax=_softmax(weights, facts)).eval(), vocabulary

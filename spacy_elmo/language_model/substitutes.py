@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..runtime.isolation import computation
 from ..util.batching import windows
 from .corpus import Corpus
@@ -61,10 +61,10 @@ def substitutes(
     sentences: token texts, read some thousand tokens ahead. n: fewer come where the vocabulary has fewer words.
     state: from which every sentence starts, hidden (2, L, P) and cell (2, L, C); None: from zeros.
     RETURNS: for each sentence, one `Substitutes` a token.
-    RAISES: ValueError if n is less than 1.
+    RAISES (ElmoError): If n is less than 1.
     """
     if n < 1:
-        raise ValueError(Errors.EL038.format(name="n", low=1, got=n))
+        raise ElmoError(Errors.EL038.format(name="n", low=1, got=n))
     return _substitutes(model, vocabulary, sentences, min(n, len(vocabulary) - len(SPECIAL)), state)
 
 

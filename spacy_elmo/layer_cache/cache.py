@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bilm.layers import Layers
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..runtime.forks import ForkLock
 from ..runtime.isolation import isolate
 from .settings import CacheSettings, Embeds, cached_layers, identity, key_of
@@ -116,12 +116,12 @@ class LayerCache:
     whether pickled or not. Several threads may ask at a time.
 
     settings: where, in what precision and how much. elmo: computes what is not there.
-    RAISES: ValueError if the Elmo carries state from one batch to the next.
+    RAISES (ElmoError): If the Elmo carries state from one batch to the next.
     """
 
     def __init__(self, settings: CacheSettings, *, elmo: Embeds):
         if elmo.settings.initial_state == "carry":
-            raise ValueError(Errors.EL107)
+            raise ElmoError(Errors.EL107)
         self.settings = settings
         self._elmo = elmo
         self._widths = {name: elmo.width(name) for name in cached_layers(elmo)}
@@ -138,7 +138,7 @@ class LayerCache:
         sentences (Sequence[Sequence[str]]): Their tokens.
         RETURNS (dict[str, NDArray]): By layer, lowest first: word_emb (n, P), the others (n, 2P), where n is the
             number of all tokens; float32.
-        RAISES (ValueError): If a sentence is not a list of str.
+        RAISES (ElmoError): If a sentence is not a list of str.
         """
         asked = [(digest, tokens) for digest, tokens in zip(digests(sentences), sentences) if len(tokens)]
         with self._lock, isolate():

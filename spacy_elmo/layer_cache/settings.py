@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ..bilm.layers import WORD_EMB, LayerOutputs, Layers, lstm_layer
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..util.files import hash_arrays
 from ..weights.arrays import encoder_shapes, warm_state_shapes
 
@@ -26,7 +26,7 @@ class CacheSettings:
         2^-14; or "float32", which keeps every bit.
     max_gb: most that the files of one model take, in units of 10^9 bytes. What no longer fits is computed each
         time that it is asked for.
-    RAISES: ValueError for a value that is not allowed.
+    RAISES (ElmoError): For a value that is not allowed.
     """
 
     folder: str
@@ -35,13 +35,13 @@ class CacheSettings:
 
     def __post_init__(self) -> None:
         if not isinstance(self.folder, str) or not self.folder:
-            raise ValueError(Errors.EL106.format(got=self.folder))
+            raise ElmoError(Errors.EL106.format(got=self.folder))
         if self.dtype not in DTYPES:
             allowed = ", ".join(DTYPES)
-            raise ValueError(Errors.EL030.format(what="dtype of the layer cache", got=self.dtype, allowed=allowed))
+            raise ElmoError(Errors.EL030.format(what="dtype of the layer cache", got=self.dtype, allowed=allowed))
         size = self.max_gb
         if isinstance(size, bool) or not isinstance(size, Real) or not 0 < float(size) < math.inf:
-            raise ValueError(Errors.EL105.format(got=size))
+            raise ElmoError(Errors.EL105.format(got=size))
 
     @property
     def limit(self) -> int:
@@ -50,10 +50,13 @@ class CacheSettings:
 
 
 def check_cache(cache: Any) -> CacheSettings | None:
-    """The settings of a component. RAISES: ValueError if they are neither None nor of `configure_layer_cache`."""
+    """The settings of a component.
+
+    RAISES (ElmoError): If they are neither None nor of `configure_layer_cache`.
+    """
     if cache is None or isinstance(cache, CacheSettings):
         return cache
-    raise ValueError(Errors.EL267.format(got=cache))
+    raise ElmoError(Errors.EL267.format(got=cache))
 
 
 def configure_layer_cache(folder: str, dtype: str = "float16", max_gb: float = 8.0) -> CacheSettings:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors, short_repr
+from ..errors import ElmoError, Errors, short_repr
+from ..errors.advice import OTHER_TOKEN
 
 DIGEST_BYTES = 16
 
@@ -19,7 +20,7 @@ DIGEST_BYTES = 16
 def digests(sentences: Sequence[Sequence[str]]) -> list[bytes]:
     """16 bytes for each sentence, which another sentence has only if its tokens are the same.
 
-    RAISES: ValueError if a sentence is not a list of str.
+    RAISES (ElmoError): If a sentence is not a list of str.
     """
     try:
         return [_digest(sentence) for sentence in sentences]
@@ -40,12 +41,12 @@ def _digest(tokens: Sequence[str]) -> bytes:
 def _refuse(sentences: Sequence[Any]) -> NoReturn:
     for i, sentence in enumerate(sentences):
         if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Sequence):
-            raise ValueError(Errors.EL033.format(index=i, got=short_repr(sentence)))
+            raise ElmoError(Errors.EL033.format(index=i, got=short_repr(sentence)))
         for k, token in enumerate(sentence):
             if not isinstance(token, str):
-                advice = "Convert it, or leave it out."
-                raise ValueError(Errors.EL034.format(token=k, sentence=i, got=short_repr(token), advice=advice))
-    raise AssertionError("no sentence is wrong")
+                advice = OTHER_TOKEN
+                raise ElmoError(Errors.EL034.format(token=k, sentence=i, got=short_repr(token), advice=advice))
+    raise AssertionError
 
 
 RECORD = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("first", "<i8"), ("n_rows", "<u4"), ("checksum", "<u4")])

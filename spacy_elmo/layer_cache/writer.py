@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Warnings
+from ..errors import ReasonError, Warnings
 from ..util.atomic import atomic_write
 from .store import RECORD, Place, Store, pack, place
 
@@ -47,7 +47,7 @@ class Writer:
             return
         try:
             self._append(sentences)
-        except OSError as error:
+        except (OSError, ReasonError) as error:
             self._failed = True
             text = Warnings.WL011.format(path=self._store.path, reason=error)
             warnings.warn(text, UserWarning, stacklevel=2)
@@ -119,11 +119,11 @@ def open_writer(store: Store, *, about: Mapping[str, Any], limit: int) -> Writer
         for file in (path, store.index_path):
             # To open a named pipe would wait for a reader.
             if file.exists() and not file.is_file():
-                raise OSError(f"'{file.name}' is no regular file")
+                raise ReasonError(f"'{file.name}' is not a regular file")
             file.open("ab").close()
         with atomic_write(path.with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-    except OSError as error:
+    except (OSError, ReasonError) as error:
         lock.release()
         warnings.warn(Warnings.WL010.format(path=path, reason=error), UserWarning, stacklevel=2)
         return None
@@ -138,7 +138,7 @@ def _open_at(path: Path, size: int) -> BinaryIO:
     try:
         there = file.seek(0, os.SEEK_END)
         if there < size:
-            raise OSError("another program has cut the file")
+            raise ReasonError("another program has shortened the file")
         if there > size:
             file.truncate(size)
         file.seek(size)

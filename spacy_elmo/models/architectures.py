@@ -32,7 +32,7 @@ def build_elmo_v1(
     n_threads (int | None): threads that work at a time, on the CPU, in each process. null: as many as there are
         processors for this process. A number is taken as it is given.
     RETURNS (Model[list[Doc], ElmoOutput]): a model without weights.
-    RAISES (ValueError): for a value that is not allowed.
+    RAISES (ElmoError): for a value that is not allowed.
     """
     # Configs hold any text: `Settings` says what is allowed.
     settings = Settings(

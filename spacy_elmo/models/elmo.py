@@ -20,7 +20,7 @@ def elmo_model(*, settings: Settings, get_spans: SpanGetter, device: str | None 
     get_spans (SpanGetter): Which spans of a Doc are embedded as a sentence each.
     device (str | None): Where torch runs it; None: where Thinc is.
     RETURNS (ElmoModelT): The model.
-    RAISES (ValueError): If there is no device of that name.
+    RAISES (ElmoError): If there is no device of that name.
     """
     return Model(
         "elmo", forward, shims=[ElmoShim(ElmoModule(settings=settings, get_spans=get_spans, device=device))]
@@ -32,7 +32,7 @@ def forward(
 ) -> tuple[ElmoOutput, Callable[[ElmoOutput], list[Doc]]]:
     """Compute all layers of the Docs. In training, gradients of the outputs come back as outputs.
 
-    RAISES (ValueError): As `ElmoModule.load` and `TokenMapper`.
+    RAISES (ElmoError): As `ElmoModule.load` and `TokenMapper`.
     """
     module = get_module(model)
     names = module.load().layer_names

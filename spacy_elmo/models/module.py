@@ -11,7 +11,7 @@ from torch import nn
 
 from ..bilm.alphabet import alphabet_of
 from ..elmo import Elmo, Settings, check_device
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, ReasonError, Warnings
 from ..errors.once import OnceWarner
 from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
@@ -44,7 +44,7 @@ class ElmoModule(nn.Module):
     settings (Settings): How the biLM is run.
     get_spans (SpanGetter): Which spans of a Doc are embedded as a sentence each.
     device (str | None): Where torch runs it; None: where Thinc is.
-    RAISES (ValueError): If there is no device of that name.
+    RAISES (ElmoError): If there is no device of that name.
     """
 
     def __init__(self, *, settings: Settings, get_spans: SpanGetter, device: str | None = None):
@@ -93,8 +93,8 @@ class ElmoModule(nn.Module):
         biLM has learned since is brought in by `sync`.
 
         RETURNS (Elmo): The model.
-        RAISES (ValueError): If no source is set.
-        RAISES (FileNotFoundError, ValueError, ImportError): As `spacy_elmo.load`.
+        RAISES (ElmoError): If no source is set.
+        RAISES (FileNotFoundError, ElmoError, ImportError): As `spacy_elmo.load`.
         """
         if self._elmo is not None:
             return self._elmo
@@ -103,7 +103,7 @@ class ElmoModule(nn.Module):
                 return self._elmo
             source: Source | None = self.training_settings.source
             if source is None:
-                raise ValueError(Errors.EL057)
+                raise ElmoError(Errors.EL057)
             return self.set_weights(read_weights(source))
 
     def sync(self) -> Elmo:
@@ -126,7 +126,7 @@ class ElmoModule(nn.Module):
         weights (Weights): They are used up.
         device (torch.device | None): Where it runs, if the config does not say; None: see `device`.
         RETURNS (Elmo): The model.
-        RAISES (ValueError): If the device cannot be used here, or not in this precision.
+        RAISES (ElmoError): If the device cannot be used here, or not in this precision.
         """
         there = check_device(self._device) if self._device is not None else device or self.device
         elmo = Elmo.from_weights(weights, device=there, settings=self.settings)
@@ -150,7 +150,7 @@ class ElmoModule(nn.Module):
         """Get the biLM with gradients: from the first time on, it is what learns.
 
         RETURNS (TrainableEngine): The engine.
-        RAISES (ValueError): As `load`, `Elmo.trainable` and `TrainingSettings.select`.
+        RAISES (ElmoError): As `load`, `Elmo.trainable` and `TrainingSettings.select`.
         """
         if self._trainable is None:
             engine = self.load().trainable(dropout=self.training_settings.dropout)
@@ -159,7 +159,7 @@ class ElmoModule(nn.Module):
         return self._trainable
 
     def get_cache(self) -> LayerCache | None:
-        """Get the layers on disk, if the config asks for that. RAISES (ValueError): As `LayerCache`."""
+        """Get the layers on disk, if the config asks for that. RAISES (ElmoError): As `LayerCache`."""
         settings = self.training_settings.cache
         if settings is not None and self._cache is None:
             self._cache = LayerCache(settings, elmo=self.load())
@@ -232,7 +232,7 @@ class ElmoModule(nn.Module):
         if source is None:
             return None
         if instead is not None and instead != source:
-            source, reason = instead, "nlp.initialize(), which is to read them, was not called"
+            source, reason = instead, "nlp.initialize(), which reads them, was not called"
         elif not is_at_hand(source):
             reason = "they would have to be downloaded first"
         else:
@@ -319,10 +319,10 @@ def _from_bytes(module: ElmoModule, data: bytes, device: torch.device) -> ElmoMo
 
 
 def _parse_device(device: str) -> torch.device:
-    """RAISES (ValueError): If no device has such a name. It need not exist yet."""
+    """RAISES (ElmoError): If no device has such a name. It need not exist yet."""
     try:
         if not isinstance(device, str):
-            raise TypeError(f"{type(device).__name__} is no str")
+            raise ReasonError(f"it is a {type(device).__name__}, not a str")
         return torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(Errors.EL040.format(device=device, reason=str(error).splitlines()[0])) from error
+    except (RuntimeError, ReasonError) as error:
+        raise ElmoError(Errors.EL040.format(device=device, reason=str(error).splitlines()[0])) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..errors import Errors, check_number
+from ..errors import ElmoError, Errors, check_number
 from ..layer_cache.settings import CacheSettings, check_cache
 from ..weights.source import Source
 
@@ -21,7 +21,7 @@ class TrainingSettings:
     warmup_steps (int): Over so many steps the biLM's learning rate grows to that.
     dropout (float): Share of the inputs of each LSTM layer that is zeroed in training.
     cache (CacheSettings | None): Where layers are kept on disk while the biLM is frozen; None: nowhere.
-    RAISES (ValueError): For a value that is not allowed.
+    RAISES (ElmoError): For a value that is not allowed.
     """
 
     source: Source | None = None
@@ -37,13 +37,15 @@ class TrainingSettings:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(Errors.EL099.format(pattern=pattern, reason=f"it is none: {error}")) from error
+                raise ElmoError(
+                    Errors.EL099.format(pattern=pattern, reason=f"it is not a valid regular expression: {error}")
+                ) from error
         check_number("dropout", self.dropout, low=0, high=1, below=True)
         check_number("learn_rate_factor", self.learn_rate_factor, low=0)
         check_number("warmup_steps", self.warmup_steps, low=0)
         check_cache(self.cache)
         if self.cache is not None and not self.frozen:
-            raise ValueError(Errors.EL052)
+            raise ElmoError(Errors.EL052)
 
     @property
     def patterns(self) -> list[str]:
@@ -62,12 +64,12 @@ class TrainingSettings:
         """Let the parameters that `trainable` names learn, and no others.
 
         bilm (nn.Module): The biLM; `requires_grad` of its parameters is set.
-        RAISES (ValueError): If a pattern is found in no name, or there is none.
+        RAISES (ElmoError): If a pattern is found in no name, or there is none.
         """
         names = [name for name, _ in bilm.named_parameters()]
         for pattern in self.patterns or [""]:
             if not pattern or not any(re.search(pattern, name) for name in names):
-                reason = f"it is found in no name of a parameter: {', '.join(names[:3])}, ..., {names[-1]}"
-                raise ValueError(Errors.EL099.format(pattern=pattern, reason=reason))
+                reason = f"it matches no parameter name: {', '.join(names[:3])}, ..., {names[-1]}"
+                raise ElmoError(Errors.EL099.format(pattern=pattern, reason=reason))
         for name, parameter in bilm.named_parameters():
             parameter.requires_grad_(any(re.search(pattern, name) for pattern in self.patterns))

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..layer_cache.settings import CacheSettings
 from .listener import ListenerT, pooling_of
 from .module import ElmoModelT, get_module
@@ -42,7 +42,7 @@ def build_elmo_tok2vec_v1(
         first used. A component that was saved never looks there. null: they come with the component.
     frozen, trainable, learn_rate_factor, warmup_steps, dropout, cache: as in the config of the embedder.
     RETURNS (Model[list[Doc], list[Floats2d]]): (len(doc), width) for each Doc.
-    RAISES (ValueError): for a value that is not allowed.
+    RAISES (ElmoError): for a value that is not allowed.
     """
     get_module(elmo).training_settings = TrainingSettings(
         source=source,
@@ -106,11 +106,12 @@ class ReplaceListenerConfig:
         self.settings = settings
 
     def __call__(self, elmo: dict[str, Any], tok2vec: dict[str, Any]) -> dict[str, Any]:
-        """RAISES: ValueError if there is no listener in the layer, or there are several, so that it cannot be told
-        which one is asked for."""
+        """RAISES (ElmoError): If there is no listener in the layer, or there are several, so that it cannot be
+        told which one is asked for.
+        """
         found = list(_listeners(tok2vec))
         if not found or any(block != found[0] for block in found):
-            raise ValueError(Errors.EL120.format(listener=LISTENER, count=len(found)))
+            raise ElmoError(Errors.EL120.format(listener=LISTENER, count=len(found)))
         settings = self.settings
         return {
             "@architectures": TOK2VEC,

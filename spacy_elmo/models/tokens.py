@@ -13,7 +13,7 @@ from spacy.tokens import Doc, Span, Token
 from torch import Tensor
 
 from ..bilm.alphabet import Alphabet
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..gpu.transfer import to_device
 from ..inference.base import N_MARKS
 from ..inference.sentences import EncodedSentences
@@ -49,7 +49,13 @@ def doc_spans(docs: Sequence[Doc]) -> list[list[Span]]:
 
 
 def read(docs: Sequence[Doc], get_spans: SpanGetter) -> Tokens:
-    """The tokens of Docs, and their spans. RAISES: ValueError if get_spans gives no list of spans for each Doc."""
+    """Read the tokens of Docs, and their spans.
+
+    docs (Sequence[Doc]): The Docs.
+    get_spans (SpanGetter): Says which spans of a Doc are a sentence each.
+    RETURNS (Tokens): Of all Docs, one after the other.
+    RAISES (ElmoError): If get_spans does not return a list of spans for each Doc.
+    """
     lengths = [*map(len, docs)]
     if get_spans is sent_spans and docs and not any("sents" in doc.user_hooks for doc in docs):
         # Making a Span takes about as long as tokenizing three words.
@@ -66,7 +72,7 @@ def read(docs: Sequence[Doc], get_spans: SpanGetter) -> Tokens:
         return Tokens(hashes, ends - lengths, ends, lengths, True)
     spans = [[(span.start, span.end) for span in doc_spans] for doc_spans in get_spans(docs)]
     if len(spans) != len(docs):
-        raise ValueError(Errors.EL056.format(got=len(spans), expected=len(docs)))
+        raise ElmoError(Errors.EL056.format(got=len(spans), expected=len(docs)))
     offsets = accumulate(lengths, initial=0)
     flat = [(offset + start, offset + end) for offset, own in zip(offsets, spans) for start, end in own]
     starts, ends = np.asarray(flat, dtype=np.int64).reshape(-1, 2).T
@@ -245,7 +251,7 @@ class TokenMapper:
         self._table.cut_with(alphabet.shorten)
 
     def __call__(self, docs: Sequence[Doc]) -> MappedTokens:
-        """RAISES: ValueError if get_spans gives no list of spans for each Doc, or spans that overlap."""
+        """RAISES (ElmoError): If get_spans gives no list of spans for each Doc, or spans that overlap."""
         tokens = read(docs, self.get_spans)
         texts, numbers, spaces = self._table.look_up(tokens.hashes, docs)
         starts, ends, rows = tokens.starts, tokens.ends, None
@@ -269,7 +275,7 @@ def _check_each_once(rows: Rows, docs: Sequence[Doc]) -> None:
         token = int(found[counts > 1][0])
         for doc in docs:
             if token < len(doc):
-                raise ValueError(Errors.EL054.format(token=token, text=doc[token].text))
+                raise ElmoError(Errors.EL054.format(token=token, text=doc[token].text))
             token -= len(doc)
 
 

@@ -13,7 +13,7 @@ from thinc.backends import get_array_ops
 from thinc.shims import Shim
 from torch import nn
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..runtime.isolation import computation, isolate
 from ..runtime.workers import Workers
 
@@ -29,7 +29,7 @@ def state_to_bytes(module: nn.Module) -> bytes:
 def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
     """The inverse of `state_to_bytes`, into a module of the same sizes. Runs no code of the data's.
 
-    RAISES: ValueError if the sizes are others.
+    RAISES (ElmoError): If the sizes are others.
     """
     state = torch.load(BytesIO(data), map_location=device, weights_only=True)
     got, expected = (
@@ -37,7 +37,7 @@ def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn
     )
     if got != expected:
         name = min(name for name in {*got, *expected} if got.get(name) != expected.get(name))
-        raise ValueError(Errors.EL127.format(name=name, got=got.get(name), expected=expected.get(name)))
+        raise ElmoError(Errors.EL127.format(name=name, got=got.get(name), expected=expected.get(name)))
     module.load_state_dict(state)
     return module.to(device)
 

@@ -28,7 +28,7 @@ def begin_update(module: ElmoModule, docs: Sequence[Doc], names: Sequence[str], 
     names (Sequence[str]): The layers.
     ops (Ops): Makes the arrays.
     RETURNS (FlatLayers): The layers of all Docs.
-    RAISES (ValueError): As `ElmoModule.load`, `ElmoModule.get_trainable` and `TokenMapper`.
+    RAISES (ElmoError): As `ElmoModule.load`, `ElmoModule.get_trainable` and `TokenMapper`.
     """
     elmo = module.load()
     mapped = module.map_tokens(docs)

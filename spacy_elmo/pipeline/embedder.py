@@ -21,7 +21,7 @@ from ..bilm.layers import (
     layer_names,
 )
 from ..elmo import Elmo
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..models.listener import SharedBatch, links
 from ..models.module import ElmoModelT, get_module
 from ..models.output import ElmoOutput
@@ -59,7 +59,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     set_tensor (bool | None): Make the pooling layer doc.tensor. None: unless another component sets it.
     vectors (bool): Make .vector and .similarity() use the pooling layer.
     layers_on_gpu (bool): Leave doc._.elmo on the GPU where there is one, as doc.tensor is.
-    RAISES (ValueError): For a value that is not allowed.
+    RAISES (ElmoError): For a value that is not allowed.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         self.vectors = vectors
         self.layers_on_gpu = layers_on_gpu
         if set_tensor is False and not self.layers:
-            raise ValueError(Errors.EL058.format(name=name))
+            raise ElmoError(Errors.EL058.format(name=name))
         if vectors and set_tensor is False and self.layers != ALL and pooling_layer not in self.layers:
-            raise ValueError(Errors.EL051.format(layer=pooling_layer))
+            raise ElmoError(Errors.EL051.format(layer=pooling_layer))
         install_extensions()
 
     def __repr__(self) -> str:
@@ -125,13 +125,13 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
         RETURNS (Elmo): The model.
         RAISES (FileNotFoundError, ValueError, ImportError): As `spacy_elmo.load`.
-        RAISES (ValueError): If the config has `nlp.initialize` read other weights, which was not called.
+        RAISES (ElmoError): If the config has `nlp.initialize` read other weights, which was not called.
         """
         module = get_module(self.model)
         if not module.has_weights:
             other = self.source_before_initialize()
             if other is not None and other != self.source:
-                raise ValueError(Errors.EL121.format(name=self.name, source=other))
+                raise ElmoError(Errors.EL121.format(name=self.name, source=other))
         return module.load()
 
     def complete_model(self) -> ElmoModelT:
@@ -199,10 +199,10 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
         docs (Sequence[Doc]): The Docs.
         output (ElmoOutput): Their layers.
-        RAISES (ValueError): If they are of another number of Docs.
+        RAISES (ElmoError): If they are of another number of Docs.
         """
         if len(docs) != len(output.docs):
-            raise ValueError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
+            raise ElmoError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
         if not output.docs:
             return
         note_run(docs, self)
@@ -378,7 +378,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     def _prepare(self) -> LayerPlan:
         """Get the plan, made again if listeners, weights, settings or the pipeline have changed.
 
-        RAISES (ValueError): If another component writes doc.tensor as well, or a layer does not exist.
+        RAISES (ElmoError): If another component writes doc.tensor as well, or a layer does not exist.
         """
         plan = self._layer_plan
         if plan is None or plan.key != self._plan_key():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from spacy.tokens import Doc, Span, Token
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 
 if TYPE_CHECKING:
     from ..bilm.layers import LayerOutputs
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def get_doc_layers(doc: Doc) -> "LayerOutputs | None":
     """doc._.elmo: the layers, each (len(doc), width), or None if the embedder has not run.
 
-    RAISES: ValueError if they are of other tokens than the Doc's: it was retokenized, or has another's user_data.
+    RAISES (ElmoError): If they are of other tokens than the Doc's: it was retokenized, or has another's user_data.
     """
     layers: LayerOutputs | None = _reading().read_layers(doc)
     return layers
@@ -43,7 +43,7 @@ def set_doc_layers(doc: Doc, value: Any) -> None:
 
 def refuse_layers(container: Doc | Span | Token, value: Any) -> NoReturn:
     """span._.elmo and token._.elmo are part of the Doc's. RAISES: ValueError."""
-    raise ValueError(Errors.EL190.format(cls=type(container).__name__, got=type(value).__name__))
+    raise ElmoError(Errors.EL190.format(cls=type(container).__name__, got=type(value).__name__))
 
 
 _EXTENSIONS: tuple[tuple[Any, Any, Any], ...] = (
@@ -56,13 +56,13 @@ _EXTENSIONS: tuple[tuple[Any, Any, Any], ...] = (
 def install_extensions() -> None:
     """Register the three extensions, wherever they are not there yet. May be called any number of times.
 
-    RAISES: ValueError if somebody else has registered one of that name.
+    RAISES (ElmoError): If somebody else has registered one of that name.
     """
     for cls, getter, setter in _EXTENSIONS:
         if not cls.has_extension("elmo"):
             cls.set_extension("elmo", getter=getter, setter=setter)
         elif getattr(cls.get_extension("elmo")[2], "__module__", None) != __name__:
-            raise ValueError(Errors.EL059.format(cls=cls.__name__))
+            raise ElmoError(Errors.EL059.format(cls=cls.__name__))
 
 
 def extensions_are_free() -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from spacy.tokens import Doc, Span, Token
 from thinc.api import get_array_module
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..models.doc_layers import read_record
 from ..models.ops_arrays import as_like
 
@@ -31,18 +31,21 @@ def install_hooks(doc: Doc) -> Doc:
 
 
 def has_vector(container: Container) -> bool:
-    """Whether the embedder processed the Doc. RAISES: ValueError if it was retokenized since."""
+    """Whether the embedder processed the Doc.
+
+    RAISES (ElmoError): If it was retokenized since.
+    """
     return _pooling_rows(container) is not None
 
 
 def pooled_vector(container: Container) -> Any:
     """(width,): the token's row, or the mean over a Doc's or Span's tokens that are not whitespace.
 
-    RAISES: ValueError if the Doc was not processed, or retokenized since.
+    RAISES (ElmoError): If the Doc was not processed, or retokenized since.
     """
     rows = _pooling_rows(container)
     if rows is None:
-        raise ValueError(Errors.EL055.format(what=_describe(container)))
+        raise ElmoError(Errors.EL055.format(what=_describe(container)))
     if isinstance(container, Token):
         return rows[container.i]
     index = [token.i for token in container if not token.is_space]
@@ -58,15 +61,15 @@ def similarity(container: Container, other: Any) -> float:
     """Cosine of the two vectors; 0 where one of them is zero.
 
     other: a Doc, Span or Token of a processed Doc.
-    RAISES: ValueError for anything else, and if the vectors are of different widths.
+    RAISES (ElmoError): For anything else, and if the vectors are of different widths.
     """
     if not isinstance(other, (Doc, Span, Token)):
-        raise ValueError(Errors.EL055.format(what=_describe(other)))
+        raise ElmoError(Errors.EL055.format(what=_describe(other)))
     one = pooled_vector(container)
     # One of the Docs may have been stored, and come back to the CPU.
     two = as_like(pooled_vector(other), one)
     if one.shape != two.shape:
-        raise ValueError(Errors.EL192.format(width=len(one), other=len(two)))
+        raise ElmoError(Errors.EL192.format(width=len(one), other=len(two)))
     norms = _norm(one) * _norm(two)
     return float((one * two).sum()) / norms if norms else 0.0
 

@@ -47,7 +47,7 @@ def make_layer_plan(
     vectors (bool): Whether .vector reads the pooling layer.
     n_layers (int): LSTM layers of the model.
     RETURNS (LayerPlan): The plan.
-    RAISES (ValueError): If the model does not have a layer.
+    RAISES (ElmoError): If the model does not have a layer.
     """
     # Also where it is not computed: a name that the model does not have must not pass.
     resolve_layers([pooling_layer], n_layers=n_layers)

@@ -10,7 +10,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ..elmo import Elmo
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..models.listener import ListenerT, Upstream, is_listener, links, upstream_of
 from ..models.module import ElmoModelT, get_module
 from ..models.output import FlatLayers
@@ -161,7 +161,7 @@ class ListenedTo:
     def layers_listened_to(self, n_layers: int) -> list[str]:
         """What the listeners read, of a model with n_layers LSTM layers.
 
-        RAISES: ValueError if one reads a layer that the model does not have.
+        RAISES (ElmoError): If one reads a layer that the model does not have.
         """
         wanted = [upstream.settings.names(n_layers) for upstream in self.readers]
         return [name for names in wanted for name in names]
@@ -211,7 +211,7 @@ class ReadByListeners(ListenedTo):
     def training_layers_for(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
         """Layers to train on for a listener that was not linked, or outside of `nlp.update`.
 
-        RAISES: ValueError if the biLM is to learn, and cannot.
+        RAISES (ElmoError): If the biLM is to learn, and cannot.
         """
         self.add_reader(upstream)
         names = upstream.settings.names(self.load().n_layers)
@@ -222,7 +222,7 @@ class ReadByListeners(ListenedTo):
             return found
         if not get_module(self.model).training_settings.frozen:
             if not upstream.rehearses:
-                raise ValueError(Errors.EL182.format(name=self.name))
+                raise ElmoError(Errors.EL182.format(name=self.name))
             self._updates.apply_pending()
         return self._embed(docs, names)
 

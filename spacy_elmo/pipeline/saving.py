@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from ..bilm.fields import MOST_JSON
 from ..bilm.options import OPTIONS_NAME
 from ..elmo import Elmo
-from ..errors import Errors
+from ..errors import CodedError, ElmoError, Errors
 from ..models.module import ElmoModelT, get_module
 from ..util.atomic import atomic_write
 from ..util.files import read_small
@@ -56,7 +56,10 @@ class SavedWithWeights:
         return data
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Any:
-        """Load from bytes. RAISES: ValueError if the weights are gone or damaged."""
+        """Load from bytes.
+
+        RAISES (ElmoError): If the weights are gone or damaged.
+        """
         from ..weights.formats import folder
 
         self._updates.forget()
@@ -66,10 +69,10 @@ class SavedWithWeights:
             try:
                 return read(data)
             except ValueError as error:
-                if str(error).startswith("[EL"):
+                if isinstance(error, CodedError):
                     raise
                 what = f"their part '{part}' cannot be read ({error})"
-                raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
+                raise ElmoError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
 
         readers: dict[str, Callable[[bytes], Any]] = {
             CFG: lambda data: record.update(read_part(data, CFG, srsly.json_loads)),
@@ -82,9 +85,9 @@ class SavedWithWeights:
         if expected and MODEL not in exclude:
             module = get_module(self.model)
             if not module.has_weights:
-                raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what="there are none"))
+                raise ElmoError(Errors.EL180.format(name=self.name, where="the bytes", what="there are none"))
             if folder.checksum(module.sync().named_arrays()) != expected:
-                raise ValueError(Errors.EL181.format(path="the bytes of a saved pipeline"))
+                raise ElmoError(Errors.EL181.format(path="the bytes of a saved pipeline"))
         return self
 
     def to_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> None:
@@ -121,7 +124,7 @@ class SavedWithWeights:
     def from_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> Any:
         """Load from a folder. The weights are memory-mapped.
 
-        RAISES: ValueError if the folder is not complete, or the weights are gone or damaged.
+        RAISES (ElmoError): If the folder is not complete, or the weights are gone or damaged.
         """
         self._updates.forget()
         record: dict[str, Any] = {}
@@ -146,13 +149,13 @@ class SavedWithWeights:
         try:
             cfg: Any = srsly.json_loads(read_small(path, most=MOST_JSON))
         except (ValueError, OSError) as error:
-            raise ValueError(
+            raise ElmoError(
                 self._incomplete(path.parent, f"'{CFG}', which is written last, cannot be read")
             ) from error
         settings: dict[str, Any] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
         expected = settings.get(WEIGHTS)
         if expected is not None and not (isinstance(expected, dict) and expected.keys() >= _RECORDED):
-            raise ValueError(self._incomplete(path.parent, f"'{CFG}' does not say what the weights must be"))
+            raise ElmoError(self._incomplete(path.parent, f"'{CFG}' does not describe the weights"))
         return settings
 
     def _read_model(self, path: Path, expected: dict[str, str] | None) -> None:
@@ -169,15 +172,15 @@ class SavedWithWeights:
             missing = [] if path.is_dir() else [MODEL]
         if missing:
             what = "it is not a folder" if path.is_file() else f"missing there: {', '.join(missing)}"
-            raise ValueError(self._incomplete(path, what))
+            raise ElmoError(self._incomplete(path, what))
         if expected is None:
             module.set_weights(read_weights(path))
         else:
             weights = folder.read(path / OPTIONS_NAME, path / folder.WEIGHTS_NAME)
             if folder.stored_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
-                raise ValueError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
+                raise ElmoError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
             if _checksum(path / OPTIONS_NAME) != expected["options"]:
-                raise ValueError(Errors.EL181.format(path=path / OPTIONS_NAME))
+                raise ElmoError(Errors.EL181.format(path=path / OPTIONS_NAME))
             module.set_weights(weights)
 
     def _incomplete(self, where: Path, what: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..bilm.options import TRAINING_FIELDS
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 
 # Where a field's value goes, as it is.
 _SETTINGS: dict[str, tuple[str, str]] = {
@@ -20,9 +20,9 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 # What the other fields mean here.
 _REMARKS: dict[str, str] = {
     "sample_softmax": 'softmax.kind, "sampled" or "full"',
-    "n_train_tokens": "nothing to set: the text is counted",
-    "bidirectional": "nothing to set: there are always two directions",
-    "share_embedding_softmax": "nothing to set: a biLM that reads characters has no embeddings to share",
+    "n_train_tokens": "remove it: tokens are counted automatically",
+    "bidirectional": "remove it: there are always two directions",
+    "share_embedding_softmax": "remove it: a biLM that reads characters has no embeddings to share",
 }
 # bilm-tf's optimizer, which options.json does not name.
 _ADAGRAD: dict[str, Any] = {"name": "adagrad", "initial_accumulator": 1.0, "warmup_steps": 0, "decay": 0.0}
@@ -32,12 +32,12 @@ def reject_training_fields(options: Mapping[str, Any]) -> None:
     """Reject what has no say in a model's sizes: accepted, it would be kept as a fact of the new model.
 
     options (Mapping[str, Any]): Of a new model, [model.options] of a config.
-    RAISES (ValueError): If one of bilm-tf's training fields is among them; it names the setting for each.
+    RAISES (ElmoError): If one of bilm-tf's training fields is among them; it names the setting for each.
     """
     found = [name for name in options if name in TRAINING_FIELDS]
     if found:
         lines = "; ".join(f"`{name}` is {_meaning(name)}" for name in found)
-        raise ValueError(Errors.EL270.format(meanings=lines))
+        raise ElmoError(Errors.EL270.format(meanings=lines))
 
 
 def translate_options(options: Mapping[str, Any], *, where: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
@@ -45,13 +45,13 @@ def translate_options(options: Mapping[str, Any], *, where: str) -> tuple[dict[s
 
     options (Mapping[str, Any]): The parsed options.json. where (str): Its path, for messages.
     RETURNS (tuple): Settings by section and name, of those fields that are there; and notes on what to look at.
-    RAISES (ValueError): If it is to share embeddings with the softmax, or to have one direction.
+    RAISES (ElmoError): If it is to share embeddings with the softmax, or to have one direction.
     """
     given = {name: options[name] for name in options if name in TRAINING_FIELDS and options[name] is not None}
     if given.get("share_embedding_softmax"):
-        raise ValueError(Errors.EL271.format(where=where))
+        raise ElmoError(Errors.EL271.format(where=where))
     if given.get("bidirectional") is False:
-        raise ValueError(Errors.EL272.format(where=where))
+        raise ElmoError(Errors.EL272.format(where=where))
     settings: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     for name, (section, key) in _SETTINGS.items():
@@ -65,14 +65,14 @@ def translate_options(options: Mapping[str, Any], *, where: str) -> tuple[dict[s
         # What bilm-tf takes where options.json says nothing.
         settings["optimizer"]["learn_rate"] = 0.2
     if "batch_size" in given:
-        notes.append("`batch_size` is of one GPU in bilm-tf; training.n_rows is of all processes together.")
+        notes.append("`batch_size` is per GPU in bilm-tf; training.n_rows is the total of all processes.")
     if "n_tokens_vocab" in given:
         notes.append(
-            "`n_tokens_vocab` became the largest size of a vocabulary that is made from the text; to predict "
+            "`n_tokens_vocab` became the maximum size of a vocabulary created from the text; to predict "
             "the same words, give bilm-tf's vocabulary file as vocabulary.path."
         )
     if "n_train_tokens" in given:
-        notes.append("`n_train_tokens` was left out: the text is counted.")
+        notes.append("`n_train_tokens` was omitted: tokens are counted automatically.")
     return settings, notes
 
 

@@ -8,7 +8,7 @@ from confection import Config, ConfigValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..inputs.reader import CORPUS_PIPELINE
 from ..language_model.streams import SHUFFLE_BLOCK
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, softmax_facts
@@ -57,7 +57,7 @@ class ModelConfig(_Section):
     @model_validator(mode="after")
     def _one_of_the_two(self) -> "ModelConfig":
         if (self.source is None) == (self.options is None):
-            raise ValueError("give either `source`, a model to continue from, or [model.options] for a new one")
+            raise ElmoError(Errors.EL700.format(got="neither" if self.source is None else "both"))
         if self.options is not None:
             reject_training_fields(self.options)
             Options.from_dict(self.options, where="[model.options]", is_strict=True)
@@ -133,12 +133,12 @@ class PretrainingConfig(_Section):
 def check_config(config: Mapping[str, Any]) -> PretrainingConfig:
     """The config's sections with their types checked and defaults filled in.
 
-    RAISES: ValueError naming each wrong, unknown or missing setting.
+    RAISES (ElmoError): Naming each wrong, unknown or missing setting.
     """
     try:
         return PretrainingConfig.model_validate(dict(config))
     except ValidationError as error:
-        raise ValueError(Errors.EL074.format(problems=describe_problems(error))) from error
+        raise ElmoError(Errors.EL074.format(problems=describe_problems(error))) from error
 
 
 def describe_problems(error: ValidationError, *, section: str = "") -> str:
@@ -158,11 +158,12 @@ def describe_problems(error: ValidationError, *, section: str = "") -> str:
 def read_config(path: Path, overrides: Mapping[str, Any]) -> PretrainingConfig:
     """The config in a file, with some settings replaced: {"training.n_epochs": 3}.
 
-    RAISES: FileNotFoundError; ValueError as `check_config`, or if the file is no config.
+    RAISES (FileNotFoundError).
+    RAISES (ElmoError): As `check_config`, or if the file is no config.
     """
     if not path.is_file():
         hint = "Write one with: spacy-elmo init-pretrain"
-        raise FileNotFoundError(Errors.EL026.format(path=path, closest=hint))
+        raise ElmoFileNotFoundError(Errors.EL026.format(path=path, closest=hint))
     try:
         config = Config().from_disk(path, interpolate=False)
         # Sections that the file leaves to their defaults can be overridden as well.
@@ -171,7 +172,7 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> PretrainingConfig:
         config = Config().from_str(config.to_str(interpolate=False), overrides=dict(overrides))
     except ConfigValidationError as error:
         problems = "\n".join(f"  {line}" for line in str(error).strip().splitlines() if line.strip())
-        raise ValueError(Errors.EL074.format(problems=problems)) from error
+        raise ElmoError(Errors.EL074.format(problems=problems)) from error
     return check_config(config)
 
 
@@ -225,7 +226,7 @@ def config_text(
     source: a model to continue from; then `ADAPTATION`: one pass over the text, as Peters et al. 2018
         (supplement) adapt a model to a domain, in small batches. softmax: None for the default.
     options: of a new model, in place of a size. settings: by section and name, in place of the defaults.
-    RAISES: ValueError for a setting that is not allowed.
+    RAISES (ElmoError): For a setting that is not allowed.
     """
     sizes = SIZES[size] if options is None else dict(options)
     model: dict[str, Any] = {"source": source} if source else {"source": None, "options": sizes}
@@ -249,7 +250,7 @@ def _section(kind: type[BaseModel], name: str, changed: Mapping[str, Mapping[str
     try:
         return kind(**changed.get(name, {})).model_dump()
     except ValidationError as error:
-        raise ValueError(Errors.EL074.format(problems=describe_problems(error, section=name))) from error
+        raise ElmoError(Errors.EL074.format(problems=describe_problems(error, section=name))) from error
 
 
 def softmax_like(weights: Weights) -> SoftmaxConfig:

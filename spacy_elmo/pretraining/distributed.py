@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from ..elmo import check_device
-from ..errors import Errors
+from ..errors import ElmoBlockingIOError, Errors
 
 # The others wait while the first process reads a text or measures one, which may take hours.
 _PATIENCE = timedelta(days=7)
@@ -26,7 +26,7 @@ def is_first_process() -> bool:
 def own_device(name: str) -> torch.device:
     """The device of this process: of several on a machine, each that is given "cuda" takes a GPU of its own.
 
-    RAISES: ValueError if torch does not know the device, or cannot use it here.
+    RAISES (ElmoError): If torch does not know the device, or cannot use it here.
     """
     rank = os.environ.get("LOCAL_RANK")
     device = check_device(f"cuda:{rank}" if name == "cuda" and rank is not None else name)
@@ -117,7 +117,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         yield
         return
     except Timeout as error:
-        raise BlockingIOError(Errors.EL273.format(path=folder)) from error
+        raise ElmoBlockingIOError(Errors.EL273.format(path=folder)) from error
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bilm.options import TRAINING_FIELDS
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..inputs.reader import Inputs
 from ..language_model.vocabulary import Vocabulary
 from .config import PretrainingConfig
@@ -33,7 +33,7 @@ def identity(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> di
 
 
 def check_same(then: Mapping[str, Any], now: Mapping[str, Any], *, folder: Path) -> None:
-    """RAISES: ValueError that names every difference. folder: of the run."""
+    """RAISES (ElmoError): That names every difference. folder: of the run."""
     old, new = _settings(then), _settings(now)
     changes = [
         f"  {name.removeprefix('config.')}: {old.get(name)} then, {new.get(name)} now"
@@ -41,7 +41,7 @@ def check_same(then: Mapping[str, Any], now: Mapping[str, Any], *, folder: Path)
         if old.get(name) != new.get(name)
     ]
     if changes:
-        raise ValueError(Errors.EL080.format(path=folder, changes="\n".join(changes)))
+        raise ElmoError(Errors.EL080.format(path=folder, changes="\n".join(changes)))
 
 
 def text_fingerprint(inputs: Inputs, pipeline: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
 from ..util.atomic import atomic_write
 from ..util.files import bad_line
 from ..util.plotting import picture
@@ -101,14 +101,14 @@ class Log:
                     # Not by srsly, which fails on NaN and writes fewer digits than a float has.
                     file.write(json.dumps(entry) + "\n")
             except OSError as error:
-                raise OSError(Errors.EL092.format(path=self._path, reason=error)) from error
+                raise ElmoOSError(Errors.EL092.format(path=self._path, reason=error)) from error
             self._report(entry)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The entries of a log, in order, without a line at its end that was cut when the process ended.
 
-    RAISES: ValueError if another line is no entry.
+    RAISES (ElmoError): If another line is no entry.
     """
     entries: list[dict[str, Any]] = []
     lines = path.read_text("utf-8").splitlines()
@@ -132,20 +132,23 @@ def _batch(line: str) -> float:
 def plot_run(log: Path, output: Path) -> None:
     """Draw the losses of a run's log: training above, the held-out text's perplexity and the learning rate below.
 
-    RAISES: FileNotFoundError if there is no log; ValueError if nothing is logged yet; as `picture`.
+    RAISES (FileNotFoundError): If there is no log.
+    RAISES (ElmoError): If nothing is logged yet; as `picture`.
     """
     if not log.is_file():
-        raise FileNotFoundError(Errors.EL026.format(path=log, closest="Give the folder of a pre-training run."))
+        raise ElmoFileNotFoundError(
+            Errors.EL026.format(path=log, closest="Give the folder of a pre-training run.")
+        )
     entries = read_log(log)
     if not any("loss" in entry for entry in entries):
-        raise ValueError(Errors.EL069.format(path=log))
+        raise ElmoError(Errors.EL069.format(path=log))
     with picture(output, size=(8, 8)) as figure:
         from matplotlib.ticker import ScalarFormatter
 
         losses, perplexity, rate = figure.subplots(3, 1, sharex=True)
         for name in ("forward", "backward"):
             losses.plot(*_series(entries, name), label=name, linewidth=1)
-        losses.set_ylabel("training loss, nats a token")
+        losses.set_ylabel("training loss, nats per token")
         losses.legend()
         perplexity.plot(*_series(entries, "dev_perplexity"), marker=".", color="tab:green")
         perplexity.set_ylabel("held-out perplexity")

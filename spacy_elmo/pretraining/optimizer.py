@@ -132,7 +132,10 @@ class Optimizer:
         return found
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` gave. RAISES: KeyError if something is missing."""
+        """Go on from what `state` gave.
+
+        RAISES (KeyError): If something is missing.
+        """
         for part in self._parts:
             for group in part.param_groups:
                 for parameter in group["params"]:

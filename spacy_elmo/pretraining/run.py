@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ..bilm.options import OPTIONS_NAME, Options
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, ElmoFileExistsError, ElmoFileNotFoundError, Errors, Warnings
 from ..inputs.reader import Inputs
 from ..language_model.checkpoints import CHECKPOINT_FOLDER, Checkpoint, Checkpoints
 from ..language_model.corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
@@ -44,8 +44,9 @@ class Run:
 
     config: checked. folder: made if need be. resume: go on from the newest checkpoint.
     report: called with each entry of the log.
-    RAISES: FileExistsError if there is a run or a model already and `resume` is false; FileNotFoundError if there
-        is no run and it is true; ValueError if settings, text or vocabulary are not those it began with.
+    RAISES (FileExistsError): If there is a run or a model already and `resume` is false.
+    RAISES (FileNotFoundError): If there is no run and it is true.
+    RAISES (ElmoError): If settings, text or vocabulary are not those it began with.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Run:
         self.device = own_device(training.device)
         self.processes = Processes.join(self.device)
         if training.n_rows % self.processes.size:
-            raise ValueError(Errors.EL081.format(n_rows=training.n_rows, size=self.processes.size))
+            raise ElmoError(Errors.EL081.format(n_rows=training.n_rows, size=self.processes.size))
         self.checkpoints = Checkpoints(folder / CHECKPOINT_FOLDER, keep=config.checkpoints.keep)
         checkpoint = self._checkpoint(resume)
         start = self._start(resume)
@@ -142,7 +143,10 @@ class Run:
 
     @isolate()
     def save(self) -> None:
-        """Write a checkpoint. Every process must call it. RAISES: ValueError if the run has come to no numbers."""
+        """Write a checkpoint. Every process must call it.
+
+        RAISES (ElmoError): If the run has come to no numbers.
+        """
         self._check_finite()
         tensors = self.trainer.tensors()
         if self.processes.is_first:
@@ -175,7 +179,7 @@ class Run:
         bad = found[~found.isfinite().all(dim=1)]
         if len(bad):
             forward, backward, norm = bad[0].tolist()
-            raise ValueError(Errors.EL083.format(
+            raise ElmoError(Errors.EL083.format(
                 batch=self.trainer.batch, got=f"losses {forward} and {backward}, norm {norm}",
                 path=self.checkpoints.folder, learn_rate=self.config.optimizer.learn_rate,
             ))  # fmt: skip
@@ -205,11 +209,11 @@ class Run:
     def _checkpoint(self, resume: bool) -> Checkpoint | None:
         if not resume:
             if self.checkpoints.paths() or (self.folder / MODEL_FOLDER).exists():
-                raise FileExistsError(Errors.EL078.format(path=self.folder))
+                raise ElmoFileExistsError(Errors.EL078.format(path=self.folder))
             return None
         checkpoint = self.checkpoints.newest()
         if checkpoint is None:
-            raise FileNotFoundError(Errors.EL079.format(path=self.folder))
+            raise ElmoFileNotFoundError(Errors.EL079.format(path=self.folder))
         return checkpoint
 
     def _start(self, resume: bool) -> Start:
@@ -220,7 +224,7 @@ class Run:
             return Start(Options.from_file(path) if from_source else Start.of(self.config.model).options)
         others = [name for name in (OPTIONS_NAME, VOCAB_NAME) if (self.folder / name).exists()]
         if others and not fingerprint(self.folder / CORPUS_FOLDER / "train"):
-            raise FileExistsError(Errors.EL089.format(path=self.folder, found=" and ".join(others)))
+            raise ElmoFileExistsError(Errors.EL089.format(path=self.folder, found=" and ".join(others)))
         return Start.of(self.config.model)
 
     def _write_options(self) -> None:
@@ -231,7 +235,7 @@ class Run:
     def _inputs(self, paths: Sequence[Path]) -> Inputs:
         inputs = Inputs(paths, format=self.config.corpus.format, pipeline=self.config.corpus.pipeline)
         if inputs.has_streams and self.processes.size > 1:
-            raise ValueError(Errors.EL208.format(size=self.processes.size))
+            raise ElmoError(Errors.EL208.format(size=self.processes.size))
         return inputs
 
     def _write_texts(self, texts: Mapping[str, Inputs], fingerprints: Mapping[str, str]) -> None:
@@ -252,7 +256,7 @@ class Run:
     def _text(self, name: str, wanted: str) -> Corpus:
         folder = self.folder / CORPUS_FOLDER / name
         if fingerprint(folder) != wanted:
-            raise FileNotFoundError(Errors.EL084.format(path=folder, rank=self.processes.rank))
+            raise ElmoFileNotFoundError(Errors.EL084.format(path=folder, rank=self.processes.rank))
         return Corpus.open(folder)
 
     def _new_vocabulary(self, start: Start) -> Vocabulary:

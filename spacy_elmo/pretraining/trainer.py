@@ -261,7 +261,7 @@ class Trainer:
     def restore(self, tensors: Mapping[str, Tensor], *, batch: int) -> None:
         """Go on after a batch, from what `tensors` gave then; the number of processes may be another.
 
-        RAISES: KeyError or RuntimeError if the tensors are of another model.
+        RAISES (KeyError, RuntimeError): If the tensors are of another model.
         """
         rest = dict(tensors)
         self.model.load_state_dict(take(rest, "model."))

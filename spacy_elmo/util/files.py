@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import Errors
+from ..errors import ElmoBlockingIOError, ElmoError, ElmoOSError, ElmoPermissionError, Errors
+from ..errors.advice import LOCK, READING
 
 # Where the user's cache is, if it is set.
 CACHE_VARIABLE = "SPACY_ELMO_CACHE"
@@ -23,38 +24,19 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
-_PERMISSION = "Give yourself the right to read it (chmod), or run as its owner."
-_LOCK = (
-    "If another process has it open for writing, end that, or wait. Where none has, the file system has no "
-    "working locks, as some network file systems: set the environment variable HDF5_USE_FILE_LOCKING=FALSE, or "
-    "copy the file to a local disk."
-)
-_HANDLES = "Close files that are no longer needed, or raise the limit (ulimit -n)."
-_DISK = "The disk or the network file system failed, not the model: check it, then try again."
-# What to do about errors of the system, which say nothing about what is in the file.
-_ADVICE: dict[int, str] = {
-    errno.EACCES: _PERMISSION,
-    errno.EPERM: _PERMISSION,
-    errno.EAGAIN: _LOCK,
-    errno.ENOLCK: _LOCK,
-    errno.EMFILE: _HANDLES,
-    errno.ENFILE: _HANDLES,
-    errno.EIO: _DISK,
-    errno.ESTALE: _DISK,
-    errno.ETIMEDOUT: _DISK,
-    errno.ENXIO: _DISK,
-    errno.EREMOTEIO if hasattr(errno, "EREMOTEIO") else errno.EIO: _DISK,
-    errno.EBUSY: "Another process uses it: wait until it has ended.",
-    errno.ENOMEM: "Close other programs, or use a computer with more memory.",
-    errno.EISDIR: "Give the file itself.",
-    errno.ELOOP: "Its symbolic links go in a circle: point to the file itself.",
-    errno.ENAMETOOLONG: "Move it to a place with a shorter path.",
+# Of the system's errors, those that stay what they are.
+_CODED: dict[type[BaseException], type[OSError]] = {
+    PermissionError: ElmoPermissionError,
+    BlockingIOError: ElmoBlockingIOError,
 }
 
 
 def check_regular(path: Path) -> os.stat_result:
-    """RETURNS: the file's facts. RAISES: ValueError for a pipe, a device or a folder, which may never end or make
-    a reader wait for ever; OSError with a code if the system refuses to look."""
+    """RETURNS: the file's facts.
+
+    RAISES (ElmoError): For a pipe, a device or a folder, which may never end or make a reader wait for ever.
+    RAISES (OSError): With a code if the system refuses to look.
+    """
     try:
         facts = path.stat()
     except FileNotFoundError:
@@ -62,8 +44,8 @@ def check_regular(path: Path) -> os.stat_result:
     except OSError as error:
         raise reading_error(path, error) or error from error
     if not stat.S_ISREG(facts.st_mode):
-        what = _KINDS.get(stat.S_IFMT(facts.st_mode), "no regular file")
-        raise ValueError(Errors.EL251.format(path=path, what=what))
+        what = _KINDS.get(stat.S_IFMT(facts.st_mode), "not a regular file")
+        raise ElmoError(Errors.EL251.format(path=path, what=what))
     return facts
 
 
@@ -88,11 +70,11 @@ def read_bytes(path: Path, *, n_bytes: int) -> bytes:
 
 
 def read_small(path: Path, *, most: int) -> bytes:
-    """All of a regular file that has no reason to be large. RAISES: as `check_regular`; ValueError if it has more
+    """All of a regular file that has no reason to be large. RAISES: as `check_regular`; ElmoError if it has more
     than `most` bytes."""
     size = check_regular(path).st_size
     if size > most:
-        raise ValueError(Errors.EL252.format(path=path, size=size, most=most))
+        raise ElmoError(Errors.EL252.format(path=path, size=size, most=most))
     return read_bytes(path, n_bytes=most)
 
 
@@ -100,7 +82,7 @@ def reading_error(path: Path, error: BaseException) -> Exception | None:
     """The error with a message, where it is the system's: a lock, permissions, the disk. None where the content of
     the file may be at fault."""
     if isinstance(error, MemoryError):
-        return OSError(Errors.EL253.format(path=path, reason="out of memory", advice=_ADVICE[errno.ENOMEM]))
+        return ElmoOSError(Errors.EL253.format(path=path, reason="out of memory", advice=READING[errno.ENOMEM]))
     if not isinstance(error, OSError):
         return None
     number = error.errno
@@ -108,12 +90,12 @@ def reading_error(path: Path, error: BaseException) -> Exception | None:
         # HDF5 and other libraries have it in their text.
         found = re.search(r"(?:errno = |os error )(\d+)", str(error))
         number = int(found[1]) if found else None
-    if number not in _ADVICE:
+    if number not in READING:
         return None
-    is_lock = _ADVICE[number] is _LOCK
+    is_lock = READING[number] is LOCK
     reason = f"the file is locked: {os.strerror(number)}" if is_lock else os.strerror(number)
-    text = Errors.EL253.format(path=path, reason=reason, advice=_ADVICE[number])
-    return type(error)(text) if isinstance(error, (PermissionError, BlockingIOError)) else OSError(text)
+    text = Errors.EL253.format(path=path, reason=reason, advice=READING[number])
+    return _CODED.get(type(error), ElmoOSError)(text)
 
 
 if TYPE_CHECKING:
@@ -156,7 +138,7 @@ def numbered_lines(file: Iterable[bytes], path: Path) -> Iterator[Line]:
     """The lines of a binary file, as UTF-8. Only a line feed ends a line: the other separators that Unicode knows
     occur inside sentences. path: for messages.
 
-    RAISES: ValueError, once it is reached, for a line that is not UTF-8.
+    RAISES (ElmoError): Once it is reached, for a line that is not UTF-8.
     """
     for number, line in enumerate(file, start=1):
         try:
@@ -168,9 +150,9 @@ def numbered_lines(file: Iterable[bytes], path: Path) -> Iterator[Line]:
         yield Line(number, text.rstrip("\r\n"), len(line))
 
 
-def bad_line(path: Path, number: int, reason: str) -> ValueError:
+def bad_line(path: Path, number: int, reason: str) -> ElmoError:
     """The error of a line that cannot be used."""
-    return ValueError(Errors.EL061.format(path=path, line=number, reason=reason))
+    return ElmoError(Errors.EL061.format(path=path, line=number, reason=reason))
 
 
 def cache_folder() -> Path:

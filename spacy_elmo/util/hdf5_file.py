@@ -20,14 +20,17 @@ class HDF5Writer:
         self._target = target
 
     def add(self, name: str, data: Any, **settings: Any) -> None:
-        """Write a dataset; settings as for h5py's create_dataset. RAISES: OSError if the disk did not take it."""
+        """Write a dataset; settings as for h5py's create_dataset.
+
+        RAISES (OSError): If the disk did not take it.
+        """
         try:
             self.file.create_dataset(name, data=data, **settings)
         finally:
             self.check()
 
     def check(self) -> None:
-        """RAISES: OSError, or an interrupt, that a write so far has met."""
+        """RAISES (OSError): Or an interrupt, that a write so far has met."""
         if self._target.error is not None:
             raise self._target.error
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoImportError, Errors
 from .atomic import atomic_write
 
 if TYPE_CHECKING:
@@ -16,16 +16,18 @@ ENDINGS = (".png", ".svg", ".pdf")
 
 
 def check_picture(output: Path) -> None:
-    """RAISES: ValueError for an ending that is no picture; FileNotFoundError if the file's folder does not exist;
-    ImportError without matplotlib."""
+    """RAISES (ElmoError): For an ending that is no picture.
+    RAISES (FileNotFoundError): If the file's folder does not exist.
+    RAISES (ImportError): Without matplotlib.
+    """
     if output.suffix.lower() not in ENDINGS:
-        raise ValueError(Errors.EL060.format(path=output, suffix=output.suffix, allowed=", ".join(ENDINGS)))
+        raise ElmoError(Errors.EL060.format(path=output, suffix=output.suffix, allowed=", ".join(ENDINGS)))
     if not output.parent.is_dir():
-        raise FileNotFoundError(Errors.EL064.format(path=output))
+        raise ElmoFileNotFoundError(Errors.EL064.format(path=output))
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise ImportError(Errors.EL024.format(path=output, package="matplotlib")) from error
+        raise ElmoImportError(Errors.EL024.format(path=output, package="matplotlib")) from error
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol, cast
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoOSError, Errors, ReasonError
 from ..util.files import CACHE_VARIABLE, read_bytes, reading_error
 from .sniff import Kind, kind_of_head, unpack_command
 
@@ -37,12 +37,15 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class RefusedError(ValueError):
+class RefusedError(ElmoError):
     """The archive is not what an honest one would be."""
 
 
 class Meter:
-    """Adds up bytes that come out of an archive. RAISES: RefusedError when they are too many."""
+    """Adds up bytes that come out of an archive.
+
+    RAISES (RefusedError): When they are too many.
+    """
 
     def __init__(self, archive: Path):
         self._archive = archive
@@ -53,7 +56,7 @@ class Meter:
         self._total += n_bytes
         reason = None
         if self._total > MOST_BYTES:
-            reason = f"more than {MOST_BYTES:,} bytes come out of it"
+            reason = f"more than {MOST_BYTES:,} bytes are unpacked from it"
         elif self._total > self._most_by_ratio:
             reason = f"it grows more than {MOST_RATIO} times when it is unpacked"
         if reason:
@@ -70,8 +73,9 @@ class Decompressed:
         self._unpacker = self._make()
 
     def read(self, size: int, /) -> bytes:
-        """RAISES: OSError, LZMAError or EOFError if the file is damaged or cut short; RefusedError if unpacking it
-        takes too much memory."""
+        """RAISES (OSError, LZMAError, ReasonError): If the file is damaged or cut short.
+        RAISES (RefusedError): If unpacking it takes too much memory.
+        """
         pieces = []
         while size > 0:
             data = self._input()
@@ -101,7 +105,7 @@ class Decompressed:
             return b""
         data = self._file.read(_MOST_AT_ONCE)
         if not data:
-            raise EOFError("it ends too early")
+            raise ReasonError("it ends unexpectedly")
         return data
 
 
@@ -120,7 +124,7 @@ class Counted:
 
     def read(self, size: int) -> bytes:
         if size > _MOST_AT_ONCE:
-            raise RefusedError(Errors.EL153.format(path=self._archive, reason="it has too long a header"))
+            raise RefusedError(Errors.EL153.format(path=self._archive, reason="its header is too long"))
         self._last = self._file.read(size)
         self._position += len(self._last)
         self._meter.add(len(self._last))
@@ -128,15 +132,15 @@ class Counted:
 
     def seek(self, position: int) -> None:
         if position < self._position:
-            raise ValueError("it goes back to what has been read")
+            raise ReasonError("it refers to earlier data")
         while self._position < position:
             if not self.read(min(position - self._position, _MOST_AT_ONCE)):
-                raise EOFError("it ends too early")
+                raise ReasonError("it ends unexpectedly")
 
     def read_to_end(self) -> None:
-        """RAISES: ValueError if what was read last is not a tar's end mark, or what follows is damaged."""
+        """RAISES (ReasonError): If what was read last is not a tar's end mark, or what follows is damaged."""
         if self._last != bytes(_BLOCK):
-            raise ValueError("a header is damaged, or the end is missing")
+            raise ReasonError("a header is damaged, or the end is missing")
         while self.read(_MOST_AT_ONCE):
             pass
 
@@ -168,19 +172,19 @@ def unpack(archive: Path, folder: Path, *, variable: str = CACHE_VARIABLE) -> No
 
     Only files and their folders: no links, no devices, nothing outside `folder`, no permissions.
     variable: of the environment, which says where the folder is, for messages.
-    RAISES: ValueError if there is anything else in it, if it is damaged, or if it would grow beyond all measure;
-        OSError if the folder cannot be written. `folder` is then as it was.
+    RAISES (ElmoError): If there is anything else in it, if it is damaged, or if it would grow beyond all measure.
+    RAISES (OSError): If the folder cannot be written. `folder` is then as it was.
     """
     is_new = not folder.exists()
     if not is_new and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(Errors.EL154.format(folder=folder))
+        raise ElmoError(Errors.EL154.format(folder=folder))
     _inspect(archive)
     try:
         _write(archive, folder)
     except OSError as error:
         _clear(folder, is_new)
         reason = error.strerror or str(error)
-        raise OSError(Errors.EL142.format(path=folder, reason=reason, variable=variable)) from error
+        raise ElmoOSError(Errors.EL142.format(path=folder, reason=reason, variable=variable)) from error
     except BaseException:
         _clear(folder, is_new)
         raise
@@ -211,7 +215,7 @@ def _inspect(archive: Path) -> None:
             parts = _parts(archive, member)
             meter.add(member.size)
             if parts in files:
-                raise _refusal(archive, member, "is there twice")
+                raise _refusal(archive, member, "occurs twice")
             (folders if member.is_folder else files).add(parts)
             folders.update(parts[:length] for length in range(len(parts)))
     for parts in files & folders:
@@ -245,11 +249,11 @@ def _parts(archive: Path, member: _Member) -> tuple[str, ...]:
         raise _refusal(archive, member, "has an absolute path")
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if ".." in parts:
-        raise _refusal(archive, member, "leads out of the folder")
+        raise _refusal(archive, member, "points outside the folder")
     if not name.isprintable():
         raise _refusal(archive, member, "has a name with control characters")
     if any(len(part.encode()) > MOST_OF_A_PART for part in parts) or len(name.encode()) > MOST_OF_A_NAME:
-        raise _refusal(archive, member, "has too long a name")
+        raise _refusal(archive, member, "has a name that is too long")
     if not parts and not member.is_folder:
         raise _refusal(archive, member, "is a file without a name")
     return parts
@@ -276,7 +280,7 @@ def _reading(archive: Path) -> Iterator[None]:
         if refused is not None:
             raise refused from error
         reason = str(error) or type(error).__name__
-        raise ValueError(Errors.EL151.format(path=archive, reason=reason)) from error
+        raise ElmoError(Errors.EL151.format(path=archive, reason=reason)) from error
 
 
 def _members(archive: Path) -> "Generator[_Member, None, None]":
@@ -287,7 +291,7 @@ def _members(archive: Path) -> "Generator[_Member, None, None]":
         return _zip_members(archive)
     if kind == "tar" or kind in _PACKED:
         return _tar_members(archive, kind)
-    raise ValueError(Errors.EL150.format(path=archive))
+    raise ElmoError(Errors.EL150.format(path=archive))
 
 
 def _zip_members(archive: Path) -> "Generator[_Member, None, None]":
@@ -298,7 +302,7 @@ def _zip_members(archive: Path) -> "Generator[_Member, None, None]":
             if info.flag_bits & 0x1:
                 odd = "is encrypted"
             elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                odd = "is a link" if kind == stat.S_IFLNK else "is no regular file"
+                odd = "is a link" if kind == stat.S_IFLNK else "is not a regular file"
             # The name as it is stored: zipfile cuts its own at a zero byte.
             yield _Member(info.orig_filename, info.is_dir(), odd, info.file_size, partial(opened.open, info))
 
@@ -317,7 +321,7 @@ def _tar_members(archive: Path, kind: Kind) -> "Generator[_Member, None, None]":
                     if info.issym() or info.islnk():
                         odd = "is a link"
                     elif info.issparse() or not (info.isreg() or info.isdir()):
-                        odd = "is no regular file"
+                        odd = "is not a regular file"
                     yield _Member(
                         info.name, info.isdir(), odd, info.size, cast(Any, partial(opened.extractfile, info))
                     )
@@ -337,7 +341,7 @@ def _open_stream(archive: Path, kind: Kind) -> Iterator[Readable]:
 
 
 def _check_inside(archive: Path, kind: Kind) -> None:
-    """RAISES: ValueError if a single file was compressed, not a tar of several."""
+    """RAISES (ElmoError): If a single file was compressed, not a tar of several."""
     with _open_stream(archive, kind) as file:
         inside = kind_of_head(file.read(_HEAD))
     if inside in _SINGLE:

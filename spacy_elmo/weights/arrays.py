@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..bilm.characters import N_IDS
 from ..bilm.fields import show
 from ..bilm.options import Options, mix_prefix
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..errors.heard import warn
 
 Shape = tuple[int, ...]
@@ -167,7 +167,7 @@ def check_arrays(
     """Hold the arrays of a file against what its options call for.
 
     optional: groups that may be there, each as a whole or not at all.
-    RAISES: ValueError naming the first array that is missing, too many, of another shape or not floating-point.
+    RAISES (ElmoError): Naming the first array that is missing, too many, of another shape or not floating-point.
     """
     groups = [required, *(group for group in optional if any(name in arrays for name in group))]
     expected = {name: shape for group in groups for name, shape in group.items()}
@@ -175,7 +175,7 @@ def check_arrays(
     if missing:
         found = _some(sorted(arrays)) or "no arrays"
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise ValueError(Errors.EL019.format(
+        raise ElmoError(Errors.EL019.format(
             path=path, format=format, options=options_path, found=found, more=more,
             missing=f"the array '{missing[0]}'",
         ))  # fmt: skip
@@ -183,15 +183,15 @@ def check_arrays(
         if name not in expected:
             others = len(arrays.keys() - expected.keys()) - 1
             more = f" (with {others} more)" if others else ""
-            raise ValueError(
+            raise ElmoError(
                 Errors.EL022.format(path=path, name=show(name, MOST_NAME), more=more, options=options_path)
             )
         if array.shape != expected[name]:
-            raise ValueError(Errors.EL020.format(
+            raise ElmoError(Errors.EL020.format(
                 path=path, name=name, got=array.shape, options=options_path, expected=expected[name]
             ))  # fmt: skip
         if array.dtype.newbyteorder("=") not in (np.float16, np.float32, np.float64):
-            raise ValueError(Errors.EL021.format(path=path, name=name, got=array.dtype))
+            raise ElmoError(Errors.EL021.format(path=path, name=name, got=array.dtype))
 
 
 def warn_if_not_finite(arrays: Mapping[str, NDArray[np.floating]], *, path: str) -> None:
@@ -230,7 +230,10 @@ class SoftmaxFacts(NamedTuple):
 
 
 def softmax_facts(weights: Weights) -> SoftmaxFacts | None:
-    """RETURNS: None if the weights have no softmax. RAISES: ValueError if an adaptive one cannot be."""
+    """RETURNS: None if the weights have no softmax.
+
+    RAISES (ElmoError): If an adaptive one cannot be.
+    """
     if not weights.has_softmax:
         return None
     arrays = weights.arrays
@@ -241,7 +244,7 @@ def softmax_facts(weights: Weights) -> SoftmaxFacts | None:
     # After its words, the head has a row for each cluster.
     ends = [len(arrays[_HEAD]) - n_clusters]
     if not sizes or min(*ends, *sizes) < 1:
-        raise ValueError(
+        raise ElmoError(
             Errors.EL093.format(path=weights.source, rows=len(arrays[_HEAD]), sizes=sizes or "no words")
         )
     for size in sizes:
@@ -253,7 +256,7 @@ def rounded(array: NDArray[np.floating], dtype: Any, *, name: str) -> NDArray[np
     """The array in `dtype`, contiguous; itself if it is so already.
 
     name: for messages.
-    RAISES: ValueError if a number is finite, and too large for the dtype.
+    RAISES (ElmoError): If a number is finite, and too large for the dtype.
     """
     with np.errstate(over="ignore", under="ignore"):
         result = np.asarray(array, dtype=dtype, order="C")
@@ -261,5 +264,5 @@ def rounded(array: NDArray[np.floating], dtype: Any, *, name: str) -> NDArray[np
     if beyond.any():
         worst = float(np.abs(array[beyond]).max())
         most = float(np.finfo(dtype).max)
-        raise ValueError(Errors.EL086.format(name=name, got=worst, dtype=np.dtype(dtype).name, most=most))
+        raise ElmoError(Errors.EL086.format(name=name, got=worst, dtype=np.dtype(dtype).name, most=most))
     return result

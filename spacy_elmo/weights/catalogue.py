@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from .languages import LANGUAGES
 from .urls import safe_url
 
@@ -167,11 +167,11 @@ def resolve(name: str) -> Entry | None:
 def find(name: str) -> Entry:
     """The entry of what `resolve` knows.
 
-    RAISES: ValueError with the closest names if there is none.
+    RAISES (ElmoError): With the closest names if there is none.
     """
     entry = resolve(name)
     if entry is None:
         close = difflib.get_close_matches(name, [*names(), *ALIASES], n=3, cutoff=0.5)
         closest = f"Closest: {', '.join(close)}." if close else "None has a similar name."
-        raise ValueError(Errors.EL140.format(name=safe_url(name), closest=closest))
+        raise ElmoError(Errors.EL140.format(name=safe_url(name), closest=closest))
     return entry

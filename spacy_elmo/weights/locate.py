@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..bilm.options import OPTIONS_NAME
-from ..errors import Errors
-from ..errors.heard import hear, warn
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
+from ..errors.heard import collect_warnings, warn
 from ..util.atomic import temporary_folder
 from ..util.files import reading_error
 from .archives import unpack
@@ -57,9 +57,9 @@ class OpenFiles(NamedTuple):
         if not self.is_unpacked:
             weights: Weights = reader.read(*self.files)
             return weights
-        with hear() as heard:
+        with collect_warnings() as collected:
             weights = reader.read(*self.files)
-        for text in heard:
+        for text in collected:
             warn(text.replace(str(self.files.weights.parent), str(self.origin)))
         # What is mapped into memory would lose its file. One by one, so that the weights are not held twice.
         arrays = {name: np.array(weights.arrays.pop(name)) for name in list(weights.arrays)}
@@ -92,7 +92,7 @@ def files_of_folder(folder: Path) -> Files:
         if isinstance(found, Files):
             return found
         folder = found
-    raise ValueError(Errors.EL263.format(path=folder, n=_MOST_NESTED))
+    raise ElmoError(Errors.EL263.format(path=folder, n=_MOST_NESTED))
 
 
 def files_of_file(path: Path) -> Files:
@@ -129,12 +129,12 @@ def _model_in(folder: Path) -> Files | Path:
         # Options, and nothing to go with them but this.
         kind = sniff(packed[0])
         command = unpack_command(packed[0], kind)
-        raise ValueError(Errors.EL258.format(path=packed[0], kind=kind, command=command))
+        raise ElmoError(Errors.EL258.format(path=packed[0], kind=kind, command=command))
     pickles = [path for path in files_in(folder) if sniff(path) == "pickle"]
     if pickles:
-        raise ValueError(Errors.EL017.format(path=pickles[0]))
+        raise ElmoError(Errors.EL017.format(path=pickles[0]))
     names = ", ".join(path.name for path in inside[:8]) or "nothing"
-    raise FileNotFoundError(Errors.EL013.format(path=folder, found=names))
+    raise ElmoFileNotFoundError(Errors.EL013.format(path=folder, found=names))
 
 
 def _pair(folder: Path, *, sure: bool) -> Files | None:
@@ -150,7 +150,7 @@ def _pair(folder: Path, *, sure: bool) -> Files | None:
         return None
     for what, found in (("weights", weights), ("options", options)):
         if len(found) > 1:
-            raise ValueError(Errors.EL014.format(path=folder, what=what, found=", ".join(p.name for p in found)))
+            raise ElmoError(Errors.EL014.format(path=folder, what=what, found=", ".join(p.name for p in found)))
     return Files(options[0], weights[0]) if options else None
 
 
@@ -167,7 +167,7 @@ def _options_beside(weights: Path) -> Path:
     if sniff(weights) not in WEIGHTS:
         # What the file is instead of weights says more than which options it lacks; the reader will say it.
         return tried[-1]
-    raise FileNotFoundError(Errors.EL015.format(path=weights, tried=" and ".join(p.name for p in tried)))
+    raise ElmoFileNotFoundError(Errors.EL015.format(path=weights, tried=" and ".join(p.name for p in tried)))
 
 
 def _weights_beside(options: Path) -> Path:
@@ -180,7 +180,7 @@ def _weights_beside(options: Path) -> Path:
     found = _pair(options.parent, sure=True) or known_folder(options.parent)
     if found is not None:
         return found.weights
-    raise FileNotFoundError(Errors.EL013.format(path=options.parent, found=f"'{options.name}' and no weights"))
+    raise ElmoFileNotFoundError(Errors.EL013.format(path=options.parent, found=f"'{options.name}' and no weights"))
 
 
 def _unpacked(archive: Path, folder: Path, depth: int) -> Files:

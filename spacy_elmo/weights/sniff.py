@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from ..bilm.fields import MOST_JSON
 from ..bilm.options import OPTIONS_NAME
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..util.files import read_bytes, read_small
 
 Kind = Literal[
@@ -32,8 +32,8 @@ DESCRIPTIONS = {
     "zip": "a zip archive",
     "tar": "a tar archive",
     "empty": "an empty file",
-    "html": "a web page (a download that went wrong?)",
-    "unknown": "no known kind of weights file",
+    "html": "a web page (possibly from a failed download)",
+    "unknown": "not a known kind of weights file",
 }
 _HEADS = {
     b"\x89HDF\r\n\x1a\n": "hdf5",
@@ -58,7 +58,8 @@ _COMMANDS = {
 def sniff(path: Path) -> Kind:
     """Kind of the file's content; its name is not looked at.
 
-    RAISES: ValueError if it is no regular file; OSError if it cannot be read.
+    RAISES (ElmoError): If it is no regular file.
+    RAISES (OSError): If it cannot be read.
     """
     head = read_bytes(path, n_bytes=512)
     kind = kind_of_head(head)
@@ -175,7 +176,7 @@ def _checkpoints(folder: Path) -> Files | None:
         indices = _newest(folder, indices)
     if len(indices) > 1:
         found = ", ".join(path.name for path in indices)
-        raise ValueError(Errors.EL014.format(path=folder, what="weights", found=found))
+        raise ElmoError(Errors.EL014.format(path=folder, what="weights", found=found))
     return checkpoint_at(indices[0]) if indices else None
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..bilm.fields import show
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..util.files import check_regular
 from . import catalogue
 from .arrays import Weights
@@ -28,9 +28,10 @@ def read_weights(source: Source) -> Weights:
     """Options and arrays of a source.
 
     source: a name of the catalogue, a folder, one of a model's files, an archive, or the pair [options, weights].
-    RAISES: FileNotFoundError if there is nothing by that name; ValueError if what is there is no readable
-        biLM; ImportError if its format needs a package that is not installed; OSError if a download fails, or the
-        system does not let a file be read.
+    RAISES (FileNotFoundError): If there is nothing by that name.
+    RAISES (ElmoError): If what is there is no readable biLM.
+    RAISES (ImportError): If its format needs a package that is not installed.
+    RAISES (OSError): If a download fails, or the system does not let a file be read.
     """
     with open_source(source) as found:
         return found.read()
@@ -56,9 +57,9 @@ def find_files(source: Source) -> Files:
     if isinstance(source, (str, os.PathLike)) and os.fspath(source):
         return _find_one(os.fspath(source))
     if not isinstance(source, (list, tuple)) or not all(isinstance(part, (str, os.PathLike)) for part in source):
-        raise ValueError(Errors.EL027.format(got=repr(source)))
+        raise ElmoError(Errors.EL027.format(got=repr(source)))
     if len(source) != 2:
-        raise ValueError(Errors.EL025.format(got=f"{len(source)} path(s)"))
+        raise ElmoError(Errors.EL025.format(got=f"{len(source)} path(s)"))
     entries = [catalogue.resolve(str(part)) for part in source]
     if entries[0] is not None and entries[0] is entries[1]:
         return _fetched(entries[0].name)
@@ -99,12 +100,12 @@ def _find_one(source: str) -> Files:
     elif os.path.isfile(index_of(path)):
         return checkpoint_at(index_of(path))
     if source == catalogue.BUNDLED:
-        raise FileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
+        raise ElmoFileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
     if entry is not None:
         return _fetched(entry.name)
     # Every short word is near to some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
-    raise FileNotFoundError(
+    raise ElmoFileNotFoundError(
         Errors.EL010.format(source=show(safe_url(source), _SHOWN), closest=_closest(path, names))
     )
 
@@ -127,12 +128,12 @@ def _existing(path: Path) -> Path:
     path = _expanded(path)
     # These look at names of any length without an error.
     if os.path.isdir(path):
-        raise ValueError(Errors.EL028.format(path=path))
+        raise ElmoError(Errors.EL028.format(path=path))
     if not os.path.exists(path) and os.path.isfile(index_of(path)):
         return index_of(path)
     if not os.path.exists(path):
         given = show(safe_url(str(path)), _SHOWN)
-        raise FileNotFoundError(Errors.EL026.format(path=given, closest=_closest(path, [])))
+        raise ElmoFileNotFoundError(Errors.EL026.format(path=given, closest=_closest(path, [])))
     check_regular(path)
     return path
 

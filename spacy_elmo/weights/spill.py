@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from .arrays import Arrays
 
 StoredArrays = Mapping[str, NDArray[np.floating]]
@@ -28,7 +28,7 @@ class _Watched(NamedTuple):
 class SpilledArrays(Mapping[str, NDArray[np.floating]]):
     """Arrays in files, by their names.
 
-    RAISES: ValueError when an array is taken, if its file was written to in the meantime: its numbers are lost,
+    RAISES (ElmoError): When an array is taken, if its file was written to in the meantime: its numbers are lost,
         and to read beyond the end of a file that was cut would kill the process.
     """
 
@@ -42,7 +42,7 @@ class SpilledArrays(Mapping[str, NDArray[np.floating]]):
         for file in self._watched:
             now = os.fstat(file.handle)
             if (now.st_size, now.st_mtime_ns) != (file.size, file.modified):
-                raise ValueError(Errors.EL260.format(path=file.path))
+                raise ElmoError(Errors.EL260.format(path=file.path))
         return array
 
     def __iter__(self) -> Iterator[str]:

@@ -155,7 +155,7 @@ def test_tokens_are_counted() -> None:
     assert numbered(ALL, 0)
     assert numbered([])
     assert numbered(ALL)[0]
-    with pytest.raises(TypeError, match=r"EL244.*one token"):
+    with pytest.raises(TypeError, match=r"EL244.*a single token"):
         len(numbered(ALL)[0])
 
 

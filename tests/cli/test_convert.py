@@ -78,7 +78,7 @@ def test_info_shows_all_mixes(mixes: Path) -> None:
 
 
 def test_a_mix_that_is_not_there(mixes: Path, tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"EL138.*has 3 trained scalar mixes, and none with the number 3"):
+    with pytest.raises(ValueError, match=r"EL138.*has 3 trained scalar mixes; number 3 does not exist"):
         export(mixes, tmp_path / "out", mix=3, dtype=None)
     with pytest.raises(ValueError, match=r"EL138.*has 0 trained"):
         export(tiny, tmp_path / "out", mix=1, dtype=None)

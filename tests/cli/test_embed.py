@@ -212,7 +212,7 @@ def test_a_failure_half_way_leaves_the_old_file(tiny: Path, tmp_path: Path) -> N
     [
         (["a.txt", "-s", "TINY", "-o", "."], ["EL063", "is a folder"]),
         (["a.txt", "-s", "TINY", "-o", "no/such/out.h5"], ["EL064", "does not exist"]),
-        (["a.txt", "-s", "TINY", "-o", "a.txt"], ["EL066", "a file that this command reads"]),
+        (["a.txt", "-s", "TINY", "-o", "a.txt"], ["EL066", "an input of this command"]),
         (["b.txt", "-s", "TINY", "-o", "out.h5"], ["EL026", "b.txt"]),
         (["empty.txt", "-s", "TINY", "-o", "out.h5"], ["EL062", "nothing to embed"]),
         (["a.txt", "-s", "orignal", "-o", "out.h5"], ["EL010", "Closest: original"]),
@@ -243,11 +243,11 @@ def test_what_is_no_output(tiny: Path, text: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny, model)
     for name in ("weights.hdf5", "options.json"):
         before = (model / name).read_bytes()
-        with pytest.raises(ValueError, match=r"EL066.*a file that this command reads"):
+        with pytest.raises(ValueError, match=r"EL066.*an input of this command"):
             embed(text, model, model / name)
         assert (model / name).read_bytes() == before
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match=r"EL067.*no regular file"):
+    with pytest.raises(ValueError, match=r"EL067.*not a regular file"):
         embed(text, tiny, tmp_path / "pipe")
 
 
@@ -289,6 +289,6 @@ def test_no_file_of_the_model_is_written_over(parity: Path, tmp_path: Path, name
     model = Path(shutil.copytree(parity / "manylangs/char", tmp_path / "m", copy_function=shutil.copyfile))
     (tmp_path / "in.txt").write_text("a b\n")
     before = (model / name).read_bytes()
-    with pytest.raises(ValueError, match=r"EL066.*is a file that this command reads"):
+    with pytest.raises(ValueError, match=r"EL066.*is also an input of this command"):
         embed(tmp_path / "in.txt", model, model / name)
     assert (model / name).read_bytes() == before

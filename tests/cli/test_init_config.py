@@ -177,7 +177,7 @@ def test_converted_files_load_and_train(base: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [["-p", "nosuch"], ["-p", "tagger", "--lang", "qq"]])
 def test_what_spacy_has_no_recipe_for(tmp_path: Path, wrong: list[str]) -> None:
     done = run("init-config", tmp_path / "o.cfg", *wrong, code=1)
-    assert "[EL227] spaCy can make no config" in done.stderr
+    assert "[EL227] spaCy cannot create a config" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

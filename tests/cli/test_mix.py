@@ -71,9 +71,9 @@ def test_errors(tmp_path: Path, save: Save) -> None:
     nlp: Language = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "other")
-    with pytest.raises(ValueError, match=r"(?s)EL117.*'no_such_pipeline' is no pipeline"):
+    with pytest.raises(ValueError, match=r"(?s)EL117.*'no_such_pipeline' is not a pipeline"):
         mix(["no_such_pipeline"])
-    with pytest.raises(ValueError, match=r"EL118.*other' holds no scalar mix.*\(sentencizer\)"):
+    with pytest.raises(ValueError, match=r"EL118.*other' has no scalar mix.*\(sentencizer\)"):
         mix([str(tmp_path / "other")])
     with pytest.raises(ValueError, match="EL060"):
         mix([str(save("a"))], tmp_path / "mix.bmp")

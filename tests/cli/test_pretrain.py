@@ -63,7 +63,7 @@ def test_stopped_and_resumed(
         finally:
             process.kill()
     assert process.returncode == 130, stderr
-    assert f"Stopped; go on with --resume. The model is in {out}/model" in stderr
+    assert f"Stopped; continue with --resume. The model is in {out}/model" in stderr
     assert stdout == ""
     stopped = batches(out)[-1]
     assert spacy_elmo.load(out / "model").options.lstm.dim == 16

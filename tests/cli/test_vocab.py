@@ -93,7 +93,7 @@ def test_languages(tmp_path: Path) -> None:
     counts = [vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", lang=lang).n_tokens for lang in (None, "en", "xx")]
     assert counts == [2, 2, 1]
     for option in ("lang", "pipeline"):
-        with pytest.raises(ValueError, match=rf"EL207.*--format tokens and --{option} exclude"):
+        with pytest.raises(ValueError, match=rf"EL207.*--format tokens and --{option} cannot be combined"):
             vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", format="tokens", **{option: "en"})
     with pytest.raises(ValueError, match="EL065"):
         vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", lang="en", pipeline="blank:en")

@@ -49,7 +49,9 @@ def test_what_fits_runs_at_once() -> None:
 
 def test_halves_and_one_warning() -> None:
     budget, device = Budget(100), Device(20)
-    with pytest.warns(UserWarning, match=r"\[WL015\].*over 64 tokens .*CUDA out of memory.*with 32") as seen:
+    with pytest.warns(
+        UserWarning, match=r"\[WL015\].*in a batch of 64 tokens .*CUDA out of memory.*with 32"
+    ) as seen:
         parts = run(budget, device, *[8] * 8)
     assert len(seen) == 1
     assert [n for part in parts for n in part] == [8] * 8

@@ -88,7 +88,9 @@ def test_what_runs_together_does_not_matter(
 
 @pytest.mark.parametrize("n_sentences", [0, LEAST_SENTENCES - 1])
 def test_too_few_sentences(elmo: Elmo, running_text: list[list[str]], n_sentences: int) -> None:
-    with pytest.raises(ValueError, match=rf"EL095.*needs {LEAST_SENTENCES} sentences .* got {n_sentences}\."):
+    with pytest.raises(
+        ValueError, match=rf"EL095.*requires at least {LEAST_SENTENCES} sentences .* got {n_sentences}\."
+    ):
         mean(elmo, [*running_text[:n_sentences], []])
 
 
@@ -221,7 +223,7 @@ def test_a_cache_that_cannot_be_written(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "file"))
     for number in (1, 2):
-        with pytest.warns(UserWarning, match=r"WL005.*weights.hdf5' cannot be kept in .*file") as caught:
+        with pytest.warns(UserWarning, match=r"WL005.*weights.hdf5' cannot be saved to .*file") as caught:
             elmo = spacy_elmo.load(tiny, initial_state="warm")
         assert len(caught) == 1
         assert same(state_of(elmo), made[-1])

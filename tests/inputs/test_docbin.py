@@ -83,5 +83,5 @@ def test_damaged(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> No
 @pytest.mark.parametrize("content", [b"", b"no docbin", zlib.compress(b"no msgpack"), zlib.compress(b"\x93abc")])
 def test_no_docbin(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.spacy").write_bytes(content)
-    with pytest.raises(ValueError, match=r"EL023.*a\.spacy.*no DocBin"):
+    with pytest.raises(ValueError, match=r"EL023.*a\.spacy.*not a DocBin"):
         Inputs(tmp_path / "a.spacy").check()

@@ -69,7 +69,7 @@ def test_folders(tmp_path: Path) -> None:
     write(tmp_path, "n/b.txt", "n/a/c.txt.gz", "n/.hidden.txt", "n/.git/d.txt")
     assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
     write(tmp_path, "n/README.md", "n/LICENSE")
-    with pytest.warns(UserWarning, match=r"WL035.*n', these files are left out: LICENSE, README\.md\."):
+    with pytest.warns(UserWarning, match=r"WL035.*n' are skipped: LICENSE, README\.md\."):
         assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
 
 
@@ -102,10 +102,12 @@ def test_a_folder_of_several_formats(tmp_path: Path) -> None:
 def test_a_folder_of_shards(tmp_path: Path) -> None:
     write(tmp_path, "n/news-00002", "n/news-00001", "m/a.pdf")
     assert names(tmp_path, "n", format="tokens") == ["n/news-00001", "n/news-00002"]
-    with pytest.raises(FileNotFoundError, match=r"EL201.*m' holds no file that can be read\. In it: a\.pdf"):
+    with pytest.raises(
+        FileNotFoundError, match=r"EL201.*m' contains no file that can be read\. It contains: a\.pdf"
+    ):
         names(tmp_path, "m")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"EL201.*In it: nothing"):
+    with pytest.raises(FileNotFoundError, match=r"EL201.*It contains: nothing"):
         names(tmp_path, "empty")
 
 

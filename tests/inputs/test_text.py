@@ -66,7 +66,7 @@ def test_lines(tmp_path: Path, content: str, expected: Any) -> None:
         ("a.jsonl", "text\n".encode("utf-32"), r"EL205.*in UTF-32"),
         ("a.txt", "He was born .\n".encode("utf-16-le"), r"EL061.*line 1: a NUL character.*iconv"),
         ("a.conllu", "1\tword\n".encode("utf-16-be"), r"EL061.*line 1: a NUL character"),
-        ("a.tokens", b"one .\rtwo .\r", r"EL206.*carriage returns alone.*tr "),
+        ("a.tokens", b"one .\rtwo .\r", r"EL206.*carriage returns only.*tr "),
         ("a.txt", b"one .\rtwo .", r"EL206"),
         ("a.txt", b"one .\rtwo .\rthree .\r\n", r"EL206"),
         ("a.jsonl", b'{"text": "one"}\r{"text": "two"}\r', r"EL206"),
@@ -80,7 +80,7 @@ def test_other_encodings_and_line_ends(tmp_path: Path, name: str, content: bytes
 
 def test_carriage_returns_within_lines(tmp_path: Path) -> None:
     inputs = Inputs(write(tmp_path / "a.txt", "one\ntwo\rthree\r\nfour\rfive\n"))
-    with pytest.warns(UserWarning, match=r"WL037.*a\.txt: 2 lines hold carriage returns.*line 2\.") as caught:
+    with pytest.warns(UserWarning, match=r"WL037.*a\.txt: 2 lines contain carriage returns.*line 2\.") as caught:
         assert [sentence.tokens for sentence in inputs.read()] == [["one"], ["two\rthree"], ["four\rfive"]]
     assert len(caught) == 1
 

@@ -170,7 +170,7 @@ def test_a_file_tells_what_it_is(layer_cache: LayerCache, elmo: Elmo) -> None:
 
 
 def test_carry_is_refused(tiny: Path, settings: CacheSettings) -> None:
-    with pytest.raises(ValueError, match=r"EL107.*'carry'.*Take initial_state 'zero' or 'warm'"):
+    with pytest.raises(ValueError, match=r"EL107.*'carry'.*Set initial_state = 'zero' or 'warm'"):
         LayerCache(settings, elmo=spacy_elmo.load(tiny, initial_state="carry"))
 
 

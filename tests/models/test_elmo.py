@@ -79,7 +79,7 @@ def test_spans_that_overlap(elmo: Elmo) -> None:
 
 
 def test_spans_for_too_few_docs(elmo: Elmo) -> None:
-    with pytest.raises(ValueError, match=r"EL056.*gave 0 lists of spans for 1 Docs"):
+    with pytest.raises(ValueError, match=r"EL056.*returned 0 lists of spans for 1 Docs"):
         embed_docs(elmo, docs_of(["a"]), lambda docs: [], ["elmo"])
 
 

@@ -215,7 +215,7 @@ def test_carry_in_a_pipeline(make: Make, tiny: Path) -> None:
         ({"dropout": 1.0}, r"EL098.*dropout"),
         ({"trainable": ["("]}, r"EL099.*trainable"),
         ({"vectors": True, "set_tensor": False, "layers": ["word_emb"]}, r"EL051.*'elmo'"),
-        ({"set_tensor": False, "layers": []}, r"EL058.*'elmo_embedder' would leave nothing on a Doc"),
+        ({"set_tensor": False, "layers": []}, r"EL058.*'elmo_embedder' would store nothing on a Doc"),
         ({"model": {"precision": "int4"}}, r"EL030.*Unknown precision 'int4'"),
         ({"model": {"initial_state": "cold"}}, r"EL030.*Unknown initial_state 'cold'"),
         ({"model": {"max_batch_tokens": 0}}, r"EL038.*max_batch_tokens"),
@@ -409,7 +409,7 @@ def test_outputs_of_other_docs(nlp: Language) -> None:
     docs = [Doc(nlp.vocab, words=words) for words in (["a"], ["b", "c"])]
     output = embedder.predict(docs)
     for others in ([], docs[:1], [*docs, *docs]):
-        with pytest.raises(ValueError, match=rf"EL247.*outputs of 2 Docs for {len(others)} Docs"):
+        with pytest.raises(ValueError, match=rf"EL247.*outputs of 2 Docs, but {len(others)} Docs"):
             embedder.set_annotations(others, output)
     assert [doc._.elmo for doc in docs] == [None, None]
     with pytest.raises(ValueError, match="EL247"):

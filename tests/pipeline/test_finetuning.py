@@ -96,7 +96,7 @@ def test_gradients_that_are_not_finite_change_nothing(number: float) -> None:
         parameters[OF_BILM].grad[0, 0] = number
         embedder.model.finish_update(sgd)
 
-    with pytest.warns(UserWarning, match="WL030.*step was not taken"):
+    with pytest.warns(UserWarning, match="WL030.*step was skipped"):
         take_bad_step()
     # Once is enough.
     take_bad_step()

@@ -197,7 +197,7 @@ def test_rename(upstream: str) -> None:
         train(nlp, sgd, steps=2)
         nlp(TEXT)
     else:
-        with pytest.raises(ValueError, match=r"EL100.*upstream = 'elmo_embedder'.*after a rename"):
+        with pytest.raises(ValueError, match=r"EL100.*upstream = 'elmo_embedder'.*if it was renamed"):
             train(nlp, sgd, steps=2)
 
 
@@ -209,7 +209,7 @@ def test_a_wrong_upstream_is_named() -> None:
 
 def test_a_wrong_width_is_named() -> None:
     nlp = pipeline("tagger", listener={**LISTENER, "width": 96})
-    with pytest.raises(ValueError, match=r"EL101.*width 96.*'elmo_embedder' is 16 wide"):
+    with pytest.raises(ValueError, match=r"EL101.*width 96.*'elmo_embedder' is 16"):
         initialize(nlp)
 
 

@@ -61,7 +61,9 @@ def test_as_it_comes_it_leaves_the_tensor_to_others(tiny: object, where: dict, r
     expected = nlp(TEXT)
     nlp.add_pipe("elmo_embedder", config={"source": str(tiny), "vectors": True, "layers": ["word_emb"]}, **where)
     nlp = remake(nlp)
-    with pytest.warns(UserWarning, match=r"WL026.*'elmo_embedder' leaves doc.tensor to .*(tok2vec|before it)"):
+    with pytest.warns(
+        UserWarning, match=r"WL026.*'elmo_embedder' does not set doc.tensor, because .*(tok2vec|before it)"
+    ):
         nlp(TEXT)
     for doc in (nlp(TEXT), *nlp.pipe([TEXT]), nlp(nlp(TEXT))):  # it is said once
         assert [token.tag_ for token in doc] == [token.tag_ for token in expected]

@@ -158,7 +158,7 @@ def test_a_component_by_itself() -> None:
 def test_a_component_whose_embedder_should_learn() -> None:
     nlp = pipeline("tagger", frozen=False)
     sgd = initialize(nlp)
-    with pytest.raises(ValueError, match=r"EL182.*'elmo_embedder' is to learn.*nlp.update"):
+    with pytest.raises(ValueError, match=r"EL182.*'elmo_embedder' is trainable.*nlp.update"):
         nlp.get_pipe("tagger").update(examples(nlp), sgd=sgd)
     nlp.update(examples(nlp), sgd=sgd)
 

@@ -32,7 +32,7 @@ def test_boundaries_behind_the_embedder_are_said_once(make: Make, setter: str) -
     assert problems(nlp) == []
     nlp.add_pipe(setter)
     assert problems(nlp) == ["token.is_sent_start"]
-    with pytest.warns(UserWarning, match=rf"WL024.*'{setter}' sets sentence boundaries behind 'elmo_embedder'"):
+    with pytest.warns(UserWarning, match=rf"WL024.*'{setter}' sets sentence boundaries after 'elmo_embedder'"):
         late = nlp(TEXT)
     nlp(TEXT)
     nlp.remove_pipe(setter)

@@ -173,7 +173,7 @@ def test_damaged_weights(make: Make, tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "nlp")
     path = tmp_path / "nlp" / "elmo_embedder" / "model" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"EL023.*weights.safetensors' is cut short"):
+    with pytest.raises(ValueError, match=r"EL023.*weights.safetensors' is truncated"):
         spacy.load(tmp_path / "nlp")
 
 

@@ -184,7 +184,7 @@ def test_two_go_on_from_one(folder: Path) -> None:
 
 def test_rows_that_cannot_be_shared(folder: Path) -> None:
     for process in found(folder):
-        assert "[EL081] The 3 rows of a batch cannot be shared evenly by 2 processes" in process["uneven"]
+        assert "[EL081] The 3 rows of a batch cannot be divided evenly among 2 processes" in process["uneven"]
     assert not (folder / "uneven").exists()
 
 

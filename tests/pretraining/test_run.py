@@ -140,7 +140,7 @@ def test_killed_before_the_first_checkpoint(whole: Path, tmp_path: Path) -> None
     run = train(first_try, tmp_path / "run", signal_in=5)
     words = run.vocabulary
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    with pytest.raises(FileNotFoundError, match=r"EL079.*run' holds no checkpoint.*without --resume"):
+    with pytest.raises(FileNotFoundError, match=r"EL079.*run' contains no checkpoint.*without --resume"):
         train(make_config(whole), tmp_path / "run", resume=True)
     run = train(make_config(whole), tmp_path / "run")
     assert run.vocabulary != words
@@ -209,7 +209,7 @@ def test_other_settings(stopped: Path, change: Callable[[Path], dict[str, Any]],
     """All of them are told at once, and the run can go on with the old ones all the same."""
     folder = stopped / "stopped"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match=r"EL080.*stopped' cannot go on with other settings") as caught:
+    with pytest.raises(ValueError, match=r"EL080.*stopped' cannot be resumed with other settings") as caught:
         train(make_config(stopped, **change(stopped)), folder, resume=True)
     told = [line.strip() for line in str(caught.value).splitlines()[1:-1]]
     assert len(told) == len(lines)
@@ -262,7 +262,7 @@ def test_threads(whole: Path, stopped: Path, tmp_path: Path) -> None:
 
 def test_a_run_is_not_overwritten(stopped: Path) -> None:
     before = sorted(stopped.rglob("*"))
-    with pytest.raises(FileExistsError, match=r"EL078.*stopped' already holds.*--resume"):
+    with pytest.raises(FileExistsError, match=r"EL078.*stopped' already contains.*--resume"):
         train(make_config(stopped), stopped / "stopped")
     assert sorted(stopped.rglob("*")) == before
 
@@ -274,7 +274,9 @@ def test_a_model_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     with pytest.raises(FileExistsError, match=r"EL078.*a pre-training run or its model"):
         train(make_config(whole), tmp_path / "run")
-    with pytest.raises(FileNotFoundError, match=r"EL079.*another output folder if this one has a model"):
+    with pytest.raises(
+        FileNotFoundError, match=r"EL079.*If this folder contains a model, use another output folder"
+    ):
         train(make_config(whole), tmp_path / "run", resume=True)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 

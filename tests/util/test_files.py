@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spacy_elmo.errors import ElmoBlockingIOError, ElmoOSError, ElmoPermissionError
 from spacy_elmo.util.files import (
     bad_line,
     check_readable,
@@ -61,15 +62,19 @@ def test_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (PermissionError(errno.EACCES, "denied"), PermissionError, r"Permission denied\)\. .*chmod"),
-        (BlockingIOError(errno.EAGAIN, "locked"), BlockingIOError, r"locked.*HDF5_USE_FILE_LOCKING=FALSE"),
-        (OSError(errno.ENOLCK, "no locks"), OSError, r"locked.*HDF5_USE_FILE_LOCKING"),
-        (OSError(errno.EMFILE, "many"), OSError, r"Too many open files\)\. .*ulimit -n"),
-        (OSError(errno.EIO, "io"), OSError, r"Input/output error\)\. The disk"),
-        (OSError(errno.ESTALE, "stale"), OSError, "network file system failed"),
-        (OSError("Can't read data (file read failed: errno = 5, error message = ...)"), OSError, "Input/output"),
+        (PermissionError(errno.EACCES, "denied"), ElmoPermissionError, r"Permission denied\)\. .*chmod"),
+        (BlockingIOError(errno.EAGAIN, "locked"), ElmoBlockingIOError, r"locked.*HDF5_USE_FILE_LOCKING=FALSE"),
+        (OSError(errno.ENOLCK, "no locks"), ElmoOSError, r"locked.*HDF5_USE_FILE_LOCKING"),
+        (OSError(errno.EMFILE, "many"), ElmoOSError, r"Too many open files\)\. .*ulimit -n"),
+        (OSError(errno.EIO, "io"), ElmoOSError, r"Input/output error\)\. The disk"),
+        (OSError(errno.ESTALE, "stale"), ElmoOSError, "network file system failed"),
+        (
+            OSError("Can't read data (file read failed: errno = 5, error message = ...)"),
+            ElmoOSError,
+            "Input/output",
+        ),
         (OSError("No such device (os error 19); (os error 24)"), type(None), ""),
-        (MemoryError(), OSError, "out of memory"),
+        (MemoryError(), ElmoOSError, "out of memory"),
         (OSError("truncated file"), type(None), ""),
         (ValueError("bad header"), type(None), ""),
     ],

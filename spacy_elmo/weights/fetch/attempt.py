@@ -12,6 +12,7 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
+from ...errors import ReasonError
 from ...util.files import check_regular, read_small
 from ..urls import is_private, safe_url
 
@@ -95,7 +96,7 @@ _SIZE = r"[0-9]{1,18}"
 Report = Callable[[int, int | None], None]
 
 
-class BrokenError(Exception):
+class BrokenError(ReasonError):
     """This attempt failed; another one may not."""
 
 
@@ -103,7 +104,7 @@ class WrongError(BrokenError):
     """What came is not the file: none of it can be kept."""
 
 
-class RefusedError(Exception):
+class RefusedError(ReasonError):
     """This URL does not have the file."""
 
 
@@ -125,7 +126,8 @@ class _Body(NamedTuple):
 def attempt(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
     """Bring the part as far as this URL does. It is complete when this returns, but not checked.
 
-    RAISES: BrokenError, WrongError or RefusedError, with a reason to show; OSError if the part cannot be written.
+    RAISES (BrokenError, WrongError, RefusedError): With a reason to show.
+    RAISES (OSError): If the part cannot be written.
     """
     (_copy if urlsplit(url).scheme == "file" else _request)(url, part, wanted, report)
 
@@ -170,7 +172,7 @@ def _request(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
     with closing(response):
         hops = [one.url for one in (*response.history, response)]
         if wanted.sha256 is None and is_private(url) and not all(map(is_private, hops)):
-            raise RefusedError("it leads to an address with http://, where anybody on the way can change the file")
+            raise RefusedError("it redirects to an address with http://, where the file could be tampered with")
         try:
             body = _body(url, response.status_code, response.headers, part, asked=missing)
         except WrongError:
@@ -222,7 +224,7 @@ def _range(url: str, part: Partial, wanted: Wanted) -> dict[str, str]:
 def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, asked: Mapping[str, str]) -> _Body:
     """What the head of an answer promises."""
     if status == 416:
-        raise WrongError("HTTP status 416: there is no such part of the file")
+        raise WrongError("HTTP status 416: the requested part of the file does not exist")
     if status in _PASSING or status >= 500:
         raise BrokenError(f"HTTP status {status}")
     if status not in (200, 206):
@@ -230,9 +232,9 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
     encoding = headers.get("Content-Encoding", "identity").lower()
     # Some servers name so what a .gz file is. Then its bytes are the file's, and nothing is to be decoded.
     if encoding != "identity" and not (encoding in ("gzip", "x-gzip") and urlsplit(url).path.endswith("gz")):
-        raise RefusedError(f"it comes encoded ({encoding}), which was not asked for")
+        raise RefusedError(f"the response is encoded ({encoding}), which was not requested")
     if headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise RefusedError("a web page came instead of the file")
+        raise RefusedError("got a web page instead of the file")
     tag, date = headers.get("ETag", ""), headers.get("Last-Modified", "")
     # A weak ETag (W/"...") does not promise the same bytes.
     version = tag if tag.startswith('"') else date
@@ -242,19 +244,19 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
         return _Body(0, int(length) if re.fullmatch(_SIZE, length) else None, origin)
     match = re.fullmatch(rf"bytes ({_SIZE})-{_SIZE}/({_SIZE})", headers.get("Content-Range", "").strip())
     if match is None or not asked or int(match[1]) != part.size:
-        raise WrongError(f"another part came than was asked for ({headers.get('Content-Range')!r})")
+        raise WrongError(f"got another part than requested ({headers.get('Content-Range')!r})")
     if "If-Range" in asked and origin is not None and asked["If-Range"] not in (tag, date):
-        raise WrongError("a part of another version came")
+        raise WrongError("got a part of another version")
     return _Body(part.size, int(match[2]), None)
 
 
 def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, report: Report) -> None:
     total = body.total if wanted.size is None else wanted.size
     if body.total not in (None, total):
-        raise RefusedError(f"it has {body.total:,} bytes there, expected {total:,}")
+        raise RefusedError(f"its size is {body.total:,} bytes, expected {total:,}")
     most = MOST_BYTES if total is None else total
     if most > MOST_BYTES:
-        raise RefusedError(f"it has {most:,} bytes; allowed: {MOST_BYTES:,}")
+        raise RefusedError(f"its size is {most:,} bytes; allowed: {MOST_BYTES:,}")
     done = body.start
     since, before = time.monotonic(), done
     with part.go_on() if body.start else part.begin(body.origin) as file:
@@ -265,12 +267,12 @@ def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, 
                     raise BrokenError(f"too slow: {done - before:,} bytes in {now - since:.0f} seconds")
                 since, before = now, done
             if done + len(chunk) > most:
-                raise WrongError(f"more than the {most:,} bytes came that it should have")
+                raise WrongError(f"got more than the expected {most:,} bytes")
             file.write(chunk)
             done += len(chunk)
             report(done, total)
     if total is not None and done < total:
-        raise BrokenError(f"{done:,} of {total:,} bytes came")
+        raise BrokenError(f"{done:,} of {total:,} bytes arrived")
 
 
 def _chunks(response: "requests.Response") -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...errors import Errors
+from ...errors import ElmoConnectionError, ElmoOSError, Errors
 from ...util.files import CACHE_VARIABLE
 from ...util.files import sha256 as sha256_of
 from ..sniff import sniff
@@ -39,7 +39,8 @@ def download(
 
     urls: http(s):// or file://, tried in this order. size, sha256: of the file, where they are known.
     look: at what came; says what is wrong with it, or None. note: a line more for the message if all URLs fail.
-    RAISES: ConnectionError with the reason at each URL if none has the file; OSError if it cannot be written.
+    RAISES (ConnectionError): With the reason at each URL if none has the file.
+    RAISES (OSError): If it cannot be written.
     """
     part, wanted, reasons = Partial(path), Wanted(size, sha256), ""
     try:
@@ -52,8 +53,8 @@ def download(
                 return part.finish()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
-    raise ConnectionError(Errors.EL141.format(file=path.name, reasons=reasons + note, mirror=MIRROR_VARIABLE))
+        raise ElmoOSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
+    raise ElmoConnectionError(Errors.EL141.format(file=path.name, reasons=reasons + note, mirror=MIRROR_VARIABLE))
 
 
 def _from_url(url: str, part: Partial, wanted: Wanted, report: Report, look: Look) -> None:
@@ -80,7 +81,7 @@ def _from_url(url: str, part: Partial, wanted: Wanted, report: Report, look: Loo
 def _check(part: Partial, wanted: Wanted, look: Look) -> None:
     kind = sniff(part.path)
     if kind in ("empty", "html"):
-        raise WrongError("a web page came instead of the file" if kind == "html" else "the file is empty")
+        raise WrongError("got a web page instead of the file" if kind == "html" else "the file is empty")
     if wanted.sha256 is not None:
         got = sha256_of(part.path)
         if got != wanted.sha256:

@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from ...bilm.fields import read_json
 from ...bilm.options import OPTIONS_NAME, Options
-from ...errors import Errors, Warnings
-from ...errors.heard import hear
+from ...errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
+from ...errors.heard import collect_warnings
 from ...util.atomic import atomic_write
 from ...util.files import CACHE_VARIABLE, cache_folder, sha256
 from ..archives import unpack
@@ -54,14 +54,17 @@ def pin_folder(folder: Path) -> dict[str, Pin]:
 
 
 def read_pins(path: Path) -> Pins | None:
-    """RETURNS: None if there are none. RAISES: ValueError if the file is damaged."""
+    """RETURNS: None if there are none.
+
+    RAISES (ElmoError): If the file is damaged.
+    """
     try:
         stored = read_json(path)
         return Pins(_from_json(stored["published"]), _from_json(stored["files"]))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
+        raise ElmoError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
 
 
 def _from_json(stored: dict[str, Any]) -> dict[str, Pin]:
@@ -75,7 +78,7 @@ def write_pins(path: Path, pins: Pins) -> None:
 
 
 def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
-    """RAISES: ValueError, naming the model, if a file of the folder is missing or another than it was."""
+    """RAISES (ElmoError): Naming the model, if a file of the folder is missing or another than it was."""
     for name, pinned in pins.items():
         path = folder / name
         if not path.is_file():
@@ -85,7 +88,7 @@ def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
             if got.sha256 == pinned.sha256:
                 continue
             what = f"has changed: its sha256 is {got.sha256}, expected {pinned.sha256}"
-        raise ValueError(Errors.EL145.format(path=path, what=what, name=model))
+        raise ElmoError(Errors.EL145.format(path=path, what=what, name=model))
 
 
 _LOCKS = Path("/proc/locks")
@@ -102,7 +105,7 @@ def lock_holder(path: Path) -> str:
                 return f"process {fields[4]}"
     except (OSError, ValueError):
         pass
-    return "which one is not known"
+    return "process unknown"
 
 
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
@@ -139,9 +142,10 @@ def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
     archive. Several processes may ask at once; one of them downloads.
 
     name: of the catalogue, or an alias. force: download it again. quiet: show no progress.
-    RAISES: ValueError for an unknown name, or if a file is not what it was when it was first downloaded;
-        FileNotFoundError if it is not in the cache and SPACY_ELMO_OFFLINE is set; ConnectionError if no server has
-        it; OSError if the cache cannot be written.
+    RAISES (ElmoError): For an unknown name, or if a file is not what it was when it was first downloaded.
+    RAISES (FileNotFoundError): If it is not in the cache and SPACY_ELMO_OFFLINE is set.
+    RAISES (ConnectionError): If no server has it.
+    RAISES (OSError): If the cache cannot be written.
     """
     if name == BUNDLED:
         return BUNDLED_FOLDER
@@ -176,7 +180,7 @@ def _locked(name: str, places: _Places) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         text = Errors.EL142.format(path=places.lock.parent, reason=reason, variable=CACHE_VARIABLE)
-        raise OSError(text) from error
+        raise ElmoOSError(text) from error
     try:
         yield
     finally:
@@ -208,14 +212,14 @@ def _check(entry: Entry, places: _Places) -> None:
     """Hold the cached model against its pins. Without pins, what is there is pinned: so a folder can be copied
     from another computer, and a new publication accepted.
 
-    RAISES: ValueError if it is not what it was.
+    RAISES (ElmoError): If it is not what it was.
     """
     pins = read_pins(places.pins)
     files = pin_folder(places.folder) if pins is None else pins.files
     known = {} if entry.is_archive else {file.name: file for file in entry.files}
     for name, file in known.items():
         if name not in files:
-            raise ValueError(Errors.EL148.format(folder=places.folder, file=name, name=entry.name))
+            raise ElmoError(Errors.EL148.format(folder=places.folder, file=name, name=entry.name))
         if file.sha256 is not None:
             files[name] = files[name]._replace(sha256=file.sha256)
     check_folder(entry.name, places.folder, files)
@@ -266,32 +270,32 @@ def _what_is_wrong(suffix: str, path: Path) -> str | None:
     """Whether what came is what its name promises. What is wrong must not be pinned."""
     kind, expected = sniff(path), _KINDS.get(suffix)
     if expected is not None and kind != expected:
-        return f"something else came instead of the file: {DESCRIPTIONS.get(kind, kind)}"
+        return f"got something else instead of the file: {DESCRIPTIONS.get(kind, kind)}"
     if path.name.endswith((f"{OPTIONS_NAME}.part", OPTIONS_NAME)):
         try:
-            with hear():
+            with collect_warnings():
                 Options.from_file(path)
         except ValueError as error:
-            return f"something else came instead of the options: {error}"
+            return f"got something else instead of the options: {error}"
     # A server that tells no size may stop anywhere.
     is_whole = kind != "hdf5" or reader_of(path).holds_bilm(path)
-    return None if is_whole else "the file is cut short, or no ELMo"
+    return None if is_whole else "the file is truncated, or not an ELMo"
 
 
 def _check_model(entry: Entry, folder: Path) -> None:
     """Read the model once, before it is pinned: pins of anything else would forbid the right files for ever.
 
-    RAISES: ValueError if it is none; what was downloaded is then removed.
+    RAISES (ElmoError): If it is none; what was downloaded is then removed.
     """
     try:
         # A format may need a package that is not installed here: such a model is pinned as it came. Its warnings
         # come again when the model is loaded.
-        with hear(), suppress(ImportError), open_files(files_of_folder(folder)) as found:
+        with collect_warnings(), suppress(ImportError), open_files(files_of_folder(folder)) as found:
             found.read()
     except (ValueError, FileNotFoundError) as error:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        raise ValueError(Errors.EL266.format(name=entry.name, reason=error)) from error
+        raise ElmoError(Errors.EL266.format(name=entry.name, reason=error)) from error
 
 
 def _expected(file: File, pinned: Pin | None) -> str | None:
@@ -299,12 +303,15 @@ def _expected(file: File, pinned: Pin | None) -> str | None:
 
 
 def _checked(entry: Entry, places: _Places, file: File, path: Path, pinned: Pin | None) -> Pin:
-    """The pin of a downloaded file. RAISES: ValueError if it had another one before."""
+    """The pin of a downloaded file.
+
+    RAISES (ElmoError): If it had another one before.
+    """
     got = pin(path)
     # The catalogue outranks what was pinned.
     if file.sha256 is None and pinned is not None and got.sha256 != pinned.sha256:
         names = {"file": file.name, "name": entry.name, "pins": places.pins}
-        raise ValueError(Errors.EL146.format(got=got.sha256, pinned=pinned.sha256, **names))
+        raise ElmoError(Errors.EL146.format(got=got.sha256, pinned=pinned.sha256, **names))
     return got
 
 
@@ -313,7 +320,7 @@ def _check_online(entry: Entry, places: _Places, *, force: bool) -> None:
     if is_offline and any(urlsplit(url).scheme != "file" for url in _urls(entry.files[0])):
         text = Errors.EL149 if force and places.folder.is_dir() else Errors.EL143
         names = {"name": entry.name, "folder": places.folder}
-        raise FileNotFoundError(text.format(**names, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE))
+        raise ElmoFileNotFoundError(text.format(**names, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE))
 
 
 def _urls(file: File) -> list[str]:
@@ -322,7 +329,7 @@ def _urls(file: File) -> list[str]:
     if not mirror:
         return list(file.urls)
     if not _is_url(mirror):
-        raise ValueError(Errors.EL144.format(variable=MIRROR_VARIABLE, got=safe_url(mirror)))
+        raise ElmoError(Errors.EL144.format(variable=MIRROR_VARIABLE, got=safe_url(mirror)))
     base = mirror.rstrip("/")
     return list(dict.fromkeys(f"{base}/{quote(path)}" for path in (file.path, file.name)))
 

@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from ...errors import Errors
+from ...errors import ElmoError, ElmoImportError, Errors
 from ..sniff import ALLENNLP, DESCRIPTIONS, INDEX, MANYLANGS, sniff, unpack_command
 
 # By the kind of the weights file: the reader, and the package that it needs.
@@ -23,21 +23,22 @@ _PICKLES = {MANYLANGS[0]: ("manylangs", "torch"), ALLENNLP: ("allennlp", "torch"
 def reader_of(path: Path) -> Any:
     """The module that reads this weights file.
 
-    RAISES: ValueError if there is none; ImportError if the package that it needs is not installed.
+    RAISES (ElmoError): If there is none.
+    RAISES (ImportError): If the package that it needs is not installed.
     """
     kind = sniff(path)
     if kind in ("empty", "unknown") and path.name.endswith(INDEX):
         # One that is cut short: its end would tell.
         kind = "checkpoint"
     if kind == "pickle" and path.name not in _PICKLES:
-        raise ValueError(Errors.EL017.format(path=path))
+        raise ElmoError(Errors.EL017.format(path=path))
     command = unpack_command(path, kind)
     if command:
-        raise ValueError(Errors.EL258.format(path=path, kind=kind, command=command))
+        raise ElmoError(Errors.EL258.format(path=path, kind=kind, command=command))
     if kind not in _READERS and kind != "pickle":
-        raise ValueError(Errors.EL016.format(path=path, what=DESCRIPTIONS[kind]))
+        raise ElmoError(Errors.EL016.format(path=path, what=DESCRIPTIONS[kind]))
     module, package = _PICKLES[path.name] if kind == "pickle" else _READERS[kind]
     try:
         return importlib.import_module(f".{module}", __package__)
     except ImportError as error:
-        raise ImportError(Errors.EL024.format(path=path, package=package)) from error
+        raise ElmoImportError(Errors.EL024.format(path=path, package=package)) from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...bilm.fields import read_json, show
 from ...bilm.options import OPTIONS_NAME, Options, mix_prefix
-from ...errors import Errors, Warnings
+from ...errors import ElmoError, ElmoFileNotFoundError, Errors, Warnings
 from ...errors.heard import warn
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
 from ..catalogue import CATALOGUE
@@ -88,11 +88,11 @@ def read(config_path: Path, weights_path: Path) -> Weights:
     """Weights of the ELMo in a model, with all its mixes. The rest of the model is left out.
 
     config_path: config.json; or the options.json of the ELMo itself.
-    RAISES: ValueError if a file is damaged, there is no ELMo or more than one, or it contradicts its options;
-        FileNotFoundError without a config_path.
+    RAISES (ElmoError): If a file is damaged, there is no ELMo or more than one, or it contradicts its options.
+    RAISES (FileNotFoundError): Without a config_path.
     """
     if not config_path.is_file():
-        raise FileNotFoundError(Errors.EL015.format(path=weights_path, tried=config_path.name))
+        raise ElmoFileNotFoundError(Errors.EL015.format(path=weights_path, tried=config_path.name))
     config = read_json(config_path)
     config = config if isinstance(config, dict) else {}
     path = str(weights_path)
@@ -138,7 +138,7 @@ def _options(
     published = {file.name for entry in CATALOGUE.values() for file in entry.files}
     if not is_original and section.options_name not in published:
         names = (
-            f"names the options '{safe_url(section.options_file)}', which are not here"
+            f"names the options '{safe_url(section.options_file)}', which do not exist"
             if section.options_file
             else ""
         )
@@ -154,9 +154,9 @@ def _prefix(tensors: Tensors, path: str) -> str:
         return names[0].removesuffix(CHARACTERS)
     if names:
         prefixes = ", ".join(f"'{name.removesuffix(CHARACTERS).removesuffix(BILM)}'" for name in names)
-        raise ValueError(Errors.EL162.format(path=path, n=len(names), prefixes=prefixes))
+        raise ElmoError(Errors.EL162.format(path=path, n=len(names), prefixes=prefixes))
     found = ", ".join(map(show, list(tensors)[:4])) or "nothing"
-    raise ValueError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
+    raise ElmoError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
 
 
 def _bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...bilm.fields import show
 from ...bilm.options import Options
-from ...errors import Errors
+from ...errors import ElmoError, ElmoFileNotFoundError, ElmoImportError, Errors
 from ...util.files import check_readable, reading_error
 from ..arrays import Described, Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
 from ..sniff import INDEX
@@ -48,16 +48,16 @@ class Found(NamedTuple):
 
 
 def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
-    """RAISES: ValueError if there is no biLM, more than one, or one with parts that bilm-tf's has not."""
+    """RAISES (ElmoError): If there is no biLM, more than one, or one with parts that bilm-tf's has not."""
     # An optimizer's slots are named after the variable that they belong to.
     names = [name for name in variables if name.rpartition("/")[0] not in variables]
     scopes = [name[: -len(CHARACTERS)] for name in names if name.split("/")[-1] == CHARACTERS]
     if not scopes and f"{TRAINING_SCOPE}/embedding" in names:
-        raise ValueError(
+        raise ElmoError(
             Errors.EL250.format(path=path, why="it has a variable 'embedding' in place of 'char_embed'")
         )
     if len(scopes) != 1:
-        raise ValueError(
+        raise ElmoError(
             Errors.EL133.format(
                 path=path, n=len(scopes), found=", ".join(map(show, sorted(names)[:4])) or "nothing"
             )
@@ -73,7 +73,7 @@ def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
         elif inner in ("softmax/W", "softmax/b"):
             softmax["weight" if inner.endswith("W") else "bias"] = name
         elif _ROOMS.match(inner):
-            raise ValueError(Errors.EL134.format(path=path, name=show(name)))
+            raise ElmoError(Errors.EL134.format(path=path, name=show(name)))
     scope = scopes[0].strip("/").split("/")[-1]
     return Found(bilm, softmax if len(softmax) == 2 else {}, _mix(names), scope)
 
@@ -103,14 +103,14 @@ def _mix(names: list[str]) -> dict[str, str]:
 def options_of_shapes(found: Mapping[str, Described], *, path: str) -> Options:
     """Options of a published module, which comes without. found: by the dump's names.
 
-    RAISES: ValueError if an array that tells a size is missing or cannot be.
+    RAISES (ElmoError): If an array that tells a size is missing or cannot be.
     """
 
     def shape(name: str, n: int) -> tuple[int, ...]:
         array = found.get(name)
         if array is None or len(array.shape) != n:
             got = "is missing" if array is None else f"has shape {array.shape}"
-            raise ValueError(Errors.EL135.format(path=path, name=name, got=got))
+            raise ElmoError(Errors.EL135.format(path=path, name=name, got=got))
         return array.shape
 
     first = cell_name(0, 0)
@@ -145,8 +145,9 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     comes with them, and the softmax of a training run.
 
     options_path: None: a published module, whose sizes its arrays tell.
-    RAISES: ImportError without TensorFlow; ValueError if the files are damaged, no biLM, or contradict the
-        options; FileNotFoundError if those of a training run are missing.
+    RAISES (ImportError): Without TensorFlow.
+    RAISES (ElmoError): If the files are damaged, no biLM, or contradict the options.
+    RAISES (FileNotFoundError): If those of a training run are missing.
     """
     path = str(index_path)
     for file in [index_path, *data_files(index_path)]:
@@ -158,7 +159,7 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     described = {name: variables[own] for name, own in found.bilm.items()}
     if options is None:
         if found.scope == TRAINING_SCOPE:
-            raise FileNotFoundError(Errors.EL015.format(path=path, tried="options.json"))
+            raise ElmoFileNotFoundError(Errors.EL015.format(path=path, tried="options.json"))
         options = options_of_shapes(described, path=path)
     options = options.match_projection(described)
     options_name = str(options_path or path)
@@ -194,10 +195,10 @@ def _open(index_path: Path) -> Any:
     try:
         import tensorflow
     except ModuleNotFoundError as error:
-        raise ImportError(Errors.EL130.format(path=index_path)) from error
+        raise ElmoImportError(Errors.EL130.format(path=index_path)) from error
     except Exception as error:  # as where another package's version does not suit it
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ImportError(Errors.EL165.format(path=index_path, reason=reason)) from error
+        raise ElmoImportError(Errors.EL165.format(path=index_path, reason=reason)) from error
     try:
         return tensorflow.train.load_checkpoint(prefix_of(index_path))
     except Exception as error:  # TensorFlow has many of its own
@@ -207,7 +208,7 @@ def _open(index_path: Path) -> Any:
 def _describe(checkpoint: Any, index_path: Path) -> dict[str, Variable]:
     """What is there, without reading it.
 
-    RAISES: ValueError if the index claims more than its files hold, which have each number once, as it is.
+    RAISES (ElmoError): If the index claims more than its files hold, which have each number once, as it is.
     """
     try:
         shapes, dtypes = checkpoint.get_variable_to_shape_map(), checkpoint.get_variable_to_dtype_map()
@@ -222,7 +223,7 @@ def _describe(checkpoint: Any, index_path: Path) -> dict[str, Variable]:
     stored = sum(path.stat().st_size for path in files)
     if claimed > stored:
         names = ", ".join(path.name for path in files) or "no data files"
-        raise ValueError(Errors.EL164.format(path=index_path, claimed=claimed, files=names, stored=stored))
+        raise ElmoError(Errors.EL164.format(path=index_path, claimed=claimed, files=names, stored=stored))
     return variables
 
 
@@ -238,4 +239,4 @@ def _damaged(error: Exception, index_path: Path) -> Exception:
     if refused is not None:
         return refused
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return ValueError(Errors.EL023.format(path=index_path, reason=reason))
+    return ElmoError(Errors.EL023.format(path=index_path, reason=reason))

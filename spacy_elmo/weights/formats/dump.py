@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...bilm.characters import N_IDS
 from ...bilm.options import Options
-from ...errors import Errors
+from ...errors import ElmoError, Errors
 from ..arrays import Arrays, Described, Shape, check_arrays
 
 CHARACTERS = "char_embed"
@@ -18,10 +18,10 @@ def dump_shapes(options: Options) -> dict[str, Shape]:
     """Name and shape of each array of bilm-tf's dump: matrices are (inputs, outputs), gates in the order
     input, candidate, forget, output, input rows before recurrent rows (allenai/bilm-tf, bilm/training.py).
 
-    RAISES: ValueError for a model with a vocabulary of its own, which has no place in the dump.
+    RAISES (ElmoError): For a model with a vocabulary of its own, which has no place in the dump.
     """
     if options.has_own_vocabulary:
-        raise ValueError(Errors.EL129)
+        raise ElmoError(Errors.EL129)
     cnn, lstm = options.char_cnn, options.lstm
     filters, width, cells = cnn.n_filters, lstm.projection_dim, lstm.dim
     shapes: dict[str, Shape] = {CHARACTERS: (N_IDS - 1, cnn.embedding_dim)}
@@ -48,7 +48,10 @@ def dump_shapes(options: Options) -> dict[str, Shape]:
 def check_dump(
     found: Mapping[str, Described], options: Options, *, path: str, options_path: str, format: str
 ) -> None:
-    """Hold what a file has, by the dump's names, against its options. RAISES: ValueError as `check_arrays`."""
+    """Hold what a file has, by the dump's names, against its options.
+
+    RAISES (ElmoError): As `check_arrays`.
+    """
     expected = dump_shapes(options)
     if _has_zero_row(found.get(CHARACTERS)):
         expected[CHARACTERS] = (N_IDS, *expected[CHARACTERS][1:])

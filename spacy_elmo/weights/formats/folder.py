@@ -12,7 +12,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from ...bilm.options import OPTIONS_NAME, Options
-from ...errors import Errors
+from ...errors import ElmoError, ElmoOSError, Errors
 from ...util.atomic import WriteError, atomic_write
 from ...util.files import check_readable, reading_error
 from ..arrays import (
@@ -39,7 +39,7 @@ def read(options_path: Path, weights_path: Path) -> Weights:
     """Weights of our folder, memory-mapped: the pages are the file's own, shared between processes.
 
     Writing to an array changes this process's copy of the page, never the file.
-    RAISES: ValueError if the file is damaged, no biLM, or contradicts the options.
+    RAISES (ElmoError): If the file is damaged, no biLM, or contradicts the options.
     """
     options = Options.from_file(options_path)
     arrays = _map_arrays(weights_path)
@@ -61,7 +61,7 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
     """Write options.json and weights.safetensors into the folder, which is made if need be.
 
     Each file appears complete or not at all, and replaces one of its name; others in the folder stay.
-    RAISES: OSError if they cannot be written.
+    RAISES (OSError): If they cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
             safetensors.numpy.save_file(dict(arrays), temporary, metadata={CHECKSUM: checksum(arrays)})
     except (OSError, safetensors.SafetensorError) as error:
         reason = getattr(error, "reason", error)
-        raise OSError(Errors.EL092.format(path=path, reason=reason)) from error
+        raise ElmoOSError(Errors.EL092.format(path=path, reason=reason)) from error
     with atomic_write(folder / OPTIONS_NAME) as temporary:
         temporary.write_text(options.to_json(), "utf-8")
 
@@ -94,7 +94,10 @@ def to_bytes(options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> by
 
 
 def from_bytes(data: bytes, *, where: str) -> Weights:
-    """The inverse of `to_bytes`. where: for messages. RAISES: ValueError if the bytes are damaged."""
+    """The inverse of `to_bytes`. where: for messages.
+
+    RAISES (ElmoError): If the bytes are damaged.
+    """
     try:
         arrays = safetensors.numpy.load(data)
         metadata = _header(data)["__metadata__"]
@@ -102,7 +105,7 @@ def from_bytes(data: bytes, *, where: str) -> Weights:
         metadata = json.loads(metadata[_MODEL]) if _MODEL in metadata else metadata
         options = metadata["options"]
     except (KeyError, ValueError, safetensors.SafetensorError) as error:
-        raise ValueError(Errors.EL023.format(path=where, reason=error)) from error
+        raise ElmoError(Errors.EL023.format(path=where, reason=error)) from error
     _check_sum(arrays, metadata.get(CHECKSUM), path=where)
     return _checked(Options.from_json(options, where=where), arrays, path=where, options_path=where)
 
@@ -138,7 +141,7 @@ def _stored_header(path: Path) -> dict[str, Any]:
 
 def _check_sum(arrays: Arrays, expected: str | None, *, path: str) -> None:
     if expected is not None and checksum(arrays) != expected:
-        raise ValueError(Errors.EL181.format(path=path))
+        raise ElmoError(Errors.EL181.format(path=path))
 
 
 def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
@@ -165,7 +168,7 @@ def _map_arrays(path: Path) -> Arrays:
         data = np.memmap(path, dtype=np.uint8, mode="c")
     except (safetensors.SafetensorError, OSError) as error:
         refused = reading_error(path, error)
-        raise refused or ValueError(Errors.EL023.format(path=path, reason=error)) from error
+        raise refused or ElmoError(Errors.EL023.format(path=path, reason=error)) from error
     body = data[8 + _header_size(data) :]
     arrays: Arrays = {}
     for name, entry in _header(data).items():
@@ -173,7 +176,7 @@ def _map_arrays(path: Path) -> Arrays:
             continue
         dtype = DTYPES.get(entry["dtype"])
         if dtype is None:
-            raise ValueError(Errors.EL021.format(path=path, name=name, got=entry["dtype"]))
+            raise ElmoError(Errors.EL021.format(path=path, name=name, got=entry["dtype"]))
         start, end = entry["data_offsets"]
         array = np.asarray(body[start:end]).view(dtype).reshape(entry["shape"])
         arrays[name] = array if array.flags.aligned else array.copy()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...bilm.fields import show
 from ...bilm.options import OPTIONS_NAME, Options
-from ...errors import Errors
+from ...errors import ElmoError, Errors
 from ...util.atomic import atomic_write
 from ...util.files import check_readable, reading_error
 from ...util.hdf5_file import write_hdf5 as hdf5_file
@@ -36,7 +36,7 @@ MOST_DEPTH = 20
 def read(options_path: Path, weights_path: Path) -> Weights:
     """Weights of a bilm-tf/AllenNLP pair. Names, shapes, types and sizes are checked before any array is read.
 
-    RAISES: ValueError if the file is damaged, no biLM, contradicts the options or reaches out of itself.
+    RAISES (ElmoError): If the file is damaged, no biLM, contradicts the options or reaches out of itself.
     """
     options, path = Options.from_file(options_path), str(weights_path)
     with ExitStack() as stack:
@@ -44,7 +44,7 @@ def read(options_path: Path, weights_path: Path) -> Weights:
             file = stack.enter_context(h5py.File(weights_path, "r"))
             datasets, foreign = _walk(file)
         if foreign:
-            raise ValueError(Errors.EL131.format(path=path, name=show(foreign[0])))
+            raise ElmoError(Errors.EL131.format(path=path, name=show(foreign[0])))
         options = options.match_projection(datasets)
         names = dump_shapes(options)
         with _reading(weights_path):
@@ -53,7 +53,7 @@ def read(options_path: Path, weights_path: Path) -> Weights:
             datasets = {**datasets, **linked}
             described = {name: _describe(dataset) for name, dataset in datasets.items()}
         if "embedding" in described and CHARACTERS not in described:
-            raise ValueError(
+            raise ElmoError(
                 Errors.EL250.format(path=path, why="it has an array 'embedding' in place of 'char_embed'")
             )
         check_dump(described, options, path=path, options_path=str(options_path), format=FORMAT)
@@ -77,7 +77,7 @@ def holds_bilm(path: Path) -> bool:
         return False
 
 
-class _RefusedError(ValueError):
+class _RefusedError(ElmoError):
     """A file that is not what an honest one would be."""
 
 
@@ -104,13 +104,13 @@ def _reading(path: Path) -> Iterator[None]:
         if refused is not None:
             raise refused from error
         reason, size = str(error).strip() or type(error).__name__, path.stat().st_size
-        raise ValueError(Errors.EL018.format(path=path, reason=reason, size=size)) from error
+        raise ElmoError(Errors.EL018.format(path=path, reason=reason, size=size)) from error
 
 
 def _walk(file: h5py.File) -> tuple[dict[str, Any], list[str]]:
     """The datasets of a file, by bilm-tf's names, and what in it points to other files. No link is followed.
 
-    RAISES: ValueError if there is far more in the file than a biLM has.
+    RAISES (ElmoError): If there is far more in the file than a biLM has.
     """
     found: dict[str, Any] = {}
     foreign: list[str] = []
@@ -156,15 +156,16 @@ def _describe(dataset: h5py.Dataset) -> _Facts:
 
 
 def _check_storage(name: str, facts: _Facts, path: str) -> None:
-    """RAISES: ValueError if the numbers are not in this file, are far more than it has room for, or were never
-    written."""
+    """RAISES (ElmoError): If the numbers are not in this file, are far more than it has room for, or were never
+    written.
+    """
     if facts.is_foreign:
-        raise ValueError(Errors.EL131.format(path=path, name=show(name)))
+        raise ElmoError(Errors.EL131.format(path=path, name=show(name)))
     sizes = {"path": path, "name": name, "shape": facts.shape, "claimed": facts.n_bytes, "stored": facts.stored}
     if facts.n_bytes > max(MOST_COMPRESSION * facts.stored, SMALL):
-        raise ValueError(Errors.EL132.format(**sizes))
+        raise ElmoError(Errors.EL132.format(**sizes))
     if not facts.is_whole:
-        raise ValueError(Errors.EL261.format(**sizes))
+        raise ElmoError(Errors.EL261.format(**sizes))
 
 
 def _native(array: NDArray[Any]) -> NDArray[Any]:
@@ -199,7 +200,7 @@ def write_hdf5(path: Path, options: Options, arrays: Mapping[str, NDArray[np.flo
     compute with is the same bit for bit where the bias, with its 1, is 0.5 or more, and wherever it was read from
     such a file; else it is off by 6e-8 at most down to a bias of -1. The stored number itself, read and written
     again, may change by as much: its lowest bits were lost when the reader added the 1.
-    RAISES: ValueError, with nothing written, if a number is beyond float32, or for a model with a vocabulary of
+    RAISES (ElmoError): With nothing written, if a number is beyond float32, or for a model with a vocabulary of
         its own.
     """
     dump_shapes(options)

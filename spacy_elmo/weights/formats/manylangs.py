@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...bilm.fields import MOST_JSON, Fields, read_json, show
 from ...bilm.options import ACTIVATIONS, MOST_CHARACTERS, MOST_LAYERS, Options
 from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS, check_coverage
-from ...errors import Errors
+from ...errors import ElmoError, ElmoFileNotFoundError, Errors
 from ...util.files import check_regular, read_small
 from ..arrays import Weights, check_arrays, encoder_shapes, warn_if_not_finite
 from ..sniff import MANYLANGS
@@ -42,7 +42,8 @@ STRIPPED = "\u3000"
 def read(config_path: Path, encoder_path: Path) -> Weights:
     """Weights of a model's folder. Its classifier, which predicts words, is not read.
 
-    RAISES: ValueError if a file is damaged, or contradicts the configuration; FileNotFoundError if one is missing.
+    RAISES (ElmoError): If a file is damaged, or contradicts the configuration.
+    RAISES (FileNotFoundError): If one is missing.
     """
     folder = encoder_path.parent
     embedder, encoder = read_tensors(_file(folder, EMBEDDER)), read_tensors(encoder_path)
@@ -115,7 +116,7 @@ def _configuration(config_path: Path, folder: Path) -> "tuple[Any, str]":
             return read_json(path), str(path)
     if last != PUBLISHED_NAME:
         names = {"name": show(str(name)), "known": PUBLISHED_NAME}
-        raise FileNotFoundError(Errors.EL128.format(path=config_path, **names))
+        raise ElmoFileNotFoundError(Errors.EL128.format(path=config_path, **names))
     return PUBLISHED, PUBLISHED_NAME
 
 
@@ -123,7 +124,7 @@ def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.exists():
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
-        raise FileNotFoundError(Errors.EL136.format(path=folder, name=name, found=found))
+        raise ElmoFileNotFoundError(Errors.EL136.format(path=folder, name=name, found=found))
     check_regular(path)
     return path
 
@@ -138,7 +139,8 @@ def _vocabulary(
 ) -> dict[str, int]:
     """A .dic file, for the vectors of a layer. Vectors that no symbol leads to are left out of the layer.
 
-    symbols: that it must have. RAISES: ValueError as `_read_symbols`, or if a vector has no line.
+    symbols: that it must have.
+    RAISES (ElmoError): As `_read_symbols`, or if a vector has no line.
     """
     path, n_rows = _file(folder, name), _n_rows(embedder, layer)
     lines = _read_symbols(path)
@@ -147,7 +149,7 @@ def _vocabulary(
     vocabulary = {symbol.lstrip() or STRIPPED: row for symbol, row in lines.items()}
     missing = [symbol for symbol in symbols if symbol not in vocabulary]
     if missing:
-        raise ValueError(Errors.EL137.format(path=path, missing=", ".join(missing), unknown=UNKNOWN))
+        raise ElmoError(Errors.EL137.format(path=path, missing=", ".join(missing), unknown=UNKNOWN))
     check_coverage(lines, n_rows, path=str(path), weights=EMBEDDER)
     if len(vocabulary) < n_rows:
         places = {row: place for place, row in enumerate(sorted(vocabulary.values()))}
@@ -158,20 +160,25 @@ def _vocabulary(
 
 
 def _read_symbols(path: Path) -> dict[str, int]:
-    """A symbol, a tabulator and its number on each line. RAISES: ValueError for a bad line."""
+    """A symbol, a tabulator and its number on each line.
+
+    RAISES (ElmoError): For a bad line.
+    """
     try:
         lines = read_small(path, most=MOST_JSON).decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
+        raise ElmoError(Errors.EL023.format(path=path, reason=error)) from error
     found: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line and number == len(lines):
             break
         symbol, _, last = line.rstrip().rpartition("\t")
         if not last.isascii() or not last.isdigit() or len(last) > 9 or "\t" in symbol.lstrip():
-            raise ValueError(Errors.EL061.format(path=path, line=number, reason="no symbol, tabulator and number"))
+            raise ElmoError(
+                Errors.EL061.format(path=path, line=number, reason="expected a symbol, a tab and a number")
+            )
         row = int(last)
         if found.setdefault(symbol, row) != row:
             names = {"symbol": f"'{show(symbol)}'", "got": row, "first": found[symbol]}
-            raise ValueError(Errors.EL257.format(path=path, line=number, **names))
+            raise ElmoError(Errors.EL257.format(path=path, line=number, **names))
     return found

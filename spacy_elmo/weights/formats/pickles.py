@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bilm.fields import show
-from ...errors import Errors
+from ...errors import ElmoError, Errors, ReasonError
 from ...util.files import check_readable, reading_error
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _ITEM_SIZES = {
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a state_dict by their names; where PyTorch wrote a zip, they are mapped into memory.
 
-    RAISES: ValueError if the pickle asks for more than tensors, claims more numbers than the file holds, is
+    RAISES (ElmoError): If the pickle asks for more than tensors, claims more numbers than the file holds, is
         damaged or holds something else.
     """
     check_readable(path)
@@ -56,7 +56,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
         tensors = _load(path)
         # A tensor may repeat one number without end, in no space. A copy of it takes space.
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > _MOST_NAMES * size:
-            raise ValueError("it shows more numbers than it holds")
+            raise ReasonError("its tensors have more numbers than it contains")
         return {name: _array(tensor) for name, tensor in tensors.items()}
     except Exception as error:  # damaged files fail in every way there is
         raise _unreadable(path, error) from error
@@ -65,7 +65,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
 def texts(path: Path) -> list[str]:
     """Every text in the pickle, names of tensors among them. The pickle is looked through, not unpickled.
 
-    RAISES: ValueError if it asks for more than tensors, claims too large numbers, or is damaged.
+    RAISES (ElmoError): If it asks for more than tensors, claims too large numbers, or is damaged.
     """
     most = max(path.stat().st_size, _SMALL)
     found: list[str] = []
@@ -79,12 +79,12 @@ def texts(path: Path) -> list[str]:
             elif isinstance(argument, str):
                 found.append(argument)
             elif isinstance(argument, int) and argument > most and number != _MARK:
-                raise ValueError("it claims more numbers than it holds")
+                raise ReasonError("it claims more numbers than it contains")
     except _RefusedError as error:
-        raise ValueError(Errors.EL160.format(path=path, asked=show(str(error).replace(" ", ".")))) from None
+        raise ElmoError(Errors.EL160.format(path=path, asked=show(str(error).replace(" ", ".")))) from None
     except MemoryError as error:
         # Nothing large has been asked for but by the file itself.
-        raise _unreadable(path, ValueError("it claims more than it holds")) from error
+        raise _unreadable(path, ReasonError("it claims more than it contains")) from error
     except Exception as error:  # as above
         raise _unreadable(path, error) from error
     return found
@@ -119,8 +119,9 @@ class _Inert:
 
 
 def _check_records(path: Path) -> None:
-    """RAISES: ValueError unless each record of a zip has the size that the pickle says: in a mapped file, tensors
-    of one that is cut short would go on with what follows."""
+    """RAISES (ElmoError): Unless each record of a zip has the size that the pickle says: in a mapped file, tensors
+    of one that is cut short would go on with what follows.
+    """
     with zipfile.ZipFile(path) as archive:
         sizes = {member.filename: member.file_size for member in archive.infolist()}
         name = next(name for name in sizes if name.split("/")[-1] == "data.pkl")
@@ -130,7 +131,7 @@ def _check_records(path: Path) -> None:
     for key, claimed in storages.claimed.items():
         record = f"{name.removesuffix('data.pkl')}data/{key}"
         if sizes.get(record) != claimed:
-            raise ValueError(f"its record '{record}' has {sizes.get(record, 0):,} bytes, expected {claimed:,}")
+            raise ReasonError(f"its record '{record}' has {sizes.get(record, 0):,} bytes, expected {claimed:,}")
 
 
 def _is_zip(path: Path) -> bool:
@@ -149,16 +150,16 @@ def _steps(path: Path) -> Iterator[tuple[int, str, Any]]:
                     yield number, opcode.name, argument
                 # Without it, PyTorch would try whether the file is a tar, and unpack that.
                 if not has_mark:
-                    raise ValueError("it is no file of PyTorch's")
+                    raise ReasonError("it is not a PyTorch file")
             return
         with zipfile.ZipFile(file) as archive:
             # PyTorch stores without compression; what is compressed may have no end.
             if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
-                raise ValueError("it is compressed")
+                raise ReasonError("it is compressed")
             names = {name: name.split("/")[-1] for name in archive.namelist()}
             # Old versions of PyTorch would load a program, whatever they are told.
             if "constants.pkl" in names.values():
-                raise ValueError("it is a program, made with TorchScript")
+                raise ReasonError("it is a program, made with TorchScript")
             for name, last in names.items():
                 if last == "data.pkl":
                     for opcode, argument, _ in pickletools.genops(archive.read(name)):
@@ -173,7 +174,7 @@ def _load(path: Path) -> dict[str, "torch.Tensor"]:
     tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=_is_zip(path))
     named = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
     if not named or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
-        raise ValueError("it holds something else than named tensors")
+        raise ReasonError("it contains other things than named tensors")
     return dict(tensors)
 
 
@@ -193,5 +194,5 @@ def _unreadable(path: Path, error: Exception) -> Exception:
     # PyTorch's own words recommend reading such a file without safeguards.
     plain = str(error).strip().split("\n")[0] or type(error).__name__
     is_advice = isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)
-    reason = "it is no pickle of tensors" if is_advice else plain
-    return ValueError(Errors.EL161.format(path=path, reason=reason, size=path.stat().st_size))
+    reason = "it is not a pickle of tensors" if is_advice else plain
+    return ElmoError(Errors.EL161.format(path=path, reason=reason, size=path.stat().st_size))

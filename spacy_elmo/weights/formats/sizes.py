@@ -26,7 +26,7 @@ def published_options(
 ) -> Options:
     """Options of a published model of these sizes; see `Options`. path: for messages.
 
-    RAISES: ValueError if no biLM is of such a size.
+    RAISES (ElmoError): If no biLM is of such a size.
     """
     lstm = {"dim": dim, "projection_dim": projection_dim, "n_layers": n_layers}
     pairs = [list(pair) for pair in filters]
@@ -39,7 +39,7 @@ def options_of_shapes(arrays: Mapping[str, NDArray[Any]], *, path: str) -> Optio
 
     arrays: by the names of `encoder_shapes`. What is missing or has too few axes, `check_arrays` will report.
     path: for messages.
-    RAISES: ValueError if no biLM is of such a size.
+    RAISES (ElmoError): If no biLM is of such a size.
     """
 
     def shape(name: str, default: Shape) -> Shape:

@@ -205,7 +205,7 @@ def test_parts_of_different_files(server: Server, data: bytes, target: Path) -> 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
 def test_a_page_is_no_model(server: Server, data: bytes, target: Path, kind: str) -> None:
     urls = [server.put("first", data, *[page(kind)] * 9), server.put("second", data)]
-    fail(urls[:1], target, words=["a web page came"])
+    fail(urls[:1], target, words=["got a web page instead of the file"])
     download(urls, target)
     assert target.read_bytes() == data
 
@@ -213,7 +213,7 @@ def test_a_page_is_no_model(server: Server, data: bytes, target: Path, kind: str
 def test_a_page_takes_nothing_away(server: Server, data: bytes, target: Path) -> None:
     """As of a network that asks to log in."""
     url = server.put("weights.hdf5", data, cut, page("text/html"))
-    fail([url], target, words=["a web page came"])
+    fail([url], target, words=["got a web page instead of the file"])
     server.seen.clear()
     get(server, data, target)
     assert server.headers("Range") == [f"bytes={int(0.3 * len(data))}-"]
@@ -233,16 +233,16 @@ def test_more_bytes_than_there_should_be(
     get(server, data, target, more(announced=True))
     target.unlink()
     url = server.put("weights.hdf5", data, *[more(announced=False)] * 9)
-    fail([url], target, words=[f"more than the {len(data):,} bytes"], size=len(data))
+    fail([url], target, words=[f"more than the expected {len(data):,} bytes"], size=len(data))
     monkeypatch.setattr(attempt, "MOST_BYTES", 60_000)
-    fail([url], target, words=["more than the 60,000 bytes"])
+    fail([url], target, words=["more than the expected 60,000 bytes"])
     server.put("weights.hdf5", data)
-    fail([url], target, words=["it has 65,184 bytes; allowed: 60,000"])
+    fail([url], target, words=["its size is 65,184 bytes; allowed: 60,000"])
 
 
 def test_another_size_than_expected(server: Server, data: bytes, target: Path) -> None:
     url = server.put("weights.hdf5", data)
-    fail([url], target, words=[f"it has {len(data):,} bytes there, expected 10"], size=10)
+    fail([url], target, words=[f"its size is {len(data):,} bytes, expected 10"], size=10)
     fail([server.put("empty", b"")], target, words=["empty"])
     assert list(target.parent.iterdir()) == []
 
@@ -254,7 +254,7 @@ def test_redirects(server: Server, data: bytes, target: Path) -> None:
 
 
 def test_encoded_on_the_way(server: Server, data: bytes, target: Path) -> None:
-    fail([server.put("weights.hdf5", data, encoded("gzip"))], target, words=["it comes encoded (gzip)"])
+    fail([server.put("weights.hdf5", data, encoded("gzip"))], target, words=["the response is encoded (gzip)"])
     # So is a .gz file by some servers, and is what it is.
     download([server.put("model.tar.gz", data, encoded("x-gzip"))], target)
     assert target.read_bytes() == data
@@ -356,7 +356,7 @@ def test_a_redirect_to_http(
         download(["https://models.example/weights.hdf5"], target, sha256=sha256(data))
         assert target.read_bytes() == data
     else:
-        fail(["https://models.example/weights.hdf5"], target, words=["leads to an address with http://"])
+        fail(["https://models.example/weights.hdf5"], target, words=["redirects to an address with http://"])
         assert list(target.parent.iterdir()) == []
 
 

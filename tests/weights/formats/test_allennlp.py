@@ -196,7 +196,7 @@ def test_as_a_source(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
 
 def test_without_options(alone: Path, tiny: Path) -> None:
     with pytest.warns(
-        UserWarning, match=rf"WL014.*config\.json names the options '{OPTIONS}', which are not here"
+        UserWarning, match=rf"WL014.*config\.json names the options '{OPTIONS}', which do not exist"
     ):
         options = read(alone).options
     true = Options.from_file(tiny / "options.json").to_dict()
@@ -225,7 +225,7 @@ def test_no_options_outside_of_the_archive(alone: Path, tiny: Path, monkeypatch:
     monkeypatch.chdir(tiny.parent)
     for name in (str(tiny / "options.json"), "tiny/options.json", "/etc/passwd"):
         name_options(alone, name)
-        with pytest.warns(UserWarning, match=rf"WL014.*names the options '{name}', which are not here"):
+        with pytest.warns(UserWarning, match=rf"WL014.*names the options '{name}', which do not exist"):
             assert read(alone).options.lstm.proj_clip == 3
 
 
@@ -287,7 +287,9 @@ def test_other_computers_are_not_asked(tmp_path: Path, monkeypatch: pytest.Monke
 def test_options_of_another_model(archive: Path) -> None:
     path = archive / "options.json"
     path.write_text(path.read_text("utf-8").replace('"dim": 24', '"dim": 32'), "utf-8")
-    match = r"EL020.*'forward_stack.layers.0.input_linear.weight' has shape \(96, 8\), but '.*options\.json' calls"
+    match = (
+        r"EL020.*'forward_stack.layers.0.input_linear.weight' has shape \(96, 8\), but '.*options\.json' requires"
+    )
     with pytest.raises(ValueError, match=match):
         read(archive)
 
@@ -391,18 +393,18 @@ def test_unknown_part(archive: Path) -> None:
 def test_two_elmos(archive: Path) -> None:
     other = "_question.token_embedder_elmo._elmo."
     change(archive, lambda state: {**state, **{name.replace(ELMO, other): part for name, part in state.items()}})
-    with pytest.raises(ValueError, match=rf"EL162.*holds 2 ELMos, named '{ELMO}', '{other}'\. Choose one"):
+    with pytest.raises(ValueError, match=rf"EL162.*contains 2 ELMos, named '{ELMO}', '{other}'\. Choose one"):
         read(archive)
 
 
 def test_no_elmo(archive: Path) -> None:
     change(archive, lambda state: {name: part for name, part in state.items() if ELMO not in name})
     with pytest.raises(
-        ValueError, match=r"EL163.*no name in it ends with .*_char_embedding_weights.*encoder\._mod"
+        ValueError, match=r"EL163.*none of its names ends with .*_char_embedding_weights.*encoder\._mod"
     ):
         read(archive)
     torch.save({}, archive / "weights.th")
-    with pytest.raises(ValueError, match=r"EL163.*It holds nothing"):
+    with pytest.raises(ValueError, match=r"EL163.*It contains nothing"):
         read(archive)
 
 
@@ -415,7 +417,7 @@ def test_nan_is_counted(archive: Path) -> None:
 def test_integers(archive: Path) -> None:
     name = f"{BILM}_token_embedder._projection.bias"
     change(archive, lambda state: state.update({name: torch.zeros(8, dtype=torch.int64)}))
-    with pytest.raises(ValueError, match=r"EL021.*'char_encoder\.projection\.bias' holds int64"):
+    with pytest.raises(ValueError, match=r"EL021.*'char_encoder\.projection\.bias' contains int64"):
         read(archive)
 
 

@@ -164,15 +164,15 @@ def drop(name: str) -> Callable[[Variables], Any]:
     [
         (drop("lm/CNN/b_cnn_1"), r"EL019.*lacks the array 'CNN/b_cnn_1'"),
         (drop("lm/RNN_1/rnn/multi_rnn_cell/cell_1/lstm_cell/bias"), r"EL019.*lacks the array 'RNN_1"),
-        (drop("lm/char_embed"), r"EL133.*has 0 variables named char_embed. It holds"),
+        (drop("lm/char_embed"), r"EL133.*has 0 variables named char_embed. It contains"),
         (lambda v: v.update({"other/char_embed": np.ones((261, 4), np.float32)}), r"EL133.*has 2 variables"),
         (
             # Peepholes look at the cell, and would change what comes out.
             lambda v: v.update({"lm/RNN_0/rnn/multi_rnn_cell/cell_0/lstm_cell/w_f_diag": np.ones(64, np.float32)}),
-            r"EL134.*w_f_diag' is part of this model, but of no biLM",
+            r"EL134.*w_f_diag' is part of this model, but not of a biLM",
         ),
         (lambda v: v.update({"lm/CNN/b_cnn_1": np.ones(9, np.float32)}), r"EL020.*'CNN/b_cnn_1' has shape \(9,\)"),
-        (lambda v: v.update({"lm/CNN/b_cnn_1": np.ones(8, np.int32)}), r"EL021.*holds int32"),
+        (lambda v: v.update({"lm/CNN/b_cnn_1": np.ones(8, np.int32)}), r"EL021.*contains int32"),
         (
             lambda v: v.update({"lm/softmax/b": np.ones(11, np.float32)}),
             r"EL020.*'softmax.bias' has shape \(11,\)",
@@ -215,7 +215,7 @@ def test_a_truncated_shard(parity: Path, tmp_path: Path, share: float) -> None:
     for shard in shards:
         whole = shard.read_bytes()
         shard.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(ValueError, match=r"EL164.*variables.index.*data-0000[01]-of-00002.* hold"):
+        with pytest.raises(ValueError, match=r"EL164.*variables.index.*data-0000[01]-of-00002.* contain "):
             read_weights(tmp_path)
         shard.write_bytes(whole)
     shards[1].unlink()
@@ -230,7 +230,7 @@ def test_a_truncated_index(parity: Path, tmp_path: Path, size: int) -> None:
     index = tmp_path / "variables.index"
     index.write_bytes(index.read_bytes()[:size])
     for source in (tmp_path, index, tmp_path / "variables"):
-        with pytest.raises(ValueError, match=r"EL023.*variables.index' is cut short or damaged"):
+        with pytest.raises(ValueError, match=r"EL023.*variables.index' is truncated or damaged"):
             read_weights(source)
 
 

@@ -150,7 +150,7 @@ def test_info_counts_vocabularies(word_char: Path) -> None:
 
 
 def test_it_has_no_place_in_hdf5(word_char: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"EL129.*vocabulary of its own.*kept as safetensors"):
+    with pytest.raises(ValueError, match=r"EL129.*its own vocabulary.*Save the model as safetensors"):
         export(word_char, tmp_path / "pair", format="hdf5")
     assert not list((tmp_path / "pair").glob("*"))
 
@@ -159,7 +159,7 @@ def test_it_is_not_pretrained_further(word_char: Path, tmp_path: Path) -> None:
     from spacy_elmo.pretraining.config import ModelConfig
     from spacy_elmo.pretraining.start import Start
 
-    with pytest.raises(ValueError, match=r"EL139.*vocabulary of its own"):
+    with pytest.raises(ValueError, match=r"EL139.*its own vocabulary"):
         Start.of(ModelConfig(source=str(word_char)))
 
 
@@ -227,7 +227,7 @@ def test_a_dictionary_that_is_no_text(model: Path) -> None:
 def test_a_missing_file(word_char: Path, name: str) -> None:
     (word_char / name).unlink()
     with pytest.raises(
-        FileNotFoundError, match=rf"EL136.*its file {name} is missing; the folder holds .*config.json"
+        FileNotFoundError, match=rf"EL136.*its file {name} is missing\. The folder contains .*config.json"
     ):
         read_weights(word_char)
 
@@ -257,7 +257,7 @@ def test_a_configuration_of_another_model(word_char: Path, edit: Any, match: str
         (
             "word.dic",
             lambda lines: lines[:-5],
-            r"EL256.*word.dic has 16 symbols.*token_embedder.pkl' are 21.*missing",
+            r"EL256.*word.dic has 16 symbols.*token_embedder.pkl' has 21 vectors.*missing",
         ),
         ("word.dic", lambda lines: [*lines, "beyond\t21"], r"EL256.*has 22 symbols.*'beyond' has the number 21"),
         ("word.dic", lambda lines: [*lines, "again\t3"], r"EL256.*and 'again' have the same number, 3"),
