@@ -172,7 +172,7 @@ class SavedWithWeights:
             holder.fill(read_weights(path), device=device_of(self.model))
         else:
             weights = folder.read(path / OPTIONS_NAME, path / folder.WEIGHTS_NAME)
-            if folder.stored_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
+            if folder.read_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
                 raise ValueError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
             if _checksum(path / OPTIONS_NAME) != expected["options"]:
                 raise ValueError(Errors.EL181.format(path=path / OPTIONS_NAME))

@@ -13,7 +13,7 @@ from ...bilm.fields import show
 from ...bilm.options import Options
 from ...errors import Errors
 from ...util.files import check_readable, reading_error
-from ..arrays import Described, Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
+from ..arrays import ArrayInfo, Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
 from ..sniff import INDEX
 from .dump import CHARACTERS, cell_name, check_dump, convert
 from .sizes import published_options
@@ -47,7 +47,7 @@ class Found(NamedTuple):
     scope: str
 
 
-def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
+def find_variables(variables: Mapping[str, ArrayInfo], *, path: str) -> Found:
     """RAISES: ValueError if there is no biLM, more than one, or one with parts that bilm-tf's has not."""
     # An optimizer's slots are named after the variable that they belong to.
     names = [name for name in variables if name.rpartition("/")[0] not in variables]
@@ -100,7 +100,7 @@ def _mix(names: list[str]) -> dict[str, str]:
     return found if len(found) == len(parts) else {}
 
 
-def options_of_shapes(found: Mapping[str, Described], *, path: str) -> Options:
+def options_of_shapes(found: Mapping[str, ArrayInfo], *, path: str) -> Options:
     """Options of a published module, which comes without. found: by the dump's names.
 
     RAISES: ValueError if an array that tells a size is missing or cannot be.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...bilm.characters import N_IDS
 from ...bilm.options import Options
 from ...errors import Errors
-from ..arrays import Arrays, Described, Shape, check_arrays
+from ..arrays import Arrays, ArrayInfo, Shape, check_arrays
 
 CHARACTERS = "char_embed"
 
@@ -46,7 +46,7 @@ def dump_shapes(options: Options) -> dict[str, Shape]:
 
 
 def check_dump(
-    found: Mapping[str, Described], options: Options, *, path: str, options_path: str, format: str
+    found: Mapping[str, ArrayInfo], options: Options, *, path: str, options_path: str, format: str
 ) -> None:
     """Hold what a file has, by the dump's names, against its options. RAISES: ValueError as `check_arrays`."""
     expected = dump_shapes(options)
@@ -55,7 +55,7 @@ def check_dump(
     check_arrays(found, expected, path=path, options_path=options_path, format=format)
 
 
-def _has_zero_row(embedding: Described | None) -> bool:
+def _has_zero_row(embedding: ArrayInfo | None) -> bool:
     """A dump of an inference graph has a row of zeros for id 0 before the learnt ones."""
     return embedding is not None and embedding.shape[:1] == (N_IDS,)
 

@@ -17,7 +17,7 @@ from ...errors import Errors
 from ...util.atomic import atomic_write
 from ...util.files import check_readable, reading_error
 from ...util.hdf5_file import write_hdf5 as hdf5_file
-from ..arrays import Shape, Weights, rounded, warn_if_not_finite
+from ..arrays import Shape, Weights, cast_array, warn_if_not_finite
 from .dump import CHARACTERS, cell_name, check_dump, convert, dump_shapes, swap_gates
 
 FORMAT = "HDF5"
@@ -205,7 +205,7 @@ def write_hdf5(path: Path, options: Options, arrays: Mapping[str, NDArray[np.flo
     dump_shapes(options)
     with hdf5_file(path) as writer:
         for name, array in _datasets(options, arrays):
-            writer.add(name, rounded(array, np.float32, name=name))
+            writer.add(name, cast_array(array, np.float32, name=name))
 
 
 def _datasets(

@@ -124,6 +124,13 @@ def test_unknown_array(saved: Path) -> None:
         read_weights(saved)
 
 
+def test_scalar_softmax(saved: Path) -> None:
+    """A single number has no rows to count the words by."""
+    rewrite(saved, {"softmax.adaptive.head.weight": np.array(1, np.float32)})
+    with pytest.raises(ValueError, match=r"EL019.*'softmax.adaptive.head.bias'"):
+        read_weights(saved)
+
+
 def test_wrong_dtype(saved: Path) -> None:
     rewrite(saved, {"char_encoder.projection.bias": np.zeros(8, np.int32)})
     with pytest.raises(ValueError, match=r"EL021.*'char_encoder.projection.bias' holds I32"):
