@@ -96,7 +96,7 @@ class EntityVariants:
             return example
         predicted = example.predicted
         pieces = _exchange(_pieces(predicted), [(each.predicted, each.name.predicted) for each in swaps])
-        return Example(_doc_of(predicted, pieces, lower=lower), _annotated(example.reference, swaps, lower=lower))
+        return Example(_make_doc(predicted, pieces, lower=lower), _annotate(example.reference, swaps, lower=lower))
 
     def _draw(self, example: Example) -> list[Swap]:
         found = []
@@ -141,17 +141,17 @@ def _exchange(pieces: list[Piece], names: Sequence[tuple[Span, Sequence[Piece]]]
     return pieces
 
 
-def _doc_of(doc: Doc, pieces: Sequence[Piece], *, lower: bool) -> Doc:
+def _make_doc(doc: Doc, pieces: Sequence[Piece], *, lower: bool) -> Doc:
     """These tokens, and whether their spaces are known, as in `doc`."""
     words = [text.lower() if lower else text for text, _ in pieces]
     spaces = None if doc.has_unknown_spaces else [space for _, space in pieces]
     return Doc(doc.vocab, words=words, spaces=spaces)
 
 
-def _annotated(reference: Doc, swaps: Sequence[Swap], *, lower: bool) -> Doc:
+def _annotate(reference: Doc, swaps: Sequence[Swap], *, lower: bool) -> Doc:
     """The reference's annotations on other words, as many."""
     pieces = _exchange(_pieces(reference), [(each.entity, each.name.reference) for each in swaps])
-    made = _doc_of(reference, pieces, lower=lower)
+    made = _make_doc(reference, pieces, lower=lower)
     annotations: Any = reference.to_array(_ATTRIBUTES)
     made.from_array(_ATTRIBUTES, annotations)
     made.cats = dict(reference.cats)

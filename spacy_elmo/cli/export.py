@@ -10,7 +10,7 @@ from typer import Argument, Option
 from ..bilm.options import OPTIONS_NAME
 from ..errors import Errors
 from ..language_model.vocabulary import VOCAB_NAME
-from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes, cast_array
+from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, cast_array, encoder_shapes, mix_shapes
 from ..weights.sniff import sniff
 from ..weights.source import find_files
 from .command import choices
@@ -107,7 +107,8 @@ def export(
         from ..weights.formats.folder import write_folder
 
         arrays = {
-            name: cast_array(array, np.dtype(dtype or _own_dtype(array)), name=name) for name, array in arrays.items()
+            name: cast_array(array, np.dtype(dtype or _own_dtype(array)), name=name)
+            for name, array in arrays.items()
         }
         write_folder(folder, weights.options, arrays)
     if softmax and vocabulary is not None:

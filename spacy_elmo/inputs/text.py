@@ -36,7 +36,7 @@ class Lines:
         n_lines = n_returns = first_return = 0
         line: Line | None = None
         with self.file.open() as opened:
-            for line in numbered_lines(self._cut(opened), self.path):
+            for line in numbered_lines(self._read_lines(opened), self.path):
                 self.n_bytes += line.n_bytes
                 if "\0" in line.text:
                     reason = "a NUL character; text in UTF-16 has them, convert it: iconv -f UTF-16LE -t UTF-8"
@@ -53,7 +53,7 @@ class Lines:
         if n_returns and self._warn:
             warnings.warn(Warnings.WL037.format(path=self.path, n=n_lines, line=first_return), stacklevel=2)
 
-    def _cut(self, opened: IO[bytes]) -> Iterator[bytes]:
+    def _read_lines(self, opened: IO[bytes]) -> Iterator[bytes]:
         self._n_feeds = number = 0
         while line := opened.readline(LONGEST_LINE + 1):
             number += 1

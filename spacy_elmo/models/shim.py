@@ -11,7 +11,7 @@ from ..elmo import Elmo
 from ..errors import Warnings
 from ..runtime.isolation import computation
 from ..runtime.workers import Workers
-from ..weights.source import is_at_hand
+from ..weights.source import is_local
 from .holder import ElmoHolder
 from .torch_shim import TorchShim
 
@@ -49,7 +49,7 @@ class ElmoShim(TorchShim):
             return holder.elmo
         if instead is not None and instead != source:
             source, reason = instead, "nlp.initialize(), which is to read them, was not called"
-        elif not is_at_hand(source):
+        elif not is_local(source):
             reason = "they would have to be downloaded first"
         else:
             try:

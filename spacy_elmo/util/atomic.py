@@ -71,22 +71,22 @@ def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
         if before is not None and not path.is_file():
             raise OSError(Errors.EL220.format(path=given))
         remove_stale(path.parent)
-        made, mode = _make(path, in_folder=in_folder)
+        made, mode = _create(path, in_folder=in_folder)
         temporary = made / path.name if in_folder else made
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        _grant(temporary, before, mode)
+        _set_mode(temporary, before, mode)
         os.replace(temporary, path)
     except Exception as error:
-        found = _write_error(error, given, path, temporary)
+        found = _explain_error(error, given, path, temporary)
         if found is None:
             raise
         raise found from error
     finally:
         if made is not None:
             remove(made)
-            _let_go(made)
+            _release(made)
 
 
 @contextmanager
@@ -95,12 +95,12 @@ def temporary_folder() -> Iterator[Path]:
     killed, the next one that wants such a folder removes it."""
     place = Path(tempfile.gettempdir())
     remove_stale(place)
-    made, _ = _make(place / "spacy_elmo", in_folder=True)
+    made, _ = _create(place / "spacy_elmo", in_folder=True)
     try:
         yield made
     finally:
         remove(made)
-        _let_go(made)
+        _release(made)
 
 
 def remove_unfinished() -> None:
@@ -109,7 +109,7 @@ def remove_unfinished() -> None:
         remove(made)
 
 
-def _make(path: Path, *, in_folder: bool) -> tuple[Path, int]:
+def _create(path: Path, *, in_folder: bool) -> tuple[Path, int]:
     """RETURNS: a new temporary file or folder, and the mode that new files have here."""
     while True:
         made = path.parent / f"{temporary_prefix(path.name)}{secrets.token_hex(4)}{temporary_suffix()}"
@@ -134,13 +134,13 @@ def _make(path: Path, *, in_folder: bool) -> tuple[Path, int]:
             return made, mode
 
 
-def _let_go(made: Path) -> None:
+def _release(made: Path) -> None:
     handle = _unfinished.pop(made, -1)
     if handle >= 0:
         os.close(handle)
 
 
-def _grant(temporary: Path, before: os.stat_result | None, mode: int) -> None:
+def _set_mode(temporary: Path, before: os.stat_result | None, mode: int) -> None:
     if before is None:
         temporary.chmod(mode)
         return
@@ -151,12 +151,14 @@ def _grant(temporary: Path, before: os.stat_result | None, mode: int) -> None:
     temporary.chmod(before.st_mode & 0o7777)
 
 
-def _write_error(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
+def _explain_error(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
     """What to raise instead of an error; None for one that tells enough, or is not of this file."""
     if isinstance(error, WriteError) or str(error).startswith("[E"):
-        return None if not str(error).startswith("[Errno") else _of_system(error, given, path, temporary)
+        return (
+            None if not str(error).startswith("[Errno") else _explain_system_error(error, given, path, temporary)
+        )
     if isinstance(error, OSError) and error.errno is not None:
-        return _of_system(error, given, path, temporary)
+        return _explain_system_error(error, given, path, temporary)
     found = _NUMBER.search(str(error))
     if found is None:
         return None
@@ -164,7 +166,7 @@ def _write_error(error: Exception, given: Path, path: Path, temporary: Path | No
     return WriteError(given, number, os.strerror(number)) if number in WRITE_ERRORS else None
 
 
-def _of_system(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
+def _explain_system_error(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
     assert isinstance(error, OSError)
     # Without a temporary file, it is this that could not be made.
     ours = temporary is None or str(error.filename) == str(temporary)

@@ -32,7 +32,7 @@ def temporary_prefix(name: str) -> str:
 
 def temporary_suffix() -> str:
     """What it ends with: a mark of this package and this machine."""
-    return f".elmo-{_machine()}.tmp"
+    return f".elmo-{_machine_id()}.tmp"
 
 
 def hold(made: Path) -> int | None:
@@ -81,7 +81,7 @@ def remove_stale(folder: Path) -> None:
         for entry in entries:
             found = entry.name.endswith(".tmp") and _OURS.fullmatch(entry.name)
             if found:
-                _remove_if_stale(Path(entry.path), ours=found.group(1) == _machine())
+                _remove_if_stale(Path(entry.path), ours=found.group(1) == _machine_id())
 
 
 def _remove_if_stale(path: Path, *, ours: bool) -> None:
@@ -96,7 +96,7 @@ def _remove_if_stale(path: Path, *, ours: bool) -> None:
 
 
 @cache
-def _machine() -> str:
+def _machine_id() -> str:
     return f"{crc32(platform.node().encode('utf-8', 'ignore')):08x}"
 
 

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple, Protocol, cast
 
 from ..errors import Errors
 from ..util.files import CACHE_VARIABLE, read_bytes, reading_error
-from .sniff import Kind, kind_of_head, unpack_command
+from .sniff import Kind, sniff_head, unpack_command
 
 MOST_BYTES = 16 << 30
 # Weights hardly get smaller by packing. From so many bytes on, an archive that grows this much is a trap.
@@ -282,7 +282,7 @@ def _reading(archive: Path) -> Iterator[None]:
 def _members(archive: Path) -> "Generator[_Member, None, None]":
     """Members in the order of the archive; the content of each is to be read before the next."""
     head = read_bytes(archive, n_bytes=_HEAD)
-    kind = kind_of_head(head)
+    kind = sniff_head(head)
     if head.startswith(b"PK"):
         return _zip_members(archive)
     if kind == "tar" or kind in _PACKED:
@@ -337,7 +337,7 @@ def _open_stream(archive: Path, kind: Kind) -> Iterator[Readable]:
 def _check_inside(archive: Path, kind: Kind) -> None:
     """RAISES: ValueError if a single file was compressed, not a tar of several."""
     with _open_stream(archive, kind) as file:
-        inside = kind_of_head(file.read(_HEAD))
+        inside = sniff_head(file.read(_HEAD))
     if inside in _SINGLE:
         text = Errors.EL258.format(path=archive, kind=kind, command=unpack_command(archive, kind))
         raise RefusedError(text)

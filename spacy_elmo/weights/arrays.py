@@ -164,7 +164,7 @@ def warm_state_shapes(options: Options) -> dict[str, Shape]:
 
 
 def softmax_shapes(options: Options, arrays: Mapping[str, "ArrayInfo"]) -> dict[str, Shape]:
-    """List the arrays of a language model's softmax, which a source may have: a full one, or PyTorch's adaptive one.
+    """List the arrays of a language model's softmax, if any: a full or an adaptive one.
 
     The options do not give the number of words: such sizes are taken from the arrays.
 

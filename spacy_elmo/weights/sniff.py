@@ -61,7 +61,7 @@ def sniff(path: Path) -> Kind:
     RAISES: ValueError if it is no regular file; OSError if it cannot be read.
     """
     head = read_bytes(path, n_bytes=512)
-    kind = kind_of_head(head)
+    kind = sniff_head(head)
     if kind == "zip" and _is_torch_zip(path):
         return "pickle"
     if kind not in ("unknown", "pickle", "safetensors", "json"):
@@ -71,7 +71,7 @@ def sniff(path: Path) -> Kind:
     return "unknown" if kind == "json" and not _is_json(path) else kind
 
 
-def kind_of_head(head: bytes) -> Kind:
+def sniff_head(head: bytes) -> Kind:
     """What a file is that begins so, as far as its first 512 bytes tell: a zip may be a pickle of PyTorch's, and
     what begins as JSON need not go on so."""
     if not head:
@@ -153,33 +153,33 @@ class Files(NamedTuple):
     def paths(self) -> list[Path]:
         """All that belongs to the model, or may."""
         is_one_of_many = self.weights.name.endswith(INDEX) or self.weights.name in (MANYLANGS[0], ALLENNLP)
-        more = files_in(self.weights.parent) if is_one_of_many else []
+        more = list_files(self.weights.parent) if is_one_of_many else []
         return [*(path for path in self if path is not None), *more]
 
 
-def known_folder(folder: Path) -> Files | None:
+def find_known_model(folder: Path) -> Files | None:
     """A model in another format, told by the names of its files."""
     looks: Iterable[Callable[[Path], Files | None]] = (
-        _checkpoints,
-        _saved_model,
-        _manylangs,
-        _allennlp,
-        _spark,
+        _find_checkpoint,
+        _find_saved_model,
+        _find_manylangs,
+        _find_allennlp_elmo,
+        _find_spark_model,
     )
     return next((found for found in (look(folder) for look in looks) if found is not None), None)
 
 
-def _checkpoints(folder: Path) -> Files | None:
-    indices = [path for path in files_in(folder) if path.name.endswith(INDEX)]
+def _find_checkpoint(folder: Path) -> Files | None:
+    indices = [path for path in list_files(folder) if path.name.endswith(INDEX)]
     if len(indices) > 1:
-        indices = _newest(folder, indices)
+        indices = _select_newest(folder, indices)
     if len(indices) > 1:
         found = ", ".join(path.name for path in indices)
         raise ValueError(Errors.EL014.format(path=folder, what="weights", found=found))
-    return checkpoint_at(indices[0]) if indices else None
+    return checkpoint_files(indices[0]) if indices else None
 
 
-def _newest(folder: Path, indices: list[Path]) -> list[Path]:
+def _select_newest(folder: Path, indices: list[Path]) -> list[Path]:
     """The one that TensorFlow's note names, by a path that may be of another machine."""
     path = folder / NEWEST
     text = read_bytes(path, n_bytes=_MOST_NOTE).decode("utf-8", "replace") if path.is_file() else ""
@@ -187,52 +187,52 @@ def _newest(folder: Path, indices: list[Path]) -> list[Path]:
     return [index for index in indices if named and index.name == named[1] + INDEX] or indices
 
 
-def _saved_model(folder: Path) -> Files | None:
+def _find_saved_model(folder: Path) -> Files | None:
     variables = folder / "variables"
-    found = _checkpoints(variables) if variables.is_dir() else None
-    return None if found is None else Files(_options_of_checkpoint(folder), found.weights)
+    found = _find_checkpoint(variables) if variables.is_dir() else None
+    return None if found is None else Files(_find_checkpoint_options(folder), found.weights)
 
 
-def checkpoint_at(index: Path) -> Files:
+def checkpoint_files(index: Path) -> Files:
     """A checkpoint, with the options beside it."""
-    return Files(_options_of_checkpoint(index.parent), index)
+    return Files(_find_checkpoint_options(index.parent), index)
 
 
-def _options_of_checkpoint(folder: Path) -> Path | None:
+def _find_checkpoint_options(folder: Path) -> Path | None:
     # A published module has none: its sizes are told by its arrays.
     path = folder / OPTIONS_NAME
     return path if path.is_file() else None
 
 
-def _manylangs(folder: Path) -> Files | None:
+def _find_manylangs(folder: Path) -> Files | None:
     has_all = all((folder / name).is_file() for name in MANYLANGS)
     return Files(folder / CONFIG, folder / MANYLANGS[0]) if has_all else None
 
 
-def allennlp_model(folder: Path) -> Files | None:
+def find_allennlp_model(folder: Path) -> Files | None:
     """A whole model, as it is in AllenNLP's archives."""
     has_all = (folder / CONFIG).is_file() and (folder / ALLENNLP).is_file()
     return Files(folder / CONFIG, folder / ALLENNLP) if has_all else None
 
 
-def _allennlp(folder: Path) -> Files | None:
+def _find_allennlp_elmo(folder: Path) -> Files | None:
     """The state_dict of an ELMo alone."""
     has_all = (folder / OPTIONS_NAME).is_file() and (folder / ALLENNLP).is_file()
     return Files(folder / OPTIONS_NAME, folder / ALLENNLP) if has_all else None
 
 
-def _spark(folder: Path) -> Files | None:
+def _find_spark_model(folder: Path) -> Files | None:
     path = folder / SPARK_MODEL
     if path.is_dir():
-        return known_folder(path)
+        return find_known_model(path)
     return Files(None, path) if path.is_file() and sniff(path) in ARCHIVES else None
 
 
-def files_in(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     """Files that are not hidden, by their names."""
     return [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
 
 
-def index_of(prefix: Path) -> Path:
+def index_path(prefix: Path) -> Path:
     """A checkpoint is called by the part that the names of its files have in common."""
     return prefix.with_name(prefix.name + INDEX) if prefix.name else prefix

@@ -13,8 +13,8 @@ from ..errors import Errors
 from ..util.files import check_regular
 from . import catalogue
 from .arrays import Weights
-from .locate import OpenFiles, files_of_file, files_of_folder, open_files
-from .sniff import Files, checkpoint_at, index_of, sniff
+from .locate import OpenFiles, find_for_file, find_in_folder, open_files
+from .sniff import Files, checkpoint_files, index_path, sniff
 from .urls import safe_url
 
 # The most names of a folder to compare a misspelt one with.
@@ -80,7 +80,7 @@ def find_files(source: Source) -> Files:
     return Files(second, first) if sniff(second) == "json" and sniff(first) != "json" else Files(first, second)
 
 
-def is_at_hand(source: Source) -> bool:
+def is_local(source: Source) -> bool:
     """Check whether a source can be read without a download.
 
     source (Source): As for `read_weights`.
@@ -101,20 +101,20 @@ def is_at_hand(source: Source) -> bool:
 def _find_one(source: str) -> Files:
     # The default comes first: it must not depend on the working directory.
     if source == catalogue.BUNDLED and catalogue.BUNDLED_FOLDER.is_dir():
-        return files_of_folder(catalogue.BUNDLED_FOLDER)
+        return find_in_folder(catalogue.BUNDLED_FOLDER)
     path, entry = _expand_user(Path(source)), catalogue.resolve(source)
     # os.path, unlike pathlib, takes names of any length without an error.
     if os.path.isdir(path):
         try:
-            return files_of_folder(path)
+            return find_in_folder(path)
         except FileNotFoundError:
             # A folder may have the name of a published model, such as de or small.
             if entry is None:
                 raise
     elif os.path.exists(path):
-        return files_of_file(path)
-    elif os.path.isfile(index_of(path)):
-        return checkpoint_at(index_of(path))
+        return find_for_file(path)
+    elif os.path.isfile(index_path(path)):
+        return checkpoint_files(index_path(path))
     if source == catalogue.BUNDLED:
         raise FileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
     if entry is not None:
@@ -130,7 +130,7 @@ def _fetch(name: str) -> Files:
     # Imported here because most sources need no download.
     from .fetch.model_cache import fetch
 
-    return files_of_folder(fetch(name))
+    return find_in_folder(fetch(name))
 
 
 def _expand_user(path: Path) -> Path:
@@ -145,8 +145,8 @@ def _find_file(path: Path) -> Path:
     # os.path, unlike pathlib, takes names of any length without an error.
     if os.path.isdir(path):
         raise ValueError(Errors.EL028.format(path=path))
-    if not os.path.exists(path) and os.path.isfile(index_of(path)):
-        return index_of(path)
+    if not os.path.exists(path) and os.path.isfile(index_path(path)):
+        return index_path(path)
     if not os.path.exists(path):
         given = show(safe_url(str(path)), _SHOWN)
         raise FileNotFoundError(Errors.EL026.format(path=given, closest=_suggest(path, [])))

@@ -61,7 +61,7 @@ class SpilledArrays(Mapping[str, NDArray[np.floating]]):
         return _Watched(path, handle, facts.st_size, facts.st_mtime_ns)
 
 
-def set_aside(arrays: Arrays) -> StoredArrays:
+def spill(arrays: Arrays) -> StoredArrays:
     """The same arrays as views into a file: those that are memory-mapped already as they are, others in a
     temporary file that goes away with them.
 

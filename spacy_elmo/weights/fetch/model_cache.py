@@ -21,8 +21,8 @@ from ...util.atomic import atomic_write
 from ...util.files import CACHE_VARIABLE, cache_folder, sha256
 from ..archives import unpack
 from ..catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
-from ..formats import reader_of
-from ..locate import files_of_folder, open_files
+from ..formats import import_reader
+from ..locate import find_in_folder, open_files
 from ..sniff import DESCRIPTIONS, sniff
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE, download
@@ -129,7 +129,7 @@ class _Places(NamedTuple):
         return self.work / "unpacked"
 
 
-def _places(entry: Entry) -> _Places:
+def _find_places(entry: Entry) -> _Places:
     root, key = cache_folder() / "models", entry.name.replace("/", "--")
     return _Places(root / key, root / f"{key}.partial", root / f"{key}.json", root / f"{key}.lock")
 
@@ -146,13 +146,13 @@ def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
     if name == BUNDLED:
         return BUNDLED_FOLDER
     entry = find(name)
-    places = _places(entry)
+    places = _find_places(entry)
     # Without a lock: a cache may be there to be read only.
-    if not force and _is_good(entry, places):
+    if not force and _is_valid(entry, places):
         return places.folder
     if force or not places.folder.is_dir():
         _check_online(entry, places, force=force)
-    with _locked(entry.name, places):
+    with _lock(entry.name, places):
         if force or not places.folder.is_dir():
             _fetch(entry, places, force=force, quiet=quiet)
         else:
@@ -162,7 +162,7 @@ def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
 
 
 @contextmanager
-def _locked(name: str, places: _Places) -> Iterator[None]:
+def _lock(name: str, places: _Places) -> Iterator[None]:
     lock = FileLock(places.lock, timeout=LOCK_PATIENCE)
     try:
         places.lock.parent.mkdir(parents=True, exist_ok=True)
@@ -184,15 +184,15 @@ def _locked(name: str, places: _Places) -> Iterator[None]:
 
 
 def is_cached(name: str) -> bool:
-    return _places(find(name)).folder.is_dir()
+    return _find_places(find(name)).folder.is_dir()
 
 
 def cached_bytes(name: str) -> int:
     """Bytes that the model takes in the cache, 0 if it is not there."""
-    return sum(path.stat().st_size for path in _places(find(name)).folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in _find_places(find(name)).folder.rglob("*") if path.is_file())
 
 
-def _is_good(entry: Entry, places: _Places) -> bool:
+def _is_valid(entry: Entry, places: _Places) -> bool:
     """Whether the model is there, unchanged, with nothing to clean up."""
     if not places.folder.is_dir() or not places.pins.is_file() or places.work.exists():
         return False
@@ -227,21 +227,21 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     shutil.rmtree(places.unpacked, ignore_errors=True)
     places.downloads.mkdir(parents=True, exist_ok=True)
     pins = read_pins(places.pins)
-    host = urlsplit(safe_url(_urls(entry.files[0])[0])).netloc or "a folder"
+    host = urlsplit(safe_url(_list_urls(entry.files[0])[0])).netloc or "a folder"
     with Progress(entry.name, n_files=len(entry.files), host=host, size=entry.n_bytes, quiet=quiet) as progress:
         published: dict[str, Pin] = {}
         for number, file in enumerate(entry.files, start=1):
             pinned = pins and pins.published.get(file.name)
             target = places.downloads / file.name
             # Complete, from an earlier attempt that did not get all.
-            if force or (target.is_file() and _expected(file, pinned) not in (None, pin(target).sha256)):
+            if force or (target.is_file() and _expected_sha256(file, pinned) not in (None, pin(target).sha256)):
                 target.unlink(missing_ok=True)
             if not target.is_file():
-                report = progress.of_file(number)
-                look = partial(_what_is_wrong, Path(file.name).suffix)
-                urls, note = _safe_urls(file, pinned)
+                report = progress.add_file(number)
+                look = partial(_find_problem, Path(file.name).suffix)
+                urls, note = _select_urls(file, pinned)
                 download(urls, target, size=file.size, sha256=file.sha256, report=report, look=look, note=note)
-            published[file.name] = _checked(entry, places, file, target, pinned)
+            published[file.name] = _check_pin(entry, places, file, target, pinned)
     new = places.downloads
     if entry.is_archive:
         packed, new = places.downloads / entry.files[0].name, places.unpacked
@@ -262,7 +262,7 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     os.replace(new, places.folder)
 
 
-def _what_is_wrong(suffix: str, path: Path) -> str | None:
+def _find_problem(suffix: str, path: Path) -> str | None:
     """Whether what came is what its name promises. What is wrong must not be pinned."""
     kind, expected = sniff(path), _KINDS.get(suffix)
     if expected is not None and kind != expected:
@@ -274,7 +274,7 @@ def _what_is_wrong(suffix: str, path: Path) -> str | None:
         except ValueError as error:
             return f"something else came instead of the options: {error}"
     # A server that tells no size may stop anywhere.
-    is_whole = kind != "hdf5" or reader_of(path).holds_bilm(path)
+    is_whole = kind != "hdf5" or import_reader(path).holds_bilm(path)
     return None if is_whole else "the file is cut short, or no ELMo"
 
 
@@ -286,7 +286,7 @@ def _check_model(entry: Entry, folder: Path) -> None:
     try:
         # A format may need a package that is not installed here: such a model is pinned as it came. Its warnings
         # come again when the model is loaded.
-        with hear(), suppress(ImportError), open_files(files_of_folder(folder)) as found:
+        with hear(), suppress(ImportError), open_files(find_in_folder(folder)) as found:
             found.read()
     except (ValueError, FileNotFoundError) as error:
         for path in folder.iterdir():
@@ -294,11 +294,11 @@ def _check_model(entry: Entry, folder: Path) -> None:
         raise ValueError(Errors.EL266.format(name=entry.name, reason=error)) from error
 
 
-def _expected(file: File, pinned: Pin | None) -> str | None:
+def _expected_sha256(file: File, pinned: Pin | None) -> str | None:
     return file.sha256 or (pinned.sha256 if pinned else None)
 
 
-def _checked(entry: Entry, places: _Places, file: File, path: Path, pinned: Pin | None) -> Pin:
+def _check_pin(entry: Entry, places: _Places, file: File, path: Path, pinned: Pin | None) -> Pin:
     """The pin of a downloaded file. RAISES: ValueError if it had another one before."""
     got = pin(path)
     # The catalogue outranks what was pinned.
@@ -310,13 +310,13 @@ def _checked(entry: Entry, places: _Places, file: File, path: Path, pinned: Pin 
 
 def _check_online(entry: Entry, places: _Places, *, force: bool) -> None:
     is_offline = os.environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false")
-    if is_offline and any(urlsplit(url).scheme != "file" for url in _urls(entry.files[0])):
+    if is_offline and any(urlsplit(url).scheme != "file" for url in _list_urls(entry.files[0])):
         text = Errors.EL149 if force and places.folder.is_dir() else Errors.EL143
         names = {"name": entry.name, "folder": places.folder}
         raise FileNotFoundError(text.format(**names, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE))
 
 
-def _urls(file: File) -> list[str]:
+def _list_urls(file: File) -> list[str]:
     """Where to fetch a file from: as it was published, or from the user's mirror and nowhere else."""
     mirror = os.environ.get(MIRROR_VARIABLE)
     if not mirror:
@@ -327,11 +327,11 @@ def _urls(file: File) -> list[str]:
     return list(dict.fromkeys(f"{base}/{quote(path)}" for path in (file.path, file.name)))
 
 
-def _safe_urls(file: File, pinned: Pin | None) -> tuple[list[str], str]:
+def _select_urls(file: File, pinned: Pin | None) -> tuple[list[str], str]:
     """Where to fetch a file from, and a line about addresses that are left out: with http, and without a checksum
     to tell whether somebody on the way has changed it. A mirror is the user's own word."""
-    urls = _urls(file)
-    if os.environ.get(MIRROR_VARIABLE) or _expected(file, pinned) or is_http_allowed():
+    urls = _list_urls(file)
+    if os.environ.get(MIRROR_VARIABLE) or _expected_sha256(file, pinned) or is_http_allowed():
         return urls, ""
     open_urls = [url for url in urls if not is_private(url)]
     reason = (

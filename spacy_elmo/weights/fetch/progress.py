@@ -41,7 +41,7 @@ class Progress:
         if self._bars is not None:
             self._bars.stop()
 
-    def of_file(self, number: int) -> Report:
+    def add_file(self, number: int) -> Report:
         """A bar for the file of this number, from 1 up. RETURNS: what moves it."""
         if self._bars is None:
             return lambda done, total: None

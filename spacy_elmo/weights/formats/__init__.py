@@ -20,7 +20,7 @@ _READERS = {
 _PICKLES = {MANYLANGS[0]: ("manylangs", "torch"), ALLENNLP: ("allennlp", "torch")}
 
 
-def reader_of(path: Path) -> Any:
+def import_reader(path: Path) -> Any:
     """The module that reads this weights file.
 
     RAISES: ValueError if there is none; ImportError if the package that it needs is not installed.

@@ -15,9 +15,9 @@ from ...errors.heard import warn
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
 from ..catalogue import CATALOGUE
 from ..urls import safe_url
-from .pickles import read_tensors, texts
-from .sizes import options_of_shapes
-from .torch_names import Tensors, highway_arrays, lstm_arrays, renamed
+from .pickles import read_tensors, read_texts
+from .sizes import infer_options
+from .torch_names import Tensors, pop_highway_arrays, pop_lstm_arrays, pop_renamed
 
 EMBEDDER = "elmo_token_embedder"
 OPTIONS_FILE = "options_file"
@@ -44,9 +44,9 @@ class Section(NamedTuple):
         return self.options_file.replace("\\", "/").split("/")[-1]
 
 
-def section_of(config: Any, prefix: str) -> Section:
+def find_section(config: Any, prefix: str) -> Section:
     """The section of the ELMo whose parameters' names begin so; without fields if there is none."""
-    sections = list(_sections(config))
+    sections = list(_iter_sections(config))
     # The name of an embedder in the configuration is part of the names of its parameters.
     named = [section for section in sections if f"token_embedder_{section.place[-1]}." in prefix]
     return next(iter(named or sections), Section())
@@ -64,7 +64,7 @@ def find_options(section: Section, config_path: Path) -> Path | None:
     return next(found, None)
 
 
-def _sections(config: Any) -> Iterator[Section]:
+def _iter_sections(config: Any) -> Iterator[Section]:
     waiting: list[tuple[tuple[str, ...], Any]] = [((), config)]
     while waiting:
         place, part = waiting.pop()
@@ -97,10 +97,10 @@ def read(config_path: Path, weights_path: Path) -> Weights:
     config = config if isinstance(config, dict) else {}
     path = str(weights_path)
     tensors = read_tensors(weights_path)
-    prefix = _prefix(tensors, path)
+    prefix = _find_prefix(tensors, path)
     arrays = {**_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
-    section = section_of(config, prefix)
-    options, where = _options(config, section, config_path, arrays, path)
+    section = find_section(config, prefix)
+    options, where = _read_options(config, section, config_path, arrays, path)
     options = options.match_projection(arrays)
     check_arrays(
         arrays,
@@ -119,12 +119,12 @@ def read(config_path: Path, weights_path: Path) -> Weights:
 def holds_bilm(path: Path) -> bool:
     """Whether the file has the parameters of an ELMo, going by their names."""
     try:
-        return any(text.endswith(CHARACTERS) for text in texts(path))
+        return any(text.endswith(CHARACTERS) for text in read_texts(path))
     except ValueError:
         return False
 
 
-def _options(
+def _read_options(
     config: Mapping[str, Any], section: Section, config_path: Path, arrays: Tensors, path: str
 ) -> tuple[Options, str]:
     """The options, and the file that they are from."""
@@ -133,7 +133,7 @@ def _options(
     found = find_options(section, config_path)
     if found is not None:
         return Options.from_file(found), str(found)
-    options = options_of_shapes(arrays, path=path)
+    options = infer_options(arrays, path=path)
     is_original = section.fields.get("type") == EMBEDDER and not section.options_file
     published = {file.name for entry in CATALOGUE.values() for file in entry.files}
     if not is_original and section.options_name not in published:
@@ -147,7 +147,7 @@ def _options(
     return options, path
 
 
-def _prefix(tensors: Tensors, path: str) -> str:
+def _find_prefix(tensors: Tensors, path: str) -> str:
     """What the names of the biLM's parameters begin with: a model can have an ELMo anywhere."""
     names = [name for name in tensors if f".{name}".endswith(f".{CHARACTERS}")]
     if len(names) == 1:
@@ -170,9 +170,9 @@ def _bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:
         match = re.fullmatch(r"char_conv_(\d+\.(?:weight|bias))", name.removeprefix(encoder))
         if match:
             names[f"char_encoder.convolutions.{match[1]}"] = name
-    arrays = renamed(names, own)
-    arrays.update(highway_arrays(own, prefix=f"{encoder}_highways."))
-    arrays.update(lstm_arrays(own, prefix=lstms))
+    arrays = pop_renamed(names, own)
+    arrays.update(pop_highway_arrays(own, prefix=f"{encoder}_highways."))
+    arrays.update(pop_lstm_arrays(own, prefix=lstms))
     # What is left has a name that no biLM has, and is reported.
     return {**arrays, **own}
 

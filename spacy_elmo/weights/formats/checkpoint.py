@@ -37,7 +37,7 @@ _ENCODER = re.compile(r"CNN/[Wb]_cnn_\d+|CNN_high_\d+/[Wb]_(carry|transform)|CNN
 _ROOMS = re.compile(r"(rnn|cnn)\w*/", re.IGNORECASE)
 
 
-class Found(NamedTuple):
+class FoundVariables(NamedTuple):
     """Names of variables. bilm: by the dump's names. softmax: by "weight" and "bias", both or none. mix: by
     "weights" and "gamma", both or none. scope: that the biLM's variables stand in, the last part of it."""
 
@@ -47,7 +47,7 @@ class Found(NamedTuple):
     scope: str
 
 
-def find_variables(variables: Mapping[str, ArrayInfo], *, path: str) -> Found:
+def find_variables(variables: Mapping[str, ArrayInfo], *, path: str) -> FoundVariables:
     """RAISES: ValueError if there is no biLM, more than one, or one with parts that bilm-tf's has not."""
     # An optimizer's slots are named after the variable that they belong to.
     names = [name for name in variables if name.rpartition("/")[0] not in variables]
@@ -75,7 +75,7 @@ def find_variables(variables: Mapping[str, ArrayInfo], *, path: str) -> Found:
         elif _ROOMS.match(inner):
             raise ValueError(Errors.EL134.format(path=path, name=show(name)))
     scope = scopes[0].strip("/").split("/")[-1]
-    return Found(bilm, softmax if len(softmax) == 2 else {}, _mix(names), scope)
+    return FoundVariables(bilm, softmax if len(softmax) == 2 else {}, _find_mix(names), scope)
 
 
 def _dump_name(name: str) -> str | None:
@@ -92,7 +92,7 @@ def _dump_name(name: str) -> str | None:
     return part and f"{cell_name(int(direction[1]), int(layers[0]) if layers else 0)}/{part}"
 
 
-def _mix(names: list[str]) -> dict[str, str]:
+def _find_mix(names: list[str]) -> dict[str, str]:
     """TF Hub's module has the numbers of its weighted sum beside the biLM."""
     parts = {"aggregation/weights": "weights", "aggregation/scaling": "gamma"}
     ends = {name: "/".join(name.split("/")[-2:]) for name in names}
@@ -100,7 +100,7 @@ def _mix(names: list[str]) -> dict[str, str]:
     return found if len(found) == len(parts) else {}
 
 
-def options_of_shapes(found: Mapping[str, ArrayInfo], *, path: str) -> Options:
+def infer_options(found: Mapping[str, ArrayInfo], *, path: str) -> Options:
     """Options of a published module, which comes without. found: by the dump's names.
 
     RAISES: ValueError if an array that tells a size is missing or cannot be.
@@ -159,11 +159,11 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     if options is None:
         if found.scope == TRAINING_SCOPE:
             raise FileNotFoundError(Errors.EL015.format(path=path, tried="options.json"))
-        options = options_of_shapes(described, path=path)
+        options = infer_options(described, path=path)
     options = options.match_projection(described)
     options_name = str(options_path or path)
     check_dump(described, options, path=path, options_path=options_name, format=FORMAT)
-    more = _more(found)
+    more = _name_others(found)
     others = {name: variables[own] for name, own in more.items()}
     optional = [mix_shapes(options), softmax_shapes(options, others)]
     check_arrays(others, {}, optional=optional, path=path, options_path=options_name, format=FORMAT)
@@ -173,18 +173,18 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
-def prefix_of(index_path: Path) -> str:
+def checkpoint_prefix(index_path: Path) -> str:
     """What TensorFlow calls the checkpoint: the path without its ending."""
     return str(index_path)[: -len(INDEX)]
 
 
 def data_files(index_path: Path) -> list[Path]:
     """The files that hold a checkpoint's numbers."""
-    prefix = Path(prefix_of(index_path)).name
+    prefix = Path(checkpoint_prefix(index_path)).name
     return sorted(path for path in index_path.parent.iterdir() if path.name.startswith(f"{prefix}.data-"))
 
 
-def _more(found: Found) -> dict[str, str]:
+def _name_others(found: FoundVariables) -> dict[str, str]:
     """Variables besides the biLM's, by our names."""
     named = {f"softmax.{part}": name for part, name in found.softmax.items()}
     return {**named, **{f"scalar_mix.{part}": name for part, name in found.mix.items()}}
@@ -199,9 +199,9 @@ def _open(index_path: Path) -> Any:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ImportError(Errors.EL165.format(path=index_path, reason=reason)) from error
     try:
-        return tensorflow.train.load_checkpoint(prefix_of(index_path))
+        return tensorflow.train.load_checkpoint(checkpoint_prefix(index_path))
     except Exception as error:  # TensorFlow has many of its own
-        raise _damaged(error, index_path) from error
+        raise _explain(error, index_path) from error
 
 
 def _describe(checkpoint: Any, index_path: Path) -> dict[str, Variable]:
@@ -215,7 +215,7 @@ def _describe(checkpoint: Any, index_path: Path) -> dict[str, Variable]:
             name: Variable(tuple(shape), np.dtype(dtypes[name].as_numpy_dtype)) for name, shape in shapes.items()
         }
     except Exception as error:  # as above
-        raise _damaged(error, index_path) from error
+        raise _explain(error, index_path) from error
     numbers = [variable for variable in variables.values() if variable.dtype != object]
     claimed = sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in numbers)
     files = data_files(index_path)
@@ -230,10 +230,10 @@ def _read(checkpoint: Any, name: str, index_path: Path) -> NDArray[Any]:
     try:
         return np.asarray(checkpoint.get_tensor(name))
     except Exception as error:  # as above
-        raise _damaged(error, index_path) from error
+        raise _explain(error, index_path) from error
 
 
-def _damaged(error: Exception, index_path: Path) -> Exception:
+def _explain(error: Exception, index_path: Path) -> Exception:
     refused = reading_error(index_path, error)
     if refused is not None:
         return refused

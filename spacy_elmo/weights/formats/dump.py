@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...bilm.characters import N_IDS
 from ...bilm.options import Options
 from ...errors import Errors
-from ..arrays import Arrays, ArrayInfo, Shape, check_arrays
+from ..arrays import ArrayInfo, Arrays, Shape, check_arrays
 
 CHARACTERS = "char_embed"
 
@@ -81,24 +81,24 @@ def convert(arrays: dict[str, NDArray[Any]], options: Options) -> Arrays:
         out[f"char_encoder.convolutions.{i}.bias"] = arrays.pop(f"CNN/b_cnn_{i}")
     for i in range(cnn.n_highway):
         for part in ("transform", "carry"):
-            out[f"char_encoder.highways.{i}.{part}.weight"] = _turned(arrays.pop(f"CNN_high_{i}/W_{part}"))
+            out[f"char_encoder.highways.{i}.{part}.weight"] = _transpose(arrays.pop(f"CNN_high_{i}/W_{part}"))
             out[f"char_encoder.highways.{i}.{part}.bias"] = arrays.pop(f"CNN_high_{i}/b_{part}")
     if options.has_char_projection:
-        out["char_encoder.projection.weight"] = _turned(arrays.pop("CNN_proj/W_proj"))
+        out["char_encoder.projection.weight"] = _transpose(arrays.pop("CNN_proj/W_proj"))
         out["char_encoder.projection.bias"] = arrays.pop("CNN_proj/b_proj")
     for direction, stack in enumerate(("forward_stack", "backward_stack")):
         for k in range(lstm.n_layers):
             cell, layer = cell_name(direction, k), f"{stack}.layers.{k}"
             kernel = swap_gates(arrays.pop(f"{cell}/W_0"))
-            out[f"{layer}.input_linear.weight"] = _turned(kernel[:width])
-            out[f"{layer}.state_linear.weight"] = _turned(kernel[width:])
+            out[f"{layer}.input_linear.weight"] = _transpose(kernel[:width])
+            out[f"{layer}.state_linear.weight"] = _transpose(kernel[width:])
             bias = arrays.pop(f"{cell}/B")
             # At float16 the sum would lose digits of the bias.
             bias = swap_gates(bias.astype(np.promote_types(bias.dtype, np.float32)))
             bias[cells : 2 * cells] += 1
             out[f"{layer}.input_linear.bias"] = bias
             if lstm.has_projection:
-                out[f"{layer}.projection.weight"] = _turned(arrays.pop(f"{cell}/W_P_0"))
+                out[f"{layer}.projection.weight"] = _transpose(arrays.pop(f"{cell}/W_P_0"))
     return out
 
 
@@ -110,5 +110,5 @@ def swap_gates(array: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([first, third, second, last], axis=-1)
 
 
-def _turned(matrix: NDArray[Any]) -> NDArray[Any]:
+def _transpose(matrix: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(matrix.T)

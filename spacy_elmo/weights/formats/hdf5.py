@@ -40,14 +40,14 @@ def read(options_path: Path, weights_path: Path) -> Weights:
     """
     options, path = Options.from_file(options_path), str(weights_path)
     with ExitStack() as stack:
-        with _reading(weights_path):
+        with _explain_errors(weights_path):
             file = stack.enter_context(h5py.File(weights_path, "r"))
             datasets, foreign = _walk(file)
         if foreign:
             raise ValueError(Errors.EL131.format(path=path, name=show(foreign[0])))
         options = options.match_projection(datasets)
         names = dump_shapes(options)
-        with _reading(weights_path):
+        with _explain_errors(weights_path):
             # Looked up, so that links inside the file are followed.
             linked = {name: file[name] for name in names if isinstance(file.get(name), h5py.Dataset)}
             datasets = {**datasets, **linked}
@@ -60,8 +60,8 @@ def read(options_path: Path, weights_path: Path) -> Weights:
         # The largest claim is named.
         for name, facts in sorted(described.items(), key=lambda item: -item[1].n_bytes):
             _check_storage(name, facts, path)
-        with _reading(weights_path):
-            arrays = {name: _native(dataset[()]) for name, dataset in datasets.items()}
+        with _explain_errors(weights_path):
+            arrays = {name: _to_native(dataset[()]) for name, dataset in datasets.items()}
     warn_if_not_finite(arrays, path=path)
     return Weights(options=options, arrays=convert(arrays, options), source=path, format=FORMAT)
 
@@ -94,7 +94,7 @@ class _Facts(NamedTuple):
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except _RefusedError:
@@ -167,7 +167,7 @@ def _check_storage(name: str, facts: _Facts, path: str) -> None:
         raise ValueError(Errors.EL261.format(**sizes))
 
 
-def _native(array: NDArray[Any]) -> NDArray[Any]:
+def _to_native(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.dtype(array.dtype).newbyteorder("="), copy=False)
 
 
@@ -230,12 +230,12 @@ def _datasets(
             cell, layer = cell_name(direction, k), f"{stack}.layers.{k}"
             parts = [arrays[f"{layer}.{part}_linear.weight"].T for part in ("input", "state")]
             yield f"{cell}/W_0", swap_gates(np.concatenate(parts))
-            yield f"{cell}/B", _without_one(swap_gates(arrays[f"{layer}.input_linear.bias"]), lstm.dim)
+            yield f"{cell}/B", _subtract_one(swap_gates(arrays[f"{layer}.input_linear.bias"]), lstm.dim)
             if lstm.has_projection:
                 yield f"{cell}/W_P_0", arrays[f"{layer}.projection.weight"].T
 
 
-def _without_one(bias: NDArray[Any], cells: int) -> NDArray[Any]:
+def _subtract_one(bias: NDArray[Any], cells: int) -> NDArray[Any]:
     # Exact here, whatever the dtype: it is rounded once, when it is written.
     bias = bias.astype(np.float64)
     bias[2 * cells : 3 * cells] -= 1

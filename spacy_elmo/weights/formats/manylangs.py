@@ -15,7 +15,7 @@ from ...util.files import check_regular, read_small
 from ..arrays import Weights, check_arrays, encoder_shapes, warn_if_not_finite
 from ..sniff import MANYLANGS
 from .pickles import read_tensors
-from .torch_names import highway_arrays, lstm_arrays, renamed
+from .torch_names import pop_highway_arrays, pop_lstm_arrays, pop_renamed
 
 FORMAT = "ELMoForManyLangs"
 EMBEDDER = MANYLANGS[1]
@@ -45,18 +45,18 @@ def read(config_path: Path, encoder_path: Path) -> Weights:
     RAISES: ValueError if a file is damaged, or contradicts the configuration; FileNotFoundError if one is missing.
     """
     folder = encoder_path.parent
-    embedder, encoder = read_tensors(_file(folder, EMBEDDER)), read_tensors(encoder_path)
-    options = _options(config_path, folder, embedder)
+    embedder, encoder = read_tensors(_require_file(folder, EMBEDDER)), read_tensors(encoder_path)
+    options = _read_options(config_path, folder, embedder)
     path = str(encoder_path)
-    arrays = renamed(
+    arrays = pop_renamed(
         {"char_encoder.embedding.weight": "char_emb_layer.embedding.weight",
          "char_encoder.word_embedding.weight": "word_emb_layer.embedding.weight"},
         embedder,
     )  # fmt: skip
     for name in [name for name in embedder if name.startswith(("convolutions.", "projection."))]:
         arrays[f"char_encoder.{name}"] = embedder.pop(name)
-    arrays.update(highway_arrays(embedder, prefix="highways."))
-    arrays.update(lstm_arrays(encoder))
+    arrays.update(pop_highway_arrays(embedder, prefix="highways."))
+    arrays.update(pop_lstm_arrays(encoder))
     # What is left has a name that no biLM has, and is reported.
     arrays.update({**embedder, **encoder})
     options = options.match_projection(arrays)
@@ -65,14 +65,14 @@ def read(config_path: Path, encoder_path: Path) -> Weights:
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
-def _options(config_path: Path, folder: Path, embedder: dict[str, NDArray[Any]]) -> Options:
-    config, where = _configuration(_file(folder, config_path.name), folder)
+def _read_options(config_path: Path, folder: Path, embedder: dict[str, NDArray[Any]]) -> Options:
+    config, where = _read_config(_require_file(folder, config_path.name), folder)
     top = Fields(config, where=where, path="")
     encoder, tokens = top.section("encoder"), top.section("token_embedder")
     encoder.choice("name", ("elmo",))
     tokens.choice("name", ("cnn",))
     word_dim = tokens.whole("word_dim", 0, low=0)
-    characters = _vocabulary(folder, CHARACTERS, CHARACTER_SYMBOLS, embedder, "char_emb_layer")
+    characters = _read_vocabulary(folder, CHARACTERS, CHARACTER_SYMBOLS, embedder, "char_emb_layer")
     data: dict[str, Any] = {
         "lstm": {
             "use_skip_connections": True,
@@ -87,7 +87,7 @@ def _options(config_path: Path, folder: Path, embedder: dict[str, NDArray[Any]])
             "filters": [list(pair) for pair in tokens.filters("filters")],
             "n_highway": tokens.whole("n_highway", 0, low=0, high=MOST_LAYERS),
             "embedding": {"dim": tokens.whole("char_dim")},
-            "n_characters": _n_rows(embedder, "char_emb_layer"),
+            "n_characters": _count_rows(embedder, "char_emb_layer"),
             "max_characters_per_token": tokens.whole(
                 "max_characters_per_token", low=LEAST_CHARACTERS, high=MOST_CHARACTERS
             ),
@@ -95,13 +95,13 @@ def _options(config_path: Path, folder: Path, embedder: dict[str, NDArray[Any]])
         },
     }
     if word_dim:
-        words = _vocabulary(folder, WORDS, WORD_SYMBOLS, embedder, "word_emb_layer")
-        n_words = _n_rows(embedder, "word_emb_layer")
+        words = _read_vocabulary(folder, WORDS, WORD_SYMBOLS, embedder, "word_emb_layer")
+        n_words = _count_rows(embedder, "word_emb_layer")
         data["words"] = {"embedding": {"dim": word_dim}, "n_words": n_words, "vocabulary": words}
     return Options.from_dict(data, where=where)
 
 
-def _configuration(config_path: Path, folder: Path) -> "tuple[Any, str]":
+def _read_config(config_path: Path, folder: Path) -> "tuple[Any, str]":
     """The network's configuration, and where it is from. config.json names it by a path of the machine that the
     model was trained on; some have put the configuration itself into config.json."""
     top = Fields(read_json(config_path), where=str(config_path), path="")
@@ -119,7 +119,7 @@ def _configuration(config_path: Path, folder: Path) -> "tuple[Any, str]":
     return PUBLISHED, PUBLISHED_NAME
 
 
-def _file(folder: Path, name: str) -> Path:
+def _require_file(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.exists():
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
@@ -128,19 +128,19 @@ def _file(folder: Path, name: str) -> Path:
     return path
 
 
-def _n_rows(embedder: Mapping[str, NDArray[Any]], layer: str) -> int:
+def _count_rows(embedder: Mapping[str, NDArray[Any]], layer: str) -> int:
     array = embedder.get(f"{layer}.embedding.weight")
     return 0 if array is None or not array.ndim else len(array)
 
 
-def _vocabulary(
+def _read_vocabulary(
     folder: Path, name: str, symbols: Sequence[str], embedder: dict[str, NDArray[Any]], layer: str
 ) -> dict[str, int]:
     """A .dic file, for the vectors of a layer. Vectors that no symbol leads to are left out of the layer.
 
     symbols: that it must have. RAISES: ValueError as `_read_symbols`, or if a vector has no line.
     """
-    path, n_rows = _file(folder, name), _n_rows(embedder, layer)
+    path, n_rows = _require_file(folder, name), _count_rows(embedder, layer)
     lines = _read_symbols(path)
     # As the program that made the model reads them: blanks at the start of a line are lost, and of symbols that
     # are alike then, the last one counts.

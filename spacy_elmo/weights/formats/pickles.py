@@ -49,7 +49,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """
     check_readable(path)
     size = path.stat().st_size
-    texts(path)
+    read_texts(path)
     try:
         if _is_zip(path):
             _check_records(path)
@@ -57,12 +57,12 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
         # A tensor may repeat one number without end, in no space. A copy of it takes space.
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > _MOST_NAMES * size:
             raise ValueError("it shows more numbers than it holds")
-        return {name: _array(tensor) for name, tensor in tensors.items()}
+        return {name: _to_numpy(tensor) for name, tensor in tensors.items()}
     except Exception as error:  # damaged files fail in every way there is
-        raise _unreadable(path, error) from error
+        raise _explain(path, error) from error
 
 
-def texts(path: Path) -> list[str]:
+def read_texts(path: Path) -> list[str]:
     """Every text in the pickle, names of tensors among them. The pickle is looked through, not unpickled.
 
     RAISES: ValueError if it asks for more than tensors, claims too large numbers, or is damaged.
@@ -70,7 +70,7 @@ def texts(path: Path) -> list[str]:
     most = max(path.stat().st_size, _SMALL)
     found: list[str] = []
     try:
-        for number, opcode, argument in _steps(path):
+        for number, opcode, argument in _iter_opcodes(path):
             if opcode == "STACK_GLOBAL":
                 argument = " ".join(found[-2:])
             if opcode in ("GLOBAL", "STACK_GLOBAL", "INST"):
@@ -84,9 +84,9 @@ def texts(path: Path) -> list[str]:
         raise ValueError(Errors.EL160.format(path=path, asked=show(str(error).replace(" ", ".")))) from None
     except MemoryError as error:
         # Nothing large has been asked for but by the file itself.
-        raise _unreadable(path, ValueError("it claims more than it holds")) from error
+        raise _explain(path, ValueError("it claims more than it holds")) from error
     except Exception as error:  # as above
-        raise _unreadable(path, error) from error
+        raise _explain(path, error) from error
     return found
 
 
@@ -138,7 +138,7 @@ def _is_zip(path: Path) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
-def _steps(path: Path) -> Iterator[tuple[int, str, Any]]:
+def _iter_opcodes(path: Path) -> Iterator[tuple[int, str, Any]]:
     """The opcodes of a file's pickles: the pickle's number in the old format, the opcode's name, its argument."""
     with path.open("rb") as file:
         if not _is_zip(path):
@@ -177,7 +177,7 @@ def _load(path: Path) -> dict[str, "torch.Tensor"]:
     return dict(tensors)
 
 
-def _array(tensor: "torch.Tensor") -> NDArray[Any]:
+def _to_numpy(tensor: "torch.Tensor") -> NDArray[Any]:
     import torch
 
     # NumPy lacks this type; every such number is one of float32, too.
@@ -186,7 +186,7 @@ def _array(tensor: "torch.Tensor") -> NDArray[Any]:
     return np.require(array, requirements="A")
 
 
-def _unreadable(path: Path, error: Exception) -> Exception:
+def _explain(path: Path, error: Exception) -> Exception:
     refused = reading_error(path, error)
     if refused is not None:
         return refused

@@ -34,7 +34,7 @@ def published_options(
     return Options.from_dict({"lstm": {**_LSTM, **lstm}, "char_cnn": {**_CNN, **cnn}}, where=path)
 
 
-def options_of_shapes(arrays: Mapping[str, NDArray[Any]], *, path: str) -> Options:
+def infer_options(arrays: Mapping[str, NDArray[Any]], *, path: str) -> Options:
     """Options by which the arrays are a published model, whatever its size.
 
     arrays: by the names of `encoder_shapes`. What is missing or has too few axes, `check_arrays` will report.

@@ -19,26 +19,26 @@ _LSTM_PARTS = {
 }
 
 
-def renamed(names: Mapping[str, str], tensors: Tensors) -> Tensors:
+def pop_renamed(names: Mapping[str, str], tensors: Tensors) -> Tensors:
     """Take tensors out. names: ours, and theirs, of which some may be missing."""
     return {ours: tensors.pop(theirs) for ours, theirs in names.items() if theirs in tensors}
 
 
-def lstm_arrays(tensors: Tensors, *, prefix: str = "") -> Tensors:
+def pop_lstm_arrays(tensors: Tensors, *, prefix: str = "") -> Tensors:
     """Take the layers of both directions out; prefix: of their names."""
     out: Tensors = {}
     for direction, stack in STACKS.items():
         for k in _numbers(tensors, f"{prefix}{direction}_layer_"):
             layer = f"{prefix}{direction}_layer_{k}."
             out.update(
-                renamed(
+                pop_renamed(
                     {f"{stack}.layers.{k}.{ours}": layer + theirs for theirs, ours in _LSTM_PARTS.items()}, tensors
                 )
             )
     return out
 
 
-def highway_arrays(tensors: Tensors, *, prefix: str) -> Tensors:
+def pop_highway_arrays(tensors: Tensors, *, prefix: str) -> Tensors:
     """Take the highway layers out. Theirs is one matrix: the transformation, then a gate, which is the share of
     what is left as it is (allennlp/modules/highway.py). Ours is the share of what is transformed: 1 - sigmoid(x)
     is sigmoid(-x), and a sign flips without rounding."""

@@ -16,7 +16,7 @@ from spacy_elmo.bilm.options import Options
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.weights.arrays import Weights
 from spacy_elmo.weights.formats import allennlp
-from spacy_elmo.weights.formats.allennlp import Section, find_options, section_of
+from spacy_elmo.weights.formats.allennlp import Section, find_options, find_section
 from spacy_elmo.weights.source import read_weights
 from tests.data import ROOT
 
@@ -268,10 +268,10 @@ def test_a_configuration_without_an_elmo(alone: Path, config: Any) -> None:
 def test_sections() -> None:
     first, second = {"options_file": "a.json"}, {"type": "elmo_token_embedder"}
     config = {"model": {"question": first, "more": [{"elmo": second}], "options_file": 3}}
-    assert section_of(config, "_elmo.") == Section(("model",), config["model"])
-    assert section_of(config["model"], "_elmo.") == Section(("question",), first)
-    assert section_of(config, "x.token_embedder_elmo._elmo.") == Section(("model", "more", "0", "elmo"), second)
-    assert section_of(config, "x.token_embedder_question._elmo.").options_name == "a.json"
+    assert find_section(config, "_elmo.") == Section(("model",), config["model"])
+    assert find_section(config["model"], "_elmo.") == Section(("question",), first)
+    assert find_section(config, "x.token_embedder_elmo._elmo.") == Section(("model", "more", "0", "elmo"), second)
+    assert find_section(config, "x.token_embedder_question._elmo.").options_name == "a.json"
     assert Section(("a",), {"options_file": 3}).options_file == ""
 
 

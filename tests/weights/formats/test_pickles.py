@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_elmo.weights.formats.pickles import read_tensors, texts
+from spacy_elmo.weights.formats.pickles import read_tensors, read_texts
 
 FORMATS = ["zip", "old"]
 HUGE = 10**13
@@ -131,7 +131,7 @@ def test_a_zip_is_mapped_and_never_changed(tmp_path: Path, monkeypatch: pytest.M
 
 def test_texts(tmp_path: Path) -> None:
     for format in FORMATS:
-        assert "some.name" in texts(saved(tmp_path, {"some.name": torch.zeros(1)}, format))
+        assert "some.name" in read_texts(saved(tmp_path, {"some.name": torch.zeros(1)}, format))
 
 
 class Code:
@@ -150,7 +150,7 @@ def test_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format
     path = tmp_path / "weights.th"
     path.write_bytes(to_bytes(data, format) if format in FORMATS else pickle.dumps(data["b"], format))
     forbid(monkeypatch)
-    for read in (read_tensors, texts):
+    for read in (read_tensors, read_texts):
         with pytest.raises(ValueError, match=rf"EL160.*asks for {os.name}\.system.*nothing of it was run"):
             read(path)
     assert not (tmp_path / "made").exists()
