@@ -1,4 +1,4 @@
-"""Files that appear under their final name only when they are complete: the one writer of the package."""
+"""Atomic writing: a file appears under its final name only when it is complete."""
 
 import errno
 import os
@@ -14,10 +14,9 @@ from .temporary import hold, remove, remove_stale, temporary_prefix, temporary_s
 
 _unfinished: dict[Path, int] = {}
 if hasattr(os, "register_at_fork"):
-    # What the parent writes is not a child's to remove.
+    # A child must not remove the temporary files of its parent.
     os.register_at_fork(after_in_child=_unfinished.clear)
-# What a full or closed place to write to answers with. Others, such as a file that is missing, may be of what is
-# read meanwhile.
+# Errors of a full or read-only disk. Others, such as a missing file, may be about what is read in the meantime.
 WRITE_ERRORS = {
     getattr(errno, name) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EROFS", "EIO") if hasattr(errno, name)
 }
@@ -33,14 +32,24 @@ _ADVICE = {
     errno.ENOTDIR: "Choose a place in a folder.",
     errno.EEXIST: "It is a file; give the name of a folder.",
 }
-# Of libraries that are not in Python: Rust's and HDF5's errors tell the number in their text alone.
+# The errno in the text of an error: Rust's and HDF5's errors give it nowhere else.
 _NUMBER = re.compile(r"\(os error (\d+)\)|errno = (\d+)")
 
 
 class WriteError(OSError):
-    """A file could not be written: the message names it by its final name. reason: without path and advice."""
+    """A file could not be written.
+
+    errno (int | None): The number of the system's error.
+    reason (str): The reason without path and advice.
+    """
 
     def __init__(self, path: Path, number: int | None, reason: str):
+        """Make the message.
+
+        path (Path): The final name of the file.
+        number (int | None): The number of the system's error.
+        reason (str): The reason in words.
+        """
         super().__init__()
         self.errno = number
         self.reason = reason
@@ -53,16 +62,17 @@ class WriteError(OSError):
 
 @contextmanager
 def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to; rename it to `path` when the block ends well.
+    """Write to a temporary file, which is renamed when the block ends without an error.
 
-    If the block fails, the temporary file is removed and whatever was at `path` stays as it was. A link is
-    followed: what it points to is replaced, not the link. A file that is replaced leaves its mode and, where that
-    is allowed, its owner; a new one has what the umask grants. Temporary files that killed processes have left in
-    the folder are removed.
+    After an error the temporary file is removed, and the file at `path` stays as it was. A link is followed: its
+    target is replaced. A file that is replaced passes on its mode and, if the system allows it, its owner; a new
+    one gets the mode that the umask allows. Temporary files of killed processes in the same folder are removed.
 
-    in_folder: give a path in a temporary folder, for a library that makes files of its own beside what it is told
-        to write.
-    RAISES: OSError if `path` is there and no regular file; WriteError, an OSError, if it cannot be written.
+    path (Path): The final name of the file.
+    in_folder (bool): Create a temporary folder for the file, for libraries that create other files beside it.
+    YIELDS (Path): The temporary path.
+    RAISES (OSError): If `path` exists and is not a regular file.
+    RAISES (WriteError): If the file cannot be written.
     """
     given, made, temporary = path, None, None
     try:
@@ -91,8 +101,12 @@ def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Give a folder among the system's temporary files, which is removed when the block ends. If the process is
-    killed, the next one that wants such a folder removes it."""
+    """Create a temporary folder, which is removed after the block.
+
+    If the process is killed, the next call of this function removes it.
+
+    YIELDS (Path): The folder.
+    """
     place = Path(tempfile.gettempdir())
     remove_stale(place)
     made, _ = _create(place / "spacy_elmo", in_folder=True)
@@ -104,13 +118,13 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def remove_unfinished() -> None:
-    """Remove the temporary files and folders of all blocks that are under way: for a process about to end."""
+    """Remove the temporary files and folders of all running blocks, before the process ends."""
     for made in list(_unfinished):
         remove(made)
 
 
 def _create(path: Path, *, in_folder: bool) -> tuple[Path, int]:
-    """RETURNS: a new temporary file or folder, and the mode that new files have here."""
+    """RETURNS (tuple[Path, int]): A new temporary file or folder, and the mode of new files in its folder."""
     while True:
         made = path.parent / f"{temporary_prefix(path.name)}{secrets.token_hex(4)}{temporary_suffix()}"
         if in_folder:
@@ -118,13 +132,13 @@ def _create(path: Path, *, in_folder: bool) -> tuple[Path, int]:
         else:
             os.close(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         try:
-            # The umask is left to the system: to ask for it is to set it, for all threads.
+            # The mode shows the umask; reading the umask itself would set it for all threads.
             mode = made.stat().st_mode & 0o666
-            # Only its owner can read it, until it is complete.
+            # Until it is complete, only its owner can read it.
             made.chmod(0o700 if in_folder else 0o600)
             held = hold(made)
         except FileNotFoundError:
-            # Another writer took it for stale, before it was held.
+            # Another writer considered it stale before the lock, and removed it.
             continue
         except OSError:
             remove(made)
@@ -145,14 +159,14 @@ def _set_mode(temporary: Path, before: os.stat_result | None, mode: int) -> None
         temporary.chmod(mode)
         return
     if hasattr(os, "chown"):
-        # The owner first: a change of owner takes bits from the mode. Not everybody may give files away.
+        # The owner first, because a change of owner clears bits of the mode. Only some users may change it.
         with suppress(OSError):
             os.chown(temporary, before.st_uid, before.st_gid)
     temporary.chmod(before.st_mode & 0o7777)
 
 
 def _explain_error(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
-    """What to raise instead of an error; None for one that tells enough, or is not of this file."""
+    """Explain an error; None if it has a message of ours, or is about another file."""
     if isinstance(error, WriteError) or str(error).startswith("[E"):
         return (
             None if not str(error).startswith("[Errno") else _explain_system_error(error, given, path, temporary)
@@ -168,7 +182,7 @@ def _explain_error(error: Exception, given: Path, path: Path, temporary: Path | 
 
 def _explain_system_error(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
     assert isinstance(error, OSError)
-    # Without a temporary file, it is this that could not be made.
+    # If there is no temporary file yet, creating it has failed.
     ours = temporary is None or str(error.filename) == str(temporary)
     if not ours and not (error.filename is None and error.errno in WRITE_ERRORS):
         return None

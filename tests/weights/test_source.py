@@ -439,7 +439,7 @@ def test_long_paths(tmp_path: Path, length: int) -> None:
 
 def test_a_misspelt_name_among_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"weights_{number:05}.hdf5" for number in range(50_000)]
-    monkeypatch.setattr(locate.os, "listdir", lambda path: names)
+    monkeypatch.setattr(os, "listdir", lambda path: names)
     start = time.perf_counter()
     with pytest.raises(FileNotFoundError, match=r"EL010.*weights_0123\d\.hdf5"):
         read_weights(tmp_path / "weights_01234.hdf")
