@@ -21,7 +21,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.weights import archives, catalogue, locate
+from spacy_elmo.weights import archives, catalogue
 from spacy_elmo.weights.sniff import sniff
 from spacy_elmo.weights.source import find_files, open_source, read_weights
 from tests.data import ROOT

@@ -1,4 +1,4 @@
-"""The per-user cache of published models: downloaded once, pinned by checksum, and checked at every use."""
+"""The user's cache of published models: downloaded once, pinned by checksum, and checked at every use."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from filelock import FileLock, Timeout
@@ -30,31 +30,53 @@ from .progress import Progress
 
 
 class Pin(NamedTuple):
-    """Content of a file: its checksum, and its size in bytes."""
+    """The content that a file must have.
+
+    sha256 (str): Its checksum.
+    size (int): Its size in bytes.
+    """
 
     sha256: str
     size: int
 
 
 class Pins(NamedTuple):
-    """published: of the downloaded files, by their names. files: of those in the model's folder, by their paths in
-    it. The same, but for an archive."""
+    """The pins of a model.
+
+    published (dict[str, Pin]): The downloaded files by their names.
+    files (dict[str, Pin]): The files in the model's folder by their paths in it; other files only for an archive.
+    """
 
     published: dict[str, Pin]
     files: dict[str, Pin]
 
 
 def pin(path: Path) -> Pin:
+    """Compute the pin of a file.
+
+    path (Path): The file.
+    RETURNS (Pin): Its checksum and size.
+    """
     return Pin(sha256(path), path.stat().st_size)
 
 
 def pin_folder(folder: Path) -> dict[str, Pin]:
+    """Compute the pins of all files in a folder.
+
+    folder (Path): The folder.
+    RETURNS (dict[str, Pin]): The pins by the paths in the folder.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): pin(path) for path in paths}
 
 
 def read_pins(path: Path) -> Pins | None:
-    """RETURNS: None if there are none. RAISES: ValueError if the file is damaged."""
+    """Read the pins of a model.
+
+    path (Path): The file of the pins.
+    RETURNS (Pins | None): The pins; None if there is no such file.
+    RAISES (ValueError): If the file is damaged.
+    """
     try:
         stored = read_json(path)
         return Pins(_from_json(stored["published"]), _from_json(stored["files"]))
@@ -64,18 +86,29 @@ def read_pins(path: Path) -> Pins | None:
         raise ValueError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
 
 
-def _from_json(stored: dict[str, Any]) -> dict[str, Pin]:
+def _from_json(stored: dict[str, dict[str, str | int]]) -> dict[str, Pin]:
     return {name: Pin(str(value["sha256"]), int(value["size"])) for name, value in stored.items()}
 
 
 def write_pins(path: Path, pins: Pins) -> None:
+    """Write the pins of a model.
+
+    path (Path): The file.
+    pins (Pins): The pins.
+    """
     stored = {part: {name: value._asdict() for name, value in of.items()} for part, of in pins._asdict().items()}
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
 
 
 def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
-    """RAISES: ValueError, naming the model, if a file of the folder is missing or another than it was."""
+    """Compare the files of a folder with their pins.
+
+    model (str): The name of the model, for messages.
+    folder (Path): The folder.
+    pins (dict[str, Pin]): The pins by the paths in the folder.
+    RAISES (ValueError): If a file is missing or has changed.
+    """
     for name, pinned in pins.items():
         path = folder / name
         if not path.is_file():
@@ -92,12 +125,16 @@ _LOCKS = Path("/proc/locks")
 
 
 def lock_holder(path: Path) -> str:
-    """The process that has locked the file, where the system tells."""
+    """Find the process that has locked a file.
+
+    path (Path): The locked file.
+    RETURNS (str): The process in words, as far as the system shows it.
+    """
     try:
         number = path.stat().st_ino
         for line in _LOCKS.read_text("ascii").splitlines():
             fields = line.split()
-            # 1: FLOCK ADVISORY WRITE <process> <device>:<file> 0 EOF; lines of those that wait have an arrow.
+            # 1: FLOCK ADVISORY WRITE <process> <device>:<file> 0 EOF; lines of waiting processes have an arrow.
             if "->" not in fields and len(fields) > 5 and fields[5].rpartition(":")[2] == str(number):
                 return f"process {fields[4]}"
     except (OSError, ValueError):
@@ -106,14 +143,20 @@ def lock_holder(path: Path) -> str:
 
 
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
-# Seconds of waiting for another process until a warning says so.
+# Seconds of waiting for another process before a warning.
 LOCK_PATIENCE = 5.0
-# What a file is, by the end of its name.
+# The kind of a file by the end of its name.
 _KINDS = {".hdf5": "hdf5", ".json": "json", ".zip": "zip", ".gz": "gzip"}
 
 
 class _Places(NamedTuple):
-    """folder: of the complete model; it appears by a rename. work: all that is not complete. pins: see `Pins`."""
+    """The files of a model in the cache.
+
+    folder (Path): The folder of the complete model, which appears by a rename.
+    work (Path): The folder of everything that is not complete.
+    pins (Path): The file of the pins.
+    lock (Path): The file that a downloading process locks.
+    """
 
     folder: Path
     work: Path
@@ -122,10 +165,18 @@ class _Places(NamedTuple):
 
     @property
     def downloads(self) -> Path:
+        """Get the folder of downloaded files.
+
+        RETURNS (Path): The folder.
+        """
         return self.work / "downloads"
 
     @property
     def unpacked(self) -> Path:
+        """Get the folder of an archive's files.
+
+        RETURNS (Path): The folder.
+        """
         return self.work / "unpacked"
 
 
@@ -135,19 +186,22 @@ def _find_places(entry: Entry) -> _Places:
 
 
 def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
-    """The folder of a published model, downloaded if it is not in the cache: its two files, or what was in its
-    archive. Several processes may ask at once; one of them downloads.
+    """Download a published model if it is not in the cache. Of several processes, one downloads.
 
-    name: of the catalogue, or an alias. force: download it again. quiet: show no progress.
-    RAISES: ValueError for an unknown name, or if a file is not what it was when it was first downloaded;
-        FileNotFoundError if it is not in the cache and SPACY_ELMO_OFFLINE is set; ConnectionError if no server has
-        it; OSError if the cache cannot be written.
+    name (str): A name of the catalogue, or an alias.
+    force (bool): Download the model again.
+    quiet (bool): Show no progress.
+    RETURNS (Path): The folder with its two files, or with the files of its archive.
+    RAISES (ValueError): If the name is unknown, or a file has changed since it was first downloaded.
+    RAISES (FileNotFoundError): If the model is not in the cache and SPACY_ELMO_OFFLINE is set.
+    RAISES (ConnectionError): If no server has it.
+    RAISES (OSError): If the cache cannot be written.
     """
     if name == BUNDLED:
         return BUNDLED_FOLDER
     entry = find(name)
     places = _find_places(entry)
-    # Without a lock: a cache may be there to be read only.
+    # Without a lock, because a cache may be read-only.
     if not force and _is_valid(entry, places):
         return places.folder
     if force or not places.folder.is_dir():
@@ -184,31 +238,40 @@ def _lock(name: str, places: _Places) -> Iterator[None]:
 
 
 def is_cached(name: str) -> bool:
+    """Check whether a model is in the cache.
+
+    name (str): A name of the catalogue, or an alias.
+    RETURNS (bool): Whether it is.
+    """
     return _find_places(find(name)).folder.is_dir()
 
 
 def cached_bytes(name: str) -> int:
-    """Bytes that the model takes in the cache, 0 if it is not there."""
+    """Measure a model in the cache.
+
+    name (str): A name of the catalogue, or an alias.
+    RETURNS (int): Its size in bytes; 0 if it is not there.
+    """
     return sum(path.stat().st_size for path in _find_places(find(name)).folder.rglob("*") if path.is_file())
 
 
 def _is_valid(entry: Entry, places: _Places) -> bool:
-    """Whether the model is there, unchanged, with nothing to clean up."""
+    """Check that the model is in the cache, unchanged, with nothing to clean up."""
     if not places.folder.is_dir() or not places.pins.is_file() or places.work.exists():
         return False
     try:
         _check(entry, places)
     except (ValueError, OSError):
-        # Another process may be about to replace it. Under the lock, the message will tell.
+        # Another process may be about to replace it. The check under the lock reports what is wrong.
         return False
     return True
 
 
 def _check(entry: Entry, places: _Places) -> None:
-    """Hold the cached model against its pins. Without pins, what is there is pinned: so a folder can be copied
-    from another computer, and a new publication accepted.
+    """Compare the cached model with its pins.
 
-    RAISES: ValueError if it is not what it was.
+    If there are no pins, the files are pinned as they are: a folder may be copied from another computer, and a new
+    publication accepted.
     """
     pins = read_pins(places.pins)
     files = pin_folder(places.folder) if pins is None else pins.files
@@ -233,7 +296,7 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
         for number, file in enumerate(entry.files, start=1):
             pinned = pins and pins.published.get(file.name)
             target = places.downloads / file.name
-            # Complete, from an earlier attempt that did not get all.
+            # The file is complete: an earlier attempt failed at another one.
             if force or (target.is_file() and _expected_sha256(file, pinned) not in (None, pin(target).sha256)):
                 target.unlink(missing_ok=True)
             if not target.is_file():
@@ -249,12 +312,12 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
             unpack(packed, new)
             _check_model(entry, new)
         except ValueError:
-            # Else the next attempt would begin with it.
+            # Otherwise the next attempt would use it again.
             packed.unlink()
             raise
     else:
         _check_model(entry, new)
-    # Pins first: a folder without pins would be taken as it is.
+    # Pins first, because a folder without pins is accepted as it is.
     write_pins(places.pins, Pins(published, pin_folder(new) if entry.is_archive else published))
     if places.folder.exists():
         shutil.rmtree(places.work / "old", ignore_errors=True)
@@ -263,7 +326,7 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
 
 
 def _find_problem(suffix: str, path: Path) -> str | None:
-    """Whether what came is what its name promises. What is wrong must not be pinned."""
+    """Check a downloaded file against its name, because wrong content must not be pinned."""
     kind, expected = sniff(path), _KINDS.get(suffix)
     if expected is not None and kind != expected:
         return f"something else came instead of the file: {DESCRIPTIONS.get(kind, kind)}"
@@ -273,19 +336,19 @@ def _find_problem(suffix: str, path: Path) -> str | None:
                 Options.from_file(path)
         except ValueError as error:
             return f"something else came instead of the options: {error}"
-    # A server that tells no size may stop anywhere.
+    # A server that gives no size may stop anywhere.
     is_whole = kind != "hdf5" or import_reader(path).holds_bilm(path)
     return None if is_whole else "the file is cut short, or no ELMo"
 
 
 def _check_model(entry: Entry, folder: Path) -> None:
-    """Read the model once, before it is pinned: pins of anything else would forbid the right files for ever.
+    """Read the model before it is pinned, because pins of other files would forbid the right ones for ever.
 
-    RAISES: ValueError if it is none; what was downloaded is then removed.
+    If it is not a model, the downloaded files are removed.
     """
     try:
-        # A format may need a package that is not installed here: such a model is pinned as it came. Its warnings
-        # come again when the model is loaded.
+        # If the package of its format is not installed, the model is pinned without this check. Warnings are
+        # repeated when the model is loaded.
         with hear(), suppress(ImportError), open_files(find_in_folder(folder)) as found:
             found.read()
     except (ValueError, FileNotFoundError) as error:
@@ -299,9 +362,9 @@ def _expected_sha256(file: File, pinned: Pin | None) -> str | None:
 
 
 def _check_pin(entry: Entry, places: _Places, file: File, path: Path, pinned: Pin | None) -> Pin:
-    """The pin of a downloaded file. RAISES: ValueError if it had another one before."""
+    """Compute the pin of a downloaded file, and compare it with the earlier one."""
     got = pin(path)
-    # The catalogue outranks what was pinned.
+    # The catalogue has precedence over pins.
     if file.sha256 is None and pinned is not None and got.sha256 != pinned.sha256:
         names = {"file": file.name, "name": entry.name, "pins": places.pins}
         raise ValueError(Errors.EL146.format(got=got.sha256, pinned=pinned.sha256, **names))
@@ -317,7 +380,7 @@ def _check_online(entry: Entry, places: _Places, *, force: bool) -> None:
 
 
 def _list_urls(file: File) -> list[str]:
-    """Where to fetch a file from: as it was published, or from the user's mirror and nowhere else."""
+    """List the addresses of a file: the published ones, or only those of the user's mirror."""
     mirror = os.environ.get(MIRROR_VARIABLE)
     if not mirror:
         return list(file.urls)
@@ -328,8 +391,11 @@ def _list_urls(file: File) -> list[str]:
 
 
 def _select_urls(file: File, pinned: Pin | None) -> tuple[list[str], str]:
-    """Where to fetch a file from, and a line about addresses that are left out: with http, and without a checksum
-    to tell whether somebody on the way has changed it. A mirror is the user's own word."""
+    """Select the addresses of a file, and write a note about those that are left out.
+
+    Without a checksum, http addresses are left out, because anybody on the network could change the file. A mirror
+    is the user's own choice.
+    """
     urls = _list_urls(file)
     if os.environ.get(MIRROR_VARIABLE) or _expected_sha256(file, pinned) or is_http_allowed():
         return urls, ""
@@ -344,9 +410,9 @@ def _select_urls(file: File, pinned: Pin | None) -> tuple[list[str], str]:
 def _is_url(mirror: str) -> bool:
     try:
         parts = urlsplit(mirror)
-    except ValueError:  # brackets that are no address
+    except ValueError:  # brackets around something that is not an address
         return False
     if parts.scheme == "file":
-        # Two slashes instead of three would make a host of the first folder.
+        # With two slashes instead of three, the first folder would be a host.
         return parts.netloc in ("", "localhost") and parts.path.startswith("/")
     return parts.scheme in ("http", "https") and bool(parts.hostname)

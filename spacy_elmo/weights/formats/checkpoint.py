@@ -4,10 +4,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...bilm.fields import show
 from ...bilm.options import Options
@@ -172,7 +172,7 @@ class _CheckpointReader(Protocol):
 
     def get_variable_to_dtype_map(self) -> Mapping[str, _DType]: ...
 
-    def get_tensor(self, name: str, /) -> Any: ...
+    def get_tensor(self, name: str, /) -> ArrayLike: ...
 
 
 def read(options_path: Path | None, index_path: Path) -> Weights:

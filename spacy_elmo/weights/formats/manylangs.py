@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ...bilm.fields import MOST_JSON, Fields, read_json, show
 from ...bilm.options import ACTIVATIONS, MOST_CHARACTERS, MOST_LAYERS, Options
@@ -75,7 +74,7 @@ def _options(config_path: Path, folder: Path, embedder: Tensors) -> Options:
     tokens.choice("name", ("cnn",))
     word_dim = tokens.whole("word_dim", 0, low=0)
     characters = _vocabulary(folder, CHARACTERS, CHARACTER_SYMBOLS, embedder, "char_emb_layer")
-    data: dict[str, dict[str, Any]] = {
+    data: dict[str, dict[str, object]] = {
         "lstm": {
             "use_skip_connections": True,
             "projection_dim": encoder.whole("projection_dim"),
