@@ -23,6 +23,12 @@ class TextOutputs(LayerOutputs):
     __slots__ = ("tokens",)
 
     def __init__(self, arrays: Mapping[str, NDArray[np.floating]], *, n_layers: int, tokens: Sequence[str]):
+        """Hold the layers and the tokens.
+
+        arrays (Mapping[str, NDArray]): The layers by their names, lowest first.
+        n_layers (int): The number of LSTM layers of the model.
+        tokens (Sequence[str]): The token of each row.
+        """
         super().__init__(arrays, n_layers=n_layers)
         self.tokens = list(tokens)
 

@@ -132,7 +132,7 @@ def _read_places(tokens: Sequence[Mapping[str, object]]) -> list[_Place]:
 
 
 def _sentence_starts(record: Mapping[str, object], places: Sequence[_Place]) -> set[int]:
-    # Whatever it is: what has no such fields is an error below.
+    # Anything else raises one of the errors below.
     sents = cast(Sequence[Mapping[str, int]], record.get("sents") or [])
     try:
         begins = {sent["start"] for sent in sents}

@@ -195,10 +195,18 @@ class ArrayInfo(Protocol):
     """The shape and dtype of an array, or of a dataset in a file that has not been read yet."""
 
     @property
-    def shape(self) -> Shape: ...
+    def shape(self) -> Shape:
+        """Get the shape.
+
+        RETURNS (Shape): The shape.
+        """
 
     @property
-    def dtype(self) -> "np.dtype[np.generic]": ...
+    def dtype(self) -> "np.dtype[np.generic]":
+        """Get the dtype.
+
+        RETURNS (np.dtype): The dtype.
+        """
 
 
 def check_arrays(

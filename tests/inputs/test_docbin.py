@@ -45,7 +45,7 @@ def test_docs(tmp_path: Path) -> None:
     assert tokens(write(tmp_path / "empty.spacy")) == []
 
 
-def test_what_else_a_doc_holds_does_not_matter(tmp_path: Path) -> None:
+def test_ignores_other_content(tmp_path: Path) -> None:
     doc = spacy.blank("en")("I don't.")
     doc.spans["x"] = [Span(doc, 0, 1, label="Y")]
     doc.cats = {"z": 1.0}

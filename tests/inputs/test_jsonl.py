@@ -30,7 +30,7 @@ def test_a_field_twice(tmp_path: Path) -> None:
         read(tmp_path / "a.jsonl", '{"text": "a", "text": "a"}\n{"text": "a", "text": "b"}\n')
 
 
-def test_whitespace_tokens_are_hidden(tmp_path: Path) -> None:
+def test_hides_whitespace_tokens(tmp_path: Path) -> None:
     [sentence] = read(tmp_path / "a.jsonl", '{"text": "a  \\n b\u2028c"}', pipeline="tokenizer:en")
     assert [token.isspace() for token in sentence.tokens].count(True) == 2
     assert sentence.visible == ["a", "b", "c"]
@@ -46,7 +46,7 @@ def make_docs() -> list[Doc]:
     return [with_sents, Doc(nlp.vocab, words=[]), nlp("No sentences. None here.")]
 
 
-def test_docs_as_json_are_as_docs(tmp_path: Path) -> None:
+def test_same_as_docs(tmp_path: Path) -> None:
     """`Doc.to_json` and a DocBin give the same sentences under the same numbers."""
     docs = make_docs()
     DocBin(docs=docs).to_disk(tmp_path / "a.spacy")

@@ -21,7 +21,7 @@ def test_names() -> None:
     assert {entry.name for entry in CATALOGUE.values()} == set(CATALOGUE)
 
 
-def test_every_file_has_its_own_place() -> None:
+def test_unique_paths() -> None:
     urls = [url for file in files() for url in file.urls]
     assert len(set(urls)) == len(urls) == sum(2 - (file.name.startswith("elmo_en")) for file in files()) + 2
     assert all(urlsplit(url).scheme in ("http", "https") and urlsplit(url).netloc for url in urls)

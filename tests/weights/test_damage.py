@@ -120,7 +120,7 @@ def test_changed_bytes(content: Content, folder: Path, data: st.DataObject) -> N
 
 @FEW
 @given(data=st.data())
-def test_files_that_changed_places(content: Content, folder: Path, data: st.DataObject) -> None:
+def test_swapped_files(content: Content, folder: Path, data: st.DataObject) -> None:
     one, other = (data.draw(st.sampled_from(names_of(content))) for _ in range(2))
     read({**content, one: content[other], other: content[one]}, folder)
 
@@ -148,7 +148,7 @@ def test_changed_options(kind: str, content: Content, folder: Path, data: st.Dat
 
 @settings(FEW, max_examples=8)
 @given(data=st.data())
-def test_fields_of_other_programs(kind: str, content: Content, folder: Path, data: st.DataObject) -> None:
+def test_other_fields(kind: str, content: Content, folder: Path, data: st.DataObject) -> None:
     """Whatever a trainer notes, anywhere among the options, the model is read."""
     if kind not in OPTIONS:
         pytest.skip("this format has no options")

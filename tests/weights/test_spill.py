@@ -24,13 +24,13 @@ def test_arrays_go_into_a_file(tiny: Path) -> None:
         np.testing.assert_array_equal(array, arrays[name])
 
 
-def test_mapped_arrays_stay_where_they_are(elmo: Elmo, tmp_path: Path) -> None:
+def test_mapped_arrays(elmo: Elmo, tmp_path: Path) -> None:
     elmo.save(tmp_path)
     arrays = read_weights(tmp_path).arrays
     assert all(spill(arrays)[name] is array for name, array in arrays.items())
 
 
-def test_without_room_for_a_file_they_stay_in_memory(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any, **settings: Any) -> Any:
         raise OSError(28, "No space left on device")
 
@@ -45,7 +45,7 @@ def save(source: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("change", ["overwritten", "cut"])
-def test_a_file_that_is_written_to_while_it_is_mapped(tiny: Path, tmp_path: Path, change: str) -> None:
+def test_file_changed_while_mapped(tiny: Path, tmp_path: Path, change: str) -> None:
     """The process would take other numbers for the weights, or be killed beyond the file's end."""
     path = save(tiny, tmp_path / "model")
     aside = spill(read_weights(tmp_path / "model").arrays)
@@ -62,7 +62,7 @@ def test_a_file_that_is_written_to_while_it_is_mapped(tiny: Path, tmp_path: Path
         dict(aside)
 
 
-def test_a_file_that_was_replaced_is_still_there(tiny: Path, tmp_path: Path) -> None:
+def test_replaced_file(tiny: Path, tmp_path: Path) -> None:
     path = save(tiny, tmp_path / "model")
     arrays = read_weights(tmp_path / "model").arrays
     expected = {name: np.array(array) for name, array in arrays.items()}

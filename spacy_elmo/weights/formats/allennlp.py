@@ -40,7 +40,7 @@ class Section(NamedTuple):
     def options_file(self) -> str:
         """Get the path or address of the options.
 
-        RETURNS (str): It as it is in the configuration; "" if there is none.
+        RETURNS (str): The text in the configuration; "" if there is none.
         """
         given = self.fields.get(OPTIONS_FILE)
         return given if isinstance(given, str) else ""

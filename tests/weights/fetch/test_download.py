@@ -84,7 +84,7 @@ def test_it_comes(server: Server, data: bytes, target: Path) -> None:
     assert [done for done, _ in reports] == sorted(done for done, _ in reports)
 
 
-def test_a_cut_connection_is_gone_on_with(server: Server, data: bytes, target: Path) -> None:
+def test_resume_after_lost_connection(server: Server, data: bytes, target: Path) -> None:
     get(server, data, target, cut, cut)
     third = int(0.3 * len(data))
     assert server.headers("Range") == [None, f"bytes={third}-", f"bytes={2 * third}-"]
@@ -92,7 +92,7 @@ def test_a_cut_connection_is_gone_on_with(server: Server, data: bytes, target: P
     assert server.whole == []
 
 
-def test_a_stalled_server_is_left(server: Server, data: bytes, target: Path) -> None:
+def test_stalled_server(server: Server, data: bytes, target: Path) -> None:
     get(server, data, target, stall)
     first, second = server.headers("Range")
     # What the socket had of the last chunk is lost.
@@ -119,7 +119,7 @@ def test_cut_too_often(server: Server, data: bytes, target: Path) -> None:
     assert len(server.seen) == module.TRIES
 
 
-def test_a_later_process_goes_on(server: Server, data: bytes, target: Path) -> None:
+def test_resume_in_new_process(server: Server, data: bytes, target: Path) -> None:
     url = server.put("weights.hdf5", data, cut, *[status(503)] * 10)
     fail([url], target, words=["503"])
     assert {path.name for path in target.parent.iterdir()} == {"weights.hdf5.part", "weights.hdf5.part.json"}
@@ -129,14 +129,14 @@ def test_a_later_process_goes_on(server: Server, data: bytes, target: Path) -> N
 
 
 @pytest.mark.parametrize("note", ["", "{}", "[]", '{"url": 1}', '{"url": "other", "version": "x"}'])
-def test_bytes_of_unknown_origin_are_not_used(server: Server, data: bytes, target: Path, note: str) -> None:
+def test_unknown_origin(server: Server, data: bytes, target: Path, note: str) -> None:
     Partial(target).path.write_bytes(b"other bytes")
     target.with_name("weights.hdf5.part.json").write_text(note)
     get(server, data, target)
     assert server.headers("Range") == [None]
 
 
-def test_a_server_without_versions(server: Server, data: bytes, target: Path) -> None:
+def test_no_versions(server: Server, data: bytes, target: Path) -> None:
     server.has_etags = False
     get(server, data, target, cut)
     assert server.headers("Range") == [None, None]
@@ -149,12 +149,12 @@ def test_a_server_without_versions(server: Server, data: bytes, target: Path) ->
 
 
 @pytest.mark.parametrize("answer", [ignore_range, piece, lie(-7), lie(7), status(416), status(429)])
-def test_another_part_than_was_asked_for(server: Server, data: bytes, target: Path, answer: Answer) -> None:
+def test_wrong_range(server: Server, data: bytes, target: Path, answer: Answer) -> None:
     get(server, data, target, cut, answer)
 
 
 @pytest.mark.parametrize("answer", [ignore_range, part], ids=["If-Range is heeded", "If-Range is ignored"])
-def test_another_version_is_not_mixed_in(server: Server, data: bytes, target: Path, answer: Answer) -> None:
+def test_other_version(server: Server, data: bytes, target: Path, answer: Answer) -> None:
     url = server.put("weights.hdf5", data, cut, *[status(503)] * 10)
     fail([url], target, words=["503"])
     get(server, bytes(reversed(data)), target, answer)
@@ -186,9 +186,7 @@ def test_the_next_url_at_once(server: Server, data: bytes, target: Path, number:
 
 
 @pytest.mark.parametrize("is_known", [False, True])
-def test_on_another_server_only_a_checksum_allows_to_go_on(
-    server: Server, data: bytes, target: Path, is_known: bool
-) -> None:
+def test_resume_elsewhere_by_checksum(server: Server, data: bytes, target: Path, is_known: bool) -> None:
     urls = [server.put("first", data, cut, status(404)), server.put("second", data)]
     download(urls, target, sha256=sha256(data) if is_known else None)
     assert target.read_bytes() == data
@@ -210,7 +208,7 @@ def test_a_page_is_no_model(server: Server, data: bytes, target: Path, kind: str
     assert target.read_bytes() == data
 
 
-def test_a_page_takes_nothing_away(server: Server, data: bytes, target: Path) -> None:
+def test_page_keeps_part(server: Server, data: bytes, target: Path) -> None:
     """As of a network that asks to log in."""
     url = server.put("weights.hdf5", data, cut, page("text/html"))
     fail([url], target, words=["a web page came"])
@@ -219,7 +217,7 @@ def test_a_page_takes_nothing_away(server: Server, data: bytes, target: Path) ->
     assert server.headers("Range") == [f"bytes={int(0.3 * len(data))}-"]
 
 
-def test_a_part_forgets_where_earlier_bytes_were_from(target: Path) -> None:
+def test_origin_of_new_bytes(target: Path) -> None:
     part = Partial(target)
     part.begin(Origin("url", "version")).close()
     assert part.origin == ("url", "version")
@@ -227,9 +225,7 @@ def test_a_part_forgets_where_earlier_bytes_were_from(target: Path) -> None:
     assert part.origin is None
 
 
-def test_more_bytes_than_there_should_be(
-    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_bytes(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     get(server, data, target, more(announced=True))
     target.unlink()
     url = server.put("weights.hdf5", data, *[more(announced=False)] * 9)
@@ -240,7 +236,7 @@ def test_more_bytes_than_there_should_be(
     fail([url], target, words=["it has 65,184 bytes; allowed: 60,000"])
 
 
-def test_another_size_than_expected(server: Server, data: bytes, target: Path) -> None:
+def test_wrong_size(server: Server, data: bytes, target: Path) -> None:
     url = server.put("weights.hdf5", data)
     fail([url], target, words=[f"it has {len(data):,} bytes there, expected 10"], size=10)
     fail([server.put("empty", b"")], target, words=["empty"])
@@ -272,7 +268,7 @@ def test_files(server: Server, data: bytes, target: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("url", ["ftp://example.com/x", "http://", "x", "http://127.0.0.1:1/x"])
-def test_urls_that_lead_nowhere(server: Server, target: Path, url: str) -> None:
+def test_bad_urls(server: Server, target: Path, url: str) -> None:
     message = fail([url], target, words=[])
     assert len(message.splitlines()[1]) < 130
 
@@ -297,7 +293,7 @@ def test_proxies(server: Server, data: bytes, target: Path, monkeypatch: pytest.
     assert [seen.target for seen in server.seen] == ["http://models.example/weights.hdf5"]
 
 
-def test_sizes_of_thousands_of_digits(tmp_path: Path) -> None:
+def test_huge_sizes(tmp_path: Path) -> None:
     """Python refuses to make numbers of them: another server may do better."""
     part, many = Partial(tmp_path / "file"), "9" * 5000
     assert attempt._body("http://host/file", 200, {"Content-Length": many}, part, asked={}).total is None
@@ -306,9 +302,7 @@ def test_sizes_of_thousands_of_digits(tmp_path: Path) -> None:
         attempt._body("http://host/file", 206, headers, part, asked={"Range": "bytes=5-"})
 
 
-def test_a_server_that_trickles(
-    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_server(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It never stalls, and would take days. What has come is kept."""
     monkeypatch.setattr(attempt, "SLOW_AFTER", 0.2)
     start = time.monotonic()
@@ -330,9 +324,7 @@ def test_a_head_that_trickles(server: Server, data: bytes, target: Path, monkeyp
     get(server, data, target)
 
 
-def test_a_fast_server_is_not_slow(
-    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fast_server(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempt, "SLOW_AFTER", 0.0)
     monkeypatch.setattr(attempt, "CHUNK", 1 << 10)
     get(server, data, target)
@@ -378,7 +370,7 @@ def test_files_that_are_none(data: bytes, target: Path, tmp_path: Path, kind: st
 
 
 @pytest.mark.parametrize("password", ["s3cret", "s3/cret", "s3@cret", "s3:c@r/et"])
-def test_credentials_are_not_shown(server: Server, data: bytes, target: Path, password: str) -> None:
+def test_hides_credentials(server: Server, data: bytes, target: Path, password: str) -> None:
     where = server.url.removeprefix("http://")
     server.put("weights.hdf5", data, *[status(403)] * 9)
     url = f"http://user:{password}@{where}/weights.hdf5?token=t0kens"
@@ -389,7 +381,7 @@ def test_credentials_are_not_shown(server: Server, data: bytes, target: Path, pa
     assert not [secret for secret in (password, "s3", "cret", "t0kens", "et@") if secret in message]
 
 
-def test_credentials_are_not_kept(server: Server, data: bytes, target: Path) -> None:
+def test_stores_no_credentials(server: Server, data: bytes, target: Path) -> None:
     where = server.url.removeprefix("http://")
     server.put("weights.hdf5", data, cut, status(403))
     with pytest.raises(ConnectionError, match="EL141"):

@@ -170,7 +170,7 @@ def test_a_bilm_without_mixes(archive: Path, golden: Mapping[str, np.ndarray]) -
     check_layers(layers_of(weights), golden["layers"])
 
 
-def test_other_parts_are_left_out(archive: Path) -> None:
+def test_other_parts(archive: Path) -> None:
     """As are vectors that an ELMo with `vocab_to_cache` keeps ready."""
     expected = set(read(archive).arrays)
     change(archive, lambda state: state.update({f"{BILM}_word_embedding.weight": torch.zeros(9, 8)}))
@@ -214,13 +214,13 @@ def test_options_beside(alone: Path, tiny: Path, name: str) -> None:
     assert read(alone).options.lstm.proj_clip == 1.5
 
 
-def test_options_beside_under_their_usual_name(alone: Path, tiny: Path) -> None:
+def test_options_beside_config(alone: Path, tiny: Path) -> None:
     name_options(alone, "my_options.json")
     shutil.copy(tiny / "options.json", alone)
     assert read(alone).options.lstm.proj_clip == 1.5
 
 
-def test_no_options_outside_of_the_archive(alone: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_options_outside_archive(alone: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an archive says must not depend on the computer that it is read on, nor tell of its files."""
     monkeypatch.chdir(tiny.parent)
     for name in (str(tiny / "options.json"), "tiny/options.json", "/etc/passwd"):
@@ -229,7 +229,7 @@ def test_no_options_outside_of_the_archive(alone: Path, tiny: Path, monkeypatch:
             assert read(alone).options.lstm.proj_clip == 3
 
 
-def test_options_copied_into_the_archive(archive: Path, tiny: Path) -> None:
+def test_options_in_archive(archive: Path, tiny: Path) -> None:
     """By AllenNLP up to 0.9, under the place that the configuration has them in; they come before all others."""
     options = json.loads((tiny / "options.json").read_text("utf-8"))
     (archive / "fta").mkdir()
@@ -247,7 +247,7 @@ def test_options_copied_into_the_archive(archive: Path, tiny: Path) -> None:
 @pytest.mark.parametrize(
     "name", [None, "https://allennlp.s3.amazonaws.com/x/elmo_2x1024_128_2048cnn_1xhighway_options.json"]
 )
-def test_published_options_need_no_warning(alone: Path, name: str) -> None:
+def test_published_options(alone: Path, name: str) -> None:
     """None: AllenNLP takes the original model's."""
     if name is None:
         change_config(alone, lambda config: embedder(config).pop("options_file"))
@@ -259,7 +259,7 @@ def test_published_options_need_no_warning(alone: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("config", [{"model": {"type": "simple_tagger"}}, [1], None, {"options_file": "x"}])
-def test_a_configuration_without_an_elmo(alone: Path, config: Any) -> None:
+def test_config_without_elmo(alone: Path, config: Any) -> None:
     (alone / "config.json").write_text(json.dumps(config), "utf-8")
     with pytest.warns(UserWarning, match=r"WL014.*config\.json names no options of the ELMo"):
         read(alone)
@@ -276,7 +276,7 @@ def test_sections() -> None:
 
 
 @pytest.mark.parametrize("name", ["//server/share/options.json", r"\\server\share\options.json"])
-def test_other_computers_are_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     asked: list[Path] = []
     monkeypatch.setattr(os.path, "isfile", lambda path: asked.append(path))
     assert find_options(Section(("a",), {"options_file": name}), tmp_path / "config.json") is None
@@ -284,7 +284,7 @@ def test_other_computers_are_not_asked(tmp_path: Path, monkeypatch: pytest.Monke
     assert all(path.parent == tmp_path for path in asked)
 
 
-def test_options_of_another_model(archive: Path) -> None:
+def test_other_options(archive: Path) -> None:
     path = archive / "options.json"
     path.write_text(path.read_text("utf-8").replace('"dim": 24', '"dim": 32'), "utf-8")
     match = r"EL020.*'forward_stack.layers.0.input_linear.weight' has shape \(96, 8\), but '.*options\.json' calls"
@@ -322,7 +322,7 @@ def test_one_layer(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
     check_layers(layers_of(weights), golden["layers"][:2])
 
 
-def test_one_layer_without_options(alone: Path) -> None:
+def test_single_layer_without_options(alone: Path) -> None:
     change(alone, without_second_layer)
     with pytest.warns(UserWarning, match="WL014"):
         assert read(alone).options.lstm.n_layers == 1
@@ -369,7 +369,7 @@ def test_missing_gamma(archive: Path) -> None:
         read(archive)
 
 
-def test_missing_number_of_a_mix(archive: Path) -> None:
+def test_incomplete_mix(archive: Path) -> None:
     change(archive, lambda state: state.pop(f"{ELMO}scalar_mix_0.scalar_parameters.1"))
     with pytest.raises(ValueError, match=r"EL020.*'scalar_mix\.weights' has shape \(2,\)"):
         read(archive)

@@ -88,7 +88,7 @@ def test_spellings_of_names(
 
 
 @pytest.mark.parametrize("rows", [261, 262])
-def test_a_row_for_no_character(parity: Path, tmp_path: Path, published: Variables, rows: int) -> None:
+def test_row_for_no_character(parity: Path, tmp_path: Path, published: Variables, rows: int) -> None:
     variables = dict(published)
     variables["bilm/char_embed"] = variables["bilm/char_embed"][262 - rows :]
     found = read_weights(write(tmp_path / "variables", variables)).arrays["char_encoder.embedding.weight"]
@@ -106,7 +106,7 @@ def test_options_of_shapes(parity: Path, tmp_path: Path, published: Variables) -
     assert found.char_cnn == expected.char_cnn
 
 
-def test_shapes_of_another_model(tmp_path: Path) -> None:
+def test_other_shapes(tmp_path: Path) -> None:
     """Sizes that differ everywhere, written by names and shapes alone."""
     arrays: Variables = {"bilm/char_embed": np.ones((262, 3), np.float32)}
     for i, (span, number) in enumerate([(1, 2), (3, 4), (5, 6)]):
@@ -127,7 +127,7 @@ def test_shapes_of_another_model(tmp_path: Path) -> None:
     assert (options.char_cnn.n_highway, options.char_cnn.embedding_dim) == (0, 3)
 
 
-def test_a_training_run_needs_its_options(tmp_path: Path, trained: Variables) -> None:
+def test_training_run_without_options(tmp_path: Path, trained: Variables) -> None:
     """Its clips may be any, and no array tells them."""
     with pytest.raises(FileNotFoundError, match=r"EL015.*model.ckpt-7.index.*options.json"):
         read_weights(write(tmp_path / "model.ckpt-7", trained))
@@ -197,7 +197,7 @@ def test_variables_of_no_bilm(
         (lambda v: v.update({"aggregation/weights": np.ones(4, np.float32)}), r"EL020.*'scalar_mix.weights'"),
     ],
 )
-def test_modules_that_are_not_whole(
+def test_incomplete_modules(
     tmp_path: Path, published: Variables, change: Callable[[Variables], Any], match: str
 ) -> None:
     variables = dict(published)

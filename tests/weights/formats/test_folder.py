@@ -143,7 +143,7 @@ def test_nan_is_counted(saved: Path) -> None:
         read_weights(saved)
 
 
-def test_unaligned_arrays_are_copied(saved: Path, tiny: Path) -> None:
+def test_unaligned_arrays(saved: Path, tiny: Path) -> None:
     """Writers other than the library's own need not align what they write."""
     path = saved / "weights.safetensors"
     data = path.read_bytes()
@@ -156,7 +156,7 @@ def test_unaligned_arrays_are_copied(saved: Path, tiny: Path) -> None:
     )
 
 
-def test_a_failed_write_leaves_the_old_files(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (saved / "weights.safetensors").read_bytes()
 
     def fail(arrays: object, path: Path, metadata: object) -> None:
@@ -184,7 +184,7 @@ def test_a_disk_without_room(saved: Path, elmo: Elmo, monkeypatch: pytest.Monkey
     assert len(list(saved.iterdir())) == 2
 
 
-def test_saving_over_the_files_in_use(saved: Path, sentences: list) -> None:
+def test_save_over_mapped_files(saved: Path, sentences: list) -> None:
     loaded = spacy_elmo.load(saved)
     expected = loaded.embed(sentences)[0].elmo
     loaded.save(saved)

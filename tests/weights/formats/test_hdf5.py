@@ -65,7 +65,7 @@ def test_number_of_parameters(tiny: Path) -> None:
     assert read_weights(tiny).n_parameters == sum(sizes)
 
 
-def test_one_layer_as_bilm_tf_dumps_it(parity: Path, tmp_path: Path) -> None:
+def test_single_layer_dump(parity: Path, tmp_path: Path) -> None:
     """bilm-tf names a single layer without MultiRNNCell, and can then not read its own dump."""
     folder = parity / "tf_checkpoint" / "one_layer"
     sentences = [["A", "short", "one"], ["last"]]
@@ -75,7 +75,7 @@ def test_one_layer_as_bilm_tf_dumps_it(parity: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.stack(), two.stack())
 
 
-def test_embedding_with_a_row_for_no_token(copy: Path, tiny: Path) -> None:
+def test_row_for_no_token(copy: Path, tiny: Path) -> None:
     with edit(copy) as file:
         rows = file["char_embed"][()]
         del file["char_embed"]
@@ -127,7 +127,7 @@ def test_a_link_to_nowhere(copy: Path) -> None:
         read_weights(copy)
 
 
-def test_text_in_place_of_numbers(copy: Path) -> None:
+def test_text_array(copy: Path) -> None:
     for name, match in (("CNN_proj/b_proj", r"EL020.*'CNN_proj/b_proj' has shape \(\)"), ("char_embed", "EL020")):
         with edit(copy) as file:
             del file[name]
@@ -136,7 +136,7 @@ def test_text_in_place_of_numbers(copy: Path) -> None:
             read_weights(copy)
 
 
-def test_nothing_is_read_before_it_is_checked(copy: Path) -> None:
+def test_checks_before_reading(copy: Path) -> None:
     """A file of a kilobyte can claim an array of gigabytes."""
     with edit(copy) as file:
         del file["CNN_proj/b_proj"]
@@ -165,14 +165,14 @@ def test_no_arrays_at_all(copy: Path) -> None:
         read_weights(copy)
 
 
-def test_options_of_another_size(copy: Path) -> None:
+def test_wrong_size(copy: Path) -> None:
     change_options(copy, lambda options: options["lstm"].update(dim=32))
     match = r"EL020.*'RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell/B' has shape \(96,\).*calls for \(128,\)"
     with pytest.raises(ValueError, match=match):
         read_weights(copy)
 
 
-def test_options_with_more_layers(copy: Path) -> None:
+def test_more_layers(copy: Path) -> None:
     change_options(copy, lambda options: options["lstm"].update(n_layers=3))
     with pytest.raises(
         ValueError, match=r"EL019.*lacks the array 'RNN_0/RNN/MultiRNNCell/Cell2/LSTMCell/W_0' and 5"
@@ -180,7 +180,7 @@ def test_options_with_more_layers(copy: Path) -> None:
         read_weights(copy)
 
 
-def test_options_with_fewer_layers(copy: Path) -> None:
+def test_fewer_layers(copy: Path) -> None:
     change_options(copy, lambda options: options["lstm"].update(n_layers=1))
     with pytest.raises(ValueError, match=r"EL022.*Cell1/LSTMCell/.*\(with 5 more\) is not part of the model"):
         read_weights(copy)
@@ -202,13 +202,13 @@ def test_nan_is_counted(copy: Path) -> None:
         read_weights(copy)
 
 
-def test_good_weights_do_not_warn(tiny: Path) -> None:
+def test_no_warning(tiny: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_weights(tiny)
 
 
-def test_a_link_to_another_file(copy: Path, tiny: Path) -> None:
+def test_link_to_other_file(copy: Path, tiny: Path) -> None:
     """Whatever could be read through it would be taken for the model's."""
     for name in ("CNN_proj/b_proj", "CNN_proj", "char_embed"):
         shutil.copy(tiny / "weights.hdf5", copy / "weights.hdf5")
@@ -219,7 +219,7 @@ def test_a_link_to_another_file(copy: Path, tiny: Path) -> None:
             read_weights(copy)
 
 
-def test_a_link_through_a_link_to_another_file(copy: Path, tiny: Path) -> None:
+def test_indirect_link_to_other_file(copy: Path, tiny: Path) -> None:
     with edit(copy) as file:
         del file["CNN_proj/b_proj"]
         file["elsewhere"] = h5py.ExternalLink(str(tiny / "weights.hdf5"), "/CNN_proj")
@@ -229,7 +229,7 @@ def test_a_link_through_a_link_to_another_file(copy: Path, tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["external", "virtual"])
-def test_numbers_in_another_file(copy: Path, tiny: Path, kind: str) -> None:
+def test_external_numbers(copy: Path, tiny: Path, kind: str) -> None:
     secret = copy / "secret.bin"
     secret.write_bytes(b"\1" * 32)
     with edit(copy) as file:
@@ -245,7 +245,7 @@ def test_numbers_in_another_file(copy: Path, tiny: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
-def test_more_numbers_than_are_stored(copy: Path, compression: str | None) -> None:
+def test_claims_too_much(copy: Path, compression: str | None) -> None:
     """Options that agree with the claim do not make it true."""
     change_options(copy, lambda options: options["lstm"].update(dim=50_000))
     with edit(copy) as file:
@@ -274,7 +274,7 @@ def test_compressed_weights(copy: Path, tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "chunked", "half written"])
-def test_an_array_that_was_never_written(copy: Path, layout: str) -> None:
+def test_array_never_written(copy: Path, layout: str) -> None:
     """HDF5 gives zeros for it."""
     with edit(copy) as file:
         shape = file["CNN_proj/W_proj"].shape
@@ -287,7 +287,7 @@ def test_an_array_that_was_never_written(copy: Path, layout: str) -> None:
         read_weights(copy)
 
 
-def test_an_array_without_a_shape(copy: Path) -> None:
+def test_array_without_shape(copy: Path) -> None:
     with edit(copy) as file:
         del file["CNN_proj/b_proj"]
         file["CNN_proj/b_proj"] = h5py.Empty("f4")
@@ -312,7 +312,7 @@ def test_a_group_within_itself(copy: Path, tiny: Path) -> None:
     np.testing.assert_array_equal(read_weights(copy).arrays[name], read_weights(tiny).arrays[name])
 
 
-def test_a_bilm_that_reads_words(copy: Path) -> None:
+def test_word_bilm(copy: Path) -> None:
     with edit(copy) as file:
         for name in list(file):
             if name.startswith(("char_embed", "CNN")):
@@ -327,7 +327,7 @@ def test_a_bilm_that_reads_words(copy: Path) -> None:
         read_weights(copy)
 
 
-def test_a_file_that_another_process_writes(copy: Path) -> None:
+def test_locked_file(copy: Path) -> None:
     """It is not called damaged."""
     script = (
         "import sys; from spacy_elmo.weights.source import read_weights\n"
@@ -352,7 +352,7 @@ def test_errors_of_the_disk(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None
         read_weights(copy)
 
 
-def test_a_projection_as_wide_as_the_cell(copy: Path, tmp_path: Path) -> None:
+def test_projection_as_wide_as_cell(copy: Path, tmp_path: Path) -> None:
     """bilm-tf has none then, and PyTorch's models have one: the arrays tell."""
     change_options(copy, lambda options: options["lstm"].update(dim=8, projection_dim=8))
     random = np.random.default_rng(0)
@@ -380,7 +380,7 @@ def test_a_projection_as_wide_as_the_cell(copy: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(spacy_elmo.load(copy).embed([sentence])[0].stack(), without, atol=1e-5)
 
 
-def test_names_that_are_no_text(copy: Path) -> None:
+def test_names_not_text(copy: Path) -> None:
     """They would move the cursor of a terminal, and more."""
     with edit(copy) as file:
         file["\x1b[2J\x07evil"] = np.zeros(3, np.float32)
@@ -416,7 +416,7 @@ def assert_same(one: Arrays, two: Arrays) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiny", *CASES, *FIXTURES])
-def test_the_published_file_again(name: str, tmp_path: Path, measured: Measured) -> None:
+def test_rewrites_published_file(name: str, tmp_path: Path, measured: Measured) -> None:
     """Written by bilm-tf, read and written again: the same datasets. Of the forget gate's bias, what the 1 that
     the reader adds has rounded away is lost."""
     source = files(name)
@@ -439,7 +439,7 @@ def test_the_published_file_again(name: str, tmp_path: Path, measured: Measured)
 
 
 @pytest.mark.parametrize("name", ["tiny", *CASES, *FIXTURES])
-def test_the_model_is_the_same_bit_for_bit(name: str, tmp_path: Path) -> None:
+def test_same_bits(name: str, tmp_path: Path) -> None:
     weights = read_weights(files(name))
     write_pair(tmp_path, weights.options, weights.arrays)
     again = read_weights(tmp_path)
@@ -450,7 +450,7 @@ def test_the_model_is_the_same_bit_for_bit(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.stack(), two.stack())
 
 
-def test_one_layer_gets_the_name_that_can_be_read(parity: Path, tmp_path: Path) -> None:
+def test_single_layer_name(parity: Path, tmp_path: Path) -> None:
     """bilm-tf dumps a single layer under a name that neither it nor AllenNLP reads."""
     folder = parity / "tf_checkpoint" / "one_layer"
     weights = read_weights([folder / "options.json", folder / "dumped_weights.hdf5"])
@@ -464,7 +464,7 @@ def test_one_layer_gets_the_name_that_can_be_read(parity: Path, tmp_path: Path) 
     [(0.5, 1e30, 0.0), (0.0, 0.5, 2.0**-25), (-1.0, 0.0, 2.0**-24), (-3.0, -1.0, 2.0**-23)],
     ids=["from 0.5", "from 0", "from -1", "from -3"],
 )
-def test_what_a_forget_bias_loses(tiny: Path, tmp_path: Path, low: float, high: float, most: float) -> None:
+def test_forget_bias_precision(tiny: Path, tmp_path: Path, low: float, high: float, most: float) -> None:
     """The bias that programs compute with, after any training."""
     weights = read_weights(tiny)
     name, cells = "forward_stack.layers.0.input_linear.bias", weights.options.lstm.dim
@@ -495,7 +495,7 @@ def test_options_as_published(tmp_path: Path, parity: Path) -> None:
     assert got == expected
 
 
-def test_what_has_no_place_is_left_out(tiny: Path, tmp_path: Path) -> None:
+def test_leaves_out_other_arrays(tiny: Path, tmp_path: Path) -> None:
     weights = read_weights(tiny)
     more = {
         **weights.arrays,
@@ -509,7 +509,7 @@ def test_what_has_no_place_is_left_out(tiny: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_other_floating_point_is_rounded_once(tiny: Path, tmp_path: Path, dtype: Any) -> None:
+def test_rounds_once(tiny: Path, tmp_path: Path, dtype: Any) -> None:
     weights = read_weights(tiny)
     rng = np.random.default_rng(1)
     arrays = {name: (array + rng.normal(size=array.shape)).astype(dtype) for name, array in weights.arrays.items()}
@@ -523,7 +523,7 @@ def test_other_floating_point_is_rounded_once(tiny: Path, tmp_path: Path, dtype:
     np.testing.assert_array_equal(written["RNN_1/RNN/MultiRNNCell/Cell1/LSTMCell/B"], bias)
 
 
-def test_a_number_beyond_float32(tiny: Path, tmp_path: Path) -> None:
+def test_beyond_float32(tiny: Path, tmp_path: Path) -> None:
     weights = read_weights(tiny)
     path = tmp_path / "weights.hdf5"
     path.write_text("earlier")
@@ -537,7 +537,7 @@ def test_a_number_beyond_float32(tiny: Path, tmp_path: Path) -> None:
     assert path.read_text() == "earlier"
 
 
-def test_inference_options_keep_the_rest() -> None:
+def test_inference_options() -> None:
     options = Options.from_file(TINY / "options.json")
     trained = dataclasses.replace(options, char_cnn=dataclasses.replace(options.char_cnn, n_characters=261))
     assert trained != options
