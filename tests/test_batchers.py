@@ -1,4 +1,4 @@
-"""spacy-elmo.entity_variants.v1: what stays, what changes, and that training takes it."""
+"""The batcher spacy-elmo.entity_variants.v1, alone and in training."""
 
 import random
 from itertools import islice
@@ -29,7 +29,7 @@ def variants(examples: list[Example], **settings: Any) -> list[Example]:
 
 
 def example(words: str, ents: list[str], *, known: bool = True) -> Example:
-    """Tokens as annotated, in a text that spaCy splits for itself; where it is not `known`, of the same tokens."""
+    """Make an example whose predicted Doc is spaCy's tokenization of the text; unless `known`, the same tokens."""
     spaces = [True] * (len(ents) - 1) + [False] * bool(ents) if known else None
     doc = Doc(NLP.vocab, words=words.split(), spaces=spaces, ents=ents)
     return Example(NLP.make_doc(doc.text) if known else Doc(NLP.vocab, words=words.split()), doc)
@@ -62,7 +62,7 @@ def test_same_label_and_length(known: bool) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_tokens_of_corpus(known: bool) -> None:
-    """As the pipeline splits the text, or as annotated where the corpus takes them so."""
+    """Tokens are those of the pipeline, or the annotated ones if the corpus uses them."""
     random.seed(0)
     for _ in range(10):
         for each in variants(sentences(known=known), swap=1.0, lower=0.2):
@@ -114,7 +114,7 @@ def test_keep_empty(share: float, least: int, most: int) -> None:
     made = variants([one] * 50 + [empty] * 200 + [unknown] * 50, keep_empty=share)
     assert least <= sum(each is empty for each in made) <= most
     assert sum(each is one for each in made) == 50
-    # Nobody has said that there are none.
+    # The example is not annotated, so it may have entities.
     assert sum(each is unknown for each in made) == 50
 
 
@@ -154,7 +154,7 @@ def test_other_annotations() -> None:
     assert [(s.start, s.end, s.label_, s.kb_id_, s.id_) for s in found.spans["sc"]] == [
         (0, 3, "CLAUSE", "Q3", "y")
     ]
-    # IDs are the names'.
+    # IDs belong to the names.
     ids = {(entity.text, entity.kb_id_) for each in made for entity in each.ents}
     assert {("Ann Lee", "Q1"), ("Rome", "Q2"), ("Mr. Bo", "")} <= ids
     assert ("Mr. Bo", "Q1") not in ids
@@ -184,7 +184,7 @@ def test_bad_shares(name: str, value: Any) -> None:
 
 
 def test_new_names_each_epoch(tmp_path: Path) -> None:
-    """spaCy reads a corpus once, and its augmenter with it."""
+    """spaCy reads a corpus and applies its augmenter only once."""
     docs = [example("Ann met Rome", ["B-PER", "O", "B-LOC"]).reference, example("Bob", ["B-PER"]).reference]
     DocBin(docs=docs * 5).to_disk(tmp_path / "train.spacy")
     block = {

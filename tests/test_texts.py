@@ -1,4 +1,4 @@
-"""Texts, not tokens, as a user has them."""
+"""Embedding of texts without tokens."""
 
 import copy
 import pickle
@@ -21,7 +21,7 @@ WORDS = [*SENTENCES[0], *SENTENCES[1]]
 
 
 def test_split_into_sentences(elmo: Elmo) -> None:
-    """The same as sentence by sentence; whitespace is left out."""
+    """A text gives the outputs of its sentences, without whitespace tokens."""
     outputs = elmo.embed_texts([TEXT, "", " \n", "Hello"])
     assert [output.tokens for output in outputs] == [WORDS, [], [], ["Hello"]]
     assert [len(output) for output in outputs] == [8, 0, 0, 1]

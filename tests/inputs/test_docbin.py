@@ -27,11 +27,11 @@ def test_docs(tmp_path: Path) -> None:
     docs = [
         Doc(vocab, words=["a", "b", "c"], sent_starts=[True, False, True]),
         Doc(vocab, words=[]),
-        # Sentences that are not set are not guessed: these Docs are tokenised as their owner wants them.
+        # Without sentences, a Doc is not split: its owner has tokenised it as wanted.
         Doc(vocab, words=["d", ".", "e", "."]),
         Doc(vocab, words=["\n"]),
         Doc(vocab, words=["f", "\u3000"]),
-        # Sentences that a parse sets.
+        # Sentences from a parse.
         Doc(vocab, words=["g", "h", "i"], heads=[0, 0, 2], deps=["ROOT", "x", "ROOT"]),
     ]
     sentences = list(Inputs(write(tmp_path / "a.spacy", *docs)).read())

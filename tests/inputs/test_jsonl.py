@@ -25,7 +25,7 @@ def test_tokens_and_texts(tmp_path: Path) -> None:
 
 
 def test_a_field_twice(tmp_path: Path) -> None:
-    """The last one would win, and half of the text be lost."""
+    """JSON readers keep only the last one, which would lose a part of the text."""
     with pytest.raises(ValueError, match=r'EL061.*line 2: the field "text" is there twice'):
         read(tmp_path / "a.jsonl", '{"text": "a", "text": "a"}\n{"text": "a", "text": "b"}\n')
 
@@ -47,7 +47,7 @@ def make_docs() -> list[Doc]:
 
 
 def test_same_as_docs(tmp_path: Path) -> None:
-    """`Doc.to_json` and a DocBin give the same sentences under the same numbers."""
+    """`Doc.to_json` and a DocBin give the same sentences."""
     docs = make_docs()
     DocBin(docs=docs).to_disk(tmp_path / "a.spacy")
     expected = list(Inputs(tmp_path / "a.spacy").read())

@@ -34,7 +34,7 @@ def write(path: Path, content: bytes) -> Path:
 @pytest.mark.parametrize(("ending", "compress"), COMPRESSIONS)
 def test_packed(tmp_path: Path, ending: str, compress: Any) -> None:
     assert texts(write(tmp_path / f"A.TXT{ending.upper()}", compress(TEXT))) == LINES
-    # Two streams one after the other are one file, as `cat` makes them.
+    # Concatenated streams are one file.
     assert texts(write(tmp_path / f"a.txt{ending}", compress(b"one\nt") + compress(b"wo\n"))) == ["one", "two"]
 
 
@@ -76,7 +76,7 @@ def test_every_packed_format(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compress", [bytes, *(compress for _, compress in COMPRESSIONS)])
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, compress: Any) -> None:
-    """Packed or not: there is no name to tell. It is read once, checked, and then used."""
+    """Compression is recognised without an ending. The stream is read once, checked, and then used."""
     content = compress(b"one two\nthree\n")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content), closed=False))
     inputs = Inputs("-")

@@ -56,7 +56,7 @@ def test_patterns(tmp_path: Path) -> None:
     (tmp_path / "n" / "folder.txt").mkdir()
     assert names(tmp_path, "n/?.txt") == ["n/a.txt", "n/b.txt"]
     assert names(tmp_path, "n/**/c.txt") == ["n/deep/c.txt"]
-    # A file of that name goes before the pattern.
+    # A file of that name has precedence over the pattern.
     assert names(tmp_path, "n/[1].txt") == ["n/[1].txt"]
     with pytest.raises(FileNotFoundError, match=r"EL200.*n/\*\.jsonl' matches no file"):
         names(tmp_path, "n/*.jsonl")
@@ -90,7 +90,7 @@ def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_mixed_formats(tmp_path: Path) -> None:
-    """Treebanks have their sentences as .conllu and as .txt."""
+    """Treebanks contain their sentences as .conllu and as .txt."""
     write(tmp_path, "n/a.conllu", "n/a.txt", "n/b.txt.gz", "n/c.tokens")
     with pytest.raises(ValueError, match=r"EL202.*1 \.conllu, 1 \.tokens, 2 \.txt\..*--format"):
         names(tmp_path, "n")

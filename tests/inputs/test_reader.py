@@ -38,7 +38,7 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("pipeline", [None, "blank:en"])
 def test_same_numbers_in_every_container(tmp_path: Path, name: str, pipeline: Any) -> None:
-    """Nor do tokens depend on what would split texts, for they are split."""
+    """Tokens do not depend on the pipeline for texts either."""
     WRITERS[name](tmp_path / name)
     settings = {"format": "tokens"} if name == "a.txt" else {}
     sentences = list(Inputs(tmp_path / name, pipeline=pipeline, **settings).read())
@@ -74,7 +74,7 @@ def test_pipeline_sentences(tmp_path: Path) -> None:
         ["(", "Mr.", "Smith", ")"],
     ]
     assert read(tmp_path / "a.txt", "blank:en") == expected
-    # A tokenizer alone: a sentence a line.
+    # A tokenizer alone: each line is a sentence.
     assert [len(tokens) for tokens in read(tmp_path / "a.txt", "tokenizer:en")] == [10, 0, 0, 4]
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer", config={"punct_chars": ["|"]})
@@ -124,7 +124,7 @@ def test_no_pipeline_for_tokens(tmp_path: Path) -> None:
 
 
 def test_a_long_text(tmp_path: Path) -> None:
-    """A blank pipeline takes any. Others have spaCy's limit, and the text's place is told."""
+    """A blank pipeline takes texts of any length. Others have spaCy's limit, and the error names the line."""
     (tmp_path / "a.txt").write_text("short\n" + "word " * 250_000 + ".\n", "utf-8")
     assert [len(tokens) for tokens in read(tmp_path / "a.txt", "blank:en")] == [1, 250_001]
     spacy.blank("en").to_disk(tmp_path / "pipeline")

@@ -47,7 +47,7 @@ def test_new_file_follows_umask(tmp_path: Path) -> None:
 
 
 def test_umask_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the process's: another thread's files would get other modes."""
+    """The umask belongs to the process: a change would affect files of other threads."""
 
     def refuse(mask: int) -> None:
         raise AssertionError(mask)
@@ -100,14 +100,14 @@ def test_failed_write(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "the disk is full")
     with pytest.raises(OSError, match=r"EL221.*/no/file' .*Create the folder"), atomic_write(tmp_path / "no/file"):
         pass
-    # Of something that is read meanwhile.
+    # An error about a file that is read in the meantime.
     with pytest.raises(FileNotFoundError, match="input"), atomic_write(path):
         (tmp_path / "input").read_text()
     assert os.listdir(tmp_path) == []
 
 
 def test_race_with_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the moment when it is made and that when it is held."""
+    """Another process removes the file before it is locked."""
     lost, close = [], os.close
 
     def close_and_lose(handle: int) -> None:
@@ -151,7 +151,7 @@ def test_library_renames_file(tmp_path: Path, in_folder: bool) -> None:
     with atomic_write(path, in_folder=True) as temporary:
         (temporary.parent / ".of-the-library").write_text("new")
         os.replace(temporary.parent / ".of-the-library", temporary)
-        # Looks for what is stale.
+        # Removes stale files.
         with atomic_write(tmp_path / "b", in_folder=in_folder) as other:
             other.write_text("b")
     assert path.read_text() == "new"
@@ -179,7 +179,7 @@ def test_fork_keeps_parents_files(tmp_path: Path) -> None:
 
 
 def test_killed_while_writing_weights(tmp_path: Path) -> None:
-    """safetensors writes to a file of its own beside the one it is given."""
+    """safetensors writes to another file beside the given one."""
     code = (
         "import os, sys; import numpy as np; from pathlib import Path\n"
         "from spacy_elmo.util.atomic import atomic_write\n"

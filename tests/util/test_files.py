@@ -1,4 +1,4 @@
-"""Only regular files are read, up to a size; what the system refuses is not called damage."""
+"""Only regular files up to a size are read, and the system's errors are not reported as damage."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ def test_a_regular_file(tmp_path: Path) -> None:
 
 
 def test_not_a_regular_file(tmp_path: Path) -> None:
-    """To open a named pipe would wait for ever."""
+    """Opening a named pipe would block for ever."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
@@ -49,7 +49,7 @@ def test_not_a_regular_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="needs Linux's /proc")
 def test_a_file_of_the_kernel() -> None:
-    """It states no size; to read it may wait for ever."""
+    """Its size is 0, and reading it may block for ever."""
     assert read_small(Path("/proc/self/status"), most=10**6) == b""
 
 

@@ -22,7 +22,7 @@ from spacy_elmo.weights import archives
 from spacy_elmo.weights import archives as module
 from spacy_elmo.weights.archives import unpack
 
-# Nested, with a name that is not ASCII, an empty file, and one that hardly packs.
+# Nested folders, a name that is not ASCII, an empty file, and one that hardly compresses.
 FILES = {
     "model/options.json": b'{"lstm": {}}',
     "model/variables/weights.hdf5": bytes(range(256)) * 40 + os.urandom(3000),
@@ -84,7 +84,7 @@ PACKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """The name says nothing of what is in it."""
+    """Its name does not show its format."""
     return tmp_path / "archive"
 
 
@@ -98,7 +98,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def refused(archive: Path, folder: Path, data: bytes, words: str) -> None:
-    """Nothing is left behind, inside or outside the folder."""
+    """Check that nothing is left, inside or outside the folder."""
     archive.write_bytes(data)
     before = set(archive.parent.iterdir())
     with pytest.raises(ValueError, match=words) as caught:
@@ -114,7 +114,7 @@ def test_round_trip(packer: str, archive: Path, folder: Path) -> None:
     got = contents(folder)
     assert {name: got[name] for name in FILES} == FILES
     assert len(got) == len(FILES) + (packer == "pax")
-    # Not those of the archive, by which nobody may read them.
+    # Not the permissions in the archive, which let nobody read them.
     assert all(path.stat().st_mode & stat.S_IRUSR for path in folder.rglob("*"))
 
 
@@ -175,7 +175,7 @@ def test_refused_names(name: str, reason: str, pack: Any, archive: Path, folder:
         infos: list[Any] = [tarfile.TarInfo(name)]
     else:
         infos = [zipfile.ZipInfo("placeholder")]
-        # As others would write it: zipfile repairs some names.
+        # As other programs write it, because zipfile corrects some names.
         infos[0].filename = infos[0].orig_filename = name
     refused(archive, folder, pack(FILES, infos=infos), f"EL15[23].*{reason}")
 
@@ -228,7 +228,7 @@ def test_an_encrypted_zip(archive: Path, folder: Path) -> None:
 def test_a_bomb(packer: str, archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "RATIO_COUNTS_FROM", 1 << 20)
     refused(archive, folder, PACKERS[packer]({"zeros": bytes(3 << 20)}), "EL153.*grows more than 100 times")
-    # A small one may be as dense as it likes.
+    # A small archive may compress to any ratio.
     archive.write_bytes(PACKERS[packer]({"zeros": bytes(1_000_000)}))
     unpack(archive, folder)
     assert contents(folder) == {"zeros": bytes(1_000_000)}
@@ -241,7 +241,7 @@ def test_a_bomb_that_lies(archive: Path, folder: Path, monkeypatch: pytest.Monke
     lying = data.replace(struct.pack("<I", size), struct.pack("<I", 10))
     assert lying != data
     refused(archive, folder, lying, "EL15[123]")
-    # Behind the end of a tar, where no member tells of them; and in a header, where they would go to memory.
+    # After the end of a tar, outside all members; and in a header, which is read into memory.
     refused(archive, folder, gzip.compress(tarred(FILES) + bytes(size)), "EL153.*grows more than 100 times")
     name = tarfile.TarInfo("././@LongLink")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, size
@@ -271,7 +271,7 @@ def test_cut_short(packer: str, archive: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
 def test_several_streams(compress: Callable[[bytes], bytes], archive: Path, folder: Path) -> None:
-    """As programs write them that pack in parallel."""
+    """Programs that compress in parallel write several streams."""
     data = tarred(FILES)
     archive.write_bytes(compress(data[:700]) + compress(data[700:]))
     unpack(archive, folder)
@@ -356,7 +356,7 @@ def test_a_disk_that_fills_up(archive: Path, folder: Path, monkeypatch: pytest.M
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_random_archives(data: st.DataObject) -> None:
-    """Changed bytes give a ValueError, or an archive; nothing gets outside, and nothing is left of a bad one."""
+    """Changed bytes give a ValueError or a valid archive. Nothing is written outside, or left after an error."""
     packed = bytearray(PACKERS[data.draw(st.sampled_from(sorted(PACKERS)))](FILES))
     for _ in range(data.draw(st.integers(0, 4))):
         packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))

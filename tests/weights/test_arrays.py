@@ -17,7 +17,7 @@ def test_kinds(tiny_options: dict[str, Any]) -> None:
     assert softmax_facts(of(tiny_options, full_softmax(n_words=17))) == ("full", 17, [])
     adaptive = adaptive_softmax(head=7, tails=[(5, 6), (1, 9)])
     assert softmax_facts(of(tiny_options, adaptive)) == ("adaptive", 22, [7, 13])
-    # Clusters by their numbers, whatever the order in the file: 2 before 10.
+    # Clusters are ordered by number, and 2 is before 10.
     many = adaptive_softmax(head=3, tails=[(1, k + 1) for k in range(11)])
     facts = softmax_facts(of(tiny_options, dict(sorted(many.items()))))
     assert facts == ("adaptive", 69, [3, 4, 6, 9, 13, 18, 24, 31, 39, 48, 58])

@@ -68,7 +68,7 @@ def test_suggests_names(pair: Path) -> None:
 
 
 def test_catalogue_name(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fetched, here from a folder that stands for its publisher, and read; a file of that name comes first."""
+    """The model is downloaded, here from a folder, and read. A file of that name has precedence."""
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SPACY_ELMO_MIRROR", (tmp_path / "mirror").as_uri())
     (tmp_path / "mirror").mkdir()
@@ -133,7 +133,7 @@ def test_other_arrays_in_folder(pair: Path, elmo: Elmo, parity: Path) -> None:
 
 
 def test_folder_named_like_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder does not stand for the name; it is the catalogue's."""
+    """If the folder is empty, the name means the published model."""
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     (tmp_path / "de").mkdir()
     (tmp_path / "data").mkdir()
@@ -151,7 +151,7 @@ def test_weights_of_any_name(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_data_in_a_zip(tiny: Path, tmp_path: Path) -> None:
-    """Not what PyTorch's zip files are known by."""
+    """PyTorch's zip files are recognised by other names."""
     folder = tmp_path / "213"
     shutil.copytree(tiny, folder / "inner")
     (folder / "inner" / "training_data.pkl").write_bytes(b"x")
@@ -159,7 +159,7 @@ def test_data_in_a_zip(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_archive_in_folder(tmp_path: Path) -> None:
-    """As AllenNLP leaves a training run behind."""
+    """AllenNLP's training leaves such a folder."""
     shutil.copy(ROOT / "tests/allennlp/model.tar.gz", tmp_path)
     assert read_weights(tmp_path).has_mix
     (tmp_path / "metrics.json").write_text("{}")
@@ -182,7 +182,7 @@ def test_names_of_any_length() -> None:
 
 
 def test_outputs_in_folder(parity: Path, tmp_path: Path) -> None:
-    """What was embedded with it is no model."""
+    """Embeddings in HDF5 are not a model."""
     shutil.copytree(parity / "tf_checkpoint", tmp_path / "run", ignore=shutil.ignore_patterns("*/*"))
     with h5py.File(tmp_path / "run" / "embeddings.hdf5", "w") as file:
         file["0"] = np.zeros(3)
@@ -190,7 +190,7 @@ def test_outputs_in_folder(parity: Path, tmp_path: Path) -> None:
 
 
 def test_starting_weights_in_folder(tiny: Path, tmp_path: Path) -> None:
-    """An archive of AllenNLP may have both: what was trained is meant."""
+    """An archive of AllenNLP may have both; the trained weights are used."""
     shutil.unpack_archive(ROOT / "tests/allennlp/model.tar.gz", tmp_path, filter="data")
     shutil.copyfile(tiny / "weights.hdf5", tmp_path / "weights.hdf5")
     assert (tmp_path / "options.json").is_file()
@@ -275,7 +275,7 @@ def test_zip_is_named(tmp_path: Path, tiny: Path) -> None:
 @pytest.mark.parametrize("format", ["zip", "gztar", "tar"])
 @pytest.mark.parametrize("kind", ["hdf5", "safetensors"])
 def test_archives(tmp_path: Path, elmo: Elmo, tiny: Path, format: str, kind: str) -> None:
-    """As NLPL publishes models: model.hdf5 with options.json and vocab.txt, in a zip."""
+    """NLPL publishes models as zips of model.hdf5, options.json and vocab.txt."""
     folder = tmp_path / "213"
     folder.mkdir()
     if kind == "hdf5":
@@ -298,7 +298,7 @@ def test_archives(tmp_path: Path, elmo: Elmo, tiny: Path, format: str, kind: str
 
 
 def test_nested_archives(tmp_path: Path, tiny: Path) -> None:
-    """Spark NLP's models are two deep. A file that never ends in a model is refused."""
+    """Spark NLP's models are two levels deep. Endless nesting is refused."""
     inner = Path(shutil.make_archive(str(tmp_path / "0"), "zip", tiny))
     for depth in range(1, 5):
         folder = tmp_path / f"in{depth}"
@@ -350,13 +350,13 @@ def test_a_home_of_nobody() -> None:
 
 @pytest.fixture
 def model(tiny: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny model, to damage."""
+    """A copy of the tiny model, to change."""
     return Path(shutil.copytree(tiny, tmp_path / "model"))
 
 
 @pytest.mark.parametrize("name", ["options.json", "weights.hdf5"])
 def test_a_named_pipe(model: Path, name: str) -> None:
-    """It would be waited for without end."""
+    """Reading it would block for ever."""
     (model / name).unlink()
     os.mkfifo(model / name)
     with pytest.raises((ValueError, FileNotFoundError), match=r"EL0|EL251"):
@@ -415,7 +415,7 @@ def test_folders_in_folders(tmp_path: Path, tiny: Path) -> None:
     deep = tmp_path / "deep"
     deep.mkdir()
     here = os.open(tmp_path / "deep", os.O_RDONLY)
-    # Deeper than a path can say.
+    # Deeper than a path can be.
     for _ in range(1200):
         os.mkdir("f", dir_fd=here)
         here, above = os.open("f", os.O_RDONLY, dir_fd=here), here
@@ -425,7 +425,7 @@ def test_folders_in_folders(tmp_path: Path, tiny: Path) -> None:
         with pytest.raises(ValueError, match=r"EL263.*40 deep or more"):
             read_weights(deep)
     finally:
-        # pytest could not remove it.
+        # pytest cannot remove such a folder.
         subprocess.run(["rm", "-rf", str(deep)], check=True)
 
 

@@ -46,7 +46,7 @@ def save(source: Path, folder: Path) -> Path:
 
 @pytest.mark.parametrize("change", ["overwritten", "cut"])
 def test_file_changed_while_mapped(tiny: Path, tmp_path: Path, change: str) -> None:
-    """The process would take other numbers for the weights, or be killed beyond the file's end."""
+    """Otherwise the process would use wrong numbers, or be killed by reading beyond the end."""
     path = save(tiny, tmp_path / "model")
     aside = spill(read_weights(tmp_path / "model").arrays)
     assert set(aside) == set(aside.keys())

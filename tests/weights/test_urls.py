@@ -1,4 +1,4 @@
-"""What of a URL may be shown, whatever it holds."""
+"""URLs are shown without credentials."""
 
 import pytest
 from hypothesis import given

@@ -43,7 +43,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def data(tiny: Path) -> bytes:
-    """Of a real weights file."""
+    """The content of a real weights file."""
     return (tiny / "weights.hdf5").read_bytes()
 
 
@@ -57,7 +57,7 @@ def sha256(data: bytes) -> str:
 
 
 def get(server: Server, data: bytes, target: Path, *faults: Answer, **known: Any) -> None:
-    """Download the file after these faults; it is there then, and nothing else."""
+    """Download the file after these faults, and check that nothing else is left."""
     download([server.put("weights.hdf5", data, *faults)], target, **known)
     assert target.read_bytes() == data
     assert list(target.parent.iterdir()) == [target]
@@ -95,7 +95,7 @@ def test_resume_after_lost_connection(server: Server, data: bytes, target: Path)
 def test_stalled_server(server: Server, data: bytes, target: Path) -> None:
     get(server, data, target, stall)
     first, second = server.headers("Range")
-    # What the socket had of the last chunk is lost.
+    # The last chunk is lost with the socket's buffer.
     assert first is None
     assert second is not None
     assert 0 < int(second[len("bytes=") : -1]) <= 0.3 * len(data)
@@ -105,7 +105,7 @@ def test_attempts_are_bounded(server: Server, data: bytes, target: Path, monkeyp
     url = server.put("weights.hdf5", data, *[status(503)] * 10)
     fail([url], target, words=["HTTP status 503"])
     assert len(server.seen) == module.TRIES
-    # Those that bring enough do not count.
+    # Attempts that bring enough bytes do not count.
     monkeypatch.setattr(attempt, "CHUNK", 1000)
     monkeypatch.setattr(module, "WORTH_AN_ATTEMPT", len(data) // 4)
     monkeypatch.setattr(module, "TRIES", 1)
@@ -142,7 +142,7 @@ def test_no_versions(server: Server, data: bytes, target: Path) -> None:
     assert server.headers("Range") == [None, None]
     target.unlink()
     server.seen.clear()
-    # A checksum tells as well what belongs together.
+    # A checksum also proves that the parts belong together.
     get(server, data, target, cut, sha256=sha256(data))
     assert server.headers("Range")[1] is not None
     assert server.headers("If-Range") == [None, None]
@@ -209,7 +209,7 @@ def test_a_page_is_no_model(server: Server, data: bytes, target: Path, kind: str
 
 
 def test_page_keeps_part(server: Server, data: bytes, target: Path) -> None:
-    """As of a network that asks to log in."""
+    """Networks that require a login send such pages."""
     url = server.put("weights.hdf5", data, cut, page("text/html"))
     fail([url], target, words=["a web page came"])
     server.seen.clear()
@@ -251,7 +251,7 @@ def test_redirects(server: Server, data: bytes, target: Path) -> None:
 
 def test_encoded_on_the_way(server: Server, data: bytes, target: Path) -> None:
     fail([server.put("weights.hdf5", data, encoded("gzip"))], target, words=["it comes encoded (gzip)"])
-    # So is a .gz file by some servers, and is what it is.
+    # Some servers describe a .gz file in this way.
     download([server.put("model.tar.gz", data, encoded("x-gzip"))], target)
     assert target.read_bytes() == data
 
@@ -294,7 +294,7 @@ def test_proxies(server: Server, data: bytes, target: Path, monkeypatch: pytest.
 
 
 def test_huge_sizes(tmp_path: Path) -> None:
-    """Python refuses to make numbers of them: another server may do better."""
+    """Python refuses to parse such numbers; the next server is tried."""
     part, many = Partial(tmp_path / "file"), "9" * 5000
     assert attempt._body("http://host/file", 200, {"Content-Length": many}, part, asked={}).total is None
     headers = {"Content-Range": f"bytes {many}-{many}/{many}"}
@@ -303,7 +303,7 @@ def test_huge_sizes(tmp_path: Path) -> None:
 
 
 def test_slow_server(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It never stalls, and would take days. What has come is kept."""
+    """It never stalls, but would take days. The bytes so far are kept."""
     monkeypatch.setattr(attempt, "SLOW_AFTER", 0.2)
     start = time.monotonic()
     words = ["127.0.0.1", "too slow: ", " bytes in "]
@@ -334,7 +334,7 @@ def test_fast_server(server: Server, data: bytes, target: Path, monkeypatch: pyt
 def test_a_redirect_to_http(
     server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """From https, it would give up what https is for. A checksum makes up for it."""
+    """A redirect from https to http is unsafe without a checksum."""
     real = attempt._get
 
     def lead(url: str, headers: Any) -> Any:
@@ -354,7 +354,7 @@ def test_a_redirect_to_http(
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "empty", "kernel"])
 def test_files_that_are_none(data: bytes, target: Path, tmp_path: Path, kind: str) -> None:
-    """A named pipe, and what the kernel makes up, would be waited for."""
+    """Reading a named pipe or a file of the kernel may block."""
     source = tmp_path / "source"
     if kind == "pipe":
         os.mkfifo(source)

@@ -34,7 +34,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of models in a cache that is this test's own."""
+    """The folder of models in a cache for this test alone."""
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "models"
 
@@ -119,7 +119,7 @@ def test_a_bad_archive(server: Server, archive: Entry, models: Path) -> None:
         fetch("packed")
     assert not is_cached("packed")
     assert not (models / "packed.json").exists()
-    # The next attempt does not begin with what was bad.
+    # The next attempt does not use the bad file.
     server.files["one/11/7.zip"] = good
     assert names(fetch("packed")) == ["model/options.json", "model/weights.hdf5"]
 
@@ -160,7 +160,7 @@ def test_another_publication(
         assert str(pins) in str(caught.value)
         assert json.loads(pins.read_text())["published"][file_name(caught)]["sha256"] in str(caught.value)
         assert not folder.exists()
-    # As it was, it is good again.
+    # With the original content, the file is accepted.
     new = dict(server.files)
     server.files.update(old)
     assert fetch(name) == folder
@@ -240,7 +240,7 @@ def test_bad_mirror(pair: Entry, monkeypatch: pytest.MonkeyPatch, mirror: str) -
 def test_not_a_model(
     pair: Entry, data: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: bytes | None
 ) -> None:
-    """Else the right file would be refused for ever after. None: a file that is cut short."""
+    """If it were pinned, the right file would always be refused. None: a truncated file."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     monkeypatch.setenv("SPACY_ELMO_MIRROR", folder.as_uri())
@@ -343,7 +343,7 @@ def test_damaged_pins(pair: Entry, models: Path, text: str) -> None:
 def test_killed_at_any_step(
     name: str, step: str, force: bool, server: Server, pair: Entry, archive: Entry, models: Path, data: list[bytes]
 ) -> None:
-    """A process that ends at a step leaves what the next one can use, without another download."""
+    """After a process ends at any step, the next one continues without another download."""
     if force:
         fetch(name)
     with pytest.MonkeyPatch.context() as patch:
@@ -376,7 +376,7 @@ def die_at(step: str, patch: pytest.MonkeyPatch, models: Path) -> None:
         replace, calls = os.replace, []
 
         def maybe(source: Any, target: Any) -> None:
-            # Of the model's folder; files have renames of their own.
+            # Counts renames of the model's folder, not of files.
             if Path(source).is_dir():
                 calls.append(source)
                 if len(calls) == int(step[-1]):
@@ -434,7 +434,7 @@ def test_progress_on_terminal(
     assert "Fetching" not in shown
 
 
-# With real processes: they know the real catalogue, and get the tests' files from a mirror.
+# Real processes use the real catalogue, and get the tests' files from a mirror.
 
 
 @pytest.fixture
@@ -461,7 +461,7 @@ def test_two_processes(mirror: Server, models: Path, data: list[bytes]) -> None:
     mirror.faults[PAIR[1]] = [hold]
     processes = [start(), start()]
     assert mirror.stalled.wait(30)
-    # Time for the other one to ask for the lock, and to go wrong if it could.
+    # Time for the other process to request the lock.
     time.sleep(1)
     assert [process.poll() for process in processes] == [None, None]
     mirror.released.set()
@@ -483,7 +483,7 @@ def test_resume_after_kill(mirror: Server, models: Path, data: list[bytes]) -> N
     mirror.seen.clear()
     arrived = part.stat().st_size
     assert weights_of(fetch("medium")).read_bytes() == data[1]
-    # Options had come whole, and are not asked for again.
+    # The options were complete, and are not requested again.
     assert mirror.paths() == [PAIR[1]]
     assert mirror.headers("Range") == [f"bytes={arrived}-"]
     assert arrived > 10_000
@@ -504,7 +504,7 @@ def test_server_errors(mirror: Server) -> None:
 def test_error_page(
     server: Server, pair: Entry, models: Path, data: list[bytes], wrong: bytes, force: bool
 ) -> None:
-    """With status 200, and JSON as options are: pinned, it would forbid the right file for ever."""
+    """It has status 200 and is JSON, as options are. If it were pinned, the right file would always be refused."""
     options = [f"{base}/{PAIR[0]}" for base in ("one", "two")]
     for path in options:
         server.files[path] = wrong
@@ -541,7 +541,7 @@ def test_archive_of_other_files(server: Server, archive: Entry, models: Path) ->
 
 
 def test_archive_of_damaged_files(server: Server, archive: Entry, data: list[bytes]) -> None:
-    """With the names of a model's, and in a zip that is whole."""
+    """The files have the names of a model's, and the zip is whole."""
     good = server.files["one/11/7.zip"]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
@@ -555,7 +555,7 @@ def test_archive_of_damaged_files(server: Server, archive: Entry, data: list[byt
 
 
 def test_http_without_checksum(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anybody on the way could send another archive."""
+    """Anybody on the network could send another archive."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         file.writestr("options.json", data[0])
@@ -574,7 +574,7 @@ def test_http_without_checksum(server: Server, data: list[bytes], monkeypatch: p
     put(entry._replace(files=(known,)), monkeypatch)
     assert weights_of(fetch("open")).read_bytes() == data[1]
     put(entry, monkeypatch)
-    # What was pinned is a checksum.
+    # A pin is a checksum.
     assert weights_of(fetch("open", force=True)).read_bytes() == data[1]
 
 
@@ -607,7 +607,7 @@ def test_hides_mirror_password(pair: Entry, monkeypatch: pytest.MonkeyPatch, mir
 
 
 def test_lock_warning(pair: Entry, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was stopped holds its lock for ever."""
+    """A stopped process holds its lock for ever."""
     monkeypatch.setattr(model_cache, "LOCK_PATIENCE", 0.1)
     models.mkdir(parents=True)
     held = threading.Event()

@@ -24,7 +24,7 @@ GOLDEN = ROOT / "tests" / "allennlp"
 EMBEDDER = "text_field_embedder.token_embedder_elmo."
 ELMO = f"{EMBEDDER}_elmo."
 BILM = f"{ELMO}_elmo_lstm."
-# Where the options of the golden are, and where AllenNLP looked for them.
+# The places of the golden's options, here and when AllenNLP read them.
 OPTIONS = "tests/tiny/options.json"
 MIXES = {"weights": [[0.75, -0.5, 0.25], [-1.25, 0.5, 1.5]], "gamma": [1.5, -0.625]}
 
@@ -33,7 +33,7 @@ State = dict[str, torch.Tensor]
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """The archive, unpacked, to be changed."""
+    """A copy of the unpacked archive, to change."""
     folder = tmp_path / "archive"
     with tarfile.open(GOLDEN / "model.tar.gz") as file:
         file.extractall(folder, filter="data")
@@ -42,7 +42,7 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def alone(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The archive without options, in a program that runs where they are not."""
+    """The archive without options, in a working directory without them."""
     (archive / "options.json").unlink()
     monkeypatch.chdir(archive)
     return archive
@@ -73,7 +73,7 @@ def name_options(folder: Path, name: str) -> None:
 
 
 def change(folder: Path, edit: Callable[[State], Any]) -> None:
-    """Change the tensors, in place or by the others that are returned."""
+    """Change the tensors in place, or replace them by those returned."""
     state = torch.load(folder / "weights.th", weights_only=True)
     others = edit(state)
     torch.save(others if isinstance(others, dict) else state, folder / "weights.th")
@@ -109,7 +109,7 @@ def test_layers(archive: Path, tiny: Path, golden: Mapping[str, np.ndarray]) -> 
     assert (weights.format, weights.source) == ("AllenNLP archive", str(archive / "weights.th"))
     got = layers_of(weights)
     check_layers(got, golden["layers"])
-    # They are not those of the file that the ELMo was before it was trained.
+    # They differ from the file that the training started from.
     assert (np.abs(got - layers_of(read_weights(tiny))).max(axis=(1, 2)) > 0.01).all()
 
 
@@ -120,7 +120,7 @@ def test_mix(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
 
 
 def test_two_mixes(tiny: Path, golden: Mapping[str, np.ndarray]) -> None:
-    """Of an `Elmo` by itself, beside which lie its options."""
+    """The state_dict of an `Elmo`, with its options beside it."""
     weights = allennlp.read(tiny / "options.json", GOLDEN / "two_mixes" / "weights.th")
     for prefix, k in (("scalar_mix", 0), ("scalar_mix_1", 1)):
         for part, values in MIXES.items():
@@ -133,7 +133,7 @@ def test_two_mixes(tiny: Path, golden: Mapping[str, np.ndarray]) -> None:
 
 
 def test_conversion_is_exact(tiny: Path) -> None:
-    """AllenNLP converted these arrays from a file that another reader of ours reads."""
+    """AllenNLP converted these arrays from a file that another reader of this package reads too."""
     got = allennlp.read(tiny / "options.json", GOLDEN / "two_mixes" / "weights.th")
     expected = read_weights(tiny)
     assert got.options == expected.options
@@ -171,7 +171,7 @@ def test_a_bilm_without_mixes(archive: Path, golden: Mapping[str, np.ndarray]) -
 
 
 def test_other_parts(archive: Path) -> None:
-    """As are vectors that an ELMo with `vocab_to_cache` keeps ready."""
+    """An ELMo with `vocab_to_cache` stores word vectors too."""
     expected = set(read(archive).arrays)
     change(archive, lambda state: state.update({f"{BILM}_word_embedding.weight": torch.zeros(9, 8)}))
     assert "encoder._module.weight_ih_l0" in torch.load(archive / "weights.th", weights_only=True)
@@ -221,7 +221,7 @@ def test_options_beside_config(alone: Path, tiny: Path) -> None:
 
 
 def test_no_options_outside_archive(alone: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an archive says must not depend on the computer that it is read on, nor tell of its files."""
+    """The content of an archive must not depend on the computer that reads it, or reveal its files."""
     monkeypatch.chdir(tiny.parent)
     for name in (str(tiny / "options.json"), "tiny/options.json", "/etc/passwd"):
         name_options(alone, name)
@@ -230,7 +230,7 @@ def test_no_options_outside_archive(alone: Path, tiny: Path, monkeypatch: pytest
 
 
 def test_options_in_archive(archive: Path, tiny: Path) -> None:
-    """By AllenNLP up to 0.9, under the place that the configuration has them in; they come before all others."""
+    """AllenNLP up to 0.9 copies them under their place in the configuration; they precede all others."""
     options = json.loads((tiny / "options.json").read_text("utf-8"))
     (archive / "fta").mkdir()
     place = "model.text_field_embedder.token_embedders"
@@ -248,7 +248,7 @@ def test_options_in_archive(archive: Path, tiny: Path) -> None:
     "name", [None, "https://allennlp.s3.amazonaws.com/x/elmo_2x1024_128_2048cnn_1xhighway_options.json"]
 )
 def test_published_options(alone: Path, name: str) -> None:
-    """None: AllenNLP takes the original model's."""
+    """None: AllenNLP uses those of the original model."""
     if name is None:
         change_config(alone, lambda config: embedder(config).pop("options_file"))
     else:
@@ -301,7 +301,7 @@ def test_layer_norm(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
     check_layers(layers_of(weights), golden["layers"])
 
 
-# Other sizes, and what can be wrong
+# Other sizes and errors
 
 
 def without_second_layer(state: State) -> State:
@@ -318,7 +318,7 @@ def test_one_layer(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
     change(archive, without_second_layer)
     weights = read(archive)
     assert weights.arrays["scalar_mix.weights"].shape == (2,)
-    # The first layers know nothing of those above.
+    # The first layers do not depend on those above.
     check_layers(layers_of(weights), golden["layers"][:2])
 
 

@@ -125,7 +125,7 @@ def test_unknown_array(saved: Path) -> None:
 
 
 def test_scalar_softmax(saved: Path) -> None:
-    """A single number has no rows to count the words by."""
+    """A single number has no rows, which would be the words."""
     rewrite(saved, {"softmax.adaptive.head.weight": np.array(1, np.float32)})
     with pytest.raises(ValueError, match=r"EL019.*'softmax.adaptive.head.bias'"):
         read_weights(saved)
@@ -144,7 +144,7 @@ def test_nan_is_counted(saved: Path) -> None:
 
 
 def test_unaligned_arrays(saved: Path, tiny: Path) -> None:
-    """Writers other than the library's own need not align what they write."""
+    """Other programs may write unaligned arrays."""
     path = saved / "weights.safetensors"
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")

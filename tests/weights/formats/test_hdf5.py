@@ -26,7 +26,7 @@ CELL = "RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell"
 
 @pytest.fixture
 def copy(tiny: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny model, to damage."""
+    """A copy of the tiny model, to change."""
     shutil.copytree(tiny, tmp_path / "model")
     return tmp_path / "model"
 
@@ -66,7 +66,7 @@ def test_number_of_parameters(tiny: Path) -> None:
 
 
 def test_single_layer_dump(parity: Path, tmp_path: Path) -> None:
-    """bilm-tf names a single layer without MultiRNNCell, and can then not read its own dump."""
+    """bilm-tf names a single layer without MultiRNNCell, and cannot read that dump itself."""
     folder = parity / "tf_checkpoint" / "one_layer"
     sentences = [["A", "short", "one"], ["last"]]
     ours = spacy_elmo.load([folder / "options.json", folder / "dumped_weights.hdf5"]).embed(sentences)
@@ -109,7 +109,7 @@ def test_big_endian(copy: Path, tiny: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["soft", "hard"])
 def test_links_are_followed(copy: Path, kind: str) -> None:
-    """Two directions that share an array: HDF5 walks over an object once, whatever the number of its names."""
+    """Two directions share an array. HDF5 visits an object only once, even if it has several names."""
     first, second = f"{CELL}/B", f"{CELL.replace('RNN_0', 'RNN_1')}/B"
     with edit(copy) as file:
         del file[second]
@@ -209,7 +209,7 @@ def test_no_warning(tiny: Path) -> None:
 
 
 def test_link_to_other_file(copy: Path, tiny: Path) -> None:
-    """Whatever could be read through it would be taken for the model's."""
+    """Numbers of any file could be read through the link."""
     for name in ("CNN_proj/b_proj", "CNN_proj", "char_embed"):
         shutil.copy(tiny / "weights.hdf5", copy / "weights.hdf5")
         with edit(copy) as file:
@@ -246,7 +246,7 @@ def test_external_numbers(copy: Path, tiny: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
 def test_claims_too_much(copy: Path, compression: str | None) -> None:
-    """Options that agree with the claim do not make it true."""
+    """The claim is refused even if the options agree with it."""
     change_options(copy, lambda options: options["lstm"].update(dim=50_000))
     with edit(copy) as file:
         for direction in (0, 1):
@@ -260,7 +260,7 @@ def test_claims_too_much(copy: Path, compression: str | None) -> None:
 
 
 def test_compressed_weights(copy: Path, tiny: Path) -> None:
-    """Smaller on disk, and the same; biases that are all alike shrink most."""
+    """The numbers are the same. Constant biases compress best."""
     with edit(copy) as file:
         arrays = {name: file[name][()] for name in ("char_embed", f"{CELL}/W_0", "CNN_high_0/b_carry")}
         arrays["CNN_high_0/b_carry"][:] = -2
@@ -275,7 +275,7 @@ def test_compressed_weights(copy: Path, tiny: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["contiguous", "chunked", "half written"])
 def test_array_never_written(copy: Path, layout: str) -> None:
-    """HDF5 gives zeros for it."""
+    """HDF5 returns zeros for it."""
     with edit(copy) as file:
         shape = file["CNN_proj/W_proj"].shape
         del file["CNN_proj/W_proj"]
@@ -296,7 +296,7 @@ def test_array_without_shape(copy: Path) -> None:
 
 
 def test_groups_without_end(copy: Path) -> None:
-    """HDF5 takes a time for them that grows with the square of their depth."""
+    """HDF5's time for them grows with the square of their depth."""
     with edit(copy) as file:
         group = file
         for _ in range(2000):
@@ -328,13 +328,13 @@ def test_word_bilm(copy: Path) -> None:
 
 
 def test_locked_file(copy: Path) -> None:
-    """It is not called damaged."""
+    """The message does not say that the file is damaged."""
     script = (
         "import sys; from spacy_elmo.weights.source import read_weights\n"
         "try: read_weights(sys.argv[1])\n"
         "except OSError as error: print(error)"
     )
-    # A file that this process has open, it may open again.
+    # A process may open its own file again.
     with edit(copy):
         done = subprocess.run([sys.executable, "-c", script, str(copy)], capture_output=True, text=True)
     assert "[EL253]" in done.stdout, done.stderr
@@ -353,7 +353,7 @@ def test_errors_of_the_disk(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_projection_as_wide_as_cell(copy: Path, tmp_path: Path) -> None:
-    """bilm-tf has none then, and PyTorch's models have one: the arrays tell."""
+    """bilm-tf has none in this case, and PyTorch's models have one: the arrays decide."""
     change_options(copy, lambda options: options["lstm"].update(dim=8, projection_dim=8))
     random = np.random.default_rng(0)
     with edit(copy) as file:
@@ -381,7 +381,7 @@ def test_projection_as_wide_as_cell(copy: Path, tmp_path: Path) -> None:
 
 
 def test_names_not_text(copy: Path) -> None:
-    """They would move the cursor of a terminal, and more."""
+    """They could control a terminal."""
     with edit(copy) as file:
         file["\x1b[2J\x07evil"] = np.zeros(3, np.float32)
     with pytest.raises(ValueError, match=r"EL022.*'\\x1b\[2J\\x07evil' is not part") as caught:
@@ -417,8 +417,8 @@ def assert_same(one: Arrays, two: Arrays) -> None:
 
 @pytest.mark.parametrize("name", ["tiny", *CASES, *FIXTURES])
 def test_rewrites_published_file(name: str, tmp_path: Path, measured: Measured) -> None:
-    """Written by bilm-tf, read and written again: the same datasets. Of the forget gate's bias, what the 1 that
-    the reader adds has rounded away is lost."""
+    """A file of bilm-tf, read and written again, has the same datasets, except the lowest bits of the forget
+    gate's bias, which the reader's addition of the 1 loses."""
     source = files(name)
     weights = read_weights(source)
     write_pair(tmp_path, weights.options, weights.arrays)
@@ -451,7 +451,7 @@ def test_same_bits(name: str, tmp_path: Path) -> None:
 
 
 def test_single_layer_name(parity: Path, tmp_path: Path) -> None:
-    """bilm-tf dumps a single layer under a name that neither it nor AllenNLP reads."""
+    """A single layer is written under a name that bilm-tf and AllenNLP can read."""
     folder = parity / "tf_checkpoint" / "one_layer"
     weights = read_weights([folder / "options.json", folder / "dumped_weights.hdf5"])
     write_pair(tmp_path, weights.options, weights.arrays)
@@ -465,7 +465,7 @@ def test_single_layer_name(parity: Path, tmp_path: Path) -> None:
     ids=["from 0.5", "from 0", "from -1", "from -3"],
 )
 def test_forget_bias_precision(tiny: Path, tmp_path: Path, low: float, high: float, most: float) -> None:
-    """The bias that programs compute with, after any training."""
+    """The bias with its 1 stays within the documented precision."""
     weights = read_weights(tiny)
     name, cells = "forward_stack.layers.0.input_linear.bias", weights.options.lstm.dim
     rng = np.random.default_rng(0)
@@ -479,12 +479,12 @@ def test_forget_bias_precision(tiny: Path, tmp_path: Path, low: float, high: flo
         read = read_weights([tiny / "options.json", tmp_path / "weights.hdf5"]).arrays[name][cells : 2 * cells]
         worst = max(worst, float(np.abs(read.astype(np.float64) - forget).max()))
     assert worst <= most
-    # The bound is no larger than it must be.
+    # The bound is tight.
     assert worst > most / 4 or most == 0.0
 
 
 def test_options_as_published(tmp_path: Path, parity: Path) -> None:
-    """bilm-tf's training says 261, and notes how it was done; published options say 262."""
+    """bilm-tf trains with 261 characters; published options have 262."""
     trained = Options.from_file(parity / "lm" / "options.json")
     weights = read_weights([parity / "lm" / "options.json", parity / "lm" / "weights.hdf5"])
     write_pair(tmp_path, weights.options, weights.arrays)

@@ -22,7 +22,7 @@ from tests.data import read_case
 
 @pytest.fixture(params=["char", "word_char"])
 def model(request: pytest.FixtureRequest, parity: Path, tmp_path: Path) -> Path:
-    """A copy of a model, to be changed."""
+    """A copy of a model, to change."""
     return Path(
         shutil.copytree(
             parity / "manylangs" / request.param, tmp_path / request.param, copy_function=shutil.copyfile
@@ -60,7 +60,7 @@ def test_any_file_or_archive(model: Path, tmp_path: Path) -> None:
 
 
 def test_config_places(model: Path) -> None:
-    """Users had to edit its path in config.json; here they need not, wherever the file is."""
+    """ELMoForManyLangs required users to edit its path in config.json; here it is found."""
     original = Path(shutil.copytree(model, model.parent / "original"))
     (model / "configs").mkdir()
     moved = shutil.move(sample_of(model), model / "configs")
@@ -78,7 +78,7 @@ def test_missing_config(model: Path) -> None:
 
 
 def test_published_config(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Published archives name it by a path of their makers, and do not bring it along."""
+    """Published archives name it by a path of the authors' computer, and do not include it."""
     original = Path(shutil.copytree(model, model.parent / "original"))
     path = f"/users4/somebody/{PUBLISHED_NAME}"
     change(model / "config.json", lambda config: config.update(config_path=path))
@@ -86,14 +86,14 @@ def test_published_config(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (ValueError, FileNotFoundError), match=r"EL019.*lacks the array|EL136.*word.dic is missing"
     ):
         read_weights(model)
-    # These small arrays fit another one, which stands in for it.
+    # These small arrays need another configuration in its place.
     monkeypatch.setattr(manylangs, "PUBLISHED", json.loads(sample_of(model).read_text("utf-8")))
     sample_of(model).unlink()
     assert same(model, original)
 
 
 def test_the_published_sizes() -> None:
-    """2 x 4096 with 512 out, 100 numbers a word, 50 a character: what its name and the model cards say."""
+    """As its name and the model cards say: 2 x 4096 with projection 512, 100 for words, 50 for characters."""
     encoder, tokens = PUBLISHED["encoder"], PUBLISHED["token_embedder"]
     sizes = (tokens["char_dim"], tokens["word_dim"], encoder["projection_dim"], encoder["dim"])
     assert "cnn_{}_{}_{}_{}_sample.json".format(*sizes) == PUBLISHED_NAME
@@ -101,7 +101,7 @@ def test_the_published_sizes() -> None:
 
 
 def test_pipeline_with_vocabulary(model: Path, tmp_path: Path) -> None:
-    """Saved, loaded, pickled: the vocabulary goes with the weights."""
+    """The vocabulary is saved, loaded and pickled with the weights."""
     case = read_case(model)
     nlp = spacy.blank("xx")
     nlp.add_pipe("elmo_embedder", config={"source": str(model), "pooling_layer": "lstm_outputs2"})
@@ -170,8 +170,8 @@ def test_lines_of_a_dictionary(tmp_path: Path) -> None:
 
 
 def test_symbols_equal_after_stripping(word_char: Path) -> None:
-    """Lines for U+00A0, U+2009 and U+3000 read alike in the program that made the model: the last one counts, and
-    the other vectors are never used."""
+    """The program that made the model strips U+00A0, U+2009 and U+3000 alike: the last line counts, and the other
+    vectors are never used."""
     path = word_char / "char.dic"
     before = read_weights(word_char)
     lines = path.read_text("utf-8").split("\n")
@@ -270,7 +270,7 @@ def test_other_config(word_char: Path, edit: Any, match: str) -> None:
     ],
 )
 def test_other_dictionary(word_char: Path, name: str, change: Any, match: str) -> None:
-    """Every vector has a symbol: with some missing, the model could be read, and would give other vectors."""
+    """Every vector has a symbol. With the wrong dictionary, the model would give wrong vectors."""
     lines = (word_char / name).read_text("utf-8").split("\n")[:-1]
     (word_char / name).write_text("\n".join(change(lines)) + "\n", "utf-8")
     with pytest.raises(ValueError, match=match):
@@ -298,7 +298,7 @@ def test_a_tensor_of_no_part(model: Path) -> None:
 
 
 def test_default_output(model: Path) -> None:
-    """The plain mean of all layers: what a mix that has learnt nothing gives."""
+    """The mean of all layers, which is the output of an untrained mix."""
     case = read_case(model)
     for output, expected in zip(spacy_elmo.load(model).embed(case.sentences), case.expected):
         np.testing.assert_allclose(output.elmo, expected.mean(axis=0), atol=1e-4, rtol=0)

@@ -34,7 +34,7 @@ def saved(folder: Path, data: Any, format: str) -> Path:
 
 
 def edited(data: bytes, old: bytes, new: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
-    """A file of either format with something else in its pickle."""
+    """A file of either format with other content in its pickle."""
     if data[:2] != b"PK":
         assert data.count(old) == 1
         return data.replace(old, new)
@@ -109,7 +109,7 @@ def test_pytorch_1_1(parity: Path, case: str, name: str) -> None:
     assert (b"cuda:0" in path.read_bytes()) == (case == "word_char")
     arrays = read_tensors(path)
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
-    # All that the file holds, but for names and shapes.
+    # The content of the file, except names and shapes.
     assert 0 < path.stat().st_size - sum(array.nbytes for array in arrays.values()) < 300 * (len(arrays) + 1)
 
 
@@ -135,7 +135,7 @@ def test_texts(tmp_path: Path) -> None:
 
 
 class Code:
-    """Unpickled, it would make a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -179,7 +179,7 @@ def test_whole_module(tmp_path: Path) -> None:
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyTorch must not even see the file."""
+    """Fail if PyTorch is given the file."""
 
     def load(*arguments: Any, **options: Any) -> NoReturn:
         raise AssertionError("torch.load was called")
@@ -210,7 +210,7 @@ def test_storage_beyond_file(tmp_path: Path, format: str, claimed: int) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_repeated_number(tmp_path: Path, format: str) -> None:
-    """Such a tensor takes no space until it is copied."""
+    """Such a tensor needs no space until it is copied."""
     one = torch.zeros(1)
     for shape in [(1000, 1000), (1 << 20, 1 << 20, 1 << 20)]:
         with pytest.raises(ValueError, match=r"EL161.*it shows more numbers than it holds"):
@@ -240,7 +240,7 @@ def test_truncated(tmp_path: Path, tensors: dict[str, torch.Tensor], format: str
 @settings(deadline=None)
 @given(data=st.data())
 def test_damaged(tmp_path_factory: pytest.TempPathFactory, format: str, data: st.DataObject) -> None:
-    """Other numbers may come out of a damaged file, but no other errors."""
+    """A damaged file may give wrong numbers, but no other error."""
     content = bytearray(to_bytes({"a": torch.arange(5.0), "b": torch.ones(2, 2)}, format))
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
         content[place] = data.draw(st.integers(0, 255))
@@ -304,7 +304,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 
 def test_tar_like_pickles(tmp_path: Path) -> None:
-    """Its first name is five pickles of nothing, after which PyTorch would unpack it."""
+    """Its first name is five empty pickles, after which PyTorch would unpack it as a tar."""
     path = tmp_path / "token_embedder.pkl"
     with tarfile.open(path, "w") as archive:
         archive.addfile(tarfile.TarInfo("....."))
@@ -314,7 +314,7 @@ def test_tar_like_pickles(tmp_path: Path) -> None:
 
 
 def repack(path: Path, change: Callable[[str, bytes], bytes]) -> None:
-    """Write a zip of PyTorch's again, with records that were changed."""
+    """Rewrite one of PyTorch's zips with changed records."""
     with zipfile.ZipFile(path) as archive:
         records = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
@@ -324,7 +324,7 @@ def repack(path: Path, change: Callable[[str, bytes], bytes]) -> None:
 
 @pytest.mark.parametrize("missing", [4, 1, 48])
 def test_a_record_that_is_cut(tmp_path: Path, missing: int) -> None:
-    """In a mapped file, its tensor would go on with the bytes of what follows."""
+    """In a mapped file, its tensor would continue into the next record."""
     path = tmp_path / "weights.pkl"
     torch.save({"a": torch.arange(12.0), "b": torch.ones(3, 4), "c": torch.ones(3).half()}, path)
     assert read_tensors(path)["a"].tolist() == list(range(12))
