@@ -3,15 +3,12 @@
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from .errors import Errors, check_number
-
-if TYPE_CHECKING:
-    from thinc.types import Ints2d
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 # (text, whether a space follows) of a token.
@@ -195,7 +192,8 @@ def _annotate(reference: Doc, swaps: Sequence[Swap], *, lower: bool) -> Doc:
     """Copy the reference's annotations to the same number of other words."""
     pieces = _exchange(_pieces(reference), [(each.entity, each.name.reference) for each in swaps])
     made = _make_doc(reference, pieces, lower=lower)
-    made.from_array(_ATTRIBUTES, cast("Ints2d", reference.to_array(_ATTRIBUTES)))
+    annotations: Any = reference.to_array(_ATTRIBUTES)
+    made.from_array(_ATTRIBUTES, annotations)
     made.cats = dict(reference.cats)
     for key, group in reference.spans.items():
         made.spans[key] = [

@@ -18,7 +18,7 @@ from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import Errors, Warnings
 from ...errors.heard import hear
 from ...util.atomic import atomic_write
-from ...util.files import CACHE_VARIABLE, cache_folder, sha256
+from ...util.files import CACHE_VARIABLE, cache_folder, lock_holder, sha256
 from ..archives import unpack
 from ..catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
 from ..formats import import_reader
@@ -121,27 +121,6 @@ def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
         raise ValueError(Errors.EL145.format(path=path, what=what, name=model))
 
 
-_LOCKS = Path("/proc/locks")
-
-
-def lock_holder(path: Path) -> str:
-    """Find the process that has locked a file.
-
-    path (Path): The locked file.
-    RETURNS (str): The process in words, as far as the system shows it.
-    """
-    try:
-        number = path.stat().st_ino
-        for line in _LOCKS.read_text("ascii").splitlines():
-            fields = line.split()
-            # 1: FLOCK ADVISORY WRITE <process> <device>:<file> 0 EOF; lines of waiting processes have an arrow.
-            if "->" not in fields and len(fields) > 5 and fields[5].rpartition(":")[2] == str(number):
-                return f"process {fields[4]}"
-    except (OSError, ValueError):
-        pass
-    return "which one is not known"
-
-
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
 # Seconds of waiting for another process before a warning.
 LOCK_PATIENCE = 5.0
@@ -165,18 +144,10 @@ class _Places(NamedTuple):
 
     @property
     def downloads(self) -> Path:
-        """Get the folder of downloaded files.
-
-        RETURNS (Path): The folder.
-        """
         return self.work / "downloads"
 
     @property
     def unpacked(self) -> Path:
-        """Get the folder of an archive's files.
-
-        RETURNS (Path): The folder.
-        """
         return self.work / "unpacked"
 
 
