@@ -335,5 +335,5 @@ def cast_array(array: NDArray[np.floating], dtype: DTypeLike, *, name: str) -> N
     if beyond.any():
         worst = float(np.abs(array[beyond]).max())
         most = float(np.finfo(result.dtype).max)
-        raise ValueError(Errors.EL086.format(name=name, got=worst, dtype=result.dtype.name, most=most))
+        raise ValueError(Errors.EL086.format(name=name, got=worst, dtype=np.dtype(dtype).name, most=most))
     return result

@@ -122,7 +122,7 @@ def _find_one(source: str) -> Files:
     # Every short word resembles some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
     raise FileNotFoundError(
-        Errors.EL010.format(source=show(safe_url(source), _SHOWN), closest=_suggest(path, names))
+        Errors.EL010.format(source=show(safe_url(source), _SHOWN), closest=_closest(path, names))
     )
 
 
@@ -149,12 +149,12 @@ def _find_file(path: Path) -> Path:
         return index_path(path)
     if not os.path.exists(path):
         given = show(safe_url(str(path)), _SHOWN)
-        raise FileNotFoundError(Errors.EL026.format(path=given, closest=_suggest(path, [])))
+        raise FileNotFoundError(Errors.EL026.format(path=given, closest=_closest(path, [])))
     check_regular(path)
     return path
 
 
-def _suggest(path: Path, names: list[str]) -> str:
+def _closest(path: Path, names: list[str]) -> str:
     """Suggest names that resemble a misspelt one, from the catalogue and from the same folder."""
     beside = _names_beside(path)
     # Names of the catalogue may contain slashes, as paths do.
