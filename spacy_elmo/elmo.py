@@ -44,7 +44,7 @@ from .util.progress import show_progress
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .weights.catalogue import BUNDLED
 from .weights.source import Source, read_weights
-from .weights.spill import StoredArrays, set_aside
+from .weights.spill import StoredArrays, spill
 
 if TYPE_CHECKING:
     from .texts import Language
@@ -140,7 +140,7 @@ class Elmo:
         if settings.initial_state == "warm" and not weights.has_warm_state:
             weights.arrays.update(shipped_state(weights, n_threads=settings.n_threads))
         precision = PRECISIONS[settings.precision]
-        originals = None if precision.exact else set_aside(weights.arrays)
+        originals = None if precision.exact else spill(weights.arrays)
         with computation():
             parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
             weights.arrays.clear()
@@ -353,7 +353,7 @@ class Elmo:
         with computation():
             tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
             if self._originals is not None:
-                self._originals = set_aside({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+                self._originals = spill({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
             self.engine = self.settings.make_engine(
                 self.options, tensors, device=self.device, warm_state=self.warm_state
             )

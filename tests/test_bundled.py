@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,18 @@ def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     (tmp_path / "en_sm").mkdir()
     with pytest.raises(FileNotFoundError, match=r"EL013.*It contains: nothing"):
         spacy_elmo.load()
+
+
+@pytest.mark.parametrize("missing", ["options.json", "weights.safetensors"])
+def test_incomplete_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    shutil.copytree(BUNDLED_FOLDER, tmp_path / "en_sm", ignore=shutil.ignore_patterns(missing))
+    monkeypatch.setattr("spacy_elmo.weights.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
+    with pytest.raises(FileNotFoundError, match=r"EL013.*en_sm"):
+        read_weights(BUNDLED)
+
+
+def test_other_files_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(BUNDLED_FOLDER, tmp_path / "en_sm")
+    shutil.copy(BUNDLED_FOLDER / "weights.safetensors", tmp_path / "en_sm" / "second.safetensors")
+    monkeypatch.setattr("spacy_elmo.weights.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
+    assert read_weights(BUNDLED).source == str(tmp_path / "en_sm" / "weights.safetensors")

@@ -10,7 +10,7 @@ from typer import Argument, Option
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from ..language_model.vocabulary import VOCAB_NAME
-from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes, rounded
+from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, cast_array, encoder_shapes, mix_shapes
 from ..weights.sniff import sniff
 from ..weights.source import find_files
 from .command import choices
@@ -84,12 +84,12 @@ def _run(
     mix: int = 0,
     force: bool,
 ) -> None:
-    from ..weights.formats.folder import stored_dtypes
+    from ..weights.formats.folder import read_dtypes
 
     given = source[0] if len(source) == 1 else source
     exported = export(given, folder, format=format, dtype=dtype, softmax=softmax, mix=mix, force=force)
     path = folder / FORMATS[format]
-    dtypes = stored_dtypes(path) if format == "safetensors" else ["float32"]
+    dtypes = read_dtypes(path) if format == "safetensors" else ["float32"]
     left_out = f" Left out: {', '.join(exported.left_out)}." if exported.left_out else ""
     text = f"Wrote {exported.n_parameters:,} parameters in {' and '.join(dtypes)} to {path}.{left_out}"
     typer.echo(text, err=True)
@@ -133,7 +133,8 @@ def export(
         from ..weights.formats.folder import write_folder
 
         arrays = {
-            name: rounded(array, np.dtype(dtype or _own_dtype(array)), name=name) for name, array in arrays.items()
+            name: cast_array(array, np.dtype(dtype or _own_dtype(array)), name=name)
+            for name, array in arrays.items()
         }
         write_folder(folder, weights.options, arrays)
     if softmax and vocabulary is not None:

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import printable
 from ..weights.arrays import Weights, mix_shapes, mix_shares, softmax_facts
-from ..weights.formats.folder import FORMAT, stored_checksum
+from ..weights.formats.folder import FORMAT, read_checksum
 from ..weights.source import read_weights
 
 SOURCE_HELP = (
@@ -38,7 +38,7 @@ def info(source: Any, *, check: bool = False) -> dict[str, Any]:
     """
     weights = read_weights(source)
     # Reading has compared the two.
-    stored = stored_checksum(Path(weights.source)) if check and weights.format == FORMAT else None
+    stored = read_checksum(Path(weights.source)) if check and weights.format == FORMAT else None
     softmax = softmax_facts(weights)
     mixes = [_mix(weights, number) for number in range(weights.n_mixes)]
     return {

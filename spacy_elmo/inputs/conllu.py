@@ -1,9 +1,8 @@
-"""CoNLL-U, as Universal Dependencies publishes treebanks."""
+"""Reader of CoNLL-U, the format of Universal Dependencies' treebanks."""
 
 import re
 from collections.abc import Iterator
 
-from ..errors import ReasonError
 from ..util.files import bad_line
 from .items import Item
 from .text import Lines
@@ -12,24 +11,33 @@ _N_COLUMNS = 10
 _ID = re.compile(
     r"(?P<word>[1-9][0-9]*)|(?P<first>[1-9][0-9]*)-(?P<last>[1-9][0-9]*)|(?P<after>[0-9]+)\.[1-9][0-9]*"
 )
-# A sentence that has them is one, even without words.
+# A block with these comments is a sentence even without words.
 _METADATA = re.compile(r"#\s*(sent_id|text)\s*=")
 
 
-class _LineError(ReasonError):
-    """What is wrong with a line."""
+class _LineError(ValueError):
+    """A line that cannot stand where it is."""
 
 
 class _Block:
-    """The lines between two blank ones."""
+    """The lines between two blank lines.
+
+    words (list[str]): The words so far.
+    begins (int | None): The number of its first line; None if it is not a sentence yet.
+    """
 
     def __init__(self) -> None:
+        """Start an empty block."""
         self.words: list[str] = []
         self.begins: int | None = None
         self._covered = 0
 
     def add(self, line: str) -> None:
-        """RAISES: _LineError for a line that cannot stand here."""
+        """Add a line.
+
+        line (str): The line.
+        RAISES (_LineError): If it cannot stand here.
+        """
         columns = line.split("\t")
         if len(columns) != _N_COLUMNS:
             raise _LineError(f"{len(columns)} columns, but CoNLL-U has {_N_COLUMNS}, separated by tabs")
@@ -44,7 +52,10 @@ class _Block:
             raise _LineError(f"empty node {columns[0]} after word {len(self.words)}")
 
     def check_end(self) -> None:
-        """RAISES: _LineError if the sentence cannot end here."""
+        """Check that the block is complete.
+
+        RAISES (_LineError): If a multiword token is not.
+        """
         if self._covered > len(self.words):
             last = len(self.words)
             raise _LineError(f"a multiword token extends to word {self._covered}, but the last word is {last}")
@@ -69,7 +80,12 @@ class _Block:
 
 
 def read_conllu(lines: Lines) -> Iterator[Item]:
-    """The words of each sentence. Multiword tokens (3-4) and empty nodes (5.1) are no words of it."""
+    """Read the words of each sentence. Multiword tokens (3-4) and empty nodes (5.1) are not words.
+
+    lines (Lines): The lines of the file.
+    YIELDS (Item): Each sentence.
+    RAISES (ElmoError): When it reaches a line that is not CoNLL-U.
+    """
     block, number = _Block(), 0
     try:
         for number, line, _ in lines:

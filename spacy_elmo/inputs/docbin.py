@@ -1,4 +1,4 @@
-"""The Docs of spaCy's binary files."""
+"""Reader of spaCy's binary files of Docs."""
 
 from collections.abc import Iterator
 
@@ -11,20 +11,23 @@ from .packed import InputFile
 
 
 def read_docbin(file: InputFile) -> Iterator[Item]:
-    """Each Doc's sentences where they are set, else the whole Doc; an empty Doc is an empty sentence.
+    """Read the sentences of each Doc, or the whole Doc if it has none. An empty Doc is an empty sentence.
 
-    The file is read whole, for it is one packed block; Docs are made one by one.
-    RAISES (ElmoError): If it is no DocBin, or one that spaCy cannot read.
+    The file is read at once, because it is one compressed block; Docs are created one by one.
+
+    file (InputFile): The file.
+    YIELDS (Item): Each sentence.
+    RAISES (ElmoError): If it is not a DocBin, or spaCy cannot read it.
     """
-    with file.open() as opened:
-        content = opened.read()
+    with file.open() as stream:
+        content = stream.read()
     try:
         docs = DocBin().from_bytes(content)
     except Exception as error:
         raise ElmoError(Errors.EL023.format(path=file.path, reason=f"not a DocBin ({error})")) from error
     n_bytes = len(content)
     del content
-    # Nothing else of a Doc is read, nor can be wrong then.
+    # Nothing else of a Doc is needed, and damage in it must not matter.
     docs.cats = [{}] * len(docs)
     docs.span_groups = [b""] * len(docs)
     docs.user_data = [None] * len(docs)

@@ -1,4 +1,4 @@
-"""The bytes of an input: packed or not, from disk or from a pipe."""
+"""The bytes of an input, compressed or not, from disk or from a pipe."""
 
 import bz2
 import gzip
@@ -13,30 +13,32 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, cast
 
 from ..errors import ElmoError, ElmoOSError, Errors
 from ..util.atomic import WRITE_ERRORS
 from ..util.files import sha256
 
-# How each is opened, by the last ending of its name.
-COMPRESSIONS: dict[str, Callable[[Any], Any]] = {
-    ".gz": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
+# The reader of each compression, by the last ending of a file's name.
+COMPRESSIONS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb")),
     ".xz": lzma.LZMAFile,
     ".bz2": bz2.BZ2File,
 }
 _EMPTY = "it is empty, and a compressed file never is"
-# What a packed file begins with, for pipes, whose names tell nothing.
+# The first bytes of compressed data, because pipes have no endings.
 MAGIC = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\x00": ".xz", b"BZh": ".bz2"}
 
 
 @dataclass(eq=False)
 class InputFile:
-    """One file to read.
+    """A file to read.
 
-    format: one of `util.files.FORMATS`. compression: a key of `COMPRESSIONS`, or None.
-    is_stream: a pipe or standard input, which can be read once only: it is copied to a temporary file, so that
-        all of it can be checked before it is used.
+    path (Path): Its path; "-" for standard input.
+    format (str): One of `paths.FORMATS`.
+    compression (str | None): A key of `COMPRESSIONS`; None if it is not compressed.
+    is_stream (bool): Whether it is a pipe or standard input. These can be read only once, and are copied to a
+        temporary file so that all of it can be checked before use.
     """
 
     path: Path
@@ -47,10 +49,11 @@ class InputFile:
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """The content, unpacked.
+        """Open the file.
 
-        RAISES (ElmoError): If it is damaged.
-        RAISES (OSError): If it cannot be read; both while it is read, too.
+        YIELDS (IO[bytes]): Its uncompressed content.
+        RAISES (ElmoError): If it is damaged, also while it is read.
+        RAISES (OSError): If it cannot be read, also while it is read.
         """
         self._keep_stream()
         try:
@@ -71,13 +74,14 @@ class InputFile:
         except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
             raise ElmoError(Errors.EL023.format(path=self.path, reason=error)) from error
         except OSError as error:
-            if error.errno is None:  # bz2's word for damage
+            if error.errno is None:  # bz2's error for damage
                 raise ElmoError(Errors.EL023.format(path=self.path, reason=error)) from error
             raise _unreadable(self.path, error) from error
 
     def sha256(self) -> str:
-        """SHA-256 of the content as it is stored, in hexadecimal.
+        """Compute the SHA-256 of the content as it is stored.
 
+        RETURNS (str): The digest in hexadecimal.
         RAISES (OSError): If it cannot be read.
         """
         self._keep_stream()

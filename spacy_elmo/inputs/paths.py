@@ -1,4 +1,4 @@
-"""Which files a command reads: paths, folders, patterns and standard input, each with its format."""
+"""Find the files that a command reads: paths, folders, patterns and standard input, each with its format."""
 
 import os
 import warnings
@@ -10,10 +10,10 @@ from pathlib import Path
 from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
 from .packed import COMPRESSIONS, InputFile
 
-# Each is also the ending of its files. txt: text, or tokens between blanks, as the command has it.
+# The formats, which are also the endings of files. txt: text, or tokens between blanks, as the command decides.
 FORMATS = ("txt", "jsonl", "conllu", "spacy", "tokens")
 STDIN = Path("-")
-# Regular files as well, where a shell has redirected one: they have no name to tell the format by.
+# A shell may redirect regular files to these, which have no ending to recognise the format by.
 _DESCRIPTORS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 
 Given = str | Path
@@ -21,11 +21,15 @@ _SHOWN = 5
 
 
 def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> list[InputFile]:
-    """The files that are meant, in the order given; those of a folder or a pattern sorted by name.
+    """Find the files of a command's arguments.
 
-    given: files, folders with all that is below them, patterns with *, ? or [], or "-" for standard input.
-    format: one of `FORMATS`; None: by each file's ending. Standard input and pipes are "txt" unless told.
-    RAISES (FileNotFoundError, ElmoError): For what is not there or of no known format.
+    given (Given | Sequence[Given]): Files, folders with everything below them, patterns with *, ? or [], or "-"
+        for standard input.
+    format (str | None): One of `FORMATS`; None: the ending of each file decides, and standard input and pipes are
+        "txt".
+    RETURNS (list[InputFile]): The files in the order given; those of a folder or a pattern sorted by name.
+    RAISES (FileNotFoundError): If a file does not exist, or nothing matches.
+    RAISES (ElmoError): If the format is not known.
     """
     if format is not None and format not in FORMATS:
         raise ElmoError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
@@ -49,7 +53,11 @@ def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> li
 
 
 def parse_name(path: Path) -> tuple[str | None, str | None]:
-    """Format and compression by a file's endings, None where there is none that is known."""
+    """Recognise format and compression by the endings of a name.
+
+    path (Path): The file.
+    RETURNS (tuple[str | None, str | None]): The format and the compression; None for an unknown one.
+    """
     name = path.name.lower()
     compression = next((ending for ending in COMPRESSIONS if name.endswith(ending)), None)
     ending = Path(name.removesuffix(compression or "")).suffix.removeprefix(".")
@@ -79,7 +87,7 @@ def _match(pattern: Path, format: str | None) -> list[InputFile]:
 
 
 def _read_folder(folder: Path, format: str | None) -> list[InputFile]:
-    """Files of one format. With a format given, those that have its ending, or else those without a known one."""
+    """List files of one format. A given format selects its ending, or files without a known ending."""
     paths = list(_walk(folder))
     formats = [parse_name(path)[0] for path in paths]
     if format is None:
@@ -103,7 +111,7 @@ def _read_folder(folder: Path, format: str | None) -> list[InputFile]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder, sorted, without hidden ones. Links to folders are not followed: they may go round."""
+    """List the files below a folder, sorted, without hidden ones or links to folders, which may be circular."""
     waiting = [folder]
     while waiting:
         current = waiting.pop()
@@ -117,7 +125,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _drop_repeated(files: list[InputFile], seen: set[Path], given: Path) -> list[InputFile]:
-    """Patterns and folders overlap by mistake: read each file once, and not its compressed copy as well."""
+    """Remove files that occur twice, or beside their compressed copy, where patterns and folders overlap."""
     kept: list[InputFile] = []
     repeated: list[InputFile] = []
     for file in files:
@@ -136,7 +144,11 @@ def _identify(file: InputFile) -> Path:
 
 
 def shorten(names: list[str]) -> str:
-    """Names for a message: of many, the first ones."""
+    """Join names for a message.
+
+    names (list[str]): The names.
+    RETURNS (str): The first ones, and the number of the others.
+    """
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 

@@ -1,4 +1,4 @@
-"""What splits texts into sentences and tokens."""
+"""The spaCy pipelines that split texts into sentences and tokens."""
 
 import sys
 
@@ -9,9 +9,11 @@ from ..errors import ElmoError, Errors
 
 
 def load_pipeline(name: str) -> Language:
-    """The pipeline that splits texts: "tokenizer:en" is the tokenizer of a language, "blank:en" has the rule-based
-    sentencizer as well; any other name is what `spacy.load` takes. With the first, each text is one sentence.
+    """Load the pipeline that splits texts.
 
+    name (str): "tokenizer:en" for the tokenizer of a language, with each text as one sentence; "blank:en" for the
+        tokenizer with the rule-based sentencizer; any other name as for `spacy.load`.
+    RETURNS (Language): The pipeline.
     RAISES (ElmoError): If there is no such language or pipeline.
     """
     kind, _, lang = name.partition(":")
@@ -26,7 +28,7 @@ def load_pipeline(name: str) -> Language:
         nlp.max_length = sys.maxsize
         return nlp
     if not name:
-        # Not every Python refuses an empty name in the same way.
+        # Versions of Python refuse an empty name in different ways.
         raise ElmoError(Errors.EL070.format(got=name, reason="an empty name"))
     try:
         return spacy.load(name)

@@ -1,4 +1,4 @@
-"""The lines of an input, as text that can be used."""
+"""The lines of an input as checked text."""
 
 import codecs
 import warnings
@@ -9,9 +9,9 @@ from ..errors import ElmoError, Errors, Warnings
 from ..util.files import Line, bad_line, numbered_lines
 from .packed import MAGIC, InputFile
 
-# Bytes of a line. Longer ones are no lines of text, and would take the memory.
+# The most bytes of a line. Longer ones are not lines of text, and would fill the memory.
 LONGEST_LINE = 1 << 28
-# Formats in whose lines no carriage return can stand.
+# Formats whose lines cannot contain a carriage return.
 _WITHOUT_RETURNS = ("jsonl", "conllu")
 _BOMS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
@@ -20,14 +20,21 @@ _BOMS = {
 
 
 class Lines:
-    """The lines of a file, in order. Only a line feed ends a line, with or without a carriage return before it.
+    """The lines of a file. Only a line feed ends a line, with or without a carriage return before it.
 
-    warn: say at the end what looks wrong, but can be read.
-    n_bytes: of the lines so far.
-    RAISES (ElmoError): Once it is reached, for what is no UTF-8 text.
+    Iteration raises a ValueError when it reaches something that is not UTF-8 text.
+
+    file (InputFile): The file.
+    path (Path): Its path.
+    n_bytes (int): The size of the lines so far.
     """
 
     def __init__(self, file: InputFile, *, warn: bool = False):
+        """Prepare to read a file.
+
+        file (InputFile): The file.
+        warn (bool): Warn at the end about carriage returns that look wrong.
+        """
         self.file = file
         self.path = file.path
         self.n_bytes = 0
@@ -36,8 +43,8 @@ class Lines:
     def __iter__(self) -> Iterator[Line]:
         n_lines = n_returns = first_return = 0
         line: Line | None = None
-        with self.file.open() as opened:
-            for line in numbered_lines(self._cut(opened), self.path):
+        with self.file.open() as stream:
+            for line in numbered_lines(self._read_lines(stream), self.path):
                 self.n_bytes += line.n_bytes
                 if "\0" in line.text:
                     reason = "a NUL character, as in UTF-16; convert the file: iconv -f UTF-16LE -t UTF-8"
@@ -54,9 +61,9 @@ class Lines:
         if n_returns and self._warn:
             warnings.warn(Warnings.WL037.format(path=self.path, n=n_lines, line=first_return), stacklevel=2)
 
-    def _cut(self, opened: IO[bytes]) -> Iterator[bytes]:
+    def _read_lines(self, stream: IO[bytes]) -> Iterator[bytes]:
         self._n_feeds = number = 0
-        while line := opened.readline(LONGEST_LINE + 1):
+        while line := stream.readline(LONGEST_LINE + 1):
             number += 1
             if number == 1:
                 self._check_start(line)

@@ -17,7 +17,7 @@ from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
 from ..runtime.forks import ForkLock
 from ..weights.arrays import Weights
-from ..weights.source import Source, is_at_hand, read_weights
+from ..weights.source import Source, is_local, read_weights
 from .output import ElmoOutput
 from .settings import TrainingSettings
 from .tokens import SpanGetter, TokenMapper
@@ -233,7 +233,7 @@ class ElmoModule(nn.Module):
             return None
         if instead is not None and instead != source:
             source, reason = instead, "nlp.initialize(), which reads them, was not called"
-        elif not is_at_hand(source):
+        elif not is_local(source):
             reason = "they would have to be downloaded first"
         else:
             try:

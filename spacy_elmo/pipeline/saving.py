@@ -177,7 +177,7 @@ class SavedWithWeights:
             module.set_weights(read_weights(path))
         else:
             weights = folder.read(path / OPTIONS_NAME, path / folder.WEIGHTS_NAME)
-            if folder.stored_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
+            if folder.read_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
                 raise ElmoError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
             if _checksum(path / OPTIONS_NAME) != expected["options"]:
                 raise ElmoError(Errors.EL181.format(path=path / OPTIONS_NAME))

@@ -1,4 +1,4 @@
-"""Archives of models, unpacked into folders: only known files, and no more bytes than allowed."""
+"""Safe unpacking of models' archives: only regular files, and no more bytes than allowed."""
 
 import bz2
 import gzip
@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple, Protocol, cast
 
 from ..errors import ElmoError, ElmoOSError, Errors, ReasonError
 from ..util.files import CACHE_VARIABLE, read_bytes, reading_error
-from .sniff import Kind, kind_of_head, unpack_command
+from .sniff import Kind, sniff_head, unpack_command
 
 MOST_BYTES = 16 << 30
 # Weights hardly get smaller by packing. From so many bytes on, an archive that grows this much is a trap.
@@ -153,12 +153,19 @@ _HEAD = 512
 # Tars are packed so; weights are, too, but are not read so.
 _PACKED = ("gzip", "bzip2", "xz")
 _SINGLE = ("hdf5", "safetensors", "pickle", "zip", "json", "html")
-# What macOS adds to archives.
+# Files that macOS adds to archives.
 _LEFT_OUT = ("__MACOSX", ".DS_Store")
 
 
 class _Member(NamedTuple):
-    """odd: what it is besides a file or a folder, None if it is one of these. size: as the archive says."""
+    """A file or folder in an archive.
+
+    name (str): Its path as stored.
+    is_folder (bool): Whether it is a folder.
+    odd (str | None): Why it is refused; None for a regular file or a folder.
+    size (int): Its size as the archive states it.
+    open (Callable): Opens its content.
+    """
 
     name: str
     is_folder: bool
@@ -168,12 +175,16 @@ class _Member(NamedTuple):
 
 
 def unpack(archive: Path, folder: Path, *, variable: str = CACHE_VARIABLE) -> None:
-    """Unpack a zip, tar or tar.gz, told by its content, also of bzip2 and xz, into a new or empty folder.
+    """Unpack a zip, or a tar that may be compressed by gzip, bzip2 or xz.
 
-    Only files and their folders: no links, no devices, nothing outside `folder`, no permissions.
-    variable: of the environment, which says where the folder is, for messages.
-    RAISES (ElmoError): If there is anything else in it, if it is damaged, or if it would grow beyond all measure.
-    RAISES (OSError): If the folder cannot be written. `folder` is then as it was.
+    Only files and folders are accepted: no links, no devices, nothing outside `folder`, no permissions. After an
+    error, `folder` is as it was.
+
+    archive (Path): The archive, recognised by its content.
+    folder (Path): A new or empty folder.
+    variable (str): The environment variable that sets the place of the folder, for messages.
+    RAISES (ElmoError): If the archive holds anything else, is damaged, or would become too large.
+    RAISES (OSError): If the folder cannot be written.
     """
     is_new = not folder.exists()
     if not is_new and (not folder.is_dir() or any(folder.iterdir())):
@@ -198,7 +209,7 @@ def _clear(folder: Path, is_new: bool) -> None:
 
 
 def _inspect(archive: Path) -> None:
-    """Look at all members before anything is written."""
+    """Check all members before anything is written."""
     meter = Meter(archive)
     files: set[tuple[str, ...]] = set()
     folders: set[tuple[str, ...]] = {()}
@@ -242,8 +253,8 @@ def _write(archive: Path, folder: Path) -> None:
 
 
 def _parts(archive: Path, member: _Member) -> tuple[str, ...]:
-    """The names of a member's folders and its own."""
-    # Windows takes both, and what is harmless here may be unpacked there.
+    """Split the path of a member."""
+    # Windows accepts both separators, and an archive that is harmless here may be unpacked there.
     name = member.name.replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise _refusal(archive, member, "has an absolute path")
@@ -286,7 +297,7 @@ def _reading(archive: Path) -> Iterator[None]:
 def _members(archive: Path) -> "Generator[_Member, None, None]":
     """Members in the order of the archive; the content of each is to be read before the next."""
     head = read_bytes(archive, n_bytes=_HEAD)
-    kind = kind_of_head(head)
+    kind = sniff_head(head)
     if head.startswith(b"PK"):
         return _zip_members(archive)
     if kind == "tar" or kind in _PACKED:
@@ -303,7 +314,7 @@ def _zip_members(archive: Path) -> "Generator[_Member, None, None]":
                 odd = "is encrypted"
             elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 odd = "is a link" if kind == stat.S_IFLNK else "is not a regular file"
-            # The name as it is stored: zipfile cuts its own at a zero byte.
+            # The stored name, because zipfile ends its own at a zero byte.
             yield _Member(info.orig_filename, info.is_dir(), odd, info.file_size, partial(opened.open, info))
 
 
@@ -343,7 +354,7 @@ def _open_stream(archive: Path, kind: Kind) -> Iterator[Readable]:
 def _check_inside(archive: Path, kind: Kind) -> None:
     """RAISES (ElmoError): If a single file was compressed, not a tar of several."""
     with _open_stream(archive, kind) as file:
-        inside = kind_of_head(file.read(_HEAD))
+        inside = sniff_head(file.read(_HEAD))
     if inside in _SINGLE:
         text = Errors.EL258.format(path=archive, kind=kind, command=unpack_command(archive, kind))
         raise RefusedError(text)

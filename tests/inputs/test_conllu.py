@@ -29,7 +29,7 @@ def test_words(tmp_path: Path) -> None:
     assert [one.tokens for one in windows] == [one.tokens for one in sentences]
 
 
-def test_a_sentence_without_words_keeps_its_place(tmp_path: Path) -> None:
+def test_sentence_without_words(tmp_path: Path) -> None:
     content = (
         "# sent_id = 1\n# text = \n\n" + row(1, "a") + "\n" + row("0.1", "elided") + "\n" + row(1, "b") + "\n"
     )
@@ -62,7 +62,7 @@ def test_a_treebank() -> None:
         ([1, "3.1"], r"line 2: empty node 3\.1 after word 1"),
     ],
 )
-def test_numbers_that_cannot_be(tmp_path: Path, rows: list[Any], match: str) -> None:
+def test_wrong_numbers(tmp_path: Path, rows: list[Any], match: str) -> None:
     content = "".join(map(row, rows))
     with pytest.raises(ValueError, match=rf"EL061.*a\.conllu, .*{match}"):
         read(tmp_path / "a.conllu", content)

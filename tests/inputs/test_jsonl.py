@@ -25,12 +25,12 @@ def test_tokens_and_texts(tmp_path: Path) -> None:
 
 
 def test_a_field_twice(tmp_path: Path) -> None:
-    """The last one would win, and half of the text be lost."""
+    """JSON readers keep only the last one, which would lose a part of the text."""
     with pytest.raises(ValueError, match=r'EL061.*line 2: the field "text" occurs twice'):
         read(tmp_path / "a.jsonl", '{"text": "a", "text": "a"}\n{"text": "a", "text": "b"}\n')
 
 
-def test_whitespace_tokens_are_hidden(tmp_path: Path) -> None:
+def test_hides_whitespace_tokens(tmp_path: Path) -> None:
     [sentence] = read(tmp_path / "a.jsonl", '{"text": "a  \\n b\u2028c"}', pipeline="tokenizer:en")
     assert [token.isspace() for token in sentence.tokens].count(True) == 2
     assert sentence.visible == ["a", "b", "c"]
@@ -46,8 +46,8 @@ def make_docs() -> list[Doc]:
     return [with_sents, Doc(nlp.vocab, words=[]), nlp("No sentences. None here.")]
 
 
-def test_docs_as_json_are_as_docs(tmp_path: Path) -> None:
-    """`Doc.to_json` and a DocBin give the same sentences under the same numbers."""
+def test_same_as_docs(tmp_path: Path) -> None:
+    """`Doc.to_json` and a DocBin give the same sentences."""
     docs = make_docs()
     DocBin(docs=docs).to_disk(tmp_path / "a.spacy")
     expected = list(Inputs(tmp_path / "a.spacy").read())

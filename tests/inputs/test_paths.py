@@ -38,14 +38,14 @@ def test_names(name: str, expected: Any) -> None:
     assert parse_name(Path(name)) == expected
 
 
-def test_files_in_the_order_given(tmp_path: Path) -> None:
+def test_order(tmp_path: Path) -> None:
     write(tmp_path, "b.txt", "a.jsonl.gz")
     assert names(tmp_path, "b.txt", "a.jsonl.gz", "b.txt") == ["b.txt", "a.jsonl.gz", "b.txt"]
     [file] = find_inputs(str(tmp_path / "a.jsonl.gz"))
     assert (file.format, file.compression, file.is_stream) == ("jsonl", ".gz", False)
 
 
-def test_a_format_goes_before_endings(tmp_path: Path) -> None:
+def test_format_before_endings(tmp_path: Path) -> None:
     write(tmp_path, "news.en-00001-of-00100", "a.txt", "b.gz")
     files = find_inputs([tmp_path / "news.en-00001-of-00100", tmp_path / "a.txt", tmp_path / "b.gz"], "tokens")
     assert [(file.format, file.compression) for file in files] == [("tokens", None)] * 2 + [("tokens", ".gz")]
@@ -56,7 +56,7 @@ def test_patterns(tmp_path: Path) -> None:
     (tmp_path / "n" / "folder.txt").mkdir()
     assert names(tmp_path, "n/?.txt") == ["n/a.txt", "n/b.txt"]
     assert names(tmp_path, "n/**/c.txt") == ["n/deep/c.txt"]
-    # A file of that name goes before the pattern.
+    # A file of that name has precedence over the pattern.
     assert names(tmp_path, "n/[1].txt") == ["n/[1].txt"]
     with pytest.raises(FileNotFoundError, match=r"EL200.*n/\*\.jsonl' matches no file"):
         names(tmp_path, "n/*.jsonl")
@@ -73,7 +73,7 @@ def test_folders(tmp_path: Path) -> None:
         assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
 
 
-def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "n/a/b.txt", "n/c.txt")
     (tmp_path / "n" / "a" / "round").symlink_to(tmp_path / "n")
     assert names(tmp_path, "n") == ["n/c.txt", "n/a/b.txt"]
@@ -89,8 +89,8 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
         names(tmp_path, "n")
 
 
-def test_a_folder_of_several_formats(tmp_path: Path) -> None:
-    """Treebanks have their sentences as .conllu and as .txt."""
+def test_mixed_formats(tmp_path: Path) -> None:
+    """Treebanks contain their sentences as .conllu and as .txt."""
     write(tmp_path, "n/a.conllu", "n/a.txt", "n/b.txt.gz", "n/c.tokens")
     with pytest.raises(ValueError, match=r"EL202.*1 \.conllu, 1 \.tokens, 2 \.txt\..*--format"):
         names(tmp_path, "n")
@@ -111,7 +111,7 @@ def test_a_folder_of_shards(tmp_path: Path) -> None:
         names(tmp_path, "empty")
 
 
-def test_patterns_and_folders_that_overlap(tmp_path: Path) -> None:
+def test_overlapping_arguments(tmp_path: Path) -> None:
     write(tmp_path, "n/a.txt", "n/a.txt.gz", "n/b.txt")
     with pytest.warns(UserWarning, match=r"WL036.*n/a\.txt\.gz\."):
         assert names(tmp_path, "n") == ["n/a.txt", "n/b.txt"]

@@ -20,27 +20,42 @@ _MOST_NOTE = 1 << 16
 
 
 class Origin(NamedTuple):
-    """Where the bytes are from. url: without credentials. version: the server's ETag or date of the file, for
-    `If-Range`."""
+    """The origin of downloaded bytes.
+
+    url (str): The URL without credentials.
+    version (str): The server's ETag or date of the file, for `If-Range`.
+    """
 
     url: str
     version: str
 
 
 class Partial:
-    """`<name>.part` beside the target, and `<name>.part.json`, which tells the origin if that is known."""
+    """A file that is not complete: `<name>.part` beside the target, and its origin in `<name>.part.json`."""
 
     def __init__(self, target: Path):
+        """Name the files.
+
+        target (Path): The final name of the file.
+        """
         self.path = target.with_name(f"{target.name}.part")
         self._note = target.with_name(f"{target.name}.part.json")
         self._target = target
 
     @property
     def size(self) -> int:
+        """Measure the part.
+
+        RETURNS (int): Its size in bytes; 0 if there is none.
+        """
         return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def origin(self) -> Origin | None:
+        """Read the origin of the part.
+
+        RETURNS (Origin | None): The origin; None if it is not known.
+        """
         try:
             note = json.loads(read_small(self._note, most=_MOST_NOTE))
             return Origin(str(note["url"]), str(note["version"]))
@@ -48,23 +63,32 @@ class Partial:
             return None
 
     def discard(self) -> None:
-        # The note first: bytes without a note are never taken for those of another version.
+        """Remove the part."""
+        # The note first, because a note must never describe bytes of another version.
         self._note.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     def begin(self, origin: Origin | None) -> BinaryIO:
-        """Start over, with bytes of this origin."""
+        """Start a new part.
+
+        origin (Origin | None): The origin of its bytes; None if it is not known.
+        RETURNS (BinaryIO): The file to write to.
+        """
         self.discard()
         file = self.path.open("wb")
         if origin is not None:
             self._note.write_text(json.dumps(origin._asdict()), "utf-8")
         return file
 
-    def go_on(self) -> BinaryIO:
+    def resume(self) -> BinaryIO:
+        """Continue the part.
+
+        RETURNS (BinaryIO): The file to write to, at its end.
+        """
         return self.path.open("ab")
 
     def finish(self) -> None:
-        """Give it its final name."""
+        """Rename the part to its final name."""
         with self.path.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(self.path, self._target)
@@ -92,7 +116,7 @@ _PASSING = (408, 425, 429)
 # As headers have it; Python makes no numbers of thousands of digits.
 _SIZE = r"[0-9]{1,18}"
 
-# Called with the bytes that are there, and the number of them in the end if it is known.
+# Called with the number of bytes so far, and with the size of the file if it is known.
 Report = Callable[[int, int | None], None]
 
 
@@ -101,7 +125,7 @@ class BrokenError(ReasonError):
 
 
 class WrongError(BrokenError):
-    """What came is not the file: none of it can be kept."""
+    """The content is not that of the file: none of it can be kept."""
 
 
 class RefusedError(ReasonError):
@@ -109,14 +133,23 @@ class RefusedError(ReasonError):
 
 
 class Wanted(NamedTuple):
-    """What is known of the file."""
+    """The facts about the file that are known in advance.
+
+    size (int | None): Its size in bytes; None if it is not known.
+    sha256 (str | None): Its checksum; None if it is not known.
+    """
 
     size: int | None
     sha256: str | None
 
 
 class _Body(NamedTuple):
-    """What is about to come. start: its place in the file. total: bytes of the whole file."""
+    """The content of an answer.
+
+    start (int): Its place in the file.
+    total (int | None): The size of the whole file; None if it is not known.
+    origin (Origin | None): Its origin; None if it is not known.
+    """
 
     start: int
     total: int | None
@@ -124,9 +157,15 @@ class _Body(NamedTuple):
 
 
 def attempt(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
-    """Bring the part as far as this URL does. It is complete when this returns, but not checked.
+    """Download as much of the file as this URL provides. The part is then complete, but not checked.
 
-    RAISES (BrokenError, WrongError, RefusedError): With a reason to show.
+    url (str): An address with http(s):// or file://.
+    part (Partial): The part so far.
+    wanted (Wanted): The facts about the file.
+    report (Report): Called with the progress.
+    RAISES (BrokenError): If the attempt failed, and another one may not.
+    RAISES (WrongError): If the content is not that of the file.
+    RAISES (RefusedError): If this URL does not have the file.
     RAISES (OSError): If the part cannot be written.
     """
     (_copy if urlsplit(url).scheme == "file" else _request)(url, part, wanted, report)
@@ -259,7 +298,7 @@ def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, 
         raise RefusedError(f"its size is {most:,} bytes; allowed: {MOST_BYTES:,}")
     done = body.start
     since, before = time.monotonic(), done
-    with part.go_on() if body.start else part.begin(body.origin) as file:
+    with part.resume() if body.start else part.begin(body.origin) as file:
         for chunk in chunks:
             now = time.monotonic()
             if now - since > SLOW_AFTER:

@@ -1,4 +1,4 @@
-"""One file from several URLs, over networks and from servers as they are."""
+"""Download of a file from several URLs, over unreliable networks."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from .attempt import BrokenError, Partial, RefusedError, Report, Wanted, WrongEr
 
 MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
 
-# Called with a file that came, under another name; returns what is wrong with it.
+# Called with the temporary path of a complete file; returns what is wrong with the file, or None.
 Look = Callable[[Path], str | None]
 
 # Attempts at a URL that bring next to nothing, and seconds before the second one, doubled with each. urllib3's
@@ -34,13 +34,19 @@ def download(
     look: Look = lambda path: None,
     note: str = "",
 ) -> None:
-    """Fetch a file. `path` appears when it is complete and checked; until then `<name>.part` beside it is gone on
-    with, by this process or a later one.
+    """Download a file. It appears when it is complete and checked.
 
-    urls: http(s):// or file://, tried in this order. size, sha256: of the file, where they are known.
-    look: at what came; says what is wrong with it, or None. note: a line more for the message if all URLs fail.
-    RAISES (ConnectionError): With the reason at each URL if none has the file.
-    RAISES (OSError): If it cannot be written.
+    Until then `<name>.part` beside it holds the bytes so far, and this process or a later one continues with them.
+
+    urls (Sequence[str]): Addresses with http(s):// or file://, in the order in which they are tried.
+    path (Path): The final name of the file.
+    size (int | None): Its size in bytes; None if it is not known.
+    sha256 (str | None): Its checksum; None if it is not known.
+    report (Report): Called with the progress.
+    look (Look): Checks the content of the complete file.
+    note (str): Another line for the message if all URLs fail.
+    RAISES (ConnectionError): If no URL has the file, with the reason for each.
+    RAISES (OSError): If the file cannot be written.
     """
     part, wanted, reasons = Partial(path), Wanted(size, sha256), ""
     try:

@@ -88,7 +88,7 @@ def test_spellings_of_names(
 
 
 @pytest.mark.parametrize("rows", [261, 262])
-def test_a_row_for_no_character(parity: Path, tmp_path: Path, published: Variables, rows: int) -> None:
+def test_row_for_no_character(parity: Path, tmp_path: Path, published: Variables, rows: int) -> None:
     variables = dict(published)
     variables["bilm/char_embed"] = variables["bilm/char_embed"][262 - rows :]
     found = read_weights(write(tmp_path / "variables", variables)).arrays["char_encoder.embedding.weight"]
@@ -99,15 +99,15 @@ def test_a_row_for_no_character(parity: Path, tmp_path: Path, published: Variabl
 
 
 def test_options_of_shapes(parity: Path, tmp_path: Path, published: Variables) -> None:
-    """What arrays tell, and what all published modules have in common."""
+    """Sizes come from the arrays, the rest is the same in all published modules."""
     expected = read_weights(parity / "bilm/base").options
     found = read_weights(write(tmp_path / "variables", published)).options
     assert found.lstm == expected.lstm
     assert found.char_cnn == expected.char_cnn
 
 
-def test_shapes_of_another_model(tmp_path: Path) -> None:
-    """Sizes that differ everywhere, written by names and shapes alone."""
+def test_other_shapes(tmp_path: Path) -> None:
+    """All sizes differ, and the files have only names and shapes."""
     arrays: Variables = {"bilm/char_embed": np.ones((262, 3), np.float32)}
     for i, (span, number) in enumerate([(1, 2), (3, 4), (5, 6)]):
         arrays[f"bilm/CNN/W_cnn_{i}"] = np.ones((1, span, 3, number), np.float32)
@@ -127,8 +127,8 @@ def test_shapes_of_another_model(tmp_path: Path) -> None:
     assert (options.char_cnn.n_highway, options.char_cnn.embedding_dim) == (0, 3)
 
 
-def test_a_training_run_needs_its_options(tmp_path: Path, trained: Variables) -> None:
-    """Its clips may be any, and no array tells them."""
+def test_training_run_without_options(tmp_path: Path, trained: Variables) -> None:
+    """Its clips are not known, because no array determines them."""
     with pytest.raises(FileNotFoundError, match=r"EL015.*model.ckpt-7.index.*options.json"):
         read_weights(write(tmp_path / "model.ckpt-7", trained))
 
@@ -167,7 +167,7 @@ def drop(name: str) -> Callable[[Variables], Any]:
         (drop("lm/char_embed"), r"EL133.*has 0 variables named char_embed. It contains"),
         (lambda v: v.update({"other/char_embed": np.ones((261, 4), np.float32)}), r"EL133.*has 2 variables"),
         (
-            # Peepholes look at the cell, and would change what comes out.
+            # Peepholes read the cell, and would change the outputs.
             lambda v: v.update({"lm/RNN_0/rnn/multi_rnn_cell/cell_0/lstm_cell/w_f_diag": np.ones(64, np.float32)}),
             r"EL134.*w_f_diag' is part of this model, but not of a biLM",
         ),
@@ -197,7 +197,7 @@ def test_variables_of_no_bilm(
         (lambda v: v.update({"aggregation/weights": np.ones(4, np.float32)}), r"EL020.*'scalar_mix.weights'"),
     ],
 )
-def test_modules_that_are_not_whole(
+def test_incomplete_modules(
     tmp_path: Path, published: Variables, change: Callable[[Variables], Any], match: str
 ) -> None:
     variables = dict(published)
@@ -248,7 +248,7 @@ def test_a_damaged_index(parity: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_number(parity: Path, tmp_path: Path) -> None:
-    """TensorFlow's checksums are looked at."""
+    """TensorFlow's checksums are compared."""
     shutil.copytree(parity / "tf_checkpoint/tfhub", tmp_path / "copy", copy_function=shutil.copyfile)
     (shard,) = data_files(tmp_path / "copy/variables/variables.index")
     content = bytearray(shard.read_bytes())
@@ -259,7 +259,7 @@ def test_a_damaged_number(parity: Path, tmp_path: Path) -> None:
 
 
 def test_without_tensorflow(parity: Path, tmp_path: Path) -> None:
-    """One message with the line to install; and nothing of TensorFlow is imported for other formats."""
+    """The message has the command to install it. Other formats do not import TensorFlow."""
     code = (
         "import sys; sys.modules['tensorflow'] = None\n"
         "import spacy_elmo\n"

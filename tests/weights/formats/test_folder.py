@@ -124,6 +124,13 @@ def test_unknown_array(saved: Path) -> None:
         read_weights(saved)
 
 
+def test_scalar_softmax(saved: Path) -> None:
+    """A single number has no rows, which would be the words."""
+    rewrite(saved, {"softmax.adaptive.head.weight": np.array(1, np.float32)})
+    with pytest.raises(ValueError, match=r"EL019.*'softmax.adaptive.head.bias'"):
+        read_weights(saved)
+
+
 def test_wrong_dtype(saved: Path) -> None:
     rewrite(saved, {"char_encoder.projection.bias": np.zeros(8, np.int32)})
     with pytest.raises(ValueError, match=r"EL021.*'char_encoder.projection.bias' contains I32"):
@@ -136,8 +143,8 @@ def test_nan_is_counted(saved: Path) -> None:
         read_weights(saved)
 
 
-def test_unaligned_arrays_are_copied(saved: Path, tiny: Path) -> None:
-    """Writers other than the library's own need not align what they write."""
+def test_unaligned_arrays(saved: Path, tiny: Path) -> None:
+    """Other programs may write unaligned arrays."""
     path = saved / "weights.safetensors"
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
@@ -149,7 +156,7 @@ def test_unaligned_arrays_are_copied(saved: Path, tiny: Path) -> None:
     )
 
 
-def test_a_failed_write_leaves_the_old_files(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (saved / "weights.safetensors").read_bytes()
 
     def fail(arrays: object, path: Path, metadata: object) -> None:
@@ -179,7 +186,7 @@ def test_a_disk_without_room(saved: Path, elmo: Elmo, monkeypatch: pytest.Monkey
     assert len(list(saved.iterdir())) == 2
 
 
-def test_saving_over_the_files_in_use(saved: Path, sentences: list) -> None:
+def test_save_over_mapped_files(saved: Path, sentences: list) -> None:
     loaded = spacy_elmo.load(saved)
     expected = loaded.embed(sentences)[0].elmo
     loaded.save(saved)
