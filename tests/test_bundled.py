@@ -12,6 +12,7 @@ import pytest
 import spacy
 
 import spacy_elmo
+from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.cli.demo import LAYER, WORDS, Place, neighbours, read_sentences
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.warm_state import make_state, shipped_sentences
@@ -43,6 +44,7 @@ def bundled() -> Elmo:
     return spacy_elmo.load()
 
 
+@pytest.mark.slow
 def test_first_vectors_without_a_network(tmp_path: Path) -> None:
     """In a new process; the fastest of three, because other work on the machine only ever adds."""
     seconds: list[float] = []
@@ -86,7 +88,7 @@ def test_its_numbers() -> None:
         assert np.isfinite(array).all(), name
 
 
-def test_its_warm_state_is_that_of_the_shipped_sentences() -> None:
+def test_warm_state_of_the_shipped_sentences() -> None:
     weights = read_weights(BUNDLED)
     assert weights.has_warm_state
     for name, made in make_state(weights, shipped_sentences()).items():
@@ -96,7 +98,7 @@ def test_its_warm_state_is_that_of_the_shipped_sentences() -> None:
 
 @pytest.mark.parametrize("layer", [LAYER, "elmo"])
 @pytest.mark.parametrize("word", WORDS)
-def test_a_word_is_most_like_itself_in_the_same_sense(bundled: Elmo, word: str, layer: str) -> None:
+def test_a_word_is_most_like_itself_in_the_same_sense(bundled: Elmo, word: str, layer: LayerName) -> None:
     """In the sentences of the demonstration. Without context all four are alike."""
     sentences = [sentence for sentence in read_sentences() if word in sentence]
     vectors = [getattr(output, layer) for output in bundled.embed(sentences, layers=[layer])]

@@ -34,6 +34,7 @@ def make(options: Options) -> tuple[BiLM, Tensor, list[int]]:
     return bilm, ids, [3, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lstm",
     [{}, {"use_skip_connections": False}, {"dim": 3}, {"n_layers": 1, "cell_clip": None, "proj_clip": None}],
@@ -56,7 +57,8 @@ def test_gradients_reach_every_parameter(lstm: dict[str, Any]) -> None:
 
     def run(*parameters: Tensor) -> Tensor:
         table = {f"bilm.{name}": value for name, value in zip(names, parameters)}
-        return torch.func.functional_call(module, table, ())
+        output: torch.Tensor = torch.func.functional_call(module, table, ())
+        return output
 
     # The row of "no token" gets no gradient by design, and no id points to it: both sides say zero.
     assert torch.autograd.gradcheck(run, tuple(bilm.parameters()), eps=1e-6, atol=1e-5)

@@ -189,7 +189,7 @@ def test_fields_of_another_network(change: Callable[[dict[str, Any]], Any], fiel
         Options.from_dict(changed(change), where="here.json")
 
 
-def test_where_the_projection_is_does_not_matter_without_highways() -> None:
+def test_projection_position_without_highways() -> None:
     data = changed(lambda d: d["char_cnn"].update(n_highway=0, projection_after_highway=False))
     with pytest.warns(UserWarning, match="WL050"):
         assert Options.from_dict(data).char_cnn.n_highway == 0

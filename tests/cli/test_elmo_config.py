@@ -36,7 +36,8 @@ def convert(config: Config, **choice: Any) -> Converted:
 
 
 def tok2vec_of(config: Config, name: str) -> dict[str, Any]:
-    return config["components"][name]["model"]["tok2vec"]
+    block: dict[str, Any] = config["components"][name]["model"]["tok2vec"]
+    return block
 
 
 @pytest.mark.parametrize("optimize", ["efficiency", "accuracy"])
@@ -191,7 +192,7 @@ def test_layers_anywhere_in_a_component() -> None:
     }
 
 
-def test_of_layers_in_layers_the_outermost_is_replaced() -> None:
+def test_outermost_layer_is_replaced() -> None:
     layer = (
         '[components.tagger.model.tok2vec]\n@architectures = "spacy.Tok2Vec.v2"\n[components.tagger.model.tok2vec.'
         'embed]\n@architectures = "spacy.Tok2VecListener.v1"\nwidth = 96\n'
@@ -286,7 +287,7 @@ def test_sourced_components_stay() -> None:
     assert of_lemmatizer == "'lemmatizer' comes from 'en_core_web_sm' and is not changed."
 
 
-def test_components_outside_of_the_pipeline_are_left_out() -> None:
+def test_components_outside_the_pipeline() -> None:
     config = pipeline_config(
         "tok2vec",
         "tagger",
@@ -305,7 +306,7 @@ def test_models_that_leave_their_layer_to_spacy(model: str) -> None:
     assert filled(converted.config)["components"]["ner"]["model"]["hidden_width"] == (7 if "7" in model else 64)
 
 
-def test_models_of_another_architecture_have_no_layer_of_the_default() -> None:
+def test_no_default_layer_in_other_architectures() -> None:
     other = pipeline_config("ner", "textcat", extra='[components.textcat.model]\n@architectures = "my.Bow.v1"\n')
     assert convert(other).config["components"]["textcat"]["model"] == {"@architectures": "my.Bow.v1"}
 

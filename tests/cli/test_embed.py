@@ -50,8 +50,14 @@ def test_layout_of_allennlp(
 
 
 def test_threads(text: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, load = [], spacy_elmo.elmo.load
-    monkeypatch.setattr("spacy_elmo.elmo.load", lambda *a, **k: seen.append(k["n_threads"]) or load(*a, **k))
+    seen: list[int | None] = []
+    load = spacy_elmo.elmo.load
+
+    def spy(*arguments: Any, **options: Any) -> Any:
+        seen.append(options["n_threads"])
+        return load(*arguments, **options)
+
+    monkeypatch.setattr("spacy_elmo.elmo.load", spy)
     embed(text, tiny, tmp_path / "out.h5", n_threads=2)
     embed(text, tiny, tmp_path / "out.h5")
     assert seen == [2, None]
@@ -106,6 +112,7 @@ def test_files_of_all_kinds_are_numbered_on(tiny: Path, tmp_path: Path) -> None:
     assert [array.shape[1] for array in datasets(tmp_path / "out.h5")] == [3, 0, 4, 2, 0, 4]
 
 
+@pytest.mark.slow
 def test_standard_input(tiny: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "spacy_elmo", "embed", "-s", str(tiny), "-q"]
     for name, settings in (("-", ["--format", "tokens"]), ("/dev/stdin", [])):
@@ -172,6 +179,7 @@ def test_source_as_a_pair(text: Path, tiny: Path, tmp_path: Path) -> None:
     assert datasets(out)[0].shape == (30, 16)
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_half_file(parity: Path, tmp_path: Path) -> None:
     text, out = tmp_path / "long.txt", tmp_path / "out.h5"
     text.write_text("one sentence of many words to keep it busy for a while\n" * 200_000, "utf-8")

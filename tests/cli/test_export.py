@@ -284,6 +284,7 @@ def test_a_vocabulary_of_another_model(where: str, tmp_path: Path, request: pyte
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_command(tmp_path: Path) -> None:
     done = run("export", RUN, tmp_path / "pair", "--format", "hdf5")
     assert done.stderr == (

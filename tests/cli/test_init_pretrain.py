@@ -27,7 +27,7 @@ def test_unknown_size() -> None:
         init_pretrain(size="huge")
 
 
-def test_a_small_text_makes_enough_steps_to_adapt_a_model(tmp_path: Path) -> None:
+def test_small_text_gives_enough_steps(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     run("init-pretrain", path, "--train", "domain.txt", "--source", "en_sm")
     config = read_config(path, {})

@@ -31,6 +31,7 @@ def test_outputs_of_embed(
     assert sorted(os.listdir(".")) == ["a.txt", "o.h5"]
 
 
+@pytest.mark.slow
 def test_a_model_is_not_replaced_without_force(tiny: Path, tmp_path: Path) -> None:
     run("convert", tiny, tmp_path / "m")
     before = (tmp_path / "m/weights.safetensors").read_bytes()
@@ -64,6 +65,7 @@ def test_short_help() -> None:
     assert "zero|warm|carry" in run("embed", "-h").stdout
 
 
+@pytest.mark.slow
 def test_texts_go_to_standard_output(tmp_path: Path) -> None:
     model = write_source(tmp_path / "model", full_softmax())
     (tmp_path / "a.txt").write_text("that nation\nIt can\x1b[31m\n")

@@ -62,6 +62,7 @@ def test_threads(source: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> N
         substitutes(source, text, n_threads=0)
 
 
+@pytest.mark.slow
 def test_command(tmp_path: Path, source: Path, text: Path) -> None:
     done = run("substitutes", source, text, "-n", 2)
     model, vocabulary = load_language_model(source)

@@ -58,6 +58,7 @@ def test_outputs_that_will_not_do(text: Path, tmp_path: Path, monkeypatch: pytes
     assert text.read_text("utf-8") == TEXT
 
 
+@pytest.mark.slow
 def test_a_vocabulary_is_replaced_and_nothing_else(text: Path, tmp_path: Path) -> None:
     output = tmp_path / "vocab.txt"
     run("vocab", text, "-o", output)

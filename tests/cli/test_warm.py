@@ -104,8 +104,9 @@ def test_packed_text(tiny: Path, tmp_path: Path) -> None:
         file.write("I don't. You do.\n" * 85)
     paths = [tmp_path / "text.txt.gz"] * 2
     assert warm(tiny, paths, tmp_path / "out") == Summary(170, 170 * 4)
-    for name, value in (("lang", "en"), ("pipeline", "blank:en")):
-        made = warm(tiny, tmp_path / "text.txt.gz", tmp_path / name, **{name: value})
+    options: list[dict[str, Any]] = [{"lang": "en"}, {"pipeline": "blank:en"}]
+    for option in options:
+        made = warm(tiny, tmp_path / "text.txt.gz", tmp_path / next(iter(option)), **option)
         assert made == Summary(170, 85 * 7)
 
 

@@ -15,6 +15,7 @@ from spacy_elmo.inference.cpu.linear import (
 )
 from spacy_elmo.inference.factory import PRECISIONS, check_precision, encoder_linear, lstm_linear
 from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.settings import PrecisionName
 
 CPU = torch.device("cpu")
 
@@ -36,7 +37,9 @@ def test_linears(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("precision", "what"), [("bf16", "bfloat16"), ("int8", "8-bit integers")])
-def test_a_processor_that_cannot(tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: str, what: str) -> None:
+def test_a_processor_that_cannot(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: PrecisionName, what: str
+) -> None:
     monkeypatch.setattr(features, f"has_{precision}", lambda: False)
     with pytest.raises(
         ValueError,

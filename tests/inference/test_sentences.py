@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import spacy_elmo
+from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cuda.engine import CudaEngine
 from spacy_elmo.inference.sentences import (
@@ -18,6 +19,7 @@ from spacy_elmo.inference.sentences import (
     validate_sentences,
     word_types,
 )
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inference.word_table import NumberedRows, WordTable
 from spacy_elmo.runtime.workers import Plan
 from spacy_elmo.util.batching import windows
@@ -135,6 +137,7 @@ def test_a_table_that_is_too_small() -> None:
 
 def with_cuda_engine(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Elmo:
     """The engine for GPUs, on the CPU: it embeds words; in place of kernels, a layer tells which word is where."""
+
     of = options("clips")
     engine = CudaEngine(options=of, tensors=weights(of), precision="fp32", device=torch.device("cpu"))
 
@@ -155,11 +158,16 @@ def with_cuda_engine(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Elmo:
     )
 
 
-KINDS = ["fast", "fp64", "cuda", "cuda, small table", "warm"]
+KINDS = [
+    "fast",
+    "fp64",
+    "warm",
+    *(pytest.param(kind, marks=pytest.mark.needs("triton")) for kind in ("cuda", "cuda, small table")),
+]
 
 
 def make(kind: str, monkeypatch: pytest.MonkeyPatch) -> Elmo:
-    precision = "fp64" if kind == "fp64" else "fp32"
+    precision: PrecisionName = "fp64" if kind == "fp64" else "fp32"
     elmo = spacy_elmo.load(TINY, precision=precision, initial_state="warm" if kind == "warm" else "zero")
     if kind.startswith("cuda"):
         elmo = with_cuda_engine(elmo, monkeypatch)
@@ -178,7 +186,7 @@ def close(one: Any, other: Any) -> None:
 def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
     elmo, texts = make(kind, monkeypatch), ["of", "others"]
     elmo.budget.tokens = budget
-    names = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
+    names: list[LayerName] = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
     for seed in range(6):
         sentences = random_sentences(seed, words=WORDS[seed : seed + 30])
         expected = elmo.embed(sentences, layers=names)
@@ -239,6 +247,7 @@ def test_memory_that_runs_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> Non
         elmo.submit(coded([["a"] * 50]), layers=["lstm_outputs1"], then=dict)
 
 
+@pytest.mark.needs("triton")
 def test_no_text_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     class Texts(list[str]):
         asked = 0

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,8 @@ from spacy_elmo.inputs.reader import Inputs
 
 LINES = [f"Line {number} of a text that is long enough to fill more than one block." for number in range(2000)]
 TEXT = "\n".join(LINES).encode()
-COMPRESSIONS = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
+Compress = Callable[[bytes], bytes]
+COMPRESSIONS: list[tuple[str, Compress]] = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
 
 
 def texts(path: Path, **settings: Any) -> Any:

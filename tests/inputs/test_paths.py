@@ -139,7 +139,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 def test_streams(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.conllu")
     os.mkfifo(tmp_path / "pipe")
-    given = ["-", tmp_path / "pipe.conllu", tmp_path / "pipe", "/dev/stdin"]
+    given: list[str | Path] = ["-", tmp_path / "pipe.conllu", tmp_path / "pipe", "/dev/stdin"]
     files = find_inputs(given)
     assert [(file.format, file.is_stream) for file in files] == [
         ("txt", True), ("conllu", True), ("txt", True), ("txt", True),

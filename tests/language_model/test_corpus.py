@@ -193,7 +193,7 @@ def test_one_changed_byte_is_found(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("tokens.i32", 99), ("tokens.i32", -1), ("ends.i64", 99), ("ends.i64", -1)]
 )
-def test_without_checksums_impossible_numbers_are_found(tmp_path: Path, name: str, value: int) -> None:
+def test_impossible_numbers_without_checksums(tmp_path: Path, name: str, value: int) -> None:
     """A corpus of an earlier version."""
     write_corpus(tmp_path, SENTENCES)
     meta = json.loads((tmp_path / "corpus.json").read_text("utf-8"))

@@ -105,7 +105,7 @@ def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
         assert sorted(seen) == list(range(len(corpus)))
 
 
-def test_top_layer_is_without_dropout_and_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+def test_top_layer_without_dropout(tmp_path: Path) -> None:
     model, vocabulary = load_language_model(write_source(tmp_path, full_softmax()))
     corpus = Corpus.from_sentences([["a", "cow"]])
     types = types_of(corpus.types, model.bilm.options, vocabulary)

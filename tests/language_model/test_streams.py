@@ -157,7 +157,7 @@ def test_epochs_and_seeds_differ() -> None:
         assert one[:n] != list(range(n))
 
 
-def test_blocks_are_shuffled_inside_and_among_themselves() -> None:
+def test_blocks_are_shuffled() -> None:
     order = Order(64, seed=0, block=8)
     sentences = np.array([order.sentence(place) for place in range(64)]).reshape(8, 8)
     blocks = sentences[:, 0] // 8

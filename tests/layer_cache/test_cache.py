@@ -4,6 +4,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_what_float16_does_not_hold_is_not_stored(
     elmo = spacy_elmo.load(tiny)
     embed = elmo.embed
 
-    def large(asked: list[list[str]], **options: object) -> list[LayerOutputs]:
+    def large(asked: list[list[str]], **options: Any) -> list[LayerOutputs]:
         outputs = embed(asked, **options)
         for sentence, output in zip(asked, outputs):
             if sentence == sentences[1]:
@@ -152,7 +153,7 @@ def test_models_share_a_folder(
     assert len(list(Path(settings.folder).glob("*.layers"))) == 3
     # A mix that was trained makes no difference.
     with torch.no_grad():
-        elmo.mix.gamma *= 3
+        elmo.mix.gamma.mul_(3)
     computed.clear()
     embed_cached(LayerCache(settings, elmo=elmo), sentences)
     assert computed == []

@@ -217,7 +217,7 @@ if __name__ == "__main__":
 """
 
 
-def test_forked_processes_do_not_wait_for_lost_threads(tmp_path: Path) -> None:
+def test_forked_processes_start_their_threads(tmp_path: Path) -> None:
     (tmp_path / "workers.py").write_text(WORKERS)
     command = [sys.executable, str(tmp_path / "workers.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

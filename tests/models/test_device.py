@@ -69,7 +69,7 @@ def test_a_number_is_no_name() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_an_error_when_weights_are_read(tiny: Path) -> None:
+def test_missing_device_fails_when_weights_are_read(tiny: Path) -> None:
     nlp = pipeline(tiny, device="cuda")
     for run in (lambda: nlp("a"), nlp.initialize, lambda: list(nlp.pipe(["a"]))):
         with pytest.raises(ValueError, match=r"EL040.*device = 'cuda' is not supported on this machine"):

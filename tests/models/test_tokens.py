@@ -134,7 +134,7 @@ def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(sizes) == 2100
 
 
-def test_who_holds_numbers_has_their_texts_when_others_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_numbers_keep_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "CAPACITY", 20)
     map_tokens = TokenMapper(sent_spans)
     docs = [[Doc(NLP.vocab, words=[f"w{i}" for i in range(k, k + 15)])] for k in range(0, 90, 9)]

@@ -61,7 +61,7 @@ def test_without_a_warmup() -> None:
     assert rates_of(nlp, steps=2) == [0.5, 0.5]
 
 
-def test_what_is_copied_goes_on_and_what_is_initialised_begins_again() -> None:
+def test_warmup_after_copy_and_initialize() -> None:
     nlp = pipeline("tagger", frozen=False, learn_rate_factor=1.0, warmup_steps=10)
     initialize(nlp)
     train(nlp, Adam(0.001), steps=3)
@@ -72,7 +72,7 @@ def test_what_is_copied_goes_on_and_what_is_initialised_begins_again() -> None:
     assert rates_of(nlp, steps=1) == [0.1]
 
 
-def test_a_component_with_a_bilm_of_its_own_keeps_the_settings() -> None:
+def test_own_bilm_keeps_the_settings() -> None:
     nlp = pipeline("tagger", frozen=False, learn_rate_factor=0.5, warmup_steps=7)
     initialize(nlp)
     nlp.replace_listeners("elmo_embedder", "tagger", ["model.tok2vec"])
@@ -122,6 +122,7 @@ def test_rehearsal_takes_no_step_at_another_rate() -> None:
     assert changed(before, get_module(model).sync().named_arrays()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_the_first_steps_are_no_worse_than_frozen(seed: int) -> None:
     """With the bundled model and real text. At the rate of the rest of the pipeline, and without a warm-up, the

@@ -1,4 +1,4 @@
-"""[24] spaCy's vectors and similarities on the pooling layer."""
+"""spaCy's vectors and similarities on the pooling layer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""[15, 18, 23] Listeners: what they read, from whom, and what they say when there is nothing to read."""
+"""Listeners: what they read, from whom, and what they say when there is nothing to read."""
 
 import pickle
 import warnings

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.data import Measured, shared_path
 
 CODE = """
@@ -43,6 +45,7 @@ def peak(source: Path, text: Path, n_tokens: int) -> int:
     return kilobytes
 
 
+@pytest.mark.slow
 def test_peak_of_200_000_tokens_is_that_of_60_000(measured: Measured, parity: Path) -> None:
     text = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     # The largest model at hand, so that what is measured is not the interpreter alone.

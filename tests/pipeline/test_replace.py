@@ -1,4 +1,4 @@
-"""[14, 21] Listeners that are replaced, sourced, sent to other processes; every component with a `tok2vec`."""
+"""Listeners that are replaced, sourced, sent to other processes; every component with a `tok2vec`."""
 
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,7 @@ def test_linked_again_by_itself() -> None:
     assert nlp.get_pipe("elmo_embedder").listening_components == ["tagger", "ner"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_right_after_training(method: str, frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:

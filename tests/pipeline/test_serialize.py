@@ -1,4 +1,4 @@
-"""[11, 12, 14, 27] Saving, loading, other processes, spaCy's own commands."""
+"""Saving, loading, other processes, spaCy's own commands."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def without_weights(make: Make, save: Callable[[Language], Any]) -> Any:
 
 
 def test_saved_without_weights(make: Make, tiny: Path, tmp_path: Path) -> None:
-    """[12]"""
+    """Weights that were never read are not saved, and come from the source later."""
     without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
     assert size(tmp_path / "nlp" / "elmo_embedder") < 1000
     config = {"components": {"elmo_embedder": {"source": str(tiny)}}}
@@ -97,7 +97,7 @@ def test_saved_without_weights(make: Make, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_loading_what_has_no_weights_takes_them_away(make: Make, tmp_path: Path) -> None:
-    """[12] The uninitialised state comes back, not the weights of before."""
+    """The uninitialised state comes back, not the weights of before."""
     without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
     data = without_weights(make, lambda nlp: nlp.to_bytes())
     for load in (
@@ -123,7 +123,7 @@ def test_saving_over_an_older_pipeline(make: Make, tmp_path: Path) -> None:
 
 
 def test_settings_come_from_the_config(make: Make, tmp_path: Path) -> None:
-    """[11] An edited config wins over what was saved."""
+    """An edited config wins over what was saved."""
     nlp = make()
     nlp.initialize()
     nlp.to_disk(tmp_path / "nlp")
@@ -211,9 +211,10 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "weights"), [("fork", "read"), ("fork", "unread"), ("spawn", "read")])
 def test_two_processes(parity: Path, tmp_path: Path, method: str, weights: str) -> None:
-    """[14] A model large enough that torch uses threads: a forked worker must not wait for lost ones, whether the
+    """A model large enough that torch uses threads: a forked worker must not wait for lost ones, whether the
     weights were read before the fork or after it."""
     (tmp_path / "workers.py").write_text(WORKERS)
     command = [
@@ -248,8 +249,9 @@ def saved(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_package_loads_elsewhere(saved: Path, tmp_path: Path) -> None:
-    """[27] What `spacy package` builds, installed apart from everything, holds its weights and names us."""
+    """What `spacy package` builds, installed apart from everything, holds its weights and names us."""
     run_spacy("package", saved / "nlp", tmp_path, "--build", "none")
     [package] = tmp_path.iterdir()
     meta = json.loads((package / "meta.json").read_text("utf-8"))
@@ -264,8 +266,9 @@ def test_package_loads_elsewhere(saved: Path, tmp_path: Path) -> None:
     assert done.stdout.strip() == str(spacy.load(saved / "nlp")(TEXT).tensor.shape), done.stderr
 
 
+@pytest.mark.slow
 def test_spacys_commands(saved: Path, tmp_path: Path) -> None:
-    """[27]"""
+    """`init fill-config`, `debug config`, `evaluate` and `benchmark speed` take the pipeline."""
     config = tmp_path / "config.cfg"
     nlp = spacy.load(saved / "nlp")
     short = {"nlp": nlp.config["nlp"], "components": {"elmo_embedder": {"factory": "elmo_embedder"}}}

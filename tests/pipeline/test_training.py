@@ -1,4 +1,4 @@
-"""[12, 15, 16, 17, 19, 20] What learns, when, and what stays as it is."""
+"""What learns, when, and what stays as it is."""
 
 import os
 import subprocess
@@ -268,7 +268,7 @@ def test_dropout_of_the_bilm_is_on_in_training_alone() -> None:
     np.testing.assert_array_equal(nlp("I like it").tensor, nlp("I like it").tensor)
 
 
-def test_words_are_not_remembered_while_their_encoder_learns() -> None:
+def test_no_word_table_while_the_encoder_learns() -> None:
     nlp = pipeline("tagger", frozen=False, trainable="char_encoder")
     sgd = sgd_for(nlp)
     before = nlp("I like it")._.elmo.word_emb
@@ -394,6 +394,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read memory from")
 def test_memory_of_training(measured: Measured) -> None:
     """No graph and no batch is left over from step to step."""

@@ -83,7 +83,7 @@ def test_the_rate_that_bilm_tf_takes_by_itself(tmp_path: Path) -> None:
     assert read_text(text).optimizer.learn_rate == 0.2
 
 
-def test_options_without_training_fields_leave_the_defaults(tmp_path: Path) -> None:
+def test_defaults_without_training_fields(tmp_path: Path) -> None:
     path = tmp_path / "options.json"
     path.write_text(json.dumps(OPTIONS), "utf-8")
     text, notes = init_pretrain(options=path)
@@ -116,7 +116,7 @@ def test_options_exclude_a_size_and_a_source(tmp_path: Path) -> None:
     assert not config.exists()
 
 
-def test_a_run_that_had_such_fields_goes_on_without_them(tmp_path: Path) -> None:
+def test_resumed_without_training_fields(tmp_path: Path) -> None:
     now = {"config": {"model": {"options": OPTIONS}, "training": sections(tmp_path)["training"]}}
     then = copy.deepcopy(now)
     then["config"]["model"]["options"]["batch_size"] = 128

@@ -47,7 +47,7 @@ def test_to_continue_is_one_pass(tmp_path: Path) -> None:
     assert config.training.n_epochs == 1
 
 
-def test_overrides_replace_what_the_file_says_and_what_it_leaves_out(tmp_path: Path) -> None:
+def test_overrides_of_given_and_default_values(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     path.write_text("[corpus]\ntrain = 'a.txt'\n\n[model]\nsource = 'x'\n", "utf-8")
     config = read_config(path, {"optimizer.name": "adagrad", "training.n_epochs": 3, "corpus.train": "b.txt"})
@@ -56,7 +56,7 @@ def test_overrides_replace_what_the_file_says_and_what_it_leaves_out(tmp_path: P
     assert config.corpus.train == [Path("b.txt")]
 
 
-def test_paths_are_filled_in_where_sections_refer_to_them(tmp_path: Path) -> None:
+def test_paths_in_references(tmp_path: Path) -> None:
     config = read_config(written(tmp_path), {"paths.train": "a.txt", "paths.dev": "b.txt"})
     assert (config.corpus.train, config.corpus.dev) == ([Path("a.txt")], [Path("b.txt")])
 

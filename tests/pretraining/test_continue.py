@@ -300,7 +300,7 @@ def test_a_run_begun_before_options_were_written(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "options.json").read_text("utf-8"))["lstm"]["dim"] == 16
 
 
-def test_a_run_that_broke_off_before_its_first_checkpoint(source: Path, tmp_path: Path) -> None:
+def test_interrupted_before_the_first_checkpoint(source: Path, tmp_path: Path) -> None:
     for _ in range(2):
         with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
             assert "with its softmax" in start_of(run)

@@ -152,6 +152,7 @@ def assert_close(one: Path, other: Path) -> None:
         assert second == pytest.approx(first, rel=TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_as_one(folder: Path, name: str) -> None:
     assert [process[name] for process in found(folder)] == [20, 20]
@@ -227,9 +228,7 @@ def test_a_killed_run_frees_the_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_other_processes_of_the_run_do_not_wait_for_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_is_for_the_first_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with lock_folder(tmp_path):
         monkeypatch.setenv("RANK", "1")
         with lock_folder(tmp_path):

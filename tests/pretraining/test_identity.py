@@ -16,7 +16,7 @@ def identify(*paths: Path, **settings: Any) -> str:
     return text_fingerprint(Inputs(paths, **settings), "blank:en")
 
 
-def test_texts_of_earlier_versions_have_their_fingerprint(tmp_path: Path) -> None:
+def test_fingerprints_of_earlier_versions(tmp_path: Path) -> None:
     """With which their runs go on."""
     contents = {"a.txt": b"one two\n", "b.jsonl": b'{"text": "a"}\n', "c.txt.gz": b"", "d.spacy": b"?"}
     digest = hashlib.sha256(b"blank:en")
@@ -53,7 +53,7 @@ def test_a_run_over_tokens(tmp_path: Path) -> None:
         train(text, tmp_path / "run", resume=True)
 
 
-def test_the_dev_text_is_checked_before_the_other_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dev_text_is_checked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = make_config(tmp_path)
     (tmp_path / "dev.txt").write_bytes(b"good\nb\xe4d\n")
     monkeypatch.setattr(

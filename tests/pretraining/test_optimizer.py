@@ -113,7 +113,7 @@ def test_no_limit() -> None:
         assert torch.equal(parameter.grad.to_dense(), before[name])
 
 
-def test_gradients_are_changed_in_place_and_zero_where_there_is_none() -> None:
+def test_gradients_in_place_and_missing() -> None:
     parameters = make()
     give_gradients(parameters, seed=1, sparse=True)
     parameters["bias"].grad = None

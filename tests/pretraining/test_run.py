@@ -114,6 +114,7 @@ def test_stopped_and_resumed(whole: Path, tmp_path: Path, name: str) -> None:
     assert_same(folder, expected)
 
 
+@pytest.mark.slow
 def test_killed(whole: Path, tmp_path: Path) -> None:
     """By the system, between two checkpoints: one interval is lost, and nothing else."""
     code = (

@@ -330,7 +330,7 @@ def test_another_size() -> None:
         make(lstm={**LSTM, "dim": 13}).restore(trainer.tensors(), batch=1)
 
 
-def test_a_cluster_that_had_no_target_yet_goes_on_as_well() -> None:
+def test_resumed_with_an_unused_cluster() -> None:
     settings = {
         "softmax.kind": "adaptive",
         "softmax.cutoffs": [len(VOCABULARY) - 2],

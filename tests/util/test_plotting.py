@@ -5,9 +5,9 @@ import pytest
 from spacy_elmo.util.plotting import check_picture, picture
 
 
+@pytest.mark.needs("matplotlib")
 @pytest.mark.parametrize(("ending", "begin"), [("png", b"\x89PNG"), ("SVG", b"<?xml"), ("pdf", b"%PDF")])
 def test_writes_at_end(tmp_path: Path, ending: str, begin: bytes) -> None:
-    pytest.importorskip("matplotlib")
     output = tmp_path / f"a.{ending}"
     with picture(output, size=(2, 1)) as figure:
         figure.subplots().plot([1, 2])
@@ -16,8 +16,8 @@ def test_writes_at_end(tmp_path: Path, ending: str, begin: bytes) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [output.name]
 
 
+@pytest.mark.needs("matplotlib")
 def test_failure_leaves_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     with pytest.raises(RuntimeError, match="drawing"), picture(tmp_path / "a.png", size=(2, 1)):
         raise RuntimeError("drawing")
     assert list(tmp_path.iterdir()) == []

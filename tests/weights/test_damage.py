@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import spacy_elmo
 from spacy_elmo.weights.arrays import encoder_shapes
 from spacy_elmo.weights.source import read_weights
-from tests.data import ROOT, TINY, require_tensorflow, shared_path
+from tests.data import ROOT, TINY, shared_path
 
 # A model in each format, and its files that are not part of the model.
 MODELS = {
@@ -39,11 +39,15 @@ JUNK: Any = st.recursive(
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, marks=pytest.mark.needs("tensorflow") if "tf_checkpoint" in place else ())
+        for kind, place in MODELS.items()
+    ],
+)
 def kind(request: pytest.FixtureRequest) -> str:
-    if "tf_checkpoint" in MODELS[request.param]:
-        require_tensorflow()
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")

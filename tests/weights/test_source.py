@@ -27,6 +27,12 @@ from spacy_elmo.weights.source import find_files, open_source, read_weights
 from tests.data import ROOT
 
 
+def files_of(source: Path) -> tuple[Path, Path]:
+    options, weights = find_files(source)
+    assert options is not None
+    return options, weights
+
+
 @pytest.fixture
 def pair(tiny: Path, tmp_path: Path) -> Path:
     """A folder with a pair of files named as AllenNLP names them."""
@@ -212,7 +218,7 @@ def test_one_file_alone(pair: Path) -> None:
 
 
 def test_options_without_weights(pair: Path) -> None:
-    options, weights = find_files(pair)
+    options, weights = files_of(pair)
     weights.unlink()
     with pytest.raises(FileNotFoundError, match=r"EL013.*no weights"):
         read_weights(options)
@@ -238,7 +244,7 @@ def write_old_torch(path: Path) -> None:
 
 @pytest.mark.parametrize("write", [write_pickle, write_torch, write_old_torch])
 def test_a_pickle_is_refused(pair: Path, write: Any) -> None:
-    options, weights = find_files(pair)
+    options, weights = files_of(pair)
     write(weights)
     for source in (pair, weights, [options, weights]):
         with pytest.raises(ValueError, match=r"EL017.*is a pickle.*was not read"):

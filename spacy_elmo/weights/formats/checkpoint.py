@@ -1,9 +1,11 @@
 """Reader of TensorFlow variables: bilm-tf's training checkpoints, TF Hub's module, Spark NLP's model."""
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -235,9 +237,25 @@ def _name_others(found: FoundVariables) -> dict[str, str]:
     return {**named, **{f"scalar_mix.{part}": name for part, name in found.mix.items()}}
 
 
+def import_tensorflow() -> ModuleType:
+    """Import TensorFlow, and Triton before it where both are installed.
+
+    RETURNS (ModuleType): TensorFlow.
+    RAISES (ImportError): If it is not installed.
+    """
+    # TensorFlow's wheels show their LLVM to whatever is loaded later. Triton, which torch imports for its first
+    # optimizer, then crashes the process: https://github.com/tensorflow/tensorflow/issues/124205
+    with contextlib.suppress(Exception):
+        import triton  # noqa: F401
+    import tensorflow
+
+    module: ModuleType = tensorflow
+    return module
+
+
 def _open(index_path: Path) -> _CheckpointReader:
     try:
-        import tensorflow
+        tensorflow = import_tensorflow()
     except ModuleNotFoundError as error:
         raise ElmoImportError(Errors.EL130.format(path=index_path)) from error
     except Exception as error:  # such as a conflict with the version of another package

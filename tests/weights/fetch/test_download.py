@@ -338,7 +338,7 @@ def test_a_redirect_to_http(
     real = attempt._get
 
     def lead(url: str, headers: Any) -> Any:
-        response = real(server.put("weights.hdf5", data), headers)
+        response: Any = real(server.put("weights.hdf5", data), headers)
         response.history = [SimpleNamespace(url=url)]
         response.url = "http://models.example/weights.hdf5"
         return response

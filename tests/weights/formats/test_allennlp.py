@@ -26,7 +26,7 @@ ELMO = f"{EMBEDDER}_elmo."
 BILM = f"{ELMO}_elmo_lstm."
 # The places of the golden's options, here and when AllenNLP read them.
 OPTIONS = "tests/tiny/options.json"
-MIXES = {"weights": [[0.75, -0.5, 0.25], [-1.25, 0.5, 1.5]], "gamma": [1.5, -0.625]}
+MIXES: dict[str, list[Any]] = {"weights": [[0.75, -0.5, 0.25], [-1.25, 0.5, 1.5]], "gamma": [1.5, -0.625]}
 
 State = dict[str, torch.Tensor]
 
@@ -65,7 +65,8 @@ def change_config(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def embedder(config: dict[str, Any]) -> dict[str, Any]:
-    return config["model"]["text_field_embedder"]["token_embedders"]["elmo"]
+    found: dict[str, Any] = config["model"]["text_field_embedder"]["token_embedders"]["elmo"]
+    return found
 
 
 def name_options(folder: Path, name: str) -> None:
@@ -96,7 +97,8 @@ def mix_of(elmo: Elmo) -> np.ndarray:
 
 
 def sentences() -> list[list[str]]:
-    return json.loads((GOLDEN / "sentences.json").read_text("utf-8"))
+    found: list[list[str]] = json.loads((GOLDEN / "sentences.json").read_text("utf-8"))
+    return found
 
 
 def check_layers(got: np.ndarray, expected: np.ndarray) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from spacy_elmo.cli.info import info
-from spacy_elmo.weights.formats.checkpoint import data_files
+from spacy_elmo.weights.formats.checkpoint import data_files, import_tensorflow
 from spacy_elmo.weights.source import read_weights
 
-tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+pytestmark = pytest.mark.needs("tensorflow")
 
 Variables = dict[str, np.ndarray]
 
@@ -35,13 +35,14 @@ def options(parity: Path, tmp_path: Path) -> Path:
 
 
 def variables_of(prefix: Path) -> Variables:
-    reader = tensorflow.train.load_checkpoint(str(prefix))
+    reader = import_tensorflow().train.load_checkpoint(str(prefix))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def write(prefix: Path, variables: Variables) -> Path:
     """A checkpoint with exactly these names. RETURNS: its index."""
     names = sorted(variables)
+    tensorflow = import_tensorflow()
     tensorflow.raw_ops.SaveV2(
         prefix=str(prefix),
         tensor_names=names,
@@ -286,6 +287,19 @@ def test_a_broken_tensorflow(parity: Path, tmp_path: Path) -> None:
     )
     assert "ImportError: [EL165]" in done.stderr
     assert "cannot be imported (Descriptors cannot be created.)" in done.stderr
+
+
+@pytest.mark.needs("triton")
+def test_optimizers_after_tensorflow(parity: Path) -> None:
+    """TensorFlow, loaded before Triton, makes Triton's import crash, which torch needs for its first optimizer."""
+    code = (
+        "import torch, spacy_elmo\n"
+        f"spacy_elmo.load({str(parity / 'tf_checkpoint/tfhub')!r})\n"
+        "torch.optim.AdamW([torch.zeros(1, requires_grad=True)])\n"
+        "import triton\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_names_of_files(parity: Path) -> None:

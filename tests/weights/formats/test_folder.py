@@ -59,7 +59,7 @@ def test_memory_mapped(saved: Path) -> None:
     weights = read_weights(saved)
     assert weights.format == "safetensors"
     for array in weights.arrays.values():
-        base = array
+        base: Any = array
         while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
             base = base.base
         assert isinstance(base, np.memmap)
