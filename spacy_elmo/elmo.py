@@ -28,7 +28,7 @@ from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
 from .errors import ElmoError, Errors, short_repr
-from .errors.once import OnceWarner
+from .errors.warn import OnceWarner
 from .gradients.trainable import TrainableEngine
 from .inference.base import CPU_BATCH_TOKENS, Engine
 from .inference.factory import PRECISIONS, check_device, check_precision

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import ElmoError, Errors, Warnings
-from ..errors.heard import warn
+from ..errors.warn import warn
 from ..util.files import read_small
 
 Json = dict[str, Any]

@@ -1,7 +1,6 @@
-"""Every message: what was got, what is allowed, what to change; and the exceptions that carry them."""
+"""Every message: what was got, what is allowed, what to do; and the exceptions that carry them."""
 
 from reprlib import Repr
-from typing import Any
 
 from .classes import (
     CodedError,
@@ -18,8 +17,9 @@ from .classes import (
     ElmoPermissionError,
     ElmoTypeError,
     ReasonError,
+    WithCodes,
+    printable,
 )
-from .codes import WithCodes, printable
 from .commands import CommandErrors
 from .downloads import DownloadErrors
 from .formats import FormatErrors
@@ -177,10 +177,10 @@ class Warnings(metaclass=WithCodes):
     )
 
 
-def short_repr(value: Any) -> str:
+def short_repr(value: object) -> str:
     """Represent a value in a message: on one line, and of a readable length.
 
-    value (Any): What was got.
+    value (object): What was got.
     RETURNS (str): Its repr, shortened, with its type if that is not obvious.
     """
     try:
@@ -191,19 +191,17 @@ def short_repr(value: Any) -> str:
     return f"{text} ({type(value).__name__})" if not isinstance(value, (str, int, float, type(None))) else text
 
 
-def check_number(name: str, got: Any, *, low: float, high: float | None = None, below: bool = False) -> None:
+def check_number(name: str, got: object, *, low: float, high: float | None = None, below: bool = False) -> None:
     """Check that a setting is a number in a range.
 
     name (str): The setting, for the message.
-    got (Any): Its value.
+    got (object): Its value.
     low (float): The smallest number allowed.
     high (float | None): The largest number allowed; None if there is none.
     below (bool): Whether `high` itself is not allowed.
     RAISES (ElmoError): If it is anything else.
     """
-    good = isinstance(got, (int, float)) and got >= low
-    if high is not None:
-        good = good and (got < high if below else got <= high)
-    if not good:
-        end = "up" if high is None else f"to less than {high}" if below else f"to {high}"
-        raise ElmoError(Errors.EL098.format(name=name, got=got, low=low, high=end))
+    if isinstance(got, (int, float)) and got >= low and (high is None or (got < high if below else got <= high)):
+        return
+    end = "up" if high is None else f"to less than {high}" if below else f"to {high}"
+    raise ElmoError(Errors.EL098.format(name=name, got=got, low=low, high=end))

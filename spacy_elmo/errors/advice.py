@@ -1,4 +1,4 @@
-"""What to do: the last sentence of a message, by the number of a system's error or the type of a token."""
+"""Advice, the last sentence of a message: by the number of a system error, or by the type of a wrong token."""
 
 import errno
 
@@ -12,7 +12,7 @@ LOCK = (
     "file to a local disk."
 )
 
-# Errors which say nothing about the content of the file.
+# None of these errors means that the file is damaged.
 READING: dict[int, str] = {
     errno.EACCES: _NOT_READABLE,
     errno.EPERM: _NOT_READABLE,
@@ -45,7 +45,7 @@ WRITING: dict[int, str] = {
     errno.EEXIST: "A file with this name exists. Give the name of a folder.",
 }
 
-# What is given in place of a token, by the name of its type.
+# By the name of the type of what was given as a token.
 TOKENS: dict[str, str] = {
     "NoneType": "If it is padding, remove it: sentences may differ in length.",
     "bytes": "Decode it: token.decode('utf-8').",

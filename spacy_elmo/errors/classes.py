@@ -1,8 +1,48 @@
-"""Exception classes: each is a built-in one, with the code of its message."""
+"""Codes: the metaclass that puts them in front of messages, and the exceptions that carry them."""
 
 import re
+from string import Formatter
 
 _CODE = re.compile(r"\[(EL\d+)\] ")
+
+
+def printable(text: str) -> str:
+    """Escape control characters, such as those that colour a terminal or move its cursor.
+
+    text (str): Any text, of several lines or one.
+    RETURNS (str): The text, safe to print; line feeds and tabs are kept.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+class Message(str):
+    """A text with placeholders, whose values (names in files, texts of libraries) are escaped for a terminal."""
+
+    def format(self, *values: object, **named: object) -> str:
+        return _PRINTABLE.vformat(str(self), values, named)
+
+
+class WithCodes(type):
+    """Puts the attribute's name in front of its text: `Errors.EL001` reads "[EL001] ..."."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, object]) -> "WithCodes":
+        coded = {
+            key: Message(f"[{key}] {value}") if not key.startswith("_") and isinstance(value, str) else value
+            for key, value in namespace.items()
+        }
+        return super().__new__(mcs, name, bases, coded)
+
+
+class _PrintableFormatter(Formatter):
+    def format_field(self, value: object, format_spec: str) -> str:
+        return printable(str(super().format_field(value, format_spec)))
+
+
+_PRINTABLE = _PrintableFormatter()
 
 
 class CodedError(Exception):

@@ -1,6 +1,6 @@
-"""Of the command line."""
+"""Messages of the command line, its inputs and its outputs."""
 
-from .codes import WithCodes
+from .classes import WithCodes
 
 
 class CommandErrors(metaclass=WithCodes):

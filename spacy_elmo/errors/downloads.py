@@ -1,6 +1,6 @@
-"""Of fetching published models: downloads, archives, the cache of models."""
+"""Messages of the download of published models: the network, archives, the cache."""
 
-from .codes import WithCodes
+from .classes import WithCodes
 
 
 class DownloadErrors(metaclass=WithCodes):

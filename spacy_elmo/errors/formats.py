@@ -1,6 +1,6 @@
-"""Of models in the formats of other programs."""
+"""Messages of the readers of other programs' formats."""
 
-from .codes import WithCodes
+from .classes import WithCodes
 
 
 class FormatErrors(metaclass=WithCodes):

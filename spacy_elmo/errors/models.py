@@ -1,6 +1,6 @@
-"""Of models: their options, their files, running them."""
+"""Messages of models: their options, their files, running them."""
 
-from .codes import WithCodes
+from .classes import WithCodes
 
 
 class ModelErrors(metaclass=WithCodes):

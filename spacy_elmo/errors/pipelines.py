@@ -1,6 +1,6 @@
-"""Of the component, and of training with it."""
+"""Messages of the component, and of training with it."""
 
-from .codes import WithCodes
+from .classes import WithCodes
 
 
 class PipelineErrors(metaclass=WithCodes):

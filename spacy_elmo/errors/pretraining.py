@@ -1,6 +1,6 @@
-"""Of pre-training and language models."""
+"""Messages of pre-training and of language models."""
 
-from .codes import WithCodes
+from .classes import WithCodes
 
 
 class PretrainingErrors(metaclass=WithCodes):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import Warnings
-from ..errors.once import OnceWarner
+from ..errors.warn import OnceWarner
 
 # Answers of a GPU that are waited for at most; the oldest are dropped.
 MOST_PENDING = 64

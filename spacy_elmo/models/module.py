@@ -12,7 +12,7 @@ from torch import nn
 from ..bilm.alphabet import alphabet_of
 from ..elmo import Elmo, Settings, check_device
 from ..errors import ElmoError, Errors, ReasonError, Warnings
-from ..errors.once import OnceWarner
+from ..errors.warn import OnceWarner
 from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
 from ..runtime.forks import ForkLock

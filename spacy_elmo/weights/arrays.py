@@ -12,7 +12,7 @@ from ..bilm.characters import N_IDS
 from ..bilm.fields import show
 from ..bilm.options import Options, mix_prefix
 from ..errors import ElmoError, Errors, Warnings
-from ..errors.heard import warn
+from ..errors.warn import warn
 
 Shape = tuple[int, ...]
 Arrays = dict[str, NDArray[np.floating]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, ElmoFileNotFoundError, Errors
-from ..errors.heard import collect_warnings, warn
+from ..errors.warn import collect_warnings, warn
 from ..util.atomic import temporary_folder
 from ..util.files import reading_error
 from .archives import unpack

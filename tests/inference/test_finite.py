@@ -10,7 +10,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo, Settings
-from spacy_elmo.errors.once import OnceWarner
+from spacy_elmo.errors.warn import OnceWarner
 from spacy_elmo.inference.finite import FiniteCheck
 from spacy_elmo.weights.source import read_weights
 

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from ...bilm.fields import read_json
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
-from ...errors.heard import collect_warnings
+from ...errors.warn import collect_warnings
 from ...util.atomic import atomic_write
 from ...util.files import CACHE_VARIABLE, cache_folder, lock_holder, sha256
 from ..archives import unpack

@@ -11,7 +11,7 @@ import numpy as np
 from ...bilm.fields import read_json, show
 from ...bilm.options import OPTIONS_NAME, Options, mix_prefix
 from ...errors import ElmoError, ElmoFileNotFoundError, Errors, Warnings
-from ...errors.heard import warn
+from ...errors.warn import warn
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
 from ..catalogue import CATALOGUE
 from ..urls import safe_url

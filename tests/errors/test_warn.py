@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from spacy_elmo.errors.heard import collect_warnings, warn
+from spacy_elmo.errors.warn import collect_warnings, warn
 
 
 def test_given_or_heard() -> None:

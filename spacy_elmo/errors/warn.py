@@ -1,4 +1,4 @@
-"""Warnings about input files, which a caller can collect, to reword or drop them."""
+"""How warnings are given: collected by a caller that rewords or drops them, or once only."""
 
 import warnings
 from collections.abc import Iterator
@@ -35,3 +35,28 @@ def collect_warnings() -> Iterator[list[str]]:
         yield collected
     finally:
         _collected.reset(token)
+
+
+class OnceWarner:
+    """Gives each warning only the first time, by its code: what is wrong with one batch is wrong with most."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def has_given(self, message: str) -> bool:
+        """Check whether a warning was given before.
+
+        message (str): The warning, formatted or not.
+        RETURNS (bool): Whether one with its code was given.
+        """
+        return message.partition("]")[0] in self._given
+
+    def __call__(self, message: str) -> None:
+        """Give the warning, unless one with its code was given before.
+
+        message (str): A warning with its code, such as `Warnings.WL045`.
+        """
+        code = message.partition("]")[0]
+        if code not in self._given:
+            self._given.add(code)
+            warnings.warn(message, stacklevel=3)
