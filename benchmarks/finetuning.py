@@ -13,7 +13,7 @@ from spacy import util
 from spacy.cli.evaluate import evaluate
 from spacy.cli.train import train
 
-from spacy_elmo.cli.elmo_config import Choice
+from spacy_elmo.cli.elmo_config.convert import Choice
 from spacy_elmo.cli.init_config import init_config
 from spacy_elmo.weights.catalogue import BUNDLED
 

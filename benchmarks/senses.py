@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import spacy_elmo
-from spacy_elmo.cli.demo import Place, Vectors, neighbours
+from spacy_elmo.cli.demo import Place, Vectors, rank_neighbours
 
 SENTENCES = Path(__file__).parent / "senses.tsv"
 
@@ -57,7 +57,7 @@ def count(uses: Sequence[Use], vectors: Vectors) -> dict[str, int]:
     right: dict[str, int] = {}
     for number, use in enumerate(uses):
         others = {Place(i, u.tokens.index(u.word)): u for i, u in enumerate(uses) if u.word == use.word}
-        found = neighbours(sentences, vectors, Place(number, use.tokens.index(use.word)))
+        found = rank_neighbours(sentences, vectors, Place(number, use.tokens.index(use.word)))
         nearest = next(others[near.place] for near in found if near.place in others)
         right[use.word] = right.get(use.word, 0) + (nearest.sense == use.sense)
     return right

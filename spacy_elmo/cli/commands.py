@@ -1,7 +1,7 @@
-"""All commands, as one typer application."""
+"""All commands in one typer application."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,19 +26,19 @@ from .warm import warm_cli
 app = typer.Typer(
     name="spacy-elmo",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="ELMo for spaCy: embed text, look into models, train new ones.",
+    help="ELMo for spaCy: embed text, inspect models, train new ones.",
     no_args_is_help=True,
-    # Its panels would fold the messages, which are meant to be searched for and copied.
+    # Panels would wrap error messages, which users copy and search for.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
 
-def _add(function: Callable[..., None], **settings: Any) -> None:
+def _add(function: Callable[..., None], *, context_settings: dict[str, bool] | None = None) -> None:
     name = function.__name__.removesuffix("_cli").replace("_", "-")
-    # Whole, where typer would cut it.
+    # The whole summary: typer would shorten it.
     summary = " ".join((function.__doc__ or "").split("\n\n")[0].split())
-    app.command(name, cls=Command, short_help=summary, **settings)(function)
+    app.command(name, cls=Command, short_help=summary, context_settings=context_settings)(function)
 
 
 _add(convert_cli)
@@ -59,16 +59,16 @@ _add(vocab_cli)
 _add(warm_cli)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         typer.echo(__version__)
         raise typer.Exit
 
 
 @app.callback()
-def _common(
+def _add_version_option(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass

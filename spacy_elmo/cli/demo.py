@@ -1,9 +1,9 @@
-"""`spacy-elmo demo`: what a model makes of words in context, on sentences that come with the package."""
+"""`spacy-elmo demo`: shows what a model computes for words in context, on sentences from the package."""
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import numpy as np
 import typer
@@ -12,34 +12,41 @@ from typer import Option
 
 from ..bilm.layers import LayerName
 from ..weights.catalogue import BUNDLED
-from .command import choices
 from .embed import PRECISIONS
-from .threads import NThreads
+from .options import NThreads, choices
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
     from ..inference.settings import PrecisionName
 
 SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
-# Each stands in four sentences: in two with one meaning, then in two with another.
+# Each occurs in four sentences: in two with one meaning, then in two with another.
 WORDS = ("bank", "bear", "second", "land", "rose")
 N_NEIGHBOURS = 3
-# It knows the context, and has not yet turned to the next word.
+# This layer represents a word in its context; higher ones represent the next word more.
 LAYER: LayerName = "lstm_outputs1"
-Vectors = Sequence[NDArray[Any]]
-# The speed is that of this many repetitions of the sentences.
+Vectors = Sequence[NDArray[np.floating]]
+# How often the sentences are repeated to measure speed.
 _REPEATS = 20
 
 
 class Place(NamedTuple):
-    """A token in its sentence."""
+    """The position of a token.
+
+    sentence (int): The number of its sentence.
+    token (int): Its number in the sentence.
+    """
 
     sentence: int
     token: int
 
 
 class Neighbour(NamedTuple):
-    """A token that is like another in its context. similarity: cosine, at most 1."""
+    """A token with a similar vector.
+
+    place (Place): The token.
+    similarity (float): The cosine of both vectors, at most 1.
+    """
 
     place: Place
     similarity: float
@@ -48,37 +55,40 @@ class Neighbour(NamedTuple):
 def demo_cli(
     source: Annotated[str, Option("--source", "-s", metavar="SOURCE", help="The model.")] = BUNDLED,
     precision: Annotated[
-        str, Option(help="fp32; bf16 or int8, faster and less exact.", **choices(PRECISIONS))
+        str, Option(help="fp32; or bf16 or int8, which are faster and less exact.", **choices(PRECISIONS))
     ] = "fp32",
     n_threads: NThreads = None,
 ) -> None:
-    """Show a model at work: layers, nearest neighbours in context, speed."""
+    """Show what a model computes: layers, nearest neighbours in context, speed."""
     from ..elmo import load
 
     start = time.perf_counter()
     elmo = load(source, precision=cast("PrecisionName", precision), n_threads=n_threads)
     seconds = time.perf_counter() - start
-    typer.echo(f"{source}: loaded in {seconds:.2f} s\n\n{shapes(elmo)}\n")
+    typer.echo(f"{source}: loaded in {seconds:.2f} s\n\n{format_shapes(elmo)}\n")
     sentences = read_sentences()
     vectors = [getattr(output, LAYER) for output in elmo.embed(sentences, layers=[LAYER])]
     for word in WORDS:
-        typer.echo(neighbours_text(sentences, vectors, word))
-    typer.echo(speed_text(elmo, sentences))
+        typer.echo(format_neighbours(sentences, vectors, word))
+    typer.echo(measure_speed(elmo, sentences))
 
 
 def read_sentences() -> list[list[str]]:
-    """The tokenised sentences of the demonstration."""
+    """Read the tokenized sentences of the demonstration."""
     return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]
 
 
-def neighbours(sentences: Sequence[Sequence[str]], arrays: Vectors, place: Place) -> list[Neighbour]:
-    """Every word of the other sentences, the most similar first.
+def rank_neighbours(sentences: Sequence[Sequence[str]], arrays: Vectors, place: Place) -> list[Neighbour]:
+    """Rank the words of all other sentences by similarity to a token.
 
-    arrays: of each sentence, (n_tokens, width). place: of the token to compare with.
+    sentences (Sequence[Sequence[str]]): Tokenized sentences.
+    arrays (Vectors): The vectors of each sentence, (n_tokens, width).
+    place (Place): The token to compare with.
+    RETURNS (list[Neighbour]): The words, the most similar first.
     """
-    wanted = _direction(arrays[place.sentence][place.token])
+    wanted = _normalize(arrays[place.sentence][place.token])
     found = [
-        Neighbour(Place(s, t), float(_direction(vector) @ wanted))
+        Neighbour(Place(s, t), float(_normalize(vector) @ wanted))
         for s, array in enumerate(arrays)
         for t, vector in enumerate(array)
         if s != place.sentence and sentences[s][t].isalpha()
@@ -86,8 +96,8 @@ def neighbours(sentences: Sequence[Sequence[str]], arrays: Vectors, place: Place
     return sorted(found, key=lambda neighbour: -neighbour.similarity)
 
 
-def shapes(elmo: "Elmo") -> str:
-    """The layers of the first sentence, and how large they are."""
+def format_shapes(elmo: "Elmo") -> str:
+    """List the layers of the first sentence with their shapes."""
     sentence = read_sentences()[0]
     output = elmo.embed([sentence])[0]
     lines = [f"'{' '.join(sentence)}' has {len(sentence)} tokens:"]
@@ -95,21 +105,32 @@ def shapes(elmo: "Elmo") -> str:
     return "\n".join(lines)
 
 
-def neighbours_text(sentences: Sequence[Sequence[str]], arrays: Vectors, word: str) -> str:
-    """The nearest neighbours of each occurrence of a word."""
+def format_neighbours(sentences: Sequence[Sequence[str]], arrays: Vectors, word: str) -> str:
+    """List the nearest neighbours of each occurrence of a word.
+
+    sentences (Sequence[Sequence[str]]): Tokenized sentences.
+    arrays (Vectors): The vectors of each sentence, (n_tokens, width).
+    word (str): The word.
+    RETURNS (str): Each occurrence in its sentence, followed by its neighbours in theirs.
+    """
     lines = []
     for s, sentence in enumerate(sentences):
         for t in (t for t, token in enumerate(sentence) if token == word):
-            lines.append(_marked(sentence, t))
-            for near in neighbours(sentences, arrays, Place(s, t))[:N_NEIGHBOURS]:
+            lines.append(_mark_token(sentence, t))
+            for near in rank_neighbours(sentences, arrays, Place(s, t))[:N_NEIGHBOURS]:
                 lines.append(
-                    f"   {near.similarity:.2f}  {_marked(sentences[near.place.sentence], near.place.token)}"
+                    f"   {near.similarity:.2f}  {_mark_token(sentences[near.place.sentence], near.place.token)}"
                 )
     return "\n".join(lines) + "\n"
 
 
-def speed_text(elmo: "Elmo", sentences: Sequence[Sequence[str]]) -> str:
-    """Tokens a second on this machine."""
+def measure_speed(elmo: "Elmo", sentences: Sequence[Sequence[str]]) -> str:
+    """Measure tokens per second on this machine.
+
+    elmo (Elmo): The model.
+    sentences (Sequence[Sequence[str]]): Sentences to embed repeatedly.
+    RETURNS (str): A line with the result.
+    """
     many = [*sentences] * _REPEATS
     start = time.perf_counter()
     elmo.embed(many)
@@ -118,9 +139,9 @@ def speed_text(elmo: "Elmo", sentences: Sequence[Sequence[str]]) -> str:
     return f"{n_tokens:,} tokens in {seconds:.2f} s: {n_tokens / seconds:,.0f} tokens/s, all layers"
 
 
-def _direction(vector: NDArray[Any]) -> NDArray[Any]:
+def _normalize(vector: NDArray[np.floating]) -> NDArray[np.floating]:
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
-def _marked(sentence: Sequence[str], token: int) -> str:
+def _mark_token(sentence: Sequence[str], token: int) -> str:
     return " ".join(f"[{text}]" if i == token else text for i, text in enumerate(sentence))

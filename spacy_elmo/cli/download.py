@@ -1,4 +1,4 @@
-"""`spacy-elmo download`: a published model into the user's cache."""
+"""`spacy-elmo download`: downloads a published model into the user's cache."""
 
 from typing import Annotated
 
@@ -10,14 +10,14 @@ from ..weights.fetch.model_cache import fetch
 
 
 def download_cli(
-    name: Annotated[str, Argument(metavar="NAME", help="As `spacy-elmo models` lists them.")],
-    force: Annotated[bool, Option("--force", help="Download it again, even if it is in the cache.")] = False,
+    name: Annotated[str, Argument(metavar="NAME", help="A name from `spacy-elmo models`.")],
+    force: Annotated[bool, Option("--force", help="Download the model even if it is in the cache.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print the folder only.")] = False,
 ) -> None:
-    """Fetch a published model, and print the folder that it is in.
+    """Download a published model, and print its folder.
 
-    The name serves as a source from then on, without a network. SPACY_ELMO_CACHE moves the cache,
-    SPACY_ELMO_MIRROR is another place to fetch from, SPACY_ELMO_OFFLINE forbids to fetch.
+    After that, the name can be used as a source without a network. Environment variables: SPACY_ELMO_CACHE is the
+    folder of the cache, SPACY_ELMO_MIRROR is the place to download from, SPACY_ELMO_OFFLINE=1 prevents downloads.
     """
     folder = fetch(name, force=force, quiet=quiet)
     if name == BUNDLED and not quiet:

@@ -1,4 +1,4 @@
-"""`spacy-elmo embed`: a file of sentences -> an HDF5 file of layers, laid out as `allennlp elmo` wrote it."""
+"""`spacy-elmo embed`: embeds files of sentences into an HDF5 file with the layout of `allennlp elmo`."""
 
 import json
 import time
@@ -6,55 +6,68 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    NamedTuple,
-    cast,
-)
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from typer import Argument, Option
 
-from ..bilm.layers import ALL, MIXED, LayerOutputs, Layers, lstm_layer, resolve_layers, stack_layers
+from ..bilm.layers import (
+    ALL,
+    MIXED,
+    LayerChoice,
+    LayerOutputs,
+    Layers,
+    lstm_layer,
+    resolve_layers,
+    stack_layers,
+)
 from ..errors import ElmoError, Errors
 from ..inputs.items import InputSentence
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..weights.catalogue import BUNDLED
-from ..weights.source import find_files
-from .command import choices
-from .inputs import INPUT_HELP, PIPELINE_HELP, Format, choose_pipeline
-from .outputs import HDF5_ENDINGS, Force, check_output
+from ..weights.source import Source, find_files
+from .options import (
+    INPUT_HELP,
+    PIPELINE_HELP,
+    Device,
+    Force,
+    Format,
+    NThreads,
+    SourceOption,
+    choices,
+    choose_pipeline,
+    unpack_source,
+)
+from .outputs import HDF5_ENDINGS, check_output
 from .progress import ProgressBar
-from .threads import NThreads
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
     from ..inference.settings import InitialState, PrecisionName
 
-# The batch size of `allennlp elmo`, which decides over the vectors where state is carried.
+# The batch size of `allennlp elmo`: with carried state, it affects the vectors.
 CARRY_BATCH = 64
-# Not imported with torch: a command line that is wrong is told at once.
+# Repeated from inference.settings, whose import takes torch: a wrong command line fails at once.
 PRECISIONS = ("fp32", "tf32", "bf16", "int8", "fp64")
 INITIAL_STATES = ("zero", "warm", "carry")
 
-SOURCE_HELP = (
-    f"The model: {BUNDLED} or another name of `spacy-elmo models`, a folder, a file or an archive; or twice: the "
-    "options file, the weights file."
-)
-LAYERS_HELP = "Layers to write, as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
+LAYERS_HELP = "Layers to write, such as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
 LANG_HELP = (
-    "Split each raw text into tokens by spaCy's tokenizer of this language, as one sentence. Without it, lines of "
-    "a .txt are split at blanks, and texts of a .jsonl by the tokenizer of 'en'."
+    "Split each raw text into tokens with spaCy's tokenizer for this language, as one sentence. Without this "
+    "option, lines of a .txt are split at blanks, and texts of a .jsonl with the tokenizer for 'en'."
 )
 
 
 class Summary(NamedTuple):
-    """What `embed` has done. seconds: without loading the model."""
+    """What was embedded.
+
+    n_sentences (int): Number of sentences.
+    n_tokens (int): Number of tokens.
+    seconds (float): Time, without loading the model.
+    """
 
     n_sentences: int
     n_tokens: int
@@ -64,25 +77,25 @@ class Summary(NamedTuple):
 def embed_cli(
     inputs: Annotated[list[Path], Argument(metavar="INPUT", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The HDF5 file to write.")],
-    source: Annotated[list[str] | None, Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
+    source: SourceOption = None,
     layers: Annotated[list[str] | None, Option(metavar="NAMES", help=LAYERS_HELP)] = None,
-    average: Annotated[bool, Option("--average", help="Write the mean of the layers, (n, 2P).")] = False,
-    top: Annotated[bool, Option("--top", help="Write the top LSTM layer only, (n, 2P).")] = False,
+    average: Annotated[bool, Option("--average", help="Write the mean of the layers, of shape (n, 2P).")] = False,
+    top: Annotated[bool, Option("--top", help="Write only the top LSTM layer, of shape (n, 2P).")] = False,
     format: Format = None,
     lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
     pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     precision: Annotated[
         str,
-        Option(help="fp32; tf32, bf16 or int8, faster and less exact; or fp64.", **choices(PRECISIONS)),
+        Option(help="fp32; tf32, bf16 or int8, which are faster and less exact; or fp64.", **choices(PRECISIONS)),
     ] = "fp32",
     initial_state: Annotated[
-        str, Option(help="What each sentence starts from.", **choices(INITIAL_STATES))
+        str, Option(help="The LSTM state at the start of each sentence.", **choices(INITIAL_STATES))
     ] = "zero",
     batch_size: Annotated[
-        int, Option(min=1, metavar="N", help="Sentences per batch, where state is carried.")
+        int, Option(min=1, metavar="N", help="Sentences per batch, with --initial-state carry.")
     ] = CARRY_BATCH,
-    max_batch_tokens: Annotated[int | None, Option(min=1, metavar="N", help="Tokens that run together.")] = None,
-    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    max_batch_tokens: Annotated[int | None, Option(min=1, metavar="N", help="Maximum tokens per batch.")] = None,
+    device: Device = "cpu",
     n_threads: NThreads = None,
     forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
     force: Force = False,
@@ -90,19 +103,18 @@ def embed_cli(
 ) -> None:
     """Embed the sentences of files with ELMo.
 
-    Writes the datasets "0", "1", ..., one a sentence and (L+1, n, 2P) each: word_emb twice side by side, then the
-    LSTM layers; and sentence_to_index, JSON from each sentence to its number.
+    The file has one dataset per sentence, "0", "1" and so on, of shape (L+1, n, 2P): word_emb twice side by side,
+    then the LSTM layers. The dataset sentence_to_index is a JSON object from each sentence to its number.
     """
     if average and top:
         raise ElmoError(Errors.EL065.format(one="average", other="top"))
-    sources = source or [BUNDLED]
     console = Console(stderr=True, quiet=quiet)
     with ProgressBar(console) as progress:
         summary = embed(
             inputs,
-            sources[0] if len(sources) == 1 else sources,
+            unpack_source(source or [BUNDLED]),
             output,
-            layers=_split(layers) if layers else ALL,
+            layers=_split_names(layers) if layers else ALL,
             reduce="average" if average else "top" if top else None,
             format=format,
             lang=lang,
@@ -128,10 +140,10 @@ def embed_cli(
 
 def embed(
     given: Given | Sequence[Given],
-    source: Any,
+    source: Source,
     output: Path,
     *,
-    layers: Any = ALL,
+    layers: LayerChoice = ALL,
     reduce: str | None = None,
     format: str | None = None,
     lang: str | None = None,
@@ -148,13 +160,25 @@ def embed(
 ) -> Summary:
     """Embed the sentences of files into an HDF5 file, which appears when it is complete.
 
-    given, format: see `Inputs`. lang: of the tokenizer of texts, each of which is one sentence. pipeline: what
-        splits texts into sentences as well.
-    layers: "*" or names. reduce: None for (n_layers, n, 2P) a sentence; "average" over these layers or the
-        "top" one for (n, 2P). batch_size: sentences per batch with initial_state "carry".
-    force: replace a file that is there.
-    report: called with the share of the input that is done and the tokens so far.
-    RAISES (FileNotFoundError, ElmoError): For input, source or settings that will not do; as `check_output`.
+    given (Given | Sequence[Given]): The input, as for `Inputs`.
+    source (Source): The model, as for `spacy_elmo.load`.
+    output (Path): The HDF5 file to write.
+    layers (LayerChoice): "*" or the names of layers.
+    reduce (str | None): None for arrays (n_layers, n, 2P); "average" of these layers or the "top" one for (n, 2P).
+    format (str | None): The format of the input; None: by the names of the files.
+    lang (str | None): The language whose tokenizer splits texts into tokens; each text is one sentence.
+    pipeline (str | None): The pipeline that splits texts into sentences and tokens.
+    precision (str): As for `spacy_elmo.load`.
+    initial_state (str): As for `spacy_elmo.load`.
+    batch_size (int): Sentences per batch, with initial_state "carry".
+    max_batch_tokens (int | None): As for `spacy_elmo.load`.
+    device (str): As for `spacy_elmo.load`.
+    n_threads (int | None): As for `spacy_elmo.load`.
+    forget_sentences (bool): Whether to leave out sentence_to_index.
+    force (bool): Whether to replace an existing file.
+    report (Callable[[float, int], None]): Called with the share of the input that is done and the tokens so far.
+    RETURNS (Summary): What was embedded.
+    RAISES (FileNotFoundError, ElmoError): For an unsuitable input, source or setting; and as `check_output`.
     """
     import h5py
 
@@ -175,17 +199,17 @@ def embed(
         max_batch_tokens=max_batch_tokens,
         n_threads=n_threads,
     )
-    names = _layers_to_write(elmo, layers, reduce)
+    names = _choose_layers(elmo, layers, reduce)
     inputs.check()
     sentence_to_index: dict[str, str] = {}
-    # What the first sentence asks to be imported is not the model's time.
+    # Reading the first sentence may import spaCy, which is not part of the measured time.
     sentences = inputs.read()
     sentences = chain(list(islice(sentences, 1)), sentences)
     start, number, n_tokens = time.perf_counter(), 0, 0
     with write_hdf5(output) as writer:
-        for sentence, outputs in _embedded(elmo, sentences, names, batch_size):
+        for sentence, outputs in _embed_all(elmo, sentences, names, batch_size):
             key = str(number)
-            writer.add(key, _as_array(elmo, sentence, outputs, names, reduce), dtype="float32")
+            writer.add(key, _make_array(elmo, sentence, outputs, names, reduce), dtype="float32")
             if not forget_sentences:
                 sentence_to_index[sentence.text] = key
             number += 1
@@ -200,20 +224,20 @@ def embed(
     return Summary(number, n_tokens, time.perf_counter() - start)
 
 
-def _split(layers: list[str]) -> str | list[str]:
-    """Names separated by commas, by repeating the option, or both."""
+def _split_names(layers: list[str]) -> str | list[str]:
+    """Split the values of --layers, which may be repeated, at commas."""
     names = [name.strip() for part in layers for name in part.split(",")]
     return ALL if names == [ALL] else names
 
 
-def _layers_to_write(elmo: "Elmo", layers: Any, reduce: str | None) -> list[str]:
+def _choose_layers(elmo: "Elmo", layers: LayerChoice, reduce: str | None) -> list[str]:
     if reduce == "top":
         return [lstm_layer(elmo.n_layers)]
     names = resolve_layers(layers, n_layers=elmo.n_layers)
     return [name for name in names if name != MIXED] if layers == ALL else names
 
 
-def _embedded(
+def _embed_all(
     elmo: "Elmo", sentences: Iterable[InputSentence], names: list[str], batch_size: int
 ) -> Iterator[tuple[InputSentence, LayerOutputs]]:
     if elmo.settings.initial_state == "carry":
@@ -223,21 +247,21 @@ def _embedded(
             outputs = elmo.embed([sentence.visible for sentence in batch], layers=cast(Layers, names))
             yield from zip(batch, outputs, strict=True)
         return
-    # The model reads ahead: sentences wait here until their outputs come.
+    # `stream` reads ahead: sentences wait here for their outputs.
     waiting: deque[InputSentence] = deque()
 
-    def tokens() -> Iterator[Any]:
+    def read_tokens() -> Iterator[list[str]]:
         for sentence in sentences:
             waiting.append(sentence)
             yield sentence.visible
 
-    for output in elmo.stream(tokens(), layers=cast(Layers, names)):
+    for output in elmo.stream(read_tokens(), layers=cast(Layers, names)):
         yield waiting.popleft(), output
 
 
-def _as_array(
+def _make_array(
     elmo: "Elmo", sentence: InputSentence, outputs: LayerOutputs, names: list[str], reduce: str | None
-) -> NDArray[Any]:
+) -> NDArray[np.floating]:
     width = elmo.width(elmo.layer_names[-1])
     array = stack_layers([getattr(outputs, name) for name in names], width=width)
     rows = sentence.rows

@@ -1,10 +1,12 @@
-"""`spacy-elmo export` and `convert`: any readable model, or a run -> our folder, or the published HDF5 pair."""
+"""`spacy-elmo export` and `convert`: write a model as safetensors, or as the published HDF5 pair."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from typer import Argument, Option
 
 from ..bilm.options import OPTIONS_NAME
@@ -12,28 +14,31 @@ from ..errors import ElmoError, Errors
 from ..language_model.vocabulary import VOCAB_NAME
 from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, cast_array, encoder_shapes, mix_shapes
 from ..weights.sniff import sniff
-from ..weights.source import find_files
-from .command import choices
-from .info import SOURCE_HELP
-from .outputs import Force, check_new_files, check_no_stdout
+from ..weights.source import Source, find_files
+from .options import SOURCE_HELP, Force, choices, unpack_source
+from .outputs import check_new_files, check_no_stdout
 
 # The weights file of each format.
 FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
 DTYPES = ("float32", "float16")
 
-RUN_HELP = "As for info, or the folder of a pre-training run; or two: the options file, the weights file."
-Folder = Annotated[Path, Argument(metavar="FOLDER", help="Where to write; made if need be.")]
+RUN_HELP = "A model, as for `spacy-elmo convert`; or the folder of a pre-training run."
+Folder = Annotated[Path, Argument(metavar="FOLDER", help="The folder to write; created if it does not exist.")]
 DType = Annotated[
     str | None,
     Option(
-        help="float16 takes half the room and rounds. Default: as the source; hdf5 is always float32.",
+        help="float16 rounds, and takes half the space. Default: as in the source; hdf5 is always float32.",
         **choices(DTYPES),
     ),
 ]
 
 
 class Exported(NamedTuple):
-    """n_parameters: of the biLM. left_out: what the source has, and the export has not."""
+    """What was written.
+
+    n_parameters (int): Number of parameters of the biLM.
+    left_out (list[str]): Parts of the source that were not written.
+    """
 
     n_parameters: int
     left_out: list[str]
@@ -43,19 +48,19 @@ def export_cli(
     source: Annotated[list[str], Argument(metavar="SOURCE", help=RUN_HELP)],
     folder: Folder,
     format: Annotated[
-        str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.", **choices([*FORMATS]))
+        str, Option(help="safetensors; or hdf5, the format of AllenNLP and bilm-tf.", **choices([*FORMATS]))
     ] = "safetensors",
     dtype: DType = None,
     no_softmax: Annotated[
-        bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
+        bool, Option("--no-softmax", help="Write only the biLM, for embedding: no softmax and no vocab.txt.")
     ] = False,
     force: Force = False,
 ) -> None:
     """Write a model in another format, or the newest checkpoint of a pre-training run as a model.
 
-    safetensors keeps all that the source has. hdf5 is the published layout, and holds the biLM alone.
+    safetensors keeps everything in the source. hdf5 is the published layout, and contains only the biLM.
     """
-    _run(source, folder, format=format, dtype=dtype, softmax=not no_softmax, force=force)
+    _export_and_report(source, folder, format=format, dtype=dtype, softmax=not no_softmax, force=force)
 
 
 def convert_cli(
@@ -63,18 +68,18 @@ def convert_cli(
     folder: Folder,
     dtype: DType = None,
     mix: Annotated[
-        int, Option(min=0, metavar="N", help="Of several trained scalar mixes, the one that becomes `elmo`.")
+        int, Option(min=0, metavar="N", help="The number of the trained scalar mix that becomes `elmo`.")
     ] = 0,
     force: Force = False,
 ) -> None:
-    """Write a model as options.json and weights.safetensors, which need no other package and open at once.
+    """Write a model as options.json and weights.safetensors, which load fast and require no other package.
 
-    All that the source has is kept: trained scalar mixes, vocabularies, the softmax of a language model.
+    Everything in the source is kept: trained scalar mixes, vocabularies, the softmax of a language model.
     """
-    _run(source, folder, dtype=dtype, mix=mix, force=force)
+    _export_and_report(source, folder, dtype=dtype, mix=mix, force=force)
 
 
-def _run(
+def _export_and_report(
     source: list[str],
     folder: Path,
     *,
@@ -86,8 +91,9 @@ def _run(
 ) -> None:
     from ..weights.formats.folder import read_dtypes
 
-    given = source[0] if len(source) == 1 else source
-    exported = export(given, folder, format=format, dtype=dtype, softmax=softmax, mix=mix, force=force)
+    exported = export(
+        unpack_source(source), folder, format=format, dtype=dtype, softmax=softmax, mix=mix, force=force
+    )
     path = folder / FORMATS[format]
     dtypes = read_dtypes(path) if format == "safetensors" else ["float32"]
     left_out = f" Left out: {', '.join(exported.left_out)}." if exported.left_out else ""
@@ -96,7 +102,7 @@ def _run(
 
 
 def export(
-    source: Any,
+    source: Source,
     folder: Path,
     *,
     format: str = "safetensors",
@@ -105,15 +111,19 @@ def export(
     mix: int = 0,
     force: bool = True,
 ) -> Exported:
-    """Write a model into a folder: options.json, the weights, and vocab.txt where there is one.
+    """Write a model into a folder: options.json, the weights, and vocab.txt if the source has one.
 
-    source: as for `spacy_elmo.load`, or the folder of a pre-training run. dtype: None leaves float16 as it is, and
-        makes all else float32. softmax: keep it, and vocab.txt.
-    mix: of several trained scalar mixes, the one that becomes `elmo`; it changes places with the first.
-    force: replace an earlier export.
-    RAISES (FileExistsError): Without `force`.
-    RAISES (ElmoError): For a format or dtype that is not to be had, if the folder holds a model that no export of
-        this format has written, or if a number is beyond the dtype; else as `spacy_elmo.load`.
+    source (Source): A model, as for `spacy_elmo.load`, or the folder of a pre-training run.
+    folder (Path): The folder to write.
+    format (str): "safetensors" or "hdf5".
+    dtype (str | None): "float32" or "float16"; None keeps float16, and converts the rest to float32.
+    softmax (bool): Whether to write the softmax and vocab.txt.
+    mix (int): The number of the trained scalar mix that becomes `elmo`; it changes places with the first.
+    force (bool): Whether to replace an earlier export.
+    RETURNS (Exported): What was written.
+    RAISES (FileExistsError): If files would be replaced, without `force`.
+    RAISES (ElmoError): For an unknown format or dtype, if the folder contains a model that was not exported in
+        this format, or if a number is out of the dtype's range; and as `spacy_elmo.load`.
     """
     _check_choices(format, dtype)
     check_no_stdout(folder, "a folder")
@@ -122,7 +132,7 @@ def export(
     from ..language_model.storage import read_model
 
     weights, vocabulary = read_model(source)
-    named = _with_mix(weights, mix)
+    named = _swap_mixes(weights, mix)
     arrays = {name: array for name, array in named.items() if softmax or not _is_softmax(name)}
     if format == "hdf5":
         from ..weights.formats.hdf5 import write_pair
@@ -133,19 +143,19 @@ def export(
         from ..weights.formats.folder import write_folder
 
         arrays = {
-            name: cast_array(array, np.dtype(dtype or _own_dtype(array)), name=name)
+            name: cast_array(array, np.dtype(dtype or _source_dtype(array)), name=name)
             for name, array in arrays.items()
         }
         write_folder(folder, weights.options, arrays)
     if softmax and vocabulary is not None:
         vocabulary.write(folder / VOCAB_NAME)
     else:
-        # Of an earlier export.
+        # An earlier export may have written one.
         (folder / VOCAB_NAME).unlink(missing_ok=True)
-    return Exported(weights.n_parameters, _left_out(weights, arrays))
+    return Exported(weights.n_parameters, _list_left_out(weights, arrays))
 
 
-def _own_dtype(array: Any) -> str:
+def _source_dtype(array: NDArray[np.floating]) -> str:
     return "float16" if array.dtype == np.float16 else "float32"
 
 
@@ -157,22 +167,22 @@ def _check_choices(format: str, dtype: str | None) -> None:
         raise ElmoError(Errors.EL085.format(got=dtype))
 
 
-def _check_folder(folder: Path, format: str, source: Any) -> None:
-    """An export may replace an earlier one of its format, and nothing else."""
+def _check_folder(folder: Path, format: str, source: Source) -> None:
+    """Check that an export would replace nothing but an earlier export in its format."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise ElmoError(Errors.EL087.format(what=f"'{folder}', which is a file"))
-    found = _model_files(folder)
+    found = _find_model_files(folder)
     own = {OPTIONS_NAME, FORMATS[format]}
     if found and not own <= found <= own | {VOCAB_NAME}:
         what = f"the model in '{folder}' ({', '.join(sorted(found))})"
         raise ElmoError(Errors.EL087.format(what=what))
-    if found and _reads(source, folder / FORMATS[format]):
+    if found and _is_source(source, folder / FORMATS[format]):
         raise ElmoError(Errors.EL087.format(what=f"its own source, '{folder}'"))
 
 
-def _model_files(folder: Path) -> set[str]:
+def _find_model_files(folder: Path) -> set[str]:
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     return {
         path.name
@@ -181,29 +191,29 @@ def _model_files(folder: Path) -> set[str]:
     }
 
 
-def _reads(source: Any, path: Path) -> bool:
+def _is_source(source: Source, path: Path) -> bool:
     try:
         return any(file.samefile(path) for file in find_files(source).paths)
     except (ValueError, OSError):
-        # No such source, or a run: reading it will tell.
+        # A run, or a source that does not exist: `read_model` reports that.
         return False
 
 
-def _with_mix(weights: Weights, number: int) -> Arrays:
+def _swap_mixes(weights: Weights, number: int) -> Arrays:
     if number == 0:
         return weights.arrays
     if number >= weights.n_mixes:
         raise ElmoError(Errors.EL138.format(path=weights.source, n=weights.n_mixes, got=number))
     first, other = (list(mix_shapes(weights.options, k)) for k in (0, number))
-    places = dict(zip(first + other, other + first))
-    return {places.get(name, name): array for name, array in weights.arrays.items()}
+    new_names = dict(zip(first + other, other + first))
+    return {new_names.get(name, name): array for name, array in weights.arrays.items()}
 
 
 def _is_softmax(name: str) -> bool:
     return name.startswith(SOFTMAX_PREFIX)
 
 
-def _left_out(weights: Weights, kept: dict[str, Any]) -> list[str]:
+def _list_left_out(weights: Weights, kept: Mapping[str, object]) -> list[str]:
     parts = {"softmax": SOFTMAX_PREFIX, "scalar mix": "scalar_mix", "warm state": "initial_state."}
     return [
         part

@@ -1,50 +1,48 @@
-"""`spacy-elmo info`: what a model is and what is inside its files."""
+"""`spacy-elmo info`: shows the options, sizes and arrays of a model."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ..bilm.fields import Json
 from ..errors import printable
 from ..weights.arrays import Weights, mix_shapes, mix_shares, softmax_facts
 from ..weights.formats.folder import FORMAT, read_checksum
-from ..weights.source import read_weights
-
-SOURCE_HELP = (
-    "A model in any readable format: a name of the catalogue, a folder, a file or an archive; or two: the options "
-    "file, the weights file."
-)
+from ..weights.source import Source, read_weights
+from .options import SOURCE_HELP, unpack_source
 
 
 def info_cli(
     source: Annotated[list[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare the weights with the checksum that was saved with them.")
+        bool, typer.Option("--check", help="Compare the weights with their stored checksum.")
     ] = False,
 ) -> None:
-    """Print a model's options, sizes, number of parameters and arrays."""
-    facts = info(source[0] if len(source) == 1 else source, check=check)
-    typer.echo(json.dumps(facts, indent=2) if as_json else printable(as_text(facts)))
+    """Show the options, sizes, number of parameters and arrays of a model."""
+    facts = info(unpack_source(source), check=check)
+    typer.echo(json.dumps(facts, indent=2) if as_json else printable(format_facts(facts)))
 
 
-def info(source: Any, *, check: bool = False) -> dict[str, Any]:
-    """Facts of a source, as JSON data.
+def info(source: Source, *, check: bool = False) -> Json:
+    """Collect facts about a model.
 
-    check: say whether there is a checksum that the weights agree with.
-    RAISES (FileNotFoundError, ElmoError): As `spacy_elmo.load`.
-    RAISES (ElmoError): If they do not agree.
+    source (Source): The model, as for `spacy_elmo.load`.
+    check (bool): Whether to include the checksum that is stored with the weights.
+    RETURNS (Json): The facts, as JSON data.
+    RAISES (FileNotFoundError, ElmoError): As `spacy_elmo.load`; also if the weights do not match their checksum.
     """
     weights = read_weights(source)
-    # Reading has compared the two.
+    # `read_weights` has compared it with the weights.
     stored = read_checksum(Path(weights.source)) if check and weights.format == FORMAT else None
     softmax = softmax_facts(weights)
-    mixes = [_mix(weights, number) for number in range(weights.n_mixes)]
+    mixes = [_describe_mix(weights, number) for number in range(weights.n_mixes)]
     return {
         "source": weights.source,
         "format": weights.format,
-        "options": _without_vocabularies(weights.options.to_dict()),
+        "options": _count_vocabularies(weights.options.to_dict()),
         "n_parameters": weights.n_parameters,
         "bytes": sum(array.nbytes for array in weights.arrays.values()),
         "scalar_mix": mixes[0] if mixes else None,
@@ -56,13 +54,13 @@ def info(source: Any, *, check: bool = False) -> dict[str, Any]:
     }
 
 
-def _mix(weights: Weights, number: int) -> dict[str, Any]:
+def _describe_mix(weights: Weights, number: int) -> Json:
     raw, gamma = (weights.arrays[name] for name in mix_shapes(weights.options, number))
     return {"shares": [round(share, 6) for share in mix_shares(raw)], "gamma": float(gamma)}
 
 
-def _without_vocabularies(options: dict[str, Any]) -> dict[str, Any]:
-    """Options to be looked at: a vocabulary may have a hundred thousand words."""
+def _count_vocabularies(options: Json) -> Json:
+    """Replace vocabularies, which may have a hundred thousand words, by their sizes."""
     if "characters" in options["char_cnn"]:
         options["char_cnn"]["characters"] = len(options["char_cnn"]["characters"])
     if "words" in options:
@@ -70,8 +68,12 @@ def _without_vocabularies(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def as_text(facts: dict[str, Any]) -> str:
-    """The same facts to be read."""
+def format_facts(facts: Json) -> str:
+    """Format facts as a readable text.
+
+    facts (Json): The result of `info`.
+    RETURNS (str): Its lines.
+    """
     options = facts["options"]
     lstm, cnn = options["lstm"], options["char_cnn"]
     training = {name: value for name, value in options.items() if name not in ("lstm", "char_cnn", "words")}
@@ -92,7 +94,7 @@ def as_text(facts: dict[str, Any]) -> str:
         ("layer widths", f"word_emb {lstm['projection_dim']}, all others {2 * lstm['projection_dim']}"),
         (
             "characters",
-            f"{cnn['max_characters_per_token']} a token, {cnn['embedding']['dim']} numbers each, {kind}",
+            f"{cnn['max_characters_per_token']} per token, {cnn['embedding']['dim']} numbers each, {kind}",
         ),
         ("words", f"{words['vocabulary']:,} known, {words['embedding']['dim']} numbers each" if words else "none"),
         ("filters", ", ".join(f"{number} of width {width}" for width, number in cnn["filters"])),

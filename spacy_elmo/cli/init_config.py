@@ -1,7 +1,7 @@
-"""`spacy-elmo init-config`: a spaCy training config on ELMo, made of one without."""
+"""`spacy-elmo init-config`: converts a spaCy training config to ELMo, or creates a new one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
@@ -9,40 +9,42 @@ from typer import Argument, Option
 from ..errors import ElmoError, Errors, printable
 from ..util.atomic import atomic_write
 from ..weights.catalogue import BUNDLED
-from .embed import SOURCE_HELP
+from .options import SourceOption, unpack_source
 from .outputs import check_output, is_stdout
 
 if TYPE_CHECKING:
-    from .elmo_config import Choice, Converted
+    from confection import Config
 
-PATHS_HELP = "The config to convert, and the file to write; - prints it. Without CONFIG: see --pipeline."
-PIPELINE_HELP = "Start from spaCy's own recipe for these components instead of a config, as tagger,parser,ner."
-POOLING_HELP = "Let components read this layer, such as lstm_outputs1. Default: each learns its own mix of all."
-CODE_HELP = "A Python file to import first, with functions that the config names."
+    from .elmo_config.convert import Choice, Converted
+
+PATHS_HELP = "The config to convert, and the file to write (- prints it). Without CONFIG, give --pipeline."
+PIPELINE_HELP = "Create a config for these components, such as tagger,parser,ner, by `spacy init config`."
+POOLING_HELP = "The layer that components read, such as lstm_outputs1. Default: each learns its own mix of all."
+CODE_HELP = "A Python file with registered functions that the config uses."
 
 
 def init_config_cli(
     paths: Annotated[list[Path], Argument(metavar="[CONFIG] OUTPUT", help=PATHS_HELP)],
     lang: Annotated[
-        str | None, Option("--lang", "-l", metavar="LANG", help="Language, with --pipeline. Default: en.")
+        str | None, Option("--lang", "-l", metavar="LANG", help="The language, with --pipeline. Default: en.")
     ] = None,
     pipeline: Annotated[str | None, Option("--pipeline", "-p", metavar="NAMES", help=PIPELINE_HELP)] = None,
-    source: Annotated[list[str] | None, Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP)] = None,
+    source: SourceOption = None,
     upstream_name: Annotated[
-        str, Option(metavar="NAME", help="Name of the component that embeds.")
+        str, Option(metavar="NAME", help="The name of the component that embeds.")
     ] = "elmo_embedder",
     pooling_layer: Annotated[str | None, Option(metavar="LAYER", help=POOLING_HELP)] = None,
-    frozen: Annotated[bool, Option("--frozen/--no-frozen", help="Keep ELMo unchanged, or train it too.")] = True,
+    frozen: Annotated[bool, Option("--frozen/--no-frozen", help="Leave ELMo unchanged, or train it too.")] = True,
     code: Annotated[Path | None, Option("--code", "-c", metavar="FILE", help=CODE_HELP)] = None,
     force: Annotated[bool, Option("--force", "-F", help="Replace an existing file.")] = False,
 ) -> None:
-    """Put a spaCy training config on ELMo.
+    """Convert a spaCy training config to ELMo.
 
     One component embeds, in place of a tok2vec or transformer; all others that learn from vectors listen to it.
-    Everything else stays, but comments in the file are lost.
+    All other settings stay, but comments in the file are lost.
     """
-    from .config_file import config_text
-    from .elmo_config import Choice
+    from .elmo_config.convert import Choice
+    from .elmo_config.file import format_config
 
     *config_path, output = paths
     to_file = not is_stdout(output)
@@ -53,9 +55,8 @@ def init_config_cli(
         raise ElmoError(Errors.EL113.format(got=", ".join(got)))
     if to_file:
         check_output(output, force=force)
-    parts = source or [BUNDLED]
     choice = Choice(
-        source=parts[0] if len(parts) == 1 else parts,
+        source=unpack_source(source or [BUNDLED]),
         name=upstream_name,
         pooling_layer=pooling_layer,
         frozen=frozen,
@@ -67,10 +68,10 @@ def init_config_cli(
         config, listening, notes = convert(config_path[0], choice=choice, code=code)
     if to_file:
         with atomic_write(output) as temporary:
-            temporary.write_text(config_text(config) + "\n", "utf-8")
+            temporary.write_text(format_config(config) + "\n", "utf-8")
         typer.echo(printable(f"Wrote {output}: {', '.join(listening)} on '{upstream_name}'."), err=True)
     else:
-        typer.echo(config_text(config))
+        typer.echo(format_config(config))
     for note in notes:
         typer.echo(f"- {printable(note)}", err=True)
     if to_file:
@@ -80,47 +81,54 @@ def init_config_cli(
 
 
 def convert(path: Path, *, choice: "Choice", code: Path | None = None) -> "Converted":
-    """The config of a file on ELMo, with every setting.
+    """Convert a config file to ELMo.
 
-    code: a Python file that registers functions which the config names.
-    RAISES (ElmoError): For what is no training config, or none that can be put on ELMo.
-    RAISES (FileNotFoundError, ElmoError): For a source that cannot be read.
+    path (Path): The config.
+    choice (Choice): Settings of the embedder and its listeners.
+    code (Path | None): A Python file that registers functions which the config uses.
+    RETURNS (Converted): The complete new config, and what changed.
+    RAISES (ElmoError): If the file is not a training config, or cannot be converted.
+    RAISES (FileNotFoundError, ElmoError): If the source cannot be read.
     """
     from spacy.util import import_file
 
-    from .config_file import read_config
+    from .elmo_config.file import read_config
 
     if code is not None:
         import_file("python_code", code)
-    return _on_elmo(read_config(path), choice, where=f"'{path}'")
+    return _convert(read_config(path), choice, where=f"'{path}'")
 
 
 def init_config(*, lang: str, pipeline: list[str], choice: "Choice") -> "Converted":
-    """spaCy's recipe for a pipeline, on ELMo, with every setting.
+    """Create the config that spaCy recommends for a pipeline, and convert it to ELMo.
 
-    RAISES (ElmoError): For a language or components that spaCy does not know, and as `convert`.
+    lang (str): The code of the language.
+    pipeline (list[str]): The components.
+    choice (Choice): Settings of the embedder and its listeners.
+    RETURNS (Converted): The complete new config, and what changed.
+    RAISES (ElmoError): For a language or a component that spaCy does not have; and as `convert`.
     """
-    from spacy.cli.init_config import init_config as recipe
+    from spacy.cli.init_config import init_config as recommend
 
-    # The recipe for accuracy: that for efficiency has no layer in a textcat that could listen.
+    # For accuracy: the config for efficiency gives textcat no layer that could listen.
     try:
-        config = recipe(lang=lang, pipeline=pipeline, optimize="accuracy", silent=True)
+        config = recommend(lang=lang, pipeline=pipeline, optimize="accuracy", silent=True)
     except (ValueError, ImportError) as error:
         names = ",".join(pipeline)
         raise ElmoError(Errors.EL227.format(pipeline=names, lang=lang, reason=error)) from error
-    # Recommended for layers that will not be there.
+    # They were recommended for layers that are removed.
     config["paths"]["vectors"] = None
-    return _on_elmo(config, choice, where="spaCy's recipe for this pipeline")
+    return _convert(config, choice, where="spaCy's recipe for this pipeline")
 
 
-def _on_elmo(config: Any, choice: "Choice", *, where: str) -> "Converted":
+def _convert(config: "Config", choice: "Choice", *, where: str) -> "Converted":
     from ..bilm.layers import resolve_layers
     from ..weights.source import read_weights
-    from .config_file import filled
-    from .elmo_config import to_elmo
+    from .elmo_config.convert import convert_config
+    from .elmo_config.file import fill_config
 
     options = read_weights(choice.source).options
     if choice.pooling_layer is not None:
         resolve_layers([choice.pooling_layer], n_layers=options.lstm.n_layers)
-    converted = to_elmo(config, choice, where=where)
-    return converted._replace(config=filled(converted.config))
+    converted = convert_config(config, choice, where=where)
+    return converted._replace(config=fill_config(converted.config))

@@ -1,4 +1,4 @@
-"""`spacy-elmo init-pretrain`: a config for `spacy-elmo pretrain`."""
+"""`spacy-elmo init-pretrain`: writes a config for `spacy-elmo pretrain`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,41 +11,41 @@ from ..errors import ElmoError, ElmoFileNotFoundError, Errors, printable
 from ..inputs.paths import FORMATS
 from ..inputs.reader import CORPUS_PIPELINE
 from ..util.atomic import atomic_write
-from .command import choices
-from .inputs import Format, choose_pipeline
+from .options import Format, choices, choose_pipeline
 from .outputs import check_output, is_stdout
 
 DEFAULT_SIZE = "sm"
 
 OPTIONS_HELP = (
-    "Take the sizes of this options.json; what bilm-tf's trainer reads in it becomes settings of the config."
+    "Use the sizes in this options.json. Its fields for bilm-tf's trainer become settings of the config."
 )
 
 
 def init_pretrain_cli(
-    config_path: Annotated[Path, Argument(metavar="CONFIG", help="The file to write; - prints it.")],
+    config_path: Annotated[Path, Argument(metavar="CONFIG", help="The file to write (- prints it).")],
     train: Annotated[str | None, Option(metavar="TEXT", help="The text to train on.")] = None,
-    dev: Annotated[str | None, Option(metavar="TEXT", help="Held-out text to measure.")] = None,
+    dev: Annotated[str | None, Option(metavar="TEXT", help="Held-out text for evaluation.")] = None,
     format: Format = None,
     lang: Annotated[
-        str | None, Option(metavar="LANG", help="Language whose tokenizer splits the text. Default: en.")
+        str | None, Option(metavar="LANG", help="The language whose tokenizer splits the text. Default: en.")
     ] = None,
     pipeline: Annotated[
-        str | None, Option(metavar="NAME", help="A spaCy pipeline that splits the text instead.")
+        str | None, Option(metavar="NAME", help="The spaCy pipeline that splits the text instead.")
     ] = None,
     size: Annotated[
         str | None,
         Option(
-            help="sm, as the bundled model, or original, as published. Default: sm.", **choices(("sm", "original"))
+            help="The size of the bundled model (sm) or of the published one (original). Default: sm.",
+            **choices(("sm", "original")),
         ),
     ] = None,
     source: Annotated[
-        str | None, Option("--source", "-s", help="Continue from this model instead: one pass over the text.")
+        str | None, Option("--source", "-s", help="Continue training this model, for one pass over the text.")
     ] = None,
     options: Annotated[Path | None, Option("--options", metavar="FILE", help=OPTIONS_HELP)] = None,
     force: Annotated[bool, Option("--force", "-F", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a config with every setting of pre-training and its default."""
+    """Write a config with all settings of pre-training."""
     models = {"options": options, "source": source, "size": size}
     given = [name for name, value in models.items() if value is not None]
     if len(given) > 1:
@@ -87,16 +87,16 @@ def init_pretrain(
 
     train (str | None): The text to train on.
     dev (str | None): Held-out text.
-    format (str | None): Of both; None: by the names of the files.
-    lang (str | None): A language of spaCy's, whose tokenizer splits them.
-    pipeline (str | None): A spaCy pipeline that splits them instead.
-    size (str): Of a new model.
-    source (str | None): A model to continue from, with the kind of softmax that it has.
-    options (Path | None): An options.json with the sizes of a new model, and maybe with what bilm-tf's trainer
-        reads in it, which becomes settings of the config.
-    RETURNS (tuple): The text, and notes on what was translated.
-    RAISES (ElmoError): If there is no such size or format, or for options that no model can have. As
-        `spacy_elmo.load` for a source that cannot be read.
+    format (str | None): The format of both; None: by the names of the files.
+    lang (str | None): The language whose tokenizer splits them.
+    pipeline (str | None): The spaCy pipeline that splits them instead.
+    size (str): The size of a new model.
+    source (str | None): A model to continue from, with its kind of softmax.
+    options (Path | None): An options.json with the sizes of a new model. Its fields for bilm-tf's trainer become
+        settings of the config.
+    RETURNS (tuple[str, list[str]]): The text, and notes on the fields that became settings.
+    RAISES (ElmoError): For an unknown size or format, or for invalid options; and as `spacy_elmo.load`, if the
+        source cannot be read.
     """
     from ..bilm.fields import read_json
     from ..bilm.options import Options

@@ -1,4 +1,4 @@
-"""`spacy-elmo mix`: what the components of trained pipelines have learnt of ELMo's layers."""
+"""`spacy-elmo mix`: shows the weights of ELMo's layers that components of trained pipelines have learned."""
 
 import json
 import sys
@@ -14,17 +14,18 @@ from typer import Argument, Option, echo
 from ..bilm.layers import layer_names
 from ..errors import ElmoError, Errors, printable
 from ..util.plotting import check_picture, picture
-from .names import distinct_names
-from .outputs import Force, check_output
+from .options import Force
+from .outputs import check_output
+from .plot import shorten_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..pipeline.mixes import LearnedMix
 
-PIPELINE_HELP = "Folders of saved pipelines, or names of installed ones."
-OUTPUT_HELP = "Also draw it to this .png, .svg or .pdf; requires matplotlib."
-# What does not go to a terminal has no width of its own.
+PIPELINE_HELP = "The folder of a saved pipeline, or the name of an installed one."
+OUTPUT_HELP = "Also draw the mixes to this .png, .svg or .pdf; requires matplotlib."
+# Characters per line if standard output is not a terminal.
 _WIDTH = 160
 
 
@@ -34,7 +35,7 @@ def mix_cli(
     force: Force = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what each component has learnt of the layers: its share of each, and gamma.
+    """Show the share of each layer, and gamma, that each component has learned.
 
     A share is a layer's weight after the softmax; gamma scales the sum (Peters et al. 2018, equation 1).
     """
@@ -43,16 +44,19 @@ def mix_cli(
         echo(json.dumps([mix._asdict() for mix in mixes], indent=2))
     else:
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-        console.print(as_table(mixes))
+        console.print(make_table(mixes))
     if output is not None:
         echo(f"Wrote {output}", err=True)
 
 
 def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = True) -> "list[LearnedMix]":
-    """The mixes of some pipelines; of several, they are called pipeline/component.
+    """Read the mixes of pipelines.
 
-    output: a picture of them. force: replace one that is there.
-    RAISES (ElmoError): For what is no pipeline or has no mix; as `check_output` and `check_picture`.
+    pipelines (Sequence[str]): Folders or names of pipelines.
+    output (Path | None): A picture to draw.
+    force (bool): Whether to replace an existing picture.
+    RETURNS (list[LearnedMix]): The mixes, named pipeline/component if there are several pipelines.
+    RAISES (ElmoError): If a pipeline cannot be loaded or has no mix; and as `check_output` and `check_picture`.
     """
     import spacy
 
@@ -62,7 +66,7 @@ def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = T
         check_output(output, force=force, what="a picture")
         check_picture(output)
     found: list[LearnedMix] = []
-    for pipeline, name in zip(pipelines, distinct_names([Path(pipeline) for pipeline in pipelines])):
+    for pipeline, name in zip(pipelines, shorten_names([Path(pipeline) for pipeline in pipelines])):
         try:
             nlp = spacy.load(pipeline)
         except (OSError, ImportError, ValueError) as error:
@@ -73,14 +77,14 @@ def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = T
             raise ElmoError(Errors.EL118.format(name=pipeline, components=components))
         found += mixes if len(pipelines) == 1 else [mix._replace(name=f"{name}/{mix.name}") for mix in mixes]
     if output is not None:
-        # A row each, below one another.
+        # The height grows with the number of rows.
         with picture(output, size=(7, 1.5 + 0.45 * len(found))) as figure:
             draw_mixes(figure, found)
     return found
 
 
-def as_table(mixes: "Sequence[LearnedMix]") -> Table:
-    """A row a mix, a column a layer."""
+def make_table(mixes: "Sequence[LearnedMix]") -> Table:
+    """Make a table with one row per mix and one column per layer."""
     layers = _layers(mixes)
     table = Table()
     table.add_column("mix", no_wrap=True)
@@ -95,7 +99,11 @@ def as_table(mixes: "Sequence[LearnedMix]") -> Table:
 
 
 def draw_mixes(figure: "Figure", mixes: "Sequence[LearnedMix]") -> None:
-    """A heat map, as figure 2 of Peters et al. 2018: a row a mix, a column a layer, lowest first."""
+    """Draw a heat map as in figure 2 of Peters et al. 2018: one row per mix, one column per layer.
+
+    figure (Figure): The figure to draw in.
+    mixes (Sequence[LearnedMix]): The mixes.
+    """
     layers = _layers(mixes)
     axes = figure.subplots()
     rows = [[*mix.shares, *[float("nan")] * (len(layers) - len(mix.shares))] for mix in mixes]
@@ -111,6 +119,6 @@ def draw_mixes(figure: "Figure", mixes: "Sequence[LearnedMix]") -> None:
 
 
 def _layers(mixes: "Sequence[LearnedMix]") -> list[str]:
-    """What the columns are: all but the mix itself, of the deepest model."""
+    """List the layers of the deepest model, without the mix itself."""
     n_layers = max(len(mix.shares) for mix in mixes)
     return layer_names(n_layers - 1)[:n_layers]

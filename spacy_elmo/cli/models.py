@@ -1,8 +1,8 @@
-"""`spacy-elmo models`: the models that can be named as a source."""
+"""`spacy-elmo models`: lists the models that can be named as a source."""
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -10,43 +10,45 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from ..bilm.fields import Json
 from ..bilm.options import OPTIONS_NAME
 from ..weights.catalogue import ALIASES, BUNDLED, BUNDLED_FOLDER, CATALOGUE
 from ..weights.fetch.model_cache import cached_bytes, is_cached
 from ..weights.languages import LANGUAGES
 
-# Characters of a line where there is no terminal: more than any row has.
+# Characters per line if standard output is not a terminal: more than any row has.
 _WIDTH = 400
-# Of columns side by side, as terminals have at least by custom.
+# Narrower terminals get a list instead of columns.
 _NARROW = 80
 _COLUMNS = ("name", "also", "language", "LSTMs", "download", "licence", "cached")
 
 
 def models_cli(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the models that can be named as a source: fetched by `spacy-elmo download`, or on first use.
+    """List the models that can be named as a source: downloaded by `spacy-elmo download`, or on first use.
 
-    LSTMs: layers x memory cell / projection. also: other names. ?: not known.
+    LSTMs: layers x memory cell / projection. also: other names. ?: unknown.
     """
     rows = models()
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-        console.print(as_table(rows) if console.width >= _NARROW else as_list(rows))
+        console.print(make_table(rows) if console.width >= _NARROW else make_list(rows))
 
 
-def models() -> list[dict[str, Any]]:
-    """Facts of every model, as JSON data; None for what is not known.
+def models() -> list[Json]:
+    """Collect facts about every model.
 
-    dim, projection_dim: of the LSTMs. cached_bytes: None if it is not in the cache.
+    RETURNS (list[Json]): The facts, as JSON data; None for unknown ones. `dim` and `projection_dim` are those of
+        the LSTMs; `cached_bytes` is None if the model is not in the cache.
     """
     lstm = json.loads((BUNDLED_FOLDER / OPTIONS_NAME).read_text("utf-8"))["lstm"]
     sizes = (lstm["n_layers"], lstm["dim"], lstm["projection_dim"])
-    rows = [_row(BUNDLED, "en", "MIT", sizes, 0, _folder_bytes())]
+    rows = [_describe(BUNDLED, "en", "MIT", sizes, 0, _folder_bytes())]
     for entry in CATALOGUE.values():
         sizes = (entry.n_layers, entry.dim, entry.projection_dim)
         cached = cached_bytes(entry.name) if is_cached(entry.name) else None
-        rows.append(_row(entry.name, entry.language, entry.licence, sizes, entry.n_bytes, cached))
+        rows.append(_describe(entry.name, entry.language, entry.licence, sizes, entry.n_bytes, cached))
     return rows
 
 
@@ -54,7 +56,14 @@ def _folder_bytes() -> int:
     return sum(path.stat().st_size for path in BUNDLED_FOLDER.iterdir())
 
 
-def _row(name: str, language: str, licence: str | None, sizes: Any, download: Any, cached: Any) -> dict[str, Any]:
+def _describe(
+    name: str,
+    language: str,
+    licence: str | None,
+    sizes: tuple[int | None, int | None, int | None],
+    download: int | None,
+    cached: int | None,
+) -> Json:
     n_layers, dim, projection_dim = sizes
     return {
         "name": name,
@@ -70,10 +79,10 @@ def _row(name: str, language: str, licence: str | None, sizes: Any, download: An
     }
 
 
-def as_table(rows: list[dict[str, Any]]) -> Table:
-    """The same facts to be read."""
+def make_table(rows: list[Json]) -> Table:
+    """Make a table with one row per model, from the result of `models`."""
     table = Table(box=None, pad_edge=False)
-    # Folded where a terminal is narrow, never cut off.
+    # Long cells are folded, never cut off.
     for title in _COLUMNS:
         table.add_column(title, overflow="fold", no_wrap=title not in ("also", "language"))
     for row in rows:
@@ -81,8 +90,8 @@ def as_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def as_list(rows: list[dict[str, Any]]) -> Table:
-    """The same where a terminal is too narrow for columns: a model below the other."""
+def make_list(rows: list[Json]) -> Table:
+    """List the facts of each model below one another, for terminals that are too narrow for columns."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -94,7 +103,7 @@ def as_list(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: Json) -> tuple[str, ...]:
     return (
         row["name"],
         ", ".join(row["aliases"]),

@@ -1,19 +1,16 @@
-"""The rules for the outputs of all commands: no input is written over, and nothing is replaced without --force."""
+"""Checks of output files: no command overwrites its input, and none replaces a file without --force."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
-
-from typer import Option
 
 from ..errors import ElmoError, ElmoFileExistsError, ElmoFileNotFoundError, Errors
 
-Force = Annotated[bool, Option("--force", "-F", help="Replace existing files.")]
 HDF5_ENDINGS = ("", ".h5", ".hdf5", ".hdf", ".he5")
 STDOUT = "-"
 
 
 def is_stdout(path: Path) -> bool:
+    """Check whether an output is "-", standard output."""
     return str(path) == STDOUT
 
 
@@ -25,13 +22,16 @@ def check_output(
     what: str = "this output",
     endings: Sequence[str] = (),
 ) -> None:
-    """Check the name of a file that a command is about to write.
+    """Check that a command can write a file, before any work is done for it.
 
-    read: files that it reads. force: it may be there. what: is written, for messages. endings: that its name may
-        have; (): any.
-    RAISES (ElmoError): If no such file can be written there, or the command reads it.
-    RAISES (FileNotFoundError): Without a folder for it.
-    RAISES (FileExistsError): If it is there, without `force`.
+    path (Path): The file.
+    read (Sequence[Path]): Files that the command reads.
+    force (bool): Whether an existing file may be replaced.
+    what (str): What is written, for messages.
+    endings (Sequence[str]): Allowed endings of the name; empty: any.
+    RAISES (ElmoError): If no file can be written there, or if it is one that the command reads.
+    RAISES (FileNotFoundError): If its folder does not exist.
+    RAISES (FileExistsError): If it exists, without `force`.
     """
     check_no_stdout(path, what)
     if path.is_dir():
@@ -51,13 +51,24 @@ def check_output(
 
 
 def check_new_files(folder: Path, names: Sequence[str], *, force: bool) -> None:
-    """RAISES (FileExistsError): If one of the named files is in the folder, without `force`."""
+    """Check that a command can write files into a folder.
+
+    folder (Path): The folder, which need not exist.
+    names (Sequence[str]): The names of the files.
+    force (bool): Whether existing files may be replaced.
+    RAISES (FileExistsError): If one of the files exists, without `force`.
+    """
     found = [name for name in names if (folder / name).is_file()]
     if found and not force:
         raise ElmoFileExistsError(Errors.EL224.format(path=folder, what=", ".join(found)))
 
 
 def check_no_stdout(path: Path, what: str) -> None:
-    """RAISES (ElmoError): For "-"."""
+    """Check that an output is a path, for commands that cannot write to standard output.
+
+    path (Path): The output.
+    what (str): What is written, for messages.
+    RAISES (ElmoError): If it is "-".
+    """
     if is_stdout(path):
         raise ElmoError(Errors.EL222.format(what=what))

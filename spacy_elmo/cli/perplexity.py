@@ -1,31 +1,36 @@
-"""`spacy-elmo perplexity`: how well a language model predicts a text."""
+"""`spacy-elmo perplexity`: measures how well a language model predicts a text."""
 
 import json
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    NamedTuple,
-)
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from rich.console import Console
 from typer import Argument, Option, echo
 
 from ..bilm.characters import CLOSING, OPENING
+from ..bilm.fields import Json
 from ..errors import ElmoError, Errors
 from ..inputs.items import InputSentence
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
-from .command import choices
-from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
-from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
-from .outputs import Force, is_stdout
+from ..weights.source import Source
+from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, open_model, write_json_lines
+from .options import (
+    INPUT_HELP,
+    LANG_HELP,
+    PIPELINE_HELP,
+    Device,
+    Force,
+    Format,
+    NThreads,
+    choices,
+    choose_pipeline,
+)
+from .outputs import is_stdout
 from .progress import ProgressBar
-from .threads import NThreads
 
 if TYPE_CHECKING:
     from ..language_model.likelihood import SentenceLikelihood
@@ -34,20 +39,28 @@ if TYPE_CHECKING:
 INITIAL_STATES = ("carry", "zero", "warm")
 
 STATE_HELP = (
-    "carry: the state goes on from sentence to sentence, as in bilm-tf's test; zero or warm: every sentence "
-    "starts afresh."
+    "carry: each sentence starts from the state after the previous one, as in bilm-tf's test; zero or warm: every "
+    "sentence starts from the same state."
 )
 BATCH_HELP = (
-    "Rows of text that are read side by side, where state is carried. 1 predicts every token; more are much "
-    "faster, but each starts from zeros, and all end with the row that is used up first. bilm-tf's numbers depend "
-    "on its batch size, which is 256 unless told."
+    "Rows of text that are read in parallel, with --initial-state carry. 1 predicts every token; more rows are "
+    "much faster, but each starts from zeros, and all end when the first one does. In bilm-tf, results depend on "
+    "the batch size, 256 by default."
 )
-OUTPUT_HELP = "A .jsonl to write: log-probabilities of every token, natural logarithms; - prints it."
+OUTPUT_HELP = "Write natural log-probabilities of every token to this .jsonl (- prints them)."
 
 
 class Summary(NamedTuple):
-    """forward, backward, average: perplexities, see `language_model.likelihood.Perplexity`. n_predictions: of each
-    direction. unknown: share of the tokens that the vocabulary lacks; they are predicted as <UNK>."""
+    """The perplexity of a text.
+
+    forward (float): The perplexity of the forward direction.
+    backward (float): That of the backward direction.
+    average (float): Both, averaged as in bilm-tf.
+    n_predictions (int): Predictions of each direction.
+    n_sentences (int): Sentences with tokens.
+    n_tokens (int): Tokens.
+    unknown (float): The share of tokens that are not in the vocabulary; they are predicted as <UNK>.
+    """
 
     forward: float
     backward: float
@@ -67,7 +80,7 @@ def perplexity_cli(
     initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "carry",
     batch_size: Annotated[int, Option(min=1, metavar="N", help=BATCH_HELP)] = 1,
     output: Annotated[Path | None, Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
     n_threads: NThreads = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     force: Force = False,
@@ -75,7 +88,7 @@ def perplexity_cli(
 ) -> None:
     """Measure the perplexity of a text, forward, backward and as bilm-tf averages the two.
 
-    Sentences without tokens are left out. The sentence marks are predicted too: </S> forward, <S> backward.
+    Sentences without tokens are left out. Boundary tokens are predicted too: </S> forward, <S> backward.
     """
     with ProgressBar(Console(stderr=True, quiet=quiet), what="predicting") as progress:
         found = perplexity(
@@ -92,12 +105,12 @@ def perplexity_cli(
             force=force,
             report=progress,
         )
-    text = json.dumps(found._asdict(), indent=2) if as_json else _as_text(found)
+    text = json.dumps(found._asdict(), indent=2) if as_json else _format_summary(found)
     echo(text, err=output is not None and is_stdout(output))
 
 
 def perplexity(
-    source: Any,
+    source: Source,
     texts: Given | Sequence[Given],
     *,
     format: str | None = None,
@@ -111,15 +124,24 @@ def perplexity(
     force: bool = True,
     report: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Summary:
-    """Perplexities of a text, of one file or several.
+    """Measure the perplexity of a text, in one file or several.
 
-    texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. n_threads: see `Settings`.
-    batch_size: rows, with initial_state "carry".
-    output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, its
-        log-probability by either direction (null: not predicted), and whether the vocabulary has it. "-":
-        standard output. force: replace a file that is there.
-    report: called with the share of the text that is done and the tokens so far.
-    RAISES (FileNotFoundError, ElmoError): For a source, text or setting that will not do; as `check_output`.
+    source (Source): The language model, or the folder of a pre-training run.
+    texts (Given | Sequence[Given]): The text, as for `Inputs`.
+    format (str | None): The format of the text; None: by the names of the files.
+    lang (str | None): As for `choose_pipeline`.
+    pipeline (str | None): As for `choose_pipeline`.
+    initial_state (str): "carry", "zero" or "warm".
+    batch_size (int): Rows that are read in parallel, with initial_state "carry".
+    output (Path | None): A file of JSON lines, one per token: the number of its sentence from 0 up, the token, its
+        log-probability in each direction (null: not predicted), and whether the vocabulary has it. "-": standard
+        output.
+    device (str): The torch device.
+    n_threads (int | None): As for `spacy_elmo.load`.
+    force (bool): Whether to replace an existing file.
+    report (Callable[[float, int], None]): Called with the share of the text that is done and the tokens so far.
+    RETURNS (Summary): The perplexity.
+    RAISES (FileNotFoundError, ElmoError): For an unsuitable source, text or setting; and as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
     if batch_size < 1:
@@ -139,7 +161,7 @@ def perplexity(
     )
     numbers = array("q")
     inputs.check()
-    corpus = Corpus.from_sentences(_with_tokens(inputs.read(), numbers))
+    corpus = Corpus.from_sentences(_skip_empty(inputs.read(), numbers))
     if not numbers:
         raise ElmoError(Errors.EL071.format(path=inputs.shown))
     types = types_of(corpus.types, model.bilm.options, vocabulary)
@@ -148,16 +170,16 @@ def perplexity(
     else:
         likelihoods = iter_fresh(model, corpus, types, state=state)
 
-    def written(write: Callable[[Any], None]) -> "Iterator[SentenceLikelihood]":
+    def write_each(write: Callable[[object], None]) -> "Iterator[SentenceLikelihood]":
         for k, likelihood in enumerate(likelihoods):
             tokens = [corpus.types[place] for place in corpus.sentence(k)]
-            for record in _records(numbers[k], tokens, likelihood, vocabulary):
+            for record in _make_records(numbers[k], tokens, likelihood, vocabulary):
                 write(record)
             yield likelihood
             report((k + 1) / len(numbers), int(corpus.ends[k]))
 
-    with json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
-        found = Perplexity.of(written(write))
+    with write_json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
+        found = Perplexity.of(write_each(write))
         if not found.n_predictions:
             raise ElmoError(Errors.EL094.format(source=where))
     known = [word in vocabulary for word in corpus.types]
@@ -167,18 +189,18 @@ def perplexity(
     )
 
 
-def _with_tokens(sentences: Iterable[InputSentence], numbers: "array[int]") -> Iterator[list[str]]:
-    """The sentences that have tokens; their numbers among all are put into `numbers`."""
+def _skip_empty(sentences: Iterable[InputSentence], numbers: "array[int]") -> Iterator[list[str]]:
+    """Skip sentences without tokens, and add the numbers of the others to `numbers`."""
     for number, sentence in enumerate(sentences):
         if tokens := sentence.visible:
             numbers.append(number)
             yield tokens
 
 
-def _records(
+def _make_records(
     number: int, tokens: list[str], likelihood: "SentenceLikelihood", vocabulary: "Vocabulary"
-) -> Iterator[dict[str, Any]]:
-    # Each direction predicts one of the marks, and starts from the other.
+) -> Iterator[Json]:
+    # Each direction starts from one boundary token, and predicts the other.
     forward = [math.nan, *likelihood.forward.tolist()]
     backward = [*likelihood.backward.tolist(), math.nan]
     for token, one, other in zip([OPENING, *tokens, CLOSING], forward, backward):
@@ -191,7 +213,7 @@ def _records(
         }
 
 
-def _as_text(found: Summary) -> str:
+def _format_summary(found: Summary) -> str:
     rows = [
         ("perplexity", f"{found.average:.4f} (forward {found.forward:.4f}, backward {found.backward:.4f})"),
         ("predictions", f"{found.n_predictions:,} in each direction"),

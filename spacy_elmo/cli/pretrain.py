@@ -1,16 +1,18 @@
-"""`spacy-elmo pretrain`: text -> a biLM, by a config; `spacy-elmo init-pretrain` writes one."""
+"""`spacy-elmo pretrain`: trains a biLM on text, by a config from `spacy-elmo init-pretrain`."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from rich.console import Console
 from typer import Argument, Context, Exit, Option
 
+from ..bilm.fields import Json
+from .options import NThreads
 from .outputs import check_no_stdout
-from .threads import NThreads
-from .training_line import TrainingLine
+from .progress import TrainingLine
 
-# As shells report a program that Ctrl-C has ended: what comes after it in a script must not take it for done.
+# The exit status of shells for Ctrl-C: later steps of a script must not take the run for finished.
 STOPPED = 130
 ALLOW_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -19,7 +21,7 @@ def pretrain_cli(
     ctx: Context,
     config_path: Annotated[Path, Argument(metavar="CONFIG", help="A config file.")],
     output: Annotated[
-        Path, Option("--output", "-o", metavar="FOLDER", help="The run's folder: checkpoints, log, model.")
+        Path, Option("--output", "-o", metavar="FOLDER", help="The folder of the run: checkpoints, log, model.")
     ],
     resume: Annotated[bool, Option("--resume", help="Continue from the newest checkpoint.")] = False,
     n_threads: NThreads = None,
@@ -27,9 +29,8 @@ def pretrain_cli(
 ) -> None:
     """Pre-train a biLM on text.
 
-    Every setting of the config can be given here too, as in `spacy train`: --training.n_epochs 3. Stop with
-    Ctrl-C or SIGTERM; a checkpoint is written, and --resume goes on with the very same numbers. The exit status
-    then is 130.
+    Settings of the config can be overridden as in `spacy train`: --training.n_epochs 3. Ctrl-C or SIGTERM stops
+    the run after writing a checkpoint, with exit status 130; --resume continues it with exactly the same results.
     """
     from spacy.cli._util import parse_config_overrides
 
@@ -40,9 +41,9 @@ def pretrain_cli(
     overrides = parse_config_overrides(ctx.args)
     if n_threads is not None:
         overrides["training.n_threads"] = n_threads
-    # Here the process is ours alone: it stays so to its end.
+    # This process does nothing else, so the setting need not be restored.
     keep_freed_memory()
-    # Of several processes, started by torchrun, the first one reports.
+    # Of the processes that torchrun starts, only the first reports.
     quiet = quiet or not is_first_process()
     with TrainingLine(Console(stderr=True, quiet=quiet)) as line:
         finished = pretrain(config_path, output, resume=resume, overrides=overrides, report=line)
@@ -59,12 +60,19 @@ def pretrain(
     output: Path,
     *,
     resume: bool = False,
-    overrides: dict[str, Any] | None = None,
-    report: Any = lambda entry: None,
+    overrides: Json | None = None,
+    report: Callable[[Json], None] = lambda entry: None,
 ) -> bool:
-    """Pre-train by a config, in the folder `output`. RETURNS: whether the run is finished; if not, it was stopped.
+    """Pre-train a biLM.
 
-    RAISES: see `pretraining.run.Run`; BlockingIOError if another run is at work in the folder.
+    config_path (Path): The config.
+    output (Path): The folder of the run.
+    resume (bool): Whether to continue from the newest checkpoint.
+    overrides (Json | None): Values of settings that replace those in the config, such as "training.n_epochs".
+    report (Callable[[Json], None]): Called with each entry of the log.
+    RETURNS (bool): Whether the run finished; False if it was stopped.
+    RAISES (ElmoError): As `pretraining.run.Run`.
+    RAISES (BlockingIOError): If another process is running in the folder.
     """
     from ..pretraining.config import read_config
     from ..pretraining.distributed import lock_folder

@@ -1,8 +1,8 @@
-"""`spacy-elmo substitutes`: the words that a language model expects in each token's place."""
+"""`spacy-elmo substitutes`: lists the words that a language model predicts in place of each token."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 from typer import Argument, Option, echo
@@ -10,11 +10,20 @@ from typer import Argument, Option, echo
 from ..errors import ElmoError, Errors, printable
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
-from .command import choices
-from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
-from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, json_lines, open_model
-from .outputs import Force, is_stdout
-from .threads import NThreads
+from ..weights.source import Source
+from .lm_inputs import MODEL_HELP, check_initial_state, check_lm_output, open_model, write_json_lines
+from .options import (
+    INPUT_HELP,
+    LANG_HELP,
+    PIPELINE_HELP,
+    Device,
+    Force,
+    Format,
+    NThreads,
+    choices,
+    choose_pipeline,
+)
+from .outputs import is_stdout
 
 if TYPE_CHECKING:
     from ..language_model.substitutes import Ranked, Substitutes
@@ -22,27 +31,27 @@ if TYPE_CHECKING:
 INITIAL_STATES = ("zero", "warm")
 LISTS = ("forward", "backward", "both")
 
-OUTPUT_HELP = "A .jsonl to write, an object a token, instead of lines to read; - prints it."
-STATE_HELP = "What every sentence starts from: zero or warm."
+OUTPUT_HELP = "Write one JSON object per token to this .jsonl (- prints them), instead of readable text."
+STATE_HELP = "The LSTM state at the start of each sentence."
 
 
 def substitutes_cli(
     source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
     texts: Annotated[list[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
-    n: Annotated[int, Option("--number", "-n", min=1, metavar="N", help="Words in each list.")] = 10,
+    n: Annotated[int, Option("--number", "-n", min=1, metavar="N", help="Number of words in each list.")] = 10,
     format: Format = None,
     lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
     pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "zero",
     output: Annotated[Path | None, Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    device: Annotated[str, Option(metavar="DEVICE", help="Where torch runs it, such as cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
     n_threads: NThreads = None,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
-    """List the likeliest words in the place of each token.
+    """List the most probable words in place of each token.
 
-    forward: by the words before it, backward: by those after it, both: by the sum of the two log-probabilities.
+    forward: given the words before it; backward: given those after it; both: by the sum of both log-probabilities.
     """
     count = substitutes(
         source,
@@ -64,7 +73,7 @@ def substitutes_cli(
 
 
 def substitutes(
-    source: Any,
+    source: Source,
     texts: Given | Sequence[Given],
     n: int = 10,
     *,
@@ -78,18 +87,27 @@ def substitutes(
     force: bool = True,
     show: Callable[[str], None] = lambda line: None,
 ) -> int:
-    """Substitutes of each token of a text; see `language_model.substitutes`. RETURNS: the number of tokens.
+    """Find substitutes of each token of a text; see `language_model.substitutes`.
 
-    texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`.
-    n_threads: see `Settings`.
-    output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, and three
-        lists of [word, natural logarithm]; "-": standard output. force: replace a file that is there.
-    show: called with each line of a text to be read.
-    RAISES (FileNotFoundError, ElmoError): For a source, text or setting that will not do; as `check_output`.
+    source (Source): The language model, or the folder of a pre-training run.
+    texts (Given | Sequence[Given]): The text, as for `Inputs`.
+    n (int): Number of words in each list.
+    format (str | None): The format of the text; None: by the names of the files.
+    lang (str | None): As for `choose_pipeline`.
+    pipeline (str | None): As for `choose_pipeline`.
+    initial_state (str): "zero" or "warm".
+    output (Path | None): A file of JSON lines, one per token: the number of its sentence from 0 up, the token, and
+        three lists of [word, natural logarithm]. "-": standard output.
+    device (str): The torch device.
+    n_threads (int | None): As for `spacy_elmo.load`.
+    force (bool): Whether to replace an existing file.
+    show (Callable[[str], None]): Called with each line of the readable text.
+    RETURNS (int): The number of tokens.
+    RAISES (FileNotFoundError, ElmoError): For an unsuitable source, text or setting; and as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
     from ..inference.settings import check_threads
-    from ..language_model.substitutes import substitutes as substitutes_of
+    from ..language_model.substitutes import substitutes as find_substitutes
     from ..runtime.processors import torch_threads
 
     check_threads(n_threads)
@@ -102,13 +120,17 @@ def substitutes(
     n_tokens = 0
     inputs.check()
     sentences = (sentence.visible for sentence in inputs.read())
-    with json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
-        for number, found in enumerate(substitutes_of(model, vocabulary, sentences, n, state=state)):
+    with write_json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
+        for number, found in enumerate(find_substitutes(model, vocabulary, sentences, n, state=state)):
             for token in found:
                 write(
-                    {"sentence": number, "token": token.token, **{name: _rounded(token, name) for name in LISTS}}
+                    {
+                        "sentence": number,
+                        "token": token.token,
+                        **{name: _round_list(token, name) for name in LISTS},
+                    }
                 )
-            for line in _as_text(found):
+            for line in _format_tokens(found):
                 show(line)
             n_tokens += len(found)
         if not n_tokens:
@@ -116,18 +138,18 @@ def substitutes(
     return n_tokens
 
 
-def _rounded(token: "Substitutes", name: str) -> list[list[Any]]:
-    return [[word, round(value, 6)] for word, value in getattr(token, name)]
+def _round_list(token: "Substitutes", name: str) -> list[tuple[str, float]]:
+    return [(word, round(value, 6)) for word, value in getattr(token, name)]
 
 
-def _as_text(found: "list[Substitutes]") -> Iterator[str]:
+def _format_tokens(found: "list[Substitutes]") -> Iterator[str]:
     for token in found:
         yield printable(token.token)
         for name in LISTS:
-            yield f"  {name:<10}{_words(getattr(token, name))}"
+            yield f"  {name:<10}{_format_list(getattr(token, name))}"
     if found:
         yield ""
 
 
-def _words(ranked: "Ranked") -> str:
+def _format_list(ranked: "Ranked") -> str:
     return "  ".join(f"{printable(word)} {value:.2f}" for word, value in ranked)

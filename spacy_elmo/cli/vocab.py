@@ -1,4 +1,4 @@
-"""`spacy-elmo vocab`: the words of a text, the most frequent first, as bilm-tf's vocab.txt has them."""
+"""`spacy-elmo vocab`: writes the vocabulary of a text, as bilm-tf's vocab.txt."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +9,20 @@ from typer import Argument, Option
 
 from ..inputs.paths import Given
 from ..inputs.reader import CORPUS_PIPELINE, Inputs
-from .inputs import INPUT_HELP, LANG_HELP, Format, choose_pipeline
-from .outputs import Force, check_output, is_stdout
+from .options import INPUT_HELP, LANG_HELP, Force, Format, choose_pipeline
+from .outputs import check_output, is_stdout
 
-VOCAB_PIPELINE_HELP = f"blank:LANG, or a spaCy pipeline, which splits the text. Default: {CORPUS_PIPELINE}."
+VOCAB_PIPELINE_HELP = f"Split raw text with blank:LANG, or with a spaCy pipeline. Default: {CORPUS_PIPELINE}."
 
 
 class Summary(NamedTuple):
-    """n_words: in the vocabulary, the three special ones with them. n_types: distinct tokens of the text.
-    unknown: share of the text's tokens that the vocabulary lacks."""
+    """The size of a vocabulary and of its text.
+
+    n_words (int): Words in the vocabulary, including the three special ones.
+    n_types (int): Distinct tokens of the text.
+    n_tokens (int): Tokens of the text.
+    unknown (float): The share of tokens that are not in the vocabulary.
+    """
 
     n_words: int
     n_types: int
@@ -27,7 +32,9 @@ class Summary(NamedTuple):
 
 def vocab_cli(
     texts: Annotated[list[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
-    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The vocab.txt to write; - prints it.")],
+    output: Annotated[
+        Path, Option("--output", "-o", metavar="FILE", help="The vocab.txt to write (- prints it).")
+    ],
     format: Format = None,
     lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
     pipeline: Annotated[str | None, Option(metavar="NAME", help=VOCAB_PIPELINE_HELP)] = None,
@@ -68,11 +75,17 @@ def vocab(
 ) -> Summary:
     """Count the tokens of text files, and write a vocab.txt.
 
-    texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Texts are split as for pre-training, by
-        `CORPUS_PIPELINE` unless told. output: "-" prints it. force: replace a file that is there,
-        also one that is no vocabulary.
-    RAISES (FileNotFoundError, ElmoError): For texts or a pipeline that will not do.
-    RAISES (ElmoError): If there is no token; as `check_output`.
+    texts (Given | Sequence[Given]): The text, as for `Inputs`; raw text is split by `CORPUS_PIPELINE` by default.
+    output (Path): The file to write; "-" prints it.
+    format (str | None): The format of the text; None: by the names of the files.
+    lang (str | None): As for `choose_pipeline`.
+    pipeline (str | None): As for `choose_pipeline`.
+    min_count (int): The smallest number of occurrences of a word.
+    max_size (int | None): The largest number of words, including the three special ones.
+    force (bool): Whether to replace an existing file that is not a vocabulary.
+    RETURNS (Summary): The size of the vocabulary and of the text.
+    RAISES (FileNotFoundError, ElmoError): For an unsuitable text or pipeline, or a text without tokens; and as
+        `check_output`.
     """
     from collections import Counter
 
@@ -82,7 +95,7 @@ def vocab(
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=CORPUS_PIPELINE if chosen is None else chosen)
     if not is_stdout(output):
-        # It would be made again in no time; what else is there may be the text itself.
+        # A vocabulary is quickly written again; any other file may be the text itself.
         check_output(output, inputs.paths, force=force or begins_as_vocabulary(output))
     counts: Counter[str] = Counter()
     for sentence in inputs.read():

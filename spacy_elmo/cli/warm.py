@@ -1,9 +1,9 @@
-"""`spacy-elmo warm`: a model and a text -> our folder, with the state that sentences then can start from."""
+"""`spacy-elmo warm`: stores an initial state with a model, computed from a text."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from rich.console import Console
 from typer import Argument, Option
@@ -14,20 +14,32 @@ from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..util.atomic import atomic_write
 from ..weights.sniff import Files
-from ..weights.source import find_files, open_source
-from .info import SOURCE_HELP
-from .inputs import INPUT_HELP, LANG_HELP, PIPELINE_HELP, Format, choose_pipeline
-from .outputs import Force, check_new_files, check_no_stdout
-from .threads import NThreads
+from ..weights.source import Source, find_files, open_source
+from .options import (
+    INPUT_HELP,
+    LANG_HELP,
+    PIPELINE_HELP,
+    SOURCE_HELP,
+    Force,
+    Format,
+    NThreads,
+    choose_pipeline,
+    unpack_source,
+)
+from .outputs import check_new_files, check_no_stdout
 
-# The mean is steady long before that.
-MOST_SENTENCES = 2000
+# The mean converges long before that.
+MAX_SENTENCES = 2000
 
-OUTPUT_HELP = "The folder to write: a new or empty one, or the source's own."
+OUTPUT_HELP = "The folder to write: a new or empty one, or the folder of the source."
 
 
 class Summary(NamedTuple):
-    """What the state was made from."""
+    """The size of the text that the state was computed from.
+
+    n_sentences (int): Sentences with tokens.
+    n_tokens (int): Tokens.
+    """
 
     n_sentences: int
     n_tokens: int
@@ -42,25 +54,24 @@ def warm_cli(
     pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     sentences: Annotated[
         int, Option(min=1, metavar="N", help="Read at most this many sentences.")
-    ] = MOST_SENTENCES,
+    ] = MAX_SENTENCES,
     n_threads: NThreads = None,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
     """Store a warm state with a model.
 
-    It is the mean of what the LSTMs hold after the sentences of the text, read on and on. With the initial state
-    "warm", every sentence starts from it.
+    It is the mean of the LSTM states after each sentence of the text, where each sentence starts from the state
+    after the previous one. With the initial state "warm", every sentence starts from it.
     """
-    model = source[0] if len(source) == 1 else source
     summary = warm(
-        model,
+        unpack_source(source),
         text,
         output,
         format=format,
         lang=lang,
         pipeline=pipeline,
-        most_sentences=sentences,
+        max_sentences=sentences,
         n_threads=n_threads,
         force=force,
     )
@@ -73,24 +84,31 @@ def warm_cli(
 
 
 def warm(
-    source: Any,
+    source: Source,
     text: Given | Sequence[Given],
     output: Path,
     *,
     format: str | None = None,
     lang: str | None = None,
     pipeline: str | None = None,
-    most_sentences: int = MOST_SENTENCES,
+    max_sentences: int = MAX_SENTENCES,
     n_threads: int | None = None,
     force: bool = True,
 ) -> Summary:
-    """Write our folder: options.json, weights.safetensors with all arrays of the source and a warm state, and
-    vocab.txt where the source has one.
+    """Write a model with a warm state: options.json, weights.safetensors, and vocab.txt if the source has one.
 
-    text, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Sentences without tokens do not count.
-    n_threads: see `Settings`. force: replace files that are there.
-    RAISES (FileNotFoundError, ElmoError): For a source, a text or an output that will not do.
-    RAISES (FileExistsError): Without `force`.
+    source (Source): The model, as for `spacy_elmo.load`.
+    text (Given | Sequence[Given]): The text, as for `Inputs`; sentences without tokens do not count.
+    output (Path): The folder to write.
+    format (str | None): The format of the text; None: by the names of the files.
+    lang (str | None): As for `choose_pipeline`.
+    pipeline (str | None): As for `choose_pipeline`.
+    max_sentences (int): The largest number of sentences to read.
+    n_threads (int | None): As for `spacy_elmo.load`.
+    force (bool): Whether to replace existing files.
+    RETURNS (Summary): The size of the text that was read.
+    RAISES (FileNotFoundError, ElmoError): For an unsuitable source, text or output.
+    RAISES (FileExistsError): If files would be replaced, without `force`.
     """
     from ..inference.settings import check_threads
     from ..inference.warm_state import LEAST_SENTENCES, make_state
@@ -99,9 +117,9 @@ def warm(
 
     check_threads(n_threads)
     check_no_stdout(output, "a folder")
-    if most_sentences < LEAST_SENTENCES:
+    if max_sentences < LEAST_SENTENCES:
         advice = "Give a higher --sentences."
-        raise ElmoError(Errors.EL095.format(got=most_sentences, least=LEAST_SENTENCES, advice=advice))
+        raise ElmoError(Errors.EL095.format(got=max_sentences, least=LEAST_SENTENCES, advice=advice))
     _check_output(output, find_files(source))
     check_new_files(output, (OPTIONS_NAME, WEIGHTS_NAME), force=force)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
@@ -109,9 +127,9 @@ def warm(
     inputs.check()
     sizes: list[int] = []
 
-    def tokens() -> Iterator[list[str]]:
+    def read_tokens() -> Iterator[list[str]]:
         visible = (sentence.visible for sentence in inputs.read())
-        for sentence in islice(filter(None, visible), most_sentences):
+        for sentence in islice(filter(None, visible), max_sentences):
             sizes.append(len(sentence))
             yield sentence
 
@@ -119,7 +137,7 @@ def warm(
         weights = found.read()
         vocabulary = found.files.weights.with_name(VOCAB_NAME)
         words = vocabulary.read_bytes() if vocabulary.is_file() else None
-    arrays = {**weights.arrays, **make_state(weights, tokens(), n_threads=n_threads)}
+    arrays = {**weights.arrays, **make_state(weights, read_tokens(), n_threads=n_threads)}
     write_folder(output, weights.options, arrays)
     if words is not None:
         with atomic_write(output / VOCAB_NAME) as temporary:

@@ -8,7 +8,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.cli.export import export
-from spacy_elmo.cli.info import as_text, info
+from spacy_elmo.cli.info import format_facts, info
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import run
@@ -73,7 +73,7 @@ def test_info_shows_all_mixes(mixes: Path) -> None:
     facts = info(mixes)
     assert [mix["gamma"] for mix in [facts["scalar_mix"], *facts["more_scalar_mixes"]]] == [1, 2, 3]
     assert facts["more_scalar_mixes"][1]["shares"] == pytest.approx([0.015876, 0.117310, 0.866813], abs=2e-6)
-    names = [line.split("  ")[0] for line in as_text(facts).splitlines() if line.startswith("scalar mix")]
+    names = [line.split("  ")[0] for line in format_facts(facts).splitlines() if line.startswith("scalar mix")]
     assert names == ["scalar mix", "scalar mix 1", "scalar mix 2"]
 
 

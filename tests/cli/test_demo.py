@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spacy_elmo.cli.demo import WORDS, Place, neighbours, neighbours_text, read_sentences, shapes
+from spacy_elmo.cli.demo import WORDS, Place, format_neighbours, format_shapes, rank_neighbours, read_sentences
 from spacy_elmo.elmo import Elmo
 from tests.cli.command import run
 
@@ -21,7 +21,7 @@ def layer_1(elmo: Elmo, sentences: list[list[str]]) -> list[Any]:
 
 def test_neighbours_from_other_sentences(elmo: Elmo) -> None:
     sentences = [["a", "bank", "."], ["the", "bank"], ["a", "river", "bank", "!"]]
-    found = neighbours(sentences, layer_1(elmo, sentences), Place(0, 1))
+    found = rank_neighbours(sentences, layer_1(elmo, sentences), Place(0, 1))
     vectors = {
         Place(s, t): vector
         for s, output in enumerate(elmo.embed(sentences))
@@ -39,14 +39,14 @@ def test_neighbours_from_other_sentences(elmo: Elmo) -> None:
 
 def test_the_token_is_marked(elmo: Elmo) -> None:
     sentences = [["a", "bank"], ["the", "bank"]]
-    text = neighbours_text(sentences, layer_1(elmo, sentences), "bank")
+    text = format_neighbours(sentences, layer_1(elmo, sentences), "bank")
     assert text.startswith("a [bank]\n")
     assert "the [bank]" in text
 
 
 def test_shapes_of_all_layers(elmo: Elmo) -> None:
-    assert "word_emb       (13, 8)" in shapes(elmo)
-    assert "lstm_outputs2  (13, 16)" in shapes(elmo)
+    assert "word_emb       (13, 8)" in format_shapes(elmo)
+    assert "lstm_outputs2  (13, 16)" in format_shapes(elmo)
 
 
 def test_the_command(tiny: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.cli.info import as_text, info
+from spacy_elmo.cli.info import format_facts, info
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.arrays import Weights
 from spacy_elmo.weights.formats.folder import read_checksum, write_folder
@@ -55,9 +55,9 @@ def test_softmax(tmp_path: Path, tiny: Path) -> None:
     assert json.loads(run("info", adaptive, "--json").stdout)["softmax"] == {
         "kind": "adaptive", "n_words": 1290, "cutoffs": [1000, 1200],
     }  # fmt: skip
-    assert "softmax                   adaptive, 1,290 words" in as_text(info(adaptive))
+    assert "softmax                   adaptive, 1,290 words" in format_facts(info(adaptive))
     assert info(tiny)["softmax"] is None
-    assert "softmax                   none: predicts no words" in as_text(info(tiny))
+    assert "softmax                   none: predicts no words" in format_facts(info(tiny))
 
 
 def test_parameters_of_published_models() -> None:

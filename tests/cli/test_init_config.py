@@ -11,10 +11,10 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
-from spacy_elmo.cli.elmo_config import Choice
+from spacy_elmo.cli.elmo_config.convert import Choice
 from spacy_elmo.cli.init_config import convert, init_config, init_config_cli
 from tests.cli.command import run
-from tests.cli.spacy_configs import CURATED, transformer_recipe
+from tests.cli.elmo_config.spacy_configs import CURATED, transformer_recipe
 from tests.data import TINY
 
 

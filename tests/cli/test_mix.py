@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.language import Language
 
-from spacy_elmo.cli.mix import as_table, draw_mixes, mix
+from spacy_elmo.cli.mix import draw_mixes, make_table, mix
 from spacy_elmo.pipeline.mixes import LearnedMix
 from tests.cli.command import run
 
@@ -46,7 +46,7 @@ def test_the_command(save: Save, tmp_path: Path) -> None:
 
 
 def test_a_table_of_models_of_unlike_depth() -> None:
-    table = as_table(MIXES)
+    table = make_table(MIXES)
     assert [column.header for column in table.columns] == [
         "mix", "word_emb", "lstm_outputs1", "lstm_outputs2", "gamma",
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from spacy_elmo.cli.models import as_list, as_table, models
+from spacy_elmo.cli.models import make_list, make_table, models
 from spacy_elmo.weights.catalogue import ALIASES, names
 from tests.cli.command import run
 
@@ -56,7 +56,7 @@ def test_json() -> None:
 def test_nothing_is_cut_off_on_a_narrow_terminal(width: int) -> None:
     console = Console(width=width, force_terminal=True, color_system=None, record=False)
     with console.capture() as capture:
-        console.print(as_table(models()))
+        console.print(make_table(models()))
     shown = capture.get()
     assert "…" not in shown
     assert all(name in shown for name in names())
@@ -66,7 +66,7 @@ def test_nothing_is_cut_off_on_a_narrow_terminal(width: int) -> None:
 def test_narrow_terminal_stacks_the_models() -> None:
     console = Console(width=40, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(as_list(models()))
+        console.print(make_list(models()))
     lines = capture.get().splitlines()
     assert max(map(len, lines)) <= 40
     assert [line.split() for line in lines[:3]] == [

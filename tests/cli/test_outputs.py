@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spacy_elmo.cli import format_error
 from spacy_elmo.cli.export import export
-from spacy_elmo.cli.messages import message
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import run
 from tests.language_models import full_softmax, write_source
@@ -57,8 +57,8 @@ def test_closed_outputs() -> None:
 
 
 def test_messages_are_text() -> None:
-    assert message(ValueError("a\x1b[31mb\nc")) == "a\\x1b[31mb\nc"
-    assert message(PermissionError(13, "Permission denied", "f")).startswith("[EL225] Permission denied: 'f'")
+    assert format_error(ValueError("a\x1b[31mb\nc")) == "a\\x1b[31mb\nc"
+    assert format_error(PermissionError(13, "Permission denied", "f")).startswith("[EL225] Permission denied: 'f'")
 
 
 def test_short_help() -> None:

@@ -90,7 +90,7 @@ def test_an_empty_folder_and_sentences_without_tokens(tiny: Path, tmp_path: Path
     lines = SENTENCES.read_text("utf-8").splitlines()[:170]
     (tmp_path / "text.txt").write_text("\n\n".join(lines), "utf-8")
     (tmp_path / "out").mkdir()
-    assert warm(tiny, tmp_path / "text.txt", tmp_path / "out", most_sentences=165).n_sentences == 165
+    assert warm(tiny, tmp_path / "text.txt", tmp_path / "out", max_sentences=165).n_sentences == 165
     check_state(read_weights(tmp_path / "out").arrays, tiny, [line.split() for line in lines[:165]])
 
 
@@ -139,7 +139,7 @@ def test_what_is_no_output(
     [
         ("short.txt", "one\ntwo\n", {}, r"EL095.*requires at least 160 sentences.*got 2\. Give a longer text\.$"),
         ("empty.txt", "", {}, "EL095.*got 0"),
-        ("text.txt", "a word\n" * 300, {"most_sentences": 100}, "EL095.*got 100. Give a higher --sentences"),
+        ("text.txt", "a word\n" * 300, {"max_sentences": 100}, "EL095.*got 100. Give a higher --sentences"),
         ("text.pdf", "?", {}, "EL060"),
         ("text.conllu", "1\tword\n", {}, "EL061.*line 1"),
     ],

@@ -1,50 +1,52 @@
-"""What else in a spaCy config knows of embedders that are taken out: training, initialisation, pre-training."""
+"""Adapt the rest of a spaCy config after embedders were removed: training, initialization, pre-training."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from confection import Config
 
-from .config_layers import SENTENCE_SETTERS, is_sourced, kind_of, uses_static_vectors
-from .config_references import is_reference, look_up, references
+from .layers import SENTENCE_SETTERS, get_factory, is_sourced, uses_static_vectors
+from .references import Block, find_references, is_reference, look_up
 
-# Callbacks may be given the names of components.
+# Settings of callbacks, which may contain names of components.
 _CALLBACKS = {
     "nlp": ("before_creation", "after_creation", "after_pipeline_creation"),
     "training": ("before_to_disk", "before_update"),
     "initialize": ("before_init", "after_init"),
 }
-# Rates below are made for the weights of a transformer, and too low for new layers over a frozen biLM.
+# Lower learning rates are meant for transformers, and too low for new layers above a frozen biLM.
 _LOW_RATE = 2e-4
 
 
-def settle_traces(
+def adapt_rest(
     config: Config, before: Config, *, removed: list[str], listening: list[str], name: str
 ) -> list[str]:
-    """Make the rest of a config fit its new components, in place.
+    """Adapt the rest of a config to its new components, in place.
 
-    before: the old config, interpolated. removed: components that embedded in it. name: what embeds now.
-    listening: components that listen to it.
-    RETURNS: what the user should know.
+    config (Config): The new config, not interpolated.
+    before (Config): The old config, interpolated.
+    removed (list[str]): Components of the old config that embedded for others.
+    listening (list[str]): Components that listen to the new embedder.
+    name (str): The name of the new embedder.
+    RETURNS (list[str]): Notes for the user.
     """
     for part in removed:
         config["initialize"]["components"].pop(part, None)
     config["nlp"]["disabled"] = [part for part in before["nlp"]["disabled"] if part not in removed]
     return [
-        *_settle_training(config, before, removed, listening, name),
-        *_settle_callbacks(config, removed, name),
-        *_settle_pretraining(config, before, [*removed, *listening]),
-        *_settle_vectors(config, before),
-        *_low_rate(before, removed),
+        *_adapt_training(config, before, removed, listening, name),
+        *_adapt_callbacks(config, removed, name),
+        *_adapt_pretraining(config, before, [*removed, *listening]),
+        *_adapt_vectors(config, before),
+        *_note_low_rate(before, removed),
     ]
 
 
-def _settle_training(
+def _adapt_training(
     config: Config, before: Config, removed: list[str], listening: list[str], name: str
 ) -> list[str]:
     old = before["training"]
     config["training"]["frozen_components"] = [part for part in old["frozen_components"] if part not in removed]
-    # A frozen embedder had to annotate for those that listened to it. ELMo serves its listeners, frozen or not.
+    # A frozen tok2vec must annotate for its listeners; a frozen ELMo need not.
     annotating = [
         name if part in removed else part
         for part in old["annotating_components"]
@@ -52,7 +54,7 @@ def _settle_training(
     ]
     notes = []
     pipeline = config["nlp"]["pipeline"]
-    for part in _sentence_setters(config, before, listening):
+    for part in _find_sentence_setters(config, before, listening):
         if pipeline.index(part) > pipeline.index(name):
             notes.append(
                 f"'{part}' comes after '{name}', which therefore embeds whole Docs. Move it before, so that "
@@ -67,23 +69,23 @@ def _settle_training(
     return notes
 
 
-def _sentence_setters(config: Config, before: Config, listening: list[str]) -> list[str]:
-    """Enabled components that do nothing but set sentences, and can do so before anything is embedded."""
+def _find_sentence_setters(config: Config, before: Config, listening: list[str]) -> list[str]:
+    """Find enabled components that only set sentences, and can do so before anything is embedded."""
     return [
         part
         for part in config["nlp"]["pipeline"]
         if part not in listening
         and part not in config["nlp"]["disabled"]
-        and kind_of(part, before["components"].get(part, {})) in SENTENCE_SETTERS
+        and get_factory(part, before["components"].get(part, {})) in SENTENCE_SETTERS
     ]
 
 
-def _settle_callbacks(config: Config, removed: list[str], name: str) -> list[str]:
+def _adapt_callbacks(config: Config, removed: list[str], name: str) -> list[str]:
     notes = []
     for section, keys in _CALLBACKS.items():
         for key in keys:
             old = config[section].get(key)
-            new = _renamed(old, removed, name)
+            new = _rename_components(old, removed, name)
             if new != old:
                 config[section][key] = new
                 notes.append(
@@ -92,16 +94,19 @@ def _settle_callbacks(config: Config, removed: list[str], name: str) -> list[str
     return notes
 
 
-def _renamed(value: Any, removed: list[str], name: str) -> Any:
+def _rename_components(value: object, removed: list[str], name: str) -> object:
     if isinstance(value, dict):
-        return {_renamed(key, removed, name): _renamed(part, removed, name) for key, part in value.items()}
+        return {
+            _rename_components(key, removed, name): _rename_components(part, removed, name)
+            for key, part in value.items()
+        }
     if isinstance(value, list):
-        return [_renamed(part, removed, name) for part in value]
+        return [_rename_components(part, removed, name) for part in value]
     return name if isinstance(value, str) and value in removed else value
 
 
-def _settle_pretraining(config: Config, before: Config, changed: list[str]) -> list[str]:
-    pretraining: dict[str, Any] = before.get("pretraining") or {}
+def _adapt_pretraining(config: Config, before: Config, changed: list[str]) -> list[str]:
+    pretraining: Block = before.get("pretraining") or {}
     weights = before["initialize"]["init_tok2vec"]
     if pretraining.get("component", "tok2vec") not in changed:
         return []
@@ -125,13 +130,13 @@ def _remove_corpus(config: Config, before: Config, corpus: str | None) -> None:
     if corpus in (before["training"]["train_corpus"], before["training"]["dev_corpus"]):
         return
     block = config.get(section, {}).pop(key, None)
-    still = {reference.path for reference in references(dict(config))}
-    for path in {reference.path for reference in references(block)} - still:
+    used = {reference.path for reference in find_references(dict(config))}
+    for path in {reference.path for reference in find_references(block)} - used:
         if path[0] == "paths":
             config["paths"].pop(path[1], None)
 
 
-def _settle_vectors(config: Config, before: Config) -> list[str]:
+def _adapt_vectors(config: Config, before: Config) -> list[str]:
     vectors = before["initialize"]["vectors"]
     sourced = any(is_sourced(part) for part in before["components"].values())
     used = uses_static_vectors(before["components"])
@@ -142,18 +147,18 @@ def _settle_vectors(config: Config, before: Config) -> list[str]:
 
 
 def _clear(config: Config, section: str, key: str) -> None:
-    """Set a value to null: at the path that it refers to, if nothing else does."""
+    """Set a value to null; if it is the only reference to a path, set that path to null instead."""
     value = config[section][key]
     if is_reference(value):
-        [reference] = references(value)
+        [reference] = find_references(value)
         path = reference.path
-        if [one.path for one in references(dict(config))].count(path) == 1:
+        if [other.path for other in find_references(dict(config))].count(path) == 1:
             look_up(config, path[:-1])[path[-1]] = None
             return
     config[section][key] = None
 
 
-def _low_rate(before: Config, removed: list[str]) -> list[str]:
+def _note_low_rate(before: Config, removed: list[str]) -> list[str]:
     transformers = [part for part in removed if before["components"][part]["factory"] != "tok2vec"]
     rate = before["training"]["optimizer"].get("learn_rate")
     if isinstance(rate, Mapping):

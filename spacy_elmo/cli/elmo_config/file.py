@@ -1,33 +1,43 @@
-"""spaCy training configs as files: read with spaCy's defaults, filled in, and written to be read by people."""
+"""spaCy training configs as files: read with spaCy's defaults, completed, and written in a readable order."""
 
 import configparser
 import re
 from pathlib import Path
-from typing import Any
 
 from confection import Config
 from spacy import util
 
-from ..errors import ElmoError, Errors
+from ...errors import ElmoError, Errors
 
-# From what is set most often to what is set least.
+# Sections that are edited most often come first.
 _ORDER = ["paths", "system", "nlp", "components", "corpora", "training", "initialize", "pretraining"]
+
+_SectionPath = tuple[str, ...]
+_Tree = dict[str, "_Tree"]
 
 
 def read_config(path: Path) -> Config:
-    """A config as it stands, not interpolated, with spaCy's defaults where it is silent outside of components.
+    """Read a config, with spaCy's defaults for all settings outside of components.
 
-    RAISES (ElmoError): If it is no training config.
+    path (Path): The file.
+    RETURNS (Config): The config, not interpolated.
+    RAISES (ElmoError): If the file is not a training config.
     """
     try:
         config = util.load_config(path, interpolate=False)
     except (OSError, ValueError, configparser.Error) as error:
         raise ElmoError(Errors.EL114.format(path=path, reason=str(error).strip())) from error
-    return with_defaults(config, path)
+    return add_defaults(config, path)
 
 
-def with_defaults(config: Config, path: Path) -> Config:
-    """RAISES (ElmoError): If that gives no training config."""
+def add_defaults(config: Config, path: Path) -> Config:
+    """Merge a config into spaCy's defaults for its language.
+
+    config (Config): A config, not interpolated.
+    path (Path): Its file, for messages.
+    RETURNS (Config): The merged config, not interpolated.
+    RAISES (ElmoError): If the result is not a training config.
+    """
     nlp = config.get("nlp", {})
     if not nlp.get("lang") or "pipeline" not in nlp:
         reason = "it has no [nlp] with a `lang` and a `pipeline`"
@@ -40,9 +50,11 @@ def with_defaults(config: Config, path: Path) -> Config:
     return config
 
 
-def filled(config: Config) -> Config:
-    """The config with every setting, as `spacy init fill-config` writes it. Sourced components are not looked at.
+def fill_config(config: Config) -> Config:
+    """Add every missing setting, as `spacy init fill-config` does.
 
+    config (Config): A config, not interpolated.
+    RETURNS (Config): The complete config. Sourced components are left as they are.
     RAISES (ElmoError): By spaCy, for settings that are not allowed and for functions that are not registered.
     """
     sourced = util.get_sourced_components(config)
@@ -55,11 +67,14 @@ def filled(config: Config) -> Config:
     return full
 
 
-def config_text(config: Config) -> str:
-    """The text of a config that is not interpolated: every section before those within it, and these before the
-    next."""
+def format_config(config: Config) -> str:
+    """Write a config as text: each section is followed by its subsections.
+
+    config (Config): A config, not interpolated.
+    RETURNS (str): The text of its file.
+    """
     sections = [_split(text) for text in re.split(r"\n\n(?=\[)", config.to_str(interpolate=False))]
-    tree: Any = {}
+    tree: _Tree = {}
     for path, _ in sections:
         node = tree
         for key in path:
@@ -69,10 +84,10 @@ def config_text(config: Config) -> str:
     return "\n\n".join(texts[path] for path in _walk({key: tree[key] for key in top}, ()) if path in texts)
 
 
-def _split(section: str) -> tuple[tuple[str, ...], str]:
+def _split(section: str) -> tuple[_SectionPath, str]:
     name = section[1 : section.index("]")]
     return tuple(name.split(".")), section
 
 
-def _walk(tree: Any, above: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _walk(tree: _Tree, above: _SectionPath) -> list[_SectionPath]:
     return [path for key in tree for path in [(*above, key), *_walk(tree[key], (*above, key))]]

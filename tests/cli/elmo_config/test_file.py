@@ -5,13 +5,13 @@ import pytest
 from confection import Config
 from spacy.cli.init_config import init_config as recipe
 
-from spacy_elmo.cli.config_file import config_text, filled, read_config
-from tests.cli.spacy_configs import pipeline_config
+from spacy_elmo.cli.elmo_config.file import fill_config, format_config, read_config
+from tests.cli.elmo_config.spacy_configs import pipeline_config
 
 
 def test_sections_stand_before_their_parts() -> None:
     config = recipe(lang="en", pipeline=["tagger", "ner"])
-    text = config_text(config)
+    text = format_config(config)
     assert Config().from_str(text, interpolate=False) == config
     names = re.findall(r"^\[(.*)\]$", text, flags=re.M)
     assert names[:4] == ["paths", "system", "nlp", "nlp.tokenizer"]
@@ -28,7 +28,7 @@ def test_sections_stand_before_their_parts() -> None:
 
 def test_sections_of_the_users_come_last() -> None:
     config = Config({"vars": {"a": "text [b]\n\n[c]"}, "paths": {"train": None}})
-    text = config_text(config)
+    text = format_config(config)
     assert text.splitlines()[0] == "[paths]"
     assert Config().from_str(text) == config
 
@@ -75,7 +75,7 @@ def test_sourced_components_are_kept_where_they_are() -> None:
     source = 'lemmatizer: source = "not_installed"'
     config = pipeline_config("sentencizer", source, "tagger")
     config["nlp"]["disabled"] = ["lemmatizer"]
-    config = filled(config)
+    config = fill_config(config)
     assert config["nlp"]["pipeline"] == list(config["components"]) == ["sentencizer", "lemmatizer", "tagger"]
     assert config["nlp"]["disabled"] == ["lemmatizer"]
     assert config["components"]["lemmatizer"] == {"source": "not_installed"}

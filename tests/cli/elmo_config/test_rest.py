@@ -6,8 +6,8 @@ import pytest
 from confection import Config
 from spacy.cli.init_config import init_config as recipe
 
-from spacy_elmo.cli.elmo_config import Choice, Converted, to_elmo
-from tests.cli.spacy_configs import parse, pipeline_config, transformer_recipe
+from spacy_elmo.cli.elmo_config.convert import Choice, Converted, convert_config
+from tests.cli.elmo_config.spacy_configs import parse, pipeline_config, transformer_recipe
 
 VECTORS = (
     '[components.{name}.model]\n@architectures = "spacy.Tagger.v2"\nnO = null\n[components.{name}.model.tok2vec]\n'
@@ -20,7 +20,7 @@ WITH_VECTORS = (
 
 
 def convert(config: Config, **choice: Any) -> Converted:
-    return to_elmo(config, Choice(**choice), where="'base.cfg'")
+    return convert_config(config, Choice(**choice), where="'base.cfg'")
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import pytest
 from confection import Config
 from spacy.cli.init_config import init_config as recipe
 
-from spacy_elmo.cli.config_file import filled
-from spacy_elmo.cli.config_layers import EMBEDDERS, tok2vec_layers
-from spacy_elmo.cli.elmo_config import Choice, Converted, to_elmo
-from tests.cli.spacy_configs import CURATED, LEARNING, parse, pipeline_config, transformer_recipe
+from spacy_elmo.cli.elmo_config.convert import Choice, Converted, convert_config
+from spacy_elmo.cli.elmo_config.file import fill_config
+from spacy_elmo.cli.elmo_config.layers import EMBEDDERS, find_tok2vec_layers
+from tests.cli.elmo_config.spacy_configs import CURATED, LEARNING, parse, pipeline_config, transformer_recipe
 
 SHARED = 'tok2vec = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}'
 OWN = 'tok2vec = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 96, "depth": 4, "embed_size": 2000, '
@@ -18,7 +18,7 @@ TAGGER_MODEL = '[components.{name}.model]\n@architectures = "spacy.Tagger.v2"\nn
 def convert(config: Config, **choice: Any) -> Converted:
     """Checks what holds for every result."""
     text = config.to_str(interpolate=False)
-    converted = to_elmo(config, Choice(**choice), where="'base.cfg'")
+    converted = convert_config(config, Choice(**choice), where="'base.cfg'")
     assert config.to_str(interpolate=False) == text
     name = choice.get("name", "elmo_embedder")
     parts, pipeline = converted.config.interpolate()["components"], converted.config["nlp"]["pipeline"]
@@ -26,7 +26,7 @@ def convert(config: Config, **choice: Any) -> Converted:
     assert pipeline.index(name) + 1 == pipeline.index(converted.listening[0])
     assert list(parts) == pipeline
     for part in converted.listening:
-        for path in tok2vec_layers(parts[part]):
+        for path in find_tok2vec_layers(parts[part]):
             block = parts[part]
             for key in path:
                 block = block[key]
@@ -66,7 +66,7 @@ def test_all_components_of_spacy(optimize: str) -> None:
 
 
 def test_the_filled_config_is_complete() -> None:
-    full = filled(
+    full = fill_config(
         convert(recipe(lang="en", pipeline=LEARNING, optimize="accuracy"), pooling_layer="word_emb").config
     )
     assert tok2vec_of(full, "textcat") == {
@@ -82,7 +82,7 @@ def test_the_filled_config_is_complete() -> None:
     # Nothing is computed that no component reads.
     assert full["components"]["elmo_embedder"]["pooling_layer"] == "word_emb"
     assert full["components"]["elmo_embedder"]["model"]["@architectures"] == "spacy-elmo.Elmo.v1"
-    assert filled(full) == full
+    assert fill_config(full) == full
 
 
 @pytest.mark.parametrize("optimize", ["efficiency", "accuracy"])
@@ -103,7 +103,7 @@ def test_a_transformer(optimize: str) -> None:
     assert after["training"]["accumulate_gradient"] == 3
     assert [note.partition(" ")[0] for note in converted.notes] == ["training.optimizer.learn_rate"]
     assert "5e-05" in converted.notes[0]
-    filled(after)
+    fill_config(after)
 
 
 def test_a_curated_transformer() -> None:
@@ -115,7 +115,7 @@ def test_a_curated_transformer() -> None:
     assert list(after["initialize"]["components"]) == ["tagger"]
     [note] = converted.notes
     assert note.startswith("${components.transformer.model.with_spans.stride} was removed; its value, 96,")
-    filled(after)
+    fill_config(after)
 
 
 def test_layers_of_components_themselves() -> None:
@@ -303,7 +303,9 @@ def test_components_outside_the_pipeline() -> None:
 def test_models_that_leave_their_layer_to_spacy(model: str) -> None:
     converted = convert(pipeline_config("ner", extra=f"[components.ner.model]\n{model}\n"))
     assert tok2vec_of(converted.config, "ner") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
-    assert filled(converted.config)["components"]["ner"]["model"]["hidden_width"] == (7 if "7" in model else 64)
+    assert fill_config(converted.config)["components"]["ner"]["model"]["hidden_width"] == (
+        7 if "7" in model else 64
+    )
 
 
 def test_no_default_layer_in_other_architectures() -> None:

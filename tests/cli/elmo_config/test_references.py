@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from confection import Config
 
-from spacy_elmo.cli.config_references import fill_references, is_reference, look_up, references
+from spacy_elmo.cli.elmo_config.references import find_references, is_reference, look_up, replace_references
 
 
 @pytest.mark.parametrize("value", ["${a.b}", '"${a.b}"', "${a:b}", "${a}"])
@@ -18,8 +18,8 @@ def test_no_reference(value: Any) -> None:
 
 def test_references_are_found_at_any_depth() -> None:
     value = {"x": {"y": "${a.b}"}, "z": ['"${c:d}/${e.f.g}"', 1, None]}
-    assert references(value) == ["${a.b}", "${c:d}", "${e.f.g}"]
-    assert [reference.path for reference in references(value)] == [("a", "b"), ("c", "d"), ("e", "f", "g")]
+    assert find_references(value) == ["${a.b}", "${c:d}", "${e.f.g}"]
+    assert [reference.path for reference in find_references(value)] == [("a", "b"), ("c", "d"), ("e", "f", "g")]
 
 
 def test_look_up() -> None:
@@ -52,4 +52,4 @@ def test_look_up() -> None:
 def test_filled_in(value: Any, expected: Any) -> None:
     known = {"width": 96, "nothing": None, "block": {"x": [1]}, "name": "small"}
     config = Config({"a": known, "b": {"width": 3, "name": "large"}})
-    assert fill_references(value, config, chosen=lambda reference: reference.path[0] == "a") == expected
+    assert replace_references(value, config, chosen=lambda reference: reference.path[0] == "a") == expected
