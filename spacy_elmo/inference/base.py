@@ -41,7 +41,8 @@ class InPlace:
             own = {name: array[start:end].copy() for name, array in arrays.items()}
             outputs.append(LayerOutputs(own, n_layers=n_layers))
             start = end
-        return lambda: outputs
+        # To be called once.
+        return [outputs].pop
 
 
 Sentence = Sequence[str]

@@ -3,14 +3,13 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from ..bilm.layers import MIXED, WORD_EMB, LayerOutputs, layer_width, lstm_layer
-from ..bilm.layers import n_lstm_layers as lstm_layers_for
+from ..bilm.layers import MIXED, WORD_EMB, LayerOutputs, layer_width, lstm_layer, n_lstm_layers
 from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.options import Options
 from ..bilm.scalar_mix import ScalarMix
@@ -23,6 +22,7 @@ from .finite import FiniteCheck, GetArrays
 from .sentences import count_rows, count_tokens, split_batches
 
 R = TypeVar("R")
+_count_lstm_layers = lru_cache(maxsize=256)(n_lstm_layers)
 # Memory may be short for a moment only: the budget falls no lower than to this share of what it was.
 LEAST_SHARE = 64
 
@@ -113,10 +113,6 @@ class Runner:
     finite: FiniteCheck
     weights: GetArrays
 
-    @property
-    def n_layers(self) -> int:
-        return self.options.lstm.n_layers
-
     def submit(
         self, sentences: Iterable[list[str]], names: Sequence[str], then: Callable[[Layers], R]
     ) -> Pending[R]:
@@ -185,7 +181,7 @@ class Runner:
             name: torch.empty(0, layer_width(name, self.options), dtype=self.dtype, device="cpu").numpy().copy()
             for name in names
         }
-        return LayerOutputs(arrays, n_layers=self.n_layers)
+        return LayerOutputs(arrays, n_layers=self.options.lstm.n_layers)
 
     def _submit_batches(
         self, sentences: Iterable[list[str]], names: Sequence[str]
@@ -232,7 +228,7 @@ class Runner:
     def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[Layers]:
         if not names or not count_tokens(sentences).any():
             return Plan.done({})
-        n_layers = lstm_layers_for(names, n_layers=self.n_layers)
+        n_layers = _count_lstm_layers(tuple(names), n_layers=self.options.lstm.n_layers)
         with computation():
             plan = self.engine.plan(sentences, n_layers=n_layers, state=None)
             if plan.parts:
@@ -245,7 +241,7 @@ class Runner:
         """The named layers, flat, (n_tokens, width), on the device, and the state after a carried one, which has
         all layers."""
         with computation():
-            batch = self.engine.run(sentences, n_layers=self.n_layers, state=state)
+            batch = self.engine.run(sentences, n_layers=self.options.lstm.n_layers, state=state)
             return self._named(batch, names), batch.state
 
     @torch.inference_mode()
@@ -260,7 +256,9 @@ class Runner:
         return found
 
     def _send(self, layers: Layers, sentences: Sequence[list[str]]) -> Arrive:
-        return self.engine.delivery.send(layers, count_tokens(sentences).tolist(), n_layers=self.n_layers)
+        return self.engine.delivery.send(
+            layers, count_tokens(sentences).tolist(), n_layers=self.options.lstm.n_layers
+        )
 
     def _zero_state(self, n_sentences: int) -> LSTMState:
         lstm, like = self.options.lstm, self.mix.gamma.detach()

@@ -182,7 +182,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             `max_batch_tokens`, not by the number of Docs.
         YIELDS (Doc): Each Doc.
         """
-        self._updates.apply_pending()
+        if self._updates.batch is not None:
+            self._updates.apply_pending()
         # Where a device works by itself, the Docs of the next batches are taken, and thus made, meanwhile.
         yield from run_ahead(map(self._submit, self._batches(stream, batch_size)), ahead=self._count_ahead)
 
