@@ -124,7 +124,7 @@ class Elmo:
         self.source = source
         self._originals = originals
         self._carried = CarriedState()
-        self._names = layer_names(options.lstm.n_layers)
+        self._names = resolve_layers(ALL, n_layers=options.lstm.n_layers)
         self._warn = OnceWarner()
         self._finite = FiniteCheck(self._warn, source=source)
 

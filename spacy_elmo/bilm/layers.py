@@ -39,7 +39,11 @@ def lstm_layer(k: int) -> str:
 
 
 def layer_names(n_layers: int) -> list[str]:
-    """Every layer of a model with n_layers LSTM layers, lowest first."""
+    """List every layer of a model.
+
+    n_layers (int): Its LSTM layers.
+    RETURNS (list[str]): The names, lowest first.
+    """
     return [WORD_EMB, *(lstm_layer(k + 1) for k in range(n_layers)), MIXED]
 
 

@@ -27,15 +27,18 @@ _count_lstm_layers = lru_cache(maxsize=256)(n_lstm_layers)
 LEAST_SHARE = 64
 
 
+@dataclass
 class Budget:
-    """tokens: with two marks a sentence; it is halved when a device has run out of memory. ahead: so many batches
-    more may be under way when one is waited for."""
+    """How many tokens run together, and what happens when that was too many.
 
-    def __init__(self, tokens: int, *, ahead: int = 0):
-        self.tokens = tokens
-        self.ahead = ahead
-        self._least = max(1, tokens // LEAST_SHARE)
-        self._warned = False
+    tokens (int): With two marks a sentence; halved when a device has run out of memory.
+    ahead (int): Batches that may be under way when one more is waited for.
+    """
+
+    tokens: int
+    ahead: int = 0
+    # The first number of tokens, once it was halved.
+    _full: int | None = None
 
     def run(
         self,
@@ -80,9 +83,10 @@ class Budget:
                 waiting = [less for more in (part, *waiting) for less in split_batches(more, half)]
 
     def _halve(self, tokens: int, reason: str) -> None:
-        self.tokens = max(self._least, min(self.tokens, tokens) // 2)
-        if not self._warned:
-            self._warned = True
+        full, is_first = self._full or self.tokens, self._full is None
+        self._full = full
+        self.tokens = max(1, full // LEAST_SHARE, min(self.tokens, tokens) // 2)
+        if is_first:
             warnings.warn(Warnings.WL015.format(tokens=tokens, half=self.tokens, reason=reason), stacklevel=2)
 
 
