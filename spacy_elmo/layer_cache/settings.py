@@ -1,4 +1,4 @@
-"""What a user says about the cache, and all that the layers in a file depend on."""
+"""The settings of the cache, and what the layers in a file depend on."""
 
 import hashlib
 import json
@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..bilm.layers import WORD_EMB, LayerOutputs, Layers, lstm_layer
+from ..bilm.layers import MIXED, LayerName, LayerOutputs, Layers
 from ..bilm.options import Options
 from ..errors import Errors
 from ..weights.arrays import encoder_shapes, warm_state_shapes
@@ -20,14 +21,14 @@ DTYPES = ("float16", "float32")
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings:
-    """Where layers are kept, and how much room they may take.
+    """Where layers are stored, in what precision, and how much space they may take.
 
-    folder: made when it is first needed. Several models may share it: each has files of its own.
-    dtype: "float16", half the size: a number comes back within 2^-11 of itself, or within 2^-25 if it is below
-        2^-14; or "float32", which keeps every bit.
-    max_gb: most that the files of one model take, in units of 10^9 bytes. What no longer fits is computed each
-        time that it is asked for.
-    RAISES: ValueError for a value that is not allowed.
+    folder (str): Created when it is first needed. Several models may share it: each has its own files.
+    dtype (str): "float16", half the size, with a relative error of at most 2^-11, or an absolute one of 2^-25 for
+        numbers below 2^-14; or "float32", which keeps every bit.
+    max_gb (float): Largest size of the files of one model, in units of 10^9 bytes. Layers that do not fit are
+        computed each time.
+    RAISES (ElmoError): If a value is invalid.
     """
 
     folder: str
@@ -46,29 +47,45 @@ class CacheSettings:
 
     @property
     def limit(self) -> int:
-        """max_gb in bytes."""
+        """`max_gb` in bytes."""
         return int(self.max_gb * 1e9)
 
 
-def check_cache(cache: Any) -> CacheSettings | None:
-    """The settings of a component. RAISES: ValueError if they are neither None nor of `configure_layer_cache`."""
+def check_cache(cache: object) -> CacheSettings | None:
+    """Check the layer cache of a component.
+
+    cache (object): The component's setting.
+    RETURNS (CacheSettings | None): The same; None: no cache.
+    RAISES (ElmoError): If it is not from `configure_layer_cache`.
+    """
     if cache is None or isinstance(cache, CacheSettings):
         return cache
     raise ValueError(Errors.EL267.format(got=cache))
 
 
 def configure_layer_cache(folder: str, dtype: str = "float16", max_gb: float = 8.0) -> CacheSettings:
-    """Registered as spacy-elmo.layer_cache.v1: see `CacheSettings`."""
+    """Configure a layer cache. Registered as spacy-elmo.layer_cache.v1.
+
+    folder (str): See `CacheSettings`.
+    dtype (str): As there.
+    max_gb (float): As there.
+    RETURNS (CacheSettings): The settings.
+    RAISES (ElmoError): If a value is invalid.
+    """
     return CacheSettings(folder=folder, dtype=dtype, max_gb=max_gb)
 
 
-# Part of every file's name. A higher number leaves old files alone: for another layout of the files, and also when
-# the same weights come to give other layers than they did.
+# Part of every file's name. It increases when the layout of the files changes, or when the same weights give other
+# layers than before: old files are then left alone.
 FORMAT = 1
 
 
 class RunSettings(Protocol):
-    """What layers depend on besides the weights."""
+    """The settings of an Elmo that its layers depend on.
+
+    precision (str): Of the computation.
+    initial_state (str): Where sentences start.
+    """
 
     @property
     def precision(self) -> str: ...
@@ -77,8 +94,15 @@ class RunSettings(Protocol):
     def initial_state(self) -> str: ...
 
 
-class Embeds(Protocol):
-    """What the cache needs of an Elmo."""
+class EmbeddingModel(Protocol):
+    """The part of an Elmo that the cache uses.
+
+    options (Options): Of the biLM.
+    settings (RunSettings): How it is run.
+    source (str): Where its weights are from.
+    n_layers (int): LSTM layers.
+    layer_names (list[LayerName]): All layers, lowest first.
+    """
 
     @property
     def options(self) -> Options: ...
@@ -92,21 +116,36 @@ class Embeds(Protocol):
     @property
     def n_layers(self) -> int: ...
 
-    def width(self, layer: str) -> int: ...
+    @property
+    def layer_names(self) -> list[LayerName]: ...
 
-    def embed(self, sentences: Iterable[Sequence[str]], *, layers: Layers = ...) -> list[LayerOutputs]: ...
+    def width(self, layer: str) -> int:
+        """Get the width of a layer."""
 
-    def named_arrays(self) -> dict[str, Any]: ...
+    def embed(self, sentences: Iterable[Sequence[str]], *, layers: Layers = ...) -> list[LayerOutputs]:
+        """Embed tokenized sentences."""
+
+    def named_arrays(self) -> Mapping[str, NDArray[np.floating]]:
+        """Get the weights."""
 
 
-def cached_layers(elmo: Embeds) -> list[str]:
-    """The layers that are kept, lowest first: all but the mix, which is made of them and may be trained."""
-    return [WORD_EMB, *(lstm_layer(k + 1) for k in range(elmo.n_layers))]
+def list_cached_layers(elmo: EmbeddingModel) -> list[LayerName]:
+    """List the layers that are stored: all but the mix, which is computed from them and may be trained.
+
+    elmo (EmbeddingModel): The model.
+    RETURNS (list[LayerName]): Lowest first.
+    """
+    return [name for name in elmo.layer_names if name != MIXED]
 
 
-def identity(elmo: Embeds, *, dtype: str) -> dict[str, Any]:
-    """What a stored number depends on, as JSON has it. The mix is not among it, nor is the device: processors
-    differ by as little as batches do."""
+def describe_layers(elmo: EmbeddingModel, *, dtype: str) -> dict[str, object]:
+    """Describe what stored numbers depend on. This includes neither the mix nor the device: results differ between
+    processors by as little as between batches.
+
+    elmo (EmbeddingModel): The model.
+    dtype (str): Of the stored numbers.
+    RETURNS (dict[str, object]): JSON.
+    """
     return {
         "format": FORMAT,
         "dtype": dtype,
@@ -117,14 +156,22 @@ def identity(elmo: Embeds, *, dtype: str) -> dict[str, Any]:
     }
 
 
-def key_of(identity: Mapping[str, Any]) -> str:
-    """A name for files: 32 hexadecimal digits."""
-    text = json.dumps(identity, sort_keys=True)
+def make_key(description: Mapping[str, object]) -> str:
+    """Make a name for files.
+
+    description (Mapping[str, object]): What `describe_layers` returns.
+    RETURNS (str): 32 hexadecimal digits.
+    """
+    text = json.dumps(description, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def weights_digest(elmo: Embeds) -> str:
-    """SHA-256 of the biLM's arrays, and of the warm state where sentences start from it."""
+def weights_digest(elmo: EmbeddingModel) -> str:
+    """Hash the biLM's arrays, and the warm state if sentences start from it.
+
+    elmo (EmbeddingModel): The model.
+    RETURNS (str): SHA-256, in hexadecimal digits.
+    """
     arrays = elmo.named_arrays()
     names = list(encoder_shapes(elmo.options))
     if elmo.settings.initial_state == "warm":

@@ -13,7 +13,7 @@ import spacy_elmo
 from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inputs.reader import read_sentences
-from spacy_elmo.layer_cache.cache import LayerCache, readable
+from spacy_elmo.layer_cache.cache import LayerCache, format_size
 from spacy_elmo.layer_cache.settings import CacheSettings
 from tests.data import Measured, shared_path
 from tests.layer_cache.caches import LAYERS, Calls, assert_equal, data_file, other, worst
@@ -215,7 +215,7 @@ def test_report(
     [(0, "0 kB"), (1234, "1.23 kB"), (312_400_000, "312 MB"), (7_990_000_000, "7.99 GB"), (123e9, "123 GB")],
 )
 def test_sizes(size: int, text: str) -> None:
-    assert readable(size) == text
+    assert format_size(size) == text
 
 
 def test_a_full_cache(

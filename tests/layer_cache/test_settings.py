@@ -12,7 +12,7 @@ import torch
 import spacy_elmo
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.layer_cache import settings
-from spacy_elmo.layer_cache.settings import CacheSettings, cached_layers, key_of
+from spacy_elmo.layer_cache.settings import CacheSettings, list_cached_layers, make_key
 from spacy_elmo.weights.arrays import Weights, warm_state_shapes
 
 
@@ -47,7 +47,7 @@ def test_values_that_are_not_allowed(change: dict[str, Any], match: str) -> None
 
 
 def key(elmo: Elmo, dtype: str = "float16") -> str:
-    return key_of(settings.identity(elmo, dtype=dtype))
+    return make_key(settings.describe_layers(elmo, dtype=dtype))
 
 
 def rebuilt(elmo: Elmo, options: Any = None, changes: Any = (), **settings: Any) -> Elmo:
@@ -105,9 +105,9 @@ def test_what_gives_other_layers_has_another_key(elmo: Elmo, monkeypatch: pytest
 
 
 def test_is_json(elmo: Elmo) -> None:
-    about = settings.identity(elmo, dtype="float16")
-    assert key_of(json.loads(json.dumps(about))) == key_of(about)
+    about = settings.describe_layers(elmo, dtype="float16")
+    assert make_key(json.loads(json.dumps(about))) == make_key(about)
 
 
 def test_layers(elmo: Elmo) -> None:
-    assert cached_layers(elmo) == ["word_emb", "lstm_outputs1", "lstm_outputs2"]
+    assert list_cached_layers(elmo) == ["word_emb", "lstm_outputs1", "lstm_outputs2"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_elmo.layer_cache.store import DIGEST_BYTES, RECORD, Store, digests
+from spacy_elmo.layer_cache.store import DIGEST_BYTES, RECORD, Store, hash_sentences
 from spacy_elmo.layer_cache.writer import Writer, open_writer
 
 # Every code point, lone halves of surrogate pairs among them, and many texts that differ by their tokens alone.
@@ -17,12 +17,12 @@ TEXTS = st.text(st.characters(exclude_categories=[]), max_size=5) | st.text("a \
 
 @given(st.lists(st.lists(TEXTS, max_size=4), max_size=6))
 def test_equal_for_equal_sentences_alone(sentences: list[list[str]]) -> None:
-    got = digests(sentences)
+    got = hash_sentences(sentences)
     assert all(len(digest) == DIGEST_BYTES for digest in got)
     for one, first in zip(sentences, got):
         for other, second in zip(sentences, got):
             assert (one == other) == (first == second)
-    assert digests([tuple(sentence) for sentence in sentences]) == got
+    assert hash_sentences([tuple(sentence) for sentence in sentences]) == got
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_equal_for_equal_sentences_alone(sentences: list[list[str]]) -> None:
     ],
 )
 def test_boundaries(one: list[str], other: list[str]) -> None:
-    assert len(set(digests([one, other]))) == 2
+    assert len(set(hash_sentences([one, other]))) == 2
 
 
 def test_never_changes() -> None:
     """Files outlive processes and versions."""
-    assert [digest.hex() for digest in digests([["I", "love", "NLP"], []])] == [
+    assert [digest.hex() for digest in hash_sentences([["I", "love", "NLP"], []])] == [
         "0e80fc1f325fa08bf76c1cca1dda1f95",
         "11d2df4e979aa105cf552e9544ebd2b5",
     ]
@@ -66,7 +66,7 @@ def test_never_changes() -> None:
 )
 def test_sentences_that_are_no_tokens(sentences: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        digests(sentences)
+        hash_sentences(sentences)
 
 
 WIDTH = 5
@@ -84,7 +84,7 @@ def some_rows(lengths: list[int], *, first: int = 0, dtype: str = "float16") -> 
 
 
 def open_store(folder: Path, dtype: str = "float16") -> Store:
-    return Store(folder / "key.layers", width=WIDTH, dtype=dtype)
+    return Store.open(folder / "key.layers", width=WIDTH, dtype=dtype)
 
 
 def writer_of(store: Store, limit: int = 10**9) -> Writer:
@@ -143,13 +143,13 @@ def test_a_reader_sees_what_is_added(tmp_path: Path) -> None:
     store, reader = open_store(tmp_path), open_store(tmp_path)
     writer = writer_of(store)
     rows = some_rows([3, 1, 4])
-    assert not reader.grown
+    assert not reader.has_changed
     for digest, array in rows.items():
         writer.append({digest: array})
         assert reader.find(digest) is None
-        assert reader.grown
+        assert reader.has_changed
         assert reader.refresh()
-        assert not reader.grown
+        assert not reader.has_changed
         assert not reader.refresh()
         assert_holds(reader, {digest: array})
     assert_holds(reader, rows)
@@ -230,9 +230,9 @@ def test_damage_is_noted_once_read(tmp_path: Path) -> None:
         file.write(b"\xff\xff")
     store = open_store(tmp_path)
     assert_holds(store, {name(1): FILLED[name(1)]})
-    assert not store.damaged
+    assert not store.is_damaged
     assert store.find(name(0)) is None
-    assert store.damaged
+    assert store.is_damaged
     assert len(store) == 4
 
 
@@ -243,14 +243,14 @@ def test_a_file_that_is_cut_while_it_is_used(tmp_path: Path) -> None:
     writer = writer_of(store)
     assert_holds(store, FILLED)
     os.truncate(store.path, 7)
-    store.check()
-    assert store.damaged
+    store.check_size()
+    assert store.is_damaged
     assert [store.find(digest) for digest in FILLED] == [None] * 5
     assert store.path.stat().st_size == 7
     with pytest.warns(UserWarning, match=r"WL011.*another program has cut the file"):
         writer.append(some_rows([1], first=6))
     writer.append(some_rows([1], first=7))
-    assert not writer.writes
+    assert not writer.is_active
     assert store.path.stat().st_size == 7
     writer.close()
     fill(tmp_path, FILLED)
@@ -264,7 +264,7 @@ def test_a_folder_that_is_removed_while_it_is_used(tmp_path: Path) -> None:
         path.unlink()
     with pytest.warns(UserWarning, match="WL011"):
         writer.append(FILLED)
-    store.check()
+    store.check_size()
     assert found(store, FILLED) == dict.fromkeys(FILLED)
     writer.close()
 
@@ -274,9 +274,9 @@ def test_nothing_is_larger_than_the_limit(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     writer = writer_of(store, limit=2 * 32 + 4 * WIDTH * 2)
     writer.append({digest: rows[digest] for digest in list(rows)[:2]})
-    assert not writer.full
+    assert not writer.is_full
     writer.append(rows)
-    assert writer.full
+    assert writer.is_full
     assert [digest for digest, got in found(store, rows).items() if got is not None] == list(rows)[:2]
     assert store.path.stat().st_size + store.index_path.stat().st_size == 2 * 32 + 4 * WIDTH * 2
     writer.close()
@@ -332,7 +332,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str,
             writer.append(more)
         assert len(caught) == 1
         writer.append(more)
-    assert not writer.writes
+    assert not writer.is_active
     if file == "key.layers":
         # The part that was written takes no room.
         assert store.path.stat().st_size == DATA_SIZE
@@ -357,7 +357,7 @@ def test_an_interrupt_between_the_files(tmp_path: Path, monkeypatch: pytest.Monk
             if where == "after":
                 patch.setattr(store, "add", interrupt)
             else:
-                patch.setattr("spacy_elmo.layer_cache.writer.pack", interrupt)
+                patch.setattr("spacy_elmo.layer_cache.writer.pack_record", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 writer.append(more)
     reader = open_store(tmp_path)
@@ -401,7 +401,7 @@ def test_a_fork_does_not_write(tmp_path: Path) -> None:
             writer.append(some_rows([1], first=20))
             assert_holds(store, FILLED)
             writer.close()
-            failed = int(writer.writes)
+            failed = int(writer.is_active)
         finally:
             os._exit(failed)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
