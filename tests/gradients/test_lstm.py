@@ -142,4 +142,4 @@ def test_what_is_compiled_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         torch.jit, "CompilationUnit", lambda source: compiled(source.replace("value=-1", "value=-2"))
     )
-    assert steps.training_steps.__wrapped__().run_back is steps.run_back
+    assert steps.training_steps.__wrapped__().run_backward is steps.run_backward

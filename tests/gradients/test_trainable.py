@@ -74,7 +74,7 @@ def test_parts_are_dropped_out_alike_when_computed_again() -> None:
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
-@pytest.mark.parametrize("name", ["_encode", "_run", "_go_back", "_encoder_gradients"])
+@pytest.mark.parametrize("name", ["_encode_half", "_run_direction", "_backprop_direction", "_backprop_half"])
 def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With torch's threads shared out among them; the caller has as many as before."""
     found = at_work(monkeypatch, TrainingPass, name)
@@ -86,7 +86,7 @@ def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatc
 
 def test_a_containers_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch knows nothing of it, and would have its threads wait for each other."""
-    found = at_work(monkeypatch, TrainingPass, "_go_back")
+    found = at_work(monkeypatch, TrainingPass, "_backprop_direction")
     monkeypatch.setattr(processors, "_quota", lambda _: 2.0)
     monkeypatch.setattr(processors, "_allowed", lambda: 64)
     before = torch.get_num_threads()
@@ -112,7 +112,7 @@ def test_the_number_of_threads_does_not_matter(max_batch_tokens: int) -> None:
             assert torch.equal(gradient, other[name]), name
 
 
-@pytest.mark.parametrize("name", ["_run", "_go_back"])
+@pytest.mark.parametrize("name", ["_run_direction", "_backprop_direction"])
 def test_an_error_of_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = getattr(TrainingPass, name)
 
