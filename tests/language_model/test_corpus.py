@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spacy_elmo.language_model import corpus as module
-from spacy_elmo.language_model.corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
+from spacy_elmo.language_model.corpus import LONGEST_TYPE, Corpus, read_fingerprint, verify_corpus, write_corpus
 
 SENTENCES = [["the", "cat", "\u2028"], ["cat"], ["a", "the", "the", "ä\ud800"], ["\n"]]
 FILES = ["corpus.json", "ends.i64", "tokens.i32", "types.json"]
@@ -33,9 +33,9 @@ def test_round_trip(tmp_path: Path) -> None:
         np.testing.assert_array_equal(corpus.ends, [3, 4, 8, 9])
         assert (corpus.tokens.dtype, corpus.ends.dtype) == (np.int32, np.int64)
         assert (len(corpus), corpus.n_tokens) == (4, 9)
-        np.testing.assert_array_equal(corpus.counts(), [3, 2, 1, 1, 1, 1])
+        np.testing.assert_array_equal(corpus.count_types(), [3, 2, 1, 1, 1, 1])
     assert isinstance(opened.tokens, np.memmap)
-    assert fingerprint(tmp_path / "new" / "corpus") == "of these"
+    assert read_fingerprint(tmp_path / "new" / "corpus") == "of these"
     assert names(tmp_path / "new" / "corpus") == FILES
 
 
@@ -50,7 +50,7 @@ def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> 
     corpus = write_corpus(tmp_path, iter(sentences), report=held.append)
     assert read(corpus) == sentences
     flat = [token for sentence in sentences for token in sentence]
-    assert corpus.counts().tolist() == [flat.count(token) for token in corpus.types]
+    assert corpus.count_types().tolist() == [flat.count(token) for token in corpus.types]
     # As often as a block is full, after a sentence, and at the end.
     expected, waiting = [], 0
     for length, end in zip(lengths, np.cumsum(lengths)):
@@ -77,7 +77,7 @@ def test_no_token(tmp_path: Path, sentences: list[list[str]]) -> None:
 def test_a_corpus_is_replaced(tmp_path: Path) -> None:
     write_corpus(tmp_path, SENTENCES, fingerprint="old")
     assert read(write_corpus(tmp_path, [["b"]], fingerprint="new")) == [["b"]]
-    assert fingerprint(tmp_path) == "new"
+    assert read_fingerprint(tmp_path) == "new"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -90,7 +90,7 @@ def test_half_a_corpus_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     for _ in range(2):
         with pytest.raises(error, match="bad line"):
             write_corpus(tmp_path, sentences(), fingerprint="half")
-        assert fingerprint(tmp_path) == ""
+        assert read_fingerprint(tmp_path) == ""
         with pytest.raises(FileNotFoundError, match=r"EL026.*corpus\.json"):
             Corpus.open(tmp_path)
         assert not list(tmp_path.glob(".*"))
@@ -116,7 +116,7 @@ def test_cut_facts(tmp_path: Path, name: str) -> None:
         with pytest.raises(ValueError, match="EL023"):
             Corpus.open(tmp_path)
     (tmp_path / "corpus.json").write_text("[]")
-    assert fingerprint(tmp_path.parent) == ""
+    assert read_fingerprint(tmp_path.parent) == ""
     with pytest.raises(ValueError, match="EL023"):
         Corpus.open(tmp_path)
 
@@ -155,7 +155,7 @@ def test_missing_files(tmp_path: Path, name: str) -> None:
 
 
 def test_no_corpus(tmp_path: Path) -> None:
-    assert fingerprint(tmp_path) == ""
+    assert read_fingerprint(tmp_path) == ""
     with pytest.raises(FileNotFoundError, match=r"EL026.*corpus\.json"):
         Corpus.open(tmp_path)
 

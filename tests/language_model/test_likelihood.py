@@ -19,7 +19,7 @@ from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import Perplexity, SentenceLikelihood, iter_carried, iter_fresh
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
-from spacy_elmo.language_model.vocabulary import Types, Vocabulary
+from spacy_elmo.language_model.vocabulary import Vocabulary, WordTypes
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
 
@@ -37,7 +37,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 class Case(NamedTuple):
     model: LanguageModel
     corpus: Corpus
-    types: Types
+    types: WordTypes
     vocabulary: Vocabulary
     sentences: list[list[str]]
 
@@ -159,7 +159,7 @@ def test_what_is_not_predicted() -> None:
     ]
     assert np.isnan(found[2].backward).tolist() == [True, True, True, True, False, False]
     assert_close(found, slow_carried(case, 2))
-    perplexity = Perplexity.of(found)
+    perplexity = Perplexity.from_likelihoods(found)
     assert perplexity.n_predictions == 8
     forward = [value for one in found for value in one.forward if not math.isnan(value)]
     assert perplexity.forward == pytest.approx(math.exp(-sum(forward) / 8))
@@ -238,7 +238,7 @@ def test_perplexity() -> None:
     one = SentenceLikelihood(np.array([half, half], np.float32), np.array([quarter, half], np.float32))
     # Cut off: the last of the forward direction, the first of the backward one.
     cut = SentenceLikelihood(np.array([quarter, nan], np.float32), np.array([nan, quarter], np.float32))
-    found = Perplexity.of([one, cut])
+    found = Perplexity.from_likelihoods([one, cut])
     assert found.n_predictions == 3
     assert found.forward == pytest.approx(2 ** (4 / 3), rel=1e-6)
     assert found.backward == pytest.approx(2 ** (5 / 3), rel=1e-6)
@@ -248,14 +248,16 @@ def test_perplexity() -> None:
 def test_perplexity_of_a_long_text() -> None:
     """Sums are in double precision: a million predictions lose nothing."""
     values = np.full(1000, math.log(1 / 3), dtype=np.float32)
-    found = Perplexity.of([SentenceLikelihood(values, values)] * 1000)
+    found = Perplexity.from_likelihoods([SentenceLikelihood(values, values)] * 1000)
     assert found.n_predictions == 1_000_000
     assert found.forward == pytest.approx(math.exp(-float(values[0])), rel=1e-12)
 
 
 def test_perplexity_beyond_numbers() -> None:
-    nothing = Perplexity.of([])
+    nothing = Perplexity.from_likelihoods([])
     assert nothing.n_predictions == 0
     assert all(math.isnan(value) for value in (nothing.forward, nothing.backward, nothing.average))
-    worst = Perplexity.of([SentenceLikelihood(np.array([-np.inf], np.float32), np.array([-1000], np.float32))])
+    worst = Perplexity.from_likelihoods(
+        [SentenceLikelihood(np.array([-np.inf], np.float32), np.array([-1000], np.float32))]
+    )
     assert (worst.forward, worst.backward, worst.average) == (math.inf, math.inf, math.inf)

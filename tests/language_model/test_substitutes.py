@@ -8,11 +8,11 @@ from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.language_model import reading
 from spacy_elmo.language_model import substitutes as module
 from spacy_elmo.language_model.corpus import Corpus
-from spacy_elmo.language_model.reading import top_layer
+from spacy_elmo.language_model.reading import run_batch
 from spacy_elmo.language_model.storage import load_language_model
 from spacy_elmo.language_model.streams import Batch
 from spacy_elmo.language_model.substitutes import Substitutes, substitutes
-from spacy_elmo.language_model.vocabulary import types_of
+from spacy_elmo.language_model.vocabulary import encode_types
 from tests.data import shared_path
 from tests.language_models import (
     LM,
@@ -145,12 +145,12 @@ def test_simple_elmo_makes_each_step_from_zeros(
     """All its numbers, for each word in the place of each token, when each step is made from zeros."""
     model, vocabulary = load_language_model(source)
     corpus = Corpus.from_sentences(lines)
-    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    types = encode_types(corpus.types, model.bilm.options, vocabulary)
     places = {text: place for place, text in enumerate([*corpus.types, "<S>", "</S>"])}
     before = [places[token] for line in lines for token in ["<S>", *line[:-1]]]
     after = [places[token] for line in lines for token in [*line[1:], "</S>"]]
     steps = np.array([[before, after]], dtype=np.int32)
-    read, _ = top_layer(model, Batch(steps, steps), types, model.bilm.zero_state(len(before)))
+    read, _ = run_batch(model, Batch(steps, steps), types, model.bilm.zero_state(len(before)))
     for hidden, name in zip(read.hidden[:, 0], ("forward", "backward")):
         got = model.softmax.log_likelihoods(hidden).detach().numpy()
         np.testing.assert_allclose(got, log_softmax(simple_elmo[name].astype(np.float64)), atol=1e-4, rtol=0)

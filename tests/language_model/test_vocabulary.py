@@ -147,12 +147,12 @@ def test_the_line_that_bilm_tf_leaves_out(tmp_path: Path) -> None:
 def test_types_of_a_batch() -> None:
     corpus = Corpus.from_sentences(lm_sentences(40))
     # Some of the words are left out, which are predicted as <UNK>.
-    vocabulary = Vocabulary.from_counts(corpus.types, corpus.counts().tolist(), min_count=15)
+    vocabulary = Vocabulary.from_counts(corpus.types, corpus.count_types().tolist(), min_count=15)
     types = lm_types(lm_options(), corpus, vocabulary)
     texts = [*corpus.types, OPENING, CLOSING]
     batch = Streams(corpus, Order(len(corpus), seed=0), n_rows=4).take(3)
     rows = slice(1, 3)
-    ids, inputs, targets, all_targets = types.of(batch, rows)
+    ids, inputs, targets, all_targets = types.encode(batch, rows)
     words = [vocabulary.words.index(text) if text in vocabulary else vocabulary.unknown for text in texts]
     assert vocabulary.unknown in words
     for step in range(3):
