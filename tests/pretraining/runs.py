@@ -82,7 +82,7 @@ def make_config(folder: Path, **settings: Any) -> PretrainingConfig:
 
 @contextmanager
 def a_run(config: PretrainingConfig, folder: Path, *, resume: bool = False) -> Iterator[Run]:
-    yield Run(config, folder, resume=resume)
+    yield Run.prepare(config, folder, resume=resume)
 
 
 def before_batch(run: Run, act: Callable[[int], None]) -> None:
@@ -113,7 +113,7 @@ def train(
                 os.kill(os.getpid(), number)
 
         before_batch(run, act)
-        finished = run.go()
+        finished = run.train()
         assert finished == (signal_in is None)
         assert finished == (run.trainer.batch == run.trainer.n_batches)
         return run

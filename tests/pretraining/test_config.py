@@ -7,7 +7,7 @@ import pytest
 from confection import Config
 
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.pretraining.config import SIZES, PretrainingConfig, check_config, config_text, read_config
+from spacy_elmo.pretraining.config import SIZES, PretrainingConfig, check_config, format_config, read_config
 from tests.data import ROOT
 
 MODEL = {"options": SIZES["sm"]}
@@ -15,7 +15,7 @@ MODEL = {"options": SIZES["sm"]}
 
 def written(folder: Path, **kwargs: Any) -> Path:
     path = folder / "config.cfg"
-    path.write_text(config_text(**kwargs), "utf-8")
+    path.write_text(format_config(**kwargs), "utf-8")
     return path
 
 

@@ -16,7 +16,7 @@ from spacy_elmo.language_model.softmax import Softmax
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.pretraining.config import PretrainingConfig, read_config
 from spacy_elmo.pretraining.run import Run
-from spacy_elmo.pretraining.start import initialise, new_model
+from spacy_elmo.pretraining.start import create_model, init_weights
 from spacy_elmo.weights.arrays import SOFTMAX_PREFIX, encoder_shapes
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
@@ -61,7 +61,7 @@ def softmax_of(run: Run) -> dict[str, Tensor]:
 def fresh_softmax(run: Run) -> dict[str, Tensor]:
     """What this run had begun with, had there been no source."""
     torch.manual_seed(run.config.training.seed)
-    return new_model(run.options, run.config, n_words=len(run.vocabulary)).softmax.state_dict()
+    return create_model(run.options, run.config, n_words=len(run.vocabulary)).softmax.state_dict()
 
 
 def source_softmax(source: Path) -> dict[str, Tensor]:
@@ -91,7 +91,7 @@ def test_a_fresh_run_draws_as_before(tmp_path: Path) -> None:
     with a_run(make_config(tmp_path, training__seed=5), tmp_path / "run") as run:
         torch.manual_seed(5)
         bilm = BiLM(options=run.options)
-        initialise(bilm)
+        init_weights(bilm)
         softmax = Softmax(n_words=len(run.vocabulary), width=8, sparse=True)
         assert equal(run.model.bilm.state_dict(), bilm.state_dict())
         assert equal(run.model.softmax.state_dict(), softmax.state_dict())
@@ -131,7 +131,7 @@ def test_one_epoch_adapts_to_a_domain(source: Path, tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text("wx0 wz5 wy10 wz20\nwy10 wx0\n" * count)
     with a_run(continuing(tmp_path, source, training__n_epochs=1), tmp_path / "run") as run:
         before = run.perplexity()
-        assert run.go()
+        assert run.train()
         after = run.perplexity()
     assert after.average < before.average / 2
 
@@ -312,13 +312,13 @@ def test_a_folder_that_holds_a_model(source: Path, tmp_path: Path) -> None:
         with pytest.raises(
             FileExistsError, match=r"EL089.*holds options.json and vocab.txt that no pre-training run"
         ):
-            Run(config, source)
+            Run.prepare(config, source)
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
     # Nor does a folder of that name make it a run.
     (source / "corpus").mkdir()
     (source / "corpus" / "books.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="EL089"):
-        Run(make_config(tmp_path), source)
+        Run.prepare(make_config(tmp_path), source)
 
 
 def test_a_vocabulary_of_another_model(source: Path, tmp_path: Path) -> None:
@@ -326,13 +326,13 @@ def test_a_vocabulary_of_another_model(source: Path, tmp_path: Path) -> None:
         file.write("more\n")
     n = len(Vocabulary.read(source / "vocab.txt"))
     with pytest.raises(ValueError, match=rf"vocab.txt' has {n} words, but the softmax of .* predicts {n - 1}\."):
-        Run(continuing(tmp_path, source), tmp_path / "run")
+        Run.prepare(continuing(tmp_path, source), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_no_such_source(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="EL010"):
-        Run(continuing(tmp_path, tmp_path / "nowhere"), tmp_path / "run")
+        Run.prepare(continuing(tmp_path, tmp_path / "nowhere"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -361,7 +361,7 @@ def test_every_kind_of_bilm_can_be_trained_on(name: str, tmp_path: Path) -> None
     with a_run(config, tmp_path / "run") as run:
         assert_same_bilm(run, source)
         before = run.perplexity()
-        assert run.go()
+        assert run.train()
         after = run.perplexity()
         run.export()
     assert after.forward < 0.8 * before.forward

@@ -17,7 +17,7 @@ import torch
 from confection import Config
 
 from spacy_elmo.cli.pretrain import pretrain
-from spacy_elmo.pretraining.distributed import LOCK_NAME, Processes, lock_folder, own_device
+from spacy_elmo.pretraining.distributed import LOCK_NAME, Processes, lock_folder, select_device
 from tests.data import ROOT
 from tests.pretraining.runs import (
     a_run,
@@ -75,7 +75,7 @@ def work(folder: Path) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
 
         before_batch(run, act)
-        found["stopped"] = [run.go(), run.trainer.batch]
+        found["stopped"] = [run.train(), run.trainer.batch]
     found["resumed"] = train(
         make_config(folder, **settings("sampled")), folder / "one-stopped", resume=True
     ).trainer.batch
@@ -137,7 +137,7 @@ def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
         if rank is not None:
             monkeypatch.setenv("LOCAL_RANK", rank)
         for name in ("cuda", "cuda:1", "cpu"):
-            own_device(name)
+            select_device(name)
     assert asked == ["cuda", "cuda:1", "cpu", "cuda:0", "cuda:1", "cpu", "cuda:3", "cuda:1", "cpu"]
 
 

@@ -40,8 +40,8 @@ def to_gpu(layer: Layer) -> Layer:
 
 def batches(run: Run, n: int) -> list[list[float]]:
     """Losses and norm of each."""
-    found = [run.trainer.train_batch(tell=(False, True)) for _ in range(n)]
-    assert all(trained.told == (False, True) for trained in found)
+    found = [run.trainer.train_batch(flags=(False, True)) for _ in range(n)]
+    assert all(trained.flags == (False, True) for trained in found)
     return [[*trained.losses.tolist(), float(trained.norm)] for trained in found]
 
 
@@ -194,6 +194,6 @@ def test_a_batch_waits_for_nothing(tmp_path: Path, kind: dict[str, Any]) -> None
             torch.cuda.set_sync_debug_mode("error")
         try:
             for _ in range(3):
-                run.trainer.train_batch(tell=(False, True))
+                run.trainer.train_batch(flags=(False, True))
         finally:
             torch.cuda.set_sync_debug_mode("default")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from spacy_elmo.inputs.reader import Inputs
-from spacy_elmo.language_model.corpus import fingerprint, write_corpus
+from spacy_elmo.language_model.corpus import read_fingerprint, write_corpus
 from spacy_elmo.pretraining.identity import text_fingerprint
 from spacy_elmo.pretraining.run import Run
 from tests.pretraining.runs import a_run, make_config, train
@@ -42,8 +42,8 @@ def test_a_run_over_tokens(tmp_path: Path) -> None:
     (tmp_path / "shard-00001").write_text("don't do it\n\nU.S. dollar\n" * 20)
     config = make_config(tmp_path, corpus__train=str(tmp_path / "shard-*"), **settings)
     run = train(config, tmp_path / "run")
-    assert sorted(run.train.types) == ["U.S.", "do", "dollar", "don't", "it"]
-    assert (len(run.train), run.train.n_tokens) == (40, 100)
+    assert sorted(run.train_corpus.types) == ["U.S.", "do", "dollar", "don't", "it"]
+    assert (len(run.train_corpus), run.train_corpus.n_tokens) == (40, 100)
     with a_run(config, tmp_path / "run", resume=True) as resumed:
         assert resumed.trainer.batch == 2
     text = make_config(
@@ -57,7 +57,7 @@ def test_the_dev_text_is_checked_before_the_other_is_read(tmp_path: Path, monkey
     config = make_config(tmp_path)
     (tmp_path / "dev.txt").write_bytes(b"good\nb\xe4d\n")
     monkeypatch.setattr(
-        "spacy_elmo.pretraining.run.write_corpus", lambda *_, **__: pytest.fail("worked for nothing")
+        "spacy_elmo.pretraining.prepare.write_corpus", lambda *_, **__: pytest.fail("worked for nothing")
     )
     with pytest.raises(ValueError, match=r"EL061.*dev\.txt, line 2"):
         train(config, tmp_path / "run")
@@ -69,8 +69,8 @@ def test_a_text_that_is_on_disk_is_not_read_again(tmp_path: Path, monkeypatch: p
     write_corpus(tmp_path / "run" / "corpus" / "train", [["a", "b"]] * 50, fingerprint=made)
     monkeypatch.setattr(Inputs, "read", lambda *_: pytest.fail("read again"))
     with a_run(config, tmp_path / "run") as run:
-        assert run.train.types == ["a", "b"]
-    assert fingerprint(tmp_path / "run" / "corpus" / "train") == made
+        assert run.train_corpus.types == ["a", "b"]
+    assert read_fingerprint(tmp_path / "run" / "corpus" / "train") == made
 
 
 def test_a_pipe_for_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,4 +78,4 @@ def test_a_pipe_for_several_processes(tmp_path: Path, monkeypatch: pytest.Monkey
     join = type("Joined", (), {"size": 2, "rank": 0, "is_first": True})
     monkeypatch.setattr("spacy_elmo.pretraining.run.Processes.join", lambda *_: join())
     with pytest.raises(ValueError, match=r"EL208.*2 processes"):
-        Run(config, tmp_path / "run")
+        Run.prepare(config, tmp_path / "run")

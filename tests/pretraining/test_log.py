@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from spacy_elmo.language_model.likelihood import Perplexity
 from spacy_elmo.pretraining import log as module
 from spacy_elmo.pretraining.log import Log, plot_run, read_log
-from spacy_elmo.pretraining.trainer import Trained
+from spacy_elmo.pretraining.trainer import BatchResult
 
 BATCHES = [(5.0, 4.0, 2.5), (3.0, 3.5, 1.0), (2.0, 3.0, 0.5), (1.0, 9.0, 4.0)]
 
@@ -30,12 +31,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def make(path: Path, *, from_batch: int = 0, **settings: Any) -> tuple[Log, list[dict[str, Any]]]:
     reported: list[dict[str, Any]] = []
-    return Log(path, from_batch=from_batch, n_batches=8, report=reported.append, **settings), reported
+    return Log.open(path, from_batch=from_batch, n_batches=8, report=reported.append, **settings), reported
 
 
 def add(log: Log, *batches: tuple[float, float, float]) -> None:
     for forward, backward, norm in batches:
-        log.add(Trained(torch.tensor([forward, backward]), torch.tensor(norm), ()))
+        log.add(BatchResult(torch.tensor([forward, backward]), torch.tensor(norm), ()))
 
 
 def write(log: Log, batch: int) -> None:
@@ -74,7 +75,7 @@ def test_means(tmp_path: Path, clock: Clock) -> None:
 def test_held_out_text(tmp_path: Path) -> None:
     log, reported = make(tmp_path / "log.jsonl")
     add(log, BATCHES[0])
-    log.write_dev(batch=3, epoch=1.00004, forward=30.0, backward=20.0, average=24.5)
+    log.write_dev(Perplexity(30.0, 20.0, 24.5, 9), batch=3, epoch=1.00004)
     assert reported == [
         {"batch": 3, "epoch": 1.0, "dev_forward": 30.0, "dev_backward": 20.0, "dev_perplexity": 24.5}
     ]
@@ -126,7 +127,7 @@ def test_going_on(tmp_path: Path) -> None:
     for batch in range(1, 6):
         add(log, BATCHES[0])
         write(log, batch)
-        log.write_dev(batch=batch, epoch=0, forward=1.0, backward=1.0, average=1.0)
+        log.write_dev(Perplexity(1.0, 1.0, 1.0, 9), batch=batch, epoch=0)
     log, _ = make(path, from_batch=3)
     assert read_log(path) == before[:6]
     add(log, BATCHES[1])
@@ -177,7 +178,7 @@ def test_one_process_writes(tmp_path: Path) -> None:
     log, reported = make(path, active=False)
     add(log, *BATCHES)
     write(log, 4)
-    log.write_dev(batch=4, epoch=0, forward=1.0, backward=1.0, average=1.0)
+    log.write_dev(Perplexity(1.0, 1.0, 1.0, 9), batch=4, epoch=0)
     assert reported == []
     assert path.read_text("utf-8") == '{"batch": 5}\n'
 

@@ -82,7 +82,7 @@ def test_what_a_run_leaves(whole: Path) -> None:
 def test_the_measured_perplexity_is_the_models(whole: Path) -> None:
     with a_run(make_config(whole), whole / "run", resume=True) as run:
         found = run.perplexity()
-        assert run.go()
+        assert run.train()
     last = entries(whole / "run")[-1]
     assert (found.forward, found.backward, found.average) == (
         last["dev_forward"],
@@ -90,7 +90,7 @@ def test_the_measured_perplexity_is_the_models(whole: Path) -> None:
         last["dev_perplexity"],
     )
     # dev_tokens are a limit: of whole sentences, and one at least.
-    assert run.dev is not None
+    assert run.dev_corpus is not None
     for limit in (1, 17):
         with a_run(make_config(whole, training__dev_tokens=limit), whole / "run", resume=True) as run:
             fewer = run.perplexity()
@@ -130,7 +130,7 @@ def test_killed(whole: Path, tmp_path: Path) -> None:
     with a_run(make_config(whole), tmp_path, resume=True) as run:
         assert run.trainer.batch == 14
         assert [entry["batch"] for entry in read_log(tmp_path / "log.jsonl")] == [4, 8, 9, 12]
-        assert run.go()
+        assert run.train()
     assert_same(tmp_path, whole / "run")
 
 
@@ -255,7 +255,7 @@ def test_threads(whole: Path, stopped: Path, tmp_path: Path) -> None:
     seen, before = set(), torch.get_num_threads()
     with a_run(make_config(stopped, training__n_threads=3), folder, resume=True) as run:
         before_batch(run, lambda _: seen.add(torch.get_num_threads()))
-        assert run.go()
+        assert run.train()
     assert seen == {3}
     assert torch.get_num_threads() == before
 
@@ -328,7 +328,7 @@ def test_checkpoints_by_the_clock(whole: Path, tmp_path: Path, monkeypatch: pyte
             clock.now += 25 if batch < 10 else 1
 
         before_batch(run, act)
-        assert run.go()
+        assert run.train()
     # The clock is read before a batch: a minute is over for the first time after three of them, in the fourth.
     # After the second checkpoint, nine batches are the first to be over.
     assert batches(tmp_path) == [4, 8, 17, 20]
@@ -363,8 +363,8 @@ def test_a_given_vocabulary(whole: Path, tmp_path: Path) -> None:
     assert run.vocabulary.words == words
     assert Vocabulary.read(tmp_path / "run" / "vocab.txt").words == words
     assert run.model.softmax.n_words == 5
-    types = run.types(run.train)
-    expected = [words.index(text) if text in words else 2 for text in [*run.train.types, "<S>", "</S>"]]
+    types = run.encode_types(run.train_corpus)
+    expected = [words.index(text) if text in words else 2 for text in [*run.train_corpus.types, "<S>", "</S>"]]
     assert types.words.tolist() == expected
     assert types.character_ids.shape == (len(expected), 10)
 
@@ -381,6 +381,6 @@ def test_a_run_that_comes_to_no_numbers(whole: Path, tmp_path: Path, broken: int
     with a_run(make_config(whole), tmp_path / "run") as run:
         before_batch(run, act)
         with pytest.raises(ValueError, match=r"EL083.*losses nan.*run/checkpoints'.*learn_rate \(now 0.03\)"):
-            run.go()
+            run.train()
     assert batches(tmp_path / "run") == kept
     assert [entry["batch"] for entry in entries(tmp_path / "run") if "loss" in entry] == [4, 8][: broken // 4]

@@ -44,10 +44,10 @@ def send(number: int) -> None:
 def test_the_first_is_noted_the_second_counts(before: list[int], first: int, second: int) -> None:
     old = handlers()
     with StopSignals() as signals:
-        assert not signals.came
+        assert not signals.received
         assert set(handlers()).isdisjoint(old)
         send(first)
-        assert signals.came
+        assert signals.received
         assert before == []
         assert handlers() == old
         with pytest.raises(CameError):
@@ -60,7 +60,7 @@ def test_handlers_are_put_back(before: list[int]) -> None:
     old = handlers()
     with StopSignals() as signals:
         pass
-    assert not signals.came
+    assert not signals.received
     assert handlers() == old
     with pytest.raises(ValueError, match="wrong"), StopSignals():
         raise ValueError("wrong")
@@ -77,7 +77,7 @@ def test_default_and_ignored_signals() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with StopSignals() as signals:
             send(signal.SIGINT)
-            assert signals.came
+            assert signals.received
         assert handlers() == [signal.SIG_DFL, signal.SIG_IGN]
     finally:
         for number, handler in zip(SIGNALS, old):
@@ -89,7 +89,7 @@ def test_again(before: list[int]) -> None:
     for _ in range(2):
         with StopSignals() as signals:
             send(signal.SIGTERM)
-            assert signals.came
+            assert signals.received
         assert handlers() == old
     assert before == []
 
@@ -101,9 +101,9 @@ def test_another_thread(before: list[int]) -> None:
 
     def work() -> None:
         with StopSignals() as signals:
-            seen.append(signals.came)
+            seen.append(signals.received)
             seen.append(handlers() == old)
-        seen.append(signals.came)
+        seen.append(signals.received)
 
     thread = threading.Thread(target=work)
     thread.start()

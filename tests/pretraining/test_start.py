@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spacy_elmo.bilm.bilm import BiLM
-from spacy_elmo.pretraining.start import initialise
+from spacy_elmo.pretraining.start import init_weights
 from tests.pretraining.tiny import lm_options
 
 # So many numbers of each kind that their deviation is known to about 1%.
@@ -23,7 +23,7 @@ def fresh(*, seed: int = 0, **settings: Any) -> dict[str, Tensor]:
         for parameter in bilm.parameters():
             parameter.fill_(math.nan)
     torch.manual_seed(seed)
-    initialise(bilm)
+    init_weights(bilm)
     assert all(parameter.requires_grad for parameter in bilm.parameters())
     found = {name: parameter.detach() for name, parameter in bilm.named_parameters()}
     assert all(parameter.isfinite().all() for parameter in found.values())

@@ -15,20 +15,20 @@ from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.sampled_softmax import Candidates, draw_candidates
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
 from spacy_elmo.language_model.streams import Batch, Order, Streams
-from spacy_elmo.language_model.vocabulary import Types, Vocabulary
+from spacy_elmo.language_model.vocabulary import Vocabulary, WordTypes
 from spacy_elmo.pretraining import trainer
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.distributed import Processes
 from spacy_elmo.pretraining.optimizer import Optimizer
-from spacy_elmo.pretraining.start import initialise
-from spacy_elmo.pretraining.trainer import Apart, Trainer
+from spacy_elmo.pretraining.start import init_weights
+from spacy_elmo.pretraining.trainer import PartwisePass, Trainer
 from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work, seen_threads
 from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
 
 CORPUS = Corpus.from_sentences(lm_sentences(40))
 # Of the twelve words some are left out, which are predicted as <UNK>.
-VOCABULARY = Vocabulary.from_counts(CORPUS.types, CORPUS.counts().tolist(), min_count=15)
+VOCABULARY = Vocabulary.from_counts(CORPUS.types, CORPUS.count_types().tolist(), min_count=15)
 LSTM: dict[str, Any] = {"dim": 12, "projection_dim": 6, "cell_clip": 3, "proj_clip": 3}
 N_BATCHES = 60
 ADAPTIVE = {"softmax.kind": "adaptive", "softmax.cutoffs": [5], "softmax.div_value": 2.0}
@@ -50,7 +50,7 @@ def make(*, processes: Processes | None = None, lstm: dict[str, Any] = LSTM, **s
     options = lm_options(**lstm)
     torch.manual_seed(7)
     bilm = BiLM(options=options)
-    initialise(bilm)
+    init_weights(bilm)
     sizes = {"n_words": len(VOCABULARY), "width": options.lstm.projection_dim}
     if config.softmax.kind == "adaptive":
         softmax: torch.nn.Module = AdaptiveSoftmax(
@@ -89,7 +89,7 @@ def train(trainer: Trainer, n: int) -> list[list[float]]:
     return found
 
 
-def top_layer(model: LanguageModel, types: Types, batch: Batch) -> Tensor:
+def top_layer(model: LanguageModel, types: WordTypes, batch: Batch) -> Tensor:
     """What the softmax reads, (2, n_steps, n_rows, P), from a state of zeros, by the biLM itself, a row at a time:
     each direction reads its inputs as one sentence."""
     n_rows, found = batch.inputs.shape[2], []
@@ -302,8 +302,8 @@ def test_a_process_takes_up_its_own_rows() -> None:
 
 def test_flags_are_told() -> None:
     trainer = make()
-    assert trainer.train_batch().told == ()
-    assert trainer.train_batch(tell=(False, True)).told == (False, True)
+    assert trainer.train_batch().flags == ()
+    assert trainer.train_batch(flags=(False, True)).flags == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_a_cluster_that_had_no_target_yet_goes_on_as_well() -> None:
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
-@pytest.mark.parametrize(("owner", "name"), [(Apart, "_direction"), (trainer, "encode")])
+@pytest.mark.parametrize(("owner", "name"), [(PartwisePass, "_run_direction"), (trainer, "encode")])
 def test_parts_run_side_by_side(
     owner: Any, name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,15 +416,15 @@ def test_directions_drop_different_numbers(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_error_in_a_part_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make(**{"training.n_threads": 2})
-    whole = Apart._direction
+    whole = PartwisePass._run_direction
 
-    def broken(self: Apart, k: int, *args: Any) -> Any:
+    def broken(self: PartwisePass, k: int, *args: Any) -> Any:
         if k == 1:
             raise MemoryError("no room")
         return whole(self, k, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Apart, "_direction", broken)
+        patch.setattr(PartwisePass, "_run_direction", broken)
         with pytest.raises(MemoryError, match="no room"):
             trainer.train_batch()
     train(trainer, 1)
