@@ -105,7 +105,7 @@ def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) ->
 def is_run(folder: Path) -> bool:
     """Check whether a folder is that of a pre-training run with a checkpoint.
 
-    folder (Path): Any path.
+    folder (Path): The folder; it may be missing.
     RETURNS (bool): Whether it is.
     """
     return bool(Checkpoints(folder / CHECKPOINT_FOLDER, keep=1).paths())

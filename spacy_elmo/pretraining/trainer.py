@@ -220,7 +220,6 @@ class Trainer:
         training = self.config.training
         # All random numbers depend on the seed and the batch alone, so that a run can continue anywhere.
         seeds = np.random.SeedSequence([training.seed, self.batch, self.processes.rank]).generate_state(3)
-        torch.manual_seed(int(seeds[0]))
         self.model.train()
         batch = self.streams.take(training.n_steps)
         ids, inputs, targets, all_targets = self.types.encode(batch, self._rows)
@@ -232,6 +231,7 @@ class Trainer:
                 ids, inputs, self.state, objective, scale=scale, seeds=dropout_seeds, parts=parts
             )
         else:
+            torch.manual_seed(int(seeds[0]))
             hidden, self.state = self.model(ids, inputs, self.state)
             losses = self._losses(hidden, targets, all_targets)
             (losses.mean() * scale).backward()

@@ -88,7 +88,7 @@ def check(made: TrainableEngine, **settings: Any) -> int:
 
 @kinds
 @pytest.mark.parametrize("starts", [True, False])
-def test_as_the_modules(options: Options, starts: bool) -> None:
+def test_equal_to_the_modules(options: Options, starts: bool) -> None:
     made = make(options, starts=starts)
     assert check(made, n_layers=options.lstm.n_layers) == len(list(made.bilm.parameters()))
 
@@ -101,12 +101,12 @@ def test_as_the_modules(options: Options, starts: bool) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("options", [KINDS["two-layers"], KINDS["words"]], ids=["two-layers", "words"])
-def test_where_a_part_learns(options: Options, learns: str) -> None:
+def test_partly_frozen(options: Options, learns: str) -> None:
     found = check(make(options, learns=learns), n_layers=2)
     assert bool(found) == (learns != "nothing")
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 2, 3])
 @pytest.mark.parametrize("given", [[], [0], [1], [2], [0, 1], [0, 3]])
-def test_where_some_layers_have_gradients(n_layers: int, given: list[int]) -> None:
+def test_gradients_of_some_layers(n_layers: int, given: list[int]) -> None:
     check(make(KINDS["three-layers"]), n_layers=n_layers, given=given)

@@ -77,7 +77,7 @@ def test_equal_in_float32() -> None:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_convolution_as_a_product(bias: bool) -> None:
+def test_convolution_as_a_product(bias: bool) -> None:
     """What a GPU makes of words that fill all characters."""
     conv = torch.nn.Conv1d(3, 5, kernel_size=4, bias=bias).double()
     characters = torch.randn(2, 3, 9, dtype=torch.float64)
@@ -85,7 +85,7 @@ def test_a_convolution_as_a_product(bias: bool) -> None:
     torch.testing.assert_close(got, conv(characters).transpose(1, 2), atol=1e-12, rtol=1e-12)
 
 
-def test_the_company_does_not_matter() -> None:
+def test_independent_of_other_words() -> None:
     encoder, ids = make(OPTIONS["long"], WORDS["every_length"], torch.float64)
     together = run(encoder, ids)
     backwards = run(encoder, ids.flip(0)).flip(0)
@@ -106,7 +106,7 @@ class Counting(Workspace):
         return super().get(name, *shape, dtype=dtype, device=device)
 
 
-def test_padding_is_left_out() -> None:
+def test_padding() -> None:
     """A word of n characters, marks included, has n windows and one of padding, of which a multiple is made."""
     encoder, ids = make(OPTIONS["long"], ["abc"] * 256, torch.float64)
     workspace = Counting()
@@ -114,7 +114,7 @@ def test_padding_is_left_out() -> None:
     assert workspace.rows == {f"windows.{group}": 64 * 9 for group in range(4)}
 
 
-def test_groups_are_as_wide_as_their_longest() -> None:
+def test_width_of_groups() -> None:
     encoder, ids = make(OPTIONS["long"], ["a" * n for n in (1, 6, 14, 80) for _ in range(64)], torch.float64)
     workspace = Counting()
     run(encoder, ids, workspace=workspace)
@@ -123,7 +123,7 @@ def test_groups_are_as_wide_as_their_longest() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_used_workspace_changes_nothing(dtype: torch.dtype) -> None:
+def test_used_workspace(dtype: torch.dtype) -> None:
     used = Workspace()
     for name in ("very_different", "more_than_a_step", "all_short", "every_length", "all_full", "very_different"):
         encoder, ids = make(OPTIONS["long"], WORDS[name], torch.float32)

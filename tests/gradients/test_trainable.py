@@ -37,7 +37,7 @@ def gradients(made: TrainableEngine, *, n_layers: int = 2) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("initial_state", ["zero", "warm"])
-def test_layers_are_those_of_inference(initial_state: str) -> None:
+def test_equal_to_inference(initial_state: str) -> None:
     elmo = spacy_elmo.load(TINY, initial_state=initial_state)
     layers, _ = elmo.trainable(dropout=0.0).begin_update(SENTENCES, n_layers=2)
     expected = elmo.embed(SENTENCES)
@@ -46,7 +46,7 @@ def test_layers_are_those_of_inference(initial_state: str) -> None:
         assert not layer.requires_grad
 
 
-def test_parts_give_the_gradients_of_the_whole() -> None:
+def test_gradients_in_parts() -> None:
     whole, parts = gradients(engine()), gradients(engine(max_batch_tokens=6))
     assert whole.keys() == parts.keys()
     assert len(whole) == len(list(engine().bilm.parameters()))
@@ -54,7 +54,7 @@ def test_parts_give_the_gradients_of_the_whole() -> None:
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-10, err_msg=name)
 
 
-def test_parts_are_dropped_out_alike_when_computed_again() -> None:
+def test_dropout_in_parts() -> None:
     made = engine(dropout=0.5, max_batch_tokens=6)
     torch.manual_seed(3)
     layers, backprop = made.begin_update(SENTENCES, n_layers=1)
@@ -84,7 +84,7 @@ def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatc
     assert torch.get_num_threads() == before
 
 
-def test_a_containers_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quota_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch knows nothing of it, and would have its threads wait for each other."""
     found = at_work(monkeypatch, TrainingPass, "_backprop_direction")
     monkeypatch.setattr(processors, "_quota", lambda _: 2.0)
@@ -100,7 +100,7 @@ def test_a_containers_quota(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("max_batch_tokens", [8192, 6])
-def test_the_number_of_threads_does_not_matter(max_batch_tokens: int) -> None:
+def test_number_of_threads(max_batch_tokens: int) -> None:
     """Bit for bit, whoever draws dropout's numbers."""
     made = [
         engine(precision="fp32", dropout=0.3, max_batch_tokens=max_batch_tokens, n_threads=n) for n in (1, 2, 2)
@@ -113,7 +113,7 @@ def test_the_number_of_threads_does_not_matter(max_batch_tokens: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["_run_direction", "_backprop_direction"])
-def test_an_error_of_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_in_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = getattr(TrainingPass, name)
 
     def broken(self: TrainingPass, k: int, *arguments: Any) -> Any:
@@ -126,7 +126,7 @@ def test_an_error_of_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         gradients(engine(n_threads=2))
 
 
-def test_as_on_a_gpu() -> None:
+def test_undivided_batch() -> None:
     """Which divides the operations of a batch by itself."""
     made, other = engine(initial_state="warm"), engine(initial_state="warm")
     expected = gradients(made)
@@ -137,7 +137,7 @@ def test_as_on_a_gpu() -> None:
         torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10)
 
 
-def test_parts_do_not_wait_for_each_other_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_part_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two, on a GPU, one is there at a time, also where a layer gets no gradient, and so keeps its graph."""
     made = engine(max_batch_tokens=6)
     made._run = made._run_whole  # type: ignore[method-assign]
@@ -171,7 +171,7 @@ def test_gradients_of_any_kind(dtype: torch.dtype) -> None:
         torch.testing.assert_close(parameter.grad, expected, rtol=0, atol=1e-12)
 
 
-def test_without_dropout_no_random_numbers_are_drawn() -> None:
+def test_no_dropout_no_random_numbers() -> None:
     """Others of the process get those that they got before."""
     torch.manual_seed(4)
     engine().begin_update(SENTENCES, n_layers=2)
@@ -234,12 +234,12 @@ def test_dropout_is_on() -> None:
     assert not torch.equal(one[1], two[1])
 
 
-def test_no_lstm_is_run_for_words() -> None:
+def test_words_without_lstm() -> None:
     found = gradients(engine(), n_layers=0)
     assert {name.split(".")[0] for name in found} == {"char_encoder"}
 
 
-def test_parameters_that_do_not_learn() -> None:
+def test_frozen_parameters() -> None:
     made = engine()
     for name, parameter in made.bilm.named_parameters():
         parameter.requires_grad_(name.startswith("backward_stack"))
@@ -250,13 +250,13 @@ def test_parameters_that_do_not_learn() -> None:
     assert gradients(made) == {}
 
 
-def test_carried_states_cannot_be_trained() -> None:
+def test_carried_state() -> None:
     with pytest.raises(ValueError, match=r"EL104.*'carry'"):
         engine(initial_state="carry")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_what_was_learnt_is_run_and_saved(precision: str, tmp_path: Path) -> None:
+def test_trained_weights_are_used_and_saved(precision: str, tmp_path: Path) -> None:
     if precision == "bf16" and not features.has_bf16():
         pytest.skip("this processor multiplies no bfloat16 numbers")
     elmo = spacy_elmo.load(TINY, precision=precision)

@@ -61,27 +61,27 @@ def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> 
     assert held == [*expected, len(flat)]
 
 
-def test_an_empty_sentence(tmp_path: Path) -> None:
+def test_empty_sentence(tmp_path: Path) -> None:
     sentences: list[list[str]] = [[], ["a"], [], []]
     assert read(write_corpus(tmp_path, sentences)) == sentences
     assert read(Corpus.from_sentences(sentences)) == sentences
 
 
 @pytest.mark.parametrize("sentences", [[], [[], []]])
-def test_no_token(tmp_path: Path, sentences: list[list[str]]) -> None:
+def test_no_tokens(tmp_path: Path, sentences: list[list[str]]) -> None:
     with pytest.raises(ValueError, match=r"EL071.*There is no token.*corpus'"):
         write_corpus(tmp_path / "corpus", sentences)
     assert names(tmp_path / "corpus") == []
 
 
-def test_a_corpus_is_replaced(tmp_path: Path) -> None:
+def test_replaced_corpus(tmp_path: Path) -> None:
     write_corpus(tmp_path, SENTENCES, fingerprint="old")
     assert read(write_corpus(tmp_path, [["b"]], fingerprint="new")) == [["b"]]
     assert read_fingerprint(tmp_path) == "new"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_half_a_corpus_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type) -> None:
+def test_incomplete_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type) -> None:
     def sentences() -> Iterator[list[str]]:
         yield from SENTENCES
         raise error("bad line")
@@ -99,7 +99,7 @@ def test_half_a_corpus_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("name", ["tokens.i32", "ends.i64"])
-def test_cut_numbers(tmp_path: Path, name: str) -> None:
+def test_truncated_numbers(tmp_path: Path, name: str) -> None:
     write_corpus(tmp_path, SENTENCES)
     for size in (0, 4, (tmp_path / name).stat().st_size - 1):
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:size])
@@ -108,7 +108,7 @@ def test_cut_numbers(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["corpus.json", "types.json"])
-def test_cut_facts(tmp_path: Path, name: str) -> None:
+def test_truncated_metadata(tmp_path: Path, name: str) -> None:
     write_corpus(tmp_path, SENTENCES)
     content = (tmp_path / name).read_bytes()
     for size in (0, 1, len(content) // 2):
@@ -160,7 +160,7 @@ def test_no_corpus(tmp_path: Path) -> None:
         Corpus.open(tmp_path)
 
 
-def test_a_disk_without_room(tmp_path: Path) -> None:
+def test_full_disk(tmp_path: Path) -> None:
     """Beyond the size that a file may have here, writing fails as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
@@ -173,7 +173,7 @@ def test_a_disk_without_room(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tokens.i32", "ends.i64", "types.json"])
-def test_one_changed_byte_is_found(tmp_path: Path, name: str) -> None:
+def test_one_changed_byte(tmp_path: Path, name: str) -> None:
     write_corpus(tmp_path, SENTENCES)
     verify_corpus(tmp_path)
     content = bytearray((tmp_path / name).read_bytes())
@@ -187,7 +187,7 @@ def test_one_changed_byte_is_found(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("tokens.i32", 99), ("tokens.i32", -1), ("ends.i64", 99), ("ends.i64", -1)]
 )
-def test_without_checksums_impossible_numbers_are_found(tmp_path: Path, name: str, value: int) -> None:
+def test_impossible_numbers_without_checksums(tmp_path: Path, name: str, value: int) -> None:
     """A corpus of an earlier version."""
     write_corpus(tmp_path, SENTENCES)
     meta = json.loads((tmp_path / "corpus.json").read_text("utf-8"))
@@ -201,7 +201,7 @@ def test_without_checksums_impossible_numbers_are_found(tmp_path: Path, name: st
         verify_corpus(tmp_path)
 
 
-def test_long_types_are_kept_as_far_as_they_count(tmp_path: Path) -> None:
+def test_long_types(tmp_path: Path) -> None:
     """Two tokens of which the same is read are one type."""
     long = "x" * LONGEST_TYPE
     corpus = write_corpus(tmp_path / "cut", [[long + "a", "b"], [long + "c" * 10**6, long, long[1:]]])

@@ -146,7 +146,7 @@ def test_carried(case: Case, monkeypatch: pytest.MonkeyPatch, n_rows: int) -> No
         assert_close(carried_likelihood(case.model, case.corpus, case.types, n_rows=n_rows), expected)
 
 
-def test_what_is_not_predicted() -> None:
+def test_missing_predictions() -> None:
     """Two rows: the first reads three tokens and finds no other sentence, so that the second stops after four
     steps, before the sentence that it has begun ends."""
     case = make([["a", "dog", "sees"], ["the"], ["old", "dog", "sees", "a", "dog"]])
@@ -213,13 +213,13 @@ def test_the_first_sentences(case: Case, n: int) -> None:
     assert_close(carried_likelihood(case.model, case.corpus, case.types, n_rows=3, n_sentences=n), carried)
 
 
-def test_an_empty_sentence() -> None:
+def test_empty_sentence() -> None:
     case = make([["a"], [], ["dog", "sees"]])
     assert_close(fresh_likelihood(case.model, case.corpus, case.types), slow_fresh(case))
     assert_close(carried_likelihood(case.model, case.corpus, case.types), slow_carried(case, 1))
 
 
-def test_the_model_stays_as_it_is(case: Case) -> None:
+def test_model_unchanged(case: Case) -> None:
     """Neither dropout nor the training's low precision has a say, and both are as before afterwards."""
     expected = fresh_likelihood(case.model, case.corpus, case.types)
     before = {name: tensor.clone() for name, tensor in case.model.state_dict().items()}
@@ -253,7 +253,7 @@ def test_perplexity_of_a_long_text() -> None:
     assert found.forward == pytest.approx(math.exp(-float(values[0])), rel=1e-12)
 
 
-def test_perplexity_beyond_numbers() -> None:
+def test_infinite_perplexity() -> None:
     nothing = Perplexity.from_likelihoods([])
     assert nothing.n_predictions == 0
     assert all(math.isnan(value) for value in (nothing.forward, nothing.backward, nothing.average))

@@ -105,7 +105,7 @@ def test_state_of_every_layer(settings: dict[str, Any]) -> None:
             torch.testing.assert_close(part[direction], wanted[direction].detach(), atol=1e-12, rtol=0)
 
 
-def test_a_state_carries_rows_on() -> None:
+def test_carried_state() -> None:
     model = make(lm_options(n_layers=3))
     ids, inputs = make_rows(model.bilm.options)
     generator = torch.Generator().manual_seed(5)
@@ -158,7 +158,7 @@ def test_dropout_only_in_training() -> None:
     assert not torch.equal(run(model)[0], run(model)[0])
 
 
-def test_a_used_workspace_changes_nothing() -> None:
+def test_used_workspace() -> None:
     """Batches of other sizes leave nothing behind."""
     options = lm_options(n_layers=3)
     used = make(options)

@@ -106,7 +106,7 @@ def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
         assert sorted(seen) == list(range(len(corpus)))
 
 
-def test_top_layer_is_without_dropout_and_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+def test_top_layer_without_dropout(tmp_path: Path) -> None:
     model, vocabulary = load_language_model(write_source(tmp_path, full_softmax()))
     corpus = Corpus.from_sentences([["a", "cow"]])
     types = encode_types(corpus.types, model.bilm.options, vocabulary)
@@ -123,7 +123,7 @@ def test_top_layer_is_without_dropout_and_leaves_the_model_as_it_was(tmp_path: P
     assert model.dtype == torch.bfloat16
 
 
-def test_in_order() -> None:
+def test_restore_order() -> None:
     taken: list[int] = []
 
     def numbered() -> Iterator[tuple[int, str]]:
@@ -137,7 +137,7 @@ def test_in_order() -> None:
     assert list(found) == ["1", "2", "3", "4"]
 
 
-def test_text_is_run_as_it_is_asked_for(
+def test_batches_are_read_lazily(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
     """Nothing is kept of what was handed out, and little is computed ahead: memory does not grow with the text."""
@@ -183,7 +183,7 @@ def make(settings: dict[str, Any], *, dtype: torch.dtype = torch.float64) -> tup
 
 
 @models
-def test_as_the_model(settings: dict[str, Any]) -> None:
+def test_equal_to_the_model(settings: dict[str, Any]) -> None:
     model, ids, inputs = make(settings)
     generator = torch.Generator().manual_seed(5)
     zeros = model.bilm.zero_state(3)
@@ -214,7 +214,7 @@ def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatc
 
 
 @pytest.mark.parametrize("n_rows", [1, 4])
-def test_the_number_of_threads_does_not_matter(n_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_threads(n_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit; both directions' softmax at the same time."""
     sentences = lm_sentences(12)
     vocabulary = Vocabulary(["the", "<UNK>", "<S>", ".", "dog", "</S>", "sees", "a", "old"])

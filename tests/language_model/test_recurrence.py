@@ -126,7 +126,7 @@ def test_gradients_equal_finite_differences(lstm: Any) -> None:
     assert torch.autograd.gradcheck(run, (*layer.given, *layer.parameters()), eps=1e-6, atol=1e-7)
 
 
-def test_only_one_direction_has_a_gradient() -> None:
+def test_gradient_of_one_direction() -> None:
     layer = Layer(**SIZES["clips"])
     outputs, _, _ = layer(*layer.given)
     outputs[:, 1].sum().backward()
@@ -135,7 +135,7 @@ def test_only_one_direction_has_a_gradient() -> None:
     assert all(parameter.grad.any() for parameter in backward.parameters())
 
 
-def test_a_state_carries_rows_on() -> None:
+def test_carried_state() -> None:
     layer = Layer(n_steps=7, **SIZES["clips"])
     inputs, hidden, cell = layer.given
     whole = [part.clone() for part in layer(inputs, hidden, cell)]
@@ -146,7 +146,7 @@ def test_a_state_carries_rows_on() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_used_workspace_changes_nothing(dtype: torch.dtype) -> None:
+def test_used_workspace(dtype: torch.dtype) -> None:
     """Batches of other sizes before, larger and smaller ones, leave nothing behind."""
     used = Workspace()
     for n_steps, n_rows in [(6, 3), (4, 5), (9, 2), (1, 1), (6, 3)]:
@@ -160,7 +160,7 @@ def test_a_used_workspace_changes_nothing(dtype: torch.dtype) -> None:
             assert torch.equal(one, other)
 
 
-def test_layers_keep_apart_in_a_workspace() -> None:
+def test_layers_share_a_workspace() -> None:
     """By their names: the second runs before the first has its backward pass."""
     layer = Layer(**SIZES["clips"])
     forward, backward = layer.layers

@@ -25,7 +25,7 @@ def test_no_triton_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     support._run_on.cache_clear()
 
 
-def test_kernels_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_fail_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Warns, once, and goes on with torch's operators."""
 
     def fail(*args: object, **kwargs: object) -> None:

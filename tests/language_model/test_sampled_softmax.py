@@ -21,7 +21,7 @@ def test_candidates_are_distinct_words(n_words: int, n_samples: int) -> None:
         assert (np.diff(expected) <= 0).all()
 
 
-def test_candidates_come_from_the_generator_alone() -> None:
+def test_candidates_depend_on_the_generator() -> None:
     one, same, other = (draw_candidates(1000, 50, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert one.ids.tolist() == same.ids.tolist()
     assert one.expected.tolist() == same.expected.tolist()
@@ -49,7 +49,7 @@ def test_candidates_are_the_first_distinct_tries(n_words: int, n_samples: int) -
 
 
 @pytest.mark.parametrize(("n_words", "n_samples"), [(40, 1), (5000, 20)])
-def test_words_are_candidates_as_often_as_expected(n_words: int, n_samples: int) -> None:
+def test_expected_counts(n_words: int, n_samples: int) -> None:
     n_draws, rng = 4000, np.random.default_rng(0)
     counts, expected = np.zeros(n_words), np.zeros(n_words)
     for _ in range(n_draws):

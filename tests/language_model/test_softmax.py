@@ -81,7 +81,7 @@ def test_sampled_loss_of_drawn_candidates() -> None:
     torch.testing.assert_close(got, dense_reference(softmax, hidden, targets, candidates), atol=1e-9, rtol=0)
 
 
-def test_all_words_as_candidates_are_the_full_softmax() -> None:
+def test_all_words_as_candidates() -> None:
     softmax, hidden = make(), make_hidden(2, N)
     targets = torch.arange(2 * N).view(2, N)
     candidates = Candidates(np.arange(V)[::-1].copy(), np.ones(V))
@@ -89,7 +89,7 @@ def test_all_words_as_candidates_are_the_full_softmax() -> None:
     torch.testing.assert_close(got, -softmax.log_likelihood(hidden, targets).mean(dim=1), atol=1e-9, rtol=0)
 
 
-def test_sparse_gradients_touch_only_what_took_part() -> None:
+def test_sparse_gradients() -> None:
     softmax, hidden = make(sparse=True), make_hidden(2, N)
     targets, candidates = torch.tensor([[40] * N, [3] * N]), candidates_of([3, 1, 7])
     losses = softmax.sampled_loss(
@@ -105,7 +105,7 @@ def test_sparse_gradients_touch_only_what_took_part() -> None:
     assert not gradient.to_dense()[55].any()
 
 
-def test_targets_of_other_processes_do_not_matter() -> None:
+def test_targets_of_other_processes() -> None:
     softmax, hidden = make(), make_hidden(2, N)
     targets, candidates = torch.arange(10, 10 + 2 * N).view(2, N), candidates_of(range(20))
     found = []
@@ -145,7 +145,7 @@ def test_sampled_loss_in_bf16_is_near() -> None:
         assert 1e-6 < lm_error(rounded, exact) < 0.01
 
 
-def test_a_used_workspace_changes_nothing() -> None:
+def test_used_workspace() -> None:
     softmax = make(dtype=torch.float32)
     for n in (N, 3, 40, 1, N):
         hidden, targets = make_hidden(2, n, dtype=torch.float32), torch.arange(2 * n).view(2, n) % V
@@ -179,7 +179,7 @@ def test_log_likelihood() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 5, N, 2 * N])
-def test_a_part_at_a_time(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_split_targets(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, targets = make_hidden(2, N), torch.arange(2 * N).view(2, N)
     for softmax in (make(), make_adaptive()):
         expected = softmax.log_likelihood(hidden, targets)

@@ -72,7 +72,7 @@ def test_inputs_and_targets_of_a_sentence() -> None:
     assert batch.targets[:, 1, 0].tolist() == [2, 1, 0, opening]
 
 
-def test_an_empty_sentence_is_its_marks() -> None:
+def test_empty_sentence() -> None:
     corpus = Corpus.from_sentences([[], []])
     batch = streams_of(corpus, 1).take(2)
     assert batch.inputs[:, :, 0].tolist() == [[0, 1]] * 2
@@ -129,7 +129,7 @@ def test_every_sentence_once_an_epoch(n_rows: int, n_steps: int) -> None:
 
 @settings(deadline=None)
 @given(n=st.integers(1, 40), block=st.integers(1, 50), seed=st.integers(0, 5), data=st.data())
-def test_an_order_is_a_shuffle_of_each_epoch(n: int, block: int, seed: int, data: Any) -> None:
+def test_order_shuffles_each_epoch(n: int, block: int, seed: int, data: Any) -> None:
     order = Order(n, seed=seed, block=block)
     places = [order.sentence(place) for place in range(3 * n)]
     for epoch in range(3):
@@ -157,7 +157,7 @@ def test_epochs_and_seeds_differ() -> None:
         assert one[:n] != list(range(n))
 
 
-def test_blocks_are_shuffled_inside_and_among_themselves() -> None:
+def test_blocks_are_shuffled() -> None:
     order = Order(64, seed=0, block=8)
     sentences = np.array([order.sentence(place) for place in range(64)]).reshape(8, 8)
     blocks = sentences[:, 0] // 8
@@ -193,7 +193,7 @@ def test_shuffles_are_fair() -> None:
     before=st.lists(st.integers(1, 9), max_size=5),
     after=st.lists(st.integers(1, 9), min_size=1, max_size=5),
 )
-def test_a_state_is_taken_up_again(corpus: Corpus, n_rows: int, before: list[int], after: list[int]) -> None:
+def test_restored_state(corpus: Corpus, n_rows: int, before: list[int], after: list[int]) -> None:
     streams = streams_of(corpus, n_rows)
     for size in before:
         streams.take(size)
@@ -209,7 +209,7 @@ def test_a_state_is_taken_up_again(corpus: Corpus, n_rows: int, before: list[int
             assert_equal(one.take(size), batch)
 
 
-def test_a_state_is_plain_numbers() -> None:
+def test_state_is_numbers() -> None:
     streams = streams_of(numbered(5), 2)
     streams.take(3)
     # One word and the marks are two steps: both rows have read a sentence and half of the next.
@@ -222,7 +222,7 @@ def test_a_state_is_plain_numbers() -> None:
     assert {array.dtype for array in state.values()} == {np.dtype(np.int64)}
 
 
-def test_epoch_counts_what_was_handed_out() -> None:
+def test_epoch() -> None:
     streams = streams_of(numbered(8), 2)
     epochs = [streams.epoch]
     for _ in range(4):

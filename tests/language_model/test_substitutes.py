@@ -75,7 +75,7 @@ def test_equal_to_the_formulas(
             hold(got, wanted, 4)
 
 
-def test_from_a_state(tmp_path: Path) -> None:
+def test_initial_state(tmp_path: Path) -> None:
     softmax = full_softmax()
     model, vocabulary = load_language_model(write_source(tmp_path, softmax))
     arrays, states = warm_state()
@@ -104,7 +104,7 @@ def test_number_of_words(tmp_path: Path) -> None:
         substitutes(model, vocabulary, [["a"]], 0)
 
 
-def test_read_as_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sentences_are_read_in_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "_TOKENS", 6)
     model, vocabulary = load_language_model(write_source(tmp_path, full_softmax()))
     endless = (["It", "is"] for _ in iter(int, 1))
@@ -139,9 +139,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bilm_tf(tmp_path_factory.mktemp("lm"))
 
 
-def test_simple_elmo_makes_each_step_from_zeros(
-    source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]
-) -> None:
+def test_simple_elmo_steps(source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]) -> None:
     """All its numbers, for each word in the place of each token, when each step is made from zeros."""
     model, vocabulary = load_language_model(source)
     corpus = Corpus.from_sentences(lines)
@@ -156,7 +154,7 @@ def test_simple_elmo_makes_each_step_from_zeros(
         np.testing.assert_allclose(got, log_softmax(simple_elmo[name].astype(np.float64)), atol=1e-4, rtol=0)
 
 
-def test_simple_elmo_at_the_ends_of_sentences(
+def test_simple_elmo_at_sentence_ends(
     source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]
 ) -> None:
     """There the context is the mark alone, and both give the same."""

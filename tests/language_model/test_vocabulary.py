@@ -20,7 +20,7 @@ def from_counts(counts: Any, **settings: Any) -> list[str]:
     return Vocabulary.from_counts(list(counts), list(counts.values()), **settings).words
 
 
-def test_the_most_frequent_first() -> None:
+def test_frequent_words_first() -> None:
     counts = {"a": 2, "b": 5, "c": 1, "d": 5, "e": 2, "f": 3}
     assert from_counts(counts) == [*SPECIAL, "b", "d", "f", "a", "e", "c"]
     # Large counts are sorted as numbers, not as floats of little precision.
@@ -63,7 +63,7 @@ def test_ids() -> None:
     assert vocabulary != ["the", "<S>", "</S>", "<UNK>", "cat"]
 
 
-def test_that_of_bilm_tf() -> None:
+def test_vocabulary_of_bilm_tf() -> None:
     """A vocab.txt that bilm-tf has trained with, read independently by its own rule: strip each line."""
     path = shared_path("parity/lm/vocab.txt")
     with path.open(encoding="utf-8") as file:
@@ -99,7 +99,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["vocab.txt"]
 
 
-def test_words_that_a_line_cannot_hold() -> None:
+def test_unwritable_words() -> None:
     assert from_counts({"a\nb": 3, "\n": 2, "a\r": 2, "c": 1}) == [*SPECIAL, "c"]
 
 
@@ -127,7 +127,7 @@ def test_files_of_other_systems(tmp_path: Path, content: str) -> None:
         (b"<S>\n</S>\n<UNK>\n\xe4\n", r"EL061.*vocab\.txt.*not UTF-8"),
     ],
 )
-def test_what_is_no_vocabulary(tmp_path: Path, content: bytes, match: str) -> None:
+def test_invalid_vocabularies(tmp_path: Path, content: bytes, match: str) -> None:
     (tmp_path / "vocab.txt").write_bytes(content)
     with pytest.raises(ValueError, match=match):
         Vocabulary.read(tmp_path / "vocab.txt")
@@ -138,7 +138,7 @@ def test_missing_file(tmp_path: Path) -> None:
         Vocabulary.read(tmp_path / "vocab.txt")
 
 
-def test_the_line_that_bilm_tf_leaves_out(tmp_path: Path) -> None:
+def test_skipped_line(tmp_path: Path) -> None:
     path = tmp_path / "vocab.txt"
     path.write_text("!!!MAXTERMID\n<S>\n</S>\n<UNK>\na\n", "utf-8")
     assert Vocabulary.read(path).words == ["<S>", "</S>", "<UNK>", "a"]

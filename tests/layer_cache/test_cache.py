@@ -27,7 +27,7 @@ def test_bit_for_bit(layer_cache: LayerCache, elmo: Elmo, sentences: list[list[s
     assert_equal(again.embed(sentences[::-1]), expected[::-1])
 
 
-def test_the_second_time_computes_nothing(
+def test_second_time(
     layer_cache: LayerCache, computed: Calls, elmo: Elmo, settings: CacheSettings, sentences: list[list[str]]
 ) -> None:
     first = layer_cache.embed(sentences)
@@ -39,9 +39,7 @@ def test_the_second_time_computes_nothing(
     assert len(computed) == 1
 
 
-def test_what_is_missing_is_computed_at_once(
-    layer_cache: LayerCache, computed: Calls, sentences: list[list[str]]
-) -> None:
+def test_missing_sentences(layer_cache: LayerCache, computed: Calls, sentences: list[list[str]]) -> None:
     layer_cache.embed([sentences[1], [], sentences[4]])
     computed.clear()
     asked = [sentences[0], sentences[1], [], sentences[2], sentences[0], sentences[4], sentences[2]]
@@ -88,9 +86,7 @@ def test_nothing_to_embed(layer_cache: LayerCache, computed: Calls) -> None:
     assert data_file(layer_cache.settings).stat().st_size == 0
 
 
-def test_float16_rounds_the_first_time_too(
-    elmo: Elmo, settings: CacheSettings, sentences: list[list[str]]
-) -> None:
+def test_float16_rounds_at_first_use(elmo: Elmo, settings: CacheSettings, sentences: list[list[str]]) -> None:
     layer_cache = LayerCache(other(settings, dtype="float16"), elmo=elmo)
     exact = elmo.embed(sentences)
     first = layer_cache.embed(sentences)
@@ -104,7 +100,7 @@ def test_float16_rounds_the_first_time_too(
     assert data_file(settings).stat().st_size == sum(map(len, sentences)) * 40 * 2
 
 
-def test_what_float16_does_not_hold_is_not_stored(
+def test_beyond_float16(
     tiny: Path, settings: CacheSettings, monkeypatch: pytest.MonkeyPatch, sentences: list[list[str]]
 ) -> None:
     elmo = spacy_elmo.load(tiny)
@@ -130,7 +126,7 @@ def test_what_float16_does_not_hold_is_not_stored(
     layer_cache.close()
 
 
-def test_precision_fp64_comes_as_float32(tiny: Path, settings: CacheSettings, sentences: list[list[str]]) -> None:
+def test_fp64_becomes_float32(tiny: Path, settings: CacheSettings, sentences: list[list[str]]) -> None:
     elmo = spacy_elmo.load(tiny, precision="fp64")
     layer_cache = LayerCache(settings, elmo=elmo)
     expected = [output.stack().astype(np.float32) for output in elmo.embed(sentences)]
@@ -141,7 +137,7 @@ def test_precision_fp64_comes_as_float32(tiny: Path, settings: CacheSettings, se
     layer_cache.close()
 
 
-def test_models_share_a_folder(
+def test_shared_folder(
     elmo: Elmo, tiny: Path, settings: CacheSettings, sentences: list[list[str]], computed: Calls
 ) -> None:
     twice = spacy_elmo.load(tiny, precision="fp64")
@@ -163,7 +159,7 @@ def test_models_share_a_folder(
     assert len(list(Path(settings.folder).glob("*.layers"))) == 3
 
 
-def test_a_file_tells_what_it_is(layer_cache: LayerCache, elmo: Elmo) -> None:
+def test_description(layer_cache: LayerCache, elmo: Elmo) -> None:
     layer_cache.embed([["a"]])
     about = json.loads(data_file(layer_cache.settings).with_suffix(".json").read_text("utf-8"))
     assert about["what"] == "layers of spacy_elmo"
@@ -173,17 +169,17 @@ def test_a_file_tells_what_it_is(layer_cache: LayerCache, elmo: Elmo) -> None:
     layer_cache.close()
 
 
-def test_carry_is_refused(tiny: Path, settings: CacheSettings) -> None:
+def test_carry(tiny: Path, settings: CacheSettings) -> None:
     with pytest.raises(ValueError, match=r"EL107.*'carry'.*Take initial_state 'zero' or 'warm'"):
         LayerCache(settings, elmo=spacy_elmo.load(tiny, initial_state="carry"))
 
 
-def test_nothing_is_made_before_it_is_needed(layer_cache: LayerCache) -> None:
+def test_created_at_first_use(layer_cache: LayerCache) -> None:
     layer_cache.close()
     assert not Path(layer_cache.settings.folder).exists()
 
 
-def test_sentences_that_are_no_tokens(layer_cache: LayerCache) -> None:
+def test_invalid_sentences(layer_cache: LayerCache) -> None:
     with pytest.raises(ValueError, match="EL033"):
         layer_cache.embed(["I love NLP"])
 
@@ -218,7 +214,7 @@ def test_sizes(size: int, text: str) -> None:
     assert format_size(size) == text
 
 
-def test_a_full_cache(
+def test_full_cache(
     elmo: Elmo,
     settings: CacheSettings,
     sentences: list[list[str]],
@@ -239,7 +235,7 @@ def test_a_full_cache(
     assert path.stat().st_size + path.with_suffix(".index").stat().st_size == room
 
 
-def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[list[str]], computed: Calls) -> None:
+def test_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[list[str]], computed: Calls) -> None:
     layer_cache = LayerCache(settings, elmo=elmo)
     expected = layer_cache.embed(sentences)
     layer_cache.close()
@@ -260,7 +256,7 @@ def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[lis
     assert len(computed) == 1
 
 
-def test_a_file_that_is_cut_while_it_is_used(
+def test_truncated_in_use(
     layer_cache: LayerCache, settings: CacheSettings, sentences: list[list[str]], elmo: Elmo
 ) -> None:
     expected = layer_cache.embed(sentences)
@@ -276,7 +272,7 @@ def test_a_file_that_is_cut_while_it_is_used(
     again.close()
 
 
-def test_a_folder_that_cannot_be_written(
+def test_unwritable_folder(
     elmo: Elmo, settings: CacheSettings, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -289,7 +285,7 @@ def test_a_folder_that_cannot_be_written(
     layer_cache.close()
 
 
-def test_a_real_training_set(settings: CacheSettings, computed: Calls, measured: Measured) -> None:
+def test_real_training_set(settings: CacheSettings, computed: Calls, measured: Measured) -> None:
     """UD EWT's dev set in batches, in another order the second time."""
     path = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))

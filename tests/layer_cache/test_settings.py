@@ -41,7 +41,7 @@ def test_sizes(size: Any) -> None:
         ({"max_gb": "8"}, r"EL105.*got '8'"),
     ],
 )
-def test_values_that_are_not_allowed(change: dict[str, Any], match: str) -> None:
+def test_invalid_values(change: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         CacheSettings(**{"folder": "here", **change})
 
@@ -64,7 +64,7 @@ def warm_arrays(elmo: Elmo, seed: int) -> dict[str, np.ndarray]:
     return {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def test_the_same_model_has_the_same_key(elmo: Elmo, tmp_path: Path) -> None:
+def test_same_key(elmo: Elmo, tmp_path: Path) -> None:
     first = key(elmo)
     elmo.save(tmp_path / "copy")
     same = [
@@ -78,7 +78,7 @@ def test_the_same_model_has_the_same_key(elmo: Elmo, tmp_path: Path) -> None:
     assert len(first) == 32
 
 
-def test_a_trained_mix_has_the_same_key(elmo: Elmo) -> None:
+def test_mix_is_not_in_the_key(elmo: Elmo) -> None:
     first = key(elmo)
     with torch.no_grad():
         elmo.mix.weights += torch.tensor([1.0, -1.0, 0.5])
@@ -86,7 +86,7 @@ def test_a_trained_mix_has_the_same_key(elmo: Elmo) -> None:
     assert key(elmo) == first
 
 
-def test_what_gives_other_layers_has_another_key(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_keys(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
     bias = elmo.named_arrays()["forward_stack.layers.1.input_linear.bias"].copy()
     bias[3] = np.nextafter(bias[3], np.float32(9))
     clipped = dataclasses.replace(elmo.options.lstm, cell_clip=2.5)

@@ -16,7 +16,7 @@ TEXTS = st.text(st.characters(exclude_categories=[]), max_size=5) | st.text("a \
 
 
 @given(st.lists(st.lists(TEXTS, max_size=4), max_size=6))
-def test_equal_for_equal_sentences_alone(sentences: list[list[str]]) -> None:
+def test_digests(sentences: list[list[str]]) -> None:
     got = hash_sentences(sentences)
     assert all(len(digest) == DIGEST_BYTES for digest in got)
     for one, first in zip(sentences, got):
@@ -45,7 +45,7 @@ def test_boundaries(one: list[str], other: list[str]) -> None:
     assert len(set(hash_sentences([one, other]))) == 2
 
 
-def test_never_changes() -> None:
+def test_digest_is_stable() -> None:
     """Files outlive processes and versions."""
     assert [digest.hex() for digest in hash_sentences([["I", "love", "NLP"], []])] == [
         "0e80fc1f325fa08bf76c1cca1dda1f95",
@@ -64,7 +64,7 @@ def test_never_changes() -> None:
         ([b"ab"], r"EL033.*sentence 0 is b'ab'"),
     ],
 )
-def test_sentences_that_are_no_tokens(sentences: Any, match: str) -> None:
+def test_invalid_sentences(sentences: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         hash_sentences(sentences)
 
@@ -131,7 +131,7 @@ def test_round_trip(tmp_path: Path, dtype: str) -> None:
     assert sorted(os.listdir(again.path.parent)) == ["key.index", "key.json", "key.layers", "key.lock"]
 
 
-def test_what_is_found_cannot_be_written_to(tmp_path: Path) -> None:
+def test_read_only(tmp_path: Path) -> None:
     fill(tmp_path, some_rows([3]))
     got = open_store(tmp_path).find(name(0))
     assert got is not None
@@ -139,7 +139,7 @@ def test_what_is_found_cannot_be_written_to(tmp_path: Path) -> None:
         got[0] = 1
 
 
-def test_a_reader_sees_what_is_added(tmp_path: Path) -> None:
+def test_reader_sees_additions(tmp_path: Path) -> None:
     store, reader = open_store(tmp_path), open_store(tmp_path)
     writer = writer_of(store)
     rows = some_rows([3, 1, 4])
@@ -168,7 +168,7 @@ INDEX_SIZE = 5 * RECORD.itemsize
     which=st.booleans(),
 )
 @settings(deadline=None, max_examples=300)
-def test_cut_anywhere(
+def test_truncated_anywhere(
     tmp_path_factory: pytest.TempPathFactory, data: int, index: int, tail: bytes, which: bool
 ) -> None:
     """Whatever part of the files is there, and whatever follows it in one of them: sentences come whole or not at
@@ -199,7 +199,7 @@ def test_cut_anywhere(
 
 @given(place=st.integers(0, DATA_SIZE + INDEX_SIZE - 1), bit=st.integers(0, 7))
 @settings(deadline=None, max_examples=300)
-def test_one_bit_is_wrong(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
+def test_one_bit_flipped(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
     """In the rows or in the index: never another sentence's rows, and never other numbers."""
     folder = tmp_path_factory.mktemp("bit")
     fill(folder, FILLED)
@@ -224,7 +224,7 @@ def test_one_bit_is_wrong(tmp_path_factory: pytest.TempPathFactory, place: int, 
     assert_holds(open_store(folder), FILLED)
 
 
-def test_damage_is_noted_once_read(tmp_path: Path) -> None:
+def test_damage(tmp_path: Path) -> None:
     fill(tmp_path, FILLED)
     with (tmp_path / "key.layers").open("r+b") as file:
         file.write(b"\xff\xff")
@@ -236,7 +236,7 @@ def test_damage_is_noted_once_read(tmp_path: Path) -> None:
     assert len(store) == 4
 
 
-def test_a_file_that_is_cut_while_it_is_used(tmp_path: Path) -> None:
+def test_truncated_in_use(tmp_path: Path) -> None:
     """A map may not be read beyond the file's end: the system would kill the process."""
     fill(tmp_path, FILLED)
     store = open_store(tmp_path)
@@ -257,7 +257,7 @@ def test_a_file_that_is_cut_while_it_is_used(tmp_path: Path) -> None:
     assert_holds(open_store(tmp_path), FILLED)
 
 
-def test_a_folder_that_is_removed_while_it_is_used(tmp_path: Path) -> None:
+def test_removed_in_use(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     writer = writer_of(store)
     for path in tmp_path.iterdir():
@@ -269,7 +269,7 @@ def test_a_folder_that_is_removed_while_it_is_used(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_nothing_is_larger_than_the_limit(tmp_path: Path) -> None:
+def test_limit(tmp_path: Path) -> None:
     rows = some_rows([3, 1, 40, 1])
     store = open_store(tmp_path)
     writer = writer_of(store, limit=2 * 32 + 4 * WIDTH * 2)
@@ -282,7 +282,7 @@ def test_nothing_is_larger_than_the_limit(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_a_shorter_sentence_may_still_fit(tmp_path: Path) -> None:
+def test_shorter_sentence_fits(tmp_path: Path) -> None:
     rows = some_rows([3, 40, 1])
     store = open_store(tmp_path)
     writer = writer_of(store, limit=200)
@@ -314,7 +314,7 @@ class FullDisk:
 
 @pytest.mark.parametrize("file", ["key.layers", "key.index"])
 @pytest.mark.parametrize("room", [0, 1, 33, 64, 70])
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, room: int) -> None:
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, room: int) -> None:
     from spacy_elmo.layer_cache import writer as module
 
     fill(tmp_path, FILLED)
@@ -347,7 +347,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str,
         assert_holds(one, {**FILLED, **more})
 
 
-def test_an_interrupt_between_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in a notebook, and on it goes, in the same process."""
     store = open_store(tmp_path)
     writer = writer_of(store)
@@ -373,7 +373,7 @@ def interrupt(*arguments: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_one_writes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_writer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = open_store(tmp_path)
     writer = writer_of(store)
     assert open_writer(open_store(tmp_path), about={}, limit=10**9) is None
@@ -390,7 +390,7 @@ def test_one_writes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_fork_does_not_write(tmp_path: Path) -> None:
+def test_fork(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     writer = writer_of(store)
     writer.append(FILLED)
@@ -412,7 +412,7 @@ def test_a_fork_does_not_write(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_impossible_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     store = open_store(tmp_path / "file")
     with pytest.warns(UserWarning, match=r"WL010.*cannot be written.*Give a folder") as caught:
@@ -424,7 +424,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "what", ["pathlib.Path.mkdir", "filelock.FileLock.acquire", "spacy_elmo.util.atomic._make"]
 )
-def test_a_folder_that_can_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     fill(tmp_path, FILLED)
 
     def refuse(*arguments: Any, **options: Any) -> None:
@@ -439,7 +439,7 @@ def test_a_folder_that_can_only_be_read(tmp_path: Path, monkeypatch: pytest.Monk
     writer_of(store).close()
 
 
-def test_files_that_cannot_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unmappable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, FILLED)
     store = open_store(tmp_path)
     monkeypatch.setattr("mmap.mmap", lambda *a, **k: (_ for _ in ()).throw(OSError(12, "Cannot allocate memory")))

@@ -26,7 +26,7 @@ def read_text(text: str) -> PretrainingConfig:
     return check_config(config.interpolate())
 
 
-def test_the_template_says_nothing_but_defaults(tmp_path: Path) -> None:
+def test_template_has_defaults(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, train="a.txt"), {})
     bare = check_config({"corpus": {"train": "a.txt"}, "model": MODEL})
     assert config.model_dump(exclude={"paths"}) == bare.model_dump(exclude={"paths"})
@@ -34,20 +34,20 @@ def test_the_template_says_nothing_but_defaults(tmp_path: Path) -> None:
     assert config.corpus.dev == []
 
 
-def test_a_text_may_be_one_file_or_several() -> None:
+def test_one_text_or_several() -> None:
     config = check_config({"corpus": {"train": ["a.txt", "b.txt.gz"], "dev": "c.jsonl"}, "model": MODEL})
     assert config.corpus.train == [Path("a.txt"), Path("b.txt.gz")]
     assert config.corpus.dev == [Path("c.jsonl")]
 
 
-def test_to_continue_is_one_pass(tmp_path: Path) -> None:
+def test_adaptation_settings(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, train="a.txt", source="original"), {})
     assert config.model.source == "original"
     assert config.model.options is None
     assert config.training.n_epochs == 1
 
 
-def test_overrides_replace_what_the_file_says_and_what_it_leaves_out(tmp_path: Path) -> None:
+def test_overrides_of_given_and_default_values(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     path.write_text("[corpus]\ntrain = 'a.txt'\n\n[model]\nsource = 'x'\n", "utf-8")
     config = read_config(path, {"optimizer.name": "adagrad", "training.n_epochs": 3, "corpus.train": "b.txt"})
@@ -56,7 +56,7 @@ def test_overrides_replace_what_the_file_says_and_what_it_leaves_out(tmp_path: P
     assert config.corpus.train == [Path("b.txt")]
 
 
-def test_paths_are_filled_in_where_sections_refer_to_them(tmp_path: Path) -> None:
+def test_paths_in_references(tmp_path: Path) -> None:
     config = read_config(written(tmp_path), {"paths.train": "a.txt", "paths.dev": "b.txt"})
     assert (config.corpus.train, config.corpus.dev) == ([Path("a.txt")], [Path("b.txt")])
 
@@ -76,7 +76,7 @@ def test_paths_are_filled_in_where_sections_refer_to_them(tmp_path: Path) -> Non
         ("traning", {}, ["traning", "not permitted"]),
     ],
 )
-def test_wrong_settings_are_named(section: str, values: dict[str, Any], told: "list[str]") -> None:
+def test_invalid_settings(section: str, values: dict[str, Any], told: "list[str]") -> None:
     config = {"corpus": {"train": "a.txt"}, "model": MODEL, section: values}
     with pytest.raises(ValueError, match="EL074") as caught:
         check_config(config)
@@ -84,20 +84,20 @@ def test_wrong_settings_are_named(section: str, values: dict[str, Any], told: "l
         assert part in str(caught.value)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_several_invalid_settings() -> None:
     with pytest.raises(ValueError, match="EL074") as caught:
         check_config({"corpus": {}, "model": MODEL, "training": {"n_steps": "many"}})
     assert "corpus.train: Field required" in str(caught.value)
     assert "training.n_steps" in str(caught.value)
 
 
-def test_an_override_of_no_setting(tmp_path: Path) -> None:
+def test_unknown_override(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="EL074") as caught:
         read_config(written(tmp_path, train="a.txt"), {"trainin.n_rows": 1})
     assert "trainin" in str(caught.value)
 
 
-def test_a_file_that_is_no_config(tmp_path: Path) -> None:
+def test_invalid_file(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     path.write_text("train = 1\n", "utf-8")
     with pytest.raises(ValueError, match="EL074"):
@@ -106,12 +106,12 @@ def test_a_file_that_is_no_config(tmp_path: Path) -> None:
         read_config(tmp_path / "none.cfg", {})
 
 
-def test_the_recipe_of_the_bundled_model() -> None:
+def test_recipe_of_the_bundled_model() -> None:
     recipe = read_config(ROOT / "configs" / "en_sm.cfg", {"paths.train": "a.txt"})
     assert recipe.model.options == SIZES["sm"]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_sizes_are_options(size: str) -> None:
+def test_sizes_are_valid_options(size: str) -> None:
     options = Options.from_dict(SIZES[size])
     assert options.lstm.has_projection

@@ -86,7 +86,7 @@ def rewrite(source: Path, *, without: Sequence[str] = (), **more: np.ndarray) ->
     write_folder(source, weights.options, {**arrays, **more})
 
 
-def test_a_fresh_run_draws_as_before(tmp_path: Path) -> None:
+def test_new_weights(tmp_path: Path) -> None:
     """Seed, biLM, initial weights, softmax, in this order: what runs have begun with ever since."""
     with a_run(make_config(tmp_path, training__seed=5), tmp_path / "run") as run:
         torch.manual_seed(5)
@@ -98,7 +98,7 @@ def test_a_fresh_run_draws_as_before(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
 
-def test_bilm_softmax_and_vocabulary_go_on(source: Path, tmp_path: Path) -> None:
+def test_bilm_softmax_and_vocabulary(source: Path, tmp_path: Path) -> None:
     """On a text with other words, and other settings: what the source knows is what the run begins with."""
     write_text(tmp_path / "train.txt", seed=7)
     (tmp_path / "train.txt").write_text((tmp_path / "train.txt").read_text() + "new new new words words\n")
@@ -117,7 +117,7 @@ def test_bilm_softmax_and_vocabulary_go_on(source: Path, tmp_path: Path) -> None
         np.testing.assert_array_equal(one.stack(), two.stack())
 
 
-def test_it_begins_as_well_as_the_source_ended(first: Path, source: Path, tmp_path: Path) -> None:
+def test_perplexity_of_the_start(first: Path, source: Path, tmp_path: Path) -> None:
     """The perplexity of held-out text, which needs every number of the language model in its place."""
     last = [entry for entry in entries(first) if "dev_perplexity" in entry][-1]
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
@@ -125,7 +125,7 @@ def test_it_begins_as_well_as_the_source_ended(first: Path, source: Path, tmp_pa
     assert (found.forward, found.backward) == pytest.approx((last["dev_forward"], last["dev_backward"]), rel=1e-6)
 
 
-def test_one_epoch_adapts_to_a_domain(source: Path, tmp_path: Path) -> None:
+def test_adapted_to_a_domain(source: Path, tmp_path: Path) -> None:
     """Peters et al. 2018, supplement: held-out text of the domain becomes likelier by far."""
     for name, count in (("train", 80), ("dev", 10)):
         (tmp_path / f"{name}.txt").write_text("wx0 wz5 wy10 wz20\nwy10 wx0\n" * count)
@@ -136,7 +136,7 @@ def test_one_epoch_adapts_to_a_domain(source: Path, tmp_path: Path) -> None:
     assert after.average < before.average / 2
 
 
-def test_all_but_the_weights_starts_anew(source: Path, tmp_path: Path) -> None:
+def test_only_weights_are_copied(source: Path, tmp_path: Path) -> None:
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
         found = run.trainer.tensors()
     with a_run(make_config(tmp_path, vocabulary__path=str(source / "vocab.txt")), tmp_path / "fresh") as fresh:
@@ -147,7 +147,7 @@ def test_all_but_the_weights_starts_anew(source: Path, tmp_path: Path) -> None:
     assert found.keys() == expected.keys()
 
 
-def test_a_published_model(tmp_path: Path) -> None:
+def test_published_model(tmp_path: Path) -> None:
     """Without softmax and vocabulary: both come from the text, as in a fresh run."""
     with a_run(continuing(tmp_path, TINY), tmp_path / "run") as run:
         assert_same_bilm(run, TINY)
@@ -159,7 +159,7 @@ def test_a_published_model(tmp_path: Path) -> None:
         assert fresh.vocabulary == run.vocabulary
 
 
-def test_a_vocabulary_without_softmax(source: Path, tmp_path: Path) -> None:
+def test_vocabulary_without_softmax(source: Path, tmp_path: Path) -> None:
     rewrite(source, without=["softmax."])
     write_text(tmp_path / "train.txt", seed=9, n_sentences=5)
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
@@ -167,7 +167,7 @@ def test_a_vocabulary_without_softmax(source: Path, tmp_path: Path) -> None:
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
 
 
-def test_a_softmax_without_vocabulary(source: Path, tmp_path: Path) -> None:
+def test_softmax_without_vocabulary(source: Path, tmp_path: Path) -> None:
     (source / "vocab.txt").unlink()
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
         assert_same_bilm(run, source)
@@ -175,7 +175,7 @@ def test_a_softmax_without_vocabulary(source: Path, tmp_path: Path) -> None:
         assert start_of(run).endswith("; a new softmax, for its own has no vocab.txt beside it")
 
 
-def test_words_of_both_vocabularies_keep_their_rows(source: Path, tmp_path: Path) -> None:
+def test_rows_of_shared_words(source: Path, tmp_path: Path) -> None:
     theirs = Vocabulary.read(source / "vocab.txt")
     # Other order, other words, fewer of the old ones.
     words = ["new", "</S>", *theirs.words[20:5:-1], "<UNK>", "newer", "<S>", "Zoë"]
@@ -196,7 +196,7 @@ def test_words_of_both_vocabularies_keep_their_rows(source: Path, tmp_path: Path
     assert sum(word in theirs.words for word in words) == 18
 
 
-def test_the_same_vocabulary_given_again(source: Path, tmp_path: Path) -> None:
+def test_same_vocabulary_given(source: Path, tmp_path: Path) -> None:
     config = continuing(tmp_path, source, vocabulary__path=str(source / "vocab.txt"))
     with a_run(config, tmp_path / "run") as run:
         assert equal(run.model.softmax.state_dict(), source_softmax(source))
@@ -213,7 +213,7 @@ def adaptive(tmp_path: Path) -> Path:
     return run.folder / "model"
 
 
-def test_an_adaptive_softmax_goes_on(adaptive: Path, tmp_path: Path) -> None:
+def test_adaptive_softmax(adaptive: Path, tmp_path: Path) -> None:
     config = continuing(tmp_path, adaptive, **SAME, training__seed=3)
     with a_run(config, tmp_path / "run") as run:
         assert equal(run.model.softmax.state_dict(), source_softmax(adaptive))
@@ -221,7 +221,7 @@ def test_an_adaptive_softmax_goes_on(adaptive: Path, tmp_path: Path) -> None:
         assert "with its softmax" in start_of(run)
 
 
-def test_a_config_for_it_has_its_softmax(adaptive: Path, source: Path, tmp_path: Path) -> None:
+def test_softmax_of_the_source_in_a_config(adaptive: Path, source: Path, tmp_path: Path) -> None:
     write_text(tmp_path / "train.txt")
     for model, kind in ((adaptive, "adaptive"), (source, "sampled")):
         path = tmp_path / f"{kind}.cfg"
@@ -242,7 +242,7 @@ def test_a_config_for_it_has_its_softmax(adaptive: Path, source: Path, tmp_path:
     ],
     ids=["cutoffs", "clusters", "widths", "kind"],
 )
-def test_an_adaptive_softmax_that_does_not_fit(adaptive: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_adaptive_softmax_of_another_size(adaptive: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     with a_run(continuing(tmp_path, adaptive, **{**SAME, **settings}), tmp_path / "run") as run:
         assert_same_bilm(run, adaptive)
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
@@ -250,7 +250,7 @@ def test_an_adaptive_softmax_that_does_not_fit(adaptive: Path, tmp_path: Path, s
         assert start_of(run).endswith("; a new softmax, for its own has another kind or other sizes")
 
 
-def test_an_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Path) -> None:
+def test_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Path) -> None:
     """Its clusters are places in the vocabulary: no row can be moved."""
     words = Vocabulary.read(adaptive / "vocab.txt").words
     Vocabulary([*words[:-2], words[-1], words[-2]]).write(tmp_path / "other.txt")
@@ -290,7 +290,7 @@ def test_resuming_needs_no_source(source: Path, tmp_path: Path, kind: str) -> No
     assert spacy_elmo.load(tmp_path / "run" / "model").embed(SENTENCES)[0].elmo.shape == (3, 16)
 
 
-def test_a_run_begun_before_options_were_written(tmp_path: Path) -> None:
+def test_run_without_options(tmp_path: Path) -> None:
     config = make_config(tmp_path, training__max_batches=20)
     train(config, tmp_path / "whole")
     train(config, tmp_path / "run", signal_in=12)
@@ -300,13 +300,13 @@ def test_a_run_begun_before_options_were_written(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "options.json").read_text("utf-8"))["lstm"]["dim"] == 16
 
 
-def test_a_run_that_broke_off_before_its_first_checkpoint(source: Path, tmp_path: Path) -> None:
+def test_interrupted_before_the_first_checkpoint(source: Path, tmp_path: Path) -> None:
     for _ in range(2):
         with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
             assert "with its softmax" in start_of(run)
 
 
-def test_a_folder_that_holds_a_model(source: Path, tmp_path: Path) -> None:
+def test_folder_with_a_model(source: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in source.iterdir()}
     for config in (continuing(tmp_path, source), make_config(tmp_path)):
         with pytest.raises(
@@ -321,7 +321,7 @@ def test_a_folder_that_holds_a_model(source: Path, tmp_path: Path) -> None:
         Run.prepare(make_config(tmp_path), source)
 
 
-def test_a_vocabulary_of_another_model(source: Path, tmp_path: Path) -> None:
+def test_vocabulary_of_another_model(source: Path, tmp_path: Path) -> None:
     with (source / "vocab.txt").open("a", encoding="utf-8") as file:
         file.write("more\n")
     n = len(Vocabulary.read(source / "vocab.txt"))
@@ -336,7 +336,7 @@ def test_no_such_source(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_what_bilm_tf_has_trained(tmp_path: Path) -> None:
+def test_model_of_bilm_tf(tmp_path: Path) -> None:
     """Its notes on its own training would be wrong, and go; its vocabulary lies beside the weights."""
     source = shared_path("parity") / "lm"
     pair = tmp_path / "pair"
@@ -352,7 +352,7 @@ def test_what_bilm_tf_has_trained(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no_clip", "no_cnn_proj", "no_highway", "no_projection", "no_skip"])
-def test_every_kind_of_bilm_can_be_trained_on(name: str, tmp_path: Path) -> None:
+def test_every_kind_of_bilm(name: str, tmp_path: Path) -> None:
     source = shared_path("parity") / "bilm_tf_only" / name
     (tmp_path / "dev.txt").write_text(write_text(tmp_path / "train.txt").read_text("utf-8"))
     config = continuing(

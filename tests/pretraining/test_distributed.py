@@ -101,8 +101,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     code = (
-        "import sys, torch._dynamo; from pathlib import Path; from tests.pretraining import test_processes; "
-        "test_processes.two_at_work(Path(sys.argv[1]))"
+        "import sys, torch._dynamo; from pathlib import Path; from tests.pretraining import test_distributed; "
+        "test_distributed.two_at_work(Path(sys.argv[1]))"
     )
     environment = {
         **os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2",
@@ -124,7 +124,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_gpu_for_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def check(name: str) -> torch.device:
@@ -153,7 +153,7 @@ def assert_close(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_as_one(folder: Path, name: str) -> None:
+def test_equal_to_one_process(folder: Path, name: str) -> None:
     assert [process[name] for process in found(folder)] == [20, 20]
     assert_close(folder / f"one-{name}", folder / f"two-{name}")
     weights = checkpoint_tensors(folder / f"one-{name}")
@@ -166,29 +166,29 @@ def test_as_one(folder: Path, name: str) -> None:
     assert moved > 1000 * TOLERANCE
 
 
-def test_a_signal_to_one_stops_both(folder: Path) -> None:
+def test_signal_to_one_process(folder: Path) -> None:
     assert [process["stopped"] for process in found(folder)] == [[False, STOP], [False, STOP]]
     assert batches(folder / "two-stopped")[-1] == STOP
 
 
-def test_one_goes_on_from_two(folder: Path) -> None:
+def test_from_two_processes_to_one(folder: Path) -> None:
     shutil.copytree(folder / "two-stopped", folder / "one-of-two")
     train(make_config(folder, **settings("sampled")), folder / "one-of-two", resume=True)
     assert_close(folder / "one-of-two", folder / "one-sampled")
 
 
-def test_two_go_on_from_one(folder: Path) -> None:
+def test_from_one_process_to_two(folder: Path) -> None:
     assert [process["resumed"] for process in found(folder)] == [20, 20]
     assert_close(folder / "one-stopped", folder / "one-sampled")
 
 
-def test_rows_that_cannot_be_shared(folder: Path) -> None:
+def test_indivisible_rows(folder: Path) -> None:
     for process in found(folder):
         assert "[EL081] The 3 rows of a batch cannot be shared evenly by 2 processes" in process["uneven"]
     assert not (folder / "uneven").exists()
 
 
-def test_who_is_who(folder: Path) -> None:
+def test_ranks(folder: Path) -> None:
     assert [process["rank"] for process in found(folder)] == [[0, 2, True], [1, 2, False]]
     assert [process["rows"] for process in found(folder)] == [[0, 4], [4, 8]]
 
@@ -206,7 +206,7 @@ def test_alone() -> None:
     processes.leave()
 
 
-def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
+def test_second_run_in_the_folder(tmp_path: Path) -> None:
     Config(sections(tmp_path, training__max_batches=2)).to_disk(tmp_path / "pretrain.cfg")
     config = tmp_path / "pretrain.cfg"
     with lock_folder(tmp_path / "run"), pytest.raises(BlockingIOError, match=r"EL273.*another output folder"):
@@ -216,7 +216,7 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     torch.set_flush_denormal(False)
 
 
-def test_a_killed_run_frees_the_folder(tmp_path: Path) -> None:
+def test_lock_of_a_killed_run(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from spacy_elmo.pretraining.distributed import lock_folder\n"
         "with lock_folder(Path(sys.argv[1])): print('locked', flush=True); os.kill(os.getpid(), 9)"
@@ -227,9 +227,7 @@ def test_a_killed_run_frees_the_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_other_processes_of_the_run_do_not_wait_for_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_is_for_the_first_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with lock_folder(tmp_path):
         monkeypatch.setenv("RANK", "1")
         with lock_folder(tmp_path):

@@ -72,7 +72,7 @@ def test_kernels_are_in_use() -> None:
 
 @sizes
 @pytest.mark.parametrize("shape", [(6, 3), (1, 1), (20, 128)], ids=str)
-def test_a_layer(lstm: Any, shape: Any) -> None:
+def test_layer(lstm: Any, shape: Any) -> None:
     """By kernels and by torch's operators: outputs, the state and every gradient."""
     n_steps, n_rows = shape
     layer = to_gpu(Layer(n_steps=n_steps, n_rows=n_rows, dtype=torch.float32, **lstm))
@@ -87,7 +87,7 @@ def test_a_layer(lstm: Any, shape: Any) -> None:
 
 
 @pytest.mark.parametrize("lstm", [SIZES["clips"], SIZES["bare"]], ids=["clips", "bare"])
-def test_a_layer_in_bf16(lstm: Any) -> None:
+def test_layer_in_bf16(lstm: Any) -> None:
     rounded(lstm, device="cuda")
 
 
@@ -117,7 +117,7 @@ def test_equal_to_the_processor(tmp_path: Path, kind: dict[str, Any]) -> None:
     assert perplexity == pytest.approx(dev, rel=1e-4)
 
 
-def test_adamw_is_equal_as_well(tmp_path: Path) -> None:
+def test_adamw_equal_to_the_processor(tmp_path: Path) -> None:
     """In what it learns; it moves a number whose gradient is next to nothing as far as any other."""
     settings = {"training__dropout": 0.0, "optimizer__learn_rate": 0.002}
     losses, tensors, dev = trained(tmp_path, device="cpu", **settings)
@@ -128,7 +128,7 @@ def test_adamw_is_equal_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_graphs_change_nothing(tmp_path: Path, precision: str) -> None:
+def test_graphs(tmp_path: Path, precision: str) -> None:
     """Across batches, the dev text between them, which has rows of other sizes, and dropout."""
     found = []
     for graphs in (Graphs(), None):
@@ -153,7 +153,7 @@ def test_graphs_change_nothing(tmp_path: Path, precision: str) -> None:
     assert_near(tensors, others, most=1e-3)
 
 
-def test_a_checkpoint_of_the_processor_goes_on(tmp_path: Path) -> None:
+def test_checkpoint_of_the_processor(tmp_path: Path) -> None:
     """And back: three runs of the same batches, of which one moves to a GPU and one from it."""
     found = {}
     for name, devices in {"cpu": ("cpu", "cpu"), "there": ("cpu", "cuda"), "back": ("cuda", "cpu")}.items():
@@ -183,7 +183,7 @@ def test_bf16_is_near(tmp_path: Path, kind: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_batch_waits_for_nothing(tmp_path: Path, kind: dict[str, Any]) -> None:
+def test_batch_does_not_synchronize(tmp_path: Path, kind: dict[str, Any]) -> None:
     """The processor gives a GPU batch after batch, and is never held up by a number that it must have back."""
     config = runs.make_config(tmp_path, training__device="cuda", **kind)
     with runs.a_run(config, tmp_path / "run") as run:

@@ -16,7 +16,7 @@ def identify(*paths: Path, **settings: Any) -> str:
     return text_fingerprint(Inputs(paths, **settings), "blank:en")
 
 
-def test_texts_of_earlier_versions_have_their_fingerprint(tmp_path: Path) -> None:
+def test_fingerprints_of_earlier_versions(tmp_path: Path) -> None:
     """With which their runs go on."""
     contents = {"a.txt": b"one two\n", "b.jsonl": b'{"text": "a"}\n', "c.txt.gz": b"", "d.spacy": b"?"}
     digest = hashlib.sha256(b"blank:en")
@@ -26,7 +26,7 @@ def test_texts_of_earlier_versions_have_their_fingerprint(tmp_path: Path) -> Non
     assert identify(*(tmp_path / name for name in contents)) == digest.hexdigest()
 
 
-def test_how_a_text_is_read_is_part_of_it(tmp_path: Path) -> None:
+def test_format_is_in_the_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one two\n")
     (tmp_path / "a.conllu").write_text("one two\n")
     text = identify(tmp_path / "a.txt")
@@ -37,7 +37,7 @@ def test_how_a_text_is_read_is_part_of_it(tmp_path: Path) -> None:
     assert identify(tmp_path / "b.txt") == text
 
 
-def test_a_run_over_tokens(tmp_path: Path) -> None:
+def test_tokenized_text(tmp_path: Path) -> None:
     settings = {"corpus__format": "tokens", "training__max_batches": 2, "corpus__dev": None}
     (tmp_path / "shard-00001").write_text("don't do it\n\nU.S. dollar\n" * 20)
     config = make_config(tmp_path, corpus__train=str(tmp_path / "shard-*"), **settings)
@@ -53,7 +53,7 @@ def test_a_run_over_tokens(tmp_path: Path) -> None:
         train(text, tmp_path / "run", resume=True)
 
 
-def test_the_dev_text_is_checked_before_the_other_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dev_text_is_checked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = make_config(tmp_path)
     (tmp_path / "dev.txt").write_bytes(b"good\nb\xe4d\n")
     monkeypatch.setattr(
@@ -63,7 +63,7 @@ def test_the_dev_text_is_checked_before_the_other_is_read(tmp_path: Path, monkey
         train(config, tmp_path / "run")
 
 
-def test_a_text_that_is_on_disk_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_text_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = make_config(tmp_path, corpus__dev=None)
     made = text_fingerprint(Inputs(config.corpus.train), config.corpus.pipeline)
     write_corpus(tmp_path / "run" / "corpus" / "train", [["a", "b"]] * 50, fingerprint=made)
@@ -73,7 +73,7 @@ def test_a_text_that_is_on_disk_is_not_read_again(tmp_path: Path, monkeypatch: p
     assert read_fingerprint(tmp_path / "run" / "corpus" / "train") == made
 
 
-def test_a_pipe_for_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipe_for_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = make_config(tmp_path, corpus__train="-", training__n_rows=4)
     join = type("Joined", (), {"size": 2, "rank": 0, "is_first": True})
     monkeypatch.setattr("spacy_elmo.pretraining.run.Processes.join", lambda *_: join())

@@ -86,7 +86,7 @@ def test_held_out_text(tmp_path: Path) -> None:
     assert read_log(tmp_path / "log.jsonl") == reported
 
 
-def test_pauses_are_not_counted(tmp_path: Path, clock: Clock) -> None:
+def test_pauses(tmp_path: Path, clock: Clock) -> None:
     log, reported = make(tmp_path / "log.jsonl")
     add(log, *BATCHES[:2])
     clock.now += 2
@@ -97,7 +97,7 @@ def test_pauses_are_not_counted(tmp_path: Path, clock: Clock) -> None:
     assert reported[0]["tokens_per_second"] == 2 * 30 / 3
 
 
-def test_broken_off_between_two_lines(tmp_path: Path) -> None:
+def test_stopped_between_entries(tmp_path: Path) -> None:
     """The means of a run that goes on are those of one that never stopped, digit for digit."""
     rng = np.random.default_rng(0)
     batches = [tuple(row) for row in rng.random((7, 3)).tolist()]
@@ -121,7 +121,7 @@ def test_broken_off_between_two_lines(tmp_path: Path) -> None:
         assert len(log.pending()) == 0
 
 
-def test_going_on(tmp_path: Path) -> None:
+def test_continued(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     log, before = make(path)
     for batch in range(1, 6):
@@ -141,6 +141,15 @@ def test_going_on(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["log.jsonl"]
 
 
+def test_only_open_changes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"batch": 9, "loss": 1.0}\n')
+    Log(path, n_batches=8, report=lambda entry: None)
+    assert read_log(path) == [{"batch": 9, "loss": 1.0}]
+    Log.open(path, from_batch=8, n_batches=8, report=lambda entry: None)
+    assert read_log(path) == []
+
+
 @pytest.mark.parametrize(
     "cut",
     [
@@ -155,7 +164,7 @@ def test_going_on(tmp_path: Path) -> None:
         '{"batch": null}\n',
     ],
 )
-def test_a_cut_last_line(tmp_path: Path, cut: str) -> None:
+def test_incomplete_last_line(tmp_path: Path, cut: str) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(f'{{"batch": 1}}\n{{"batch": 2}}\n{cut}', "utf-8")
     log, reported = make(path, from_batch=9)
@@ -165,7 +174,7 @@ def test_a_cut_last_line(tmp_path: Path, cut: str) -> None:
     assert read_log(path) == [{"batch": 1}, {"batch": 2}, *reported]
 
 
-def test_a_last_line_that_lacks_its_end_only(tmp_path: Path) -> None:
+def test_last_line_without_line_feed(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"batch": 1}\n{"batch": 2}', "utf-8")
     make(path, from_batch=2)
@@ -183,7 +192,7 @@ def test_one_process_writes(tmp_path: Path) -> None:
     assert path.read_text("utf-8") == '{"batch": 5}\n'
 
 
-def test_numbers_that_json_does_not_know(tmp_path: Path) -> None:
+def test_nan_and_infinity(tmp_path: Path) -> None:
     """A run that diverges must be seen to."""
     log, _ = make(tmp_path / "log.jsonl")
     add(log, (float("nan"), float("inf"), float("inf")))
@@ -195,7 +204,7 @@ def test_numbers_that_json_does_not_know(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "log.jsonl").read_text())) == 9
 
 
-def test_a_line_that_was_cut(tmp_path: Path, clock: Clock) -> None:
+def test_incomplete_line(tmp_path: Path, clock: Clock) -> None:
     """The last one may be: the process ended. Any other is damage."""
     log, _ = make(tmp_path / "log.jsonl")
     for batch in (1, 2):
@@ -210,7 +219,7 @@ def test_a_line_that_was_cut(tmp_path: Path, clock: Clock) -> None:
         read_log(tmp_path / "log.jsonl")
 
 
-def test_a_log_that_cannot_be_written(tmp_path: Path, clock: Clock) -> None:
+def test_unwritable_log(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "log.jsonl").mkdir()
     log, reported = make(tmp_path / "log.jsonl")
     add(log, BATCHES[0])
@@ -233,13 +242,13 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-def test_series_are_those_of_the_log() -> None:
+def test_series() -> None:
     assert module._series(ENTRIES, "backward") == ([0.1, 0.2], [6.5, 5.5])
     assert module._series(ENTRIES, "dev_perplexity") == ([0.1], [400.0])
 
 
 @pytest.mark.parametrize(("ending", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_a_picture_is_written(log: Path, tmp_path: Path, ending: str, begin: bytes) -> None:
+def test_picture(log: Path, tmp_path: Path, ending: str, begin: bytes) -> None:
     pytest.importorskip("matplotlib")
     output = tmp_path / f"run.{ending}"
     plot_run(log, output)

@@ -12,6 +12,7 @@ import torch
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.pretraining import run as module
 from spacy_elmo.pretraining.log import read_log
+from spacy_elmo.pretraining.run import Run
 from tests.data import ROOT
 from tests.pretraining.runs import (
     a_run,
@@ -25,6 +26,7 @@ from tests.pretraining.runs import (
     train,
     write_text,
 )
+from tests.settings import snapshot
 
 # Everything that draws numbers or remembers something.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -59,7 +61,7 @@ def assert_same(one: Path, other: Path) -> None:
     assert equal(checkpoint_tensors(one), checkpoint_tensors(other))
 
 
-def test_what_a_run_leaves(whole: Path) -> None:
+def test_files_and_log(whole: Path) -> None:
     meta = facts(whole / "run")
     n_batches = -(-2 * (meta["n_tokens"] + meta["n_sentences"]) // 20)
     assert meta["n_sentences"] == 60
@@ -79,7 +81,7 @@ def test_what_a_run_leaves(whole: Path) -> None:
     assert losses[-1]["learn_rate"] == pytest.approx(0.03 / (0.25 * n_batches))
 
 
-def test_the_measured_perplexity_is_the_models(whole: Path) -> None:
+def test_measured_perplexity(whole: Path) -> None:
     with a_run(make_config(whole), whole / "run", resume=True) as run:
         found = run.perplexity()
         assert run.train()
@@ -147,13 +149,22 @@ def test_killed_before_the_first_checkpoint(whole: Path, tmp_path: Path) -> None
     assert_same(tmp_path / "run", whole / "run")
 
 
+def test_process_settings_stay(whole: Path, tmp_path: Path) -> None:
+    """Neither preparing nor training changes settings or random numbers of the process."""
+    settings, random_state = snapshot(), torch.get_rng_state()
+    run = Run.prepare(make_config(whole, training__max_batches=2), tmp_path / "run")
+    assert run.train()
+    assert snapshot() == settings
+    assert torch.equal(torch.get_rng_state(), random_state)
+
+
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 8
     path.write_bytes(content)
 
 
-def test_a_damaged_corpus_is_written_again(stopped: Path, tmp_path: Path) -> None:
+def test_damaged_corpus(stopped: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     flip(folder / "corpus" / "train" / "tokens.i32")
@@ -162,7 +173,7 @@ def test_a_damaged_corpus_is_written_again(stopped: Path, tmp_path: Path) -> Non
     assert_same(folder, stopped / "run")
 
 
-def test_a_damaged_checkpoint(stopped: Path, tmp_path: Path) -> None:
+def test_damaged_checkpoint(stopped: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     assert batches(folder) == [14, 21]
@@ -218,7 +229,7 @@ def test_other_settings(stopped: Path, change: Callable[[Path], dict[str, Any]],
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_a_model_of_another_size(stopped: Path) -> None:
+def test_model_of_another_size(stopped: Path) -> None:
     config = make_config(stopped)
     assert config.model.options is not None
     config.model.options["lstm"]["dim"] = 24
@@ -229,7 +240,7 @@ def test_a_model_of_another_size(stopped: Path) -> None:
     assert "model.options.lstm.cell_clip: 3 then, None now" in str(caught.value)
 
 
-def test_what_may_change(stopped: Path, tmp_path: Path) -> None:
+def test_changeable_settings(stopped: Path, tmp_path: Path) -> None:
     """The text in another place, a vocabulary by name, other intervals: the same weights come out."""
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
@@ -260,14 +271,14 @@ def test_threads(whole: Path, stopped: Path, tmp_path: Path) -> None:
     assert torch.get_num_threads() == before
 
 
-def test_a_run_is_not_overwritten(stopped: Path) -> None:
+def test_existing_run(stopped: Path) -> None:
     before = sorted(stopped.rglob("*"))
     with pytest.raises(FileExistsError, match=r"EL078.*stopped' already holds.*--resume"):
         train(make_config(stopped), stopped / "stopped")
     assert sorted(stopped.rglob("*")) == before
 
 
-def test_a_model_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
+def test_existing_model(whole: Path, tmp_path: Path) -> None:
     """Whose checkpoints its owner has removed."""
     shutil.copytree(whole / "run", tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
@@ -279,7 +290,7 @@ def test_a_model_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
-def test_a_device_that_cannot_be_used(whole: Path, tmp_path: Path) -> None:
+def test_unusable_device(whole: Path, tmp_path: Path) -> None:
     """Is told before the text is read."""
     for device in ("abacus", "cuda:99"):
         with pytest.raises(ValueError, match=rf"EL040.*'{device}'"):
@@ -287,13 +298,13 @@ def test_a_device_that_cannot_be_used(whole: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_that_only_others_see(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_of_another_machine(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.Processes, "join", lambda device: module.Processes(rank=1))
     with pytest.raises(FileNotFoundError, match=r"EL084.*Process 1 .*all machines share"):
         train(make_config(whole), tmp_path / "run")
 
 
-def test_nothing_to_go_on_from(whole: Path, tmp_path: Path) -> None:
+def test_no_checkpoint(whole: Path, tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(FileNotFoundError, match=r"EL079.*without --resume"):
             train(make_config(whole), folder, resume=True)
@@ -354,7 +365,7 @@ def test_more_epochs(whole: Path, tmp_path: Path) -> None:
     assert logs[0] == logs[1]
 
 
-def test_a_given_vocabulary(whole: Path, tmp_path: Path) -> None:
+def test_given_vocabulary(whole: Path, tmp_path: Path) -> None:
     words = ["<S>", "</S>", "<UNK>", "wx0", "wy1"]
     Vocabulary(words).write(tmp_path / "given.txt")
     config = make_config(whole, vocabulary__path=str(tmp_path / "given.txt"), training__max_batches=2)
@@ -370,7 +381,7 @@ def test_a_given_vocabulary(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("broken", "kept"), [(9, [7]), (6, [])])
-def test_a_run_that_comes_to_no_numbers(whole: Path, tmp_path: Path, broken: int, kept: list[int]) -> None:
+def test_nan(whole: Path, tmp_path: Path, broken: int, kept: list[int]) -> None:
     """It ends, and what it has saved is from before."""
 
     def act(batch: int) -> None:

@@ -41,7 +41,7 @@ def send(number: int) -> None:
 
 @pytest.mark.parametrize("first", SIGNALS)
 @pytest.mark.parametrize("second", SIGNALS)
-def test_the_first_is_noted_the_second_counts(before: list[int], first: int, second: int) -> None:
+def test_first_and_second_signal(before: list[int], first: int, second: int) -> None:
     old = handlers()
     with StopSignals() as signals:
         assert not signals.received
@@ -56,7 +56,7 @@ def test_the_first_is_noted_the_second_counts(before: list[int], first: int, sec
     assert handlers() == old
 
 
-def test_handlers_are_put_back(before: list[int]) -> None:
+def test_restored_handlers(before: list[int]) -> None:
     old = handlers()
     with StopSignals() as signals:
         pass
@@ -84,7 +84,7 @@ def test_default_and_ignored_signals() -> None:
             signal.signal(number, handler)
 
 
-def test_again(before: list[int]) -> None:
+def test_used_twice(before: list[int]) -> None:
     old = handlers()
     for _ in range(2):
         with StopSignals() as signals:

@@ -69,7 +69,7 @@ def test_convolutions_under_tanh() -> None:
         assert not found[f"char_encoder.convolutions.{number}.bias"].any()
 
 
-def test_highways_let_words_through() -> None:
+def test_highways() -> None:
     found = fresh()
     for number in (0, 1):
         prefix = f"char_encoder.highways.{number}"
@@ -104,14 +104,14 @@ def test_without_optional_parts() -> None:
     assert_uniform(found["forward_stack.layers.0.state_linear.weight"], math.sqrt(6 / (288 + 576)))
 
 
-def test_comes_from_the_generator_alone() -> None:
+def test_depends_on_the_generator() -> None:
     one, same, other = fresh(seed=1), fresh(seed=1), fresh(seed=2)
     assert all(torch.equal(one[name], same[name]) for name in one)
     differ = {name for name in one if not torch.equal(one[name], other[name])}
     assert differ == {name for name in one if not name.endswith("bias")}
 
 
-def test_no_two_matrices_are_alike() -> None:
+def test_different_matrices() -> None:
     found = [value.flatten()[:20] for name, value in fresh().items() if not name.endswith("bias")]
     # The first row of characters is zero.
     assert len({tuple(value.tolist()) for value in found}) == len(found)

@@ -16,7 +16,7 @@ from spacy_elmo.language_model.sampled_softmax import Candidates, draw_candidate
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
 from spacy_elmo.language_model.streams import Batch, Order, Streams
 from spacy_elmo.language_model.vocabulary import Vocabulary, WordTypes
-from spacy_elmo.pretraining import trainer
+from spacy_elmo.pretraining import trainer as module
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.distributed import Processes
 from spacy_elmo.pretraining.optimizer import Optimizer
@@ -137,7 +137,7 @@ def first_batch(trainer: Trainer) -> tuple[Tensor, dict[str, Tensor], Batch]:
     [{}, {"softmax.n_samples": 1000}, {"softmax.kind": "full"}, ADAPTIVE],
     ids=["sampled", "more_samples_than_words", "full", "adaptive"],
 )
-def test_a_batch_by_the_definitions(softmax: dict[str, Any]) -> None:
+def test_batch_by_the_definitions(softmax: dict[str, Any]) -> None:
     """Losses, norm, and each parameter after a step of Adagrad with clipped gradients and the rate of the first of
     three steps of warm-up."""
     most = 0.5
@@ -168,7 +168,7 @@ LEARNS = {
 
 
 @pytest.mark.parametrize("settings", LEARNS.values(), ids=LEARNS)
-def test_learns_a_tiny_grammar(settings: dict[str, Any]) -> None:
+def test_tiny_grammar(settings: dict[str, Any]) -> None:
     """A fresh model says all words are about alike; in the end it knows what can follow."""
     trainer = make(**settings)
     losses = np.array(train(trainer, N_BATCHES))[:, :2]
@@ -195,7 +195,7 @@ def dropping(settings: dict[str, Any], **more: Any) -> Trainer:
 
 
 @runs
-def test_training_repeats_itself(settings: dict[str, Any]) -> None:
+def test_repeatable(settings: dict[str, Any]) -> None:
     one, other = dropping(settings), dropping(settings)
     assert train(one, 4) == train(other, 4)
     for name, tensor in one.tensors().items():
@@ -203,7 +203,7 @@ def test_training_repeats_itself(settings: dict[str, Any]) -> None:
 
 
 @runs
-def test_goes_on_exactly(settings: dict[str, Any]) -> None:
+def test_resumed_exactly(settings: dict[str, Any]) -> None:
     """From what `tensors` gave, in a trainer of other weights that was elsewhere in the text."""
     trainer = dropping(settings)
     train(trainer, 7)
@@ -227,7 +227,7 @@ def test_goes_on_exactly(settings: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("part", ["model.", "optimizer.", "streams.", "state."])
-def test_every_part_matters(part: str) -> None:
+def test_missing_parts(part: str) -> None:
     """Without one of them, the next losses are others: the comparison above can fail."""
     trainer = dropping({})
     train(trainer, 4)
@@ -241,12 +241,12 @@ def test_every_part_matters(part: str) -> None:
     assert train(other, 3) != expected
 
 
-def test_the_seed_matters() -> None:
+def test_seed() -> None:
     losses = [train(dropping({"training.seed": seed}), 2) for seed in (0, 1)]
     assert losses[0] != losses[1]
 
 
-def test_every_batch_draws_its_own_numbers() -> None:
+def test_random_numbers_of_a_batch() -> None:
     """In each process as well, or all would drop the same inputs again and again."""
     seeds = []
     for settings in ({}, {"training.seed": 1}):
@@ -258,7 +258,7 @@ def test_every_batch_draws_its_own_numbers() -> None:
     assert len(set(seeds)) == 12
 
 
-def test_a_batch_goes_on_where_the_last_one_ended() -> None:
+def test_batches_are_continuous() -> None:
     """Two batches of n steps are, to a model that does not change, one of 2n."""
     still = {"optimizer.learn_rate": 1e-30, "optimizer.weight_decay": 0.0, "softmax.kind": "full"}
     halves, whole = make(**still), make(**{**still, "training.n_steps": 10})
@@ -289,7 +289,7 @@ def test_processes_share_the_rows(softmax: dict[str, Any]) -> None:
         torch.testing.assert_close((first + second) / 2, alone, atol=2e-6, rtol=1e-5)
 
 
-def test_a_process_takes_up_its_own_rows() -> None:
+def test_rows_of_a_process() -> None:
     trainer = make()
     train(trainer, 3)
     tensors = copy_of(trainer.tensors())
@@ -300,7 +300,7 @@ def test_a_process_takes_up_its_own_rows() -> None:
     assert share.tensors()["state.cell"].shape == trainer.tensors()["state.cell"].shape
 
 
-def test_flags_are_told() -> None:
+def test_flags() -> None:
     trainer = make()
     assert trainer.train_batch().flags == ()
     assert trainer.train_batch(flags=(False, True)).flags == (False, True)
@@ -330,7 +330,7 @@ def test_another_size() -> None:
         make(lstm={**LSTM, "dim": 13}).restore(trainer.tensors(), batch=1)
 
 
-def test_a_cluster_that_had_no_target_yet_goes_on_as_well() -> None:
+def test_resumed_with_an_unused_cluster() -> None:
     settings = {
         "softmax.kind": "adaptive",
         "softmax.cutoffs": [len(VOCABULARY) - 2],
@@ -348,7 +348,7 @@ def test_a_cluster_that_had_no_target_yet_goes_on_as_well() -> None:
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
-@pytest.mark.parametrize(("owner", "name"), [(PartwisePass, "_run_direction"), (trainer, "encode")])
+@pytest.mark.parametrize(("owner", "name"), [(PartwisePass, "_run_direction"), (module, "encode")])
 def test_parts_run_side_by_side(
     owner: Any, name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,7 +377,7 @@ def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @runs
-def test_the_number_of_threads_does_not_matter(settings: dict[str, Any]) -> None:
+def test_number_of_threads(settings: dict[str, Any]) -> None:
     """Bit for bit, whoever draws dropout's numbers."""
     trainers: list[Trainer] = [dropping(settings, **{"training.n_threads": n}) for n in (1, 2, 4)]
     losses = [train(trainer, 4) for trainer in trainers]
@@ -389,7 +389,7 @@ def test_the_number_of_threads_does_not_matter(settings: dict[str, Any]) -> None
             assert torch.equal(tensor, other[name]), name
 
 
-def test_goes_on_with_another_number_of_threads() -> None:
+def test_resumed_with_other_threads() -> None:
     trainer = dropping({}, **{"training.n_threads": 2})
     train(trainer, 3)
     tensors = copy_of(trainer.tensors())
@@ -399,22 +399,22 @@ def test_goes_on_with_another_number_of_threads() -> None:
     assert train(other, 3) == expected
 
 
-def test_directions_drop_different_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropout_of_directions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each direction in each batch has a seed of its own."""
     trainer = dropping({})
     seeds: list[int] = []
-    dropout = trainer.Dropout
+    dropout = module.Dropout
 
     def seen(share: float, seed: int) -> Any:
         seeds.append(seed)
         return dropout(share, seed)
 
-    monkeypatch.setattr(trainer, "Dropout", seen)
+    monkeypatch.setattr(module, "Dropout", seen)
     train(trainer, 3)
     assert len({*seeds}) == len(seeds) == 6
 
 
-def test_an_error_in_a_part_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_in_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make(**{"training.n_threads": 2})
     whole = PartwisePass._run_direction
 
