@@ -246,16 +246,35 @@ def test_seed() -> None:
     assert losses[0] != losses[1]
 
 
-def test_random_numbers_of_a_batch() -> None:
-    """In each process as well, or all would drop the same inputs again and again."""
-    seeds = []
+@pytest.fixture
+def dropout_seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds of all dropouts."""
+    seeds: list[int] = []
+    dropout = module.Dropout
+
+    def spy(share: float, seed: int) -> Any:
+        seeds.append(seed)
+        return dropout(share, seed)
+
+    monkeypatch.setattr(module, "Dropout", spy)
+    return seeds
+
+
+def test_random_numbers_of_a_batch(dropout_seeds: list[int]) -> None:
+    """They differ between seeds, processes, batches and directions."""
     for settings in ({}, {"training.seed": 1}):
         for rank in (0, 1):
             trainer = dropping(settings, processes=Share(rank=rank, size=2))
             for _ in range(3):
                 trainer.train_batch()
-                seeds.append(torch.initial_seed())
-    assert len(set(seeds)) == 12
+    assert len({*dropout_seeds}) == len(dropout_seeds) == 24
+
+
+def test_random_numbers_of_the_process() -> None:
+    """A batch on the CPU neither uses nor changes them."""
+    trainer, before = dropping({}), torch.get_rng_state()
+    trainer.train_batch()
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_batches_are_continuous() -> None:
@@ -397,21 +416,6 @@ def test_resumed_with_other_threads() -> None:
     other = dropping({}, **{"training.n_threads": 1})
     other.restore(tensors, batch=3)
     assert train(other, 3) == expected
-
-
-def test_dropout_of_directions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each direction in each batch has a seed of its own."""
-    trainer = dropping({})
-    seeds: list[int] = []
-    dropout = module.Dropout
-
-    def seen(share: float, seed: int) -> Any:
-        seeds.append(seed)
-        return dropout(share, seed)
-
-    monkeypatch.setattr(module, "Dropout", seen)
-    train(trainer, 3)
-    assert len({*seeds}) == len(seeds) == 6
 
 
 def test_error_in_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
