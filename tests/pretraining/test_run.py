@@ -151,6 +151,8 @@ def test_killed_before_the_first_checkpoint(whole: Path, tmp_path: Path) -> None
 
 def test_process_settings_stay(whole: Path, tmp_path: Path) -> None:
     """Neither preparing nor training changes settings or random numbers of the process."""
+    # Not the state that an earlier run may have left.
+    torch.manual_seed(123)
     settings, random_state = snapshot(), torch.get_rng_state()
     run = Run.prepare(make_config(whole, training__max_batches=2), tmp_path / "run")
     assert run.train()
