@@ -1,4 +1,4 @@
-"""A batch in parts, against the modules themselves under autograd."""
+"""A batch in parts, compared with the modules under autograd."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ SENTENCES = [["I", "like", "it"], [], ["Eat", "x" * 60, "", "é", "I", "!"], ["x
 
 
 def own_vocabulary(*, words: bool) -> Options:
-    """Of characters, and of words beside them."""
+    """Models of characters, and of characters and words."""
     data = lm_options(max_characters_per_token=12).to_dict()
     data["char_cnn"]["characters"] = numbered([*CHARACTER_SYMBOLS, *"Iliket"])
     data["char_cnn"]["n_characters"] = len(data["char_cnn"]["characters"])
@@ -47,7 +47,7 @@ kinds = pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
 
 
 def make(options: Options, *, learns: str = "", starts: bool = True) -> TrainableEngine:
-    """learns: in the names of the parameters that do. starts: from a state that is not zero."""
+    """Make a biLM. learns: in the names of trainable parameters. starts: with an initial state."""
     lstm, generator = options.lstm, torch.Generator().manual_seed(1)
 
     def numbers(width: int) -> Tensor:
@@ -66,7 +66,7 @@ def make(options: Options, *, learns: str = "", starts: bool = True) -> Trainabl
 
 
 def run(made: TrainableEngine, way: Any, *, n_layers: int, given: Sequence[int] | None = None) -> list[Any]:
-    """The layers and the gradients that come of those given; None: of all."""
+    """Compute the layers, and the gradients given those of some layers; None: of all."""
     made.bilm.zero_grad()
     with torch.enable_grad():
         layers, backprop = way(SENTENCES, n_layers)
@@ -79,7 +79,7 @@ def run(made: TrainableEngine, way: Any, *, n_layers: int, given: Sequence[int] 
 
 
 def check(made: TrainableEngine, **settings: Any) -> int:
-    """RETURNS: how many parameters have a gradient."""
+    """Compare gradients, and return how many parameters have one."""
     expected = run(made, made._run_whole, **settings)
     got = run(made, made._run, **settings)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)

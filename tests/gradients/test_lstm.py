@@ -1,4 +1,4 @@
-"""The layer with its own backward pass, against the plain one under autograd."""
+"""The layer with its own backward pass, compared with the plain one under autograd."""
 
 from typing import Any
 

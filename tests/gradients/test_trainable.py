@@ -29,7 +29,7 @@ def engine(*, dropout: float = 0.0, precision: str = "fp64", **settings: Any) ->
 
 
 def gradients(made: TrainableEngine, *, n_layers: int = 2) -> dict[str, Tensor]:
-    """Of the sum of all layers, each number times another one."""
+    """Compute the gradients of a weighted sum of all layers."""
     torch.manual_seed(7)
     layers, backprop = made.begin_update(SENTENCES, n_layers=n_layers)
     backprop([torch.arange(layer.numel()).to(layer).sin().reshape(layer.shape) for layer in layers])
@@ -76,7 +76,7 @@ def test_dropout_in_parts() -> None:
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
 @pytest.mark.parametrize("name", ["_encode_half", "_run_direction", "_backprop_direction", "_backprop_half"])
 def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With torch's threads shared out among them; the caller has as many as before."""
+    """Torch's threads are divided among the parts, and the caller's number does not change."""
     found = at_work(monkeypatch, TrainingPass, name)
     before = torch.get_num_threads()
     gradients(engine(n_threads=n_threads))
@@ -85,7 +85,7 @@ def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatc
 
 
 def test_quota_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch knows nothing of it, and would have its threads wait for each other."""
+    """Torch does not know the quota, and its threads would wait for each other."""
     found = at_work(monkeypatch, TrainingPass, "_backprop_direction")
     monkeypatch.setattr(processors, "_quota", lambda _: 2.0)
     monkeypatch.setattr(processors, "_allowed", lambda: 64)
@@ -101,7 +101,7 @@ def test_quota_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("max_batch_tokens", [8192, 6])
 def test_number_of_threads(max_batch_tokens: int) -> None:
-    """Bit for bit, whoever draws dropout's numbers."""
+    """Results are equal, bit for bit, whichever thread draws the random numbers."""
     made = [
         engine(precision="fp32", dropout=0.3, max_batch_tokens=max_batch_tokens, n_threads=n) for n in (1, 2, 2)
     ]
@@ -127,7 +127,7 @@ def test_error_in_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_undivided_batch() -> None:
-    """Which divides the operations of a batch by itself."""
+    """As on a GPU, which divides operations by itself."""
     made, other = engine(initial_state="warm"), engine(initial_state="warm")
     expected = gradients(made)
     other._run = other._run_whole  # type: ignore[method-assign]
@@ -138,7 +138,7 @@ def test_undivided_batch() -> None:
 
 
 def test_one_part_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two, on a GPU, one is there at a time, also where a layer gets no gradient, and so keeps its graph."""
+    """On a GPU, one part is in memory at a time, also if a layer gets no gradient and keeps its graph."""
     made = engine(max_batch_tokens=6)
     made._run = made._run_whole  # type: ignore[method-assign]
     layers, backprop = made.begin_update(SENTENCES, n_layers=2)
@@ -158,7 +158,7 @@ def test_one_part_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_gradients_of_any_kind(dtype: torch.dtype) -> None:
-    """Of another dtype than the weights, one number for many, or not in order in memory."""
+    """Gradients may have another dtype, be expanded, or not contiguous."""
     made, other = engine(), engine()
     layers, backprop = made.begin_update(SENTENCES, n_layers=2)
     words, *others = layers
@@ -172,7 +172,7 @@ def test_gradients_of_any_kind(dtype: torch.dtype) -> None:
 
 
 def test_no_dropout_no_random_numbers() -> None:
-    """Others of the process get those that they got before."""
+    """Other code gets the same random numbers as before."""
     torch.manual_seed(4)
     engine().begin_update(SENTENCES, n_layers=2)
     drawn = torch.rand(3)
@@ -181,7 +181,7 @@ def test_no_dropout_no_random_numbers() -> None:
 
 
 def test_updates_may_overlap() -> None:
-    """Layers of a second batch may be asked for before the first one's gradients come."""
+    """A second batch may begin before the backward pass of the first."""
     made, one_by_one = engine(), engine()
     batches = [SENTENCES, SENTENCES[:2], []]
     begun = [made.begin_update(batch, n_layers=2) for batch in batches]

@@ -126,7 +126,7 @@ def test_damaged_newest(tmp_path: Path, damage: Damage) -> None:
 
 
 def test_one_bit_flipped(tmp_path: Path) -> None:
-    """Header, names, numbers: no part of the file may change unseen."""
+    """A change in any part of the file is found: header, names, numbers."""
     checkpoints = write(tmp_path, 10, 20)
     path = tmp_path / "batch-000000020.safetensors"
     whole = path.read_bytes()
@@ -139,7 +139,7 @@ def test_one_bit_flipped(tmp_path: Path) -> None:
 
 
 def test_continue_before_a_damaged_one(tmp_path: Path) -> None:
-    """The damaged one must neither hide what comes next nor push out what is whole."""
+    """A damaged checkpoint neither hides later ones nor replaces an intact one."""
     for damage in (flip, without_checksum):
         write(tmp_path, 30, 40, keep=2)
         damage(tmp_path / "batch-000000040.safetensors")
@@ -200,7 +200,7 @@ def test_failed_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Ba
 
 
 def test_failed_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full after the large file: a checkpoint without a checksum would only be in the way."""
+    """The disk is full after the large file: no checkpoint without a checksum is left."""
     checkpoints = write(tmp_path, 10, 20)
 
     def write_text(path: Path, *_: Any) -> int:

@@ -41,7 +41,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [1, 7, 64, 1000])
 def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    """What is written and counted does not depend on how much of it is held at once."""
+    """The size of a block changes neither the corpus nor its counts."""
     rng = np.random.default_rng(3)
     lengths = rng.integers(1, 30, 50)
     sentences = [[f"w{number}" for number in rng.integers(0, 40, length)] for length in lengths]
@@ -161,7 +161,7 @@ def test_no_corpus(tmp_path: Path) -> None:
 
 
 def test_full_disk(tmp_path: Path) -> None:
-    """Beyond the size that a file may have here, writing fails as on a full disk."""
+    """A limit on the size of files makes writing fail, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
     try:
@@ -202,7 +202,7 @@ def test_impossible_numbers_without_checksums(tmp_path: Path, name: str, value: 
 
 
 def test_long_types(tmp_path: Path) -> None:
-    """Two tokens of which the same is read are one type."""
+    """Two tokens with the same first characters are one type."""
     long = "x" * LONGEST_TYPE
     corpus = write_corpus(tmp_path / "cut", [[long + "a", "b"], [long + "c" * 10**6, long, long[1:]]])
     assert corpus.types == [long, "b", long[1:]]

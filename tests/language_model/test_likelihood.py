@@ -1,4 +1,4 @@
-"""Against a loop over single steps in float64, written from bilm-tf's rules with the plain modules of `bilm`."""
+"""Compare with a loop over single steps in float64, by the rules of bilm-tf, with the plain modules of `bilm`."""
 
 import copy
 import math
@@ -74,7 +74,7 @@ class Loop:
 
     @torch.no_grad()
     def step(self, word: str, target: str) -> float:
-        """Read a word. RETURNS: log-probability of the target."""
+        """Read a word, and return the log-probability of the target."""
         embedded = self.bilm.char_encoder(lm_ids(self.bilm.options, [word]))
         output = self.bilm(embedded, [1], state=self.state)
         self.state = output.state
@@ -89,14 +89,14 @@ class Loop:
 
 
 def texts(sentence: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What is read: forward, backward."""
+    """Make the words that are read, forward and backward."""
     whole = ["<S>", *sentence, "</S>"]
     return whole, whole[::-1]
 
 
 def slow_carried(case: Case, n_rows: int) -> list[Pair]:
-    """As bilm-tf's test reads with steps of one token: at each, the rows in turn take a new sentence when theirs
-    is used up; the first row that finds none ends it, before the step is made in any row."""
+    """Read as bilm-tf's test with steps of one token: rows at the end of their sentence take the next one in turn.
+    The first row that finds no sentence ends the text, before the step is made in any row."""
     results = [tuple(np.full(len(one) + 1, np.nan) for _ in "fb") for one in case.sentences]
     loops = [[Loop(case, backward=backward) for backward in (False, True)] for _ in range(n_rows)]
     waiting = list(range(len(case.sentences)))
@@ -138,7 +138,7 @@ def assert_close(got: Sequence[SentenceLikelihood], expected: Sequence[Pair]) ->
 
 @pytest.mark.parametrize("n_rows", [1, 3, 14])
 def test_carried(case: Case, monkeypatch: pytest.MonkeyPatch, n_rows: int) -> None:
-    """However many steps run together."""
+    """Any number of steps may run together."""
     expected = slow_carried(case, n_rows)
     for steps in (1, 4, 1000):
         monkeypatch.setattr(reading, "_STEPS", steps)
@@ -148,7 +148,7 @@ def test_carried(case: Case, monkeypatch: pytest.MonkeyPatch, n_rows: int) -> No
 
 def test_missing_predictions() -> None:
     """Two rows: the first reads three tokens and finds no other sentence, so that the second stops after four
-    steps, before the sentence that it has begun ends."""
+    steps, within its sentence."""
     case = make([["a", "dog", "sees"], ["the"], ["old", "dog", "sees", "a", "dog"]])
     found = carried_likelihood(case.model, case.corpus, case.types, n_rows=2)
     assert [np.isnan(one.forward).tolist() for one in found] == [
@@ -220,7 +220,7 @@ def test_empty_sentence() -> None:
 
 
 def test_model_unchanged(case: Case) -> None:
-    """Neither dropout nor the training's low precision has a say, and both are as before afterwards."""
+    """Dropout and the training's precision have no effect, and stay as they are."""
     expected = fresh_likelihood(case.model, case.corpus, case.types)
     before = {name: tensor.clone() for name, tensor in case.model.state_dict().items()}
     for training in (True, False):
@@ -246,7 +246,7 @@ def test_perplexity() -> None:
 
 
 def test_perplexity_of_a_long_text() -> None:
-    """Sums are in double precision: a million predictions lose nothing."""
+    """Sums are in double precision: a million predictions are summed exactly enough."""
     values = np.full(1000, math.log(1 / 3), dtype=np.float32)
     found = Perplexity.from_likelihoods([SentenceLikelihood(values, values)] * 1000)
     assert found.n_predictions == 1_000_000

@@ -26,8 +26,8 @@ Steps = list[list[tuple[str, str]]]
 
 
 def as_bilm_tf_reads(sentences: list[list[str]], n_rows: int) -> Steps:
-    """Step by step: (input, target) of each row. A row that is used up takes the next sentence; when there is
-    none, the step is thrown away."""
+    """Make steps of (input, target) of each row. A row takes the next sentence at the end of the one before; if
+    there is none, the step is left out."""
     upcoming = iter(sentences)
     rows: list[list[str]] = [[] for _ in range(n_rows)]
     steps: Steps = []
@@ -80,7 +80,7 @@ def test_more_rows_than_sentences() -> None:
 
 
 def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sentences: list[list[str]]) -> None:
-    """In groups of any size, over any number of steps: what the formulas say."""
+    """Groups and steps of any size give what the formulas give."""
     softmax = full_softmax()
     model, vocabulary = load_language_model(write_source(tmp_path, softmax))
     corpus = Corpus.from_sentences([*sentences[:3], [], ["word"]])
@@ -140,7 +140,7 @@ def test_restore_order() -> None:
 def test_batches_are_read_lazily(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
-    """Nothing is kept of what was handed out, and little is computed ahead: memory does not grow with the text."""
+    """Results are not kept, and little is computed ahead: memory does not grow with the text."""
     for name, value in (("_STEPS", 10), ("_PREDICTIONS", 10), ("_GROUP", 10), ("_WINDOW", 70)):
         monkeypatch.setattr(reading, name, value)
     run: list[int] = []
@@ -175,7 +175,7 @@ models = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)
 
 
 def make(settings: dict[str, Any], *, dtype: torch.dtype = torch.float64) -> tuple[LanguageModel, Tensor, Tensor]:
-    """A model, word types, and 6 steps of 3 rows."""
+    """Make a model, word types, and 6 steps of 3 rows."""
     model = LanguageModel(bilm=lm_bilm(lm_options(**settings), dtype=dtype), softmax=nn.Identity(), dtype=dtype)
     ids = lm_ids(model.bilm.options, ["<S>", "</S>", "a", "dog", "sees", "extraordinary-bird"])
     inputs = torch.randint(0, len(ids), (6, 2, 3), generator=torch.Generator().manual_seed(4))
@@ -215,7 +215,7 @@ def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatc
 
 @pytest.mark.parametrize("n_rows", [1, 4])
 def test_number_of_threads(n_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bit for bit; both directions' softmax at the same time."""
+    """Results are equal, bit for bit, and both directions' softmaxes run side by side."""
     sentences = lm_sentences(12)
     vocabulary = Vocabulary(["the", "<UNK>", "<S>", ".", "dog", "</S>", "sees", "a", "old"])
     softmax = Softmax(n_words=len(vocabulary), width=4)

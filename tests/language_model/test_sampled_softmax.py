@@ -1,4 +1,4 @@
-"""Which words a prediction is compared with. The loss of it is tested with the softmax that it belongs to."""
+"""The candidates. The loss is tested in test_softmax.py."""
 
 import numpy as np
 import pytest
@@ -30,8 +30,8 @@ def test_candidates_depend_on_the_generator() -> None:
 
 @pytest.mark.parametrize(("n_words", "n_samples"), [(300, 40), (12, 11)])
 def test_candidates_are_the_first_distinct_tries(n_words: int, n_samples: int) -> None:
-    """One try after the other, from the same random numbers: a word that is there already is a try in vain, and
-    each word was to be expected as often as the number of tries says."""
+    """Equal to one try after the other from the same random numbers: a word that was drawn already does not count,
+    and expected counts depend on the number of tries."""
     for seed in range(10):
         ids, expected = draw_candidates(n_words, n_samples, np.random.default_rng(seed))
         rng, found, n_tries = np.random.default_rng(seed), [], 0

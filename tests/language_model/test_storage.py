@@ -89,7 +89,7 @@ def test_file_stays_unchanged(tmp_path: Path) -> None:
 
 
 def test_loading_is_quick(tmp_path: Path) -> None:
-    """Torch's compiler, which takes seconds to import, is not needed."""
+    """Torch's compiler, which takes seconds to import, is not imported."""
     write_source(tmp_path, adaptive_softmax())
     code = (
         f"import sys; from spacy_elmo.language_model.storage import load_language_model as load; "
@@ -107,7 +107,7 @@ def test_warm_state(tmp_path: Path) -> None:
 
 
 def test_computed_warm_state(tmp_path: Path) -> None:
-    """The one that embedding starts from."""
+    """It is the state that embedding starts from."""
     source = write_source(tmp_path, full_softmax())
     found = warm_state(read_model(source).weights)
     expected = spacy_elmo.load(source, initial_state="warm").warm_state

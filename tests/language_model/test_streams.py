@@ -18,7 +18,7 @@ CORPORA = st.lists(st.lists(st.sampled_from("abcde"), max_size=6), min_size=1, m
 
 
 def numbered(n: int) -> Corpus:
-    """Sentences of one word each, the word telling which sentence it is."""
+    """Make sentences of one word each: the number of the sentence."""
     return Corpus.from_sentences([[str(number)] for number in range(n)])
 
 
@@ -27,7 +27,7 @@ def streams_of(corpus: Corpus, n_rows: int, *, seed: int = 0, block: int = 4) ->
 
 
 class SlowRow:
-    """One row, a step at a time: (forward input, target), (backward input, target)."""
+    """Read one row, a step at a time: (forward input, target), (backward input, target)."""
 
     def __init__(self, corpus: Corpus, numbers: Iterator[int]):
         self.corpus, self.numbers = corpus, numbers
@@ -49,7 +49,7 @@ class SlowRow:
 
 
 def slow_batches(corpus: Corpus, order: Order, n_rows: int, sizes: list[int]) -> Iterator[list[list[Step]]]:
-    """Steps of each row, batch after batch."""
+    """Collect the steps of each row, batch after batch."""
     numbers = (order.sentence(place) for place in range(10**9))
     rows = [SlowRow(corpus, numbers) for _ in range(n_rows)]
     for size in sizes:
@@ -62,7 +62,7 @@ def assert_equal(one: Batch, other: Batch) -> None:
 
 
 def test_inputs_and_targets_of_a_sentence() -> None:
-    """As bilm-tf has them: the marks are read first, and predicted last."""
+    """As in bilm-tf, boundary tokens are read first, and predicted last."""
     corpus = Corpus.from_sentences([["I", "love", "NLP"]])
     batch = streams_of(corpus, 1).take(4)
     opening, closing = 3, 4
@@ -90,7 +90,7 @@ def test_empty_sentence() -> None:
 def test_rows_read_sentence_after_sentence(
     corpus: Corpus, n_rows: int, sizes: list[int], seed: int, block: int
 ) -> None:
-    """In both directions and across the borders of batches, equal to the rows read a step at a time."""
+    """Batches equal rows that are read a step at a time, in both directions, also across batches."""
     streams = streams_of(corpus, n_rows, seed=seed, block=block)
     order = Order(len(corpus), seed=seed, block=block)
     for size, rows in zip(sizes, slow_batches(corpus, order, n_rows, sizes)):
@@ -167,13 +167,13 @@ def test_blocks_are_shuffled() -> None:
 
 
 def assert_even(counts: NDArray[np.float64]) -> None:
-    """counts: how often, of so many draws, each thing stood at each place."""
+    """Check counts of items by position, over many draws, against a uniform distribution."""
     mean = counts.mean()
     assert np.abs(counts - mean).max() < 4.5 * np.sqrt(mean * (1 - 1 / len(counts)))
 
 
 def test_shuffles_are_fair() -> None:
-    """Each sentence stands at each place of its block as often as any other, and so do blocks in the epoch."""
+    """All positions in a block are equally likely for a sentence, and all positions in an epoch for a block."""
     n_blocks, block, n_epochs = 3, 4, 3000
     order = Order(n_blocks * block, seed=3, block=block)
     of_blocks, of_sentences = np.zeros((n_blocks, n_blocks)), np.zeros((n_blocks, block, block))

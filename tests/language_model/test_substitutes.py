@@ -35,7 +35,7 @@ NAMES = ("forward", "backward", "both")
 def expected(
     reference: Reference, tokens: list[str], states: States, words: list[str] = WORDS
 ) -> list[dict[str, list[tuple[str, float]]]]:
-    """All words but the special ones, ranked, for each token."""
+    """Rank all words but the special ones for each token."""
     forward, backward = reference.predictions(tokens, dict(states))
     forward, backward = forward[:-1], backward[:-1][::-1]
     return [
@@ -89,7 +89,7 @@ def test_initial_state(tmp_path: Path) -> None:
 
 
 def test_number_of_words(tmp_path: Path) -> None:
-    """All words but the special ones, wherever these stand in the vocabulary; what they have is left over."""
+    """Lists have all words but the special ones, wherever these are in the vocabulary."""
     words = [*WORDS[3:9], "<UNK>", *WORDS[9:], "</S>", "<S>"]
     softmax = full_softmax(seed=4)
     model, vocabulary = load_language_model(write_source(tmp_path, softmax, words=words))
@@ -122,7 +122,7 @@ def test_sentences_are_read_in_windows(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 @pytest.fixture(scope="module")
 def simple_elmo() -> dict[str, np.ndarray]:
-    """Its own numbers, which are scores, of a single token as context; see lm/README.md."""
+    """Its scores, with a single token as context, are reproduced; see tests/lm/README.md."""
     with np.load(LM / "simple_elmo.npz") as arrays:
         return dict(arrays)
 
@@ -140,7 +140,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_simple_elmo_steps(source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]) -> None:
-    """All its numbers, for each word in the place of each token, when each step is made from zeros."""
+    """All its scores are reproduced if each step starts from zeros."""
     model, vocabulary = load_language_model(source)
     corpus = Corpus.from_sentences(lines)
     types = encode_types(corpus.types, model.bilm.options, vocabulary)
@@ -157,7 +157,7 @@ def test_simple_elmo_steps(source: Path, simple_elmo: dict[str, np.ndarray], lin
 def test_simple_elmo_at_sentence_ends(
     source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]
 ) -> None:
-    """There the context is the mark alone, and both give the same."""
+    """The context is a boundary token alone, and both give the same."""
     model, vocabulary = load_language_model(source)
     start = 0
     different = 0.0

@@ -47,7 +47,7 @@ def test_limits(settings: Any, words: list[str]) -> None:
 
 
 def test_special_words_of_the_text() -> None:
-    """A text that holds <UNK> or <S> as words: they stay where they are, once, however often they occur."""
+    """<UNK> and <S> in a text keep their place at the beginning, once."""
     assert from_counts({"a": 1, "<UNK>": 9, "<S>": 1, "b": 3}, min_count=2) == [*SPECIAL, "b"]
 
 
@@ -64,7 +64,7 @@ def test_ids() -> None:
 
 
 def test_vocabulary_of_bilm_tf() -> None:
-    """A vocab.txt that bilm-tf has trained with, read independently by its own rule: strip each line."""
+    """A vocab.txt that bilm-tf was trained with is read as bilm-tf reads it: each line is stripped."""
     path = shared_path("parity/lm/vocab.txt")
     with path.open(encoding="utf-8") as file:
         expected = [line.strip() for line in file]

@@ -286,7 +286,7 @@ def test_unwritable_folder(
 
 
 def test_real_training_set(settings: CacheSettings, computed: Calls, measured: Measured) -> None:
-    """UD EWT's dev set in batches, in another order the second time."""
+    """The dev set of UD EWT in batches, the second time in another order."""
     path = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
     layer_cache = LayerCache(other(settings, dtype="float16"), elmo=elmo)

@@ -51,7 +51,7 @@ def key(elmo: Elmo, dtype: str = "float16") -> str:
 
 
 def rebuilt(elmo: Elmo, options: Any = None, changes: Any = (), **settings: Any) -> Elmo:
-    """The same model with other options, arrays or settings."""
+    """Make the model with other options, arrays or settings."""
     arrays = {name: array.copy() for name, array in elmo.named_arrays().items()}
     arrays.update(changes)
     weights = Weights(options=options or elmo.options, arrays=arrays, source="elsewhere", format="memory")

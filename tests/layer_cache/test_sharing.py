@@ -1,4 +1,4 @@
-"""More than one that uses the same files: processes, threads, copies."""
+"""Processes, threads and copies that share files."""
 
 import copy
 import gc
@@ -85,8 +85,8 @@ def test_two_processes(
     computed: Calls,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """While another process writes, this one reads; when that is killed, what it wrote is there, and another may
-    write."""
+    """While another process writes, this one reads. When that process is killed, its sentences are still there,
+    and another process may write."""
     process = start(tiny, settings, text)
     try:
         expected = elmo.embed(sentences)
@@ -195,7 +195,7 @@ def test_no_open_files(layer_cache: LayerCache, sentences: list[list[str]]) -> N
 def test_without_close(
     elmo: Elmo, settings: CacheSettings, sentences: list[list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever forgets it has a report, and the lock is free."""
+    """Without `close`, there is a report, and the lock is released."""
     caplog.set_level(logging.INFO, "spacy.elmo")
     layer_cache = LayerCache(settings, elmo=elmo)
     layer_cache.embed(sentences)

@@ -46,7 +46,7 @@ def test_boundaries(one: list[str], other: list[str]) -> None:
 
 
 def test_digest_is_stable() -> None:
-    """Files outlive processes and versions."""
+    """Digests do not depend on the process or the version: files are kept."""
     assert [digest.hex() for digest in hash_sentences([["I", "love", "NLP"], []])] == [
         "0e80fc1f325fa08bf76c1cca1dda1f95",
         "11d2df4e979aa105cf552e9544ebd2b5",
@@ -171,8 +171,8 @@ INDEX_SIZE = 5 * RECORD.itemsize
 def test_truncated_anywhere(
     tmp_path_factory: pytest.TempPathFactory, data: int, index: int, tail: bytes, which: bool
 ) -> None:
-    """Whatever part of the files is there, and whatever follows it in one of them: sentences come whole or not at
-    all, and what is written then is found by the next process."""
+    """With any part of the files, and anything after it in one of them, sentences are complete or missing, and
+    what is written then is found by the next process."""
     folder = tmp_path_factory.mktemp("cut")
     fill(folder, dict(list(FILLED.items())[:2]), dict(list(FILLED.items())[2:]))
     os.truncate(folder / "key.layers", data)
@@ -200,7 +200,7 @@ def test_truncated_anywhere(
 @given(place=st.integers(0, DATA_SIZE + INDEX_SIZE - 1), bit=st.integers(0, 7))
 @settings(deadline=None, max_examples=300)
 def test_one_bit_flipped(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
-    """In the rows or in the index: never another sentence's rows, and never other numbers."""
+    """A bit in the rows or in the index never gives another sentence's rows or other numbers."""
     folder = tmp_path_factory.mktemp("bit")
     fill(folder, FILLED)
     path, place = (
@@ -237,7 +237,7 @@ def test_damage(tmp_path: Path) -> None:
 
 
 def test_truncated_in_use(tmp_path: Path) -> None:
-    """A map may not be read beyond the file's end: the system would kill the process."""
+    """A process that reads a map beyond the end of its file is killed."""
     fill(tmp_path, FILLED)
     store = open_store(tmp_path)
     writer = writer_of(store)
@@ -293,7 +293,7 @@ def test_shorter_sentence_fits(tmp_path: Path) -> None:
 
 
 class FullDisk:
-    """A file that takes some bytes and no more."""
+    """A file that accepts a number of bytes."""
 
     def __init__(self, file: Any, room: int):
         self._file, self._room = file, room
@@ -348,7 +348,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, r
 
 
 def test_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in a notebook, and on it goes, in the same process."""
+    """The process continues after Ctrl-C, as in a notebook."""
     store = open_store(tmp_path)
     writer = writer_of(store)
     more = some_rows([5, 2], first=10)

@@ -1,4 +1,4 @@
-"""bilm-tf's training fields: refused where they would be facts of a new model, translated where asked."""
+"""bilm-tf's training fields: rejected among a new model's options, translated into settings."""
 
 import copy
 import json

@@ -20,7 +20,7 @@ def written(folder: Path, **kwargs: Any) -> Path:
 
 
 def read_text(text: str) -> PretrainingConfig:
-    """The config in a text that names no training text."""
+    """Parse the text of a config without a training text."""
     config = Config().from_str(text, interpolate=False)
     config["paths"]["train"] = "a.txt"
     return check_config(config.interpolate())

@@ -29,7 +29,7 @@ SENTENCES = [["wx0", "wy1", "wz2"], ["unseen"]]
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that has ended."""
+    """A finished run."""
     folder = tmp_path_factory.mktemp("first")
     run = train(make_config(folder), folder / "run")
     run.export()
@@ -38,7 +38,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def source(first: Path, tmp_path: Path) -> Path:
-    """Its model, with softmax and vocabulary, to change."""
+    """A copy of its model, with softmax and vocabulary."""
     shutil.copytree(first / "model", tmp_path / "source")
     return tmp_path / "source"
 
@@ -48,7 +48,7 @@ def continuing(folder: Path, source: Path, **settings: Any) -> PretrainingConfig
 
 
 def start_of(run: Run) -> str:
-    """What the log tells."""
+    """Read what the log says about the start."""
     found = [entry["start"] for entry in entries(run.folder) if "start" in entry]
     assert len(found) == 1
     return str(found[0])
@@ -59,7 +59,7 @@ def softmax_of(run: Run) -> dict[str, Tensor]:
 
 
 def fresh_softmax(run: Run) -> dict[str, Tensor]:
-    """What this run had begun with, had there been no source."""
+    """Draw the softmax that the run would have without a source."""
     torch.manual_seed(run.config.training.seed)
     return create_model(run.options, run.config, n_words=len(run.vocabulary)).softmax.state_dict()
 
@@ -80,14 +80,14 @@ def assert_same_bilm(run: Run, source: Any) -> None:
 
 
 def rewrite(source: Path, *, without: Sequence[str] = (), **more: np.ndarray) -> None:
-    """Change the arrays of our folder."""
+    """Change the arrays of a folder."""
     weights = read_weights(source)
     arrays = {name: array.copy() for name, array in weights.arrays.items() if not name.startswith(tuple(without))}
     write_folder(source, weights.options, {**arrays, **more})
 
 
 def test_new_weights(tmp_path: Path) -> None:
-    """Seed, biLM, initial weights, softmax, in this order: what runs have begun with ever since."""
+    """Random numbers are drawn in a fixed order: biLM, initial weights, softmax."""
     with a_run(make_config(tmp_path, training__seed=5), tmp_path / "run") as run:
         torch.manual_seed(5)
         bilm = BiLM(options=run.options)
@@ -99,7 +99,7 @@ def test_new_weights(tmp_path: Path) -> None:
 
 
 def test_bilm_softmax_and_vocabulary(source: Path, tmp_path: Path) -> None:
-    """On a text with other words, and other settings: what the source knows is what the run begins with."""
+    """The weights of the source are copied, though text and settings differ."""
     write_text(tmp_path / "train.txt", seed=7)
     (tmp_path / "train.txt").write_text((tmp_path / "train.txt").read_text() + "new new new words words\n")
     config = continuing(tmp_path, source, softmax__kind="full", training__dropout=0.0)
@@ -118,7 +118,7 @@ def test_bilm_softmax_and_vocabulary(source: Path, tmp_path: Path) -> None:
 
 
 def test_perplexity_of_the_start(first: Path, source: Path, tmp_path: Path) -> None:
-    """The perplexity of held-out text, which needs every number of the language model in its place."""
+    """The perplexity of held-out text depends on every number of the language model."""
     last = [entry for entry in entries(first) if "dev_perplexity" in entry][-1]
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
         found = run.perplexity()
@@ -126,7 +126,7 @@ def test_perplexity_of_the_start(first: Path, source: Path, tmp_path: Path) -> N
 
 
 def test_adapted_to_a_domain(source: Path, tmp_path: Path) -> None:
-    """Peters et al. 2018, supplement: held-out text of the domain becomes likelier by far."""
+    """The perplexity of the domain's held-out text falls (Peters et al. 2018, supplement)."""
     for name, count in (("train", 80), ("dev", 10)):
         (tmp_path / f"{name}.txt").write_text("wx0 wz5 wy10 wz20\nwy10 wx0\n" * count)
     with a_run(continuing(tmp_path, source, training__n_epochs=1), tmp_path / "run") as run:
@@ -148,7 +148,7 @@ def test_only_weights_are_copied(source: Path, tmp_path: Path) -> None:
 
 
 def test_published_model(tmp_path: Path) -> None:
-    """Without softmax and vocabulary: both come from the text, as in a fresh run."""
+    """Without softmax and vocabulary in the source, both are new."""
     with a_run(continuing(tmp_path, TINY), tmp_path / "run") as run:
         assert_same_bilm(run, TINY)
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
@@ -251,7 +251,7 @@ def test_adaptive_softmax_of_another_size(adaptive: Path, tmp_path: Path, settin
 
 
 def test_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Path) -> None:
-    """Its clusters are places in the vocabulary: no row can be moved."""
+    """Clusters depend on positions in the vocabulary: rows cannot be moved."""
     words = Vocabulary.read(adaptive / "vocab.txt").words
     Vocabulary([*words[:-2], words[-1], words[-2]]).write(tmp_path / "other.txt")
     config = continuing(
@@ -266,7 +266,7 @@ def test_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Path) 
 
 
 def test_half_precision_and_a_mix(source: Path, tmp_path: Path) -> None:
-    """Weights become float32; what was made for the biLM as it was is left behind."""
+    """Weights become float32; the mix and the warm state are not copied."""
     more = {"scalar_mix.weights": np.ones(3, np.float32), "scalar_mix.gamma": np.float32(2).reshape(())}
     half = {name: np.asarray(array, np.float16) for name, array in {**read_weights(source).arrays, **more}.items()}
     rewrite(source, **half)
@@ -337,7 +337,7 @@ def test_no_such_source(tmp_path: Path) -> None:
 
 
 def test_model_of_bilm_tf(tmp_path: Path) -> None:
-    """Its notes on its own training would be wrong, and go; its vocabulary lies beside the weights."""
+    """Notes on its training are removed; its vocabulary is beside the weights."""
     source = shared_path("parity") / "lm"
     pair = tmp_path / "pair"
     pair.mkdir()

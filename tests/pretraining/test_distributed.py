@@ -49,7 +49,7 @@ def settings(name: str, **more: Any) -> dict[str, Any]:
 
 
 def two_at_work(folder: Path) -> None:
-    """Become two, which takes half as long as to start two; nothing has run yet that a fork would break."""
+    """Fork, which takes half as long as starting two processes; nothing has run yet that a fork would break."""
     child = os.fork()
     os.environ["RANK"] = "0" if child else "1"
     try:
@@ -63,7 +63,7 @@ def two_at_work(folder: Path) -> None:
 
 
 def work(folder: Path) -> None:
-    """What each of the two does; each leaves what it found in a file of its own."""
+    """Run in each of the two processes, and write the results into a file of each."""
     found: dict[str, Any] = {}
     for name in SETTINGS:
         found[name] = train(make_config(folder, **settings(name)), folder / f"two-{name}").trainer.batch
@@ -92,7 +92,7 @@ def work(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One process here, two as children: what they have found."""
+    """Run one process here, and two as children; read their results."""
     folder = tmp_path_factory.mktemp("processes")
     for name in SETTINGS:
         train(make_config(folder, **settings(name)), folder / f"one-{name}")
@@ -194,7 +194,7 @@ def test_ranks(folder: Path) -> None:
 
 
 def test_alone() -> None:
-    """Without torchrun nothing is exchanged, and nothing changes."""
+    """Without torchrun, tensors do not change."""
     processes = Processes.join(torch.device("cpu"))
     assert (processes.rank, processes.size, processes.is_first) == (0, 1, True)
     assert processes.rows(7) == slice(0, 7)

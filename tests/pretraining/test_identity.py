@@ -17,7 +17,7 @@ def identify(*paths: Path, **settings: Any) -> str:
 
 
 def test_fingerprints_of_earlier_versions(tmp_path: Path) -> None:
-    """With which their runs go on."""
+    """Their runs can continue."""
     contents = {"a.txt": b"one two\n", "b.jsonl": b'{"text": "a"}\n', "c.txt.gz": b"", "d.spacy": b"?"}
     digest = hashlib.sha256(b"blank:en")
     for name, content in contents.items():

@@ -98,7 +98,7 @@ def test_pauses(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_stopped_between_entries(tmp_path: Path) -> None:
-    """The means of a run that goes on are those of one that never stopped, digit for digit."""
+    """The means of a continued run equal those of a run that never stopped, digit for digit."""
     rng = np.random.default_rng(0)
     batches = [tuple(row) for row in rng.random((7, 3)).tolist()]
     whole, expected = make(tmp_path / "whole.jsonl")
@@ -193,7 +193,7 @@ def test_one_process_writes(tmp_path: Path) -> None:
 
 
 def test_nan_and_infinity(tmp_path: Path) -> None:
-    """A run that diverges must be seen to."""
+    """NaN and infinity show that a run diverges."""
     log, _ = make(tmp_path / "log.jsonl")
     add(log, (float("nan"), float("inf"), float("inf")))
     write(log, 1)
@@ -205,7 +205,7 @@ def test_nan_and_infinity(tmp_path: Path) -> None:
 
 
 def test_incomplete_line(tmp_path: Path, clock: Clock) -> None:
-    """The last one may be: the process ended. Any other is damage."""
+    """The last line may be incomplete, because the process ended; other lines may not."""
     log, _ = make(tmp_path / "log.jsonl")
     for batch in (1, 2):
         add(log, BATCHES[0])

@@ -46,7 +46,7 @@ def test_decay_of_the_whole_run() -> None:
 
 
 def test_warm_up_longer_than_the_run() -> None:
-    """Both factors apply where they meet."""
+    """Both factors apply if warm-up and decay overlap."""
     assert rates(4, warmup_steps=8, decay=0.5) == pytest.approx([0.0125, 0.025, 0.0375, 0.05 / 2])
 
 
@@ -68,7 +68,7 @@ def make(*, seed: int = 0) -> dict[str, nn.Parameter]:
 
 
 def give_gradients(parameters: dict[str, nn.Parameter], *, seed: int, sparse: bool) -> None:
-    """Gradients of random numbers; of the table, those of three rows, which are others each time."""
+    """Set random gradients; the table's have three rows, which change each time."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in parameters.items():
         gradient = torch.randn(parameter.shape, generator=generator)
@@ -137,7 +137,7 @@ def adagrad(steps: list[Tensor], start: Tensor, *, initial: float, learn_rates: 
 def adamw(
     steps: list[Tensor], start: Tensor, *, learn_rates: list[float], decay: float, lazy: bool = False
 ) -> Tensor:
-    """Loshchilov and Hutter 2019. lazy: rows without a gradient stand still (PyTorch's SparseAdam)."""
+    """AdamW (Loshchilov and Hutter 2019). lazy: rows without a gradient do not change (PyTorch's SparseAdam)."""
     first, second, value = torch.zeros_like(start), torch.zeros_like(start), start.clone()
     for t, (gradient, rate) in enumerate(zip(steps, learn_rates, strict=True), start=1):
         moved = gradient.any(dim=-1, keepdim=True) if lazy else torch.ones_like(gradient, dtype=torch.bool)
@@ -151,7 +151,7 @@ def adamw(
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_equal_the_formulas(name: str, sparse: bool) -> None:
-    """With a rate that changes from step to step. Weight decay is for what has a dense gradient."""
+    """The rate changes at each step. Weight decay applies to parameters with dense gradients."""
     parameters = make()
     start = {key: parameter.detach().clone() for key, parameter in parameters.items()}
     settings = {"betas": (0.8, 0.9), "weight_decay": 0.3, "initial_accumulator": 0.5}
@@ -191,7 +191,7 @@ def test_rows_without_gradient() -> None:
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("name", NAMES)
 def test_resumed_exactly(name: str, sparse: bool) -> None:
-    """From the state of another optimizer, as from its own."""
+    """The state of another optimizer can be restored."""
     parameters = make()
     optimizer = optimizer_of(parameters, sparse=sparse, name=name)
     for seed in range(3):
@@ -214,7 +214,7 @@ def test_resumed_exactly(name: str, sparse: bool) -> None:
 
 
 def test_names_of_the_state() -> None:
-    """What a checkpoint holds; all of them tensors."""
+    """A checkpoint stores them; all are tensors."""
     expected = {
         "adagrad": {"weight/sum", "weight/step", "bias/sum", "bias/step", "table/sum", "table/step"},
         "adamw": {
@@ -255,12 +255,12 @@ kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 @pytest.fixture(autouse=True)
 def no_warning() -> None:
-    """As `Optimizer` does: PyTorch's own steps would warn that nobody has decided on this."""
+    """Decide on sparse checks, as `Optimizer` does: otherwise, PyTorch's steps warn."""
     torch.sparse.check_sparse_tensor_invariants.disable()
 
 
 def gradient(seed: int) -> Tensor:
-    """Of three rows of seven, in no order."""
+    """Make a gradient of three rows of seven, not sorted."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(7, generator=generator)[:3]
     return torch.sparse_coo_tensor(rows[None], torch.randn(3, 4, generator=generator), (7, 4))
@@ -276,7 +276,7 @@ def state_of(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> dict[
 
 @kinds
 def test_row_optimizers_equal_to_torch(kind: Any) -> None:
-    """Parameters and state, with a rate that changes."""
+    """Compare parameters and state after steps with different rates."""
     ours, theirs, settings = kind
     one, other = start(), start()
     optimizers = ours([one], **settings), theirs([other], **settings)

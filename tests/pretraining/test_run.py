@@ -51,7 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stopped(whole: Path) -> Path:
-    """The same, stopped in its middle."""
+    """The same run, stopped halfway."""
     train(make_config(whole), whole / "stopped", signal_in=19)
     return whole
 
@@ -102,7 +102,7 @@ def test_measured_perplexity(whole: Path) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_stopped_and_resumed(whole: Path, tmp_path: Path, name: str) -> None:
-    """Twice, by either signal, between two lines of the log and between two checkpoints."""
+    """Stopped twice, by either signal, between two entries of the log and two checkpoints."""
     config = make_config(whole, **SETTINGS[name])
     expected = whole / "run"
     if name != "sampled":
@@ -117,7 +117,7 @@ def test_stopped_and_resumed(whole: Path, tmp_path: Path, name: str) -> None:
 
 
 def test_killed(whole: Path, tmp_path: Path) -> None:
-    """By the system, between two checkpoints: one interval is lost, and nothing else."""
+    """A run that is killed between two checkpoints loses only the batches since the last one."""
     code = (
         "import signal, sys; from pathlib import Path; from tests.pretraining.runs import make_config, train; "
         "train(make_config(Path(sys.argv[1])), Path(sys.argv[2]), signal_in=19, number=signal.SIGKILL)"
@@ -137,7 +137,7 @@ def test_killed(whole: Path, tmp_path: Path) -> None:
 
 
 def test_killed_before_the_first_checkpoint(whole: Path, tmp_path: Path) -> None:
-    """Started anew without --resume, with other settings and text: nothing of the first try is left in it."""
+    """Started again without --resume, with other settings and another text: nothing of the first run is left."""
     first_try = make_config(whole, vocabulary__min_count=1, training__seed=5, **other_text(tmp_path))
     run = train(first_try, tmp_path / "run", signal_in=5)
     words = run.vocabulary
@@ -219,7 +219,7 @@ def other_vocabulary(folder: Path) -> dict[str, Any]:
     ],
 )
 def test_other_settings(stopped: Path, change: Callable[[Path], dict[str, Any]], lines: list[str]) -> None:
-    """All of them are told at once, and the run can go on with the old ones all the same."""
+    """All differences are named together, and the run can still continue with the old settings."""
     folder = stopped / "stopped"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match=r"EL080.*stopped' cannot go on with other settings") as caught:
@@ -243,7 +243,7 @@ def test_model_of_another_size(stopped: Path) -> None:
 
 
 def test_changeable_settings(stopped: Path, tmp_path: Path) -> None:
-    """The text in another place, a vocabulary by name, other intervals: the same weights come out."""
+    """The path of the text, a vocabulary by its path, and intervals do not change the weights."""
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     shutil.copy(stopped / "train.txt", tmp_path / "moved.txt")
@@ -262,7 +262,7 @@ def test_changeable_settings(stopped: Path, tmp_path: Path) -> None:
 
 
 def test_threads(whole: Path, stopped: Path, tmp_path: Path) -> None:
-    """May change while a run goes on, and are those of the run alone."""
+    """The number of threads may change when a run continues, and is the run's alone."""
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     seen, before = set(), torch.get_num_threads()
@@ -281,7 +281,7 @@ def test_existing_run(stopped: Path) -> None:
 
 
 def test_existing_model(whole: Path, tmp_path: Path) -> None:
-    """Whose checkpoints its owner has removed."""
+    """The run's checkpoints were removed."""
     shutil.copytree(whole / "run", tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
@@ -293,7 +293,7 @@ def test_existing_model(whole: Path, tmp_path: Path) -> None:
 
 
 def test_unusable_device(whole: Path, tmp_path: Path) -> None:
-    """Is told before the text is read."""
+    """The error comes before the text is read."""
     for device in ("abacus", "cuda:99"):
         with pytest.raises(ValueError, match=rf"EL040.*'{device}'"):
             train(make_config(whole, training__device=device), tmp_path / "run")
@@ -348,8 +348,8 @@ def test_checkpoints_by_the_clock(whole: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def test_more_epochs(whole: Path, tmp_path: Path) -> None:
-    """A finished run goes on when it is given more epochs. Without a decay, which begins earlier in a shorter run,
-    it is the longer run."""
+    """A finished run continues with more epochs. It equals the longer run, without a decay, which would begin
+    earlier in the shorter run."""
     settings = {"optimizer__decay": 0, "training__log_every": 1, "corpus__dev": None}
     long = train(make_config(whole, **settings, training__n_epochs=1.5), tmp_path / "long")
     config = make_config(whole, **settings, training__n_epochs=0.5)
@@ -384,7 +384,7 @@ def test_given_vocabulary(whole: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("broken", "kept"), [(9, [7]), (6, [])])
 def test_nan(whole: Path, tmp_path: Path, broken: int, kept: list[int]) -> None:
-    """It ends, and what it has saved is from before."""
+    """The run stops, and its checkpoints are of earlier batches."""
 
     def act(batch: int) -> None:
         if batch == broken:

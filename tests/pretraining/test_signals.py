@@ -18,7 +18,7 @@ class CameError(Exception):
 
 @pytest.fixture
 def before() -> Iterator[list[int]]:
-    """Handlers of our own, as those that were there before; gives the signals that came to them."""
+    """Set handlers, and return the signals that they receive."""
     came: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -95,7 +95,7 @@ def test_used_twice(before: list[int]) -> None:
 
 
 def test_another_thread(before: list[int]) -> None:
-    """Python calls handlers in the main thread only, and refuses to set them elsewhere."""
+    """Python sets and calls handlers only in the main thread."""
     old = handlers()
     seen: list[Any] = []
 

@@ -17,7 +17,7 @@ SIZES: dict[str, Any] = {
 
 
 def fresh(*, seed: int = 0, **settings: Any) -> dict[str, Tensor]:
-    """Fresh weights by name; nothing that was there before is left."""
+    """Draw new weights, by name, over NaN."""
     bilm = BiLM(options=lm_options(**{**SIZES, **settings}))
     with torch.no_grad():
         for parameter in bilm.parameters():
@@ -62,7 +62,7 @@ def test_convolutions_under_relu() -> None:
 
 
 def test_convolutions_under_tanh() -> None:
-    """As deep as a window has numbers."""
+    """The scale depends on the numbers in a window."""
     found = fresh(activation="tanh")
     for number, width in enumerate((1, 3)):
         assert_normal(found[f"char_encoder.convolutions.{number}.weight"], math.sqrt(1 / (width * 16)))
@@ -87,7 +87,7 @@ def test_projection_of_words() -> None:
 @pytest.mark.parametrize("stack", ["forward_stack", "backward_stack"])
 @pytest.mark.parametrize("layer", [0, 1])
 def test_lstms(stack: str, layer: int) -> None:
-    """By Glorot's rule: 48 inputs and 48 of the state go into 4 * 96 gates; 96 cells into 48 outputs."""
+    """Glorot's rule: 48 inputs and 48 states for 4 * 96 gates; 96 cells for 48 outputs."""
     found = fresh()
     prefix = f"{stack}.layers.{layer}"
     for name in ("input_linear", "state_linear"):

@@ -35,7 +35,7 @@ ADAPTIVE = {"softmax.kind": "adaptive", "softmax.cutoffs": [5], "softmax.div_val
 
 
 def make(*, processes: Processes | None = None, lstm: dict[str, Any] = LSTM, **settings: Any) -> Trainer:
-    """settings: of the config, "section.name"."""
+    """Make a trainer. settings: of the config, by "section.name"."""
     sections: dict[str, dict[str, Any]] = {
         "corpus": {"train": ["text.txt"]},
         "model": {"options": lm_options(**lstm).to_dict()},
@@ -80,7 +80,7 @@ def copy_of(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def train(trainer: Trainer, n: int) -> list[list[float]]:
-    """Losses and norm of each batch, whatever the state of the global generator."""
+    """Train some batches, from any state of the global generator; return losses and norms."""
     found = []
     for _ in range(n):
         torch.manual_seed(torch.seed())
@@ -90,7 +90,7 @@ def train(trainer: Trainer, n: int) -> list[list[float]]:
 
 
 def top_layer(model: LanguageModel, types: WordTypes, batch: Batch) -> Tensor:
-    """What the softmax reads, (2, n_steps, n_rows, P), from a state of zeros, by the biLM itself, a row at a time:
+    """Compute the softmax' inputs (2, n_steps, n_rows, P) from the zero state by the biLM itself, a row at a time:
     each direction reads its inputs as one sentence."""
     n_rows, found = batch.inputs.shape[2], []
     for direction in (0, 1):
@@ -104,7 +104,7 @@ def top_layer(model: LanguageModel, types: WordTypes, batch: Batch) -> Tensor:
 
 
 def dense_losses(model: LanguageModel, hidden: Tensor, targets: Tensor, candidates: Candidates) -> Tensor:
-    """Sampled softmax of each direction, over masked scores of the whole vocabulary."""
+    """Compute the sampled softmax of each direction over masked scores of the whole vocabulary."""
     scores = hidden @ model.softmax.weight.T + model.softmax.bias - torch.from_numpy(candidates.expected).log()
     taking_part = torch.zeros(scores.shape, dtype=torch.bool)
     taking_part[..., torch.from_numpy(candidates.ids)] = True
@@ -114,7 +114,7 @@ def dense_losses(model: LanguageModel, hidden: Tensor, targets: Tensor, candidat
 
 
 def first_batch(trainer: Trainer) -> tuple[Tensor, dict[str, Tensor], Batch]:
-    """Losses of a trainer's first batch and the gradients of what it goes down, by the definitions."""
+    """Compute losses and gradients of a trainer's first batch by the definitions."""
     config, model = trainer.config, trainer.model
     order = Order(len(CORPUS), seed=config.training.seed)
     batch = Streams(CORPUS, order, n_rows=config.training.n_rows).take(config.training.n_steps)
@@ -138,7 +138,7 @@ def first_batch(trainer: Trainer) -> tuple[Tensor, dict[str, Tensor], Batch]:
     ids=["sampled", "more_samples_than_words", "full", "adaptive"],
 )
 def test_batch_by_the_definitions(softmax: dict[str, Any]) -> None:
-    """Losses, norm, and each parameter after a step of Adagrad with clipped gradients and the rate of the first of
+    """Compare losses, norm, and each parameter after a step of Adagrad with clipped gradients, in the first of
     three steps of warm-up."""
     most = 0.5
     trainer = make(**{**softmax, "optimizer.name": "adagrad", "optimizer.clip_norm": most})
@@ -169,7 +169,7 @@ LEARNS = {
 
 @pytest.mark.parametrize("settings", LEARNS.values(), ids=LEARNS)
 def test_tiny_grammar(settings: dict[str, Any]) -> None:
-    """A fresh model says all words are about alike; in the end it knows what can follow."""
+    """All words are about equally likely to a new model; a trained one predicts what can follow."""
     trainer = make(**settings)
     losses = np.array(train(trainer, N_BATCHES))[:, :2]
     if trainer.config.softmax.kind != "sampled":
@@ -204,7 +204,7 @@ def test_repeatable(settings: dict[str, Any]) -> None:
 
 @runs
 def test_resumed_exactly(settings: dict[str, Any]) -> None:
-    """From what `tensors` gave, in a trainer of other weights that was elsewhere in the text."""
+    """A trainer with other weights, elsewhere in the text, continues from `tensors`."""
     trainer = dropping(settings)
     train(trainer, 7)
     tensors = copy_of(trainer.tensors())
@@ -228,7 +228,7 @@ def test_resumed_exactly(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("part", ["model.", "optimizer.", "streams.", "state."])
 def test_missing_parts(part: str) -> None:
-    """Without one of them, the next losses are others: the comparison above can fail."""
+    """If one part is not restored, the next losses differ: the test above can fail."""
     trainer = dropping({})
     train(trainer, 4)
     tensors = copy_of(trainer.tensors())
@@ -278,7 +278,7 @@ def test_random_numbers_of_the_process() -> None:
 
 
 def test_batches_are_continuous() -> None:
-    """Two batches of n steps are, to a model that does not change, one of 2n."""
+    """For a model that does not change, two batches of n steps equal one of 2n."""
     still = {"optimizer.learn_rate": 1e-30, "optimizer.weight_decay": 0.0, "softmax.kind": "full"}
     halves, whole = make(**still), make(**{**still, "training.n_steps": 10})
     first, second = (np.array(losses[:2]) for losses in train(halves, 2))
@@ -290,7 +290,7 @@ def test_batches_are_continuous() -> None:
 
 @pytest.mark.parametrize("softmax", [{}, {"softmax.kind": "full"}], ids=["sampled", "full"])
 def test_processes_share_the_rows(softmax: dict[str, Any]) -> None:
-    """Their gradients, which are averaged, are together those of one process; all have the same rows."""
+    """The averaged gradients equal those of one process; all processes have the same rows."""
     settings = {**softmax, "optimizer.clip_norm": 0.0}
     found = []
     for processes in (Processes(), Share(rank=0, size=2), Share(rank=1, size=2)):
@@ -387,7 +387,7 @@ def test_the_optimizer_works_side_by_side(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the calling thread does itself has no barriers either."""
+    """The calling thread uses one thread of torch, too."""
     trainer = make(**{"training.n_threads": 2})
     seen = seen_threads(monkeypatch, Optimizer, "clip")
     with own_threads(2):
@@ -397,7 +397,7 @@ def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @runs
 def test_number_of_threads(settings: dict[str, Any]) -> None:
-    """Bit for bit, whoever draws dropout's numbers."""
+    """Results are equal, bit for bit, whichever thread draws the random numbers."""
     trainers: list[Trainer] = [dropping(settings, **{"training.n_threads": n}) for n in (1, 2, 4)]
     losses = [train(trainer, 4) for trainer in trainers]
     assert losses[0] == losses[1] == losses[2]
