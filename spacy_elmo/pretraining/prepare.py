@@ -1,7 +1,7 @@
 """The input and output before a run: its checkpoint, start, texts and vocabulary, in its folder."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..bilm.options import OPTIONS_NAME, Options
@@ -60,25 +60,41 @@ def read_start(config: ModelConfig, folder: Path, *, resume: bool) -> Start:
 
 
 class RunTexts:
-    """The texts of a run, "train" and perhaps "dev", as inputs and as corpora in its folder.
+    """The texts of a run, "train" and perhaps "dev", as inputs and as corpora: see `open`.
 
-    config (CorpusConfig): Where they are, and how they are read.
-    folder (Path): The run's.
+    inputs (Mapping[str, Inputs]): The texts.
+    fingerprints (Mapping[str, str]): What each text is made of.
+    folder (Path): Of the corpora.
     processes (Processes): Of the run; the first one writes.
-    fingerprints (dict[str, str]): What each text is made of.
-    RAISES (ElmoError): If an input cannot be read as it is to be read, or several processes read one stream.
     """
 
-    def __init__(self, config: CorpusConfig, folder: Path, processes: Processes):
-        self._config = config
-        self._folder = folder / CORPUS_FOLDER
+    def __init__(
+        self,
+        inputs: Mapping[str, Inputs],
+        *,
+        fingerprints: Mapping[str, str],
+        folder: Path,
+        processes: Processes,
+    ):
+        self.fingerprints = fingerprints
+        self._inputs = inputs
+        self._folder = folder
         self._processes = processes
-        self._inputs = {"train": self._open(config.train)}
-        if config.dev:
-            self._inputs["dev"] = self._open(config.dev)
-        self.fingerprints = {
-            name: text_fingerprint(inputs, config.pipeline) for name, inputs in self._inputs.items()
-        }
+
+    @classmethod
+    def open(cls, config: CorpusConfig, folder: Path, processes: Processes) -> "RunTexts":
+        """Find the files of the texts, and hash them.
+
+        config (CorpusConfig): Where they are, and how they are read.
+        folder (Path): The run's.
+        processes (Processes): Of the run.
+        RETURNS (RunTexts): The texts.
+        RAISES (ElmoError): If a file is missing or cannot be read, or if several processes would read a stream.
+        """
+        paths = {"train": config.train, "dev": config.dev}
+        inputs = {name: _open_inputs(config, paths[name], processes) for name in paths if paths[name]}
+        fingerprints = {name: text_fingerprint(inputs[name], config.pipeline) for name in inputs}
+        return cls(inputs, fingerprints=fingerprints, folder=folder / CORPUS_FOLDER, processes=processes)
 
     def write(self, *, max_characters: int) -> None:
         """Write the corpora that are missing, outdated or damaged; none before all texts are checked.
@@ -113,12 +129,6 @@ class RunTexts:
             raise FileNotFoundError(Errors.EL084.format(path=folder, rank=self._processes.rank))
         return Corpus.open(folder)
 
-    def _open(self, paths: Sequence[Path]) -> Inputs:
-        inputs = Inputs(paths, format=self._config.format, pipeline=self._config.pipeline)
-        if inputs.has_streams and self._processes.size > 1:
-            raise ValueError(Errors.EL208.format(size=self._processes.size))
-        return inputs
-
     def _is_written(self, name: str) -> bool:
         folder = self._folder / name
         if read_fingerprint(folder) != self.fingerprints[name]:
@@ -129,6 +139,13 @@ class RunTexts:
             warnings.warn(Warnings.WL070.format(path=folder, reason=error), UserWarning, stacklevel=2)
             return False
         return True
+
+
+def _open_inputs(config: CorpusConfig, paths: Sequence[Path], processes: Processes) -> Inputs:
+    inputs = Inputs(paths, format=config.format, pipeline=config.pipeline)
+    if inputs.has_streams and processes.size > 1:
+        raise ValueError(Errors.EL208.format(size=processes.size))
+    return inputs
 
 
 def make_vocabulary(

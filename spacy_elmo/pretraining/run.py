@@ -99,7 +99,7 @@ class Run:
         checkpoints = Checkpoints(folder / CHECKPOINT_FOLDER, keep=config.checkpoints.keep)
         checkpoint = find_checkpoint(checkpoints, folder, resume=resume)
         start = read_start(config.model, folder, resume=resume)
-        texts = RunTexts(config.corpus, folder, processes)
+        texts = RunTexts.open(config.corpus, folder, processes)
         vocabulary = None
         if checkpoint is not None:
             # Before anything in the folder is replaced: the run must be able to continue with the old settings.
