@@ -15,7 +15,7 @@ from ..runtime.isolation import computation
 from .corpus import Corpus
 from .model import LanguageModel
 from .reading import TopLayer, iter_batches, make_workers, restore_order, run_batch, run_sentences
-from .vocabulary import WordTypes
+from .vocabulary import EncodedTypes
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Perplexity:
 
 
 def iter_carried(
-    model: LanguageModel, corpus: Corpus, types: WordTypes, *, n_rows: int = 1, n_sentences: int | None = None
+    model: LanguageModel, corpus: Corpus, types: EncodedTypes, *, n_rows: int = 1, n_sentences: int | None = None
 ) -> Iterator[SentenceLikelihood]:
     """Compute likelihoods with carried state, as in bilm-tf's test: each row reads one sentence after the other,
     and keeps its state. The text ends with the last step that all rows have, so that some predictions at the end
@@ -73,7 +73,7 @@ def iter_carried(
 
     model (LanguageModel): Predicts the tokens.
     corpus (Corpus): The text.
-    types (WordTypes): Its types.
+    types (EncodedTypes): Its types.
     n_rows (int): Most rows that are read side by side.
     n_sentences (int | None): Most sentences that are read; None: all.
     YIELDS (SentenceLikelihood): Of each sentence, in order.
@@ -85,7 +85,7 @@ def iter_carried(
 def iter_fresh(
     model: LanguageModel,
     corpus: Corpus,
-    types: WordTypes,
+    types: EncodedTypes,
     *,
     state: LSTMState | None = None,
     n_sentences: int | None = None,
@@ -94,7 +94,7 @@ def iter_fresh(
 
     model (LanguageModel): Predicts the tokens.
     corpus (Corpus): The text.
-    types (WordTypes): Its types.
+    types (EncodedTypes): Its types.
     state (LSTMState | None): Hidden (2, L, P) and cell (2, L, C); None: zeros.
     n_sentences (int | None): Most sentences that are read; None: all.
     YIELDS (SentenceLikelihood): Of each sentence, in order.
@@ -104,7 +104,7 @@ def iter_fresh(
 
 
 def _iter_carried(
-    model: LanguageModel, corpus: Corpus, types: WordTypes, n_rows: int, total: int
+    model: LanguageModel, corpus: Corpus, types: EncodedTypes, n_rows: int, total: int
 ) -> Iterator[tuple[int, SentenceLikelihood]]:
     # Of each row: the sentences that are not complete, and the likelihoods of their tokens so far.
     queues: list[deque[int]] = [deque() for _ in range(n_rows)]
@@ -134,7 +134,7 @@ def _iter_carried(
 
 
 def _iter_fresh(
-    model: LanguageModel, corpus: Corpus, types: WordTypes, state: LSTMState | None, total: int
+    model: LanguageModel, corpus: Corpus, types: EncodedTypes, state: LSTMState | None, total: int
 ) -> Iterator[tuple[int, SentenceLikelihood]]:
     for numbers, outputs in run_sentences(model, corpus, types, state=state, n_sentences=total):
         for number, values in zip(numbers, _compute_likelihoods(model, outputs)):

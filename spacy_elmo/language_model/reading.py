@@ -22,7 +22,7 @@ from ..util.batching import windows
 from .corpus import Corpus
 from .model import LanguageModel
 from .streams import Batch
-from .vocabulary import WordTypes
+from .vocabulary import EncodedTypes
 
 
 def make_workers() -> Workers:
@@ -129,13 +129,13 @@ def iter_batches(
 
 
 def run_sentences(
-    model: LanguageModel, corpus: Corpus, types: WordTypes, *, state: LSTMState | None, n_sentences: int
+    model: LanguageModel, corpus: Corpus, types: EncodedTypes, *, state: LSTMState | None, n_sentences: int
 ) -> Iterator[tuple[list[int], TopLayer]]:
     """Run sentences that all start from the same state, in groups of similar length.
 
     model (LanguageModel): Runs them.
     corpus (Corpus): The text.
-    types (WordTypes): Its types.
+    types (EncodedTypes): Its types.
     state (LSTMState | None): Hidden (2, L, P) and cell (2, L, C); None: zeros.
     n_sentences (int): Sentences of the corpus that are read.
     YIELDS (tuple[list[int], TopLayer]): The numbers of a group's sentences, and a row for each; steps beyond the
@@ -161,13 +161,13 @@ def run_sentences(
 
 @computation()
 def run_batch(
-    model: LanguageModel, batch: Batch, types: WordTypes, state: LSTMState
+    model: LanguageModel, batch: Batch, types: EncodedTypes, state: LSTMState
 ) -> tuple[TopLayer, LSTMState]:
     """Run the steps of a batch, without dropout and in the precision of the weights.
 
     model (LanguageModel): Runs them; its mode and precision stay as they are.
     batch (Batch): Indices of the types.
-    types (WordTypes): Of the text.
+    types (EncodedTypes): Of the text.
     state (LSTMState): Hidden (2, L, n_rows, P) and cell (2, L, n_rows, C).
     RETURNS (tuple[TopLayer, LSTMState]): The outputs, and the state after the last step.
     """

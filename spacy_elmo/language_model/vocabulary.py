@@ -155,7 +155,7 @@ class EncodedBatch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WordTypes:
+class EncodedTypes:
     """The word types of a text, encoded for a model; <S> and </S> follow them.
 
     character_ids (Tensor): (n_types + 2, max_characters), int16.
@@ -182,14 +182,14 @@ class WordTypes:
         )
 
 
-def encode_types(texts: Sequence[str], options: Options, vocabulary: Vocabulary) -> WordTypes:
+def encode_types(texts: Sequence[str], options: Options, vocabulary: Vocabulary) -> EncodedTypes:
     """Encode the word types of a text.
 
     texts (Sequence[str]): The distinct tokens.
     options (Options): Of the model that reads them.
     vocabulary (Vocabulary): The words that it predicts.
-    RETURNS (WordTypes): For `LanguageModel`.
+    RETURNS (EncodedTypes): For `LanguageModel`.
     """
     types = [*texts, OPENING, CLOSING]
     ids = character_ids(types, max_characters=options.char_cnn.max_characters_per_token)
-    return WordTypes(torch.from_numpy(ids.astype("int16")), torch.from_numpy(vocabulary.ids(types)))
+    return EncodedTypes(torch.from_numpy(ids.astype("int16")), torch.from_numpy(vocabulary.ids(types)))

@@ -16,7 +16,7 @@ from ..language_model.likelihood import Perplexity, iter_carried
 from ..language_model.model import LanguageModel
 from ..language_model.storage import write_language_model
 from ..language_model.streams import Order, Streams
-from ..language_model.vocabulary import VOCAB_NAME, Vocabulary, WordTypes, encode_types
+from ..language_model.vocabulary import VOCAB_NAME, EncodedTypes, Vocabulary, encode_types
 from ..runtime.isolation import flush_denormals, isolate
 from ..runtime.processors import torch_threads
 from .config import PretrainingConfig, TrainingConfig
@@ -206,11 +206,11 @@ class Run:
             write_language_model(self.folder / MODEL_FOLDER, self.options, self.model, self.vocabulary)
         self.processes.wait()
 
-    def encode_types(self, corpus: Corpus) -> WordTypes:
+    def encode_types(self, corpus: Corpus) -> EncodedTypes:
         """Encode the word types of a text for the model.
 
         corpus (Corpus): The text.
-        RETURNS (WordTypes): Its types.
+        RETURNS (EncodedTypes): Its types.
         """
         return encode_types(corpus.types, self.options, self.vocabulary)
 

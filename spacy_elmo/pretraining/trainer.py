@@ -16,7 +16,7 @@ from ..language_model.model import LanguageModel
 from ..language_model.sampled_softmax import Candidates, draw_candidates
 from ..language_model.softmax import Softmax
 from ..language_model.streams import Streams
-from ..language_model.vocabulary import WordTypes
+from ..language_model.vocabulary import EncodedTypes
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
 from ..runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
@@ -174,7 +174,7 @@ class Trainer:
 
     model (LanguageModel): On its device.
     streams (Streams): The rows of all processes.
-    types (WordTypes): Those of the text.
+    types (EncodedTypes): Those of the text.
     config (PretrainingConfig): The settings of the run.
     n_batches (int): Length of the run, for the schedule of the learning rate.
     processes (Processes): This process among those of the run.
@@ -184,7 +184,7 @@ class Trainer:
         self,
         model: LanguageModel,
         streams: Streams,
-        types: WordTypes,
+        types: EncodedTypes,
         *,
         config: PretrainingConfig,
         n_batches: int,

@@ -19,7 +19,7 @@ from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import Perplexity, SentenceLikelihood, iter_carried, iter_fresh
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
-from spacy_elmo.language_model.vocabulary import Vocabulary, WordTypes
+from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
 
@@ -37,7 +37,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 class Case(NamedTuple):
     model: LanguageModel
     corpus: Corpus
-    types: WordTypes
+    types: EncodedTypes
     vocabulary: Vocabulary
     sentences: list[list[str]]
 

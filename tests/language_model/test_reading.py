@@ -16,7 +16,7 @@ from spacy_elmo.language_model.reading import iter_batches, restore_order, run_b
 from spacy_elmo.language_model.softmax import Softmax
 from spacy_elmo.language_model.storage import load_language_model
 from spacy_elmo.language_model.streams import Batch
-from spacy_elmo.language_model.vocabulary import Vocabulary, WordTypes, encode_types
+from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary, encode_types
 from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work
 from tests.language_models import Reference, full_softmax, write_source
@@ -145,7 +145,7 @@ def test_batches_are_read_lazily(
         monkeypatch.setattr(reading, name, value)
     run: list[int] = []
 
-    def counting(model: LanguageModel, batch: Batch, types: WordTypes, state: LSTMState) -> Any:
+    def counting(model: LanguageModel, batch: Batch, types: EncodedTypes, state: LSTMState) -> Any:
         run.append(batch.inputs.shape[0] * batch.inputs.shape[2])
         return run_batch(model, batch, types, state)
 

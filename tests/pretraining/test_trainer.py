@@ -15,7 +15,7 @@ from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.sampled_softmax import Candidates, draw_candidates
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
 from spacy_elmo.language_model.streams import Batch, Order, Streams
-from spacy_elmo.language_model.vocabulary import Vocabulary, WordTypes
+from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary
 from spacy_elmo.pretraining import trainer as module
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.distributed import Processes
@@ -89,7 +89,7 @@ def train(trainer: Trainer, n: int) -> list[list[float]]:
     return found
 
 
-def top_layer(model: LanguageModel, types: WordTypes, batch: Batch) -> Tensor:
+def top_layer(model: LanguageModel, types: EncodedTypes, batch: Batch) -> Tensor:
     """Compute the softmax' inputs (2, n_steps, n_rows, P) from the zero state by the biLM itself, a row at a time:
     each direction reads its inputs as one sentence."""
     n_rows, found = batch.inputs.shape[2], []

@@ -11,7 +11,7 @@ from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.characters import CLOSING, OPENING, character_ids
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.language_model.corpus import Corpus
-from spacy_elmo.language_model.vocabulary import Vocabulary, WordTypes
+from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary
 
 
 def lm_options(**settings: Any) -> Options:
@@ -48,9 +48,9 @@ def lm_ids(options: Options, tokens: Sequence[str]) -> Tensor:
     return torch.from_numpy(character_ids(tokens, max_characters=options.char_cnn.max_characters_per_token))
 
 
-def lm_types(options: Options, corpus: Corpus, vocabulary: Vocabulary) -> WordTypes:
+def lm_types(options: Options, corpus: Corpus, vocabulary: Vocabulary) -> EncodedTypes:
     texts = [*corpus.types, OPENING, CLOSING]
-    return WordTypes(lm_ids(options, texts).to(torch.int16), torch.from_numpy(vocabulary.ids(texts)))
+    return EncodedTypes(lm_ids(options, texts).to(torch.int16), torch.from_numpy(vocabulary.ids(texts)))
 
 
 def lm_sentences(n: int, *, seed: int = 0) -> list[list[str]]:
