@@ -23,9 +23,8 @@ SENTENCES = [["I", "love", "NLP"], ["Hello"], ["a", "rather", "long", "sentence"
 
 
 def make(options: Options, *, dtype: torch.dtype = torch.float64, **settings: Any) -> LanguageModel:
-    model = LanguageModel(
-        bilm=lm_bilm(options, dtype=dtype), softmax=nn.Identity(), **{"dtype": dtype, **settings}
-    )
+    softmax: Any = nn.Identity()
+    model = LanguageModel(bilm=lm_bilm(options, dtype=dtype), softmax=softmax, **{"dtype": dtype, **settings})
     return model.eval()
 
 

@@ -176,7 +176,8 @@ models = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)
 
 def make(settings: dict[str, Any], *, dtype: torch.dtype = torch.float64) -> tuple[LanguageModel, Tensor, Tensor]:
     """Make a model, word types, and 6 steps of 3 rows."""
-    model = LanguageModel(bilm=lm_bilm(lm_options(**settings), dtype=dtype), softmax=nn.Identity(), dtype=dtype)
+    softmax: Any = nn.Identity()
+    model = LanguageModel(bilm=lm_bilm(lm_options(**settings), dtype=dtype), softmax=softmax, dtype=dtype)
     ids = lm_ids(model.bilm.options, ["<S>", "</S>", "a", "dog", "sees", "extraordinary-bird"])
     inputs = torch.randint(0, len(ids), (6, 2, 3), generator=torch.Generator().manual_seed(4))
     return model.eval(), ids, inputs

@@ -12,7 +12,7 @@ from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.language_model.model import LanguageModel
-from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from spacy_elmo.language_model.storage import load_language_model, read_model, warm_state, write_language_model
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.weights.source import read_weights
@@ -55,7 +55,7 @@ def test_probabilities_equal_the_formulas(tmp_path: Path, softmax: Arrays) -> No
 
 @pytest.mark.parametrize("kind", ["full", "adaptive"])
 def test_written_models_can_be_read(tmp_path: Path, bilm: BiLM, kind: str) -> None:
-    softmax: torch.nn.Module = Softmax(n_words=len(WORDS), width=8)
+    softmax: BaseSoftmax = Softmax(n_words=len(WORDS), width=8)
     if kind == "adaptive":
         softmax = AdaptiveSoftmax(n_words=len(WORDS), width=8, cutoffs=[4, 9], div_value=2.0)
     model = LanguageModel(bilm=bilm, softmax=softmax)

@@ -13,7 +13,7 @@ from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.sampled_softmax import Candidates, draw_candidates
-from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from spacy_elmo.language_model.streams import Batch, Order, Streams
 from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary
 from spacy_elmo.pretraining import trainer as module
@@ -53,7 +53,7 @@ def make(*, processes: Processes | None = None, lstm: dict[str, Any] = LSTM, **s
     init_weights(bilm)
     sizes = {"n_words": len(VOCABULARY), "width": options.lstm.projection_dim}
     if config.softmax.kind == "adaptive":
-        softmax: torch.nn.Module = AdaptiveSoftmax(
+        softmax: BaseSoftmax = AdaptiveSoftmax(
             **sizes, cutoffs=config.softmax.cutoffs, div_value=config.softmax.div_value
         )
     else:
