@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 import spacy_elmo
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.util.atomic import atomic_write
 
 from . import own, report
@@ -37,7 +37,7 @@ def main(
 ) -> None:
     """Measure spacy_elmo, and its peers in turns with it."""
     threads = torch.get_num_threads()
-    sentences: Sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
+    sentences: Sentences = [sentence.tokens for sentence in Inputs(text).read() if sentence.tokens]
     model = make_model(folder / "model")
     results: dict[str, Any] = {
         "machine": {"processor": processor(), "threads": threads, "platform": platform.platform()},

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import spacy_elmo
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 
 from . import pretraining
 from .__main__ import EWT, HERE, processor, write
@@ -85,7 +85,7 @@ def main(
     at_once: Annotated[bool, typer.Option(help="Measure four processes at once.")] = True,
 ) -> None:
     """Measure how much of its speed a program keeps beside processes that multiply matrices on a thread each."""
-    sentences: Sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
+    sentences: Sentences = [sentence.tokens for sentence in Inputs(text).read() if sentence.tokens]
     python = peer_python(folder) if peers else None
     machine = {"processor": processor(), "threads": torch.get_num_threads(), "platform": platform.platform()}
     results: dict[str, Any] = {"machine": machine, "version": spacy_elmo.__version__, "busy": {}, "at once": {}}

@@ -54,7 +54,7 @@ def loading(model: str, sentences: Sentences) -> dict[str, Any]:
     """Seconds from nlp.add_pipe to the first vector, from HDF5 and from our own folder, and peak memory in MiB."""
     import spacy
 
-    import spacy_elmo.models.wrapper  # noqa: F401
+    import spacy_elmo.models.elmo  # noqa: F401
 
     nlp = spacy.blank("en")
     before = _peak_kib()

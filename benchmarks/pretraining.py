@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.pretraining.config import SIZES
 from spacy_elmo.util.atomic import atomic_write
@@ -71,7 +71,7 @@ def main(
 def prepare(text: Path, folder: Path) -> tuple[Path, Path]:
     """The text, a tokenised sentence a line, and its vocabulary."""
     folder.mkdir(parents=True, exist_ok=True)
-    sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
+    sentences = [sentence.tokens for sentence in Inputs(text).read() if sentence.tokens]
     tokens, words = folder / "text.txt", folder / "vocab.txt"
     with atomic_write(tokens) as temporary:
         temporary.write_text("".join(" ".join(sentence) + "\n" for sentence in sentences), "utf-8")

@@ -16,7 +16,7 @@ from spacy_elmo.inference.cpu.lstm import FastStack
 from spacy_elmo.inference.cpu.steps import add_product
 from spacy_elmo.inference.factory import lstm_linear
 from spacy_elmo.inference.schedule import Schedule, Step
-from spacy_elmo.inference.sentences import cut, word_types
+from spacy_elmo.inference.sentences import split_batches, word_types
 
 
 class Products:
@@ -30,7 +30,7 @@ class Products:
         tensors = [LSTMStack(options=lstm).state_dict() for _ in range(2)]
         self._stacks = [FastStack(own, options=lstm, linear=linear) for own in tensors]
         self._batches: list[tuple[list[Inputs], Sequence[Step]]] = []
-        for batch in cut(sentences, CPU_BATCH_TOKENS):
+        for batch in split_batches(sentences, CPU_BATCH_TOKENS):
             types, numbers = word_types(batch, before=[], after=[])
             schedule = Schedule([len(sentence) for sentence in batch], most_rows=MOST_ROWS)
             words = Inputs(torch.randn(len(types), lstm.projection_dim), torch.from_numpy(numbers))

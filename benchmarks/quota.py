@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import spacy_elmo
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 
 from .__main__ import EWT, HERE, processor, write
 from .busy import MODELS, N_ONE_BY_ONE, NAMES, Program, Rates, measure
@@ -39,7 +39,7 @@ def main(
 ) -> None:
     """Measure our defaults against a thread for every processor of the machine, both limited to the same time: by
     a control group where one can be made, else by affinity."""
-    sentences: Sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
+    sentences: Sentences = [sentence.tokens for sentence in Inputs(text).read() if sentence.tokens]
     machine = {"processor": processor(), "processors": os.cpu_count(), "platform": platform.platform()}
     results: dict[str, Any] = {"machine": machine, "version": spacy_elmo.__version__, "quota": {}}
     for name in models:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import spacy_elmo
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 
 from .__main__ import EWT, processor, write
 from .ceiling import precisions
@@ -42,7 +42,7 @@ def main(
     n_rounds: Annotated[int, typer.Option(help="Rounds in which everything has its turn.")] = 5,
 ) -> None:
     """Measure en_sm: in batches, in one call for a sentence, in short and long texts, and in nlp.pipe."""
-    sentences: Sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
+    sentences: Sentences = [sentence.tokens for sentence in Inputs(text).read() if sentence.tokens]
     machine = {"processor": processor(), "threads": torch.get_num_threads(), "platform": platform.platform()}
     found: dict[str, Any] = {}
     results = {"machine": machine, "version": spacy_elmo.__version__, "small": found}

@@ -26,5 +26,5 @@ run embedding -m benchmarks.gpu --output "$folder/embedding.json" \
 run pipe -m benchmarks.gpu.pipe --output "$folder/pipe.json" --precisions bf16 \
   --tokens "${TOKENS:-500000}" --rounds 3 ${TEXTS:+--texts "$TEXTS"}
 run pretraining -m benchmarks.gpu.pretraining --output "$folder/pretraining.json" --rows 128 --batches "${BATCHES:-15}"
-run tests -m pytest -q -m gpu tests
+run tests -m pytest -q -m gpu --slow tests
 exit $failed

@@ -33,7 +33,7 @@ for version in 3.10 3.11 3.12 3.13 3.14; do
   # Since version 24, pip reads the requirements of a wheel without downloading it.
   "$scratch/$version/bin/pip" install --quiet --upgrade "pip>=24" 2>/dev/null
   if env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null \
-    "$scratch/$version/bin/pip" install --quiet --dry-run -c constraints.txt ".[tests]"; then
+    "$scratch/$version/bin/pip" install --quiet --dry-run -c constraints.txt ".[tests,tests-heavy]"; then
     echo "Python $version: resolved"
   else
     echo "Python $version: the install in README.md fails"

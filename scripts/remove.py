@@ -15,11 +15,11 @@ def remove(paths: Sequence[str]) -> None:
     for path in paths:
         if here not in Path(path).resolve().parents:
             raise SystemExit(f"{path} is not below {here}, and stays.")
-    for path in map(Path, paths):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+    for target in map(Path, paths):
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
         else:
-            path.unlink(missing_ok=True)
+            target.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bilm.layers import LayerName, LayerOutputs
     from .elmo import Elmo, load
+    from .errors import ElmoError
     from .inference.settings import InitialState, PrecisionName, Settings
     from .pipeline.hooks import install_hooks
     from .texts import TextOutputs
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Elmo",
+    "ElmoError",
     "InitialState",
     "LayerName",
     "LayerOutputs",
@@ -26,6 +28,7 @@ __all__ = [
 # spaCy imports every installed plugin whenever a pipeline is made, so nothing heavy is imported here.
 _LAZY = {
     "Elmo": "spacy_elmo.elmo",
+    "ElmoError": "spacy_elmo.errors",
     "InitialState": "spacy_elmo.inference.settings",
     "LayerName": "spacy_elmo.bilm.layers",
     "LayerOutputs": "spacy_elmo.bilm.layers",

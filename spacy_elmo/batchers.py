@@ -1,4 +1,4 @@
-"""Other names in the training text at each epoch, for entity recognizers that are to find names they never saw."""
+"""A batcher that exchanges names in the training text, so that entity recognizers find names they never saw."""
 
 import random
 from collections import defaultdict
@@ -8,19 +8,24 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .errors import Errors, check_number
+from .errors import ElmoError, Errors, check_number
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 # (text, whether a space follows) of a token.
 Piece = tuple[str, bool]
-# What a Doc says of its tokens, but for their texts.
+# The annotations of tokens that do not depend on their texts.
 _ATTRIBUTES: list[int | str] = ["TAG", "POS", "MORPH", "HEAD", "DEP", "SENT_START"]
 _ATTRIBUTES += ["ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 _MOST_NAMES = 100_000
 
 
 class Name(NamedTuple):
-    """A mention of an entity: its tokens as annotated, those that the pipeline splits it into, and its ID."""
+    """A mention of an entity.
+
+    reference (Sequence[Piece]): Its tokens in the annotated Doc.
+    predicted (Sequence[Piece]): Its tokens in the pipeline's Doc.
+    kb_id (int): Its ID in a knowledge base.
+    """
 
     reference: Sequence[Piece]
     predicted: Sequence[Piece]
@@ -28,7 +33,12 @@ class Name(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """entity: in the annotated Doc. predicted: the same text in the other Doc. name: to stand there."""
+    """An entity and the name to put in its place.
+
+    entity (Span): The entity in the annotated Doc.
+    predicted (Span): The same text in the pipeline's Doc.
+    name (Name): The new name.
+    """
 
     entity: Span
     predicted: Span
@@ -38,18 +48,19 @@ class Swap(NamedTuple):
 def make_entity_variants(
     batcher: Batcher, swap: float = 0.8, lower: float = 0.1, keep_empty: float = 1.0
 ) -> "EntityVariants":
-    """A batcher for training, around another one, registered as spacy-elmo.entity_variants.v1. spaCy calls it once
-    an epoch: what is drawn is drawn anew each time.
+    """Make a batcher that varies the names in a training corpus, registered as spacy-elmo.entity_variants.v1.
 
-    batcher (Callable): what makes batches of the examples then.
-    swap (float): share of the examples in which entities are exchanged. In place of each comes one that is drawn
-        from those of its label and number of tokens in all of the text. It brings its ID, and is its own lemma;
-        other annotations stay with the place, but for custom attributes, which are not carried over.
-    lower (float): share of the examples that become lower case.
-    keep_empty (float): share of the examples that are used, of those which are annotated and have no entity. Fewer
-        make a recognizer find more, and more of it wrong.
-    RETURNS (Callable): examples of an epoch -> batches.
-    RAISES (ValueError): for a share that is not from 0 to 1.
+    spaCy calls it once an epoch, and each call draws other names.
+
+    batcher (Callable): The batcher for the varied examples.
+    swap (float): The share of the examples in which entities are exchanged. Each is replaced by a random one with
+        the same label and number of tokens from all of the text. The new name brings its ID, and is its own lemma;
+        the other annotations stay, except custom attributes, which are lost.
+    lower (float): The share of the examples that become lower case.
+    keep_empty (float): The share that is kept of the annotated examples without entities. A smaller share makes a
+        recognizer find more entities, and more wrong ones.
+    RETURNS (Callable): A function from the examples of an epoch to batches.
+    RAISES (ElmoError): If a share is not from 0 to 1.
     """
     for name, got in (("swap", swap), ("lower", lower), ("keep_empty", keep_empty)):
         check_number(name, got, low=0, high=1)
@@ -57,9 +68,24 @@ def make_entity_variants(
 
 
 class EntityVariants:
-    """See `make_entity_variants`. Draws from Python's random numbers, as spaCy's own shuffling does."""
+    """Varies the names in a training corpus; see `make_entity_variants`.
+
+    It draws from Python's random numbers, as spaCy's shuffling does.
+
+    batcher (Batcher): The batcher for the varied examples.
+    swap (float): The share of the examples in which entities are exchanged.
+    lower (float): The share of the examples that become lower case.
+    keep_empty (float): The share that is kept of the annotated examples without entities.
+    """
 
     def __init__(self, *, batcher: Batcher, swap: float, lower: float, keep_empty: float):
+        """Hold the settings.
+
+        batcher (Batcher): As for `make_entity_variants`.
+        swap (float): As for `make_entity_variants`.
+        lower (float): As for `make_entity_variants`.
+        keep_empty (float): As for `make_entity_variants`.
+        """
         self.batcher = batcher
         self.swap = swap
         self.lower = lower
@@ -68,11 +94,21 @@ class EntityVariants:
         self._known: set[tuple[int, str]] = set()
 
     def __call__(self, examples: Iterable[Example]) -> Iterable[list[Example]]:
-        """RAISES: ValueError if `keep_empty` leaves no example."""
+        """Make the batches of an epoch.
+
+        examples (Iterable[Example]): The examples of the corpus.
+        RETURNS (Iterable[list[Example]]): The batches.
+        RAISES (ElmoError): If `keep_empty` leaves no example.
+        """
         return self.batcher(self.variants(examples))
 
     def variants(self, examples: Iterable[Example]) -> Iterator[Example]:
-        """The examples of an epoch. A list's names are all known from the start, a stream's as they come."""
+        """Vary the examples of an epoch. All names of a list can be drawn from the start, those of a stream later.
+
+        examples (Iterable[Example]): The examples of the corpus.
+        YIELDS (Example): The examples that are used.
+        RAISES (ElmoError): If `keep_empty` leaves no example.
+        """
         streamed = not isinstance(examples, list)
         for example in [] if streamed else examples:
             self._learn(example)
@@ -85,18 +121,22 @@ class EntityVariants:
                 n_used += 1
                 yield self.variant(example)
         if n_read and not n_used:
-            # spaCy would look for a batch for ever.
-            raise ValueError(Errors.EL125.format(keep_empty=self.keep_empty, n_read=n_read))
+            # spaCy would wait for a batch for ever.
+            raise ElmoError(Errors.EL125.format(keep_empty=self.keep_empty, n_read=n_read))
 
     def variant(self, example: Example) -> Example:
-        """The example, or another one in its place."""
+        """Vary an example.
+
+        example (Example): The example.
+        RETURNS (Example): The example, or a new one with other names or in lower case.
+        """
         swaps = self._draw(example) if random.random() < self.swap else []
         lower = random.random() < self.lower
         if not swaps and not lower:
             return example
         predicted = example.predicted
         pieces = _exchange(_pieces(predicted), [(each.predicted, each.name.predicted) for each in swaps])
-        return Example(_doc_of(predicted, pieces, lower=lower), _annotated(example.reference, swaps, lower=lower))
+        return Example(_make_doc(predicted, pieces, lower=lower), _annotate(example.reference, swaps, lower=lower))
 
     def _draw(self, example: Example) -> list[Swap]:
         found = []
@@ -110,7 +150,7 @@ class EntityVariants:
     def _learn(self, example: Example) -> None:
         for entity in example.reference.ents:
             predicted = _same_text(example, entity)
-            # Without end, a stream's names would fill the memory.
+            # The names of an endless stream would fill the memory.
             if predicted is None or len(self._known) >= _MOST_NAMES:
                 continue
             if (entity.label, entity.text) not in self._known:
@@ -124,7 +164,7 @@ def _is_empty(example: Example) -> bool:
 
 
 def _same_text(example: Example, entity: Span) -> Span | None:
-    """The entity in the Doc that the pipeline makes; None if its tokens are not that entity's alone."""
+    """Find the entity in the pipeline's Doc; None if its tokens there extend beyond it."""
     span = example.predicted.char_span(entity.start_char, entity.end_char)
     return span if span is not None and span.text == entity.text else None
 
@@ -134,24 +174,24 @@ def _pieces(tokens: Doc | Span) -> list[Piece]:
 
 
 def _exchange(pieces: list[Piece], names: Sequence[tuple[Span, Sequence[Piece]]]) -> list[Piece]:
-    """Tokens with these names in place of the spans, in order. What follows a name follows the new one."""
-    # From the end on, or the places of those to come would move.
+    """Replace spans, given in order, by names; the space after a name stays as it was."""
+    # From the end, because each replacement moves the tokens after it.
     for span, name in reversed(names):
         pieces[span.start : span.end] = [*name[:-1], (name[-1][0], pieces[span.end - 1][1])]
     return pieces
 
 
-def _doc_of(doc: Doc, pieces: Sequence[Piece], *, lower: bool) -> Doc:
-    """These tokens, and whether their spaces are known, as in `doc`."""
+def _make_doc(doc: Doc, pieces: Sequence[Piece], *, lower: bool) -> Doc:
+    """Make a Doc of these tokens; its spaces are unknown if those of `doc` are."""
     words = [text.lower() if lower else text for text, _ in pieces]
     spaces = None if doc.has_unknown_spaces else [space for _, space in pieces]
     return Doc(doc.vocab, words=words, spaces=spaces)
 
 
-def _annotated(reference: Doc, swaps: Sequence[Swap], *, lower: bool) -> Doc:
-    """The reference's annotations on other words, as many."""
+def _annotate(reference: Doc, swaps: Sequence[Swap], *, lower: bool) -> Doc:
+    """Copy the reference's annotations to the same number of other words."""
     pieces = _exchange(_pieces(reference), [(each.entity, each.name.reference) for each in swaps])
-    made = _doc_of(reference, pieces, lower=lower)
+    made = _make_doc(reference, pieces, lower=lower)
     annotations: Any = reference.to_array(_ATTRIBUTES)
     made.from_array(_ATTRIBUTES, annotations)
     made.cats = dict(reference.cats)

@@ -27,24 +27,24 @@ from .bilm.layers import (
 from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
-from .errors import Errors, short_repr
+from .errors import ElmoError, Errors, short_repr
 from .errors.once import OnceWarner
 from .gradients.trainable import TrainableEngine
-from .inference.base import CPU_BATCH_TOKENS, Begun, Engine
-from .inference.budget import Budget
+from .inference.base import CPU_BATCH_TOKENS, Engine
 from .inference.factory import PRECISIONS, check_device, check_precision
 from .inference.finite import FiniteCheck
-from .inference.runner import Runner
-from .inference.sentences import checked
+from .inference.runner import Budget, Runner
+from .inference.sentences import validate_sentences
 from .inference.settings import InitialState, PrecisionName, Settings, check_batch_tokens
 from .inference.warm_state import shipped_state
 from .runtime.isolation import computation
+from .runtime.workers import Pending
 from .texts import TextOutputs, embed_texts
 from .util.progress import show_progress
 from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .weights.catalogue import BUNDLED
 from .weights.source import Source, read_weights
-from .weights.spill import StoredArrays, set_aside
+from .weights.spill import StoredArrays, spill
 
 if TYPE_CHECKING:
     from .texts import Language
@@ -73,7 +73,7 @@ def load(
     n_threads (int | None): See `Settings`.
     RETURNS (Elmo): The model.
     RAISES (FileNotFoundError): If there is no such source.
-    RAISES (ValueError): If it is no biLM, or for a value that is not allowed.
+    RAISES (ElmoError): If it is no biLM, or for a value that is not allowed.
     RAISES (ImportError): If its format needs a package that is not installed.
     RAISES (OSError): If a download fails.
     """
@@ -131,7 +131,7 @@ class Elmo:
         """A model over weights that have been read. They are used up: `weights.arrays` is empty afterwards, so
         that the weights are not held twice.
 
-        RAISES: ValueError if the processor cannot compute in this precision.
+        RAISES (ElmoError): If the processor cannot compute in this precision.
         """
         check_precision(settings.precision, device)
         # Words are not predicted here.
@@ -140,7 +140,7 @@ class Elmo:
         if settings.initial_state == "warm" and not weights.has_warm_state:
             weights.arrays.update(shipped_state(weights, n_threads=settings.n_threads))
         precision = PRECISIONS[settings.precision]
-        originals = None if precision.exact else set_aside(weights.arrays)
+        originals = None if precision.exact else spill(weights.arrays)
         with computation():
             parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
             weights.arrays.clear()
@@ -172,16 +172,16 @@ class Elmo:
     def mix(self) -> ScalarMix:
         """The scalar mix behind the layer "elmo". Another one may be put in its place.
 
-        RAISES (ValueError): If that is not a ScalarMix of as many layers as the model has.
+        RAISES (ElmoError): If that is not a ScalarMix of as many layers as the model has.
         """
         return self._mix
 
     @mix.setter
     def mix(self, mix: ScalarMix) -> None:
         if not isinstance(mix, ScalarMix):
-            raise ValueError(Errors.EL242.format(got=short_repr(mix)))
+            raise ElmoError(Errors.EL242.format(got=short_repr(mix)))
         if len(mix.weights) != self.n_layers + 1:
-            raise ValueError(Errors.EL241.format(n_weights=len(mix.weights), n_layers=self.n_layers + 1))
+            raise ElmoError(Errors.EL241.format(n_weights=len(mix.weights), n_layers=self.n_layers + 1))
         self._mix = mix.to(self._mix.gamma)
 
     @property
@@ -203,7 +203,7 @@ class Elmo:
 
         layer (str): The layer's name.
         RETURNS (int): The number of columns.
-        RAISES (ValueError): If the model does not have the layer.
+        RAISES (ElmoError): If the model does not have the layer.
         """
         return layer_width(layer, self.options)
 
@@ -212,7 +212,7 @@ class Elmo:
 
         device (str | torch.device): "cpu", "cuda", "cuda:1", ...
         RETURNS (Elmo): The model itself.
-        RAISES (ValueError): If the device cannot be used, or not in the model's precision; nothing changes then.
+        RAISES (ElmoError): If the device cannot be used, or not in the model's precision; nothing changes then.
         """
         there = check_device(device)
         if there != self.device:
@@ -228,10 +228,10 @@ class Elmo:
 
         text (str): A text of any length. lang, layers: See `embed_texts`.
         RETURNS (TextOutputs): The layers of its tokens.
-        RAISES (ValueError): If it is not a str; and as `embed_texts`.
+        RAISES (ElmoError): If it is not a str; and as `embed_texts`.
         """
         if not isinstance(text, str):
-            raise ValueError(Errors.EL248.format(got=short_repr(text)))
+            raise ElmoError(Errors.EL248.format(got=short_repr(text)))
         return self.embed_texts([text], lang=lang, layers=layers)[0]
 
     def embed_texts(
@@ -252,7 +252,7 @@ class Elmo:
         layers (Layers): "*" or a list of names.
         progress (bool): Show a bar on stderr.
         RETURNS (list[TextOutputs]): One for each text, with its `tokens`.
-        RAISES (ValueError): If a text is not a str, there is no such language, or a layer does not exist.
+        RAISES (ElmoError): If a text is not a str, there is no such language, or a layer does not exist.
         """
         embed = partial(self.embed, layers=layers, progress=progress)
         return embed_texts(texts, lang=lang, nlp=nlp, embed=embed)
@@ -276,11 +276,11 @@ class Elmo:
         progress (bool): Show a bar on stderr.
         RETURNS (list[LayerOutputs]): One per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P),
             float32 (float64 with precision "fp64").
-        RAISES (ValueError): If a sentence is not a list of str, or a layer does not exist.
+        RAISES (ElmoError): If a sentence is not a list of str, or a layer does not exist.
         """
         names = resolve_layers(layers, n_layers=self.n_layers)
         runner = self._runner(max_batch_tokens)
-        read = checked(sentences, warn=self._warn)
+        read = validate_sentences(sentences, warn=self._warn)
         carry = self.settings.initial_state == "carry"
         outputs = runner.carry(list(read), names, self._carried) if carry else runner.stream(read, names)
         if progress:
@@ -294,25 +294,28 @@ class Elmo:
         sentences (Iterable[Sequence[str]]): As for `embed`.
         layers (Layers): As for `embed`.
         YIELDS (LayerOutputs): Of each sentence.
-        RAISES (ValueError): As `embed`, and with initial_state "carry", where batches are the caller's choice.
+        RAISES (ElmoError): As `embed`, and with initial_state "carry", where batches are the caller's choice.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL037)
+            raise ElmoError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
-        return self._runner().stream(checked(sentences, warn=self._warn), names)
+        return self._runner().stream(validate_sentences(sentences, warn=self._warn), names)
 
-    def begin(
+    def submit(
         self, sentences: Sentences, *, layers: LayerChoice, then: Callable[[dict[str, Tensor]], R]
-    ) -> Begun[R]:
-        """Start to embed; the caller may go on meanwhile.
+    ) -> Pending[R]:
+        """Start to embed, and return at once.
 
-        sentences, layers: as for `embed`; `Coded` sentences are run without a look at each. then: see `Runner`.
-        RAISES: ValueError as `stream`.
+        sentences (Iterable[Sequence[str]]): As for `embed`; `EncodedSentences` are run without a look at each.
+        layers (Layers): As for `embed`.
+        then (Callable[[dict[str, Tensor]], R]): See `Runner.submit`.
+        RETURNS (Pending[R]): What `then` returns.
+        RAISES (ElmoError): As `stream`.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL037)
+            raise ElmoError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.n_layers)
-        return self._runner().begin(checked(sentences, warn=self._warn), names, then)
+        return self._runner().submit(validate_sentences(sentences, warn=self._warn), names, then)
 
     def reset_state(self) -> None:
         """Forget what initial_state "carry" has kept: the next batch starts from zeros."""
@@ -328,10 +331,10 @@ class Elmo:
         """A copy of the biLM whose parameters learn. `learn` brings what they learnt back.
 
         dropout: share of the inputs of each LSTM layer that is zeroed in training.
-        RAISES: ValueError with initial_state "carry", where gradients would have to pass from batch to batch.
+        RAISES (ElmoError): With initial_state "carry", where gradients would have to pass from batch to batch.
         """
         if self.settings.initial_state == "carry":
-            raise ValueError(Errors.EL104)
+            raise ElmoError(Errors.EL104)
         dtype = PRECISIONS[self.settings.precision].dtype
         arrays = self.named_arrays() if self._originals is None else self._originals
         names = encoder_shapes(self.options)
@@ -350,7 +353,7 @@ class Elmo:
         with computation():
             tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
             if self._originals is not None:
-                self._originals = set_aside({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+                self._originals = spill({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
             self.engine = self.settings.make_engine(
                 self.options, tensors, device=self.device, warm_state=self.warm_state
             )

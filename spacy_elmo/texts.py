@@ -1,18 +1,14 @@
-"""Texts to sentences by spaCy, and the layers of a whole text."""
+"""Split texts into sentences by spaCy, and join the layers of a text."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    overload,
-)
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bilm.layers import LayerOutputs, RowIndex
-from .errors import Errors, short_repr
+from .errors import ElmoError, Errors, ReasonError, short_repr
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -26,7 +22,13 @@ class TextOutputs(LayerOutputs):
 
     __slots__ = ("tokens",)
 
-    def __init__(self, arrays: Mapping[str, Any], *, n_layers: int, tokens: Sequence[str]):
+    def __init__(self, arrays: Mapping[str, NDArray[np.floating]], *, n_layers: int, tokens: Sequence[str]):
+        """Hold the layers and the tokens.
+
+        arrays (Mapping[str, NDArray]): The layers by their names, lowest first.
+        n_layers (int): The number of LSTM layers of the model.
+        tokens (Sequence[str]): The token of each row.
+        """
         super().__init__(arrays, n_layers=n_layers)
         self.tokens = list(tokens)
 
@@ -49,11 +51,11 @@ class TextOutputs(LayerOutputs):
         tokens = [self.tokens[row] for row in rows.tolist()]
         return TextOutputs(dict(chosen.items()), n_layers=self.n_layers, tokens=tokens)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (dict(self.items()), self.n_layers, self.tokens)
 
 
-def _rebuild(arrays: Mapping[str, Any], n_layers: int, tokens: Sequence[str]) -> TextOutputs:
+def _rebuild(arrays: Mapping[str, NDArray[np.floating]], n_layers: int, tokens: Sequence[str]) -> TextOutputs:
     return TextOutputs(arrays, n_layers=n_layers, tokens=tokens)
 
 
@@ -61,14 +63,14 @@ def split_texts(texts: Iterable[str], *, lang: str, nlp: "Language | None") -> I
     """Tokenize texts, and split them into sentences.
 
     texts (Iterable[str]): Texts of any length.
-    lang (str): A language's code: its tokenizer and the rule-based sentencizer do it.
-    nlp (Language | None): A pipeline that does it in their place; where it sets no sentences, a text is one.
+    lang (str): A language's code, for its tokenizer and the rule-based sentencizer.
+    nlp (Language | None): A pipeline to use instead; if it sets no sentences, a text is one sentence.
     YIELDS (list[list[str]]): The sentences of each text, without whitespace tokens and empty sentences.
-    RAISES (ValueError): If a text is not a str, or there is no such language.
+    RAISES (ElmoError): If a text is not a str, or there is no such language.
     """
     pipeline = _blank(lang) if nlp is None else nlp
     if not callable(getattr(pipeline, "pipe", None)):
-        raise ValueError(Errors.EL249.format(got=short_repr(nlp)))
+        raise ElmoError(Errors.EL249.format(got=short_repr(nlp)))
     for doc in pipeline.pipe(_check_texts(texts)):
         spans = doc.sents if doc.has_annotation("SENT_START") else [doc[:]]
         sentences = ([token.text for token in span if not token.is_space] for span in spans)
@@ -76,28 +78,28 @@ def split_texts(texts: Iterable[str], *, lang: str, nlp: "Language | None") -> I
 
 
 def _blank(lang: str) -> "Language":
-    # For texts only: an Elmo needs no spaCy.
+    # Imported here because only texts need spaCy.
     import spacy
 
     try:
         if not isinstance(lang, str):
-            raise ImportError(f"{type(lang).__name__} is not str")
+            raise ReasonError(f"it is a {type(lang).__name__}, not a str")
         nlp = spacy.blank(lang)
-    except ImportError as error:
-        raise ValueError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
+    except (ImportError, ReasonError) as error:
+        raise ElmoError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
     nlp.add_pipe("sentencizer")
     # spaCy's limit is for components that need much more memory than these.
     nlp.max_length = sys.maxsize
     return nlp
 
 
-def _check_texts(texts: Any) -> Iterator[str]:
+def _check_texts(texts: object) -> Iterator[str]:
     if isinstance(texts, (str, bytes, Mapping, set, frozenset)) or not isinstance(texts, Iterable):
-        raise ValueError(Errors.EL245.format(got=short_repr(texts)))
+        raise ElmoError(Errors.EL245.format(got=short_repr(texts)))
     for text in texts:
         if not isinstance(text, str):
-            raise ValueError(Errors.EL245.format(got=short_repr(text)))
-        # spaCy takes no subclasses, such as NumPy's.
+            raise ElmoError(Errors.EL245.format(got=short_repr(text)))
+        # spaCy does not accept subclasses, such as NumPy's.
         yield str.__str__(text)
 
 
@@ -108,9 +110,14 @@ def embed_texts(
     nlp: "Language | None",
     embed: Callable[[list[list[str]]], list[LayerOutputs]],
 ) -> list[TextOutputs]:
-    """Compute the layers of all tokens of each text; see `Elmo.embed_texts`.
+    """Compute the layers of all tokens of each text.
 
+    texts (Iterable[str]): Texts of any length.
+    lang (str): As for `split_texts`.
+    nlp (Language | None): As for `split_texts`.
     embed (Callable): Computes the layers of sentences.
+    RETURNS (list[TextOutputs]): The layers of each text.
+    RAISES (ElmoError): As `split_texts`.
     """
     # A text without tokens has arrays with 0 rows.
     split = [sentences or [[]] for sentences in split_texts(texts, lang=lang, nlp=nlp)]

@@ -1,6 +1,6 @@
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from spacy_elmo.inference import factory
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.reference import PlainEngine
 from spacy_elmo.weights.source import read_weights
+from tests import extras
 from tests.data import ROOT, TINY, WAYS, Measured, shared_path
 
 LINES = pytest.StashKey[list[str]]()
@@ -24,6 +25,15 @@ LINES = pytest.StashKey[list[str]]()
 def measured(request: pytest.FixtureRequest) -> Measured:
     """Takes a line of what a test has measured; all of them are shown after the run, passed or not."""
     return request.config.stash.setdefault(LINES, []).append
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="include the tests that take more than some seconds")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    extras.skip_if_left_out(item)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,11 +54,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput["measured"] = session.config.stash.get(LINES, [])  # type: ignore[attr-defined]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, None, None]:
     lines = config.stash.get(LINES, [])
     if lines:
         terminalreporter.section("measured")
         terminalreporter.write_line("\n".join(lines))
+    yield
+    # Below pytest's own summary, where it is seen.
+    if left_out := extras.describe(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(left_out, yellow=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,7 +96,8 @@ def tiny() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_options() -> dict[str, Any]:
-    return json.loads((TINY / "options.json").read_text("utf-8"))
+    options: dict[str, Any] = json.loads((TINY / "options.json").read_text("utf-8"))
+    return options
 
 
 @pytest.fixture
@@ -109,7 +127,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         pytest.skip("oneDNN's packed matrix products are not to be had on this processor, or in this torch")
     else:
         monkeypatch.setattr(features, "has_packed_linear", lambda: request.param == "packed")
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

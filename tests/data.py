@@ -2,9 +2,7 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,15 +51,6 @@ def shared_path(name: str) -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
-
-
-def require_tensorflow() -> None:
-    """Skip the test where TensorFlow is not installed; fail it in CI, but on Pythons that TensorFlow has no wheels
-    for."""
-    if find_spec("tensorflow") is None:
-        if os.environ.get("SPACY_ELMO_REQUIRE_SHARED") and sys.version_info < (3, 14):
-            pytest.fail("TensorFlow is not installed")
-        pytest.skip("TensorFlow is not installed")
 
 
 class Case(NamedTuple):

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from spacy_elmo.language_model.model import LanguageModel
+from spacy_elmo.language_model.storage import build_language_model, read_model
+from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests import reference
@@ -48,8 +51,12 @@ def adaptive_softmax(
     }
 
 
+def load_language_model(source: Any) -> tuple[LanguageModel, Vocabulary]:
+    return build_language_model(read_model(source))
+
+
 def write_source(
-    folder: Path, softmax: Arrays, *, words: Sequence[str] | None = WORDS, base: Path = TINY, **more: np.ndarray
+    folder: Path, softmax: Arrays, *, words: Sequence[str] | None = WORDS, base: Path = TINY, **more: Any
 ) -> Path:
     """The biLM of another source with a softmax, as our folder. more: arrays to add or replace."""
     weights = read_weights(base)
@@ -125,10 +132,10 @@ class Reference:
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
     scores = scores - scores.max(axis=-1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    return np.asarray(scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True)))
 
 
-def warm_state(seed: int = 3) -> tuple[Arrays, States]:
+def warm_state(seed: int = 3) -> tuple[dict[str, Any], States]:
     """A warm state for the tiny model: as arrays of a source, and for `Reference`."""
     random = np.random.default_rng(seed)
     hidden = random.uniform(-1, 1, (2, 2, 8)).astype(np.float32)

@@ -28,7 +28,7 @@ def read_hdf5(path: Path) -> Arrays:
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def clip(x: np.ndarray, bound: float | None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""spacy-elmo.entity_variants.v1: what stays, what changes, and that training takes it."""
+"""The batcher spacy-elmo.entity_variants.v1, alone and in training."""
 
 import random
 from itertools import islice
@@ -29,7 +29,7 @@ def variants(examples: list[Example], **settings: Any) -> list[Example]:
 
 
 def example(words: str, ents: list[str], *, known: bool = True) -> Example:
-    """Tokens as annotated, in a text that spaCy splits for itself; where it is not `known`, of the same tokens."""
+    """Make an example whose predicted Doc is spaCy's tokenization of the text; unless `known`, the same tokens."""
     spaces = [True] * (len(ents) - 1) + [False] * bool(ents) if known else None
     doc = Doc(NLP.vocab, words=words.split(), spaces=spaces, ents=ents)
     return Example(NLP.make_doc(doc.text) if known else Doc(NLP.vocab, words=words.split()), doc)
@@ -50,7 +50,7 @@ def names(examples: list[Example]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_names_are_exchanged_within_label_and_length(known: bool) -> None:
+def test_same_label_and_length(known: bool) -> None:
     random.seed(0)
     made = [each for _ in range(20) for each in variants(sentences(known=known), swap=1.0)]
     assert names(made) == names(sentences())
@@ -61,8 +61,8 @@ def test_names_are_exchanged_within_label_and_length(known: bool) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_tokens_are_those_of_a_corpus(known: bool) -> None:
-    """As the pipeline splits the text, or as annotated where the corpus takes them so."""
+def test_tokens_of_corpus(known: bool) -> None:
+    """Tokens are those of the pipeline, or the annotated ones if the corpus uses them."""
     random.seed(0)
     for _ in range(10):
         for each in variants(sentences(known=known), swap=1.0, lower=0.2):
@@ -74,7 +74,7 @@ def test_tokens_are_those_of_a_corpus(known: bool) -> None:
             assert len(gold) >= len(each.reference.ents)
 
 
-def test_spaces_go_with_the_name() -> None:
+def test_spaces() -> None:
     joined = Doc(
         NLP.vocab, words=["Stoke", "-", "Trent", "!"], spaces=[False] * 4, ents=["B-X", "I-X", "I-X", "O"]
     )
@@ -87,12 +87,12 @@ def test_spaces_go_with_the_name() -> None:
     assert texts == {"Stoke-Trent!", "C D E!", "Stoke-Trent ran", "C D E ran"}
 
 
-def test_nothing_to_change_is_not_changed() -> None:
+def test_unchanged_example() -> None:
     given = sentences()
     assert [one is other for one, other in zip(variants(given), given, strict=True)] == [True] * len(given)
 
 
-def test_a_name_that_is_split_otherwise_stays() -> None:
+def test_different_tokenization() -> None:
     doc = Doc(NLP.vocab, words=["Ann", "'s"], spaces=[False, False], ents=["B-PER", "O"])
     other = example("Bob ran", ["B-PER", "O"])
     given = [Example(Doc(NLP.vocab, words=["Ann's"], spaces=[False]), doc), other]
@@ -108,13 +108,13 @@ def test_lower() -> None:
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 70, 130), (1.0, 200, 200)])
-def test_examples_without_entities(share: float, least: int, most: int) -> None:
+def test_keep_empty(share: float, least: int, most: int) -> None:
     random.seed(0)
     one, empty, unknown = sentences()[0], sentences()[3], Example(NLP("a b"), NLP("a b"))
     made = variants([one] * 50 + [empty] * 200 + [unknown] * 50, keep_empty=share)
     assert least <= sum(each is empty for each in made) <= most
     assert sum(each is one for each in made) == 50
-    # Nobody has said that there are none.
+    # The example is not annotated, so it may have entities.
     assert sum(each is unknown for each in made) == 50
 
 
@@ -124,7 +124,7 @@ def test_an_epoch_of_nothing() -> None:
     assert variants([]) == []
 
 
-def test_other_annotations_stay() -> None:
+def test_other_annotations() -> None:
     doc = Doc(
         NLP.vocab,
         words=["Ann", "Lee", "likes", "Rome", "."],
@@ -154,13 +154,13 @@ def test_other_annotations_stay() -> None:
     assert [(s.start, s.end, s.label_, s.kb_id_, s.id_) for s in found.spans["sc"]] == [
         (0, 3, "CLAUSE", "Q3", "y")
     ]
-    # IDs are the names'.
+    # IDs belong to the names.
     ids = {(entity.text, entity.kb_id_) for each in made for entity in each.ents}
     assert {("Ann Lee", "Q1"), ("Rome", "Q2"), ("Mr. Bo", "")} <= ids
     assert ("Mr. Bo", "Q1") not in ids
 
 
-def test_the_same_seed_gives_the_same_text() -> None:
+def test_same_seed() -> None:
     texts = []
     for seed in (7, 7, 8):
         random.seed(seed)
@@ -169,7 +169,7 @@ def test_the_same_seed_gives_the_same_text() -> None:
     assert texts[0] != texts[2]
 
 
-def test_a_streams_names_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batchers, "_MOST_NAMES", 5)
     made = EntityVariants(batcher=one_batch, swap=1.0, lower=0.0, keep_empty=1.0)
     stream = (example(f"N{number}", ["B-PER"]) for number in range(300))
@@ -183,8 +183,8 @@ def test_bad_shares(name: str, value: Any) -> None:
         make_entity_variants(one_batch, **{name: value})
 
 
-def test_training_draws_anew_each_epoch(tmp_path: Path) -> None:
-    """spaCy reads a corpus once, and its augmenter with it."""
+def test_new_names_each_epoch(tmp_path: Path) -> None:
+    """spaCy reads a corpus and applies its augmenter only once."""
     docs = [example("Ann met Rome", ["B-PER", "O", "B-LOC"]).reference, example("Bob", ["B-PER"]).reference]
     DocBin(docs=docs * 5).to_disk(tmp_path / "train.spacy")
     block = {
@@ -210,7 +210,7 @@ def test_training_draws_anew_each_epoch(tmp_path: Path) -> None:
     assert len({tuple(sorted(epoch)) for epoch in epochs[:2]}) == 2
 
 
-def test_a_recognizer_learns_on_it() -> None:
+def test_trains_recognizer() -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("ner")
     given = [each for each in sentences() for _ in range(5)]

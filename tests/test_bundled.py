@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import spacy
 
 import spacy_elmo
+from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.cli.demo import LAYER, WORDS, Place, neighbours, read_sentences
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.warm_state import make_state, shipped_sentences
@@ -42,6 +44,7 @@ def bundled() -> Elmo:
     return spacy_elmo.load()
 
 
+@pytest.mark.slow
 def test_first_vectors_without_a_network(tmp_path: Path) -> None:
     """In a new process; the fastest of three, because other work on the machine only ever adds."""
     seconds: list[float] = []
@@ -85,7 +88,7 @@ def test_its_numbers() -> None:
         assert np.isfinite(array).all(), name
 
 
-def test_its_warm_state_is_that_of_the_shipped_sentences() -> None:
+def test_warm_state_of_the_shipped_sentences() -> None:
     weights = read_weights(BUNDLED)
     assert weights.has_warm_state
     for name, made in make_state(weights, shipped_sentences()).items():
@@ -95,7 +98,7 @@ def test_its_warm_state_is_that_of_the_shipped_sentences() -> None:
 
 @pytest.mark.parametrize("layer", [LAYER, "elmo"])
 @pytest.mark.parametrize("word", WORDS)
-def test_a_word_is_most_like_itself_in_the_same_sense(bundled: Elmo, word: str, layer: str) -> None:
+def test_a_word_is_most_like_itself_in_the_same_sense(bundled: Elmo, word: str, layer: LayerName) -> None:
     """In the sentences of the demonstration. Without context all four are alike."""
     sentences = [sentence for sentence in read_sentences() if word in sentence]
     vectors = [getattr(output, layer) for output in bundled.embed(sentences, layers=[layer])]
@@ -114,8 +117,23 @@ def test_context_changes_a_word(bundled: Elmo) -> None:
 def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("spacy_elmo.weights.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is missing from this installation.*Install"):
+    with pytest.raises(FileNotFoundError, match=r"EL012.*'en_sm' is missing from this installation.*Reinstall"):
         spacy_elmo.load()
     (tmp_path / "en_sm").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"EL013.*In it: nothing"):
+    with pytest.raises(FileNotFoundError, match=r"EL013.*It contains: nothing"):
         spacy_elmo.load()
+
+
+@pytest.mark.parametrize("missing", ["options.json", "weights.safetensors"])
+def test_incomplete_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    shutil.copytree(BUNDLED_FOLDER, tmp_path / "en_sm", ignore=shutil.ignore_patterns(missing))
+    monkeypatch.setattr("spacy_elmo.weights.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
+    with pytest.raises(FileNotFoundError, match=r"EL013.*en_sm"):
+        read_weights(BUNDLED)
+
+
+def test_other_files_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(BUNDLED_FOLDER, tmp_path / "en_sm")
+    shutil.copy(BUNDLED_FOLDER / "weights.safetensors", tmp_path / "en_sm" / "second.safetensors")
+    monkeypatch.setattr("spacy_elmo.weights.catalogue.BUNDLED_FOLDER", tmp_path / "en_sm")
+    assert read_weights(BUNDLED).source == str(tmp_path / "en_sm" / "weights.safetensors")

@@ -49,7 +49,8 @@ def test_elmo_does_the_same_tasks(task: str, pipeline: list[str]) -> None:
     nlp = load_model_from_config(config)
     assert nlp.pipe_names == ["elmo_embedder", *pipeline]
     nlp._link_components()
-    assert nlp.get_pipe("elmo_embedder").listening_components == pipeline
+    embedder: Any = nlp.get_pipe("elmo_embedder")
+    assert embedder.listening_components == pipeline
     assert config["training"]["max_steps"] == N_STEPS
     assert config["components"]["elmo_embedder"]["source"] == "en_sm"
 
@@ -112,4 +113,5 @@ def vectors(nlp: spacy.Language, component: str) -> Any:
     # Not through the parser, which would set sentences for ElmoTok2Vec to embed one by one.
     doc = Doc(nlp.vocab, words=["Ann", "saw", "Rome"], sent_starts=[True, False, False])
     doc = nlp.get_pipe("elmo_embedder")(doc)
-    return np.asarray(nlp.get_pipe(component).model.get_ref("tok2vec").predict([doc])[0])
+    pipe: Any = nlp.get_pipe(component)
+    return np.asarray(pipe.model.get_ref("tok2vec").predict([doc])[0])

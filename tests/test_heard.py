@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from spacy_elmo.errors.heard import hear, warn
+from spacy_elmo.errors.heard import collect_warnings, warn
 
 
 def test_given_or_heard() -> None:
@@ -14,9 +14,9 @@ def test_given_or_heard() -> None:
     assert given[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with hear() as outer:
+        with collect_warnings() as outer:
             warn("one")
-            with hear() as inner:
+            with collect_warnings() as inner:
                 warn("two")
             warn("three")
         assert (outer, inner) == (["one", "three"], ["two"])
@@ -31,7 +31,7 @@ def test_of_this_thread_alone() -> None:
 
     def listen(name: str) -> None:
         turn.wait()
-        with hear() as own:
+        with collect_warnings() as own:
             turn.wait()
             warn(name)
             # One leaves while the other is still inside.

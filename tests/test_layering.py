@@ -40,7 +40,7 @@ FRAMEWORKS = {
         "pretraining", "language_model", "models", "elmo", "gradients", "inference", "weights", "bilm", "gpu",
         "runtime",
     },
-    "triton": {"gpu"},
+    "triton": {"gpu", "weights"},
     "spacy": {"cli", "pretraining", "pipeline", "models", "texts", "inputs", "batchers"},
     "thinc": {"pipeline", "models"},
     "typer": {"cli"},

@@ -69,7 +69,7 @@ def test_import_is_light() -> None:
     assert run(f"import sys, spacy_elmo; print([m for m in {heavy} if m in sys.modules])").strip() == "[]"
 
 
-def test_a_pipeline_without_elmo_imports_next_to_nothing() -> None:
+def test_imports_of_a_pipeline_without_elmo() -> None:
     """spaCy imports the factory's module for every pipeline of every user."""
     code = "import sys, spacy; spacy.blank('en'); print(*(m for m in sys.modules if m.startswith('spacy_elmo.')))"
     rooms = {name.split(".")[1] for name in run(code).split()}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import spacy
 import srsly
-from spacy.cli.project.assets import project_assets
-from spacy.cli.project.run import project_run
+from spacy.cli.project.assets import project_assets  # type: ignore[attr-defined]
+from spacy.cli.project.run import project_run  # type: ignore[attr-defined]
 
 from scripts.corpora import TEXTS, read_text
 from tests.data import ROOT, Measured, shared_path
@@ -82,6 +82,7 @@ def test_assets_are_what_the_project_trains_on(project: Path, capfd: pytest.Capt
         assert read_text(text, local=project / "none", downloads=project / "assets")
 
 
+@pytest.mark.slow
 def test_ci(project: Path, measured: Measured, capfd: pytest.CaptureFixture[str]) -> None:
     corpora = shared_path("corpora")
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Texts, not tokens, as a user has them."""
+"""Embedding of texts without tokens."""
 
 import copy
 import pickle
@@ -20,8 +20,8 @@ SENTENCES = [["I", "love", "NLP", "."], ["It", "is", "fun", "!"]]
 WORDS = [*SENTENCES[0], *SENTENCES[1]]
 
 
-def test_texts_are_split_into_sentences(elmo: Elmo) -> None:
-    """The same as sentence by sentence; whitespace is left out."""
+def test_split_into_sentences(elmo: Elmo) -> None:
+    """A text gives the outputs of its sentences, without whitespace tokens."""
     outputs = elmo.embed_texts([TEXT, "", " \n", "Hello"])
     assert [output.tokens for output in outputs] == [WORDS, [], [], ["Hello"]]
     assert [len(output) for output in outputs] == [8, 0, 0, 1]
@@ -41,7 +41,7 @@ def test_one_text(elmo: Elmo) -> None:
     assert elmo("¿Qué?", lang="es").tokens == ["¿", "Qué", "?"]
 
 
-def test_a_pipeline_of_the_users(elmo: Elmo) -> None:
+def test_own_pipeline(elmo: Elmo) -> None:
     nlp = spacy.blank("en")
     whole = elmo.embed_texts([TEXT], nlp=nlp)[0]
     np.testing.assert_allclose(whole.elmo, elmo.embed([WORDS])[0].elmo, atol=1e-6)
@@ -64,7 +64,7 @@ def test_nothing_to_embed(elmo: Elmo) -> None:
 
 
 @pytest.mark.parametrize("texts", [TEXT, b"text", {"a": 1}, {"a"}, 3, None])
-def test_what_is_no_iterable_of_texts(elmo: Elmo, texts: Any) -> None:
+def test_wrong_types(elmo: Elmo, texts: Any) -> None:
     with pytest.raises(ValueError, match=r"EL245.*elmo.embed_texts\(\[text\]\)"):
         elmo.embed_texts(texts)
 
@@ -83,12 +83,12 @@ def test_no_language(elmo: Elmo, lang: Any) -> None:
         elmo(TEXT, lang=lang)
 
 
-def test_a_layer_that_does_not_exist(elmo: Elmo) -> None:
+def test_unknown_layer(elmo: Elmo) -> None:
     with pytest.raises(ValueError, match="EL031"):
         elmo(TEXT, layers=["lstm_outputs3"])
 
 
-def test_rows_have_their_tokens(elmo: Elmo) -> None:
+def test_rows_keep_tokens(elmo: Elmo) -> None:
     output = elmo(TEXT)
     part = output[2::-1]
     assert isinstance(part, TextOutputs)
@@ -103,7 +103,7 @@ def test_rows_have_their_tokens(elmo: Elmo) -> None:
         np.testing.assert_array_equal(twin.elmo, output.elmo)
 
 
-def test_an_elmo_alone_needs_no_spacy(tiny: Path) -> None:
+def test_no_spacy_without_texts(tiny: Path) -> None:
     code = f"""
 import sys, spacy_elmo
 spacy_elmo.load({str(tiny)!r}).embed([["a"]])

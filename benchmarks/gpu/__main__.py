@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 import spacy_elmo
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.util.atomic import atomic_write
 
 from ..__main__ import EWT, HERE
@@ -28,7 +28,7 @@ def main(
     output: Annotated[Path | None, typer.Option(help="Results as JSON.")] = None,
 ) -> None:
     """Measure embedding on this machine's GPU."""
-    sentences = [sentence.tokens for sentence in read_sentences(text) if sentence.tokens]
+    sentences = [sentence.tokens for sentence in Inputs(text).read() if sentence.tokens]
     model = make_model(folder / "model")
     found: dict[str, Any] = {
         "machine": {"gpu": torch.cuda.get_device_name(), "processors": torch.get_num_threads()},

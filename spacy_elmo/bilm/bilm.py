@@ -24,16 +24,16 @@ class BiLMOutput(NamedTuple):
 class BiLM(nn.Module):
     """ELMo's language model (Peters et al. 2018), trainable, without a softmax.
 
-    options: sizes and clips. dropout: of the inputs of each LSTM layer, in training only.
+    options (Options): Sizes and clips.
     """
 
-    def __init__(self, *, options: Options, dropout: float = 0.0):
+    def __init__(self, *, options: Options):
         super().__init__()
         self.options = options
         self.alphabet = alphabet_of(options)
         self.char_encoder = CharEncoder(options=options)
-        self.forward_stack = LSTMStack(options=options.lstm, dropout=dropout)
-        self.backward_stack = LSTMStack(options=options.lstm, dropout=dropout)
+        self.forward_stack = LSTMStack(options=options.lstm)
+        self.backward_stack = LSTMStack(options=options.lstm)
 
     def forward(
         self,

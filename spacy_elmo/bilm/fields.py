@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..errors.heard import warn
 from ..util.files import read_small
 
@@ -26,41 +26,40 @@ _MOST_LOOKED_AT = 1000
 def read_json(path: Path) -> Any:
     """What a JSON file holds.
 
-    RAISES: ValueError, naming the file, if it is none, is no regular file or too large, or has a field twice with
-        different values; FileNotFoundError if there is none; OSError if it may not be read.
+    RAISES (ElmoError): Naming the file, if it is none, is no regular file or too large, or has a field twice with
+        different values.
+    RAISES (FileNotFoundError): If there is none.
+    RAISES (OSError): If it may not be read.
     """
     return parse_json(read_small(path, most=MOST_JSON), where=str(path))
 
 
 def parse_json(text: "str | bytes", *, where: str) -> Any:
-    """RAISES: ValueError, see `read_json`. where: for messages."""
+    """RAISES (ElmoError): See `read_json`. where: for messages."""
 
     def unique(pairs: list[tuple[str, Any]]) -> Json:
         found: Json = {}
         for name, value in pairs:
             if name in found and found[name] != value:
                 first, second = _brief(found[name]), _brief(value)
-                raise _DuplicateError(
-                    Errors.EL255.format(where=where, field=show(name), first=first, second=second)
-                )
+                raise ElmoError(Errors.EL255.format(where=where, field=show(name), first=first, second=second))
             found[name] = value
         return found
 
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
         return json.loads(decoded, object_pairs_hook=unique)
-    except _DuplicateError as error:
-        raise ValueError(str(error)) from None
+    except ElmoError:
+        raise
     except (ValueError, RecursionError) as error:
-        raise ValueError(Errors.EL005.format(where=where, reason=error)) from error
-
-
-class _DuplicateError(ValueError):
-    """A field that has two values."""
+        raise ElmoError(Errors.EL005.format(where=where, reason=error)) from error
 
 
 class Fields:
     """The fields of one JSON object, taken one by one, so that what is left over is known to be unknown.
+
+    pydantic is not used: loading a model would import it, which takes longer than all else here, and its errors
+    would have to be translated field by field.
 
     where: the file, for messages. path: of the object in it, with a dot at its end. is_strict: whether a field
     that is unknown is an error, as in what users write by hand.
@@ -87,18 +86,18 @@ class Fields:
             close = difflib.get_close_matches(
                 name, [key[:100] for key in self.data if key != name], n=1, cutoff=0.75
             )
-            hint = f" ('{show(self.path + close[0])}' may be meant for it)" if close else ""
-            raise ValueError(Errors.EL002.format(where=self.where, field=self.path + name, what=what + hint))
+            hint = f" ('{show(self.path + close[0])}' may be a misspelling of it)" if close else ""
+            raise ElmoError(Errors.EL002.format(where=self.where, field=self.path + name, what=what + hint))
         if default is not None:
             self.defaulted.append(name)
         return default
 
-    def wrong(self, name: str, got: Any, expected: str, *, full: bool = False) -> ValueError:
+    def wrong(self, name: str, got: Any, expected: str, *, full: bool = False) -> ElmoError:
         path = name if full else self.path + name
-        return ValueError(Errors.EL003.format(where=self.where, field=path, got=_Brief(got), expected=expected))
+        return ElmoError(Errors.EL003.format(where=self.where, field=path, got=_Brief(got), expected=expected))
 
     def contradiction(self, field: str, got: Any, other: str, rule: str) -> NoReturn:
-        raise ValueError(
+        raise ElmoError(
             Errors.EL004.format(where=self.where, field=field, got=_Brief(got), other=other, rule=rule)
         )
 
@@ -107,7 +106,7 @@ class Fields:
         value = self.data.get(name)
         if value is not None and value not in allowed:
             field = self.path + name
-            raise ValueError(Errors.EL264.format(where=self.where, field=field, got=_Brief(value), rule=rule))
+            raise ElmoError(Errors.EL264.format(where=self.where, field=field, got=_Brief(value), rule=rule))
 
     def section(self, name: str) -> "Fields":
         data = self.take(name, REQUIRED)
@@ -158,8 +157,8 @@ class Fields:
     def unknown(self, known: Collection[str] = ()) -> list[str]:
         """Fields that were not taken, and are not among the known ones, by their whole names.
 
-        RAISES: ValueError for a field that looks like a misspelt one which is missing, as its value would be lost;
-            and for any if the fields are strict.
+        RAISES (ElmoError): For a field that looks like a misspelt one which is missing, as its value would be
+            lost; and for any if the fields are strict.
         """
         allowed = sorted({*self.taken, *known})
         found = [name for name in self.data if name not in self.taken and name not in known]
@@ -167,7 +166,7 @@ class Fields:
             meant, cutoff = (allowed, 0.6) if self.is_strict else (self.defaulted, 0.75)
             close = difflib.get_close_matches(name[:100], meant, n=1, cutoff=cutoff)
             if close or self.is_strict:
-                raise ValueError(Errors.EL001.format(
+                raise ElmoError(Errors.EL001.format(
                     where=self.where, field=show(self.path + name), allowed=", ".join(allowed),
                     hint=f"; did you mean '{self.path}{close[0]}'?" if close else "",
                 ))  # fmt: skip

@@ -13,7 +13,7 @@ from typing import (
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors, short_repr
+from ..errors import ElmoAttributeError, ElmoError, ElmoKeyError, ElmoTypeError, Errors, short_repr
 from .options import Options
 
 WORD_EMB = "word_emb"
@@ -43,32 +43,38 @@ def layer_names(n_layers: int) -> list[str]:
 
 
 def layer_width(name: str, options: Options) -> int:
-    """Columns of a layer: P for word_emb, 2P for the others. RAISES: ValueError if the model does not have it."""
+    """Columns of a layer: P for word_emb, 2P for the others.
+
+    RAISES (ElmoError): If the model does not have it.
+    """
     check_layer_exists(name, n_layers=options.lstm.n_layers)
     return options.lstm.projection_dim * (1 if name == WORD_EMB else 2)
 
 
 def check_layer_name(name: Any, *, what: str = "layer") -> str:
-    """RAISES: ValueError if this can be no layer of any model."""
+    """RAISES (ElmoError): If this can be no layer of any model."""
     if isinstance(name, str) and (name in (WORD_EMB, MIXED) or _LSTM_LAYER.fullmatch(name)):
         return name
     allowed = f"{WORD_EMB}, lstm_outputs1, lstm_outputs2 (as many as the model has), {MIXED}"
-    raise ValueError(Errors.EL030.format(what=what, got=name, allowed=allowed))
+    raise ElmoError(Errors.EL030.format(what=what, got=name, allowed=allowed))
 
 
 def check_layer_choice(layers: Any) -> LayerChoice:
-    """`layers` as users write it: "*" or a list of names. RAISES: ValueError for anything else."""
+    """`layers` as users write it: "*" or a list of names.
+
+    RAISES (ElmoError): For anything else.
+    """
     if isinstance(layers, str) and layers == ALL:
         return ALL
     if isinstance(layers, (str, bytes)) or not isinstance(layers, Sequence):
-        raise ValueError(Errors.EL039.format(got=layers))
+        raise ElmoError(Errors.EL039.format(got=layers))
     return [check_layer_name(name) for name in layers]
 
 
 def resolve_layers(layers: LayerChoice, *, n_layers: int) -> list[str]:
     """The chosen layers of a model, lowest first and each once.
 
-    RAISES: ValueError if one does not exist in a model with n_layers LSTM layers.
+    RAISES (ElmoError): If one does not exist in a model with n_layers LSTM layers.
     """
     names = layer_names(n_layers)
     layers = check_layer_choice(layers)
@@ -80,10 +86,10 @@ def resolve_layers(layers: LayerChoice, *, n_layers: int) -> list[str]:
 
 
 def check_layer_exists(name: Any, *, n_layers: int) -> str:
-    """RAISES: ValueError if a model with n_layers LSTM layers does not have this layer."""
+    """RAISES (ElmoError): If a model with n_layers LSTM layers does not have this layer."""
     names = layer_names(n_layers)
     if not isinstance(name, str) or name not in names:
-        raise ValueError(Errors.EL031.format(got=name, n_layers=n_layers, allowed=", ".join(names)))
+        raise ElmoError(Errors.EL031.format(got=name, n_layers=n_layers, allowed=", ".join(names)))
     return name
 
 
@@ -153,7 +159,7 @@ class LayerOutputs:
                 raise AttributeError(name)
             if name in self._arrays:
                 return self._rows(self._arrays[name])
-            raise AttributeError(self._missing(name))
+            raise ElmoAttributeError(self._missing(name))
 
     def _missing(self, name: object) -> str:
         names = layer_names(self.n_layers)
@@ -167,12 +173,6 @@ class LayerOutputs:
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}: {tuple(array.shape)}" for name, array in self.items())
         return f"LayerOutputs({shapes})"
-
-    def __setstate__(self, state: Any) -> None:
-        # As earlier versions pickled it.
-        _, slots = state
-        self._arrays, self.n_layers = slots["_arrays"], slots["n_layers"]
-        self._start = self._end = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not with what other sentences have in the same arrays.
@@ -188,7 +188,10 @@ class LayerOutputs:
         return [(name, self._rows(array)) for name, array in self._arrays.items()]
 
     def chosen(self, names: Sequence[str]) -> dict[str, Any]:
-        """Arrays of some layers, in this order. RAISES: KeyError if one is not here."""
+        """Arrays of some layers, in this order.
+
+        RAISES (KeyError): If one is not here.
+        """
         arrays = self._arrays
         if self._start is None:
             return {name: arrays[name] for name in names}
@@ -204,7 +207,7 @@ class LayerOutputs:
             return self._end - self._start
         for array in self._arrays.values():
             if array.ndim < 2:
-                raise TypeError(Errors.EL244)
+                raise ElmoTypeError(Errors.EL244)
             return int(array.shape[0])
         return 0
 
@@ -237,7 +240,7 @@ class LayerOutputs:
         """
         if isinstance(key, str):
             if key not in self._arrays:
-                raise KeyError(self._missing(key))
+                raise ElmoKeyError(self._missing(key))
             layer: NDArray[np.floating] = self._rows(self._arrays[key])
             return layer
         len(self)
@@ -273,16 +276,16 @@ class LayerOutputs:
         """All layers but the mix as one array.
 
         RETURNS: (L + 1, n_tokens, 2P), of the layers' dtype; layer 0 is word_emb twice, side by side.
-        RAISES: ValueError if a layer is missing.
+        RAISES (ElmoError): If a layer is missing.
         """
         wanted = [name for name in layer_names(self.n_layers) if name != MIXED]
         if not all(name in self._arrays for name in wanted):
-            raise ValueError(Errors.EL036.format(kept=", ".join(self._arrays) or "none"))
+            raise ElmoError(Errors.EL036.format(kept=", ".join(self._arrays) or "none"))
         return stack_layers([getattr(self, name) for name in wanted])
 
 
 def _check_rows(key: Any) -> Any:
-    """RAISES: TypeError if this is no choice of rows: numpy takes more, and gives something else."""
+    """RAISES (TypeError): If this is no choice of rows: numpy takes more, and gives something else."""
     if isinstance(key, slice):
         return key
     try:
@@ -293,7 +296,7 @@ def _check_rows(key: Any) -> Any:
             return index(key)
     except (TypeError, ValueError):
         pass
-    raise TypeError(Errors.EL243.format(got=short_repr(key)))
+    raise ElmoTypeError(Errors.EL243.format(got=short_repr(key)))
 
 
 def _rebuild(arrays: dict[str, Any], n_layers: int) -> LayerOutputs:

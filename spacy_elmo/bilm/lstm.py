@@ -87,15 +87,17 @@ class ProjectedLSTM(nn.Module):
 class LSTMStack(nn.Module):
     """The L layers of one direction.
 
-    dropout: share of a layer's inputs that is zeroed in training, as bilm-tf's DropoutWrapper does it: the
-    residual adds the input after dropout.
+    options (LSTMOptions): Sizes and clips.
     """
 
-    def __init__(self, *, options: LSTMOptions, dropout: float = 0.0):
+    # The share of a layer's inputs that is zeroed in training, as bilm-tf's DropoutWrapper does it: the residual
+    # adds the input after dropout.
+    dropout = 0.0
+
+    def __init__(self, *, options: LSTMOptions):
         super().__init__()
         layers = nn.ModuleList(ProjectedLSTM(options=options) for _ in range(options.n_layers))
         self.layers = cast(Sequence[ProjectedLSTM], layers)
-        self.dropout = dropout
         self.use_skip_connections = options.use_skip_connections
 
     def forward(

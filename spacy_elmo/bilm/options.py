@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from .fields import Fields, Json, parse_json, read_json, warn_of_unknown
 from .vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, WORD_SYMBOLS, take_vocabulary
 
@@ -136,7 +136,7 @@ class Options:
         """Options of the text of an options.json.
 
         where: file name for messages.
-        RAISES: ValueError if it is not JSON, or for a missing, wrong or contradictory field. Fields that have no
+        RAISES (ElmoError): If it is not JSON, or for a missing, wrong or contradictory field. Fields that have no
             part in the arithmetic, of other programs and trainers, are named in a warning.
         """
         return cls.from_dict(parse_json(text, where=where), where=where)
@@ -225,10 +225,10 @@ class Options:
 
 
 def _refuse_words(top: Fields) -> None:
-    """RAISES: ValueError if the options are of bilm-tf's other kind of biLM, which has no character encoder."""
+    """RAISES (ElmoError): If the options are of bilm-tf's other kind of biLM, which has no character encoder."""
     meant = difflib.get_close_matches("char_cnn", list(top.data), n=1, cutoff=0.75)
     if not [name for name in meant if name != "char_cnn"]:
-        raise ValueError(Errors.EL250.format(path=top.where, why="they have no `char_cnn`"))
+        raise ElmoError(Errors.EL250.format(path=top.where, why="they have no `char_cnn`"))
 
 
 def _read_lstm(fields: Fields) -> tuple[LSTMOptions, list[str]]:
@@ -275,7 +275,7 @@ def _read_char_cnn(fields: Fields, *, projection_dim: int) -> tuple[CharCNNOptio
 def _check_projection(fields: Fields, options: CharCNNOptions, projection_dim: int) -> None:
     """Fields of AllenNLP's trainers about the step that bilm-tf has after the highway layers, or not at all.
 
-    RAISES: ValueError if they put it elsewhere, or make it of another size.
+    RAISES (ElmoError): If they put it elsewhere, or make it of another size.
     """
     if options.n_highway and options.n_filters != projection_dim:
         rule = "the projection follows the highway layers, which are as wide as the filters together"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 
 # Numbers of a layer that are mixed at a time on the CPU: what is computed in between stays in its cache.
 MOST_NUMBERS = 1 << 16
@@ -35,10 +35,10 @@ class ScalarMix(nn.Module):
         layers: n_layers tensors (..., width) of one shape.
         mask: (...), true where there is a token; only layer_norm reads it, None means everywhere.
         RETURNS: (..., width).
-        RAISES: ValueError if there are more or fewer layers than weights.
+        RAISES (ElmoError): If there are more or fewer layers than weights.
         """
         if len(layers) != len(self.weights):
-            raise ValueError(Errors.EL241.format(n_weights=len(self.weights), n_layers=len(layers)))
+            raise ElmoError(Errors.EL241.format(n_weights=len(self.weights), n_layers=len(layers)))
         if self.layer_norm:
             layers = [_normalise(layer, mask) for layer in layers]
         shares = torch.softmax(self.weights, dim=0).unbind()
@@ -53,7 +53,7 @@ class ScalarMix(nn.Module):
 
         word_emb: (n, P); it is doubled. lstm: L tensors (n, 2P).
         RETURNS: (n, 2P).
-        RAISES: ValueError as `forward`.
+        RAISES (ElmoError): As `forward`.
         """
         width = 2 * word_emb.size(1)
         if word_emb.is_cuda or self.layer_norm or word_emb.size(0) * width <= MOST_NUMBERS:

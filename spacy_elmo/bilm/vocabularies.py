@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from .fields import Fields, show
 
 # Symbols of these vocabularies (ELMoForManyLangs, char.dic and word.dic).
@@ -22,7 +22,7 @@ def take_vocabulary(fields: Fields, name: str, *, size: int, symbols: Any) -> Ma
     """A JSON object from symbols to the numbers below `size`, each of which it must have once.
 
     symbols: that it must have.
-    RAISES: ValueError if it is none, or one of the symbols is missing.
+    RAISES (ElmoError): If it is none, or one of the symbols is missing.
     """
     found = fields.section(name)
     vocabulary = {
@@ -35,7 +35,7 @@ def take_vocabulary(fields: Fields, name: str, *, size: int, symbols: Any) -> Ma
 def check_coverage(vocabulary: Mapping[str, int], n_rows: int, *, path: str, weights: str) -> None:
     """Hold a vocabulary against the vectors that it numbers. path, weights: what they are from, for messages.
 
-    RAISES: ValueError unless the numbers are 0 to n_rows - 1, each once.
+    RAISES (ElmoError): Unless the numbers are 0 to n_rows - 1, each once.
     """
     names: dict[int, str] = {}
     for symbol, number in vocabulary.items():
@@ -52,4 +52,4 @@ def check_coverage(vocabulary: Mapping[str, int], n_rows: int, *, path: str, wei
         absent = next(number for number in range(n_rows) if number not in names)
         what = f"the number {absent} is missing"
     facts = {"n": len(vocabulary), "n_rows": n_rows, "last": n_rows - 1, "what": what}
-    raise ValueError(Errors.EL256.format(path=path, weights=weights, **facts))
+    raise ElmoError(Errors.EL256.format(path=path, weights=weights, **facts))

@@ -6,6 +6,8 @@ from typing import Any
 from typer import BadParameter
 from typer.core import TyperCommand
 
+from ..errors import Errors
+
 # Metavars of what is a file or folder.
 _NAMES_OF_FILES = ("INPUT", "TEXT", "RUN", "PIPELINE", "FILE", "FOLDER", "CONFIG", "[CONFIG] OUTPUT")
 
@@ -31,7 +33,7 @@ class Command(TyperCommand):
         params: list[Any] = self.params
         for param in params:
             if param.metavar in _NAMES_OF_FILES and "" in _texts(values.get(param.name)):
-                raise BadParameter("It is empty, which would mean the folder that you are in.", ctx, param)
+                raise BadParameter(Errors.EL701, ctx, param)
         return rest
 
     def _arguments(self) -> list[Any]:

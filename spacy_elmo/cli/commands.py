@@ -7,11 +7,10 @@ import typer
 
 from .. import __version__
 from .command import Command
-from .convert import convert_cli
 from .demo import demo_cli
 from .download import download_cli
 from .embed import embed_cli
-from .export import export_cli
+from .export import convert_cli, export_cli
 from .info import info_cli
 from .init_config import init_config_cli
 from .init_pretrain import init_pretrain_cli

@@ -8,7 +8,7 @@ from typing import Any
 from confection import Config
 from spacy import util
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 
 # From what is set most often to what is set least.
 _ORDER = ["paths", "system", "nlp", "components", "corpora", "training", "initialize", "pretraining"]
@@ -17,33 +17,33 @@ _ORDER = ["paths", "system", "nlp", "components", "corpora", "training", "initia
 def read_config(path: Path) -> Config:
     """A config as it stands, not interpolated, with spaCy's defaults where it is silent outside of components.
 
-    RAISES: ValueError if it is no training config.
+    RAISES (ElmoError): If it is no training config.
     """
     try:
         config = util.load_config(path, interpolate=False)
     except (OSError, ValueError, configparser.Error) as error:
-        raise ValueError(Errors.EL114.format(path=path, reason=str(error).strip())) from error
+        raise ElmoError(Errors.EL114.format(path=path, reason=str(error).strip())) from error
     return with_defaults(config, path)
 
 
 def with_defaults(config: Config, path: Path) -> Config:
-    """RAISES: ValueError if that gives no training config."""
+    """RAISES (ElmoError): If that gives no training config."""
     nlp = config.get("nlp", {})
     if not nlp.get("lang") or "pipeline" not in nlp:
         reason = "it has no [nlp] with a `lang` and a `pipeline`"
-        raise ValueError(Errors.EL114.format(path=path, reason=reason))
+        raise ElmoError(Errors.EL114.format(path=path, reason=reason))
     try:
         config = Config(util.get_lang_class(nlp["lang"]).default_config).merge(config)
         config.interpolate()
     except (ImportError, ValueError, configparser.Error) as error:
-        raise ValueError(Errors.EL114.format(path=path, reason=str(error).strip())) from error
+        raise ElmoError(Errors.EL114.format(path=path, reason=str(error).strip())) from error
     return config
 
 
 def filled(config: Config) -> Config:
     """The config with every setting, as `spacy init fill-config` writes it. Sourced components are not looked at.
 
-    RAISES: ValueError, by spaCy, for settings that are not allowed and for functions that are not registered.
+    RAISES (ElmoError): By spaCy, for settings that are not allowed and for functions that are not registered.
     """
     sourced = util.get_sourced_components(config)
     nlp = util.load_model_from_config(config, auto_fill=True, exclude=list(sourced))

@@ -1,30 +1,42 @@
 """References in spaCy configs, `${section.key}`."""
 
-import json
-import re
 from collections.abc import Callable
 from typing import Any
 
-# As spaCy writes them; a colon may stand for a dot.
-_REFERENCE = re.compile(r"\$\{([\w\.:]+)\}")
+from confection import VARIABLE_RE, Config
+
+# Where a value stands while confection fills in its references: no section of a config is called so.
+_PLACE = "spacy_elmo"
+
+
+class Reference(str):
+    """The text of a reference; a colon may stand for a dot."""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Keys from the top of the config to what is meant."""
+        return tuple(self[2:-1].replace(":", ".").split("."))
 
 
 def is_reference(value: Any) -> bool:
     """Whether a value is nothing but a reference."""
-    return isinstance(value, str) and _REFERENCE.fullmatch(value.strip('"')) is not None
+    return isinstance(value, str) and VARIABLE_RE.fullmatch(value.strip('"')) is not None
 
 
-def references(value: Any) -> list[tuple[str, ...]]:
-    """What a value, or anything within it, refers to, as paths from the top of the config."""
+def references(value: Any) -> list[Reference]:
+    """The references in a value, and in anything within it."""
     if isinstance(value, dict):
-        return [path for part in value.values() for path in references(part)]
+        return [reference for part in value.values() for reference in references(part)]
     if isinstance(value, list):
-        return [path for part in value for path in references(part)]
-    return [_path(name) for name in _REFERENCE.findall(value)] if isinstance(value, str) else []
+        return [reference for part in value for reference in references(part)]
+    return [Reference(text) for text in VARIABLE_RE.findall(value)] if isinstance(value, str) else []
 
 
 def look_up(config: Any, path: tuple[str, ...]) -> Any:
-    """What stands at a path. RAISES: KeyError if nothing does."""
+    """What stands at a path.
+
+    RAISES (KeyError): If nothing does.
+    """
     for key in path:
         if not isinstance(config, dict):
             raise KeyError(key)
@@ -32,33 +44,20 @@ def look_up(config: Any, path: tuple[str, ...]) -> Any:
     return config
 
 
-def replace_references(value: Any, replace: Callable[[tuple[str, ...], str], Any]) -> Any:
-    """The value with what `replace` gives for each reference in it.
+def fill_references(value: Any, config: Config, *, chosen: Callable[[Reference], bool]) -> Any:
+    """Replace some references by what they refer to.
 
-    replace: a reference's path and its text -> what stands there from now on; the text itself to leave it.
+    value (Any): A value of a config that is not interpolated, or a part of it.
+    config (Config): The same config, interpolated.
+    chosen (Callable[[Reference], bool]): Whether to replace a reference.
+    RETURNS (Any): The value; other references in it are left as they are.
     """
     if isinstance(value, dict):
-        return {key: replace_references(part, replace) for key, part in value.items()}
+        return {key: fill_references(part, config, chosen=chosen) for key, part in value.items()}
     if isinstance(value, list):
-        return [replace_references(part, replace) for part in value]
-    if not isinstance(value, str) or not _REFERENCE.search(value):
+        return [fill_references(part, config, chosen=chosen) for part in value]
+    if not any(map(chosen, references(value))):
         return value
-    if is_reference(value):
-        return replace(references(value)[0], value)
-
-    def text_of(match: "re.Match[str]") -> str:
-        new = replace(_path(match.group(1)), match.group(0))
-        return new if isinstance(new, str) else json.dumps(new)
-
-    text = _REFERENCE.sub(text_of, value)
-    if _REFERENCE.search(text):
-        return text
-    # A value with references in it is kept as it stands in the file, and read once they are filled in.
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _path(name: str) -> tuple[str, ...]:
-    return tuple(name.replace(":", ".").split("."))
+    # Two dollars stand for one that begins no reference.
+    text = VARIABLE_RE.sub(lambda found: found[0] if chosen(Reference(found[0])) else f"${found[0]}", value)
+    return Config({**config, _PLACE: {"value": text}}).interpolate()[_PLACE]["value"]

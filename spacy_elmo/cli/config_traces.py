@@ -55,8 +55,8 @@ def _settle_training(
     for part in _sentence_setters(config, before, listening):
         if pipeline.index(part) > pipeline.index(name):
             notes.append(
-                f"'{part}' comes after '{name}', which therefore embeds whole Docs. Put it in front, for "
-                "sentences to be embedded one by one."
+                f"'{part}' comes after '{name}', which therefore embeds whole Docs. Move it before, so that "
+                "sentences are embedded one by one."
             )
         elif part not in annotating:
             annotating.append(part)
@@ -86,7 +86,9 @@ def _settle_callbacks(config: Config, removed: list[str], name: str) -> list[str
             new = _renamed(old, removed, name)
             if new != old:
                 config[section][key] = new
-                notes.append(f"{section}.{key} named what has gone, and names '{name}' now. See that it is right.")
+                notes.append(
+                    f"{section}.{key} now refers to '{name}' instead of a removed layer. Check that setting."
+                )
     return notes
 
 
@@ -106,11 +108,15 @@ def _settle_pretraining(config: Config, before: Config, changed: list[str]) -> l
     notes = []
     if weights is not None:
         _clear(config, "initialize", "init_tok2vec")
-        notes.append(f"initialize.init_tok2vec ('{weights}') is null: these weights belong to what has gone.")
+        notes.append(
+            f"initialize.init_tok2vec ('{weights}') is set to null: these weights belong to removed layers."
+        )
     if pretraining:
         config["pretraining"] = {}
         _remove_corpus(config, before, pretraining.get("corpus"))
-        notes.append("[pretraining] is empty: it was for what has gone. To pre-train ELMo: spacy-elmo pretrain")
+        notes.append(
+            "[pretraining] is now empty: it was for removed layers. To pre-train ELMo: spacy-elmo pretrain"
+        )
     return notes
 
 
@@ -119,8 +125,9 @@ def _remove_corpus(config: Config, before: Config, corpus: str | None) -> None:
     if corpus in (before["training"]["train_corpus"], before["training"]["dev_corpus"]):
         return
     block = config.get(section, {}).pop(key, None)
-    for path in references(block):
-        if path[0] == "paths" and path not in references(dict(config)):
+    still = {reference.path for reference in references(dict(config))}
+    for path in {reference.path for reference in references(block)} - still:
+        if path[0] == "paths":
             config["paths"].pop(path[1], None)
 
 
@@ -131,15 +138,16 @@ def _settle_vectors(config: Config, before: Config) -> list[str]:
     if vectors is None or sourced or not used or uses_static_vectors(config.interpolate()["components"]):
         return []
     _clear(config, "initialize", "vectors")
-    return [f"initialize.vectors ('{vectors}') is null: nothing but what has gone made use of them."]
+    return [f"initialize.vectors ('{vectors}') is set to null: only removed layers used them."]
 
 
 def _clear(config: Config, section: str, key: str) -> None:
     """Set a value to null: at the path that it refers to, if nothing else does."""
     value = config[section][key]
     if is_reference(value):
-        [path] = references(value)
-        if references(dict(config)).count(path) == 1:
+        [reference] = references(value)
+        path = reference.path
+        if [one.path for one in references(dict(config))].count(path) == 1:
             look_up(config, path[:-1])[path[-1]] = None
             return
     config[section][key] = None
@@ -153,6 +161,6 @@ def _low_rate(before: Config, removed: list[str]) -> list[str]:
     if not transformers or not isinstance(rate, (int, float)) or rate >= _LOW_RATE:
         return []
     return [
-        f"training.optimizer.learn_rate stays at {rate:g}, which suits a transformer. New layers over a frozen "
+        f"training.optimizer.learn_rate is still {rate:g}, which suits a transformer. New layers over a frozen "
         "ELMo learn better from about 0.001."
     ]

@@ -11,7 +11,7 @@ from ..weights.fetch.model_cache import fetch
 
 def download_cli(
     name: Annotated[str, Argument(metavar="NAME", help="As `spacy-elmo models` lists them.")],
-    force: Annotated[bool, Option("--force", help="Download it again, though it is in the cache.")] = False,
+    force: Annotated[bool, Option("--force", help="Download it again, even if it is in the cache.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print the folder only.")] = False,
 ) -> None:
     """Fetch a published model, and print the folder that it is in.

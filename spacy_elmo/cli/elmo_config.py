@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from confection import Config
 
 from ..bilm.layers import check_layer_name
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..models.tok2vec import LISTENER
 from ..pipeline.pipeline_ref import TENSOR
 from ..weights.catalogue import BUNDLED
@@ -21,7 +21,7 @@ from .config_layers import (
     with_default_models,
     writes,
 )
-from .config_references import look_up, replace_references
+from .config_references import Reference, fill_references, look_up, references
 from .config_traces import settle_traces
 
 FACTORY = "elmo_embedder"
@@ -33,7 +33,7 @@ class Choice:
 
     source: of the embedder. name: of the embedder. pooling_layer: the one layer that listeners read; None for a
         trained mix of all in each. frozen: the biLM is not trained.
-    RAISES: ValueError if there can be no such layer.
+    RAISES (ElmoError): If there can be no such layer.
     """
 
     source: str | list[str] = BUNDLED
@@ -59,7 +59,7 @@ def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
     """Put a config on ELMo. Of the embedders that components listened to, none stays but sourced ones.
 
     config: with spaCy's defaults, not interpolated; it stays as it is. where: what messages call it.
-    RAISES: ValueError if it is on ELMo already, if nothing in it can be put there, or if the embedder's name is
+    RAISES (ElmoError): If it is on ELMo already, if nothing in it can be put there, or if the embedder's name is
         taken.
     """
     config = config.copy()
@@ -70,9 +70,9 @@ def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
     removed = [name for name, component in components.items() if component.get("factory") in EMBEDDERS]
     listening = [name for name in pipeline if name not in removed and _can_listen(components.get(name, {}))]
     if not listening:
-        raise ValueError(Errors.EL111.format(where=where, pipeline=", ".join(pipeline) or "empty"))
+        raise ElmoError(Errors.EL111.format(where=where, pipeline=", ".join(pipeline) or "empty"))
     if choice.name in components and choice.name not in removed:
-        raise ValueError(Errors.EL112.format(where=where, name=choice.name))
+        raise ElmoError(Errors.EL112.format(where=where, name=choice.name))
 
     kept = [name for name in pipeline if name not in removed]
     place = kept.index(listening[0])
@@ -92,7 +92,7 @@ def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
     notes = [
         *_of_sourced(components, kept),
         *_of_senter(components, kept),
-        *(f"{text} has gone; its value, {value!r}, stands in its place." for text, value in values.items()),
+        *(f"{text} was removed; its value, {value!r}, is used instead." for text, value in values.items()),
         *settle_traces(config, before, removed=removed, listening=listening, name=choice.name),
     ]
     return Converted(config, listening, notes)
@@ -101,7 +101,7 @@ def to_elmo(config: Config, choice: Choice, *, where: str) -> Converted:
 def _check_not_on_elmo(components: Mapping[str, Any], where: str) -> None:
     for name, component in components.items():
         if kind_of(name, component) == FACTORY or "'spacy-elmo.Elmo" in repr(component.get("model")):
-            raise ValueError(Errors.EL110.format(where=where, name=name))
+            raise ElmoError(Errors.EL110.format(where=where, name=name))
 
 
 def _can_listen(component: Mapping[str, Any]) -> bool:
@@ -144,16 +144,15 @@ def _without_references(
 ) -> tuple[Config, dict[str, Any]]:
     """The config without references to what has gone, or into what was replaced; and the values that stand for
     them now, by the references' texts."""
-    values: dict[str, Any] = {}
 
-    def value_of(path: Path, text: str) -> Any:
+    def has_gone(reference: Reference) -> bool:
+        path = reference.path
         inside = any(path[: len(layer)] == layer and path != layer for layer in replaced)
-        if not inside and path[:2] not in gone:
-            return text
-        values[text] = look_up(before, path)
-        return values[text]
+        return inside or path[:2] in gone
 
-    new = Config(replace_references(dict(config), value_of), is_interpolated=False)
+    found = filter(has_gone, references(dict(config)))
+    values = {str(reference): look_up(before, reference.path) for reference in found}
+    new = Config(fill_references(dict(config), before, chosen=has_gone), is_interpolated=False)
     return new, values
 
 
@@ -163,9 +162,9 @@ def _of_sourced(components: Mapping[str, Any], kept: list[str]) -> list[str]:
         component = components.get(name, {})
         if not is_sourced(component):
             continue
-        note = f"'{name}' comes from '{component['source']}' and stays as it is."
+        note = f"'{name}' comes from '{component['source']}' and is not changed."
         if kind_of(name, component) in EMBEDDERS:
-            note += " Take it out if no other component from there listens to it."
+            note += " Remove it if no other component from there listens to it."
         elif "replace_listeners" not in component:
             note += (
                 " If it listens to an embedder there, source that one as well, or give it"
@@ -177,7 +176,7 @@ def _of_sourced(components: Mapping[str, Any], kept: list[str]) -> list[str]:
 
 def _of_senter(components: Mapping[str, Any], kept: list[str]) -> list[str]:
     return [
-        f"'{name}' keeps the tok2vec layer of its own, so that it can find sentences before they are embedded."
+        f"'{name}' keeps its own tok2vec layer, so that it can find sentences before they are embedded."
         for name in kept
         if _is_small_senter(components.get(name, {}))
     ]

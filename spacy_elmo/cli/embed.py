@@ -20,7 +20,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from ..bilm.layers import ALL, MIXED, LayerOutputs, Layers, lstm_layer, resolve_layers, stack_layers
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..inputs.items import InputSentence
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
@@ -94,7 +94,7 @@ def embed_cli(
     LSTM layers; and sentence_to_index, JSON from each sentence to its number.
     """
     if average and top:
-        raise ValueError(Errors.EL065.format(one="average", other="top"))
+        raise ElmoError(Errors.EL065.format(one="average", other="top"))
     sources = source or [BUNDLED]
     console = Console(stderr=True, quiet=quiet)
     with ProgressBar(console) as progress:
@@ -154,7 +154,7 @@ def embed(
         "top" one for (n, 2P). batch_size: sentences per batch with initial_state "carry".
     force: replace a file that is there.
     report: called with the share of the input that is done and the tokens so far.
-    RAISES: FileNotFoundError or ValueError for input, source or settings that will not do; as `check_output`.
+    RAISES (FileNotFoundError, ElmoError): For input, source or settings that will not do; as `check_output`.
     """
     import h5py
 
@@ -162,7 +162,7 @@ def embed(
     from ..util.hdf5_file import write_hdf5
 
     if reduce == "top" and layers != ALL:
-        raise ValueError(Errors.EL065.format(one="top", other="layers"))
+        raise ElmoError(Errors.EL065.format(one="top", other="layers"))
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format, kind="tokenizer")
     inputs = Inputs(given, format=format, pipeline=chosen)
     read = [*inputs.paths, *find_files(source).paths]
@@ -192,7 +192,7 @@ def embed(
             n_tokens += len(sentence.tokens)
             report(sentence.done, n_tokens)
         if not number:
-            raise ValueError(Errors.EL062.format(path=inputs.shown))
+            raise ElmoError(Errors.EL062.format(path=inputs.shown))
         writer.file.attrs["layers"] = json.dumps(names)
         if not forget_sentences:
             text = json.dumps(sentence_to_index)

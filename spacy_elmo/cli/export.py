@@ -1,4 +1,4 @@
-"""`spacy-elmo export`: any readable model, or a pre-training run -> our folder, or the published HDF5 pair."""
+"""`spacy-elmo export` and `convert`: any readable model, or a run -> our folder, or the published HDF5 pair."""
 
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -8,21 +8,28 @@ import typer
 from typer import Argument, Option
 
 from ..bilm.options import OPTIONS_NAME
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..language_model.vocabulary import VOCAB_NAME
-from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes, mix_shapes, rounded
+from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, cast_array, encoder_shapes, mix_shapes
 from ..weights.sniff import sniff
 from ..weights.source import find_files
 from .command import choices
+from .info import SOURCE_HELP
 from .outputs import Force, check_new_files, check_no_stdout
 
 # The weights file of each format.
 FORMATS = {"safetensors": "weights.safetensors", "hdf5": "weights.hdf5"}
 DTYPES = ("float32", "float16")
 
-SOURCE_HELP = "As for info, or the folder of a pre-training run; or two: the options file, the weights file."
-FOLDER_HELP = "Where to write; made if need be."
-DTYPE_HELP = "float16 takes half the room and rounds. Default: as the source; hdf5 is always float32."
+RUN_HELP = "As for info, or the folder of a pre-training run; or two: the options file, the weights file."
+Folder = Annotated[Path, Argument(metavar="FOLDER", help="Where to write; made if need be.")]
+DType = Annotated[
+    str | None,
+    Option(
+        help="float16 takes half the room and rounds. Default: as the source; hdf5 is always float32.",
+        **choices(DTYPES),
+    ),
+]
 
 
 class Exported(NamedTuple):
@@ -33,12 +40,12 @@ class Exported(NamedTuple):
 
 
 def export_cli(
-    source: Annotated[list[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
-    folder: Annotated[Path, Argument(metavar="FOLDER", help=FOLDER_HELP)],
+    source: Annotated[list[str], Argument(metavar="SOURCE", help=RUN_HELP)],
+    folder: Folder,
     format: Annotated[
         str, Option(help="safetensors; or hdf5, which AllenNLP and bilm-tf read.", **choices([*FORMATS]))
     ] = "safetensors",
-    dtype: Annotated[str | None, Option(help=DTYPE_HELP, **choices(DTYPES))] = None,
+    dtype: DType = None,
     no_softmax: Annotated[
         bool, Option("--no-softmax", help="The biLM alone, for embedding: no softmax, no vocab.txt.")
     ] = False,
@@ -48,25 +55,44 @@ def export_cli(
 
     safetensors keeps all that the source has. hdf5 is the published layout, and holds the biLM alone.
     """
-    exported = export(
-        source[0] if len(source) == 1 else source,
-        folder,
-        format=format,
-        dtype=dtype,
-        softmax=not no_softmax,
-        force=force,
-    )
-    typer.echo(summary(exported, folder, format=format), err=True)
+    _run(source, folder, format=format, dtype=dtype, softmax=not no_softmax, force=force)
 
 
-def summary(exported: Exported, folder: Path, *, format: str = "safetensors") -> str:
-    """A line about what `export` has written."""
-    from ..weights.formats.folder import stored_dtypes
+def convert_cli(
+    source: Annotated[list[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    folder: Folder,
+    dtype: DType = None,
+    mix: Annotated[
+        int, Option(min=0, metavar="N", help="Of several trained scalar mixes, the one that becomes `elmo`.")
+    ] = 0,
+    force: Force = False,
+) -> None:
+    """Write a model as options.json and weights.safetensors, which need no other package and open at once.
 
+    All that the source has is kept: trained scalar mixes, vocabularies, the softmax of a language model.
+    """
+    _run(source, folder, dtype=dtype, mix=mix, force=force)
+
+
+def _run(
+    source: list[str],
+    folder: Path,
+    *,
+    format: str = "safetensors",
+    dtype: str | None,
+    softmax: bool = True,
+    mix: int = 0,
+    force: bool,
+) -> None:
+    from ..weights.formats.folder import read_dtypes
+
+    given = source[0] if len(source) == 1 else source
+    exported = export(given, folder, format=format, dtype=dtype, softmax=softmax, mix=mix, force=force)
     path = folder / FORMATS[format]
-    dtypes = stored_dtypes(path) if format == "safetensors" else ["float32"]
+    dtypes = read_dtypes(path) if format == "safetensors" else ["float32"]
     left_out = f" Left out: {', '.join(exported.left_out)}." if exported.left_out else ""
-    return f"Wrote {exported.n_parameters:,} parameters in {' and '.join(dtypes)} to {path}.{left_out}"
+    text = f"Wrote {exported.n_parameters:,} parameters in {' and '.join(dtypes)} to {path}.{left_out}"
+    typer.echo(text, err=True)
 
 
 def export(
@@ -85,9 +111,9 @@ def export(
         makes all else float32. softmax: keep it, and vocab.txt.
     mix: of several trained scalar mixes, the one that becomes `elmo`; it changes places with the first.
     force: replace an earlier export.
-    RAISES: FileExistsError without `force`; ValueError for a format or dtype that is not to be had, if the folder
-        holds a model that no export of this format has written, or if a number is beyond the dtype; else as
-        `spacy_elmo.load`.
+    RAISES (FileExistsError): Without `force`.
+    RAISES (ElmoError): For a format or dtype that is not to be had, if the folder holds a model that no export of
+        this format has written, or if a number is beyond the dtype; else as `spacy_elmo.load`.
     """
     _check_choices(format, dtype)
     check_no_stdout(folder, "a folder")
@@ -107,7 +133,8 @@ def export(
         from ..weights.formats.folder import write_folder
 
         arrays = {
-            name: rounded(array, np.dtype(dtype or _own_dtype(array)), name=name) for name, array in arrays.items()
+            name: cast_array(array, np.dtype(dtype or _own_dtype(array)), name=name)
+            for name, array in arrays.items()
         }
         write_folder(folder, weights.options, arrays)
     if softmax and vocabulary is not None:
@@ -125,9 +152,9 @@ def _own_dtype(array: Any) -> str:
 def _check_choices(format: str, dtype: str | None) -> None:
     for what, got, allowed in (("format", format, tuple(FORMATS)), ("dtype", dtype, DTYPES)):
         if got is not None and got not in allowed:
-            raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
+            raise ElmoError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
     if format == "hdf5" and dtype not in (None, "float32"):
-        raise ValueError(Errors.EL085.format(got=dtype))
+        raise ElmoError(Errors.EL085.format(got=dtype))
 
 
 def _check_folder(folder: Path, format: str, source: Any) -> None:
@@ -135,14 +162,14 @@ def _check_folder(folder: Path, format: str, source: Any) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise ValueError(Errors.EL087.format(what=f"'{folder}', which is a file"))
+        raise ElmoError(Errors.EL087.format(what=f"'{folder}', which is a file"))
     found = _model_files(folder)
     own = {OPTIONS_NAME, FORMATS[format]}
     if found and not own <= found <= own | {VOCAB_NAME}:
         what = f"the model in '{folder}' ({', '.join(sorted(found))})"
-        raise ValueError(Errors.EL087.format(what=what))
+        raise ElmoError(Errors.EL087.format(what=what))
     if found and _reads(source, folder / FORMATS[format]):
-        raise ValueError(Errors.EL087.format(what=f"its own source, '{folder}'"))
+        raise ElmoError(Errors.EL087.format(what=f"its own source, '{folder}'"))
 
 
 def _model_files(folder: Path) -> set[str]:
@@ -166,7 +193,7 @@ def _with_mix(weights: Weights, number: int) -> Arrays:
     if number == 0:
         return weights.arrays
     if number >= weights.n_mixes:
-        raise ValueError(Errors.EL138.format(path=weights.source, n=weights.n_mixes, got=number))
+        raise ElmoError(Errors.EL138.format(path=weights.source, n=weights.n_mixes, got=number))
     first, other = (list(mix_shapes(weights.options, k)) for k in (0, number))
     places = dict(zip(first + other, other + first))
     return {places.get(name, name): array for name, array in weights.arrays.items()}

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from ..errors import printable
-from ..weights.arrays import Weights, mix_shapes, softmax_facts
-from ..weights.formats.folder import FORMAT, stored_checksum
+from ..weights.arrays import Weights, mix_shapes, mix_shares, softmax_facts
+from ..weights.formats.folder import FORMAT, read_checksum
 from ..weights.source import read_weights
 
 SOURCE_HELP = (
@@ -22,7 +21,7 @@ def info_cli(
     source: Annotated[list[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Hold the weights against the checksum that was written with them.")
+        bool, typer.Option("--check", help="Compare the weights with the checksum that was saved with them.")
     ] = False,
 ) -> None:
     """Print a model's options, sizes, number of parameters and arrays."""
@@ -34,11 +33,12 @@ def info(source: Any, *, check: bool = False) -> dict[str, Any]:
     """Facts of a source, as JSON data.
 
     check: say whether there is a checksum that the weights agree with.
-    RAISES: FileNotFoundError or ValueError as `spacy_elmo.load`; ValueError if they do not agree.
+    RAISES (FileNotFoundError, ElmoError): As `spacy_elmo.load`.
+    RAISES (ElmoError): If they do not agree.
     """
     weights = read_weights(source)
     # Reading has compared the two.
-    stored = stored_checksum(Path(weights.source)) if check and weights.format == FORMAT else None
+    stored = read_checksum(Path(weights.source)) if check and weights.format == FORMAT else None
     softmax = softmax_facts(weights)
     mixes = [_mix(weights, number) for number in range(weights.n_mixes)]
     return {
@@ -58,8 +58,7 @@ def info(source: Any, *, check: bool = False) -> dict[str, Any]:
 
 def _mix(weights: Weights, number: int) -> dict[str, Any]:
     raw, gamma = (weights.arrays[name] for name in mix_shapes(weights.options, number))
-    shares = np.exp(raw.astype(np.float64) - raw.max())
-    return {"shares": [round(float(share), 6) for share in shares / shares.sum()], "gamma": float(gamma)}
+    return {"shares": [round(share, 6) for share in mix_shares(raw)], "gamma": float(gamma)}
 
 
 def _without_vocabularies(options: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from ..errors import Errors, printable
+from ..errors import ElmoError, Errors, printable
 from ..util.atomic import atomic_write
 from ..weights.catalogue import BUNDLED
 from .embed import SOURCE_HELP
@@ -32,9 +32,9 @@ def init_config_cli(
         str, Option(metavar="NAME", help="Name of the component that embeds.")
     ] = "elmo_embedder",
     pooling_layer: Annotated[str | None, Option(metavar="LAYER", help=POOLING_HELP)] = None,
-    frozen: Annotated[bool, Option("--frozen/--no-frozen", help="Leave ELMo as it is, or train it too.")] = True,
+    frozen: Annotated[bool, Option("--frozen/--no-frozen", help="Keep ELMo unchanged, or train it too.")] = True,
     code: Annotated[Path | None, Option("--code", "-c", metavar="FILE", help=CODE_HELP)] = None,
-    force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
+    force: Annotated[bool, Option("--force", "-F", help="Replace an existing file.")] = False,
 ) -> None:
     """Put a spaCy training config on ELMo.
 
@@ -50,7 +50,7 @@ def init_config_cli(
     alone = ["--code"] if pipeline else ["--lang"]
     if len(config_path) > 1 or bool(config_path) == bool(pipeline) or any(given[option] for option in alone):
         got = [f"{len(paths)} file(s)", *(option for option, value in given.items() if value)]
-        raise ValueError(Errors.EL113.format(got=", ".join(got)))
+        raise ElmoError(Errors.EL113.format(got=", ".join(got)))
     if to_file:
         check_output(output, force=force)
     parts = source or [BUNDLED]
@@ -83,8 +83,8 @@ def convert(path: Path, *, choice: "Choice", code: Path | None = None) -> "Conve
     """The config of a file on ELMo, with every setting.
 
     code: a Python file that registers functions which the config names.
-    RAISES: ValueError for what is no training config, or none that can be put on ELMo; FileNotFoundError or
-        ValueError for a source that cannot be read.
+    RAISES (ElmoError): For what is no training config, or none that can be put on ELMo.
+    RAISES (FileNotFoundError, ElmoError): For a source that cannot be read.
     """
     from spacy.util import import_file
 
@@ -98,7 +98,7 @@ def convert(path: Path, *, choice: "Choice", code: Path | None = None) -> "Conve
 def init_config(*, lang: str, pipeline: list[str], choice: "Choice") -> "Converted":
     """spaCy's recipe for a pipeline, on ELMo, with every setting.
 
-    RAISES: ValueError for a language or components that spaCy does not know, and as `convert`.
+    RAISES (ElmoError): For a language or components that spaCy does not know, and as `convert`.
     """
     from spacy.cli.init_config import init_config as recipe
 
@@ -107,7 +107,7 @@ def init_config(*, lang: str, pipeline: list[str], choice: "Choice") -> "Convert
         config = recipe(lang=lang, pipeline=pipeline, optimize="accuracy", silent=True)
     except (ValueError, ImportError) as error:
         names = ",".join(pipeline)
-        raise ValueError(Errors.EL227.format(pipeline=names, lang=lang, reason=error)) from error
+        raise ElmoError(Errors.EL227.format(pipeline=names, lang=lang, reason=error)) from error
     # Recommended for layers that will not be there.
     config["paths"]["vectors"] = None
     return _on_elmo(config, choice, where="spaCy's recipe for this pipeline")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from ..errors import Errors, printable
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors, printable
 from ..inputs.paths import FORMATS
 from ..inputs.reader import CORPUS_PIPELINE
 from ..util.atomic import atomic_write
@@ -43,13 +43,13 @@ def init_pretrain_cli(
         str | None, Option("--source", "-s", help="Continue from this model instead: one pass over the text.")
     ] = None,
     options: Annotated[Path | None, Option("--options", metavar="FILE", help=OPTIONS_HELP)] = None,
-    force: Annotated[bool, Option("--force", "-F", help="Replace the file if there is one.")] = False,
+    force: Annotated[bool, Option("--force", "-F", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a config with every setting of pre-training and its default."""
     models = {"options": options, "source": source, "size": size}
     given = [name for name, value in models.items() if value is not None]
     if len(given) > 1:
-        raise ValueError(Errors.EL065.format(one=given[0], other=given[1]))
+        raise ElmoError(Errors.EL065.format(one=given[0], other=given[1]))
     if not is_stdout(config_path):
         check_output(config_path, [options] if options else [], force=force)
     text, notes = init_pretrain(
@@ -95,7 +95,7 @@ def init_pretrain(
     options (Path | None): An options.json with the sizes of a new model, and maybe with what bilm-tf's trainer
         reads in it, which becomes settings of the config.
     RETURNS (tuple): The text, and notes on what was translated.
-    RAISES (ValueError): If there is no such size or format, or for options that no model can have. As
+    RAISES (ElmoError): If there is no such size or format, or for options that no model can have. As
         `spacy_elmo.load` for a source that cannot be read.
     """
     from ..bilm.fields import read_json
@@ -105,16 +105,16 @@ def init_pretrain(
     from ..weights.source import read_weights
 
     if size not in SIZES:
-        raise ValueError(Errors.EL030.format(what="size", got=size, allowed=", ".join(SIZES)))
+        raise ElmoError(Errors.EL030.format(what="size", got=size, allowed=", ".join(SIZES)))
     if format is not None and format not in FORMATS:
-        raise ValueError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
+        raise ElmoError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     softmax = match_softmax(read_weights(source)) if source else None
     sizes, settings = None, None
     notes: list[str] = []
     if options is not None:
         if not options.is_file():
-            raise FileNotFoundError(Errors.EL026.format(path=options, closest="Give an options.json."))
+            raise ElmoFileNotFoundError(Errors.EL026.format(path=options, closest="Give an options.json."))
         data = read_json(options)
         sizes = replace(Options.from_dict(data, where=str(options)), training={}).to_dict()
         settings, notes = translate_options(data, where=str(options))

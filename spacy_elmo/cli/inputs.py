@@ -4,7 +4,7 @@ from typing import Annotated
 
 from typer import Option
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..inputs.paths import FORMATS
 from .command import choices
 
@@ -30,10 +30,10 @@ def choose_pipeline(
 ) -> str | None:
     """The name of the pipeline that two options mean; None for neither. kind: of pipeline that a language means.
 
-    RAISES: ValueError for both, or for either beside a format of files that are split already.
+    RAISES (ElmoError): For both, or for either beside a format of files that are split already.
     """
     if lang is not None and pipeline is not None:
-        raise ValueError(Errors.EL065.format(one="lang", other="pipeline"))
+        raise ElmoError(Errors.EL065.format(one="lang", other="pipeline"))
     if format in _SPLIT and (lang is not None or pipeline is not None):
-        raise ValueError(Errors.EL207.format(format=format, option="lang" if pipeline is None else "pipeline"))
+        raise ElmoError(Errors.EL207.format(format=format, option="lang" if pipeline is None else "pipeline"))
     return pipeline if lang is None else f"{kind}:{lang}"

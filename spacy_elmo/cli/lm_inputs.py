@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typer import echo
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..util.atomic import atomic_write
 from ..weights.source import find_files
 from .outputs import check_output, is_stdout
@@ -37,7 +37,7 @@ def open_model(source: Any, *, initial_state: str, device: str, n_threads: int |
     """A language model, ready to predict.
 
     n_threads: see `Settings`.
-    RAISES: FileNotFoundError or ValueError for a source or device that will not do.
+    RAISES (FileNotFoundError, ElmoError): For a source or device that will not do.
     """
     from ..elmo import check_device
     from ..language_model.storage import build_language_model, read_model, warm_state
@@ -49,9 +49,9 @@ def open_model(source: Any, *, initial_state: str, device: str, n_threads: int |
 
 
 def check_initial_state(got: str, allowed: Sequence[str]) -> None:
-    """RAISES: ValueError if it is none of them."""
+    """RAISES (ElmoError): If it is none of them."""
     if got not in allowed:
-        raise ValueError(Errors.EL030.format(what="initial_state", got=got, allowed=", ".join(allowed)))
+        raise ElmoError(Errors.EL030.format(what="initial_state", got=got, allowed=", ".join(allowed)))
 
 
 def check_lm_output(output: Path | None, texts: Sequence[Path], source: Any, *, force: bool) -> None:
@@ -78,4 +78,5 @@ def json_lines(path: Path | None) -> Iterator[Callable[[Any], None]]:
 
 
 def _as_line(record: Any) -> str:
+    # Not by srsly, which fails on NaN and writes fewer digits than a float has.
     return json.dumps(record, ensure_ascii=False)

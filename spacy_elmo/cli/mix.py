@@ -12,7 +12,7 @@ from rich.table import Table
 from typer import Argument, Option, echo
 
 from ..bilm.layers import layer_names
-from ..errors import Errors, printable
+from ..errors import ElmoError, Errors, printable
 from ..util.plotting import check_picture, picture
 from .names import distinct_names
 from .outputs import Force, check_output
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..pipeline.mixes import LearnedMix
 
 PIPELINE_HELP = "Folders of saved pipelines, or names of installed ones."
-OUTPUT_HELP = "A .png, .svg or .pdf to draw it in as well; needs matplotlib."
+OUTPUT_HELP = "Also draw it to this .png, .svg or .pdf; requires matplotlib."
 # What does not go to a terminal has no width of its own.
 _WIDTH = 160
 
@@ -52,7 +52,7 @@ def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = T
     """The mixes of some pipelines; of several, they are called pipeline/component.
 
     output: a picture of them. force: replace one that is there.
-    RAISES: ValueError for what is no pipeline or has no mix; as `check_output` and `check_picture`.
+    RAISES (ElmoError): For what is no pipeline or has no mix; as `check_output` and `check_picture`.
     """
     import spacy
 
@@ -66,11 +66,11 @@ def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = T
         try:
             nlp = spacy.load(pipeline)
         except (OSError, ImportError, ValueError) as error:
-            raise ValueError(Errors.EL117.format(got=pipeline, reason=error)) from error
+            raise ElmoError(Errors.EL117.format(got=pipeline, reason=error)) from error
         mixes = mixes_of(nlp)
         if not mixes:
             components = ", ".join(nlp.component_names) or "none"
-            raise ValueError(Errors.EL118.format(name=pipeline, components=components))
+            raise ElmoError(Errors.EL118.format(name=pipeline, components=components))
         found += mixes if len(pipelines) == 1 else [mix._replace(name=f"{name}/{mix.name}") for mix in mixes]
     if output is not None:
         # A row each, below one another.

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from typer import Option
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileExistsError, ElmoFileNotFoundError, Errors
 
-Force = Annotated[bool, Option("--force", "-F", help="Replace what is there.")]
+Force = Annotated[bool, Option("--force", "-F", help="Replace existing files.")]
 HDF5_ENDINGS = ("", ".h5", ".hdf5", ".hdf", ".he5")
 STDOUT = "-"
 
@@ -29,34 +29,35 @@ def check_output(
 
     read: files that it reads. force: it may be there. what: is written, for messages. endings: that its name may
         have; (): any.
-    RAISES: ValueError if no such file can be written there, or the command reads it; FileNotFoundError without a
-        folder for it; FileExistsError if it is there, without `force`.
+    RAISES (ElmoError): If no such file can be written there, or the command reads it.
+    RAISES (FileNotFoundError): Without a folder for it.
+    RAISES (FileExistsError): If it is there, without `force`.
     """
     check_no_stdout(path, what)
     if path.is_dir():
-        raise ValueError(Errors.EL063.format(path=path))
+        raise ElmoError(Errors.EL063.format(path=path))
     if not path.parent.is_dir():
-        raise FileNotFoundError(Errors.EL064.format(path=path))
+        raise ElmoFileNotFoundError(Errors.EL064.format(path=path))
     exists = path.exists()
     if exists and not path.is_file():
-        raise ValueError(Errors.EL067.format(path=path))
+        raise ElmoError(Errors.EL067.format(path=path))
     if exists and any(path.samefile(one) for one in read):
-        raise ValueError(Errors.EL066.format(path=path))
+        raise ElmoError(Errors.EL066.format(path=path))
     if endings and path.suffix.lower() not in endings:
         allowed = ", ".join(filter(None, endings))
-        raise ValueError(Errors.EL223.format(path=path, suffix=path.suffix, what=what, allowed=allowed))
+        raise ElmoError(Errors.EL223.format(path=path, suffix=path.suffix, what=what, allowed=allowed))
     if exists and not force:
-        raise FileExistsError(Errors.EL068.format(path=path))
+        raise ElmoFileExistsError(Errors.EL068.format(path=path))
 
 
 def check_new_files(folder: Path, names: Sequence[str], *, force: bool) -> None:
-    """RAISES: FileExistsError if one of the named files is in the folder, without `force`."""
+    """RAISES (FileExistsError): If one of the named files is in the folder, without `force`."""
     found = [name for name in names if (folder / name).is_file()]
     if found and not force:
-        raise FileExistsError(Errors.EL224.format(path=folder, what=", ".join(found)))
+        raise ElmoFileExistsError(Errors.EL224.format(path=folder, what=", ".join(found)))
 
 
 def check_no_stdout(path: Path, what: str) -> None:
-    """RAISES: ValueError for "-"."""
+    """RAISES (ElmoError): For "-"."""
     if is_stdout(path):
-        raise ValueError(Errors.EL222.format(what=what))
+        raise ElmoError(Errors.EL222.format(what=what))

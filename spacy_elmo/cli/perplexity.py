@@ -16,7 +16,7 @@ from rich.console import Console
 from typer import Argument, Option, echo
 
 from ..bilm.characters import CLOSING, OPENING
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..inputs.items import InputSentence
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
@@ -119,11 +119,11 @@ def perplexity(
         log-probability by either direction (null: not predicted), and whether the vocabulary has it. "-":
         standard output. force: replace a file that is there.
     report: called with the share of the text that is done and the tokens so far.
-    RAISES: FileNotFoundError or ValueError for a source, text or setting that will not do; as `check_output`.
+    RAISES (FileNotFoundError, ElmoError): For a source, text or setting that will not do; as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
     if batch_size < 1:
-        raise ValueError(Errors.EL038.format(name="batch_size", low=1, got=batch_size))
+        raise ElmoError(Errors.EL038.format(name="batch_size", low=1, got=batch_size))
     from ..inference.settings import check_threads
     from ..language_model.corpus import Corpus
     from ..language_model.likelihood import Perplexity, iter_carried, iter_fresh
@@ -141,7 +141,7 @@ def perplexity(
     inputs.check()
     corpus = Corpus.from_sentences(_with_tokens(inputs.read(), numbers))
     if not numbers:
-        raise ValueError(Errors.EL071.format(path=inputs.shown))
+        raise ElmoError(Errors.EL071.format(path=inputs.shown))
     types = encode_types(corpus.types, model.bilm.options, vocabulary)
     if initial_state == "carry":
         likelihoods = iter_carried(model, corpus, types, n_rows=batch_size)
@@ -159,7 +159,7 @@ def perplexity(
     with json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
         found = Perplexity.from_likelihoods(written(write))
         if not found.n_predictions:
-            raise ValueError(Errors.EL094.format(source=where))
+            raise ElmoError(Errors.EL094.format(source=where))
     known = [word in vocabulary for word in corpus.types]
     unknown = 1 - float(corpus.count_types()[known].sum()) / corpus.n_tokens
     return Summary(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..util.plotting import check_picture
 from .curves import curve_of, is_curve, plot_curves
 from .names import distinct_names
@@ -37,8 +37,9 @@ def plot(runs: Sequence[Path], output: Path, *, force: bool = True) -> None:
     """Draw one pre-training run, or any number of logs of `spacy train`; which it is, their lines tell.
 
     force: replace a picture that is there.
-    RAISES: FileNotFoundError if there is no log; ValueError for a log that is empty or of neither kind, or for a
-        pre-training run among several; as `check_output` and `check_picture`.
+    RAISES (FileNotFoundError): If there is no log.
+    RAISES (ElmoError): For a log that is empty or of neither kind, or for a pre-training run among several; as
+        `check_output` and `check_picture`.
     """
     from ..pretraining.log import plot_run, read_log
     from ..pretraining.run import LOG_NAME
@@ -49,17 +50,17 @@ def plot(runs: Sequence[Path], output: Path, *, force: bool = True) -> None:
     curves = []
     for log, name in zip(logs, distinct_names(runs)):
         if not log.is_file():
-            closest = "Give a log of `spacy train`, or the folder of a run that holds one."
-            raise FileNotFoundError(Errors.EL026.format(path=log, closest=closest))
+            closest = "Give a log of `spacy train`, or the folder of a run that contains one."
+            raise ElmoFileNotFoundError(Errors.EL026.format(path=log, closest=closest))
         entries = read_log(log)
         if not entries:
-            raise ValueError(Errors.EL069.format(path=log))
+            raise ElmoError(Errors.EL069.format(path=log))
         if is_curve(entries):
             curves.append(curve_of(name, entries))
         elif not all(isinstance(entry, dict) and "batch" in entry for entry in entries):
-            raise ValueError(Errors.EL115.format(path=log))
+            raise ElmoError(Errors.EL115.format(path=log))
         elif len(runs) > 1:
-            raise ValueError(Errors.EL116.format(path=log))
+            raise ElmoError(Errors.EL116.format(path=log))
     check_output(output, logs, force=force, what="a picture")
     if curves:
         plot_curves(curves, output)

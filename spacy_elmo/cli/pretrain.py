@@ -25,7 +25,7 @@ def pretrain_cli(
     output: Annotated[
         Path, Option("--output", "-o", metavar="FOLDER", help="The run's folder: checkpoints, log, model.")
     ],
-    resume: Annotated[bool, Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    resume: Annotated[bool, Option("--resume", help="Continue from the newest checkpoint.")] = False,
     n_threads: NThreads = None,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress line.")] = False,
 ) -> None:
@@ -50,7 +50,7 @@ def pretrain_cli(
     quiet = quiet or not is_first_process()
     with TrainingLine(Console(stderr=True, quiet=quiet)) as line:
         finished = pretrain(config_path, output, resume=resume, overrides=overrides, report=line)
-    end = "Finished." if finished else "Stopped; go on with --resume."
+    end = "Finished." if finished else "Stopped; continue with --resume."
     Console(stderr=True, quiet=quiet).print(
         f"{end} The model is in {output / 'model'}", markup=False, soft_wrap=True
     )

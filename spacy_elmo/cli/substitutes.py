@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rich.console import Console
 from typer import Argument, Option, echo
 
-from ..errors import Errors, printable
+from ..errors import ElmoError, Errors, printable
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from .command import choices
@@ -85,7 +85,7 @@ def substitutes(
     output: a file of JSON lines, one a token: number of its sentence in the text, from 0 up, the token, and three
         lists of [word, natural logarithm]; "-": standard output. force: replace a file that is there.
     show: called with each line of a text to be read.
-    RAISES: FileNotFoundError or ValueError for a source, text or setting that will not do; as `check_output`.
+    RAISES (FileNotFoundError, ElmoError): For a source, text or setting that will not do; as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
     from ..inference.settings import check_threads
@@ -112,7 +112,7 @@ def substitutes(
                 show(line)
             n_tokens += len(found)
         if not n_tokens:
-            raise ValueError(Errors.EL071.format(path=inputs.shown))
+            raise ElmoError(Errors.EL071.format(path=inputs.shown))
     return n_tokens
 
 

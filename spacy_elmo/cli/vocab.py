@@ -33,7 +33,7 @@ def vocab_cli(
     pipeline: Annotated[str | None, Option(metavar="NAME", help=VOCAB_PIPELINE_HELP)] = None,
     min_count: Annotated[int, Option(min=1, metavar="N", help="Leave out words that occur less often.")] = 1,
     max_size: Annotated[
-        int | None, Option(min=4, metavar="N", help="Most words, the special ones with them.")
+        int | None, Option(min=4, metavar="N", help="Maximum number of words, including the special ones.")
     ] = None,
     force: Force = False,
 ) -> None:
@@ -71,12 +71,12 @@ def vocab(
     texts, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Texts are split as for pre-training, by
         `CORPUS_PIPELINE` unless told. output: "-" prints it. force: replace a file that is there,
         also one that is no vocabulary.
-    RAISES: FileNotFoundError or ValueError for texts or a pipeline that will not do; ValueError if there is no
-        token; as `check_output`.
+    RAISES (FileNotFoundError, ElmoError): For texts or a pipeline that will not do.
+    RAISES (ElmoError): If there is no token; as `check_output`.
     """
     from collections import Counter
 
-    from ..errors import Errors
+    from ..errors import ElmoError, Errors
     from ..language_model.vocabulary import Vocabulary, has_vocabulary_header
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
@@ -88,7 +88,7 @@ def vocab(
     for sentence in inputs.read():
         counts.update(sentence.visible)
     if not counts:
-        raise ValueError(Errors.EL071.format(path=output))
+        raise ElmoError(Errors.EL071.format(path=output))
     words = Vocabulary.from_counts(list(counts), list(counts.values()), min_count=min_count, max_size=max_size)
     if is_stdout(output):
         typer.echo(words.to_text(), nl=False)

@@ -9,7 +9,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from ..bilm.options import OPTIONS_NAME
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..util.atomic import atomic_write
@@ -41,7 +41,7 @@ def warm_cli(
     lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
     pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     sentences: Annotated[
-        int, Option(min=1, metavar="N", help="Read no more sentences than these.")
+        int, Option(min=1, metavar="N", help="Read at most this many sentences.")
     ] = MOST_SENTENCES,
     n_threads: NThreads = None,
     force: Force = False,
@@ -89,8 +89,8 @@ def warm(
 
     text, format: see `Inputs`; lang, pipeline: see `choose_pipeline`. Sentences without tokens do not count.
     n_threads: see `Settings`. force: replace files that are there.
-    RAISES: FileNotFoundError or ValueError for a source, a text or an output that will not do; FileExistsError
-        without `force`.
+    RAISES (FileNotFoundError, ElmoError): For a source, a text or an output that will not do.
+    RAISES (FileExistsError): Without `force`.
     """
     from ..inference.settings import check_threads
     from ..inference.warm_state import LEAST_SENTENCES, make_state
@@ -101,7 +101,7 @@ def warm(
     check_no_stdout(output, "a folder")
     if most_sentences < LEAST_SENTENCES:
         advice = "Give a higher --sentences."
-        raise ValueError(Errors.EL095.format(got=most_sentences, least=LEAST_SENTENCES, advice=advice))
+        raise ElmoError(Errors.EL095.format(got=most_sentences, least=LEAST_SENTENCES, advice=advice))
     _check_output(output, find_files(source))
     check_new_files(output, (OPTIONS_NAME, WEIGHTS_NAME), force=force)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
@@ -134,11 +134,11 @@ def _check_output(output: Path, files: Files) -> None:
         return
     what = None
     if not output.is_dir():
-        what = "is no folder"
+        what = "is not a folder"
     elif not output.samefile(files.weights.parent):
         what = "is a folder with other files" if any(output.iterdir()) else None
     elif [path.name for path in files if path] != [OPTIONS_NAME, WEIGHTS_NAME]:
         names = ", ".join(path.name for path in files if path)
-        what = f"holds the source in files of other names ({names})"
+        what = f"contains the source under other file names ({names})"
     if what is not None:
-        raise ValueError(Errors.EL096.format(path=output, what=what))
+        raise ElmoError(Errors.EL096.format(path=output, what=what))

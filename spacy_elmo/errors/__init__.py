@@ -1,10 +1,25 @@
-"""Every message that a user can meet: what was got, what is allowed, what to change."""
+"""Every message: what was got, what is allowed, what to change; and the exceptions that carry them."""
 
 from reprlib import Repr
 from typing import Any
 
-from .codes import WithCodes
-from .codes import printable as printable
+from .classes import (
+    CodedError,
+    ElmoAttributeError,
+    ElmoBlockingIOError,
+    ElmoConnectionError,
+    ElmoError,
+    ElmoFileExistsError,
+    ElmoFileNotFoundError,
+    ElmoImportError,
+    ElmoKeyError,
+    ElmoMemoryError,
+    ElmoOSError,
+    ElmoPermissionError,
+    ElmoTypeError,
+    ReasonError,
+)
+from .codes import WithCodes, printable
 from .commands import CommandErrors
 from .downloads import DownloadErrors
 from .formats import FormatErrors
@@ -12,143 +27,183 @@ from .models import ModelErrors
 from .pipelines import PipelineErrors
 from .pretraining import PretrainingErrors
 
+__all__ = [
+    "CodedError",
+    "ElmoAttributeError",
+    "ElmoBlockingIOError",
+    "ElmoConnectionError",
+    "ElmoError",
+    "ElmoFileExistsError",
+    "ElmoFileNotFoundError",
+    "ElmoImportError",
+    "ElmoKeyError",
+    "ElmoMemoryError",
+    "ElmoOSError",
+    "ElmoPermissionError",
+    "ElmoTypeError",
+    "Errors",
+    "ReasonError",
+    "Warnings",
+    "check_number",
+    "printable",
+    "short_repr",
+]
+
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 
 class Errors(ModelErrors, FormatErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors):
-    """All of them, by their codes."""
+    """All error messages, by their codes."""
 
 
 class Warnings(metaclass=WithCodes):
+    """All warnings, by their codes."""
+
     WL003 = (
-        "An ElmoListener (upstream = '{upstream}') predicts from zeros, because no embedder has run these Docs: "
-        "it is disabled, comes after the component, or has another name than `upstream`. Its predictions are of "
-        "no use. Enable the embedder, or make the component independent of it by nlp.replace_listeners()."
+        "An ElmoListener (upstream = '{upstream}') predicts from zeros, because no embedder has processed these "
+        "Docs: it is disabled, comes after the component, or `upstream` is not its name. These predictions are "
+        "not meaningful. Enable the embedder, or make the component independent of it with "
+        "nlp.replace_listeners()."
     )
     WL005 = (
-        "The warm state of '{source}' cannot be kept in '{path}' ({reason}), and will be made again next time. "
-        "Point the environment variable {variable} to a folder that can be written, or store the state with the "
-        "weights: spacy-elmo warm"
+        "The warm state of '{source}' cannot be saved to '{path}' ({reason}); it will be computed again next "
+        "time. Set the environment variable {variable} to a writable folder, or store the state with the weights: "
+        "spacy-elmo warm"
     )
-    WL002 = "The checkpoint '{path}' is damaged ({reason}). Going back to the one before."
+    WL002 = "The checkpoint '{path}' is damaged ({reason}). Using the previous one."
     WL001 = (
-        "{path}: {count:,} of {total:,} weights are not finite (NaN or infinite), in {arrays}. Vectors made "
-        "with them will not be finite either; fetch or train the weights again."
+        "{path}: {count:,} of {total:,} weights are not finite (NaN or infinite), in {arrays}. Vectors computed "
+        "with them will not be finite either. Download or train the weights again."
     )
     WL010 = (
         "The layer cache '{path}' cannot be written ({reason}): layers that are not in it are computed each time. "
-        "Give a folder that can be written."
+        "Give a writable folder."
     )
     WL011 = (
-        "Writing to the layer cache '{path}' failed ({reason}). What it holds is whole; from here on nothing is "
-        "added, and other layers are computed each time. Make room, or lower max_gb."
+        "Writing to the layer cache '{path}' failed ({reason}). Its content is intact, but nothing more is added, "
+        "and other layers are computed each time. Free disk space, or lower max_gb."
     )
     WL012 = (
-        "The layer cache '{path}' is damaged: it holds other numbers than were written. Layers of such sentences "
-        "are computed anew. Should this come again, do not trust the disk, and remove the file."
+        "The layer cache '{path}' is damaged: its content does not match its checksums. Affected sentences are "
+        "computed again. If this happens again, delete the file and check the disk."
     )
     WL013 = (
-        "{path}: the ELMo in it was trained with do_layer_norm = true, by which AllenNLP normalises each layer "
-        "over a whole batch before it mixes them. Here, the layer 'elmo' is mixed without that, and differs; "
-        "word_emb and the LSTM layers are right."
+        "{path}: this ELMo was trained with do_layer_norm = true, where AllenNLP normalizes each layer over the "
+        "whole batch before mixing. This is not supported, so the layer 'elmo' will differ; word_emb and the LSTM "
+        "layers are correct."
     )
     WL014 = (
-        "{path} {what}. The weights tell all sizes; the rest is taken to be as in all published models: clips at "
-        "3, relu, 50 characters a token. If the ELMo was trained otherwise, put its options.json beside {path}."
+        "{path} {what}. The weights determine all sizes; for the rest, the values of all published models are "
+        "used: clips at 3, relu, 50 characters per token. If this ELMo was trained with others, put its "
+        "options.json beside {path}."
     )
     WL015 = (
-        "The GPU ran out of memory over {tokens:,} tokens at once ({reason}). Going on with {half:,}, and without "
-        "losing anything. Set max_batch_tokens to that, or free memory on the GPU."
+        "The GPU ran out of memory in a batch of {tokens:,} tokens ({reason}). Continuing with {half:,} tokens "
+        "per batch; no output is lost. Set max_batch_tokens to that number, or free memory on the GPU."
     )
     WL016 = (
-        "CUDA graphs cannot be had here ({reason}): each step is launched by itself, which gives the same "
-        "numbers, more slowly."
+        "CUDA graphs are not available ({reason}): steps are launched one by one, which gives the same results, "
+        "but is slower."
     )
     WL017 = (
-        "Triton cannot make kernels here ({reason}): PyTorch's own operators are used, which give the same "
-        "numbers, more slowly. Triton needs a C compiler, and a GPU that it knows."
+        "Triton cannot compile kernels on this machine ({reason}): PyTorch's own operators are used, which give "
+        "the same results, but are slower. Triton requires a C compiler and a supported GPU."
     )
     WL070 = (
-        "The corpus that this run has written to '{path}' is damaged ({reason}). It is written again from the "
-        "text, to the same numbers. If this happens again, check the disk."
+        "The corpus that this run wrote to '{path}' is damaged ({reason}). It is written again from the text, "
+        "with the same content. If this happens again, check the disk."
     )
     WL050 = (
-        "{where}: these fields are not part of a biLM's options and are ignored: {fields}. They change nothing in "
-        "the outputs. If one was meant to, correct its name (allowed: {allowed}); else remove it."
+        "{where}: these fields are not options of a biLM and are ignored: {fields}. They do not affect the "
+        "outputs. If one of them is misspelled, correct its name (allowed: {allowed}); otherwise remove it."
     )
     WL051 = (
         "Waiting for another process that uses the model '{name}' in the cache ({holder}; lock file '{lock}'). If "
-        "that process has stopped, end it, and this one goes on."
+        "that process is stuck, end it, and this one continues."
     )
     WL045 = (
-        "The layer '{layer}' of '{source}' is not finite (NaN or infinite) for some tokens, and neither is what "
-        "is made from it. {cause} Fetch or train the weights again."
+        "The layer '{layer}' of '{source}' is not finite (NaN or infinite) for some tokens, and neither are the "
+        "results computed from it. {cause} Download or train the weights again."
     )
     WL046 = (
         "Sentence {index} has the token {token!r}, which looks like padding. It is embedded as a word, and "
-        "changes the vectors of the words beside it. Leave padding out: sentences may differ in length."
+        "changes the vectors of the other words. Remove padding: sentences may differ in length."
     )
     WL030 = (
-        "Gradients of the weights of '{source}' are not finite: the step was not taken. Where it happens again "
-        "and again, set a lower `learn_rate_factor`, more `warmup_steps`, or `frozen = true`."
+        "The gradients of the weights of '{source}' are not finite; this step was skipped. If this happens "
+        "repeatedly, set a lower `learn_rate_factor`, more `warmup_steps`, or `frozen = true`."
     )
     WL035 = (
-        "Of the folder '{path}', these files are left out: {found}. They are of another format, or of none known."
+        "These files in the folder '{path}' are skipped: {found}. Their format is unknown, or not the one being "
+        "read."
     )
     WL036 = (
-        "'{given}' names files that are read already, themselves or packed, and that are not read again: {names}."
+        "'{given}' matches files that are already read, under the same name or compressed, and that are not read "
+        "again: {names}."
     )
     WL037 = (
-        "{path}: {n:,} lines hold carriage returns, the first of them line {line}. Lines end at line feeds alone; "
+        "{path}: {n:,} lines contain carriage returns, the first of them line {line}. Only line feeds end lines; "
         "a carriage return within a line is part of its text."
     )
     WL038 = (
-        "{where}: {length} without an end of sentence, which are computed at once. Should these be several "
-        "sentences, put each on a line of its own, or let a pipeline split them (--pipeline)."
+        "{where}: {length} without an end of sentence, which are processed at once. If these are several "
+        "sentences, put each on its own line, or let a pipeline split them (--pipeline)."
     )
-    WL039 = "These files hold nothing, and are passed over: {names}."
+    WL039 = "These files are empty and are skipped: {names}."
     WL052 = (
-        "{path} looks as if it were split into tokens already: {n:,} of {total:,} lines have a period or a comma "
-        "between blanks. {pipeline} splits it again, into other tokens. To take it as it is, a sentence a line, "
-        "give --format tokens (corpus.format in a config)."
+        "{path} seems to be tokenized already: {n:,} of {total:,} lines have a period or a comma between spaces. "
+        "{pipeline} tokenizes it again, with different results. To use it as it is, one sentence per line, give "
+        "--format tokens (corpus.format in a config)."
     )
     WL023 = (
-        "{what} is saved without weights: {reason}. What is loaded from there will look for '{source}' when it is "
-        "first used. To save the weights with it, use it once before, or call nlp.initialize()."
+        "{what} is saved without weights: {reason}. When loaded, it will look for '{source}' on first use. To "
+        "save the weights with it, use it once before saving, or call nlp.initialize()."
     )
     WL024 = (
-        "'{other}' sets sentence boundaries behind '{name}', which therefore embeds each Doc as one sentence. Put "
-        "'{other}' before '{name}'; or, if each Doc is one sentence, set get_spans to 'spacy-elmo.doc_spans.v1', "
-        "which says so."
+        "'{other}' sets sentence boundaries after '{name}', so '{name}' embeds each Doc as one sentence. Move "
+        "'{other}' before '{name}'; or, if each Doc is one sentence, set get_spans to 'spacy-elmo.doc_spans.v1'."
     )
     WL025 = (
-        "A Doc of {tokens:,} tokens has no sentence boundaries, and '{name}' embeds it as one sentence, which is "
-        "not what ELMo has learnt from. Add a component that sets them before it: "
-        "nlp.add_pipe('sentencizer', before='{name}'). If it is meant, set get_spans to 'spacy-elmo.doc_spans.v1'."
+        "A Doc of {tokens:,} tokens has no sentence boundaries, so '{name}' embeds it as one sentence, although "
+        "ELMo was trained on single sentences. Add a component that sets them before it: "
+        "nlp.add_pipe('sentencizer', before='{name}'). If this is intended, set get_spans to "
+        "'spacy-elmo.doc_spans.v1'."
     )
     WL026 = (
-        "'{name}' leaves doc.tensor to {other}, which sets it as well. Its own layers are in doc._.elmo. Set "
-        "`set_tensor = false` to say that this is meant; to have ELMo in doc.tensor, disable {other} and set "
-        "`set_tensor = true`."
+        "'{name}' does not set doc.tensor, because {other} sets it as well. Its layers are in doc._.elmo. If this "
+        "is intended, set `set_tensor = false`; to have ELMo in doc.tensor, disable {other} and set `set_tensor = "
+        "true`."
     )
 
 
 def short_repr(value: Any) -> str:
-    """What was got, for a message: on one line, and not longer than one can read."""
+    """Represent a value in a message: on one line, and of a readable length.
+
+    value (Any): What was got.
+    RETURNS (str): Its repr, shortened, with its type if that is not obvious.
+    """
     try:
         text = " ".join(_SHORT.repr(value).split())
     except Exception:
-        # Of a whole number with thousands of digits, for one.
-        text = "what has no representation"
+        # Such as that of a whole number with thousands of digits.
+        text = "a value that cannot be shown"
     return f"{text} ({type(value).__name__})" if not isinstance(value, (str, int, float, type(None))) else text
 
 
 def check_number(name: str, got: Any, *, low: float, high: float | None = None, below: bool = False) -> None:
-    """RAISES: ValueError unless it is a number from `low` up; to `high`, or to less than that with `below`."""
+    """Check that a setting is a number in a range.
+
+    name (str): The setting, for the message.
+    got (Any): Its value.
+    low (float): The smallest number allowed.
+    high (float | None): The largest number allowed; None if there is none.
+    below (bool): Whether `high` itself is not allowed.
+    RAISES (ElmoError): If it is anything else.
+    """
     good = isinstance(got, (int, float)) and got >= low
     if high is not None:
         good = good and (got < high if below else got <= high)
     if not good:
         end = "up" if high is None else f"to less than {high}" if below else f"to {high}"
-        raise ValueError(Errors.EL098.format(name=name, got=got, low=low, high=end))
+        raise ElmoError(Errors.EL098.format(name=name, got=got, low=low, high=end))

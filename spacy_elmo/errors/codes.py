@@ -1,11 +1,15 @@
-"""Codes in front of messages, and texts of others inside them."""
+"""Codes in front of messages, and values of others inside them."""
 
 from string import Formatter
 from typing import Any
 
 
 def printable(text: str) -> str:
-    """The text with control characters, such as those that colour a terminal or move in it, written out."""
+    """Escape control characters, such as those that colour a terminal or move its cursor.
+
+    text (str): Any text, of several lines or one.
+    RETURNS (str): The text, safe to print; line feeds and tabs are kept.
+    """
     if text.isprintable():
         return text
     return "".join(
@@ -14,8 +18,7 @@ def printable(text: str) -> str:
 
 
 class Message(str):
-    """A text with places for what was got: names in files, what libraries say. None of it is more than text to a
-    terminal."""
+    """A text with placeholders, whose values (names in files, texts of libraries) are escaped for a terminal."""
 
     def format(self, *values: Any, **named: Any) -> str:
         return _PRINTABLE.vformat(str(self), values, named)

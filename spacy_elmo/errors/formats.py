@@ -6,96 +6,102 @@ from .codes import WithCodes
 class FormatErrors(metaclass=WithCodes):
     # HDF5
     EL129 = (
-        "These options give the model a vocabulary of its own (`char_cnn.characters`), but bilm-tf's HDF5 files "
-        "and checkpoints know UTF-8 bytes alone. Such a model is kept as safetensors: spacy-elmo convert."
+        "The options give this model its own vocabulary (`char_cnn.characters`), but HDF5 files and checkpoints "
+        "of bilm-tf only support UTF-8 bytes. Save the model as safetensors instead: spacy-elmo convert"
     )
     EL131 = (
-        "{path}: '{name}' points to another file. Refused: a model's file holds its own numbers. Fetch it again "
-        "from where it was published."
+        "{path}: '{name}' points to another file, which is not allowed. The file was not read, because a model's "
+        "file must contain its own numbers. Download it again from where it was published."
     )
     EL132 = (
-        "{path}: the array '{name}' claims the shape {shape}, {claimed:,} bytes, but {stored:,} bytes are stored "
-        "for it. The file is damaged, or made to fill the memory. Fetch it again from where it was published."
+        "{path}: the array '{name}' claims the shape {shape}, {claimed:,} bytes, but only {stored:,} bytes are "
+        "stored for it. The file is damaged, or was made to exhaust memory. Download it again from where it was "
+        "published."
     )
     EL261 = (
         "{path}: the array '{name}' has shape {shape}, {claimed:,} bytes, but only {stored:,} bytes of it were "
-        "ever written; the rest would read as zeros. The program that wrote the file did not finish: write or "
-        "fetch it again."
+        "ever written; the rest would read as zeros. The program that wrote the file did not finish. Write or "
+        "download it again."
     )
     EL265 = (
-        "'{path}' is a valid HDF5 file, but not a biLM: it has more than {items:,} groups and arrays, or groups "
-        "more than {depth} deep. Give the file that was published with the options."
+        "'{path}' is a valid HDF5 file, but not a biLM: it contains more than {items:,} groups and arrays, or "
+        "groups nested deeper than {depth}. Give the file that was published with the options."
     )
 
     # TensorFlow
     EL130 = (
-        "'{path}' is TensorFlow's, and is read by TensorFlow's own checkpoint reader, which is not installed. "
-        "Install it: pip install tensorflow. Or convert the model once where it is installed: spacy-elmo convert."
+        "'{path}' is a TensorFlow checkpoint, which requires TensorFlow to be read. Install it: pip install "
+        "tensorflow. Or convert the model once on a machine that has it: spacy-elmo convert"
     )
     EL165 = (
-        "'{path}' is read by TensorFlow's checkpoint reader, but TensorFlow cannot be imported ({reason}). Mend "
-        "the installation, in a virtual environment of its own if need be, and convert the model there: "
-        "spacy-elmo convert."
+        "'{path}' is a TensorFlow checkpoint, but TensorFlow cannot be imported ({reason}). Repair the "
+        "installation, in a separate virtual environment if necessary, and convert the model there: spacy-elmo "
+        "convert"
     )
     EL133 = (
         "'{path}' is a TensorFlow checkpoint, but not of one biLM: it has {n} variables named char_embed. It "
-        "holds {found}. Give a checkpoint of bilm-tf, the module elmo from TF Hub, or Spark NLP's ElmoEmbeddings."
+        "contains {found}. Give a bilm-tf checkpoint, the TF Hub module elmo, or Spark NLP's ElmoEmbeddings."
     )
     EL134 = (
-        "{path}: the variable '{name}' is part of this model, but of no biLM as bilm-tf builds it. Outputs "
-        "without it would be wrong; the model cannot be run."
+        "{path}: the variable '{name}' is part of this model, but not of a biLM as bilm-tf builds it. The outputs "
+        "would be wrong without it, so the model cannot be run."
     )
-    EL135 = "{path}: the variable for '{name}' {got}. The checkpoint is not of a whole biLM."
+    EL135 = (
+        "{path}: the variable for '{name}' {got}. The checkpoint does not contain a complete biLM. Give the "
+        "checkpoint of a complete one."
+    )
     EL164 = (
-        "The checkpoint '{path}' speaks of {claimed:,} bytes of numbers, but its data files beside it ({files}) "
-        "hold {stored:,}: one is cut short or missing. Copy or fetch all of them again."
+        "The checkpoint '{path}' refers to {claimed:,} bytes of numbers, but its data files ({files}) contain "
+        "{stored:,}: one of them is truncated or missing. Copy or download all of them again."
     )
 
     # ELMoForManyLangs
     EL128 = (
-        "'{path}' names its configuration '{name}', which lies neither beside it nor in configs/, and is not the "
-        "one that all published models share ({known}). Put that file beside '{path}'."
+        "'{path}' names its configuration '{name}', but that file is neither beside it nor in configs/, and is "
+        "not the one that all published models share ({known}). Put that file beside '{path}'."
     )
     EL136 = (
-        "'{path}' is a model of ELMoForManyLangs, but its file {name} is missing; the folder holds {found}. "
-        "Unpack the whole archive again."
+        "'{path}' is a model of ELMoForManyLangs, but its file {name} is missing. The folder contains {found}. "
+        "Unpack the complete archive again."
     )
     EL137 = (
-        "{path}: no line for {missing}. Every vocabulary of ELMoForManyLangs has it. Take the file that was "
+        "{path}: no line for {missing}, which every vocabulary of ELMoForManyLangs has. Use the file that was "
         "published with the weights."
     )
     EL256 = (
-        "{path} has {n} symbols, but the vectors in '{weights}' are {n_rows}: each needs one, with the numbers "
-        "0 to {last}, each once ({what}). With another dictionary the vectors would be wrong. Take the file "
-        "that was published with the weights."
+        "{path} has {n} symbols, but '{weights}' has {n_rows} vectors. Each vector needs one symbol, numbered "
+        "from 0 to {last} without duplicates ({what}). With another dictionary the outputs would be wrong. Use "
+        "the file that was published with the weights."
     )
     EL257 = (
-        "{path}, line {line}: the symbol {symbol} is there a second time, with another number ({got}, before "
-        "{first}). Take the file that was published with the weights."
+        "{path}, line {line}: the symbol {symbol} occurs a second time, with another number ({got}, previously "
+        "{first}). Use the file that was published with the weights."
     )
     EL139 = (
-        "'{path}' reads tokens by a vocabulary of its own, as ELMoForManyLangs does; pre-training knows UTF-8 "
-        "bytes alone. Fine-tune it in a pipeline (`frozen = false`), or start from a model of bilm-tf's kind."
+        "'{path}' reads tokens with its own vocabulary, as ELMoForManyLangs does, but pre-training only supports "
+        "UTF-8 bytes. Fine-tune the model in a pipeline (`frozen = false`), or start from a model in bilm-tf's "
+        "format."
     )
 
     # PyTorch's pickles, AllenNLP's archives
     EL160 = (
-        "'{path}' is a pickle that asks for {asked}, which may be code. Refused, and nothing of it was run: "
-        "weights need tensors alone. If it is a model of your own, save its state_dict() instead of the model."
+        "'{path}' is a pickle that asks for {asked}, which may run code. It was not loaded, and "
+        "nothing in it was run: weights only need tensors. If it is your own model, save its state_dict() instead "
+        "of the model."
     )
     EL161 = (
-        "'{path}' cannot be read as a state_dict of PyTorch's: {reason}. It has {size:,} bytes; compare that with "
-        "where it came from, and fetch it again."
+        "'{path}' cannot be read as a PyTorch state_dict: {reason}. Its size is {size:,} bytes; compare that with "
+        "the published size, and download the file again."
     )
     EL162 = (
-        "'{path}' holds {n} ELMos, named {prefixes}. Choose one, save its state_dict() as weights.th, and give "
+        "'{path}' contains {n} ELMos, named {prefixes}. Choose one, save its state_dict() as weights.th, and give "
         "the pair [options, weights]."
     )
     EL163 = (
-        "'{path}' holds no ELMo of AllenNLP's: no name in it ends with {ending}. It holds {found}. Give the "
-        "archive of a model with an elmo_token_embedder, or with a module Elmo."
+        "'{path}' contains no AllenNLP ELMo: none of its names ends with {ending}. It contains {found}. Give the "
+        "archive of a model with an elmo_token_embedder, or with an Elmo module."
     )
     EL138 = (
-        "'{path}' has {n} trained scalar mixes, and none with the number {got}: they are counted from 0. "
+        "'{path}' has {n} trained scalar mixes; number {got} does not exist (they are numbered from 0). "
         "`spacy-elmo info` shows them."
     )

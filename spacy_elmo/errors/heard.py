@@ -1,34 +1,37 @@
-"""Warnings of what is read, which a caller may hear, and give in words of its own or not at all."""
+"""Warnings about input files, which a caller can collect, to reword or drop them."""
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
 def warn(text: str, *, stacklevel: int = 2) -> None:
-    """Give a warning, or tell it to whoever listens in this thread.
+    """Give a warning, or pass it to `collect_warnings` of this thread.
 
-    stacklevel (int): As of `warnings.warn`.
+    text (str): The message, with its code.
+    stacklevel (int): As for `warnings.warn`.
     """
-    heard = _heard.get()
-    if heard is None:
+    collected = _collected.get()
+    if collected is None:
         warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
     else:
-        heard.append(text)
+        collected.append(text)
 
 
 @contextmanager
-def hear() -> Iterator[list[str]]:
-    """Inside, what `warn` is called with in this thread goes into the list, and nowhere else.
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect the texts that `warn` is called with in this thread, instead of giving them.
 
     `warnings.catch_warnings` would change the filters of all threads, and two at a time may leave them changed.
+
+    YIELDS (list[str]): The texts so far.
     """
-    heard: list[str] = []
-    token = _heard.set(heard)
+    collected: list[str] = []
+    token = _collected.set(collected)
     try:
-        yield heard
+        yield collected
     finally:
-        _heard.reset(token)
+        _collected.reset(token)

@@ -7,187 +7,183 @@ class ModelErrors(metaclass=WithCodes):
     # Options
     EL001 = "{where}: unknown field '{field}'. Allowed here: {allowed}. Remove it, or correct its name{hint}."
     EL002 = (
-        "{where}: the field '{field}' {what}, which every biLM needs. Add it, or use the options.json that "
-        "was published with the weights."
+        "{where}: the required field '{field}' {what}. Add it, or use the options.json that was published with "
+        "the weights."
     )
     EL003 = "{where}: '{field}' is {got!r}, but must be {expected}."
     EL004 = "{where}: '{field}' is {got!r}, which contradicts {other}: {rule}."
-    EL005 = "{where} is not valid JSON ({reason}). Point to the options.json that belongs to the weights."
+    EL005 = "{where} is not valid JSON ({reason}). Give the options.json that belongs to the weights."
     EL250 = (
-        "'{path}' is of a biLM that reads words, not characters ({why}): not supported. Supported are biLMs "
-        "with a character encoder (`char_cnn` in the options, an array `char_embed` in the weights). If the "
-        "weights are such, use the options.json that was published with them; else train the model with "
-        "characters."
+        "'{path}' belongs to a biLM that reads words instead of characters ({why}), which is not supported. "
+        "Supported: biLMs with a character encoder (`char_cnn` in the options, an array `char_embed` in the "
+        "weights). If the weights have one, use the options.json that was published with them; otherwise train "
+        "the model with characters."
     )
     EL255 = (
-        "{where}: the field '{field}' is there twice, with different values ({first} and {second}). Keep the one "
+        "{where}: the field '{field}' occurs twice, with different values ({first} and {second}). Keep the one "
         "that the weights were trained with."
     )
     EL264 = (
-        "{where}: '{field}' is {got!r}. Outputs of such a model would be wrong: {rule}. The model cannot be run."
+        "{where}: '{field}' is {got!r}, which is not supported: {rule}. The outputs of this model would be wrong, "
+        "so it cannot be run."
     )
 
     # Finding and reading weights
     EL010 = (
-        "No ELMo found at '{source}': it is neither a file or folder here nor a published model's name, which "
-        "`spacy-elmo models` lists. {closest}"
+        "No ELMo found at '{source}': it is neither an existing file or folder nor the name of a published model "
+        "(list them with: spacy-elmo models). {closest}"
     )
     EL012 = (
-        "The bundled model '{name}' is missing from this installation: there is no folder '{path}'. Install "
-        "spacy-elmo again, or give the folder of another model as source."
+        "The bundled model '{name}' is missing from this installation: the folder '{path}' does not exist. "
+        "Reinstall spacy-elmo, or give the folder of another model as source."
     )
     EL013 = (
-        "The folder '{path}' holds no ELMo. In it: {found}. Readable: options.json with weights in HDF5 or "
-        "safetensors, or with a checkpoint of bilm-tf; the module elmo of TF Hub; models of Spark NLP and "
+        "The folder '{path}' contains no ELMo. It contains: {found}. Supported: options.json with weights in HDF5 "
+        "or safetensors, or with a bilm-tf checkpoint; the TF Hub module elmo; models of Spark NLP and "
         "ELMoForManyLangs; AllenNLP's model.tar.gz; each as it was published, unpacked or not."
     )
     EL014 = (
-        "The folder '{path}' holds more than one {what} file ({found}). Give the pair of files, "
-        "[options, weights], instead of the folder."
+        "The folder '{path}' contains more than one {what} file ({found}). Give the pair of files, [options, "
+        "weights], instead of the folder."
     )
     EL015 = (
         "No options file found for the weights '{path}': looked for {tried}. Put options.json beside the "
         "weights, or give the pair [options, weights]."
     )
     EL016 = (
-        "'{path}' is {what}, and cannot be read as ELMo weights. Readable as one file of a pair: HDF5 (bilm-tf, "
-        "AllenNLP, simple_elmo), safetensors (this package) and a checkpoint's .index; an archive is given alone."
+        "'{path}' is {what}, and cannot be read as ELMo weights. Supported as one file of a pair: HDF5 (bilm-tf, "
+        "AllenNLP, simple_elmo), safetensors (this package) and a checkpoint's .index. Give an archive by itself, "
+        "without a pair."
     )
     EL017 = (
-        "'{path}' is a pickle, as Python and PyTorch write them. Refused, because reading a pickle can run code "
-        "from the file. Those of ELMoForManyLangs (encoder.pkl and token_embedder.pkl in one folder) and of "
-        "AllenNLP (weights.th beside config.json) are read as numbers alone. Else give the HDF5 or safetensors "
-        "file of the same model."
+        "'{path}' is a pickle, as Python and PyTorch write them. It was not read, because a pickle can run code "
+        "when it is loaded. Pickles of ELMoForManyLangs (encoder.pkl and token_embedder.pkl in one folder) and of "
+        "AllenNLP (weights.th beside config.json) are supported, because only their numbers are read. For other "
+        "models, give the HDF5 or safetensors file."
     )
     EL018 = (
-        "'{path}' cannot be opened as HDF5: it is cut short or damaged ({reason}). It has {size:,} bytes; "
-        "compare that with where it came from, and fetch it again."
+        "'{path}' cannot be opened as HDF5: it is truncated or damaged ({reason}). Its size is {size:,} bytes; "
+        "compare that with the published size, and download the file again."
     )
     EL019 = (
-        "'{path}' is a valid {format} file, but not a biLM: it lacks {missing}{more}. It holds {found}. Give "
+        "'{path}' is a valid {format} file, but not a biLM: it lacks {missing}{more}. It contains {found}. Give "
         "the weights that belong to '{options}'."
     )
     EL020 = (
-        "{path}: the array '{name}' has shape {got}, but '{options}' calls for {expected}. The weights and "
-        "the options belong to different models."
+        "{path}: the array '{name}' has shape {got}, but '{options}' requires {expected}. The weights and the "
+        "options belong to different models. Give a pair that was published together."
     )
     EL021 = (
-        "{path}: the array '{name}' holds {got}, but weights must be floating-point numbers "
-        "(float16, float32 or float64)."
+        "{path}: the array '{name}' contains {got}, but weights must be floating-point numbers (float16, float32 "
+        "or float64)."
     )
     EL022 = (
-        "{path}: the array '{name}'{more} is not part of the model that '{options}' describes. The weights "
-        "and the options belong to different models."
+        "{path}: the array '{name}'{more} is not part of the model that '{options}' describes. The weights and "
+        "the options belong to different models. Give a pair that was published together."
     )
-    EL023 = "'{path}' is cut short or damaged: {reason}. Write or fetch it again."
-    EL024 = "'{path}' needs the package {package}. Install it: pip install {package}"
-    EL025 = "A pair of files as source is [options, weights]; got {got}."
-    EL026 = "No file '{path}'. {closest}"
-    EL027 = "The source must be a name, a path or a pair of paths [options, weights]; got {got}."
-    EL028 = (
-        "'{path}' is a folder, but a pair of files was asked for: give [options, weights], or the folder alone."
-    )
+    EL023 = "'{path}' is truncated or damaged: {reason}. Write or download it again."
+    EL024 = "'{path}' requires the package {package}. Install it: pip install {package}"
+    EL025 = "A source that is a pair of files must be [options, weights]; got {got}."
+    EL026 = "The file '{path}' does not exist. {closest}"
+    EL027 = "`source` must be a name, a path or a pair of paths [options, weights]; got {got}."
+    EL028 = "'{path}' is a folder, but a pair of files was expected. Give [options, weights], or the folder alone."
     EL181 = (
-        "'{path}' is damaged: its content is not what was written there. Fetch it again, or take another copy; a "
-        "saved pipeline can be made again by training, or from its `source`."
+        "'{path}' is damaged: its content does not match its checksum. Download it again, or use another copy. A "
+        "saved pipeline can be created again by training, or from its `source`."
     )
 
-    EL251 = (
-        "'{path}' is {what}, and is not read: only regular files are. Copy its content to a file, and give that."
-    )
+    EL251 = "'{path}' is {what}; only regular files can be read. Copy its content to a file, and give that file."
     EL252 = (
-        "'{path}' has {size:,} bytes, but a file of its kind has at most {most:,}. It is damaged, or not what its "
-        "name says: take the file that was published with the weights."
+        "'{path}' has {size:,} bytes, but a file of this kind has at most {most:,}. It is damaged, or not what "
+        "its name says. Use the file that was published with the weights."
     )
     EL253 = "'{path}' cannot be read ({reason}). {advice}"
-    EL258 = "'{path}' is compressed ({kind}), and is not read so. Unpack it first: {command}"
+    EL258 = "'{path}' is compressed ({kind}), and cannot be read in this form. Unpack it first: {command}"
     EL260 = (
         "'{path}' was changed after the model was loaded from it, so the original weights are lost. Load the "
-        "model again, and write new weights to a new file instead of over the old one."
+        "model again, and write new weights to a new file instead of overwriting the old one."
     )
     EL263 = (
-        "The folder '{path}' holds nothing but one folder in another, {n} deep or more. Give the folder that the "
-        "model's files are in."
+        "The folder '{path}' contains only folders nested in one another, to a depth of {n} or more. Give the "
+        "folder that contains the model's files."
     )
 
     # Running a model
     EL030 = "Unknown {what} {got!r}. Allowed: {allowed}."
-    EL031 = (
-        "Layer '{got}' does not exist: this model has {n_layers} LSTM layer(s), hence {allowed}. "
-        "Choose one of these."
-    )
+    EL031 = "Layer '{got}' does not exist: this model has {n_layers} LSTM layer(s). Allowed: {allowed}."
     EL033 = (
-        "Sentences are lists of token texts: sentence {index} is {got}. A single sentence is written as a list "
-        "of one, elmo.embed([tokens]); for text, call elmo.embed_texts([text]), or tokenize first: "
+        "Sentences must be lists of token texts; sentence {index} is {got}. Give a single sentence as a list of "
+        "one, elmo.embed([tokens]). For text, call elmo.embed_texts([text]), or tokenize it first: "
         "elmo.embed([text.split()])."
     )
     EL034 = "Tokens must be str: token {token} of sentence {sentence} is {got}. {advice}"
     EL035 = (
-        "The layer '{name}' was not kept. Kept: {kept}. Ask for it: `layers` of embed(), or `layers` and "
+        "The layer '{name}' was not kept. Kept: {kept}. Add it to `layers` of embed(), or to `layers` or "
         "`pooling_layer` in the component's config."
     )
     EL036 = (
-        "stack() needs word_emb and all LSTM layers, but only these were computed: {kept}. Call "
-        "embed() with layers='*'."
+        "stack() requires word_emb and all LSTM layers, but only these were computed: {kept}. Call embed() with "
+        "layers='*'."
     )
     EL037 = (
-        "stream() chooses its own batches, and with initial_state = 'carry' the vectors depend on them. Call "
-        "embed() once for each batch."
+        "stream() chooses its own batches, which affect the vectors if initial_state = 'carry'. Call embed() once "
+        "for each batch instead."
     )
     EL038 = "'{name}' must be a whole number from {low} up; got {got!r}."
     EL039 = (
-        "`layers` is '*' or a list of layer names; got {got!r}. To keep one layer only, write it as a list: "
-        "['elmo']."
+        "`layers` must be '*' or a list of layer names; got {got!r}. To keep a single layer, give a list with one "
+        "name: ['elmo']."
     )
-    EL040 = "device '{device}' cannot be used here: {reason}. Use 'cpu', 'cuda' or 'cuda:N'."
+    EL040 = "device = '{device}' is not supported on this machine: {reason}. Use 'cpu', 'cuda' or 'cuda:N'."
     EL041 = (
-        "precision = '{got}' runs on the device type {devices} only, and the device is '{device}'. Use such a "
-        "device, or precision 'fp32'."
+        "precision = '{got}' is only supported on devices of type {devices}; got device = '{device}'. Use such a "
+        "device, or precision = 'fp32'."
     )
     EL042 = (
-        "precision = '{got}' needs a processor that {what}; not all of this is here. Use precision 'fp32', "
-        "which runs everywhere."
+        "precision = '{got}' is not supported on this machine; it requires a processor that {what}. Use precision "
+        "= 'fp32', which runs everywhere."
     )
 
     EL240 = (
-        "embed() takes an iterable of sentences, each a list of token texts; got {got}. For text, call "
+        "embed() requires an iterable of sentences, each a list of token texts; got {got}. For text, call "
         "elmo.embed_texts([text]); for tokens, elmo.embed([tokens])."
     )
     EL241 = (
-        "The mix has {n_weights} weights, but {n_layers} layers are mixed: word_emb and each LSTM layer. Give a "
+        "The mix has {n_weights} weights, but {n_layers} layers are mixed (word_emb and each LSTM layer). Give a "
         "ScalarMix(n_layers={n_layers})."
     )
     EL242 = "`mix` must be a spacy_elmo.bilm.scalar_mix.ScalarMix; got {got}."
     EL243 = (
-        "The rows of LayerOutputs are chosen by a whole number, a slice, or a list or array of whole numbers or "
-        "of booleans; got {got}. A layer is chosen by its name: outputs['elmo'], or outputs.elmo."
+        "Rows of LayerOutputs are selected by a whole number, a slice, or a list or array of whole numbers or "
+        "booleans; got {got}. To select a layer, use its name: outputs['elmo'], or outputs.elmo."
     )
-    EL244 = "These are the layers of one token: they have no rows. Take the array, such as outputs.elmo."
+    EL244 = (
+        "These are the layers of a single token, which have no rows. Use the array itself, such as outputs.elmo."
+    )
     EL245 = (
-        "embed_texts() takes an iterable of texts, each a str; got {got}. For one text, call "
+        "embed_texts() requires an iterable of texts, each a str; got {got}. For one text, call "
         "elmo.embed_texts([text]), or elmo(text); for tokens, elmo.embed([tokens])."
     )
     EL246 = (
-        "lang = {got!r} is not a language that spaCy has a tokenizer for ({reason}). Give its code, such as 'en'."
+        "lang = {got!r} is not a language that spaCy has a tokenizer for ({reason}). Give a language code, such "
+        "as 'en'."
     )
-    EL247 = (
-        "There are outputs of {n_outputs} Docs for {n_docs} Docs. Give the Docs that predict() was called with."
-    )
+    EL247 = "Got outputs of {n_outputs} Docs, but {n_docs} Docs. Give the Docs that predict() was called with."
     EL249 = (
-        "nlp must be a spaCy pipeline; got {got}. Load it, nlp = spacy.load(name); for the tokenizer of a "
-        "language, give lang in its place."
+        "nlp must be a spaCy pipeline; got {got}. Load one with spacy.load(name), or give `lang` instead to use "
+        "the tokenizer of a language."
     )
-    EL248 = "Calling an Elmo takes one text, a str; got {got}. For tokens, call elmo.embed([tokens])."
+    EL248 = "An Elmo must be called with one text, a str; got {got}. For tokens, call elmo.embed([tokens])."
 
     # Warm states
-    EL095 = "A warm state needs {least} sentences with tokens or more; got {got}. {advice}"
+    EL095 = "A warm state requires at least {least} sentences with tokens; got {got}. {advice}"
     EL096 = (
-        "The output '{path}' {what}. Give a new folder or an empty one; or the source's own, if that holds "
+        "The output '{path}' {what}. Give a new or empty folder; or the folder of the source, if it contains "
         "options.json and weights.safetensors."
     )
 
     # Running on a GPU
     EL166 = (
-        "The GPU ran out of memory over one sentence of {tokens:,} tokens ({reason}). Split it, free memory on "
-        "the GPU, or run it on the device 'cpu'."
+        "The GPU ran out of memory in a single sentence of {tokens:,} tokens ({reason}). Split the sentence, free "
+        "memory on the GPU, or use device = 'cpu'."
     )

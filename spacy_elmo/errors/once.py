@@ -4,17 +4,24 @@ import warnings
 
 
 class OnceWarner:
-    """Gives each warning the first time only, by its code: what is wrong with one batch is wrong with most."""
+    """Gives each warning only the first time, by its code: what is wrong with one batch is wrong with most."""
 
     def __init__(self) -> None:
         self._given: set[str] = set()
 
     def has_given(self, message: str) -> bool:
-        """message (str): A warning, formatted or not. RETURNS (bool): Whether it was given before."""
+        """Check whether a warning was given before.
+
+        message (str): The warning, formatted or not.
+        RETURNS (bool): Whether one with its code was given.
+        """
         return message.partition("]")[0] in self._given
 
     def __call__(self, message: str) -> None:
-        """message (str): A warning with its code, such as `Warnings.WL045`."""
+        """Give the warning, unless one with its code was given before.
+
+        message (str): A warning with its code, such as `Warnings.WL045`.
+        """
         code = message.partition("]")[0]
         if code not in self._given:
             self._given.add(code)

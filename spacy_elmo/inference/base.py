@@ -1,8 +1,7 @@
 """The interface of an engine: a batch of sentences in, layers out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -43,35 +42,6 @@ class InPlace:
             outputs.append(LayerOutputs(own, n_layers=n_layers))
             start = end
         return lambda: outputs
-
-
-R = TypeVar("R")
-
-
-class Begun(Generic[R]):
-    """A result on its way.
-
-    future (Future[R]): What is computed.
-    report (Callable[[], None]): Tells of what was noticed meanwhile.
-    """
-
-    def __init__(self, future: "Future[R]", report: Callable[[], None]):
-        self._future = future
-        self._report = report
-
-    def result(self) -> R:
-        """Wait for it, if need be.
-
-        RETURNS (R): The result.
-        RAISES: What was raised while it was computed.
-        """
-        result = self._future.result()
-        self._report()
-        return result
-
-    def cancel(self) -> None:
-        """Compute no more of it than has been begun."""
-        self._future.cancel()
 
 
 Sentence = Sequence[str]

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..bilm.build import build_bilm
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..gpu import support
 from .base import Engine
 from .cpu import features
@@ -37,12 +37,12 @@ PRECISIONS = {
 
 
 def check_device(device: str | torch.device) -> torch.device:
-    """RAISES: ValueError if torch does not know the device, or cannot use it here."""
+    """RAISES (ElmoError): If torch does not know the device, or cannot use it here."""
     try:
         named = torch.device(device)
     except (RuntimeError, TypeError, ValueError) as error:
         # Torch's own words list all types of device that it was ever made for.
-        raise ValueError(Errors.EL040.format(device=device, reason="torch has no device of that name")) from error
+        raise ElmoError(Errors.EL040.format(device=device, reason="torch has no device of that name")) from error
     try:
         trial = torch.zeros(1, device=named)
         trial.item()
@@ -50,32 +50,32 @@ def check_device(device: str | torch.device) -> torch.device:
         checked = trial.device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(Errors.EL040.format(device=device, reason=reason)) from error
+        raise ElmoError(Errors.EL040.format(device=device, reason=reason)) from error
     return checked
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """RAISES: ValueError if the device or the processor cannot compute so."""
+    """RAISES (ElmoError): If the device or the processor cannot compute so."""
     known = PRECISIONS[precision]
     if device.type not in known.devices and not (known.exact and "cpu" in known.devices):
-        raise ValueError(Errors.EL041.format(got=precision, device=device, devices=" or ".join(known.devices)))
+        raise ElmoError(Errors.EL041.format(got=precision, device=device, devices=" or ".join(known.devices)))
     if device.type == "cuda":
         _check_gpu(precision, device)
     if device.type != "cpu" or known.exact:
         return
     needs: dict[str, tuple[Callable[[], bool], str]] = {
         "bf16": (features.has_bf16, "multiplies bfloat16 numbers (AVX512_BF16 or AMX, or BF16 on ARM)"),
-        "int8": (features.has_int8, "multiplies 8-bit integers (VNNI or AMX), and a torch that makes use of it"),
+        "int8": (features.has_int8, "multiplies 8-bit integers (VNNI or AMX), and a torch that uses it"),
     }
     possible, what = needs[precision]
     if not possible():
-        raise ValueError(Errors.EL042.format(got=precision, what=what))
+        raise ElmoError(Errors.EL042.format(got=precision, what=what))
 
 
 def _check_gpu(precision: str, device: torch.device) -> None:
     # Tensor cores multiply TF32 and bfloat16 from this generation on (Ampere).
     if precision in ("tf32", "bf16") and torch.cuda.get_device_capability(device) < (8, 0):
-        raise ValueError(Errors.EL042.format(got=precision, what="multiplies TF32 and bfloat16 (Ampere or newer)"))
+        raise ElmoError(Errors.EL042.format(got=precision, what="multiplies TF32 and bfloat16 (Ampere or newer)"))
 
 
 def encoder_linear() -> LinearType:
@@ -111,7 +111,7 @@ def make_engine(
     tensors: by the names of BiLM's state_dict, on the device; they are taken out.
     initial_state: the constant state that sentences start from, (2, L, width); None: zeros.
     n_threads: that work at a time, on the CPU; see `Settings`.
-    RAISES: ValueError as `check_precision`.
+    RAISES (ElmoError): As `check_precision`.
     """
     check_precision(precision, device)
     if device.type == "cuda" and precision != "fp64" and _has_kernels(options, device):

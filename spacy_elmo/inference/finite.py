@@ -28,7 +28,7 @@ class FiniteCheck:
     def __init__(self, warn: OnceWarner, *, source: str) -> None:
         self._warn = warn
         self._source = source
-        self._pending: deque[tuple[str, Tensor, torch.cuda.Event | None]] = deque(maxlen=MOST_PENDING)
+        self.pending: deque[tuple[str, Tensor, torch.cuda.Event | None]] = deque(maxlen=MOST_PENDING)
 
     @torch.inference_mode()
     def add(self, layers: Mapping[str, Tensor]) -> None:
@@ -47,26 +47,26 @@ class FiniteCheck:
             # No sum can overflow in this one; NaN is the lowest and the highest where there is one.
             bounds = torch.stack(torch.aminmax(layer))
             if not bounds.is_cuda:
-                self._pending.append((name, bounds, None))
+                self.pending.append((name, bounds, None))
                 continue
             arrived = torch.empty(2, dtype=bounds.dtype, pin_memory=True).copy_(bounds, non_blocking=True)
             event = torch.cuda.Event()
             event.record(torch.cuda.current_stream(bounds.device))
-            self._pending.append((name, arrived, event))
+            self.pending.append((name, arrived, event))
 
     def report(self, weights: GetArrays) -> None:
         """Warn of what is known by now.
 
         weights (GetArrays): Gives the weights, in which a cause is looked for.
         """
-        while self._pending:
+        while self.pending:
             try:
-                name, bounds, event = self._pending.popleft()
+                name, bounds, event = self.pending.popleft()
             except IndexError:
                 # Another thread was faster.
                 break
             if event is not None and not event.query():
-                self._pending.appendleft((name, bounds, event))
+                self.pending.appendleft((name, bounds, event))
                 break
             if not bool(torch.isfinite(bounds).all()) and not self._warn.has_given(Warnings.WL045):
                 cause = _explain(weights())
@@ -80,4 +80,4 @@ def _explain(arrays: Mapping[str, NDArray[np.floating]]) -> str:
     if bad:
         return f"Its weights are not finite either, in {', '.join(bad[:3])}."
     name = max(largest, key=largest.__getitem__)
-    return f"Its largest weight, {largest[name]:.3g} in {name}, is far beyond what training gives."
+    return f"Its largest weight, {largest[name]:.3g} in {name}, is far larger than training produces."

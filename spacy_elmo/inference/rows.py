@@ -1,7 +1,8 @@
 """What the fast engines have in common: word types from a table, rows of sentences without marks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from ..runtime.isolation import computation
 from ..runtime.workers import Plan, Workers
 from .base import BatchOutputs, Delivery, Sentence
 from .schedule import Schedule
-from .sentences import lengths_of, without_marks, word_types
+from .sentences import count_tokens, without_marks, word_types
 from .word_table import WordTable
 
 # Both directions, as `bilm` names them.
@@ -59,6 +60,10 @@ class RowsEngine(ABC):
         self._marks = (alphabet.opening, alphabet.closing)
         self._table = table
         self._device = device
+        # A GPU is not waited for.
+        self._to_device: Callable[[NDArray[np.int64]], Tensor] = (
+            torch.from_numpy if device.type == "cpu" else partial(to_device, device=device)
+        )
         self._most_rows = most_rows
         self._initial_state = initial_state
         self._opened: LSTMState | None = None
@@ -73,42 +78,41 @@ class RowsEngine(ABC):
 
     def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         with computation(), torch.inference_mode():
-            return self._plan(sentences, n_layers, state)
-
-    def _plan(self, sentences: Sequence[Sentence], n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
-        n_marks = 1 if state is not None else 0
-        # Before the words are looked up: it asks the table too.
-        opened = self._opened_state() if state is None and n_layers else None
-        before, after = ([mark] * n_marks for mark in self._marks)
-        words_of_types, numbers = self._look_up(sentences, before, after)
-        type_of_row = to_device(numbers, self._device)
-        lengths = (lengths_of(sentences) + 2 * n_marks).tolist()
-        if not n_layers:
-            return self._plan_words(words_of_types, type_of_row)
-        if state is None:
-            assert opened is not None
-            schedule = Schedule(lengths, most_rows=self._most_rows)
-            run = self._begin(words_of_types, type_of_row, schedule, opened, n_layers, keep_state=False)
-        else:
-            schedule = Schedule(lengths)
-            rows = schedule.rows_of_sentences().to(self._device)
-            start = state.rows(torch.argsort(rows))
-            run = self._begin(words_of_types, type_of_row, schedule, start, n_layers, keep_state=True)
-
-        @torch.inference_mode()
-        def outputs() -> BatchOutputs:
-            words = words_of_types.index_select(0, type_of_row)
-            layers, final = run.finish()
+            n_marks = 1 if state is not None else 0
+            # Before the words are looked up: it asks the table too.
+            opened = self._opened
+            if opened is None and state is None and n_layers:
+                opened = self._opened = self._open()
+            opening, closing = self._marks
+            words_of_types, numbers = self._look_up(sentences, [opening] * n_marks, [closing] * n_marks)
+            type_of_row = self._to_device(numbers)
+            lengths = (count_tokens(sentences) + 2 * n_marks).tolist()
+            if not n_layers:
+                return self._plan_words(words_of_types, type_of_row)
             if state is None:
-                return BatchOutputs(words, layers, None)
-            assert final is not None
-            shown = to_device(without_marks(lengths), self._device)
-            word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
-            return BatchOutputs(word_emb, layers, final.rows(rows))
+                assert opened is not None
+                schedule = Schedule(lengths, most_rows=self._most_rows)
+                run = self._begin(words_of_types, type_of_row, schedule, opened, n_layers, keep_state=False)
+            else:
+                schedule = Schedule(lengths)
+                rows = schedule.rows_of_sentences().to(self._device)
+                start = state.rows(torch.argsort(rows))
+                run = self._begin(words_of_types, type_of_row, schedule, start, n_layers, keep_state=True)
 
-        if run.parts:
-            return Plan(run.parts, outputs)
-        return Plan.done(outputs())
+            @torch.inference_mode()
+            def outputs() -> BatchOutputs:
+                words = words_of_types.index_select(0, type_of_row)
+                layers, final = run.finish()
+                if state is None:
+                    return BatchOutputs(words, layers, None)
+                assert final is not None
+                shown = to_device(without_marks(lengths), self._device)
+                word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
+                return BatchOutputs(word_emb, layers, final.rows(rows))
+
+            if run.parts:
+                return Plan(run.parts, outputs)
+            return Plan.done(outputs())
 
     def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan[BatchOutputs]:
         """Of a batch without LSTM layers."""
@@ -154,23 +158,21 @@ class RowsEngine(ABC):
         types, numbers = word_types(sentences, before=before, after=after)
         return self._table.look_up(types), numbers
 
-    def _opened_state(self) -> LSTMState:
-        """The state after the first mark, hidden (2, L, 1, P)."""
-        if self._opened is None:
+    def _open(self) -> LSTMState:
+        """Compute the state after the first mark, hidden (2, L, 1, P)."""
+        initial = self._initial_state
+        if initial is None:
             lstm = self.options.lstm
-            initial = self._initial_state
-            if initial is None:
-                shape = (2, lstm.n_layers)
-                initial = LSTMState(
-                    torch.zeros(*shape, lstm.projection_dim, dtype=torch.float32, device=self._device),
-                    torch.zeros(*shape, lstm.dim, dtype=torch.float32, device=self._device),
-                )
-            words = self._table.look_up(self._marks)
-            start = LSTMState(*(part.unsqueeze(2) for part in initial))
-            # Each direction reads the mark that it begins with.
-            finals = [self._after(words, d, start) for d in (0, 1)]
-            self._opened = LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
-        return self._opened
+            shape = (2, lstm.n_layers)
+            initial = LSTMState(
+                torch.zeros(*shape, lstm.projection_dim, dtype=torch.float32, device=self._device),
+                torch.zeros(*shape, lstm.dim, dtype=torch.float32, device=self._device),
+            )
+        words = self._table.look_up(self._marks)
+        start = LSTMState(*(part.unsqueeze(2) for part in initial))
+        # Each direction reads the mark that it begins with.
+        finals = [self._after(words, d, start) for d in (0, 1)]
+        return LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
     def _after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
         """A direction's state after the word of its number, hidden (L, 1, P)."""

@@ -1,6 +1,6 @@
 """Sentences through an engine: in batches, with the mix, to arrays of each sentence."""
 
-from collections import deque
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +14,78 @@ from ..bilm.layers import n_lstm_layers as lstm_layers_for
 from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.options import Options
 from ..bilm.scalar_mix import ScalarMix
+from ..errors import ElmoMemoryError, Errors, Warnings
 from ..runtime.isolation import computation
-from ..runtime.workers import Plan
-from .base import N_MARKS, BatchOutputs, Begun, Engine
-from .budget import Budget
+from ..runtime.workers import Pending, Plan
+from ..util.batching import run_ahead
+from .base import BatchOutputs, Engine
 from .finite import FiniteCheck, GetArrays
-from .sentences import cut, lengths_of, total_rows
+from .sentences import count_rows, count_tokens, split_batches
 
 R = TypeVar("R")
+# Memory may be short for a moment only: the budget falls no lower than to this share of what it was.
+LEAST_SHARE = 64
+
+
+class Budget:
+    """tokens: with two marks a sentence; it is halved when a device has run out of memory. ahead: so many batches
+    more may be under way when one is waited for."""
+
+    def __init__(self, tokens: int, *, ahead: int = 0):
+        self.tokens = tokens
+        self.ahead = ahead
+        self._least = max(1, tokens // LEAST_SHARE)
+        self._warned = False
+
+    def run(
+        self,
+        batch: Sequence[list[str]],
+        compute: Callable[[Sequence[list[str]]], R],
+        *,
+        release: Callable[[], None],
+    ) -> Iterator[R]:
+        """Compute a batch, in parts where it does not fit into memory.
+
+        batch (Sequence[list[str]]): Sentences.
+        compute (Callable): Called with the batch, or with each of its parts.
+        release (Callable): Frees what an engine keeps between batches.
+        YIELDS (R): The result of each part, in order.
+        RAISES (MemoryError): If memory runs out over a single sentence.
+        """
+        # The budget may have become smaller since the batch was split off.
+        waiting = list(split_batches(batch, self.tokens))
+        tried_again = False
+        while waiting:
+            part = waiting.pop(0)
+            try:
+                result = compute(part)
+            except torch.cuda.OutOfMemoryError as error:
+                reason = _first_line(error)
+                if tried_again:
+                    raise ElmoMemoryError(Errors.EL166.format(tokens=count_rows(part), reason=reason)) from error
+            else:
+                tried_again = False
+                yield result
+                continue
+            # Outside of the handler, whose error holds on to what had been computed.
+            release()
+            if len(part) == 1:
+                # What was kept between batches may have been too much.
+                tried_again = True
+                waiting.insert(0, part)
+            else:
+                self._halve(count_rows(part), reason)
+                # Those that wait were cut as this one was.
+                half = min(self.tokens, max(1, count_rows(part) // 2))
+                waiting = [less for more in (part, *waiting) for less in split_batches(more, half)]
+
+    def _halve(self, tokens: int, reason: str) -> None:
+        self.tokens = max(self._least, min(self.tokens, tokens) // 2)
+        if not self._warned:
+            self._warned = True
+            warnings.warn(Warnings.WL015.format(tokens=tokens, half=self.tokens, reason=reason), stacklevel=2)
+
+
 # Waits for what is on its way from a device.
 Arrive = Callable[[], list[LayerOutputs]]
 # Flat, (n_tokens, width), by name, on the device; none where there are no tokens.
@@ -53,6 +117,23 @@ class Runner:
     def n_layers(self) -> int:
         return self.options.lstm.n_layers
 
+    def submit(
+        self, sentences: Iterable[list[str]], names: Sequence[str], then: Callable[[Layers], R]
+    ) -> Pending[R]:
+        """Start to compute layers.
+
+        sentences (Iterable[list[str]]): Token texts.
+        names (Sequence[str]): The layers, lowest first.
+        then (Callable[[Layers], R]): Called with all layers, flat, (n_tokens, width), on the device; with none
+            where there are no tokens. Any thread may call it.
+        RETURNS (Pending[R]): What `then` returns.
+        """
+        plans: list[Plan[Layers]] = []
+        for batch in split_batches(sentences, self.budget.tokens):
+            plans += self.budget.run(batch, partial(self._plan, names), release=self.engine.release)
+        pending = self._start(plans, then)
+        return Pending(partial(self._wait, pending), pending.cancel)
+
     def stream(self, sentences: Iterable[list[str]], names: Sequence[str]) -> Iterator[LayerOutputs]:
         """Compute layers sentence by sentence, while the input is read a few batches ahead.
 
@@ -60,38 +141,7 @@ class Runner:
         names (Sequence[str]): The layers, lowest first.
         YIELDS (LayerOutputs): Of each sentence.
         """
-        # The next batches are begun before one is waited for.
-        waiting: deque[Begun[Arrive]] = deque()
-        try:
-            for window in cut(sentences, self.budget.tokens):
-                for begun in self._in_budget(window, partial(self._begin_arrays, names)):
-                    waiting.append(begun)
-                    while len(waiting) > self.budget.ahead:
-                        yield from self._arrived(waiting.popleft())
-            while waiting:
-                yield from self._arrived(waiting.popleft())
-        except Exception:
-            # Nobody would have waited for these, had they been finished at once.
-            while waiting:
-                yield from self._arrived(waiting.popleft())
-            raise
-        finally:
-            for begun in waiting:
-                begun.cancel()
-
-    def begin(self, sentences: Iterable[list[str]], names: Sequence[str], then: Callable[[Layers], R]) -> Begun[R]:
-        """Start to compute layers.
-
-        sentences (Iterable[list[str]]): Token texts.
-        names (Sequence[str]): The layers, lowest first.
-        then (Callable[[Layers], R]): What follows when all are computed, by any thread: it is given
-            each layer, flat, (n_tokens, width), on the device; no layer where there are no tokens.
-        RETURNS (Begun[R]): What `then` gives, on its way.
-        """
-        plans: list[Plan[Layers]] = []
-        for window in cut(sentences, self.budget.tokens):
-            plans += self._in_budget(window, partial(self._plan, names))
-        return self._start(plans, then)
+        return run_ahead(self._submit_batches(sentences, names), ahead=lambda: self.budget.ahead)
 
     def carry(
         self, sentences: Sequence[list[str]], names: Sequence[str], carried: CarriedState
@@ -112,10 +162,10 @@ class Runner:
         end = LSTMState(start.hidden.clone(), start.cell.clone())
         results: list[LayerOutputs] = []
 
-        def run(window: Sequence[list[str]]) -> list[LayerOutputs]:
-            rows = torch.arange(len(results), len(results) + len(window), device=start.hidden.device)
-            tensors, final = self._run(window, names, start.rows(rows))
-            arrive = self._send(tensors, window)
+        def run(batch: Sequence[list[str]]) -> list[LayerOutputs]:
+            rows = torch.arange(len(results), len(results) + len(batch), device=start.hidden.device)
+            tensors, final = self._run(batch, names, start.rows(rows))
+            arrive = self._send(tensors, batch)
             if final is not None:
                 end.hidden.index_copy_(2, rows, final.hidden)
                 end.cell.index_copy_(2, rows, final.cell)
@@ -123,8 +173,8 @@ class Runner:
             self.finite.report(self.weights)
             return outputs
 
-        for window in cut(sentences, self.budget.tokens):
-            for outputs in self._in_budget(window, run):
+        for batch in split_batches(sentences, self.budget.tokens):
+            for outputs in self.budget.run(batch, run, release=self.engine.release):
                 results += outputs
         carried.put(end)
         return results
@@ -137,16 +187,24 @@ class Runner:
         }
         return LayerOutputs(arrays, n_layers=self.n_layers)
 
-    def _begin_arrays(self, names: Sequence[str], sentences: Sequence[list[str]]) -> "Begun[Arrive]":
+    def _submit_batches(
+        self, sentences: Iterable[list[str]], names: Sequence[str]
+    ) -> Iterator[Pending[list[LayerOutputs]]]:
+        for batch in split_batches(sentences, self.budget.tokens):
+            yield from self.budget.run(batch, partial(self._submit_batch, names), release=self.engine.release)
+
+    def _submit_batch(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Pending[list[LayerOutputs]]:
         def send(layers: Layers) -> Arrive:
             if not layers:
                 empty = [self.empty(names)] * len(sentences)
                 return lambda: empty
             return self._send(layers, sentences)
 
-        return self._start([self._plan(names, sentences)], send)
+        pending = self._start([self._plan(names, sentences)], send)
+        return Pending(partial(self._wait_for_arrays, pending), pending.cancel)
 
-    def _start(self, plans: Sequence[Plan[Layers]], then: Callable[[Layers], R]) -> Begun[R]:
+    def _start(self, plans: Sequence[Plan[Layers]], then: Callable[[Layers], R]) -> Pending[R]:
+        @torch.inference_mode()
         def finish() -> R:
             found = [layers for plan in plans if (layers := plan.finish())]
             if len(found) == 1:
@@ -156,19 +214,23 @@ class Runner:
             )
 
         parts = [part for plan in plans for part in plan.parts]
-        future = self.engine.workers.start(Plan(parts, torch.inference_mode()(finish)))
-        return Begun(future, partial(self.finite.report, self.weights))
+        return self.engine.workers.start(Plan(parts, finish))
 
-    def _arrived(self, begun: "Begun[Arrive]") -> list[LayerOutputs]:
-        outputs = begun.result()()
-        self.finite.report(self.weights)
+    def _wait(self, pending: Pending[R]) -> R:
+        result = pending.result()
+        if self.finite.pending:
+            self.finite.report(self.weights)
+        return result
+
+    def _wait_for_arrays(self, pending: Pending[Arrive]) -> list[LayerOutputs]:
+        outputs = self._wait(pending)()
+        # A GPU may have answered only now.
+        if self.finite.pending:
+            self.finite.report(self.weights)
         return outputs
 
-    def _in_budget(self, window: Sequence[list[str]], run: Callable[[Sequence[list[str]]], R]) -> Iterator[R]:
-        return self.budget.run(window, run, cut=cut, size=total_rows, release=self.engine.release)
-
     def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[Layers]:
-        if not names or total_rows(sentences) == N_MARKS * len(sentences):
+        if not names or not count_tokens(sentences).any():
             return Plan.done({})
         n_layers = lstm_layers_for(names, n_layers=self.n_layers)
         with computation():
@@ -198,9 +260,13 @@ class Runner:
         return found
 
     def _send(self, layers: Layers, sentences: Sequence[list[str]]) -> Arrive:
-        return self.engine.delivery.send(layers, lengths_of(sentences).tolist(), n_layers=self.n_layers)
+        return self.engine.delivery.send(layers, count_tokens(sentences).tolist(), n_layers=self.n_layers)
 
     def _zero_state(self, n_sentences: int) -> LSTMState:
         lstm, like = self.options.lstm, self.mix.gamma.detach()
         shape = (2, lstm.n_layers, n_sentences)
         return LSTMState(like.new_zeros(*shape, lstm.projection_dim), like.new_zeros(*shape, lstm.dim))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")

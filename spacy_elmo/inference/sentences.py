@@ -6,12 +6,13 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors, Warnings, short_repr
+from ..errors import ElmoError, Errors, Warnings, short_repr
+from ..errors.advice import OTHER_TOKEN, TOKENS
 from ..util.batching import windows
 from .base import N_MARKS, Sentence
 
 
-class Coded(Sequence[list[str]]):
+class EncodedSentences(Sequence[list[str]]):
     """Sentences, to be used wherever lists of token texts are; these are made when they are asked for.
 
     texts: each once. They may be appended to while they are used here, but not change: that it is the same list
@@ -32,7 +33,7 @@ class Coded(Sequence[list[str]]):
         """What they take up in a batch: their tokens and their marks."""
         return len(self.numbers) + N_MARKS * len(self.lengths)
 
-    def windows(self, budget: int) -> Iterator["Coded"]:
+    def split(self, budget: int) -> Iterator["EncodedSentences"]:
         """Groups of consecutive sentences, cut as `batching.windows` would cut them."""
         rows = np.cumsum(self.lengths + N_MARKS)
         first = done = 0
@@ -41,7 +42,7 @@ class Coded(Sequence[list[str]]):
             end = int(rows[last - 1])
             # Rows before a sentence are tokens and the marks of those before it.
             tokens = slice(done - N_MARKS * first, end - N_MARKS * last)
-            yield Coded(self.texts, self.numbers[tokens], self.lengths[first:last])
+            yield EncodedSentences(self.texts, self.numbers[tokens], self.lengths[first:last])
             first, done = last, end
 
     def __len__(self) -> int:
@@ -76,7 +77,7 @@ def word_types(
     sentences: Sequence[Sequence[str]], *, before: Sequence[str] = (), after: Sequence[str] = ()
 ) -> WordTypes:
     """Word types of a batch. before, after: marks put around every sentence."""
-    if isinstance(sentences, Coded) and not before and not after:
+    if isinstance(sentences, EncodedSentences) and not before and not after:
         return _types_of_numbers(sentences)
     table: dict[str, int] = {}
     numbers = [
@@ -88,7 +89,7 @@ def word_types(
     return WordTypes(list(table), np.asarray(numbers, dtype=np.int64))
 
 
-def _types_of_numbers(batch: Coded) -> WordTypes:
+def _types_of_numbers(batch: EncodedSentences) -> WordTypes:
     seen = np.zeros(len(batch.texts), dtype=bool)
     seen[batch.numbers] = True
     types = [batch.texts[number] for number in np.flatnonzero(seen).tolist()]
@@ -112,55 +113,49 @@ def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:
 PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
 # What can be iterated over, but has no tokens, or has them in no order.
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
-_ADVICE: dict[str, str] = {
-    "NoneType": "If it is padding, leave it out: sentences may differ in length.",
-    "bytes": "Decode it: token.decode('utf-8').",
-    "list": "That is a level too deep: a sentence is a list of texts, and embed() takes a list of sentences.",
-    "Token": "Give its text: [token.text for token in doc].",
-}
 
 
-def n_rows(sentence: Sequence[str]) -> int:
+def rows_of_sentence(sentence: Sequence[str]) -> int:
     """What a sentence takes up in a batch: its tokens and its marks. Thus even empty ones fill a window."""
     return len(sentence) + N_MARKS
 
 
-def total_rows(sentences: Sequence[Sentence]) -> int:
+def count_rows(sentences: Sequence[Sentence]) -> int:
     """What sentences take up together."""
-    return sentences.n_rows if isinstance(sentences, Coded) else sum(map(n_rows, sentences))
+    return sentences.n_rows if isinstance(sentences, EncodedSentences) else sum(map(rows_of_sentence, sentences))
 
 
-def lengths_of(sentences: Sequence[Sentence]) -> NDArray[np.int64]:
+def count_tokens(sentences: Sequence[Sentence]) -> NDArray[np.int64]:
     """(n_sentences,): tokens of each sentence."""
-    if isinstance(sentences, Coded):
+    if isinstance(sentences, EncodedSentences):
         return sentences.lengths
     return np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
 
 
-def cut(sentences: Iterable[list[str]], budget: int) -> Iterator[Sequence[list[str]]]:
+def split_batches(sentences: Iterable[list[str]], budget: int) -> Iterator[Sequence[list[str]]]:
     """Groups of consecutive sentences that take up `budget` at most, as `windows`."""
-    if isinstance(sentences, Coded):
-        return sentences.windows(budget)
-    return windows(sentences, size=n_rows, budget=budget)
+    if isinstance(sentences, EncodedSentences):
+        return sentences.split(budget)
+    return windows(sentences, size=rows_of_sentence, budget=budget)
 
 
-def checked(sentences: Iterable[Sequence[str]], *, warn: Callable[[str], None]) -> Iterable[list[str]]:
+def validate_sentences(sentences: Iterable[Sequence[str]], *, warn: Callable[[str], None]) -> Iterable[list[str]]:
     """Each sentence as a list; sentences of numbers as they are.
 
     warn (Callable[[str], None]): Takes the warning about tokens that look like padding.
-    RAISES (ValueError): If these are no sentences; when it is read, if a sentence is not a list of str.
+    RAISES (ElmoError): If these are no sentences; when it is read, if a sentence is not a list of str.
     """
-    if isinstance(sentences, Coded):
+    if isinstance(sentences, EncodedSentences):
         return sentences
     if isinstance(sentences, _NO_SEQUENCES):
-        raise ValueError(Errors.EL240.format(got=short_repr(sentences)))
+        raise ElmoError(Errors.EL240.format(got=short_repr(sentences)))
     try:
-        return _checked(iter(sentences), warn)
+        return _validate(iter(sentences), warn)
     except TypeError:
-        raise ValueError(Errors.EL240.format(got=short_repr(sentences))) from None
+        raise ElmoError(Errors.EL240.format(got=short_repr(sentences))) from None
 
 
-def _checked(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -> Iterator[list[str]]:
+def _validate(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -> Iterator[list[str]]:
     only_str = {str}
     for i, sentence in enumerate(sentences):
         # What nearly all sentences are, looked at first and in one go: at a GPU's speed, each token counts.
@@ -174,17 +169,17 @@ def _checked(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) ->
 
 
 def _tokens(number: int, sentence: Any) -> list[str]:
-    """RAISES: ValueError if the sentence is not a list of str."""
+    """RAISES (ElmoError): If the sentence is not a list of str."""
     try:
         if isinstance(sentence, _NO_SEQUENCES):
             raise TypeError
         found = iter(sentence)
     except TypeError:
-        raise ValueError(Errors.EL033.format(index=number, got=short_repr(sentence))) from None
+        raise ElmoError(Errors.EL033.format(index=number, got=short_repr(sentence))) from None
     tokens = list(found)
     for k, token in enumerate(tokens):
         if not isinstance(token, str):
-            advice = _ADVICE.get(type(token).__name__, "Convert it, or leave it out.")
-            raise ValueError(Errors.EL034.format(token=k, sentence=number, got=short_repr(token), advice=advice))
+            advice = TOKENS.get(type(token).__name__, OTHER_TOKEN)
+            raise ElmoError(Errors.EL034.format(token=k, sentence=number, got=short_repr(token), advice=advice))
     # Of subclasses, the text alone is kept.
     return [*map(str.__str__, tokens)]

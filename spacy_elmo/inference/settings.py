@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from .base import Engine
 from .factory import PRECISIONS, make_engine
 
@@ -34,7 +34,7 @@ class Settings:
         as many as suit the free memory of a GPU.
     n_threads (int | None): Threads that work at a time, on the CPU, in each process. None: as many as there are
         processors for this process, see `runtime.processors`. A number is taken as it is given.
-    RAISES (ValueError): For a value that is not allowed.
+    RAISES (ElmoError): For a value that is not allowed.
     """
 
     precision: PrecisionName = "fp32"
@@ -48,7 +48,7 @@ class Settings:
             ("initial_state", self.initial_state, INITIAL_STATES),
         ):
             if not isinstance(got, str) or got not in allowed:
-                raise ValueError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
+                raise ElmoError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
         if self.max_batch_tokens is not None:
             check_batch_tokens(self.max_batch_tokens)
         check_threads(self.n_threads)
@@ -77,13 +77,13 @@ class Settings:
 
 
 def check_batch_tokens(tokens: int) -> int:
-    """RAISES: ValueError if a batch cannot have so many tokens."""
+    """RAISES (ElmoError): If a batch cannot have so many tokens."""
     _check_count("max_batch_tokens", tokens)
     return tokens
 
 
 def check_threads(n_threads: int | None) -> int | None:
-    """RAISES: ValueError if so many threads cannot work."""
+    """RAISES (ElmoError): If so many threads cannot work."""
     if n_threads is not None:
         _check_count("n_threads", n_threads)
     return n_threads
@@ -91,4 +91,4 @@ def check_threads(n_threads: int | None) -> int | None:
 
 def _check_count(name: str, got: Any) -> None:
     if isinstance(got, bool) or not isinstance(got, Integral) or got < 1:
-        raise ValueError(Errors.EL038.format(name=name, low=1, got=got))
+        raise ElmoError(Errors.EL038.format(name=name, low=1, got=got))

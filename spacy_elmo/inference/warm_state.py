@@ -12,11 +12,11 @@ import torch
 from ..bilm.build import build_parts, state_arrays
 from ..bilm.lstm import LSTMState
 from ..bilm.options import LSTMOptions, Options
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..runtime.isolation import isolate
 from ..util.atomic import atomic_write
 from ..util.batching import windows
-from ..util.files import CACHE_VARIABLE, cache_folder, check_regular
+from ..util.files import CACHE_VARIABLE, cache_folder, check_regular, hash_arrays
 from ..weights.arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
 from .base import N_MARKS, Engine, Sentence
 from .factory import make_engine
@@ -41,7 +41,7 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
 
     engine: on the CPU, in float32. sentences: token texts, read batch by batch; those without tokens are left out.
     RETURNS: hidden (2, L, P) and cell (2, L, C), float32, forward first.
-    RAISES: ValueError if there are fewer than LEAST_SENTENCES.
+    RAISES (ElmoError): If there are fewer than LEAST_SENTENCES.
     """
     shape = (2, lstm.n_layers, N_ROWS)
     state = LSTMState(torch.zeros(*shape, lstm.projection_dim), torch.zeros(*shape, lstm.dim))
@@ -56,7 +56,7 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
                 total += part[:, :, : len(batch)].sum(dim=2, dtype=torch.float64)
     if n_read < LEAST_SENTENCES:
         advice = "Give a longer text."
-        raise ValueError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES, advice=advice))
+        raise ElmoError(Errors.EL095.format(got=n_read, least=LEAST_SENTENCES, advice=advice))
     return LSTMState(*((total / (n_read - N_ROWS * BURN_IN)).float() for total in sums))
 
 
@@ -79,7 +79,7 @@ def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_thread
 
     n_threads: see `Settings`.
     RETURNS: float32, by the names of `weights.arrays.warm_state_shapes`.
-    RAISES: ValueError if there are too few sentences.
+    RAISES (ElmoError): If there are too few sentences.
     """
     encoder = {name: weights.arrays[name] for name in encoder_shapes(weights.options)}
     engine = make_engine(
@@ -114,10 +114,7 @@ def state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
     arrays of the biLM, the file of sentences, and the recipe, which is how a state is made of them."""
     digest = hashlib.sha256(f"{recipe}\n{weights.options.to_json()}\n".encode())
     digest.update(hashlib.sha256(text.read_bytes()).digest())
-    for name in encoder_shapes(weights.options):
-        array = np.ascontiguousarray(weights.arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data)
+    hash_arrays(digest, weights.arrays, encoder_shapes(weights.options))
     return cache_folder() / "warm_states" / f"{digest.hexdigest()}.npz"
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..gpu.transfer import to_device
 from ..runtime.forks import ForkLock
-from .sentences import Coded
+from .sentences import EncodedSentences
 
 Rows = NDArray[np.int64]
 
@@ -29,7 +29,7 @@ class NumberedRows:
         self._row_of: Rows = np.zeros(0, dtype=np.int64)
         self._number_in: Rows = np.full(capacity, -1, dtype=np.int64)
 
-    def find(self, coded: Coded) -> Rows:
+    def find(self, coded: EncodedSentences) -> Rows:
         """(n_tokens,): the row of each token; -1 where none is known."""
         if coded.texts is not self._texts:
             self._texts = coded.texts
@@ -99,7 +99,21 @@ class WordTable:
     def look_up(self, types: Sequence[str]) -> Tensor:
         """types: each once. RETURNS: (n_types, P)."""
         with self._lock:
-            return self._look_up(types)
+            self._asked += 1
+            rows = self._known(types)
+            new = np.flatnonzero(rows < 0)
+            if len(new):
+                # Long texts are known by the part that is read.
+                texts = [self._shorten(types[i]) for i in new.tolist()]
+                rows[new] = self._known(texts)
+            known, lacking = np.flatnonzero(rows >= 0), rows[new] < 0
+            self._last_asked[rows[known]] = self._asked
+            if lacking.any():
+                return self._encode_lacking(texts, rows, new=new, known=known, lacking=lacking)
+            if self._device.type == "cpu":
+                # By NumPy, on this thread alone.
+                return torch.from_numpy(self._words.numpy()[rows])
+            return self._words.index_select(0, self._on_device(rows))
 
     def places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
         """The table itself, and where in it the tokens are, whose types are in it now. They stay there until the
@@ -110,12 +124,12 @@ class WordTable:
         with self._lock:
             return self._places(tokens)
 
-    def places_of_numbers(self, batch: Coded) -> "tuple[Tensor, NDArray[np.int64]] | None":
+    def places_of_numbers(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
         """The same for tokens that are numbers: no text is looked at of those that were asked for before."""
         with self._lock:
             return self._places_of_numbers(batch)
 
-    def _places_of_numbers(self, batch: Coded) -> "tuple[Tensor, NDArray[np.int64]] | None":
+    def _places_of_numbers(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
         self._asked += 1
         rows = self._numbered.find(batch)
         new = np.flatnonzero(rows < 0)
@@ -166,19 +180,18 @@ class WordTable:
         """The row of each text; -1 where it has none."""
         return np.fromiter(map(self._row_of.get, texts, repeat(-1)), dtype=np.int64, count=len(texts))
 
-    def _look_up(self, types: Sequence[str]) -> Tensor:
-        self._asked += 1
-        rows = self._known(types)
-        new = np.flatnonzero(rows < 0)
-        if len(new):
-            # Long texts are known by the part that is read.
-            texts = [self._shorten(types[i]) for i in new.tolist()]
-            rows[new] = self._known(texts)
-        known, lacking = np.flatnonzero(rows >= 0), rows[new] < 0
-        self._last_asked[rows[known]] = self._asked
-        if not lacking.any():
-            return self._gather(rows)
-        words = self._words.new_empty(len(types), self._words.size(1))
+    def _encode_lacking(
+        self, texts: Sequence[str], rows: Rows, *, new: Rows, known: Rows, lacking: NDArray[np.bool_]
+    ) -> Tensor:
+        """Encode the types that have no row, and keep them.
+
+        texts (Sequence[str]): Of the types of the places `new`, (n_new,).
+        rows (Rows): The row of each type, (n_types,); -1 where it has none.
+        known (Rows): Places of those that have a row.
+        lacking (NDArray[np.bool_]): Whether each of `new` has none, (n_new,).
+        RETURNS (Tensor): (n_types, P).
+        """
+        words = self._words.new_empty(len(rows), self._words.size(1))
         words[self._on_device(known)] = self._words[self._on_device(rows[known])]
         number_of: dict[str, int] = {}
         numbers = [number_of.setdefault(texts[i], len(number_of)) for i in np.flatnonzero(lacking).tolist()]
@@ -186,12 +199,6 @@ class WordTable:
         words[self._on_device(new[lacking])] = encoded[self._on_device(np.asarray(numbers, dtype=np.int64))]
         self._keep([*number_of], encoded, room=self._room())
         return words
-
-    def _gather(self, rows: "NDArray[np.int64]") -> Tensor:
-        if self._device.type != "cpu":
-            return self._words.index_select(0, self._on_device(rows))
-        # By NumPy, on this thread alone.
-        return torch.from_numpy(self._words.numpy()[rows])
 
     def _on_device(self, rows: "NDArray[np.int64]") -> Tensor:
         return to_device(rows, self._device)

@@ -1,1 +1,1 @@
-"""Text and tokens from files, folders, patterns and standard input: the one reader of all commands."""
+"""The reader of all commands: text and tokens from files, folders, patterns and standard input."""

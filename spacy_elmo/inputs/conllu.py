@@ -1,4 +1,4 @@
-"""CoNLL-U, as Universal Dependencies publishes treebanks."""
+"""Reader of CoNLL-U, the format of Universal Dependencies' treebanks."""
 
 import re
 from collections.abc import Iterator
@@ -11,30 +11,39 @@ _N_COLUMNS = 10
 _ID = re.compile(
     r"(?P<word>[1-9][0-9]*)|(?P<first>[1-9][0-9]*)-(?P<last>[1-9][0-9]*)|(?P<after>[0-9]+)\.[1-9][0-9]*"
 )
-# A sentence that has them is one, even without words.
+# A block with these comments is a sentence even without words.
 _METADATA = re.compile(r"#\s*(sent_id|text)\s*=")
 
 
 class _LineError(ValueError):
-    """What is wrong with a line."""
+    """A line that cannot stand where it is."""
 
 
 class _Block:
-    """The lines between two blank ones."""
+    """The lines between two blank lines.
+
+    words (list[str]): The words so far.
+    begins (int | None): The number of its first line; None if it is not a sentence yet.
+    """
 
     def __init__(self) -> None:
+        """Start an empty block."""
         self.words: list[str] = []
         self.begins: int | None = None
         self._covered = 0
 
     def add(self, line: str) -> None:
-        """RAISES: _LineError for a line that cannot stand here."""
+        """Add a line.
+
+        line (str): The line.
+        RAISES (_LineError): If it cannot stand here.
+        """
         columns = line.split("\t")
         if len(columns) != _N_COLUMNS:
             raise _LineError(f"{len(columns)} columns, but CoNLL-U has {_N_COLUMNS}, separated by tabs")
         found = _ID.fullmatch(columns[0])
         if found is None:
-            raise _LineError(f"'{columns[0]}' is no word number")
+            raise _LineError(f"'{columns[0]}' is not a word number")
         if found["word"]:
             self._add_word(int(found["word"]), columns[1])
         elif found["first"]:
@@ -43,15 +52,18 @@ class _Block:
             raise _LineError(f"empty node {columns[0]} after word {len(self.words)}")
 
     def check_end(self) -> None:
-        """RAISES: _LineError if the sentence cannot end here."""
+        """Check that the block is complete.
+
+        RAISES (_LineError): If a multiword token is not.
+        """
         if self._covered > len(self.words):
             last = len(self.words)
-            raise _LineError(f"a multiword token reaches to word {self._covered}, but {last} is the last one")
+            raise _LineError(f"a multiword token extends to word {self._covered}, but the last word is {last}")
 
     def _add_word(self, number: int, form: str) -> None:
         last = len(self.words)
         if number == 1 and last:
-            raise _LineError(f"word 1 after word {last}, is a blank line missing? It ends a sentence")
+            raise _LineError(f"word 1 after word {last}; a blank line, which ends a sentence, may be missing")
         if number != last + 1:
             after = f"after word {last}" if last else "at the start of a sentence"
             raise _LineError(f"word {number} {after}; words are numbered 1, 2, 3 and so on")
@@ -61,14 +73,19 @@ class _Block:
 
     def _add_multiword(self, first: int, last: int) -> None:
         if first != len(self.words) + 1:
-            raise _LineError(f"multiword token {first}-{last} does not stand before its first word")
+            raise _LineError(f"multiword token {first}-{last} is not placed before its first word")
         if last < first or first <= self._covered:
             raise _LineError(f"multiword token {first}-{last} is reversed, or overlaps the one before it")
         self._covered = last
 
 
 def read_conllu(lines: Lines) -> Iterator[Item]:
-    """The words of each sentence. Multiword tokens (3-4) and empty nodes (5.1) are no words of it."""
+    """Read the words of each sentence. Multiword tokens (3-4) and empty nodes (5.1) are not words.
+
+    lines (Lines): The lines of the file.
+    YIELDS (Item): Each sentence.
+    RAISES (ElmoError): When it reaches a line that is not CoNLL-U.
+    """
     block, number = _Block(), 0
     try:
         for number, line, _ in lines:

@@ -1,4 +1,4 @@
-"""What files hold: sentences that are split into tokens, and texts that are not."""
+"""The content of files: sentences that are split into tokens, and texts that are not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,10 +8,13 @@ from .text import Lines
 
 
 class Item(NamedTuple):
-    """One sentence or text of a file.
+    """A sentence or text of a file.
 
-    text: as it stands there. tokens: None where spaCy has yet to split the text. by_spacy: spaCy has made them.
-    end: bytes of the unpacked file that end with it. line: where it begins; None where there are no lines.
+    text (str): The text as it is in the file.
+    tokens (list[str] | None): Its tokens; None if spaCy must split the text.
+    end (float): Bytes of the unpacked file up to its end.
+    line (int | None): The number of its first line; None if the file has no lines.
+    by_spacy (bool): Whether the tokens are spaCy's.
     """
 
     text: str
@@ -23,11 +26,12 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class InputSentence:
-    """One sentence of the input.
+    """A sentence of the input.
 
-    text: as it stands in the input; the key under which `embed`'s index finds it.
-    tokens: all its tokens. done: share of the input that ends with this sentence, 0 to 1.
-    by_spacy: spaCy has split it. Its whitespace tokens are then no words of the text, and hidden from the biLM;
+    text (str): The text as it is in the input, which is the key in `embed`'s index.
+    tokens (list[str]): All its tokens.
+    done (float): The share of the input up to the end of this sentence, from 0 to 1.
+    by_spacy (bool): Whether the tokens are spaCy's. Its whitespace tokens are not words, and hidden from the biLM;
         tokens that the user has given are embedded as they are.
     """
 
@@ -38,28 +42,46 @@ class InputSentence:
 
     @property
     def rows(self) -> list[int]:
-        """Tokens that the biLM sees."""
+        """List the tokens that the biLM sees.
+
+        RETURNS (list[int]): Their places in the sentence.
+        """
         return [i for i, token in enumerate(self.tokens) if not (self.by_spacy and token.isspace())]
 
     @property
     def visible(self) -> list[str]:
-        """The texts of `rows`."""
+        """List the texts of the tokens that the biLM sees.
+
+        RETURNS (list[str]): The texts.
+        """
         return [self.tokens[i] for i in self.rows]
 
 
 def split_blanks(line: str) -> list[str]:
-    """Tokens between blanks and tabs. Other spaces, such as no-break ones, are part of tokens."""
+    """Split a line at blanks and tabs. Other spaces, such as no-break spaces, are part of tokens.
+
+    line (str): The line.
+    RETURNS (list[str]): Its tokens.
+    """
     tokens = line.replace("\t", " ").split(" ")
     return [token for token in tokens if token] if "" in tokens else tokens
 
 
 def read_tokens(lines: Lines) -> Iterator[Item]:
-    """A sentence a line, tokens between blanks; an empty line is an empty sentence."""
+    """Read a sentence from each line, with tokens between blanks. An empty line is an empty sentence.
+
+    lines (Lines): The lines of the file.
+    YIELDS (Item): Each sentence.
+    """
     for number, line, _ in lines:
         yield Item(line.strip(" \t"), split_blanks(line), lines.n_bytes, number)
 
 
 def read_txt(lines: Lines) -> Iterator[Item]:
-    """A text a line; an empty line is an empty text."""
+    """Read a text from each line. An empty line is an empty text.
+
+    lines (Lines): The lines of the file.
+    YIELDS (Item): Each text.
+    """
     for number, line, _ in lines:
         yield Item(line.strip(), None, lines.n_bytes, number)

@@ -1,4 +1,4 @@
-"""The bytes of an input: packed or not, from disk or from a pipe."""
+"""The bytes of an input, compressed or not, from disk or from a pipe."""
 
 import bz2
 import gzip
@@ -13,29 +13,32 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, cast
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoOSError, Errors
 from ..util.atomic import WRITE_ERRORS
 from ..util.files import sha256
 
-# How each is opened, by the last ending of its name.
-COMPRESSIONS: dict[str, Callable[[Any], Any]] = {
-    ".gz": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
+# The reader of each compression, by the last ending of a file's name.
+COMPRESSIONS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb")),
     ".xz": lzma.LZMAFile,
     ".bz2": bz2.BZ2File,
 }
-# What a packed file begins with, for pipes, whose names tell nothing.
+_EMPTY = "it is empty, and a compressed file never is"
+# The first bytes of compressed data, because pipes have no endings.
 MAGIC = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\x00": ".xz", b"BZh": ".bz2"}
 
 
 @dataclass(eq=False)
 class InputFile:
-    """One file to read.
+    """A file to read.
 
-    format: one of `util.files.FORMATS`. compression: a key of `COMPRESSIONS`, or None.
-    is_stream: a pipe or standard input, which can be read once only: it is copied to a temporary file, so that
-        all of it can be checked before it is used.
+    path (Path): Its path; "-" for standard input.
+    format (str): One of `paths.FORMATS`.
+    compression (str | None): A key of `COMPRESSIONS`; None if it is not compressed.
+    is_stream (bool): Whether it is a pipe or standard input. These can be read only once, and are copied to a
+        temporary file so that all of it can be checked before use.
     """
 
     path: Path
@@ -46,9 +49,11 @@ class InputFile:
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """The content, unpacked.
+        """Open the file.
 
-        RAISES: ValueError if it is damaged; OSError if it cannot be read; both while it is read, too.
+        YIELDS (IO[bytes]): Its uncompressed content.
+        RAISES (ElmoError): If it is damaged, also while it is read.
+        RAISES (OSError): If it cannot be read, also while it is read.
         """
         self._keep_stream()
         try:
@@ -62,19 +67,23 @@ class InputFile:
                     yield packed
                     return
                 if not packed.read(1):
-                    raise EOFError("it is empty, and no packed file is")
+                    raise ElmoError(Errors.EL023.format(path=self.path, reason=_EMPTY))
                 packed.seek(0)
                 with COMPRESSIONS[compression](packed) as file:
                     yield file
         except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
-            raise ValueError(Errors.EL023.format(path=self.path, reason=error)) from error
+            raise ElmoError(Errors.EL023.format(path=self.path, reason=error)) from error
         except OSError as error:
-            if error.errno is None:  # bz2's word for damage
-                raise ValueError(Errors.EL023.format(path=self.path, reason=error)) from error
+            if error.errno is None:  # bz2's error for damage
+                raise ElmoError(Errors.EL023.format(path=self.path, reason=error)) from error
             raise _unreadable(self.path, error) from error
 
     def sha256(self) -> str:
-        """SHA-256 of the content as it is stored, in hexadecimal. RAISES: OSError if it cannot be read."""
+        """Compute the SHA-256 of the content as it is stored.
+
+        RETURNS (str): The digest in hexadecimal.
+        RAISES (OSError): If it cannot be read.
+        """
         self._keep_stream()
         try:
             if not self.is_stream:
@@ -97,14 +106,14 @@ class InputFile:
     def _keep_stream(self) -> None:
         if not self.is_stream or self._copy is not None:
             return
+        if self.path == Path("-") and (sys.stdin is None or sys.stdin.closed):
+            raise ElmoOSError(Errors.EL203.format(path=self.path, reason="standard input is closed"))
         try:
             copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
             weakref.finalize(self, copy.close)
             if self.path != Path("-"):
                 with self.path.open("rb") as file:
                     shutil.copyfileobj(file, copy)
-            elif sys.stdin is None or sys.stdin.closed:
-                raise OSError(0, "standard input is closed")
             else:
                 shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
@@ -112,9 +121,9 @@ class InputFile:
             if error.errno not in WRITE_ERRORS:
                 raise _unreadable(self.path, error) from error
             place = tempfile.gettempdir()
-            raise OSError(Errors.EL142.format(path=place, reason=error.strerror, variable="TMPDIR")) from error
+            raise ElmoOSError(Errors.EL142.format(path=place, reason=error.strerror, variable="TMPDIR")) from error
         self._copy = copy
 
 
 def _unreadable(path: Path, error: OSError) -> OSError:
-    return OSError(Errors.EL203.format(path=path, reason=error.strerror or error))
+    return ElmoOSError(Errors.EL203.format(path=path, reason=error.strerror or error))

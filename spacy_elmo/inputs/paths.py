@@ -1,4 +1,4 @@
-"""Which files a command reads: paths, folders, patterns and standard input, each with its format."""
+"""Find the files that a command reads: paths, folders, patterns and standard input, each with its format."""
 
 import os
 import warnings
@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
 from .packed import COMPRESSIONS, InputFile
 
-# Each is also the ending of its files. txt: text, or tokens between blanks, as the command has it.
+# The formats, which are also the endings of files. txt: text, or tokens between blanks, as the command decides.
 FORMATS = ("txt", "jsonl", "conllu", "spacy", "tokens")
 STDIN = Path("-")
-# Regular files as well, where a shell has redirected one: they have no name to tell the format by.
+# A shell may redirect regular files to these, which have no ending to recognise the format by.
 _DESCRIPTORS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 
 Given = str | Path
@@ -21,14 +21,18 @@ _SHOWN = 5
 
 
 def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> list[InputFile]:
-    """The files that are meant, in the order given; those of a folder or a pattern sorted by name.
+    """Find the files of a command's arguments.
 
-    given: files, folders with all that is below them, patterns with *, ? or [], or "-" for standard input.
-    format: one of `FORMATS`; None: by each file's ending. Standard input and pipes are "txt" unless told.
-    RAISES: FileNotFoundError or ValueError for what is not there or of no known format.
+    given (Given | Sequence[Given]): Files, folders with everything below them, patterns with *, ? or [], or "-"
+        for standard input.
+    format (str | None): One of `FORMATS`; None: the ending of each file decides, and standard input and pipes are
+        "txt".
+    RETURNS (list[InputFile]): The files in the order given; those of a folder or a pattern sorted by name.
+    RAISES (FileNotFoundError): If a file does not exist, or nothing matches.
+    RAISES (ElmoError): If the format is not known.
     """
     if format is not None and format not in FORMATS:
-        raise ValueError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
+        raise ElmoError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
     files: list[InputFile] = []
     seen: set[Path] = set()
     for one in [given] if isinstance(given, (str, Path)) else given:
@@ -44,12 +48,16 @@ def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> li
         files.extend(found)
     streams = [file.path for file in files if file.path == STDIN]
     if len(streams) > 1:
-        raise ValueError(Errors.EL204.format(n=len(streams)))
+        raise ElmoError(Errors.EL204.format(n=len(streams)))
     return files
 
 
 def parse_name(path: Path) -> tuple[str | None, str | None]:
-    """Format and compression by a file's endings, None where there is none that is known."""
+    """Recognise format and compression by the endings of a name.
+
+    path (Path): The file.
+    RETURNS (tuple[str | None, str | None]): The format and the compression; None for an unknown one.
+    """
     name = path.name.lower()
     compression = next((ending for ending in COMPRESSIONS if name.endswith(ending)), None)
     ending = Path(name.removesuffix(compression or "")).suffix.removeprefix(".")
@@ -62,11 +70,11 @@ def _describe(path: Path, format: str | None) -> InputFile:
         return InputFile(path, format or "txt", is_stream=True)
     if not os.path.exists(path):
         hint = "Give a file, a folder, a pattern in quotes, or - for standard input."
-        raise FileNotFoundError(Errors.EL026.format(path=path, closest=hint))
+        raise ElmoFileNotFoundError(Errors.EL026.format(path=path, closest=hint))
     if not os.path.isfile(path) or str(path).startswith(_DESCRIPTORS):
         return InputFile(path, format or by_name or "txt", compression, is_stream=True)
     if format is None and by_name is None:
-        raise ValueError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=_allowed()))
+        raise ElmoError(Errors.EL060.format(path=path, suffix=path.suffix, allowed=_allowed()))
     return InputFile(path, format or by_name or "", compression)
 
 
@@ -74,12 +82,12 @@ def _match(pattern: Path, format: str | None) -> list[InputFile]:
     paths = [Path(name) for name in sorted(glob(str(pattern), recursive=True))]
     files = [_describe(path, format) for path in paths if path.is_file()]
     if not files:
-        raise FileNotFoundError(Errors.EL200.format(pattern=pattern))
+        raise ElmoFileNotFoundError(Errors.EL200.format(pattern=pattern))
     return files
 
 
 def _read_folder(folder: Path, format: str | None) -> list[InputFile]:
-    """Files of one format. With a format given, those that have its ending, or else those without a known one."""
+    """List files of one format. A given format selects its ending, or files without a known ending."""
     paths = list(_walk(folder))
     formats = [parse_name(path)[0] for path in paths]
     if format is None:
@@ -90,32 +98,34 @@ def _read_folder(folder: Path, format: str | None) -> list[InputFile]:
     chosen = [path for path, found in zip(paths, formats) if found in wanted]
     others = shorten([path.name for path, found in zip(paths, formats) if found not in wanted])
     if not chosen:
-        raise FileNotFoundError(Errors.EL201.format(path=folder, found=others or "nothing", allowed=_allowed()))
+        raise ElmoFileNotFoundError(
+            Errors.EL201.format(path=folder, found=others or "nothing", allowed=_allowed())
+        )
     counts = Counter(found for found in formats if found is not None)
     if format is None and len(counts) > 1:
         kinds = ", ".join(f"{n:,} .{found}" for found, n in sorted(counts.items()))
-        raise ValueError(Errors.EL202.format(path=folder, kinds=kinds, example=min(counts)))
+        raise ElmoError(Errors.EL202.format(path=folder, kinds=kinds, example=min(counts)))
     if others:
         warnings.warn(Warnings.WL035.format(path=folder, found=others), stacklevel=2)
     return [_describe(path, format) for path in chosen]
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder, sorted, without hidden ones. Links to folders are not followed: they may go round."""
+    """List the files below a folder, sorted, without hidden ones or links to folders, which may be circular."""
     waiting = [folder]
     while waiting:
         current = waiting.pop()
         try:
             names = sorted(os.listdir(current))
         except OSError as error:
-            raise OSError(Errors.EL203.format(path=current, reason=error.strerror)) from error
+            raise ElmoOSError(Errors.EL203.format(path=current, reason=error.strerror)) from error
         paths = [current / name for name in names if not name.startswith(".")]
         yield from (path for path in paths if os.path.isfile(path))
         waiting.extend(path for path in reversed(paths) if os.path.isdir(path) and not os.path.islink(path))
 
 
 def _drop_repeated(files: list[InputFile], seen: set[Path], given: Path) -> list[InputFile]:
-    """Patterns and folders overlap by mistake: read each file once, and not its compressed copy as well."""
+    """Remove files that occur twice, or beside their compressed copy, where patterns and folders overlap."""
     kept: list[InputFile] = []
     repeated: list[InputFile] = []
     for file in files:
@@ -134,7 +144,11 @@ def _identify(file: InputFile) -> Path:
 
 
 def shorten(names: list[str]) -> str:
-    """Names for a message: of many, the first ones."""
+    """Join names for a message.
+
+    names (list[str]): The names.
+    RETURNS (str): The first ones, and the number of the others.
+    """
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
@@ -142,4 +156,6 @@ def shorten(names: list[str]) -> str:
 def _allowed() -> str:
     endings = ", ".join(f".{name}" for name in FORMATS)
     packed = ", ".join(COMPRESSIONS)
-    return f"{endings}, each also packed ({packed}); or name the format with --format, in a config corpus.format"
+    return (
+        f"{endings}, each also compressed ({packed}); or set the format with --format (corpus.format in a config)"
+    )

@@ -1,34 +1,36 @@
-"""What splits texts into sentences and tokens."""
+"""The spaCy pipelines that split texts into sentences and tokens."""
 
 import sys
 
 import spacy
 from spacy.language import Language
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 
 
 def load_pipeline(name: str) -> Language:
-    """The pipeline that splits texts: "tokenizer:en" is the tokenizer of a language, "blank:en" has the rule-based
-    sentencizer as well; any other name is what `spacy.load` takes. With the first, each text is one sentence.
+    """Load the pipeline that splits texts.
 
-    RAISES: ValueError if there is no such language or pipeline.
+    name (str): "tokenizer:en" for the tokenizer of a language, with each text as one sentence; "blank:en" for the
+        tokenizer with the rule-based sentencizer; any other name as for `spacy.load`.
+    RETURNS (Language): The pipeline.
+    RAISES (ElmoError): If there is no such language or pipeline.
     """
     kind, _, lang = name.partition(":")
     if kind in ("tokenizer", "blank") and lang:
         try:
             nlp = spacy.blank(lang)
         except ImportError as error:
-            raise ValueError(Errors.EL070.format(got=name, reason=error)) from error
+            raise ElmoError(Errors.EL070.format(got=name, reason=error)) from error
         if kind == "blank":
             nlp.add_pipe("sentencizer")
         # spaCy's limit is for components that need much more memory than these.
         nlp.max_length = sys.maxsize
         return nlp
     if not name:
-        # Not every Python refuses an empty name in the same way.
-        raise ValueError(Errors.EL070.format(got=name, reason="an empty name"))
+        # Versions of Python refuse an empty name in different ways.
+        raise ElmoError(Errors.EL070.format(got=name, reason="an empty name"))
     try:
         return spacy.load(name)
     except (OSError, ImportError, ValueError) as error:
-        raise ValueError(Errors.EL070.format(got=name, reason=error)) from error
+        raise ElmoError(Errors.EL070.format(got=name, reason=error)) from error

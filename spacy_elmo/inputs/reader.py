@@ -1,4 +1,4 @@
-"""Files as one stream of tokenised sentences, checked before they are used."""
+"""Read files as one stream of tokenised sentences, after all of them have been checked."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,21 +19,18 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-# Where nobody has named a pipeline: for texts in JSON, and for the text that a language model learns from.
+# The default pipelines: for texts in JSON, and for the corpus of a language model.
 DEFAULT_PIPELINE, CORPUS_PIPELINE = "tokenizer:en", "blank:en"
-# Tokens of one sentence, and characters of a text that is not split into sentences.
+# More tokens in a sentence, or characters in a text that is not split into sentences, are worth a warning.
 LONG_SENTENCE, LONG_TEXT = 20_000, 100_000
-# Texts that go through the pipeline at once.
+# Texts in a batch of the pipeline.
 _BATCH = 256
 
 
 class Inputs:
-    """Sentences of files, in order.
+    """The sentences of files, in order.
 
-    given, format: see `find_inputs`.
-    pipeline: what splits texts, see `load_pipeline`. With None, a .txt has a sentence a line, split at blanks, and
-        texts of a .jsonl are split by `DEFAULT_PIPELINE`.
-    RAISES: FileNotFoundError or ValueError for what is not there, or of no known format.
+    files (list[InputFile]): The files.
     """
 
     def __init__(
@@ -43,6 +40,15 @@ class Inputs:
         format: str | None = None,
         pipeline: str | None = None,
     ):
+        """Find the files.
+
+        given (Given | Sequence[Given]): As for `find_inputs`.
+        format (str | None): As for `find_inputs`.
+        pipeline (str | None): The pipeline that splits texts, as for `load_pipeline`. None: each line of a .txt is
+            a sentence with tokens between blanks, and `DEFAULT_PIPELINE` splits the texts of a .jsonl.
+        RAISES (FileNotFoundError): If a file does not exist.
+        RAISES (ElmoError): If a format is not known.
+        """
         self.files = find_inputs(given, format)
         self._splits_txt = pipeline is not None
         self._pipeline = DEFAULT_PIPELINE if pipeline is None else pipeline
@@ -51,24 +57,34 @@ class Inputs:
 
     @property
     def paths(self) -> list[Path]:
-        """The files that lie on disk."""
+        """List the files on disk.
+
+        RETURNS (list[Path]): The paths of all files except standard input and pipes.
+        """
         return [file.path for file in self.files if not file.is_stream]
 
     @property
     def shown(self) -> str:
-        """The files, for messages."""
+        """Describe the files for messages.
+
+        RETURNS (str): The first path, and the number of the others.
+        """
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
         return f"{self.files[0].path}{more}" if self.files else ""
 
     @property
     def has_streams(self) -> bool:
-        """Standard input or a pipe is among them."""
+        """Check for standard input and pipes.
+
+        RETURNS (bool): Whether there are any.
+        """
         return any(file.is_stream for file in self.files)
 
     def check(self) -> None:
-        """Read everything once, so that nothing is computed before all of it is known to be right.
+        """Read everything once, so that errors appear before anything is computed.
 
-        RAISES: ValueError for what cannot be read, with its line; OSError if a file cannot be opened.
+        RAISES (ElmoError): If a line cannot be read, with its number.
+        RAISES (OSError): If a file cannot be opened.
         """
         if self._sizes:
             return
@@ -79,9 +95,11 @@ class Inputs:
         self._sizes = sizes
 
     def read(self) -> Iterator[InputSentence]:
-        """The sentences; empty lines, texts, token lists and Docs are empty sentences in their places.
+        """Read the sentences. Empty lines, texts, token lists and Docs are empty sentences in their places.
 
-        RAISES: as `check`, which comes first.
+        YIELDS (InputSentence): Each sentence.
+        RAISES (ElmoError): As `check`, which runs first.
+        RAISES (OSError): As `check`.
         """
         self.check()
         total = sum(self._sizes) or 1
@@ -115,7 +133,7 @@ class Inputs:
             yield from read_tokens(lines)
 
     def _check_file(self, file: InputFile) -> float:
-        """RETURNS: bytes of its content, 0 if it holds nothing."""
+        """RETURNS (float): The size of its content in bytes; 0 if it is empty."""
         end, is_told = 0.0, False
         n_texts = n_split = 0
         for item in self._items(file, warn=True):
@@ -134,13 +152,13 @@ class Inputs:
         return end
 
     def _check_length(self, file: InputFile, item: Item) -> str:
-        """The length of what seems too long to be a sentence, in words; "" for others."""
+        """Describe the length of an item that seems too long for a sentence; "" for others."""
         if item.tokens is not None:
             return f"{len(item.tokens):,} tokens" if len(item.tokens) > LONG_SENTENCE else ""
         size, nlp = len(item.text), self._load()
         if size > nlp.max_length:
-            reason = f"a text of {size:,} characters, and the pipeline takes no more than {nlp.max_length:,}"
-            raise bad_line(file.path, item.line or 0, f"{reason}; cut it, or use a blank pipeline")
+            reason = f"a text of {size:,} characters, but the pipeline allows at most {nlp.max_length:,}"
+            raise bad_line(file.path, item.line or 0, f"{reason}; split it, or use a blank pipeline")
         return f"{size:,} characters" if size > LONG_TEXT and not nlp.pipe_names else ""
 
     def _load(self) -> "Language":
@@ -151,15 +169,8 @@ class Inputs:
         return self._nlp
 
 
-def read_sentences(
-    given: Given | Sequence[Given], *, format: str | None = None, pipeline: str | None = None
-) -> Iterator[InputSentence]:
-    """The sentences of files; see `Inputs`."""
-    return Inputs(given, format=format, pipeline=pipeline).read()
-
-
 def _is_split(line: str) -> bool:
-    """Whether a line looks as if somebody had split it into tokens already."""
+    """Check whether a line looks like tokens between blanks."""
     line = f" {line} "
     return " . " in line or " , " in line
 

@@ -1,17 +1,17 @@
-"""The lines of an input, as text that can be used."""
+"""The lines of an input as checked text."""
 
 import codecs
 import warnings
 from collections.abc import Iterator
 from typing import IO
 
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..util.files import Line, bad_line, numbered_lines
 from .packed import MAGIC, InputFile
 
-# Bytes of a line. Longer ones are no lines of text, and would take the memory.
+# The most bytes of a line. Longer ones are not lines of text, and would fill the memory.
 LONGEST_LINE = 1 << 28
-# Formats in whose lines no carriage return can stand.
+# Formats whose lines cannot contain a carriage return.
 _WITHOUT_RETURNS = ("jsonl", "conllu")
 _BOMS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
@@ -20,13 +20,21 @@ _BOMS = {
 
 
 class Lines:
-    """The lines of a file, in order. Only a line feed ends a line, with or without a carriage return before it.
+    """The lines of a file. Only a line feed ends a line, with or without a carriage return before it.
 
-    warn: say at the end what looks wrong, but can be read.
-    n_bytes: of the lines so far. RAISES: ValueError, once it is reached, for what is no UTF-8 text.
+    Iteration raises a ValueError when it reaches something that is not UTF-8 text.
+
+    file (InputFile): The file.
+    path (Path): Its path.
+    n_bytes (int): The size of the lines so far.
     """
 
     def __init__(self, file: InputFile, *, warn: bool = False):
+        """Prepare to read a file.
+
+        file (InputFile): The file.
+        warn (bool): Warn at the end about carriage returns that look wrong.
+        """
         self.file = file
         self.path = file.path
         self.n_bytes = 0
@@ -35,32 +43,36 @@ class Lines:
     def __iter__(self) -> Iterator[Line]:
         n_lines = n_returns = first_return = 0
         line: Line | None = None
-        with self.file.open() as opened:
-            for line in numbered_lines(self._cut(opened), self.path):
+        with self.file.open() as stream:
+            for line in numbered_lines(self._read_lines(stream), self.path):
                 self.n_bytes += line.n_bytes
                 if "\0" in line.text:
-                    reason = "a NUL character; text in UTF-16 has them, convert it: iconv -f UTF-16LE -t UTF-8"
+                    reason = "a NUL character, as in UTF-16; convert the file: iconv -f UTF-16LE -t UTF-8"
                     raise bad_line(self.path, line.number, reason)
                 if "\r" in line.text:
                     if self.file.format in _WITHOUT_RETURNS:
-                        raise ValueError(Errors.EL206.format(path=self.path))
+                        raise ElmoError(Errors.EL206.format(path=self.path))
                     n_lines, first_return = n_lines + 1, first_return or line.number
                     n_returns += line.text.count("\r")
                 yield line
             n_feeds = self._n_feeds
         if n_returns > n_feeds:
-            raise ValueError(Errors.EL206.format(path=self.path))
+            raise ElmoError(Errors.EL206.format(path=self.path))
         if n_returns and self._warn:
             warnings.warn(Warnings.WL037.format(path=self.path, n=n_lines, line=first_return), stacklevel=2)
 
-    def _cut(self, opened: IO[bytes]) -> Iterator[bytes]:
+    def _read_lines(self, stream: IO[bytes]) -> Iterator[bytes]:
         self._n_feeds = number = 0
-        while line := opened.readline(LONGEST_LINE + 1):
+        while line := stream.readline(LONGEST_LINE + 1):
             number += 1
             if number == 1:
                 self._check_start(line)
             if len(line) > LONGEST_LINE:
-                raise bad_line(self.path, number, f"longer than {LONGEST_LINE >> 20} MB; is it text, line by line")
+                raise bad_line(
+                    self.path,
+                    number,
+                    f"longer than {LONGEST_LINE >> 20} MB; it may not be text with one item per line",
+                )
             self._n_feeds += line.endswith(b"\n")
             # A byte order mark alone is an empty file.
             if number > 1 or line != codecs.BOM_UTF8:
@@ -70,8 +82,10 @@ class Lines:
         name = next((name for bom, name in _BOMS.items() if line.startswith(bom)), None)
         if name is not None:
             how = f"Convert it: iconv -f {name} -t UTF-8 OLD >NEW"
-            raise ValueError(Errors.EL205.format(path=self.path, what=f"in {name}", how=how))
+            raise ElmoError(Errors.EL205.format(path=self.path, what=f"in {name}", how=how))
         ending = next((ending for magic, ending in MAGIC.items() if line.startswith(magic)), None)
         if ending is not None and not line.isascii():
-            how = f"Give it a name with the ending {ending}, or unpack it"
-            raise ValueError(Errors.EL205.format(path=self.path, what=f"packed, as {ending} files are", how=how))
+            how = f"Give it a name with the ending {ending}, or decompress it"
+            raise ElmoError(
+                Errors.EL205.format(path=self.path, what=f"compressed, as {ending} files are", how=how)
+            )

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, ElmoOSError, Errors, ReasonError, Warnings
 from ..util.atomic import atomic_write
 from ..util.files import sha256
 from ..util.temporary import remove
@@ -81,7 +81,7 @@ class Checkpoints:
                     digest.write_text(sha256(temporary) + "\n", "utf-8")
         except (OSError, safetensors.SafetensorError) as error:
             reason = getattr(error, "reason", error)
-            raise OSError(Errors.EL075.format(path=path, reason=reason)) from error
+            raise ElmoOSError(Errors.EL075.format(path=path, reason=reason)) from error
         damaged = [other for other in self._damaged if other != path]
         intact = [other for other in self.paths() if other not in damaged]
         place = intact.index(path)
@@ -109,18 +109,18 @@ class Checkpoints:
         for path in paths:
             try:
                 return _read(path)
-            except (ValueError, OSError, KeyError, safetensors.SafetensorError) as error:
+            except (ReasonError, ValueError, OSError, KeyError, safetensors.SafetensorError) as error:
                 self._damaged.append(path)
                 warnings.warn(Warnings.WL002.format(path=path, reason=error), UserWarning, stacklevel=2)
         if paths:
-            raise ValueError(Errors.EL076.format(path=self.folder, count=len(paths)))
+            raise ElmoError(Errors.EL076.format(path=self.folder, count=len(paths)))
         return None
 
 
 def _read(path: Path) -> Checkpoint:
     expected = _digest_path(path).read_text("utf-8").strip()
     if sha256(path) != expected:
-        raise ValueError("its content does not match its checksum")
+        raise ReasonError("its content does not match its checksum")
     with safetensors.safe_open(path, framework="pt") as file:
         meta = json.loads(file.metadata()["meta"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -1,14 +1,14 @@
 """A corpus as token numbers on disk: written once from a stream of sentences, then memory-mapped."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
 from ..util.atomic import atomic_write
 from ..util.files import sha256
 
@@ -88,16 +88,16 @@ class Corpus:
         """
         path = folder / META
         if not path.is_file():
-            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Write the corpus first."))
+            raise ElmoFileNotFoundError(Errors.EL026.format(path=path, closest="Write the corpus first."))
         try:
             meta = json.loads(path.read_text("utf-8"))
             sizes = meta["n_tokens"] * 4, meta["n_sentences"] * 8
             types = json.loads((folder / TYPES).read_text("utf-8"))
             found = (folder / TOKENS).stat().st_size, (folder / ENDS).stat().st_size
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ValueError(Errors.EL023.format(path=folder, reason=error)) from error
+            raise ElmoError(Errors.EL023.format(path=folder, reason=error)) from error
         if meta.get("version") != _VERSION or found != sizes or len(types) != meta["n_types"]:
-            raise ValueError(Errors.EL023.format(path=folder, reason="its files are not of one size or version"))
+            raise ElmoError(Errors.EL023.format(path=folder, reason="the sizes or versions of its files differ"))
         return cls(
             types,
             np.memmap(folder / TOKENS, dtype=np.int32, mode="r"),
@@ -118,16 +118,18 @@ def verify_corpus(folder: Path) -> None:
     if sums is not None:
         for name in (TYPES, TOKENS, ENDS):
             if sha256(folder / name) != sums.get(name):
-                raise ValueError(Errors.EL023.format(path=folder / name, reason="its checksum is another"))
+                raise ElmoError(Errors.EL023.format(path=folder / name, reason="its checksum does not match"))
         return
     for start in range(0, corpus.n_tokens, _BLOCK):
         block = corpus.tokens[start : start + _BLOCK]
         if block.min() < 0 or block.max() >= len(corpus.types):
-            raise ValueError(Errors.EL023.format(path=folder / TOKENS, reason="it names types that there are not"))
+            raise ElmoError(
+                Errors.EL023.format(path=folder / TOKENS, reason="it refers to word types that do not exist")
+            )
     if len(corpus) and (
         (np.diff(corpus.ends) < 0).any() or corpus.ends[0] < 0 or corpus.ends[-1] != corpus.n_tokens
     ):
-        raise ValueError(Errors.EL023.format(path=folder / ENDS, reason="sentences end where they cannot"))
+        raise ElmoError(Errors.EL023.format(path=folder / ENDS, reason="it has invalid sentence ends"))
 
 
 def read_fingerprint(folder: Path) -> str:
@@ -148,7 +150,6 @@ def write_corpus(
     *,
     fingerprint: str = "",
     longest: int = LONGEST_TYPE,
-    report: Callable[[int], None] = lambda n_tokens: None,
 ) -> Corpus:
     """Write a stream of sentences, of which no more than a block is held in memory, beside the types.
 
@@ -156,7 +157,6 @@ def write_corpus(
     sentences (Iterable[Sequence[str]]): Token texts.
     fingerprint (str): What the corpus is made of, for `read_fingerprint`.
     longest (int): Characters of a token that are kept: types are held in memory.
-    report (Callable[[int], None]): Called after each block with the number of tokens so far.
     RETURNS (Corpus): The corpus, memory-mapped.
     RAISES (ElmoError): If there are no tokens.
     RAISES (OSError): If it cannot be written.
@@ -176,10 +176,9 @@ def write_corpus(
                     tokens_file.write(np.array(block, dtype=np.int32).tobytes())
                     ends_file.write(np.array(ends, dtype=np.int64).tobytes())
                 except OSError as error:
-                    raise OSError(Errors.EL092.format(path=folder, reason=error)) from error
+                    raise ElmoOSError(Errors.EL092.format(path=folder, reason=error)) from error
                 block.clear()
                 ends.clear()
-                report(n_tokens)
 
             for sentence in sentences:
                 types = (token if len(token) <= longest else token[:longest] for token in sentence)
@@ -191,7 +190,7 @@ def write_corpus(
                     flush()
             flush()
         if not n_tokens:
-            raise ValueError(Errors.EL071.format(path=folder))
+            raise ElmoError(Errors.EL071.format(path=folder))
     with atomic_write(folder / TYPES) as temporary:
         temporary.write_text(json.dumps(list(numbers)), "utf-8")
     meta = {

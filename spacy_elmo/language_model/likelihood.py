@@ -88,7 +88,6 @@ def iter_fresh(
     types: EncodedTypes,
     *,
     state: LSTMState | None = None,
-    n_sentences: int | None = None,
 ) -> Iterator[SentenceLikelihood]:
     """Compute likelihoods of sentences that all start from the same state.
 
@@ -96,11 +95,9 @@ def iter_fresh(
     corpus (Corpus): The text.
     types (EncodedTypes): Its types.
     state (LSTMState | None): Hidden (2, L, P) and cell (2, L, C); None: zeros.
-    n_sentences (int | None): Most sentences that are read; None: all.
     YIELDS (SentenceLikelihood): Of each sentence, in order.
     """
-    total = len(corpus) if n_sentences is None else min(n_sentences, len(corpus))
-    return restore_order(_iter_fresh(model, corpus, types, state, total))
+    return restore_order(_iter_fresh(model, corpus, types, state))
 
 
 def _iter_carried(
@@ -134,9 +131,9 @@ def _iter_carried(
 
 
 def _iter_fresh(
-    model: LanguageModel, corpus: Corpus, types: EncodedTypes, state: LSTMState | None, total: int
+    model: LanguageModel, corpus: Corpus, types: EncodedTypes, state: LSTMState | None
 ) -> Iterator[tuple[int, SentenceLikelihood]]:
-    for numbers, outputs in run_sentences(model, corpus, types, state=state, n_sentences=total):
+    for numbers, outputs in run_sentences(model, corpus, types, state=state):
         for number, values in zip(numbers, _compute_likelihoods(model, outputs)):
             yield number, _to_text_order(values[: len(corpus.sentence(number)) + 1])
 

@@ -129,7 +129,7 @@ def iter_batches(
 
 
 def run_sentences(
-    model: LanguageModel, corpus: Corpus, types: EncodedTypes, *, state: LSTMState | None, n_sentences: int
+    model: LanguageModel, corpus: Corpus, types: EncodedTypes, *, state: LSTMState | None
 ) -> Iterator[tuple[list[int], TopLayer]]:
     """Run sentences that all start from the same state, in groups of similar length.
 
@@ -137,7 +137,6 @@ def run_sentences(
     corpus (Corpus): The text.
     types (EncodedTypes): Its types.
     state (LSTMState | None): Hidden (2, L, P) and cell (2, L, C); None: zeros.
-    n_sentences (int): Sentences of the corpus that are read.
     YIELDS (tuple[list[int], TopLayer]): The numbers of a group's sentences, and a row for each; steps beyond the
         end of a sentence have no meaning.
     """
@@ -145,7 +144,7 @@ def run_sentences(
     def size(number: int) -> int:
         return len(corpus.sentence(number)) + 1
 
-    for window in windows(range(n_sentences), size=size, budget=_WINDOW):
+    for window in windows(range(len(corpus)), size=size, budget=_WINDOW):
         window.sort(key=size, reverse=True)
         while window:
             n = max(1, _GROUP // size(window[0]))

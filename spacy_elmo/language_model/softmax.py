@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..gpu.transfer import to_device
 from ..runtime.memory import Workspace
 from .sampled_softmax import Candidates, SampledLoss
@@ -180,10 +180,10 @@ class AdaptiveSoftmax(BaseSoftmax):
     def __init__(self, *, n_words: int, width: int, cutoffs: Sequence[int], div_value: float = 4.0):
         super().__init__()
         if list(cutoffs) != sorted({*cutoffs}) or not cutoffs or cutoffs[0] < 1 or cutoffs[-1] >= n_words:
-            raise ValueError(Errors.EL077.format(got=list(cutoffs), n_words=n_words))
+            raise ElmoError(Errors.EL077.format(got=list(cutoffs), n_words=n_words))
         narrowest = int(width // div_value ** len(cutoffs))
         if narrowest < 1:
-            raise ValueError(Errors.EL082.format(got=div_value, n=len(cutoffs), width=width))
+            raise ElmoError(Errors.EL082.format(got=div_value, n=len(cutoffs), width=width))
         self.n_words = n_words
         self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(width, n_words, list(cutoffs), div_value, head_bias=True)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..bilm.build import build_bilm, build_parts, take, without_weights
 from ..bilm.lstm import LSTMState
 from ..bilm.options import OPTIONS_NAME, STATE_PREFIX, Options
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..inference.warm_state import shipped_state
 from ..runtime.isolation import isolate
 from ..weights.arrays import SOFTMAX_PREFIX, SoftmaxFacts, Weights, softmax_facts
@@ -97,7 +97,7 @@ def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) ->
     """
     facts = softmax_facts(weights)
     if facts is not None and facts.n_words != len(vocabulary):
-        raise ValueError(
+        raise ElmoError(
             Errors.EL088.format(path=path, got=len(vocabulary), source=weights.source, expected=facts.n_words)
         )
 
@@ -128,32 +128,25 @@ def _read_run(folder: Path) -> Exportable:
     return Exportable(weights, vocabulary)
 
 
-def load_language_model(source: Source) -> tuple[LanguageModel, Vocabulary]:
-    """A language model with its vocabulary, ready to be run or trained on.
-
-    source: as `spacy_elmo.load` takes it, with a softmax among the arrays and a vocab.txt beside the weights; or
-        the folder of a pre-training run, for its newest checkpoint.
-    RETURNS: see `build_language_model`.
-    RAISES: as `read_model` and `build_language_model`.
-    """
-    return build_language_model(read_model(source))
-
-
 @isolate()
 def build_language_model(found: Exportable) -> tuple[LanguageModel, Vocabulary]:
-    """The same for a model that has been read.
+    """Build the language model of a source, ready to be run or trained on.
 
-    RETURNS: float32 weights, in evaluation mode. Those that are float32 already are used in place: where a file is
-        memory-mapped, they are its pages, and writing to them does not change it.
-    RAISES: ValueError if there is no softmax, or one that cannot be; FileNotFoundError if there is no vocabulary.
+    found (Exportable): What `read_model` gives for a source with a softmax among its arrays and a vocab.txt beside
+        the weights, or for the folder of a pre-training run.
+    RETURNS (tuple[LanguageModel, Vocabulary]): Float32 weights, in evaluation mode, and the words that the softmax
+        predicts. Weights that are float32 already are used in place: where a file is memory-mapped, they are its
+        pages, and writing to them does not change it.
+    RAISES (ElmoError): If there is no softmax, or one that is not supported.
+    RAISES (FileNotFoundError): If there is no vocabulary.
     """
     weights, vocabulary = found
     facts = softmax_facts(weights)
     if facts is None:
-        raise ValueError(Errors.EL090.format(path=weights.source))
+        raise ElmoError(Errors.EL090.format(path=weights.source))
     if vocabulary is None:
         path = Path(weights.source).with_name(VOCAB_NAME)
-        raise FileNotFoundError(Errors.EL091.format(path=path, n_words=facts.n_words))
+        raise ElmoFileNotFoundError(Errors.EL091.format(path=path, n_words=facts.n_words))
     encoder = {name: array for name, array in weights.arrays.items() if not name.startswith(SOFTMAX_PREFIX)}
     bilm = build_bilm(weights.options, build_parts(weights.options, encoder).bilm)
     return LanguageModel(bilm=bilm, softmax=_build_softmax(weights, facts)).eval(), vocabulary

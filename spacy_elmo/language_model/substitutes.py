@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..bilm.lstm import LSTMState
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..runtime.isolation import computation
 from ..util.batching import windows
 from .corpus import Corpus
@@ -69,7 +69,7 @@ def substitutes(
     RAISES (ElmoError): If n is less than 1.
     """
     if n < 1:
-        raise ValueError(Errors.EL038.format(name="n", low=1, got=n))
+        raise ElmoError(Errors.EL038.format(name="n", low=1, got=n))
     return _substitutes(model, vocabulary, sentences, min(n, len(vocabulary) - len(SPECIAL)), state)
 
 
@@ -89,7 +89,7 @@ def _rank_window(
 ) -> Iterator[tuple[int, list[Substitutes]]]:
     corpus = Corpus.from_sentences(window)
     types = encode_types(corpus.types, model.bilm.options, vocabulary)
-    for numbers, outputs in run_sentences(model, corpus, types, state=state, n_sentences=len(corpus)):
+    for numbers, outputs in run_sentences(model, corpus, types, state=state):
         lengths = [len(window[number]) for number in numbers]
         ranked = _rank(model, vocabulary, _select_predictors(outputs, lengths), n)
         for number in numbers:

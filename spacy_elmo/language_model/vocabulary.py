@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..bilm.characters import CLOSING, OPENING, character_ids
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..util.atomic import atomic_write
 from ..util.files import read_bytes
 from .streams import Batch
@@ -51,10 +51,10 @@ class Vocabulary:
         self._ids: dict[str, int] = {word: number for number, word in enumerate(self.words)}
         missing = [word for word in SPECIAL if word not in self._ids]
         if missing:
-            raise ValueError(Errors.EL072.format(path=where, missing=", ".join(missing)))
+            raise ElmoError(Errors.EL072.format(path=where, missing=", ".join(missing)))
         if len(self._ids) < len(self.words):
             double = next(word for number, word in enumerate(self.words) if self._ids[word] != number)
-            raise ValueError(Errors.EL073.format(path=where, word=double, line=self.words.index(double) + 1))
+            raise ElmoError(Errors.EL073.format(path=where, word=double, line=self.words.index(double) + 1))
         self.unknown = self._ids[UNKNOWN]
 
     def __len__(self) -> int:
@@ -106,12 +106,14 @@ class Vocabulary:
         RAISES (ElmoError): If it is not UTF-8, or not a vocabulary.
         """
         if not path.is_file():
-            raise FileNotFoundError(Errors.EL026.format(path=path, closest="Make one with: spacy-elmo vocab"))
+            raise ElmoFileNotFoundError(
+                Errors.EL026.format(path=path, closest="Create one with: spacy-elmo vocab")
+            )
         try:
             # Only a line feed ends a line: words may hold the other separators that Unicode knows.
             lines = path.read_bytes().decode("utf-8-sig").removesuffix("\n").split("\n")
         except UnicodeDecodeError as error:
-            raise ValueError(
+            raise ElmoError(
                 Errors.EL061.format(path=path, line="?", reason=f"not UTF-8 ({error.reason})")
             ) from error
         words = [line.rstrip("\r") for line in lines]

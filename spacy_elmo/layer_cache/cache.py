@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bilm.layers import LayerName, LayerOutputs
-from ..errors import Errors, Warnings
+from ..bilm.layers import LayerName
+from ..errors import ElmoError, Errors, Warnings
 from ..runtime.forks import ForkLock
 from ..runtime.isolation import isolate
 from .settings import CacheSettings, EmbeddingModel, describe_layers, list_cached_layers, make_key
@@ -151,7 +151,7 @@ class LayerCache:
 
     def __init__(self, settings: CacheSettings, *, elmo: EmbeddingModel):
         if elmo.settings.initial_state == "carry":
-            raise ValueError(Errors.EL107)
+            raise ElmoError(Errors.EL107)
         self.settings = settings
         self._elmo = elmo
         self._widths = {name: elmo.width(name) for name in list_cached_layers(elmo)}
@@ -161,23 +161,6 @@ class LayerCache:
 
     def __reduce__(self) -> tuple[object, ...]:
         return _make_reader, (self.settings, self._elmo)
-
-    def embed(self, sentences: Sequence[Sequence[str]]) -> list[LayerOutputs]:
-        """Layer outputs of each tokenised sentence, in input order.
-
-        RETURNS: one LayerOutputs per sentence, without the mix; word_emb is (n_tokens, P), the others
-            (n_tokens, 2P), float32.
-        RAISES: ValueError if a sentence is not a list of str.
-        """
-        flat = self.embed_flat(sentences)
-        outputs, start = [], 0
-        for sentence in sentences:
-            end = start + len(sentence)
-            # A copy, so that one kept sentence does not keep its whole batch alive.
-            rows = {name: array[start:end].copy() for name, array in flat.items()}
-            outputs.append(LayerOutputs(rows, n_layers=self._elmo.n_layers))
-            start = end
-        return outputs
 
     def embed_flat(self, sentences: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float32]]:
         """Embed tokenized sentences: one after the other in one array a layer, without the mix.

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..bilm.layers import MIXED, LayerName, LayerOutputs, Layers
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, Errors
+from ..util.files import hash_arrays
 from ..weights.arrays import encoder_shapes, warm_state_shapes
 
 DTYPES = ("float16", "float32")
@@ -37,13 +38,13 @@ class CacheSettings:
 
     def __post_init__(self) -> None:
         if not isinstance(self.folder, str) or not self.folder:
-            raise ValueError(Errors.EL106.format(got=self.folder))
+            raise ElmoError(Errors.EL106.format(got=self.folder))
         if self.dtype not in DTYPES:
             allowed = ", ".join(DTYPES)
-            raise ValueError(Errors.EL030.format(what="dtype of the layer cache", got=self.dtype, allowed=allowed))
+            raise ElmoError(Errors.EL030.format(what="dtype of the layer cache", got=self.dtype, allowed=allowed))
         size = self.max_gb
         if isinstance(size, bool) or not isinstance(size, Real) or not 0 < float(size) < math.inf:
-            raise ValueError(Errors.EL105.format(got=size))
+            raise ElmoError(Errors.EL105.format(got=size))
 
     @property
     def limit(self) -> int:
@@ -60,7 +61,7 @@ def check_cache(cache: object) -> CacheSettings | None:
     """
     if cache is None or isinstance(cache, CacheSettings):
         return cache
-    raise ValueError(Errors.EL267.format(got=cache))
+    raise ElmoError(Errors.EL267.format(got=cache))
 
 
 def configure_layer_cache(folder: str, dtype: str = "float16", max_gb: float = 8.0) -> CacheSettings:
@@ -172,13 +173,9 @@ def weights_digest(elmo: EmbeddingModel) -> str:
     elmo (EmbeddingModel): The model.
     RETURNS (str): SHA-256, in hexadecimal digits.
     """
-    arrays = elmo.named_arrays()
     names = list(encoder_shapes(elmo.options))
     if elmo.settings.initial_state == "warm":
         names += warm_state_shapes(elmo.options)
     digest = hashlib.sha256()
-    for name in names:
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data)
+    hash_arrays(digest, elmo.named_arrays(), names)
     return digest.hexdigest()

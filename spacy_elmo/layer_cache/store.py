@@ -11,7 +11,8 @@ from typing import NamedTuple, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors, short_repr
+from ..errors import ElmoError, Errors, short_repr
+from ..errors.advice import OTHER_TOKEN
 
 DIGEST_BYTES = 16
 # Layers of a sentence, side by side: (n_tokens, width).
@@ -44,12 +45,12 @@ def _hash_tokens(tokens: Sequence[str]) -> bytes:
 def _refuse(sentences: Sequence[object]) -> NoReturn:
     for i, sentence in enumerate(sentences):
         if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Sequence):
-            raise ValueError(Errors.EL033.format(index=i, got=short_repr(sentence)))
+            raise ElmoError(Errors.EL033.format(index=i, got=short_repr(sentence)))
         for k, token in enumerate(sentence):
             if not isinstance(token, str):
-                advice = "Convert it, or leave it out."
-                raise ValueError(Errors.EL034.format(token=k, sentence=i, got=short_repr(token), advice=advice))
-    raise AssertionError("no sentence is wrong")
+                advice = OTHER_TOKEN
+                raise ElmoError(Errors.EL034.format(token=k, sentence=i, got=short_repr(token), advice=advice))
+    raise AssertionError
 
 
 RECORD = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("first", "<i8"), ("n_rows", "<u4"), ("checksum", "<u4")])

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..errors import Warnings
+from ..errors import ReasonError, Warnings
 from ..util.atomic import atomic_write
 from .store import RECORD, Place, Rows, Store, make_place, pack_record
 
@@ -50,7 +50,7 @@ class Writer:
             return
         try:
             self._append(sentences)
-        except OSError as error:
+        except (OSError, ReasonError) as error:
             self._failed = True
             text = Warnings.WL011.format(path=self._store.path, reason=error)
             warnings.warn(text, UserWarning, stacklevel=2)
@@ -125,11 +125,11 @@ def open_writer(store: Store, *, about: Mapping[str, object], limit: int) -> Wri
         for file in (path, store.index_path):
             # Opening a named pipe would wait for a reader.
             if file.exists() and not file.is_file():
-                raise OSError(f"'{file.name}' is no regular file")
+                raise ReasonError(f"'{file.name}' is not a regular file")
             file.open("ab").close()
         with atomic_write(path.with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-    except OSError as error:
+    except (OSError, ReasonError) as error:
         lock.release()
         warnings.warn(Warnings.WL010.format(path=path, reason=error), UserWarning, stacklevel=2)
         return None
@@ -144,7 +144,7 @@ def _open_at(path: Path, size: int) -> BinaryIO:
     try:
         there = file.seek(0, os.SEEK_END)
         if there < size:
-            raise OSError("another program has cut the file")
+            raise ReasonError("another program has shortened the file")
         if there > size:
             file.truncate(size)
         file.seek(size)

@@ -3,9 +3,10 @@
 from typing import cast
 
 from ..inference.settings import InitialState, PrecisionName, Settings
-from .tok2vec import replaceable
+from .elmo import ElmoModelT, elmo_model
+from .settings import TrainingSettings
+from .tok2vec import make_replaceable
 from .tokens import SpanGetter, sent_spans
-from .wrapper import ElmoModelT, elmo_model
 
 
 def build_elmo_v1(
@@ -31,7 +32,7 @@ def build_elmo_v1(
     n_threads (int | None): threads that work at a time, on the CPU, in each process. null: as many as there are
         processors for this process. A number is taken as it is given.
     RETURNS (Model[list[Doc], ElmoOutput]): a model without weights.
-    RAISES (ValueError): for a value that is not allowed.
+    RAISES (ElmoError): for a value that is not allowed.
     """
     # Configs hold any text: `Settings` says what is allowed.
     settings = Settings(
@@ -40,4 +41,6 @@ def build_elmo_v1(
         max_batch_tokens=max_batch_tokens,
         n_threads=n_threads,
     )
-    return replaceable(elmo_model(settings=settings, get_spans=get_spans or sent_spans, device=device))
+    model = elmo_model(settings=settings, get_spans=get_spans or sent_spans, device=device)
+    # The component has more to say.
+    return make_replaceable(model, TrainingSettings())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..bilm.packing import Packing
-from ..errors import Errors, check_number
+from ..errors import ElmoError, Errors, check_number
 from ..gpu.support import exact_cudnn
 from ..runtime.isolation import computation
 from .torch_shim import TorchShim
@@ -33,13 +33,13 @@ def build_bilstm_encoder_v1(
     dropout (float | None): share of each layer's outputs that is zeroed in training. null: what the training
         config says.
     RETURNS (Model[list[Floats2d], list[Floats2d]]): (n_tokens, input_width) -> (n_tokens, width), a Doc each.
-    RAISES (ValueError): for a value that is not allowed.
+    RAISES (ElmoError): for a value that is not allowed.
     """
     input_width = width if input_width is None else input_width
     for name, got in (("width", width), ("depth", depth), ("input_width", input_width)):
         check_number(name, got, low=1)
     if width % 2:
-        raise ValueError(Errors.EL124.format(got=width))
+        raise ElmoError(Errors.EL124.format(got=width))
     if dropout is not None:
         check_number("dropout", dropout, low=0, high=1, below=True)
     with computation():
@@ -85,7 +85,10 @@ class BiLSTM(nn.Module):
 
 
 def init(model: BiLSTMT, X: list[Floats2d] | None = None, Y: Any = None) -> None:  # noqa: N803
-    """Start anew. RAISES: ValueError for inputs of another width."""
+    """Start anew.
+
+    RAISES (ElmoError): For inputs of another width.
+    """
     _check_widths(model, X or [])
     with computation():
         for layer in module_of(model).layers:
@@ -99,7 +102,7 @@ def module_of(model: BiLSTMT) -> BiLSTM:
 def forward(
     model: BiLSTMT, inputs: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    """RAISES: ValueError for inputs of another width."""
+    """RAISES (ElmoError): For inputs of another width."""
     _check_widths(model, inputs)
     ops, module = model.ops, module_of(model)
     lengths = [len(each) for each in inputs]
@@ -125,7 +128,7 @@ def _check_widths(model: BiLSTMT, inputs: Sequence[Floats2d]) -> None:
     # torch's fast way to compute LSTMs does not look, and reads and writes where it must not.
     for each in inputs:
         if each.shape[1] != model.get_dim("nI"):
-            raise ValueError(Errors.EL126.format(got=each.shape[1], expected=model.get_dim("nI")))
+            raise ElmoError(Errors.EL126.format(got=each.shape[1], expected=model.get_dim("nI")))
 
 
 def _zeros(model: BiLSTMT, lengths: Sequence[int], dim: str) -> list[Floats2d]:

@@ -10,7 +10,7 @@ from spacy.attrs import ORTH, SENT_START
 from spacy.tokens import Doc
 
 from ..bilm.layers import LayerOutputs
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 
 Hashes = NDArray[np.uint64]
 _DTYPE = np.dtype(np.uint64)
@@ -67,19 +67,19 @@ def read_record(doc: Doc, start: int = 0, end: int | None = None) -> dict[str, A
     start (int): The first token that is to be read.
     end (int | None): The end of those tokens; None: the Doc's.
     RETURNS (dict[str, Any] | None): None if it has no layers.
-    RAISES (ValueError): If the layers are of other tokens than the Doc's, or the slot holds something else.
+    RAISES (ElmoError): If the layers are of other tokens than the Doc's, or the slot holds something else.
     """
     record: Any = doc.user_data.get(KEY)
     if record is None:
         return None
     if not _is_record(record):
-        raise ValueError(Errors.EL191.format(got=type(record).__name__))
+        raise ElmoError(Errors.EL191.format(got=type(record).__name__))
     n_tokens, hashes = len(doc), record.get("tokens")
     for array in (*record["layers"].values(), *([] if hashes is None else [hashes])):
         if len(array) != n_tokens:
-            raise ValueError(Errors.EL053.format(held=f"{len(array)} rows, but the Doc has {n_tokens} tokens"))
+            raise ElmoError(Errors.EL053.format(held=f"{len(array)} rows, but the Doc has {n_tokens} tokens"))
     if hashes is not None and not _is_same(doc, hashes, start, n_tokens if end is None else end):
-        raise ValueError(Errors.EL053.format(held=_describe_difference(doc, hashes)))
+        raise ElmoError(Errors.EL053.format(held=_describe_difference(doc, hashes)))
     return cast(dict[str, Any], record)
 
 
@@ -98,7 +98,7 @@ def read_layers(doc: Doc) -> LayerOutputs | None:
 
     doc (Doc): Any Doc.
     RETURNS (LayerOutputs | None): None if it has none.
-    RAISES (ValueError): As `read_record`.
+    RAISES (ElmoError): As `read_record`.
     """
     record = read_record(doc)
     return None if record is None else LayerOutputs(record["layers"], n_layers=record["n_layers"])
@@ -112,7 +112,7 @@ def read_rows(doc: Doc, start: int, end: int, rows: int | slice) -> LayerOutputs
     end (int): Their end.
     rows (int | slice): The rows to give, which are theirs.
     RETURNS (LayerOutputs | None): None if the Doc has no layers.
-    RAISES (ValueError): As `read_record`.
+    RAISES (ElmoError): As `read_record`.
     """
     record = read_record(doc, start, end)
     if record is None:

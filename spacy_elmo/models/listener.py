@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 from weakref import ReferenceType, ref
@@ -12,7 +12,7 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..bilm.layers import LayerOutputs
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from .doc_layers import read_layers, same_tokens, sentence_starts, token_hashes
 from .ops_arrays import as_like
 from .output import FlatLayers, flatten
@@ -103,6 +103,17 @@ ListenerT = Model[list[Doc], list[Floats2d]]
 _KEY = "elmo_listener"
 
 
+@dataclass
+class LinkCounter:
+    """n_changes (int): How often a listener was linked to an embedder of this process, or unlinked. As long as it
+    stays the same, so do the layers that are listened to."""
+
+    n_changes: int = 0
+
+
+links = LinkCounter()
+
+
 class Upstream:
     """What a listener knows of the embedder at the moment. Pickled or saved, it knows nothing.
 
@@ -130,6 +141,7 @@ class Upstream:
 
     @owner.setter
     def owner(self, embedder: Any) -> None:
+        links.n_changes += 1
         self._owner = None if embedder is None else ref(embedder)
 
     @property
@@ -170,7 +182,7 @@ def build_elmo_listener_v1(
     l2 (float): penalty on the mix's weights, l2 * sum(w ** 2).
     grad_factor (float): of gradients on their way to the embedder.
     RETURNS (Model[list[Doc], list[Floats2d]]): (len(doc), width) for each Doc.
-    RAISES (ValueError): for a value that is not allowed.
+    RAISES (ElmoError): for a value that is not allowed.
     """
     settings = PoolingSettings(
         pooling_layer=pooling_layer, layer_norm=layer_norm, dropout=dropout, l2=l2, grad_factor=grad_factor
@@ -200,29 +212,29 @@ def pooling_of(model: ListenerT) -> PoolingT:
 
 
 def init(model: ListenerT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
-    """RAISES: ValueError if the width is not given, and there is no embedder to ask for it."""
+    """RAISES (ElmoError): If the width is not given, and there is no embedder to ask for it."""
     upstream = upstream_of(model)
     upstream.starts = True
     node = pooling_of(model)
     if upstream.owner is not None:
-        fit_to(node, upstream.owner.ready(), where=f"'{upstream.owner.name}'")
+        fit_to(node, upstream.owner.load(), where=f"'{upstream.owner.name}'")
         model.set_dim("nO", node.get_dim("nO"))
     if not model.has_dim("nO"):
-        raise ValueError(Errors.EL103.format(upstream=upstream.name))
+        raise ElmoError(Errors.EL103.format(upstream=upstream.name))
     node.initialize()
 
 
 def forward(
     model: ListenerT, docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
-    """RAISES: ValueError in training if no embedder has run these Docs, or can, or not as is needed."""
+    """RAISES (ElmoError): In training if no embedder has run these Docs, or can, or not as is needed."""
     if not is_train:
         return _predict(model, docs), _no_gradient
     upstream = upstream_of(model)
     layers = _find_batch(upstream, docs) or _read_docs(model, docs) or _run_for_training(upstream, docs)
     if layers is None:
         if any(len(doc) for doc in docs):
-            raise ValueError(Errors.EL100.format(upstream=upstream.name))
+            raise ElmoError(Errors.EL100.format(upstream=upstream.name))
         return _nothing(model, docs), _no_gradient
     upstream.starts = False
     outputs, backprop = pooling_of(model)(layers, is_train)
@@ -258,7 +270,7 @@ def _find_batch(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
 def _read_docs(model: ListenerT, docs: Sequence[Doc]) -> FlatLayers | None:
     """What the embedder has left on the Docs; None if one has nothing.
 
-    RAISES: ValueError if the layers are of other tokens, or not those that the listener reads and the embedder is
+    RAISES (ElmoError): If the layers are of other tokens, or not those that the listener reads and the embedder is
         not there.
     """
     found: list[LayerOutputs] = []
@@ -281,7 +293,7 @@ def _read_docs(model: ListenerT, docs: Sequence[Doc]) -> FlatLayers | None:
             again = _run_again(upstream, docs)
             if again is not None:
                 return again
-            raise ValueError(
+            raise ElmoError(
                 Errors.EL102.format(missing=", ".join(missing), kept=", ".join(layers.names) or "none")
             )
     return flatten(found, names)
@@ -310,7 +322,7 @@ def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | N
     """Layers from which nothing flows back, where that is all there is to it: the embedder is frozen, or the
     component rehearses. None if there is no embedder.
 
-    RAISES: ValueError if the embedder is to learn, and cannot.
+    RAISES (ElmoError): If the embedder is to learn, and cannot.
     """
     embedder, linked = find_common(docs, upstream.name), _find_linked(upstream, docs)
     if embedder is None or (linked is not None and linked.is_behind(embedder)):
@@ -325,7 +337,7 @@ def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | N
 def _nothing(model: ListenerT, docs: Sequence[Doc]) -> list[Floats2d]:
     upstream = upstream_of(model)
     if not model.has_dim("nO"):
-        raise ValueError(Errors.EL103.format(upstream=upstream.name))
+        raise ElmoError(Errors.EL103.format(upstream=upstream.name))
     if any(len(doc) for doc in docs) and not upstream.starts and not upstream.warned:
         upstream.warned = True
         warnings.warn(Warnings.WL003.format(upstream=upstream.name), stacklevel=2)

@@ -85,7 +85,7 @@ def to_numpy(array: Any) -> Any:
     return array.get() if hasattr(array, "get") else array
 
 
-def of_docs(tensor: Tensor, lengths: Sequence[int], ops: Ops) -> list[Any]:
+def split_docs(tensor: Tensor, lengths: Sequence[int], ops: Ops) -> list[Any]:
     """Rows of each Doc as an array of the Ops that owns its memory: who keeps a Doc keeps no other's rows.
 
     tensor: (n_tokens, width), Doc after Doc. lengths: tokens of each Doc.

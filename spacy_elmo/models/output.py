@@ -10,7 +10,7 @@ from thinc.backends import get_array_ops
 
 from ..bilm.layers import LayerOutputs
 from .doc_layers import Hashes
-from .ops_arrays import as_like, to_numpy
+from .ops_arrays import as_like, own_rows, to_numpy
 
 # Gradients of layers, name -> (n_tokens, width), go in; what they teach stays where it is learnt.
 Backprop = Callable[[dict[str, Any]], None]
@@ -77,14 +77,15 @@ class FlatLayers:
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
     def docs(self, names: Sequence[str]) -> list[LayerOutputs]:
-        """The same on the CPU, as one LayerOutputs per Doc, each array owning its memory."""
-        ends = np.cumsum(self.lengths)
-        arrays = {name: to_numpy(self.arrays[name]) for name in names}
+        """Split the layers by Doc, on the CPU.
+
+        names (Sequence[str]): Layers to give.
+        RETURNS (list[LayerOutputs]): One per Doc, in order; each array owns its memory.
+        """
+        owned = {name: own_rows(to_numpy(self.arrays[name]), self.lengths) for name in names}
         return [
-            LayerOutputs(
-                {name: array[end - length : end].copy() for name, array in arrays.items()}, n_layers=self.n_layers
-            )
-            for end, length in zip(ends, self.lengths)
+            LayerOutputs({name: arrays[i] for name, arrays in owned.items()}, n_layers=self.n_layers)
+            for i in range(len(self.lengths))
         ]
 
 

@@ -10,7 +10,7 @@ from thinc.types import Floats1d, Floats2d
 
 from ..bilm.layers import MIXED, check_layer_name, layer_names
 from ..elmo import Elmo
-from ..errors import Errors, check_number
+from ..errors import ElmoError, Errors, check_number
 from ..runtime.isolation import computation
 from .output import FlatLayers
 
@@ -31,10 +31,10 @@ def mix(
     xp: numpy or cupy. layers: (n_tokens, 2P); one of half that width counts as itself twice, side by side.
     weights: (n_layers,), before the softmax.
     RETURNS: (n_tokens, 2P), and the function; gradients of the layers are computed when they are asked for.
-    RAISES: ValueError if there are more or fewer layers than weights.
+    RAISES (ElmoError): If there are more or fewer layers than weights.
     """
     if len(layers) != len(weights):
-        raise ValueError(Errors.EL241.format(n_weights=len(weights), n_layers=len(layers)))
+        raise ElmoError(Errors.EL241.format(n_weights=len(weights), n_layers=len(layers)))
     shares = _softmax(xp, weights)
     width = max(layer.shape[1] for layer in layers)
     mixed: Any = xp.zeros((layers[0].shape[0], width), dtype=layers[0].dtype)
@@ -85,7 +85,7 @@ class PoolingSettings:
     dropout: share of the result's numbers that is zeroed in training; None: what the training config says.
     l2: the penalty on the mix's weights is l2 * sum(w ** 2) a step (Peters et al. 2018, section 3.3).
     grad_factor: what gradients are multiplied by on their way to the embedder. 0: the task teaches it nothing.
-    RAISES: ValueError for a value that is not allowed.
+    RAISES (ElmoError): For a value that is not allowed.
     """
 
     pooling_layer: str | None
@@ -104,14 +104,14 @@ class PoolingSettings:
     def names(self, n_layers: int) -> list[str]:
         """The layers to read of a model with n_layers LSTM layers, lowest first.
 
-        RAISES: ValueError if the model does not have the pooling layer.
+        RAISES (ElmoError): If the model does not have the pooling layer.
         """
         names = layer_names(n_layers)
         if self.pooling_layer is None:
             return [name for name in names if name != MIXED]
         if self.pooling_layer not in names:
             allowed = ", ".join(names)
-            raise ValueError(Errors.EL031.format(got=self.pooling_layer, n_layers=n_layers, allowed=allowed))
+            raise ElmoError(Errors.EL031.format(got=self.pooling_layer, n_layers=n_layers, allowed=allowed))
         return [self.pooling_layer]
 
 
@@ -141,10 +141,10 @@ def settings_of(model: PoolingT) -> PoolingSettings:
 def fit(model: PoolingT, *, n_layers: int, width: int, where: str) -> None:
     """Make the node one for a biLM with n_layers LSTM layers, whose pooling layer is so wide.
 
-    RAISES: ValueError if the node has another width.
+    RAISES (ElmoError): If the node has another width.
     """
     if model.has_dim("nO") and model.get_dim("nO") != width:
-        raise ValueError(Errors.EL101.format(got=model.get_dim("nO"), expected=width, where=where))
+        raise ElmoError(Errors.EL101.format(got=model.get_dim("nO"), expected=width, where=where))
     model.set_dim("nO", width)
     if model.has_dim("nL") is not False and not model.has_param("weights"):
         model.set_dim("nL", n_layers + 1)

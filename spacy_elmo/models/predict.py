@@ -1,4 +1,4 @@
-"""Layers of Docs without gradients: begun on the device, delivered Doc by Doc."""
+"""Layers of Docs without gradients: submitted to the device, delivered Doc by Doc."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,93 +14,108 @@ from torch import Tensor
 from ..bilm.layers import LayerOutputs, Layers
 from ..elmo import Elmo
 from ..runtime.isolation import computation
-from .ops_arrays import of_docs, own_rows, stays_on_device, to_array
+from ..runtime.workers import Pending
+from .ops_arrays import split_docs, stays_on_device, to_array
 from .output import ElmoOutput, FlatLayers
-from .tokens import Placement
+from .tokens import MappedTokens
 
 # Sentences of that many batches are run before any is delivered, where so many may be under way; of more, each
 # batch goes to the CPU by itself.
 _MOST_BATCHES = 2
-Finish = Callable[[], ElmoOutput]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """layers: those to give for each Doc. tensor: the one that becomes doc.tensor as well; None: it is not set.
-    on_gpu: leave the layers on the GPU, where Thinc computes there; else they are numpy arrays."""
+    """What is to be computed for each Doc.
+
+    layers (Sequence[str]): The layers to return.
+    tensor (str | None): The layer that becomes doc.tensor as well; None: it is not set.
+    on_gpu (bool): Leave the layers on the GPU, where Thinc computes there; else they are numpy arrays.
+    """
 
     layers: Sequence[str]
     tensor: str | None = None
     on_gpu: bool = False
 
 
-def begin_docs(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> Finish:
+def submit_docs(elmo: Elmo, mapped: MappedTokens, request: Request, ops: Ops) -> Pending[ElmoOutput]:
     """Start to embed Docs; where a device works by itself, the caller may go on meanwhile.
 
-    RETURNS: a function that waits, and gives the layers; to be called once.
+    elmo (Elmo): The model.
+    mapped (MappedTokens): The Docs' tokens.
+    request (Request): What is to be computed.
+    ops (Ops): Makes the arrays.
+    RETURNS (Pending[ElmoOutput]): The layers, to be waited for once.
     """
-    if not placement.lengths:
-        return lambda: ElmoOutput([])
+    if not mapped.lengths:
+        return Pending(lambda: ElmoOutput([]))
     n_batches = min(_MOST_BATCHES, 1 + elmo.budget.ahead)
-    if elmo.settings.initial_state == "carry" or placement.sentences.n_rows > n_batches * elmo.budget.tokens:
-        return _in_parts(elmo, placement, request)
+    if elmo.settings.initial_state == "carry" or mapped.sentences.n_rows > n_batches * elmo.budget.tokens:
+        return _run_in_parts(elmo, mapped, request)
     try:
-        return _at_once(elmo, placement, request, ops)
+        return _submit_at_once(elmo, mapped, request, ops)
     except torch.cuda.OutOfMemoryError:
         pass
     # Outside of the handler, whose error holds on to what had been computed.
     elmo.engine.release()
-    return _in_parts(elmo, placement, request)
+    return _run_in_parts(elmo, mapped, request)
 
 
-def embed_flat(elmo: Elmo, placement: Placement, names: Sequence[str], ops: Ops) -> FlatLayers:
-    """Layers of all Docs' tokens, arrays of the Ops where they need not pass the CPU for that."""
+def embed_flat(elmo: Elmo, mapped: MappedTokens, names: Sequence[str], ops: Ops) -> FlatLayers:
+    """Compute layers of all Docs' tokens.
+
+    elmo (Elmo): The model.
+    mapped (MappedTokens): The Docs' tokens.
+    names (Sequence[str]): The layers.
+    ops (Ops): Makes the arrays where they need not pass the CPU for that; else they are numpy arrays.
+    RETURNS (FlatLayers): The layers, without a backward pass.
+    """
     arrays: dict[str, Any]
     if elmo.settings.initial_state == "carry" or not stays_on_device(ops, elmo.device):
-        arrays = dict(_on_cpu(elmo, placement, names))
+        arrays = dict(_on_cpu(elmo, mapped, names))
     else:
-        spread = partial(_spread, elmo, placement, names)
-        tensors = elmo.begin(placement.sentences, layers=list(names), then=spread).result()
+        scatter = partial(_scatter, elmo, mapped, names)
+        tensors = elmo.submit(mapped.sentences, layers=list(names), then=scatter).result()
         arrays = {name: to_array(tensor, ops) for name, tensor in tensors.items()}
-    return FlatLayers(arrays, placement.lengths, elmo.n_layers)
+    return FlatLayers(arrays, mapped.lengths, elmo.n_layers)
 
 
-def _spread(
-    elmo: Elmo, placement: Placement, names: Sequence[str], computed: Mapping[str, Tensor]
+def _scatter(
+    elmo: Elmo, mapped: MappedTokens, names: Sequence[str], computed: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     """Layers of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
     with computation(), torch.inference_mode():
-        there, spread = placement.on(elmo.device), {}
+        there, scattered = mapped.on(elmo.device), {}
         for name in names:
             tensor = computed.get(name)
             if tensor is None:
                 tensor = torch.empty(0, elmo.width(name), device=elmo.device)
-            spread[name] = there.spread(tensor.float())
-        return spread
+            scattered[name] = there.scatter(tensor.float())
+        return scattered
 
 
-def _at_once(elmo: Elmo, placement: Placement, request: Request, ops: Ops) -> Finish:
+def _submit_at_once(elmo: Elmo, mapped: MappedTokens, request: Request, ops: Ops) -> Pending[ElmoOutput]:
     names = list(dict.fromkeys([*request.layers, *([] if request.tensor is None else [request.tensor])]))
-    lengths = placement.lengths
+    lengths = mapped.lengths
 
-    def deliver(computed: Mapping[str, Tensor]) -> Finish:
-        spread = _spread(elmo, placement, names, computed)
+    def deliver(computed: Mapping[str, Tensor]) -> Callable[[], ElmoOutput]:
+        scattered = _scatter(elmo, mapped, names, computed)
         # By itself: doc.tensor is everybody's, and what is done to it must not reach the layers.
-        tensors = None if request.tensor is None else _begin_tensors(elmo, spread, request.tensor, lengths, ops)
-        layers = _begin_layers(elmo, spread, request, lengths, ops)
-        hashes = placement.split_hashes()
+        tensors = None if request.tensor is None else _send_tensors(elmo, scattered, request.tensor, lengths, ops)
+        layers = _send_layers(elmo, scattered, request, lengths, ops)
+        hashes = mapped.split_hashes()
         return lambda: ElmoOutput(layers(), None if tensors is None else tensors(), hashes)
 
-    begun = elmo.begin(placement.sentences, layers=names, then=deliver)
-    return lambda: begun.result()()
+    pending = elmo.submit(mapped.sentences, layers=names, then=deliver)
+    return Pending(lambda: pending.result()(), pending.cancel)
 
 
-def _begin_tensors(
+def _send_tensors(
     elmo: Elmo, computed: dict[str, Tensor], name: str, lengths: list[int], ops: Ops
 ) -> Callable[[], list[Any]]:
     """A layer of each Doc, an array of the Ops."""
     if stays_on_device(ops, elmo.device):
-        arrays = of_docs(computed[name], lengths, ops)
+        arrays = split_docs(computed[name], lengths, ops)
         return lambda: arrays
     arrive = elmo.engine.delivery.send({name: computed[name]}, lengths, n_layers=elmo.n_layers)
 
@@ -112,14 +127,14 @@ def _begin_tensors(
     return tensors
 
 
-def _begin_layers(
+def _send_layers(
     elmo: Elmo, computed: dict[str, Tensor], request: Request, lengths: list[int], ops: Ops
 ) -> Callable[[], list[LayerOutputs]]:
     n_layers, names = elmo.n_layers, request.layers
     if not names:
         return lambda: [LayerOutputs({}, n_layers=n_layers)] * len(lengths)
     if request.on_gpu and stays_on_device(ops, elmo.device):
-        owned = [of_docs(computed[name], lengths, ops) for name in names]
+        owned = [split_docs(computed[name], lengths, ops) for name in names]
         return lambda: [LayerOutputs(dict(zip(names, own, strict=True)), n_layers=n_layers) for own in zip(*owned)]
     arrive = elmo.engine.delivery.send({name: computed[name] for name in names}, lengths, n_layers=n_layers)
     return (lambda: [_moved(one, ops) for one in arrive()]) if request.on_gpu and ops.xp is not np else arrive
@@ -130,26 +145,24 @@ def _moved(outputs: LayerOutputs, ops: Ops) -> LayerOutputs:
     return LayerOutputs(arrays, n_layers=outputs.n_layers)
 
 
-def _in_parts(elmo: Elmo, placement: Placement, request: Request) -> Finish:
+def _run_in_parts(elmo: Elmo, mapped: MappedTokens, request: Request) -> Pending[ElmoOutput]:
     """On the CPU, batch after batch: with carried state, or for more than should be on the device together."""
     names = [name for name in elmo.layer_names if name in (*request.layers, request.tensor)]
-    flat = _on_cpu(elmo, placement, names)
-    if len(placement.lengths) == 1:
-        docs = [flat]
+    flat = _on_cpu(elmo, mapped, names)
+    if len(mapped.lengths) == 1:
+        layers = [LayerOutputs(flat, n_layers=elmo.n_layers)]
     else:
-        owned = {name: own_rows(array, placement.lengths) for name, array in flat.items()}
-        docs = [{name: arrays[i] for name, arrays in owned.items()} for i in range(len(placement.lengths))]
-    layers = [LayerOutputs(arrays, n_layers=elmo.n_layers) for arrays in docs]
-    output = ElmoOutput(layers, hashes=placement.split_hashes())
-    return lambda: output
+        layers = FlatLayers(flat, mapped.lengths, elmo.n_layers).docs(names)
+    output = ElmoOutput(layers, hashes=mapped.split_hashes())
+    return Pending(lambda: output)
 
 
-def _on_cpu(elmo: Elmo, placement: Placement, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _on_cpu(elmo: Elmo, mapped: MappedTokens, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Layers of all Docs' tokens, (n_tokens, width), float32."""
-    outputs = elmo.embed(placement.sentences, layers=cast(Layers, names))
+    outputs = elmo.embed(mapped.sentences, layers=cast(Layers, names))
     arrays = {}
     for name in names:
         parts = [getattr(output, name) for output in outputs]
         array = np.concatenate(parts) if parts else np.zeros((0, elmo.width(name)))
-        arrays[name] = placement.spread(array.astype(np.float32, copy=False))
+        arrays[name] = mapped.scatter(array.astype(np.float32, copy=False))
     return arrays

@@ -8,12 +8,14 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..layer_cache.settings import CacheSettings
 from .listener import ListenerT, pooling_of
+from .module import ElmoModelT, get_module
 from .pooling import PoolingT, fit_to, settings_of
+from .predict import embed_flat
 from .settings import TrainingSettings
-from .wrapper import ElmoModelT, begin_update, holder_of, predict_flat, ready
+from .update import begin_update
 
 LISTENER = "spacy-elmo.ElmoListener.v1"
 TOK2VEC = "spacy-elmo.ElmoTok2Vec.v1"
@@ -40,9 +42,9 @@ def build_elmo_tok2vec_v1(
         first used. A component that was saved never looks there. null: they come with the component.
     frozen, trainable, learn_rate_factor, warmup_steps, dropout, cache: as in the config of the embedder.
     RETURNS (Model[list[Doc], list[Floats2d]]): (len(doc), width) for each Doc.
-    RAISES (ValueError): for a value that is not allowed.
+    RAISES (ElmoError): for a value that is not allowed.
     """
-    holder_of(elmo).training_settings.update(
+    get_module(elmo).training_settings = TrainingSettings(
         source=source,
         frozen=frozen,
         trainable=trainable,
@@ -61,8 +63,8 @@ def _elmo_tok2vec(elmo: ElmoModelT, pooling: PoolingT) -> Tok2VecT:
 def init(model: Tok2VecT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
     """Read the weights, unless they are there already: then take back what they have learnt since."""
     elmo, pooling = model.layers
-    holder_of(elmo).restart()
-    fit_to(pooling, ready(elmo), where="the biLM")
+    get_module(elmo).reset()
+    fit_to(pooling, get_module(elmo).load(), where="the biLM")
     model.set_dim("nO", pooling.get_dim("nO"))
     pooling.initialize()
 
@@ -71,10 +73,14 @@ def forward(
     model: Tok2VecT, docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     elmo, pooling = model.layers
-    names = settings_of(pooling).names(ready(elmo).n_layers)
+    module = get_module(elmo)
+    names = settings_of(pooling).names(module.load().n_layers)
     if not docs:
         return [], lambda d_outputs: []
-    layers = begin_update(elmo, docs, names) if is_train else predict_flat(elmo, docs, names)
+    if is_train:
+        layers = begin_update(module, docs, names, elmo.ops)
+    else:
+        layers = embed_flat(module.sync(), module.map_tokens(docs), names, elmo.ops)
     outputs, backprop = pooling(layers, is_train)
 
     def finish(d_outputs: list[Floats2d]) -> list[Doc]:
@@ -86,9 +92,9 @@ def forward(
 
 def replace_listener(elmo: ElmoModelT, listener: ListenerT, embedder: Any) -> Tok2VecT:
     """For `nlp.replace_listeners`: what stands in a listener's place, over a copy of the embedder's model."""
-    if embedder.unsettled:
+    if embedder.is_incomplete:
         # spaCy's copy is of weights that have not been read, or lack a step: sources may be gone when it is used.
-        elmo = embedder.settled().copy()
+        elmo = embedder.complete_model().copy()
     return _elmo_tok2vec(elmo, pooling_of(listener))
 
 
@@ -100,18 +106,19 @@ class ReplaceListenerConfig:
         self.settings = settings
 
     def __call__(self, elmo: dict[str, Any], tok2vec: dict[str, Any]) -> dict[str, Any]:
-        """RAISES: ValueError if there is no listener in the layer, or there are several, so that it cannot be told
-        which one is asked for."""
+        """RAISES (ElmoError): If there is no listener in the layer, or there are several, so that it cannot be
+        told which one is asked for.
+        """
         found = list(_listeners(tok2vec))
         if not found or any(block != found[0] for block in found):
-            raise ValueError(Errors.EL120.format(listener=LISTENER, count=len(found)))
+            raise ElmoError(Errors.EL120.format(listener=LISTENER, count=len(found)))
         settings = self.settings
         return {
             "@architectures": TOK2VEC,
             # The weights are saved with the component.
             "source": None,
             "frozen": settings.frozen,
-            "trainable": settings.trainable,
+            "trainable": settings.patterns,
             "learn_rate_factor": settings.learn_rate_factor,
             "warmup_steps": settings.warmup_steps,
             "dropout": settings.dropout,
@@ -130,8 +137,13 @@ def _listeners(block: Any) -> Iterator[dict[str, Any]]:
                 yield from _listeners(value)
 
 
-def replaceable(model: ElmoModelT) -> ElmoModelT:
-    """Let `nlp.replace_listeners` copy the model."""
+def make_replaceable(model: ElmoModelT, settings: TrainingSettings) -> ElmoModelT:
+    """Let `nlp.replace_listeners` copy the model.
+
+    model (ElmoModelT): Of an embedder.
+    settings (TrainingSettings): Of the embedder.
+    RETURNS (ElmoModelT): The model itself.
+    """
     model.attrs["replace_listener"] = replace_listener
-    model.attrs["replace_listener_cfg"] = ReplaceListenerConfig(holder_of(model).training_settings)
+    model.attrs["replace_listener_cfg"] = ReplaceListenerConfig(settings)
     return model

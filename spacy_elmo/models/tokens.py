@@ -13,10 +13,10 @@ from spacy.tokens import Doc, Span, Token
 from torch import Tensor
 
 from ..bilm.alphabet import Alphabet
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..gpu.transfer import to_device
 from ..inference.base import N_MARKS
-from ..inference.sentences import Coded
+from ..inference.sentences import EncodedSentences
 from ..runtime.forks import ForkLock
 from .doc_layers import Hashes
 
@@ -49,14 +49,20 @@ def doc_spans(docs: Sequence[Doc]) -> list[list[Span]]:
 
 
 def read(docs: Sequence[Doc], get_spans: SpanGetter) -> Tokens:
-    """The tokens of Docs, and their spans. RAISES: ValueError if get_spans gives no list of spans for each Doc."""
-    lengths = [len(doc) for doc in docs]
+    """Read the tokens of Docs, and their spans.
+
+    docs (Sequence[Doc]): The Docs.
+    get_spans (SpanGetter): Says which spans of a Doc are a sentence each.
+    RETURNS (Tokens): Of all Docs, one after the other.
+    RAISES (ElmoError): If get_spans does not return a list of spans for each Doc.
+    """
+    lengths = [*map(len, docs)]
     if get_spans is sent_spans and docs and not any("sents" in doc.user_hooks for doc in docs):
         # Making a Span takes about as long as tokenizing three words.
         table = np.concatenate([doc.to_array([ORTH, SENT_START]) for doc in docs])
         begins = table[:, 1] == 1
-        filled = [start for start, length in zip(accumulate(lengths, initial=0), lengths) if length]
-        begins[filled] = True
+        sizes = np.asarray(lengths)
+        begins[(np.cumsum(sizes) - sizes)[sizes > 0]] = True
         starts = np.flatnonzero(begins)
         ends: Rows = np.append(starts[1:], len(table))[: len(starts)]
         return Tokens(np.ascontiguousarray(table[:, 0]), starts, ends, lengths, True)
@@ -66,7 +72,7 @@ def read(docs: Sequence[Doc], get_spans: SpanGetter) -> Tokens:
         return Tokens(hashes, ends - lengths, ends, lengths, True)
     spans = [[(span.start, span.end) for span in doc_spans] for doc_spans in get_spans(docs)]
     if len(spans) != len(docs):
-        raise ValueError(Errors.EL056.format(got=len(spans), expected=len(docs)))
+        raise ElmoError(Errors.EL056.format(got=len(spans), expected=len(docs)))
     offsets = accumulate(lengths, initial=0)
     flat = [(offset + start, offset + end) for offset, own in zip(offsets, spans) for start, end in own]
     starts, ends = np.asarray(flat, dtype=np.int64).reshape(-1, 2).T
@@ -124,23 +130,24 @@ class TextTable:
             self._clear()
 
     def look_up(self, hashes: NDArray[np.uint64], docs: Sequence[Doc]) -> Seen:
-        """hashes: (n_tokens,), of the Docs' tokens, Doc after Doc."""
-        with self._lock:
-            numbers = self._numbers(hashes, docs)
-            return Seen(self._texts, numbers, self._spaces[numbers])
+        """Look up the texts of tokens.
 
-    def _numbers(self, hashes: NDArray[np.uint64], docs: Sequence[Doc]) -> NDArray[np.int64]:
-        if len(self._texts) > CAPACITY:
-            self._clear()
-        places = _places(hashes)
-        numbers: NDArray[np.int64] = self._number_at[places]
-        missed = np.flatnonzero(self._hash_at[places] != hashes)
-        if len(missed):
-            new, first, which = np.unique(hashes[missed], return_index=True, return_inverse=True)
-            found = self._numbers_of(new, _tokens(docs, missed[first]))
-            numbers[missed] = found[which]
-            self._hash_at[_places(new)], self._number_at[_places(new)] = new, found
-        return numbers
+        hashes (NDArray[np.uint64]): (n_tokens,), of the Docs' tokens, Doc after Doc.
+        docs (Sequence[Doc]): They are asked for texts that are not known.
+        RETURNS (Seen): The texts.
+        """
+        with self._lock:
+            if len(self._texts) > CAPACITY:
+                self._clear()
+            places = _places(hashes)
+            numbers: NDArray[np.int64] = self._number_at[places]
+            missed = np.flatnonzero(self._hash_at[places] != hashes)
+            if len(missed):
+                new, first, which = np.unique(hashes[missed], return_index=True, return_inverse=True)
+                found = self._numbers_of(new, _tokens(docs, missed[first]))
+                numbers[missed] = found[which]
+                self._hash_at[_places(new)], self._number_at[_places(new)] = new, found
+            return Seen(self._texts, numbers, self._spaces[numbers])
 
     def _numbers_of(self, hashes: NDArray[np.uint64], tokens: Iterable[Token]) -> NDArray[np.int64]:
         """hashes: each once. tokens: one of each."""
@@ -180,12 +187,12 @@ TYPICAL_SENTENCE = 24
 
 
 @dataclass(frozen=True)
-class Placement:
+class MappedTokens:
     """sentences: the tokens of every span, Doc after Doc. Whitespace tokens are hidden from the biLM, which never
     saw any in training. lengths: tokens of each Doc. rows: (n_seen,), the rows that the biLM's outputs fill, among
     those of all Docs; None: all of them, in order. hashes: (n_tokens,), spaCy's for the texts of all tokens."""
 
-    sentences: Coded
+    sentences: EncodedSentences
     lengths: list[int]
     rows: Rows | None
     hashes: Hashes | None = None
@@ -202,37 +209,37 @@ class Placement:
             return None
         return [hashes[end - length : end] for end, length in zip(accumulate(self.lengths), self.lengths)]
 
-    def spread(self, tokens: NDArray[Any]) -> NDArray[Any]:
+    def scatter(self, tokens: NDArray[Any]) -> NDArray[Any]:
         """Outputs of all sentences, (n_seen, width), among rows of zeros: (n_tokens, width)."""
         if self.rows is None:
             return tokens
-        spread = np.zeros((self.n_tokens, tokens.shape[1]), dtype=tokens.dtype)
-        spread[self.rows] = tokens
-        return spread
+        scattered = np.zeros((self.n_tokens, tokens.shape[1]), dtype=tokens.dtype)
+        scattered[self.rows] = tokens
+        return scattered
 
-    def on(self, device: torch.device) -> "TensorPlacement":
+    def on(self, device: torch.device) -> "MappedTensors":
         """The same for tensors on a device."""
-        return TensorPlacement(self.n_tokens, None if self.rows is None else to_device(self.rows, device))
+        return MappedTensors(self.n_tokens, None if self.rows is None else to_device(self.rows, device))
 
 
-class TensorPlacement(NamedTuple):
-    """n_tokens: of all Docs. rows: see `Placement`, on the device of the tensors."""
+class MappedTensors(NamedTuple):
+    """n_tokens: of all Docs. rows: see `MappedTokens`, on the device of the tensors."""
 
     n_tokens: int
     rows: Tensor | None
 
-    def spread(self, tokens: Tensor) -> Tensor:
-        """(n_seen, width) -> (n_tokens, width), as `Placement.spread`."""
+    def scatter(self, tokens: Tensor) -> Tensor:
+        """(n_seen, width) -> (n_tokens, width), as `MappedTokens.scatter`."""
         if self.rows is None:
             return tokens
         return tokens.new_zeros(self.n_tokens, tokens.size(1)).index_copy_(0, self.rows, tokens)
 
     def gather(self, tokens: Tensor) -> Tensor:
-        """The inverse of `spread`."""
+        """The inverse of `scatter`."""
         return tokens if self.rows is None else tokens.index_select(0, self.rows)
 
 
-class Placer:
+class TokenMapper:
     """Reads Docs by the spans that get_spans gives, and knows the texts of earlier ones. A copy knows none."""
 
     def __init__(self, get_spans: SpanGetter):
@@ -243,8 +250,8 @@ class Placer:
         """Know from now on what a model reads of a token."""
         self._table.cut_with(alphabet.shorten)
 
-    def __call__(self, docs: Sequence[Doc]) -> Placement:
-        """RAISES: ValueError if get_spans gives no list of spans for each Doc, or spans that overlap."""
+    def __call__(self, docs: Sequence[Doc]) -> MappedTokens:
+        """RAISES (ElmoError): If get_spans gives no list of spans for each Doc, or spans that overlap."""
         tokens = read(docs, self.get_spans)
         texts, numbers, spaces = self._table.look_up(tokens.hashes, docs)
         starts, ends, rows = tokens.starts, tokens.ends, None
@@ -257,7 +264,7 @@ class Placer:
             rows = rows[seen]
             _check_each_once(rows, docs)
             numbers = numbers[rows]
-        return Placement(Coded(texts, numbers, ends - starts), tokens.lengths, rows, tokens.hashes)
+        return MappedTokens(EncodedSentences(texts, numbers, ends - starts), tokens.lengths, rows, tokens.hashes)
 
 
 def _check_each_once(rows: Rows, docs: Sequence[Doc]) -> None:
@@ -268,10 +275,10 @@ def _check_each_once(rows: Rows, docs: Sequence[Doc]) -> None:
         token = int(found[counts > 1][0])
         for doc in docs:
             if token < len(doc):
-                raise ValueError(Errors.EL054.format(token=token, text=doc[token].text))
+                raise ElmoError(Errors.EL054.format(token=token, text=doc[token].text))
             token -= len(doc)
 
 
-def rows_of(doc: Doc) -> int:
-    """About what a Doc takes up in a batch: its tokens, and two marks for each sentence, which are not counted."""
+def estimate_rows(doc: Doc) -> int:
+    """Estimate what a Doc takes up in a batch: its tokens, and two marks for each sentence of usual length."""
     return len(doc) + N_MARKS * (1 + len(doc) // TYPICAL_SENTENCE)

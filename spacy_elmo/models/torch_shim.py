@@ -1,6 +1,6 @@
 """A torch module as Thinc trains and saves it: optimizer steps, averaged parameters, copies, bytes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, cast
@@ -13,8 +13,9 @@ from thinc.backends import get_array_ops
 from thinc.shims import Shim
 from torch import nn
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..runtime.isolation import computation, isolate
+from ..runtime.workers import Workers
 
 
 def state_to_bytes(module: nn.Module) -> bytes:
@@ -28,7 +29,7 @@ def state_to_bytes(module: nn.Module) -> bytes:
 def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
     """The inverse of `state_to_bytes`, into a module of the same sizes. Runs no code of the data's.
 
-    RAISES: ValueError if the sizes are others.
+    RAISES (ElmoError): If the sizes are others.
     """
     state = torch.load(BytesIO(data), map_location=device, weights_only=True)
     got, expected = (
@@ -36,7 +37,7 @@ def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn
     )
     if got != expected:
         name = min(name for name in {*got, *expected} if got.get(name) != expected.get(name))
-        raise ValueError(Errors.EL127.format(name=name, got=got.get(name), expected=expected.get(name)))
+        raise ElmoError(Errors.EL127.format(name=name, got=got.get(name), expected=expected.get(name)))
     module.load_state_dict(state)
     return module.to(device)
 
@@ -59,17 +60,17 @@ class TorchShim(PyTorchShim):
     def module(self) -> nn.Module:
         return cast(nn.Module, self._model)
 
-    def learning(self) -> Iterator[tuple[str, nn.Parameter, float]]:
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter, float]]:
         """(name, parameter, factor of the learning rate) of each that learns."""
         for name, parameter in self.module.named_parameters():
             yield name, parameter, 1.0
 
-    def has_learnt(self) -> None:
+    def mark_changed(self) -> None:
         """Called when parameters were changed."""
 
     @property
     def has_gradient(self) -> bool:
-        return any(parameter.grad is not None for _, parameter, _ in self.learning())
+        return any(parameter.grad is not None for _, parameter, _ in self.trained_parameters())
 
     def copy(self) -> "TorchShim":
         made: TorchShim = super().copy()
@@ -80,7 +81,7 @@ class TorchShim(PyTorchShim):
 
     @computation()
     def finish_update(self, optimizer: Optimizer) -> None:
-        for name, parameter, factor in self.learning():
+        for name, parameter, factor in self.trained_parameters():
             if parameter.grad is None:
                 continue
             if factor != 1 and not isinstance(optimizer, Optimizer):
@@ -95,23 +96,23 @@ class TorchShim(PyTorchShim):
             if found is not values or not is_same_memory(values, parameter):
                 _put(parameter, found)
             parameter.grad = None
-            self.has_learnt()
+            self.mark_changed()
 
     @contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
         before: dict[str, torch.Tensor] = {}
-        parameters = {name: parameter for name, parameter, _ in self.learning()}
+        parameters = {name: parameter for name, parameter, _ in self.trained_parameters()}
         for name, parameter in parameters.items():
             if (self.id, name) in params:
                 before[name] = parameter.data
                 _put(parameter, params[(self.id, name)])
-                self.has_learnt()
+                self.mark_changed()
         try:
             yield
         finally:
             for name, values in before.items():
                 parameters[name].data = values
-                self.has_learnt()
+                self.mark_changed()
 
 
 def to_steps(tensor: torch.Tensor) -> Any:
@@ -141,3 +142,15 @@ def _put(parameter: torch.nn.Parameter, values: Any) -> None:
     # Not in place: the tensor that was there may be wanted back.
     tensor = xp2torch(values.copy(), device=parameter.device)
     parameter.data = tensor.reshape(parameter.shape).to(parameter.dtype)
+
+
+@computation()
+def are_finite(tensors: Sequence[torch.Tensor], *, n_threads: int | None = None) -> bool:
+    """Whether there is neither NaN nor an infinite number in them. n_threads: see `Settings`."""
+    full = [tensor for tensor in tensors if tensor.numel()]
+    # They cannot overflow, as a sum can; torch finds them many times faster than the largest absolute number.
+    if all(tensor.device.type == "cpu" for tensor in full):
+        extremes = Workers(n_threads).map(torch.aminmax, full)
+    else:
+        extremes = [torch.aminmax(tensor) for tensor in full]
+    return not full or bool(torch.stack([number for both in extremes for number in both]).isfinite().all())

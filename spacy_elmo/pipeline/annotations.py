@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from thinc.api import Ops
 
 from ..bilm.layers import LayerOutputs
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, Errors, Warnings
 from ..models.doc_layers import KEY, Hashes, token_hashes, wrote_tensor
 from ..models.runs import is_own_tensor
 from .pipeline_ref import PipelineRef
@@ -36,14 +36,14 @@ class TensorWriter:
         return self.setting is None
 
     def prepare(self, pipeline: PipelineRef, *, name: str) -> None:
-        """RAISES: ValueError if another component writes it as well, and the config says that this one does."""
+        """RAISES (ElmoError): If another component writes it as well, and the config says that this one does."""
         self._is_known = pipeline.nlp is not None
         # What the Docs tell is newer than an answer that a copy has kept.
         asks = self.setting or (self.may_leave and self._is_known)
         self._other = pipeline.other_writer() if asks else None
         if self._other is not None:
             if self.setting:
-                raise ValueError(Errors.EL050.format(name=name, other=self._other))
+                raise ElmoError(Errors.EL050.format(name=name, other=self._other))
             self._say(name, f"'{self._other}'")
 
     def find_foreign(self, docs: Sequence[Doc]) -> list[Doc]:
@@ -55,7 +55,7 @@ class TensorWriter:
     def find_left(self, docs: Sequence[Doc], *, name: str) -> list[bool]:
         """Which Docs' tensors are to stay as they are.
 
-        RAISES: ValueError if one is somebody else's, and the config says that it is the embedder's.
+        RAISES (ElmoError): If one is somebody else's, and the config says that it is the embedder's.
         """
         if self.may_leave and self._other is not None:
             return [True] * len(docs)
@@ -67,7 +67,7 @@ class TensorWriter:
             numbers = set(map(id, foreign))
             return [id(doc) in numbers for doc in docs]
         if not self._is_known:
-            raise ValueError(Errors.EL050.format(name=name, other=BEFORE))
+            raise ElmoError(Errors.EL050.format(name=name, other=BEFORE))
         return [False] * len(docs)
 
     def _say(self, name: str, other: str) -> None:

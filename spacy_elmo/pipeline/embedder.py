@@ -1,6 +1,7 @@
 """The pipeline component `elmo_embedder`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn, cast
 
@@ -17,27 +18,30 @@ from ..bilm.layers import (
     LayerChoice,
     check_layer_choice,
     check_layer_name,
-    computed_layers,
     layer_names,
-    resolve_layers,
 )
 from ..elmo import Elmo
-from ..errors import Errors
-from ..layer_cache.settings import CacheSettings, check_cache
-from ..models.listener import SharedBatch
+from ..errors import ElmoError, Errors
+from ..models.listener import SharedBatch, links
+from ..models.module import ElmoModelT, get_module
 from ..models.output import ElmoOutput
-from ..models.predict import Finish, Request
+from ..models.predict import Request, submit_docs
 from ..models.runs import note_run, note_tensors
-from ..models.tokens import rows_of
-from ..models.wrapper import ElmoModelT, begin_predict, begin_update, device_of, holder_of, learnt, ready, shim_of
+from ..models.settings import TrainingSettings
+from ..models.tok2vec import make_replaceable
+from ..models.tokens import estimate_rows, sent_spans
+from ..models.update import begin_update
+from ..runtime.workers import Pending
 from ..util.batching import run_ahead, windows
 from ..weights.source import Source, read_weights
 from .annotations import TensorWriter, annotate, on_ops
-from .hooks import install_extensions, install_hooks
+from .extensions import install_extensions
+from .hooks import install_hooks
+from .layer_plan import LayerPlan, make_layer_plan
 from .listeners import ReadByListeners
 from .pipeline_ref import PipelineRef
 from .saving import SavedWithWeights
-from .updates import Learning
+from .updates import DeferredUpdate
 
 
 class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
@@ -47,23 +51,15 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     vocab (Vocab): The shared vocabulary.
     model (Model): The Thinc model of `spacy-elmo.Elmo.v1`.
     name (str): The component's name.
-    source (str | list[str]): Where the weights are read, once: on first use or by `initialize`. A
-        component that was saved with its weights never looks there.
+    training (TrainingSettings): Where the weights are read, once, on first use or by `initialize`, and how the
+        biLM is trained. A component that was saved with its weights never looks at the source.
     pooling_layer (str): word_emb, lstm_outputs1, lstm_outputs2 (as many as the model has) or elmo.
-    layers (str | list[str]): Layers kept in doc._.elmo; "*" keeps all that were computed for the
-        pooling layer. Those that listeners read are kept as well.
-    frozen (bool): The biLM learns nothing; mixes do.
-    trainable (str | list[str]): If it is not frozen: regular expressions; a parameter of the biLM learns if
-        one is found in its name, such as "forward_stack.layers.0.input_linear.weight".
-    learn_rate_factor (float): The biLM's learning rate is the training's times this.
-    warmup_steps (int): Over so many steps the biLM's learning rate grows to that.
-    dropout (float): Share of the inputs of each LSTM layer that is zeroed in training, if it is not frozen.
-    cache (CacheSettings | None): Where a frozen biLM's layers of the training text are kept on disk, so that
-        they are computed once; null: nowhere.
+    layers (str | list[str]): Layers kept in doc._.elmo; "*" keeps all that were computed for the pooling layer.
+        Those that listeners read are kept as well.
     set_tensor (bool | None): Make the pooling layer doc.tensor. None: unless another component sets it.
     vectors (bool): Make .vector and .similarity() use the pooling layer.
     layers_on_gpu (bool): Leave doc._.elmo on the GPU where there is one, as doc.tensor is.
-    RAISES (ValueError): for a value that is not allowed.
+    RAISES (ElmoError): For a value that is not allowed.
     """
 
     def __init__(
@@ -72,85 +68,91 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         model: ElmoModelT,
         name: str = "elmo_embedder",
         *,
-        source: Source,
+        training: TrainingSettings,
         pooling_layer: str = "elmo",
         layers: LayerChoice = ALL,
-        frozen: bool = True,
-        trainable: str | list[str] = ".*",
-        learn_rate_factor: float = 0.3,
-        warmup_steps: int = 200,
-        dropout: float = 0.0,
-        cache: CacheSettings | None = None,
         set_tensor: bool | None = None,
         vectors: bool = False,
         layers_on_gpu: bool = False,
     ):
         self.vocab = vocab
-        self.model = model
+        self.model = make_replaceable(model, training)
         self.name = name
         # What is saved here would win over an edited config: all settings live in the config alone.
         self.cfg: dict[str, Any] = {}
-        holder_of(model).training_settings.update(
-            source=source,
-            frozen=frozen,
-            trainable=trainable,
-            learn_rate_factor=learn_rate_factor,
-            warmup_steps=warmup_steps,
-            dropout=dropout,
-            cache=check_cache(cache),
-        )
-        shim_of(model).reads_to_save = False
+        module = get_module(model)
+        module.training_settings = training
+        module.reads_to_save = False
         self._pipeline = PipelineRef()
-        self._learning = Learning(model)
+        self._updates = DeferredUpdate(model)
         self._tensor = TensorWriter(set_tensor)
-        self.be_read()
+        self._layer_plan: LayerPlan | None = None
+        self.init_listeners()
         self.pooling_layer = check_layer_name(pooling_layer, what="pooling_layer")
         self.layers = check_layer_choice(layers)
         self.vectors = vectors
         self.layers_on_gpu = layers_on_gpu
         if set_tensor is False and not self.layers:
-            raise ValueError(Errors.EL058.format(name=name))
+            raise ElmoError(Errors.EL058.format(name=name))
         if vectors and set_tensor is False and self.layers != ALL and pooling_layer not in self.layers:
-            raise ValueError(Errors.EL051.format(layer=pooling_layer))
+            raise ElmoError(Errors.EL051.format(layer=pooling_layer))
         install_extensions()
 
     def __repr__(self) -> str:
-        has_weights, frozen = holder_of(self.model).has_weights, holder_of(self.model).training_settings.frozen
-        of_model = f"pooling_layer={self.pooling_layer!r}, frozen={frozen}, has_weights={has_weights}"
-        return f"ElmoEmbedder(name={self.name!r}, source={self.source!r}, {of_model})"
+        module = get_module(self.model)
+        state = (
+            f"pooling_layer={self.pooling_layer!r}, frozen={module.training_settings.frozen}, "
+            f"has_weights={module.has_weights}"
+        )
+        return f"ElmoEmbedder(name={self.name!r}, source={self.source!r}, {state})"
 
-    def belongs_to(self, nlp: Language) -> None:
-        """Know the pipeline, to see what a Doc does not tell: who listens, and who else writes doc.tensor. Another
-        one that sources the component stays unknown."""
+    def attach(self, nlp: Language) -> None:
+        """Remember the pipeline, to see what a Doc does not tell: who listens, and who else writes doc.tensor.
+        Another one that sources the component stays unknown.
+
+        nlp (Language): The pipeline.
+        """
         self._pipeline = PipelineRef(nlp, self)
 
     @property
     def elmo(self) -> Elmo:
-        """The model, with all that it has learnt; see `ready`."""
-        return learnt(self.settled())
+        """The model, with all that it has learned. RAISES: As `load`."""
+        self.complete_model()
+        return get_module(self.model).sync()
 
-    def settled(self) -> ElmoModelT:
-        """The Thinc model, once its weights were read and no step is owed; RAISES: as `ready`."""
-        self.ready()
-        self._learning.settle()
-        return self.model
+    def load(self) -> Elmo:
+        """Get the model, to ask for its sizes and names; its weights are read now if they have not been.
 
-    def ready(self) -> Elmo:
-        """The model, to ask what it is, whose weights are read now if they have not been.
-
-        RAISES: FileNotFoundError, ValueError or ImportError as `spacy_elmo.load`; ValueError if the pipeline's
-            config has `nlp.initialize` read other weights, which was not called.
+        RETURNS (Elmo): The model.
+        RAISES (FileNotFoundError, ValueError, ImportError): As `spacy_elmo.load`.
+        RAISES (ElmoError): If the config has `nlp.initialize` read other weights, which was not called.
         """
-        if not holder_of(self.model).has_weights:
+        module = get_module(self.model)
+        if not module.has_weights:
             other = self.source_before_initialize()
             if other is not None and other != self.source:
-                raise ValueError(Errors.EL121.format(name=self.name, source=other))
-        return ready(self.model)
+                raise ElmoError(Errors.EL121.format(name=self.name, source=other))
+        return module.load()
+
+    def complete_model(self) -> ElmoModelT:
+        """Get the Thinc model, whose weights were read and which has taken its last step.
+
+        RETURNS (ElmoModelT): The model.
+        RAISES: As `load`.
+        """
+        self.load()
+        self._updates.apply_pending()
+        return self.model
 
     @property
-    def unsettled(self) -> bool:
-        """Whether a copy of the model would lack weights, or what it should have learnt by now."""
-        return not holder_of(self.model).has_weights or self._learning.is_owed
+    def is_incomplete(self) -> bool:
+        """Whether a copy of the model would lack weights, or a step."""
+        return not get_module(self.model).has_weights or self._updates.pending_step is not None
+
+    @property
+    def source(self) -> Source:
+        """Where the weights are read, if they have not been."""
+        return cast(Source, get_module(self.model).training_settings.source)
 
     @property
     def set_tensor(self) -> bool | None:
@@ -162,46 +164,54 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         """Whether it is known not to be at work."""
         return self._pipeline.nlp is not None and not self._pipeline.is_enabled
 
-    def source_before_initialize(self) -> Any:
-        """What the pipeline's config has `nlp.initialize` read in place of the component's source, or None."""
-        return self._pipeline.initial_source()
+    def source_before_initialize(self) -> Source | None:
+        """Get what the pipeline's config has `nlp.initialize` read in place of the component's source, or None."""
+        return cast(Source | None, self._pipeline.initial_source())
 
     def __call__(self, doc: Doc) -> Doc:
         """Embed one Doc."""
-        self._learning.settle()
+        self._updates.apply_pending()
         self._prepare()
         return cast(Doc, super().__call__(doc))
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Embed a stream of Docs, lazily and in order.
 
+        stream (Iterable[Doc]): The Docs.
         batch_size (int): Docs to run together at most. Fewer if they are long: memory is bounded by
             `max_batch_tokens`, not by the number of Docs.
+        YIELDS (Doc): Each Doc.
         """
-        self._learning.settle()
+        self._updates.apply_pending()
         # Where a device works by itself, the Docs of the next batches are taken, and thus made, meanwhile.
-        yield from run_ahead(self._batches(stream, batch_size), self._try_begin, self._finish, ahead=self._ahead)
+        yield from run_ahead(map(self._submit, self._batches(stream, batch_size)), ahead=self._count_ahead)
 
     def predict(self, docs: Sequence[Doc]) -> ElmoOutput:
-        """Layer outputs of the Docs, which stay as they are."""
-        return self._begin(docs)()
+        """Compute the layers of Docs, which stay as they are.
+
+        docs (Sequence[Doc]): The Docs.
+        RETURNS (ElmoOutput): Their layers.
+        """
+        return self._submit_docs(docs).result()
 
     def set_annotations(self, docs: Sequence[Doc], output: ElmoOutput) -> None:
-        """Write the outputs of `predict` to the Docs. RAISES: ValueError if they are of another number of Docs."""
+        """Write the outputs of `predict` to the Docs.
+
+        docs (Sequence[Doc]): The Docs.
+        output (ElmoOutput): Their layers.
+        RAISES (ElmoError): If they are of another number of Docs.
+        """
         if len(docs) != len(output.docs):
-            raise ValueError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
+            raise ElmoError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
         if not output.docs:
             return
         note_run(docs, self)
-        keep = self._layers_to_keep(output.docs[0].n_layers, docs)
+        plan = self._prepare()
+        keep = self._get_kept(plan, docs)
         layers, tensors = output.docs, output.tensors
         if tensors is None:
             layers, tensors = on_ops(
-                layers,
-                tensor=self._tensor_layer,
-                keep=keep,
-                ops=self.model.ops,
-                layers_on_gpu=self.layers_on_gpu,
+                layers, tensor=plan.tensor, keep=keep, ops=self.model.ops, layers_on_gpu=self.layers_on_gpu
             )
         if tensors is not None:
             note_tensors(tensors)
@@ -214,30 +224,37 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             if self.vectors:
                 install_hooks(doc)
 
-    def _begin(self, docs: Sequence[Doc]) -> Finish:
-        """Start to compute what `predict` gives."""
-        self.look_at(docs)
-        keep = self._layers_to_keep(self.ready().n_layers, docs)
-        if self._learning.batch is not None:
-            known = self._learning.known(docs, self._layers_to_compute(docs))
-            if known is not None:
-                output = known
-                return lambda: output
-        request = Request(layers=keep, tensor=self._tensor_layer, on_gpu=self.layers_on_gpu)
-        return begin_predict(self.model, docs, request)
+    def _submit_docs(self, docs: Sequence[Doc]) -> Pending[ElmoOutput]:
+        """Start to compute what `predict` returns."""
+        plan, module = self._prepare(), get_module(self.model)
+        self._inspect(docs)
+        if self._updates.batch is not None:
+            output = self._updates.cached_output(docs, plan.compute)
+            if output is not None:
+                return Pending(lambda: output)
+        request = Request(layers=self._get_kept(plan, docs), tensor=plan.tensor, on_gpu=self.layers_on_gpu)
+        return submit_docs(module.sync(), module.map_tokens(docs), request, self.model.ops)
 
-    def _try_begin(self, docs: list[Doc]) -> tuple[list[Doc], Finish]:
+    def _inspect(self, docs: Sequence[Doc]) -> None:
+        """Remember where Docs come from, and warn if they should have sentence boundaries."""
+        if docs:
+            self._last_vocab = docs[0].vocab
+        if get_module(self.model).map_tokens.get_spans is sent_spans:
+            self._boundaries.check(docs, name=self.name)
+
+    def _submit(self, docs: list[Doc]) -> Pending[Iterator[Doc]]:
+        # A source or a layer that does not exist is no Doc's fault: raised here, it passes by the error handler.
         self._prepare()
         try:
-            return docs, self._begin(docs)
+            pending = self._submit_docs(docs)
         except Exception as error:
-            # It is the Docs' fault, and has its turn when the batches before have had theirs.
-            return docs, partial(_fail, error)
+            # The error belongs to these Docs; raise it after earlier batches are yielded.
+            pending = Pending(partial(_fail, error))
+        return Pending(partial(self._finish, docs, pending), pending.cancel)
 
-    def _finish(self, begun: tuple[list[Doc], Finish]) -> Iterator[Doc]:
-        docs, finish = begun
+    def _finish(self, docs: list[Doc], pending: Pending[ElmoOutput]) -> Iterator[Doc]:
         try:
-            self.set_annotations(docs, finish())
+            self.set_annotations(docs, pending.result())
         except Exception as error:
             if len(docs) == 1 or self._carries:
                 self.get_error_handler()(self.name, self, docs, error)
@@ -246,12 +263,12 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             yield from docs
             return
         # One bad Doc must not take the others along. Here, no error holds on to what was computed with them.
-        del begun, finish
+        del pending
         for doc in docs:
-            yield from self._finish(self._try_begin([doc]))
+            yield from self._submit([doc]).result()
 
-    def _ahead(self) -> int:
-        return 0 if self._carries else self.ready().budget.ahead
+    def _count_ahead(self) -> int:
+        return 0 if self._carries else get_module(self.model).load().budget.ahead
 
     def initialize(
         self,
@@ -260,19 +277,21 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         nlp: Language | None = None,
         source: str | list[str] | None = None,
     ) -> None:
-        """Read the weights, unless they are there already; then take back all that they have learnt since they
+        """Read the weights, unless they are there already; then take back all that they have learned since they
         were read, or loaded with a pipeline.
 
-        source: read these weights in place of those that the component has or would read. Set it under
-            [initialize.components.elmo_embedder] for a path that matters only before training.
+        get_examples (Callable | None): Not used.
+        nlp (Language | None): The pipeline.
+        source (str | list[str] | None): Read these weights in place of those that the component has or would read.
+            Set it under [initialize.components.elmo_embedder] for a path that matters only before training.
         """
-        self._learning.forget()
+        self._updates.forget()
         if nlp is not None:
-            self.belongs_to(nlp)
+            self.attach(nlp)
         if source is not None:
             self._read(source)
         else:
-            holder_of(self.model).restart()
+            get_module(self.model).reset()
         self._prepare()
 
     def update(
@@ -283,31 +302,36 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Run a batch once for all listeners, whose gradients are learnt from when they have come in.
+        """Run a batch once for all listeners, whose gradients are learned from when they have come in.
 
-        Its loss is the sum of squares of these gradients; 0 where nothing of it learns.
+        examples (Iterable[Example]): The batch.
+        drop (float): Not used; see the setting `dropout`.
+        sgd (Optimizer | None): Takes a step.
+        losses (dict[str, float] | None): Losses by component, to be added to.
+        RETURNS (dict[str, float]): The losses. The embedder's is the sum of squares of the gradients; 0 where
+            nothing of it learns.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "ElmoEmbedder.update")
         self._prepare()
-        self._learning.settle()
-        readers = self.readers
+        self._updates.apply_pending()
+        module, readers = get_module(self.model), self.readers
         docs = [example.predicted for example in examples]
         note_run(docs, self)
-        self.look_at(docs)
+        self._inspect(docs)
         # Who listens may not be known, where spaCy has not linked it. What is frozen can be run when it comes.
-        if docs and (readers or not holder_of(self.model).training_settings.frozen):
+        if docs and (readers or not module.training_settings.frozen):
 
             def observe(squares: float) -> None:
                 losses[self.name] += squares
 
-            n_layers = self.ready().n_layers
+            n_layers = self.load().n_layers
             names = self.layers_listened_to(n_layers) if readers else layer_names(n_layers)
-            layers = begin_update(self.model, docs, names)
+            layers = begin_update(module, docs, names, self.model.ops)
             batch = SharedBatch(docs, layers, observe=observe)
-            self._learning.begin(batch)
+            self._updates.begin(batch)
             for upstream in readers:
                 upstream.batch = batch
         if sgd not in (None, False):
@@ -315,8 +339,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Take an optimizer step with what listeners have sent back since the last one."""
-        self._learning.finish_update(sgd)
+        """Take an optimizer step with the gradients that listeners have sent back since the last one."""
+        self._updates.finish_update(sgd)
 
     def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
         """The embedder has no loss of its own."""
@@ -327,61 +351,66 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return 0
 
     def use_params(self, params: Any) -> Iterator[None]:
-        """For `nlp.use_params`, which steps through this: run with other values of the parameters, an optimizer's
-        averages for instance."""
-        self._learning.settle()
+        """Run with other values of the parameters, an optimizer's averages for instance. `nlp.use_params` steps
+        through this."""
+        self._updates.apply_pending()
         yield from super().use_params(params)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        self._learning.settle()
+        self._updates.apply_pending()
+        # What it was made from is of this process.
+        self._layer_plan = None
         return super().__reduce_ex__(protocol)
 
     @property
     def _carries(self) -> bool:
-        return holder_of(self.model).settings.initial_state == "carry"
+        return get_module(self.model).settings.initial_state == "carry"
 
     def _batches(self, stream: Iterable[Doc], batch_size: int) -> Iterator[list[Doc]]:
         if self._carries:
-            # What a batch is, decides over the vectors: exactly as many Docs as the caller said.
-            yield from util.minibatch(stream, size=batch_size)
-        else:
-            yield from windows(stream, size=rows_of, budget=lambda: self.ready().budget.tokens, most=batch_size)
+            # With carried state, batch boundaries affect the vectors: exactly as many Docs as the caller said.
+            return cast(Iterator[list[Doc]], util.minibatch(stream, size=batch_size))
+        return windows(stream, size=estimate_rows, budget=lambda: self.load().budget.tokens, most=batch_size)
 
-    def _prepare(self) -> None:
+    def _read(self, source: Source) -> Elmo:
+        return get_module(self.model).set_weights(read_weights(source))
+
+    def _prepare(self) -> LayerPlan:
+        """Get the plan, made again if listeners, weights, settings or the pipeline have changed.
+
+        RAISES (ElmoError): If another component writes doc.tensor as well, or a layer does not exist.
+        """
+        plan = self._layer_plan
+        if plan is None or plan.key != self._plan_key():
+            plan = self._layer_plan = self._make_plan()
+        return plan
+
+    def _plan_key(self) -> tuple[Any, ...]:
+        links_now = links.n_changes, len(self._readers.upstreams)
+        n_layers = get_module(self.model).n_layers
+        settings = self.name, self.pooling_layer, (*self.layers,), self.vectors
+        return self._pipeline.snapshot(), links_now, n_layers, settings
+
+    def _make_plan(self) -> LayerPlan:
         install_extensions()
         if self._pipeline.nlp is not None:
             self.link(self._pipeline.nlp)
         self._tensor.prepare(self._pipeline, name=self.name)
-        # A source or a layer that does not exist is no Doc's fault: raised here, it passes by the error handler.
-        self._layers_to_compute()
+        n_layers = self.load().n_layers
+        plan = make_layer_plan(
+            self.layers,
+            pooling_layer=self.pooling_layer,
+            listened_to=self.layers_listened_to(n_layers),
+            tensor=self._tensor,
+            vectors=self.vectors,
+            n_layers=n_layers,
+        )
+        return replace(plan, key=self._plan_key())
 
-    def _read(self, source: Source) -> Elmo:
-        return holder_of(self.model).fill(read_weights(source), device=device_of(self.model))
-
-    @property
-    def source(self) -> Source:
-        """Where the weights are read, if they have not been."""
-        return cast(Source, holder_of(self.model).training_settings.source)
-
-    @property
-    def _tensor_layer(self) -> str | None:
-        return self.pooling_layer if self._tensor.writes else None
-
-    def _layers_to_keep(self, n_layers: int, docs: Sequence[Doc] = ()) -> list[str]:
-        chosen = self.layers
-        if chosen == ALL:
-            chosen = computed_layers([self.pooling_layer], n_layers=n_layers)
-        elif self._tensor.may_leave and (self.vectors or self._tensor.find_foreign(docs)):
-            # What would have been in doc.tensor alone.
-            chosen = [*chosen, self.pooling_layer]
-        return resolve_layers([*chosen, *self.layers_listened_to(n_layers)], n_layers=n_layers)
-
-    def _layers_to_compute(self, docs: Sequence[Doc] = ()) -> list[str]:
-        n_layers = self.ready().n_layers
-        # Also where it is not computed: a name that the model does not have must not pass.
-        pooling = resolve_layers([self.pooling_layer], n_layers=n_layers)
-        wanted = [*self._layers_to_keep(n_layers, docs), *(pooling if self._tensor.writes else [])]
-        return resolve_layers(wanted, n_layers=n_layers)
+    def _get_kept(self, plan: LayerPlan, docs: Sequence[Doc]) -> list[str]:
+        if plan.keep_beside != plan.keep and self._tensor.find_foreign(docs):
+            return plan.keep_beside
+        return plan.keep
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -6,7 +6,7 @@ from spacy.language import Language
 from thinc.api import Config, Model
 
 from ..layer_cache.settings import CacheSettings
-from .hooks import extensions_are_free, install_extensions
+from .extensions import extensions_are_free, install_extensions
 from .pipeline_ref import TENSOR
 
 if TYPE_CHECKING:
@@ -64,26 +64,29 @@ def make_elmo_embedder(
 ) -> "ElmoEmbedder":
     """Make the component; see `ElmoEmbedder` for the settings."""
     # spaCy imports this module for every pipeline, of whatever components, wherever the package is installed.
+    from ..models.settings import TrainingSettings
     from .embedder import ElmoEmbedder
 
     embedder = ElmoEmbedder(
         nlp.vocab,
         model,
         name=name,
-        source=source,
+        training=TrainingSettings(
+            source=source,
+            frozen=frozen,
+            trainable=trainable,
+            learn_rate_factor=learn_rate_factor,
+            warmup_steps=warmup_steps,
+            dropout=dropout,
+            cache=cache,
+        ),
         pooling_layer=pooling_layer,
         layers=layers,
-        frozen=frozen,
-        trainable=trainable,
-        learn_rate_factor=learn_rate_factor,
-        warmup_steps=warmup_steps,
-        dropout=dropout,
-        cache=cache,
         set_tensor=set_tensor,
         vectors=vectors,
         layers_on_gpu=layers_on_gpu,
     )
-    embedder.belongs_to(nlp)
+    embedder.attach(nlp)
     return embedder
 
 

@@ -10,14 +10,13 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ..elmo import Elmo
-from ..errors import Errors
-from ..models.listener import ListenerT, Upstream, is_listener, upstream_of
+from ..errors import ElmoError, Errors
+from ..models.listener import ListenerT, Upstream, is_listener, links, upstream_of
+from ..models.module import ElmoModelT, get_module
 from ..models.output import FlatLayers
-from ..models.tokens import sent_spans
-from ..models.wrapper import ElmoModelT, holder_of, predict_flat, ready
-from .boundaries import Boundaries
-from .pipeline_ref import PipelineRef
-from .updates import Learning
+from ..models.predict import embed_flat
+from .pipeline_ref import Boundaries, PipelineRef
+from .updates import DeferredUpdate
 
 
 def _all(listener_map: dict[str, list[ListenerT]]) -> list[ListenerT]:
@@ -28,17 +27,17 @@ class Readers:
     """Who has ever listened to an embedder, as long as they live. A copy knows nobody."""
 
     def __init__(self) -> None:
-        self._upstreams: WeakSet[Upstream] = WeakSet()
+        self.upstreams: WeakSet[Upstream] = WeakSet()
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
         return Readers, ()
 
     def add(self, upstream: Upstream) -> None:
-        self._upstreams.add(upstream)
+        self.upstreams.add(upstream)
 
     def of(self, embedder: Any) -> set[Upstream]:
         """Those whose last link is to this embedder, which may have another name since."""
-        found = (upstream for upstream in self._upstreams if upstream.owner is embedder)
+        found = (upstream for upstream in self.upstreams if upstream.owner is embedder)
         return {upstream for upstream in found if upstream.name in ("*", embedder.name)}
 
 
@@ -61,7 +60,8 @@ class ListenedTo:
         self.forget_links()
 
     def forget_links(self) -> None:
-        """Called when components behind this one are about to be found anew."""
+        """Called before the components behind this one are looked for again."""
+        links.n_changes += 1
         self._linked: tuple[int, ...] = ()
 
     @property
@@ -78,6 +78,7 @@ class ListenedTo:
         """Let a listener of this component take its layers from here."""
         found = self.listener_map.setdefault(component_name, [])
         if not any(listener is other for other in found):
+            links.n_changes += 1
             found.append(listener)
         upstream = upstream_of(listener)
         if upstream.owner is None or not upstream.owner.is_behind(self):
@@ -111,6 +112,7 @@ class ListenedTo:
         kept = [other for other in found if other is not listener]
         if len(kept) == len(found):
             return False
+        links.n_changes += 1
         if kept:
             self.listener_map[component_name] = kept
         else:
@@ -159,7 +161,7 @@ class ListenedTo:
     def layers_listened_to(self, n_layers: int) -> list[str]:
         """What the listeners read, of a model with n_layers LSTM layers.
 
-        RAISES: ValueError if one reads a layer that the model does not have.
+        RAISES (ElmoError): If one reads a layer that the model does not have.
         """
         wanted = [upstream.settings.names(n_layers) for upstream in self.readers]
         return [name for names in wanted for name in names]
@@ -183,18 +185,18 @@ class ReadByListeners(ListenedTo):
 
     vocab: Vocab
     model: ElmoModelT
-    _learning: Learning
+    _updates: DeferredUpdate
 
-    def be_read(self) -> None:
-        """Begin without listeners."""
+    def init_listeners(self) -> None:
+        """Start without listeners."""
         self._last_vocab = self.vocab
         self._readers = Readers()
         self._boundaries = Boundaries()
         self.listener_map = {}
 
-    def ready(self) -> Elmo:
-        """The model, to ask what it is."""
-        return ready(self.model)
+    def load(self) -> Elmo:
+        """Get the model; see `ElmoModule.load`."""
+        return get_module(self.model).load()
 
     def knows(self, docs: Sequence[Doc]) -> bool:
         """Whether the Docs may come from a pipeline that it is in."""
@@ -203,33 +205,30 @@ class ReadByListeners(ListenedTo):
     def layers_for(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
         """Layers for a listener that has found none on the Docs; from now on, what it reads is kept there."""
         self.add_reader(upstream)
-        self._learning.settle()
-        return predict_flat(self.model, docs, upstream.settings.names(self.ready().n_layers))
+        self._updates.apply_pending()
+        return self._embed(docs, upstream.settings.names(self.load().n_layers))
 
     def training_layers_for(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
         """Layers to train on for a listener that was not linked, or outside of `nlp.update`.
 
-        RAISES: ValueError if the biLM is to learn, and cannot.
+        RAISES (ElmoError): If the biLM is to learn, and cannot.
         """
         self.add_reader(upstream)
-        names = upstream.settings.names(self.ready().n_layers)
-        batch = self._learning.batch
+        names = upstream.settings.names(self.load().n_layers)
+        batch = self._updates.batch
         found = None if batch is None else batch.find(docs)
         if batch is not None and found is not None and all(name in found.arrays for name in names):
             upstream.batch = batch
             return found
-        if not holder_of(self.model).training_settings.frozen:
+        if not get_module(self.model).training_settings.frozen:
             if not upstream.rehearses:
-                raise ValueError(Errors.EL182.format(name=self.name))
-            self._learning.settle()
-        return predict_flat(self.model, docs, names)
+                raise ElmoError(Errors.EL182.format(name=self.name))
+            self._updates.apply_pending()
+        return self._embed(docs, names)
 
-    def look_at(self, docs: Sequence[Doc]) -> None:
-        """Know Docs that are about to be run, and whether their sentences can be seen."""
-        if docs:
-            self._last_vocab = docs[0].vocab
-        if holder_of(self.model).place.get_spans is sent_spans:
-            self._boundaries.check(docs, name=self.name)
+    def _embed(self, docs: Sequence[Doc], names: Sequence[str]) -> FlatLayers:
+        module = get_module(self.model)
+        return embed_flat(module.sync(), module.map_tokens(docs), names, self.model.ops)
 
     def find_listeners(self, component: Any) -> None:
         """Add the listeners in a component's model that name this embedder, or "*"."""

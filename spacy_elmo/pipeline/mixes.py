@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
 from thinc.api import Model
 
 from ..bilm.layers import MIXED
 from ..elmo import Elmo
+from ..models.module import get_module
 from ..models.pooling import OWN_MIX, settings_of
 from ..models.tok2vec import NODE as TOK2VEC
-from ..models.wrapper import learnt
+from ..weights.arrays import mix_shares
 from .embedder import ElmoEmbedder
 
 SHARED = "shared (elmo)"
@@ -36,7 +36,7 @@ def mixes_of(nlp: Language) -> list[LearnedMix]:
     found: list[LearnedMix] = []
     embedders = [name for name, component in nlp.components if isinstance(component, ElmoEmbedder)]
     for name, component in nlp.components:
-        own = [_learned(weights, gamma) for weights, gamma in _mixes(component)]
+        own = [(mix_shares(weights), gamma) for weights, gamma in _mixes(component)]
         label = name
         if name in embedders:
             label = SHARED if len(embedders) == 1 else f"{name}, {SHARED}"
@@ -57,13 +57,8 @@ def _mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
                 weights, gamma = (node.ops.to_numpy(node.get_param(param)) for param in ("weights", "gamma"))
                 yield weights, float(gamma[0])
             elif node.name == TOK2VEC and settings_of(node.layers[1]).pooling_layer == MIXED:
-                yield _of_elmo(learnt(node.layers[0]))
+                yield _of_elmo(get_module(node.layers[0]).sync())
 
 
 def _of_elmo(elmo: Elmo) -> tuple[NDArray[Any], float]:
     return elmo.mix.weights.detach().cpu().numpy(), float(elmo.mix.gamma.detach())
-
-
-def _learned(weights: NDArray[Any], gamma: float) -> tuple[list[float], float]:
-    shares = np.exp(weights.astype(np.float64) - weights.max())
-    return [float(share) for share in shares / shares.sum()], gamma

@@ -12,12 +12,12 @@ from spacy.vocab import Vocab
 from ..bilm.fields import MOST_JSON
 from ..bilm.options import OPTIONS_NAME
 from ..elmo import Elmo
-from ..errors import Errors
-from ..models.wrapper import ElmoModelT, device_of, holder_of, shim_of
+from ..errors import CodedError, ElmoError, Errors
+from ..models.module import ElmoModelT, get_module
 from ..util.atomic import atomic_write
 from ..util.files import read_small
-from ..weights.source import read_weights
-from .updates import Learning
+from ..weights.source import Source, read_weights
+from .updates import DeferredUpdate
 
 # In `cfg`: of the weights that were saved beside it; null: none.
 WEIGHTS = "weights"
@@ -35,15 +35,15 @@ class SavedWithWeights:
     vocab: Vocab
     model: ElmoModelT
     cfg: dict[str, Any]
-    _learning: Learning
+    _updates: DeferredUpdate
     # What `nlp.initialize` will read in place of the component's source; None: nothing.
-    source_before_initialize: Callable[[], Any | None]
+    source_before_initialize: Callable[[], Source | None]
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save as bytes, weights included; see `to_disk`."""
         from ..weights.formats import folder
 
-        elmo = self._elmo_to_save() if MODEL not in exclude else None
+        elmo = self._get_elmo_to_save() if MODEL not in exclude else None
         record = (
             {} if MODEL in exclude else {WEIGHTS: None if elmo is None else folder.checksum(elmo.named_arrays())}
         )
@@ -56,20 +56,23 @@ class SavedWithWeights:
         return data
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Any:
-        """Load from bytes. RAISES: ValueError if the weights are gone or damaged."""
+        """Load from bytes.
+
+        RAISES (ElmoError): If the weights are gone or damaged.
+        """
         from ..weights.formats import folder
 
-        self._learning.forget()
+        self._updates.forget()
         record: dict[str, Any] = {}
 
         def read_part(data: bytes, part: str, read: Callable[[bytes], Any]) -> Any:
             try:
                 return read(data)
             except ValueError as error:
-                if str(error).startswith("[EL"):
+                if isinstance(error, CodedError):
                     raise
                 what = f"their part '{part}' cannot be read ({error})"
-                raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
+                raise ElmoError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
 
         readers: dict[str, Callable[[bytes], Any]] = {
             CFG: lambda data: record.update(read_part(data, CFG, srsly.json_loads)),
@@ -79,12 +82,12 @@ class SavedWithWeights:
         util.from_bytes(bytes_data, readers, exclude)
         expected = record.pop(WEIGHTS, None)
         self.cfg.update(record)
-        elmo = holder_of(self.model).elmo
         if expected and MODEL not in exclude:
-            if elmo is None:
-                raise ValueError(Errors.EL180.format(name=self.name, where="the bytes", what="there are none"))
-            if folder.checksum(elmo.named_arrays()) != expected:
-                raise ValueError(Errors.EL181.format(path="the bytes of a saved pipeline"))
+            module = get_module(self.model)
+            if not module.has_weights:
+                raise ElmoError(Errors.EL180.format(name=self.name, where="the bytes", what="there are none"))
+            if folder.checksum(module.sync().named_arrays()) != expected:
+                raise ElmoError(Errors.EL181.format(path="the bytes of a saved pipeline"))
         return self
 
     def to_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> None:
@@ -95,7 +98,7 @@ class SavedWithWeights:
         record: dict[str, Any] = {}
 
         def write_model(to: Path) -> None:
-            elmo = self._elmo_to_save()
+            elmo = self._get_elmo_to_save()
             if elmo is None:
                 # Weights of an earlier save must not pass for those of this pipeline.
                 folder.remove_folder(to)
@@ -121,9 +124,9 @@ class SavedWithWeights:
     def from_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> Any:
         """Load from a folder. The weights are memory-mapped.
 
-        RAISES: ValueError if the folder is not complete, or the weights are gone or damaged.
+        RAISES (ElmoError): If the folder is not complete, or the weights are gone or damaged.
         """
-        self._learning.forget()
+        self._updates.forget()
         record: dict[str, Any] = {}
         readers: dict[str, Callable[[Path], Any]] = {
             CFG: lambda at: record.update(self._read_cfg(at)),
@@ -135,31 +138,33 @@ class SavedWithWeights:
         self.cfg.update(record)
         return self
 
-    def _elmo_to_save(self) -> Elmo | None:
-        self._learning.settle()
-        self._learning.close()
-        return shim_of(self.model).elmo_to_save(what=f"'{self.name}'", instead=self.source_before_initialize())
+    def _get_elmo_to_save(self) -> Elmo | None:
+        self._updates.apply_pending()
+        self._updates.close()
+        return get_module(self.model).get_elmo_to_save(
+            what=f"'{self.name}'", instead=self.source_before_initialize()
+        )
 
     def _read_cfg(self, path: Path) -> dict[str, Any]:
         try:
             cfg: Any = srsly.json_loads(read_small(path, most=MOST_JSON))
         except (ValueError, OSError) as error:
-            raise ValueError(
+            raise ElmoError(
                 self._incomplete(path.parent, f"'{CFG}', which is written last, cannot be read")
             ) from error
         settings: dict[str, Any] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
         expected = settings.get(WEIGHTS)
         if expected is not None and not (isinstance(expected, dict) and expected.keys() >= _RECORDED):
-            raise ValueError(self._incomplete(path.parent, f"'{CFG}' does not say what the weights must be"))
+            raise ElmoError(self._incomplete(path.parent, f"'{CFG}' does not describe the weights"))
         return settings
 
     def _read_model(self, path: Path, expected: dict[str, str] | None) -> None:
         from ..weights.formats import folder
 
-        holder = holder_of(self.model)
+        module = get_module(self.model)
         if not path.exists() and expected is None:
             # Saved without weights, or by an earlier version, which did not say so.
-            holder.empty()
+            module.clear()
             return
         if expected is not None:
             missing = [name for name in (OPTIONS_NAME, folder.WEIGHTS_NAME) if not (path / name).is_file()]
@@ -167,16 +172,16 @@ class SavedWithWeights:
             missing = [] if path.is_dir() else [MODEL]
         if missing:
             what = "it is not a folder" if path.is_file() else f"missing there: {', '.join(missing)}"
-            raise ValueError(self._incomplete(path, what))
+            raise ElmoError(self._incomplete(path, what))
         if expected is None:
-            holder.fill(read_weights(path), device=device_of(self.model))
+            module.set_weights(read_weights(path))
         else:
             weights = folder.read(path / OPTIONS_NAME, path / folder.WEIGHTS_NAME)
-            if folder.stored_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
-                raise ValueError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
+            if folder.read_checksum(path / folder.WEIGHTS_NAME) != expected["arrays"]:
+                raise ElmoError(Errors.EL181.format(path=path / folder.WEIGHTS_NAME))
             if _checksum(path / OPTIONS_NAME) != expected["options"]:
-                raise ValueError(Errors.EL181.format(path=path / OPTIONS_NAME))
-            holder.fill(weights, device=device_of(self.model))
+                raise ElmoError(Errors.EL181.format(path=path / OPTIONS_NAME))
+            module.set_weights(weights)
 
     def _incomplete(self, where: Path, what: str) -> str:
         return Errors.EL180.format(name=self.name, where=f"'{where}'", what=what)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from ..bilm.options import TRAINING_FIELDS
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 
 Settings: TypeAlias = dict[str, dict[str, object]]
 
@@ -22,9 +22,9 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 # What the other fields mean here.
 _REMARKS: dict[str, str] = {
     "sample_softmax": 'softmax.kind, "sampled" or "full"',
-    "n_train_tokens": "nothing to set: the text is counted",
-    "bidirectional": "nothing to set: there are always two directions",
-    "share_embedding_softmax": "nothing to set: a biLM that reads characters has no embeddings to share",
+    "n_train_tokens": "remove it: tokens are counted automatically",
+    "bidirectional": "remove it: there are always two directions",
+    "share_embedding_softmax": "remove it: a biLM that reads characters has no embeddings to share",
 }
 # The optimizer of bilm-tf, which options.json does not name.
 _ADAGRAD: dict[str, object] = {"name": "adagrad", "initial_accumulator": 1.0, "warmup_steps": 0, "decay": 0.0}
@@ -39,7 +39,7 @@ def reject_training_fields(options: Mapping[str, object]) -> None:
     found = [name for name in options if name in TRAINING_FIELDS]
     if found:
         lines = "; ".join(f"`{name}` is {_meaning(name)}" for name in found)
-        raise ValueError(Errors.EL270.format(meanings=lines))
+        raise ElmoError(Errors.EL270.format(meanings=lines))
 
 
 def translate_options(options: Mapping[str, object], *, where: str) -> tuple[Settings, list[str]]:
@@ -52,9 +52,9 @@ def translate_options(options: Mapping[str, object], *, where: str) -> tuple[Set
     """
     given = {name: options[name] for name in options if name in TRAINING_FIELDS and options[name] is not None}
     if given.get("share_embedding_softmax"):
-        raise ValueError(Errors.EL271.format(where=where))
+        raise ElmoError(Errors.EL271.format(where=where))
     if given.get("bidirectional") is False:
-        raise ValueError(Errors.EL272.format(where=where))
+        raise ElmoError(Errors.EL272.format(where=where))
     settings: Settings = {}
     notes: list[str] = []
     for name, (section, key) in _SETTINGS.items():
@@ -68,14 +68,14 @@ def translate_options(options: Mapping[str, object], *, where: str) -> tuple[Set
         # The default of bilm-tf.
         settings["optimizer"]["learn_rate"] = 0.2
     if "batch_size" in given:
-        notes.append("`batch_size` is of one GPU in bilm-tf; training.n_rows is of all processes together.")
+        notes.append("`batch_size` is per GPU in bilm-tf; training.n_rows is the total of all processes.")
     if "n_tokens_vocab" in given:
         notes.append(
-            "`n_tokens_vocab` became the largest size of a vocabulary that is made from the text; to predict "
+            "`n_tokens_vocab` became the maximum size of a vocabulary created from the text; to predict "
             "the same words, give bilm-tf's vocabulary file as vocabulary.path."
         )
     if "n_train_tokens" in given:
-        notes.append("`n_train_tokens` was left out: the text is counted.")
+        notes.append("`n_train_tokens` was omitted: tokens are counted automatically.")
     return settings, notes
 
 

@@ -8,7 +8,7 @@ from confection import Config, ConfigValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..inputs.reader import CORPUS_PIPELINE
 from ..language_model.streams import SHUFFLE_BLOCK
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, softmax_facts
@@ -75,7 +75,7 @@ class ModelConfig(_Section):
     @model_validator(mode="after")
     def _check_choice(self) -> "ModelConfig":
         if (self.source is None) == (self.options is None):
-            raise ValueError("give either `source`, a model to continue from, or [model.options] for a new one")
+            raise ElmoError(Errors.EL700.format(got="neither" if self.source is None else "both"))
         if self.options is not None:
             reject_training_fields(self.options)
             Options.from_dict(self.options, where="[model.options]", is_strict=True)
@@ -192,7 +192,7 @@ def check_config(config: Section) -> PretrainingConfig:
     try:
         return PretrainingConfig.model_validate(dict(config))
     except ValidationError as error:
-        raise ValueError(Errors.EL074.format(problems=describe_problems(error))) from error
+        raise ElmoError(Errors.EL074.format(problems=describe_problems(error))) from error
 
 
 def describe_problems(error: ValidationError, *, section: str = "") -> str:
@@ -221,7 +221,7 @@ def read_config(path: Path, overrides: Section) -> PretrainingConfig:
     """
     if not path.is_file():
         hint = "Write one with: spacy-elmo init-pretrain"
-        raise FileNotFoundError(Errors.EL026.format(path=path, closest=hint))
+        raise ElmoFileNotFoundError(Errors.EL026.format(path=path, closest=hint))
     try:
         config = Config().from_disk(path, interpolate=False)
         # Settings can also be overridden in sections that the file does not have.
@@ -230,7 +230,7 @@ def read_config(path: Path, overrides: Section) -> PretrainingConfig:
         config = Config().from_str(config.to_str(interpolate=False), overrides=dict(overrides))
     except ConfigValidationError as error:
         problems = "\n".join(f"  {line}" for line in str(error).strip().splitlines() if line.strip())
-        raise ValueError(Errors.EL074.format(problems=problems)) from error
+        raise ElmoError(Errors.EL074.format(problems=problems)) from error
     return check_config(config)
 
 
@@ -238,7 +238,7 @@ _SKIP = {"use_skip_connections": True, "cell_clip": 3, "proj_clip": 3, "n_layers
 _CHARACTERS = {"activation": "relu", "n_characters": 261, "max_characters_per_token": 50, "embedding": {"dim": 16}}
 
 # Sizes to choose from. sm: the bundled en_sm. original: Peters et al. 2018, as published in options.json.
-SIZES: dict[str, dict[str, object]] = {
+SIZES: dict[str, dict[str, dict[str, object]]] = {
     "sm": {
         "lstm": {"dim": 1024, "projection_dim": 128, **_SKIP},
         "char_cnn": {
@@ -292,7 +292,7 @@ def format_config(
     RETURNS (str): The text.
     RAISES (ElmoError): If a setting is invalid.
     """
-    sizes = SIZES[size] if options is None else dict(options)
+    sizes: Section = SIZES[size] if options is None else options
     model: Section = {"source": source} if source else {"source": None, "options": sizes}
     changed: Sections = {**(ADAPTATION if source else {}), **(settings or {})}
     text: str = Config({
@@ -315,7 +315,7 @@ def _section(kind: type[BaseModel], name: str, changed: Sections) -> dict[str, o
     try:
         return kind.model_validate(dict(changed.get(name, {}))).model_dump()
     except ValidationError as error:
-        raise ValueError(Errors.EL074.format(problems=describe_problems(error, section=name))) from error
+        raise ElmoError(Errors.EL074.format(problems=describe_problems(error, section=name))) from error
 
 
 def match_softmax(weights: Weights) -> SoftmaxConfig:

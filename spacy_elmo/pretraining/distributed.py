@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from ..elmo import check_device
-from ..errors import Errors
+from ..errors import ElmoBlockingIOError, Errors
 
 # The others wait while the first process reads or measures a text, which may take hours.
 _TIMEOUT = timedelta(days=7)
@@ -140,7 +140,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         yield
         return
     except Timeout as error:
-        raise BlockingIOError(Errors.EL273.format(path=folder)) from error
+        raise ElmoBlockingIOError(Errors.EL273.format(path=folder)) from error
     try:
         yield
     finally:

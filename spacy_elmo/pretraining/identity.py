@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..bilm.options import TRAINING_FIELDS
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..inputs.reader import Inputs
 from ..language_model.vocabulary import Vocabulary
 from .config import PretrainingConfig
@@ -56,7 +56,7 @@ def check_same(then: Meta, now: Meta, *, folder: Path) -> None:
         if old.get(name) != new.get(name)
     ]
     if changes:
-        raise ValueError(Errors.EL080.format(path=folder, changes="\n".join(changes)))
+        raise ElmoError(Errors.EL080.format(path=folder, changes="\n".join(changes)))
 
 
 def text_fingerprint(inputs: Inputs, pipeline: str) -> str:

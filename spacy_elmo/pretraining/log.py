@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
 from ..language_model.likelihood import Perplexity
 from ..util.atomic import atomic_write
 from ..util.files import bad_line
@@ -147,9 +147,10 @@ class Log:
         if self._active:
             try:
                 with self._path.open("a", encoding="utf-8") as file:
+                    # Not by srsly, which fails on NaN and writes fewer digits than a float has.
                     file.write(json.dumps(entry) + "\n")
             except OSError as error:
-                raise OSError(Errors.EL092.format(path=self._path, reason=error)) from error
+                raise ElmoOSError(Errors.EL092.format(path=self._path, reason=error)) from error
             self._report(entry)
 
 
@@ -188,17 +189,19 @@ def plot_run(log: Path, output: Path) -> None:
     RAISES (ElmoError): If it has no losses yet, and as `picture`.
     """
     if not log.is_file():
-        raise FileNotFoundError(Errors.EL026.format(path=log, closest="Give the folder of a pre-training run."))
+        raise ElmoFileNotFoundError(
+            Errors.EL026.format(path=log, closest="Give the folder of a pre-training run.")
+        )
     entries = read_log(log)
     if not any("loss" in entry for entry in entries):
-        raise ValueError(Errors.EL069.format(path=log))
+        raise ElmoError(Errors.EL069.format(path=log))
     with picture(output, size=(8, 8)) as figure:
         from matplotlib.ticker import ScalarFormatter
 
         losses, perplexity, rate = figure.subplots(3, 1, sharex=True)
         for name in ("forward", "backward"):
             losses.plot(*_series(entries, name), label=name, linewidth=1)
-        losses.set_ylabel("training loss, nats a token")
+        losses.set_ylabel("training loss, nats per token")
         losses.legend()
         perplexity.plot(*_series(entries, "dev_perplexity"), marker=".", color="tab:green")
         perplexity.set_ylabel("held-out perplexity")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..bilm.options import OPTIONS_NAME, Options
-from ..errors import Errors, Warnings
+from ..errors import ElmoError, ElmoFileExistsError, ElmoFileNotFoundError, Errors, Warnings
 from ..inputs.reader import Inputs
 from ..language_model.checkpoints import Checkpoint, Checkpoints
 from ..language_model.corpus import LONGEST_TYPE, Corpus, read_fingerprint, verify_corpus, write_corpus
@@ -32,11 +32,11 @@ def find_checkpoint(checkpoints: Checkpoints, folder: Path, *, resume: bool) -> 
     """
     if not resume:
         if checkpoints.paths() or (folder / MODEL_FOLDER).exists():
-            raise FileExistsError(Errors.EL078.format(path=folder))
+            raise ElmoFileExistsError(Errors.EL078.format(path=folder))
         return None
     checkpoint = checkpoints.newest()
     if checkpoint is None:
-        raise FileNotFoundError(Errors.EL079.format(path=folder))
+        raise ElmoFileNotFoundError(Errors.EL079.format(path=folder))
     return checkpoint
 
 
@@ -55,7 +55,7 @@ def read_start(config: ModelConfig, folder: Path, *, resume: bool) -> Start:
         return Start(Options.from_file(path) if from_source else Start.from_config(config).options)
     others = [name for name in (OPTIONS_NAME, VOCAB_NAME) if (folder / name).exists()]
     if others and not read_fingerprint(folder / CORPUS_FOLDER / "train"):
-        raise FileExistsError(Errors.EL089.format(path=folder, found=" and ".join(others)))
+        raise ElmoFileExistsError(Errors.EL089.format(path=folder, found=" and ".join(others)))
     return Start.from_config(config)
 
 
@@ -126,7 +126,7 @@ class RunTexts:
     def _open_corpus(self, name: str) -> Corpus:
         folder = self._folder / name
         if read_fingerprint(folder) != self.fingerprints[name]:
-            raise FileNotFoundError(Errors.EL084.format(path=folder, rank=self._processes.rank))
+            raise ElmoFileNotFoundError(Errors.EL084.format(path=folder, rank=self._processes.rank))
         return Corpus.open(folder)
 
     def _is_written(self, name: str) -> bool:
@@ -144,7 +144,7 @@ class RunTexts:
 def _open_inputs(config: CorpusConfig, paths: Sequence[Path], processes: Processes) -> Inputs:
     inputs = Inputs(paths, format=config.format, pipeline=config.pipeline)
     if inputs.has_streams and processes.size > 1:
-        raise ValueError(Errors.EL208.format(size=processes.size))
+        raise ElmoError(Errors.EL208.format(size=processes.size))
     return inputs
 
 

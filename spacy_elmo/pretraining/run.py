@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..language_model.checkpoints import CHECKPOINT_FOLDER, Checkpoints
 from ..language_model.corpus import Corpus
 from ..language_model.likelihood import Perplexity, iter_carried
@@ -95,7 +95,7 @@ class Run:
         device = select_device(config.training.device)
         processes = Processes.join(device)
         if config.training.n_rows % processes.size:
-            raise ValueError(Errors.EL081.format(n_rows=config.training.n_rows, size=processes.size))
+            raise ElmoError(Errors.EL081.format(n_rows=config.training.n_rows, size=processes.size))
         checkpoints = Checkpoints(folder / CHECKPOINT_FOLDER, keep=config.checkpoints.keep)
         checkpoint = find_checkpoint(checkpoints, folder, resume=resume)
         start = read_start(config.model, folder, resume=resume)
@@ -235,7 +235,7 @@ class Run:
         bad = pending[~pending.isfinite().all(dim=1)]
         if len(bad):
             forward, backward, norm = bad[0].tolist()
-            raise ValueError(Errors.EL083.format(
+            raise ElmoError(Errors.EL083.format(
                 batch=self.trainer.batch, got=f"losses {forward} and {backward}, norm {norm}",
                 path=self.checkpoints.folder, learn_rate=self.config.optimizer.learn_rate,
             ))  # fmt: skip

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..bilm.bilm import BiLM
 from ..bilm.options import Options
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from ..language_model.model import LanguageModel
 from ..language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from ..language_model.storage import read_language_model
@@ -88,7 +88,7 @@ class Start:
             return cls(Options.from_dict(config.options))
         weights, vocabulary = read_language_model(config.source)
         if weights.options.has_own_vocabulary:
-            raise ValueError(Errors.EL139.format(path=weights.source))
+            raise ElmoError(Errors.EL139.format(path=weights.source))
         # The notes of bilm-tf's training do not apply to this one.
         return cls(replace(weights.options, training={}), weights, vocabulary)
 
@@ -132,9 +132,9 @@ def init_from(model: LanguageModel, start: Start, vocabulary: Vocabulary) -> str
     model.bilm.load_state_dict({name: torch.from_numpy(arrays[name]) for name in encoder_shapes(start.options)})
     where = f"biLM of {start.weights.source}"
     if not start.weights.has_softmax:
-        return f"{where}; a new softmax, for it has none"
+        return f"{where}; a new softmax, because it has none"
     if start.vocabulary is None:
-        return f"{where}; a new softmax, for its own has no {VOCAB_NAME} beside it"
+        return f"{where}; a new softmax, because its own has no {VOCAB_NAME} beside it"
     mine = model.softmax.state_dict()
     names = [name for name in arrays if name.startswith(SOFTMAX_PREFIX)]
     found = {name.removeprefix(SOFTMAX_PREFIX): arrays[name] for name in names}
@@ -142,7 +142,7 @@ def init_from(model: LanguageModel, start: Start, vocabulary: Vocabulary) -> str
         model.softmax.load_state_dict({name: torch.from_numpy(array) for name, array in found.items()})
         return f"{where}, with its softmax over {len(vocabulary):,} words"
     if not isinstance(model.softmax, Softmax) or found.keys() != mine.keys():
-        return f"{where}; a new softmax, for its own has another kind or other sizes"
+        return f"{where}; a new softmax, because its own has another kind or other sizes"
     shared = [word for word in vocabulary.words if word in start.vocabulary]
     theirs = torch.from_numpy(start.vocabulary.ids(shared))
     places = torch.from_numpy(vocabulary.ids(shared))
@@ -151,7 +151,7 @@ def init_from(model: LanguageModel, start: Start, vocabulary: Vocabulary) -> str
         mine[name][places] = torch.from_numpy(array)[theirs].to(mine[name].dtype)
     return (
         f"{where}, with the rows of its softmax for {len(shared):,} of {len(vocabulary):,} words; "
-        f"the others start anew"
+        f"the others are new"
     )
 
 

@@ -3,8 +3,9 @@
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,9 +23,9 @@ class _Process:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
         self._depth: dict[int, int] = {}
-        self._entrusted = 0
+        self.n_entrusted = 0
         self._forking: list[int] = []
         self._has_worked = False
         # A forked process: torch has not been told yet.
@@ -34,9 +35,9 @@ class _Process:
 
     def begin(self) -> None:
         me = threading.get_ident()
-        with self._changed:
+        with self.changed:
             if me not in self._depth and self._forking and me not in self._forking:
-                self._changed.wait_for(lambda: not self._forking)
+                self.changed.wait_for(lambda: not self._forking)
             self._depth[me] = self._depth.get(me, 0) + 1
         self._has_worked = True
         if self._is_new:
@@ -44,48 +45,44 @@ class _Process:
 
     def end(self) -> None:
         me = threading.get_ident()
-        with self._changed:
+        with self.changed:
             self._depth[me] -= 1
             if not self._depth[me]:
                 del self._depth[me]
                 if self._forking:
-                    self._changed.notify_all()
-
-    def entrust(self) -> None:
-        with self._changed:
-            self._entrusted += 1
+                    self.changed.notify_all()
 
     def settle(self) -> None:
-        with self._changed:
-            self._entrusted -= 1
+        with self.changed:
+            self.n_entrusted -= 1
             if self._forking:
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     def admit(self) -> None:
         """As `begin`, for work that was entrusted: a fork waits for that anyway."""
         me = threading.get_ident()
-        with self._changed:
+        with self.changed:
             self._depth[me] = self._depth.get(me, 0) + 1
 
     def before_fork(self) -> None:
         def is_quiet() -> bool:
-            return not self._entrusted and self._depth.keys() <= {*self._forking}
+            return not self.n_entrusted and self._depth.keys() <= {*self._forking}
 
-        with self._changed:
+        with self.changed:
             self._forking.append(threading.get_ident())
-            self._changed.wait_for(is_quiet, timeout=PATIENCE)
+            self.changed.wait_for(is_quiet, timeout=PATIENCE)
 
     def after_fork_in_parent(self) -> None:
         me = threading.get_ident()
-        with self._changed:
+        with self.changed:
             self._forking = [thread for thread in self._forking if thread != me]
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def after_fork_in_child(self) -> None:
         me = threading.get_ident()
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
         self._depth = {thread: depth for thread, depth in self._depth.items() if thread == me}
-        self._entrusted = 0
+        self.n_entrusted = 0
         self._forking = []
         self._is_new = self.is_forked = True
         for lock in list(self.locks):
@@ -100,48 +97,59 @@ class _Process:
         torch.set_num_threads(1)
 
 
-_process = _Process()
+process = _Process()
 
 
 @contextmanager
 def work() -> Iterator[None]:
     """Something that a fork by another thread must not cut in half: it waits until the block ends."""
-    _process.begin()
+    process.begin()
     try:
         yield
     finally:
-        _process.end()
+        process.end()
 
 
-def entrust(task: Callable[[], None]) -> Callable[[], None]:
-    """Work for another thread, which begins it when it can. A fork waits until it is done, from now on.
+def entrust(tasks: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
+    """Register work for other threads, which begin it when they can. A fork waits until it is done, from now on.
 
-    RETURNS (Callable[[], None]): The task, to be called once at least. It is done once, whoever calls it too.
+    tasks (Sequence[Callable]): The work.
+    RETURNS (list[Callable]): The tasks, each to be called once at least. It is done once, whoever calls it too.
     """
-    waiting = [task]
+    # A fork that has begun would not know of these.
+    process.begin()
+    try:
+        with process.changed:
+            process.n_entrusted += len(tasks)
+        return [_Entrusted([task]) for task in tasks]
+    finally:
+        process.end()
 
-    def run() -> None:
+
+@dataclass(frozen=True)
+class _Entrusted:
+    """waiting (list[Callable]): The task, until one of several threads has taken it."""
+
+    waiting: list[Callable[[], None]]
+
+    def __call__(self) -> None:
         try:
-            # One of several threads gets it.
-            mine = waiting.pop()
+            task = self.waiting.pop()
         except IndexError:
             return
         try:
-            _process.admit()
+            process.admit()
             try:
-                mine()
+                task()
             finally:
-                _process.end()
+                process.end()
         finally:
-            _process.settle()
-
-    _process.entrust()
-    return run
+            process.settle()
 
 
 def is_forked() -> bool:
     """Whether this process was forked after this package was imported: torch's threads did not survive that."""
-    return _process.is_forked
+    return process.is_forked
 
 
 class ForkLock:
@@ -158,14 +166,14 @@ class ForkLock:
         self._depth = 0
         # Weak: what has the lock is freed as soon as nobody else needs it.
         self._reset = None if reset is None else weakref.WeakMethod(reset)
-        _process.locks.add(self)
+        process.locks.add(self)
 
     def __enter__(self) -> "ForkLock":
-        _process.begin()
+        process.begin()
         try:
             self._lock.acquire()
         except BaseException:
-            _process.end()
+            process.end()
             raise
         self._owner = threading.get_ident()
         self._depth += 1
@@ -176,7 +184,7 @@ class ForkLock:
         if not self._depth:
             self._owner = None
         self._lock.release()
-        _process.end()
+        process.end()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ForkLock, ()
@@ -193,7 +201,7 @@ class ForkLock:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_process.before_fork,
-        after_in_parent=_process.after_fork_in_parent,
-        after_in_child=_process.after_fork_in_child,
+        before=process.before_fork,
+        after_in_parent=process.after_fork_in_parent,
+        after_in_child=process.after_fork_in_child,
     )

@@ -9,11 +9,17 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .forks import ForkLock, work
-from .threads import fix_thread_number
+from . import threads
+from .forks import ForkLock, process
 
-# gradients: of the innermost `computation` of this thread.
-_local = threading.local()
+
+class _Local(threading.local):
+    """gradients (bool | None): Of the innermost `computation` of this thread; None: it is in none."""
+
+    gradients: bool | None = None
+
+
+_local = _Local()
 # As numpy is by itself.
 _NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 # Functions that make a tensor where the default device is, and those whose numbers have the default dtype.
@@ -33,17 +39,22 @@ def computation(*, gradients: bool = False) -> Iterator[None]:
 
     gradients (bool): Record what a backward pass needs.
     """
-    outer = getattr(_local, "gradients", None)
+    outer = _local.gradients
     if outer is gradients:
         yield
         return
-    with work(), isolate(gradients=gradients):
-        fix_thread_number()
-        _local.gradients = gradients
-        try:
-            yield
-        finally:
-            _local.gradients = outer
+    process.begin()
+    try:
+        with isolate(gradients=gradients):
+            if not threads.local.is_fixed:
+                threads.fix_thread_number()
+            _local.gradients = gradients
+            try:
+                yield
+            finally:
+                _local.gradients = outer
+    finally:
+        process.end()
 
 
 @contextmanager
@@ -65,7 +76,8 @@ def isolate(*, gradients: bool = False) -> Iterator[None]:
                 stack.enter_context(torch.autocast(device, enabled=False))
         if np.geterr() != _NUMPY_ERRORS:
             stack.enter_context(np.errstate(**_NUMPY_ERRORS))  # type: ignore[arg-type]
-        if _exact.is_needed:
+        # While others are in there, the setting is theirs.
+        if _exact.n_inside or _matmul_precision() != "highest":
             stack.enter_context(_exact)
         with torch.set_grad_enabled(gradients):
             yield
@@ -107,25 +119,20 @@ class _ExactProducts:
 
     def __init__(self) -> None:
         self._lock = ForkLock()
-        self._inside = 0
+        self.n_inside = 0
         self._before = "highest"
-
-    @property
-    def is_needed(self) -> bool:
-        # While others are in here, the setting is theirs.
-        return self._inside > 0 or _matmul_precision() != "highest"
 
     def __enter__(self) -> None:
         with self._lock:
-            if not self._inside:
+            if not self.n_inside:
                 self._before = _matmul_precision()
                 torch.set_float32_matmul_precision("highest")
-            self._inside += 1
+            self.n_inside += 1
 
     def __exit__(self, *exc: Any) -> None:
         with self._lock:
-            self._inside -= 1
-            if not self._inside:
+            self.n_inside -= 1
+            if not self.n_inside:
                 torch.set_float32_matmul_precision(self._before)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 
+from . import threads
 from .forks import is_forked
 from .threads import fix_thread_number, own_threads
 
@@ -34,7 +35,8 @@ def count_processors() -> int:
 
     RETURNS (int): 1 or more; as it is now, so ask when work is handed out.
     """
-    fix_thread_number()
+    if not threads.local.is_fixed:
+        fix_thread_number()
     count = min(_allowed(), torch.get_num_threads())
     quota = _quota(int(time.monotonic() / QUOTA_LASTS))
     return count if quota is None else min(count, math.ceil(quota))

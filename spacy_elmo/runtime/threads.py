@@ -11,16 +11,24 @@ from .forks import ForkLock
 
 # Held while the number that new threads begin with is not the process's.
 _numbers = ForkLock()
-_local = threading.local()
+
+
+class _Local(threading.local):
+    """is_fixed (bool): Whether torch has asked how many threads work for this thread."""
+
+    is_fixed = False
+
+
+local = _Local()
 
 
 def fix_thread_number() -> None:
     """To be called before torch works in a thread: it asks how many threads work for it when it first works, and
     must not do so while `own_threads` has changed the answer."""
-    if not getattr(_local, "fixed", False):
+    if not local.is_fixed:
         with _numbers:
             torch.get_num_threads()
-        _local.fixed = True
+        local.is_fixed = True
 
 
 @contextmanager

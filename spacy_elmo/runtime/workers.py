@@ -16,14 +16,34 @@ from typing import Generic, TypeVar
 
 import torch
 
-from .forks import ForkLock, entrust, is_forked, work
+from .forks import ForkLock, entrust, is_forked
 from .isolation import computation
-from .processors import n_workers
+from .processors import count_processors, n_workers
 from .threads import set_own_threads
 
 T = TypeVar("T")
 R = TypeVar("R")
 Part = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Pending(Generic[R]):
+    """A result that is being computed while its caller does something else.
+
+    wait (Callable[[], R]): Wait for the result and return it, or raise what was raised while it was computed.
+    cancel (Callable[[], object]): Skip what has not begun.
+    """
+
+    wait: Callable[[], R]
+    cancel: Callable[[], object] = bool
+
+    def result(self) -> R:
+        """Wait for the result, if need be.
+
+        RETURNS (R): The result.
+        RAISES (Exception): What was raised while it was computed.
+        """
+        return self.wait()
 
 
 @dataclass(frozen=True)
@@ -53,19 +73,23 @@ class Workers:
     def __init__(self, n_threads: int | None = None):
         self.n_threads = n_threads
 
-    def start(self, plan: Plan[R]) -> "Future[R]":
-        """Have a plan carried out.
+    def start(self, plan: Plan[R]) -> Pending[R]:
+        """Carry out a plan.
 
         plan (Plan[R]): What is to be done.
-        RETURNS (Future[R]): Its result, or the error of the first part that has one. Parts that are not begun when
-            it is cancelled never are.
+        RETURNS (Pending[R]): Its result, or the error of the first part that has one.
         """
-        number = n_workers(self.n_threads)
+        future = self._start(plan)
+        return Pending(future.result, future.cancel)
+
+    def _start(self, plan: Plan[R]) -> "Future[R]":
+        number = count_processors() if self.n_threads is None else n_workers(self.n_threads)
         if not plan.parts or _local.is_worker or (number == 1 and torch.get_num_threads() == 1):
             return _do_at_once(plan)
-        started = _Work(plan)
-        _pool(number).submit([partial(started.run, part) for part in range(len(plan.parts))])
-        return started.future
+        work = _Work(plan)
+        pool = _pools.get((os.getpid(), number)) or _make_pool(number)
+        pool.submit(work.run, len(plan.parts))
+        return work.future
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """The function of each item, side by side.
@@ -83,7 +107,7 @@ class Workers:
             return run
 
         parts = [part(number) for number in range(len(items))]
-        future = self.start(Plan(parts, lambda: [results[number] for number in range(len(items))]))
+        future = self._start(Plan(parts, lambda: [results[number] for number in range(len(items))]))
         try:
             return future.result()
         except KeyboardInterrupt:
@@ -94,7 +118,7 @@ class Workers:
 
 
 class _Work(Generic[R]):
-    """A plan on its way."""
+    """A plan that is being carried out."""
 
     def __init__(self, plan: Plan[R]):
         self.future: Future[R] = Future()
@@ -140,12 +164,10 @@ class _Pool:
         self._unfinished = 0
         self._lock = threading.Lock()
 
-    def submit(self, tasks: Sequence[Callable[[], None]]) -> None:
+    def submit(self, run: Callable[[int], None], n_tasks: int) -> None:
         with self._lock:
-            self._unfinished += len(tasks)
-        # A fork that has begun would not know of these.
-        with work():
-            waiting = [entrust(partial(self._run, task, len(tasks))) for task in tasks]
+            self._unfinished += n_tasks
+        waiting = entrust([partial(self._run, run, number, n_tasks) for number in range(n_tasks)])
         for task in waiting:
             try:
                 self._threads.submit(task)
@@ -153,7 +175,7 @@ class _Pool:
                 # The interpreter is about to end, or the system gives no thread. It may be queued all the same.
                 task()
 
-    def _run(self, task: Callable[[], None], n_tasks: int) -> None:
+    def _run(self, run: Callable[[int], None], part: int, n_tasks: int) -> None:
         try:
             if _local.is_worker:
                 # Where there are more processors than tasks, torch divides each among several. Not the last task
@@ -161,7 +183,7 @@ class _Pool:
                 # torch's threads do not survive.
                 number = 1 if is_forked() else self._number // max(n_tasks, self._unfinished)
                 _use_threads(max(1, number))
-            task()
+            run(part)
         finally:
             with self._lock:
                 self._unfinished -= 1
@@ -189,7 +211,7 @@ _pools: dict[tuple[int, int], _Pool] = {}
 _lock = ForkLock()
 
 
-def _pool(number: int) -> _Pool:
+def _make_pool(number: int) -> _Pool:
     me = os.getpid()
     with _lock:
         if (me, number) not in _pools:

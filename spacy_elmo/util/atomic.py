@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from ..errors import Errors
+from ..errors import CodedError, ElmoOSError, Errors
+from ..errors.advice import WRITING
 from .temporary import hold, remove, remove_stale, temporary_prefix, temporary_suffix
 
 _unfinished: dict[Path, int] = {}
@@ -21,34 +23,26 @@ if hasattr(os, "register_at_fork"):
 WRITE_ERRORS = {
     getattr(errno, name) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EROFS", "EIO") if hasattr(errno, name)
 }
-_ADVICE = {
-    errno.ENOSPC: "Make room, or choose a place with more.",
-    errno.EFBIG: "Raise the limit of a file's size (ulimit -f), or choose a file system that allows more.",
-    getattr(errno, "EDQUOT", -1): "Make room, or have the quota raised.",
-    errno.EROFS: "Choose a place that can be written.",
-    errno.EACCES: "Choose a folder that you may write, or change its permissions.",
-    errno.EPERM: "Choose a folder that you may write, or change its permissions.",
-    errno.ENAMETOOLONG: "Choose a shorter name.",
-    errno.ENOENT: "Create the folder, or choose another place.",
-    errno.ENOTDIR: "Choose a place in a folder.",
-    errno.EEXIST: "It is a file; give the name of a folder.",
-}
 # Of libraries that are not in Python: Rust's and HDF5's errors tell the number in their text alone.
 _NUMBER = re.compile(r"\(os error (\d+)\)|errno = (\d+)")
 
 
-class WriteError(OSError):
+class WriteError(CodedError, OSError):
     """A file could not be written: the message names it by its final name. reason: without path and advice."""
 
     def __init__(self, path: Path, number: int | None, reason: str):
         super().__init__()
         self.errno = number
+        self._path = path
         self.reason = reason
-        advice = _ADVICE.get(number or -1, "What was there before is whole.")
+        advice = WRITING.get(number or -1, "The previous content is not affected.")
         self._text = Errors.EL221.format(path=path, reason=reason, advice=advice)
 
     def __str__(self) -> str:
         return self._text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._path, self.errno, self.reason)
 
 
 @contextmanager
@@ -62,14 +56,15 @@ def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
 
     in_folder: give a path in a temporary folder, for a library that makes files of its own beside what it is told
         to write.
-    RAISES: OSError if `path` is there and no regular file; WriteError, an OSError, if it cannot be written.
+    RAISES (OSError): If `path` is there and no regular file.
+    RAISES (WriteError): An OSError, if it cannot be written.
     """
     given, made, temporary = path, None, None
     try:
         path = path.resolve()
         before = path.stat() if path.exists() else None
         if before is not None and not path.is_file():
-            raise OSError(Errors.EL220.format(path=given))
+            raise ElmoOSError(Errors.EL220.format(path=given))
         remove_stale(path.parent)
         made, mode = _make(path, in_folder=in_folder)
         temporary = made / path.name if in_folder else made
@@ -153,21 +148,16 @@ def _grant(temporary: Path, before: os.stat_result | None, mode: int) -> None:
 
 def _write_error(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
     """What to raise instead of an error; None for one that tells enough, or is not of this file."""
-    if isinstance(error, WriteError) or str(error).startswith("[E"):
-        return None if not str(error).startswith("[Errno") else _of_system(error, given, path, temporary)
+    if isinstance(error, CodedError):
+        return None
     if isinstance(error, OSError) and error.errno is not None:
-        return _of_system(error, given, path, temporary)
+        # Without a temporary file, it is this that could not be made.
+        ours = temporary is None or str(error.filename) == str(temporary)
+        if not ours and not (error.filename is None and error.errno in WRITE_ERRORS):
+            return None
+        return WriteError(given, error.errno, error.strerror or str(error))
     found = _NUMBER.search(str(error))
     if found is None:
         return None
     number = int(found.group(1) or found.group(2))
     return WriteError(given, number, os.strerror(number)) if number in WRITE_ERRORS else None
-
-
-def _of_system(error: Exception, given: Path, path: Path, temporary: Path | None) -> WriteError | None:
-    assert isinstance(error, OSError)
-    # Without a temporary file, it is this that could not be made.
-    ours = temporary is None or str(error.filename) == str(temporary)
-    if not ours and not (error.filename is None and error.errno in WRITE_ERRORS):
-        return None
-    return WriteError(given, error.errno, error.strerror or str(error))

@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
-B = TypeVar("B")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 def windows(
@@ -39,27 +39,41 @@ def windows(
         yield group
 
 
-def run_ahead(
-    items: Iterable[T], begin: Callable[[T], B], finish: Callable[[B], Iterable[R]], *, ahead: Callable[[], int]
-) -> Iterator[R]:
-    """What `finish` gives for every item, in order. While items are read, work is under way.
+class Waiting(Protocol[R_co]):
+    """Work that has begun; see `runtime.workers.Pending`."""
 
-    ahead: how many items may be under way when one more is finished; 0: each is finished before the next is read.
-    An error of `items` or `begin` comes after the results of all items before it.
+    def result(self) -> R_co: ...
+
+    @property
+    def cancel(self) -> Callable[[], object]: ...
+
+
+def run_ahead(begun: Iterable[Waiting[Iterable[R]]], *, ahead: Callable[[], int]) -> Iterator[R]:
+    """Yield the results of all items, in order. While the next items are read, and thus begun, work is done.
+
+    begun (Iterable[Waiting]): An item begins when it is read.
+    ahead (Callable[[], int]): How many items may be under way when one more is waited for; 0: each is finished
+        before the next is read.
+    YIELDS (R): The results of each item.
+    RAISES (Exception): What reading an item has raised, after the results of all items before it.
     """
-    waiting: deque[B] = deque()
-    source = iter(items)
-    while True:
-        try:
-            waiting.append(begin(next(source)))
-        except StopIteration:
-            break
-        except Exception:
-            # Nobody would have waited for these, had they been finished at once.
-            while waiting:
-                yield from finish(waiting.popleft())
-            raise
-        while len(waiting) > ahead():
-            yield from finish(waiting.popleft())
-    while waiting:
-        yield from finish(waiting.popleft())
+    waiting: deque[Waiting[Iterable[R]]] = deque()
+    source = iter(begun)
+    try:
+        while True:
+            try:
+                waiting.append(next(source))
+            except StopIteration:
+                break
+            except Exception:
+                # Nobody would have waited for these, had they been finished at once.
+                while waiting:
+                    yield from waiting.popleft().result()
+                raise
+            while len(waiting) > ahead():
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        for item in waiting:
+            item.cancel()

@@ -1,17 +1,23 @@
-"""Files of users: only regular ones, up to a size; checksums, numbered lines, errors with their cause."""
+"""Safe reading of users' files: regular files up to a size, numbered lines, and errors that say the cause."""
 
 import errno
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import Errors
+import numpy as np
 
-# Where the user's cache is, if it is set.
+from ..errors import ElmoBlockingIOError, ElmoError, ElmoOSError, ElmoPermissionError, Errors
+from ..errors.advice import LOCK, READING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+# The environment variable that sets the cache folder.
 CACHE_VARIABLE = "SPACY_ELMO_CACHE"
 
 _KINDS = {
@@ -21,62 +27,54 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
-_PERMISSION = "Give yourself the right to read it (chmod), or run as its owner."
-_LOCK = (
-    "If another process has it open for writing, end that, or wait. Where none has, the file system has no "
-    "working locks, as some network file systems: set the environment variable HDF5_USE_FILE_LOCKING=FALSE, or "
-    "copy the file to a local disk."
-)
-_HANDLES = "Close files that are no longer needed, or raise the limit (ulimit -n)."
-_DISK = "The disk or the network file system failed, not the model: check it, then try again."
-# What to do about errors of the system, which say nothing about what is in the file.
-_ADVICE: dict[int, str] = {
-    errno.EACCES: _PERMISSION,
-    errno.EPERM: _PERMISSION,
-    errno.EAGAIN: _LOCK,
-    errno.ENOLCK: _LOCK,
-    errno.EMFILE: _HANDLES,
-    errno.ENFILE: _HANDLES,
-    errno.EIO: _DISK,
-    errno.ESTALE: _DISK,
-    errno.ETIMEDOUT: _DISK,
-    errno.ENXIO: _DISK,
-    errno.EREMOTEIO if hasattr(errno, "EREMOTEIO") else errno.EIO: _DISK,
-    errno.EBUSY: "Another process uses it: wait until it has ended.",
-    errno.ENOMEM: "Close other programs, or use a computer with more memory.",
-    errno.EISDIR: "Give the file itself.",
-    errno.ELOOP: "Its symbolic links go in a circle: point to the file itself.",
-    errno.ENAMETOOLONG: "Move it to a place with a shorter path.",
+# Of the system's errors, those that stay what they are.
+_CODED: dict[type[BaseException], type[OSError]] = {
+    PermissionError: ElmoPermissionError,
+    BlockingIOError: ElmoBlockingIOError,
 }
 
 
 def check_regular(path: Path) -> os.stat_result:
-    """RETURNS: the file's facts. RAISES: ValueError for a pipe, a device or a folder, which may never end or make
-    a reader wait for ever; OSError with a code if the system refuses to look."""
+    """Refuse pipes and devices, which may block a reader or never end, and folders.
+
+    path (Path): The file.
+    RETURNS (os.stat_result): The status of the file.
+    RAISES (ElmoError): If it is not a regular file.
+    RAISES (FileNotFoundError): If it does not exist.
+    RAISES (OSError): If the system refuses access, with a code and advice.
+    """
     try:
-        facts = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         raise
     except OSError as error:
         raise reading_error(path, error) or error from error
-    if not stat.S_ISREG(facts.st_mode):
-        what = _KINDS.get(stat.S_IFMT(facts.st_mode), "no regular file")
-        raise ValueError(Errors.EL251.format(path=path, what=what))
-    return facts
+    if not stat.S_ISREG(status.st_mode):
+        what = _KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")
+        raise ElmoError(Errors.EL251.format(path=path, what=what))
+    return status
 
 
 def check_readable(path: Path) -> None:
-    """Open the file, so that the system's own refusal is known before a library makes damage of it.
+    """Open the file, because libraries mistake a refusal of the system for damage.
 
-    RAISES: as `check_regular`.
+    path (Path): The file.
+    RAISES (ElmoError): If it is not a regular file.
+    RAISES (OSError): If the system refuses access.
     """
-    if check_regular(path).st_size:
-        read_bytes(path, n_bytes=1)
+    read_bytes(path, n_bytes=1)
 
 
 def read_bytes(path: Path, *, n_bytes: int) -> bytes:
-    """The first bytes of a regular file. RAISES: as `check_regular`."""
-    # Files of the kernel state no size, and may make a reader wait.
+    """Read the first bytes of a regular file.
+
+    path (Path): The file.
+    n_bytes (int): The most bytes to read.
+    RETURNS (bytes): The bytes; fewer if the file is shorter.
+    RAISES (ElmoError): If it is not a regular file.
+    RAISES (OSError): If the system refuses access.
+    """
+    # The kernel's own files have size 0, and may block a reader.
     size = check_regular(path).st_size
     try:
         with path.open("rb") as file:
@@ -86,39 +84,53 @@ def read_bytes(path: Path, *, n_bytes: int) -> bytes:
 
 
 def read_small(path: Path, *, most: int) -> bytes:
-    """All of a regular file that has no reason to be large. RAISES: as `check_regular`; ValueError if it has more
-    than `most` bytes."""
+    """Read a regular file that has no reason to be large.
+
+    path (Path): The file.
+    most (int): The most bytes that it may have.
+    RETURNS (bytes): All of its content.
+    RAISES (ElmoError): If it is not a regular file, or too large.
+    RAISES (OSError): If the system refuses access.
+    """
     size = check_regular(path).st_size
     if size > most:
-        raise ValueError(Errors.EL252.format(path=path, size=size, most=most))
+        raise ElmoError(Errors.EL252.format(path=path, size=size, most=most))
     return read_bytes(path, n_bytes=most)
 
 
 def reading_error(path: Path, error: BaseException) -> Exception | None:
-    """The error with a message, where it is the system's: a lock, permissions, the disk. None where the content of
-    the file may be at fault."""
+    """Explain an error of the system: a lock, permissions, the disk.
+
+    path (Path): The file that was read.
+    error (BaseException): What the system or a library raised.
+    RETURNS (Exception | None): The error to raise; None if the content of the file may be the cause.
+    """
     if isinstance(error, MemoryError):
-        return OSError(Errors.EL253.format(path=path, reason="out of memory", advice=_ADVICE[errno.ENOMEM]))
+        return ElmoOSError(Errors.EL253.format(path=path, reason="out of memory", advice=READING[errno.ENOMEM]))
     if not isinstance(error, OSError):
         return None
     number = error.errno
     if number is None:
-        # HDF5 and other libraries have it in their text.
+        # HDF5 and other libraries give the number in their text.
         found = re.search(r"(?:errno = |os error )(\d+)", str(error))
         number = int(found[1]) if found else None
-    if number not in _ADVICE:
+    if number not in READING:
         return None
-    is_lock = _ADVICE[number] is _LOCK
+    is_lock = READING[number] is LOCK
     reason = f"the file is locked: {os.strerror(number)}" if is_lock else os.strerror(number)
-    text = Errors.EL253.format(path=path, reason=reason, advice=_ADVICE[number])
-    return type(error)(text) if isinstance(error, (PermissionError, BlockingIOError)) else OSError(text)
+    text = Errors.EL253.format(path=path, reason=reason, advice=READING[number])
+    return _CODED.get(type(error), ElmoOSError)(text)
 
 
 _CHUNK = 1 << 22
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of the file's content, in hexadecimal."""
+    """Compute the SHA-256 of a file.
+
+    path (Path): The file.
+    RETURNS (str): The digest in hexadecimal.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -126,8 +138,26 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def hash_arrays(digest: "_Hash", arrays: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Add arrays to a digest, with their names, dtypes and shapes.
+
+    digest (_Hash): An object of hashlib.
+    arrays (Mapping[str, Any]): Numpy arrays by their names.
+    names (Iterable[str]): Those to add, in this order.
+    """
+    for name in names:
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
+
+
 class Line(NamedTuple):
-    """number: from 1. text: without its end. n_bytes: with its end, in the file."""
+    """A line of a file.
+
+    number (int): Its number, from 1.
+    text (str): Its text without the line feed.
+    n_bytes (int): Its size in the file, with the line feed.
+    """
 
     number: int
     text: str
@@ -135,10 +165,14 @@ class Line(NamedTuple):
 
 
 def numbered_lines(file: Iterable[bytes], path: Path) -> Iterator[Line]:
-    """The lines of a binary file, as UTF-8. Only a line feed ends a line: the other separators that Unicode knows
-    occur inside sentences. path: for messages.
+    """Decode the lines of a file, in UTF-8.
 
-    RAISES: ValueError, once it is reached, for a line that is not UTF-8.
+    Only a line feed ends a line: Unicode's other separators occur inside sentences.
+
+    file (Iterable[bytes]): The lines.
+    path (Path): The file, for messages.
+    YIELDS (Line): Each line.
+    RAISES (ElmoError): When it reaches a line that is not UTF-8.
     """
     for number, line in enumerate(file, start=1):
         try:
@@ -151,14 +185,44 @@ def numbered_lines(file: Iterable[bytes], path: Path) -> Iterator[Line]:
 
 
 def bad_line(path: Path, number: int, reason: str) -> ValueError:
-    """The error of a line that cannot be used."""
-    return ValueError(Errors.EL061.format(path=path, line=number, reason=reason))
+    """Make the error for a line that cannot be used.
+
+    path (Path): The file.
+    number (int): The number of the line.
+    reason (str): What is wrong with it.
+    RETURNS (ValueError): The error to raise.
+    """
+    return ElmoError(Errors.EL061.format(path=path, line=number, reason=reason))
 
 
 def cache_folder() -> Path:
-    """Where this user's cache is: the environment variable's folder, or where the system has caches."""
+    """Find the user's cache.
+
+    RETURNS (Path): The folder of the environment variable, else the system's place for caches.
+    """
     if os.environ.get(CACHE_VARIABLE):
         return Path(os.environ[CACHE_VARIABLE]).expanduser()
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("spacy_elmo"))
+
+
+_LOCKS = Path("/proc/locks")
+
+
+def lock_holder(path: Path) -> str:
+    """Find the process that has locked a file.
+
+    path (Path): The locked file.
+    RETURNS (str): The process in words, as far as the system shows it.
+    """
+    try:
+        number = path.stat().st_ino
+        for line in _LOCKS.read_text("ascii").splitlines():
+            fields = line.split()
+            # 1: FLOCK ADVISORY WRITE <process> <device>:<file> 0 EOF; lines of waiting processes have an arrow.
+            if "->" not in fields and len(fields) > 5 and fields[5].rpartition(":")[2] == str(number):
+                return f"process {fields[4]}"
+    except (OSError, ValueError):
+        pass
+    return "process unknown"

@@ -1,42 +1,65 @@
-"""The writer of every HDF5 file: a failed write is an error at once, and none of it happens inside the library."""
+"""Writing of HDF5 files: a failed write is reported at once, and never seen by the library."""
 
 import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import h5py
+from numpy.typing import ArrayLike
 
 from .atomic import atomic_write
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 
 class HDF5Writer:
-    """Puts datasets into a file that is being written. file: for its attributes. Made by `write_hdf5`."""
+    """Writes datasets to the file of `write_hdf5`.
+
+    file (h5py.File): The file, for its attributes.
+    """
 
     def __init__(self, file: "h5py.File", target: "_Target"):
+        """Hold the file.
+
+        file (h5py.File): The file.
+        target (_Target): What h5py writes to.
+        """
         self.file = file
         self._target = target
 
-    def add(self, name: str, data: Any, **settings: Any) -> None:
-        """Write a dataset; settings as for h5py's create_dataset. RAISES: OSError if the disk did not take it."""
+    def add(self, name: str, data: ArrayLike, **settings: object) -> None:
+        """Write a dataset.
+
+        name (str): Its name.
+        data (ArrayLike): Its numbers or strings.
+        settings (object): As for h5py's create_dataset.
+        RAISES (OSError): If a write has failed.
+        """
         try:
             self.file.create_dataset(name, data=data, **settings)
         finally:
             self.check()
 
     def check(self) -> None:
-        """RAISES: OSError, or an interrupt, that a write so far has met."""
+        """Report an error of the writes so far.
+
+        RAISES (OSError): If a write has failed; an interrupt during one is raised too.
+        """
         if self._target.error is not None:
             raise self._target.error
 
 
 @contextmanager
 def write_hdf5(path: Path) -> Iterator[HDF5Writer]:
-    """Give a writer to a file that appears under its name when the block ends well.
+    """Write an HDF5 file, which appears under its name when the block ends without an error.
 
-    RAISES: as `atomic_write`.
+    path (Path): The file.
+    YIELDS (HDF5Writer): The writer of its datasets.
+    RAISES (OSError): As `atomic_write`.
     """
     with atomic_write(path) as temporary, temporary.open("r+b", buffering=0) as raw:
         target = _Target(raw)
@@ -45,7 +68,7 @@ def write_hdf5(path: Path) -> Iterator[HDF5Writer]:
         try:
             yield writer
         except BaseException:
-            # The library may stumble over what was not written; the reason is the one that is under way.
+            # Closing may fail because of missing blocks; the original error is the one to report.
             with suppress(Exception):
                 file.close()
             raise
@@ -54,8 +77,11 @@ def write_hdf5(path: Path) -> Iterator[HDF5Writer]:
 
 
 class _Target(io.RawIOBase):
-    """What h5py writes to. An error is kept, and the library told that all is well: it cannot give up a file whose
-    last blocks it is unable to write, and crashes when the process ends."""
+    """The file that h5py writes to.
+
+    Errors are kept from the library, which cannot give up a file whose last blocks it is unable to write, and
+    crashes when the process ends.
+    """
 
     def __init__(self, raw: BinaryIO):
         self._raw = raw
@@ -70,24 +96,25 @@ class _Target(io.RawIOBase):
     def tell(self) -> int:
         return self._place
 
-    def write(self, data: Any) -> int:
-        # Called several times a dataset: of bytes, as the library gives them.
-        size, place = len(data), self._place
+    def write(self, data: "Buffer", /) -> int:
+        # Called several times for each dataset, with the library's bytes.
+        view = memoryview(data)
+        size, place = view.nbytes, self._place
         if self.error is None:
             try:
-                done = _write_at(self._handle, data, place)
+                done = _write_at(self._handle, view, place)
                 while done < size:
-                    done += _write_at(self._handle, data[done:], place + done)
-            except BaseException as error:  # An interrupt too: it is raised once the library has returned.
+                    done += _write_at(self._handle, view[done:], place + done)
+            except BaseException as error:  # Interrupts too: they are raised after the library has returned.
                 self.error = error
         self._place = place + size
         return size
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: "Buffer", /) -> int:
         view = memoryview(buffer).cast("B")
         self._raw.seek(self._place)
         got = self._raw.readinto(view) or 0  # type: ignore[attr-defined]
-        # Nothing was written behind that.
+        # Nothing was written after these bytes.
         view[got:] = bytes(len(view) - got)
         self._place += len(view)
         return len(view)
@@ -102,10 +129,10 @@ class _Target(io.RawIOBase):
         return size
 
 
-def _seek_and_write(handle: int, data: Any, place: int) -> int:
+def _seek_and_write(handle: int, data: memoryview, place: int) -> int:
     os.lseek(handle, place, os.SEEK_SET)
     return os.write(handle, data)
 
 
 # Not on Windows.
-_write_at: Callable[[int, Any, int], int] = getattr(os, "pwrite", _seek_and_write)
+_write_at: Callable[[int, memoryview, int], int] = getattr(os, "pwrite", _seek_and_write)

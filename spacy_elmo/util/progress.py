@@ -7,14 +7,14 @@ T = TypeVar("T")
 
 
 def show_progress(items: Iterable[T], *, total: int | None, description: str) -> Iterator[T]:
-    """Pass items on, and show how many there were.
+    """Show a progress bar while items are read.
 
-    items (Iterable[T]): Read one by one.
-    total (int | None): How many there are; None: not known.
-    description (str): What is done.
-    YIELDS (T): The items.
+    items (Iterable[T]): The items.
+    total (int | None): Their number; None if it is not known.
+    description (str): The text beside the bar.
+    YIELDS (T): Each item.
     """
-    # Imported for those who look on only.
+    # Imported here because most calls show no progress.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

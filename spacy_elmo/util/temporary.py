@@ -1,4 +1,4 @@
-"""Temporary files: their names, and which of them nobody writes any more."""
+"""Names and locks of temporary files, and removal of stale ones."""
 
 import os
 import platform
@@ -8,37 +8,44 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 try:
     import fcntl
-except ImportError:  # On Windows, where a file that is open cannot be removed, nothing is.
+except ImportError:  # Windows has no locks of this kind: stale files are not removed.
     fcntl = None  # type: ignore[assignment]
 
 _OURS = re.compile(r"\..*\.[a-z0-9_]{8}\.elmo-([0-9a-f]{8})\.tmp", re.S)
-# Bytes that file systems allow in a name, less what is put around it.
+# The most bytes that file systems allow in a name, less the rest of a temporary name.
 _MOST_BYTES = 255 - 32
-# Locks do not always reach other machines that use the same disk: what these have left is theirs for so long.
+# Locks may not reach other machines that share the disk: their files count as in use for so long.
 _FOREIGN_SECONDS = 7 * 24 * 3600
 
 
 def temporary_prefix(name: str) -> str:
-    """What the name of a temporary file begins with: the final name, as much of it as there is room for."""
+    """Make the start of a temporary name.
+
+    name (str): The final name of the file.
+    RETURNS (str): As much of it as a file system allows, between dots.
+    """
     while len(os.fsencode(name)) > _MOST_BYTES:
         name = name[:-1]
     return f".{name}."
 
 
 def temporary_suffix() -> str:
-    """What it ends with: a mark of this package and this machine."""
-    return f".elmo-{_machine()}.tmp"
+    """Make the end of a temporary name, which identifies the package and the machine.
+
+    RETURNS (str): The end.
+    """
+    return f".elmo-{_machine_id()}.tmp"
 
 
 def hold(made: Path) -> int | None:
-    """Mark a new temporary file or folder as being written, until the handle is closed or the process ends.
+    """Lock a new temporary file or folder until the handle is closed or the process ends.
 
-    RETURNS: the handle to close; -1 if nothing is to be closed; None if it was taken away meanwhile.
+    made (Path): The file or folder.
+    RETURNS (int | None): The handle; -1 if there is no handle to close; None if another process removed the file.
     """
     if fcntl is None:
         return -1
@@ -49,10 +56,10 @@ def hold(made: Path) -> int | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        # Another process takes it for stale, and is about to remove it.
+        # Another process considers it stale, and is about to remove it.
         os.close(handle)
         return None
-    except OSError:  # The file system knows no locks.
+    except OSError:  # The file system has no locks.
         return handle
     try:
         there = made.stat().st_ino == os.fstat(handle).st_ino
@@ -65,7 +72,10 @@ def hold(made: Path) -> int | None:
 
 
 def remove(made: Path) -> None:
-    """Remove a temporary file or folder, if it is there."""
+    """Remove a temporary file or folder; errors are ignored.
+
+    made (Path): The file or folder; it need not exist.
+    """
     with suppress(OSError):
         if made.is_dir():
             shutil.rmtree(made)
@@ -74,14 +84,17 @@ def remove(made: Path) -> None:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove temporary files of this package that no living process writes. Whatever fails is left alone."""
+    """Remove temporary files of this package that no running process writes; errors are ignored.
+
+    folder (Path): The folder to search.
+    """
     if fcntl is None:
         return
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             found = entry.name.endswith(".tmp") and _OURS.fullmatch(entry.name)
             if found:
-                _remove_if_stale(Path(entry.path), ours=found.group(1) == _machine())
+                _remove_if_stale(Path(entry.path), ours=found.group(1) == _machine_id())
 
 
 def _remove_if_stale(path: Path, *, ours: bool) -> None:
@@ -96,12 +109,12 @@ def _remove_if_stale(path: Path, *, ours: bool) -> None:
 
 
 @cache
-def _machine() -> str:
+def _machine_id() -> str:
     return f"{crc32(platform.node().encode('utf-8', 'ignore')):08x}"
 
 
 def _flags(*names: str) -> int:
-    flags: Any = 0
+    flags = 0
     for name in names:
-        flags |= getattr(os, name, 0)
-    return int(flags)
+        flags |= int(getattr(os, name, 0))
+    return flags

@@ -1,4 +1,4 @@
-"""Archives of models, unpacked into folders: only known files, and no more bytes than allowed."""
+"""Safe unpacking of models' archives: only regular files, and no more bytes than allowed."""
 
 import bz2
 import gzip
@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol, cast
 
-from ..errors import Errors
+from ..errors import ElmoError, ElmoOSError, Errors, ReasonError
 from ..util.files import CACHE_VARIABLE, read_bytes, reading_error
-from .sniff import Kind, kind_of_head, unpack_command
+from .sniff import Kind, sniff_head, unpack_command
 
 MOST_BYTES = 16 << 30
 # Weights hardly get smaller by packing. From so many bytes on, an archive that grows this much is a trap.
@@ -37,12 +37,15 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class RefusedError(ValueError):
+class RefusedError(ElmoError):
     """The archive is not what an honest one would be."""
 
 
 class Meter:
-    """Adds up bytes that come out of an archive. RAISES: RefusedError when they are too many."""
+    """Adds up bytes that come out of an archive.
+
+    RAISES (RefusedError): When they are too many.
+    """
 
     def __init__(self, archive: Path):
         self._archive = archive
@@ -53,7 +56,7 @@ class Meter:
         self._total += n_bytes
         reason = None
         if self._total > MOST_BYTES:
-            reason = f"more than {MOST_BYTES:,} bytes come out of it"
+            reason = f"more than {MOST_BYTES:,} bytes are unpacked from it"
         elif self._total > self._most_by_ratio:
             reason = f"it grows more than {MOST_RATIO} times when it is unpacked"
         if reason:
@@ -70,8 +73,9 @@ class Decompressed:
         self._unpacker = self._make()
 
     def read(self, size: int, /) -> bytes:
-        """RAISES: OSError, LZMAError or EOFError if the file is damaged or cut short; RefusedError if unpacking it
-        takes too much memory."""
+        """RAISES (OSError, LZMAError, ReasonError): If the file is damaged or cut short.
+        RAISES (RefusedError): If unpacking it takes too much memory.
+        """
         pieces = []
         while size > 0:
             data = self._input()
@@ -101,7 +105,7 @@ class Decompressed:
             return b""
         data = self._file.read(_MOST_AT_ONCE)
         if not data:
-            raise EOFError("it ends too early")
+            raise ReasonError("it ends unexpectedly")
         return data
 
 
@@ -120,7 +124,7 @@ class Counted:
 
     def read(self, size: int) -> bytes:
         if size > _MOST_AT_ONCE:
-            raise RefusedError(Errors.EL153.format(path=self._archive, reason="it has too long a header"))
+            raise RefusedError(Errors.EL153.format(path=self._archive, reason="its header is too long"))
         self._last = self._file.read(size)
         self._position += len(self._last)
         self._meter.add(len(self._last))
@@ -128,15 +132,15 @@ class Counted:
 
     def seek(self, position: int) -> None:
         if position < self._position:
-            raise ValueError("it goes back to what has been read")
+            raise ReasonError("it refers to earlier data")
         while self._position < position:
             if not self.read(min(position - self._position, _MOST_AT_ONCE)):
-                raise EOFError("it ends too early")
+                raise ReasonError("it ends unexpectedly")
 
     def read_to_end(self) -> None:
-        """RAISES: ValueError if what was read last is not a tar's end mark, or what follows is damaged."""
+        """RAISES (ReasonError): If what was read last is not a tar's end mark, or what follows is damaged."""
         if self._last != bytes(_BLOCK):
-            raise ValueError("a header is damaged, or the end is missing")
+            raise ReasonError("a header is damaged, or the end is missing")
         while self.read(_MOST_AT_ONCE):
             pass
 
@@ -149,12 +153,19 @@ _HEAD = 512
 # Tars are packed so; weights are, too, but are not read so.
 _PACKED = ("gzip", "bzip2", "xz")
 _SINGLE = ("hdf5", "safetensors", "pickle", "zip", "json", "html")
-# What macOS adds to archives.
+# Files that macOS adds to archives.
 _LEFT_OUT = ("__MACOSX", ".DS_Store")
 
 
 class _Member(NamedTuple):
-    """odd: what it is besides a file or a folder, None if it is one of these. size: as the archive says."""
+    """A file or folder in an archive.
+
+    name (str): Its path as stored.
+    is_folder (bool): Whether it is a folder.
+    odd (str | None): Why it is refused; None for a regular file or a folder.
+    size (int): Its size as the archive states it.
+    open (Callable): Opens its content.
+    """
 
     name: str
     is_folder: bool
@@ -164,23 +175,27 @@ class _Member(NamedTuple):
 
 
 def unpack(archive: Path, folder: Path, *, variable: str = CACHE_VARIABLE) -> None:
-    """Unpack a zip, tar or tar.gz, told by its content, also of bzip2 and xz, into a new or empty folder.
+    """Unpack a zip, or a tar that may be compressed by gzip, bzip2 or xz.
 
-    Only files and their folders: no links, no devices, nothing outside `folder`, no permissions.
-    variable: of the environment, which says where the folder is, for messages.
-    RAISES: ValueError if there is anything else in it, if it is damaged, or if it would grow beyond all measure;
-        OSError if the folder cannot be written. `folder` is then as it was.
+    Only files and folders are accepted: no links, no devices, nothing outside `folder`, no permissions. After an
+    error, `folder` is as it was.
+
+    archive (Path): The archive, recognised by its content.
+    folder (Path): A new or empty folder.
+    variable (str): The environment variable that sets the place of the folder, for messages.
+    RAISES (ElmoError): If the archive holds anything else, is damaged, or would become too large.
+    RAISES (OSError): If the folder cannot be written.
     """
     is_new = not folder.exists()
     if not is_new and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(Errors.EL154.format(folder=folder))
+        raise ElmoError(Errors.EL154.format(folder=folder))
     _inspect(archive)
     try:
         _write(archive, folder)
     except OSError as error:
         _clear(folder, is_new)
         reason = error.strerror or str(error)
-        raise OSError(Errors.EL142.format(path=folder, reason=reason, variable=variable)) from error
+        raise ElmoOSError(Errors.EL142.format(path=folder, reason=reason, variable=variable)) from error
     except BaseException:
         _clear(folder, is_new)
         raise
@@ -194,7 +209,7 @@ def _clear(folder: Path, is_new: bool) -> None:
 
 
 def _inspect(archive: Path) -> None:
-    """Look at all members before anything is written."""
+    """Check all members before anything is written."""
     meter = Meter(archive)
     files: set[tuple[str, ...]] = set()
     folders: set[tuple[str, ...]] = {()}
@@ -211,7 +226,7 @@ def _inspect(archive: Path) -> None:
             parts = _parts(archive, member)
             meter.add(member.size)
             if parts in files:
-                raise _refusal(archive, member, "is there twice")
+                raise _refusal(archive, member, "occurs twice")
             (folders if member.is_folder else files).add(parts)
             folders.update(parts[:length] for length in range(len(parts)))
     for parts in files & folders:
@@ -238,18 +253,18 @@ def _write(archive: Path, folder: Path) -> None:
 
 
 def _parts(archive: Path, member: _Member) -> tuple[str, ...]:
-    """The names of a member's folders and its own."""
-    # Windows takes both, and what is harmless here may be unpacked there.
+    """Split the path of a member."""
+    # Windows accepts both separators, and an archive that is harmless here may be unpacked there.
     name = member.name.replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise _refusal(archive, member, "has an absolute path")
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if ".." in parts:
-        raise _refusal(archive, member, "leads out of the folder")
+        raise _refusal(archive, member, "points outside the folder")
     if not name.isprintable():
         raise _refusal(archive, member, "has a name with control characters")
     if any(len(part.encode()) > MOST_OF_A_PART for part in parts) or len(name.encode()) > MOST_OF_A_NAME:
-        raise _refusal(archive, member, "has too long a name")
+        raise _refusal(archive, member, "has a name that is too long")
     if not parts and not member.is_folder:
         raise _refusal(archive, member, "is a file without a name")
     return parts
@@ -276,18 +291,18 @@ def _reading(archive: Path) -> Iterator[None]:
         if refused is not None:
             raise refused from error
         reason = str(error) or type(error).__name__
-        raise ValueError(Errors.EL151.format(path=archive, reason=reason)) from error
+        raise ElmoError(Errors.EL151.format(path=archive, reason=reason)) from error
 
 
 def _members(archive: Path) -> "Generator[_Member, None, None]":
     """Members in the order of the archive; the content of each is to be read before the next."""
     head = read_bytes(archive, n_bytes=_HEAD)
-    kind = kind_of_head(head)
+    kind = sniff_head(head)
     if head.startswith(b"PK"):
         return _zip_members(archive)
     if kind == "tar" or kind in _PACKED:
         return _tar_members(archive, kind)
-    raise ValueError(Errors.EL150.format(path=archive))
+    raise ElmoError(Errors.EL150.format(path=archive))
 
 
 def _zip_members(archive: Path) -> "Generator[_Member, None, None]":
@@ -298,8 +313,8 @@ def _zip_members(archive: Path) -> "Generator[_Member, None, None]":
             if info.flag_bits & 0x1:
                 odd = "is encrypted"
             elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                odd = "is a link" if kind == stat.S_IFLNK else "is no regular file"
-            # The name as it is stored: zipfile cuts its own at a zero byte.
+                odd = "is a link" if kind == stat.S_IFLNK else "is not a regular file"
+            # The stored name, because zipfile ends its own at a zero byte.
             yield _Member(info.orig_filename, info.is_dir(), odd, info.file_size, partial(opened.open, info))
 
 
@@ -311,11 +326,13 @@ def _tar_members(archive: Path, kind: Kind) -> "Generator[_Member, None, None]":
             stream = Counted(file, archive)
             with tarfile.open(fileobj=cast(Any, stream), mode="r:") as opened:
                 for info in opened:
+                    # Stricter than tarfile.data_filter, which accepts links, names that only Windows takes for
+                    # paths, and absolute paths without their slash.
                     odd = None
                     if info.issym() or info.islnk():
                         odd = "is a link"
                     elif info.issparse() or not (info.isreg() or info.isdir()):
-                        odd = "is no regular file"
+                        odd = "is not a regular file"
                     yield _Member(
                         info.name, info.isdir(), odd, info.size, cast(Any, partial(opened.extractfile, info))
                     )
@@ -335,9 +352,9 @@ def _open_stream(archive: Path, kind: Kind) -> Iterator[Readable]:
 
 
 def _check_inside(archive: Path, kind: Kind) -> None:
-    """RAISES: ValueError if a single file was compressed, not a tar of several."""
+    """RAISES (ElmoError): If a single file was compressed, not a tar of several."""
     with _open_stream(archive, kind) as file:
-        inside = kind_of_head(file.read(_HEAD))
+        inside = sniff_head(file.read(_HEAD))
     if inside in _SINGLE:
         text = Errors.EL258.format(path=archive, kind=kind, command=unpack_command(archive, kind))
         raise RefusedError(text)

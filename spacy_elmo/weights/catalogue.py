@@ -1,14 +1,14 @@
-"""The models that can be named, and where their authors publish them."""
+"""The published models and their addresses."""
 
 import difflib
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from .languages import LANGUAGES
 from .urls import safe_url
 
-# Name of the model that comes with the package.
+# The name of the model that comes with the package.
 BUNDLED = "en_sm"
 BUNDLED_FOLDER = Path(__file__).parent.parent / "data" / BUNDLED
 
@@ -16,7 +16,7 @@ _ALLENNLP = (
     "https://allennlp.s3.amazonaws.com/models/elmo/",
     "https://s3-us-west-2.amazonaws.com/allennlp/models/elmo/",
 )
-# Published under http; what nobody can change on the way comes first.
+# Published under http; the address that nobody on the network can change comes first.
 _NLPL = ("https://vectors.nlpl.eu/repository/11/", "http://vectors.nlpl.eu/repository/11/")
 _SPARKNLP = ("https://s3.amazonaws.com/auxdata.johnsnowlabs.com/",)
 _TFHUB = ("https://storage.googleapis.com/tfhub-modules/",)
@@ -25,9 +25,10 @@ _TFHUB = ("https://storage.googleapis.com/tfhub-modules/",)
 class File(NamedTuple):
     """A published file.
 
-    path: what follows a published base; a mirror has it under the same path.
-    urls: where it is published, the first one first.
-    size: in bytes; like sha256, None where it is not known.
+    path (str): The path behind a published base; a mirror has the file under the same path.
+    urls (tuple[str, ...]): Its addresses, in the order in which they are tried.
+    size (int | None): Its size in bytes; None if it is not known.
+    sha256 (str | None): Its checksum; None if it is not known.
     """
 
     path: str
@@ -37,14 +38,23 @@ class File(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Get the name of the file.
+
+        RETURNS (str): The last part of its path.
+        """
         return self.path.rpartition("/")[2]
 
 
 class Entry(NamedTuple):
-    """A published model: two files, options and weights, or one archive.
+    """A published model.
 
-    language: its code. licence: None where the authors name none for the model.
-    n_layers, dim, projection_dim: of the LSTMs, as in options.json.
+    name (str): Its name in the catalogue.
+    language (str): The code of its language.
+    licence (str | None): Its licence; None if the authors name none for the model.
+    n_layers (int): The number of LSTM layers, as in options.json.
+    dim (int): The width of the LSTM cells.
+    projection_dim (int): The width of the projection.
+    files (tuple[File, ...]): Two files, options and weights, or one archive.
     """
 
     name: str
@@ -57,11 +67,18 @@ class Entry(NamedTuple):
 
     @property
     def is_archive(self) -> bool:
+        """Check whether the model is published as an archive.
+
+        RETURNS (bool): Whether it is.
+        """
         return len(self.files) == 1
 
     @property
     def n_bytes(self) -> int | None:
-        """Bytes to download, None if not known. Options, of some hundred bytes, may be left out."""
+        """Count the bytes to download. The options, of some hundred bytes, may be left out.
+
+        RETURNS (int | None): Their number; None if it is not known.
+        """
         return self.files[-1].size and sum(file.size or 0 for file in self.files)
 
 
@@ -79,12 +96,12 @@ def _allennlp(
     sizes: tuple[int | None, int | None] = (None, None),
     sha256: str | None = None,
 ) -> Entry:
-    """suffix: of the weights' name. sizes: of options and weights. sha256: of the weights."""
+    """suffix: the end of the weights' name. sizes: of options and weights. sha256: of the weights."""
     files = (
         _file(_ALLENNLP, f"{path}_options.json", size=sizes[0]),
         _file(_ALLENNLP, f"{path}_weights{suffix}.hdf5", size=sizes[1], sha256=sha256),
     )
-    # The licence of AllenNLP's programs, Apache-2.0, was not meant for models (allenai/allennlp, issue 1462).
+    # AllenNLP's licence, Apache-2.0, covers its code and not the models (allenai/allennlp, issue 1462).
     return Entry(name, language, None, 2, *dims, files)
 
 
@@ -124,12 +141,12 @@ _ENTRIES = [
     ),
     _tfhub(3),
     _tfhub(2),
-    # Its page names no licence but "open source".
+    # Its page gives no licence other than "open source".
     Entry(
         "sparknlp/elmo", "en", None, 2, 4096, 512,
         (_file(_SPARKNLP, "public/models/elmo_en_2.4.0_2.4_1580488815299.zip"),),
     ),
-    # The authors' answer in HIT-SCIR/ELMoForManyLangs, issue 64.
+    # The authors give the licence in HIT-SCIR/ELMoForManyLangs, issue 64.
     *(
         Entry(f"manylangs/{code}", code, "MIT", 2, 4096, 512, (_file(_NLPL, f"{language.number}.zip"),))
         for code, language in LANGUAGES.items()
@@ -138,7 +155,7 @@ _ENTRIES = [
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
-# Other names that users bring: Spark NLP's and NLU's, Flair's, and languages by their code alone.
+# Names that users know from Spark NLP, NLU and Flair, and languages by their code alone.
 ALIASES: dict[str, str] = {
     "elmo": "sparknlp/elmo",
     "en.embed.elmo": "sparknlp/elmo",
@@ -150,28 +167,37 @@ ALIASES: dict[str, str] = {
 
 
 def names() -> list[str]:
-    """Every name that a source can have, aliases left out."""
+    """List the names of all models.
+
+    RETURNS (list[str]): The names, without aliases.
+    """
     return [BUNDLED, *CATALOGUE]
 
 
-# AllenNLP's users name a model by the addresses of its files, TF Hub's by that of its page.
+# AllenNLP's users name a model by the addresses of its files, TF Hub's users by the address of its page.
 _BY_URL = {url: entry for entry in _ENTRIES for file in entry.files for url in file.urls}
 _BY_URL.update((f"https://tfhub.dev/google/elmo/{n}", CATALOGUE[f"tfhub/elmo/{n}"]) for n in (2, 3))
 
 
 def resolve(name: str) -> Entry | None:
-    """The entry of a name, an alias or a published file's address; None if there is none."""
+    """Look up a model.
+
+    name (str): Its name, an alias, or the address of one of its files.
+    RETURNS (Entry | None): The model; None if there is none.
+    """
     return CATALOGUE.get(ALIASES.get(name, name)) or _BY_URL.get(name.rstrip("/"))
 
 
 def find(name: str) -> Entry:
-    """The entry of what `resolve` knows.
+    """Look up a model that must exist.
 
-    RAISES: ValueError with the closest names if there is none.
+    name (str): As for `resolve`.
+    RETURNS (Entry): The model.
+    RAISES (ElmoError): If there is none, with the closest names.
     """
     entry = resolve(name)
     if entry is None:
         close = difflib.get_close_matches(name, [*names(), *ALIASES], n=3, cutoff=0.5)
         closest = f"Closest: {', '.join(close)}." if close else "None has a similar name."
-        raise ValueError(Errors.EL140.format(name=safe_url(name), closest=closest))
+        raise ElmoError(Errors.EL140.format(name=safe_url(name), closest=closest))
     return entry

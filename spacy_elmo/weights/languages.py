@@ -4,7 +4,11 @@ from typing import NamedTuple
 
 
 class Language(NamedTuple):
-    """number: of the language's model in the repository."""
+    """A language of ELMoForManyLangs.
+
+    number (int): The number of its model in the repository.
+    english (str): Its English name.
+    """
 
     number: int
     english: str

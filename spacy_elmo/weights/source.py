@@ -1,78 +1,95 @@
-"""A source, as users write it, to weights: a name of the catalogue, a path, or a pair of paths."""
+"""Read the weights of a source as users write it: a name of the catalogue, a path, or a pair of paths."""
 
 import difflib
 import heapq
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..bilm.fields import show
-from ..errors import Errors
+from ..bilm.options import OPTIONS_NAME
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..util.files import check_regular
 from . import catalogue
 from .arrays import Weights
-from .locate import OpenFiles, files_of_file, files_of_folder, open_files
-from .sniff import Files, checkpoint_at, index_of, sniff
+from .locate import OpenFiles, find_for_file, find_in_folder, open_files
+from .sniff import Files, checkpoint_files, index_path, sniff
 from .urls import safe_url
 
-# Names among which a misspelt one is looked for.
+# The most names of a folder to compare a misspelt one with.
 _MOST_NAMES = 500
-# Characters of a name in a message.
+# Characters of a source in a message.
 _SHOWN = 300
 
 Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def read_weights(source: Source) -> Weights:
-    """Options and arrays of a source.
+    """Read the options and arrays of a source.
 
-    source: a name of the catalogue, a folder, one of a model's files, an archive, or the pair [options, weights].
-    RAISES: FileNotFoundError if there is nothing by that name; ValueError if what is there is no readable
-        biLM; ImportError if its format needs a package that is not installed; OSError if a download fails, or the
-        system does not let a file be read.
+    source (Source): A name of the catalogue, a folder, one of a model's files, an archive, or the pair [options,
+        weights].
+    RETURNS (Weights): Options and arrays.
+    RAISES (FileNotFoundError): If nothing has that name.
+    RAISES (ElmoError): If what is there is not a readable biLM.
+    RAISES (ImportError): If its format needs a package that is not installed.
+    RAISES (OSError): If a download fails, or the system refuses access to a file.
     """
-    with open_source(source) as found:
-        return found.read()
+    if isinstance(source, str) and source == catalogue.BUNDLED:
+        # The files of the package need no search. If one of them is missing, the search below reports it.
+        with suppress(FileNotFoundError):
+            from .formats import folder
+
+            bundled = catalogue.BUNDLED_FOLDER
+            return folder.read(bundled / OPTIONS_NAME, bundled / folder.WEIGHTS_NAME)
+    with open_source(source) as files:
+        return files.read()
 
 
 @contextmanager
 def open_source(source: Source) -> Iterator[OpenFiles]:
-    """Open the files of a source; those of an archive lie in a folder that exists as long as the block runs.
+    """Open the files of a source; an archive is unpacked into a folder that is removed after the block.
 
     source (Source): As for `read_weights`.
-    YIELDS (OpenFiles): On disk, no archive.
-    RAISES: As `read_weights`.
+    YIELDS (OpenFiles): Files on disk that are not archives.
+    RAISES (ElmoError): As `read_weights`, and its other errors.
     """
-    with open_files(find_files(source)) as found:
-        yield found
+    with open_files(find_files(source)) as files:
+        yield files
 
 
 def find_files(source: Source) -> Files:
-    """The files of a source; a model that was only named is downloaded first, and archives stay as they are.
+    """Find the files of a source. A published model is downloaded first; archives are not unpacked.
 
-    RAISES: as `read_weights`.
+    source (Source): As for `read_weights`.
+    RETURNS (Files): The files.
+    RAISES (ElmoError): As `read_weights`, and its other errors.
     """
     if isinstance(source, (str, os.PathLike)) and os.fspath(source):
         return _find_one(os.fspath(source))
     if not isinstance(source, (list, tuple)) or not all(isinstance(part, (str, os.PathLike)) for part in source):
-        raise ValueError(Errors.EL027.format(got=repr(source)))
+        raise ElmoError(Errors.EL027.format(got=repr(source)))
     if len(source) != 2:
-        raise ValueError(Errors.EL025.format(got=f"{len(source)} path(s)"))
+        raise ElmoError(Errors.EL025.format(got=f"{len(source)} path(s)"))
     entries = [catalogue.resolve(str(part)) for part in source]
     if entries[0] is not None and entries[0] is entries[1]:
-        return _fetched(entries[0].name)
-    first, second = (_existing(Path(part)) for part in source)
-    # Whoever swaps the two means the same pair.
+        return _fetch(entries[0].name)
+    first, second = (_find_file(Path(part)) for part in source)
+    # Users may give the two in either order.
     return Files(second, first) if sniff(second) == "json" and sniff(first) != "json" else Files(first, second)
 
 
-def is_at_hand(source: Source) -> bool:
-    """Whether a source is read without a download, if it can be read at all."""
+def is_local(source: Source) -> bool:
+    """Check whether a source can be read without a download.
+
+    source (Source): As for `read_weights`.
+    RETURNS (bool): False if the source is a published model that is not in the cache.
+    """
     parts = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     for part in map(str, parts):
         entry = catalogue.resolve(part)
-        if entry is None or part == catalogue.BUNDLED or os.path.exists(_expanded(Path(part))):
+        if entry is None or part == catalogue.BUNDLED or os.path.exists(_expand_user(Path(part))):
             continue
         from .fetch.model_cache import is_cached
 
@@ -82,65 +99,65 @@ def is_at_hand(source: Source) -> bool:
 
 
 def _find_one(source: str) -> Files:
-    # The default comes first: it must not depend on the folder that a program runs in.
+    # The default comes first: it must not depend on the working directory.
     if source == catalogue.BUNDLED and catalogue.BUNDLED_FOLDER.is_dir():
-        return files_of_folder(catalogue.BUNDLED_FOLDER)
-    path, entry = _expanded(Path(source)), catalogue.resolve(source)
-    # These look at names of any length without an error.
+        return find_in_folder(catalogue.BUNDLED_FOLDER)
+    path, entry = _expand_user(Path(source)), catalogue.resolve(source)
+    # os.path, unlike pathlib, takes names of any length without an error.
     if os.path.isdir(path):
         try:
-            return files_of_folder(path)
+            return find_in_folder(path)
         except FileNotFoundError:
-            # Folders are called de or small as well.
+            # A folder may have the name of a published model, such as de or small.
             if entry is None:
                 raise
     elif os.path.exists(path):
-        return files_of_file(path)
-    elif os.path.isfile(index_of(path)):
-        return checkpoint_at(index_of(path))
+        return find_for_file(path)
+    elif os.path.isfile(index_path(path)):
+        return checkpoint_files(index_path(path))
     if source == catalogue.BUNDLED:
-        raise FileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
+        raise ElmoFileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
     if entry is not None:
-        return _fetched(entry.name)
-    # Every short word is near to some language's code.
+        return _fetch(entry.name)
+    # Every short word resembles some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
-    raise FileNotFoundError(
+    raise ElmoFileNotFoundError(
         Errors.EL010.format(source=show(safe_url(source), _SHOWN), closest=_closest(path, names))
     )
 
 
-def _fetched(name: str) -> Files:
-    # What downloads is imported by who needs it.
+def _fetch(name: str) -> Files:
+    # Imported here because most sources need no download.
     from .fetch.model_cache import fetch
 
-    return files_of_folder(fetch(name))
+    return find_in_folder(fetch(name))
 
 
-def _expanded(path: Path) -> Path:
+def _expand_user(path: Path) -> Path:
     try:
         return path.expanduser()
-    except RuntimeError:  # a user that does not exist: then ~ is a name like others
+    except RuntimeError:  # no such user: the ~ is part of a name
         return path
 
 
-def _existing(path: Path) -> Path:
-    path = _expanded(path)
-    # These look at names of any length without an error.
+def _find_file(path: Path) -> Path:
+    path = _expand_user(path)
+    # os.path, unlike pathlib, takes names of any length without an error.
     if os.path.isdir(path):
-        raise ValueError(Errors.EL028.format(path=path))
-    if not os.path.exists(path) and os.path.isfile(index_of(path)):
-        return index_of(path)
+        raise ElmoError(Errors.EL028.format(path=path))
+    if not os.path.exists(path) and os.path.isfile(index_path(path)):
+        return index_path(path)
     if not os.path.exists(path):
         given = show(safe_url(str(path)), _SHOWN)
-        raise FileNotFoundError(Errors.EL026.format(path=given, closest=_closest(path, [])))
+        raise ElmoFileNotFoundError(Errors.EL026.format(path=given, closest=_closest(path, [])))
     check_regular(path)
     return path
 
 
 def _closest(path: Path, names: list[str]) -> str:
-    """The names that a misspelt one may stand for: of the catalogue, and of what lies in the same folder."""
+    """Suggest names that resemble a misspelt one, from the catalogue and from the same folder."""
     beside = _names_beside(path)
-    # Names of the catalogue have slashes, as paths do.
+    # Names of the catalogue may contain slashes, as paths do.
     wanted = dict.fromkeys([path.name, str(path)])
     close = [
         name for part in wanted for name in difflib.get_close_matches(part, [*names, *beside], n=3, cutoff=0.5)
@@ -150,10 +167,10 @@ def _closest(path: Path, names: list[str]) -> str:
 
 
 def _names_beside(path: Path) -> list[str]:
-    """Names in the same folder; of very many, those that begin most like this one."""
+    """List the names in the same folder; of a very long list, those with the longest common start."""
     try:
         names = sorted(os.listdir(path.parent))
-    except (OSError, ValueError):  # it is not there, may not be read, or is no name
+    except (OSError, ValueError):  # the folder does not exist, cannot be read, or has an impossible name
         return []
     if len(names) <= _MOST_NAMES:
         return names

@@ -1,23 +1,29 @@
-"""Weights that are needed again only to be saved: kept, but out of memory."""
+"""Original weights kept outside memory, because only saving needs them again."""
 
 import mmap
 import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors
+from ..errors import ElmoError, Errors
 from .arrays import Arrays
 
 StoredArrays = Mapping[str, NDArray[np.floating]]
 
 
 class _Watched(NamedTuple):
-    """A file that arrays are mapped from, and what it was then. It stays open: another file may take its name."""
+    """A file that arrays are mapped from. It stays open, because another file may take its name.
+
+    path (str): Its path.
+    handle (int): The open file.
+    size (int): Its size when it was mapped.
+    modified (int): The time of its last change before that, in nanoseconds.
+    """
 
     path: str
     handle: int
@@ -26,13 +32,17 @@ class _Watched(NamedTuple):
 
 
 class SpilledArrays(Mapping[str, NDArray[np.floating]]):
-    """Arrays in files, by their names.
+    """Arrays that are mapped from files.
 
-    RAISES: ValueError when an array is taken, if its file was written to in the meantime: its numbers are lost,
-        and to read beyond the end of a file that was cut would kill the process.
+    Reading an array whose file has changed raises a ValueError: its numbers are lost, and reading beyond the end
+    of a truncated file would kill the process.
     """
 
     def __init__(self, arrays: Arrays):
+        """Remember the state of the files.
+
+        arrays (Arrays): The mapped arrays.
+        """
         self._arrays = arrays
         paths = dict.fromkeys(filter(None, map(_mapped_path, arrays.values())))
         self._watched: list[_Watched] = [watched for watched in map(self._watch, paths) if watched is not None]
@@ -42,7 +52,7 @@ class SpilledArrays(Mapping[str, NDArray[np.floating]]):
         for file in self._watched:
             now = os.fstat(file.handle)
             if (now.st_size, now.st_mtime_ns) != (file.size, file.modified):
-                raise ValueError(Errors.EL260.format(path=file.path))
+                raise ElmoError(Errors.EL260.format(path=file.path))
         return array
 
     def __iter__(self) -> Iterator[str]:
@@ -61,11 +71,14 @@ class SpilledArrays(Mapping[str, NDArray[np.floating]]):
         return _Watched(path, handle, facts.st_size, facts.st_mtime_ns)
 
 
-def set_aside(arrays: Arrays) -> StoredArrays:
-    """The same arrays as views into a file: those that are memory-mapped already as they are, others in a
-    temporary file that goes away with them.
+def spill(arrays: Arrays) -> StoredArrays:
+    """Move arrays from memory to a file.
 
-    Where no temporary file can be written, they stay in memory.
+    If all are memory-mapped already, they stay where they are; else they go to a temporary file that is removed
+    with them. If no temporary file can be written, they stay in memory.
+
+    arrays (Arrays): The arrays.
+    RETURNS (StoredArrays): The same arrays as views into a file.
     """
     if all(_is_mapped(array) for array in arrays.values()):
         return SpilledArrays(dict(arrays))
@@ -75,7 +88,7 @@ def set_aside(arrays: Arrays) -> StoredArrays:
             for array in arrays.values():
                 starts.append(file.tell())
                 file.write(np.ascontiguousarray(array).tobytes())
-                # So that each begins at a multiple of any item's size.
+                # Each array starts at a multiple of any item's size.
                 file.write(bytes(-file.tell() % 16))
             file.flush()
             data = np.memmap(file, dtype=np.uint8, mode="c")
@@ -87,17 +100,17 @@ def set_aside(arrays: Arrays) -> StoredArrays:
     }
 
 
-def _is_mapped(array: Any) -> bool:
-    while isinstance(array, (np.ndarray, memoryview)):
-        if isinstance(array, np.memmap):
+def _is_mapped(owner: object) -> bool:
+    while isinstance(owner, (np.ndarray, memoryview)):
+        if isinstance(owner, np.memmap):
             return True
-        array = array.base if isinstance(array, np.ndarray) else array.obj
-    return isinstance(array, mmap.mmap)
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
+    return isinstance(owner, mmap.mmap)
 
 
-def _mapped_path(array: Any) -> str | None:
-    while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap) and array.filename is not None:
-            return str(array.filename)
-        array = array.base
+def _mapped_path(owner: object) -> str | None:
+    while isinstance(owner, np.ndarray):
+        if isinstance(owner, np.memmap) and owner.filename is not None:
+            return str(owner.filename)
+        owner = owner.base
     return None

@@ -63,7 +63,7 @@ def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
         peers.ours("fp32", model=str(tmp_path / "nowhere"), threads=1, largest_batch=8)
 
 
-def test_a_program_that_ends_before_it_is_asked_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_that_ends_early_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "WORKERS", tmp_path)
     (tmp_path / "worker.py").write_text("print('{}', flush=True)\nraise SystemExit('out of paper')", "utf-8")
     process = peers.Process("a program", Path(sys.executable), worker="worker.py")
@@ -83,6 +83,7 @@ def test_senses() -> None:
     assert len(read_uses()) == 52
 
 
+@pytest.mark.slow
 def test_ceilings() -> None:
     found = ceilings(1)
     assert found["fp32 GFLOP/s"] > 1
@@ -113,6 +114,7 @@ def test_what_a_process_takes() -> None:
         startup.run(["-c", "raise SystemExit(3)"])
 
 
+@pytest.mark.slow
 def test_as_if_the_package_were_not_installed() -> None:
     code = "import sys; print(any(name.startswith('spacy_elmo') for name in sys.modules))"
     for prefix, expected in (("", "True"), (startup.WITHOUT_PLUGIN, "False")):

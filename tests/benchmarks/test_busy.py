@@ -117,6 +117,7 @@ def test_a_turn_lasts_long_enough() -> None:
     assert beside.Program("one", answers, {}).rate(0) == 6.0
 
 
+@pytest.mark.slow
 def test_one_round_beside_others(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with ExitStack() as stack:
         programs = {

@@ -156,7 +156,7 @@ def test_options_with_vocabularies() -> None:
         (lambda data: data["words"].update(n_words=0), r"EL003.*'words.n_words' is 0"),
         (
             lambda data: data["words"].update(n_words=50),
-            r"EL256.*words.vocabulary has \d+ symbols.* are 50.*is missing",
+            r"EL256.*words.vocabulary has \d+ symbols.* has 50 vectors.*is missing",
         ),
         (
             lambda data: data["char_cnn"]["characters"].update(a=0),

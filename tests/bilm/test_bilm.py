@@ -23,9 +23,9 @@ def options_of(**lstm: Any) -> Options:
     })  # fmt: skip
 
 
-def make(options: Options, **settings: Any) -> tuple[BiLM, Tensor, list[int]]:
+def make(options: Options) -> tuple[BiLM, Tensor, list[int]]:
     torch.manual_seed(1)
-    bilm = BiLM(options=options, **settings).double()
+    bilm = BiLM(options=options).double()
     for parameter in bilm.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
     with torch.no_grad():
@@ -34,6 +34,7 @@ def make(options: Options, **settings: Any) -> tuple[BiLM, Tensor, list[int]]:
     return bilm, ids, [3, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lstm",
     [{}, {"use_skip_connections": False}, {"dim": 3}, {"n_layers": 1, "cell_clip": None, "proj_clip": None}],
@@ -56,7 +57,8 @@ def test_gradients_reach_every_parameter(lstm: dict[str, Any]) -> None:
 
     def run(*parameters: Tensor) -> Tensor:
         table = {f"bilm.{name}": value for name, value in zip(names, parameters)}
-        return torch.func.functional_call(module, table, ())
+        output: torch.Tensor = torch.func.functional_call(module, table, ())
+        return output
 
     # The row of "no token" gets no gradient by design, and no id points to it: both sides say zero.
     assert torch.autograd.gradcheck(run, tuple(bilm.parameters()), eps=1e-6, atol=1e-5)
@@ -122,7 +124,8 @@ def test_fewer_layers() -> None:
 
 
 def test_dropout_only_in_training() -> None:
-    bilm, ids, lengths = make(options_of(), dropout=0.5)
+    bilm, ids, lengths = make(options_of())
+    bilm.forward_stack.dropout = bilm.backward_stack.dropout = 0.5
     words = bilm.char_encoder(ids)
     bilm.eval()
     assert torch.equal(bilm(words, lengths).layers[1], bilm(words, lengths).layers[1])

@@ -23,7 +23,7 @@ def test_equal_to_the_formulas(
     np.testing.assert_allclose(got.numpy(), expected, atol=1e-5)
 
 
-def test_highway_lets_the_input_through_where_the_gate_is_shut() -> None:
+def test_highway_with_a_closed_gate() -> None:
     highway = Highway(dim=3)
     torch.nn.init.zeros_(highway.carry.weight)
     torch.nn.init.constant_(highway.carry.bias, -100.0)
@@ -46,5 +46,7 @@ def test_row_of_no_token_stays_zero(tiny_options: dict[str, Any]) -> None:
     ids = torch.from_numpy(character_ids(["a", "b"]))
     ids[1] = 0
     encoder(ids).sum().backward()
-    assert not encoder.embedding.weight.grad[0].any()
-    assert encoder.embedding.weight.grad[1:].any()
+    gradient = encoder.embedding.weight.grad
+    assert gradient is not None
+    assert not gradient[0].any()
+    assert gradient[1:].any()

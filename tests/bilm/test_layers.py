@@ -125,13 +125,6 @@ def test_sentences_that_share_arrays() -> None:
         assert copied.elmo.tolist() == one.elmo.tolist()
 
 
-def test_pickles_of_earlier_versions() -> None:
-    old = LayerOutputs.__new__(LayerOutputs)
-    old.__setstate__((None, {"_arrays": {"elmo": np.ones((2, 4))}, "n_layers": 2}))
-    assert old.elmo.shape == (2, 4)
-    assert old.n_layers == 2
-
-
 def numbered(names: list[str], n_tokens: int = 3) -> LayerOutputs:
     arrays = {
         name: np.arange(n_tokens * width, dtype=np.float32).reshape(n_tokens, width) + 100 * k
@@ -162,7 +155,7 @@ def test_tokens_are_counted() -> None:
     assert numbered(ALL, 0)
     assert numbered([])
     assert numbered(ALL)[0]
-    with pytest.raises(TypeError, match=r"EL244.*one token"):
+    with pytest.raises(TypeError, match=r"EL244.*a single token"):
         len(numbered(ALL)[0])
 
 
@@ -204,9 +197,9 @@ def test_rows_that_do_not_exist() -> None:
     for key in (3, -4, [0, 3], [True]):
         with pytest.raises(IndexError):
             numbered(ALL)[key]
-    for key in (0, slice(1)):
+    for column in (0, slice(1)):
         with pytest.raises(TypeError, match="EL244"):
-            numbered(ALL)[1][key]
+            numbered(ALL)[1][column]
 
 
 def test_as_an_array() -> None:
@@ -228,7 +221,7 @@ def test_mean() -> None:
     assert with_spaces[0].mean().tolist() == [1, 2]
     assert numbered(ALL, 0).mean("lstm_outputs1").tolist() == [0, 0, 0, 0]
     with pytest.raises(KeyError, match="EL031"):
-        numbered(ALL).mean("nope")
+        numbered(ALL).mean("nope")  # type: ignore[arg-type]
 
 
 def test_type_checkers_know_the_layers() -> None:
@@ -237,7 +230,7 @@ def test_type_checkers_know_the_layers() -> None:
     body = tree.body[0].body  # type: ignore[attr-defined]
     typed, hidden = [node for node in body if isinstance(node, ast.If)]
     assert ast.unparse(typed.test) == "TYPE_CHECKING"
-    assert [node.target.id for node in typed.body] == list(get_args(LayerName))
+    assert [ast.unparse(node).split(":")[0] for node in typed.body] == list(get_args(LayerName))
     assert ast.unparse(hidden.test) == "not TYPE_CHECKING"
-    assert [node.name for node in hidden.body] == ["__getattr__"]
+    assert [node.name for node in hidden.body if isinstance(node, ast.FunctionDef)] == ["__getattr__"]
     assert "__getattr__" not in [node.name for node in body if isinstance(node, ast.FunctionDef)]

@@ -81,10 +81,13 @@ def test_training_fields_are_kept() -> None:
             lambda d: rename(d["lstm"], "projection_dim", "projection_dims"),
             [
                 "'lstm.projection_dim' is missing",
-                "'lstm.projection_dims' may be meant for it",
+                "'lstm.projection_dims' may be a misspelling of it",
             ],
         ),
-        (lambda d: rename(d, "char_cnn", "charcnn"), ["'char_cnn' is missing", "'charcnn' may be meant for it"]),
+        (
+            lambda d: rename(d, "char_cnn", "charcnn"),
+            ["'char_cnn' is missing", "'charcnn' may be a misspelling of it"],
+        ),
         (lambda d: d["lstm"].update(dim=None), ["'lstm.dim' is null"]),
         (lambda d: d["lstm"].pop("dim"), ["'lstm.dim' is missing"]),
         (lambda d: d["char_cnn"].pop("activation"), ["'char_cnn.activation' is missing"]),
@@ -186,7 +189,7 @@ def test_fields_of_another_network(change: Callable[[dict[str, Any]], Any], fiel
         Options.from_dict(changed(change), where="here.json")
 
 
-def test_where_the_projection_is_does_not_matter_without_highways() -> None:
+def test_projection_position_without_highways() -> None:
     data = changed(lambda d: d["char_cnn"].update(n_highway=0, projection_after_highway=False))
     with pytest.warns(UserWarning, match="WL050"):
         assert Options.from_dict(data).char_cnn.n_highway == 0
@@ -220,7 +223,9 @@ def test_a_bilm_that_reads_words(char_cnn: Any) -> None:
         if char_cnn == "absent":
             del data["char_cnn"]
 
-    with pytest.raises(ValueError, match=r"EL250.*'here.json' .*reads words, not characters.*: not supported"):
+    with pytest.raises(
+        ValueError, match=r"EL250.*'here.json' .*reads words instead of characters.* not supported"
+    ):
         Options.from_dict(changed(change), where="here.json")
 
 
@@ -230,7 +235,7 @@ def test_a_field_that_is_there_twice(tmp_path: Path) -> None:
     assert Options.from_json(same).to_dict() == ORIGINAL
     other = text.replace('"dim": 4096', '"dim": 4096, "dim": 512')
     assert other != text
-    with pytest.raises(ValueError, match=r"EL255\] here.json: the field 'dim' is there twice.*\(4096 and 512\)"):
+    with pytest.raises(ValueError, match=r"EL255\] here.json: the field 'dim' occurs twice.*\(4096 and 512\)"):
         Options.from_json(other, where="here.json")
     (tmp_path / "options.json").write_text(other)
     with pytest.raises(ValueError, match=r"EL255.*options.json.*'dim'"):

@@ -77,7 +77,10 @@ def test_gradients_of_all_parameters() -> None:
         def run(
             weights: torch.Tensor, gamma: torch.Tensor, *hs: torch.Tensor, mix: ScalarMix = mix
         ) -> torch.Tensor:
-            return torch.func.functional_call(mix, {"weights": weights, "gamma": gamma}, (hs, mask))
+            output: torch.Tensor = torch.func.functional_call(
+                mix, {"weights": weights, "gamma": gamma}, (hs, mask)
+            )
+            return output
 
         assert torch.autograd.gradcheck(run, (mix.weights, mix.gamma, *layers))
 

@@ -100,7 +100,8 @@ def test_no_name_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given
 def test_warnings_are_text(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b\x1b[31m.bin").write_text("")
-    command = [sys.executable, "-m", "spacy_elmo", "embed", tmp_path, "-s", tiny, "-qo", tmp_path / "o.h5"]
+    options: list[str | Path] = [tmp_path, "-s", tiny, "-qo", tmp_path / "o.h5"]
+    command = [sys.executable, "-m", "spacy_elmo", "embed", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     [line] = done.stderr.splitlines()

@@ -1,8 +1,9 @@
 from typing import Any
 
 import pytest
+from confection import Config
 
-from spacy_elmo.cli.config_references import is_reference, look_up, references, replace_references
+from spacy_elmo.cli.config_references import fill_references, is_reference, look_up, references
 
 
 @pytest.mark.parametrize("value", ["${a.b}", '"${a.b}"', "${a:b}", "${a}"])
@@ -17,7 +18,8 @@ def test_no_reference(value: Any) -> None:
 
 def test_references_are_found_at_any_depth() -> None:
     value = {"x": {"y": "${a.b}"}, "z": ['"${c:d}/${e.f.g}"', 1, None]}
-    assert references(value) == [("a", "b"), ("c", "d"), ("e", "f", "g")]
+    assert references(value) == ["${a.b}", "${c:d}", "${e.f.g}"]
+    assert [reference.path for reference in references(value)] == [("a", "b"), ("c", "d"), ("e", "f", "g")]
 
 
 def test_look_up() -> None:
@@ -40,14 +42,14 @@ def test_look_up() -> None:
         ("[${a.width}, 3]", [96, 3]),
         ("${a.name} model", "small model"),
         ({"x": ["${a.width}", "${b.width}", 7]}, {"x": [96, "${b.width}", 7]}),
+        ('"${a.width}"', "96"),
+        ('"$$5 for ${a.name}"', "$5 for small"),
+        ('"$$5 for ${b.name}"', '"$$5 for ${b.name}"'),
         ("$5", "$5"),
         (True, True),
     ],
 )
-def test_replaced(value: Any, expected: Any) -> None:
+def test_filled_in(value: Any, expected: Any) -> None:
     known = {"width": 96, "nothing": None, "block": {"x": [1]}, "name": "small"}
-
-    def replace(path: tuple[str, ...], text: str) -> Any:
-        return known[path[1]] if path[0] == "a" else text
-
-    assert replace_references(value, replace) == expected
+    config = Config({"a": known, "b": {"width": 3, "name": "large"}})
+    assert fill_references(value, config, chosen=lambda reference: reference.path[0] == "a") == expected

@@ -83,7 +83,7 @@ def test_callbacks() -> None:
     assert after["training"]["before_to_disk"] == {"@callbacks": "drop.v1", "names": ["elmo", "tagger"], "elmo": 1}
     assert after["initialize"]["before_init"] == config["initialize"]["before_init"]
     assert converted.notes == [
-        "training.before_to_disk named what has gone, and names 'elmo' now. See that it is right."
+        "training.before_to_disk now refers to 'elmo' instead of a removed layer. Check that setting."
     ]
 
 
@@ -103,8 +103,8 @@ def test_pretraining_of_what_has_gone() -> None:
     assert after["paths"] == {"train": None, "dev": None, "vectors": None, "init_tok2vec": None}
     assert after["initialize"]["init_tok2vec"] == "${paths.init_tok2vec}"
     of_weights, of_pretraining = converted.notes
-    assert of_weights.startswith("initialize.init_tok2vec ('model5.bin') is null")
-    assert of_pretraining.startswith("[pretraining] is empty")
+    assert of_weights.startswith("initialize.init_tok2vec ('model5.bin') is set to null")
+    assert of_pretraining.startswith("[pretraining] is now empty")
 
 
 @pytest.mark.parametrize(("component", "kept"), [("senter", True), ("ner", False)])
@@ -124,7 +124,7 @@ def test_vectors_that_only_replaced_layers_used() -> None:
     assert converted.config["paths"]["vectors"] is None
     assert converted.config["initialize"]["vectors"] == "${paths.vectors}"
     [note] = converted.notes
-    assert note.startswith("initialize.vectors ('some_vectors') is null")
+    assert note.startswith("initialize.vectors ('some_vectors') is set to null")
     config["training"]["also"] = "${paths.vectors}"
     shared = convert(config).config
     assert shared["paths"]["vectors"] == "some_vectors"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import spacy_elmo
-from spacy_elmo.cli.convert import convert
+from spacy_elmo.cli.export import export
 from spacy_elmo.cli.info import as_text, info
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
@@ -45,7 +45,7 @@ def test_a_zip_becomes_our_folder(tiny: Path, tmp_path: Path, dtype: str) -> Non
 
 
 def test_all_mixes_are_kept(mixes: Path, tmp_path: Path) -> None:
-    convert(mixes, tmp_path / "out")
+    export(mixes, tmp_path / "out", dtype=None)
     expected, found = read_weights(mixes).arrays, read_weights(tmp_path / "out").arrays
     assert found.keys() == expected.keys()
     elmo = spacy_elmo.load(tmp_path / "out")
@@ -56,7 +56,7 @@ def test_all_mixes_are_kept(mixes: Path, tmp_path: Path) -> None:
 
 
 def test_another_mix_becomes_elmo(mixes: Path, tmp_path: Path) -> None:
-    convert(mixes, tmp_path / "out", mix=2)
+    export(mixes, tmp_path / "out", mix=2, dtype=None)
     found = spacy_elmo.load(tmp_path / "out")
     sentence = [["Hello", "there", "."]]
     layers = spacy_elmo.load(mixes).embed(sentence)[0].stack().astype(np.float64)
@@ -78,10 +78,10 @@ def test_info_shows_all_mixes(mixes: Path) -> None:
 
 
 def test_a_mix_that_is_not_there(mixes: Path, tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"EL138.*has 3 trained scalar mixes, and none with the number 3"):
-        convert(mixes, tmp_path / "out", mix=3)
+    with pytest.raises(ValueError, match=r"EL138.*has 3 trained scalar mixes; number 3 does not exist"):
+        export(mixes, tmp_path / "out", mix=3, dtype=None)
     with pytest.raises(ValueError, match=r"EL138.*has 0 trained"):
-        convert(tiny, tmp_path / "out", mix=1)
+        export(tiny, tmp_path / "out", mix=1, dtype=None)
     assert not (tmp_path / "out").exists()
 
 

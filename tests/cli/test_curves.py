@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import spacy
 from spacy.training.loggers import console_logger_v3
@@ -37,21 +38,25 @@ def test_other_logs(entries: list[Any]) -> None:
     assert not is_curve(entries)
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_line_a_run_and_its_best(tmp_path: Path) -> None:
-    figures = pytest.importorskip("matplotlib.figure")
-    figure = figures.Figure()
+    from matplotlib.figure import Figure
+
+    figure = Figure()
     other = Curve("tok2vec", [0, 20], [0.1, 0.3])
     draw_curves(figure, [curve_of("elmo", write_log(tmp_path / "log.jsonl")), other])
     [axes] = figure.axes
-    lines = [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines]
+    lines = [(np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()) for line in axes.lines]
     assert lines == [
         (list(SCORES), list(SCORES.values())), ([40], [0.9]), ([0, 20], [0.1, 0.3]), ([20], [0.3]),
     ]  # fmt: skip
-    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    legend = axes.get_legend()
+    assert legend is not None
+    texts = [text.get_text() for text in legend.get_texts()]
     assert texts == ["elmo: 0.9000 at step 40", "tok2vec: 0.3000 at step 20"]
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_picture_is_written(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     plot_curves([Curve("a", [0], [0.5])], tmp_path / "curves.svg")
     assert (tmp_path / "curves.svg").read_text("utf-8").startswith("<?xml")

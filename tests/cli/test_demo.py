@@ -19,7 +19,7 @@ def layer_1(elmo: Elmo, sentences: list[list[str]]) -> list[Any]:
     return [output.lstm_outputs1 for output in elmo.embed(sentences)]
 
 
-def test_neighbours_are_by_cosine_and_from_other_sentences(elmo: Elmo) -> None:
+def test_neighbours_from_other_sentences(elmo: Elmo) -> None:
     sentences = [["a", "bank", "."], ["the", "bank"], ["a", "river", "bank", "!"]]
     found = neighbours(sentences, layer_1(elmo, sentences), Place(0, 1))
     vectors = {

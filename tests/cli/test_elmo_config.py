@@ -36,7 +36,8 @@ def convert(config: Config, **choice: Any) -> Converted:
 
 
 def tok2vec_of(config: Config, name: str) -> dict[str, Any]:
-    return config["components"][name]["model"]["tok2vec"]
+    block: dict[str, Any] = config["components"][name]["model"]["tok2vec"]
+    return block
 
 
 @pytest.mark.parametrize("optimize", ["efficiency", "accuracy"])
@@ -113,7 +114,7 @@ def test_a_curated_transformer() -> None:
     assert after["components"]["ner"]["model"]["hidden_width"] == 96
     assert list(after["initialize"]["components"]) == ["tagger"]
     [note] = converted.notes
-    assert note.startswith("${components.transformer.model.with_spans.stride} has gone; its value, 96,")
+    assert note.startswith("${components.transformer.model.with_spans.stride} was removed; its value, 96,")
     filled(after)
 
 
@@ -157,7 +158,7 @@ def test_a_senter_keeps_its_own_layer_but_no_listener() -> None:
     own = convert(pipeline_config("senter", "tagger"))
     assert own.listening == ["tagger"]
     assert tok2vec_of(own.config, "senter")["@architectures"] == "spacy.HashEmbedCNN.v2"
-    assert any(note.startswith("'senter' keeps the tok2vec layer of its own") for note in own.notes)
+    assert any(note.startswith("'senter' keeps its own tok2vec layer") for note in own.notes)
     shared = pipeline_config("tok2vec", "senter", "ner", extra=TAGGER_MODEL.format(name="senter", tok2vec=SHARED))
     assert convert(shared).listening == ["senter", "ner"]
     assert convert(shared).config["nlp"]["pipeline"] == ["elmo_embedder", "senter", "ner"]
@@ -191,7 +192,7 @@ def test_layers_anywhere_in_a_component() -> None:
     }
 
 
-def test_of_layers_in_layers_the_outermost_is_replaced() -> None:
+def test_outermost_layer_is_replaced() -> None:
     layer = (
         '[components.tagger.model.tok2vec]\n@architectures = "spacy.Tok2Vec.v2"\n[components.tagger.model.tok2vec.'
         'embed]\n@architectures = "spacy.Tok2VecListener.v1"\nwidth = 96\n'
@@ -281,12 +282,12 @@ def test_sourced_components_stay() -> None:
     # Both would write doc.tensor.
     assert after["components"]["elmo_embedder"]["set_tensor"] is False
     of_tok2vec, of_ner, of_lemmatizer = converted.notes
-    assert of_tok2vec.startswith("'tok2vec' comes from 'en_core_web_sm' and stays as it is. Take it out if no")
+    assert of_tok2vec.startswith("'tok2vec' comes from 'en_core_web_sm' and is not changed. Remove it if no")
     assert 'replace_listeners = ["model.tok2vec"]' in of_ner
-    assert of_lemmatizer == "'lemmatizer' comes from 'en_core_web_sm' and stays as it is."
+    assert of_lemmatizer == "'lemmatizer' comes from 'en_core_web_sm' and is not changed."
 
 
-def test_components_outside_of_the_pipeline_are_left_out() -> None:
+def test_components_outside_the_pipeline() -> None:
     config = pipeline_config(
         "tok2vec",
         "tagger",
@@ -305,7 +306,7 @@ def test_models_that_leave_their_layer_to_spacy(model: str) -> None:
     assert filled(converted.config)["components"]["ner"]["model"]["hidden_width"] == (7 if "7" in model else 64)
 
 
-def test_models_of_another_architecture_have_no_layer_of_the_default() -> None:
+def test_no_default_layer_in_other_architectures() -> None:
     other = pipeline_config("ner", "textcat", extra='[components.textcat.model]\n@architectures = "my.Bow.v1"\n')
     assert convert(other).config["components"]["textcat"]["model"] == {"@architectures": "my.Bow.v1"}
 
@@ -321,7 +322,7 @@ def test_models_of_another_architecture_have_no_layer_of_the_default() -> None:
 )
 def test_already_on_elmo(component: str) -> None:
     name = component.partition(":")[0]
-    with pytest.raises(ValueError, match=rf"EL110.*'base.cfg' is on ELMo already: see \[components.{name}\]"):
+    with pytest.raises(ValueError, match=rf"EL110.*'base.cfg' uses ELMo already: see \[components.{name}\]"):
         convert(pipeline_config(component, "ner"))
     with pytest.raises(ValueError, match="EL110"):
         convert(convert(pipeline_config("ner")).config)

@@ -11,7 +11,7 @@ from spacy_elmo.bilm.options import Options
 from spacy_elmo.cli.info import as_text, info
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.arrays import Weights
-from spacy_elmo.weights.formats.folder import stored_checksum, write_folder
+from spacy_elmo.weights.formats.folder import read_checksum, write_folder
 from tests.cli.command import run
 from tests.data import ORIGINAL
 from tests.language_models import adaptive_softmax, full_softmax, write_source
@@ -83,7 +83,7 @@ def test_check(tmp_path: Path, elmo: Elmo, tiny: Path) -> None:
     elmo.save(tmp_path)
     path = tmp_path / "weights.safetensors"
     assert re.search(r"checksum +crc32:[0-9a-f]{8}, as it was written", run("info", tmp_path, "--check").stdout)
-    assert json.loads(run("info", tmp_path, "--check", "--json").stdout)["checksum"] == stored_checksum(path)
+    assert json.loads(run("info", tmp_path, "--check", "--json").stdout)["checksum"] == read_checksum(path)
     assert re.search(r"checksum +none was written", run("info", tiny, "--check").stdout)
     assert "checksum" not in run("info", tmp_path).stdout
     data = bytearray(path.read_bytes())

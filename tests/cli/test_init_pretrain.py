@@ -19,7 +19,9 @@ def test_a_config_is_written_once(tmp_path: Path) -> None:
     run("init-pretrain", path, "--train", "b.txt", "--force", "--size", "original")
     options = read_config(path, {}).model.options
     assert options is not None
-    assert options["lstm"]["dim"] == 4096
+    lstm = options["lstm"]
+    assert isinstance(lstm, dict)
+    assert lstm["dim"] == 4096
 
 
 def test_unknown_size() -> None:
@@ -27,7 +29,7 @@ def test_unknown_size() -> None:
         init_pretrain(size="huge")
 
 
-def test_a_small_text_makes_enough_steps_to_adapt_a_model(tmp_path: Path) -> None:
+def test_small_text_gives_enough_steps(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     run("init-pretrain", path, "--train", "domain.txt", "--source", "en_sm")
     config = read_config(path, {})

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
@@ -23,7 +24,8 @@ def save(tiny: Path, tmp_path: Path) -> Save:
 
     def save_as(name: str) -> Path:
         nlp = spacy.blank("en")
-        nlp.add_pipe("elmo_embedder", config={"source": str(tiny)}).initialize()
+        embedder: Any = nlp.add_pipe("elmo_embedder", config={"source": str(tiny)})
+        embedder.initialize()
         (tmp_path / name).mkdir(exist_ok=True)
         nlp.to_disk(tmp_path / name / "model-best")
         return tmp_path / name / "model-best"
@@ -31,8 +33,9 @@ def save(tiny: Path, tmp_path: Path) -> Save:
     return save_as
 
 
+@pytest.mark.slow
+@pytest.mark.needs("matplotlib")
 def test_the_command(save: Save, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     done = run("mix", save("a"), save("b"), "-o", tmp_path / "mix.svg")
     for name in ("a/shared (elmo)", "b/shared (elmo)"):
         [line] = [line for line in done.stdout.splitlines() if name in line]
@@ -56,9 +59,11 @@ def test_a_table_of_models_of_unlike_depth() -> None:
     ]
 
 
+@pytest.mark.needs("matplotlib")
 def test_the_picture_shows_every_share() -> None:
-    figures = pytest.importorskip("matplotlib.figure")
-    figure = figures.Figure()
+    from matplotlib.figure import Figure
+
+    figure = Figure()
     draw_mixes(figure, MIXES)
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["0.25", "0.50", "0.25", "0.75", "0.25"]
@@ -71,9 +76,9 @@ def test_errors(tmp_path: Path, save: Save) -> None:
     nlp: Language = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "other")
-    with pytest.raises(ValueError, match=r"(?s)EL117.*'no_such_pipeline' is no pipeline"):
+    with pytest.raises(ValueError, match=r"(?s)EL117.*'no_such_pipeline' is not a pipeline"):
         mix(["no_such_pipeline"])
-    with pytest.raises(ValueError, match=r"EL118.*other' holds no scalar mix.*\(sentencizer\)"):
+    with pytest.raises(ValueError, match=r"EL118.*other' has no scalar mix.*\(sentencizer\)"):
         mix([str(tmp_path / "other")])
     with pytest.raises(ValueError, match="EL060"):
         mix([str(save("a"))], tmp_path / "mix.bmp")

@@ -63,7 +63,7 @@ def test_nothing_is_cut_off_on_a_narrow_terminal(width: int) -> None:
     assert max(map(len, shown.splitlines())) <= width
 
 
-def test_a_model_below_the_other_where_columns_have_no_room() -> None:
+def test_narrow_terminal_stacks_the_models() -> None:
     console = Console(width=40, force_terminal=True, color_system=None)
     with console.capture() as capture:
         console.print(as_list(models()))

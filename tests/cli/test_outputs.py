@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spacy_elmo.cli.convert import convert
+from spacy_elmo.cli.export import export
 from spacy_elmo.cli.messages import message
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import run
@@ -31,6 +31,7 @@ def test_outputs_of_embed(
     assert sorted(os.listdir(".")) == ["a.txt", "o.h5"]
 
 
+@pytest.mark.slow
 def test_a_model_is_not_replaced_without_force(tiny: Path, tmp_path: Path) -> None:
     run("convert", tiny, tmp_path / "m")
     before = (tmp_path / "m/weights.safetensors").read_bytes()
@@ -40,7 +41,7 @@ def test_a_model_is_not_replaced_without_force(tiny: Path, tmp_path: Path) -> No
     run("convert", tiny, tmp_path / "m", "--dtype", "float16", "--force")
     assert (tmp_path / "m/weights.safetensors").stat().st_size < len(before)
     assert "parameters in float16 to" in run("export", tmp_path / "m", tmp_path / "exported").stderr
-    convert(tmp_path / "m", tmp_path / "again")
+    export(tmp_path / "m", tmp_path / "again", dtype=None)
     for name in ("again", "exported"):
         arrays = read_weights(tmp_path / name).arrays
         assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}
@@ -64,6 +65,7 @@ def test_short_help() -> None:
     assert "zero|warm|carry" in run("embed", "-h").stdout
 
 
+@pytest.mark.slow
 def test_texts_go_to_standard_output(tmp_path: Path) -> None:
     model = write_source(tmp_path / "model", full_softmax())
     (tmp_path / "a.txt").write_text("that nation\nIt can\x1b[31m\n")

@@ -126,7 +126,12 @@ def test_raw_text(tmp_path: Path, source: Path) -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "pipeline")
-    for settings in ({"lang": "en"}, {"pipeline": "blank:en"}, {"pipeline": str(tmp_path / "pipeline")}):
+    given: list[dict[str, Any]] = [
+        {"lang": "en"},
+        {"pipeline": "blank:en"},
+        {"pipeline": str(tmp_path / "pipeline")},
+    ]
+    for settings in given:
         found = perplexity(source, tmp_path / "a.txt.gz", **settings)
         assert (found.n_sentences, found.n_tokens) == (2, 11)
         assert found.forward == pytest.approx(math.exp(-forward.mean()), rel=1e-5)
@@ -141,6 +146,7 @@ def test_threads(source: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> N
         perplexity(source, text, n_threads=0)
 
 
+@pytest.mark.slow
 def test_command(tmp_path: Path, source: Path, text: Path) -> None:
     found = perplexity(source, text)
     done = run("perplexity", source, text, "--output", tmp_path / "out.jsonl")
@@ -188,7 +194,8 @@ def test_packed_text_is_split_as_it_is_unpacked(tmp_path: Path, source: Path) ->
     text = b"It can. It can.\n"
     (tmp_path / "b.txt").write_bytes(text)
     (tmp_path / "b.txt.xz").write_bytes(lzma.compress(text))
-    for settings, n_tokens in (({}, 4), ({"lang": "en"}, 6), ({"format": "tokens"}, 4)):
+    given: list[tuple[dict[str, Any], int]] = [({}, 4), ({"lang": "en"}, 6), ({"format": "tokens"}, 4)]
+    for settings, n_tokens in given:
         plain, packed = (perplexity(source, tmp_path / name, **settings) for name in ("b.txt", "b.txt.xz"))
         assert plain == packed
         assert plain.n_tokens == n_tokens

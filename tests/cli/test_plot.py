@@ -7,13 +7,10 @@ import pytest
 from spacy_elmo.cli.plot import plot
 from tests.cli.command import run
 
+pytestmark = pytest.mark.needs("matplotlib")
+
 PRETRAINING = {"batch": 1, "epoch": 0.1, "forward": 6.0, "backward": 6.5, "loss": 6.25, "learn_rate": 0.001}
 TRAINING = {"epoch": 0, "step": 20, "losses": {"ner": 3.5}, "scores": {"ents_f": 51.0}, "score": 0.51}
-
-
-@pytest.fixture(autouse=True)
-def _with_matplotlib() -> None:
-    pytest.importorskip("matplotlib")
 
 
 def write(path: Path, *entries: dict[str, Any]) -> Path:
@@ -22,6 +19,7 @@ def write(path: Path, *entries: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_run(tmp_path: Path) -> None:
     write(tmp_path / "log.jsonl", PRETRAINING)
     run("plot", tmp_path, "-o", tmp_path / "run.svg")

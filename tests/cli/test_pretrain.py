@@ -46,6 +46,7 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "pretrain.cfg"
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed(
     tmp_path: Path, config: Path, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,7 +64,7 @@ def test_stopped_and_resumed(
         finally:
             process.kill()
     assert process.returncode == 130, stderr
-    assert f"Stopped; go on with --resume. The model is in {out}/model" in stderr
+    assert f"Stopped; continue with --resume. The model is in {out}/model" in stderr
     assert stdout == ""
     stopped = batches(out)[-1]
     assert spacy_elmo.load(out / "model").options.lstm.dim == 16
@@ -101,10 +102,13 @@ def test_settings_on_the_command_line(
 
 
 def test_threads_on_the_command_line(config: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = []
-    monkeypatch.setattr(
-        "spacy_elmo.cli.pretrain.pretrain", lambda *_, overrides, **__: given.append(overrides) or True
-    )
+    given: list[Any] = []
+
+    def spy(*_: Any, overrides: Any, **__: Any) -> bool:
+        given.append(overrides)
+        return True
+
+    monkeypatch.setattr("spacy_elmo.cli.pretrain.pretrain", spy)
     for option in (["--n-threads", 2], ["--training.n_threads", 2]):
         assert command("pretrain", config, "-o", config.parent / "out", "--quiet", *option) == 0
     assert given == [{"training.n_threads": 2}] * 2

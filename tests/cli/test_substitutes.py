@@ -8,11 +8,10 @@ import torch
 
 from spacy_elmo.cli.substitutes import substitutes
 from spacy_elmo.language_model import reading
-from spacy_elmo.language_model.storage import load_language_model
 from spacy_elmo.language_model.substitutes import substitutes as substitutes_of
 from tests.at_work import seen_threads
 from tests.cli.command import run
-from tests.language_models import WORDS, Reference, full_softmax, warm_state, write_source
+from tests.language_models import WORDS, Reference, full_softmax, load_language_model, warm_state, write_source
 
 SOFTMAX = full_softmax()
 LINES = [["that", "nation"], [], ["It", "can", "naïve", "."]]
@@ -63,6 +62,7 @@ def test_threads(source: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> N
         substitutes(source, text, n_threads=0)
 
 
+@pytest.mark.slow
 def test_command(tmp_path: Path, source: Path, text: Path) -> None:
     done = run("substitutes", source, text, "-n", 2)
     model, vocabulary = load_language_model(source)

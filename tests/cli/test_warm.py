@@ -104,17 +104,18 @@ def test_packed_text(tiny: Path, tmp_path: Path) -> None:
         file.write("I don't. You do.\n" * 85)
     paths = [tmp_path / "text.txt.gz"] * 2
     assert warm(tiny, paths, tmp_path / "out") == Summary(170, 170 * 4)
-    for name, value in (("lang", "en"), ("pipeline", "blank:en")):
-        made = warm(tiny, tmp_path / "text.txt.gz", tmp_path / name, **{name: value})
+    options: list[dict[str, Any]] = [{"lang": "en"}, {"pipeline": "blank:en"}]
+    for option in options:
+        made = warm(tiny, tmp_path / "text.txt.gz", tmp_path / next(iter(option)), **option)
         assert made == Summary(170, 85 * 7)
 
 
 @pytest.mark.parametrize(
     ("output", "match"),
     [
-        ("file", r"EL096.*is no folder\. Give a new folder"),
+        ("file", r"EL096.*is not a folder\. Give a new or empty folder"),
         ("full", r"EL096.*is a folder with other files"),
-        ("source", r"EL096.*holds the source in files of other names \(options.json, weights.hdf5\)"),
+        ("source", r"EL096.*contains the source under other file names \(options.json, weights.hdf5\)"),
     ],
 )
 def test_what_is_no_output(
@@ -136,7 +137,7 @@ def test_what_is_no_output(
 @pytest.mark.parametrize(
     ("name", "content", "options", "words"),
     [
-        ("short.txt", "one\ntwo\n", {}, r"EL095.*needs 160 sentences.*got 2\. Give a longer text\.$"),
+        ("short.txt", "one\ntwo\n", {}, r"EL095.*requires at least 160 sentences.*got 2\. Give a longer text\.$"),
         ("empty.txt", "", {}, "EL095.*got 0"),
         ("text.txt", "a word\n" * 300, {"most_sentences": 100}, "EL095.*got 100. Give a higher --sentences"),
         ("text.pdf", "?", {}, "EL060"),

@@ -10,7 +10,7 @@ from spacy_elmo.gradients.encoder import encode
 from spacy_elmo.runtime.memory import Workspace
 from tests.pretraining.tiny import lm_error, lm_ids, lm_options, lm_randomise
 
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "tanh": {},
     "relu": {"activation": "relu", "n_highway": 2},
     "no_highway": {"n_highway": 0},
@@ -144,7 +144,7 @@ def test_bf16_is_near() -> None:
     )
     with torch.no_grad():
         for parameter in encoder.parameters():
-            parameter *= 0.3
+            parameter.mul_(0.3)
     expected, got = run(encoder, ids), run(encoder, ids, dtype=torch.bfloat16)
     assert got.dtype == torch.float32
     assert 1e-4 < lm_error(got, expected) < 0.01

@@ -26,8 +26,8 @@ KINDS: dict[str, dict[str, Any]] = {
 def make(
     *, projects: bool = True, cell_clip: float | None = None, proj_clip: float | None = None
 ) -> ProjectedLSTM:
-    clips = {"cell_clip": cell_clip, "proj_clip": proj_clip}
-    layer = ProjectedLSTM(options=LSTMOptions(dim=C if projects else P, projection_dim=P, **clips)).double()
+    options = LSTMOptions(dim=C if projects else P, projection_dim=P, cell_clip=cell_clip, proj_clip=proj_clip)
+    layer = ProjectedLSTM(options=options).double()
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in layer.parameters():

@@ -17,6 +17,7 @@ from spacy_elmo.gradients.batch import TrainingPass
 from spacy_elmo.gradients.trainable import TrainableEngine
 from spacy_elmo.inference.base import BatchOutputs
 from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.settings import InitialState, PrecisionName
 from spacy_elmo.runtime import processors
 from tests.at_work import at_work
 from tests.data import TINY, Measured
@@ -24,7 +25,7 @@ from tests.data import TINY, Measured
 SENTENCES = [["I", "like", "it"], [], ["Eat", "green", "eggs", "and", "ham", "!"], ["x"], ["I", "do", "not"]]
 
 
-def engine(*, dropout: float = 0.0, precision: str = "fp64", **settings: Any) -> TrainableEngine:
+def engine(*, dropout: float = 0.0, precision: PrecisionName = "fp64", **settings: Any) -> TrainableEngine:
     return spacy_elmo.load(TINY, precision=precision, **settings).trainable(dropout=dropout)
 
 
@@ -37,7 +38,7 @@ def gradients(made: TrainableEngine, *, n_layers: int = 2) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("initial_state", ["zero", "warm"])
-def test_equal_to_inference(initial_state: str) -> None:
+def test_equal_to_inference(initial_state: InitialState) -> None:
     elmo = spacy_elmo.load(TINY, initial_state=initial_state)
     layers, _ = elmo.trainable(dropout=0.0).begin_update(SENTENCES, n_layers=2)
     expected = elmo.embed(SENTENCES)
@@ -54,7 +55,7 @@ def test_gradients_in_parts() -> None:
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-10, err_msg=name)
 
 
-def test_dropout_in_parts() -> None:
+def test_same_dropout_when_recomputed() -> None:
     made = engine(dropout=0.5, max_batch_tokens=6)
     torch.manual_seed(3)
     layers, backprop = made.begin_update(SENTENCES, n_layers=1)
@@ -218,6 +219,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(measured: Measured) -> None:
     parts, whole = (
         int(subprocess.run([sys.executable, "-c", PEAK, str(TINY), n], check=True, capture_output=True).stdout)
@@ -256,14 +258,14 @@ def test_carried_state() -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_trained_weights_are_used_and_saved(precision: str, tmp_path: Path) -> None:
+def test_trained_weights_are_used_and_saved(precision: PrecisionName, tmp_path: Path) -> None:
     if precision == "bf16" and not features.has_bf16():
         pytest.skip("this processor multiplies no bfloat16 numbers")
     elmo = spacy_elmo.load(TINY, precision=precision)
     before = elmo.embed(SENTENCES)
     trainable = elmo.trainable(dropout=0.0)
     with torch.no_grad():
-        trainable.bilm.backward_stack.layers[0].input_linear.weight.mul_(1.1)
+        trainable.bilm.get_parameter("backward_stack.layers.0.input_linear.weight").mul_(1.1)
     elmo.learn(trainable.bilm)
     after = elmo.embed(SENTENCES)
     assert np.array_equal(after[0].word_emb, before[0].word_emb)

@@ -15,6 +15,7 @@ from spacy_elmo.inference.cpu.linear import (
 )
 from spacy_elmo.inference.factory import PRECISIONS, check_precision, encoder_linear, lstm_linear
 from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.settings import PrecisionName
 
 CPU = torch.device("cpu")
 
@@ -36,10 +37,13 @@ def test_linears(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("precision", "what"), [("bf16", "bfloat16"), ("int8", "8-bit integers")])
-def test_a_processor_that_cannot(tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: str, what: str) -> None:
+def test_a_processor_that_cannot(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: PrecisionName, what: str
+) -> None:
     monkeypatch.setattr(features, f"has_{precision}", lambda: False)
     with pytest.raises(
-        ValueError, match=rf"EL042.*'{precision}' needs a processor that multiplies {what}.*'fp32'"
+        ValueError,
+        match=rf"EL042.*'{precision}' is not supported .* requires a processor that multiplies {what}.*'fp32'",
     ):
         spacy_elmo.load(tiny, precision=precision)
     with pytest.raises(ValueError, match="EL042"):
@@ -48,11 +52,11 @@ def test_a_processor_that_cannot(tiny: Path, monkeypatch: pytest.MonkeyPatch, pr
 
 def test_precisions_of_other_devices() -> None:
     with pytest.raises(
-        ValueError, match=r"EL041.*'int8' runs on the device type cpu only, and the device is 'cuda'"
+        ValueError, match=r"EL041.*'int8' is only supported on devices of type cpu; got device = 'cuda'"
     ):
         check_precision("int8", torch.device("cuda"))
     with pytest.raises(
-        ValueError, match=r"EL041.*'tf32' runs on the device type cuda only, and the device is 'cpu'"
+        ValueError, match=r"EL041.*'tf32' is only supported on devices of type cuda; got device = 'cpu'"
     ):
         check_precision("tf32", CPU)
     for precision in ("fp32", "fp64"):

@@ -27,7 +27,9 @@ def broken(tiny: Path, name: str, value: float, **settings: Any) -> Elmo:
 @pytest.mark.parametrize("layers", ["*", ["word_emb"], ["elmo"]])
 def test_huge_weights(tiny: Path, way: str, layers: Any) -> None:
     elmo = broken(tiny, "char_encoder.projection.weight", HUGE)
-    with pytest.warns(UserWarning, match=r"WL045.*3e\+38 in char_encoder.projection.weight, is far beyond"):
+    with pytest.warns(
+        UserWarning, match=r"WL045.*3e\+38 in char_encoder.projection.weight, is far larger than training produces"
+    ):
         output = elmo.embed([["a", "b"]], layers=layers)[0]
     assert not np.isfinite(output[output.names[-1]]).all()
     # Once.
@@ -50,7 +52,7 @@ def test_in_every_way_to_embed(tiny: Path) -> None:
     for call in (
         lambda elmo: elmo.embed([["a"]]),
         lambda elmo: list(elmo.stream([["a"]])),
-        lambda elmo: elmo.begin([["a"]], layers=["lstm_outputs2"], then=dict).result(),
+        lambda elmo: elmo.submit([["a"]], layers=["lstm_outputs2"], then=dict).result(),
         lambda elmo: elmo("a"),
     ):
         elmo = broken(tiny, name, np.nan)
@@ -93,10 +95,10 @@ class Event:
 def test_answers_that_come_later() -> None:
     check, event = FiniteCheck(OnceWarner(), source="x"), Event()
     for name, value in (("word_emb", 1.0), ("elmo", np.nan)):
-        check._pending.append((name, torch.full((2,), value), event))  # type: ignore[arg-type]
+        check.pending.append((name, torch.full((2,), value), event))  # type: ignore[arg-type]
     check.report(dict)
-    assert len(check._pending) == 2
+    assert len(check.pending) == 2
     event.arrived = True
     with pytest.warns(UserWarning, match="WL045.*layer 'elmo'"):
         check.report(lambda: {"w": np.ones(2)})
-    assert not check._pending
+    assert not check.pending

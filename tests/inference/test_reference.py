@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import Tensor
 
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.characters import character_ids
@@ -21,10 +22,15 @@ def engine(bilm: BiLM) -> PlainEngine:
 
 
 def test_each_word_type_is_encoded_once(engine: PlainEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = []
+    rows: list[int] = []
     encoder = engine.bilm.char_encoder
     original = encoder.forward
-    monkeypatch.setattr(encoder, "forward", lambda ids: rows.append(len(ids)) or original(ids))
+
+    def forward(ids: Tensor) -> Tensor:
+        rows.append(len(ids))
+        return original(ids)
+
+    monkeypatch.setattr(encoder, "forward", forward)
     engine.run([["a", "b", "a"], ["b", "c"]], n_layers=0, state=None)
     assert rows == [8]  # three types and the two marks, rounded up to a power of two
 

@@ -7,9 +7,19 @@ import pytest
 import torch
 
 import spacy_elmo
+from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cuda.engine import CudaEngine
-from spacy_elmo.inference.sentences import Coded, checked, cut, lengths_of, n_rows, total_rows, word_types
+from spacy_elmo.inference.sentences import (
+    EncodedSentences,
+    count_rows,
+    count_tokens,
+    rows_of_sentence,
+    split_batches,
+    validate_sentences,
+    word_types,
+)
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inference.word_table import NumberedRows, WordTable
 from spacy_elmo.runtime.workers import Plan
 from spacy_elmo.util.batching import windows
@@ -34,18 +44,18 @@ def test_stands_for_lists() -> None:
     assert [*batch] == sentences
     assert len(batch) == len(sentences)
     assert (batch[2], batch[1:4], batch[-1]) == (sentences[2], sentences[1:4], sentences[-1])
-    assert checked(batch, warn=pytest.fail) is batch
-    assert batch.n_rows == total_rows(batch) == total_rows(sentences) == sum(map(n_rows, sentences))
-    assert lengths_of(batch).tolist() == lengths_of(sentences).tolist() == [*map(len, sentences)]
+    assert validate_sentences(batch, warn=pytest.fail) is batch
+    assert batch.n_rows == count_rows(batch) == count_rows(sentences) == sum(map(rows_of_sentence, sentences))
+    assert count_tokens(batch).tolist() == count_tokens(sentences).tolist() == [*map(len, sentences)]
 
 
 @pytest.mark.parametrize("budget", [1, 2, 5, 9, 20, 1000])
 def test_windows_as_those_of_lists(budget: int) -> None:
     for seed in range(10):
         sentences = random_sentences(seed)
-        expected = [*windows(sentences, size=n_rows, budget=budget)]
-        assert [[*part] for part in cut(coded(sentences), budget)] == expected
-    assert [*coded([]).windows(budget)] == []
+        expected = [*windows(sentences, size=rows_of_sentence, budget=budget)]
+        assert [[*part] for part in split_batches(coded(sentences), budget)] == expected
+    assert [*coded([]).split(budget)] == []
 
 
 def test_word_types_of_numbers() -> None:
@@ -127,6 +137,7 @@ def test_a_table_that_is_too_small() -> None:
 
 def with_cuda_engine(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Elmo:
     """The engine for GPUs, on the CPU: it embeds words; in place of kernels, a layer tells which word is where."""
+
     of = options("clips")
     engine = CudaEngine(options=of, tensors=weights(of), precision="fp32", device=torch.device("cpu"))
 
@@ -147,11 +158,16 @@ def with_cuda_engine(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Elmo:
     )
 
 
-KINDS = ["fast", "fp64", "cuda", "cuda, small table", "warm"]
+KINDS = [
+    "fast",
+    "fp64",
+    "warm",
+    *(pytest.param(kind, marks=pytest.mark.needs("triton")) for kind in ("cuda", "cuda, small table")),
+]
 
 
 def make(kind: str, monkeypatch: pytest.MonkeyPatch) -> Elmo:
-    precision = "fp64" if kind == "fp64" else "fp32"
+    precision: PrecisionName = "fp64" if kind == "fp64" else "fp32"
     elmo = spacy_elmo.load(TINY, precision=precision, initial_state="warm" if kind == "warm" else "zero")
     if kind.startswith("cuda"):
         elmo = with_cuda_engine(elmo, monkeypatch)
@@ -170,11 +186,11 @@ def close(one: Any, other: Any) -> None:
 def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
     elmo, texts = make(kind, monkeypatch), ["of", "others"]
     elmo.budget.tokens = budget
-    names = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
+    names: list[LayerName] = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
     for seed in range(6):
         sentences = random_sentences(seed, words=WORDS[seed : seed + 30])
         expected = elmo.embed(sentences, layers=names)
-        resident = elmo.begin(coded(sentences, texts), layers=names, then=dict).result()
+        resident = elmo.submit(coded(sentences, texts), layers=names, then=dict).result()
         outputs = elmo.embed(coded(sentences, texts), layers=names[:2])
         for name in names:
             flat = np.concatenate([getattr(output, name) for output in expected])
@@ -189,7 +205,7 @@ def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("sentences", [[], [[]], [[], []], [["a"]], [[], ["a"], []]], ids=str)
 def test_empty_sentences(kind: str, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = make(kind, monkeypatch)
-    resident = elmo.begin(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
+    resident = elmo.submit(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
     outputs = elmo.embed(coded(sentences), layers=["word_emb"])
     assert [len(output.word_emb) for output in outputs] == [*map(len, sentences)]
     assert [*resident] == (["lstm_outputs1"] if any(sentences) else [])
@@ -215,8 +231,8 @@ def test_memory_that_runs_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> Non
     expected = np.concatenate([output.lstm_outputs1 for output in elmo.embed(sentences, layers=["lstm_outputs1"])])
     whole = elmo.engine.plan
 
-    def run_out(batch: Coded, **settings: Any) -> Plan:
-        assert isinstance(batch, Coded)
+    def run_out(batch: EncodedSentences, **settings: Any) -> Plan:
+        assert isinstance(batch, EncodedSentences)
         if batch.n_rows > 15:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(batch))
@@ -224,13 +240,14 @@ def test_memory_that_runs_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(elmo.engine, "plan", run_out)
     with pytest.warns(UserWarning, match="WL015"):
-        got = elmo.begin(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
+        got = elmo.submit(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
     close(got["lstm_outputs1"], expected)
     assert len(sizes) > 4
     with pytest.raises(MemoryError, match=r"EL166.*sentence of 52 tokens"):
-        elmo.begin(coded([["a"] * 50]), layers=["lstm_outputs1"], then=dict)
+        elmo.submit(coded([["a"] * 50]), layers=["lstm_outputs1"], then=dict)
 
 
+@pytest.mark.needs("triton")
 def test_no_text_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     class Texts(list[str]):
         asked = 0
@@ -242,5 +259,5 @@ def test_no_text_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     elmo, texts = make("cuda", monkeypatch), Texts()
     batches = [coded(random_sentences(seed, words=WORDS[:20]), texts) for seed in range(10)]
     for batch in batches:
-        elmo.begin(batch, layers=["word_emb"], then=dict)
+        elmo.submit(batch, layers=["word_emb"], then=dict)
     assert texts.asked <= 20

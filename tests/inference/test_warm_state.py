@@ -17,6 +17,7 @@ from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference import warm_state
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inference.warm_state import BURN_IN, LEAST_SENTENCES, N_ROWS, mean_final_state
 from spacy_elmo.weights.arrays import Arrays
 from spacy_elmo.weights.formats.folder import write_folder
@@ -73,7 +74,8 @@ def test_deterministic_and_without_memory(elmo: Elmo, running_text: list[list[st
     first = mean(elmo, running_text)
     elmo.embed(running_text[:5])
     # Sentences without tokens take no row, and any iterable will do.
-    again = mean(elmo, iter([[], *running_text[:70], [], *running_text[70:], []]))
+    texts: Any = iter([[], *running_text[:70], [], *running_text[70:], []])
+    again = mean(elmo, texts)
     assert all(torch.equal(one, other) for one, other in zip(first, again))
 
 
@@ -88,7 +90,9 @@ def test_what_runs_together_does_not_matter(
 
 @pytest.mark.parametrize("n_sentences", [0, LEAST_SENTENCES - 1])
 def test_too_few_sentences(elmo: Elmo, running_text: list[list[str]], n_sentences: int) -> None:
-    with pytest.raises(ValueError, match=rf"EL095.*needs {LEAST_SENTENCES} sentences .* got {n_sentences}\."):
+    with pytest.raises(
+        ValueError, match=rf"EL095.*requires at least {LEAST_SENTENCES} sentences .* got {n_sentences}\."
+    ):
         mean(elmo, [*running_text[:n_sentences], []])
 
 
@@ -160,7 +164,7 @@ def test_nearer_to_carried_state_than_zeros(tiny: Path, sentences: list[list[str
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_rounded_models_have_the_same_state(tiny: Path, tmp_path: Path, precision: str) -> None:
+def test_rounded_models_have_the_same_state(tiny: Path, tmp_path: Path, precision: PrecisionName) -> None:
     if not (features.has_bf16() if precision == "bf16" else features.has_int8()):
         pytest.skip(f"this processor, or this torch, does not multiply in {precision}")
     expected = state_of(spacy_elmo.load(tiny, initial_state="warm"))
@@ -221,7 +225,7 @@ def test_a_cache_that_cannot_be_written(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "file"))
     for number in (1, 2):
-        with pytest.warns(UserWarning, match=r"WL005.*weights.hdf5' cannot be kept in .*file") as caught:
+        with pytest.warns(UserWarning, match=r"WL005.*weights.hdf5' cannot be saved to .*file") as caught:
             elmo = spacy_elmo.load(tiny, initial_state="warm")
         assert len(caught) == 1
         assert same(state_of(elmo), made[-1])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_elmo.inference.sentences import Coded
+from spacy_elmo.inference.sentences import EncodedSentences
 from spacy_elmo.inference.word_table import WordTable
 
 
@@ -20,6 +20,12 @@ class Encoder:
     def __call__(self, types: Sequence[str]) -> torch.Tensor:
         self.asked.append(list(types))
         return torch.tensor([[float(text), float(text) ** 2] for text in types]).reshape(-1, 2)
+
+
+def places_of(table: WordTable, types: Sequence[str]) -> tuple[Tensor, np.ndarray]:
+    found = table.places(types)
+    assert found is not None
+    return found
 
 
 def expected(types: Sequence[str]) -> torch.Tensor:
@@ -85,7 +91,7 @@ def test_memory_that_runs_out_leaves_the_table_right(monkeypatch: pytest.MonkeyP
             with monkeypatch.context() as patch, contextlib.suppress(MemoryError):
                 patch.setattr(table, broken, lambda *_: _no_memory())
                 table.places(types)
-        rows, places = table.places(types)
+        rows, places = places_of(table, types)
         assert torch.equal(rows[torch.from_numpy(places)], encode(types))
         assert torch.equal(table.look_up(types), encode(types))
         assert len(table) <= 4
@@ -98,9 +104,9 @@ def test_long_texts_are_known_by_what_is_read_of_them() -> None:
     long = ["12" + "0" * 5, "1", "12" + "9" * 5, "34" + "0" * 5]
     assert torch.equal(table.look_up(long), expected(["12", "1", "12", "34"]))
     assert encoder.asked == [["12", "1", "34"]]
-    rows, places = table.places([*long, "125", "56" * 9, "1"])
+    rows, places = places_of(table, [*long, "125", "56" * 9, "1"])
     assert torch.equal(rows[torch.from_numpy(places)], expected(["12", "1", "12", "34", "12", "56", "1"]))
-    coded = Coded([*long, "567"], np.array([4, 0, 2, 4, 1]), np.array([2, 3]))
+    coded = EncodedSentences([*long, "567"], np.array([4, 0, 2, 4, 1]), np.array([2, 3]))
     for _ in range(2):
         found = table.places_of_numbers(coded)
         assert found is not None

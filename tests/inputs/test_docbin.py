@@ -27,11 +27,11 @@ def test_docs(tmp_path: Path) -> None:
     docs = [
         Doc(vocab, words=["a", "b", "c"], sent_starts=[True, False, True]),
         Doc(vocab, words=[]),
-        # Sentences that are not set are not guessed: these Docs are tokenised as their owner wants them.
+        # Without sentences, a Doc is not split: its owner has tokenised it as wanted.
         Doc(vocab, words=["d", ".", "e", "."]),
         Doc(vocab, words=["\n"]),
         Doc(vocab, words=["f", "\u3000"]),
-        # Sentences that a parse sets.
+        # Sentences from a parse.
         Doc(vocab, words=["g", "h", "i"], heads=[0, 0, 2], deps=["ROOT", "x", "ROOT"]),
     ]
     sentences = list(Inputs(write(tmp_path / "a.spacy", *docs)).read())
@@ -45,7 +45,7 @@ def test_docs(tmp_path: Path) -> None:
     assert tokens(write(tmp_path / "empty.spacy")) == []
 
 
-def test_what_else_a_doc_holds_does_not_matter(tmp_path: Path) -> None:
+def test_ignores_other_content(tmp_path: Path) -> None:
     doc = spacy.blank("en")("I don't.")
     doc.spans["x"] = [Span(doc, 0, 1, label="Y")]
     doc.cats = {"z": 1.0}
@@ -83,5 +83,5 @@ def test_damaged(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> No
 @pytest.mark.parametrize("content", [b"", b"no docbin", zlib.compress(b"no msgpack"), zlib.compress(b"\x93abc")])
 def test_no_docbin(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.spacy").write_bytes(content)
-    with pytest.raises(ValueError, match=r"EL023.*a\.spacy.*no DocBin"):
+    with pytest.raises(ValueError, match=r"EL023.*a\.spacy.*not a DocBin"):
         Inputs(tmp_path / "a.spacy").check()

@@ -25,12 +25,12 @@ def test_tokens_and_texts(tmp_path: Path) -> None:
 
 
 def test_a_field_twice(tmp_path: Path) -> None:
-    """The last one would win, and half of the text be lost."""
-    with pytest.raises(ValueError, match=r'EL061.*line 2: the field "text" is there twice'):
+    """JSON readers keep only the last one, which would lose a part of the text."""
+    with pytest.raises(ValueError, match=r'EL061.*line 2: the field "text" occurs twice'):
         read(tmp_path / "a.jsonl", '{"text": "a", "text": "a"}\n{"text": "a", "text": "b"}\n')
 
 
-def test_whitespace_tokens_are_hidden(tmp_path: Path) -> None:
+def test_hides_whitespace_tokens(tmp_path: Path) -> None:
     [sentence] = read(tmp_path / "a.jsonl", '{"text": "a  \\n b\u2028c"}', pipeline="tokenizer:en")
     assert [token.isspace() for token in sentence.tokens].count(True) == 2
     assert sentence.visible == ["a", "b", "c"]
@@ -46,8 +46,8 @@ def make_docs() -> list[Doc]:
     return [with_sents, Doc(nlp.vocab, words=[]), nlp("No sentences. None here.")]
 
 
-def test_docs_as_json_are_as_docs(tmp_path: Path) -> None:
-    """`Doc.to_json` and a DocBin give the same sentences under the same numbers."""
+def test_same_as_docs(tmp_path: Path) -> None:
+    """`Doc.to_json` and a DocBin give the same sentences."""
     docs = make_docs()
     DocBin(docs=docs).to_disk(tmp_path / "a.spacy")
     expected = list(Inputs(tmp_path / "a.spacy").read())
@@ -82,8 +82,8 @@ def test_prodigy(tmp_path: Path) -> None:
     ("content", "match"),
     [
         ('{"text": "a"}\n\n{"text": \n', r"line 3: not JSON"),
-        ('[\n{"text": "a"}\n]', r"line 1: not JSON.*a whole object on each line.*jq"),
-        ('{\n"text": "a"\n}', r"line 1: not JSON.*a whole object on each line"),
+        ('[\n{"text": "a"}\n]', r"line 1: not JSON.*one complete object per line.*jq"),
+        ('{\n"text": "a"\n}', r"line 1: not JSON.*one complete object per line"),
         ('[{"text": "a"}, {"text": "b"}]', r"line 1: neither.*but a list.*jq"),
         ('{"words": ["a"]}', r"line 1: neither"),
         ('{"text": ["a"]}', r"line 1: neither"),
@@ -97,10 +97,10 @@ def test_prodigy(tmp_path: Path) -> None:
         ('{"text": "ab", "tokens": [{"start": "0", "end": 1}]}', r"token 1 has no `text`"),
         ('{"text": "abc", "tokens": [{"start": 0, "end": 2}, {"start": 1, "end": 3}]}', r"token 2 is at 1 to 3"),
         ('{"text": "ab", "tokens": [{"start": 0, "end": 2}], "sents": [{"start": 1}]}', r"`sents` begins at 1"),
-        ('{"text": "ab", "tokens": [{"start": 0, "end": 2}], "sents": [1]}', r"`sents` is no list"),
+        ('{"text": "ab", "tokens": [{"start": 0, "end": 2}], "sents": [1]}', r"`sents` is not a list"),
         ('{"tokens": ["a", ""]}', r"line 1: token 2 is empty"),
         ('{"text": "\\ud800"}', r"line 1: text that is not Unicode"),
-        ('{"text": "good"}\n' + "[" * 100_000, r"line 2: JSON that is nested too deep"),
+        ('{"text": "good"}\n' + "[" * 100_000, r"line 2: JSON that is nested too deeply"),
         ('{"text": "good"}\n{"text": ' + "1" * 5000 + "}", r"line 2: "),
     ],
 )

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,8 @@ from spacy_elmo.inputs.reader import Inputs
 
 LINES = [f"Line {number} of a text that is long enough to fill more than one block." for number in range(2000)]
 TEXT = "\n".join(LINES).encode()
-COMPRESSIONS = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
+Compress = Callable[[bytes], bytes]
+COMPRESSIONS: list[tuple[str, Compress]] = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
 
 
 def texts(path: Path, **settings: Any) -> Any:
@@ -34,12 +36,12 @@ def write(path: Path, content: bytes) -> Path:
 @pytest.mark.parametrize(("ending", "compress"), COMPRESSIONS)
 def test_packed(tmp_path: Path, ending: str, compress: Any) -> None:
     assert texts(write(tmp_path / f"A.TXT{ending.upper()}", compress(TEXT))) == LINES
-    # Two streams one after the other are one file, as `cat` makes them.
+    # Concatenated streams are one file.
     assert texts(write(tmp_path / f"a.txt{ending}", compress(b"one\nt") + compress(b"wo\n"))) == ["one", "two"]
 
 
 @pytest.mark.parametrize(("ending", "compress"), COMPRESSIONS)
-def test_a_packed_file_that_is_cut_or_changed(tmp_path: Path, ending: str, compress: Any) -> None:
+def test_damaged_file(tmp_path: Path, ending: str, compress: Any) -> None:
     whole = compress(TEXT)
     for size in (0, len(whole) // 2, len(whole) - 1):
         with pytest.raises(ValueError, match=r"EL023.*a\.txt\..*(ended before|it is empty)"):
@@ -55,12 +57,12 @@ def test_a_packed_file_that_is_cut_or_changed(tmp_path: Path, ending: str, compr
     ("name", "match"),
     [("a.txt.gz", "[Nn]ot a gzip"), ("a.txt.xz", "not supported"), ("a.txt.bz2", "Invalid data")],
 )
-def test_a_name_that_promises_too_much(tmp_path: Path, name: str, match: str) -> None:
+def test_wrong_ending(tmp_path: Path, name: str, match: str) -> None:
     with pytest.raises(ValueError, match=rf"EL023.*{name}.*{match}"):
         Inputs(write(tmp_path / name, b"plain text\n")).check()
 
 
-def test_a_packed_file_without_its_ending(tmp_path: Path) -> None:
+def test_missing_ending(tmp_path: Path) -> None:
     for ending, compress in COMPRESSIONS:
         with pytest.raises(ValueError, match=rf"EL(205.*{ending}|061)"):
             Inputs(write(tmp_path / "a.txt", compress(TEXT))).check()
@@ -76,7 +78,7 @@ def test_every_packed_format(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compress", [bytes, *(compress for _, compress in COMPRESSIONS)])
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, compress: Any) -> None:
-    """Packed or not: there is no name to tell. It is read once, checked, and then used."""
+    """Compression is recognised without an ending. The stream is read once, checked, and then used."""
     content = compress(b"one two\nthree\n")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content), closed=False))
     inputs = Inputs("-")
@@ -86,7 +88,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, compress: Any) -> None:
         assert [sentence.tokens for sentence in inputs.read()] == [["one", "two"], ["three"]]
 
 
-def test_a_bad_byte_at_the_end_of_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_end_of_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO(b"good\n" * 5000 + b"caf\xe9")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=buffer, closed=False))
     sentences = Inputs("-", format="tokens").read()
@@ -111,7 +113,7 @@ def test_a_named_pipe(tmp_path: Path) -> None:
     assert inputs.files[0].sha256() == hashlib.sha256(content).hexdigest()
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.txt", b"text\n")
 
     def refuse(*_: Any) -> Any:
@@ -126,7 +128,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         file.sha256()
 
 
-def test_no_room_to_keep_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_for_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

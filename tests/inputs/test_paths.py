@@ -38,14 +38,14 @@ def test_names(name: str, expected: Any) -> None:
     assert parse_name(Path(name)) == expected
 
 
-def test_files_in_the_order_given(tmp_path: Path) -> None:
+def test_order(tmp_path: Path) -> None:
     write(tmp_path, "b.txt", "a.jsonl.gz")
     assert names(tmp_path, "b.txt", "a.jsonl.gz", "b.txt") == ["b.txt", "a.jsonl.gz", "b.txt"]
     [file] = find_inputs(str(tmp_path / "a.jsonl.gz"))
     assert (file.format, file.compression, file.is_stream) == ("jsonl", ".gz", False)
 
 
-def test_a_format_goes_before_endings(tmp_path: Path) -> None:
+def test_format_before_endings(tmp_path: Path) -> None:
     write(tmp_path, "news.en-00001-of-00100", "a.txt", "b.gz")
     files = find_inputs([tmp_path / "news.en-00001-of-00100", tmp_path / "a.txt", tmp_path / "b.gz"], "tokens")
     assert [(file.format, file.compression) for file in files] == [("tokens", None)] * 2 + [("tokens", ".gz")]
@@ -56,7 +56,7 @@ def test_patterns(tmp_path: Path) -> None:
     (tmp_path / "n" / "folder.txt").mkdir()
     assert names(tmp_path, "n/?.txt") == ["n/a.txt", "n/b.txt"]
     assert names(tmp_path, "n/**/c.txt") == ["n/deep/c.txt"]
-    # A file of that name goes before the pattern.
+    # A file of that name has precedence over the pattern.
     assert names(tmp_path, "n/[1].txt") == ["n/[1].txt"]
     with pytest.raises(FileNotFoundError, match=r"EL200.*n/\*\.jsonl' matches no file"):
         names(tmp_path, "n/*.jsonl")
@@ -69,11 +69,11 @@ def test_folders(tmp_path: Path) -> None:
     write(tmp_path, "n/b.txt", "n/a/c.txt.gz", "n/.hidden.txt", "n/.git/d.txt")
     assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
     write(tmp_path, "n/README.md", "n/LICENSE")
-    with pytest.warns(UserWarning, match=r"WL035.*n', these files are left out: LICENSE, README\.md\."):
+    with pytest.warns(UserWarning, match=r"WL035.*n' are skipped: LICENSE, README\.md\."):
         assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
 
 
-def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "n/a/b.txt", "n/c.txt")
     (tmp_path / "n" / "a" / "round").symlink_to(tmp_path / "n")
     assert names(tmp_path, "n") == ["n/c.txt", "n/a/b.txt"]
@@ -89,8 +89,8 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
         names(tmp_path, "n")
 
 
-def test_a_folder_of_several_formats(tmp_path: Path) -> None:
-    """Treebanks have their sentences as .conllu and as .txt."""
+def test_mixed_formats(tmp_path: Path) -> None:
+    """Treebanks contain their sentences as .conllu and as .txt."""
     write(tmp_path, "n/a.conllu", "n/a.txt", "n/b.txt.gz", "n/c.tokens")
     with pytest.raises(ValueError, match=r"EL202.*1 \.conllu, 1 \.tokens, 2 \.txt\..*--format"):
         names(tmp_path, "n")
@@ -102,14 +102,16 @@ def test_a_folder_of_several_formats(tmp_path: Path) -> None:
 def test_a_folder_of_shards(tmp_path: Path) -> None:
     write(tmp_path, "n/news-00002", "n/news-00001", "m/a.pdf")
     assert names(tmp_path, "n", format="tokens") == ["n/news-00001", "n/news-00002"]
-    with pytest.raises(FileNotFoundError, match=r"EL201.*m' holds no file that can be read\. In it: a\.pdf"):
+    with pytest.raises(
+        FileNotFoundError, match=r"EL201.*m' contains no file that can be read\. It contains: a\.pdf"
+    ):
         names(tmp_path, "m")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"EL201.*In it: nothing"):
+    with pytest.raises(FileNotFoundError, match=r"EL201.*It contains: nothing"):
         names(tmp_path, "empty")
 
 
-def test_patterns_and_folders_that_overlap(tmp_path: Path) -> None:
+def test_overlapping_arguments(tmp_path: Path) -> None:
     write(tmp_path, "n/a.txt", "n/a.txt.gz", "n/b.txt")
     with pytest.warns(UserWarning, match=r"WL036.*n/a\.txt\.gz\."):
         assert names(tmp_path, "n") == ["n/a.txt", "n/b.txt"]
@@ -137,7 +139,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 def test_streams(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.conllu")
     os.mkfifo(tmp_path / "pipe")
-    given = ["-", tmp_path / "pipe.conllu", tmp_path / "pipe", "/dev/stdin"]
+    given: list[str | Path] = ["-", tmp_path / "pipe.conllu", tmp_path / "pipe", "/dev/stdin"]
     files = find_inputs(given)
     assert [(file.format, file.is_stream) for file in files] == [
         ("txt", True), ("conllu", True), ("txt", True), ("txt", True),

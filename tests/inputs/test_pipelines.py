@@ -23,17 +23,17 @@ def test_languages_and_pipelines(tmp_path: Path) -> None:
 def test_unknown_pipeline(name: str) -> None:
     with pytest.raises(ValueError, match=r"(?s)EL070.*Give 'blank:' with a language code") as caught:
         load_pipeline(name)
-    assert f"'{name}' is no pipeline" in str(caught.value)
+    assert f"'{name}' is not a pipeline" in str(caught.value)
 
 
-def test_an_empty_name_is_not_left_to_python(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spacy, "load", lambda name: pytest.fail("3.10 raises ValueError, others do not"))
     with pytest.raises(ValueError, match="EL070"):
         load_pipeline("")
 
 
-def test_a_pipeline_that_is_damaged(tmp_path: Path) -> None:
+def test_damaged_pipeline(tmp_path: Path) -> None:
     spacy.blank("en").to_disk(tmp_path)
     (tmp_path / "meta.json").write_text("{")
-    with pytest.raises(ValueError, match=r"EL070.*is no pipeline"):
+    with pytest.raises(ValueError, match=r"EL070.*is not a pipeline"):
         load_pipeline(str(tmp_path))

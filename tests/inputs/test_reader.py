@@ -37,8 +37,8 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("pipeline", [None, "blank:en"])
-def test_numbers_do_not_depend_on_the_container(tmp_path: Path, name: str, pipeline: Any) -> None:
-    """Nor do tokens depend on what would split texts, for they are split."""
+def test_same_numbers_in_every_container(tmp_path: Path, name: str, pipeline: Any) -> None:
+    """Tokens do not depend on the pipeline for texts either."""
     WRITERS[name](tmp_path / name)
     settings = {"format": "tokens"} if name == "a.txt" else {}
     sentences = list(Inputs(tmp_path / name, pipeline=pipeline, **settings).read())
@@ -47,7 +47,7 @@ def test_numbers_do_not_depend_on_the_container(tmp_path: Path, name: str, pipel
     assert sentences[-1].done == 1
 
 
-def test_a_treebank_is_the_same_in_every_format(tmp_path: Path) -> None:
+def test_same_treebank_in_every_format(tmp_path: Path) -> None:
     path = shared_path("corpora/ud_ewt/en_ewt-ud-test.conllu")
     expected = [sentence.tokens for sentence in Inputs(path).read()]
     lines = [" ".join(token.replace(" ", "_") for token in tokens) for tokens in expected]
@@ -63,7 +63,7 @@ def read(path: Path, pipeline: str) -> list[list[str]]:
     return [sentence.visible for sentence in Inputs(path, pipeline=pipeline).read()]
 
 
-def test_sentences_of_a_pipeline(tmp_path: Path) -> None:
+def test_pipeline_sentences(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("I don't know.  Do you? \u2028 Yes!\n \n\t\n(Mr. Smith)\n", "utf-8")
     expected = [
         ["I", "do", "n't", "know", "."],
@@ -74,7 +74,7 @@ def test_sentences_of_a_pipeline(tmp_path: Path) -> None:
         ["(", "Mr.", "Smith", ")"],
     ]
     assert read(tmp_path / "a.txt", "blank:en") == expected
-    # A tokenizer alone: a sentence a line.
+    # A tokenizer alone: each line is a sentence.
     assert [len(tokens) for tokens in read(tmp_path / "a.txt", "tokenizer:en")] == [10, 0, 0, 4]
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer", config={"punct_chars": ["|"]})
@@ -83,7 +83,7 @@ def test_sentences_of_a_pipeline(tmp_path: Path) -> None:
     assert read(tmp_path / "a.txt", str(tmp_path / "pipeline")) == [["a", ".", "b", "|"], ["c"]]
 
 
-def test_files_and_kinds_of_record_in_order(tmp_path: Path) -> None:
+def test_order(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("one\n" * 300, "utf-8")
     records = [{"text": "two. three"}, {"tokens": ["four.", "five"]}, {"text": "six"}, {"tokens": []}]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)), "utf-8")
@@ -97,7 +97,7 @@ def test_files_and_kinds_of_record_in_order(tmp_path: Path) -> None:
     assert inputs.shown == f"{tmp_path / 'b.txt'} and 2 more"
 
 
-def test_everything_is_checked_before_anything_is_given(tmp_path: Path) -> None:
+def test_checks_before_reading(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\n", "utf-8")
     for name, content in (("b.jsonl", b'{"tokens": []}\nno JSON\n'), ("b.txt", b"good\nb\xe4d\n")):
         (tmp_path / name).write_bytes(content)
@@ -107,7 +107,7 @@ def test_everything_is_checked_before_anything_is_given(tmp_path: Path) -> None:
                 next(sentences)
 
 
-def test_every_file_is_looked_for_before_one_is_read(tmp_path: Path) -> None:
+def test_finds_all_files_first(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n", "utf-8")
     (tmp_path / "a.pdf").write_text("?")
     for name in ("none.txt", "a.pdf"):
@@ -115,7 +115,7 @@ def test_every_file_is_looked_for_before_one_is_read(tmp_path: Path) -> None:
             Inputs([tmp_path / "a.txt", tmp_path / name])
 
 
-def test_no_pipeline_is_loaded_for_what_is_split(tmp_path: Path) -> None:
+def test_no_pipeline_for_tokens(tmp_path: Path) -> None:
     (tmp_path / "a.tokens").write_text("one two\n", "utf-8")
     assert read(tmp_path / "a.tokens", "no_such_pipeline") == [["one", "two"]]
     (tmp_path / "a.txt").write_text("one two\n", "utf-8")
@@ -124,16 +124,18 @@ def test_no_pipeline_is_loaded_for_what_is_split(tmp_path: Path) -> None:
 
 
 def test_a_long_text(tmp_path: Path) -> None:
-    """A blank pipeline takes any. Others have spaCy's limit, and the text's place is told."""
+    """A blank pipeline takes texts of any length. Others have spaCy's limit, and the error names the line."""
     (tmp_path / "a.txt").write_text("short\n" + "word " * 250_000 + ".\n", "utf-8")
     assert [len(tokens) for tokens in read(tmp_path / "a.txt", "blank:en")] == [1, 250_001]
     spacy.blank("en").to_disk(tmp_path / "pipeline")
     inputs = Inputs(tmp_path / "a.txt", pipeline=str(tmp_path / "pipeline"))
-    with pytest.raises(ValueError, match=r"EL061.*a\.txt, line 2: a text of 1,250,001 characters.*1,000,000; cut"):
+    with pytest.raises(
+        ValueError, match=r"EL061.*a\.txt, line 2: a text of 1,250,001 characters.*1,000,000; split"
+    ):
         inputs.check()
 
 
-def test_what_seems_no_sentence_is_told_once(tmp_path: Path) -> None:
+def test_warns_once_of_long_sentences(tmp_path: Path) -> None:
     many = reader.LONG_SENTENCE + 1
     (tmp_path / "a.txt").write_text("short\n" + ("word " * many + "\n") * 2, "utf-8")
     with pytest.warns(UserWarning, match=rf"WL038.*a\.txt, line 2: {many:,} tokens") as caught:
@@ -149,17 +151,20 @@ def test_nothing_is_nothing(tmp_path: Path) -> None:
     assert list(Inputs([tmp_path / "a.txt", tmp_path / "a.txt"]).read()) == []
 
 
-def test_files_that_hold_nothing(tmp_path: Path) -> None:
+def test_empty_files(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"")
     (tmp_path / "b.txt").write_text("one\n", "utf-8")
     with pytest.warns(UserWarning, match=r"WL039.*a\.txt\.$"):
         assert [one.tokens for one in Inputs(tmp_path).read()] == [["one"]]
 
 
-def test_tokens_that_would_be_split_again(tmp_path: Path) -> None:
+def test_already_tokenized(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("He was born in mid-July , they say .\n\nYes .\nNo\n", "utf-8")
-    with pytest.warns(UserWarning, match=r"WL052.*a\.txt looks.* 2 of 3 lines.*blank:en splits.*--format tokens"):
+    with pytest.warns(
+        UserWarning,
+        match=r"WL052.*a\.txt seems to be tokenized.* 2 of 3 lines.*blank:en tokenizes.*--format tokens",
+    ):
         Inputs(path, pipeline="blank:en").check()
     Inputs(path).check()
     Inputs(path, format="tokens").check()

@@ -30,7 +30,7 @@ def test_txt(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "space", ["\u00a0", "\u202f", "\u2009", "\u3000", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x1f"]
 )
-def test_only_blanks_and_tabs_split(tmp_path: Path, space: str) -> None:
+def test_split_blanks(tmp_path: Path, space: str) -> None:
     path = write(tmp_path / "a.txt", f"10{space}000{space}€ .\n{space}a\n")
     [one, other] = Inputs(path).read()
     assert one.tokens == one.visible == [f"10{space}000{space}€", "."]
@@ -66,21 +66,21 @@ def test_lines(tmp_path: Path, content: str, expected: Any) -> None:
         ("a.jsonl", "text\n".encode("utf-32"), r"EL205.*in UTF-32"),
         ("a.txt", "He was born .\n".encode("utf-16-le"), r"EL061.*line 1: a NUL character.*iconv"),
         ("a.conllu", "1\tword\n".encode("utf-16-be"), r"EL061.*line 1: a NUL character"),
-        ("a.tokens", b"one .\rtwo .\r", r"EL206.*carriage returns alone.*tr "),
+        ("a.tokens", b"one .\rtwo .\r", r"EL206.*carriage returns only.*tr "),
         ("a.txt", b"one .\rtwo .", r"EL206"),
         ("a.txt", b"one .\rtwo .\rthree .\r\n", r"EL206"),
         ("a.jsonl", b'{"text": "one"}\r{"text": "two"}\r', r"EL206"),
         ("a.conllu", b"1\tone" + 8 * b"\t_" + b"\r2\ttwo" + 8 * b"\t_" + b"\r", r"EL206"),
     ],
 )
-def test_other_encodings_and_line_ends(tmp_path: Path, name: str, content: bytes, match: str) -> None:
+def test_encodings_and_line_ends(tmp_path: Path, name: str, content: bytes, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         Inputs(write(tmp_path / name, content)).check()
 
 
-def test_carriage_returns_within_lines(tmp_path: Path) -> None:
+def test_carriage_returns(tmp_path: Path) -> None:
     inputs = Inputs(write(tmp_path / "a.txt", "one\ntwo\rthree\r\nfour\rfive\n"))
-    with pytest.warns(UserWarning, match=r"WL037.*a\.txt: 2 lines hold carriage returns.*line 2\.") as caught:
+    with pytest.warns(UserWarning, match=r"WL037.*a\.txt: 2 lines contain carriage returns.*line 2\.") as caught:
         assert [sentence.tokens for sentence in inputs.read()] == [["one"], ["two\rthree"], ["four\rfive"]]
     assert len(caught) == 1
 

@@ -24,7 +24,7 @@ def test_equal_to_torch(lstm: Any, shape: Any) -> None:
         torch.testing.assert_close(got, expected, atol=1e-6, rtol=2e-6)
 
 
-def test_more_cells_than_a_program_has() -> None:
+def test_many_cells() -> None:
     lstm = {**SIZES["clips"], "dim": 600, "projection_dim": 520}
     layer = Layer(n_steps=2, n_rows=2, dtype=torch.float32, **lstm)
     with torch.no_grad():
@@ -40,7 +40,7 @@ def test_bf16(lstm: Any) -> None:
     rounded(lstm, device="cpu")
 
 
-def test_a_used_workspace_changes_nothing() -> None:
+def test_used_workspace() -> None:
     used = Layer(dtype=torch.float32, **SIZES["clips"]).workspace
     for n_steps, n_rows in [(6, 3), (4, 5), (9, 2), (1, 1), (6, 3)]:
         layer = Layer(n_steps=n_steps, n_rows=n_rows, dtype=torch.float32, **SIZES["clips"])
@@ -50,7 +50,7 @@ def test_a_used_workspace_changes_nothing() -> None:
             assert torch.equal(got, wanted)
 
 
-def test_what_is_no_number_stays_so() -> None:
+def test_nan_stays() -> None:
     """The losses of a run show NaN: clips must not hide it."""
     layer = Layer(dtype=torch.float32, **SIZES["clips"])
     with torch.no_grad():

@@ -45,20 +45,26 @@ def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> 
     rng = np.random.default_rng(3)
     lengths = rng.integers(1, 30, 50)
     sentences = [[f"w{number}" for number in rng.integers(0, 40, length)] for length in lengths]
-    held = []
     monkeypatch.setattr(module, "_BLOCK", block)
-    corpus = write_corpus(tmp_path, iter(sentences), report=held.append)
+    corpus = write_corpus(tmp_path, iter(sentences))
     assert read(corpus) == sentences
     flat = [token for sentence in sentences for token in sentence]
     assert corpus.count_types().tolist() == [flat.count(token) for token in corpus.types]
-    # As often as a block is full, after a sentence, and at the end.
-    expected, waiting = [], 0
-    for length, end in zip(lengths, np.cumsum(lengths)):
-        waiting += length
-        if waiting >= block:
-            expected.append(end)
-            waiting = 0
-    assert held == [*expected, len(flat)]
+
+
+def test_no_more_than_a_block_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, length = 10_000, 900
+    held: list[int] = []
+
+    def sentences() -> Iterator[list[str]]:
+        for number in range(100):
+            written = sum(path.stat().st_size for path in tmp_path.iterdir() if "tokens" in path.name)
+            held.append(number * length - written // 4)
+            yield ["a"] * length
+
+    monkeypatch.setattr(module, "_BLOCK", block)
+    write_corpus(tmp_path, sentences())
+    assert block - length < max(held) < block + length
 
 
 def test_empty_sentence(tmp_path: Path) -> None:
@@ -69,7 +75,7 @@ def test_empty_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sentences", [[], [[], []]])
 def test_no_tokens(tmp_path: Path, sentences: list[list[str]]) -> None:
-    with pytest.raises(ValueError, match=r"EL071.*There is no token.*corpus'"):
+    with pytest.raises(ValueError, match=r"EL071.*corpus' contains no tokens"):
         write_corpus(tmp_path / "corpus", sentences)
     assert names(tmp_path / "corpus") == []
 
@@ -103,7 +109,7 @@ def test_truncated_numbers(tmp_path: Path, name: str) -> None:
     write_corpus(tmp_path, SENTENCES)
     for size in (0, 4, (tmp_path / name).stat().st_size - 1):
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:size])
-        with pytest.raises(ValueError, match=r"EL023.*not of one size"):
+        with pytest.raises(ValueError, match=r"EL023.*versions of its files differ"):
             Corpus.open(tmp_path)
 
 
@@ -126,7 +132,7 @@ def test_files_of_two_corpora(tmp_path: Path, name: str) -> None:
     write_corpus(tmp_path / "one", SENTENCES)
     write_corpus(tmp_path / "two", [*SENTENCES, ["another"]])
     (tmp_path / "two" / name).replace(tmp_path / "one" / name)
-    with pytest.raises(ValueError, match=r"EL023.*one' is .*not of one size or version"):
+    with pytest.raises(ValueError, match=r"EL023.*one' is .*sizes or versions of its files differ"):
         Corpus.open(tmp_path / "one")
 
 
@@ -134,7 +140,7 @@ def test_another_version(tmp_path: Path) -> None:
     write_corpus(tmp_path, SENTENCES)
     meta = json.loads((tmp_path / "corpus.json").read_text())
     (tmp_path / "corpus.json").write_text(json.dumps({**meta, "version": 2}))
-    with pytest.raises(ValueError, match=r"EL023.*size or version"):
+    with pytest.raises(ValueError, match=r"EL023.*sizes or versions"):
         Corpus.open(tmp_path)
 
 
@@ -165,7 +171,7 @@ def test_full_disk(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
     try:
-        with pytest.raises(OSError, match=r"EL092.*corpus' could not be written: .*Make room"):
+        with pytest.raises(OSError, match=r"EL092.*corpus' could not be written: .*Free disk space"):
             write_corpus(tmp_path / "corpus", (["a"] * 1000 for _ in range(600)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -14,12 +14,11 @@ from spacy_elmo.language_model.likelihood import iter_carried, iter_fresh
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.reading import iter_batches, restore_order, run_batch, run_halves, run_sentences
 from spacy_elmo.language_model.softmax import Softmax
-from spacy_elmo.language_model.storage import load_language_model
 from spacy_elmo.language_model.streams import Batch
 from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary, encode_types
 from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work
-from tests.language_models import Reference, full_softmax, write_source
+from tests.language_models import Reference, full_softmax, load_language_model, write_source
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
 Steps = list[list[tuple[str, str]]]
@@ -93,7 +92,7 @@ def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
         monkeypatch.setattr(reading, "_GROUP", group)
         monkeypatch.setattr(reading, "_WINDOW", window)
         seen: list[int] = []
-        for numbers, read in run_sentences(model, corpus, types, state=None, n_sentences=len(corpus)):
+        for numbers, read in run_sentences(model, corpus, types, state=None):
             assert len(numbers) == read.hidden.shape[2]
             assert len(numbers) == 1 or len(numbers) * read.hidden.shape[1] <= group
             seen += numbers

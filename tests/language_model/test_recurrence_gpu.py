@@ -14,6 +14,8 @@ def test_kernels_are_for_gpus() -> None:
     assert not support.usable(torch.device("cpu"))
 
 
+@pytest.mark.slow
+@pytest.mark.needs("triton")
 def test_kernels_in_the_interpreter() -> None:
     run_cases(Path(__file__).with_name("interpreted.py"))
 

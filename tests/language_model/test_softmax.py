@@ -301,7 +301,9 @@ def test_bad_cutoffs(cutoffs: list[int]) -> None:
 
 @pytest.mark.parametrize(("div_value", "cutoffs"), [(6.0, [5]), (2.5, [5, 9])])
 def test_clusters_without_width(div_value: float, cutoffs: list[int]) -> None:
-    with pytest.raises(ValueError, match=rf"div_value = {div_value} .*last of the {len(cutoffs)} .*'s is {P}\."):
+    with pytest.raises(
+        ValueError, match=rf"div_value = {div_value} .*last of the {len(cutoffs)} .*width of the model is {P}\."
+    ):
         AdaptiveSoftmax(n_words=V, width=P, cutoffs=cutoffs, div_value=div_value)
 
 

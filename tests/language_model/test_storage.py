@@ -13,11 +13,19 @@ from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
-from spacy_elmo.language_model.storage import load_language_model, read_model, warm_state, write_language_model
+from spacy_elmo.language_model.storage import read_model, warm_state, write_language_model
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.weights.source import read_weights
 from tests import language_models
-from tests.language_models import WORDS, Arrays, Reference, adaptive_softmax, full_softmax, write_source
+from tests.language_models import (
+    WORDS,
+    Arrays,
+    Reference,
+    adaptive_softmax,
+    full_softmax,
+    load_language_model,
+    write_source,
+)
 
 KINDS = {"full": full_softmax(), "adaptive": adaptive_softmax()}
 kinds = pytest.mark.parametrize("softmax", KINDS.values(), ids=KINDS)
@@ -92,8 +100,8 @@ def test_loading_is_quick(tmp_path: Path) -> None:
     """Torch's compiler, which takes seconds to import, is not imported."""
     write_source(tmp_path, adaptive_softmax())
     code = (
-        f"import sys; from spacy_elmo.language_model.storage import load_language_model as load; "
-        f"load({str(tmp_path)!r}); print('torch._dynamo' in sys.modules)"
+        f"import sys; from spacy_elmo.cli.lm_inputs import open_model; "
+        f"open_model({str(tmp_path)!r}, initial_state='zero', device='cpu'); print('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -9,7 +9,6 @@ from spacy_elmo.language_model import reading
 from spacy_elmo.language_model import substitutes as module
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.reading import run_batch
-from spacy_elmo.language_model.storage import load_language_model
 from spacy_elmo.language_model.streams import Batch
 from spacy_elmo.language_model.substitutes import Substitutes, substitutes
 from spacy_elmo.language_model.vocabulary import encode_types
@@ -23,6 +22,7 @@ from tests.language_models import (
     adaptive_softmax,
     full_softmax,
     lines_of,
+    load_language_model,
     log_softmax,
     warm_state,
     write_bilm_tf,

@@ -119,10 +119,10 @@ def test_files_of_other_systems(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"<S>\n</S>\na\n", r"EL072.*vocab\.txt' is no vocabulary: it lacks <UNK>\. A vocab\.txt has"),
+        (b"<S>\n</S>\na\n", r"EL072.*vocab\.txt' is not a vocabulary: it lacks <UNK>\. A vocab\.txt has"),
         (b"<s>\n</s>\n<unk>\n", r"EL072.*it lacks <S>, </S>, <UNK>\."),
         (b"", r"EL072"),
-        (b"<S>\n</S>\n<UNK>\na\nb\na\n", r"EL073.*vocab\.txt, line 4: the word 'a' stands there a second time"),
+        (b"<S>\n</S>\n<UNK>\na\nb\na\n", r"EL073.*vocab\.txt, line 4: the word 'a' occurs a second time"),
         (b"<S>\n</S>\n<UNK>\n<UNK>\n", r"EL073.*line 3: the word '<UNK>'"),
         (b"<S>\n</S>\n<UNK>\n\xe4\n", r"EL061.*vocab\.txt.*not UTF-8"),
     ],

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from spacy_elmo.bilm.layers import LayerOutputs
+from spacy_elmo.layer_cache.cache import LayerCache
 from spacy_elmo.layer_cache.settings import CacheSettings
 
 LAYERS = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
@@ -23,6 +24,15 @@ def assert_equal(got: list[LayerOutputs], expected: list[LayerOutputs]) -> None:
 
 def worst(got: list[LayerOutputs], expected: list[LayerOutputs]) -> float:
     return max(float(np.abs(a.stack() - b.stack()).max(initial=0)) for a, b in zip(got, expected))
+
+
+def embed_cached(layer_cache: LayerCache, sentences: list[list[str]]) -> list[LayerOutputs]:
+    """The cache's layers of each sentence."""
+    flat, ends = layer_cache.embed_flat(sentences), np.cumsum([len(sentence) for sentence in sentences])
+    return [
+        LayerOutputs(flat, n_layers=len(flat) - 1, rows=(int(end) - len(sentence), int(end)))
+        for sentence, end in zip(sentences, ends)
+    ]
 
 
 def other(settings: CacheSettings, **changes: Any) -> CacheSettings:

@@ -81,8 +81,8 @@ def test_same_key(elmo: Elmo, tmp_path: Path) -> None:
 def test_mix_is_not_in_the_key(elmo: Elmo) -> None:
     first = key(elmo)
     with torch.no_grad():
-        elmo.mix.weights += torch.tensor([1.0, -1.0, 0.5])
-        elmo.mix.gamma *= 2
+        elmo.mix.weights.add_(torch.tensor([1.0, -1.0, 0.5]))
+        elmo.mix.gamma.mul_(2)
     assert key(elmo) == first
 
 

@@ -18,7 +18,7 @@ import pytest
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.layer_cache.cache import LayerCache
 from spacy_elmo.layer_cache.settings import CacheSettings
-from tests.layer_cache.caches import Calls, assert_equal, data_file, worst
+from tests.layer_cache.caches import Calls, assert_equal, data_file, embed_cached, worst
 
 
 def test_second_cache_reads(
@@ -29,16 +29,16 @@ def test_second_cache_reads(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     one, two = LayerCache(settings, elmo=elmo), LayerCache(settings, elmo=elmo)
-    one.embed(sentences[:3])
-    two.embed(sentences[:4])
+    embed_cached(one, sentences[:3])
+    embed_cached(two, sentences[:4])
     assert computed == [sentences[:3], sentences[3:4]]
-    one.embed(sentences[:4])
-    two.embed(sentences)
+    embed_cached(one, sentences[:4])
+    embed_cached(two, sentences)
     # What the first has added since is seen; what is missing is the second's own affair.
     assert computed[2:] == [sentences[3:4], sentences[4:]]
     assert caplog.text.count("writes the layer cache") == 1
     two.close()
-    one.embed(sentences)
+    embed_cached(one, sentences)
     assert computed[4:] == [sentences[4:]]
     one.close()
 
@@ -50,11 +50,11 @@ from spacy_elmo.layer_cache.settings import CacheSettings
 tiny, folder, text = sys.argv[1:]
 sentences = [line.split() for line in open(text, encoding="utf-8")]
 cache = LayerCache(CacheSettings(folder=folder, dtype="float32"), elmo=spacy_elmo.load(tiny))
-cache.embed(sentences[:3])
+cache.embed_flat(sentences[:3])
 print("ready", flush=True)
 sys.stdin.readline()
 for sentence in sentences * 100_000:
-    cache.embed([sentence, [sentence[0], str(id(sentence)), *sentence]])
+    cache.embed_flat([sentence, [sentence[0], str(id(sentence)), *sentence]])
     print("more", flush=True)
 """
 
@@ -92,7 +92,7 @@ def test_two_processes(
         expected = elmo.embed(sentences)
         computed.clear()
         reader = LayerCache(settings, elmo=elmo)
-        assert worst(reader.embed(sentences), expected) <= 1e-5
+        assert worst(embed_cached(reader, sentences), expected) <= 1e-5
         assert computed == [sentences[3:]]
         assert "writes the layer cache" in caplog.text
         print("go", file=process.stdin, flush=True)
@@ -100,16 +100,16 @@ def test_two_processes(
         for _ in sentences:
             process.stdout.readline()
         computed.clear()
-        assert worst(reader.embed(sentences), expected) <= 1e-5
+        assert worst(embed_cached(reader, sentences), expected) <= 1e-5
         assert computed == []
         time.sleep(0.05)
     finally:
         end(process)
     last = LayerCache(settings, elmo=elmo)
-    assert worst(last.embed([*sentences, ["something", "new"]])[:-1], expected) <= 1e-5
+    assert worst(embed_cached(last, [*sentences, ["something", "new"]])[:-1], expected) <= 1e-5
     assert computed == [[["something", "new"]]]
     assert caplog.text.count("writes the layer cache") == 1
-    last.embed([["something", "new"]])
+    embed_cached(last, [["something", "new"]])
     assert len(computed) == 1
     last.close()
 
@@ -120,14 +120,14 @@ def test_two_processes(
 def test_copy_reads(
     layer_cache: LayerCache, sentences: list[list[str]], duplicate: Callable[[LayerCache], LayerCache]
 ) -> None:
-    first = layer_cache.embed(sentences[:4])
+    first = embed_cached(layer_cache, sentences[:4])
     layer_cache.report()
     twin = duplicate(layer_cache)
     assert twin.settings == layer_cache.settings
     layer_cache.close()
     size = data_file(layer_cache.settings).stat().st_size
     for _ in range(2):
-        assert_equal(twin.embed(sentences)[:4], first)
+        assert_equal(embed_cached(twin, sentences)[:4], first)
     assert data_file(layer_cache.settings).stat().st_size == size
     twin.close()
 
@@ -142,28 +142,28 @@ def test_copy_keeps_its_elmo(layer_cache: LayerCache, elmo: Elmo) -> None:
 def test_reads_after_close(
     layer_cache: LayerCache, sentences: list[list[str]], computed: Calls, settings: CacheSettings, elmo: Elmo
 ) -> None:
-    first = layer_cache.embed(sentences[:4])
+    first = embed_cached(layer_cache, sentences[:4])
     layer_cache.close()
     second = LayerCache(settings, elmo=elmo)
-    second.embed(sentences[4:6])
+    embed_cached(second, sentences[4:6])
     computed.clear()
-    assert_equal(layer_cache.embed(sentences[:6])[:4], first)
+    assert_equal(embed_cached(layer_cache, sentences[:6])[:4], first)
     assert computed == []
-    layer_cache.embed(sentences)
-    layer_cache.embed(sentences)
+    embed_cached(layer_cache, sentences)
+    embed_cached(layer_cache, sentences)
     assert computed == [sentences[6:]] * 2
     second.close()
     layer_cache.close()
 
 
 def test_threads(layer_cache: LayerCache, sentences: list[list[str]], computed: Calls) -> None:
-    expected = [output.stack() for output in layer_cache.embed(sentences[:1])]
+    expected = [output.stack() for output in embed_cached(layer_cache, sentences[:1])]
     results: list[float] = []
 
     def ask(seed: int) -> None:
         for i in np.random.default_rng(seed).permutation(len(sentences)).tolist():
-            layer_cache.embed([sentences[i]])
-        got = layer_cache.embed(sentences[:1])[0].stack()
+            embed_cached(layer_cache, [sentences[i]])
+        got = embed_cached(layer_cache, sentences[:1])[0].stack()
         results.append(float(np.abs(got - expected[0]).max()))
 
     threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
@@ -180,7 +180,7 @@ def test_no_open_files(layer_cache: LayerCache, sentences: list[list[str]]) -> N
     if not Path("/proc/self/fd").exists():
         pytest.skip("no /proc here")
     for _ in range(3):
-        layer_cache.embed(sentences)
+        embed_cached(layer_cache, sentences)
     opened = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
     suffixes = [
         Path(path).suffix for path in opened if path.startswith(os.path.realpath(layer_cache.settings.folder))
@@ -198,14 +198,14 @@ def test_without_close(
     """Without `close`, there is a report, and the lock is released."""
     caplog.set_level(logging.INFO, "spacy.elmo")
     layer_cache = LayerCache(settings, elmo=elmo)
-    layer_cache.embed(sentences)
+    embed_cached(layer_cache, sentences)
     report = layer_cache.report()
     caplog.clear()
     del layer_cache
     gc.collect()
     assert [record.getMessage() for record in caplog.records] == [f"Layer cache: {report}"]
     again = LayerCache(settings, elmo=elmo)
-    again.embed([["something", "new"]])
+    embed_cached(again, [["something", "new"]])
     assert again.report().startswith(f"{len(sentences) + 1} sentences")
     again.close()
     assert "writes the layer cache" not in caplog.text
@@ -218,7 +218,7 @@ from spacy_elmo.layer_cache.cache import LayerCache
 from spacy_elmo.layer_cache.settings import CacheSettings
 logging.basicConfig(level="INFO")
 cache = LayerCache(CacheSettings(folder={settings.folder!r}), elmo=spacy_elmo.load({str(tiny)!r}))
-cache.embed([["a", "b"]])
+cache.embed_flat([["a", "b"]])
 """
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)

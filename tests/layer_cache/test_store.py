@@ -57,7 +57,7 @@ def test_digest_is_stable() -> None:
     ("sentences", "match"),
     [
         ("I love NLP", r"EL033.*sentence 0 is 'I'"),
-        ([["a"], "I love NLP"], r"EL033.*sentence 1 is 'I love NLP'.*tokenize first"),
+        ([["a"], "I love NLP"], r"EL033.*sentence 1 is 'I love NLP'.*tokenize it first"),
         ([["a"], None], r"EL033.*sentence 1 is None"),
         ([["a"], ["b", 3]], r"EL034.*token 1 of sentence 1 is 3"),
         ([[b"a"]], r"EL034.*token 0 of sentence 0 is b'a'"),
@@ -247,7 +247,7 @@ def test_truncated_in_use(tmp_path: Path) -> None:
     assert store.is_damaged
     assert [store.find(digest) for digest in FILLED] == [None] * 5
     assert store.path.stat().st_size == 7
-    with pytest.warns(UserWarning, match=r"WL011.*another program has cut the file"):
+    with pytest.warns(UserWarning, match=r"WL011.*another program has shortened the file"):
         writer.append(some_rows([1], first=6))
     writer.append(some_rows([1], first=7))
     assert not writer.is_active
@@ -328,7 +328,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, r
             "_open_at",
             lambda path, size: FullDisk(open_at(path, size), room if path.name == file else 10**6),
         )
-        with pytest.warns(UserWarning, match=r"WL011.*No space left.*Make room, or lower max_gb") as caught:
+        with pytest.warns(UserWarning, match=r"WL011.*No space left.*Free disk space, or lower max_gb") as caught:
             writer.append(more)
         assert len(caught) == 1
         writer.append(more)
@@ -415,7 +415,7 @@ def test_fork(tmp_path: Path) -> None:
 def test_impossible_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     store = open_store(tmp_path / "file")
-    with pytest.warns(UserWarning, match=r"WL010.*cannot be written.*Give a folder") as caught:
+    with pytest.warns(UserWarning, match=r"WL010.*cannot be written.*Give a writable folder") as caught:
         assert open_writer(store, about={}, limit=10**9) is None
     assert len(caught) == 1
     assert store.find(name(0)) is None

@@ -3,8 +3,8 @@
 import spacy
 from thinc.api import Config
 
+from spacy_elmo.models.module import get_module
 from spacy_elmo.models.tokens import sent_spans
-from spacy_elmo.models.wrapper import holder_of
 from tests.data import TINY
 from tests.pipeline.training import initialize, tags, train
 
@@ -20,10 +20,10 @@ def test_elmo_without_settings() -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("tagger", config={"model": {"tok2vec": BLOCK}})
     elmo = nlp.get_pipe("tagger").model.get_ref("tok2vec").layers[0]
-    settings = holder_of(elmo).settings
+    settings = get_module(elmo).settings
     assert (settings.precision, settings.initial_state, settings.max_batch_tokens) == ("fp32", "zero", None)
     assert settings.n_threads is None
-    assert holder_of(elmo).place.get_spans is sent_spans
+    assert get_module(elmo).map_tokens.get_spans is sent_spans
     train(nlp, initialize(nlp), steps=1)
     assert len(tags(nlp)[0]) == 4
     # A config that spaCy fills up can be written and read.

@@ -135,7 +135,7 @@ def test_bad_settings(settings: Any, message: str) -> None:
 def test_inputs_of_another_width(lengths: Any, width: int) -> None:
     """torch does not look at them where all Docs are of one length: it reads beyond their end."""
     model, inputs = encoder(), docs(*lengths, width=width)
-    message = rf"EL126.*has {width} columns.*has 5.*`input_width` to {width}"
+    message = rf"EL126.*has {width} columns.*config says 5.*`input_width` to {width}"
     for use in (model.predict, model.begin_update, lambda arrays: model.initialize(X=arrays)):
         with pytest.raises(ValueError, match=message):
             use(inputs)
@@ -190,7 +190,7 @@ def test_initialised_again_it_starts_anew() -> None:
 @pytest.mark.parametrize("settings", [{"width": 8}, {"depth": 2}, {"input_width": 4}])
 def test_saved_with_other_sizes(settings: Any) -> None:
     data = encoder(**settings).shims[0].to_bytes()
-    with pytest.raises(ValueError, match=r"EL127.*layers\.\d.*in what was saved"):
+    with pytest.raises(ValueError, match=r"EL127.*layers\.\d.*in the saved layer"):
         encoder().shims[0].from_bytes(data)
 
 
@@ -217,7 +217,7 @@ if __name__ == "__main__":
 """
 
 
-def test_forked_processes_do_not_wait_for_lost_threads(tmp_path: Path) -> None:
+def test_forked_processes_start_their_threads(tmp_path: Path) -> None:
     (tmp_path / "workers.py").write_text(WORKERS)
     command = [sys.executable, str(tmp_path / "workers.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -16,9 +16,9 @@ from torch import nn
 
 from spacy_elmo.models import torch_shim
 from spacy_elmo.models.architectures import build_elmo_v1
+from spacy_elmo.models.module import get_module
 from spacy_elmo.models.tokens import sent_spans
 from spacy_elmo.models.torch_shim import TorchShim, is_same_memory, to_steps
-from spacy_elmo.models.wrapper import device_of, holder_of
 from spacy_elmo.weights.source import read_weights
 
 CPU = torch.device("cpu")
@@ -52,7 +52,7 @@ def test_configs_of_before_have_no_device(tiny: Path) -> None:
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "cpu", "mps"])
 def test_names_of_devices_need_not_exist_here(device: str) -> None:
     assert model_config(device=device)["device"] == device
-    assert device_of(build_elmo_v1("fp32", "zero", None, sent_spans, device)) == torch.device(device)
+    assert get_module(build_elmo_v1("fp32", "zero", None, sent_spans, device)).device == torch.device(device)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "", "cuda:-1"])
@@ -69,10 +69,10 @@ def test_a_number_is_no_name() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_an_error_when_weights_are_read(tiny: Path) -> None:
+def test_missing_device_fails_when_weights_are_read(tiny: Path) -> None:
     nlp = pipeline(tiny, device="cuda")
     for run in (lambda: nlp("a"), nlp.initialize, lambda: list(nlp.pipe(["a"]))):
-        with pytest.raises(ValueError, match=r"EL040.*device 'cuda' cannot be used here"):
+        with pytest.raises(ValueError, match=r"EL040.*device = 'cuda' is not supported on this machine"):
             run()
 
 
@@ -83,34 +83,34 @@ def test_the_cpu_by_name(tiny: Path) -> None:
 
 def test_a_named_device_wins_over_where_thinc_goes(tiny: Path) -> None:
     model = build_elmo_v1("fp32", "zero", None, sent_spans, "cpu")
-    holder = holder_of(model)
-    elmo = holder.fill(read_weights(tiny), device=torch.device("meta"))
+    module = get_module(model)
+    elmo = module.set_weights(read_weights(tiny), device=torch.device("meta"))
     assert elmo.device == CPU
     model.shims[0].to_device("gpu", 0)
-    assert holder.elmo is elmo
-    for twin in (copy.deepcopy(model.shims[0]), pickle.loads(pickle.dumps(holder))):
-        twin = getattr(twin, "holder", twin)
+    assert module.sync() is elmo
+    for twin in (copy.deepcopy(model.shims[0]), pickle.loads(pickle.dumps(module))):
+        twin = getattr(twin, "module", twin)
         assert twin.device == CPU
-        assert twin.elmo.device == CPU
+        assert twin.sync().device == CPU
 
 
 def test_moving_with_thinc(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_elmo_v1("fp32", "zero", None, sent_spans)
-    holder = holder_of(model)
+    module = get_module(model)
     model.to_cpu()
-    assert not holder.has_weights
-    elmo = holder.fill(read_weights(tiny), device=CPU)
+    assert not module.has_weights
+    elmo = module.set_weights(read_weights(tiny), device=CPU)
     model.to_cpu()
-    assert holder.elmo is elmo
+    assert module.sync() is elmo
     with torch.no_grad():
         elmo.mix.gamma.fill_(7.0)
     # Stands for another device: this machine may have the CPU alone.
     monkeypatch.setattr(type(elmo), "device", torch.device("cuda"))
     model.to_cpu()
-    assert holder.elmo is not None
-    assert holder.elmo is not elmo
-    assert holder.mix is holder.elmo.mix
-    assert float(holder.elmo.mix.gamma.detach()) == 7.0
+    assert module.has_weights
+    assert module.sync() is not elmo
+    assert module.mix is module.sync().mix
+    assert float(module.sync().mix.gamma.detach()) == 7.0
 
 
 def test_steps_are_taken_in_place_or_brought_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,15 @@ import torch
 from thinc import compat
 from thinc.api import CupyOps, NumpyOps
 
-from spacy_elmo.models.ops_arrays import as_like, of_docs, own_rows, stays_on_device, to_array, to_numpy, to_tensor
+from spacy_elmo.models.ops_arrays import (
+    as_like,
+    own_rows,
+    split_docs,
+    stays_on_device,
+    to_array,
+    to_numpy,
+    to_tensor,
+)
 
 LENGTHS = [3, 0, 1, 40, 0]
 
@@ -27,7 +35,7 @@ def test_on_the_cpu() -> None:
     assert to_tensor(array, tensor).dtype == torch.float64
     assert to_numpy(array) is array
     assert as_like(array, array) is array
-    (own,) = of_docs(tensor.float(), [3], NumpyOps())
+    (own,) = split_docs(tensor.float(), [3], NumpyOps())
     own += 1
     assert tensor[0, 0] == 0
 
@@ -44,14 +52,14 @@ def test_on_the_gpu() -> None:
     assert isinstance(array, cupy.ndarray)
     assert array.data.ptr == tensor.data_ptr()
     assert to_tensor(array, tensor).data_ptr() == tensor.data_ptr()
-    owned = of_docs(tensor, LENGTHS, ops)
+    owned = split_docs(tensor, LENGTHS, ops)
     assert [one.shape for one in owned] == [(length, 1024) for length in LENGTHS]
     np.testing.assert_array_equal(np.concatenate([one.get() for one in owned]), tensor.cpu().numpy())
     owned[0][:] = 0
     assert tensor[:3].abs().sum() > 0
     long = torch.rand(70_000, 8, device="cuda")
-    np.testing.assert_array_equal(of_docs(long, [70_000], ops)[0].get(), long.cpu().numpy())
-    assert [one.shape for one in of_docs(long[:0], [0], ops)] == [(0, 8)]
+    np.testing.assert_array_equal(split_docs(long, [70_000], ops)[0].get(), long.cpu().numpy())
+    assert [one.shape for one in split_docs(long[:0], [0], ops)] == [(0, 8)]
     from_cpu = to_array(torch.ones(2, 2), ops)
     assert isinstance(from_cpu, cupy.ndarray)
     assert isinstance(as_like(np.ones(3), array), cupy.ndarray)

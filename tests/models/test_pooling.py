@@ -178,7 +178,7 @@ def test_a_layer_that_the_model_does_not_have() -> None:
 
 
 def test_another_width() -> None:
-    with pytest.raises(ValueError, match=r"EL101.*width 6.*8 wide.*`width = 8`"):
+    with pytest.raises(ValueError, match=r"EL101.*width 6.*the layers is 8.*`width = 8`"):
         make(width=6).predict(layers())
     model = make(width=8)
     fit(model, n_layers=2, width=8, where="here")

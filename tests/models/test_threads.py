@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import spacy
 
-from spacy_elmo.models import holder
+from spacy_elmo.models import module
 
 
 def test_weights_are_read_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = spacy.blank("en")
     embedder = nlp.add_pipe("elmo_embedder", config={"source": str(tiny)})
     reads: list[Any] = []
-    read, all_there = holder.read_weights, threading.Barrier(8)
+    read, all_there = module.read_weights, threading.Barrier(8)
 
     def count(source: Any) -> Any:
         reads.append(source)
@@ -29,7 +29,7 @@ def test_weights_are_read_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
         all_there.wait()
         return embedder(nlp.make_doc("green eggs")).tensor
 
-    monkeypatch.setattr(holder, "read_weights", count)
+    monkeypatch.setattr(module, "read_weights", count)
     with ThreadPoolExecutor(8) as pool:
         found = [*pool.map(use, range(8))]
     assert len(reads) == 1

@@ -9,9 +9,9 @@ import pytest
 import spacy
 from spacy.language import Language
 
+from spacy_elmo.models.module import get_module
 from spacy_elmo.models.settings import TrainingSettings
 from spacy_elmo.models.tok2vec import ReplaceListenerConfig
-from spacy_elmo.models.wrapper import holder_of
 from tests.data import TINY
 from tests.pipeline.training import LISTENER, arrays, initialize, pipeline, tags, train
 
@@ -35,7 +35,7 @@ def inline(listener: Any = LISTENER, **settings: Any) -> Language:
 def weights(nlp: Language) -> Any:
     model = nlp.get_pipe("tagger").model
     node = next(node for node in model.walk() if node.name == "elmo_tok2vec")
-    return {name: np.array(array) for name, array in holder_of(node.layers[0]).elmo.named_arrays().items()}
+    return {name: np.array(array) for name, array in get_module(node.layers[0]).sync().named_arrays().items()}
 
 
 @pytest.mark.parametrize("frozen", [True, False])

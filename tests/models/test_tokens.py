@@ -11,12 +11,12 @@ import torch
 from spacy.tokens import Doc, Span
 
 from spacy_elmo.bilm.alphabet import ByteAlphabet
-from spacy_elmo.inference.sentences import Coded, lengths_of, word_types
+from spacy_elmo.inference.sentences import EncodedSentences, count_tokens, word_types
 from spacy_elmo.models import tokens
 from spacy_elmo.models.tokens import (
-    Placement,
-    Placer,
+    MappedTokens,
     TextTable,
+    TokenMapper,
     configure_doc_spans,
     configure_sent_spans,
     doc_spans,
@@ -43,12 +43,12 @@ def others(docs: Any) -> list[list[Span]]:
     return [[doc[len(doc) // 2 : len(doc)], doc[: len(doc) // 3]] for doc in docs]
 
 
-def coded(sentences: list[list[str]]) -> Coded:
+def coded(sentences: list[list[str]]) -> EncodedSentences:
     types, numbers = word_types(sentences)
-    return Coded(types, numbers, lengths_of(sentences))
+    return EncodedSentences(types, numbers, count_tokens(sentences))
 
 
-def naive(docs: list[Doc], get_spans: Any) -> Placement:
+def naive(docs: list[Doc], get_spans: Any) -> MappedTokens:
     spans = get_spans(docs)
     sentences = [[token.text for token in span if not token.is_space] for own in spans for span in own]
     offsets = np.cumsum([0, *map(len, docs)])
@@ -59,67 +59,67 @@ def naive(docs: list[Doc], get_spans: Any) -> Placement:
         for token in span
         if not token.is_space
     ]
-    return Placement(coded(sentences), [*map(len, docs)], np.asarray(rows, dtype=np.int64))
+    return MappedTokens(coded(sentences), [*map(len, docs)], np.asarray(rows, dtype=np.int64))
 
 
 @pytest.mark.parametrize("spaces", [False, True])
 @pytest.mark.parametrize("sentences", [False, True])
 @pytest.mark.parametrize("get_spans", [sent_spans, doc_spans, others, lambda docs: sent_spans(docs)])
 def test_as_one_would_do_it_token_by_token(get_spans: Any, sentences: bool, spaces: bool) -> None:
-    placer = Placer(get_spans)
+    map_tokens = TokenMapper(get_spans)
     for seed in range(20):
         docs = random_docs(seed, sentences=sentences, spaces=spaces)
-        got, expected = placer(docs), naive(docs, get_spans)
+        got, expected = map_tokens(docs), naive(docs, get_spans)
         assert [one for one in got.sentences if one] == [one for one in expected.sentences if one]
         assert got.lengths == expected.lengths
         outputs = np.random.default_rng(seed).random((sum(map(len, got.sentences)), 3))
-        spread = expected.spread(outputs)
-        np.testing.assert_array_equal(got.spread(outputs), spread)
+        spread = expected.scatter(outputs)
+        np.testing.assert_array_equal(got.scatter(outputs), spread)
         there = got.on(torch.device("cpu"))
-        on_torch = there.spread(torch.from_numpy(outputs))
+        on_torch = there.scatter(torch.from_numpy(outputs))
         np.testing.assert_array_equal(on_torch.numpy(), spread)
         np.testing.assert_array_equal(there.gather(on_torch).numpy(), outputs)
 
 
 def test_nothing_is_moved_where_all_tokens_are_seen() -> None:
     docs = random_docs(1, sentences=True, spaces=False)
-    assert Placer(sent_spans)(docs).rows is None
-    assert Placer(doc_spans)(docs).rows is None
-    assert Placer(sent_spans)(random_docs(1, sentences=True, spaces=True)).rows is not None
+    assert TokenMapper(sent_spans)(docs).rows is None
+    assert TokenMapper(doc_spans)(docs).rows is None
+    assert TokenMapper(sent_spans)(random_docs(1, sentences=True, spaces=True)).rows is not None
 
 
 def test_no_docs() -> None:
     for get_spans in (sent_spans, doc_spans, others):
-        got = Placer(get_spans)([])
+        got = TokenMapper(get_spans)([])
         assert ([*got.sentences], got.lengths) == ([], [])
 
 
 def test_sentences_of_a_hook() -> None:
     doc = Doc(NLP.vocab, words=["a", "b", "c"])
     doc.user_hooks["sents"] = lambda doc: iter([doc[:1], doc[1:]])
-    assert [*Placer(sent_spans)([doc]).sentences] == [["a"], ["b", "c"]]
+    assert [*TokenMapper(sent_spans)([doc]).sentences] == [["a"], ["b", "c"]]
 
 
 def test_tokens_that_are_known_not_to_begin_sentences() -> None:
     doc = Doc(NLP.vocab, words=["a", "b", "c"], sent_starts=[True, False, False])
-    assert [*Placer(sent_spans)([doc, doc]).sentences] == [["a", "b", "c"]] * 2
+    assert [*TokenMapper(sent_spans)([doc, doc]).sentences] == [["a", "b", "c"]] * 2
 
 
 def test_a_copy_begins_anew() -> None:
-    placer = Placer(sent_spans)
+    map_tokens = TokenMapper(sent_spans)
     docs = random_docs(3, sentences=False, spaces=True)
-    expected = placer(docs)
-    twin = pickle.loads(pickle.dumps(placer))
-    assert len(pickle.dumps(placer)) < 500
+    expected = map_tokens(docs)
+    twin = pickle.loads(pickle.dumps(map_tokens))
+    assert len(pickle.dumps(map_tokens)) < 500
     assert [*twin(docs).sentences] == [*expected.sentences]
 
 
 def test_texts_that_share_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "PLACES", 4)
-    placer = Placer(doc_spans)
+    map_tokens = TokenMapper(doc_spans)
     for seed in range(30):
         docs = random_docs(seed, sentences=False, spaces=True)
-        assert [*placer(docs).sentences] == [*naive(docs, doc_spans).sentences]
+        assert [*map_tokens(docs).sentences] == [*naive(docs, doc_spans).sentences]
 
 
 def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,38 +134,38 @@ def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(sizes) == 2100
 
 
-def test_who_holds_numbers_has_their_texts_when_others_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_numbers_keep_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "CAPACITY", 20)
-    placer = Placer(sent_spans)
+    map_tokens = TokenMapper(sent_spans)
     docs = [[Doc(NLP.vocab, words=[f"w{i}" for i in range(k, k + 15)])] for k in range(0, 90, 9)]
-    placements = [placer(own) for own in docs]
-    for own, placement in zip(docs, placements):
-        assert [*placement.sentences] == [[token.text for token in own[0]]]
-    assert len({id(placement.sentences.texts) for placement in placements}) > 2
+    placements = [map_tokens(own) for own in docs]
+    for own, mapped in zip(docs, placements):
+        assert [*mapped.sentences] == [[token.text for token in own[0]]]
+    assert len({id(mapped.sentences.texts) for mapped in placements}) > 2
 
 
 def test_long_texts_are_kept_as_they_are_read() -> None:
-    placer = Placer(doc_spans)
-    placer.read_as(ByteAlphabet(max_characters=6))
+    map_tokens = TokenMapper(doc_spans)
+    map_tokens.read_as(ByteAlphabet(max_characters=6))
     doc = Doc(NLP.vocab, words=["x" * 1000, "ab", "x" * 2000])
-    assert [*placer([doc]).sentences] == [["xxxx", "ab", "xxxx"]]
+    assert [*map_tokens([doc]).sentences] == [["xxxx", "ab", "xxxx"]]
     # Of another model, with room for more.
-    placer.read_as(ByteAlphabet(max_characters=9))
-    assert [*placer([doc]).sentences] == [["x" * 7, "ab", "x" * 7]]
+    map_tokens.read_as(ByteAlphabet(max_characters=9))
+    assert [*map_tokens([doc]).sentences] == [["x" * 7, "ab", "x" * 7]]
 
 
 def test_docs_of_several_vocabularies() -> None:
     docs = [Doc(spacy.blank("en").vocab, words=[f"only{i}", "all"]) for i in range(3)]
-    assert [*Placer(sent_spans)(docs).sentences] == [[f"only{i}", "all"] for i in range(3)]
+    assert [*TokenMapper(sent_spans)(docs).sentences] == [[f"only{i}", "all"] for i in range(3)]
 
 
 def test_several_threads() -> None:
-    placer = Placer(sent_spans)
+    map_tokens = TokenMapper(sent_spans)
     batches = [random_docs(seed, sentences=True, spaces=True) for seed in range(40)]
     with ThreadPoolExecutor(4) as threads:
-        got = list(threads.map(placer, batches))
-    for docs, placement in zip(batches, got):
-        assert [*placement.sentences] == [*Placer(sent_spans)(docs).sentences]
+        got = list(threads.map(map_tokens, batches))
+    for docs, mapped in zip(batches, got):
+        assert [*mapped.sentences] == [*TokenMapper(sent_spans)(docs).sentences]
 
 
 VOCAB = spacy.blank("en").vocab

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import spacy_elmo
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.weights.source import read_weights
-from tests.data import Measured, read_case, require_tensorflow
+from tests.data import Measured, read_case
 from tests.parity.test_parity import HOW, hold
 
 # Folder or file below tf_checkpoint, the golden that it equals, and what it holds besides the biLM.
@@ -35,10 +36,10 @@ TENSORFLOW = {
 MANYLANGS = ["manylangs/char", "manylangs/word_char"]
 
 
+@pytest.mark.needs("tensorflow")
 @pytest.mark.parametrize("name", TENSORFLOW)
 def test_tensorflow_gives_the_same_arrays(parity: Path, name: str) -> None:
     """Bit for bit those of the HDF5 file that bilm-tf dumped, whose outputs are held against the goldens."""
-    require_tensorflow()
     golden, more = TENSORFLOW[name]
     found, expected = read_weights(parity / name), read_weights(parity / golden)
     assert found.arrays.keys() == expected.arrays.keys() | more
@@ -61,12 +62,12 @@ def test_no_case_is_left_out(parity: Path) -> None:
     assert {f"manylangs/{path.name}" for path in (parity / "manylangs").iterdir()} == set(MANYLANGS)
 
 
+@pytest.mark.needs("tensorflow")
 @pytest.mark.parametrize("how", ["folder", "zip", "gztar", "nested"])
 @pytest.mark.parametrize(
     "name", ["tf_checkpoint/tfhub", "tf_checkpoint/sparknlp", "tf_checkpoint/sparknlp_bundle"]
 )
 def test_tfhub_with_its_mix(measured: Measured, parity: Path, tmp_path: Path, name: str, how: str) -> None:
-    require_tensorflow()
     elmo = spacy_elmo.load(packed(parity / name, tmp_path, how))
     sentences = json.loads((parity / "bilm/base/sentences.json").read_text("utf-8"))
     with np.load(parity / "tf_checkpoint/tfhub_expected_elmo.npz") as arrays:
@@ -89,7 +90,7 @@ def packed(folder: Path, tmp_path: Path, how: str) -> Path:
 
 @HOW
 @pytest.mark.parametrize("name", MANYLANGS)
-def test_manylangs(measured: Measured, parity: Path, name: str, precision: str, way: str) -> None:
+def test_manylangs(measured: Measured, parity: Path, name: str, precision: PrecisionName, way: str) -> None:
     case = read_case(parity / name)
     elmo = spacy_elmo.load(parity / name, precision=precision)
     got = [output.stack() for output in elmo.embed(case.sentences)]
@@ -98,7 +99,9 @@ def test_manylangs(measured: Measured, parity: Path, name: str, precision: str, 
 
 @HOW
 @pytest.mark.parametrize("name", MANYLANGS)
-def test_manylangs_second_call(measured: Measured, parity: Path, name: str, precision: str, way: str) -> None:
+def test_manylangs_second_call(
+    measured: Measured, parity: Path, name: str, precision: PrecisionName, way: str
+) -> None:
     """It never forgets: the second call goes on from the first one's states, row by row."""
     case = read_case(parity / name, "second_call")
     elmo = spacy_elmo.load(parity / name, precision=precision, initial_state="carry")
@@ -109,13 +112,19 @@ def test_manylangs_second_call(measured: Measured, parity: Path, name: str, prec
     hold(measured, f"{name}, second call", f"{precision} {way}", got, [case.expected[i] for i in order])
 
 
-@pytest.mark.parametrize("name", [*MANYLANGS, "tf_checkpoint/tfhub", "tf_checkpoint", "bilm/base"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *MANYLANGS,
+        pytest.param("tf_checkpoint/tfhub", marks=pytest.mark.needs("tensorflow")),
+        pytest.param("tf_checkpoint", marks=pytest.mark.needs("tensorflow")),
+        "bilm/base",
+    ],
+)
 def test_converted_and_read_again(parity: Path, tmp_path: Path, name: str) -> None:
-    from spacy_elmo.cli.convert import convert
+    from spacy_elmo.cli.export import export
 
-    if name.startswith("tf_checkpoint"):
-        require_tensorflow()
-    convert(parity / name, tmp_path / "ours")
+    export(parity / name, tmp_path / "ours", dtype=None)
     expected, found = read_weights(parity / name), read_weights(tmp_path / "ours")
     assert found.format == "safetensors"
     assert found.options == expected.options

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spacy_elmo.cli.convert import convert
+from spacy_elmo.cli.export import export
 from spacy_elmo.cli.perplexity import Summary, perplexity
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import iter_carried, iter_fresh
-from spacy_elmo.language_model.storage import load_language_model
 from spacy_elmo.language_model.vocabulary import encode_types
 from spacy_elmo.weights.source import read_weights
-from tests.data import Measured, require_tensorflow
-from tests.language_models import LM, Reference, States, lines_of, write_bilm_tf
+from tests.data import Measured
+from tests.language_models import LM, Reference, States, lines_of, load_language_model, write_bilm_tf
 
 # Float64 is within 2.7e-6 of bilm-tf, the README of the goldens says.
 TOLERANCE = 1e-5
@@ -50,13 +49,13 @@ def test_the_formulas_equal_bilm_tf(parity: Path, tokens: dict[str, np.ndarray])
         np.testing.assert_allclose(np.concatenate(parts), tokens[f"stream_{name}"], atol=2.7e-6, rtol=0)
 
 
+@pytest.mark.needs("tensorflow")
 def test_the_checkpoint_itself(measured: Measured, parity: Path, source: Path, tmp_path: Path) -> None:
     """bilm-tf's checkpoint is a language model as it stands: unpacked or not, or converted."""
-    require_tensorflow()
     expected = read_weights(source)
     shutil.copytree(parity / "lm", tmp_path / "lm", ignore=shutil.ignore_patterns("*.hdf5"))
     archive = shutil.make_archive(str(tmp_path / "lm"), "zip", tmp_path / "lm")
-    convert(archive, tmp_path / "converted")
+    export(archive, tmp_path / "converted", dtype=None)
     checkpoint = str(parity / "lm/model.ckpt-1056")
     for one in (checkpoint, tmp_path / "lm", archive, tmp_path / "converted"):
         found = read_weights(one)

@@ -10,6 +10,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.inference.settings import PrecisionName
 from tests.data import WAYS, Measured, read_case, shared_path
 from tests.parity.cases import CASES
 
@@ -44,7 +45,9 @@ def test_no_case_is_left_out() -> None:
 
 @HOW
 @pytest.mark.parametrize("name", CASES)
-def test_sentences_on_their_own(measured: Measured, parity: Path, name: str, precision: str, way: str) -> None:
+def test_sentences_on_their_own(
+    measured: Measured, parity: Path, name: str, precision: PrecisionName, way: str
+) -> None:
     case = read_case(parity / name)
     elmo = spacy_elmo.load(parity / name, precision=precision)
     hold(
@@ -58,7 +61,7 @@ def test_sentences_on_their_own(measured: Measured, parity: Path, name: str, pre
 
 @HOW
 @pytest.mark.parametrize("name", STATEFUL)
-def test_carried_state(measured: Measured, parity: Path, name: str, precision: str, way: str) -> None:
+def test_carried_state(measured: Measured, parity: Path, name: str, precision: PrecisionName, way: str) -> None:
     folder, expected = (parity / "bilm" / name).parent, name.split("/")[1]
     case = read_case(folder, expected)
     sizes = np.load(folder / f"{expected}.npz")["batch_sizes"]
@@ -77,7 +80,7 @@ def batches(sentences: list[list[str]], sizes: "np.ndarray") -> Iterator[list[li
 @HOW
 @pytest.mark.parametrize(("name", "sentences"), FIXTURES)
 def test_fixtures_of_the_authors(
-    measured: Measured, parity: Path, name: str, sentences: str, precision: str, way: str
+    measured: Measured, parity: Path, name: str, sentences: str, precision: PrecisionName, way: str
 ) -> None:
     """Batches of three through one model, state carried; the goldens hold the top layer."""
     folder = parity / name
@@ -93,7 +96,7 @@ def test_fixtures_of_the_authors(
     measured(f"{name:<42}{f'{precision} {way}':<12}  max abs difference, top layer: {worst:.1e}")
 
 
-def load_fixture(folder: Path, precision: str) -> Elmo:
+def load_fixture(folder: Path, precision: PrecisionName) -> Elmo:
     pair = [folder / "options.json", folder / "lm_weights.hdf5"]
     return spacy_elmo.load(pair, precision=precision, initial_state="carry")
 

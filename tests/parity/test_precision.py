@@ -9,29 +9,31 @@ import pytest
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.weights.source import read_weights
 from tests.data import Measured, read_case
 from tests.parity.cases import CASES
 
 # Least cosine similarity of any token in any LSTM layer: on the realistic case, on every case. The other cases
 # have larger weights than trained models, to be at the clips often, and make more of an error.
-BOUNDS = {"bf16": (0.999, 0.98), "int8": (0.99, 0.85)}
+BOUNDS: dict[PrecisionName, tuple[float, float]] = {"bf16": (0.999, 0.98), "int8": (0.99, 0.85)}
 
 
 @pytest.fixture(params=list(BOUNDS))
-def precision(request: pytest.FixtureRequest) -> str:
-    if not {"bf16": features.has_bf16, "int8": features.has_int8}[request.param]():
-        pytest.skip(f"this processor cannot compute in {request.param}")
-    return request.param
+def precision(request: pytest.FixtureRequest) -> PrecisionName:
+    name: PrecisionName = request.param
+    if not (features.has_bf16() if name == "bf16" else features.has_int8()):
+        pytest.skip(f"this processor cannot compute in {name}")
+    return name
 
 
 def cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     one, other = one.astype(np.float64), other.astype(np.float64)
-    return (one * other).sum(-1) / np.linalg.norm(one, axis=-1) / np.linalg.norm(other, axis=-1)
+    return np.asarray((one * other).sum(-1) / np.linalg.norm(one, axis=-1) / np.linalg.norm(other, axis=-1))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_errors(measured: Measured, parity: Path, name: str, precision: str) -> None:
+def test_errors(measured: Measured, parity: Path, name: str, precision: PrecisionName) -> None:
     case = read_case(parity / name)
     outputs = spacy_elmo.load(parity / name, precision=precision).embed(case.sentences)
     got = np.concatenate([output.stack() for output in outputs], axis=1)
@@ -47,7 +49,7 @@ def test_errors(measured: Measured, parity: Path, name: str, precision: str) -> 
     assert similar[1:].min() >= BOUNDS[precision][0 if name == "bilm/realistic" else 1]
 
 
-def test_the_company_matters_no_more_than_rounding(parity: Path, precision: str) -> None:
+def test_the_company_matters_no_more_than_rounding(parity: Path, precision: PrecisionName) -> None:
     case = read_case(parity / "bilm" / "realistic")
     elmo = spacy_elmo.load(parity / "bilm" / "realistic", precision=precision)
     together = elmo.embed(case.sentences)
@@ -58,7 +60,7 @@ def test_the_company_matters_no_more_than_rounding(parity: Path, precision: str)
         np.testing.assert_array_equal(one.stack(), other.stack())
 
 
-def test_nothing_is_lost_in_saving(parity: Path, tmp_path: Path, precision: str) -> None:
+def test_nothing_is_lost_in_saving(parity: Path, tmp_path: Path, precision: PrecisionName) -> None:
     """What is saved is what was read, not what it was rounded to; copies give the same."""
     source = parity / "bilm" / "base"
     expected: dict[str, np.ndarray] = read_weights(source).arrays

@@ -13,7 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span, Token
 
 from spacy_elmo.bilm.layers import LayerOutputs
-from spacy_elmo.pipeline.hooks import install_extensions
+from spacy_elmo.pipeline.extensions import install_extensions
 from tests.pipeline.conftest import Make
 
 
@@ -61,7 +61,7 @@ def through_pickle(doc: Doc) -> Doc:
 
 @pytest.mark.parametrize("through", [through_bytes, through_docbin, through_pickle, Doc.copy, copy.deepcopy])
 def test_layers_survive(doc: Doc, through: Callable[[Doc], Doc]) -> None:
-    """[13]"""
+    """Layers come through every way that spaCy copies and stores Docs."""
     back = through(doc)
     assert isinstance(back._.elmo, LayerOutputs)
     for name, array in doc._.elmo.items():
@@ -72,7 +72,7 @@ def test_layers_survive(doc: Doc, through: Callable[[Doc], Doc]) -> None:
 
 @pytest.mark.parametrize("vectors", [False, True])
 def test_a_pickled_doc_does_not_hold_the_model(make: Make, vectors: bool) -> None:
-    """[13]"""
+    """What a Doc keeps is small beside the model."""
     nlp = make(vectors=vectors)
     doc = nlp("a b")
     without = spacy.blank("en")("a b")
@@ -83,7 +83,7 @@ def test_a_pickled_doc_does_not_hold_the_model(make: Make, vectors: bool) -> Non
 
 
 def test_docs_decode_without_this_package(doc: Doc, tmp_path: Path) -> None:
-    """[13]"""
+    """Stored Docs are read where the package is not installed."""
     doc.to_disk(tmp_path / "doc")
     code = f"""
 import sys
@@ -185,7 +185,7 @@ def test_a_mean_that_spacy_kept_is_dropped(make: Make) -> None:
     np.testing.assert_allclose(part.vector, nlp("love NLP").vector, atol=1e-6)
 
 
-def test_extensions_are_installed_once_and_spare_others() -> None:
+def test_extensions_spare_those_of_others() -> None:
     install_extensions()
     getters = [cls.get_extension("elmo")[2:] for cls in (Doc, Span, Token)]
     install_extensions()
@@ -214,7 +214,7 @@ def test_a_foreign_extension_is_refused(make: Make, cls: Any) -> None:
 
 
 @pytest.mark.parametrize("taken", [False, True])
-def test_a_foreign_extension_does_not_break_the_import(taken: bool) -> None:
+def test_foreign_extension_at_import(taken: bool) -> None:
     """spaCy imports the module for every pipeline of every user."""
     first = "Doc.set_extension('elmo', default='mine')" if taken else ""
     code = f"from spacy.tokens import Doc\n{first}\nimport spacy; print(spacy.blank('en')('a')._.elmo)"
@@ -222,7 +222,7 @@ def test_a_foreign_extension_does_not_break_the_import(taken: bool) -> None:
     assert done.stdout.strip() == ("mine" if taken else "None"), done.stderr
 
 
-def test_what_is_done_to_the_tensor_does_not_reach_the_layers(doc: Doc) -> None:
+def test_layers_do_not_share_the_tensor(doc: Doc) -> None:
     before = doc._.elmo.elmo.copy()
     doc.tensor *= 2
     np.testing.assert_array_equal(doc._.elmo.elmo, before)
@@ -237,7 +237,7 @@ class FakeOps:
 
 
 @pytest.mark.parametrize("on_gpu", [False, True])
-def test_the_tensor_is_on_the_ops_and_layers_only_if_asked(nlp: Language, on_gpu: bool) -> None:
+def test_devices_of_tensor_and_layers(nlp: Language, on_gpu: bool) -> None:
     from spacy_elmo.pipeline.annotations import on_ops
 
     (layers,), tensors = on_ops(

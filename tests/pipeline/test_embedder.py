@@ -14,7 +14,7 @@ from thinc.api import Config
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.models.wrapper import holder_of
+from spacy_elmo.models.module import get_module
 from tests.data import read_case
 from tests.pipeline.conftest import Make
 
@@ -23,7 +23,7 @@ TEXTS = ["I love NLP .", "", "One", "Many words of one text , all in a row", " \
 
 
 def test_add_pipe_needs_no_weights_and_round_trips() -> None:
-    """[1]"""
+    """The config is the same after it was written and read."""
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder")
     text = nlp.config.to_str()
@@ -81,7 +81,7 @@ def test_only_what_is_asked_for_is_computed(make: Make, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_arrays(nlp: Language, text: str) -> None:
-    """[4]"""
+    """Shapes and dtypes of what is on a Doc."""
     doc = nlp(text)
     for array in [doc.tensor, *(array for _, array in doc._.elmo.items())]:
         assert array.shape[0] == len(doc)
@@ -92,7 +92,7 @@ def test_arrays(nlp: Language, text: str) -> None:
 
 
 def test_empty_docs(nlp: Language) -> None:
-    """[5]"""
+    """A Doc without tokens has arrays without rows."""
     assert nlp("").tensor.shape == (0, 16)
     assert [doc.tensor.shape for doc in nlp.pipe(["", "a", ""])] == [(0, 16), (1, 16), (0, 16)]
     assert [doc._.elmo.word_emb.shape for doc in nlp.pipe(["", ""])] == [(0, 8), (0, 8)]
@@ -100,7 +100,7 @@ def test_empty_docs(nlp: Language) -> None:
 
 
 def test_whitespace(nlp: Language) -> None:
-    """[6]"""
+    """Tokens of whitespace have zeros, and change no other token."""
     doc = nlp("I  love\n\nNLP ")
     spaces = [token.is_space for token in doc]
     assert sum(spaces) == 2
@@ -110,7 +110,7 @@ def test_whitespace(nlp: Language) -> None:
 
 
 def test_long_tokens_and_docs(make: Make) -> None:
-    """[7] Bytes beyond the 48th of a token change nothing: the models' own rule."""
+    """Bytes beyond the 48th of a token change nothing: the models' own rule."""
     spans = {"get_spans": {"@misc": "spacy-elmo.doc_spans.v1"}}
     nlp = make(pooling_layer="lstm_outputs1", model=spans)
     long = Doc(nlp.vocab, words=["x" * 5000, "y"])
@@ -123,7 +123,7 @@ def test_long_tokens_and_docs(make: Make) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 1000])
 def test_order_is_kept_and_no_doc_lost(nlp: Language, batch_size: int) -> None:
-    """[8]"""
+    """Docs come out in the order in which they went in."""
     texts = [" ".join(f"w{i}" for i in range(n % 9)) for n in range(50)]
     docs = list(nlp.pipe(texts, batch_size=batch_size))
     assert [doc.text for doc in docs] == texts
@@ -132,7 +132,7 @@ def test_order_is_kept_and_no_doc_lost(nlp: Language, batch_size: int) -> None:
 
 
 def test_input_is_read_lazily(make: Make) -> None:
-    """[8] Docs are taken as they are needed, by tokens and by number."""
+    """Docs are taken as they are needed, by tokens and by number."""
     nlp = make(model={"max_batch_tokens": 10})
     read: list[int] = []
 
@@ -152,7 +152,7 @@ def test_input_is_read_lazily(make: Make) -> None:
 
 
 def test_same_in_every_batch_and_every_time(nlp: Language) -> None:
-    """[9]"""
+    """A Doc has the same vectors alone, among others and after others."""
     text = "The same sentence , always ."
     alone = nlp(text)
     np.testing.assert_array_equal(nlp(text).tensor, alone.tensor)
@@ -164,7 +164,7 @@ def test_same_in_every_batch_and_every_time(nlp: Language) -> None:
 
 
 def test_equal_to_allennlp(parity: Path) -> None:
-    """[10] The three layers through a pipeline; the mix is checked where it is made."""
+    """The three layers through a pipeline; the mix is checked where it is made."""
     case = read_case(parity / "bilm" / "base")
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"source": str(parity / "bilm" / "base")})
@@ -215,7 +215,7 @@ def test_carry_in_a_pipeline(make: Make, tiny: Path) -> None:
         ({"dropout": 1.0}, r"EL098.*dropout"),
         ({"trainable": ["("]}, r"EL099.*trainable"),
         ({"vectors": True, "set_tensor": False, "layers": ["word_emb"]}, r"EL051.*'elmo'"),
-        ({"set_tensor": False, "layers": []}, r"EL058.*'elmo_embedder' would leave nothing on a Doc"),
+        ({"set_tensor": False, "layers": []}, r"EL058.*'elmo_embedder' would store nothing on a Doc"),
         ({"model": {"precision": "int4"}}, r"EL030.*Unknown precision 'int4'"),
         ({"model": {"initial_state": "cold"}}, r"EL030.*Unknown initial_state 'cold'"),
         ({"model": {"max_batch_tokens": 0}}, r"EL038.*max_batch_tokens"),
@@ -224,7 +224,7 @@ def test_carry_in_a_pipeline(make: Make, tiny: Path) -> None:
         ({"cache": {"folder": "layers"}}, r"EL267.*got \{'folder': 'layers'\}"),
     ],
 )
-def test_unknown_values_fail_when_the_config_is_resolved(config: dict[str, Any], match: str) -> None:
+def test_unknown_values_in_the_config(config: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         spacy.blank("en").add_pipe("elmo_embedder", config=config)
 
@@ -257,10 +257,10 @@ def test_source_as_a_pair(tiny: Path, make: Make) -> None:
 
 
 def test_initialize_reads_the_weights_once(make: Make) -> None:
-    """[3]"""
+    """A second `initialize`, and prediction, keep the model of the first."""
     nlp = make()
     embedder = nlp.get_pipe("elmo_embedder")
-    assert holder_of(embedder.model).elmo is None
+    assert not get_module(embedder.model).has_weights
     nlp.initialize()
     first = embedder.elmo
     nlp.initialize()
@@ -269,7 +269,7 @@ def test_initialize_reads_the_weights_once(make: Make) -> None:
 
 
 def test_initialize_with_a_source(make: Make, tiny: Path) -> None:
-    """[3] A path that matters only before training, in the config's [initialize]."""
+    """A path that matters only before training, in the config's [initialize]."""
     nlp = make(source="nowhere")
     nlp.config["initialize"]["components"]["elmo_embedder"] = {"source": str(tiny)}
     nlp.initialize()
@@ -323,17 +323,17 @@ def test_beside_a_trained_component(make: Make) -> None:
 
 
 def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
-    """[25]"""
+    """The error handler gets the Doc at fault, and the others get through."""
     nlp = make()
-    holder = holder_of(nlp.get_pipe("elmo_embedder").model)
-    original = holder.place.get_spans
+    module = get_module(nlp.get_pipe("elmo_embedder").model)
+    original = module.map_tokens.get_spans
 
     def fail_on_bad(docs: list[Doc]) -> Any:
         if any("bad" in doc.text for doc in docs):
             raise ValueError("a bad doc")
         return original(docs)
 
-    holder.place.get_spans = fail_on_bad
+    module.map_tokens.get_spans = fail_on_bad
     with pytest.raises(ValueError, match="a bad doc"):
         list(nlp.pipe(["a", "bad", "c"]))
     failed: list[str] = []
@@ -361,7 +361,7 @@ def test_no_key_error_leaves_the_component(make: Make) -> None:
 
 
 def test_selecting_and_renaming(make: Make) -> None:
-    """[23]"""
+    """Pipes that are disabled, selected or renamed."""
     nlp = make()
     nlp.add_pipe("sentencizer", first=True)
     with nlp.select_pipes(enable=["sentencizer"]):
@@ -375,7 +375,7 @@ def test_selecting_and_renaming(make: Make) -> None:
 
 
 def test_sourcing_from_another_pipeline(make: Make) -> None:
-    """[23]"""
+    """An embedder from another pipeline."""
     source = make()
     expected = source("a b").tensor
     nlp = spacy.blank("en")
@@ -409,7 +409,7 @@ def test_outputs_of_other_docs(nlp: Language) -> None:
     docs = [Doc(nlp.vocab, words=words) for words in (["a"], ["b", "c"])]
     output = embedder.predict(docs)
     for others in ([], docs[:1], [*docs, *docs]):
-        with pytest.raises(ValueError, match=rf"EL247.*outputs of 2 Docs for {len(others)} Docs"):
+        with pytest.raises(ValueError, match=rf"EL247.*outputs of 2 Docs, but {len(others)} Docs"):
             embedder.set_annotations(others, output)
     assert [doc._.elmo for doc in docs] == [None, None]
     with pytest.raises(ValueError, match="EL247"):

@@ -15,8 +15,8 @@ from spacy.tokens import Doc
 from thinc import compat
 from thinc.api import get_current_ops, require_gpu, set_current_ops, use_ops
 
+from spacy_elmo.models.module import get_module
 from spacy_elmo.models.ops_arrays import to_numpy
-from spacy_elmo.models.wrapper import holder_of
 from tests.pipeline.conftest import Make
 from tests.pipeline.training import LISTENER, TEXTS, initialize, pipeline, tags, train
 
@@ -232,11 +232,11 @@ def test_thinc_moves_a_model(make: Make, cupy: Any) -> None:
         expected = nlp("a b c").tensor
     model = nlp.get_pipe("elmo_embedder").model
     model.to_gpu(0)
-    assert holder_of(model).elmo.device.type == "cuda"
+    assert get_module(model).sync().device.type == "cuda"
     assert isinstance(nlp("a b c").tensor, cupy.ndarray)
     close(nlp("a b c").tensor, expected)
     model.to_cpu()
-    assert holder_of(model).elmo.device.type == "cpu"
+    assert get_module(model).sync().device.type == "cpu"
     close(nlp("a b c").tensor, expected)
 
 

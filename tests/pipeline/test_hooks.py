@@ -1,4 +1,4 @@
-"""[24] spaCy's vectors and similarities on the pooling layer."""
+"""spaCy's vectors and similarities on the pooling layer."""
 
 from typing import Any
 
@@ -100,9 +100,9 @@ def test_what_has_no_vector(nlp: Language) -> None:
 
 def test_vectors_of_different_models(nlp: Language, make: Make) -> None:
     other = make(vectors=True, pooling_layer="word_emb")(TEXT)
-    with pytest.raises(ValueError, match=r"EL192.*of 16 and of 8 numbers"):
+    with pytest.raises(ValueError, match=r"EL192.*of widths 16 and 8"):
         nlp(TEXT).similarity(other)
-    with pytest.raises(ValueError, match=r"EL192.*of 8 and of 16 numbers"):
+    with pytest.raises(ValueError, match=r"EL192.*of widths 8 and 16"):
         other[0].similarity(nlp(TEXT)[1])
 
 

@@ -4,19 +4,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.data import Measured, shared_path
 
 CODE = """
 import itertools, resource, sys
 import spacy
 from spacy.tokens import Doc
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 from pathlib import Path
 
 source, text, n_tokens = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 nlp = spacy.blank("en")
 nlp.add_pipe("elmo_embedder", config={"source": str(source)})
-sentences = [sentence.tokens for sentence in read_sentences(text)]
+sentences = [sentence.tokens for sentence in Inputs(text).read()]
 
 def docs():
     made = 0
@@ -43,6 +45,7 @@ def peak(source: Path, text: Path, n_tokens: int) -> int:
     return kilobytes
 
 
+@pytest.mark.slow
 def test_peak_of_200_000_tokens_is_that_of_60_000(measured: Measured, parity: Path) -> None:
     text = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     # The largest model at hand, so that what is measured is not the interpreter alone.

@@ -1,4 +1,4 @@
-"""[22] Beside other components that write doc.tensor."""
+"""Beside other components that write doc.tensor."""
 
 import copy
 import gc
@@ -61,7 +61,9 @@ def test_as_it_comes_it_leaves_the_tensor_to_others(tiny: object, where: dict, r
     expected = nlp(TEXT)
     nlp.add_pipe("elmo_embedder", config={"source": str(tiny), "vectors": True, "layers": ["word_emb"]}, **where)
     nlp = remake(nlp)
-    with pytest.warns(UserWarning, match=r"WL026.*'elmo_embedder' leaves doc.tensor to .*(tok2vec|before it)"):
+    with pytest.warns(
+        UserWarning, match=r"WL026.*'elmo_embedder' does not set doc.tensor, because .*(tok2vec|before it)"
+    ):
         nlp(TEXT)
     for doc in (nlp(TEXT), *nlp.pipe([TEXT]), nlp(nlp(TEXT))):  # it is said once
         assert [token.tag_ for token in doc] == [token.tag_ for token in expected]
@@ -101,7 +103,7 @@ def test_two_embedders(make: Make, tiny: object) -> None:
     assert nlp(TEXT).tensor.shape == (4, 16)
 
 
-def test_of_two_embedders_as_they_come_the_last_writes(make: Make, tiny: object) -> None:
+def test_last_of_two_embedders_writes(make: Make, tiny: object) -> None:
     nlp = make()
     config = {"source": str(tiny), "pooling_layer": "word_emb"}
     nlp.add_pipe("elmo_embedder", name="second", config=config)
@@ -128,7 +130,7 @@ def test_a_worker_keeps_the_answer(make: Make) -> None:
         pickle.loads(pickle.dumps(embedder))(nlp.make_doc(TEXT))
 
 
-def test_the_reference_does_not_keep_the_pipeline_alive() -> None:
+def test_reference_is_weak() -> None:
     nlp = spacy.blank("en")
     embedder = nlp.add_pipe("elmo_embedder")
     nlp.add_pipe("tok2vec")

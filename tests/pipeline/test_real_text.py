@@ -5,7 +5,7 @@ import spacy
 from spacy.tokens import Doc
 
 import spacy_elmo
-from spacy_elmo.inputs.reader import read_sentences
+from spacy_elmo.inputs.reader import Inputs
 from tests.data import Measured, shared_path
 
 
@@ -14,7 +14,7 @@ def test_ud_ewt_dev(measured: Measured) -> None:
     source = str(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"source": source})
-    sentences = [sentence.tokens for sentence in read_sentences(path)]
+    sentences = [sentence.tokens for sentence in Inputs(path).read()]
     # Docs of several sentences, of every length from 1 to 9.
     groups: list[list[list[str]]] = []
     start = 0

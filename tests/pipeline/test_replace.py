@@ -1,4 +1,4 @@
-"""[14, 21] Listeners that are replaced, sourced, sent to other processes; every component with a `tok2vec`."""
+"""Listeners that are replaced, sourced, sent to other processes; every component with a `tok2vec`."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from spacy.training import Example
 from thinc.api import Adam
 
 from spacy_elmo.models.listener import is_listener
-from spacy_elmo.models.wrapper import holder_of
+from spacy_elmo.models.module import get_module
 from tests.pipeline.training import (
     LISTENER,
     TEXTS,
@@ -75,10 +75,10 @@ def test_replaced(frozen: bool, listener: Any, path: str, tmp_path: Path) -> Non
     # It stands by itself.
     alone = spacy.load(tmp_path, exclude=["elmo_embedder", "ner"])
     assert tags(alone) == expected
-    before = holder_of(tok2vec_of(alone, "tagger").layers[0]).elmo.named_arrays()
+    before = get_module(tok2vec_of(alone, "tagger").layers[0]).sync().named_arrays()
     before = {name: np.array(array) for name, array in before.items()}
     train(alone, alone.resume_training(), steps=3)
-    after = holder_of(tok2vec_of(alone, "tagger").layers[0]).elmo.named_arrays()
+    after = get_module(tok2vec_of(alone, "tagger").layers[0]).sync().named_arrays()
     learnt = {name for name in before if not np.array_equal(before[name], after[name])}
     shared = {name for name in before if name.startswith("scalar_mix.")}
     own = set() if frozen else set(before) - shared
@@ -157,6 +157,7 @@ def test_linked_again_by_itself() -> None:
     assert nlp.get_pipe("elmo_embedder").listening_components == ["tagger", "ner"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_right_after_training(method: str, frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def change_options(model: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "match"),
     [
-        (shutil.rmtree, r"EL180.*'elmo_embedder' is not complete.*missing there: options.json, weights"),
+        (shutil.rmtree, r"EL180.*'elmo_embedder' is incomplete.*missing there: options.json, weights"),
         (replace_by_file, r"EL180.*not a folder"),
         (lambda model: (model / "weights.safetensors").unlink(), r"EL180.*missing there: weights.safetensors"),
         (lambda model: (model / "options.json").unlink(), r"EL180.*missing there: options.json"),
@@ -74,9 +74,15 @@ def change_options(model: Path) -> None:
         (change_options, r"EL181.*options.json' is damaged"),
         (lambda model: (model.parent / "cfg").unlink(), r"EL180.*'cfg', which is written last"),
         (lambda model: (model.parent / "cfg").write_text('{"weig'), r"EL180.*'cfg', which is written last"),
-        (lambda model: (model.parent / "cfg").write_text("[]"), r"EL180.*'cfg' does not say"),
-        (lambda model: (model.parent / "cfg").write_text('{"weights": {}}'), r"EL180.*'cfg' does not say"),
-        (lambda model: (model.parent / "cfg").write_text('{"weights": "crc32:00"}'), r"EL180.*'cfg' does not say"),
+        (lambda model: (model.parent / "cfg").write_text("[]"), r"EL180.*'cfg' does not describe the weights"),
+        (
+            lambda model: (model.parent / "cfg").write_text('{"weights": {}}'),
+            r"EL180.*'cfg' does not describe the weights",
+        ),
+        (
+            lambda model: (model.parent / "cfg").write_text('{"weights": "crc32:00"}'),
+            r"EL180.*'cfg' does not describe the weights",
+        ),
         (put_a_pipe, r"EL180.*'cfg', which is written last"),
     ],
 )
@@ -222,7 +228,7 @@ def test_what_initialize_is_to_read(make: Make, tmp_path: Path) -> None:
     nlp = make()
     nlp.config["initialize"]["components"]["elmo_embedder"] = {"source": "original"}
     with pytest.warns(
-        UserWarning, match=r"WL023.*nlp.initialize\(\), which is to read them, was not called.*'original'"
+        UserWarning, match=r"WL023.*nlp.initialize\(\), which reads them, was not called.*'original'"
     ):
         nlp.to_disk(tmp_path / "nlp")
 
@@ -244,7 +250,7 @@ def test_a_bilm_inside_another_component(tmp_path: Path) -> None:
 def test_checksums_of_folders(tmp_path: Path) -> None:
     spacy_elmo.load(TINY).save(tmp_path)
     path = tmp_path / "weights.safetensors"
-    stored = folder.stored_checksum(path)
+    stored = folder.read_checksum(path)
     assert stored is not None
     assert stored == folder.checksum(spacy_elmo.load(tmp_path).named_arrays())
     for at in (-1, -1000, path.stat().st_size // 2 - path.stat().st_size):

@@ -1,4 +1,4 @@
-"""[11, 12, 14, 27] Saving, loading, other processes, spaCy's own commands."""
+"""Saving, loading, other processes, spaCy's own commands."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from spacy.tokens import DocBin
 from thinc.api import Config
 
 import spacy_elmo
-from spacy_elmo.models.wrapper import holder_of
+from spacy_elmo.models.module import get_module
 from tests.pipeline.conftest import Make
 
 TEXT = "Saved and loaded , all is as it was ."
@@ -86,18 +86,18 @@ def without_weights(make: Make, save: Callable[[Language], Any]) -> Any:
 
 
 def test_saved_without_weights(make: Make, tiny: Path, tmp_path: Path) -> None:
-    """[12]"""
+    """Weights that were never read are not saved, and come from the source later."""
     without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
     assert size(tmp_path / "nlp" / "elmo_embedder") < 1000
     config = {"components": {"elmo_embedder": {"source": str(tiny)}}}
     loaded = spacy.load(tmp_path / "nlp", config=config)
-    assert holder_of(loaded.get_pipe("elmo_embedder").model).elmo is None
+    assert not get_module(loaded.get_pipe("elmo_embedder").model).has_weights
     loaded.initialize()
     np.testing.assert_array_equal(loaded(TEXT).tensor, make()(TEXT).tensor)
 
 
 def test_loading_what_has_no_weights_takes_them_away(make: Make, tmp_path: Path) -> None:
-    """[12] The uninitialised state comes back, not the weights of before."""
+    """The uninitialised state comes back, not the weights of before."""
     without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
     data = without_weights(make, lambda nlp: nlp.to_bytes())
     for load in (
@@ -107,9 +107,9 @@ def test_loading_what_has_no_weights_takes_them_away(make: Make, tmp_path: Path)
         nlp = make()
         nlp.initialize()
         load(nlp)
-        holder = holder_of(nlp.get_pipe("elmo_embedder").model)
-        assert holder.elmo is None
-        assert list(holder.parameters()) == []
+        module = get_module(nlp.get_pipe("elmo_embedder").model)
+        assert not module.has_weights
+        assert list(module.parameters()) == []
 
 
 def test_saving_over_an_older_pipeline(make: Make, tmp_path: Path) -> None:
@@ -123,14 +123,14 @@ def test_saving_over_an_older_pipeline(make: Make, tmp_path: Path) -> None:
 
 
 def test_settings_come_from_the_config(make: Make, tmp_path: Path) -> None:
-    """[11] An edited config wins over what was saved."""
+    """An edited config wins over what was saved."""
     nlp = make()
     nlp.initialize()
     nlp.to_disk(tmp_path / "nlp")
     config = {"components": {"elmo_embedder": {"pooling_layer": "word_emb", "model": {"max_batch_tokens": 99}}}}
     loaded = spacy.load(tmp_path / "nlp", config=config)
     assert loaded("a b").tensor.shape == (2, 8)
-    assert holder_of(loaded.get_pipe("elmo_embedder").model).settings.max_batch_tokens == 99
+    assert get_module(loaded.get_pipe("elmo_embedder").model).settings.max_batch_tokens == 99
 
 
 def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
@@ -139,14 +139,19 @@ def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "nlp")
     loaded = spacy.load(tmp_path / "nlp")
     assert loaded.config["components"]["elmo_embedder"]["model"]["n_threads"] == 2
-    holder = holder_of(loaded.get_pipe("elmo_embedder").model)
-    assert holder.settings.n_threads == holder.elmo.settings.n_threads == holder.elmo.engine.workers.n_threads == 2
+    module = get_module(loaded.get_pipe("elmo_embedder").model)
+    assert (
+        module.settings.n_threads
+        == module.sync().settings.n_threads
+        == module.sync().engine.workers.n_threads
+        == 2
+    )
     # As an earlier version has saved it.
     config = Config().from_disk(tmp_path / "nlp" / "config.cfg", interpolate=False)
     del config["components"]["elmo_embedder"]["model"]["n_threads"]
     config.to_disk(tmp_path / "nlp" / "config.cfg")
     old = spacy.load(tmp_path / "nlp")
-    assert holder_of(old.get_pipe("elmo_embedder").model).settings.n_threads is None
+    assert get_module(old.get_pipe("elmo_embedder").model).settings.n_threads is None
     np.testing.assert_allclose(old(TEXT).tensor, loaded(TEXT).tensor, atol=2e-6)
 
 
@@ -168,7 +173,7 @@ def test_damaged_weights(make: Make, tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "nlp")
     path = tmp_path / "nlp" / "elmo_embedder" / "model" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"EL023.*weights.safetensors' is cut short"):
+    with pytest.raises(ValueError, match=r"EL023.*weights.safetensors' is truncated"):
         spacy.load(tmp_path / "nlp")
 
 
@@ -206,9 +211,10 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "weights"), [("fork", "read"), ("fork", "unread"), ("spawn", "read")])
 def test_two_processes(parity: Path, tmp_path: Path, method: str, weights: str) -> None:
-    """[14] A model large enough that torch uses threads: a forked worker must not wait for lost ones, whether the
+    """A model large enough that torch uses threads: a forked worker must not wait for lost ones, whether the
     weights were read before the fork or after it."""
     (tmp_path / "workers.py").write_text(WORKERS)
     command = [
@@ -243,8 +249,9 @@ def saved(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_package_loads_elsewhere(saved: Path, tmp_path: Path) -> None:
-    """[27] What `spacy package` builds, installed apart from everything, holds its weights and names us."""
+    """What `spacy package` builds, installed apart from everything, holds its weights and names us."""
     run_spacy("package", saved / "nlp", tmp_path, "--build", "none")
     [package] = tmp_path.iterdir()
     meta = json.loads((package / "meta.json").read_text("utf-8"))
@@ -259,8 +266,9 @@ def test_package_loads_elsewhere(saved: Path, tmp_path: Path) -> None:
     assert done.stdout.strip() == str(spacy.load(saved / "nlp")(TEXT).tensor.shape), done.stderr
 
 
+@pytest.mark.slow
 def test_spacys_commands(saved: Path, tmp_path: Path) -> None:
-    """[27]"""
+    """`init fill-config`, `debug config`, `evaluate` and `benchmark speed` take the pipeline."""
     config = tmp_path / "config.cfg"
     nlp = spacy.load(saved / "nlp")
     short = {"nlp": nlp.config["nlp"], "components": {"elmo_embedder": {"factory": "elmo_embedder"}}}

@@ -1,4 +1,4 @@
-"""[12, 15, 16, 17, 19, 20] What learns, when, and what stays as it is."""
+"""What learns, when, and what stays as it is."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from spacy.language import Language
 from thinc.api import Adam
 
 from spacy_elmo.models.listener import pooling_of
-from spacy_elmo.models.wrapper import holder_of
+from spacy_elmo.models.module import get_module
 from tests.data import ROOT, Measured
 from tests.pipeline.training import (
     LISTENER,
@@ -91,7 +91,7 @@ def directional(nlp: Language, parameters: list[Any], gradients: list[np.ndarray
         before, found = parameter.copy(), []
         for sign in (1, -1):
             parameter[...] = before + sign * eps * v
-            holder_of(embedder.model).has_learnt()
+            get_module(embedder.model).mark_changed()
             for doc in docs:
                 embedder(doc)
             found.append(float((np.concatenate(listener.predict(docs)).astype("d") * d).sum()))
@@ -113,8 +113,10 @@ def test_gradients_are_those_of_finite_differences() -> None:
     outputs, backprop = listener.begin_update([eg.predicted for eg in gold])
     lengths = np.cumsum([len(output) for output in outputs])[:-1]
     backprop(np.split(d, lengths))
-    embedder._learning.settle()
-    named = [(name, p) for name, p, _ in holder_of(embedder.model).learning() if name.startswith("bilm.")]
+    embedder._updates.apply_pending()
+    named = [
+        (name, p) for name, p, _ in get_module(embedder.model).trained_parameters() if name.startswith("bilm.")
+    ]
     assert len(named) == 29
     parameters = [p.data.numpy() for _, p in named]
     gradients = [p.grad.numpy() for _, p in named]
@@ -132,8 +134,12 @@ def test_two_listeners_add_up() -> None:
         for pipe in pipes:
             outputs, backprop = listener_of(nlp, pipe).begin_update([eg.predicted for eg in gold])
             backprop([(k + len(pipe)) * output for k, output in enumerate(outputs)])
-        embedder._learning.settle()
-        return {name: p.grad.numpy() for name, p, _ in holder_of(embedder.model).learning() if p.grad is not None}
+        embedder._updates.apply_pending()
+        return {
+            name: p.grad.numpy()
+            for name, p, _ in get_module(embedder.model).trained_parameters()
+            if p.grad is not None
+        }
 
     one, two, both = gradient_of("tagger"), gradient_of("ner"), gradient_of("tagger", "ner")
     assert len(both) == 29
@@ -262,7 +268,7 @@ def test_dropout_of_the_bilm_is_on_in_training_alone() -> None:
     np.testing.assert_array_equal(nlp("I like it").tensor, nlp("I like it").tensor)
 
 
-def test_words_are_not_remembered_while_their_encoder_learns() -> None:
+def test_no_word_table_while_the_encoder_learns() -> None:
     nlp = pipeline("tagger", frozen=False, trainable="char_encoder")
     sgd = sgd_for(nlp)
     before = nlp("I like it")._.elmo.word_emb
@@ -388,6 +394,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read memory from")
 def test_memory_of_training(measured: Measured) -> None:
     """No graph and no batch is left over from step to step."""

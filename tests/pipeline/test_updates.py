@@ -102,6 +102,7 @@ def test_what_is_owed_is_in_what_replaces_a_listener() -> None:
     assert tags(other) == replaced
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"layers": []}, {"pooling_layer": "word_emb"}])
 def test_copies_know_what_is_listened_to(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     import multiprocessing
@@ -125,7 +126,7 @@ def test_sourcing_leaves_the_first_pipeline_alone() -> None:
     train(other, Adam(0.01), steps=1)
 
 
-def test_a_sourced_embedder_listens_to_its_new_pipeline() -> None:
+def test_sourced_embedder_in_its_new_pipeline() -> None:
     nlp, _ = made()
     third, _ = made()
     other = spacy.blank("en")
@@ -137,7 +138,7 @@ def test_a_sourced_embedder_listens_to_its_new_pipeline() -> None:
 
 
 @pytest.mark.parametrize("exclude", [[], ["near"], ["far", "near"]])
-def test_the_nearer_of_two_embedders_is_not_replaced_by_the_other(exclude: list[str]) -> None:
+def test_nearer_of_two_embedders(exclude: list[str]) -> None:
     """Nor in training where it is excluded, and the other one has run the Docs."""
     nlp = spacy.blank("en")
     for name, source in (("far", str(TINY)), ("near", "en_sm")):
@@ -166,7 +167,7 @@ def test_nobody_elses_tensor_passes_for_layers(monkeypatch: pytest.MonkeyPatch) 
         nlp.get_pipe("tagger")(doc)
 
 
-def test_one_doc_without_layers_takes_none_from_the_others() -> None:
+def test_doc_without_layers_among_others() -> None:
     nlp, _ = made()
     listener, doc = listener_of(nlp, "tagger"), nlp(TEXT)
     expected = listener.predict([doc])[0]
@@ -187,7 +188,7 @@ def test_parts_of_docs(set_tensor: bool) -> None:
     np.testing.assert_allclose(found, listener_of(nlp, "tagger").predict([nlp("You eat ham")])[0], atol=1e-5)
 
 
-def test_a_part_that_was_run_itself_hides_the_whole_from_no_other_part() -> None:
+def test_parts_run_by_themselves() -> None:
     nlp, _ = made()
     # Another vocabulary, so that nothing but the Docs tells.
     other = spacy.blank("en")

@@ -12,7 +12,7 @@ from spacy.language import Language
 
 import spacy_elmo
 from spacy_elmo.inference import warm_state
-from spacy_elmo.models.wrapper import holder_of
+from spacy_elmo.models.module import get_module
 from tests.pipeline.conftest import Make
 
 TEXT = "It starts from what it held after other sentences ."
@@ -44,14 +44,14 @@ def no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def state_of(nlp: Language) -> list[np.ndarray]:
-    elmo = holder_of(nlp.get_pipe("elmo_embedder").model).elmo
+    elmo = get_module(nlp.get_pipe("elmo_embedder").model).sync()
     assert elmo is not None
     assert elmo.warm_state is not None
     return [part.numpy() for part in elmo.warm_state]
 
 
 def test_the_state_is_read_with_the_weights(nlp: Language, expected: np.ndarray) -> None:
-    assert holder_of(nlp.get_pipe("elmo_embedder").model).elmo is None
+    assert not get_module(nlp.get_pipe("elmo_embedder").model).has_weights
     nlp.initialize()
     assert [part.shape for part in state_of(nlp)] == [(2, 2, 8), (2, 2, 24)]
     np.testing.assert_allclose(nlp(TEXT).tensor, expected, atol=1e-6)

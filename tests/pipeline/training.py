@@ -57,19 +57,22 @@ def train(nlp: Language, sgd: Any, *, steps: int, **kwargs: Any) -> dict[str, fl
 def train_like_spacy(nlp: Language, sgd: Any, *, steps: int, exclude: Any = (), annotates: Any = ()) -> None:
     """Steps as `spacy train` takes them, each from one part."""
     for _ in range(steps):
-        nlp.update(examples(nlp), sgd=False, exclude=exclude, annotates=annotates)
+        # spaCy's own loop gives False, which its annotations lack.
+        nlp.update(examples(nlp), sgd=False, exclude=exclude, annotates=annotates)  # type: ignore[arg-type]
         for name, pipe in nlp.pipeline:
             if name not in exclude and hasattr(pipe, "finish_update"):
                 pipe.finish_update(sgd)
 
 
 def listener_of(nlp: Language, pipe: str) -> ListenerT:
-    return next(node for node in nlp.get_pipe(pipe).model.walk() if is_listener(node))
+    component: Any = nlp.get_pipe(pipe)
+    return next(node for node in component.model.walk() if is_listener(node))
 
 
 def arrays(nlp: Language) -> dict[str, np.ndarray]:
     """A copy of the embedder's weights."""
-    return {name: np.array(array) for name, array in nlp.get_pipe("elmo_embedder").elmo.named_arrays().items()}
+    embedder: Any = nlp.get_pipe("elmo_embedder")
+    return {name: np.array(array) for name, array in embedder.elmo.named_arrays().items()}
 
 
 def changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> list[str]:

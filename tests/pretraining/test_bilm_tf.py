@@ -58,7 +58,7 @@ def test_all_training_fields_are_named() -> None:
 def test_translated_options(tmp_path: Path) -> None:
     options = write_options(tmp_path, learning_rate=0.15, sample_softmax=False, share_embedding_softmax=False)
     done = run("init-pretrain", tmp_path / "config.cfg", "--options", options, "--train", "a.txt")
-    assert "`batch_size` is of one GPU" in done.stderr
+    assert "`batch_size` is per GPU" in done.stderr
     config = read_config(tmp_path / "config.cfg", {})
     assert config.model.options is not None
     assert Options.from_dict(config.model.options) == Options.from_dict(OPTIONS)

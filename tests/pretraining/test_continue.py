@@ -152,7 +152,7 @@ def test_published_model(tmp_path: Path) -> None:
     with a_run(continuing(tmp_path, TINY), tmp_path / "run") as run:
         assert_same_bilm(run, TINY)
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
-        assert start_of(run) == f"biLM of {TINY / 'weights.hdf5'}; a new softmax, for it has none"
+        assert start_of(run) == f"biLM of {TINY / 'weights.hdf5'}; a new softmax, because it has none"
         options = json.loads((tmp_path / "run" / "options.json").read_text("utf-8"))
         assert options == json.loads((TINY / "options.json").read_text("utf-8"))
     with a_run(make_config(tmp_path), tmp_path / "other") as fresh:
@@ -172,7 +172,7 @@ def test_softmax_without_vocabulary(source: Path, tmp_path: Path) -> None:
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
         assert_same_bilm(run, source)
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
-        assert start_of(run).endswith("; a new softmax, for its own has no vocab.txt beside it")
+        assert start_of(run).endswith("; a new softmax, because its own has no vocab.txt beside it")
 
 
 def test_rows_of_shared_words(source: Path, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_rows_of_shared_words(source: Path, tmp_path: Path) -> None:
         assert_same_bilm(run, source)
         found, old, new = softmax_of(run), source_softmax(source), fresh_softmax(run)
         assert start_of(run).endswith(
-            f", with the rows of its softmax for 18 of {len(words)} words; the others start anew"
+            f", with the rows of its softmax for 18 of {len(words)} words; the others are new"
         )
     for name in ("weight", "bias"):
         for row, word in zip(found[name], words):
@@ -247,7 +247,7 @@ def test_adaptive_softmax_of_another_size(adaptive: Path, tmp_path: Path, settin
         assert_same_bilm(run, adaptive)
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
         assert run.vocabulary == Vocabulary.read(adaptive / "vocab.txt")
-        assert start_of(run).endswith("; a new softmax, for its own has another kind or other sizes")
+        assert start_of(run).endswith("; a new softmax, because its own has another kind or other sizes")
 
 
 def test_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Path) -> None:
@@ -310,7 +310,8 @@ def test_folder_with_a_model(source: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in source.iterdir()}
     for config in (continuing(tmp_path, source), make_config(tmp_path)):
         with pytest.raises(
-            FileExistsError, match=r"EL089.*holds options.json and vocab.txt that no pre-training run"
+            FileExistsError,
+            match=r"EL089.*contains options.json and vocab.txt that a pre-training run did not write",
         ):
             Run.prepare(config, source)
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before

@@ -152,6 +152,7 @@ def assert_close(one: Path, other: Path) -> None:
         assert second == pytest.approx(first, rel=TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_equal_to_one_process(folder: Path, name: str) -> None:
     assert [process[name] for process in found(folder)] == [20, 20]
@@ -184,7 +185,7 @@ def test_from_one_process_to_two(folder: Path) -> None:
 
 def test_indivisible_rows(folder: Path) -> None:
     for process in found(folder):
-        assert "[EL081] The 3 rows of a batch cannot be shared evenly by 2 processes" in process["uneven"]
+        assert "[EL081] The 3 rows of a batch cannot be divided evenly among 2 processes" in process["uneven"]
     assert not (folder / "uneven").exists()
 
 

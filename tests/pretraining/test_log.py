@@ -247,9 +247,9 @@ def test_series() -> None:
     assert module._series(ENTRIES, "dev_perplexity") == ([0.1], [400.0])
 
 
+@pytest.mark.needs("matplotlib")
 @pytest.mark.parametrize(("ending", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_picture(log: Path, tmp_path: Path, ending: str, begin: bytes) -> None:
-    pytest.importorskip("matplotlib")
     output = tmp_path / f"run.{ending}"
     plot_run(log, output)
     assert output.read_bytes().startswith(begin)

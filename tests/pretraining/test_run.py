@@ -116,6 +116,7 @@ def test_stopped_and_resumed(whole: Path, tmp_path: Path, name: str) -> None:
     assert_same(folder, expected)
 
 
+@pytest.mark.slow
 def test_killed(whole: Path, tmp_path: Path) -> None:
     """A run that is killed between two checkpoints loses only the batches since the last one."""
     code = (
@@ -142,7 +143,7 @@ def test_killed_before_the_first_checkpoint(whole: Path, tmp_path: Path) -> None
     run = train(first_try, tmp_path / "run", signal_in=5)
     words = run.vocabulary
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    with pytest.raises(FileNotFoundError, match=r"EL079.*run' holds no checkpoint.*without --resume"):
+    with pytest.raises(FileNotFoundError, match=r"EL079.*run' contains no checkpoint.*without --resume"):
         train(make_config(whole), tmp_path / "run", resume=True)
     run = train(make_config(whole), tmp_path / "run")
     assert run.vocabulary != words
@@ -222,7 +223,7 @@ def test_other_settings(stopped: Path, change: Callable[[Path], dict[str, Any]],
     """All differences are named together, and the run can still continue with the old settings."""
     folder = stopped / "stopped"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match=r"EL080.*stopped' cannot go on with other settings") as caught:
+    with pytest.raises(ValueError, match=r"EL080.*stopped' cannot be resumed with other settings") as caught:
         train(make_config(stopped, **change(stopped)), folder, resume=True)
     told = [line.strip() for line in str(caught.value).splitlines()[1:-1]]
     assert len(told) == len(lines)
@@ -275,7 +276,7 @@ def test_threads(whole: Path, stopped: Path, tmp_path: Path) -> None:
 
 def test_existing_run(stopped: Path) -> None:
     before = sorted(stopped.rglob("*"))
-    with pytest.raises(FileExistsError, match=r"EL078.*stopped' already holds.*--resume"):
+    with pytest.raises(FileExistsError, match=r"EL078.*stopped' already contains.*--resume"):
         train(make_config(stopped), stopped / "stopped")
     assert sorted(stopped.rglob("*")) == before
 
@@ -287,7 +288,9 @@ def test_existing_model(whole: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     with pytest.raises(FileExistsError, match=r"EL078.*a pre-training run or its model"):
         train(make_config(whole), tmp_path / "run")
-    with pytest.raises(FileNotFoundError, match=r"EL079.*another output folder if this one has a model"):
+    with pytest.raises(
+        FileNotFoundError, match=r"EL079.*If this folder contains a model, use another output folder"
+    ):
         train(make_config(whole), tmp_path / "run", resume=True)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 

@@ -16,8 +16,8 @@ from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary
 
 def lm_options(**settings: Any) -> Options:
     """Options of a model of a few hundred numbers. settings: fields of `lstm` and `char_cnn` to replace."""
-    lstm = {"dim": 5, "projection_dim": 4, "n_layers": 2, "cell_clip": 0.8, "proj_clip": 0.6}
-    cnn = {
+    lstm: dict[str, Any] = {"dim": 5, "projection_dim": 4, "n_layers": 2, "cell_clip": 0.8, "proj_clip": 0.6}
+    cnn: dict[str, Any] = {
         "activation": "tanh", "filters": [[1, 2], [2, 3], [3, 4]], "n_highway": 1, "embedding": {"dim": 3},
         "n_characters": 262, "max_characters_per_token": 20,
     }  # fmt: skip

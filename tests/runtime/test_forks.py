@@ -7,6 +7,7 @@ import pytest
 from tests.data import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize(
     ("case", "kind"), [("after_learning", "biLM"), ("after_learning", "mix"), ("while_a_thread_embeds", "12")]

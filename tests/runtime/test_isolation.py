@@ -16,11 +16,11 @@ import spacy_elmo
 from spacy_elmo.cli.export import export
 from spacy_elmo.cli.perplexity import perplexity
 from spacy_elmo.inference.cpu.features import has_bf16
-from spacy_elmo.language_model.storage import load_language_model
 from spacy_elmo.language_model.substitutes import substitutes
 from spacy_elmo.models.bilstm import build_bilstm_encoder_v1
 from spacy_elmo.weights.source import read_weights
 from tests.data import TINY
+from tests.language_models import load_language_model
 from tests.pipeline.training import arrays, initialize, pipeline, train
 from tests.pretraining.runs import checkpoint_tensors, entries, make_config
 from tests.pretraining.runs import train as pretrain

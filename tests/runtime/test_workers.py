@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from tests.data import TINY
 SENTENCES = [["I", "love", "you", "."], ["a"], ["b"] * 30, ["c", "d"]]
 
 
-def test_parts_run_on_one_thread_each_and_what_follows_once() -> None:
+def test_one_thread_a_part_and_one_follow_up() -> None:
     seen: list[int] = []
     Workers(2).map(str, range(9))
     future = Workers(2).start(Plan([lambda: seen.append(torch.get_num_threads())] * 6, lambda: len(seen)))
@@ -28,7 +29,7 @@ def test_parts_run_on_one_thread_each_and_what_follows_once() -> None:
     assert set(seen) == {1}
 
 
-def test_more_threads_than_parts_are_shared_among_them() -> None:
+def test_surplus_threads_are_shared() -> None:
     def number(_: int) -> int:
         both.wait(10)
         return torch.get_num_threads()
@@ -42,7 +43,7 @@ def test_results_stand_in_order() -> None:
     assert Workers(3).map(lambda n: n, []) == []
 
 
-def test_nothing_is_handed_over_where_one_thread_works() -> None:
+def test_one_thread_hands_nothing_over() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -76,7 +77,11 @@ def test_an_error_of_what_follows() -> None:
 
 def test_parts_that_have_not_begun_can_be_cancelled() -> None:
     may_go, done = threading.Event(), []
-    blocked = [Workers(2).start(Plan([lambda: may_go.wait(10) and None], lambda: None)) for _ in range(2)]
+
+    def wait() -> None:
+        may_go.wait(10)
+
+    blocked = [Workers(2).start(Plan([wait], lambda: None)) for _ in range(2)]
     later = Workers(2).start(Plan([lambda: done.append(1)], lambda: done.append(2)))
     assert later.cancel()
     may_go.set()
@@ -117,7 +122,7 @@ few = elmo.embed(sentences)
 threading.Thread.start = start
 for one, other in zip(few, elmo.embed(sentences), strict=True):
     assert (one.elmo == other.elmo).all()
-assert not forks._process._entrusted
+assert not forks.process.n_entrusted
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
 
@@ -126,12 +131,13 @@ assert not forks._process._entrusted
 def test_an_interrupt_waits_for_what_is_under_way() -> None:
     """Parts of a training batch add to gradients: they must not do so when the next one has begun."""
     meeting, done = threading.Barrier(2), []
+    main = threading.main_thread().ident or 0
 
     def part(number: int) -> None:
         meeting.wait(10)
         if number:
             time.sleep(0.1)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            signal.pthread_kill(main, signal.SIGINT)
         time.sleep(0.3)
         done.append(number)
 
@@ -145,13 +151,13 @@ def test_an_interrupt_waits_for_what_is_under_way() -> None:
     assert sorted(done) == [0, 1]
 
 
-def test_what_is_queued_and_done_by_who_queued_it_is_done_once() -> None:
+def test_queued_work_is_done_once() -> None:
     done: list[int] = []
-    task = entrust(lambda: done.append(1))
+    [task] = entrust([lambda: done.append(1)])
     task()
     task()
     assert done == [1]
-    assert not forks._process._entrusted
+    assert not forks.process.n_entrusted
 
 
 def test_eight_threads_at_once() -> None:
@@ -163,10 +169,10 @@ def test_eight_threads_at_once() -> None:
                 assert (got.elmo == right.elmo).all()
 
 
-def test_a_reader_who_stops_early_leaves_nothing_running() -> None:
+def test_reader_that_stops_early() -> None:
     elmo = spacy_elmo.load(TINY)
     elmo.budget.tokens = 8
-    stream = elmo.stream(SENTENCES * 20)
+    stream: Any = elmo.stream(SENTENCES * 20)
     next(stream)
     stream.close()
     assert len(elmo.embed(SENTENCES)) == len(SENTENCES)

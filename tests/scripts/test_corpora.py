@@ -68,7 +68,7 @@ def test_the_corpora_here(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
-def test_spacy_converts_entities_as_the_benchmark_does(split: str) -> None:
+def test_entities_as_spacy_converts_them(split: str) -> None:
     path = shared_path("corpora") / "wnut17" / f"{split}.conll"
     ours = list(downstream._entities(path))
     # A round trip, as `spacy convert` writes them.

@@ -21,7 +21,7 @@ def test_appears_when_complete(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failure_changes_nothing(tmp_path: Path, error: type) -> None:
+def test_failure_changes_nothing(tmp_path: Path, error: type) -> None:
     path = tmp_path / "file"
     path.write_text("old")
 
@@ -36,7 +36,7 @@ def test_a_failure_changes_nothing(tmp_path: Path, error: type) -> None:
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+def test_new_file_follows_umask(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:
         with atomic_write(tmp_path / "file") as temporary:
@@ -46,8 +46,8 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
 
 
-def test_the_umask_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the process's: another thread's files would get other modes."""
+def test_umask_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The umask belongs to the process: a change would affect files of other threads."""
 
     def refuse(mask: int) -> None:
         raise AssertionError(mask)
@@ -70,7 +70,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text() == "new"
 
 
-def test_a_file_that_is_replaced_leaves_its_mode_and_owner(tmp_path: Path) -> None:
+def test_keeps_mode_and_owner(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     path.chmod(0o604)
@@ -84,30 +84,30 @@ def test_a_file_that_is_replaced_leaves_its_mode_and_owner(tmp_path: Path) -> No
     assert path.read_text() == "new"
 
 
-def test_what_is_no_regular_file_stays(tmp_path: Path) -> None:
+def test_not_a_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
     for name in ("pipe", "link", "."):
-        with pytest.raises(OSError, match=r"EL220.*no regular file"), atomic_write(tmp_path / name):
+        with pytest.raises(OSError, match=r"EL220.*not a regular file"), atomic_write(tmp_path / name):
             pytest.fail("nothing is to be written")
     assert (tmp_path / "pipe").is_fifo()
     assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
 
 
-def test_a_failed_write_names_the_file(tmp_path: Path) -> None:
+def test_failed_write(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with pytest.raises(OSError, match=r"EL221.*/file' could not be written: .*full"), atomic_write(path):
         raise OSError(errno.ENOSPC, "the disk is full")
     with pytest.raises(OSError, match=r"EL221.*/no/file' .*Create the folder"), atomic_write(tmp_path / "no/file"):
         pass
-    # Of something that is read meanwhile.
+    # An error about a file that is read in the meantime.
     with pytest.raises(FileNotFoundError, match="input"), atomic_write(path):
         (tmp_path / "input").read_text()
     assert os.listdir(tmp_path) == []
 
 
-def test_another_writer_takes_a_new_file_for_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the moment when it is made and that when it is held."""
+def test_race_with_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process removes the file before it is locked."""
     lost, close = [], os.close
 
     def close_and_lose(handle: int) -> None:
@@ -130,7 +130,7 @@ def test_the_longest_name(tmp_path: Path) -> None:
     assert path.read_text() == "x"
 
 
-def test_only_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+def test_removes_only_stale_files(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from spacy_elmo.util.atomic import atomic_write\n"
         "with atomic_write(Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)"
@@ -146,12 +146,12 @@ def test_only_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("in_folder", [False, True])
-def test_a_library_that_puts_another_file_there(tmp_path: Path, in_folder: bool) -> None:
+def test_library_renames_file(tmp_path: Path, in_folder: bool) -> None:
     path = tmp_path / "a"
     with atomic_write(path, in_folder=True) as temporary:
         (temporary.parent / ".of-the-library").write_text("new")
         os.replace(temporary.parent / ".of-the-library", temporary)
-        # Looks for what is stale.
+        # Removes stale files.
         with atomic_write(tmp_path / "b", in_folder=in_folder) as other:
             other.write_text("b")
     assert path.read_text() == "new"
@@ -167,7 +167,7 @@ def test_a_library_that_puts_another_file_there(tmp_path: Path, in_folder: bool)
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
 
 
-def test_a_forked_process_removes_nothing_of_its_parent(tmp_path: Path) -> None:
+def test_fork_keeps_parents_files(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "a") as temporary:
         child = os.fork()
         if not child:
@@ -178,8 +178,8 @@ def test_a_forked_process_removes_nothing_of_its_parent(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text() == "x"
 
 
-def test_weights_of_a_killed_process_are_removed(tmp_path: Path) -> None:
-    """safetensors writes to a file of its own beside the one it is given."""
+def test_killed_while_writing_weights(tmp_path: Path) -> None:
+    """safetensors writes to another file beside the given one."""
     code = (
         "import os, sys; import numpy as np; from pathlib import Path\n"
         "from spacy_elmo.util.atomic import atomic_write\n"
@@ -199,9 +199,7 @@ def test_weights_of_a_killed_process_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [15, 9])
-def test_an_unpacked_archive_of_a_killed_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_killed_while_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     code = (
         "import os, signal, sys\n"
         "from spacy_elmo import cli\n"

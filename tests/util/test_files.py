@@ -1,4 +1,4 @@
-"""Only regular files are read, up to a size; what the system refuses is not called damage."""
+"""Only regular files up to a size are read, and the system's errors are not reported as damage."""
 
 import errno
 import os
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spacy_elmo.errors import ElmoBlockingIOError, ElmoOSError, ElmoPermissionError
 from spacy_elmo.util.files import (
     bad_line,
     check_readable,
@@ -32,8 +33,8 @@ def test_a_regular_file(tmp_path: Path) -> None:
     assert read_small(tmp_path / "link", most=5) == b"12345"
 
 
-def test_what_is_not_a_regular_file(tmp_path: Path) -> None:
-    """To open a named pipe would wait for ever."""
+def test_not_a_regular_file(tmp_path: Path) -> None:
+    """Opening a named pipe would block for ever."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
@@ -49,7 +50,7 @@ def test_what_is_not_a_regular_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="needs Linux's /proc")
 def test_a_file_of_the_kernel() -> None:
-    """It states no size; to read it may wait for ever."""
+    """Its size is 0, and reading it may block for ever."""
     assert read_small(Path("/proc/self/status"), most=10**6) == b""
 
 
@@ -61,15 +62,19 @@ def test_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (PermissionError(errno.EACCES, "denied"), PermissionError, r"Permission denied\)\. .*chmod"),
-        (BlockingIOError(errno.EAGAIN, "locked"), BlockingIOError, r"locked.*HDF5_USE_FILE_LOCKING=FALSE"),
-        (OSError(errno.ENOLCK, "no locks"), OSError, r"locked.*HDF5_USE_FILE_LOCKING"),
-        (OSError(errno.EMFILE, "many"), OSError, r"Too many open files\)\. .*ulimit -n"),
-        (OSError(errno.EIO, "io"), OSError, r"Input/output error\)\. The disk"),
-        (OSError(errno.ESTALE, "stale"), OSError, "network file system failed"),
-        (OSError("Can't read data (file read failed: errno = 5, error message = ...)"), OSError, "Input/output"),
+        (PermissionError(errno.EACCES, "denied"), ElmoPermissionError, r"Permission denied\)\. .*chmod"),
+        (BlockingIOError(errno.EAGAIN, "locked"), ElmoBlockingIOError, r"locked.*HDF5_USE_FILE_LOCKING=FALSE"),
+        (OSError(errno.ENOLCK, "no locks"), ElmoOSError, r"locked.*HDF5_USE_FILE_LOCKING"),
+        (OSError(errno.EMFILE, "many"), ElmoOSError, r"Too many open files\)\. .*ulimit -n"),
+        (OSError(errno.EIO, "io"), ElmoOSError, r"Input/output error\)\. The disk"),
+        (OSError(errno.ESTALE, "stale"), ElmoOSError, "network file system failed"),
+        (
+            OSError("Can't read data (file read failed: errno = 5, error message = ...)"),
+            ElmoOSError,
+            "Input/output",
+        ),
         (OSError("No such device (os error 19); (os error 24)"), type(None), ""),
-        (MemoryError(), OSError, "out of memory"),
+        (MemoryError(), ElmoOSError, "out of memory"),
         (OSError("truncated file"), type(None), ""),
         (ValueError("bad header"), type(None), ""),
     ],
@@ -86,18 +91,18 @@ def test_errors_of_the_system(error: Exception, kind: Any, words: str) -> None:
 PATH = Path("a.txt")
 
 
-def test_only_a_line_feed_ends_a_line() -> None:
+def test_line_ends() -> None:
     found = list(numbered_lines([b"\xef\xbb\xbfa\r\n", "b\u2028c\n".encode(), b"\n", b"d"], PATH))
     assert [(line.number, line.text) for line in found] == [(1, "a"), (2, "b\u2028c"), (3, ""), (4, "d")]
     assert [line.n_bytes for line in found] == [6, 6, 1, 1]
 
 
-def test_the_line_that_is_not_utf_8() -> None:
+def test_line_not_utf8() -> None:
     lines = numbered_lines([b"a\n", b"b\xff\n"], PATH)
     assert next(lines).text == "a"
     with pytest.raises(ValueError, match=r"EL061.*a\.txt, line 2: not UTF-8 \(invalid start byte at byte 1\)"):
         next(lines)
 
 
-def test_messages_name_the_place() -> None:
+def test_bad_line() -> None:
     assert "a.txt, line 7: too long" in str(bad_line(PATH, 7, "too long"))

@@ -24,7 +24,7 @@ except OSError as error:
 """
 
 
-def test_datasets_as_h5py_writes_them(tmp_path: Path) -> None:
+def test_same_as_h5py(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).random((3, 7, 16)).astype(np.float32)
     with write_hdf5(tmp_path / "a.h5") as writer:
         for k in range(300):
@@ -38,7 +38,7 @@ def test_datasets_as_h5py_writes_them(tmp_path: Path) -> None:
         assert file.attrs["layers"] == "all"
 
 
-def test_the_first_failed_write_is_the_error(tmp_path: Path) -> None:
+def test_first_failed_write(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _FULL, str(tmp_path / "a.h5")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,9 +5,9 @@ import pytest
 from spacy_elmo.util.plotting import check_picture, picture
 
 
+@pytest.mark.needs("matplotlib")
 @pytest.mark.parametrize(("ending", "begin"), [("png", b"\x89PNG"), ("SVG", b"<?xml"), ("pdf", b"%PDF")])
-def test_a_picture_is_written_when_it_is_done(tmp_path: Path, ending: str, begin: bytes) -> None:
-    pytest.importorskip("matplotlib")
+def test_writes_at_end(tmp_path: Path, ending: str, begin: bytes) -> None:
     output = tmp_path / f"a.{ending}"
     with picture(output, size=(2, 1)) as figure:
         figure.subplots().plot([1, 2])
@@ -16,8 +16,8 @@ def test_a_picture_is_written_when_it_is_done(tmp_path: Path, ending: str, begin
     assert [path.name for path in tmp_path.iterdir()] == [output.name]
 
 
-def test_a_picture_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+@pytest.mark.needs("matplotlib")
+def test_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="drawing"), picture(tmp_path / "a.png", size=(2, 1)):
         raise RuntimeError("drawing")
     assert list(tmp_path.iterdir()) == []

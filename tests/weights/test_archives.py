@@ -22,7 +22,7 @@ from spacy_elmo.weights import archives
 from spacy_elmo.weights import archives as module
 from spacy_elmo.weights.archives import unpack
 
-# Nested, with a name that is not ASCII, an empty file, and one that hardly packs.
+# Nested folders, a name that is not ASCII, an empty file, and one that hardly compresses.
 FILES = {
     "model/options.json": b'{"lstm": {}}',
     "model/variables/weights.hdf5": bytes(range(256)) * 40 + os.urandom(3000),
@@ -84,7 +84,7 @@ PACKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """The name says nothing of what is in it."""
+    """Its name does not show its format."""
     return tmp_path / "archive"
 
 
@@ -98,7 +98,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def refused(archive: Path, folder: Path, data: bytes, words: str) -> None:
-    """Nothing is left behind, inside or outside the folder."""
+    """Check that nothing is left, inside or outside the folder."""
     archive.write_bytes(data)
     before = set(archive.parent.iterdir())
     with pytest.raises(ValueError, match=words) as caught:
@@ -108,17 +108,17 @@ def refused(archive: Path, folder: Path, data: bytes, words: str) -> None:
 
 
 @pytest.mark.parametrize("packer", PACKERS)
-def test_what_is_packed_comes_out(packer: str, archive: Path, folder: Path) -> None:
+def test_round_trip(packer: str, archive: Path, folder: Path) -> None:
     archive.write_bytes(PACKERS[packer](FILES))
     unpack(archive, folder)
     got = contents(folder)
     assert {name: got[name] for name in FILES} == FILES
     assert len(got) == len(FILES) + (packer == "pax")
-    # Not those of the archive, by which nobody may read them.
+    # Not the permissions in the archive, which let nobody read them.
     assert all(path.stat().st_mode & stat.S_IRUSR for path in folder.rglob("*"))
 
 
-def test_an_empty_folder_serves(archive: Path, folder: Path) -> None:
+def test_empty_folder(archive: Path, folder: Path) -> None:
     folder.mkdir()
     archive.write_bytes(zipped(FILES))
     unpack(archive, folder)
@@ -130,7 +130,7 @@ def test_an_empty_folder_serves(archive: Path, folder: Path) -> None:
         unpack(archive, archive)
 
 
-def test_what_macos_adds_is_left_out(archive: Path, folder: Path) -> None:
+def test_macos_files(archive: Path, folder: Path) -> None:
     added = {"__MACOSX/model/._options.json": b"x", "model/.DS_Store": b"x"}
     for pack in (zipped, tarred):
         archive.write_bytes(pack({**FILES, **added}))
@@ -139,13 +139,13 @@ def test_what_macos_adds_is_left_out(archive: Path, folder: Path) -> None:
         assert contents(target) == FILES
 
 
-def test_names_that_differ_in_case(archive: Path, folder: Path) -> None:
+def test_names_differ_in_case(archive: Path, folder: Path) -> None:
     archive.write_bytes(zipped({"Readme": b"1", "README": b"2"}))
     unpack(archive, folder)
     assert contents(folder) == {"Readme": b"1", "README": b"2"}
 
 
-def test_backslashes_are_folders(archive: Path, folder: Path) -> None:
+def test_backslashes(archive: Path, folder: Path) -> None:
     archive.write_bytes(zipped({"model\\options.json": b"{}"}))
     unpack(archive, folder)
     assert contents(folder) == {"model/options.json": b"{}"}
@@ -155,27 +155,27 @@ def test_backslashes_are_folders(archive: Path, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("../evil", "leads out of the folder"),
-        ("model/../../evil", "leads out of the folder"),
-        ("model\\..\\..\\evil", "leads out of the folder"),
+        ("../evil", "points outside the folder"),
+        ("model/../../evil", "points outside the folder"),
+        ("model\\..\\..\\evil", "points outside the folder"),
         ("/tmp/evil", "has an absolute path"),
         ("\\\\host\\evil", "has an absolute path"),
         ("C:\\evil", "has an absolute path"),
         ("c:evil", "has an absolute path"),
         ("line\nbreak", "has a name with control characters"),
-        ("x" * 256, "has too long a name"),
-        ("/".join(["x" * 200] * 6), "has too long a name"),
-        ("model/options.json", "is there twice"),
+        ("x" * 256, "has a name that is too long"),
+        ("/".join(["x" * 200] * 6), "has a name that is too long"),
+        ("model/options.json", "occurs twice"),
         ("model", "'model' is both a file and a folder"),
         ("größe.txt/x", "'größe.txt' is both a file and a folder"),
     ],
 )
-def test_names_that_are_refused(name: str, reason: str, pack: Any, archive: Path, folder: Path) -> None:
+def test_refused_names(name: str, reason: str, pack: Any, archive: Path, folder: Path) -> None:
     if pack is tarred:
         infos: list[Any] = [tarfile.TarInfo(name)]
     else:
         infos = [zipfile.ZipInfo("placeholder")]
-        # As others would write it: zipfile repairs some names.
+        # As other programs write it, because zipfile corrects some names.
         infos[0].filename = infos[0].orig_filename = name
     refused(archive, folder, pack(FILES, infos=infos), f"EL15[23].*{reason}")
 
@@ -184,7 +184,7 @@ def test_a_file_without_a_name(archive: Path, folder: Path) -> None:
     refused(archive, folder, tarred(FILES, infos=[tarfile.TarInfo("./")]), "EL152.*is a file without a name")
 
 
-def test_a_zero_byte_does_not_hide_a_name(archive: Path, folder: Path) -> None:
+def test_zero_byte_in_name(archive: Path, folder: Path) -> None:
     data = zipped({"good_name.exe": b"x"})
     refused(archive, folder, data.replace(b"good_name.exe", b"good_nam\0.exe"), "EL152.*good_nam.x00.exe")
 
@@ -194,25 +194,27 @@ def test_a_zero_byte_does_not_hide_a_name(archive: Path, folder: Path) -> None:
     [
         (tarfile.SYMTYPE, "is a link"),
         (tarfile.LNKTYPE, "is a link"),
-        (tarfile.CHRTYPE, "is no regular file"),
-        (tarfile.BLKTYPE, "is no regular file"),
-        (tarfile.FIFOTYPE, "is no regular file"),
-        (tarfile.GNUTYPE_SPARSE, "is no regular file|damaged"),
+        (tarfile.CHRTYPE, "is not a regular file"),
+        (tarfile.BLKTYPE, "is not a regular file"),
+        (tarfile.FIFOTYPE, "is not a regular file"),
+        (tarfile.GNUTYPE_SPARSE, "is not a regular file|damaged"),
     ],
 )
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
-def test_tars_with_other_things_than_files(
-    kind: bytes, reason: str, mode: str, archive: Path, folder: Path
-) -> None:
+def test_tar_of_other_things(kind: bytes, reason: str, mode: str, archive: Path, folder: Path) -> None:
     info = member("model/odd", kind, "/etc/passwd")
     refused(archive, folder, tarred(FILES, mode=mode, infos=[info]), f"EL15[12].*({reason})")
 
 
 @pytest.mark.parametrize(
     ("mode", "reason"),
-    [(stat.S_IFLNK, "is a link"), (stat.S_IFIFO, "is no regular file"), (stat.S_IFCHR, "is no regular file")],
+    [
+        (stat.S_IFLNK, "is a link"),
+        (stat.S_IFIFO, "is not a regular file"),
+        (stat.S_IFCHR, "is not a regular file"),
+    ],
 )
-def test_zips_with_other_things_than_files(mode: int, reason: str, archive: Path, folder: Path) -> None:
+def test_zip_of_other_things(mode: int, reason: str, archive: Path, folder: Path) -> None:
     info = zipfile.ZipInfo("model/odd")
     info.create_system, info.external_attr = 3, (mode | 0o777) << 16
     refused(archive, folder, zipped(FILES, infos=[info]), f"EL152.*'model/odd' {reason}")
@@ -230,7 +232,7 @@ def test_an_encrypted_zip(archive: Path, folder: Path) -> None:
 def test_a_bomb(packer: str, archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "RATIO_COUNTS_FROM", 1 << 20)
     refused(archive, folder, PACKERS[packer]({"zeros": bytes(3 << 20)}), "EL153.*grows more than 100 times")
-    # A small one may be as dense as it likes.
+    # A small archive may compress to any ratio.
     archive.write_bytes(PACKERS[packer]({"zeros": bytes(1_000_000)}))
     unpack(archive, folder)
     assert contents(folder) == {"zeros": bytes(1_000_000)}
@@ -243,13 +245,13 @@ def test_a_bomb_that_lies(archive: Path, folder: Path, monkeypatch: pytest.Monke
     lying = data.replace(struct.pack("<I", size), struct.pack("<I", 10))
     assert lying != data
     refused(archive, folder, lying, "EL15[123]")
-    # Behind the end of a tar, where no member tells of them; and in a header, where they would go to memory.
+    # After the end of a tar, outside all members; and in a header, which is read into memory.
     refused(archive, folder, gzip.compress(tarred(FILES) + bytes(size)), "EL153.*grows more than 100 times")
     name = tarfile.TarInfo("././@LongLink")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, size
     header = name.tobuf(tarfile.GNU_FORMAT)
     # From Python 3.14 on, tarfile reads it piece by piece.
-    words = "EL153.*(too long a header|grows more than 100 times)"
+    words = "EL153.*(header is too long|grows more than 100 times)"
     refused(archive, folder, gzip.compress(header + bytes(size) + tarred(FILES)), words)
 
 
@@ -273,14 +275,14 @@ def test_cut_short(packer: str, archive: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
 def test_several_streams(compress: Callable[[bytes], bytes], archive: Path, folder: Path) -> None:
-    """As programs write them that pack in parallel."""
+    """Programs that compress in parallel write several streams."""
     data = tarred(FILES)
     archive.write_bytes(compress(data[:700]) + compress(data[700:]))
     unpack(archive, folder)
     assert contents(folder) == FILES
 
 
-def test_memory_for_unpacking_is_bounded(archive: Path, folder: Path) -> None:
+def test_bounded_memory(archive: Path, folder: Path) -> None:
     packed = lzma.LZMACompressor(filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 4096}])
     good = packed.compress(tarred(FILES)) + packed.flush()
     archive.write_bytes(good)
@@ -302,7 +304,7 @@ def test_memory_for_unpacking_is_bounded(archive: Path, folder: Path) -> None:
         (lzma.compress, "xz", "unxz"),
     ],
 )
-def test_a_file_that_was_compressed_alone(
+def test_single_compressed_file(
     compress: Callable[[bytes], bytes], kind: str, command: str, archive: Path, folder: Path, tiny: Path
 ) -> None:
     data = compress((tiny / "weights.hdf5").read_bytes())
@@ -314,7 +316,7 @@ def test_a_file_that_was_compressed_alone(
     )
 
 
-def test_a_tar_cut_between_members(archive: Path, folder: Path) -> None:
+def test_tar_cut_between_members(archive: Path, folder: Path) -> None:
     data = tarred({"a": b"x", "b": b"x"})
     refused(archive, folder, data[:1024], "EL151.*the end is missing")
     damaged = data[:1024] + b"x" * 512 + data[1536:]
@@ -334,7 +336,7 @@ def test_nothing_in_it(packer: str, archive: Path, folder: Path) -> None:
         refused(archive, folder, PACKERS[packer]({}), "EL15[03]")
 
 
-def test_a_folder_that_cannot_be_written(archive: Path, tmp_path: Path) -> None:
+def test_unwritable_folder(archive: Path, tmp_path: Path) -> None:
     archive.write_bytes(zipped(FILES))
     with pytest.raises(OSError, match=r"EL142.*SPACY_ELMO_CACHE"):
         unpack(archive, archive / "below a file")
@@ -357,8 +359,8 @@ def test_a_disk_that_fills_up(archive: Path, folder: Path, monkeypatch: pytest.M
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_whatever_an_archive_holds(data: st.DataObject) -> None:
-    """Changed bytes give a ValueError, or an archive; nothing gets outside, and nothing is left of a bad one."""
+def test_random_archives(data: st.DataObject) -> None:
+    """Changed bytes give a ValueError or a valid archive. Nothing is written outside, or left after an error."""
     packed = bytearray(PACKERS[data.draw(st.sampled_from(sorted(PACKERS)))](FILES))
     for _ in range(data.draw(st.integers(0, 4))):
         packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.weights.arrays import Weights, rounded, softmax_facts
+from spacy_elmo.weights.arrays import Weights, cast_array, softmax_facts
 from tests.language_models import adaptive_softmax, full_softmax
 
 
@@ -17,7 +17,7 @@ def test_kinds(tiny_options: dict[str, Any]) -> None:
     assert softmax_facts(of(tiny_options, full_softmax(n_words=17))) == ("full", 17, [])
     adaptive = adaptive_softmax(head=7, tails=[(5, 6), (1, 9)])
     assert softmax_facts(of(tiny_options, adaptive)) == ("adaptive", 22, [7, 13])
-    # Clusters by their numbers, whatever the order in the file: 2 before 10.
+    # Clusters are ordered by number, and 2 is before 10.
     many = adaptive_softmax(head=3, tails=[(1, k + 1) for k in range(11)])
     facts = softmax_facts(of(tiny_options, dict(sorted(many.items()))))
     assert facts == ("adaptive", 69, [3, 4, 6, 9, 13, 18, 24, 31, 39, 48, 58])
@@ -38,23 +38,23 @@ def test_shapes_that_cannot_be(tiny_options: dict[str, Any], head: int, tails: A
 
 def test_nothing_to_do() -> None:
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
-    assert rounded(array, np.float32, name="x") is array
-    turned = rounded(array.T, np.float32, name="x")
+    assert cast_array(array, np.float32, name="x") is array
+    turned = cast_array(array.T, np.float32, name="x")
     assert turned.flags.c_contiguous
     np.testing.assert_array_equal(turned, array.T)
-    assert rounded(np.float32(2).reshape(()), np.float16, name="x").shape == ()
+    assert cast_array(np.float32(2).reshape(()), np.float16, name="x").shape == ()
 
 
 def test_to_the_nearest() -> None:
     array = np.array([0.1, -1.0, 65504, 65519, 1e-9, np.inf, -np.inf, np.nan])
     expected = np.array([0.0999755859375, -1, 65504, 65504, 0, np.inf, -np.inf, np.nan])
-    got = rounded(array, np.float16, name="x")
+    got = cast_array(array, np.float16, name="x")
     assert got.dtype == np.float16
     np.testing.assert_array_equal(got.astype(np.float64), expected)
 
 
 def test_too_large() -> None:
     array = np.array([1.0, 70000, -80000, np.inf], dtype=np.float32)
-    match = r"EL086.*'some.weight' holds 80000, but float16 goes no further than 65504\. Write it as float32"
+    match = r"EL086.*'some.weight' contains 80000, but the largest number in float16 is 65504\..*use float32"
     with pytest.raises(ValueError, match=match):
-        rounded(array, np.float16, name="some.weight")
+        cast_array(array, np.float16, name="some.weight")

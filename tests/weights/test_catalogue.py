@@ -21,11 +21,11 @@ def test_names() -> None:
     assert {entry.name for entry in CATALOGUE.values()} == set(CATALOGUE)
 
 
-def test_every_file_has_its_own_place() -> None:
+def test_unique_paths() -> None:
     urls = [url for file in files() for url in file.urls]
     assert len(set(urls)) == len(urls) == sum(2 - (file.name.startswith("elmo_en")) for file in files()) + 2
     assert all(urlsplit(url).scheme in ("http", "https") and urlsplit(url).netloc for url in urls)
-    # What a mirror has it under.
+    # The path on a mirror.
     assert len({file.path for file in files()}) == len({file.name for file in files()}) + 1 == len(files())
     assert all(file.urls[0].endswith(f"/{file.path}") for file in files())
 
@@ -77,7 +77,7 @@ def test_aliases() -> None:
     assert set(ALIASES.values()) <= CATALOGUE.keys()
     assert find("elmo") is find("en.embed.elmo") is CATALOGUE["sparknlp/elmo"]
     assert find("de") is CATALOGUE["manylangs/de"]
-    # AllenNLP's Portuguese, not the other.
+    # AllenNLP's Portuguese model, not ELMoForManyLangs'.
     assert find("pt").files[0].name == "elmo_pt_options.json"
     assert resolve("nowhere") is None
 

@@ -1,4 +1,4 @@
-"""Files that are cut short, changed or mixed up, for every reader: an error that says so comes out, or a model."""
+"""Truncated, changed and swapped files give a clear error or a model, in every format."""
 
 import json
 import shutil
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import spacy_elmo
 from spacy_elmo.weights.arrays import encoder_shapes
 from spacy_elmo.weights.source import read_weights
-from tests.data import ROOT, TINY, require_tensorflow, shared_path
+from tests.data import ROOT, TINY, shared_path
 
-# A model in each format, and what of it is not the model.
+# A model in each format, and its files that are not part of the model.
 MODELS = {
     "hdf5": "tests/tiny",
     "safetensors": "",
@@ -39,11 +39,15 @@ JUNK: Any = st.recursive(
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, marks=pytest.mark.needs("tensorflow") if "tf_checkpoint" in place else ())
+        for kind, place in MODELS.items()
+    ],
+)
 def kind(request: pytest.FixtureRequest) -> str:
-    if "tf_checkpoint" in MODELS[request.param]:
-        require_tensorflow()
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def read(content: Content, folder: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
     with warnings.catch_warnings():
-        # Flipped bits make NaN, which is warned of.
+        # Flipped bits may give NaN, with a warning.
         warnings.simplefilter("ignore", UserWarning)
         try:
             weights = read_weights(folder)
@@ -92,7 +96,7 @@ def names_of(content: Content) -> list[str]:
 
 
 def test_it_is_read(content: Content, folder: Path) -> None:
-    """What is damaged below is whole before."""
+    """The models of the tests below are valid before the damage."""
     read(content, folder)
     assert read_weights(folder).arrays
 
@@ -110,7 +114,7 @@ def test_truncated(content: Content, folder: Path, data: st.DataObject) -> None:
 def test_changed_bytes(content: Content, folder: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(names_of(content)))
     changed = bytearray(content[name])
-    # The beginning and the end are where formats speak of themselves.
+    # Formats have their structure at the start and the end.
     near = st.integers(0, min(200, len(changed) - 1))
     place = near | near.map(lambda n: len(changed) - 1 - n) | st.integers(0, len(changed) - 1)
     for at, value in data.draw(st.lists(st.tuples(place, st.integers(0, 255)), min_size=1, max_size=5)):
@@ -120,7 +124,7 @@ def test_changed_bytes(content: Content, folder: Path, data: st.DataObject) -> N
 
 @FEW
 @given(data=st.data())
-def test_files_that_changed_places(content: Content, folder: Path, data: st.DataObject) -> None:
+def test_swapped_files(content: Content, folder: Path, data: st.DataObject) -> None:
     one, other = (data.draw(st.sampled_from(names_of(content))) for _ in range(2))
     read({**content, one: content[other], other: content[one]}, folder)
 
@@ -148,8 +152,8 @@ def test_changed_options(kind: str, content: Content, folder: Path, data: st.Dat
 
 @settings(FEW, max_examples=8)
 @given(data=st.data())
-def test_fields_of_other_programs(kind: str, content: Content, folder: Path, data: st.DataObject) -> None:
-    """Whatever a trainer notes, anywhere among the options, the model is read."""
+def test_other_fields(kind: str, content: Content, folder: Path, data: st.DataObject) -> None:
+    """Additional fields anywhere in the options do not matter."""
     if kind not in OPTIONS:
         pytest.skip("this format has no options")
     options = json.loads(content[OPTIONS[kind]])
@@ -169,6 +173,6 @@ def test_fields_of_other_programs(kind: str, content: Content, folder: Path, dat
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert read_weights(folder).n_parameters
-    # Of ELMoForManyLangs' configuration, only what is known is looked at.
+    # Of ELMoForManyLangs' configuration, only known fields are read.
     about = [str(warning.message) for warning in caught if "WL050" in str(warning.message)]
     assert len(about) == (0 if kind == "manylangs" else 1)

@@ -21,10 +21,16 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.weights import archives, catalogue, locate
+from spacy_elmo.weights import archives, catalogue
 from spacy_elmo.weights.sniff import sniff
 from spacy_elmo.weights.source import find_files, open_source, read_weights
 from tests.data import ROOT
+
+
+def files_of(source: Path) -> tuple[Path, Path]:
+    options, weights = find_files(source)
+    assert options is not None
+    return options, weights
 
 
 @pytest.fixture
@@ -35,13 +41,13 @@ def pair(tiny: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_way_to_name_the_same_model(pair: Path) -> None:
+def test_all_names_of_model(pair: Path) -> None:
     expected = (pair / "elmo_small_options.json", pair / "elmo_small_weights.hdf5")
     for source in (pair, str(pair), *expected, expected, [str(path) for path in expected[::-1]]):
         assert find_files(source) == expected
 
 
-def test_the_format_is_found_by_looking_inside(tiny: Path, tmp_path: Path, elmo: Elmo) -> None:
+def test_format_by_content(tiny: Path, tmp_path: Path, elmo: Elmo) -> None:
     shutil.copy(tiny / "options.json", tmp_path / "options.json")
     shutil.copy(tiny / "weights.hdf5", tmp_path / "weights.safetensors")
     assert read_weights(tmp_path).format == "HDF5"
@@ -56,7 +62,7 @@ def test_home_folder(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert find_files("~/model")[1] == tmp_path / "model" / "weights.hdf5"
 
 
-def test_not_found_with_the_closest_names(pair: Path) -> None:
+def test_suggests_names(pair: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"EL010.*'orginal'.*Closest: original"):
         spacy_elmo.load("orginal")
     with pytest.raises(FileNotFoundError, match=r"EL010.*Closest: .*elmo_small_weights.hdf5"):
@@ -67,8 +73,8 @@ def test_not_found_with_the_closest_names(pair: Path) -> None:
         spacy_elmo.load([pair / "elmo_small_options.jso", pair / "elmo_small_weights.hdf5"])
 
 
-def test_a_name_of_the_catalogue(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fetched, here from a folder that stands for its publisher, and read; a file of that name comes first."""
+def test_catalogue_name(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is downloaded, here from a folder, and read. A file of that name has precedence."""
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SPACY_ELMO_MIRROR", (tmp_path / "mirror").as_uri())
     (tmp_path / "mirror").mkdir()
@@ -96,17 +102,17 @@ def test_a_name_of_the_catalogue(tiny: Path, tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     "name", ["original", "tfhub/elmo/3", "https://tfhub.dev/google/elmo/3", "large", "en.embed.elmo", "de"]
 )
-def test_nothing_is_fetched_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="SPACY_ELMO_OFFLINE"):
         spacy_elmo.load(name)
 
 
-def test_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo. In it: nothing"):
+def test_folder_without_model(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo. It contains: nothing"):
         read_weights(tmp_path)
     (tmp_path / "readme.txt").write_text("text")
-    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo. In it: readme.txt"):
+    with pytest.raises(FileNotFoundError, match=r"EL013.*no ELMo. It contains: readme.txt"):
         read_weights(tmp_path)
 
 
@@ -119,7 +125,7 @@ def test_folder_with_two_models(pair: Path) -> None:
     assert find_files(pair / "elmo_small_weights.hdf5")[0] == pair / "elmo_small_options.json"
 
 
-def test_folder_with_other_arrays_beside_the_model(pair: Path, elmo: Elmo, parity: Path) -> None:
+def test_other_arrays_in_folder(pair: Path, elmo: Elmo, parity: Path) -> None:
     with h5py.File(pair / "embeddings.hdf5", "w") as file:
         file["0"] = np.zeros(3)
     safetensors.numpy.save_file({"tagger": np.zeros(3)}, pair / "tagger.safetensors")
@@ -132,8 +138,8 @@ def test_folder_with_other_arrays_beside_the_model(pair: Path, elmo: Elmo, parit
     assert find_files(parity / "allennlp_fixture")[1].name == "lm_weights.hdf5"
 
 
-def test_a_folder_that_is_called_like_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder does not stand for the name; it is the catalogue's."""
+def test_folder_named_like_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the folder is empty, the name means the published model."""
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     (tmp_path / "de").mkdir()
     (tmp_path / "data").mkdir()
@@ -144,29 +150,29 @@ def test_a_folder_that_is_called_like_a_model(tmp_path: Path, monkeypatch: pytes
         read_weights("data")
 
 
-def test_options_of_weights_of_any_name(tiny: Path, tmp_path: Path) -> None:
+def test_weights_of_any_name(tiny: Path, tmp_path: Path) -> None:
     shutil.copy(tiny / "options.json", tmp_path)
     shutil.copy(tiny / "weights.hdf5", tmp_path / "model.hdf5")
     assert find_files(tmp_path / "options.json") == (tmp_path / "options.json", tmp_path / "model.hdf5")
 
 
 def test_data_in_a_zip(tiny: Path, tmp_path: Path) -> None:
-    """Not what PyTorch's zip files are known by."""
+    """PyTorch's zip files are recognised by other names."""
     folder = tmp_path / "213"
     shutil.copytree(tiny, folder / "inner")
     (folder / "inner" / "training_data.pkl").write_bytes(b"x")
     assert read_weights(shutil.make_archive(str(folder), "zip", folder / "inner")).format == "HDF5"
 
 
-def test_an_archive_in_a_folder(tmp_path: Path) -> None:
-    """As AllenNLP leaves a training run behind."""
+def test_archive_in_folder(tmp_path: Path) -> None:
+    """AllenNLP's training leaves such a folder."""
     shutil.copy(ROOT / "tests/allennlp/model.tar.gz", tmp_path)
     assert read_weights(tmp_path).has_mix
     (tmp_path / "metrics.json").write_text("{}")
     assert find_files(tmp_path) == (None, tmp_path / "model.tar.gz")
 
 
-def test_warnings_speak_of_the_archive(tiny: Path, tmp_path: Path) -> None:
+def test_warnings_name_archive(tiny: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny, tmp_path / "copy")
     with h5py.File(tmp_path / "copy" / "weights.hdf5", "r+") as file:
         file["CNN_proj/b_proj"][0] = np.nan
@@ -181,16 +187,16 @@ def test_names_of_any_length() -> None:
         read_weights("x" * 5000)
 
 
-def test_outputs_beside_a_checkpoint(parity: Path, tmp_path: Path) -> None:
-    """What was embedded with it is no model."""
+def test_outputs_in_folder(parity: Path, tmp_path: Path) -> None:
+    """Embeddings in HDF5 are not a model."""
     shutil.copytree(parity / "tf_checkpoint", tmp_path / "run", ignore=shutil.ignore_patterns("*/*"))
     with h5py.File(tmp_path / "run" / "embeddings.hdf5", "w") as file:
         file["0"] = np.zeros(3)
     assert find_files(tmp_path / "run").weights.name == "model.ckpt-123456.index"
 
 
-def test_a_trained_model_beside_what_it_began_with(tiny: Path, tmp_path: Path) -> None:
-    """An archive of AllenNLP may have both: what was trained is meant."""
+def test_starting_weights_in_folder(tiny: Path, tmp_path: Path) -> None:
+    """An archive of AllenNLP may have both; the trained weights are used."""
     shutil.unpack_archive(ROOT / "tests/allennlp/model.tar.gz", tmp_path, filter="data")
     shutil.copyfile(tiny / "weights.hdf5", tmp_path / "weights.hdf5")
     assert (tmp_path / "options.json").is_file()
@@ -202,7 +208,7 @@ def test_a_trained_model_beside_what_it_began_with(tiny: Path, tmp_path: Path) -
     assert find_files(tmp_path) == (tmp_path / "options.json", tmp_path / "weights.th")
 
 
-def test_one_file_without_the_other(pair: Path) -> None:
+def test_one_file_alone(pair: Path) -> None:
     options, weights = find_files(pair)
     options.unlink()
     with pytest.raises(FileNotFoundError, match=r"EL015.*looked for elmo_small_options.json and options.json"):
@@ -212,14 +218,14 @@ def test_one_file_without_the_other(pair: Path) -> None:
 
 
 def test_options_without_weights(pair: Path) -> None:
-    options, weights = find_files(pair)
+    options, weights = files_of(pair)
     weights.unlink()
     with pytest.raises(FileNotFoundError, match=r"EL013.*no weights"):
         read_weights(options)
 
 
 @pytest.mark.parametrize("bad", [None, 3, "", ["a"], ["a", "b", "c"], ["a", 3], {"a": 1}])
-def test_sources_of_the_wrong_kind(bad: Any) -> None:
+def test_wrong_types(bad: Any) -> None:
     with pytest.raises(ValueError, match=r"EL02[57]"):
         read_weights(bad)
 
@@ -238,10 +244,10 @@ def write_old_torch(path: Path) -> None:
 
 @pytest.mark.parametrize("write", [write_pickle, write_torch, write_old_torch])
 def test_a_pickle_is_refused(pair: Path, write: Any) -> None:
-    options, weights = find_files(pair)
+    options, weights = files_of(pair)
     write(weights)
     for source in (pair, weights, [options, weights]):
-        with pytest.raises(ValueError, match=r"EL017.*is a pickle.*Refused"):
+        with pytest.raises(ValueError, match=r"EL017.*is a pickle.*was not read"):
             read_weights(source)
 
 
@@ -250,12 +256,12 @@ def test_a_pickle_is_refused(pair: Path, write: Any) -> None:
     [
         (b"", "an empty file"),
         (b"<!DOCTYPE html><html></html>", "a web page"),
-        (b"plain text", "no known kind"),
+        (b"plain text", "not a known kind"),
         (b"\0" * 257 + b"ustar" + b"\0" * 300, "a tar archive"),
         (b'{"a": 1}', "a JSON file"),
     ],
 )
-def test_files_that_are_no_weights(pair: Path, content: bytes, what: str) -> None:
+def test_not_weights(pair: Path, content: bytes, what: str) -> None:
     options, weights = find_files(pair)
     weights.write_bytes(content)
     with pytest.raises(ValueError, match=f"EL016.*is {what}"):
@@ -275,7 +281,7 @@ def test_zip_is_named(tmp_path: Path, tiny: Path) -> None:
 @pytest.mark.parametrize("format", ["zip", "gztar", "tar"])
 @pytest.mark.parametrize("kind", ["hdf5", "safetensors"])
 def test_archives(tmp_path: Path, elmo: Elmo, tiny: Path, format: str, kind: str) -> None:
-    """As NLPL publishes models: model.hdf5 with options.json and vocab.txt, in a zip."""
+    """NLPL publishes models as zips of model.hdf5, options.json and vocab.txt."""
     folder = tmp_path / "213"
     folder.mkdir()
     if kind == "hdf5":
@@ -297,8 +303,8 @@ def test_archives(tmp_path: Path, elmo: Elmo, tiny: Path, format: str, kind: str
     assert not unpacked.exists()
 
 
-def test_archives_in_archives_have_an_end(tmp_path: Path, tiny: Path) -> None:
-    """Spark NLP's models are two deep. A file that never ends in a model is refused."""
+def test_nested_archives(tmp_path: Path, tiny: Path) -> None:
+    """Spark NLP's models are two levels deep. Endless nesting is refused."""
     inner = Path(shutil.make_archive(str(tmp_path / "0"), "zip", tiny))
     for depth in range(1, 5):
         folder = tmp_path / f"in{depth}"
@@ -312,18 +318,20 @@ def test_archives_in_archives_have_an_end(tmp_path: Path, tiny: Path) -> None:
                 read_weights(inner)
 
 
-def test_errors_speak_of_the_archive(tmp_path: Path, tiny: Path, pair: Path) -> None:
+def test_errors_name_archive(tmp_path: Path, tiny: Path, pair: Path) -> None:
     (pair / "elmo_small_options.json").write_text("{}")
     archive = shutil.make_archive(str(tmp_path.parent / "broken"), "zip", pair)
     with pytest.raises(ValueError, match=rf"EL002.*{archive}/elmo_small_options.json"):
         read_weights(archive)
     (pair / "elmo_small_options.json").unlink()
     archive = shutil.make_archive(str(tmp_path.parent / "less"), "zip", pair)
-    with pytest.raises(FileNotFoundError, match=rf"EL013.*{archive}' holds no ELMo. In it: elmo_small_weights"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"EL013.*{archive}' contains no ELMo. It contains: elmo_small_weights"
+    ):
         read_weights(archive)
 
 
-def test_options_that_are_no_json(pair: Path) -> None:
+def test_options_not_json(pair: Path) -> None:
     options, weights = find_files(pair)
     for content in (b"{not json", b"", b"\xff\xfe", b'{"a":' * 100_000):
         options.write_bytes(content)
@@ -350,13 +358,13 @@ def test_a_home_of_nobody() -> None:
 
 @pytest.fixture
 def model(tiny: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny model, to damage."""
+    """A copy of the tiny model, to change."""
     return Path(shutil.copytree(tiny, tmp_path / "model"))
 
 
 @pytest.mark.parametrize("name", ["options.json", "weights.hdf5"])
 def test_a_named_pipe(model: Path, name: str) -> None:
-    """It would be waited for without end."""
+    """Reading it would block for ever."""
     (model / name).unlink()
     os.mkfifo(model / name)
     with pytest.raises((ValueError, FileNotFoundError), match=r"EL0|EL251"):
@@ -415,17 +423,17 @@ def test_folders_in_folders(tmp_path: Path, tiny: Path) -> None:
     deep = tmp_path / "deep"
     deep.mkdir()
     here = os.open(tmp_path / "deep", os.O_RDONLY)
-    # Deeper than a path can say.
+    # Deeper than a path can be.
     for _ in range(1200):
         os.mkdir("f", dir_fd=here)
         here, above = os.open("f", os.O_RDONLY, dir_fd=here), here
         os.close(above)
     os.close(here)
     try:
-        with pytest.raises(ValueError, match=r"EL263.*40 deep or more"):
+        with pytest.raises(ValueError, match=r"EL263.*depth of 40 or more"):
             read_weights(deep)
     finally:
-        # pytest could not remove it.
+        # pytest cannot remove such a folder.
         subprocess.run(["rm", "-rf", str(deep)], check=True)
 
 
@@ -437,16 +445,16 @@ def test_long_paths(tmp_path: Path, length: int) -> None:
             read_weights(source)
 
 
-def test_a_misspelt_name_among_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_misspelt_name_in_large_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"weights_{number:05}.hdf5" for number in range(50_000)]
-    monkeypatch.setattr(locate.os, "listdir", lambda path: names)
+    monkeypatch.setattr(os, "listdir", lambda path: names)
     start = time.perf_counter()
     with pytest.raises(FileNotFoundError, match=r"EL010.*weights_0123\d\.hdf5"):
         read_weights(tmp_path / "weights_01234.hdf")
     assert time.perf_counter() - start < 5
 
 
-def test_credentials_in_a_source_are_not_shown() -> None:
+def test_hides_credentials() -> None:
     for source in ("https://user:s3cret@example.com/elmo/options.json?token=t0ken",):
         with pytest.raises(FileNotFoundError, match=r"EL010.*https://example.com/elmo/options.json") as caught:
             read_weights(source)

@@ -9,12 +9,12 @@ import pytest
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.source import read_weights
-from spacy_elmo.weights.spill import _is_mapped, set_aside
+from spacy_elmo.weights.spill import _is_mapped, spill
 
 
 def test_arrays_go_into_a_file(tiny: Path) -> None:
     arrays = read_weights(tiny).arrays
-    aside = set_aside(arrays)
+    aside = spill(arrays)
     assert not any(_is_mapped(array) for array in arrays.values())
     assert aside.keys() == arrays.keys()
     for name, array in aside.items():
@@ -24,19 +24,19 @@ def test_arrays_go_into_a_file(tiny: Path) -> None:
         np.testing.assert_array_equal(array, arrays[name])
 
 
-def test_mapped_arrays_stay_where_they_are(elmo: Elmo, tmp_path: Path) -> None:
+def test_mapped_arrays(elmo: Elmo, tmp_path: Path) -> None:
     elmo.save(tmp_path)
     arrays = read_weights(tmp_path).arrays
-    assert all(set_aside(arrays)[name] is array for name, array in arrays.items())
+    assert all(spill(arrays)[name] is array for name, array in arrays.items())
 
 
-def test_without_room_for_a_file_they_stay_in_memory(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any, **settings: Any) -> Any:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     arrays = read_weights(tiny).arrays
-    assert all(set_aside(arrays)[name] is array for name, array in arrays.items())
+    assert all(spill(arrays)[name] is array for name, array in arrays.items())
 
 
 def save(source: Path, folder: Path) -> Path:
@@ -45,10 +45,10 @@ def save(source: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("change", ["overwritten", "cut"])
-def test_a_file_that_is_written_to_while_it_is_mapped(tiny: Path, tmp_path: Path, change: str) -> None:
-    """The process would take other numbers for the weights, or be killed beyond the file's end."""
+def test_file_changed_while_mapped(tiny: Path, tmp_path: Path, change: str) -> None:
+    """Otherwise the process would use wrong numbers, or be killed by reading beyond the end."""
     path = save(tiny, tmp_path / "model")
-    aside = set_aside(read_weights(tmp_path / "model").arrays)
+    aside = spill(read_weights(tmp_path / "model").arrays)
     assert set(aside) == set(aside.keys())
     with path.open("r+b") as file:
         if change == "cut":
@@ -62,11 +62,11 @@ def test_a_file_that_is_written_to_while_it_is_mapped(tiny: Path, tmp_path: Path
         dict(aside)
 
 
-def test_a_file_that_was_replaced_is_still_there(tiny: Path, tmp_path: Path) -> None:
+def test_replaced_file(tiny: Path, tmp_path: Path) -> None:
     path = save(tiny, tmp_path / "model")
     arrays = read_weights(tmp_path / "model").arrays
     expected = {name: np.array(array) for name, array in arrays.items()}
-    aside = set_aside(arrays)
+    aside = spill(arrays)
     (tmp_path / "new").write_bytes(bytes(path.stat().st_size))
     os.replace(tmp_path / "new", path)
     for name, array in aside.items():

@@ -1,4 +1,4 @@
-"""What of a URL may be shown, whatever it holds."""
+"""URLs are shown without credentials."""
 
 import pytest
 from hypothesis import given
@@ -43,7 +43,7 @@ SECRET = st.text("@/:?#&=% []\\é", max_size=4)
 
 
 @given(before=SECRET, after=SECRET, user=st.sampled_from(["", "user", "user:", ":"]))
-def test_a_password_of_any_characters(before: str, after: str, user: str) -> None:
+def test_any_password(before: str, after: str, user: str) -> None:
     assert "s3cret" not in safe_url(f"https://{user}{before}s3cret{after}@example.com/elmo/")
 
 
@@ -76,5 +76,5 @@ def test_messages_of_libraries(text: str, shown: str) -> None:
         ("ftp://example.com", False),
     ],
 )
-def test_who_could_change_a_file_on_the_way(url: str, expected: bool) -> None:
+def test_is_private(url: str, expected: bool) -> None:
     assert is_private(url) is expected

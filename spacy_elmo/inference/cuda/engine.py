@@ -20,7 +20,7 @@ from ...runtime.workers import Plan, Workers
 from ..base import BatchOutputs, InPlace, Sentence
 from ..rows import STACKS, LayersAndState, RowsEngine
 from ..schedule import Schedule
-from ..sentences import Coded
+from ..sentences import EncodedSentences
 from ..word_table import WordTable
 from . import tiles
 from .delivery import CudaDelivery
@@ -157,7 +157,7 @@ class CudaEngine(RowsEngine):
         if before or after:
             sentences = [[*before, *sentence, *after] for sentence in sentences]
         # Kernels read the table itself: no distinct types have to be found, but for those that are new.
-        if isinstance(sentences, Coded):
+        if isinstance(sentences, EncodedSentences):
             found = self._table.places_of_numbers(sentences)
         else:
             found = self._table.places(list(chain.from_iterable(sentences)))

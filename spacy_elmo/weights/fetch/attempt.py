@@ -12,6 +12,7 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
+from ...errors import ReasonError
 from ...util.files import check_regular, read_small
 from ..urls import is_private, safe_url
 
@@ -19,27 +20,42 @@ _MOST_NOTE = 1 << 16
 
 
 class Origin(NamedTuple):
-    """Where the bytes are from. url: without credentials. version: the server's ETag or date of the file, for
-    `If-Range`."""
+    """The origin of downloaded bytes.
+
+    url (str): The URL without credentials.
+    version (str): The server's ETag or date of the file, for `If-Range`.
+    """
 
     url: str
     version: str
 
 
 class Partial:
-    """`<name>.part` beside the target, and `<name>.part.json`, which tells the origin if that is known."""
+    """A file that is not complete: `<name>.part` beside the target, and its origin in `<name>.part.json`."""
 
     def __init__(self, target: Path):
+        """Name the files.
+
+        target (Path): The final name of the file.
+        """
         self.path = target.with_name(f"{target.name}.part")
         self._note = target.with_name(f"{target.name}.part.json")
         self._target = target
 
     @property
     def size(self) -> int:
+        """Measure the part.
+
+        RETURNS (int): Its size in bytes; 0 if there is none.
+        """
         return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def origin(self) -> Origin | None:
+        """Read the origin of the part.
+
+        RETURNS (Origin | None): The origin; None if it is not known.
+        """
         try:
             note = json.loads(read_small(self._note, most=_MOST_NOTE))
             return Origin(str(note["url"]), str(note["version"]))
@@ -47,23 +63,32 @@ class Partial:
             return None
 
     def discard(self) -> None:
-        # The note first: bytes without a note are never taken for those of another version.
+        """Remove the part."""
+        # The note first, because a note must never describe bytes of another version.
         self._note.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     def begin(self, origin: Origin | None) -> BinaryIO:
-        """Start over, with bytes of this origin."""
+        """Start a new part.
+
+        origin (Origin | None): The origin of its bytes; None if it is not known.
+        RETURNS (BinaryIO): The file to write to.
+        """
         self.discard()
         file = self.path.open("wb")
         if origin is not None:
             self._note.write_text(json.dumps(origin._asdict()), "utf-8")
         return file
 
-    def go_on(self) -> BinaryIO:
+    def resume(self) -> BinaryIO:
+        """Continue the part.
+
+        RETURNS (BinaryIO): The file to write to, at its end.
+        """
         return self.path.open("ab")
 
     def finish(self) -> None:
-        """Give it its final name."""
+        """Rename the part to its final name."""
         with self.path.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(self.path, self._target)
@@ -91,31 +116,40 @@ _PASSING = (408, 425, 429)
 # As headers have it; Python makes no numbers of thousands of digits.
 _SIZE = r"[0-9]{1,18}"
 
-# Called with the bytes that are there, and the number of them in the end if it is known.
+# Called with the number of bytes so far, and with the size of the file if it is known.
 Report = Callable[[int, int | None], None]
 
 
-class BrokenError(Exception):
+class BrokenError(ReasonError):
     """This attempt failed; another one may not."""
 
 
 class WrongError(BrokenError):
-    """What came is not the file: none of it can be kept."""
+    """The content is not that of the file: none of it can be kept."""
 
 
-class RefusedError(Exception):
+class RefusedError(ReasonError):
     """This URL does not have the file."""
 
 
 class Wanted(NamedTuple):
-    """What is known of the file."""
+    """The facts about the file that are known in advance.
+
+    size (int | None): Its size in bytes; None if it is not known.
+    sha256 (str | None): Its checksum; None if it is not known.
+    """
 
     size: int | None
     sha256: str | None
 
 
 class _Body(NamedTuple):
-    """What is about to come. start: its place in the file. total: bytes of the whole file."""
+    """The content of an answer.
+
+    start (int): Its place in the file.
+    total (int | None): The size of the whole file; None if it is not known.
+    origin (Origin | None): Its origin; None if it is not known.
+    """
 
     start: int
     total: int | None
@@ -123,9 +157,16 @@ class _Body(NamedTuple):
 
 
 def attempt(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
-    """Bring the part as far as this URL does. It is complete when this returns, but not checked.
+    """Download as much of the file as this URL provides. The part is then complete, but not checked.
 
-    RAISES: BrokenError, WrongError or RefusedError, with a reason to show; OSError if the part cannot be written.
+    url (str): An address with http(s):// or file://.
+    part (Partial): The part so far.
+    wanted (Wanted): The facts about the file.
+    report (Report): Called with the progress.
+    RAISES (BrokenError): If the attempt failed, and another one may not.
+    RAISES (WrongError): If the content is not that of the file.
+    RAISES (RefusedError): If this URL does not have the file.
+    RAISES (OSError): If the part cannot be written.
     """
     (_copy if urlsplit(url).scheme == "file" else _request)(url, part, wanted, report)
 
@@ -170,7 +211,7 @@ def _request(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
     with closing(response):
         hops = [one.url for one in (*response.history, response)]
         if wanted.sha256 is None and is_private(url) and not all(map(is_private, hops)):
-            raise RefusedError("it leads to an address with http://, where anybody on the way can change the file")
+            raise RefusedError("it redirects to an address with http://, where the file could be tampered with")
         try:
             body = _body(url, response.status_code, response.headers, part, asked=missing)
         except WrongError:
@@ -222,7 +263,7 @@ def _range(url: str, part: Partial, wanted: Wanted) -> dict[str, str]:
 def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, asked: Mapping[str, str]) -> _Body:
     """What the head of an answer promises."""
     if status == 416:
-        raise WrongError("HTTP status 416: there is no such part of the file")
+        raise WrongError("HTTP status 416: the requested part of the file does not exist")
     if status in _PASSING or status >= 500:
         raise BrokenError(f"HTTP status {status}")
     if status not in (200, 206):
@@ -230,9 +271,9 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
     encoding = headers.get("Content-Encoding", "identity").lower()
     # Some servers name so what a .gz file is. Then its bytes are the file's, and nothing is to be decoded.
     if encoding != "identity" and not (encoding in ("gzip", "x-gzip") and urlsplit(url).path.endswith("gz")):
-        raise RefusedError(f"it comes encoded ({encoding}), which was not asked for")
+        raise RefusedError(f"the response is encoded ({encoding}), which was not requested")
     if headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise RefusedError("a web page came instead of the file")
+        raise RefusedError("got a web page instead of the file")
     tag, date = headers.get("ETag", ""), headers.get("Last-Modified", "")
     # A weak ETag (W/"...") does not promise the same bytes.
     version = tag if tag.startswith('"') else date
@@ -242,22 +283,22 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
         return _Body(0, int(length) if re.fullmatch(_SIZE, length) else None, origin)
     match = re.fullmatch(rf"bytes ({_SIZE})-{_SIZE}/({_SIZE})", headers.get("Content-Range", "").strip())
     if match is None or not asked or int(match[1]) != part.size:
-        raise WrongError(f"another part came than was asked for ({headers.get('Content-Range')!r})")
+        raise WrongError(f"got another part than requested ({headers.get('Content-Range')!r})")
     if "If-Range" in asked and origin is not None and asked["If-Range"] not in (tag, date):
-        raise WrongError("a part of another version came")
+        raise WrongError("got a part of another version")
     return _Body(part.size, int(match[2]), None)
 
 
 def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, report: Report) -> None:
     total = body.total if wanted.size is None else wanted.size
     if body.total not in (None, total):
-        raise RefusedError(f"it has {body.total:,} bytes there, expected {total:,}")
+        raise RefusedError(f"its size is {body.total:,} bytes, expected {total:,}")
     most = MOST_BYTES if total is None else total
     if most > MOST_BYTES:
-        raise RefusedError(f"it has {most:,} bytes; allowed: {MOST_BYTES:,}")
+        raise RefusedError(f"its size is {most:,} bytes; allowed: {MOST_BYTES:,}")
     done = body.start
     since, before = time.monotonic(), done
-    with part.go_on() if body.start else part.begin(body.origin) as file:
+    with part.resume() if body.start else part.begin(body.origin) as file:
         for chunk in chunks:
             now = time.monotonic()
             if now - since > SLOW_AFTER:
@@ -265,12 +306,12 @@ def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, 
                     raise BrokenError(f"too slow: {done - before:,} bytes in {now - since:.0f} seconds")
                 since, before = now, done
             if done + len(chunk) > most:
-                raise WrongError(f"more than the {most:,} bytes came that it should have")
+                raise WrongError(f"got more than the expected {most:,} bytes")
             file.write(chunk)
             done += len(chunk)
             report(done, total)
     if total is not None and done < total:
-        raise BrokenError(f"{done:,} of {total:,} bytes came")
+        raise BrokenError(f"{done:,} of {total:,} bytes arrived")
 
 
 def _chunks(response: "requests.Response") -> Iterator[bytes]:

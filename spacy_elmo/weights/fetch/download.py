@@ -1,10 +1,10 @@
-"""One file from several URLs, over networks and from servers as they are."""
+"""Download of a file from several URLs, over unreliable networks."""
 
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...errors import Errors
+from ...errors import ElmoConnectionError, ElmoOSError, Errors
 from ...util.files import CACHE_VARIABLE
 from ...util.files import sha256 as sha256_of
 from ..sniff import sniff
@@ -13,10 +13,11 @@ from .attempt import BrokenError, Partial, RefusedError, Report, Wanted, WrongEr
 
 MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
 
-# Called with a file that came, under another name; returns what is wrong with it.
+# Called with the temporary path of a complete file; returns what is wrong with the file, or None.
 Look = Callable[[Path], str | None]
 
-# Attempts at a URL that bring next to nothing, and seconds before the second one, doubled with each.
+# Attempts at a URL that bring next to nothing, and seconds before the second one, doubled with each. urllib3's
+# Retry counts requests that fail: not those that end halfway, nor what they have brought.
 TRIES = 4
 FIRST_WAIT = 0.5
 # An attempt that brings as many bytes begins the count anew: over a bad line, it gets there in the end.
@@ -33,12 +34,19 @@ def download(
     look: Look = lambda path: None,
     note: str = "",
 ) -> None:
-    """Fetch a file. `path` appears when it is complete and checked; until then `<name>.part` beside it is gone on
-    with, by this process or a later one.
+    """Download a file. It appears when it is complete and checked.
 
-    urls: http(s):// or file://, tried in this order. size, sha256: of the file, where they are known.
-    look: at what came; says what is wrong with it, or None. note: a line more for the message if all URLs fail.
-    RAISES: ConnectionError with the reason at each URL if none has the file; OSError if it cannot be written.
+    Until then `<name>.part` beside it holds the bytes so far, and this process or a later one continues with them.
+
+    urls (Sequence[str]): Addresses with http(s):// or file://, in the order in which they are tried.
+    path (Path): The final name of the file.
+    size (int | None): Its size in bytes; None if it is not known.
+    sha256 (str | None): Its checksum; None if it is not known.
+    report (Report): Called with the progress.
+    look (Look): Checks the content of the complete file.
+    note (str): Another line for the message if all URLs fail.
+    RAISES (ConnectionError): If no URL has the file, with the reason for each.
+    RAISES (OSError): If the file cannot be written.
     """
     part, wanted, reasons = Partial(path), Wanted(size, sha256), ""
     try:
@@ -51,8 +59,8 @@ def download(
                 return part.finish()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
-    raise ConnectionError(Errors.EL141.format(file=path.name, reasons=reasons + note, mirror=MIRROR_VARIABLE))
+        raise ElmoOSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
+    raise ElmoConnectionError(Errors.EL141.format(file=path.name, reasons=reasons + note, mirror=MIRROR_VARIABLE))
 
 
 def _from_url(url: str, part: Partial, wanted: Wanted, report: Report, look: Look) -> None:
@@ -79,7 +87,7 @@ def _from_url(url: str, part: Partial, wanted: Wanted, report: Report, look: Loo
 def _check(part: Partial, wanted: Wanted, look: Look) -> None:
     kind = sniff(part.path)
     if kind in ("empty", "html"):
-        raise WrongError("a web page came instead of the file" if kind == "html" else "the file is empty")
+        raise WrongError("got a web page instead of the file" if kind == "html" else "the file is empty")
     if wanted.sha256 is not None:
         got = sha256_of(part.path)
         if got != wanted.sha256:

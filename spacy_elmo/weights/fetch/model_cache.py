@@ -1,4 +1,4 @@
-"""The per-user cache of published models: downloaded once, pinned by checksum, and checked at every use."""
+"""The user's cache of published models: downloaded once, pinned by checksum, and checked at every use."""
 
 import json
 import os
@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from filelock import FileLock, Timeout
 
 from ...bilm.fields import read_json
 from ...bilm.options import OPTIONS_NAME, Options
-from ...errors import Errors, Warnings
-from ...errors.heard import hear
+from ...errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
+from ...errors.heard import collect_warnings
 from ...util.atomic import atomic_write
-from ...util.files import CACHE_VARIABLE, cache_folder, sha256
+from ...util.files import CACHE_VARIABLE, cache_folder, lock_holder, sha256
 from ..archives import unpack
 from ..catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
-from ..formats import reader_of
-from ..locate import files_of_folder, open_files
+from ..formats import import_reader
+from ..locate import find_in_folder, open_files
 from ..sniff import DESCRIPTIONS, sniff
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE, download
@@ -30,52 +30,85 @@ from .progress import Progress
 
 
 class Pin(NamedTuple):
-    """Content of a file: its checksum, and its size in bytes."""
+    """The content that a file must have.
+
+    sha256 (str): Its checksum.
+    size (int): Its size in bytes.
+    """
 
     sha256: str
     size: int
 
 
 class Pins(NamedTuple):
-    """published: of the downloaded files, by their names. files: of those in the model's folder, by their paths in
-    it. The same, but for an archive."""
+    """The pins of a model.
+
+    published (dict[str, Pin]): The downloaded files by their names.
+    files (dict[str, Pin]): The files in the model's folder by their paths in it; other files only for an archive.
+    """
 
     published: dict[str, Pin]
     files: dict[str, Pin]
 
 
 def pin(path: Path) -> Pin:
+    """Compute the pin of a file.
+
+    path (Path): The file.
+    RETURNS (Pin): Its checksum and size.
+    """
     return Pin(sha256(path), path.stat().st_size)
 
 
 def pin_folder(folder: Path) -> dict[str, Pin]:
+    """Compute the pins of all files in a folder.
+
+    folder (Path): The folder.
+    RETURNS (dict[str, Pin]): The pins by the paths in the folder.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): pin(path) for path in paths}
 
 
 def read_pins(path: Path) -> Pins | None:
-    """RETURNS: None if there are none. RAISES: ValueError if the file is damaged."""
+    """Read the pins of a model.
+
+    path (Path): The file of the pins.
+    RETURNS (Pins | None): The pins; None if there is no such file.
+    RAISES (ElmoError): If the file is damaged.
+    """
     try:
         stored = read_json(path)
         return Pins(_from_json(stored["published"]), _from_json(stored["files"]))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
+        raise ElmoError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
 
 
-def _from_json(stored: dict[str, Any]) -> dict[str, Pin]:
+def _from_json(stored: dict[str, dict[str, str | int]]) -> dict[str, Pin]:
     return {name: Pin(str(value["sha256"]), int(value["size"])) for name, value in stored.items()}
 
 
 def write_pins(path: Path, pins: Pins) -> None:
+    """Write the pins of a model.
+
+    path (Path): The file.
+    pins (Pins): The pins.
+    """
     stored = {part: {name: value._asdict() for name, value in of.items()} for part, of in pins._asdict().items()}
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
 
 
 def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
-    """RAISES: ValueError, naming the model, if a file of the folder is missing or another than it was."""
+    """Compare the files of a folder with their pins.
+
+    model (str): The name of the model, for messages.
+    folder (Path): The folder.
+    pins (dict[str, Pin]): The pins by the paths in the folder.
+    RAISES (ElmoError): If a file is missing or has changed.
+    """
     for name, pinned in pins.items():
         path = folder / name
         if not path.is_file():
@@ -85,35 +118,24 @@ def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
             if got.sha256 == pinned.sha256:
                 continue
             what = f"has changed: its sha256 is {got.sha256}, expected {pinned.sha256}"
-        raise ValueError(Errors.EL145.format(path=path, what=what, name=model))
-
-
-_LOCKS = Path("/proc/locks")
-
-
-def lock_holder(path: Path) -> str:
-    """The process that has locked the file, where the system tells."""
-    try:
-        number = path.stat().st_ino
-        for line in _LOCKS.read_text("ascii").splitlines():
-            fields = line.split()
-            # 1: FLOCK ADVISORY WRITE <process> <device>:<file> 0 EOF; lines of those that wait have an arrow.
-            if "->" not in fields and len(fields) > 5 and fields[5].rpartition(":")[2] == str(number):
-                return f"process {fields[4]}"
-    except (OSError, ValueError):
-        pass
-    return "which one is not known"
+        raise ElmoError(Errors.EL145.format(path=path, what=what, name=model))
 
 
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
-# Seconds of waiting for another process until a warning says so.
+# Seconds of waiting for another process before a warning.
 LOCK_PATIENCE = 5.0
-# What a file is, by the end of its name.
+# The kind of a file by the end of its name.
 _KINDS = {".hdf5": "hdf5", ".json": "json", ".zip": "zip", ".gz": "gzip"}
 
 
 class _Places(NamedTuple):
-    """folder: of the complete model; it appears by a rename. work: all that is not complete. pins: see `Pins`."""
+    """The files of a model in the cache.
+
+    folder (Path): The folder of the complete model, which appears by a rename.
+    work (Path): The folder of everything that is not complete.
+    pins (Path): The file of the pins.
+    lock (Path): The file that a downloading process locks.
+    """
 
     folder: Path
     work: Path
@@ -129,30 +151,33 @@ class _Places(NamedTuple):
         return self.work / "unpacked"
 
 
-def _places(entry: Entry) -> _Places:
+def _find_places(entry: Entry) -> _Places:
     root, key = cache_folder() / "models", entry.name.replace("/", "--")
     return _Places(root / key, root / f"{key}.partial", root / f"{key}.json", root / f"{key}.lock")
 
 
 def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
-    """The folder of a published model, downloaded if it is not in the cache: its two files, or what was in its
-    archive. Several processes may ask at once; one of them downloads.
+    """Download a published model if it is not in the cache. Of several processes, one downloads.
 
-    name: of the catalogue, or an alias. force: download it again. quiet: show no progress.
-    RAISES: ValueError for an unknown name, or if a file is not what it was when it was first downloaded;
-        FileNotFoundError if it is not in the cache and SPACY_ELMO_OFFLINE is set; ConnectionError if no server has
-        it; OSError if the cache cannot be written.
+    name (str): A name of the catalogue, or an alias.
+    force (bool): Download the model again.
+    quiet (bool): Show no progress.
+    RETURNS (Path): The folder with its two files, or with the files of its archive.
+    RAISES (ElmoError): If the name is unknown, or a file has changed since it was first downloaded.
+    RAISES (FileNotFoundError): If the model is not in the cache and SPACY_ELMO_OFFLINE is set.
+    RAISES (ConnectionError): If no server has it.
+    RAISES (OSError): If the cache cannot be written.
     """
     if name == BUNDLED:
         return BUNDLED_FOLDER
     entry = find(name)
-    places = _places(entry)
-    # Without a lock: a cache may be there to be read only.
-    if not force and _is_good(entry, places):
+    places = _find_places(entry)
+    # Without a lock, because a cache may be read-only.
+    if not force and _is_valid(entry, places):
         return places.folder
     if force or not places.folder.is_dir():
         _check_online(entry, places, force=force)
-    with _locked(entry.name, places):
+    with _lock(entry.name, places):
         if force or not places.folder.is_dir():
             _fetch(entry, places, force=force, quiet=quiet)
         else:
@@ -162,7 +187,7 @@ def fetch(name: str, *, force: bool = False, quiet: bool = False) -> Path:
 
 
 @contextmanager
-def _locked(name: str, places: _Places) -> Iterator[None]:
+def _lock(name: str, places: _Places) -> Iterator[None]:
     lock = FileLock(places.lock, timeout=LOCK_PATIENCE)
     try:
         places.lock.parent.mkdir(parents=True, exist_ok=True)
@@ -176,7 +201,7 @@ def _locked(name: str, places: _Places) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         text = Errors.EL142.format(path=places.lock.parent, reason=reason, variable=CACHE_VARIABLE)
-        raise OSError(text) from error
+        raise ElmoOSError(text) from error
     try:
         yield
     finally:
@@ -184,38 +209,47 @@ def _locked(name: str, places: _Places) -> Iterator[None]:
 
 
 def is_cached(name: str) -> bool:
-    return _places(find(name)).folder.is_dir()
+    """Check whether a model is in the cache.
+
+    name (str): A name of the catalogue, or an alias.
+    RETURNS (bool): Whether it is.
+    """
+    return _find_places(find(name)).folder.is_dir()
 
 
 def cached_bytes(name: str) -> int:
-    """Bytes that the model takes in the cache, 0 if it is not there."""
-    return sum(path.stat().st_size for path in _places(find(name)).folder.rglob("*") if path.is_file())
+    """Measure a model in the cache.
+
+    name (str): A name of the catalogue, or an alias.
+    RETURNS (int): Its size in bytes; 0 if it is not there.
+    """
+    return sum(path.stat().st_size for path in _find_places(find(name)).folder.rglob("*") if path.is_file())
 
 
-def _is_good(entry: Entry, places: _Places) -> bool:
-    """Whether the model is there, unchanged, with nothing to clean up."""
+def _is_valid(entry: Entry, places: _Places) -> bool:
+    """Check that the model is in the cache, unchanged, with nothing to clean up."""
     if not places.folder.is_dir() or not places.pins.is_file() or places.work.exists():
         return False
     try:
         _check(entry, places)
     except (ValueError, OSError):
-        # Another process may be about to replace it. Under the lock, the message will tell.
+        # Another process may be about to replace it. The check under the lock reports what is wrong.
         return False
     return True
 
 
 def _check(entry: Entry, places: _Places) -> None:
-    """Hold the cached model against its pins. Without pins, what is there is pinned: so a folder can be copied
-    from another computer, and a new publication accepted.
+    """Compare the cached model with its pins.
 
-    RAISES: ValueError if it is not what it was.
+    If there are no pins, the files are pinned as they are: a folder may be copied from another computer, and a new
+    publication accepted.
     """
     pins = read_pins(places.pins)
     files = pin_folder(places.folder) if pins is None else pins.files
     known = {} if entry.is_archive else {file.name: file for file in entry.files}
     for name, file in known.items():
         if name not in files:
-            raise ValueError(Errors.EL148.format(folder=places.folder, file=name, name=entry.name))
+            raise ElmoError(Errors.EL148.format(folder=places.folder, file=name, name=entry.name))
         if file.sha256 is not None:
             files[name] = files[name]._replace(sha256=file.sha256)
     check_folder(entry.name, places.folder, files)
@@ -227,21 +261,21 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     shutil.rmtree(places.unpacked, ignore_errors=True)
     places.downloads.mkdir(parents=True, exist_ok=True)
     pins = read_pins(places.pins)
-    host = urlsplit(safe_url(_urls(entry.files[0])[0])).netloc or "a folder"
+    host = urlsplit(safe_url(_list_urls(entry.files[0])[0])).netloc or "a folder"
     with Progress(entry.name, n_files=len(entry.files), host=host, size=entry.n_bytes, quiet=quiet) as progress:
         published: dict[str, Pin] = {}
         for number, file in enumerate(entry.files, start=1):
             pinned = pins and pins.published.get(file.name)
             target = places.downloads / file.name
-            # Complete, from an earlier attempt that did not get all.
-            if force or (target.is_file() and _expected(file, pinned) not in (None, pin(target).sha256)):
+            # The file is complete: an earlier attempt failed at another one.
+            if force or (target.is_file() and _expected_sha256(file, pinned) not in (None, pin(target).sha256)):
                 target.unlink(missing_ok=True)
             if not target.is_file():
-                report = progress.of_file(number)
-                look = partial(_what_is_wrong, Path(file.name).suffix)
-                urls, note = _safe_urls(file, pinned)
+                report = progress.add_file(number)
+                look = partial(_find_problem, Path(file.name).suffix)
+                urls, note = _select_urls(file, pinned)
                 download(urls, target, size=file.size, sha256=file.sha256, report=report, look=look, note=note)
-            published[file.name] = _checked(entry, places, file, target, pinned)
+            published[file.name] = _check_pin(entry, places, file, target, pinned)
     new = places.downloads
     if entry.is_archive:
         packed, new = places.downloads / entry.files[0].name, places.unpacked
@@ -249,12 +283,12 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
             unpack(packed, new)
             _check_model(entry, new)
         except ValueError:
-            # Else the next attempt would begin with it.
+            # Otherwise the next attempt would use it again.
             packed.unlink()
             raise
     else:
         _check_model(entry, new)
-    # Pins first: a folder without pins would be taken as it is.
+    # Pins first, because a folder without pins is accepted as it is.
     write_pins(places.pins, Pins(published, pin_folder(new) if entry.is_archive else published))
     if places.folder.exists():
         shutil.rmtree(places.work / "old", ignore_errors=True)
@@ -262,76 +296,79 @@ def _fetch(entry: Entry, places: _Places, *, force: bool, quiet: bool) -> None:
     os.replace(new, places.folder)
 
 
-def _what_is_wrong(suffix: str, path: Path) -> str | None:
-    """Whether what came is what its name promises. What is wrong must not be pinned."""
+def _find_problem(suffix: str, path: Path) -> str | None:
+    """Check a downloaded file against its name, because wrong content must not be pinned."""
     kind, expected = sniff(path), _KINDS.get(suffix)
     if expected is not None and kind != expected:
-        return f"something else came instead of the file: {DESCRIPTIONS.get(kind, kind)}"
+        return f"got something else instead of the file: {DESCRIPTIONS.get(kind, kind)}"
     if path.name.endswith((f"{OPTIONS_NAME}.part", OPTIONS_NAME)):
         try:
-            with hear():
+            with collect_warnings():
                 Options.from_file(path)
         except ValueError as error:
-            return f"something else came instead of the options: {error}"
-    # A server that tells no size may stop anywhere.
-    is_whole = kind != "hdf5" or reader_of(path).holds_bilm(path)
-    return None if is_whole else "the file is cut short, or no ELMo"
+            return f"got something else instead of the options: {error}"
+    # A server that gives no size may stop anywhere.
+    is_whole = kind != "hdf5" or import_reader(path).holds_bilm(path)
+    return None if is_whole else "the file is truncated, or not an ELMo"
 
 
 def _check_model(entry: Entry, folder: Path) -> None:
-    """Read the model once, before it is pinned: pins of anything else would forbid the right files for ever.
+    """Read the model before it is pinned, because pins of other files would forbid the right ones for ever.
 
-    RAISES: ValueError if it is none; what was downloaded is then removed.
+    If it is not a model, the downloaded files are removed.
     """
     try:
-        # A format may need a package that is not installed here: such a model is pinned as it came. Its warnings
-        # come again when the model is loaded.
-        with hear(), suppress(ImportError), open_files(files_of_folder(folder)) as found:
+        # If the package of its format is not installed, the model is pinned without this check. Warnings are
+        # repeated when the model is loaded.
+        with collect_warnings(), suppress(ImportError), open_files(find_in_folder(folder)) as found:
             found.read()
     except (ValueError, FileNotFoundError) as error:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        raise ValueError(Errors.EL266.format(name=entry.name, reason=error)) from error
+        raise ElmoError(Errors.EL266.format(name=entry.name, reason=error)) from error
 
 
-def _expected(file: File, pinned: Pin | None) -> str | None:
+def _expected_sha256(file: File, pinned: Pin | None) -> str | None:
     return file.sha256 or (pinned.sha256 if pinned else None)
 
 
-def _checked(entry: Entry, places: _Places, file: File, path: Path, pinned: Pin | None) -> Pin:
-    """The pin of a downloaded file. RAISES: ValueError if it had another one before."""
+def _check_pin(entry: Entry, places: _Places, file: File, path: Path, pinned: Pin | None) -> Pin:
+    """Compute the pin of a downloaded file, and compare it with the earlier one."""
     got = pin(path)
-    # The catalogue outranks what was pinned.
+    # The catalogue has precedence over pins.
     if file.sha256 is None and pinned is not None and got.sha256 != pinned.sha256:
         names = {"file": file.name, "name": entry.name, "pins": places.pins}
-        raise ValueError(Errors.EL146.format(got=got.sha256, pinned=pinned.sha256, **names))
+        raise ElmoError(Errors.EL146.format(got=got.sha256, pinned=pinned.sha256, **names))
     return got
 
 
 def _check_online(entry: Entry, places: _Places, *, force: bool) -> None:
     is_offline = os.environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false")
-    if is_offline and any(urlsplit(url).scheme != "file" for url in _urls(entry.files[0])):
+    if is_offline and any(urlsplit(url).scheme != "file" for url in _list_urls(entry.files[0])):
         text = Errors.EL149 if force and places.folder.is_dir() else Errors.EL143
         names = {"name": entry.name, "folder": places.folder}
-        raise FileNotFoundError(text.format(**names, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE))
+        raise ElmoFileNotFoundError(text.format(**names, offline=OFFLINE_VARIABLE, mirror=MIRROR_VARIABLE))
 
 
-def _urls(file: File) -> list[str]:
-    """Where to fetch a file from: as it was published, or from the user's mirror and nowhere else."""
+def _list_urls(file: File) -> list[str]:
+    """List the addresses of a file: the published ones, or only those of the user's mirror."""
     mirror = os.environ.get(MIRROR_VARIABLE)
     if not mirror:
         return list(file.urls)
     if not _is_url(mirror):
-        raise ValueError(Errors.EL144.format(variable=MIRROR_VARIABLE, got=safe_url(mirror)))
+        raise ElmoError(Errors.EL144.format(variable=MIRROR_VARIABLE, got=safe_url(mirror)))
     base = mirror.rstrip("/")
     return list(dict.fromkeys(f"{base}/{quote(path)}" for path in (file.path, file.name)))
 
 
-def _safe_urls(file: File, pinned: Pin | None) -> tuple[list[str], str]:
-    """Where to fetch a file from, and a line about addresses that are left out: with http, and without a checksum
-    to tell whether somebody on the way has changed it. A mirror is the user's own word."""
-    urls = _urls(file)
-    if os.environ.get(MIRROR_VARIABLE) or _expected(file, pinned) or is_http_allowed():
+def _select_urls(file: File, pinned: Pin | None) -> tuple[list[str], str]:
+    """Select the addresses of a file, and write a note about those that are left out.
+
+    Without a checksum, http addresses are left out, because anybody on the network could change the file. A mirror
+    is the user's own choice.
+    """
+    urls = _list_urls(file)
+    if os.environ.get(MIRROR_VARIABLE) or _expected_sha256(file, pinned) or is_http_allowed():
         return urls, ""
     open_urls = [url for url in urls if not is_private(url)]
     reason = (
@@ -344,9 +381,9 @@ def _safe_urls(file: File, pinned: Pin | None) -> tuple[list[str], str]:
 def _is_url(mirror: str) -> bool:
     try:
         parts = urlsplit(mirror)
-    except ValueError:  # brackets that are no address
+    except ValueError:  # brackets around something that is not an address
         return False
     if parts.scheme == "file":
-        # Two slashes instead of three would make a host of the first folder.
+        # With two slashes instead of three, the first folder would be a host.
         return parts.netloc in ("", "localhost") and parts.path.startswith("/")
     return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -1,25 +1,34 @@
-"""What a user sees of a download: a bar a file on a terminal, one line elsewhere."""
+"""Progress of a download: a bar for each file on a terminal, one line elsewhere."""
 
 import sys
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .attempt import Report
 
+if TYPE_CHECKING:
+    import rich.progress
+    from rich.console import Console
+
 
 class Progress:
-    """Shown on stderr while the files of a model are fetched.
-
-    name: of the model. host: where they are fetched from first. size: of all, in bytes, None if not known.
-    """
+    """Shows on stderr how the download of a model's files proceeds."""
 
     def __init__(self, name: str, *, n_files: int, host: str, size: int | None, quiet: bool):
+        """Announce the download.
+
+        name (str): The name of the model.
+        n_files (int): The number of its files.
+        host (str): The first host to download from.
+        size (int | None): The size of all files in bytes; None if it is not known.
+        quiet (bool): Show nothing.
+        """
         self._name = name
         self._n_files = n_files
-        self._bars: Any = None
+        self._bars: rich.progress.Progress | None = None
         if quiet:
             return
-        # Imported for a download only.
+        # Imported here because only a download needs them.
         from rich.console import Console
         from rich.filesize import decimal
 
@@ -41,15 +50,20 @@ class Progress:
         if self._bars is not None:
             self._bars.stop()
 
-    def of_file(self, number: int) -> Report:
-        """A bar for the file of this number, from 1 up. RETURNS: what moves it."""
-        if self._bars is None:
+    def add_file(self, number: int) -> Report:
+        """Add the bar of a file.
+
+        number (int): The number of the file, from 1.
+        RETURNS (Report): A function that moves the bar.
+        """
+        bars = self._bars
+        if bars is None:
             return lambda done, total: None
-        task = self._bars.add_task(f"{self._name} {number}/{self._n_files}", total=None)
-        return lambda done, total: self._bars.update(task, completed=done, total=total)
+        task = bars.add_task(f"{self._name} {number}/{self._n_files}", total=None)
+        return lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _bars(console: Any) -> Any:
+def _bars(console: "Console") -> "rich.progress.Progress":
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
 

@@ -1,43 +1,67 @@
-"""One reader a format: a module with `read(options_path, weights_path)`.
+"""One module for each format, with a `read` and a `holds_bilm`.
 
-A reader is imported when a file calls for it, so that each package is needed only by its own format.
+A reader is imported when a file needs it, so that a package is required only by its own format.
 """
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast
 
-from ...errors import Errors
+from ...errors import ElmoError, ElmoImportError, Errors
+from ..arrays import Weights
 from ..sniff import ALLENNLP, DESCRIPTIONS, INDEX, MANYLANGS, sniff, unpack_command
 
-# By the kind of the weights file: the reader, and the package that it needs.
+# The reader of each kind of weights file, and the package that it needs.
 _READERS = {
     "hdf5": ("hdf5", "h5py"),
     "safetensors": ("folder", "safetensors"),
     "checkpoint": ("checkpoint", "tensorflow"),
 }
-# A pickle's name tells whose it is. It is read with nothing in it but tensors.
+# Pickles are distinguished by their names. Nothing but tensors is read from them.
 _PICKLES = {MANYLANGS[0]: ("manylangs", "torch"), ALLENNLP: ("allennlp", "torch")}
 
 
-def reader_of(path: Path) -> Any:
-    """The module that reads this weights file.
+class Reader(Protocol):
+    """A module of this package that reads one format."""
 
-    RAISES: ValueError if there is none; ImportError if the package that it needs is not installed.
+    def read(self, options_path: Path | None, weights_path: Path, /) -> Weights:
+        """Read a model.
+
+        options_path (Path | None): The file of the options; None if the format has none.
+        weights_path (Path): The file of the weights.
+        RETURNS (Weights): Options and arrays.
+        RAISES (ElmoError): If a file is damaged, is not a biLM, or the two contradict each other.
+        """
+
+    def holds_bilm(self, path: Path, /) -> bool:
+        """Check for a biLM's weights.
+
+        path (Path): A file of the format.
+        RETURNS (bool): Whether it looks like the weights of a biLM.
+        """
+
+
+def import_reader(path: Path) -> Reader:
+    """Import the module that reads a weights file.
+
+    path (Path): The file.
+    RETURNS (Reader): The module.
+    RAISES (ElmoError): If no format matches.
+    RAISES (ImportError): If the package that the format needs is not installed.
     """
     kind = sniff(path)
     if kind in ("empty", "unknown") and path.name.endswith(INDEX):
-        # One that is cut short: its end would tell.
+        # A truncated index lacks the end by which it is recognised.
         kind = "checkpoint"
     if kind == "pickle" and path.name not in _PICKLES:
-        raise ValueError(Errors.EL017.format(path=path))
+        raise ElmoError(Errors.EL017.format(path=path))
     command = unpack_command(path, kind)
     if command:
-        raise ValueError(Errors.EL258.format(path=path, kind=kind, command=command))
+        raise ElmoError(Errors.EL258.format(path=path, kind=kind, command=command))
     if kind not in _READERS and kind != "pickle":
-        raise ValueError(Errors.EL016.format(path=path, what=DESCRIPTIONS[kind]))
+        raise ElmoError(Errors.EL016.format(path=path, what=DESCRIPTIONS[kind]))
     module, package = _PICKLES[path.name] if kind == "pickle" else _READERS[kind]
     try:
-        return importlib.import_module(f".{module}", __package__)
+        return cast(Reader, importlib.import_module(f".{module}", __package__))
     except ImportError as error:
-        raise ImportError(Errors.EL024.format(path=path, package=package)) from error
+        raise ElmoImportError(Errors.EL024.format(path=path, package=package)) from error

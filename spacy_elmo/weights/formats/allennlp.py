@@ -1,60 +1,81 @@
-"""The ELMo in a model that AllenNLP trained: weights.th beside config.json, as in a model.tar.gz."""
+"""Reader of the ELMo in a model trained by AllenNLP: weights.th beside config.json, as in a model.tar.gz."""
 
 import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ...bilm.fields import read_json, show
 from ...bilm.options import OPTIONS_NAME, Options, mix_prefix
-from ...errors import Errors, Warnings
+from ...errors import ElmoError, ElmoFileNotFoundError, Errors, Warnings
 from ...errors.heard import warn
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
 from ..catalogue import CATALOGUE
 from ..urls import safe_url
-from .pickles import read_tensors, texts
-from .sizes import options_of_shapes
-from .torch_names import Tensors, highway_arrays, lstm_arrays, renamed
+from .pickles import read_tensors, read_texts
+from .sizes import infer_options
+from .torch_names import Tensors, pop_highway_arrays, pop_lstm_arrays, pop_renamed
 
 EMBEDDER = "elmo_token_embedder"
 OPTIONS_FILE = "options_file"
-# Where archives have copies of files that the configuration names, called by their places in it; AllenNLP 1.0
-# and later make none (allennlp/models/archival.py).
+# The folder of an archive with copies of files that the configuration names; their names are their places in it.
+# AllenNLP 1.0 and later make no copies (allennlp/models/archival.py).
 COPIES = "fta"
 
 
 class Section(NamedTuple):
-    """The part of a configuration that describes an ELMo. place: its keys, from the top. fields: what it says."""
+    """The part of a configuration that describes an ELMo.
+
+    place (tuple[str, ...]): Its keys, from the top.
+    fields (Mapping[str, object]): Its content.
+    """
 
     place: tuple[str, ...] = ()
-    fields: Mapping[str, Any] = {}
+    fields: Mapping[str, object] = {}
 
     @property
     def options_file(self) -> str:
-        """A path or an address, as given; "" if there is none."""
+        """Get the path or address of the options.
+
+        RETURNS (str): The text in the configuration; "" if there is none.
+        """
         given = self.fields.get(OPTIONS_FILE)
         return given if isinstance(given, str) else ""
 
     @property
     def options_name(self) -> str:
-        """The last part, of a path of any system."""
+        """Get the name of the options' file.
+
+        RETURNS (str): The last part of its path, whatever the system.
+        """
         return self.options_file.replace("\\", "/").split("/")[-1]
 
 
-def section_of(config: Any, prefix: str) -> Section:
-    """The section of the ELMo whose parameters' names begin so; without fields if there is none."""
-    sections = list(_sections(config))
-    # The name of an embedder in the configuration is part of the names of its parameters.
+def find_section(config: object, prefix: str) -> Section:
+    """Find the section of an ELMo in a configuration.
+
+    config (object): The configuration, as parsed.
+    prefix (str): The start of the names of the ELMo's parameters.
+    RETURNS (Section): The section; without fields if there is none.
+    """
+    sections = list(_iter_sections(config))
+    # The names of parameters contain the name that their embedder has in the configuration.
     named = [section for section in sections if f"token_embedder_{section.place[-1]}." in prefix]
     return next(iter(named or sections), Section())
 
 
 def find_options(section: Section, config_path: Path) -> Path | None:
-    """The options that a section names, as copied into the archive or beside the configuration. Where they were
-    when the model was trained is not looked at: an archive has no business with other files of this computer."""
+    """Find the options that a section names, in the archive or beside the configuration.
+
+    The original path is never opened: an archive must not make us read other files of this computer.
+
+    section (Section): The section of the ELMo.
+    config_path (Path): The file of the configuration.
+    RETURNS (Path | None): The file of the options; None if there is none.
+    """
     folder = config_path.parent
     copies = sorted(folder.glob(f"{COPIES}/*{OPTIONS_FILE}"))
     own = ".".join((*section.place, OPTIONS_FILE))
@@ -64,8 +85,8 @@ def find_options(section: Section, config_path: Path) -> Path | None:
     return next(found, None)
 
 
-def _sections(config: Any) -> Iterator[Section]:
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), config)]
+def _iter_sections(config: object) -> Iterator[Section]:
+    waiting: list[tuple[tuple[str, ...], object]] = [((), config)]
     while waiting:
         place, part = waiting.pop()
         fields = dict(enumerate(part)) if isinstance(part, list) else part
@@ -78,29 +99,31 @@ def _sections(config: Any) -> Iterator[Section]:
 
 FORMAT = "AllenNLP archive"
 
-# Names of parameters are those of the modules' attributes (allennlp/modules/elmo.py). An `Elmo` has its mixes
-# beside the biLM, which is called `_elmo_lstm`; the biLM has its LSTMs in an `_elmo_lstm` of its own.
+# Parameters have the names of the modules' attributes (allennlp/modules/elmo.py). An `Elmo` has its mixes beside
+# the biLM, which is called `_elmo_lstm`; the LSTMs inside the biLM are called `_elmo_lstm` too.
 ENCODER, BILM = "_token_embedder.", "_elmo_lstm."
 CHARACTERS = f"{ENCODER}_char_embedding_weights"
 
 
 def read(config_path: Path, weights_path: Path) -> Weights:
-    """Weights of the ELMo in a model, with all its mixes. The rest of the model is left out.
+    """Read the ELMo of a model with all its mixes, without the rest of the model.
 
-    config_path: config.json; or the options.json of the ELMo itself.
-    RAISES: ValueError if a file is damaged, there is no ELMo or more than one, or it contradicts its options;
-        FileNotFoundError without a config_path.
+    config_path (Path): The file config.json, or the options.json of the ELMo itself.
+    weights_path (Path): The file weights.th.
+    RETURNS (Weights): Options and arrays.
+    RAISES (ElmoError): If a file is damaged, there is no ELMo or more than one, or it contradicts its options.
+    RAISES (FileNotFoundError): If there is no config_path.
     """
     if not config_path.is_file():
-        raise FileNotFoundError(Errors.EL015.format(path=weights_path, tried=config_path.name))
+        raise ElmoFileNotFoundError(Errors.EL015.format(path=weights_path, tried=config_path.name))
     config = read_json(config_path)
     config = config if isinstance(config, dict) else {}
     path = str(weights_path)
     tensors = read_tensors(weights_path)
-    prefix = _prefix(tensors, path)
+    prefix = _find_prefix(tensors, path)
     arrays = {**_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
-    section = section_of(config, prefix)
-    options, where = _options(config, section, config_path, arrays, path)
+    section = find_section(config, prefix)
+    options, where = _read_options(config, section, config_path, arrays, path)
     options = options.match_projection(arrays)
     check_arrays(
         arrays,
@@ -117,28 +140,32 @@ def read(config_path: Path, weights_path: Path) -> Weights:
 
 
 def holds_bilm(path: Path) -> bool:
-    """Whether the file has the parameters of an ELMo, going by their names."""
+    """Check for the parameters of an ELMo by their names.
+
+    path (Path): The file weights.th.
+    RETURNS (bool): Whether the file has them.
+    """
     try:
-        return any(text.endswith(CHARACTERS) for text in texts(path))
+        return any(text.endswith(CHARACTERS) for text in read_texts(path))
     except ValueError:
         return False
 
 
-def _options(
-    config: Mapping[str, Any], section: Section, config_path: Path, arrays: Tensors, path: str
+def _read_options(
+    config: Mapping[str, object], section: Section, config_path: Path, arrays: Tensors, path: str
 ) -> tuple[Options, str]:
-    """The options, and the file that they are from."""
+    """Read the options, and say which file they are from."""
     if "char_cnn" in config:
         return Options.from_dict(config, where=str(config_path)), str(config_path)
     found = find_options(section, config_path)
     if found is not None:
         return Options.from_file(found), str(found)
-    options = options_of_shapes(arrays, path=path)
+    options = infer_options(arrays, path=path)
     is_original = section.fields.get("type") == EMBEDDER and not section.options_file
     published = {file.name for entry in CATALOGUE.values() for file in entry.files}
     if not is_original and section.options_name not in published:
         names = (
-            f"names the options '{safe_url(section.options_file)}', which are not here"
+            f"names the options '{safe_url(section.options_file)}', which do not exist"
             if section.options_file
             else ""
         )
@@ -147,20 +174,20 @@ def _options(
     return options, path
 
 
-def _prefix(tensors: Tensors, path: str) -> str:
-    """What the names of the biLM's parameters begin with: a model can have an ELMo anywhere."""
+def _find_prefix(tensors: Tensors, path: str) -> str:
+    """Find the start of the names of the biLM's parameters: a model can have an ELMo anywhere."""
     names = [name for name in tensors if f".{name}".endswith(f".{CHARACTERS}")]
     if len(names) == 1:
         return names[0].removesuffix(CHARACTERS)
     if names:
         prefixes = ", ".join(f"'{name.removesuffix(CHARACTERS).removesuffix(BILM)}'" for name in names)
-        raise ValueError(Errors.EL162.format(path=path, n=len(names), prefixes=prefixes))
+        raise ElmoError(Errors.EL162.format(path=path, n=len(names), prefixes=prefixes))
     found = ", ".join(map(show, list(tensors)[:4])) or "nothing"
-    raise ValueError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
+    raise ElmoError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
 
 
 def _bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:
-    """Vectors of words that an ELMo may keep ready (`_word_embedding`) are left out: they follow from the rest."""
+    """Name the biLM's arrays as we do. Cached word vectors (`_word_embedding`) are redundant and left out."""
     encoder, lstms = prefix + ENCODER, prefix + BILM
     own = {name: array for name, array in tensors.items() if name.startswith((encoder, lstms))}
     names = {"char_encoder.embedding.weight": prefix + CHARACTERS}
@@ -170,15 +197,15 @@ def _bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:
         match = re.fullmatch(r"char_conv_(\d+\.(?:weight|bias))", name.removeprefix(encoder))
         if match:
             names[f"char_encoder.convolutions.{match[1]}"] = name
-    arrays = renamed(names, own)
-    arrays.update(highway_arrays(own, prefix=f"{encoder}_highways."))
-    arrays.update(lstm_arrays(own, prefix=lstms))
-    # What is left has a name that no biLM has, and is reported.
+    arrays = pop_renamed(names, own)
+    arrays.update(pop_highway_arrays(own, prefix=f"{encoder}_highways."))
+    arrays.update(pop_lstm_arrays(own, prefix=lstms))
+    # The rest has names that no biLM has; `check_arrays` reports them.
     return {**arrays, **own}
 
 
 def _mix_arrays(tensors: Tensors, prefix: str) -> Tensors:
-    """Of every mix. Its weights are parameters of one number each (allennlp/modules/scalar_mix.py)."""
+    """Collect every scalar mix; each of its weights is a separate parameter (allennlp/modules/scalar_mix.py)."""
     arrays: Tensors = {}
     weights: dict[int, Tensors] = {}
     pattern = re.compile(re.escape(prefix) + r"scalar_mix_(\d+)\.(?:gamma|scalar_parameters\.(\d+))")

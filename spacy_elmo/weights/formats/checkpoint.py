@@ -1,29 +1,31 @@
-"""TensorFlow's variables: bilm-tf's training checkpoints, TF Hub's module, Spark NLP's model."""
+"""Reader of TensorFlow variables: bilm-tf's training checkpoints, TF Hub's module, Spark NLP's model."""
 
+import contextlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...bilm.fields import show
 from ...bilm.options import Options
-from ...errors import Errors
+from ...errors import ElmoError, ElmoFileNotFoundError, ElmoImportError, Errors
 from ...util.files import check_readable, reading_error
-from ..arrays import Described, Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
+from ..arrays import ArrayInfo, Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
 from ..sniff import INDEX
 from .dump import CHARACTERS, cell_name, check_dump, convert
 from .sizes import published_options
 
-# bilm-tf's training graph is built in this scope. Others are of published modules.
+# The scope of bilm-tf's training graph; published modules have other scopes.
 TRAINING_SCOPE = "lm"
 
-# What stands behind an LSTM cell's name, in lower case. TensorFlow 0.12 wrote RNN/MultiRNNCell/Cell0/LSTMCell/W_0,
-# 1.0 and 1.1 rnn/multi_rnn_cell/cell_0/lstm_cell/weights, later ones .../kernel; the module on TF Hub has a
-# mixture, and a single layer no number.
+# The parts of an LSTM cell, in lower case. TensorFlow 0.12 wrote RNN/MultiRNNCell/Cell0/LSTMCell/W_0, 1.0 and 1.1
+# rnn/multi_rnn_cell/cell_0/lstm_cell/weights, later versions .../kernel. The module on TF Hub mixes these, and a
+# single layer has no number.
 _PARTS = {
     **dict.fromkeys(("w_0", "kernel", "weights"), "W_0"),
     **dict.fromkeys(("b", "bias", "biases"), "B"),
@@ -33,13 +35,18 @@ _CELL = re.compile(r"lstm_?cell")
 _LAYER = re.compile(r"cell_?(\d+)")
 _DIRECTION = re.compile(r"rnn_([01])")
 _ENCODER = re.compile(r"CNN/[Wb]_cnn_\d+|CNN_high_\d+/[Wb]_(carry|transform)|CNN_proj/[Wb]_proj")
-# What stands in these is a part of the biLM, known or not.
-_ROOMS = re.compile(r"(rnn|cnn)\w*/", re.IGNORECASE)
+# Scopes whose variables are part of the biLM, even under an unknown name.
+_SCOPES = re.compile(r"(rnn|cnn)\w*/", re.IGNORECASE)
 
 
-class Found(NamedTuple):
-    """Names of variables. bilm: by the dump's names. softmax: by "weight" and "bias", both or none. mix: by
-    "weights" and "gamma", both or none. scope: that the biLM's variables stand in, the last part of it."""
+class FoundVariables(NamedTuple):
+    """Names of variables in a checkpoint.
+
+    bilm (dict[str, str]): Those of the biLM by the dump's names.
+    softmax (dict[str, str]): Those of the softmax by "weight" and "bias": both or none.
+    mix (dict[str, str]): Those of the scalar mix by "weights" and "gamma": both or none.
+    scope (str): The last part of the scope of the biLM's variables.
+    """
 
     bilm: dict[str, str]
     softmax: dict[str, str]
@@ -47,17 +54,23 @@ class Found(NamedTuple):
     scope: str
 
 
-def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
-    """RAISES: ValueError if there is no biLM, more than one, or one with parts that bilm-tf's has not."""
-    # An optimizer's slots are named after the variable that they belong to.
+def find_variables(variables: Mapping[str, ArrayInfo], *, path: str) -> FoundVariables:
+    """Find the variables of a biLM.
+
+    variables (Mapping[str, ArrayInfo]): The variables of the checkpoint.
+    path (str): The checkpoint, for messages.
+    RETURNS (FoundVariables): Their names.
+    RAISES (ElmoError): If there is no biLM, more than one, or one with parts that bilm-tf does not have.
+    """
+    # An optimizer's slots have the name of their variable as a prefix.
     names = [name for name in variables if name.rpartition("/")[0] not in variables]
     scopes = [name[: -len(CHARACTERS)] for name in names if name.split("/")[-1] == CHARACTERS]
     if not scopes and f"{TRAINING_SCOPE}/embedding" in names:
-        raise ValueError(
+        raise ElmoError(
             Errors.EL250.format(path=path, why="it has a variable 'embedding' in place of 'char_embed'")
         )
     if len(scopes) != 1:
-        raise ValueError(
+        raise ElmoError(
             Errors.EL133.format(
                 path=path, n=len(scopes), found=", ".join(map(show, sorted(names)[:4])) or "nothing"
             )
@@ -72,18 +85,18 @@ def find_variables(variables: Mapping[str, Described], *, path: str) -> Found:
             bilm[own] = name
         elif inner in ("softmax/W", "softmax/b"):
             softmax["weight" if inner.endswith("W") else "bias"] = name
-        elif _ROOMS.match(inner):
-            raise ValueError(Errors.EL134.format(path=path, name=show(name)))
+        elif _SCOPES.match(inner):
+            raise ElmoError(Errors.EL134.format(path=path, name=show(name)))
     scope = scopes[0].strip("/").split("/")[-1]
-    return Found(bilm, softmax if len(softmax) == 2 else {}, _mix(names), scope)
+    return FoundVariables(bilm, softmax if len(softmax) == 2 else {}, _find_mix(names), scope)
 
 
 def _dump_name(name: str) -> str | None:
-    """The dump's name of a variable inside the scope; None if it has none."""
+    """Translate a variable's name inside the scope to the dump's; None if the dump has no such array."""
     if _ENCODER.fullmatch(name):
         return name
-    room, *inner = name.lower().split("/")
-    direction = _DIRECTION.fullmatch(room)
+    scope, *inner = name.lower().split("/")
+    direction = _DIRECTION.fullmatch(scope)
     cell = next((i for i, part in enumerate(inner) if _CELL.fullmatch(part)), None)
     if direction is None or cell is None:
         return None
@@ -92,25 +105,28 @@ def _dump_name(name: str) -> str | None:
     return part and f"{cell_name(int(direction[1]), int(layers[0]) if layers else 0)}/{part}"
 
 
-def _mix(names: list[str]) -> dict[str, str]:
-    """TF Hub's module has the numbers of its weighted sum beside the biLM."""
+def _find_mix(names: list[str]) -> dict[str, str]:
+    """Find the weighted sum that TF Hub's module has beside the biLM."""
     parts = {"aggregation/weights": "weights", "aggregation/scaling": "gamma"}
     ends = {name: "/".join(name.split("/")[-2:]) for name in names}
     found = {parts[end]: name for name, end in ends.items() if end in parts}
     return found if len(found) == len(parts) else {}
 
 
-def options_of_shapes(found: Mapping[str, Described], *, path: str) -> Options:
-    """Options of a published module, which comes without. found: by the dump's names.
+def infer_options(found: Mapping[str, ArrayInfo], *, path: str) -> Options:
+    """Infer the options of a published module from its arrays.
 
-    RAISES: ValueError if an array that tells a size is missing or cannot be.
+    found (Mapping[str, ArrayInfo]): The arrays under the dump's names.
+    path (str): The checkpoint, for messages.
+    RETURNS (Options): The options.
+    RAISES (ElmoError): If an array that determines a size is missing or has the wrong number of axes.
     """
 
     def shape(name: str, n: int) -> tuple[int, ...]:
         array = found.get(name)
         if array is None or len(array.shape) != n:
             got = "is missing" if array is None else f"has shape {array.shape}"
-            raise ValueError(Errors.EL135.format(path=path, name=name, got=got))
+            raise ElmoError(Errors.EL135.format(path=path, name=name, got=got))
         return array.shape
 
     first = cell_name(0, 0)
@@ -134,19 +150,42 @@ FORMAT = "TensorFlow checkpoint"
 
 
 class Variable(NamedTuple):
-    """One that has not been read yet."""
+    """A variable that has not been read yet.
+
+    shape (tuple[int, ...]): Its shape.
+    dtype (np.dtype): Its dtype.
+    """
 
     shape: tuple[int, ...]
-    dtype: "np.dtype[Any]"
+    dtype: "np.dtype[np.generic]"
+
+
+class _DType(Protocol):
+    """A dtype of TensorFlow's."""
+
+    @property
+    def as_numpy_dtype(self) -> type[np.generic]: ...
+
+
+class _CheckpointReader(Protocol):
+    """What TensorFlow reads a checkpoint with."""
+
+    def get_variable_to_shape_map(self) -> Mapping[str, Sequence[int]]: ...
+
+    def get_variable_to_dtype_map(self) -> Mapping[str, _DType]: ...
+
+    def get_tensor(self, name: str, /) -> ArrayLike: ...
 
 
 def read(options_path: Path | None, index_path: Path) -> Weights:
-    """Weights of a checkpoint, given its .index file; the numbers are in .data files beside it. A trained mix
-    comes with them, and the softmax of a training run.
+    """Read a checkpoint, with a trained mix and with the softmax of a training run.
 
-    options_path: None: a published module, whose sizes its arrays tell.
-    RAISES: ImportError without TensorFlow; ValueError if the files are damaged, no biLM, or contradict the
-        options; FileNotFoundError if those of a training run are missing.
+    options_path (Path | None): The file of the options; None for a published module, which has none.
+    index_path (Path): The .index file; the arrays are in .data files beside it.
+    RETURNS (Weights): Options and arrays.
+    RAISES (ImportError): If TensorFlow is not installed.
+    RAISES (ElmoError): If a file is damaged, is not a biLM, or contradicts the options.
+    RAISES (FileNotFoundError): If the options of a training run are missing.
     """
     path = str(index_path)
     for file in [index_path, *data_files(index_path)]:
@@ -158,12 +197,12 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     described = {name: variables[own] for name, own in found.bilm.items()}
     if options is None:
         if found.scope == TRAINING_SCOPE:
-            raise FileNotFoundError(Errors.EL015.format(path=path, tried="options.json"))
-        options = options_of_shapes(described, path=path)
+            raise ElmoFileNotFoundError(Errors.EL015.format(path=path, tried="options.json"))
+        options = infer_options(described, path=path)
     options = options.match_projection(described)
     options_name = str(options_path or path)
     check_dump(described, options, path=path, options_path=options_name, format=FORMAT)
-    more = _more(found)
+    more = _name_others(found)
     others = {name: variables[own] for name, own in more.items()}
     optional = [mix_shapes(options), softmax_shapes(options, others)]
     check_arrays(others, {}, optional=optional, path=path, options_path=options_name, format=FORMAT)
@@ -173,41 +212,66 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
-def prefix_of(index_path: Path) -> str:
-    """What TensorFlow calls the checkpoint: the path without its ending."""
+def checkpoint_prefix(index_path: Path) -> str:
+    """Get the path by which TensorFlow names a checkpoint.
+
+    index_path (Path): The .index file.
+    RETURNS (str): Its path without the ending.
+    """
     return str(index_path)[: -len(INDEX)]
 
 
 def data_files(index_path: Path) -> list[Path]:
-    """The files that hold a checkpoint's numbers."""
-    prefix = Path(prefix_of(index_path)).name
+    """List the files that hold the arrays of a checkpoint.
+
+    index_path (Path): The .index file.
+    RETURNS (list[Path]): The .data files beside it.
+    """
+    prefix = Path(checkpoint_prefix(index_path)).name
     return sorted(path for path in index_path.parent.iterdir() if path.name.startswith(f"{prefix}.data-"))
 
 
-def _more(found: Found) -> dict[str, str]:
-    """Variables besides the biLM's, by our names."""
+def _name_others(found: FoundVariables) -> dict[str, str]:
+    """Name the variables outside the biLM as we do."""
     named = {f"softmax.{part}": name for part, name in found.softmax.items()}
     return {**named, **{f"scalar_mix.{part}": name for part, name in found.mix.items()}}
 
 
-def _open(index_path: Path) -> Any:
+def import_tensorflow() -> ModuleType:
+    """Import TensorFlow, and Triton before it where both are installed.
+
+    RETURNS (ModuleType): TensorFlow.
+    RAISES (ImportError): If it is not installed.
+    """
+    # TensorFlow's wheels show their LLVM to whatever is loaded later. Triton, which torch imports for its first
+    # optimizer, then crashes the process: https://github.com/tensorflow/tensorflow/issues/124205
+    with contextlib.suppress(Exception):
+        import triton  # noqa: F401
+    import tensorflow
+
+    module: ModuleType = tensorflow
+    return module
+
+
+def _open(index_path: Path) -> _CheckpointReader:
     try:
-        import tensorflow
+        tensorflow = import_tensorflow()
     except ModuleNotFoundError as error:
-        raise ImportError(Errors.EL130.format(path=index_path)) from error
-    except Exception as error:  # as where another package's version does not suit it
+        raise ElmoImportError(Errors.EL130.format(path=index_path)) from error
+    except Exception as error:  # such as a conflict with the version of another package
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ImportError(Errors.EL165.format(path=index_path, reason=reason)) from error
+        raise ElmoImportError(Errors.EL165.format(path=index_path, reason=reason)) from error
     try:
-        return tensorflow.train.load_checkpoint(prefix_of(index_path))
-    except Exception as error:  # TensorFlow has many of its own
-        raise _damaged(error, index_path) from error
+        reader: _CheckpointReader = tensorflow.train.load_checkpoint(checkpoint_prefix(index_path))
+        return reader
+    except Exception as error:  # TensorFlow has many error types
+        raise _explain(error, index_path) from error
 
 
-def _describe(checkpoint: Any, index_path: Path) -> dict[str, Variable]:
-    """What is there, without reading it.
+def _describe(checkpoint: _CheckpointReader, index_path: Path) -> dict[str, Variable]:
+    """List the variables without reading them.
 
-    RAISES: ValueError if the index claims more than its files hold, which have each number once, as it is.
+    RAISES (ElmoError): If the index claims more bytes than its files hold; they are never compressed or shared.
     """
     try:
         shapes, dtypes = checkpoint.get_variable_to_shape_map(), checkpoint.get_variable_to_dtype_map()
@@ -215,27 +279,27 @@ def _describe(checkpoint: Any, index_path: Path) -> dict[str, Variable]:
             name: Variable(tuple(shape), np.dtype(dtypes[name].as_numpy_dtype)) for name, shape in shapes.items()
         }
     except Exception as error:  # as above
-        raise _damaged(error, index_path) from error
+        raise _explain(error, index_path) from error
     numbers = [variable for variable in variables.values() if variable.dtype != object]
     claimed = sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in numbers)
     files = data_files(index_path)
     stored = sum(path.stat().st_size for path in files)
     if claimed > stored:
         names = ", ".join(path.name for path in files) or "no data files"
-        raise ValueError(Errors.EL164.format(path=index_path, claimed=claimed, files=names, stored=stored))
+        raise ElmoError(Errors.EL164.format(path=index_path, claimed=claimed, files=names, stored=stored))
     return variables
 
 
-def _read(checkpoint: Any, name: str, index_path: Path) -> NDArray[Any]:
+def _read(checkpoint: _CheckpointReader, name: str, index_path: Path) -> NDArray[np.floating]:
     try:
         return np.asarray(checkpoint.get_tensor(name))
     except Exception as error:  # as above
-        raise _damaged(error, index_path) from error
+        raise _explain(error, index_path) from error
 
 
-def _damaged(error: Exception, index_path: Path) -> Exception:
+def _explain(error: Exception, index_path: Path) -> Exception:
     refused = reading_error(index_path, error)
     if refused is not None:
         return refused
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return ValueError(Errors.EL023.format(path=index_path, reason=reason))
+    return ElmoError(Errors.EL023.format(path=index_path, reason=reason))

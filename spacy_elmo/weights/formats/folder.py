@@ -1,10 +1,10 @@
-"""Our own format: a folder with options.json and weights.safetensors, or both as bytes."""
+"""The package's own format: a folder with options.json and weights.safetensors, or both as bytes."""
 
 import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import safetensors
@@ -12,9 +12,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from ...bilm.options import OPTIONS_NAME, Options
-from ...errors import Errors
+from ...errors import ElmoError, ElmoOSError, Errors
 from ...util.atomic import WriteError, atomic_write
-from ...util.files import check_readable, reading_error
+from ...util.files import read_bytes, reading_error
 from ..arrays import (
     Arrays,
     Weights,
@@ -31,26 +31,56 @@ WEIGHTS_NAME = "weights.safetensors"
 CHECKSUM = "checksum"
 _MODEL = "model"
 
-# bfloat16 has no numpy dtype, and integers are no weights: both are left out, and named where they occur.
+# numpy has no bfloat16, and weights are not integers: a file with either is refused.
 DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 
 
+class _Entry(TypedDict):
+    """An array in the header of a safetensors file."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+class _Header(NamedTuple):
+    """The header of a safetensors file.
+
+    arrays (dict[str, _Entry]): What it says of each array.
+    metadata (dict[str, str]): What the program that wrote it has added.
+    size (int): Bytes from the start of the file to the first array.
+    """
+
+    arrays: dict[str, _Entry]
+    metadata: dict[str, str]
+    size: int
+
+
 def read(options_path: Path, weights_path: Path) -> Weights:
-    """Weights of our folder, memory-mapped: the pages are the file's own, shared between processes.
+    """Read the weights of a folder, memory-mapped: processes share the pages of the file.
 
     Writing to an array changes this process's copy of the page, never the file.
-    RAISES: ValueError if the file is damaged, no biLM, or contradicts the options.
+
+    options_path (Path): The file of the options.
+    weights_path (Path): The file of the arrays.
+    RETURNS (Weights): Options and arrays.
+    RAISES (ElmoError): If a file is damaged, is not a biLM, or the two contradict each other.
     """
     options = Options.from_file(options_path)
-    arrays = _map_arrays(weights_path)
-    _check_sum(arrays, stored_checksum(weights_path), path=str(weights_path))
-    return _checked(options, arrays, path=str(weights_path), options_path=str(options_path))
+    arrays, stored = _map_arrays(weights_path)
+    if stored is not None:
+        _check_checksum(arrays, stored, path=str(weights_path))
+    return _make_weights(options, arrays, path=str(weights_path), options_path=str(options_path))
 
 
 def holds_bilm(path: Path) -> bool:
-    """Whether the file looks like a biLM's weights, and not like something else that safetensors is used for."""
+    """Check for a biLM's weights by the name of an array; safetensors files may hold anything.
+
+    path (Path): A safetensors file.
+    RETURNS (bool): Whether the file looks like a biLM's weights.
+    """
     try:
-        check_readable(path)
+        read_bytes(path, n_bytes=1)
         with safetensors.safe_open(path, framework="numpy") as file:
             return "char_encoder.embedding.weight" in file.keys()  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError):
@@ -58,10 +88,14 @@ def holds_bilm(path: Path) -> bool:
 
 
 def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> None:
-    """Write options.json and weights.safetensors into the folder, which is made if need be.
+    """Write options.json and weights.safetensors.
 
-    Each file appears complete or not at all, and replaces one of its name; others in the folder stay.
-    RAISES: OSError if they cannot be written.
+    Each file appears complete or not at all, and replaces a file of the same name.
+
+    folder (Path): The folder; it is created if it does not exist. Its other files stay.
+    options (Options): The options of the model.
+    arrays (Mapping[str, NDArray]): The arrays of the model.
+    RAISES (OSError): If a file cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,13 +107,16 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
             safetensors.numpy.save_file(dict(arrays), temporary, metadata={CHECKSUM: checksum(arrays)})
     except (OSError, safetensors.SafetensorError) as error:
         reason = getattr(error, "reason", error)
-        raise OSError(Errors.EL092.format(path=path, reason=reason)) from error
+        raise ElmoOSError(Errors.EL092.format(path=path, reason=reason)) from error
     with atomic_write(folder / OPTIONS_NAME) as temporary:
         temporary.write_text(options.to_json(), "utf-8")
 
 
 def remove_folder(folder: Path) -> None:
-    """Take away what `write_folder` has written. If anything else is in the folder, it stays."""
+    """Remove the files of `write_folder`, and the folder if nothing else is in it.
+
+    folder (Path): The folder; it need not exist.
+    """
     for name in (OPTIONS_NAME, WEIGHTS_NAME):
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
@@ -87,28 +124,44 @@ def remove_folder(folder: Path) -> None:
 
 
 def to_bytes(options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> bytes:
-    """Options and arrays as one string of bytes, for `from_bytes`: a safetensors file with the options inside."""
-    # One entry: the library writes several in any order, and the same model is to give the same bytes.
+    """Write options and arrays as bytes: a safetensors file with the options inside.
+
+    options (Options): The options of the model.
+    arrays (Mapping[str, NDArray]): The arrays of the model.
+    RETURNS (bytes): The input of `from_bytes`.
+    """
+    # One entry, because the library writes several in any order, and a model must always give the same bytes.
     model = {"options": options.to_json(), CHECKSUM: checksum(arrays)}
     return safetensors.numpy.save(dict(arrays), metadata={_MODEL: json.dumps(model)})
 
 
 def from_bytes(data: bytes, *, where: str) -> Weights:
-    """The inverse of `to_bytes`. where: for messages. RAISES: ValueError if the bytes are damaged."""
+    """Read what `to_bytes` has written.
+
+    data (bytes): The bytes.
+    where (str): Where they are from, for messages.
+    RETURNS (Weights): Options and arrays.
+    RAISES (ElmoError): If the bytes are damaged.
+    """
     try:
         arrays = safetensors.numpy.load(data)
-        metadata = _header(data)["__metadata__"]
+        metadata = _parse_header(data).metadata
         # Earlier versions wrote the options alone.
         metadata = json.loads(metadata[_MODEL]) if _MODEL in metadata else metadata
         options = metadata["options"]
     except (KeyError, ValueError, safetensors.SafetensorError) as error:
-        raise ValueError(Errors.EL023.format(path=where, reason=error)) from error
-    _check_sum(arrays, metadata.get(CHECKSUM), path=where)
-    return _checked(Options.from_json(options, where=where), arrays, path=where, options_path=where)
+        raise ElmoError(Errors.EL023.format(path=where, reason=error)) from error
+    if CHECKSUM in metadata:
+        _check_checksum(arrays, metadata[CHECKSUM], path=where)
+    return _make_weights(Options.from_json(options, where=where), arrays, path=where, options_path=where)
 
 
-def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """CRC-32 over names, types, shapes and numbers, whatever the order."""
+def checksum(arrays: Mapping[str, NDArray[np.generic]]) -> str:
+    """Compute a CRC-32 of names, dtypes, shapes and numbers.
+
+    arrays (Mapping[str, NDArray]): The arrays, in any order.
+    RETURNS (str): The checksum as it is stored.
+    """
     found = 0
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -117,31 +170,31 @@ def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
     return f"crc32:{found:08x}"
 
 
-def stored_checksum(path: Path) -> str | None:
-    """What was written with the weights; None: nothing, as by earlier versions and other programs."""
-    found: str | None = _stored_header(path).get("__metadata__", {}).get(CHECKSUM)
-    return found
+def read_checksum(path: Path) -> str | None:
+    """Read the checksum that was stored with the weights.
+
+    path (Path): A safetensors file that has been read before.
+    RETURNS (str | None): The checksum; None if there is none, as from earlier versions and other programs.
+    """
+    return _read_header(path).metadata.get(CHECKSUM)
 
 
-def stored_dtypes(path: Path) -> list[str]:
-    """The types of the numbers in a file that `write_folder` has written, the smallest first."""
-    found = {entry["dtype"] for name, entry in _stored_header(path).items() if name != "__metadata__"}
+def read_dtypes(path: Path) -> list[str]:
+    """Read the dtypes of the weights.
+
+    path (Path): A safetensors file that has been read before.
+    RETURNS (list[str]): The names of the dtypes, the smallest first.
+    """
+    found = {entry["dtype"] for entry in _read_header(path).arrays.values()}
     return [np.dtype(dtype).name for name, dtype in DTYPES.items() if name in found]
 
 
-def _stored_header(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        size = file.read(8)
-        header: dict[str, Any] = json.loads(file.read(int.from_bytes(size, "little")))
-    return header
+def _check_checksum(arrays: Arrays, expected: str, *, path: str) -> None:
+    if checksum(arrays) != expected:
+        raise ElmoError(Errors.EL181.format(path=path))
 
 
-def _check_sum(arrays: Arrays, expected: str | None, *, path: str) -> None:
-    if expected is not None and checksum(arrays) != expected:
-        raise ValueError(Errors.EL181.format(path=path))
-
-
-def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
+def _make_weights(options: Options, arrays: Arrays, *, path: str, options_path: str) -> Weights:
     options = options.match_projection(arrays)
     optional = [
         *all_mix_shapes(options, arrays),
@@ -155,8 +208,10 @@ def _checked(options: Options, arrays: Arrays, *, path: str, options_path: str) 
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
-def _map_arrays(path: Path) -> Arrays:
-    check_readable(path)
+def _map_arrays(path: Path) -> tuple[Arrays, str | None]:
+    """RETURNS (tuple[Arrays, str | None]): Views into the mapped file, and the stored checksum."""
+    # The library would call a file damaged that the system refuses to open.
+    read_bytes(path, n_bytes=1)
     try:
         # The library checks the header: sizes, offsets, no gaps and no overlaps. It copies what it reads for
         # numpy, though, so the arrays themselves are views into a memory map of the same file.
@@ -166,25 +221,26 @@ def _map_arrays(path: Path) -> Arrays:
     except (safetensors.SafetensorError, OSError) as error:
         refused = reading_error(path, error)
         raise refused or ValueError(Errors.EL023.format(path=path, reason=error)) from error
-    body = data[8 + _header_size(data) :]
+    header = _parse_header(data)
+    body = data[header.size :]
     arrays: Arrays = {}
-    for name, entry in _header(data).items():
-        if name == "__metadata__":
-            continue
+    for name, entry in header.arrays.items():
         dtype = DTYPES.get(entry["dtype"])
         if dtype is None:
-            raise ValueError(Errors.EL021.format(path=path, name=name, got=entry["dtype"]))
+            raise ElmoError(Errors.EL021.format(path=path, name=name, got=entry["dtype"]))
         start, end = entry["data_offsets"]
         array = np.asarray(body[start:end]).view(dtype).reshape(entry["shape"])
         arrays[name] = array if array.flags.aligned else array.copy()
-    return arrays
+    return arrays, header.metadata.get(CHECKSUM)
 
 
-def _header_size(data: Any) -> int:
-    return int.from_bytes(bytes(data[:8]), "little")
+def _read_header(path: Path) -> _Header:
+    return _parse_header(np.memmap(path, dtype=np.uint8, mode="r"))
 
 
-def _header(data: Any) -> dict[str, Any]:
-    """The JSON at the start of a safetensors file, which the library has checked."""
-    header: dict[str, Any] = json.loads(bytes(data[8 : 8 + _header_size(data)]))
-    return header
+def _parse_header(data: bytes | NDArray[np.uint8]) -> _Header:
+    """RETURNS (_Header): The header of a safetensors file that the library has checked."""
+    end = 8 + int.from_bytes(bytes(data[:8]), "little")
+    entries = json.loads(bytes(data[8:end]))
+    metadata = entries.pop("__metadata__", {})
+    return _Header(entries, metadata, end)

@@ -1,11 +1,11 @@
-"""The HDF5 weights that bilm-tf dumps and AllenNLP publishes: reader and writer."""
+"""Reader and writer of the HDF5 weights that bilm-tf dumps and AllenNLP publishes."""
 
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -13,80 +13,93 @@ from numpy.typing import NDArray
 
 from ...bilm.fields import show
 from ...bilm.options import OPTIONS_NAME, Options
-from ...errors import Errors
+from ...errors import ElmoError, Errors
 from ...util.atomic import atomic_write
 from ...util.files import check_readable, reading_error
 from ...util.hdf5_file import write_hdf5 as hdf5_file
-from ..arrays import Shape, Weights, rounded, warn_if_not_finite
+from ..arrays import Arrays, Shape, Weights, cast_array, warn_if_not_finite
 from .dump import CHARACTERS, cell_name, check_dump, convert, dump_shapes, swap_gates
 
 FORMAT = "HDF5"
 
-# Weights hardly shrink when they are compressed. A file that claims so many times what it holds would fill the
-# memory with nothing.
+# Weights hardly compress. A file that claims so many times its size would fill the memory with zeros.
 MOST_COMPRESSION = 100
-# Biases that are all alike shrink more, and are small.
+# Constant biases compress better; up to this size they are harmless.
 SMALL = 1 << 20
-# Groups and arrays in a file, and groups within groups; a biLM of 1000 layers has fewer. HDF5 takes a time that
-# grows with the square of the depth.
+# The most groups and arrays in a file, and levels of groups; a biLM of 1000 layers has fewer. HDF5's time grows
+# with the square of the depth.
 MOST_ITEMS = 20_000
 MOST_DEPTH = 20
 
 
 def read(options_path: Path, weights_path: Path) -> Weights:
-    """Weights of a bilm-tf/AllenNLP pair. Names, shapes, types and sizes are checked before any array is read.
+    """Read a pair of bilm-tf or AllenNLP. Names, shapes, dtypes and sizes are checked before any array is read.
 
-    RAISES: ValueError if the file is damaged, no biLM, contradicts the options or reaches out of itself.
+    options_path (Path): The file of the options.
+    weights_path (Path): The HDF5 file.
+    RETURNS (Weights): Options and arrays.
+    RAISES (ElmoError): If a file is damaged, is not a biLM, contradicts the options or points to other files.
     """
     options, path = Options.from_file(options_path), str(weights_path)
     with ExitStack() as stack:
-        with _reading(weights_path):
+        with _explain_errors(weights_path):
             file = stack.enter_context(h5py.File(weights_path, "r"))
             datasets, foreign = _walk(file)
         if foreign:
-            raise ValueError(Errors.EL131.format(path=path, name=show(foreign[0])))
+            raise ElmoError(Errors.EL131.format(path=path, name=show(foreign[0])))
         options = options.match_projection(datasets)
         names = dump_shapes(options)
-        with _reading(weights_path):
-            # Looked up, so that links inside the file are followed.
+        with _explain_errors(weights_path):
+            # Looked up by name, because links inside the file are allowed.
             linked = {name: file[name] for name in names if isinstance(file.get(name), h5py.Dataset)}
             datasets = {**datasets, **linked}
             described = {name: _describe(dataset) for name, dataset in datasets.items()}
         if "embedding" in described and CHARACTERS not in described:
-            raise ValueError(
+            raise ElmoError(
                 Errors.EL250.format(path=path, why="it has an array 'embedding' in place of 'char_embed'")
             )
         check_dump(described, options, path=path, options_path=str(options_path), format=FORMAT)
-        # The largest claim is named.
+        # The largest claim first, because the first error is the one that is reported.
         for name, facts in sorted(described.items(), key=lambda item: -item[1].n_bytes):
             _check_storage(name, facts, path)
-        with _reading(weights_path):
-            arrays = {name: _native(dataset[()]) for name, dataset in datasets.items()}
+        with _explain_errors(weights_path):
+            arrays: Arrays = {name: _to_native(dataset[()]) for name, dataset in datasets.items()}
     warn_if_not_finite(arrays, path=path)
     return Weights(options=options, arrays=convert(arrays, options), source=path, format=FORMAT)
 
 
 def holds_bilm(path: Path) -> bool:
-    """Whether the file looks like a biLM's weights, and not like something else that HDF5 is used for."""
+    """Check for a biLM's weights by the name of an array; HDF5 files may hold anything.
+
+    path (Path): An HDF5 file.
+    RETURNS (bool): Whether the file looks like a biLM's weights.
+    """
     try:
         check_readable(path)
         with h5py.File(path, "r") as file:
-            # A link to another file is not followed to find out.
+            # A link to another file is not followed.
             return isinstance(file.get(CHARACTERS, getlink=True), (h5py.HardLink, h5py.SoftLink))
-    except Exception:  # as above
+    except Exception:  # damaged files fail in many ways
         return False
 
 
 class _RefusedError(ValueError):
-    """A file that is not what an honest one would be."""
+    """A file with a structure that no program would write."""
 
 
 class _Facts(NamedTuple):
-    """Of a dataset that has not been read yet. stored: bytes that the file has of it. is_whole: whether
-    all of it was written. is_foreign: whether its numbers are in another file."""
+    """A dataset that has not been read yet.
+
+    shape (Shape): Its shape.
+    dtype (np.dtype): Its dtype.
+    n_bytes (int): Its size in memory.
+    stored (int): Its size in the file.
+    is_whole (bool): Whether all of it was written.
+    is_foreign (bool): Whether its numbers are in another file.
+    """
 
     shape: Shape
-    dtype: "np.dtype[Any]"
+    dtype: "np.dtype[np.generic]"
     n_bytes: int
     stored: int
     is_whole: bool
@@ -94,7 +107,7 @@ class _Facts(NamedTuple):
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except _RefusedError:
@@ -104,18 +117,18 @@ def _reading(path: Path) -> Iterator[None]:
         if refused is not None:
             raise refused from error
         reason, size = str(error).strip() or type(error).__name__, path.stat().st_size
-        raise ValueError(Errors.EL018.format(path=path, reason=reason, size=size)) from error
+        raise ElmoError(Errors.EL018.format(path=path, reason=reason, size=size)) from error
 
 
-def _walk(file: h5py.File) -> tuple[dict[str, Any], list[str]]:
-    """The datasets of a file, by bilm-tf's names, and what in it points to other files. No link is followed.
+def _walk(file: h5py.File) -> tuple[dict[str, h5py.Dataset], list[str]]:
+    """List the datasets of a file by bilm-tf's names, and the links to other files. No link is followed.
 
-    RAISES: ValueError if there is far more in the file than a biLM has.
+    RAISES (ElmoError): If the file holds far more than a biLM has.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, h5py.Dataset] = {}
     foreign: list[str] = []
-    waiting: list[tuple[str, Any, int]] = [("", file, 0)]
-    # An object may have several names, and a group may be in itself.
+    waiting: list[tuple[str, h5py.Group, int]] = [("", file, 0)]
+    # An object may have several names, and a group may contain itself.
     seen = {hash(file.id)}
     while waiting:
         place, group, depth = waiting.pop()
@@ -131,7 +144,7 @@ def _walk(file: h5py.File) -> tuple[dict[str, Any], list[str]]:
                 continue
             seen.add(hash(item.id))
             if isinstance(item, h5py.Dataset):
-                # One layer is not wrapped in a MultiRNNCell, and has a shorter name in the dump.
+                # A single layer has no MultiRNNCell in its name.
                 found[name.replace("/RNN/LSTMCell/", "/RNN/MultiRNNCell/Cell0/LSTMCell/")] = item
             elif isinstance(item, h5py.Group):
                 waiting.append((name, item, depth + 1))
@@ -143,31 +156,30 @@ def _walk(file: h5py.File) -> tuple[dict[str, Any], list[str]]:
 
 def _describe(dataset: h5py.Dataset) -> _Facts:
     is_foreign = dataset.is_virtual or bool(dataset.external)
-    # A dataset may have no shape at all.
+    # A dataset may have no shape.
     shape = () if dataset.shape is None else dataset.shape
     n_bytes = 0 if dataset.shape is None else dataset.nbytes
     stored = dataset.id.get_storage_size()
     is_whole = stored >= n_bytes
     if dataset.chunks is not None and dataset.shape is not None:
         n_chunks = math.prod(-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks))
-        # Where there are more than the file has room for, they are not counted.
+        # Chunks are counted only if the file has room for all of them.
         is_whole = n_chunks <= stored and dataset.id.get_num_chunks() >= n_chunks
     return _Facts(shape, dataset.dtype, n_bytes, stored, is_whole, is_foreign)
 
 
 def _check_storage(name: str, facts: _Facts, path: str) -> None:
-    """RAISES: ValueError if the numbers are not in this file, are far more than it has room for, or were never
-    written."""
+    """Refuse numbers that are in another file, are far more than this file has room for, or were never written."""
     if facts.is_foreign:
-        raise ValueError(Errors.EL131.format(path=path, name=show(name)))
+        raise ElmoError(Errors.EL131.format(path=path, name=show(name)))
     sizes = {"path": path, "name": name, "shape": facts.shape, "claimed": facts.n_bytes, "stored": facts.stored}
     if facts.n_bytes > max(MOST_COMPRESSION * facts.stored, SMALL):
-        raise ValueError(Errors.EL132.format(**sizes))
+        raise ElmoError(Errors.EL132.format(**sizes))
     if not facts.is_whole:
-        raise ValueError(Errors.EL261.format(**sizes))
+        raise ElmoError(Errors.EL261.format(**sizes))
 
 
-def _native(array: NDArray[Any]) -> NDArray[Any]:
+def _to_native(array: NDArray[np.floating]) -> NDArray[np.floating]:
     return array.astype(np.dtype(array.dtype).newbyteorder("="), copy=False)
 
 
@@ -175,9 +187,15 @@ WEIGHTS_NAME = "weights.hdf5"
 
 
 def write_pair(folder: Path, options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> None:
-    """Write options.json and weights.hdf5 into the folder, which is made if need be.
+    """Write options.json and weights.hdf5.
 
-    Each file appears complete or not at all, and replaces one of its name; others in the folder stay.
+    Each file appears complete or not at all, and replaces a file of the same name.
+
+    folder (Path): The folder; it is created if it does not exist. Its other files stay.
+    options (Options): The options of the model.
+    arrays (Mapping[str, NDArray]): The arrays of the model.
+    RAISES (ElmoError): As `write_hdf5`.
+    RAISES (OSError): If a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_hdf5(folder / WEIGHTS_NAME, options, arrays)
@@ -186,32 +204,43 @@ def write_pair(folder: Path, options: Options, arrays: Mapping[str, NDArray[np.f
 
 
 def inference_options(options: Options) -> Options:
-    """Options as they are published. bilm-tf counts 261 characters when it trains, and refuses to run a model
-    with any other number than 262; AllenNLP looks at the array alone."""
+    """Make the options that are published with a model.
+
+    bilm-tf trains with 261 characters, but runs only models with 262. AllenNLP reads the array alone.
+
+    options (Options): The options of the model.
+    RETURNS (Options): The options with 262 characters.
+    """
     return dataclasses.replace(options, char_cnn=dataclasses.replace(options.char_cnn, n_characters=262))
 
 
 def write_hdf5(path: Path, options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> None:
-    """Write the biLM's arrays in float32, under bilm-tf's names and in its layout. The scalar mix, the warm state
-    and the softmax have no place in the file, and are left out.
+    """Write the biLM's arrays in float32, under bilm-tf's names and in its layout.
 
-    The forget gate's bias is stored without the 1 that programs add when they run, and float32 rounds. What they
-    compute with is the same bit for bit where the bias, with its 1, is 0.5 or more, and wherever it was read from
-    such a file; else it is off by 6e-8 at most down to a bias of -1. The stored number itself, read and written
-    again, may change by as much: its lowest bits were lost when the reader added the 1.
-    RAISES: ValueError, with nothing written, if a number is beyond float32, or for a model with a vocabulary of
-        its own.
+    The format has no place for the scalar mix, the warm state and the softmax.
+
+    The forget gate's bias is stored without the 1 that programs add when they run, and float32 rounds. The bias
+    with its 1 is reproduced bit for bit if it is 0.5 or more, or was read from such a file; down to -1 the error
+    is at most 6e-8. The stored number may change as much when it is read and written again, because the reader's
+    addition of the 1 loses its lowest bits.
+
+    path (Path): The file.
+    options (Options): The options of the model.
+    arrays (Mapping[str, NDArray]): The arrays of the model.
+    RAISES (ElmoError): If a number is too large for float32, or the model has its own vocabulary. Nothing is
+        written then.
+    RAISES (OSError): If the file cannot be written.
     """
     dump_shapes(options)
     with hdf5_file(path) as writer:
         for name, array in _datasets(options, arrays):
-            writer.add(name, rounded(array, np.float32, name=name))
+            writer.add(name, cast_array(array, np.float32, name=name))
 
 
 def _datasets(
     options: Options, arrays: Mapping[str, NDArray[np.floating]]
 ) -> Iterator[tuple[str, NDArray[np.floating]]]:
-    """One after the other, so that the weights are not held twice."""
+    """Yield one array at a time, so that memory never holds the weights twice."""
     cnn, lstm = options.char_cnn, options.lstm
     yield "char_embed", arrays["char_encoder.embedding.weight"][1:]
     for i in range(len(cnn.filters)):
@@ -230,13 +259,13 @@ def _datasets(
             cell, layer = cell_name(direction, k), f"{stack}.layers.{k}"
             parts = [arrays[f"{layer}.{part}_linear.weight"].T for part in ("input", "state")]
             yield f"{cell}/W_0", swap_gates(np.concatenate(parts))
-            yield f"{cell}/B", _without_one(swap_gates(arrays[f"{layer}.input_linear.bias"]), lstm.dim)
+            yield f"{cell}/B", _subtract_one(swap_gates(arrays[f"{layer}.input_linear.bias"]), lstm.dim)
             if lstm.has_projection:
                 yield f"{cell}/W_P_0", arrays[f"{layer}.projection.weight"].T
 
 
-def _without_one(bias: NDArray[Any], cells: int) -> NDArray[Any]:
-    # Exact here, whatever the dtype: it is rounded once, when it is written.
-    bias = bias.astype(np.float64)
-    bias[2 * cells : 3 * cells] -= 1
-    return bias
+def _subtract_one(bias: NDArray[np.floating], cells: int) -> NDArray[np.float64]:
+    # Exact in float64: the only rounding is that of writing.
+    exact = bias.astype(np.float64)
+    exact[2 * cells : 3 * cells] -= 1
+    return exact

@@ -1,30 +1,27 @@
-"""ELMoForManyLangs' models: their own characters and words, PyTorch's pickles."""
+"""Reader of ELMoForManyLangs' models: PyTorch pickles, with vocabularies of characters and words."""
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from ...bilm.fields import MOST_JSON, Fields, read_json, show
 from ...bilm.options import ACTIVATIONS, MOST_CHARACTERS, MOST_LAYERS, Options
 from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS, check_coverage
-from ...errors import Errors
+from ...errors import ElmoError, ElmoFileNotFoundError, Errors
 from ...util.files import check_regular, read_small
-from ..arrays import Weights, check_arrays, encoder_shapes, warn_if_not_finite
+from ..arrays import ArrayInfo, Weights, check_arrays, encoder_shapes, warn_if_not_finite
 from ..sniff import MANYLANGS
 from .pickles import read_tensors
-from .torch_names import highway_arrays, lstm_arrays, renamed
+from .torch_names import Tensors, pop_highway_arrays, pop_lstm_arrays, pop_renamed
 
 FORMAT = "ELMoForManyLangs"
 EMBEDDER = MANYLANGS[1]
 CHARACTERS, WORDS = "char.dic", "word.dic"
 
-# The configuration that all published models name, and none brings along: HIT-SCIR/ELMoForManyLangs,
+# The configuration that all published models name and none includes: HIT-SCIR/ELMoForManyLangs,
 # configs/cnn_50_100_512_4096_sample.json.
 PUBLISHED_NAME = "cnn_50_100_512_4096_sample.json"
-PUBLISHED: Mapping[str, Any] = {
+PUBLISHED: Mapping[str, Mapping[str, object]] = {
     "encoder": {
         "name": "elmo", "projection_dim": 512, "cell_clip": 3, "proj_clip": 3, "dim": 4096, "n_layers": 2,
     },
@@ -35,29 +32,33 @@ PUBLISHED: Mapping[str, Any] = {
     },
 }  # fmt: skip
 
-# What a line without a symbol stands for: stripping it took the symbol away.
+# The symbol of a line without one: the program that wrote the file stripped it as a blank.
 STRIPPED = "\u3000"
 
 
 def read(config_path: Path, encoder_path: Path) -> Weights:
-    """Weights of a model's folder. Its classifier, which predicts words, is not read.
+    """Read a model, without the classifier that predicts words.
 
-    RAISES: ValueError if a file is damaged, or contradicts the configuration; FileNotFoundError if one is missing.
+    config_path (Path): The file config.json.
+    encoder_path (Path): The file encoder.pkl; the others are found beside it.
+    RETURNS (Weights): Options and arrays.
+    RAISES (ElmoError): If a file is damaged, or contradicts the configuration.
+    RAISES (FileNotFoundError): If a file is missing.
     """
     folder = encoder_path.parent
     embedder, encoder = read_tensors(_file(folder, EMBEDDER)), read_tensors(encoder_path)
     options = _options(config_path, folder, embedder)
     path = str(encoder_path)
-    arrays = renamed(
+    arrays = pop_renamed(
         {"char_encoder.embedding.weight": "char_emb_layer.embedding.weight",
          "char_encoder.word_embedding.weight": "word_emb_layer.embedding.weight"},
         embedder,
     )  # fmt: skip
     for name in [name for name in embedder if name.startswith(("convolutions.", "projection."))]:
         arrays[f"char_encoder.{name}"] = embedder.pop(name)
-    arrays.update(highway_arrays(embedder, prefix="highways."))
-    arrays.update(lstm_arrays(encoder))
-    # What is left has a name that no biLM has, and is reported.
+    arrays.update(pop_highway_arrays(embedder, prefix="highways."))
+    arrays.update(pop_lstm_arrays(encoder))
+    # The rest has names that no biLM has; `check_arrays` reports them.
     arrays.update({**embedder, **encoder})
     options = options.match_projection(arrays)
     check_arrays(arrays, encoder_shapes(options), path=path, options_path=str(config_path), format=FORMAT)
@@ -65,7 +66,7 @@ def read(config_path: Path, encoder_path: Path) -> Weights:
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
-def _options(config_path: Path, folder: Path, embedder: dict[str, NDArray[Any]]) -> Options:
+def _options(config_path: Path, folder: Path, embedder: Tensors) -> Options:
     config, where = _configuration(_file(folder, config_path.name), folder)
     top = Fields(config, where=where, path="")
     encoder, tokens = top.section("encoder"), top.section("token_embedder")
@@ -73,7 +74,7 @@ def _options(config_path: Path, folder: Path, embedder: dict[str, NDArray[Any]])
     tokens.choice("name", ("cnn",))
     word_dim = tokens.whole("word_dim", 0, low=0)
     characters = _vocabulary(folder, CHARACTERS, CHARACTER_SYMBOLS, embedder, "char_emb_layer")
-    data: dict[str, Any] = {
+    data: dict[str, dict[str, object]] = {
         "lstm": {
             "use_skip_connections": True,
             "projection_dim": encoder.whole("projection_dim"),
@@ -101,21 +102,23 @@ def _options(config_path: Path, folder: Path, embedder: dict[str, NDArray[Any]])
     return Options.from_dict(data, where=where)
 
 
-def _configuration(config_path: Path, folder: Path) -> "tuple[Any, str]":
-    """The network's configuration, and where it is from. config.json names it by a path of the machine that the
-    model was trained on; some have put the configuration itself into config.json."""
+def _configuration(config_path: Path, folder: Path) -> tuple[object, str]:
+    """Read the network's configuration, and say where it is from.
+
+    config.json names it by a path of the machine that trained the model, or holds the configuration itself.
+    """
     top = Fields(read_json(config_path), where=str(config_path), path="")
     if "encoder" in top.data:
         return top.data, str(config_path)
     name = top.take("config_path", PUBLISHED_NAME)
     last = str(name).replace("\\", "/").split("/")[-1]
     for path in (folder / last, folder / "configs" / last):
-        # A name of any length, as it comes from the file.
+        # The name comes from the file; os.path takes names of any length without an error.
         if os.path.isfile(path):
             return read_json(path), str(path)
     if last != PUBLISHED_NAME:
         names = {"name": show(str(name)), "known": PUBLISHED_NAME}
-        raise FileNotFoundError(Errors.EL128.format(path=config_path, **names))
+        raise ElmoFileNotFoundError(Errors.EL128.format(path=config_path, **names))
     return PUBLISHED, PUBLISHED_NAME
 
 
@@ -123,31 +126,29 @@ def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.exists():
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
-        raise FileNotFoundError(Errors.EL136.format(path=folder, name=name, found=found))
+        raise ElmoFileNotFoundError(Errors.EL136.format(path=folder, name=name, found=found))
     check_regular(path)
     return path
 
 
-def _n_rows(embedder: Mapping[str, NDArray[Any]], layer: str) -> int:
+def _n_rows(embedder: Mapping[str, ArrayInfo], layer: str) -> int:
     array = embedder.get(f"{layer}.embedding.weight")
-    return 0 if array is None or not array.ndim else len(array)
+    return 0 if array is None or not array.shape else array.shape[0]
 
 
-def _vocabulary(
-    folder: Path, name: str, symbols: Sequence[str], embedder: dict[str, NDArray[Any]], layer: str
-) -> dict[str, int]:
-    """A .dic file, for the vectors of a layer. Vectors that no symbol leads to are left out of the layer.
+def _vocabulary(folder: Path, name: str, symbols: Sequence[str], embedder: Tensors, layer: str) -> dict[str, int]:
+    """Read a .dic file, and remove vectors without a symbol from its layer.
 
-    symbols: that it must have. RAISES: ValueError as `_read_symbols`, or if a vector has no line.
+    symbols: the symbols that the file must have.
     """
     path, n_rows = _file(folder, name), _n_rows(embedder, layer)
     lines = _read_symbols(path)
-    # As the program that made the model reads them: blanks at the start of a line are lost, and of symbols that
-    # are alike then, the last one counts.
+    # The program that made the model strips blanks at the start of a line; of symbols that are equal after that,
+    # the last one counts.
     vocabulary = {symbol.lstrip() or STRIPPED: row for symbol, row in lines.items()}
     missing = [symbol for symbol in symbols if symbol not in vocabulary]
     if missing:
-        raise ValueError(Errors.EL137.format(path=path, missing=", ".join(missing), unknown=UNKNOWN))
+        raise ElmoError(Errors.EL137.format(path=path, missing=", ".join(missing), unknown=UNKNOWN))
     check_coverage(lines, n_rows, path=str(path), weights=EMBEDDER)
     if len(vocabulary) < n_rows:
         places = {row: place for place, row in enumerate(sorted(vocabulary.values()))}
@@ -158,20 +159,22 @@ def _vocabulary(
 
 
 def _read_symbols(path: Path) -> dict[str, int]:
-    """A symbol, a tabulator and its number on each line. RAISES: ValueError for a bad line."""
+    """Read lines of a symbol, a tabulator and a number."""
     try:
         lines = read_small(path, most=MOST_JSON).decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise ValueError(Errors.EL023.format(path=path, reason=error)) from error
+        raise ElmoError(Errors.EL023.format(path=path, reason=error)) from error
     found: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line and number == len(lines):
             break
         symbol, _, last = line.rstrip().rpartition("\t")
         if not last.isascii() or not last.isdigit() or len(last) > 9 or "\t" in symbol.lstrip():
-            raise ValueError(Errors.EL061.format(path=path, line=number, reason="no symbol, tabulator and number"))
+            raise ElmoError(
+                Errors.EL061.format(path=path, line=number, reason="expected a symbol, a tab and a number")
+            )
         row = int(last)
         if found.setdefault(symbol, row) != row:
             names = {"symbol": f"'{show(symbol)}'", "got": row, "first": found[symbol]}
-            raise ValueError(Errors.EL257.format(path=path, line=number, **names))
+            raise ElmoError(Errors.EL257.format(path=path, line=number, **names))
     return found

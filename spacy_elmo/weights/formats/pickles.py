@@ -1,4 +1,4 @@
-"""PyTorch's pickles of named tensors. Nothing else is read from them, and code in them is never run."""
+"""Safe reading of PyTorch's pickles: nothing but named tensors is read, and no code in them is run."""
 
 import pickle
 import pickletools
@@ -7,31 +7,32 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...bilm.fields import show
-from ...errors import Errors
+from ...errors import ElmoError, Errors, ReasonError
 from ...util.files import check_readable, reading_error
+from .torch_names import Tensors
 
 if TYPE_CHECKING:
     import torch
 
-# All that a dict of tensors asks Python for (torch/_utils.py, torch/serialization.py).
+# The only globals in a pickle of tensors (torch/_utils.py, torch/serialization.py).
 _HARMLESS = re.compile(
     r"collections OrderedDict|torch \w+Storage|torch\._utils _rebuild_(tensor|tensor_v2|parameter)", re.ASCII
 )
-# The old format is five pickles, then the numbers: a mark, a version, the sizes of C's types, the tensors, and
-# the names of what they are stored in. The mark is one very large number.
-_OLD_PICKLES, _MARK = 5, 0
+# The old format is five pickles, then the numbers: a magic number, a version, the sizes of C's types, the tensors,
+# and the names of their storages.
+_OLD_PICKLES, _MAGIC_PICKLE = 5, 0
 _MAGIC = 0x1950A86A20F9469CFC6C
-# Numbers in a pickle of tensors are sizes, or positions in the file. Others, such as versions, are small.
+# Integers in a pickle of tensors are sizes, or positions in the file. Others, such as versions, are small.
 _SMALL = 1 << 20
-# A model that ties weights shows a tensor under several names, but not under many.
+# A model that ties weights has a tensor under several names, but not under many.
 _MOST_NAMES = 4
-# Bytes of a number in each of PyTorch's storages.
+# The bytes of a number in each of PyTorch's storages.
 _ITEM_SIZES = {
     **dict.fromkeys(("UntypedStorage", "BoolStorage", "ByteStorage", "CharStorage"), 1),
     **dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2),
@@ -41,86 +42,94 @@ _ITEM_SIZES = {
 }
 
 
-def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a state_dict by their names; where PyTorch wrote a zip, they are mapped into memory.
+def read_tensors(path: Path) -> Tensors:
+    """Read a state_dict. If PyTorch wrote a zip, its arrays are memory-mapped.
 
-    RAISES: ValueError if the pickle asks for more than tensors, claims more numbers than the file holds, is
-        damaged or holds something else.
+    path (Path): The file.
+    RETURNS (Tensors): The arrays by their names.
+    RAISES (ElmoError): If the pickle needs more than tensors, claims more numbers than the file holds, is damaged
+        or holds something else.
     """
     check_readable(path)
     size = path.stat().st_size
-    texts(path)
+    read_texts(path)
     try:
         if _is_zip(path):
             _check_records(path)
         tensors = _load(path)
-        # A tensor may repeat one number without end, in no space. A copy of it takes space.
+        # A tensor can repeat one stored number any number of times; a copy of it would fill the memory.
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > _MOST_NAMES * size:
-            raise ValueError("it shows more numbers than it holds")
-        return {name: _array(tensor) for name, tensor in tensors.items()}
-    except Exception as error:  # damaged files fail in every way there is
-        raise _unreadable(path, error) from error
+            raise ReasonError("its tensors have more numbers than it contains")
+        return {name: _to_numpy(tensor) for name, tensor in tensors.items()}
+    except Exception as error:  # damaged files fail in many ways
+        raise _explain(path, error) from error
 
 
-def texts(path: Path) -> list[str]:
-    """Every text in the pickle, names of tensors among them. The pickle is looked through, not unpickled.
+def read_texts(path: Path) -> list[str]:
+    """List the strings in a pickle, among them the names of tensors, without unpickling it.
 
-    RAISES: ValueError if it asks for more than tensors, claims too large numbers, or is damaged.
+    path (Path): The file.
+    RETURNS (list[str]): The strings.
+    RAISES (ElmoError): If the pickle needs more than tensors, claims too large numbers, or is damaged.
     """
     most = max(path.stat().st_size, _SMALL)
     found: list[str] = []
     try:
-        for number, opcode, argument in _steps(path):
+        for number, opcode, argument in _iter_opcodes(path):
             if opcode == "STACK_GLOBAL":
                 argument = " ".join(found[-2:])
             if opcode in ("GLOBAL", "STACK_GLOBAL", "INST"):
-                if not _HARMLESS.fullmatch(argument):
+                if not _HARMLESS.fullmatch(str(argument)):
                     raise _RefusedError(argument)
             elif isinstance(argument, str):
                 found.append(argument)
-            elif isinstance(argument, int) and argument > most and number != _MARK:
-                raise ValueError("it claims more numbers than it holds")
+            elif isinstance(argument, int) and argument > most and number != _MAGIC_PICKLE:
+                raise ReasonError("it claims more numbers than it contains")
     except _RefusedError as error:
-        raise ValueError(Errors.EL160.format(path=path, asked=show(str(error).replace(" ", ".")))) from None
+        raise ElmoError(Errors.EL160.format(path=path, asked=show(str(error).replace(" ", ".")))) from None
     except MemoryError as error:
-        # Nothing large has been asked for but by the file itself.
-        raise _unreadable(path, ValueError("it claims more than it holds")) from error
+        # Only the file itself can have caused so large a request.
+        raise _explain(path, ReasonError("it claims more than it contains")) from error
     except Exception as error:  # as above
-        raise _unreadable(path, error) from error
+        raise _explain(path, error) from error
     return found
 
 
 class _RefusedError(Exception):
-    """What a pickle asks for."""
+    """A pickle needs something that is not a tensor."""
 
 
 class _Storages(pickle.Unpickler):
-    """Reads which stored records a pickle of tensors asks for. Nothing that it names is looked up or called."""
+    """Finds the stored records that a pickle of tensors uses. Nothing that it names is imported or called."""
 
     def __init__(self, file: IO[bytes]):
         super().__init__(file)
-        # Bytes that it takes each record to have, by the record's name.
+        # The bytes that it expects in each record.
         self.claimed: dict[str, int] = {}
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> type:
         return OrderedDict if name == "OrderedDict" else type(name, (_Inert,), {})
 
-    def persistent_load(self, pid: Any) -> Any:
+    def persistent_load(self, pid: tuple[str, type, object, object, int]) -> None:
         _, kind, key, _, number = pid
         self.claimed[str(key)] = number * _ITEM_SIZES[kind.__name__]
 
 
 class _Inert:
-    def __new__(cls, *args: Any) -> "_Inert":
+    """Replaces every class, and ignores what it is given."""
+
+    def __new__(cls, *args: object) -> "_Inert":
         return super().__new__(cls)
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         pass
 
 
 def _check_records(path: Path) -> None:
-    """RAISES: ValueError unless each record of a zip has the size that the pickle says: in a mapped file, tensors
-    of one that is cut short would go on with what follows."""
+    """Compare the size of each record of a zip with the pickle's.
+
+    In a mapped file, tensors of a record that is too short would continue into the bytes after it.
+    """
     with zipfile.ZipFile(path) as archive:
         sizes = {member.filename: member.file_size for member in archive.infolist()}
         name = next(name for name in sizes if name.split("/")[-1] == "data.pkl")
@@ -130,7 +139,7 @@ def _check_records(path: Path) -> None:
     for key, claimed in storages.claimed.items():
         record = f"{name.removesuffix('data.pkl')}data/{key}"
         if sizes.get(record) != claimed:
-            raise ValueError(f"its record '{record}' has {sizes.get(record, 0):,} bytes, expected {claimed:,}")
+            raise ReasonError(f"its record '{record}' has {sizes.get(record, 0):,} bytes, expected {claimed:,}")
 
 
 def _is_zip(path: Path) -> bool:
@@ -138,27 +147,27 @@ def _is_zip(path: Path) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
-def _steps(path: Path) -> Iterator[tuple[int, str, Any]]:
-    """The opcodes of a file's pickles: the pickle's number in the old format, the opcode's name, its argument."""
+def _iter_opcodes(path: Path) -> Iterator[tuple[int, str, object]]:
+    """YIELDS (tuple): The number of the pickle in the old format, the name of the opcode, and its argument."""
     with path.open("rb") as file:
         if not _is_zip(path):
             for number in range(_OLD_PICKLES):
-                has_mark = number != _MARK
+                is_torch = number != _MAGIC_PICKLE
                 for opcode, argument, _ in pickletools.genops(file):
-                    has_mark = has_mark or argument == _MAGIC
+                    is_torch = is_torch or argument == _MAGIC
                     yield number, opcode.name, argument
-                # Without it, PyTorch would try whether the file is a tar, and unpack that.
-                if not has_mark:
-                    raise ValueError("it is no file of PyTorch's")
+                # Without the magic number, PyTorch would try to unpack the file as a tar.
+                if not is_torch:
+                    raise ReasonError("it is not a PyTorch file")
             return
         with zipfile.ZipFile(file) as archive:
-            # PyTorch stores without compression; what is compressed may have no end.
+            # PyTorch does not compress; a compressed file could expand without limit.
             if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
-                raise ValueError("it is compressed")
+                raise ReasonError("it is compressed")
             names = {name: name.split("/")[-1] for name in archive.namelist()}
-            # Old versions of PyTorch would load a program, whatever they are told.
+            # Old versions of PyTorch would load a program even with weights_only.
             if "constants.pkl" in names.values():
-                raise ValueError("it is a program, made with TorchScript")
+                raise ReasonError("it is a program, made with TorchScript")
             for name, last in names.items():
                 if last == "data.pkl":
                     for opcode, argument, _ in pickletools.genops(archive.read(name)):
@@ -168,30 +177,30 @@ def _steps(path: Path) -> Iterator[tuple[int, str, Any]]:
 def _load(path: Path) -> dict[str, "torch.Tensor"]:
     import torch
 
-    # In a mapped file, no tensor reaches beyond the end, whatever it claims. Old versions of PyTorch, where
-    # they read the file, let tensors reach into other memory.
+    # In a mapped file, no tensor can reach beyond the end. Old versions of PyTorch let tensors of files that they
+    # read into memory reach beyond theirs.
     tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=_is_zip(path))
     named = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
     if not named or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
-        raise ValueError("it holds something else than named tensors")
+        raise ReasonError("it contains other things than named tensors")
     return dict(tensors)
 
 
-def _array(tensor: "torch.Tensor") -> NDArray[Any]:
+def _to_numpy(tensor: "torch.Tensor") -> NDArray[np.generic]:
     import torch
 
-    # NumPy lacks this type; every such number is one of float32, too.
+    # NumPy has no bfloat16; float32 holds all of its numbers.
     exact = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
-    array: NDArray[Any] = exact.numpy(force=True)
+    array: NDArray[np.generic] = exact.numpy(force=True)
     return np.require(array, requirements="A")
 
 
-def _unreadable(path: Path, error: Exception) -> Exception:
+def _explain(path: Path, error: Exception) -> Exception:
     refused = reading_error(path, error)
     if refused is not None:
         return refused
-    # PyTorch's own words recommend reading such a file without safeguards.
+    # PyTorch's message recommends reading such a file without safeguards.
     plain = str(error).strip().split("\n")[0] or type(error).__name__
     is_advice = isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)
-    reason = "it is no pickle of tensors" if is_advice else plain
-    return ValueError(Errors.EL161.format(path=path, reason=reason, size=path.stat().st_size))
+    reason = "it is not a pickle of tensors" if is_advice else plain
+    return ElmoError(Errors.EL161.format(path=path, reason=reason, size=path.stat().st_size))

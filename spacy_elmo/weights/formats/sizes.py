@@ -1,15 +1,12 @@
-"""Options of a model that comes without: its arrays tell the sizes."""
+"""Options of a published model without an options file, from the shapes of its arrays."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from numpy.typing import NDArray
 
 from ...bilm.options import Options
-from ..arrays import Shape
+from ..arrays import ArrayInfo, Shape
 
-# What no array tells. All published models have it in common: Peters et al. 2018, and the options.json of the
-# models that AllenNLP publishes.
+# What shapes do not determine. It is the same in all published models: Peters et al. 2018, and the options.json
+# of AllenNLP's models.
 _LSTM = {"use_skip_connections": True, "cell_clip": 3, "proj_clip": 3}
 _CNN = {"activation": "relu", "n_characters": 262, "max_characters_per_token": 50}
 
@@ -24,9 +21,17 @@ def published_options(
     n_highway: int,
     path: str,
 ) -> Options:
-    """Options of a published model of these sizes; see `Options`. path: for messages.
+    """Make the options of a published model from its sizes; see `Options`.
 
-    RAISES: ValueError if no biLM is of such a size.
+    dim (int): The width of the LSTM cells.
+    projection_dim (int): The width of the projection.
+    n_layers (int): The number of layers in each direction.
+    embedding_dim (int): The width of the character embedding.
+    filters (Sequence[Sequence[int]]): The span and the number of each width of filters.
+    n_highway (int): The number of highway layers.
+    path (str): The weights file, for messages.
+    RETURNS (Options): The options.
+    RAISES (ElmoError): If no biLM has such sizes.
     """
     lstm = {"dim": dim, "projection_dim": projection_dim, "n_layers": n_layers}
     pairs = [list(pair) for pair in filters]
@@ -34,17 +39,20 @@ def published_options(
     return Options.from_dict({"lstm": {**_LSTM, **lstm}, "char_cnn": {**_CNN, **cnn}}, where=path)
 
 
-def options_of_shapes(arrays: Mapping[str, NDArray[Any]], *, path: str) -> Options:
-    """Options by which the arrays are a published model, whatever its size.
+def infer_options(arrays: Mapping[str, ArrayInfo], *, path: str) -> Options:
+    """Infer the options of a published model from its arrays.
 
-    arrays: by the names of `encoder_shapes`. What is missing or has too few axes, `check_arrays` will report.
-    path: for messages.
-    RAISES: ValueError if no biLM is of such a size.
+    Arrays that are missing or have too few axes count as small ones; `check_arrays` reports them later.
+
+    arrays (Mapping[str, ArrayInfo]): The arrays under the names of `encoder_shapes`.
+    path (str): The weights file, for messages.
+    RETURNS (Options): The options.
+    RAISES (ElmoError): If no biLM has such sizes.
     """
 
     def shape(name: str, default: Shape) -> Shape:
         array = arrays.get(name)
-        return default if array is None or array.ndim != len(default) else array.shape
+        return default if array is None or len(array.shape) != len(default) else array.shape
 
     def count(start: str) -> int:
         return len({name[len(start) :].split(".")[0] for name in arrays if name.startswith(start)})

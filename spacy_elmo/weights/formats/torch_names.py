@@ -1,4 +1,4 @@
-"""PyTorch biLMs of AllenNLP's making, which ELMoForManyLangs took over: their parameters under our names."""
+"""Parameter names of AllenNLP's PyTorch biLM, which ELMoForManyLangs uses too, under this package's names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Arrays of any dtype: `check_arrays` refuses those that are not floating-point.
 Tensors = dict[str, NDArray[Any]]
 
 STACKS = {"forward": "forward_stack", "backward": "backward_stack"}
-# Parts of an LSTM layer. Gates are in the order input, forget, candidate, output, as ours; the bias is all that
-# the layer adds (allennlp/modules/lstm_cell_with_projection.py).
+# Parts of an LSTM layer. Gates are in our order: input, forget, candidate, output. The layer adds nothing to its
+# bias (allennlp/modules/lstm_cell_with_projection.py).
 _LSTM_PARTS = {
     "input_linearity.weight": "input_linear.weight",
     "state_linearity.weight": "state_linear.weight",
@@ -19,29 +20,46 @@ _LSTM_PARTS = {
 }
 
 
-def renamed(names: Mapping[str, str], tensors: Tensors) -> Tensors:
-    """Take tensors out. names: ours, and theirs, of which some may be missing."""
+def pop_renamed(names: Mapping[str, str], tensors: Tensors) -> Tensors:
+    """Move tensors out of a dict, under other names.
+
+    names (Mapping[str, str]): Their names by our names; some may be missing.
+    tensors (Tensors): The tensors, from which those are removed.
+    RETURNS (Tensors): The tensors under our names.
+    """
     return {ours: tensors.pop(theirs) for ours, theirs in names.items() if theirs in tensors}
 
 
-def lstm_arrays(tensors: Tensors, *, prefix: str = "") -> Tensors:
-    """Take the layers of both directions out; prefix: of their names."""
+def pop_lstm_arrays(tensors: Tensors, *, prefix: str = "") -> Tensors:
+    """Move the LSTM layers of both directions out of a dict.
+
+    tensors (Tensors): The tensors, from which those are removed.
+    prefix (str): The start of the layers' names.
+    RETURNS (Tensors): The tensors under our names.
+    """
     out: Tensors = {}
     for direction, stack in STACKS.items():
         for k in _numbers(tensors, f"{prefix}{direction}_layer_"):
             layer = f"{prefix}{direction}_layer_{k}."
             out.update(
-                renamed(
+                pop_renamed(
                     {f"{stack}.layers.{k}.{ours}": layer + theirs for theirs, ours in _LSTM_PARTS.items()}, tensors
                 )
             )
     return out
 
 
-def highway_arrays(tensors: Tensors, *, prefix: str) -> Tensors:
-    """Take the highway layers out. Theirs is one matrix: the transformation, then a gate, which is the share of
-    what is left as it is (allennlp/modules/highway.py). Ours is the share of what is transformed: 1 - sigmoid(x)
-    is sigmoid(-x), and a sign flips without rounding."""
+def pop_highway_arrays(tensors: Tensors, *, prefix: str) -> Tensors:
+    """Move the highway layers out of a dict.
+
+    Theirs is one matrix: the transformation, then a gate, which is the share of the input that passes unchanged
+    (allennlp/modules/highway.py). Our gate is the share that is transformed: 1 - sigmoid(x) is sigmoid(-x), and a
+    sign flips without rounding.
+
+    tensors (Tensors): The tensors, from which those are removed.
+    prefix (str): The start of the layers' names.
+    RETURNS (Tensors): The tensors under our names.
+    """
     out: Tensors = {}
     for i in _numbers(tensors, f"{prefix}_layers."):
         for part in ("weight", "bias"):
@@ -56,6 +74,6 @@ def highway_arrays(tensors: Tensors, *, prefix: str) -> Tensors:
 
 
 def _numbers(tensors: Tensors, prefix: str) -> list[str]:
-    """The numbers that stand behind a prefix, as they are written."""
+    """List the numbers that follow a prefix, as they are written."""
     found = (name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix))
     return list(dict.fromkeys(number for number in found if number.isdigit()))

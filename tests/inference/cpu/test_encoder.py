@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import torch
 import spacy_elmo
 from spacy_elmo.bilm.build import build_bilm, build_parts, take
 from spacy_elmo.bilm.characters import character_ids
+from spacy_elmo.inference.cpu import encoder as module
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.cpu.encoder import FastCharEncoder
 from spacy_elmo.inference.factory import encoder_linear
@@ -24,7 +26,7 @@ def linear_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     if request.param == "packed" and not features.has_packed_linear():
         pytest.skip("no packed matrix products on this processor, or in this torch")
     monkeypatch.setattr(features, "has_packed_linear", lambda: request.param == "packed")
-    return request.param
+    return str(request.param)
 
 
 def encoder_of(folder: Path) -> FastCharEncoder:
@@ -71,8 +73,8 @@ def test_words_are_cut_where_nothing_is_lost(tiny: Path) -> None:
         if width < 50:
             # The widest of tiny's filters spans 3 characters.
             assert (ids[rows, width - 3 :] == 261).all()
-    sizes = {encoder._group_size(len(rows)) for rows, _ in groups}
-    assert sizes <= set(encoder.GROUP_SIZES)
+    sizes = {module._group_size(len(rows)) for rows, _ in groups}
+    assert sizes <= set(module.GROUP_SIZES)
 
 
 def test_no_word_types(tiny: Path) -> None:
@@ -86,7 +88,8 @@ def test_a_lost_word_comes_back_the_same(parity: Path, linear_way: str) -> None:
     cold = elmo.embed(case.sentences)
     warm = elmo.embed(case.sentences)
     overflowing = spacy_elmo.load(parity / "bilm" / "realistic")
-    overflowing.engine._table = WordTable(overflowing.engine._encoder.encode, width=64, capacity=17)
+    engine: Any = overflowing.engine
+    engine._table = WordTable(engine._encoder.encode, width=64, capacity=17)
     twice = [overflowing.embed(case.sentences) for _ in range(2)]
     for outputs in (warm, *twice):
         for one, other in zip(cold, outputs):

@@ -145,7 +145,8 @@ def test_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
     assert not features.has_bf16()
     assert not features.has_int8()
-    _ = [question.cache_clear() for question in QUESTIONS]
+    for question in QUESTIONS:
+        question.cache_clear()
     found["avx512_bf16"] = True
     assert features.has_bf16()
     assert not features.has_int8()

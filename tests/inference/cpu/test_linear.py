@@ -31,14 +31,16 @@ def skip_unless_here(kind: LinearType) -> None:
 
 @pytest.fixture(params=[*EXACT, *TOLERANCES], ids=lambda kind: kind.__name__)
 def linear(request: pytest.FixtureRequest) -> LinearType:
-    skip_unless_here(request.param)
-    return request.param
+    kind: LinearType = request.param
+    skip_unless_here(kind)
+    return kind
 
 
 @pytest.fixture(params=[Int8Linear, UInt8Linear], ids=lambda kind: kind.__name__)
 def int8(request: pytest.FixtureRequest) -> LinearType:
-    skip_unless_here(request.param)
-    return request.param
+    kind: LinearType = request.param
+    skip_unless_here(kind)
+    return kind
 
 
 def made(n_outputs: int, n_inputs: int, n_rows: int) -> list[torch.Tensor]:
@@ -53,7 +55,7 @@ def made(n_outputs: int, n_inputs: int, n_rows: int) -> list[torch.Tensor]:
 @pytest.mark.parametrize("shape", [(8, 6), (64, 40), (32, 700), (1, 1)])
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 7, 9, 33, 130])
 @torch.inference_mode()
-def test_products(linear: LinearType, shape: list[int], n_rows: int) -> None:
+def test_products(linear: LinearType, shape: tuple[int, int], n_rows: int) -> None:
     weight, bias, x = made(*shape, n_rows)
     expected = x.double() @ weight.double().t()
     tolerance = TOLERANCES.get(linear, 1e-5)
@@ -91,7 +93,7 @@ def test_rows_do_not_see_each_other(linear: LinearType) -> None:
 
 @pytest.mark.parametrize("shape", [(8, 6), (64, 40), (32, 700)])
 @torch.inference_mode()
-def test_8_bits_do_not_depend_on_the_company(int8: LinearType, shape: list[int]) -> None:
+def test_8_bits_do_not_depend_on_the_company(int8: LinearType, shape: tuple[int, int]) -> None:
     weight, bias, x = made(*shape, 130)
     one = int8(weight, bias)
     together = one(one.prepare(x))
@@ -101,7 +103,7 @@ def test_8_bits_do_not_depend_on_the_company(int8: LinearType, shape: list[int])
 
 @pytest.mark.parametrize("shape", [(8, 6), (64, 40), (32, 700), (16, 4096), (1, 1)])
 @torch.inference_mode()
-def test_signed_and_unsigned_give_the_same_bits(shape: list[int]) -> None:
+def test_signed_and_unsigned_give_the_same_bits(shape: tuple[int, int]) -> None:
     """Which one is at work is found out by time, and must change nothing else."""
     for kind in (Int8Linear, UInt8Linear):
         skip_unless_here(kind)

@@ -1,6 +1,6 @@
 """Small models that suit the kernels, and engines of theirs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -9,8 +9,10 @@ from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.inference.base import BatchOutputs
-from spacy_elmo.inference.cuda.engine import CudaEngine
 from spacy_elmo.inference.reference import PlainEngine
+
+if TYPE_CHECKING:
+    from spacy_elmo.inference.cuda.engine import CudaEngine
 
 LSTMS: dict[str, dict[str, Any]] = {
     "clips": {"projection_dim": 16, "dim": 32, "cell_clip": 1.0, "proj_clip": 0.5, "use_skip_connections": True},
@@ -42,6 +44,7 @@ def weights(of: Options, *, scale: float = 0.4) -> dict[str, Tensor]:
 def engines(of: Options, device: str, precision: str = "fp32") -> "tuple[CudaEngine, PlainEngine]":
     """The engine under test, and the plain one in float64 on the CPU."""
     from spacy_elmo.bilm.build import build_bilm
+    from spacy_elmo.inference.cuda.engine import CudaEngine
 
     tensors = weights(of)
     exact = PlainEngine(bilm=build_bilm(of, {name: tensor.double() for name, tensor in tensors.items()}))

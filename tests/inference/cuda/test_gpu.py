@@ -12,13 +12,12 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.inference.reference import PlainEngine
-
-pytest.importorskip("triton", reason="Triton is not installed: it comes with PyTorch for GPUs")
-from spacy_elmo.inference.cuda.engine import CudaEngine
+from spacy_elmo.inference.settings import PrecisionName
 from tests.inference.cuda.models import LSTMS, distance, engines, options, random_state, sentences
 
 pytestmark = [
     pytest.mark.gpu,
+    pytest.mark.needs("triton"),
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
 
@@ -32,7 +31,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("lstm", "precision"), KINDS)
-def test_layers(lstm: str, precision: str) -> None:
+def test_layers(lstm: str, precision: PrecisionName) -> None:
     """Launched, recorded and replayed; by single rows, narrow and wide tiles."""
     engine, exact = engines(options(lstm), "cuda", precision)
     for lengths in BATCHES:
@@ -46,7 +45,7 @@ def test_layers(lstm: str, precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", TOLERANCES)
-def test_carried_state(precision: str) -> None:
+def test_carried_state(precision: PrecisionName) -> None:
     of = options("clips")
     engine, exact = engines(of, "cuda", precision)
     for lengths in ([2], [1, 0, 2], [2, 1, 0, 5, 2, 1] * 9):
@@ -57,7 +56,9 @@ def test_carried_state(precision: str) -> None:
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("tf32", 1e-2), ("bf16", 6e-2)])
-def test_the_bundled_model(text: Path, precision: str, tolerance: float) -> None:
+def test_the_bundled_model(text: Path, precision: PrecisionName, tolerance: float) -> None:
+    from spacy_elmo.inference.cuda.engine import CudaEngine
+
     batch = [line.split() for line in text.read_text("utf-8").splitlines()] * 3
     exact = spacy_elmo.load().embed(batch)
     elmo = spacy_elmo.load(device="cuda", precision=precision)
@@ -84,7 +85,7 @@ def test_sizes_that_no_kernel_has(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
-def test_without_kernels(tiny: Path, precision: str) -> None:
+def test_without_kernels(tiny: Path, precision: PrecisionName) -> None:
     got = spacy_elmo.load(tiny, device="cuda", precision=precision).embed([["I", "love", "NLP"]])[0]
     expected = spacy_elmo.load(tiny).embed([["I", "love", "NLP"]])[0]
     np.testing.assert_allclose(got.elmo, expected.elmo, atol=5e-2)

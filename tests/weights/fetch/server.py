@@ -1,4 +1,4 @@
-"""A web server that misbehaves on order."""
+"""A web server that makes errors on request."""
 
 import hashlib
 import re
@@ -50,7 +50,7 @@ class Server:
         return [urlsplit(seen.target).path[1:] for seen in self.seen]
 
     def headers(self, name: str) -> list[str | None]:
-        """A header of all requests."""
+        """List the values of a header in all requests."""
         return [seen.headers.get(name) for seen in self.seen]
 
 
@@ -101,7 +101,7 @@ def good(handler: Handler, data: bytes) -> None:
 
 
 def part(handler: Handler, data: bytes) -> None:
-    """What `Range` asks for, whatever `If-Range` says."""
+    """Answer what `Range` asks for, whatever `If-Range` says."""
     start = handler.first_wanted()
     if start == 0:
         return ignore_range(handler, data)
@@ -123,7 +123,7 @@ def status(number: int) -> Answer:
 
 
 def _begin(handler: Handler, data: bytes, share: float) -> None:
-    """The head for the rest of the file, and some of the rest."""
+    """Send the head for the rest of the file, and a part of the rest."""
     start = handler.first_wanted()
     headers = {**_headers(handler, data), "Content-Length": str(len(data) - start)}
     if start:
@@ -144,7 +144,7 @@ def stall(handler: Handler, data: bytes) -> None:
 
 
 def hold(handler: Handler, data: bytes) -> None:
-    """A good answer, once it is released."""
+    """Give a good answer after a release."""
     handler.server_state.stalled.set()
     handler.server_state.released.wait(20)
     good(handler, data)
@@ -165,7 +165,7 @@ def page(kind: str) -> Answer:
 
 
 def more(announced: bool) -> Answer:
-    """More bytes than the file has: than the head says, or with a head that says nothing."""
+    """Send more bytes than the file has, with a head that gives the right size or none."""
 
     def answer(handler: Handler, data: bytes) -> None:
         handler.head(200, {"Content-Length": str(len(data))} if announced else {})
@@ -175,7 +175,7 @@ def more(announced: bool) -> Answer:
 
 
 def lie(first: int) -> Answer:
-    """Another part than was asked for, by so many bytes."""
+    """Send a part that starts so many bytes away from the one requested."""
 
     def answer(handler: Handler, data: bytes) -> None:
         start = handler.first_wanted() + first
@@ -187,7 +187,7 @@ def lie(first: int) -> Answer:
 
 
 def piece(handler: Handler, data: bytes) -> None:
-    """What was asked for, but not to the end of the file."""
+    """Send what was requested, but not up to the end of the file."""
     start = handler.first_wanted()
     some = data[start : start + len(data) // 5]
     headers = {"Content-Range": f"bytes {start}-{start + len(some) - 1}/{len(data)}"}
@@ -209,7 +209,7 @@ def encoded(name: str) -> Answer:
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """A server, and this process made ready for it: no proxies, no long waits."""
+    """Start a server, and prepare this process for it: no proxies, no long waits."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, pytest.MonkeyPatch.context() as patch:
         for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
             patch.delenv(name, raising=False)
@@ -231,13 +231,13 @@ def serving() -> Iterator[Server]:
 
 
 def model_files(tiny: Path) -> dict[str, bytes]:
-    """The small model of the tests, by the endings of published names."""
+    """The small model of the tests by the endings of published names."""
     names = {"_options.json": "options.json", "_weights.hdf5": "weights.hdf5"}
     return {ending: (tiny / name).read_bytes() for ending, name in names.items()}
 
 
 def trickle(handler: Handler, data: bytes) -> None:
-    """A few bytes at a time, for as long as somebody listens."""
+    """Send a few bytes at a time, as long as the client listens."""
     handler.head(200, {**_headers(handler, data), "Content-Length": str(len(data))})
     for byte in data:
         handler.wfile.write(bytes([byte]))
@@ -247,7 +247,7 @@ def trickle(handler: Handler, data: bytes) -> None:
 
 
 def trickle_head(handler: Handler, data: bytes) -> None:
-    """A head that does not end."""
+    """Send a head without an end."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while not handler.server_state.released.wait(0.05):
         handler.wfile.write(b"x")

@@ -43,7 +43,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def data(tiny: Path) -> bytes:
-    """Of a real weights file."""
+    """The content of a real weights file."""
     return (tiny / "weights.hdf5").read_bytes()
 
 
@@ -57,7 +57,7 @@ def sha256(data: bytes) -> str:
 
 
 def get(server: Server, data: bytes, target: Path, *faults: Answer, **known: Any) -> None:
-    """Download the file after these faults; it is there then, and nothing else."""
+    """Download the file after these faults, and check that nothing else is left."""
     download([server.put("weights.hdf5", data, *faults)], target, **known)
     assert target.read_bytes() == data
     assert list(target.parent.iterdir()) == [target]
@@ -84,7 +84,7 @@ def test_it_comes(server: Server, data: bytes, target: Path) -> None:
     assert [done for done, _ in reports] == sorted(done for done, _ in reports)
 
 
-def test_a_cut_connection_is_gone_on_with(server: Server, data: bytes, target: Path) -> None:
+def test_resume_after_lost_connection(server: Server, data: bytes, target: Path) -> None:
     get(server, data, target, cut, cut)
     third = int(0.3 * len(data))
     assert server.headers("Range") == [None, f"bytes={third}-", f"bytes={2 * third}-"]
@@ -92,10 +92,10 @@ def test_a_cut_connection_is_gone_on_with(server: Server, data: bytes, target: P
     assert server.whole == []
 
 
-def test_a_stalled_server_is_left(server: Server, data: bytes, target: Path) -> None:
+def test_stalled_server(server: Server, data: bytes, target: Path) -> None:
     get(server, data, target, stall)
     first, second = server.headers("Range")
-    # What the socket had of the last chunk is lost.
+    # The last chunk is lost with the socket's buffer.
     assert first is None
     assert second is not None
     assert 0 < int(second[len("bytes=") : -1]) <= 0.3 * len(data)
@@ -105,7 +105,7 @@ def test_attempts_are_bounded(server: Server, data: bytes, target: Path, monkeyp
     url = server.put("weights.hdf5", data, *[status(503)] * 10)
     fail([url], target, words=["HTTP status 503"])
     assert len(server.seen) == module.TRIES
-    # Those that bring enough do not count.
+    # Attempts that bring enough bytes do not count.
     monkeypatch.setattr(attempt, "CHUNK", 1000)
     monkeypatch.setattr(module, "WORTH_AN_ATTEMPT", len(data) // 4)
     monkeypatch.setattr(module, "TRIES", 1)
@@ -119,7 +119,7 @@ def test_cut_too_often(server: Server, data: bytes, target: Path) -> None:
     assert len(server.seen) == module.TRIES
 
 
-def test_a_later_process_goes_on(server: Server, data: bytes, target: Path) -> None:
+def test_resume_in_new_process(server: Server, data: bytes, target: Path) -> None:
     url = server.put("weights.hdf5", data, cut, *[status(503)] * 10)
     fail([url], target, words=["503"])
     assert {path.name for path in target.parent.iterdir()} == {"weights.hdf5.part", "weights.hdf5.part.json"}
@@ -129,32 +129,32 @@ def test_a_later_process_goes_on(server: Server, data: bytes, target: Path) -> N
 
 
 @pytest.mark.parametrize("note", ["", "{}", "[]", '{"url": 1}', '{"url": "other", "version": "x"}'])
-def test_bytes_of_unknown_origin_are_not_used(server: Server, data: bytes, target: Path, note: str) -> None:
+def test_unknown_origin(server: Server, data: bytes, target: Path, note: str) -> None:
     Partial(target).path.write_bytes(b"other bytes")
     target.with_name("weights.hdf5.part.json").write_text(note)
     get(server, data, target)
     assert server.headers("Range") == [None]
 
 
-def test_a_server_without_versions(server: Server, data: bytes, target: Path) -> None:
+def test_no_versions(server: Server, data: bytes, target: Path) -> None:
     server.has_etags = False
     get(server, data, target, cut)
     assert server.headers("Range") == [None, None]
     target.unlink()
     server.seen.clear()
-    # A checksum tells as well what belongs together.
+    # A checksum also proves that the parts belong together.
     get(server, data, target, cut, sha256=sha256(data))
     assert server.headers("Range")[1] is not None
     assert server.headers("If-Range") == [None, None]
 
 
 @pytest.mark.parametrize("answer", [ignore_range, piece, lie(-7), lie(7), status(416), status(429)])
-def test_another_part_than_was_asked_for(server: Server, data: bytes, target: Path, answer: Answer) -> None:
+def test_wrong_range(server: Server, data: bytes, target: Path, answer: Answer) -> None:
     get(server, data, target, cut, answer)
 
 
 @pytest.mark.parametrize("answer", [ignore_range, part], ids=["If-Range is heeded", "If-Range is ignored"])
-def test_another_version_is_not_mixed_in(server: Server, data: bytes, target: Path, answer: Answer) -> None:
+def test_other_version(server: Server, data: bytes, target: Path, answer: Answer) -> None:
     url = server.put("weights.hdf5", data, cut, *[status(503)] * 10)
     fail([url], target, words=["503"])
     get(server, bytes(reversed(data)), target, answer)
@@ -186,9 +186,7 @@ def test_the_next_url_at_once(server: Server, data: bytes, target: Path, number:
 
 
 @pytest.mark.parametrize("is_known", [False, True])
-def test_on_another_server_only_a_checksum_allows_to_go_on(
-    server: Server, data: bytes, target: Path, is_known: bool
-) -> None:
+def test_resume_elsewhere_by_checksum(server: Server, data: bytes, target: Path, is_known: bool) -> None:
     urls = [server.put("first", data, cut, status(404)), server.put("second", data)]
     download(urls, target, sha256=sha256(data) if is_known else None)
     assert target.read_bytes() == data
@@ -205,21 +203,21 @@ def test_parts_of_different_files(server: Server, data: bytes, target: Path) -> 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
 def test_a_page_is_no_model(server: Server, data: bytes, target: Path, kind: str) -> None:
     urls = [server.put("first", data, *[page(kind)] * 9), server.put("second", data)]
-    fail(urls[:1], target, words=["a web page came"])
+    fail(urls[:1], target, words=["got a web page instead of the file"])
     download(urls, target)
     assert target.read_bytes() == data
 
 
-def test_a_page_takes_nothing_away(server: Server, data: bytes, target: Path) -> None:
-    """As of a network that asks to log in."""
+def test_page_keeps_part(server: Server, data: bytes, target: Path) -> None:
+    """Networks that require a login send such pages."""
     url = server.put("weights.hdf5", data, cut, page("text/html"))
-    fail([url], target, words=["a web page came"])
+    fail([url], target, words=["got a web page instead of the file"])
     server.seen.clear()
     get(server, data, target)
     assert server.headers("Range") == [f"bytes={int(0.3 * len(data))}-"]
 
 
-def test_a_part_forgets_where_earlier_bytes_were_from(target: Path) -> None:
+def test_origin_of_new_bytes(target: Path) -> None:
     part = Partial(target)
     part.begin(Origin("url", "version")).close()
     assert part.origin == ("url", "version")
@@ -227,22 +225,20 @@ def test_a_part_forgets_where_earlier_bytes_were_from(target: Path) -> None:
     assert part.origin is None
 
 
-def test_more_bytes_than_there_should_be(
-    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_bytes(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     get(server, data, target, more(announced=True))
     target.unlink()
     url = server.put("weights.hdf5", data, *[more(announced=False)] * 9)
-    fail([url], target, words=[f"more than the {len(data):,} bytes"], size=len(data))
+    fail([url], target, words=[f"more than the expected {len(data):,} bytes"], size=len(data))
     monkeypatch.setattr(attempt, "MOST_BYTES", 60_000)
-    fail([url], target, words=["more than the 60,000 bytes"])
+    fail([url], target, words=["more than the expected 60,000 bytes"])
     server.put("weights.hdf5", data)
-    fail([url], target, words=["it has 65,184 bytes; allowed: 60,000"])
+    fail([url], target, words=["its size is 65,184 bytes; allowed: 60,000"])
 
 
-def test_another_size_than_expected(server: Server, data: bytes, target: Path) -> None:
+def test_wrong_size(server: Server, data: bytes, target: Path) -> None:
     url = server.put("weights.hdf5", data)
-    fail([url], target, words=[f"it has {len(data):,} bytes there, expected 10"], size=10)
+    fail([url], target, words=[f"its size is {len(data):,} bytes, expected 10"], size=10)
     fail([server.put("empty", b"")], target, words=["empty"])
     assert list(target.parent.iterdir()) == []
 
@@ -254,8 +250,8 @@ def test_redirects(server: Server, data: bytes, target: Path) -> None:
 
 
 def test_encoded_on_the_way(server: Server, data: bytes, target: Path) -> None:
-    fail([server.put("weights.hdf5", data, encoded("gzip"))], target, words=["it comes encoded (gzip)"])
-    # So is a .gz file by some servers, and is what it is.
+    fail([server.put("weights.hdf5", data, encoded("gzip"))], target, words=["the response is encoded (gzip)"])
+    # Some servers describe a .gz file in this way.
     download([server.put("model.tar.gz", data, encoded("x-gzip"))], target)
     assert target.read_bytes() == data
 
@@ -272,7 +268,7 @@ def test_files(server: Server, data: bytes, target: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("url", ["ftp://example.com/x", "http://", "x", "http://127.0.0.1:1/x"])
-def test_urls_that_lead_nowhere(server: Server, target: Path, url: str) -> None:
+def test_bad_urls(server: Server, target: Path, url: str) -> None:
     message = fail([url], target, words=[])
     assert len(message.splitlines()[1]) < 130
 
@@ -297,8 +293,8 @@ def test_proxies(server: Server, data: bytes, target: Path, monkeypatch: pytest.
     assert [seen.target for seen in server.seen] == ["http://models.example/weights.hdf5"]
 
 
-def test_sizes_of_thousands_of_digits(tmp_path: Path) -> None:
-    """Python refuses to make numbers of them: another server may do better."""
+def test_huge_sizes(tmp_path: Path) -> None:
+    """Python refuses to parse such numbers; the next server is tried."""
     part, many = Partial(tmp_path / "file"), "9" * 5000
     assert attempt._body("http://host/file", 200, {"Content-Length": many}, part, asked={}).total is None
     headers = {"Content-Range": f"bytes {many}-{many}/{many}"}
@@ -306,10 +302,8 @@ def test_sizes_of_thousands_of_digits(tmp_path: Path) -> None:
         attempt._body("http://host/file", 206, headers, part, asked={"Range": "bytes=5-"})
 
 
-def test_a_server_that_trickles(
-    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It never stalls, and would take days. What has come is kept."""
+def test_slow_server(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never stalls, but would take days. The bytes so far are kept."""
     monkeypatch.setattr(attempt, "SLOW_AFTER", 0.2)
     start = time.monotonic()
     words = ["127.0.0.1", "too slow: ", " bytes in "]
@@ -330,9 +324,7 @@ def test_a_head_that_trickles(server: Server, data: bytes, target: Path, monkeyp
     get(server, data, target)
 
 
-def test_a_fast_server_is_not_slow(
-    server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fast_server(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempt, "SLOW_AFTER", 0.0)
     monkeypatch.setattr(attempt, "CHUNK", 1 << 10)
     get(server, data, target)
@@ -342,11 +334,11 @@ def test_a_fast_server_is_not_slow(
 def test_a_redirect_to_http(
     server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """From https, it would give up what https is for. A checksum makes up for it."""
+    """A redirect from https to http is unsafe without a checksum."""
     real = attempt._get
 
     def lead(url: str, headers: Any) -> Any:
-        response = real(server.put("weights.hdf5", data), headers)
+        response: Any = real(server.put("weights.hdf5", data), headers)
         response.history = [SimpleNamespace(url=url)]
         response.url = "http://models.example/weights.hdf5"
         return response
@@ -356,13 +348,13 @@ def test_a_redirect_to_http(
         download(["https://models.example/weights.hdf5"], target, sha256=sha256(data))
         assert target.read_bytes() == data
     else:
-        fail(["https://models.example/weights.hdf5"], target, words=["leads to an address with http://"])
+        fail(["https://models.example/weights.hdf5"], target, words=["redirects to an address with http://"])
         assert list(target.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "empty", "kernel"])
 def test_files_that_are_none(data: bytes, target: Path, tmp_path: Path, kind: str) -> None:
-    """A named pipe, and what the kernel makes up, would be waited for."""
+    """Reading a named pipe or a file of the kernel may block."""
     source = tmp_path / "source"
     if kind == "pipe":
         os.mkfifo(source)
@@ -378,7 +370,7 @@ def test_files_that_are_none(data: bytes, target: Path, tmp_path: Path, kind: st
 
 
 @pytest.mark.parametrize("password", ["s3cret", "s3/cret", "s3@cret", "s3:c@r/et"])
-def test_credentials_are_not_shown(server: Server, data: bytes, target: Path, password: str) -> None:
+def test_hides_credentials(server: Server, data: bytes, target: Path, password: str) -> None:
     where = server.url.removeprefix("http://")
     server.put("weights.hdf5", data, *[status(403)] * 9)
     url = f"http://user:{password}@{where}/weights.hdf5?token=t0kens"
@@ -389,7 +381,7 @@ def test_credentials_are_not_shown(server: Server, data: bytes, target: Path, pa
     assert not [secret for secret in (password, "s3", "cret", "t0kens", "et@") if secret in message]
 
 
-def test_credentials_are_not_kept(server: Server, data: bytes, target: Path) -> None:
+def test_stores_no_credentials(server: Server, data: bytes, target: Path) -> None:
     where = server.url.removeprefix("http://")
     server.put("weights.hdf5", data, cut, status(403))
     with pytest.raises(ConnectionError, match="EL141"):

@@ -18,7 +18,18 @@ import pytest
 from spacy_elmo.weights import catalogue
 from spacy_elmo.weights.catalogue import Entry, File
 from spacy_elmo.weights.fetch import model_cache
-from spacy_elmo.weights.fetch.model_cache import cached_bytes, fetch, is_cached
+from spacy_elmo.weights.fetch.model_cache import (
+    Pin,
+    Pins,
+    cached_bytes,
+    check_folder,
+    fetch,
+    is_cached,
+    pin,
+    pin_folder,
+    read_pins,
+    write_pins,
+)
 from spacy_elmo.weights.source import read_weights
 from tests.weights.fetch.server import Server, hold, model_files, serving, stall, status
 
@@ -34,7 +45,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of models in a cache that is this test's own."""
+    """The folder of models in a cache for this test alone."""
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "models"
 
@@ -119,7 +130,7 @@ def test_a_bad_archive(server: Server, archive: Entry, models: Path) -> None:
         fetch("packed")
     assert not is_cached("packed")
     assert not (models / "packed.json").exists()
-    # The next attempt does not begin with what was bad.
+    # The next attempt does not use the bad file.
     server.files["one/11/7.zip"] = good
     assert names(fetch("packed")) == ["model/options.json", "model/weights.hdf5"]
 
@@ -160,7 +171,7 @@ def test_another_publication(
         assert str(pins) in str(caught.value)
         assert json.loads(pins.read_text())["published"][file_name(caught)]["sha256"] in str(caught.value)
         assert not folder.exists()
-    # As it was, it is good again.
+    # With the original content, the file is accepted.
     new = dict(server.files)
     server.files.update(old)
     assert fetch(name) == folder
@@ -181,7 +192,7 @@ def remove(folder: Path) -> None:
     folder.rmdir()
 
 
-def test_a_known_checksum_outranks_pins(
+def test_catalogue_checksum_first(
     server: Server, pair: Entry, models: Path, data: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = fetch("a/pair")
@@ -222,14 +233,16 @@ def test_offline(
         fetch("a/pair", force=True)
     monkeypatch.setenv("SPACY_ELMO_OFFLINE", is_offline)
     assert fetch("a/pair") == models / "a--pair"
-    with pytest.raises(FileNotFoundError, match=r"EL149.*SPACY_ELMO_OFFLINE forbids.*leave --force out"):
+    with pytest.raises(
+        FileNotFoundError, match=r"EL149.*SPACY_ELMO_OFFLINE does not allow downloads.*omit --force"
+    ):
         fetch("a/pair", force=True)
 
 
 @pytest.mark.parametrize(
     "mirror", ["ftp://host/x", "file://models/elmo", "file:models", "https:", "http://", "http://[::1/", "models"]
 )
-def test_a_mirror_that_is_no_address(pair: Entry, monkeypatch: pytest.MonkeyPatch, mirror: str) -> None:
+def test_bad_mirror(pair: Entry, monkeypatch: pytest.MonkeyPatch, mirror: str) -> None:
     monkeypatch.delenv("SPACY_ELMO_OFFLINE", raising=False)
     monkeypatch.setenv("SPACY_ELMO_MIRROR", mirror)
     with pytest.raises(ValueError, match=r"EL144 *.*SPACY_ELMO_MIRROR.*file:///models"):
@@ -237,10 +250,10 @@ def test_a_mirror_that_is_no_address(pair: Entry, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("wrong", [b'{"message": "Rate limit exceeded"}', b"plain text", None])
-def test_what_is_no_model_is_not_pinned(
+def test_not_a_model(
     pair: Entry, data: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: bytes | None
 ) -> None:
-    """Else the right file would be refused for ever after. None: a file that is cut short."""
+    """If it were pinned, the right file would always be refused. None: a truncated file."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     monkeypatch.setenv("SPACY_ELMO_MIRROR", folder.as_uri())
@@ -248,13 +261,13 @@ def test_what_is_no_model_is_not_pinned(
     options, weights = pair.files
     (folder / options.name).write_bytes(data[0])
     (folder / weights.name).write_bytes(data[1][:1000] if wrong is None else wrong)
-    with pytest.raises(ConnectionError, match=r"EL141.*(?s:.)*(something else came|cut short)"):
+    with pytest.raises(ConnectionError, match=r"EL141.*(?s:.)*(got something else|truncated)"):
         fetch("a/pair")
     (folder / weights.name).write_bytes(data[1])
     assert weights_of(fetch("a/pair")).read_bytes() == data[1]
 
 
-def test_passwords_are_not_shown(
+def test_hides_passwords(
     pair: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("SPACY_ELMO_OFFLINE", raising=False)
@@ -294,14 +307,14 @@ def test_no_mirror(pair: Entry, mirror: str, monkeypatch: pytest.MonkeyPatch) ->
         fetch("a/pair")
 
 
-def test_a_cache_that_cannot_be_written(pair: Entry, tmp_path: Path) -> None:
+def test_unwritable_cache(pair: Entry, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     with pytest.raises(OSError, match=r"EL142.*models.*SPACY_ELMO_CACHE"):
         fetch("a/pair")
     assert (tmp_path / "cache").read_text() == "in the way"
 
 
-def test_a_cache_that_is_only_read(pair: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_cache(pair: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = fetch("a/pair")
 
     def refuse(self: Any) -> None:
@@ -313,7 +326,7 @@ def test_a_cache_that_is_only_read(pair: Entry, monkeypatch: pytest.MonkeyPatch)
         fetch("a/pair", force=True)
 
 
-def test_a_folder_that_was_copied(server: Server, pair: Entry, models: Path, data: list[bytes]) -> None:
+def test_copied_folder(server: Server, pair: Entry, models: Path, data: list[bytes]) -> None:
     folder = models / "a--pair"
     folder.mkdir(parents=True)
     (folder / pair.files[0].name).write_bytes(data[0])
@@ -343,7 +356,7 @@ def test_damaged_pins(pair: Entry, models: Path, text: str) -> None:
 def test_killed_at_any_step(
     name: str, step: str, force: bool, server: Server, pair: Entry, archive: Entry, models: Path, data: list[bytes]
 ) -> None:
-    """A process that ends at a step leaves what the next one can use, without another download."""
+    """After a process ends at any step, the next one continues without another download."""
     if force:
         fetch(name)
     with pytest.MonkeyPatch.context() as patch:
@@ -376,7 +389,7 @@ def die_at(step: str, patch: pytest.MonkeyPatch, models: Path) -> None:
         replace, calls = os.replace, []
 
         def maybe(source: Any, target: Any) -> None:
-            # Of the model's folder; files have renames of their own.
+            # Counts renames of the model's folder, not of files.
             if Path(source).is_dir():
                 calls.append(source)
                 if len(calls) == int(step[-1]):
@@ -386,7 +399,7 @@ def die_at(step: str, patch: pytest.MonkeyPatch, models: Path) -> None:
         patch.setattr(model_cache.os, "replace", maybe)
 
 
-def test_leftovers_are_cleaned_up(server: Server, archive: Entry, models: Path) -> None:
+def test_cleans_up(server: Server, archive: Entry, models: Path) -> None:
     fetch("packed")
     for name in ("unpacked", "old", "downloads"):
         (models / "packed.partial" / name).mkdir(parents=True)
@@ -396,7 +409,7 @@ def test_leftovers_are_cleaned_up(server: Server, archive: Entry, models: Path) 
     assert len(server.seen) == 1
 
 
-def test_force_takes_nothing_from_earlier_attempts(pair: Entry, models: Path, data: list[bytes]) -> None:
+def test_force_discards_parts(pair: Entry, models: Path, data: list[bytes]) -> None:
     downloads = models / "a--pair.partial" / "downloads"
     downloads.mkdir(parents=True)
     (downloads / pair.files[1].name).write_bytes(b"complete, but another file")
@@ -410,7 +423,7 @@ def test_a_name(models: Path) -> None:
     assert not models.exists()
 
 
-def test_progress_without_a_terminal(pair: Entry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_without_terminal(pair: Entry, capsys: pytest.CaptureFixture[str]) -> None:
     fetch("a/pair")
     shown = capsys.readouterr()
     assert shown.err.startswith("Fetching a/pair from 127.0.0.1:")
@@ -420,7 +433,7 @@ def test_progress_without_a_terminal(pair: Entry, capsys: pytest.CaptureFixture[
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_on_a_terminal(
+def test_progress_on_terminal(
     pair: Entry, data: list[bytes], capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -434,7 +447,7 @@ def test_progress_on_a_terminal(
     assert "Fetching" not in shown
 
 
-# With real processes: they know the real catalogue, and get the tests' files from a mirror.
+# Real processes use the real catalogue, and get the tests' files from a mirror.
 
 
 @pytest.fixture
@@ -457,11 +470,11 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_two_processes_download_once(mirror: Server, models: Path, data: list[bytes]) -> None:
+def test_two_processes(mirror: Server, models: Path, data: list[bytes]) -> None:
     mirror.faults[PAIR[1]] = [hold]
     processes = [start(), start()]
     assert mirror.stalled.wait(30)
-    # Time for the other one to ask for the lock, and to go wrong if it could.
+    # Time for the other process to request the lock.
     time.sleep(1)
     assert [process.poll() for process in processes] == [None, None]
     mirror.released.set()
@@ -472,7 +485,7 @@ def test_two_processes_download_once(mirror: Server, models: Path, data: list[by
     assert weights_of(models / "medium").read_bytes() == data[1]
 
 
-def test_a_killed_process_is_gone_on_with(mirror: Server, models: Path, data: list[bytes]) -> None:
+def test_resume_after_kill(mirror: Server, models: Path, data: list[bytes]) -> None:
     mirror.faults[PAIR[1]] = [stall]
     part = models / "medium.partial" / "downloads" / f"{Path(PAIR[1]).name}.part"
     process = start()
@@ -483,13 +496,13 @@ def test_a_killed_process_is_gone_on_with(mirror: Server, models: Path, data: li
     mirror.seen.clear()
     arrived = part.stat().st_size
     assert weights_of(fetch("medium")).read_bytes() == data[1]
-    # Options had come whole, and are not asked for again.
+    # The options were complete, and are not requested again.
     assert mirror.paths() == [PAIR[1]]
     assert mirror.headers("Range") == [f"bytes={arrived}-"]
     assert arrived > 10_000
 
 
-def test_errors_of_a_server_reach_the_user(mirror: Server) -> None:
+def test_server_errors(mirror: Server) -> None:
     mirror.faults[PAIR[0]] = [status(403)]
     process = start()
     out, err = process.communicate(timeout=60)
@@ -501,14 +514,14 @@ def test_errors_of_a_server_reach_the_user(mirror: Server) -> None:
 
 @pytest.mark.parametrize("wrong", [b'{"message": "Rate limit exceeded"}', b'{"lstm": {}, "char_cnn": {}}', b"{}"])
 @pytest.mark.parametrize("force", [False, True])
-def test_an_error_page_is_not_pinned(
+def test_error_page(
     server: Server, pair: Entry, models: Path, data: list[bytes], wrong: bytes, force: bool
 ) -> None:
-    """With status 200, and JSON as options are: pinned, it would forbid the right file for ever."""
+    """It has status 200 and is JSON, as options are. If it were pinned, the right file would always be refused."""
     options = [f"{base}/{PAIR[0]}" for base in ("one", "two")]
     for path in options:
         server.files[path] = wrong
-    with pytest.raises(ConnectionError, match=r"EL141(?s:.)*something else came instead of the options: \[EL"):
+    with pytest.raises(ConnectionError, match=r"EL141(?s:.)*got something else instead of the options: \[EL"):
         fetch("a/pair")
     assert not (models / "a--pair.json").exists()
     for path in options:
@@ -516,50 +529,46 @@ def test_an_error_page_is_not_pinned(
     assert weights_of(fetch("a/pair", force=force)).read_bytes() == data[1]
 
 
-def test_files_of_different_models_are_not_pinned(
-    server: Server, pair: Entry, models: Path, data: list[bytes]
-) -> None:
+def test_mixed_models(server: Server, pair: Entry, models: Path, data: list[bytes]) -> None:
     other = data[0].replace(b'"n_layers": 2', b'"n_layers": 1')
     assert other != data[0]
     server.files.update({f"{base}/{PAIR[0]}": other for base in ("one", "two")})
-    with pytest.raises(ValueError, match=r"EL266.*'a/pair' is not the model \(\[EL022\]"):
+    with pytest.raises(ValueError, match=r"EL266.*'a/pair' are not the model \(\[EL022\]"):
         fetch("a/pair")
     assert not (models / "a--pair.json").exists()
     server.files.update({f"{base}/{PAIR[0]}": data[0] for base in ("one", "two")})
     assert weights_of(fetch("a/pair")).read_bytes() == data[1]
 
 
-def test_an_archive_of_something_else_is_not_pinned(server: Server, archive: Entry, models: Path) -> None:
+def test_archive_of_other_files(server: Server, archive: Entry, models: Path) -> None:
     good = server.files["one/11/7.zip"]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         file.writestr("README.md", "The model has moved.")
     server.files["one/11/7.zip"] = packed.getvalue()
-    with pytest.raises(ValueError, match=r"EL266.*'packed' is not the model \(\[EL013\]"):
+    with pytest.raises(ValueError, match=r"EL266.*'packed' are not the model \(\[EL013\]"):
         fetch("packed")
     assert not (models / "packed.json").exists()
     server.files["one/11/7.zip"] = good
     assert names(fetch("packed")) == ["model/options.json", "model/weights.hdf5"]
 
 
-def test_an_archive_of_damaged_files_is_not_pinned(server: Server, archive: Entry, data: list[bytes]) -> None:
-    """With the names of a model's, and in a zip that is whole."""
+def test_archive_of_damaged_files(server: Server, archive: Entry, data: list[bytes]) -> None:
+    """The files have the names of a model's, and the zip is whole."""
     good = server.files["one/11/7.zip"]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         file.writestr("model/options.json", data[0])
         file.writestr("model/weights.hdf5", data[1][: len(data[1]) // 2])
     server.files["one/11/7.zip"] = packed.getvalue()
-    with pytest.raises(ValueError, match=r"EL266.*'packed' is not the model \("):
+    with pytest.raises(ValueError, match=r"EL266.*'packed' are not the model \("):
         fetch("packed")
     server.files["one/11/7.zip"] = good
     assert names(fetch("packed", force=True)) == ["model/options.json", "model/weights.hdf5"]
 
 
-def test_http_is_not_used_without_a_checksum(
-    server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Anybody on the way could send another archive."""
+def test_http_without_checksum(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody on the network could send another archive."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         file.writestr("options.json", data[0])
@@ -578,11 +587,11 @@ def test_http_is_not_used_without_a_checksum(
     put(entry._replace(files=(known,)), monkeypatch)
     assert weights_of(fetch("open")).read_bytes() == data[1]
     put(entry, monkeypatch)
-    # What was pinned is a checksum.
+    # A pin is a checksum.
     assert weights_of(fetch("open", force=True)).read_bytes() == data[1]
 
 
-def test_http_when_it_is_asked_for(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_allowed(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server.url)
     for path, content in zip(PAIR, data):
         server.put(f"one/{path}", content)
@@ -603,17 +612,15 @@ def test_http_when_it_is_asked_for(server: Server, data: list[bytes], monkeypatc
         "file://u:s3cret@h/x",
     ],
 )
-def test_passwords_of_a_bad_mirror_are_not_shown(
-    pair: Entry, monkeypatch: pytest.MonkeyPatch, mirror: str
-) -> None:
+def test_hides_mirror_password(pair: Entry, monkeypatch: pytest.MonkeyPatch, mirror: str) -> None:
     monkeypatch.setenv("SPACY_ELMO_MIRROR", mirror)
     with pytest.raises((ValueError, ConnectionError), match=r"EL14[14]") as caught:
         fetch("a/pair")
     assert "s3cret" not in str(caught.value)
 
 
-def test_waiting_for_another_process_is_said(pair: Entry, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was stopped holds its lock for ever."""
+def test_lock_warning(pair: Entry, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped process holds its lock for ever."""
     monkeypatch.setattr(model_cache, "LOCK_PATIENCE", 0.1)
     models.mkdir(parents=True)
     held = threading.Event()
@@ -632,3 +639,72 @@ def test_waiting_for_another_process_is_said(pair: Entry, models: Path, monkeypa
     assert names(folder)
     if Path("/proc/locks").exists():
         assert f"process {os.getpid()}" in str(caught[0].message)
+
+
+OPTIONS = Pin(hashlib.sha256(b"{}").hexdigest(), 2)
+WEIGHTS = Pin(hashlib.sha256(b"12345").hexdigest(), 5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model" / "variables").mkdir(parents=True)
+    (tmp_path / "model" / "options.json").write_bytes(b"{}")
+    (tmp_path / "model" / "variables" / "data").write_bytes(b"12345")
+    return tmp_path / "model"
+
+
+def test_of_files(folder: Path) -> None:
+    assert pin(folder / "options.json") == OPTIONS
+    assert pin_folder(folder) == {"options.json": OPTIONS, "variables/data": WEIGHTS}
+
+
+def test_written_and_read(tmp_path: Path) -> None:
+    path, pins = tmp_path / "pins.json", Pins({"model.tar.gz": WEIGHTS}, {"options.json": OPTIONS})
+    assert read_pins(path) is None
+    write_pins(path, pins)
+    assert read_pins(path) == pins
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pins.json"]
+    assert json.loads(path.read_text("utf-8"))["published"]["model.tar.gz"] == {
+        "sha256": WEIGHTS.sha256,
+        "size": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "ValueError|JSONDecodeError"),
+        ("[]", "TypeError|ValueError"),
+        ('{"published": {}}', "KeyError: 'files'"),
+        ('{"published": {}, "files": []}', "AttributeError"),
+        ('{"published": {}, "files": {"a": {"sha256": "0"}}}', "KeyError: 'size'"),
+        ('{"published": {}, "files": {"a": {"sha256": "0", "size": "many"}}}', "ValueError"),
+    ],
+)
+def test_damaged(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "pins.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=rf"EL147.*pins\.json.*({reason})"):
+        read_pins(path)
+
+
+def test_a_folder_that_is_as_it_was(folder: Path) -> None:
+    check_folder("small", folder, pin_folder(folder))
+    # More files do no harm.
+    check_folder("small", folder, {"options.json": OPTIONS})
+
+
+def test_a_missing_file(folder: Path) -> None:
+    pins = pin_folder(folder)
+    (folder / "variables" / "data").unlink()
+    with pytest.raises(ValueError, match=r"EL145.*data' is missing.*download small --force"):
+        check_folder("small", folder, pins)
+
+
+def test_a_changed_file_of_pins(folder: Path) -> None:
+    """Of the same size, too."""
+    pins = pin_folder(folder)
+    (folder / "variables" / "data").write_bytes(b"12346")
+    found = hashlib.sha256(b"12346").hexdigest()
+    with pytest.raises(ValueError, match=rf"EL145.*has changed: its sha256 is {found}, expected {WEIGHTS.sha256}"):
+        check_folder("small", folder, pins)

@@ -16,7 +16,7 @@ from spacy_elmo.bilm.options import Options
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.weights.arrays import Weights
 from spacy_elmo.weights.formats import allennlp
-from spacy_elmo.weights.formats.allennlp import Section, find_options, section_of
+from spacy_elmo.weights.formats.allennlp import Section, find_options, find_section
 from spacy_elmo.weights.source import read_weights
 from tests.data import ROOT
 
@@ -24,16 +24,16 @@ GOLDEN = ROOT / "tests" / "allennlp"
 EMBEDDER = "text_field_embedder.token_embedder_elmo."
 ELMO = f"{EMBEDDER}_elmo."
 BILM = f"{ELMO}_elmo_lstm."
-# Where the options of the golden are, and where AllenNLP looked for them.
+# The places of the golden's options, here and when AllenNLP read them.
 OPTIONS = "tests/tiny/options.json"
-MIXES = {"weights": [[0.75, -0.5, 0.25], [-1.25, 0.5, 1.5]], "gamma": [1.5, -0.625]}
+MIXES: dict[str, list[Any]] = {"weights": [[0.75, -0.5, 0.25], [-1.25, 0.5, 1.5]], "gamma": [1.5, -0.625]}
 
 State = dict[str, torch.Tensor]
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """The archive, unpacked, to be changed."""
+    """A copy of the unpacked archive, to change."""
     folder = tmp_path / "archive"
     with tarfile.open(GOLDEN / "model.tar.gz") as file:
         file.extractall(folder, filter="data")
@@ -42,7 +42,7 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def alone(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The archive without options, in a program that runs where they are not."""
+    """The archive without options, in a working directory without them."""
     (archive / "options.json").unlink()
     monkeypatch.chdir(archive)
     return archive
@@ -65,7 +65,8 @@ def change_config(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def embedder(config: dict[str, Any]) -> dict[str, Any]:
-    return config["model"]["text_field_embedder"]["token_embedders"]["elmo"]
+    found: dict[str, Any] = config["model"]["text_field_embedder"]["token_embedders"]["elmo"]
+    return found
 
 
 def name_options(folder: Path, name: str) -> None:
@@ -73,7 +74,7 @@ def name_options(folder: Path, name: str) -> None:
 
 
 def change(folder: Path, edit: Callable[[State], Any]) -> None:
-    """Change the tensors, in place or by the others that are returned."""
+    """Change the tensors in place, or replace them by those returned."""
     state = torch.load(folder / "weights.th", weights_only=True)
     others = edit(state)
     torch.save(others if isinstance(others, dict) else state, folder / "weights.th")
@@ -96,7 +97,8 @@ def mix_of(elmo: Elmo) -> np.ndarray:
 
 
 def sentences() -> list[list[str]]:
-    return json.loads((GOLDEN / "sentences.json").read_text("utf-8"))
+    found: list[list[str]] = json.loads((GOLDEN / "sentences.json").read_text("utf-8"))
+    return found
 
 
 def check_layers(got: np.ndarray, expected: np.ndarray) -> None:
@@ -109,7 +111,7 @@ def test_layers(archive: Path, tiny: Path, golden: Mapping[str, np.ndarray]) -> 
     assert (weights.format, weights.source) == ("AllenNLP archive", str(archive / "weights.th"))
     got = layers_of(weights)
     check_layers(got, golden["layers"])
-    # They are not those of the file that the ELMo was before it was trained.
+    # They differ from the file that the training started from.
     assert (np.abs(got - layers_of(read_weights(tiny))).max(axis=(1, 2)) > 0.01).all()
 
 
@@ -120,7 +122,7 @@ def test_mix(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
 
 
 def test_two_mixes(tiny: Path, golden: Mapping[str, np.ndarray]) -> None:
-    """Of an `Elmo` by itself, beside which lie its options."""
+    """The state_dict of an `Elmo`, with its options beside it."""
     weights = allennlp.read(tiny / "options.json", GOLDEN / "two_mixes" / "weights.th")
     for prefix, k in (("scalar_mix", 0), ("scalar_mix_1", 1)):
         for part, values in MIXES.items():
@@ -133,7 +135,7 @@ def test_two_mixes(tiny: Path, golden: Mapping[str, np.ndarray]) -> None:
 
 
 def test_conversion_is_exact(tiny: Path) -> None:
-    """AllenNLP converted these arrays from a file that another reader of ours reads."""
+    """AllenNLP converted these arrays from a file that another reader of this package reads too."""
     got = allennlp.read(tiny / "options.json", GOLDEN / "two_mixes" / "weights.th")
     expected = read_weights(tiny)
     assert got.options == expected.options
@@ -170,8 +172,8 @@ def test_a_bilm_without_mixes(archive: Path, golden: Mapping[str, np.ndarray]) -
     check_layers(layers_of(weights), golden["layers"])
 
 
-def test_other_parts_are_left_out(archive: Path) -> None:
-    """As are vectors that an ELMo with `vocab_to_cache` keeps ready."""
+def test_other_parts(archive: Path) -> None:
+    """An ELMo with `vocab_to_cache` stores word vectors too."""
     expected = set(read(archive).arrays)
     change(archive, lambda state: state.update({f"{BILM}_word_embedding.weight": torch.zeros(9, 8)}))
     assert "encoder._module.weight_ih_l0" in torch.load(archive / "weights.th", weights_only=True)
@@ -196,7 +198,7 @@ def test_as_a_source(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
 
 def test_without_options(alone: Path, tiny: Path) -> None:
     with pytest.warns(
-        UserWarning, match=rf"WL014.*config\.json names the options '{OPTIONS}', which are not here"
+        UserWarning, match=rf"WL014.*config\.json names the options '{OPTIONS}', which do not exist"
     ):
         options = read(alone).options
     true = Options.from_file(tiny / "options.json").to_dict()
@@ -214,23 +216,23 @@ def test_options_beside(alone: Path, tiny: Path, name: str) -> None:
     assert read(alone).options.lstm.proj_clip == 1.5
 
 
-def test_options_beside_under_their_usual_name(alone: Path, tiny: Path) -> None:
+def test_options_beside_config(alone: Path, tiny: Path) -> None:
     name_options(alone, "my_options.json")
     shutil.copy(tiny / "options.json", alone)
     assert read(alone).options.lstm.proj_clip == 1.5
 
 
-def test_no_options_outside_of_the_archive(alone: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an archive says must not depend on the computer that it is read on, nor tell of its files."""
+def test_no_options_outside_archive(alone: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content of an archive must not depend on the computer that reads it, or reveal its files."""
     monkeypatch.chdir(tiny.parent)
     for name in (str(tiny / "options.json"), "tiny/options.json", "/etc/passwd"):
         name_options(alone, name)
-        with pytest.warns(UserWarning, match=rf"WL014.*names the options '{name}', which are not here"):
+        with pytest.warns(UserWarning, match=rf"WL014.*names the options '{name}', which do not exist"):
             assert read(alone).options.lstm.proj_clip == 3
 
 
-def test_options_copied_into_the_archive(archive: Path, tiny: Path) -> None:
-    """By AllenNLP up to 0.9, under the place that the configuration has them in; they come before all others."""
+def test_options_in_archive(archive: Path, tiny: Path) -> None:
+    """AllenNLP up to 0.9 copies them under their place in the configuration; they precede all others."""
     options = json.loads((tiny / "options.json").read_text("utf-8"))
     (archive / "fta").mkdir()
     place = "model.text_field_embedder.token_embedders"
@@ -247,8 +249,8 @@ def test_options_copied_into_the_archive(archive: Path, tiny: Path) -> None:
 @pytest.mark.parametrize(
     "name", [None, "https://allennlp.s3.amazonaws.com/x/elmo_2x1024_128_2048cnn_1xhighway_options.json"]
 )
-def test_published_options_need_no_warning(alone: Path, name: str) -> None:
-    """None: AllenNLP takes the original model's."""
+def test_published_options(alone: Path, name: str) -> None:
+    """None: AllenNLP uses those of the original model."""
     if name is None:
         change_config(alone, lambda config: embedder(config).pop("options_file"))
     else:
@@ -259,7 +261,7 @@ def test_published_options_need_no_warning(alone: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("config", [{"model": {"type": "simple_tagger"}}, [1], None, {"options_file": "x"}])
-def test_a_configuration_without_an_elmo(alone: Path, config: Any) -> None:
+def test_config_without_elmo(alone: Path, config: Any) -> None:
     (alone / "config.json").write_text(json.dumps(config), "utf-8")
     with pytest.warns(UserWarning, match=r"WL014.*config\.json names no options of the ELMo"):
         read(alone)
@@ -268,15 +270,15 @@ def test_a_configuration_without_an_elmo(alone: Path, config: Any) -> None:
 def test_sections() -> None:
     first, second = {"options_file": "a.json"}, {"type": "elmo_token_embedder"}
     config = {"model": {"question": first, "more": [{"elmo": second}], "options_file": 3}}
-    assert section_of(config, "_elmo.") == Section(("model",), config["model"])
-    assert section_of(config["model"], "_elmo.") == Section(("question",), first)
-    assert section_of(config, "x.token_embedder_elmo._elmo.") == Section(("model", "more", "0", "elmo"), second)
-    assert section_of(config, "x.token_embedder_question._elmo.").options_name == "a.json"
+    assert find_section(config, "_elmo.") == Section(("model",), config["model"])
+    assert find_section(config["model"], "_elmo.") == Section(("question",), first)
+    assert find_section(config, "x.token_embedder_elmo._elmo.") == Section(("model", "more", "0", "elmo"), second)
+    assert find_section(config, "x.token_embedder_question._elmo.").options_name == "a.json"
     assert Section(("a",), {"options_file": 3}).options_file == ""
 
 
 @pytest.mark.parametrize("name", ["//server/share/options.json", r"\\server\share\options.json"])
-def test_other_computers_are_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     asked: list[Path] = []
     monkeypatch.setattr(os.path, "isfile", lambda path: asked.append(path))
     assert find_options(Section(("a",), {"options_file": name}), tmp_path / "config.json") is None
@@ -284,10 +286,12 @@ def test_other_computers_are_not_asked(tmp_path: Path, monkeypatch: pytest.Monke
     assert all(path.parent == tmp_path for path in asked)
 
 
-def test_options_of_another_model(archive: Path) -> None:
+def test_other_options(archive: Path) -> None:
     path = archive / "options.json"
     path.write_text(path.read_text("utf-8").replace('"dim": 24', '"dim": 32'), "utf-8")
-    match = r"EL020.*'forward_stack.layers.0.input_linear.weight' has shape \(96, 8\), but '.*options\.json' calls"
+    match = (
+        r"EL020.*'forward_stack.layers.0.input_linear.weight' has shape \(96, 8\), but '.*options\.json' requires"
+    )
     with pytest.raises(ValueError, match=match):
         read(archive)
 
@@ -301,7 +305,7 @@ def test_layer_norm(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
     check_layers(layers_of(weights), golden["layers"])
 
 
-# Other sizes, and what can be wrong
+# Other sizes and errors
 
 
 def without_second_layer(state: State) -> State:
@@ -318,11 +322,11 @@ def test_one_layer(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
     change(archive, without_second_layer)
     weights = read(archive)
     assert weights.arrays["scalar_mix.weights"].shape == (2,)
-    # The first layers know nothing of those above.
+    # The first layers do not depend on those above.
     check_layers(layers_of(weights), golden["layers"][:2])
 
 
-def test_one_layer_without_options(alone: Path) -> None:
+def test_single_layer_without_options(alone: Path) -> None:
     change(alone, without_second_layer)
     with pytest.warns(UserWarning, match="WL014"):
         assert read(alone).options.lstm.n_layers == 1
@@ -369,7 +373,7 @@ def test_missing_gamma(archive: Path) -> None:
         read(archive)
 
 
-def test_missing_number_of_a_mix(archive: Path) -> None:
+def test_incomplete_mix(archive: Path) -> None:
     change(archive, lambda state: state.pop(f"{ELMO}scalar_mix_0.scalar_parameters.1"))
     with pytest.raises(ValueError, match=r"EL020.*'scalar_mix\.weights' has shape \(2,\)"):
         read(archive)
@@ -391,18 +395,18 @@ def test_unknown_part(archive: Path) -> None:
 def test_two_elmos(archive: Path) -> None:
     other = "_question.token_embedder_elmo._elmo."
     change(archive, lambda state: {**state, **{name.replace(ELMO, other): part for name, part in state.items()}})
-    with pytest.raises(ValueError, match=rf"EL162.*holds 2 ELMos, named '{ELMO}', '{other}'\. Choose one"):
+    with pytest.raises(ValueError, match=rf"EL162.*contains 2 ELMos, named '{ELMO}', '{other}'\. Choose one"):
         read(archive)
 
 
 def test_no_elmo(archive: Path) -> None:
     change(archive, lambda state: {name: part for name, part in state.items() if ELMO not in name})
     with pytest.raises(
-        ValueError, match=r"EL163.*no name in it ends with .*_char_embedding_weights.*encoder\._mod"
+        ValueError, match=r"EL163.*none of its names ends with .*_char_embedding_weights.*encoder\._mod"
     ):
         read(archive)
     torch.save({}, archive / "weights.th")
-    with pytest.raises(ValueError, match=r"EL163.*It holds nothing"):
+    with pytest.raises(ValueError, match=r"EL163.*It contains nothing"):
         read(archive)
 
 
@@ -415,7 +419,7 @@ def test_nan_is_counted(archive: Path) -> None:
 def test_integers(archive: Path) -> None:
     name = f"{BILM}_token_embedder._projection.bias"
     change(archive, lambda state: state.update({name: torch.zeros(8, dtype=torch.int64)}))
-    with pytest.raises(ValueError, match=r"EL021.*'char_encoder\.projection\.bias' holds int64"):
+    with pytest.raises(ValueError, match=r"EL021.*'char_encoder\.projection\.bias' contains int64"):
         read(archive)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from spacy_elmo.cli.info import info
-from spacy_elmo.weights.formats.checkpoint import data_files
+from spacy_elmo.weights.formats.checkpoint import data_files, import_tensorflow
 from spacy_elmo.weights.source import read_weights
 
-tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+pytestmark = pytest.mark.needs("tensorflow")
 
 Variables = dict[str, np.ndarray]
 
@@ -35,13 +35,14 @@ def options(parity: Path, tmp_path: Path) -> Path:
 
 
 def variables_of(prefix: Path) -> Variables:
-    reader = tensorflow.train.load_checkpoint(str(prefix))
+    reader = import_tensorflow().train.load_checkpoint(str(prefix))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def write(prefix: Path, variables: Variables) -> Path:
     """A checkpoint with exactly these names. RETURNS: its index."""
     names = sorted(variables)
+    tensorflow = import_tensorflow()
     tensorflow.raw_ops.SaveV2(
         prefix=str(prefix),
         tensor_names=names,
@@ -88,7 +89,7 @@ def test_spellings_of_names(
 
 
 @pytest.mark.parametrize("rows", [261, 262])
-def test_a_row_for_no_character(parity: Path, tmp_path: Path, published: Variables, rows: int) -> None:
+def test_row_for_no_character(parity: Path, tmp_path: Path, published: Variables, rows: int) -> None:
     variables = dict(published)
     variables["bilm/char_embed"] = variables["bilm/char_embed"][262 - rows :]
     found = read_weights(write(tmp_path / "variables", variables)).arrays["char_encoder.embedding.weight"]
@@ -99,15 +100,15 @@ def test_a_row_for_no_character(parity: Path, tmp_path: Path, published: Variabl
 
 
 def test_options_of_shapes(parity: Path, tmp_path: Path, published: Variables) -> None:
-    """What arrays tell, and what all published modules have in common."""
+    """Sizes come from the arrays, the rest is the same in all published modules."""
     expected = read_weights(parity / "bilm/base").options
     found = read_weights(write(tmp_path / "variables", published)).options
     assert found.lstm == expected.lstm
     assert found.char_cnn == expected.char_cnn
 
 
-def test_shapes_of_another_model(tmp_path: Path) -> None:
-    """Sizes that differ everywhere, written by names and shapes alone."""
+def test_other_shapes(tmp_path: Path) -> None:
+    """All sizes differ, and the files have only names and shapes."""
     arrays: Variables = {"bilm/char_embed": np.ones((262, 3), np.float32)}
     for i, (span, number) in enumerate([(1, 2), (3, 4), (5, 6)]):
         arrays[f"bilm/CNN/W_cnn_{i}"] = np.ones((1, span, 3, number), np.float32)
@@ -127,8 +128,8 @@ def test_shapes_of_another_model(tmp_path: Path) -> None:
     assert (options.char_cnn.n_highway, options.char_cnn.embedding_dim) == (0, 3)
 
 
-def test_a_training_run_needs_its_options(tmp_path: Path, trained: Variables) -> None:
-    """Its clips may be any, and no array tells them."""
+def test_training_run_without_options(tmp_path: Path, trained: Variables) -> None:
+    """Its clips are not known, because no array determines them."""
     with pytest.raises(FileNotFoundError, match=r"EL015.*model.ckpt-7.index.*options.json"):
         read_weights(write(tmp_path / "model.ckpt-7", trained))
 
@@ -164,15 +165,15 @@ def drop(name: str) -> Callable[[Variables], Any]:
     [
         (drop("lm/CNN/b_cnn_1"), r"EL019.*lacks the array 'CNN/b_cnn_1'"),
         (drop("lm/RNN_1/rnn/multi_rnn_cell/cell_1/lstm_cell/bias"), r"EL019.*lacks the array 'RNN_1"),
-        (drop("lm/char_embed"), r"EL133.*has 0 variables named char_embed. It holds"),
+        (drop("lm/char_embed"), r"EL133.*has 0 variables named char_embed. It contains"),
         (lambda v: v.update({"other/char_embed": np.ones((261, 4), np.float32)}), r"EL133.*has 2 variables"),
         (
-            # Peepholes look at the cell, and would change what comes out.
+            # Peepholes read the cell, and would change the outputs.
             lambda v: v.update({"lm/RNN_0/rnn/multi_rnn_cell/cell_0/lstm_cell/w_f_diag": np.ones(64, np.float32)}),
-            r"EL134.*w_f_diag' is part of this model, but of no biLM",
+            r"EL134.*w_f_diag' is part of this model, but not of a biLM",
         ),
         (lambda v: v.update({"lm/CNN/b_cnn_1": np.ones(9, np.float32)}), r"EL020.*'CNN/b_cnn_1' has shape \(9,\)"),
-        (lambda v: v.update({"lm/CNN/b_cnn_1": np.ones(8, np.int32)}), r"EL021.*holds int32"),
+        (lambda v: v.update({"lm/CNN/b_cnn_1": np.ones(8, np.int32)}), r"EL021.*contains int32"),
         (
             lambda v: v.update({"lm/softmax/b": np.ones(11, np.float32)}),
             r"EL020.*'softmax.bias' has shape \(11,\)",
@@ -197,7 +198,7 @@ def test_variables_of_no_bilm(
         (lambda v: v.update({"aggregation/weights": np.ones(4, np.float32)}), r"EL020.*'scalar_mix.weights'"),
     ],
 )
-def test_modules_that_are_not_whole(
+def test_incomplete_modules(
     tmp_path: Path, published: Variables, change: Callable[[Variables], Any], match: str
 ) -> None:
     variables = dict(published)
@@ -215,7 +216,7 @@ def test_a_truncated_shard(parity: Path, tmp_path: Path, share: float) -> None:
     for shard in shards:
         whole = shard.read_bytes()
         shard.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(ValueError, match=r"EL164.*variables.index.*data-0000[01]-of-00002.* hold"):
+        with pytest.raises(ValueError, match=r"EL164.*variables.index.*data-0000[01]-of-00002.* contain "):
             read_weights(tmp_path)
         shard.write_bytes(whole)
     shards[1].unlink()
@@ -230,7 +231,7 @@ def test_a_truncated_index(parity: Path, tmp_path: Path, size: int) -> None:
     index = tmp_path / "variables.index"
     index.write_bytes(index.read_bytes()[:size])
     for source in (tmp_path, index, tmp_path / "variables"):
-        with pytest.raises(ValueError, match=r"EL023.*variables.index' is cut short or damaged"):
+        with pytest.raises(ValueError, match=r"EL023.*variables.index' is truncated or damaged"):
             read_weights(source)
 
 
@@ -248,7 +249,7 @@ def test_a_damaged_index(parity: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_number(parity: Path, tmp_path: Path) -> None:
-    """TensorFlow's checksums are looked at."""
+    """TensorFlow's checksums are compared."""
     shutil.copytree(parity / "tf_checkpoint/tfhub", tmp_path / "copy", copy_function=shutil.copyfile)
     (shard,) = data_files(tmp_path / "copy/variables/variables.index")
     content = bytearray(shard.read_bytes())
@@ -259,7 +260,7 @@ def test_a_damaged_number(parity: Path, tmp_path: Path) -> None:
 
 
 def test_without_tensorflow(parity: Path, tmp_path: Path) -> None:
-    """One message with the line to install; and nothing of TensorFlow is imported for other formats."""
+    """The message has the command to install it. Other formats do not import TensorFlow."""
     code = (
         "import sys; sys.modules['tensorflow'] = None\n"
         "import spacy_elmo\n"
@@ -286,6 +287,19 @@ def test_a_broken_tensorflow(parity: Path, tmp_path: Path) -> None:
     )
     assert "ImportError: [EL165]" in done.stderr
     assert "cannot be imported (Descriptors cannot be created.)" in done.stderr
+
+
+@pytest.mark.needs("triton")
+def test_optimizers_after_tensorflow(parity: Path) -> None:
+    """TensorFlow, loaded before Triton, makes Triton's import crash, which torch needs for its first optimizer."""
+    code = (
+        "import torch, spacy_elmo\n"
+        f"spacy_elmo.load({str(parity / 'tf_checkpoint/tfhub')!r})\n"
+        "torch.optim.AdamW([torch.zeros(1, requires_grad=True)])\n"
+        "import triton\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_names_of_files(parity: Path) -> None:

@@ -22,7 +22,7 @@ from tests.data import read_case
 
 @pytest.fixture(params=["char", "word_char"])
 def model(request: pytest.FixtureRequest, parity: Path, tmp_path: Path) -> Path:
-    """A copy of a model, to be changed."""
+    """A copy of a model, to change."""
     return Path(
         shutil.copytree(
             parity / "manylangs" / request.param, tmp_path / request.param, copy_function=shutil.copyfile
@@ -50,7 +50,7 @@ def same(one: Path, other: Path) -> bool:
     return a.options == b.options and all(np.array_equal(a.arrays[name], b.arrays[name]) for name in a.arrays)
 
 
-def test_any_of_its_files_and_an_archive(model: Path, tmp_path: Path) -> None:
+def test_any_file_or_archive(model: Path, tmp_path: Path) -> None:
     expected = read_weights(model)
     archive = Path(shutil.make_archive(str(tmp_path / "144"), "zip", model))
     for source in [archive, *(model / name for name in ("config.json", "encoder.pkl", "token_embedder.pkl"))]:
@@ -59,8 +59,8 @@ def test_any_of_its_files_and_an_archive(model: Path, tmp_path: Path) -> None:
         assert found.arrays.keys() == expected.arrays.keys()
 
 
-def test_where_the_configuration_is(model: Path) -> None:
-    """Users had to edit its path in config.json; here they need not, wherever the file is."""
+def test_config_places(model: Path) -> None:
+    """ELMoForManyLangs required users to edit its path in config.json; here it is found."""
     original = Path(shutil.copytree(model, model.parent / "original"))
     (model / "configs").mkdir()
     moved = shutil.move(sample_of(model), model / "configs")
@@ -70,15 +70,15 @@ def test_where_the_configuration_is(model: Path) -> None:
     assert same(model, original)
 
 
-def test_a_configuration_that_is_nowhere(model: Path) -> None:
+def test_missing_config(model: Path) -> None:
     name = sample_of(model).name
     sample_of(model).unlink()
     with pytest.raises(FileNotFoundError, match=rf"EL128.*config.json' names.*{name}.*{PUBLISHED_NAME}"):
         read_weights(model)
 
 
-def test_the_published_configuration_is_known(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Published archives name it by a path of their makers, and do not bring it along."""
+def test_published_config(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Published archives name it by a path of the authors' computer, and do not include it."""
     original = Path(shutil.copytree(model, model.parent / "original"))
     path = f"/users4/somebody/{PUBLISHED_NAME}"
     change(model / "config.json", lambda config: config.update(config_path=path))
@@ -86,22 +86,22 @@ def test_the_published_configuration_is_known(model: Path, monkeypatch: pytest.M
         (ValueError, FileNotFoundError), match=r"EL019.*lacks the array|EL136.*word.dic is missing"
     ):
         read_weights(model)
-    # These small arrays fit another one, which stands in for it.
+    # These small arrays need another configuration in its place.
     monkeypatch.setattr(manylangs, "PUBLISHED", json.loads(sample_of(model).read_text("utf-8")))
     sample_of(model).unlink()
     assert same(model, original)
 
 
 def test_the_published_sizes() -> None:
-    """2 x 4096 with 512 out, 100 numbers a word, 50 a character: what its name and the model cards say."""
+    """As its name and the model cards say: 2 x 4096 with projection 512, 100 for words, 50 for characters."""
     encoder, tokens = PUBLISHED["encoder"], PUBLISHED["token_embedder"]
     sizes = (tokens["char_dim"], tokens["word_dim"], encoder["projection_dim"], encoder["dim"])
     assert "cnn_{}_{}_{}_{}_sample.json".format(*sizes) == PUBLISHED_NAME
     assert sum(number for _, number in tokens["filters"]) == 2048
 
 
-def test_a_pipeline_with_its_own_vocabulary(model: Path, tmp_path: Path) -> None:
-    """Saved, loaded, pickled: the vocabulary goes with the weights."""
+def test_pipeline_with_vocabulary(model: Path, tmp_path: Path) -> None:
+    """The vocabulary is saved, loaded and pickled with the weights."""
     case = read_case(model)
     nlp = spacy.blank("xx")
     nlp.add_pipe("elmo_embedder", config={"source": str(model), "pooling_layer": "lstm_outputs2"})
@@ -111,11 +111,9 @@ def test_a_pipeline_with_its_own_vocabulary(model: Path, tmp_path: Path) -> None
     nlp.initialize()
     nlp.to_disk(tmp_path / "saved")
     shutil.rmtree(model)
-    for pipeline in (nlp, spacy.load(tmp_path / "saved"), spacy.blank("xx").from_bytes):
-        if callable(pipeline) and not hasattr(pipeline, "pipe_names"):
-            other = spacy.blank("xx")
-            other.add_pipe("elmo_embedder", config={"pooling_layer": "lstm_outputs2"})
-            pipeline = other.from_bytes(nlp.to_bytes())
+    other = spacy.blank("xx")
+    other.add_pipe("elmo_embedder", config={"pooling_layer": "lstm_outputs2"})
+    for pipeline in (nlp, spacy.load(tmp_path / "saved"), other.from_bytes(nlp.to_bytes())):
         for i in whole:
             doc = pipeline(Doc(pipeline.vocab, words=sentences[i]))
             np.testing.assert_allclose(doc.tensor, case.expected[i][2], atol=1e-4, rtol=0)
@@ -133,7 +131,7 @@ def test_it_learns(model: Path) -> None:
     assert ("char_encoder.word_embedding.weight" in learnt) == (model.name == "word_char")
     with torch.no_grad():
         for parameter in engine.bilm.parameters():
-            parameter += 0.01
+            parameter.add_(0.01)
     before = elmo.embed([["the"]])[0].elmo
     elmo.learn(engine.bilm)
     assert np.abs(elmo.embed([["the"]])[0].elmo - before).max() > 1e-3
@@ -149,17 +147,17 @@ def test_info_counts_vocabularies(word_char: Path) -> None:
     assert "21 known, 7 numbers each" in text
 
 
-def test_it_has_no_place_in_hdf5(word_char: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"EL129.*vocabulary of its own.*kept as safetensors"):
+def test_not_in_hdf5(word_char: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"EL129.*its own vocabulary.*Save the model as safetensors"):
         export(word_char, tmp_path / "pair", format="hdf5")
     assert not list((tmp_path / "pair").glob("*"))
 
 
-def test_it_is_not_pretrained_further(word_char: Path, tmp_path: Path) -> None:
+def test_cannot_continue_pretraining(word_char: Path, tmp_path: Path) -> None:
     from spacy_elmo.pretraining.config import ModelConfig
     from spacy_elmo.pretraining.start import Start
 
-    with pytest.raises(ValueError, match=r"EL139.*vocabulary of its own"):
+    with pytest.raises(ValueError, match=r"EL139.*its own vocabulary"):
         Start.from_config(ModelConfig(source=str(word_char)))
 
 
@@ -169,9 +167,9 @@ def test_lines_of_a_dictionary(tmp_path: Path) -> None:
     assert _read_symbols(path) == {"a": 0, "\u3000": 1, "new york": 2, "b ": 3}
 
 
-def test_symbols_that_stripping_makes_alike(word_char: Path) -> None:
-    """Lines for U+00A0, U+2009 and U+3000 read alike in the program that made the model: the last one counts, and
-    the other vectors are never used."""
+def test_symbols_equal_after_stripping(word_char: Path) -> None:
+    """The program that made the model strips U+00A0, U+2009 and U+3000 alike: the last line counts, and the other
+    vectors are never used."""
     path = word_char / "char.dic"
     before = read_weights(word_char)
     lines = path.read_text("utf-8").split("\n")
@@ -210,14 +208,14 @@ def test_a_bad_dictionary(model: Path, text: str, match: str) -> None:
         read_weights(model)
 
 
-def test_a_dictionary_that_is_a_pipe(word_char: Path) -> None:
+def test_dictionary_is_pipe(word_char: Path) -> None:
     (word_char / "char.dic").unlink()
     os.mkfifo(word_char / "char.dic")
     with pytest.raises(ValueError, match=r"EL251.*char.dic' is a named pipe"):
         read_weights(word_char)
 
 
-def test_a_dictionary_that_is_no_text(model: Path) -> None:
+def test_dictionary_not_text(model: Path) -> None:
     (model / "char.dic").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"EL023.*char.dic"):
         read_weights(model)
@@ -227,7 +225,7 @@ def test_a_dictionary_that_is_no_text(model: Path) -> None:
 def test_a_missing_file(word_char: Path, name: str) -> None:
     (word_char / name).unlink()
     with pytest.raises(
-        FileNotFoundError, match=rf"EL136.*its file {name} is missing; the folder holds .*config.json"
+        FileNotFoundError, match=rf"EL136.*its file {name} is missing\. The folder contains .*config.json"
     ):
         read_weights(word_char)
 
@@ -245,7 +243,7 @@ def test_a_missing_file(word_char: Path, name: str) -> None:
         (lambda c: c.pop("encoder"), r"EL002.*'encoder' is missing"),
     ],
 )
-def test_a_configuration_of_another_model(word_char: Path, edit: Any, match: str) -> None:
+def test_other_config(word_char: Path, edit: Any, match: str) -> None:
     change(sample_of(word_char), edit)
     with pytest.raises(ValueError, match=match):
         read_weights(word_char)
@@ -257,7 +255,7 @@ def test_a_configuration_of_another_model(word_char: Path, edit: Any, match: str
         (
             "word.dic",
             lambda lines: lines[:-5],
-            r"EL256.*word.dic has 16 symbols.*token_embedder.pkl' are 21.*missing",
+            r"EL256.*word.dic has 16 symbols.*token_embedder.pkl' has 21 vectors.*missing",
         ),
         ("word.dic", lambda lines: [*lines, "beyond\t21"], r"EL256.*has 22 symbols.*'beyond' has the number 21"),
         ("word.dic", lambda lines: [*lines, "again\t3"], r"EL256.*and 'again' have the same number, 3"),
@@ -269,22 +267,22 @@ def test_a_configuration_of_another_model(word_char: Path, edit: Any, match: str
         ),
     ],
 )
-def test_a_dictionary_of_another_model(word_char: Path, name: str, change: Any, match: str) -> None:
-    """Every vector has a symbol: with some missing, the model could be read, and would give other vectors."""
+def test_other_dictionary(word_char: Path, name: str, change: Any, match: str) -> None:
+    """Every vector has a symbol. With the wrong dictionary, the model would give wrong vectors."""
     lines = (word_char / name).read_text("utf-8").split("\n")[:-1]
     (word_char / name).write_text("\n".join(change(lines)) + "\n", "utf-8")
     with pytest.raises(ValueError, match=match):
         read_weights(word_char)
 
 
-def test_the_same_line_twice_is_no_fault(word_char: Path) -> None:
+def test_repeated_line(word_char: Path) -> None:
     before = read_weights(word_char).options
     text = (word_char / "word.dic").read_text("utf-8")
     (word_char / "word.dic").write_text(text + text.split("\n")[3] + "\n", "utf-8")
     assert read_weights(word_char).options == before
 
 
-def test_without_its_configuration(word_char: Path) -> None:
+def test_without_config(word_char: Path) -> None:
     (word_char / "config.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"EL136.*its file config.json is missing"):
         read_weights(word_char)
@@ -297,8 +295,8 @@ def test_a_tensor_of_no_part(model: Path) -> None:
         read_weights(model)
 
 
-def test_its_default_output_is_elmo(model: Path) -> None:
-    """The plain mean of all layers: what a mix that has learnt nothing gives."""
+def test_default_output(model: Path) -> None:
+    """The mean of all layers, which is the output of an untrained mix."""
     case = read_case(model)
     for output, expected in zip(spacy_elmo.load(model).embed(case.sentences), case.expected):
         np.testing.assert_allclose(output.elmo, expected.mean(axis=0), atol=1e-4, rtol=0)

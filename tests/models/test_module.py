@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spacy_elmo.models.shim import are_finite
+from spacy_elmo.models.torch_shim import are_finite
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])

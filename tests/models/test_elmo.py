@@ -9,10 +9,10 @@ from thinc.api import NumpyOps
 
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.models.architectures import build_elmo_v1
+from spacy_elmo.models.module import ElmoModelT, get_module
 from spacy_elmo.models.output import ElmoOutput
-from spacy_elmo.models.predict import Request, begin_docs
-from spacy_elmo.models.tokens import Placer, SpanGetter, doc_spans, sent_spans
-from spacy_elmo.models.wrapper import ElmoModelT, holder_of
+from spacy_elmo.models.predict import Request, submit_docs
+from spacy_elmo.models.tokens import SpanGetter, TokenMapper, doc_spans, sent_spans
 from spacy_elmo.weights.source import read_weights
 
 VOCAB = spacy.blank("en").vocab
@@ -21,8 +21,7 @@ VOCAB = spacy.blank("en").vocab
 @pytest.fixture
 def model(tiny: Path) -> ElmoModelT:
     made = build_elmo_v1("fp32", "zero", 4096, sent_spans)
-    holder_of(made).fill(read_weights(tiny), device=torch.device("cpu"))
-    holder_of(made).layers = ["word_emb", "elmo"]
+    get_module(made).set_weights(read_weights(tiny), device=torch.device("cpu"))
     return made
 
 
@@ -31,14 +30,14 @@ def docs_of(*sentences: list[str]) -> list[Doc]:
 
 
 def embed_docs(elmo: Elmo, docs: list[Doc], get_spans: SpanGetter, layers: list[str]) -> ElmoOutput:
-    return begin_docs(elmo, Placer(get_spans)(docs), Request(layers=layers), NumpyOps())()
+    return submit_docs(elmo, TokenMapper(get_spans)(docs), Request(layers=layers), NumpyOps()).result()
 
 
 def test_predict(model: ElmoModelT, elmo: Elmo) -> None:
     outputs = model.predict(docs_of(["a", "b"], [], ["c"])).docs
     expected = elmo.embed([["a", "b"], [], ["c"]])
     for output, one in zip(outputs, expected):
-        assert output.names == ["word_emb", "elmo"]
+        assert output.names == one.names == ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
         np.testing.assert_array_equal(output.elmo, one.elmo)
         assert output.elmo.base is None
 
@@ -80,14 +79,13 @@ def test_spans_that_overlap(elmo: Elmo) -> None:
 
 
 def test_spans_for_too_few_docs(elmo: Elmo) -> None:
-    with pytest.raises(ValueError, match=r"EL056.*gave 0 lists of spans for 1 Docs"):
+    with pytest.raises(ValueError, match=r"EL056.*returned 0 lists of spans for 1 Docs"):
         embed_docs(elmo, docs_of(["a"]), lambda docs: [], ["elmo"])
 
 
 def test_bytes(model: ElmoModelT) -> None:
     fresh = build_elmo_v1("fp32", "zero", 4096, sent_spans)
     fresh.from_bytes(model.to_bytes())
-    holder_of(fresh).layers = ["elmo"]
     docs = docs_of(["a", "b"])
     np.testing.assert_array_equal(fresh.predict(docs).docs[0].elmo, model.predict(docs).docs[0].elmo)
 
@@ -97,12 +95,12 @@ def test_bytes_without_weights() -> None:
     data = made.to_bytes()
     assert len(data) < 1000
     fresh = build_elmo_v1("fp32", "zero", 4096, sent_spans).from_bytes(data)
-    assert holder_of(fresh).elmo is None
+    assert not get_module(fresh).has_weights
 
 
 def test_settings_are_not_saved(model: ElmoModelT) -> None:
     fresh = build_elmo_v1("fp64", "zero", 17, sent_spans).from_bytes(model.to_bytes())
-    assert holder_of(fresh).settings == Settings(precision="fp64", initial_state="zero", max_batch_tokens=17)
+    assert get_module(fresh).settings == Settings(precision="fp64", initial_state="zero", max_batch_tokens=17)
 
 
 def test_a_copy_stands_alone(model: ElmoModelT) -> None:
@@ -110,7 +108,7 @@ def test_a_copy_stands_alone(model: ElmoModelT) -> None:
     docs = docs_of(["a", "b"])
     expected = model.predict(docs).docs[0].elmo
     with torch.no_grad():
-        for parameter in holder_of(model).parameters():
+        for parameter in get_module(model).parameters():
             parameter.zero_()
     np.testing.assert_array_equal(copy.predict(docs).docs[0].elmo, expected)
     assert not model.predict(docs).docs[0].elmo.any()
@@ -120,9 +118,9 @@ def test_a_copy_stands_alone(model: ElmoModelT) -> None:
 def test_the_shim_sees_the_parameters(tiny: Path, precision: str, expected: set[str]) -> None:
     """Those that are modules' still: the fast engine has laid out the biLM's anew."""
     model = build_elmo_v1(precision, "zero", 4096, sent_spans)
-    holder_of(model).fill(read_weights(tiny), device=torch.device("cpu"))
+    get_module(model).set_weights(read_weights(tiny), device=torch.device("cpu"))
     for one in (model, model.copy()):
-        assert {name.split(".")[0] for name, _ in holder_of(one).named_parameters()} == expected
+        assert {name.split(".")[0] for name, _ in get_module(one).named_parameters()} == expected
 
 
 def test_without_weights() -> None:

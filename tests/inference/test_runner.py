@@ -1,24 +1,34 @@
 import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.inference.budget import Budget
-from spacy_elmo.util.batching import windows
+from spacy_elmo.inference.base import N_MARKS
+from spacy_elmo.inference.runner import Budget
+from spacy_elmo.inference.sentences import count_rows
 from tests.data import TINY
 
 
+def sentences(*sizes: int) -> list[list[str]]:
+    """Sentences that take up so many rows each, with their boundary tokens."""
+    return [["a"] * (size - N_MARKS) for size in sizes]
+
+
+def sizes(parts: list[Sequence[list[str]]]) -> list[list[int]]:
+    return [[len(sentence) + N_MARKS for sentence in part] for part in parts]
+
+
 class Device:
-    """Runs out of memory over more than `room` items."""
+    """Runs out of memory over more than `room` rows."""
 
     def __init__(self, room: int):
         self.room = room
         self.released = 0
 
-    def compute(self, part: list[int]) -> list[int]:
-        if sum(part) > self.room:
+    def compute(self, part: Sequence[list[str]]) -> Sequence[list[str]]:
+        if count_rows(part) > self.room:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.\nMore of it.")
         return part
 
@@ -26,25 +36,23 @@ class Device:
         self.released += 1
 
 
-def cut(window: list[int], tokens: int) -> Iterator[list[int]]:
-    return windows(window, size=int, budget=tokens)
-
-
-def run(budget: Budget, device: Device, window: list[int]) -> list[list[int]]:
-    return list(budget.run(window, device.compute, cut=cut, size=sum, release=device.release))
+def run(budget: Budget, device: Device, *given: int) -> list[list[int]]:
+    return sizes(list(budget.run(sentences(*given), device.compute, release=device.release)))
 
 
 def test_what_fits_runs_at_once() -> None:
     budget, device = Budget(100), Device(100)
-    assert run(budget, device, [1, 2, 3]) == [[1, 2, 3]]
+    assert run(budget, device, 2, 3, 4) == [[2, 3, 4]]
     assert budget.tokens == 100
     assert device.released == 0
 
 
 def test_halves_and_one_warning() -> None:
     budget, device = Budget(100), Device(20)
-    with pytest.warns(UserWarning, match=r"\[WL015\].*over 64 tokens .*CUDA out of memory.*with 32") as seen:
-        parts = run(budget, device, [8] * 8)
+    with pytest.warns(
+        UserWarning, match=r"\[WL015\].*in a batch of 64 tokens .*CUDA out of memory.*with 32"
+    ) as seen:
+        parts = run(budget, device, *[8] * 8)
     assert len(seen) == 1
     assert [n for part in parts for n in part] == [8] * 8
     assert all(sum(part) <= 20 for part in parts)
@@ -53,23 +61,23 @@ def test_halves_and_one_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # Smaller from now on, and quiet.
-        assert [sum(part) for part in run(budget, device, [1] * 30)] == [16, 14]
+        assert [sum(part) for part in run(budget, device, *[2] * 15)] == [16, 14]
 
 
-def test_a_window_of_one_size_is_halved_too() -> None:
-    """The budget was larger than the window: halves of the budget would be the window again."""
-    budget, device = Budget(10_000), Device(5)
+def test_a_batch_of_one_size_is_halved_too() -> None:
+    """The budget was larger than the batch: halves of the budget would be the batch again."""
+    budget, device = Budget(10_000), Device(7)
     with pytest.warns(UserWarning, match="WL015"):
-        assert run(budget, device, [3, 1, 3, 1]) == [[3, 1], [3, 1]]
+        assert run(budget, device, 4, 2, 4, 2) == [[4, 2], [4, 2]]
 
 
-def test_one_item_that_does_not_fit() -> None:
+def test_one_sentence_that_does_not_fit() -> None:
     budget, device = Budget(100), Device(5)
     with (
         pytest.warns(UserWarning, match="WL015"),
         pytest.raises(MemoryError, match=r"EL166.*sentence of 9 tokens"),
     ):
-        run(budget, device, [9, 1])
+        run(budget, device, 9, 2)
 
 
 def test_elmo_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +105,14 @@ def test_one_item_that_fits_once_memory_was_released() -> None:
     def release() -> None:
         device.room = 50
 
-    assert list(budget.run([9], device.compute, cut=cut, size=sum, release=release)) == [[9]]
+    assert sizes(list(budget.run(sentences(9), device.compute, release=release))) == [[9]]
     assert budget.tokens == 100
 
 
 def test_a_moment_without_memory_does_not_last() -> None:
-    budget, device = Budget(131_072), Device(2)
+    budget, device = Budget(131_072), Device(5)
     with pytest.warns(UserWarning, match="WL015"):
-        assert run(budget, device, [1, 1, 1]) == [[1], [1], [1]]
+        assert run(budget, device, 3, 3, 3) == [[3], [3], [3]]
     assert budget.tokens == 2048
     device.room = 10_000
-    assert run(budget, device, [1] * 3000) == [[1] * 2048, [1] * 952]
+    assert run(budget, device, *[2] * 1500) == [[2] * 1024, [2] * 476]

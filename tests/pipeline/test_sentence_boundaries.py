@@ -8,7 +8,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_elmo.pipeline.boundaries import LONG
+from spacy_elmo.pipeline.pipeline_ref import LONG
 from tests.pipeline.conftest import Make
 from tests.pipeline.training import initialize, pipeline
 
@@ -32,7 +32,7 @@ def test_boundaries_behind_the_embedder_are_said_once(make: Make, setter: str) -
     assert problems(nlp) == []
     nlp.add_pipe(setter)
     assert problems(nlp) == ["token.is_sent_start"]
-    with pytest.warns(UserWarning, match=rf"WL024.*'{setter}' sets sentence boundaries behind 'elmo_embedder'"):
+    with pytest.warns(UserWarning, match=rf"WL024.*'{setter}' sets sentence boundaries after 'elmo_embedder'"):
         late = nlp(TEXT)
     nlp(TEXT)
     nlp.remove_pipe(setter)

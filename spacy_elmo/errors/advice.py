@@ -1,0 +1,55 @@
+"""What to do: the last sentence of a message, by the number of a system's error or the type of a token."""
+
+import errno
+
+_NOT_WRITABLE = "Choose a writable folder, or change its permissions."
+_NOT_READABLE = "Change its permissions (chmod), or run as its owner."
+_HANDLES = "Close files that are no longer needed, or raise the limit (ulimit -n)."
+_DISK = "The disk or the network file system failed; the model is not the cause. Check it, and try again."
+LOCK = (
+    "If another process has it open for writing, wait for it or end it. Otherwise the file system has no working "
+    "locks, like some network file systems: set the environment variable HDF5_USE_FILE_LOCKING=FALSE, or copy the "
+    "file to a local disk."
+)
+
+# Errors which say nothing about the content of the file.
+READING: dict[int, str] = {
+    errno.EACCES: _NOT_READABLE,
+    errno.EPERM: _NOT_READABLE,
+    errno.EAGAIN: LOCK,
+    errno.ENOLCK: LOCK,
+    errno.EMFILE: _HANDLES,
+    errno.ENFILE: _HANDLES,
+    errno.EIO: _DISK,
+    errno.ESTALE: _DISK,
+    errno.ETIMEDOUT: _DISK,
+    errno.ENXIO: _DISK,
+    getattr(errno, "EREMOTEIO", errno.EIO): _DISK,
+    errno.EBUSY: "Another process uses it. Wait until it has finished.",
+    errno.ENOMEM: "Close other programs, or use a computer with more memory.",
+    errno.EISDIR: "Give the file itself.",
+    errno.ELOOP: "Its symbolic links form a loop. Give the file itself.",
+    errno.ENAMETOOLONG: "Move it to a shorter path.",
+}
+
+WRITING: dict[int, str] = {
+    errno.ENOSPC: "Free disk space, or choose another place.",
+    errno.EFBIG: "Raise the limit of file sizes (ulimit -f), or choose a file system that allows larger files.",
+    getattr(errno, "EDQUOT", -1): "Free disk space, or ask for a larger quota.",
+    errno.EROFS: "Choose a writable place.",
+    errno.EACCES: _NOT_WRITABLE,
+    errno.EPERM: _NOT_WRITABLE,
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ENOENT: "Create the folder, or choose another place.",
+    errno.ENOTDIR: "Choose a place in a folder.",
+    errno.EEXIST: "A file with this name exists. Give the name of a folder.",
+}
+
+# What is given in place of a token, by the name of its type.
+TOKENS: dict[str, str] = {
+    "NoneType": "If it is padding, remove it: sentences may differ in length.",
+    "bytes": "Decode it: token.decode('utf-8').",
+    "list": "The list is nested too deeply: a sentence is a list of texts, and embed() takes a list of sentences.",
+    "Token": "Give its text: [token.text for token in doc].",
+}
+OTHER_TOKEN = "Convert it to str, or remove it."

@@ -1,0 +1,328 @@
+"""The torch module of the embedder, and the shim by which Thinc trains, moves and saves it."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import torch
+from spacy.tokens import Doc
+from thinc.api import Model, Optimizer, get_torch_default_device
+from torch import nn
+
+from ..bilm.alphabet import alphabet_of
+from ..elmo import Elmo, Settings, check_device
+from ..errors import ElmoError, Errors, ReasonError, Warnings
+from ..errors.once import OnceWarner
+from ..gradients.trainable import TrainableEngine
+from ..layer_cache.cache import LayerCache
+from ..runtime.forks import ForkLock
+from ..weights.arrays import Weights
+from ..weights.source import Source, is_local, read_weights
+from .output import ElmoOutput
+from .settings import TrainingSettings
+from .tokens import SpanGetter, TokenMapper
+from .torch_shim import TorchShim, are_finite
+
+ElmoModelT = Model[list[Doc], ElmoOutput]
+
+
+def get_module(model: ElmoModelT) -> "ElmoModule":
+    """Get the torch module of a model. It is found by position: copies of a Thinc model lose named references.
+
+    model (ElmoModelT): Made by `models.elmo.elmo_model`, or a copy.
+    RETURNS (ElmoModule): The module of its shim.
+    """
+    return cast(ElmoModule, model.shims[0]._model)
+
+
+class ElmoModule(nn.Module):
+    """An Elmo, or the place for one whose weights have not been read yet; and its biLM in training.
+
+    Its parameters are the mix's, and the biLM's where that is trained or runs as a module. What the config says is
+    never saved.
+
+    settings (Settings): How the biLM is run.
+    get_spans (SpanGetter): Which spans of a Doc are embedded as a sentence each.
+    device (str | None): Where torch runs it; None: where Thinc is.
+    RAISES (ElmoError): If there is no device of that name.
+    """
+
+    def __init__(self, *, settings: Settings, get_spans: SpanGetter, device: str | None = None):
+        super().__init__()
+        self.settings = settings
+        self.map_tokens = TokenMapper(get_spans)
+        self.training_settings = TrainingSettings()
+        # Whether weights that have not been read are read to be saved; not where the component sees to that.
+        self.reads_to_save = True
+        self._device = None if device is None else _parse_device(device)
+        # Whoever uses the model first, in whichever thread, reads the weights for all.
+        self._lock = ForkLock()
+        self._warn = OnceWarner()
+        self.clear()
+
+    def clear(self) -> None:
+        """Go back to having no weights."""
+        self._elmo: Elmo | None = None
+        self.mix: nn.Module | None = None
+        self.bilm: nn.Module | None = None
+        self._trainable: TrainableEngine | None = None
+        self._is_changed = False
+        self._cache: LayerCache | None = None
+        self._start: dict[str, torch.Tensor] = {}
+        self._n_steps = 0
+
+    @property
+    def has_weights(self) -> bool:
+        return self._elmo is not None
+
+    @property
+    def n_layers(self) -> int | None:
+        """LSTM layers of the model; None if there are no weights yet."""
+        return None if self._elmo is None else self._elmo.n_layers
+
+    @property
+    def device(self) -> torch.device:
+        """That of the config, if it names one; else where the weights are; else where Thinc is."""
+        if self._device is not None:
+            return self._device
+        parameter = next(self.parameters(), None)
+        return get_torch_default_device() if parameter is None else parameter.device
+
+    def load(self) -> Elmo:
+        """Get the model, whose weights are read now if they have not been. Its sizes and names are right; what its
+        biLM has learned since is brought in by `sync`.
+
+        RETURNS (Elmo): The model.
+        RAISES (ElmoError): If no source is set.
+        RAISES (FileNotFoundError, ElmoError, ImportError): As `spacy_elmo.load`.
+        """
+        if self._elmo is not None:
+            return self._elmo
+        with self._lock:
+            if self._elmo is not None:
+                return self._elmo
+            source: Source | None = self.training_settings.source
+            if source is None:
+                raise ElmoError(Errors.EL057)
+            return self.set_weights(read_weights(source))
+
+    def sync(self) -> Elmo:
+        """Get the model to embed with, or to save: its engine has all that the biLM has learned.
+
+        RETURNS (Elmo): The model.
+        RAISES: As `load`.
+        """
+        elmo = self.load()
+        if self._is_changed:
+            with self._lock:
+                if self._is_changed and self._trainable is not None:
+                    elmo.learn(self._trainable.bilm)
+                    self._is_changed = False
+        return elmo
+
+    def set_weights(self, weights: Weights, *, device: torch.device | None = None) -> Elmo:
+        """Build the Elmo. Its modules become submodules, so that optimizers reach them.
+
+        weights (Weights): They are used up.
+        device (torch.device | None): Where it runs, if the config does not say; None: see `device`.
+        RETURNS (Elmo): The model.
+        RAISES (ElmoError): If the device cannot be used here, or not in this precision.
+        """
+        there = check_device(self._device) if self._device is not None else device or self.device
+        elmo = Elmo.from_weights(weights, device=there, settings=self.settings)
+        self.clear()
+        self._adopt(elmo)
+        return elmo
+
+    def move(self, device: torch.device) -> None:
+        """Go where Thinc is now, unless the config says where to be."""
+        if self._elmo is not None and self._device is None and self._elmo.device != device:
+            elmo = self.sync()
+            # The form that an engine gives the weights is of its device.
+            weights = Weights(
+                options=elmo.options, arrays=elmo.named_arrays(), source=elmo.source, format="memory"
+            )
+            start, n_steps = self._start, self._n_steps
+            self.set_weights(weights, device=device)
+            self._start, self._n_steps = start, n_steps
+
+    def get_trainable(self) -> TrainableEngine:
+        """Get the biLM with gradients: from the first time on, it is what learns.
+
+        RETURNS (TrainableEngine): The engine.
+        RAISES (ElmoError): As `load`, `Elmo.trainable` and `TrainingSettings.select`.
+        """
+        if self._trainable is None:
+            engine = self.load().trainable(dropout=self.training_settings.dropout)
+            self.training_settings.select(engine.bilm)
+            self._trainable, self.bilm = engine, engine.bilm
+        return self._trainable
+
+    def get_cache(self) -> LayerCache | None:
+        """Get the layers on disk, if the config asks for that. RAISES (ElmoError): As `LayerCache`."""
+        settings = self.training_settings.cache
+        if settings is not None and self._cache is None:
+            self._cache = LayerCache(settings, elmo=self.load())
+        return self._cache
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter, float]]:
+        """Name, parameter and factor of the learning rate of each parameter that learns."""
+        rate = self.training_settings.rate(self._n_steps)
+        for name, parameter in self.named_parameters():
+            is_bilm = name.startswith("bilm.")
+            if parameter.requires_grad and not (is_bilm and self._trainable is None):
+                yield name, parameter, rate if is_bilm else 1.0
+
+    @property
+    def has_gradient(self) -> bool:
+        return any(parameter.grad is not None for _, parameter, _ in self.trained_parameters())
+
+    def drop_gradients(self) -> None:
+        for _, parameter, _ in self.trained_parameters():
+            parameter.grad = None
+
+    def mark_changed(self) -> None:
+        """Note that parameters were changed; see `sync`."""
+        self._is_changed = self._trainable is not None
+
+    def step(self, update: Callable[[], None]) -> None:
+        """Take an optimizer step, unless a gradient is not finite: that would spoil every parameter.
+
+        update (Callable[[], None]): Changes the parameters.
+        """
+        gradients = [parameter.grad for _, parameter, _ in self.trained_parameters() if parameter.grad is not None]
+        if not gradients:
+            return
+        if not are_finite(gradients, n_threads=self.settings.n_threads):
+            self.drop_gradients()
+            if self._elmo is not None:
+                self._warn(Warnings.WL030.format(source=self._elmo.source))
+            return
+        for name, parameter, _ in self.trained_parameters():
+            # For `reset`.
+            if name not in self._start:
+                self._start[name] = parameter.detach().clone()
+        update()
+        if self._trainable is not None:
+            self._n_steps += 1
+
+    def reset(self) -> None:
+        """Take back all that was learned since the weights were read, or loaded."""
+        if self._elmo is None or not self._start:
+            return
+        if any(name.startswith("bilm.") for name in self._start):
+            self.get_trainable()
+        for name, parameter in self.named_parameters():
+            if name in self._start:
+                parameter.data = self._start[name].to(parameter.data).clone()
+                parameter.grad = None
+        self._n_steps = 0
+        self.mark_changed()
+
+    def get_elmo_to_save(self, *, what: str = "A biLM", instead: Source | None = None) -> Elmo | None:
+        """Get the model; weights that have not been read are read now, if they can be without a network.
+
+        what (str): What is saved, for messages.
+        instead (Source | None): What is to be read in place of the source, and later.
+        RETURNS (Elmo | None): None if there are no weights to save; a warning says so.
+        """
+        source = self.training_settings.source
+        if self.has_weights:
+            return self.sync()
+        if source is None:
+            return None
+        if instead is not None and instead != source:
+            source, reason = instead, "nlp.initialize(), which reads them, was not called"
+        elif not is_local(source):
+            reason = "they would have to be downloaded first"
+        else:
+            try:
+                return self.load()
+            except (OSError, ValueError, ImportError) as error:
+                reason = f"they cannot be read ({error})"
+        warnings.warn(Warnings.WL023.format(what=what, source=source, reason=reason), stacklevel=2)
+        return None
+
+    def _adopt(self, elmo: Elmo) -> None:
+        self._elmo = elmo
+        self.mix = elmo.mix
+        self.bilm = elmo.engine.module
+        self.map_tokens.read_as(alphabet_of(elmo.options))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The submodules are Elmo's, and come back with it. Optimizers know a parameter by its name.
+        elmo = self.sync() if self.has_weights else None
+        return {**self.__dict__, "_elmo": elmo, "_modules": {}, "_trainable": None, "_cache": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        elmo, start, n_steps = self._elmo, self._start, self._n_steps
+        self.clear()
+        if elmo is not None:
+            self._adopt(elmo)
+            self._start, self._n_steps = start, n_steps
+
+
+class ElmoShim(TorchShim):
+    """How Thinc sees the module: steps are taken for what the config lets learn, at rates of their own; what is
+    saved is the Elmo."""
+
+    def __init__(self, module: ElmoModule):
+        super().__init__(module, serialize_model=_to_bytes, deserialize_model=_from_bytes)
+
+    @property
+    def _elmo_module(self) -> ElmoModule:
+        return cast(ElmoModule, self.module)
+
+    @property
+    def device(self) -> torch.device:
+        return self._elmo_module.device
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        self._elmo_module.move(torch.device("cuda", device_id) if device_type == "gpu" else torch.device("cpu"))
+
+    def to_bytes(self) -> bytes:
+        if self._elmo_module.reads_to_save:
+            self._elmo_module.get_elmo_to_save()
+        return cast(bytes, super().to_bytes())
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        update = super().finish_update
+        self._elmo_module.step(lambda: update(optimizer))
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter, float]]:
+        return self._elmo_module.trained_parameters()
+
+    def mark_changed(self) -> None:
+        self._elmo_module.mark_changed()
+
+
+def _to_bytes(module: ElmoModule) -> bytes:
+    """The weights for Thinc's serialisation; nothing where there are none yet."""
+    from ..weights.formats import folder
+
+    if not module.has_weights:
+        return b""
+    elmo = module.sync()
+    return folder.to_bytes(elmo.options, elmo.named_arrays())
+
+
+def _from_bytes(module: ElmoModule, data: bytes, device: torch.device) -> ElmoModule:
+    """The inverse of `_to_bytes`, into a module that keeps its own settings."""
+    from ..weights.formats import folder
+
+    if data:
+        module.set_weights(folder.from_bytes(data, where="the saved pipeline"), device=device)
+    else:
+        module.clear()
+    return module
+
+
+def _parse_device(device: str) -> torch.device:
+    """RAISES (ElmoError): If no device has such a name. It need not exist yet."""
+    try:
+        if not isinstance(device, str):
+            raise ReasonError(f"it is a {type(device).__name__}, not a str")
+        return torch.device(device)
+    except (RuntimeError, ReasonError) as error:
+        raise ElmoError(Errors.EL040.format(device=device, reason=str(error).splitlines()[0])) from error
