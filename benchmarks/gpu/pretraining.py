@@ -20,7 +20,8 @@ from spacy_elmo.gpu import support
 from spacy_elmo.gpu.training_graphs import Graphs
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.streams import Order, Streams
-from spacy_elmo.language_model.vocabulary import Vocabulary, encode_types
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import encode_types
 from spacy_elmo.pretraining.config import SIZES, check_config
 from spacy_elmo.pretraining.distributed import Processes
 from spacy_elmo.pretraining.start import create_model

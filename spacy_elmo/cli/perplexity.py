@@ -127,7 +127,7 @@ def perplexity(
     from ..inference.settings import check_threads
     from ..language_model.corpus import Corpus
     from ..language_model.likelihood import Perplexity, iter_carried, iter_fresh
-    from ..language_model.vocabulary import encode_types
+    from ..language_model.word_types import encode_types
     from ..runtime.processors import torch_threads
 
     check_threads(n_threads)

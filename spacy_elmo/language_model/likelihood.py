@@ -15,7 +15,7 @@ from ..runtime.isolation import computation
 from .corpus import Corpus
 from .model import LanguageModel
 from .reading import TopLayer, iter_batches, make_workers, restore_order, run_batch, run_sentences
-from .vocabulary import EncodedTypes
+from .word_types import EncodedTypes
 
 
 @dataclass(frozen=True)

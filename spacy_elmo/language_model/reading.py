@@ -22,7 +22,7 @@ from ..util.batching import windows
 from .corpus import Corpus
 from .model import LanguageModel
 from .streams import Batch
-from .vocabulary import EncodedTypes
+from .word_types import EncodedTypes
 
 
 def make_workers() -> Workers:

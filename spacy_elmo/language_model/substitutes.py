@@ -24,7 +24,8 @@ from ..util.batching import windows
 from .corpus import Corpus
 from .model import LanguageModel
 from .reading import TopLayer, restore_order, run_sentences
-from .vocabulary import SPECIAL, Vocabulary, encode_types
+from .vocabulary import SPECIAL, Vocabulary
+from .word_types import encode_types
 
 Ranked = list[tuple[str, float]]
 

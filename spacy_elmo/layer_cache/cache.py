@@ -14,7 +14,8 @@ from ..bilm.layers import LayerName
 from ..errors import ElmoError, Errors, Warnings
 from ..runtime.forks import ForkLock
 from ..runtime.isolation import isolate
-from .settings import CacheSettings, EmbeddingModel, describe_layers, list_cached_layers, make_key
+from .fingerprint import EmbeddingModel, describe_layers, list_cached_layers, make_key
+from .settings import CacheSettings
 from .store import Rows, Store, hash_sentences
 from .writer import Writer, open_writer
 

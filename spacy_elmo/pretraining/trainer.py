@@ -16,7 +16,7 @@ from ..language_model.model import LanguageModel
 from ..language_model.sampled_softmax import Candidates, draw_candidates
 from ..language_model.softmax import Softmax
 from ..language_model.streams import Streams
-from ..language_model.vocabulary import EncodedTypes
+from ..language_model.word_types import EncodedTypes
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
 from ..runtime.parts import N_PARTS, Dropout, Parts, join, shares_of

@@ -19,7 +19,8 @@ from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import Perplexity, SentenceLikelihood, iter_carried, iter_fresh
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
-from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import EncodedTypes
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
 

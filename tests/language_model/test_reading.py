@@ -15,7 +15,8 @@ from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.reading import iter_batches, restore_order, run_batch, run_halves, run_sentences
 from spacy_elmo.language_model.softmax import Softmax
 from spacy_elmo.language_model.streams import Batch
-from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary, encode_types
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import EncodedTypes, encode_types
 from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work
 from tests.language_models import Reference, full_softmax, load_language_model, write_source

@@ -11,7 +11,7 @@ from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.reading import run_batch
 from spacy_elmo.language_model.streams import Batch
 from spacy_elmo.language_model.substitutes import Substitutes, substitutes
-from spacy_elmo.language_model.vocabulary import encode_types
+from spacy_elmo.language_model.word_types import encode_types
 from tests.data import shared_path
 from tests.language_models import (
     LM,

@@ -12,7 +12,7 @@ from spacy_elmo.cli.export import export
 from spacy_elmo.cli.perplexity import Summary, perplexity
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import iter_carried, iter_fresh
-from spacy_elmo.language_model.vocabulary import encode_types
+from spacy_elmo.language_model.word_types import encode_types
 from spacy_elmo.weights.source import read_weights
 from tests.data import Measured
 from tests.language_models import LM, Reference, States, lines_of, load_language_model, write_bilm_tf

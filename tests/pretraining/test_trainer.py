@@ -15,7 +15,8 @@ from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.sampled_softmax import Candidates, draw_candidates
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from spacy_elmo.language_model.streams import Batch, Order, Streams
-from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import EncodedTypes
 from spacy_elmo.pretraining import trainer as module
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.distributed import Processes

@@ -11,7 +11,8 @@ from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.characters import CLOSING, OPENING, character_ids
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.language_model.corpus import Corpus
-from spacy_elmo.language_model.vocabulary import EncodedTypes, Vocabulary
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import EncodedTypes
 
 
 def lm_options(**settings: Any) -> Options:
