@@ -243,7 +243,7 @@ def test_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[list[
     path.write_bytes(content)
     again = LayerCache(settings, elmo=elmo)
     computed.clear()
-    with pytest.warns(UserWarning, match=r"WL012.*damaged.*computed anew") as caught:
+    with pytest.warns(UserWarning, match=r"WL012.*damaged.*computed again") as caught:
         assert worst(embed_cached(again, sentences), expected) <= 1e-5
     assert len(caught) == 1
     assert computed == [[sentences[0], sentences[-1]]]
