@@ -280,7 +280,11 @@ class Elmo:
             float32 (float64 with precision "fp64").
         RAISES (ElmoError): If a sentence is not a list of str, or a layer does not exist.
         """
-        names = self._names if layers == ALL else resolve_layers(layers, n_layers=self.n_layers)
+        names = (
+            self._names
+            if isinstance(layers, str) and layers == ALL
+            else resolve_layers(layers, n_layers=self.n_layers)
+        )
         runner = self._runner(max_batch_tokens)
         read = validate_sentences(sentences, warn=self._warn)
         carry = self.settings.initial_state == "carry"
