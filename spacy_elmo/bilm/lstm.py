@@ -1,7 +1,8 @@
 """The projected LSTM of bilm-tf: clipped cell, clipped projection, residuals outside the recurrence."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -96,7 +97,8 @@ class LSTMStack(nn.Module):
 
     def __init__(self, *, options: LSTMOptions):
         super().__init__()
-        self.layers = nn.ModuleList(ProjectedLSTM(options=options) for _ in range(options.n_layers))
+        layers = nn.ModuleList(ProjectedLSTM(options=options) for _ in range(options.n_layers))
+        self.layers = cast(Sequence[ProjectedLSTM], layers)
         self.use_skip_connections = options.use_skip_connections
 
     def forward(
@@ -128,6 +130,7 @@ def _blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
             start, first, rows = start + rows, step + 1, 0
 
 
+@dataclass
 class CarriedState:
     """A state for each row number of a batch, zero until the row is first used.
 
@@ -135,8 +138,7 @@ class CarriedState:
     first rows only; a larger one adds rows of zeros (AllenNLP, encoder_base.py).
     """
 
-    def __init__(self) -> None:
-        self._state: LSTMState | None = None
+    _state: LSTMState | None = None
 
     def reset(self) -> None:
         """Forget everything: the next batch starts from zeros."""

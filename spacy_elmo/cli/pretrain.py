@@ -71,7 +71,7 @@ def pretrain(
     overrides (Json | None): Values of settings that replace those in the config, such as "training.n_epochs".
     report (Callable[[Json], None]): Called with each entry of the log.
     RETURNS (bool): Whether the run finished; False if it was stopped.
-    RAISES (ElmoError): As `pretraining.run.Run`.
+    RAISES (ElmoError): As `Run.prepare` and `Run.train`.
     RAISES (BlockingIOError): If another process is running in the folder.
     """
     from ..pretraining.config import read_config
@@ -80,8 +80,8 @@ def pretrain(
 
     config = read_config(config_path, overrides or {})
     with lock_folder(output):
-        run = Run(config, output, resume=resume, report=report)
-        finished = run.go()
+        run = Run.prepare(config, output, resume=resume, report=report)
+        finished = run.train()
         run.export()
         run.processes.leave()
     return finished

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 _collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
@@ -37,11 +38,11 @@ def collect_warnings() -> Iterator[list[str]]:
         _collected.reset(token)
 
 
+@dataclass
 class OnceWarner:
     """Gives each warning only the first time, by its code: what is wrong with one batch is wrong with most."""
 
-    def __init__(self) -> None:
-        self._given: set[str] = set()
+    _given: set[str] = field(default_factory=set)
 
     def has_given(self, message: str) -> bool:
         """Check whether a warning was given before.
