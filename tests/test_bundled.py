@@ -13,7 +13,7 @@ import spacy
 
 import spacy_elmo
 from spacy_elmo.bilm.layers import LayerName
-from spacy_elmo.cli.demo import LAYER, WORDS, Place, neighbours, read_sentences
+from spacy_elmo.cli.demo import LAYER, WORDS, Place, rank_neighbours, read_sentences
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.warm_state import make_state, shipped_sentences
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
@@ -104,7 +104,7 @@ def test_a_word_is_most_like_itself_in_the_same_sense(bundled: Elmo, word: str, 
     vectors = [getattr(output, layer) for output in bundled.embed(sentences, layers=[layer])]
     places = [Place(s, sentence.index(word)) for s, sentence in enumerate(sentences)]
     for place, same in zip(places, (places[1], places[0], places[3], places[2]), strict=True):
-        found = [near.place for near in neighbours(sentences, vectors, place) if near.place in places]
+        found = [near.place for near in rank_neighbours(sentences, vectors, place) if near.place in places]
         assert found[0] == same
 
 

@@ -1,4 +1,4 @@
-"""How a model reads token texts: as numbers of characters and, in some models, of words."""
+"""Encode token texts as a model reads them: as ids of characters and, in some models, of words."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -12,16 +12,23 @@ from .vocabularies import BEGIN_SENTENCE, BEGIN_WORD, END_SENTENCE, END_WORD, PA
 
 
 class TokenIds(NamedTuple):
-    """characters: (n_tokens, max_characters), int64. words: (n_tokens,), int64; None where a model knows no words
-    as such."""
+    """The ids of tokens.
+
+    characters (NDArray): (n_tokens, max_characters), int64.
+    words (NDArray | None): (n_tokens,), int64; None if the model has no word vocabulary.
+    """
 
     characters: NDArray[np.int64]
     words: NDArray[np.int64] | None
 
 
 class Alphabet(Protocol):
-    """opening, closing: texts that are read as the marks around a sentence. padding: the id that fills a token
-    up."""
+    """The interface of alphabets.
+
+    opening (str): The text that is read as the boundary token before a sentence.
+    closing (str): The text that is read as the boundary token after a sentence.
+    padding (int): The id after the last character of a token.
+    """
 
     @property
     def opening(self) -> str: ...
@@ -32,19 +39,28 @@ class Alphabet(Protocol):
     @property
     def padding(self) -> int: ...
 
-    def ids(self, tokens: Sequence[str]) -> TokenIds: ...
+    def ids(self, tokens: Sequence[str]) -> TokenIds:
+        """Encode tokens.
+
+        tokens (Sequence[str]): Token texts.
+        RETURNS (TokenIds): Their ids.
+        """
+        ...
 
     def shorten(self, token: str) -> str:
-        """Cut a token to the part that is read, so that its text can be kept.
+        """Cut a token to the part that affects its ids, so that its text can be stored.
 
         token (str): A token of any length.
-        RETURNS (str): A text with the same ids, of bounded length; short tokens as they are.
+        RETURNS (str): A text of bounded length with the same ids; short tokens are returned unchanged.
         """
         ...
 
 
 class ByteAlphabet:
-    """UTF-8 bytes, numbered as by bilm-tf and AllenNLP."""
+    """UTF-8 bytes, with the ids of bilm-tf and AllenNLP.
+
+    max_characters (int): Ids per token.
+    """
 
     opening = characters.OPENING
     closing = characters.CLOSING
@@ -58,23 +74,27 @@ class ByteAlphabet:
 
     def shorten(self, token: str) -> str:
         most = self._max_characters - 2
-        if len(token) <= most or token in characters.SENTENCE_MARKS:
+        if len(token) <= most or token in characters.BOUNDARY_TOKENS:
             return token
         encoded = token.encode("utf-8", "ignore")
-        # A character of several bytes stays whole: half of it is no text.
+        # Do not cut inside a character: the rest would not be valid UTF-8.
         while most < len(encoded) and encoded[most] & 0xC0 == 0x80:
             most += 1
         read = encoded[:most].decode("utf-8")
-        # A token that only begins like a sentence mark is not one; the surrogate is dropped when it is read.
-        return f"\ud800{read}" if read in characters.SENTENCE_MARKS else read
+        # A token that only begins like a boundary token is not one; the surrogate is dropped when it is encoded.
+        return f"\ud800{read}" if read in characters.BOUNDARY_TOKENS else read
 
 
 class VocabularyAlphabet:
-    """Code points, and words, by vocabularies of the model's own, as ELMoForManyLangs numbers them.
+    """Code points, and words, by the model's vocabularies, as in ELMoForManyLangs.
 
     A text is cut to max_characters - 2 code points; then it is looked up as a word, and its code points as
-    characters. The marks of a word stand the wrong way round, its end before its beginning: so the models were
-    trained (ELMoForManyLangs, create_one_batch).
+    characters. The word markers are swapped, the end before the beginning, because the models were trained this
+    way (ELMoForManyLangs, create_one_batch).
+
+    max_characters (int): Ids per token.
+    characters (Mapping[str, int]): The ids of code points and markers.
+    words (Mapping[str, int] | None): The ids of words, if the model has a word vocabulary.
     """
 
     opening = BEGIN_SENTENCE
@@ -93,7 +113,7 @@ class VocabularyAlphabet:
         first, last = self._characters[END_WORD], self._characters[BEGIN_WORD]
         rows = np.full((len(tokens), self._max_characters), self.padding, dtype=np.int64)
         for row, token in zip(rows, cut, strict=True):
-            # A sentence mark is one character.
+            # A boundary token is a single character.
             symbols = [token] if token in (self.opening, self.closing) else token
             row[: len(symbols) + 2] = [first, *_look_up(symbols, self._characters), last]
         words = None if self._words is None else np.asarray(_look_up(cut, self._words), dtype=np.int64)
@@ -103,8 +123,12 @@ class VocabularyAlphabet:
         return token[: self._max_characters - 2]
 
 
-def alphabet_of(options: Options) -> Alphabet:
-    """How the model that these options describe reads tokens."""
+def make_alphabet(options: Options) -> Alphabet:
+    """Make the alphabet of a model.
+
+    options (Options): The model's options.
+    RETURNS (Alphabet): The alphabet that its tokens are encoded with.
+    """
     cnn, words = options.char_cnn, options.words
     if cnn.characters is None:
         return ByteAlphabet(max_characters=cnn.max_characters_per_token)

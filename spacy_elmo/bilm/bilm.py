@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .alphabet import alphabet_of
+from .alphabet import make_alphabet
 from .char_encoder import CharEncoder
 from .lstm import LSTMStack, LSTMState
 from .options import Options
@@ -14,8 +14,12 @@ from .packing import Packing
 
 
 class BiLMOutput(NamedTuple):
-    """layers: lstm_outputs1, lstm_outputs2, ..., each (n_rows, 2P), forward half first.
-    state: after each sentence's last step, of the layers that ran; hidden (2, n_layers, n_sentences, P)."""
+    """Outputs of the biLM.
+
+    layers (list[Tensor]): lstm_outputs1, lstm_outputs2, ..., each (n_rows, 2P), the forward half first.
+    state (LSTMState): The state after each sentence's last step, of the layers that were computed; hidden
+        (2, n_layers, n_sentences, P).
+    """
 
     layers: list[Tensor]
     state: LSTMState
@@ -30,7 +34,7 @@ class BiLM(nn.Module):
     def __init__(self, *, options: Options):
         super().__init__()
         self.options = options
-        self.alphabet = alphabet_of(options)
+        self.alphabet = make_alphabet(options)
         self.char_encoder = CharEncoder(options=options)
         self.forward_stack = LSTMStack(options=options.lstm)
         self.backward_stack = LSTMStack(options=options.lstm)
@@ -45,11 +49,12 @@ class BiLM(nn.Module):
     ) -> BiLMOutput:
         """Run both directions over a batch of sentences.
 
-        words: (n_rows, P), word embeddings of all sentences one after the other, sentence marks included.
-        lengths: rows of each sentence, all from 1 up.
-        state: where each sentence starts from, hidden (2, L, n_sentences, P) and cell (2, L, n_sentences, C);
-            None: zeros.
-        n_layers: compute no more than these, from 1 up; None: all L.
+        words (Tensor): (n_rows, P), word embeddings of all sentences one after the other, with boundary tokens.
+        lengths (Sequence[int]): Rows of each sentence, at least 1.
+        state (LSTMState | None): The initial state of each sentence, hidden (2, L, n_sentences, P) and cell
+            (2, L, n_sentences, C); None: zeros.
+        n_layers (int | None): The number of layers to compute, at least 1; None: all L.
+        RETURNS (BiLMOutput): The layers and the final state.
         """
         packing = Packing(lengths, device=words.device)
         if n_layers is None:
@@ -74,7 +79,11 @@ class BiLM(nn.Module):
         )
 
     def zero_state(self, n_sentences: int) -> LSTMState:
-        """hidden (2, L, n_sentences, P) and cell (2, L, n_sentences, C), all zero."""
+        """Make an initial state of zeros.
+
+        n_sentences (int): The number of sentences.
+        RETURNS (LSTMState): hidden (2, L, n_sentences, P) and cell (2, L, n_sentences, C).
+        """
         lstm, like = self.options.lstm, self.char_encoder.embedding.weight
         shape = (2, lstm.n_layers, n_sentences)
         return LSTMState(like.new_zeros(*shape, lstm.projection_dim), like.new_zeros(*shape, lstm.dim))

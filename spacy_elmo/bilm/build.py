@@ -1,8 +1,8 @@
-"""The one place where named arrays become modules, and modules become named arrays."""
+"""The only place where named arrays become modules, and modules become named arrays."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +17,12 @@ from .scalar_mix import ScalarMix
 
 
 class Parts(NamedTuple):
-    """What a source holds.
+    """The parts of a model.
 
-    bilm: tensors by the names of BiLM's state_dict, for an engine to make its own of. mix: in evaluation mode.
-    warm_state: hidden (2, L, P) and cell (2, L, C), or None. more_mixes: others that the model was trained with.
+    bilm (dict[str, Tensor]): Tensors by the names of BiLM's state_dict, from which an engine makes its own.
+    mix (ScalarMix): The mix behind the layer `elmo`, in evaluation mode.
+    warm_state (LSTMState | None): hidden (2, L, P) and cell (2, L, C).
+    more_mixes (Sequence[ScalarMix]): Other mixes that the model was trained with.
     """
 
     bilm: dict[str, torch.Tensor]
@@ -36,25 +38,33 @@ def build_parts(
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Parts:
-    """Parts over the arrays. On the CPU, arrays that have the dtype already are used in place, not copied.
+    """Build the parts of a model. On the CPU, arrays that have the dtype already are used in place, not copied.
 
-    arrays: by the names of `weights.arrays.encoder_shapes`, with those of the mix and the warm state where there
-        are any; complete and of the right shapes.
-    RETURNS: without arrays for the mix, it weighs all layers alike, gamma 1.
+    options (Options): The model's options.
+    arrays (Mapping[str, NDArray]): All arrays of `weights.arrays.encoder_shapes` by their names, and those of
+        mixes and of a warm state if there are any, in the right shapes.
+    device (torch.device | None): Where the tensors are; None: the CPU.
+    dtype (torch.dtype): Their dtype.
+    RETURNS (Parts): The parts. Without arrays of a mix, it weights all layers equally, with gamma 1.
     """
     tensors = {name: torch.from_numpy(array).to(device=device, dtype=dtype) for name, array in arrays.items()}
     mixes: list[ScalarMix] = []
-    while (trained := take(tensors, mix_prefix(len(mixes)))) or not mixes:
+    while (trained := pop_prefix(tensors, mix_prefix(len(mixes)))) or not mixes:
         mix = ScalarMix(n_layers=options.lstm.n_layers + 1).to(device=device, dtype=dtype)
         if trained:
             mix.load_state_dict(trained)
         mixes.append(mix.eval())
-    state = take(tensors, STATE_PREFIX)
+    state = pop_prefix(tensors, STATE_PREFIX)
     return Parts(tensors, mixes[0], LSTMState(**state) if state else None, mixes[1:])
 
 
 def build_bilm(options: Options, tensors: Mapping[str, torch.Tensor]) -> BiLM:
-    """The trainable module over the tensors, which become its parameters. RETURNS: in evaluation mode."""
+    """Build the trainable module.
+
+    options (Options): The model's options.
+    tensors (Mapping[str, Tensor]): By the names of its state_dict; they become its parameters.
+    RETURNS (BiLM): The module in evaluation mode.
+    """
     with without_weights():
         bilm = BiLM(options=options)
     bilm.load_state_dict(dict(tensors), assign=True)
@@ -62,7 +72,12 @@ def build_bilm(options: Options, tensors: Mapping[str, torch.Tensor]) -> BiLM:
 
 
 def build_char_encoder(options: Options, tensors: Mapping[str, torch.Tensor]) -> CharEncoder:
-    """The biLM's character encoder by itself, over the tensors. RETURNS: in evaluation mode."""
+    """Build the character encoder of a biLM.
+
+    options (Options): The model's options.
+    tensors (Mapping[str, Tensor]): By the names of its state_dict; they become its parameters.
+    RETURNS (CharEncoder): The module in evaluation mode.
+    """
     with without_weights():
         encoder = CharEncoder(options=options)
     encoder.load_state_dict(dict(tensors), assign=True)
@@ -71,16 +86,20 @@ def build_char_encoder(options: Options, tensors: Mapping[str, torch.Tensor]) ->
 
 @contextmanager
 def without_weights() -> Iterator[None]:
-    """Modules that are made in this block have shapes alone; their weights are assigned afterwards."""
+    """Create modules without weights in this block; their weights are assigned afterwards."""
     with torch.device("meta"), _NoInitialisation():
         yield
 
 
 class _NoInitialisation(TorchFunctionMode):
-    # On the meta device, drawing no numbers at random makes torch import its compiler, which takes seconds.
+    # On the meta device, random initialization makes torch import its compiler, which takes seconds.
     def __torch_function__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         if getattr(function, "__module__", None) == "torch.nn.init":
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
@@ -88,7 +107,11 @@ class _NoInitialisation(TorchFunctionMode):
 
 
 def named_arrays(parts: Parts) -> dict[str, NDArray[np.floating]]:
-    """The inverse of `build_parts`: contiguous arrays on the CPU, sharing memory where they can."""
+    """Name the arrays of a model; the inverse of `build_parts`.
+
+    parts (Parts): The parts of the model.
+    RETURNS (dict[str, NDArray]): Contiguous arrays on the CPU, which share memory with the parts if possible.
+    """
     tensors = dict(parts.bilm)
     for number, mix in enumerate([parts.mix, *parts.more_mixes]):
         tensors.update((mix_prefix(number) + name, tensor) for name, tensor in mix.state_dict().items())
@@ -97,12 +120,21 @@ def named_arrays(parts: Parts) -> dict[str, NDArray[np.floating]]:
 
 
 def state_arrays(state: LSTMState) -> dict[str, NDArray[np.floating]]:
-    """A warm state by the names of `weights.arrays.warm_state_shapes`; hidden (2, L, P), cell (2, L, C)."""
+    """Name the arrays of a warm state.
+
+    state (LSTMState): hidden (2, L, P) and cell (2, L, C).
+    RETURNS (dict[str, NDArray]): Arrays by the names of `weights.arrays.warm_state_shapes`.
+    """
     return {STATE_PREFIX + name: _array(tensor) for name, tensor in state._asdict().items()}
 
 
-def take(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """Take out the tensors whose names begin so, under the rest of their names."""
+def pop_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Remove the tensors whose names have a prefix.
+
+    tensors (dict[str, Tensor]): Tensors by their names; changed in place.
+    prefix (str): The prefix.
+    RETURNS (dict[str, Tensor]): The removed tensors, by their names without the prefix.
+    """
     return {name[len(prefix) :]: tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
 
 

@@ -1,21 +1,23 @@
-"""Characters -> word_emb: convolutions, highway layers, projection (Kim et al. 2016, Peters et al. 2018)."""
+"""The character encoder: convolutions, highway layers, projection (Kim et al. 2016, Peters et al. 2018)."""
 
 from collections.abc import Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .characters import N_IDS
 from .options import Options
 
 
 class CharEncoder(nn.Module):
-    """Turns the character ids of word types into word embeddings.
+    """Encodes the characters of word types as word embeddings.
 
-    A token's embedding depends on nothing but its own text. A model that knows words as such projects a word's own
-    vector and what its characters give, side by side.
+    A token's embedding depends on nothing but its text. A model with a word vocabulary projects the word's vector
+    and the encoded characters side by side.
+
+    options (Options): The model's options.
     """
 
     def __init__(self, *, options: Options):
@@ -24,7 +26,7 @@ class CharEncoder(nn.Module):
         if options.has_own_vocabulary:
             self.embedding = nn.Embedding(cnn.n_characters, cnn.embedding_dim)
         else:
-            # Row 0 stands for "no token" and is always zero; the 261 learnt rows follow.
+            # Row 0 means that there is no token, and is always zero; the 261 trained rows follow.
             self.embedding = nn.Embedding(N_IDS, cnn.embedding_dim, padding_idx=0)
         words = options.words
         self.word_embedding = None if words is None else nn.Embedding(words.n_words, words.embedding_dim)
@@ -39,29 +41,46 @@ class CharEncoder(nn.Module):
         self.projection = nn.Linear(width, options.lstm.projection_dim) if options.has_char_projection else None
 
     def forward(self, character_ids: Tensor, word_ids: Tensor | None = None) -> Tensor:
-        """character_ids: (n_types, max_characters), int64. word_ids: (n_types,), int64, where words are known.
-        RETURNS: word_emb, (n_types, P)."""
-        words = self.convolved(character_ids)
+        """Encode word types.
+
+        character_ids (Tensor): (n_types, max_characters), int64.
+        word_ids (Tensor | None): (n_types,), int64, if the model has a word vocabulary.
+        RETURNS (Tensor): word_emb, (n_types, P).
+        """
+        words = self.convolve(character_ids)
         for highway in self.highways:
             words = highway(words)
-        words = self.with_known(words, word_ids)
+        words = self.append_words(words, word_ids)
         return words if self.projection is None else self.projection(words)
 
-    def convolved(self, character_ids: Tensor) -> Tensor:
-        """The lowest part, up to the activation: (n_types, n_filters)."""
+    def convolve(self, character_ids: Tensor) -> Tensor:
+        """Compute the lowest part, up to the activation.
+
+        character_ids (Tensor): (n_types, max_characters), int64.
+        RETURNS (Tensor): (n_types, n_filters).
+        """
         characters = self.embedding(character_ids).transpose(1, 2)
-        words = torch.cat([_highest(conv, characters) for conv in self.convolutions], dim=1)
-        # Both activations rise monotonically, so the maximum may come first: fewer numbers, the same result.
+        words = torch.cat([_max_pool(conv, characters) for conv in self.convolutions], dim=1)
+        # Both activations are monotonic: applied after the maximum, they give the same result for less work.
         return self.activation(words)
 
-    def with_known(self, words: Tensor, word_ids: Tensor | None) -> Tensor:
-        """What the projection reads: beside what characters give, a word's own vector, where words are known."""
+    def append_words(self, words: Tensor, word_ids: Tensor | None) -> Tensor:
+        """Make the input of the projection.
+
+        words (Tensor): (n_types, n_filters), the encoded characters.
+        word_ids (Tensor | None): (n_types,), if the model has a word vocabulary.
+        RETURNS (Tensor): The vectors of the words beside the encoded characters; without a vocabulary, `words`.
+        """
         return words if self.word_embedding is None else torch.cat([self.word_embedding(word_ids), words], dim=1)
 
 
 class Highway(nn.Module):
-    """g * relu(W_t x + b_t) + (1 - g) * x with g = sigmoid(W_c x + b_c): bilm-tf's reading of the carry gate,
-    which is the share of the transformed value."""
+    """g * relu(W_t x + b_t) + (1 - g) * x with g = sigmoid(W_c x + b_c).
+
+    As in bilm-tf, the carry gate g is the share of the transformed value.
+
+    dim (int): Width of inputs and outputs.
+    """
 
     def __init__(self, *, dim: int):
         super().__init__()
@@ -69,21 +88,31 @@ class Highway(nn.Module):
         self.carry = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (n, dim). RETURNS: (n, dim)."""
+        """Apply the layer.
+
+        x (Tensor): (n, dim).
+        RETURNS (Tensor): (n, dim).
+        """
         return self.combine(self.carry(x), self.transform(x), x)
 
     @staticmethod
     def combine(carried: Tensor, transformed: Tensor, x: Tensor) -> Tensor:
-        """carried, transformed: what the two products give."""
+        """Combine the results of the two linear layers.
+
+        carried (Tensor): (n, dim), the logits of the gate.
+        transformed (Tensor): (n, dim).
+        x (Tensor): (n, dim), the input.
+        RETURNS (Tensor): (n, dim).
+        """
         gate = torch.sigmoid(carried)
-        return gate * F.relu(transformed) + (1 - gate) * x
+        return gate * functional.relu(transformed) + (1 - gate) * x
 
 
-def _highest(convolution: nn.Conv1d, characters: Tensor) -> Tensor:
-    """Highest answer of each filter. characters: (n, dim, max_characters). RETURNS: (n, n_filters)."""
+def _max_pool(convolution: nn.Conv1d, characters: Tensor) -> Tensor:
+    """Compute the maximum of each filter over all positions: (n, dim, max_characters) to (n, n_filters)."""
     if not characters.is_cuda:
-        highest: Tensor = convolution(characters).amax(dim=2)
-        return highest
-    # cuDNN rounds to TF32 unless the whole process is told otherwise; a product with all windows does not.
+        maximum: Tensor = convolution(characters).amax(dim=2)
+        return maximum
+    # cuDNN rounds to TF32, which is a setting of the whole process; a product with all windows is exact.
     windows = characters.unfold(2, convolution.kernel_size[0], 1).transpose(1, 2).flatten(2)
-    return F.linear(windows, convolution.weight.flatten(1), convolution.bias).amax(dim=1)
+    return functional.linear(windows, convolution.weight.flatten(1), convolution.bias).amax(dim=1)

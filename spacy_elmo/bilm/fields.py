@@ -1,43 +1,61 @@
-"""Reads JSON objects field by field, so that wrong and missing fields are named, and unknown ones known."""
+"""Read JSON objects field by field, so that messages name the wrong, missing and unknown fields."""
 
 import difflib
 import json
 from collections.abc import Collection, Iterable
+from enum import Enum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ..errors import ElmoError, Errors, Warnings
 from ..errors.warn import warn
 from ..util.files import read_small
 
+# A JSON object.
 Json = dict[str, Any]
+T = TypeVar("T")
 
-REQUIRED: Any = object()
-# Options with a vocabulary of two million words have as many bytes; corpora and damaged files have more.
+
+class Default(Enum):
+    """The default of a field without one."""
+
+    REQUIRED = 0
+
+
+REQUIRED = Default.REQUIRED
+# The size of options with a vocabulary of two million words; larger files are corpora, or damaged.
 MOST_JSON = 64 << 20
-# A number written as text, as some trainers write it.
+# Some trainers write numbers as text.
 _MOST_DIGITS = 18
 MOST_FLOAT = 3.4e38
-# Of kinds, and of unknown fields that are looked at for misspelt ones: far more than any model has.
+# Kinds of filters, and unknown fields that are compared with known ones: far more than in any model.
 _MOST_FILTERS = 1000
-_MOST_LOOKED_AT = 1000
+_MOST_COMPARED = 1000
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds.
+    """Read a JSON file.
 
-    RAISES (ElmoError): Naming the file, if it is none, is no regular file or too large, or has a field twice with
-        different values.
-    RAISES (FileNotFoundError): If there is none.
-    RAISES (OSError): If it may not be read.
+    path (Path): The file.
+    RETURNS (Any): Its content.
+    RAISES (ElmoError): If it is not JSON, is not a regular file, is too large, or has a field twice with different
+        values.
+    RAISES (FileNotFoundError): If it does not exist.
+    RAISES (OSError): If the system does not allow reading it.
     """
     return parse_json(read_small(path, most=MOST_JSON), where=str(path))
 
 
-def parse_json(text: "str | bytes", *, where: str) -> Any:
-    """RAISES (ElmoError): See `read_json`. where: for messages."""
+def parse_json(text: str | bytes, *, where: str) -> object:
+    """Parse JSON.
 
-    def unique(pairs: list[tuple[str, Any]]) -> Json:
+    text (str | bytes): The text; bytes are UTF-8.
+    where (str): The name of the file, for messages.
+    RETURNS (object): The content.
+    RAISES (ElmoError): If it is not JSON, or has a field twice with different values.
+    """
+
+    def merge(pairs: list[tuple[str, object]]) -> Json:
         found: Json = {}
         for name, value in pairs:
             if name in found and found[name] != value:
@@ -48,7 +66,8 @@ def parse_json(text: "str | bytes", *, where: str) -> Any:
 
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
-        return json.loads(decoded, object_pairs_hook=unique)
+        found: object = json.loads(decoded, object_pairs_hook=merge)
+        return found
     except ElmoError:
         raise
     except (ValueError, RecursionError) as error:
@@ -56,16 +75,19 @@ def parse_json(text: "str | bytes", *, where: str) -> Any:
 
 
 class Fields:
-    """The fields of one JSON object, taken one by one, so that what is left over is known to be unknown.
+    """Reads the fields of a JSON object one by one, so that the rest is unknown.
 
-    pydantic is not used: loading a model would import it, which takes longer than all else here, and its errors
-    would have to be translated field by field.
+    pydantic is not used: importing it would take longer than loading a model, and its errors would have to be
+    translated field by field.
 
-    where: the file, for messages. path: of the object in it, with a dot at its end. is_strict: whether a field
-    that is unknown is an error, as in what users write by hand.
+    data (object): The object.
+    where (str): The name of the file, for messages.
+    path (str): The path of the object in the file, with a dot at its end; "" for the file itself.
+    is_strict (bool): Whether unknown fields are errors, as in what users write by hand.
+    RAISES (ElmoError): If `data` is not an object.
     """
 
-    def __init__(self, data: Any, *, where: str, path: str, is_strict: bool = False):
+    def __init__(self, data: object, *, where: str, path: str, is_strict: bool = False):
         self.where = where
         self.path = path
         self.is_strict = is_strict
@@ -73,10 +95,17 @@ class Fields:
             raise self.wrong(path.rstrip(".") or "options", data, "a JSON object {...}", full=True)
         self.data: Json = data
         self.taken: dict[str, None] = {}
-        # Those for which a value was taken that the file does not have.
+        # Fields that were missing, so that their defaults were used.
         self.defaulted: list[str] = []
 
-    def take(self, name: str, default: Any) -> Any:
+    def take(self, name: str, default: object) -> Any:
+        """Get the value of a field, which then counts as known.
+
+        name (str): The field.
+        default (object): The value if the field is missing or null; `REQUIRED`: there is none.
+        RETURNS (Any): The value.
+        RAISES (ElmoError): If a required field is missing.
+        """
         self.taken[name] = None
         value = self.data.get(name)
         if value is not None:
@@ -92,27 +121,37 @@ class Fields:
             self.defaulted.append(name)
         return default
 
-    def wrong(self, name: str, got: Any, expected: str, *, full: bool = False) -> ElmoError:
+    def wrong(self, name: str, got: object, expected: str, *, full: bool = False) -> ElmoError:
+        """Make the error for a wrong value; `full`: `name` is the whole path."""
         path = name if full else self.path + name
         return ElmoError(Errors.EL003.format(where=self.where, field=path, got=_Brief(got), expected=expected))
 
-    def contradiction(self, field: str, got: Any, other: str, rule: str) -> NoReturn:
+    def contradiction(self, field: str, got: object, other: str, rule: str) -> NoReturn:
+        """Raise the error for a value that contradicts another field."""
         raise ElmoError(
             Errors.EL004.format(where=self.where, field=field, got=_Brief(got), other=other, rule=rule)
         )
 
-    def require(self, name: str, allowed: tuple[Any, ...], rule: str) -> None:
-        """A field that other programs write, and that names another network unless it has one of these values."""
+    def require(self, name: str, allowed: tuple[object, ...], rule: str) -> None:
+        """Check a field of other programs, with which the network would be a different one.
+
+        name (str): The field, which may be missing.
+        allowed (tuple[object, ...]): Values that mean this network.
+        rule (str): What the network does, for the message.
+        RAISES (ElmoError): For another value.
+        """
         value = self.data.get(name)
         if value is not None and value not in allowed:
             field = self.path + name
             raise ElmoError(Errors.EL264.format(where=self.where, field=field, got=_Brief(value), rule=rule))
 
     def section(self, name: str) -> "Fields":
+        """Read a field that is an object."""
         data = self.take(name, REQUIRED)
         return Fields(data, where=self.where, path=f"{self.path}{name}.", is_strict=self.is_strict)
 
-    def whole(self, name: str, default: Any = REQUIRED, *, low: int = 1, high: int | None = None) -> int:
+    def whole(self, name: str, default: int | Default = REQUIRED, *, low: int = 1, high: int | None = None) -> int:
+        """Read a whole number."""
         value = self.take(name, default)
         number = _whole(value)
         if number is None or number < low or (high is not None and number > high):
@@ -121,7 +160,8 @@ class Fields:
         return number
 
     def clip(self, name: str) -> float | None:
-        # 0 and null both mean that nothing is clipped, and so does infinity.
+        """Read the bound of a clip; None: no clip."""
+        # 0, null and infinity all mean no clip.
         value = self.take(name, 0)
         number = _number(value)
         if number is None or not number >= 0 or MOST_FLOAT < number < float("inf"):
@@ -129,13 +169,15 @@ class Fields:
         return None if number == float("inf") else number or None
 
     def boolean(self, name: str, default: bool) -> bool:
+        """Read true or false."""
         value = self.take(name, default)
-        # 0 and 1 are what Python programs take for false and true.
+        # Python programs may write 0 and 1 for false and true.
         if not isinstance(value, (bool, int, float)) or value not in (0, 1):
             raise self.wrong(name, value, "true or false")
         return bool(value)
 
-    def choice(self, name: str, allowed: tuple[Any, ...], default: Any = REQUIRED) -> Any:
+    def choice(self, name: str, allowed: tuple[T, ...], default: T | Default = REQUIRED) -> T:
+        """Read one of the allowed values."""
         value = self.take(name, default)
         if isinstance(value, bool) or value not in allowed:
             value = _whole(value)
@@ -144,6 +186,7 @@ class Fields:
         return allowed[allowed.index(value)]
 
     def filters(self, name: str) -> tuple[tuple[int, int], ...]:
+        """Read pairs of filter width and number of filters."""
         value = self.take(name, REQUIRED)
         pairs = [
             tuple(map(_whole, pair)) if isinstance(pair, list) else ()
@@ -155,14 +198,16 @@ class Fields:
         return tuple(good)
 
     def unknown(self, known: Collection[str] = ()) -> list[str]:
-        """Fields that were not taken, and are not among the known ones, by their whole names.
+        """List the unknown fields.
 
-        RAISES (ElmoError): For a field that looks like a misspelt one which is missing, as its value would be
-            lost; and for any if the fields are strict.
+        known (Collection[str]): Fields that are known without being read.
+        RETURNS (list[str]): The paths of all other fields that were not read.
+        RAISES (ElmoError): For any of them, if unknown fields are errors; otherwise for one that seems to be a
+            misspelt name of a missing field, whose value would be lost.
         """
         allowed = sorted({*self.taken, *known})
         found = [name for name in self.data if name not in self.taken and name not in known]
-        for name in found[:_MOST_LOOKED_AT]:
+        for name in found[:_MOST_COMPARED]:
             meant, cutoff = (allowed, 0.6) if self.is_strict else (self.defaulted, 0.75)
             close = difflib.get_close_matches(name[:100], meant, n=1, cutoff=cutoff)
             if close or self.is_strict:
@@ -174,7 +219,13 @@ class Fields:
 
 
 def warn_of_unknown(where: str, names: list[str], allowed: Iterable[str], *, most: int = 12) -> None:
-    """One warning for all fields of a file that are not used."""
+    """Warn about all fields of a file that are not used, in one message.
+
+    where (str): The name of the file.
+    names (list[str]): The fields.
+    allowed (Iterable[str]): Names of known fields, for the message.
+    most (int): How many fields the message names.
+    """
     if names:
         shown = ", ".join(show(name) for name in names[:most])
         more = f" and {len(names) - most} more" if len(names) > most else ""
@@ -183,23 +234,28 @@ def warn_of_unknown(where: str, names: list[str], allowed: Iterable[str], *, mos
 
 
 def show(name: str, most: int = 80) -> str:
-    """A name from a file as it can be put into a message: without control characters, of a bounded length."""
+    """Make a name from a file safe for a message: without control characters, of a bounded length.
+
+    name (str): The name.
+    most (int): The largest number of characters.
+    RETURNS (str): The name, cut and escaped if necessary.
+    """
     plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name[: most + 1])
     return plain if len(name) <= most else f"{plain[:most]}..."
 
 
 class _Brief:
-    """Whose `repr` fits into a message."""
+    """Gives a value a short `repr`, for `{got!r}` in messages."""
 
-    def __init__(self, value: Any):
+    def __init__(self, value: object):
         self.value = value
 
     def __repr__(self) -> str:
         return _brief(self.value)
 
 
-def _brief(value: Any, most: int = 200) -> str:
-    # A large value is not written out whole to be cut.
+def _brief(value: object, most: int = 200) -> str:
+    # Do not build the repr of a large value only to cut it.
     if isinstance(value, (list, dict)) and len(value) > most:
         return f"{type(value).__name__} of {len(value):,} items"
     if isinstance(value, str):
@@ -211,8 +267,8 @@ def _brief(value: Any, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def _number(value: Any) -> float | None:
-    """A number, or the text of one; None for anything else."""
+def _number(value: object) -> float | None:
+    """Convert a value to a number, also from its text; None if it is not one."""
     if isinstance(value, str) and len(value) <= _MOST_DIGITS:
         try:
             value = json.loads(value)
@@ -227,8 +283,8 @@ def _number(value: Any) -> float | None:
     return value
 
 
-def _whole(value: Any) -> int | None:
-    """A whole number, also one like 512.0 or "512"; None for anything else."""
+def _whole(value: object) -> int | None:
+    """Convert a value to a whole number, also 512.0 or "512"; None if it is not one."""
     number = _number(value)
     if isinstance(number, float):
         return int(number) if number.is_integer() else None

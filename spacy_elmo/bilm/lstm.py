@@ -5,30 +5,35 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .options import LSTMOptions
 
 # Input projections are computed for this many rows at a time: many, because one large matrix product is cheaper
-# than one a step; not all, so that gates (4C numbers a row) of a 100,000-token sentence never exist at once.
+# than one per step; not all, to bound the memory for gates (4C numbers per row) of a 100,000-token sentence.
 BLOCK_ROWS = 1024
-# Bounds of the cell and of what the projection gives; None: there is none.
+# Bounds of the cell and of the projection; None: no clip.
 Clips = tuple[float | None, float | None]
 
 
 class LSTMState(NamedTuple):
-    """What an LSTM goes on from: per row the clipped projection and the clipped cell.
+    """The state between two steps of an LSTM. The leading dimensions are () for a layer, (L,) for a direction and
+    (2, L) for a biLM, forward first.
 
-    hidden: (..., n_rows, P); cell: (..., n_rows, C). One layer has no leading dimension, a direction has L,
-    a biLM has (2, L): forward, backward.
+    hidden (Tensor): (..., n_rows, P), the clipped projection.
+    cell (Tensor): (..., n_rows, C), the clipped cell.
     """
 
     hidden: Tensor
     cell: Tensor
 
     def rows(self, index: Tensor) -> "LSTMState":
-        """The rows of `index`, in its order."""
+        """Select rows.
+
+        index (Tensor): Their numbers.
+        RETURNS (LSTMState): These rows, in this order.
+        """
         return LSTMState(self.hidden.index_select(-2, index), self.cell.index_select(-2, index))
 
 
@@ -36,7 +41,9 @@ class ProjectedLSTM(nn.Module):
     """One layer of one direction (Sak et al. 2014 without peepholes, clipped as in bilm-tf).
 
     c = clip(sig(f) * c + sig(i) * tanh(g)); h = clip(W_p (sig(o) * tanh(c))), gates in the order i, f, g, o.
-    bilm-tf adds 1 to the forget gate when it runs; here that 1 is part of the bias.
+    bilm-tf adds 1 to the forget gate in each step; here the bias contains this 1.
+
+    options (LSTMOptions): Sizes and clips.
     """
 
     def __init__(self, *, options: LSTMOptions):
@@ -46,15 +53,17 @@ class ProjectedLSTM(nn.Module):
         self.state_linear = nn.Linear(width, 4 * cells, bias=False)
         self.projection = nn.Linear(cells, width, bias=False) if options.has_projection else None
         self.cell_clip = options.cell_clip
-        # TensorFlow's cell clips the projection, and so does nothing where there is none.
+        # TensorFlow's cell clips the projection only, so nothing is clipped without one.
         self.proj_clip = options.proj_clip if options.has_projection else None
 
     def forward(self, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState) -> tuple[Tensor, LSTMState]:
         """Run over packed rows.
 
-        inputs: (n_rows, P), packed. batch_sizes: running sentences of each step.
-        state: hidden (n_sentences, P), cell (n_sentences, C), sentences sorted by falling length.
-        RETURNS: outputs (n_rows, P), packed, and the state of each sentence after its own last step.
+        inputs (Tensor): (n_rows, P), packed.
+        batch_sizes (Sequence[int]): The number of unfinished sentences in each step.
+        state (LSTMState): hidden (n_sentences, P) and cell (n_sentences, C), sentences sorted by falling length.
+        RETURNS (tuple[Tensor, LSTMState]): Outputs (n_rows, P), packed, and the state of each sentence after its
+            last step.
         """
         hidden, cell = state
         outputs: list[Tensor] = []
@@ -91,8 +100,8 @@ class LSTMStack(nn.Module):
     options (LSTMOptions): Sizes and clips.
     """
 
-    # The share of a layer's inputs that is zeroed in training, as bilm-tf's DropoutWrapper does it: the residual
-    # adds the input after dropout.
+    # The share of a layer's inputs that is zeroed in training. As with bilm-tf's DropoutWrapper, the residual adds
+    # the input after dropout.
     dropout = 0.0
 
     def __init__(self, *, options: LSTMOptions):
@@ -106,13 +115,17 @@ class LSTMStack(nn.Module):
     ) -> tuple[list[Tensor], LSTMState]:
         """Run the first n_layers layers over packed rows.
 
-        inputs: (n_rows, P), packed. state: hidden (L, n_sentences, P), cell (L, n_sentences, C), sorted.
-        RETURNS: n_layers outputs (n_rows, P), residuals added, and the state of these layers.
+        inputs (Tensor): (n_rows, P), packed.
+        batch_sizes (Sequence[int]): The number of unfinished sentences in each step.
+        state (LSTMState): hidden (L, n_sentences, P) and cell (L, n_sentences, C), sorted.
+        n_layers (int): The number of layers to compute.
+        RETURNS (tuple[list[Tensor], LSTMState]): The outputs of these layers, (n_rows, P), residuals added, and
+            their final states.
         """
         outputs: list[Tensor] = []
         finals: list[LSTMState] = []
         for k, layer in enumerate(self.layers[:n_layers]):
-            inputs = F.dropout(inputs, self.dropout, self.training)
+            inputs = functional.dropout(inputs, self.dropout, self.training)
             output, final = layer(inputs, batch_sizes, LSTMState(state.hidden[k], state.cell[k]))
             inputs = inputs + output if k > 0 and self.use_skip_connections else output
             outputs.append(inputs)
@@ -121,7 +134,7 @@ class LSTMStack(nn.Module):
 
 
 def _blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
-    """(first row, batch sizes) of runs of steps that add up to about BLOCK_ROWS rows."""
+    """Group steps into blocks of about BLOCK_ROWS rows; yield the first row and the batch sizes of each block."""
     start = first = rows = 0
     for step, size in enumerate(batch_sizes):
         rows += size
@@ -132,16 +145,16 @@ def _blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
 
 @dataclass
 class CarriedState:
-    """A state for each row number of a batch, zero until the row is first used.
+    """The state of each row of a batch, carried from batch to batch; zeros before the row is first used.
 
-    Row k of a batch goes on from row k of the last batch that had one. A smaller batch uses and updates its
-    first rows only; a larger one adds rows of zeros (AllenNLP, encoder_base.py).
+    Row k starts from the state of row k in the last batch that had one. A smaller batch uses and updates only the
+    first rows; a larger one adds rows of zeros (AllenNLP, encoder_base.py).
     """
 
     _state: LSTMState | None = None
 
     def reset(self) -> None:
-        """Forget everything: the next batch starts from zeros."""
+        """Reset the state: the next batch starts from zeros."""
         self._state = None
 
     def take(self, zeros: LSTMState) -> LSTMState:

@@ -5,22 +5,21 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ..errors import ElmoError, Errors
 from .fields import Fields, Json, parse_json, read_json, warn_of_unknown
-from .vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, WORD_SYMBOLS, take_vocabulary
+from .vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, WORD_SYMBOLS, read_vocabulary
 
 OPTIONS_NAME = "options.json"
 
-# What bilm-tf's training adds to options.json (allenai/bilm-tf, bilm/training.py). It has no say in the
-# outputs, but must be kept: training goes on from it.
+# Fields that bilm-tf's training adds to options.json (allenai/bilm-tf, bilm/training.py). They do not affect the
+# outputs, but are kept, because continued training reads them.
 TRAINING_FIELDS = frozenset({
     "all_clip_norm_val", "batch_size", "bidirectional", "dropout", "learning_rate", "n_epochs",
     "n_negative_samples_batch", "n_tokens_vocab", "n_train_tokens", "sample_softmax",
     "share_embedding_softmax", "unroll_steps",
 })  # fmt: skip
-# What has a say in them, for messages.
+# Fields that affect the outputs, for messages.
 PUBLISHED_FIELDS = (
     *("char_cnn." + name for name in ("activation", "embedding", "filters", "max_characters_per_token",
                                       "n_characters", "n_highway")),
@@ -28,9 +27,9 @@ PUBLISHED_FIELDS = (
                                   "use_skip_connections")),
 )  # fmt: skip
 ACTIVATIONS = ("relu", "tanh")
-# 256 bytes and 5 marks; published inference options count the mask (id 0) as well, training options do not.
+# 256 bytes and 5 markers; published inference options also count the mask (id 0), training options do not.
 N_CHARACTERS = (261, 262)
-# Far beyond any model; keeps a damaged file from asking for millions.
+# More than in any model; a damaged file cannot ask for millions.
 MOST_LAYERS = 1000
 MOST_CHARACTERS = 1000
 
@@ -39,12 +38,14 @@ MOST_CHARACTERS = 1000
 class LSTMOptions:
     """The LSTM stack of one direction.
 
-    dim: width C of the memory cell.
-    projection_dim: width P of the output and of the recurrent state; equal to dim: no projection, as in bilm-tf,
-        unless square_projection, as in PyTorch's models.
-    n_layers: number of layers L.
-    cell_clip, proj_clip: bounds of the cell and of the projection; None: no clip.
-    use_skip_connections: from the second layer on, add a layer's input to its output.
+    dim (int): Width C of the memory cell.
+    projection_dim (int): Width P of the output and of the recurrent state. If it equals `dim`, there is no
+        projection, as in bilm-tf, except with `square_projection`.
+    n_layers (int): Number of layers L.
+    cell_clip (float | None): Bound of the cell; None: no clip.
+    proj_clip (float | None): Bound of the projection; None: no clip.
+    use_skip_connections (bool): Whether to add a layer's input to its output, from the second layer up.
+    square_projection (bool): Whether there is a projection even if `projection_dim` equals `dim`, as in PyTorch.
     """
 
     dim: int
@@ -64,14 +65,14 @@ class LSTMOptions:
 class CharCNNOptions:
     """The character encoder.
 
-    embedding_dim: width of a character vector.
-    filters: (width in characters, number of filters) of each convolution.
-    n_highway: number of highway layers.
-    n_characters: 262, or 261 in options written by training; the arrays are the same. With characters of its own:
-        how many there are.
-    max_characters_per_token: ids per token, with the two word marks.
-    activation: "relu" or "tanh", of the convolutions only.
-    characters: the model's own numbers of code points and marks; None: UTF-8 bytes.
+    embedding_dim (int): Width of a character vector.
+    filters (tuple[tuple[int, int], ...]): Width in characters and number of filters of each convolution.
+    n_highway (int): Number of highway layers.
+    n_characters (int): 262, or 261 in options written by training, for the same arrays; the number of characters
+        if the model has a character vocabulary.
+    max_characters_per_token (int): Ids per token, including the two word markers.
+    activation (str): "relu" or "tanh", of the convolutions only.
+    characters (Mapping[str, int] | None): The character vocabulary: code points and markers; None: UTF-8 bytes.
     """
 
     embedding_dim: int
@@ -89,10 +90,11 @@ class CharCNNOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class WordOptions:
-    """Words that a model knows as such: their vectors stand before what the characters give.
+    """The word vocabulary of a model, whose vectors are concatenated with the encoded characters.
 
-    embedding_dim: width of a word's vector. n_words: how many vectors there are.
-    vocabulary: the model's own numbers of words.
+    embedding_dim (int): Width of a word's vector.
+    n_words (int): Number of vectors.
+    vocabulary (Mapping[str, int]): The number of each word.
     """
 
     embedding_dim: int
@@ -102,29 +104,35 @@ class WordOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the arrays of a biLM mean.
+    """The options of a biLM, which say what its arrays mean.
 
-    words: only of models with characters of their own. training: fields that only bilm-tf's trainer reads.
+    lstm (LSTMOptions): The LSTM stack of each direction.
+    char_cnn (CharCNNOptions): The character encoder.
+    words (WordOptions | None): The word vocabulary; only in models with a character vocabulary.
+    training (Json): Fields that only bilm-tf's trainer reads.
     """
 
     lstm: LSTMOptions
     char_cnn: CharCNNOptions
     words: WordOptions | None = None
-    training: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    training: Json = field(default_factory=dict, hash=False)
 
     @property
     def has_own_vocabulary(self) -> bool:
-        """Whether tokens are read by vocabularies of the model's own, as in ELMoForManyLangs."""
+        """Whether the model has a character vocabulary, as in ELMoForManyLangs."""
         return self.char_cnn.characters is not None
 
     @property
     def has_char_projection(self) -> bool:
-        """bilm-tf leaves the projection out where the filters already add up to projection_dim."""
+        """Whether the encoder has a projection. bilm-tf has none if the filters add up to projection_dim."""
         return self.has_own_vocabulary or self.char_cnn.n_filters != self.lstm.projection_dim
 
     def match_projection(self, names: Iterable[str]) -> "Options":
-        """Options of a model with these arrays, by the dump's names or ours: published options do not tell whether
-        there is a projection where it is as wide as the cell."""
+        """Set `square_projection` by the arrays of a model: published options do not contain it.
+
+        names (Iterable[str]): Names of the arrays, in the dump's format or ours.
+        RETURNS (Options): The options, with `square_projection` if needed.
+        """
         lstm = self.lstm
         is_there = any(name.endswith("/W_P_0") or "stack.layers.0.projection." in name for name in names)
         if lstm.dim != lstm.projection_dim or lstm.square_projection or not is_there:
@@ -133,24 +141,34 @@ class Options:
 
     @classmethod
     def from_json(cls, text: str, *, where: str = OPTIONS_NAME) -> "Options":
-        """Options of the text of an options.json.
+        """Read the text of an options.json. Fields that are not used are named in a warning.
 
-        where: file name for messages.
-        RAISES (ElmoError): If it is not JSON, or for a missing, wrong or contradictory field. Fields that have no
-            part in the arithmetic, of other programs and trainers, are named in a warning.
+        text (str): The text.
+        where (str): The name of the file, for messages.
+        RETURNS (Options): The options.
+        RAISES (ElmoError): If it is not JSON, or for a missing, wrong or contradictory field.
         """
         return cls.from_dict(parse_json(text, where=where), where=where)
 
     @classmethod
     def from_file(cls, path: Path) -> "Options":
-        """Options of an options.json; see `from_json`."""
+        """Read an options.json; see `from_json`.
+
+        path (Path): The file.
+        RETURNS (Options): The options.
+        RAISES (ElmoError): As `from_json`.
+        """
         return cls.from_dict(read_json(path), where=str(path))
 
     @classmethod
-    def from_dict(cls, data: Any, *, where: str = OPTIONS_NAME, is_strict: bool = False) -> "Options":
-        """Options of a parsed options.json; see `from_json`.
+    def from_dict(cls, data: object, *, where: str = OPTIONS_NAME, is_strict: bool = False) -> "Options":
+        """Read a parsed options.json; see `from_json`.
 
-        is_strict: raise ValueError for an unknown field, instead of a warning.
+        data (object): The parsed JSON.
+        where (str): The name of the file, for messages.
+        is_strict (bool): Whether unknown fields are errors.
+        RETURNS (Options): The options.
+        RAISES (ElmoError): As `from_json`.
         """
         top = Fields(data, where=where, path="", is_strict=is_strict)
         training = {name: top.take(name, None) for name in sorted(TRAINING_FIELDS) if name in top.data}
@@ -161,8 +179,8 @@ class Options:
         char_cnn, more = _read_char_cnn(top.section("char_cnn"), projection_dim=lstm.projection_dim)
         words = None
         if top.take("words", None) is not None:
-            words, of_words = _read_words(top.section("words"))
-            more += of_words
+            words, unused = _read_words(top.section("words"))
+            more += unused
         unknown = [*top.unknown(TRAINING_FIELDS), *odd, *more]
         warn_of_unknown(where, unknown, sorted(PUBLISHED_FIELDS))
         if words is not None and char_cnn.characters is None:
@@ -186,7 +204,10 @@ class Options:
         return cls(lstm=lstm, char_cnn=char_cnn, words=words, training=training)
 
     def to_dict(self) -> Json:
-        """The published form: what AllenNLP and bilm-tf read; vocabularies of a model's own are added to it."""
+        """Write the options in the published form, which AllenNLP and bilm-tf read, with any vocabularies added.
+
+        RETURNS (Json): The JSON object.
+        """
         cnn, lstm = self.char_cnn, self.lstm
         data: Json = {
             **self.training,
@@ -221,18 +242,25 @@ class Options:
         return data
 
     def to_json(self) -> str:
+        """Write the text of an options.json.
+
+        RETURNS (str): The text.
+        """
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
 
 def _refuse_words(top: Fields) -> None:
-    """RAISES (ElmoError): If the options are of bilm-tf's other kind of biLM, which has no character encoder."""
+    """Reject options of a biLM that reads words, bilm-tf's other kind.
+
+    RAISES (ElmoError): If they are.
+    """
     meant = difflib.get_close_matches("char_cnn", list(top.data), n=1, cutoff=0.75)
     if not [name for name in meant if name != "char_cnn"]:
         raise ElmoError(Errors.EL250.format(path=top.where, why="they have no `char_cnn`"))
 
 
 def _read_lstm(fields: Fields) -> tuple[LSTMOptions, list[str]]:
-    """The options, and the names of fields that are not used."""
+    """Read the options of the LSTMs, and list the fields that are not used."""
     options = LSTMOptions(
         dim=fields.whole("dim"),
         projection_dim=fields.whole("projection_dim"),
@@ -251,11 +279,11 @@ def _read_lstm(fields: Fields) -> tuple[LSTMOptions, list[str]]:
 
 
 def _read_char_cnn(fields: Fields, *, projection_dim: int) -> tuple[CharCNNOptions, list[str]]:
-    """See `_read_lstm`."""
+    """Read the options of the character encoder, and list the fields that are not used."""
     embedding = fields.section("embedding")
-    own = fields.take("characters", None) is not None
-    n_characters = fields.whole("n_characters") if own else fields.choice("n_characters", N_CHARACTERS)
-    least = LEAST_CHARACTERS if own else 3
+    has_vocabulary = fields.take("characters", None) is not None
+    n_characters = fields.whole("n_characters") if has_vocabulary else fields.choice("n_characters", N_CHARACTERS)
+    least = LEAST_CHARACTERS if has_vocabulary else 3
     options = CharCNNOptions(
         embedding_dim=embedding.whole("dim"),
         filters=fields.filters("filters"),
@@ -263,8 +291,8 @@ def _read_char_cnn(fields: Fields, *, projection_dim: int) -> tuple[CharCNNOptio
         n_characters=n_characters,
         max_characters_per_token=fields.whole("max_characters_per_token", low=least, high=MOST_CHARACTERS),
         activation=fields.choice("activation", ACTIVATIONS),
-        characters=take_vocabulary(fields, "characters", size=n_characters, symbols=CHARACTER_SYMBOLS)
-        if own
+        characters=read_vocabulary(fields, "characters", size=n_characters, symbols=CHARACTER_SYMBOLS)
+        if has_vocabulary
         else None,
     )
     _check_projection(fields, options, projection_dim)
@@ -273,9 +301,9 @@ def _read_char_cnn(fields: Fields, *, projection_dim: int) -> tuple[CharCNNOptio
 
 
 def _check_projection(fields: Fields, options: CharCNNOptions, projection_dim: int) -> None:
-    """Fields of AllenNLP's trainers about the step that bilm-tf has after the highway layers, or not at all.
+    """Check the fields of AllenNLP's trainers about the projection, which bilm-tf has after the highway layers.
 
-    RAISES (ElmoError): If they put it elsewhere, or make it of another size.
+    RAISES (ElmoError): If they put it elsewhere, or give it another size.
     """
     if options.n_highway and options.n_filters != projection_dim:
         rule = "the projection follows the highway layers, which are as wide as the filters together"
@@ -291,12 +319,12 @@ def _check_projection(fields: Fields, options: CharCNNOptions, projection_dim: i
 
 
 def _read_words(fields: Fields) -> tuple[WordOptions, list[str]]:
-    """See `_read_lstm`."""
+    """Read the options of the word vocabulary, and list the fields that are not used."""
     embedding, n_words = fields.section("embedding"), fields.whole("n_words")
     options = WordOptions(
         embedding_dim=embedding.whole("dim"),
         n_words=n_words,
-        vocabulary=take_vocabulary(fields, "vocabulary", size=n_words, symbols=WORD_SYMBOLS),
+        vocabulary=read_vocabulary(fields, "vocabulary", size=n_words, symbols=WORD_SYMBOLS),
     )
     return options, [*embedding.unknown(), *fields.unknown()]
 
@@ -305,6 +333,9 @@ STATE_PREFIX = "initial_state."
 
 
 def mix_prefix(number: int) -> str:
-    """Of a scalar mix. number: 0 for the one behind the layer `elmo`, from 1 up for more that a model was trained
-    with."""
+    """Get the prefix of the names of a scalar mix's arrays.
+
+    number (int): 0 for the mix behind the layer `elmo`, from 1 up for other trained mixes.
+    RETURNS (str): The prefix.
+    """
     return f"scalar_mix_{number}." if number else "scalar_mix."

@@ -1,4 +1,4 @@
-"""Sentences of any lengths as one time-major block without padding, for both directions."""
+"""Pack sentences of any lengths into one time-major block without padding, for both directions."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 class Packing:
-    """How the rows of a batch are visited, step by step.
+    """The order of the rows of a batch.
 
-    A batch is held flat: the rows of all sentences one after the other, `lengths` telling them apart. For the
-    LSTMs it is packed: sorted by falling length, first every sentence's first token, then every second one,
-    and so on, so that step t works on the `batch_sizes[t]` sentences that are still running. The backward
-    direction reads each sentence from its own end.
+    A flat batch has the rows of all sentences one after the other. For the LSTMs it is packed: sentences are
+    sorted by falling length, and all first tokens come first, then all second ones, and so on, so that step t
+    processes the `batch_sizes[t]` unfinished sentences. The backward direction reads each sentence from its end.
 
-    lengths: rows of each sentence, all from 1 up.
+    lengths (Sequence[int]): Rows of each sentence, at least 1.
+    device (torch.device | None): Where the indices are; None: the CPU.
     """
 
     def __init__(self, lengths: Sequence[int], *, device: torch.device | None = None):
@@ -35,15 +35,20 @@ class Packing:
 
     @cached_property
     def unsort(self) -> Tensor:
-        """(n_sentences,): where each sentence, as given, stands among the sorted ones."""
+        """(n_sentences,): the position of each given sentence among the sorted ones."""
         return torch.argsort(self.order)
 
     def pack(self, flat: Tensor, *, backward: bool) -> Tensor:
-        """flat: (n_rows, width), sentence after sentence. RETURNS: (n_rows, width), step after step."""
+        """Pack a flat batch.
+
+        flat (Tensor): (n_rows, width), sentence by sentence.
+        backward (bool): Whether to read each sentence from its end.
+        RETURNS (Tensor): (n_rows, width), step by step.
+        """
         return flat.index_select(0, self._backward if backward else self._forward)
 
     def unpack(self, packed: Tensor, *, backward: bool) -> Tensor:
-        """The inverse of `pack`."""
+        """Unpack a batch; the inverse of `pack`."""
         return packed.index_select(0, self._backward_inverse if backward else self._forward_inverse)
 
     @cached_property

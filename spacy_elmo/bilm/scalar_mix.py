@@ -1,4 +1,4 @@
-"""The scalar mix: what a task learns of the layers (Peters et al. 2018, equation 1)."""
+"""The scalar mix: a trained weighted sum of the layers (Peters et al. 2018, equation 1)."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from torch import Tensor, nn
 
 from ..errors import ElmoError, Errors
 
-# Numbers of a layer that are mixed at a time on the CPU: what is computed in between stays in its cache.
+# How many numbers of a layer are mixed at a time on the CPU: intermediate results then stay in its cache.
 MOST_NUMBERS = 1 << 16
 
 
 class ScalarMix(nn.Module):
     """gamma * sum_j softmax(w)_j h_j.
 
-    n_layers: how many layers are mixed, L + 1 for a biLM with L LSTM layers.
-    layer_norm: normalise each layer first, by one mean and one variance over all unmasked numbers of the
-        whole batch, as AllenNLP's ScalarMix does; results then depend on the batch.
+    n_layers (int): The number of layers, L + 1 for a biLM with L LSTM layers.
+    layer_norm (bool): Whether to normalize each layer first, by one mean and one variance over all unmasked
+        numbers of the whole batch, as in AllenNLP's ScalarMix; results then depend on the batch.
     """
 
     def __init__(self, *, n_layers: int, layer_norm: bool = False):
@@ -32,15 +32,15 @@ class ScalarMix(nn.Module):
     def forward(self, layers: Sequence[Tensor], mask: Tensor | None = None) -> Tensor:
         """Mix the layers.
 
-        layers: n_layers tensors (..., width) of one shape.
-        mask: (...), true where there is a token; only layer_norm reads it, None means everywhere.
-        RETURNS: (..., width).
+        layers (Sequence[Tensor]): n_layers tensors (..., width) of the same shape.
+        mask (Tensor | None): (...), true for tokens; None: all are. Only used with layer_norm.
+        RETURNS (Tensor): (..., width).
         RAISES (ElmoError): If there are more or fewer layers than weights.
         """
         if len(layers) != len(self.weights):
             raise ElmoError(Errors.EL241.format(n_weights=len(self.weights), n_layers=len(layers)))
         if self.layer_norm:
-            layers = [_normalise(layer, mask) for layer in layers]
+            layers = [_normalize(layer, mask) for layer in layers]
         shares = torch.softmax(self.weights, dim=0).unbind()
         mixed = shares[0] * layers[0]
         for share, layer in zip(shares[1:], layers[1:], strict=True):
@@ -49,10 +49,11 @@ class ScalarMix(nn.Module):
 
     @torch.inference_mode()
     def mix_bilm(self, word_emb: Tensor, lstm: Sequence[Tensor]) -> Tensor:
-        """Mix a biLM's layers, without gradients, with no more memory than for the result.
+        """Mix the layers of a biLM without gradients, with hardly more memory than for the result.
 
-        word_emb: (n, P); it is doubled. lstm: L tensors (n, 2P).
-        RETURNS: (n, 2P).
+        word_emb (Tensor): (n, P); it is used twice, side by side.
+        lstm (Sequence[Tensor]): L tensors (n, 2P).
+        RETURNS (Tensor): (n, 2P).
         RAISES (ElmoError): As `forward`.
         """
         width = 2 * word_emb.size(1)
@@ -65,10 +66,10 @@ class ScalarMix(nn.Module):
         return mixed
 
 
-def _normalise(layer: Tensor, mask: Tensor | None) -> Tensor:
+def _normalize(layer: Tensor, mask: Tensor | None) -> Tensor:
     kept = torch.ones_like(layer) if mask is None else mask.to(layer.dtype).unsqueeze(-1).expand_as(layer)
     count = kept.sum()
     mean = (layer * kept).sum() / count
     variance = (((layer - mean) * kept) ** 2).sum() / count
-    # AllenNLP's tiny value, added to the variance.
+    # The epsilon of AllenNLP, added to the variance.
     return (layer - mean) / torch.sqrt(variance + 1e-13)

@@ -1,7 +1,6 @@
-"""Vocabularies of a model's own, as ELMoForManyLangs has them: from symbols to numbers."""
+"""Vocabularies that belong to a model, as in ELMoForManyLangs: from symbols to ids."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from ..errors import ElmoError, Errors
 from .fields import Fields, show
@@ -14,15 +13,19 @@ BEGIN_SENTENCE, END_SENTENCE = "<bos>", "<eos>"
 
 CHARACTER_SYMBOLS = (UNKNOWN, PADDING, BEGIN_WORD, END_WORD, BEGIN_SENTENCE, END_SENTENCE)
 WORD_SYMBOLS = (UNKNOWN,)
-# Room for a sentence mark, which is looked up after a text is cut, and two word marks.
+# A boundary token, which is looked up after the text is cut, and two word markers must fit in.
 LEAST_CHARACTERS = len(BEGIN_SENTENCE) + 2
 
 
-def take_vocabulary(fields: Fields, name: str, *, size: int, symbols: Any) -> Mapping[str, int]:
-    """A JSON object from symbols to the numbers below `size`, each of which it must have once.
+def read_vocabulary(fields: Fields, name: str, *, size: int, symbols: Sequence[str]) -> Mapping[str, int]:
+    """Read a vocabulary: a JSON object from symbols to the numbers below `size`, each of which occurs once.
 
-    symbols: that it must have.
-    RAISES (ElmoError): If it is none, or one of the symbols is missing.
+    fields (Fields): The object that contains the vocabulary.
+    name (str): The field of the vocabulary.
+    size (int): The number of symbols.
+    symbols (Sequence[str]): Symbols that must be in it.
+    RETURNS (Mapping[str, int]): The numbers by symbols.
+    RAISES (ElmoError): If the field is not such an object, or one of the symbols is missing.
     """
     found = fields.section(name)
     vocabulary = {
@@ -33,9 +36,13 @@ def take_vocabulary(fields: Fields, name: str, *, size: int, symbols: Any) -> Ma
 
 
 def check_coverage(vocabulary: Mapping[str, int], n_rows: int, *, path: str, weights: str) -> None:
-    """Hold a vocabulary against the vectors that it numbers. path, weights: what they are from, for messages.
+    """Check that a vocabulary has one symbol for each vector.
 
-    RAISES (ElmoError): Unless the numbers are 0 to n_rows - 1, each once.
+    vocabulary (Mapping[str, int]): The numbers by symbols.
+    n_rows (int): The number of vectors.
+    path (str): Where the vocabulary is from, for messages.
+    weights (str): Where the vectors are from, for messages.
+    RAISES (ElmoError): If the numbers are not 0 to n_rows - 1, each once.
     """
     names: dict[int, str] = {}
     for symbol, number in vocabulary.items():

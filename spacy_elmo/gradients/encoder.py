@@ -62,7 +62,7 @@ def encode(
         words = gate * F.relu(_linear(highway.transform, words, dtype)) + (1 - gate) * words
     if word_ids is not None:
         word_ids = torch.cat([word_ids, word_ids[:1].expand(missing)])[order]
-    words = encoder.with_known(words, word_ids)
+    words = encoder.append_words(words, word_ids)
     if encoder.projection is not None:
         words = _linear(encoder.projection, words, dtype)
     return words.index_select(0, to_device(torch.argsort(order)[:n_types], device))

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..bilm.alphabet import alphabet_of
+from ..bilm.alphabet import make_alphabet
 from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from ..gpu.transfer import to_device
@@ -55,7 +55,7 @@ class RowsEngine(ABC):
     ):
         self.options = options
         self.workers = workers
-        alphabet = alphabet_of(options)
+        alphabet = make_alphabet(options)
         # That each direction begins with.
         self._marks = (alphabet.opening, alphabet.closing)
         self._table = table

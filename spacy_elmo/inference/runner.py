@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..bilm.layers import MIXED, WORD_EMB, LayerOutputs, layer_width, lstm_layer, n_lstm_layers
+from ..bilm.layers import MIXED, WORD_EMB, LayerOutputs, count_lstm_layers, layer_width, lstm_layer
 from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.options import Options
 from ..bilm.scalar_mix import ScalarMix
@@ -22,7 +22,7 @@ from .finite import FiniteCheck, GetArrays
 from .sentences import count_rows, count_tokens, split_batches
 
 R = TypeVar("R")
-_count_lstm_layers = lru_cache(maxsize=256)(n_lstm_layers)
+_count_lstm_layers = lru_cache(maxsize=256)(count_lstm_layers)
 # Memory may be short for a moment only: the budget falls no lower than to this share of what it was.
 LEAST_SHARE = 64
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..bilm.build import build_bilm, build_parts, take, without_weights
+from ..bilm.build import build_bilm, build_parts, pop_prefix, without_weights
 from ..bilm.lstm import LSTMState
 from ..bilm.options import OPTIONS_NAME, STATE_PREFIX, Options
 from ..errors import ElmoError, ElmoFileNotFoundError, Errors
@@ -120,7 +120,7 @@ def _read_run(folder: Path) -> Exportable:
     else:
         # The run is older than this file; its checkpoints have the options, too.
         options = Options.from_dict(checkpoint.meta["config"]["model"]["options"])
-    tensors = take(dict(checkpoint.tensors), "model.")
+    tensors = pop_prefix(dict(checkpoint.tensors), "model.")
     arrays = {name.removeprefix("bilm."): tensor.numpy() for name, tensor in tensors.items()}
     vocabulary = Vocabulary.read(folder / VOCAB_NAME)
     weights = Weights(options=options, arrays=arrays, source=str(folder), format="checkpoint")

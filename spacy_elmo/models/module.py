@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model, Optimizer, get_torch_default_device
 from torch import nn
 
-from ..bilm.alphabet import alphabet_of
+from ..bilm.alphabet import make_alphabet
 from ..elmo import Elmo, Settings, check_device
 from ..errors import ElmoError, Errors, ReasonError, Warnings
 from ..errors.warn import OnceWarner
@@ -247,7 +247,7 @@ class ElmoModule(nn.Module):
         self._elmo = elmo
         self.mix = elmo.mix
         self.bilm = elmo.engine.module
-        self.map_tokens.read_as(alphabet_of(elmo.options))
+        self.map_tokens.read_as(make_alphabet(elmo.options))
 
     def __getstate__(self) -> dict[str, Any]:
         # The submodules are Elmo's, and come back with it. Optimizers know a parameter by its name.

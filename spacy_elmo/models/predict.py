@@ -120,7 +120,7 @@ def _send_tensors(
     arrive = elmo.engine.delivery.send({name: computed[name]}, lengths, n_layers=elmo.n_layers)
 
     def tensors() -> list[Any]:
-        arrived = [one.chosen([name])[name] for one in arrive()]
+        arrived = [one.select([name])[name] for one in arrive()]
         # Where Thinc is on the GPU and the model is not, arrays go there from the CPU.
         return arrived if ops.xp is np else [ops.asarray2f(array) for array in arrived]
 

@@ -7,7 +7,7 @@ import torch
 from spacy.tokens import Doc
 from thinc.api import Ops, get_array_module
 
-from ..bilm.layers import MIXED, layer_names, n_lstm_layers
+from ..bilm.layers import MIXED, count_lstm_layers, layer_names
 from ..elmo import Elmo
 from ..gradients.trainable import TrainableEngine
 from ..runtime.isolation import computation
@@ -63,7 +63,7 @@ def _run_frozen(module: ElmoModule, mapped: MappedTokens, names: Sequence[str], 
 
 def _run_trained(engine: TrainableEngine, mapped: MappedTokens, names: Sequence[str], ops: Ops) -> FlatLayers:
     n_layers = engine.bilm.options.lstm.n_layers
-    top = n_lstm_layers(names, n_layers=n_layers)
+    top = count_lstm_layers(names, n_layers=n_layers)
     tensors, backprop_engine = engine.begin_update(mapped.sentences, n_layers=top)
     computed = dict(zip(layer_names(n_layers)[:-1], tensors))
     there = mapped.on(tensors[0].device)

@@ -95,7 +95,7 @@ def annotate(
         # spaCy keeps the mean of what was there when it was asked last.
         doc.vector = doc.vector_norm = None  # type: ignore[assignment]
     doc.user_data[KEY] = {
-        "layers": outputs.chosen(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer,
+        "layers": outputs.select(keep), "n_layers": outputs.n_layers, "pooling_layer": pooling_layer,
         "tokens": token_hashes(doc) if hashes is None else hashes,
         "tensor": tensor is not None,
     }  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bilm.layers import ALL, LayerChoice, computed_layers, resolve_layers
+from ..bilm.layers import ALL, LayerChoice, expand_layers, resolve_layers
 from .annotations import TensorWriter
 
 
@@ -51,7 +51,7 @@ def make_layer_plan(
     """
     # Also where it is not computed: a name that the model does not have must not pass.
     resolve_layers([pooling_layer], n_layers=n_layers)
-    keep = computed_layers([pooling_layer], n_layers=n_layers) if layers == ALL else list(layers)
+    keep = expand_layers([pooling_layer], n_layers=n_layers) if layers == ALL else list(layers)
     beside = keep
     if layers != ALL and tensor.may_leave:
         # What would have been in doc.tensor alone.

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from ..bilm.build import take
+from ..bilm.build import pop_prefix
 from ..bilm.lstm import LSTMState
 from ..gradients.encoder import GROUP_STEP, encode
 from ..language_model.model import LanguageModel
@@ -296,10 +296,10 @@ class Trainer:
         RAISES (KeyError, RuntimeError): If the tensors are of another model.
         """
         rest = dict(tensors)
-        self.model.load_state_dict(take(rest, "model."))
-        self.optimizer.restore(take(rest, "optimizer."))
-        self.streams.restore({name: tensor.numpy() for name, tensor in take(rest, "streams.").items()})
-        state = LSTMState(**take(rest, "state."))
+        self.model.load_state_dict(pop_prefix(rest, "model."))
+        self.optimizer.restore(pop_prefix(rest, "optimizer."))
+        self.streams.restore({name: tensor.numpy() for name, tensor in pop_prefix(rest, "streams.").items()})
+        state = LSTMState(**pop_prefix(rest, "state."))
         self.state = LSTMState(*(part[:, :, self._rows].to(self.device) for part in state))
         self.batch = batch
 

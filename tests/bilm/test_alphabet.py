@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_elmo.bilm.alphabet import ByteAlphabet, VocabularyAlphabet, alphabet_of
+from spacy_elmo.bilm.alphabet import ByteAlphabet, VocabularyAlphabet, make_alphabet
 from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.bilm.vocabularies import CHARACTER_SYMBOLS
@@ -54,7 +54,7 @@ def symbols(ids: "np.ndarray") -> list[str]:
     ],
 )
 def test_code_points(token: str, inner: list[str], word: int) -> None:
-    alphabet = alphabet_of(Options.from_dict(own(words=words())))
+    alphabet = make_alphabet(Options.from_dict(own(words=words())))
     found = alphabet.ids([token])
     # The end of a word stands first: ELMoForManyLangs has the two swapped.
     expected = ["<eow>", *inner, "<bow>"]
@@ -64,7 +64,7 @@ def test_code_points(token: str, inner: list[str], word: int) -> None:
 
 
 def test_without_words() -> None:
-    alphabet = alphabet_of(Options.from_dict(own()))
+    alphabet = make_alphabet(Options.from_dict(own()))
     assert isinstance(alphabet, VocabularyAlphabet)
     assert alphabet.ids(["ab"]).words is None
     assert (alphabet.opening, alphabet.closing, alphabet.padding) == ("<bos>", "<eos>", CHARACTERS["<pad>"])
@@ -72,7 +72,7 @@ def test_without_words() -> None:
 
 
 def test_bytes(tiny_options: dict[str, Any]) -> None:
-    alphabet = alphabet_of(Options.from_dict(tiny_options))
+    alphabet = make_alphabet(Options.from_dict(tiny_options))
     assert isinstance(alphabet, ByteAlphabet)
     found = alphabet.ids(["Zoë", "<S>"])
     assert found.words is None

@@ -11,9 +11,9 @@ from spacy_elmo.bilm.layers import (
     LayerName,
     LayerOutputs,
     check_layer_name,
-    computed_layers,
+    count_lstm_layers,
+    expand_layers,
     layer_names,
-    n_lstm_layers,
     resolve_layers,
     stack_layers,
 )
@@ -43,8 +43,8 @@ def test_names() -> None:
     ],
 )
 def test_only_what_is_needed_is_computed(layers: list[str], depth: int, computed: list[str]) -> None:
-    assert n_lstm_layers(layers, n_layers=2) == depth
-    assert computed_layers(layers, n_layers=2) == computed
+    assert count_lstm_layers(layers, n_layers=2) == depth
+    assert expand_layers(layers, n_layers=2) == computed
 
 
 def test_resolve() -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from ...bilm.alphabet import alphabet_of
+from ...bilm.alphabet import make_alphabet
 from ...bilm.options import Options
 from ...runtime.workers import Workers
 from .linear import LinearType
@@ -25,7 +25,7 @@ class FastCharEncoder:
     def __init__(self, tensors: dict[str, Tensor], *, options: Options, linear: LinearType, workers: Workers):
         cnn = options.char_cnn
         self.options = options
-        self._alphabet = alphabet_of(options)
+        self._alphabet = make_alphabet(options)
         self._workers = workers
         self._embedding = tensors["embedding.weight"].clone()
         self._word_embedding = None if options.words is None else tensors["word_embedding.weight"].clone()

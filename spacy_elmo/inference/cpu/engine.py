@@ -6,8 +6,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ...bilm.alphabet import alphabet_of
-from ...bilm.build import take
+from ...bilm.alphabet import make_alphabet
+from ...bilm.build import pop_prefix
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
 from ...runtime.isolation import computation
@@ -47,7 +47,7 @@ class FastEngine(RowsEngine):
         n_threads: int | None = None,
     ):
         workers = Workers(n_threads)
-        parts = {name: take(tensors, f"{name}.") for name in ("char_encoder", *STACKS)}
+        parts = {name: pop_prefix(tensors, f"{name}.") for name in ("char_encoder", *STACKS)}
 
         @torch.inference_mode()
         def build(name: str) -> FastCharEncoder | FastStack:
@@ -63,7 +63,7 @@ class FastEngine(RowsEngine):
             options=options,
             workers=workers,
             table=WordTable(
-                self._encoder.encode, width=options.lstm.projection_dim, shorten=alphabet_of(options).shorten
+                self._encoder.encode, width=options.lstm.projection_dim, shorten=make_alphabet(options).shorten
             ),
             device=torch.device("cpu"),
             most_rows=MOST_ROWS,

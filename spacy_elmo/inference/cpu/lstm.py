@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ...bilm.build import take
+from ...bilm.build import pop_prefix
 from ...bilm.lstm import LSTMState
 from ...bilm.options import LSTMOptions
 from ..schedule import Schedule
@@ -95,7 +95,7 @@ class FastStack:
 
     def __init__(self, tensors: dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
         self.layers = [
-            FastLSTM(take(tensors, f"layers.{k}."), options=options, linear=linear)
+            FastLSTM(pop_prefix(tensors, f"layers.{k}."), options=options, linear=linear)
             for k in range(options.n_layers)
         ]
         self.use_skip_connections = options.use_skip_connections

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...bilm.alphabet import alphabet_of
+from ...bilm.alphabet import make_alphabet
 from ...bilm.char_encoder import CharEncoder, Highway
 from ...bilm.options import Options
 from ...gpu.transfer import to_device
@@ -21,7 +21,7 @@ class CudaEncoder:
 
     def __init__(self, encoder: CharEncoder, *, options: Options, device: torch.device):
         self.module = encoder
-        self._alphabet = alphabet_of(options)
+        self._alphabet = make_alphabet(options)
         self._device = device
 
     def encode(self, types: Sequence[str]) -> Tensor:
@@ -31,11 +31,11 @@ class CudaEncoder:
 
     def _encode(self, types: Sequence[str]) -> Tensor:
         encoder, ids = self.module, self._alphabet.ids(types)
-        words = encoder.convolved(to_device(ids.characters, self._device))
+        words = encoder.convolve(to_device(ids.characters, self._device))
         for highway in encoder.highways:
             words = _highway(highway, words)
         known: Tensor | None = None if ids.words is None else to_device(ids.words, self._device)
-        words = encoder.with_known(words, known)
+        words = encoder.append_words(words, known)
         return words if encoder.projection is None else _linear(encoder.projection, words)
 
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...bilm.alphabet import alphabet_of
-from ...bilm.build import build_char_encoder, take
+from ...bilm.alphabet import make_alphabet
+from ...bilm.build import build_char_encoder, pop_prefix
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
 from ...gpu.support import tf32
@@ -75,13 +75,13 @@ class CudaEngine(RowsEngine):
             shared = getattr(properties, "shared_memory_per_block_optin", 99 << 10)
             own_tiles = own_tiles.within(shared, item_bytes=dtype.itemsize)
         self._encoder = CudaEncoder(
-            build_char_encoder(options, take(tensors, "char_encoder.")), options=options, device=device
+            build_char_encoder(options, pop_prefix(tensors, "char_encoder.")), options=options, device=device
         )
-        forward, backward = (take(tensors, f"{name}.layers.") for name in STACKS)
+        forward, backward = (pop_prefix(tensors, f"{name}.layers.") for name in STACKS)
         with torch.inference_mode():
             layers = [
                 LayerWeights(
-                    (take(forward, f"{k}."), take(backward, f"{k}.")),
+                    (pop_prefix(forward, f"{k}."), pop_prefix(backward, f"{k}.")),
                     options=lstm,
                     dtype=dtype,
                 )
@@ -99,7 +99,7 @@ class CudaEngine(RowsEngine):
                 width=lstm.projection_dim,
                 capacity=CAPACITY,
                 device=device,
-                shorten=alphabet_of(options).shorten,
+                shorten=make_alphabet(options).shorten,
             ),
             device=device,
             most_rows=MOST_ROWS,

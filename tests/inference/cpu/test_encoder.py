@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.bilm.build import build_bilm, build_parts, take
+from spacy_elmo.bilm.build import build_bilm, build_parts, pop_prefix
 from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.inference.cpu import encoder as module
 from spacy_elmo.inference.cpu import features
@@ -34,7 +34,10 @@ def encoder_of(folder: Path) -> FastCharEncoder:
     tensors = build_parts(weights.options, weights.arrays).bilm
     with torch.inference_mode():
         return FastCharEncoder(
-            take(tensors, "char_encoder."), options=weights.options, linear=encoder_linear(), workers=Workers()
+            pop_prefix(tensors, "char_encoder."),
+            options=weights.options,
+            linear=encoder_linear(),
+            workers=Workers(),
         )
 
 
