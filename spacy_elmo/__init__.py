@@ -1,6 +1,20 @@
-"""spacy_elmo: ELMo for spaCy. `load` gives a model without spaCy; the pipeline component is "elmo_embedder"."""
+"""ELMo for spaCy, and for Python without spaCy.
 
-from typing import TYPE_CHECKING, Any
+Without spaCy: `load` gives an `Elmo`, whose `embed`, `stream` and `save` take and give plain Python and NumPy.
+
+In a spaCy pipeline, these registered names can be used in a config; they need no import:
+
+- factories: elmo_embedder
+- architectures: spacy-elmo.Elmo.v1, spacy-elmo.ElmoTok2Vec.v1, spacy-elmo.ElmoListener.v1,
+  spacy-elmo.BiLSTMEncoder.v1
+- misc: spacy-elmo.sent_spans.v1, spacy-elmo.doc_spans.v1, spacy-elmo.layer_cache.v1
+- batchers: spacy-elmo.entity_variants.v1
+- callbacks: spacy-elmo.relink.v1
+
+On the command line: `spacy-elmo --help`.
+"""
+
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .bilm.layers import LayerName, LayerOutputs
@@ -25,7 +39,7 @@ __all__ = [
     "load",
 ]
 
-# spaCy imports every installed plugin whenever a pipeline is made, so nothing heavy is imported here.
+# Imported on first access: spaCy imports every installed plugin for every pipeline, also for those without ELMo.
 _LAZY = {
     "Elmo": "spacy_elmo.elmo",
     "ElmoError": "spacy_elmo.errors",
@@ -40,12 +54,12 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module 'spacy_elmo' has no attribute '{name}'")
     from importlib import import_module
 
-    # From now on, it is there.
+    # Stored as a global, so that later accesses do not come here.
     value = globals()[name] = getattr(import_module(_LAZY[name]), name)
     return value
 

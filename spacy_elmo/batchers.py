@@ -10,6 +10,8 @@ from spacy.training import Example
 
 from .errors import ElmoError, Errors, check_number
 
+__all__ = ["make_entity_variants"]
+
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 # (text, whether a space follows) of a token.
 Piece = tuple[str, bool]

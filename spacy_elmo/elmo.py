@@ -50,6 +50,7 @@ from .weights.spill import StoredArrays, spill
 if TYPE_CHECKING:
     from .texts import Language
 
+__all__ = ["Elmo", "load"]
 R = TypeVar("R")
 
 Sentences = Iterable[Sequence[str]]

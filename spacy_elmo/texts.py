@@ -13,6 +13,8 @@ from .errors import ElmoError, Errors, ReasonError, short_repr
 if TYPE_CHECKING:
     from spacy.language import Language
 
+__all__ = ["TextOutputs"]
+
 
 class TextOutputs(LayerOutputs):
     """The layers of one text, and its tokens.
