@@ -79,3 +79,15 @@ def test_every_setting_is_explained() -> None:
     config = nlp.config["components"]["elmo_embedder"]
     for name in {*config, *config["model"]} - {"factory", "model", "@architectures"}:
         assert f"\n| `{name}` |" in README, name
+
+
+def test_links() -> None:
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", README, flags=re.S), re.M)
+    anchors = {title.lower().replace(" ", "-") for title in titles}
+    targets = re.findall(r"\]\(([^)\s]+)\)", README)
+    inner = {target.removeprefix("#") for target in targets if target.startswith("#")}
+    assert len(inner) > 5
+    assert inner <= anchors
+    files = [target.partition("#")[0] for target in targets if "://" not in target and target[0] != "#"]
+    assert files
+    assert all((ROOT / file).is_file() for file in files)
