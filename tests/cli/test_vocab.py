@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,9 +94,11 @@ def test_languages(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("don't", "utf-8")
     counts = [vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", lang=lang).n_tokens for lang in (None, "en", "xx")]
     assert counts == [2, 2, 1]
-    for option in ("lang", "pipeline"):
+    choices: list[dict[str, Any]] = [{"lang": "en"}, {"pipeline": "en"}]
+    for choice in choices:
+        [option] = choice
         with pytest.raises(ValueError, match=rf"EL207.*--format tokens and --{option} cannot be combined"):
-            vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", format="tokens", **{option: "en"})
+            vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", format="tokens", **choice)
     with pytest.raises(ValueError, match="EL065"):
         vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", lang="en", pipeline="blank:en")
 

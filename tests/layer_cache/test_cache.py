@@ -182,7 +182,7 @@ def test_nothing_is_made_before_it_is_needed(layer_cache: LayerCache) -> None:
 
 def test_sentences_that_are_no_tokens(layer_cache: LayerCache) -> None:
     with pytest.raises(ValueError, match="EL033"):
-        embed_cached(layer_cache, ["I love NLP"])
+        embed_cached(layer_cache, ["I love NLP"])  # type: ignore[list-item]
 
 
 def test_report(
@@ -292,7 +292,7 @@ def test_a_real_training_set(settings: CacheSettings, computed: Calls, measured:
     elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
     layer_cache = LayerCache(other(settings, dtype="float16"), elmo=elmo)
     tokens = [sentence.tokens for sentence in Inputs(path).read()]
-    first = {}
+    first: dict[tuple[str, ...], np.ndarray] = {}
     for i in range(0, len(tokens), 50):
         for sentence, output in zip(tokens[i : i + 50], embed_cached(layer_cache, tokens[i : i + 50])):
             first.setdefault(tuple(sentence), output.stack())
