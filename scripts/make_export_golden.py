@@ -68,8 +68,8 @@ def main() -> None:
     FOLDER.mkdir()
     with tempfile.TemporaryDirectory() as scratch:
         trained = Path(scratch, "run")
-        run = Run(check_config(CONFIG), trained)
-        run.go()
+        run = Run.prepare(check_config(CONFIG), trained)
+        run.train()
         shutil.copytree(trained / "checkpoints", FOLDER / "run" / "checkpoints")
         for name in ("options.json", "vocab.txt"):
             shutil.copy(trained / name, FOLDER / "run" / name)

@@ -20,10 +20,11 @@ from spacy_elmo.gpu import support
 from spacy_elmo.gpu.training_graphs import Graphs
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.streams import Order, Streams
-from spacy_elmo.language_model.vocabulary import Vocabulary, types_of
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import encode_types
 from spacy_elmo.pretraining.config import SIZES, check_config
 from spacy_elmo.pretraining.distributed import Processes
-from spacy_elmo.pretraining.start import new_model
+from spacy_elmo.pretraining.start import create_model
 from spacy_elmo.pretraining.trainer import Trainer
 from spacy_elmo.util.atomic import atomic_write
 
@@ -88,7 +89,7 @@ def text(n_words: int) -> tuple[Corpus, Vocabulary]:
     sizes = rng.integers(4, 41, 12_000)
     numbers = rng.choice(n_words, sizes.sum(), p=chances / chances.sum()).astype(np.int32)
     corpus = Corpus(names, numbers, np.cumsum(sizes, dtype=np.int64))
-    return corpus, Vocabulary.from_counts(names, corpus.counts().tolist(), min_count=0)
+    return corpus, Vocabulary.from_counts(names, corpus.count_types().tolist(), min_count=0)
 
 
 def make(
@@ -105,9 +106,9 @@ def make(
     )
     options = Options.from_dict(SIZES[size])
     torch.manual_seed(0)
-    model = new_model(options, config, n_words=len(vocabulary)).to(device)
+    model = create_model(options, config, n_words=len(vocabulary)).to(device)
     streams = Streams(corpus, Order(len(corpus), seed=0), n_rows=n_rows)
-    types = types_of(corpus.types, options, vocabulary)
+    types = encode_types(corpus.types, options, vocabulary)
     return Trainer(model, streams, types, config=config, n_batches=1_000_000, processes=Processes())
 
 
@@ -134,7 +135,7 @@ def batch_types(trainer: Trainer, n: int = 5) -> tuple[float, float]:
     """Word types of a batch, and their characters, on average."""
     found = []
     for _ in range(n):
-        ids = trainer.types.of(trainer.streams.take(trainer.config.training.n_steps), slice(None))[0]
+        ids = trainer.types.encode(trainer.streams.take(trainer.config.training.n_steps), slice(None))[0]
         found.append((len(ids), int((ids != PADDING + OFFSET).sum())))
     types, characters = np.mean(found, axis=0)
     return float(types), float(characters)

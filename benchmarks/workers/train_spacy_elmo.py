@@ -42,7 +42,7 @@ def products_share(trainer, n):
 # As the command does.
 keep_freed_memory()
 with tempfile.TemporaryDirectory() as folder, flush_denormals():
-    trainer = Run(check_config(options["config"]), Path(folder)).trainer
+    trainer = Run.prepare(check_config(options["config"]), Path(folder)).trainer
     training = trainer.config.training
     answer({"torch": torch.__version__})
     for line in sys.stdin:

@@ -1,5 +1,6 @@
 """Characters -> word_emb: convolutions, highway layers, projection (Kim et al. 2016, Peters et al. 2018)."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -27,11 +28,13 @@ class CharEncoder(nn.Module):
             self.embedding = nn.Embedding(N_IDS, cnn.embedding_dim, padding_idx=0)
         words = options.words
         self.word_embedding = None if words is None else nn.Embedding(words.n_words, words.embedding_dim)
-        self.convolutions = nn.ModuleList(
+        convolutions = nn.ModuleList(
             nn.Conv1d(cnn.embedding_dim, number, kernel_size=width) for width, number in cnn.filters
         )
+        self.convolutions = cast(Sequence[nn.Conv1d], convolutions)
         self.activation = torch.tanh if cnn.activation == "tanh" else torch.relu
-        self.highways = nn.ModuleList(Highway(dim=cnn.n_filters) for _ in range(cnn.n_highway))
+        highways = nn.ModuleList(Highway(dim=cnn.n_filters) for _ in range(cnn.n_highway))
+        self.highways = cast("Sequence[Highway]", highways)
         width = cnn.n_filters + (0 if words is None else words.embedding_dim)
         self.projection = nn.Linear(width, options.lstm.projection_dim) if options.has_char_projection else None
 
@@ -47,7 +50,7 @@ class CharEncoder(nn.Module):
     def convolved(self, character_ids: Tensor) -> Tensor:
         """The lowest part, up to the activation: (n_types, n_filters)."""
         characters = self.embedding(character_ids).transpose(1, 2)
-        words = torch.cat([_highest(cast(nn.Conv1d, conv), characters) for conv in self.convolutions], dim=1)
+        words = torch.cat([_highest(conv, characters) for conv in self.convolutions], dim=1)
         # Both activations rise monotonically, so the maximum may come first: fewer numbers, the same result.
         return self.activation(words)
 

@@ -1,7 +1,7 @@
 """The projected LSTM of bilm-tf: clipped cell, clipped projection, residuals outside the recurrence."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -96,7 +96,8 @@ class LSTMStack(nn.Module):
 
     def __init__(self, *, options: LSTMOptions):
         super().__init__()
-        self.layers = nn.ModuleList(ProjectedLSTM(options=options) for _ in range(options.n_layers))
+        layers = nn.ModuleList(ProjectedLSTM(options=options) for _ in range(options.n_layers))
+        self.layers = cast(Sequence[ProjectedLSTM], layers)
         self.use_skip_connections = options.use_skip_connections
 
     def forward(

@@ -101,7 +101,7 @@ def init_pretrain(
     from ..bilm.fields import read_json
     from ..bilm.options import Options
     from ..pretraining.bilm_tf import translate_options
-    from ..pretraining.config import SIZES, config_text, softmax_like
+    from ..pretraining.config import SIZES, format_config, match_softmax
     from ..weights.source import read_weights
 
     if size not in SIZES:
@@ -109,7 +109,7 @@ def init_pretrain(
     if format is not None and format not in FORMATS:
         raise ElmoError(Errors.EL030.format(what="format", got=format, allowed=", ".join(FORMATS)))
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
-    softmax = softmax_like(read_weights(source)) if source else None
+    softmax = match_softmax(read_weights(source)) if source else None
     sizes, settings = None, None
     notes: list[str] = []
     if options is not None:
@@ -118,7 +118,7 @@ def init_pretrain(
         data = read_json(options)
         sizes = replace(Options.from_dict(data, where=str(options)), training={}).to_dict()
         settings, notes = translate_options(data, where=str(options))
-    text = config_text(
+    text = format_config(
         train=train,
         dev=dev,
         format=format,

@@ -127,7 +127,7 @@ def perplexity(
     from ..inference.settings import check_threads
     from ..language_model.corpus import Corpus
     from ..language_model.likelihood import Perplexity, iter_carried, iter_fresh
-    from ..language_model.vocabulary import types_of
+    from ..language_model.word_types import encode_types
     from ..runtime.processors import torch_threads
 
     check_threads(n_threads)
@@ -142,7 +142,7 @@ def perplexity(
     corpus = Corpus.from_sentences(_with_tokens(inputs.read(), numbers))
     if not numbers:
         raise ElmoError(Errors.EL071.format(path=inputs.shown))
-    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    types = encode_types(corpus.types, model.bilm.options, vocabulary)
     if initial_state == "carry":
         likelihoods = iter_carried(model, corpus, types, n_rows=batch_size)
     else:
@@ -157,11 +157,11 @@ def perplexity(
             report((k + 1) / len(numbers), int(corpus.ends[k]))
 
     with json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
-        found = Perplexity.of(written(write))
+        found = Perplexity.from_likelihoods(written(write))
         if not found.n_predictions:
             raise ElmoError(Errors.EL094.format(source=where))
     known = [word in vocabulary for word in corpus.types]
-    unknown = 1 - float(corpus.counts()[known].sum()) / corpus.n_tokens
+    unknown = 1 - float(corpus.count_types()[known].sum()) / corpus.n_tokens
     return Summary(
         found.forward, found.backward, found.average, found.n_predictions, len(corpus), corpus.n_tokens, unknown
     )

@@ -1,7 +1,8 @@
 """`spacy-elmo pretrain`: text -> a biLM, by a config; `spacy-elmo init-pretrain` writes one."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.console import Console
 from typer import Argument, Context, Exit, Option
@@ -9,6 +10,9 @@ from typer import Argument, Context, Exit, Option
 from .outputs import check_no_stdout
 from .threads import NThreads
 from .training_line import TrainingLine
+
+if TYPE_CHECKING:
+    from ..pretraining.log import Entry
 
 # As shells report a program that Ctrl-C has ended: what comes after it in a script must not take it for done.
 STOPPED = 130
@@ -60,11 +64,18 @@ def pretrain(
     *,
     resume: bool = False,
     overrides: dict[str, Any] | None = None,
-    report: Any = lambda entry: None,
+    report: "Callable[[Entry], None]" = lambda entry: None,
 ) -> bool:
-    """Pre-train by a config, in the folder `output`. RETURNS: whether the run is finished; if not, it was stopped.
+    """Pre-train by a config.
 
-    RAISES: see `pretraining.run.Run`; BlockingIOError if another run is at work in the folder.
+    config_path (Path): The config.
+    output (Path): The folder of the run.
+    resume (bool): Continue from the newest checkpoint.
+    overrides (dict[str, Any] | None): Settings that replace those of the config.
+    report (Callable[[Entry], None]): Called with each entry of the log.
+    RETURNS (bool): Whether the run is finished; if not, it was stopped.
+    RAISES (BlockingIOError): If another run uses the folder.
+    RAISES (ElmoError): As `Run.prepare` and `Run.train`.
     """
     from ..pretraining.config import read_config
     from ..pretraining.distributed import lock_folder
@@ -72,8 +83,8 @@ def pretrain(
 
     config = read_config(config_path, overrides or {})
     with lock_folder(output):
-        run = Run(config, output, resume=resume, report=report)
-        finished = run.go()
+        run = Run.prepare(config, output, resume=resume, report=report)
+        finished = run.train()
         run.export()
         run.processes.leave()
     return finished

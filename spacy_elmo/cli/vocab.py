@@ -77,13 +77,13 @@ def vocab(
     from collections import Counter
 
     from ..errors import ElmoError, Errors
-    from ..language_model.vocabulary import Vocabulary, begins_as_vocabulary
+    from ..language_model.vocabulary import Vocabulary, has_vocabulary_header
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=CORPUS_PIPELINE if chosen is None else chosen)
     if not is_stdout(output):
         # It would be made again in no time; what else is there may be the text itself.
-        check_output(output, inputs.paths, force=force or begins_as_vocabulary(output))
+        check_output(output, inputs.paths, force=force or has_vocabulary_header(output))
     counts: Counter[str] = Counter()
     for sentence in inputs.read():
         counts.update(sentence.visible)

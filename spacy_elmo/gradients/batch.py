@@ -1,21 +1,19 @@
-"""A training batch on the CPU, forward and back, in parts that need nothing of each other: the directions, and
-halves of the word types.
+"""A training batch on the CPU, forward and backward, in independent parts: directions, halves of the word types.
 
-Threads that share every operation wait for each other thousands of times a batch, and for long where other
-programs keep the processors busy; these wait five times. The parts are the same whatever number of threads there
-is, and what several add to is summed in their order: one thread and two come to the same numbers, bit for bit.
-With more, torch divides the operations of a part, and may sum in another order.
+Threads that share every operation wait for each other thousands of times a batch, and for a long time if other
+programs keep the processors busy; these wait five times. The parts do not depend on the number of threads, and
+their results are summed in a fixed order: one thread and two give the same numbers, bit for bit. With more, torch
+divides the operations of a part, and may sum in another order.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
-from ..bilm.lstm import LSTMState, ProjectedLSTM
+from ..bilm.lstm import LSTMState
 from ..bilm.packing import Packing
 from ..inference.base import N_MARKS, Sentence
 from ..inference.sentences import without_marks, word_types
@@ -27,14 +25,14 @@ from .lstm import run_layer
 
 
 class TrainingPass:
-    """One batch on its way through a biLM; what `backprop` needs is kept where gradients are recorded.
+    """One batch through a biLM. What `backprop` needs is kept if gradients are recorded.
 
-    layers: word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), without their graph.
-
-    sentences (Sequence[Sentence]): There may be none.
+    bilm (BiLM): On the CPU.
+    sentences (Sequence[Sentence]): The batch; it may be empty.
     n_layers (int): LSTM layers to compute, from 0 up.
-    start (LSTMState | None): Of each sentence, hidden (2, L, n_sentences, P); None: zeros.
-    parts (Parts): Do the work.
+    start (LSTMState | None): Where sentences start, hidden (2, L, n_sentences, P); None: zeros.
+    parts (Parts): Run the parts.
+    layers (list[Tensor]): word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), detached.
     """
 
     def __init__(
@@ -52,7 +50,7 @@ class TrainingPass:
         self._parts = parts
         self._stacks = bilm.forward_stack, bilm.backward_stack
         self._dropout = bilm.forward_stack.dropout if bilm.training else 0.0
-        # Drawn here: in which order the directions begin is left to chance.
+        # Drawn here: the directions may begin in any order.
         self._seeds: list[int] = torch.randint(2**63 - 1, (2,)).tolist() if self._dropout else [0, 0]
         types, numbers = word_types(sentences, before=[bilm.alphabet.opening], after=[bilm.alphabet.closing])
         lengths = [len(sentence) + N_MARKS for sentence in sentences]
@@ -62,49 +60,51 @@ class TrainingPass:
         state = bilm.zero_state(len(lengths)) if start is None else start
         self._start = LSTMState(*(part.to(bilm.char_encoder.embedding.weight) for part in state))
         self._shares = shares_of(len(types))
-        self._halves = parts.map(lambda share: self._encode(types[share]), self._shares)
+        self._halves = parts.map(lambda share: self._encode_half(types[share]), self._shares)
         self._words = join(self._halves, self._shares)
         self._words.requires_grad_(any(half.requires_grad for half in self._halves))
         n_shown, width = len(self._shown), self._words.size(1)
         self.layers = [self._words.new_empty(n_shown, width * (1 if k == 0 else 2)) for k in range(1 + n_layers)]
         self._columns = [slice(k * width, (k + 1) * width) for k in range(2)]
-        self._outputs = parts.map(self._run, range(2))
+        self._outputs = parts.map(self._run_direction, range(2))
 
     @computation(gradients=True)
     def backprop(self, gradients: Sequence[Tensor | None]) -> None:
         """Add to the gradients of the parameters. To be called once at most.
 
-        gradients (Sequence[Tensor | None]): Of each of `layers`; None where there is none.
+        gradients (Sequence[Tensor | None]): Of each of `layers`; None: no gradient.
         """
-        halves, learning = range(len(self._shares)), _learning(self._bilm.char_encoder)
-        d_words = self._parts.map(lambda k: self._go_back(k, *gradients), range(2))
-        known = [d for d in d_words if d is not None]
-        if known and learning:
-            found = self._parts.map(lambda k: self._encoder_gradients(k, known, learning), halves)
-            own = shares_of(len(learning))
-            self._parts.map(lambda share: _add(learning[share], [part[share] for part in found]), own)
-        # Whoever called may live longer than what was kept for this.
+        halves, parameters = range(len(self._shares)), _trainable_parameters(self._bilm.char_encoder)
+        d_words = self._parts.map(lambda k: self._backprop_direction(k, *gradients), range(2))
+        present = [d for d in d_words if d is not None]
+        if present and parameters:
+            found = self._parts.map(lambda k: self._backprop_half(k, present, parameters), halves)
+            shares = shares_of(len(parameters))
+            self._parts.map(
+                lambda share: _add_gradients(parameters[share], [part[share] for part in found]), shares
+            )
+        # The caller may keep this object for longer than the results are needed.
         self._halves, self._outputs = [], []
 
-    def _encode(self, types: list[str]) -> Tensor:
+    def _encode_half(self, types: list[str]) -> Tensor:
         bilm, weight = self._bilm, self._bilm.char_encoder.embedding.weight
         if not types:
             return weight.new_empty(0, bilm.options.lstm.projection_dim)
-        ids = [None if array is None else torch.from_numpy(array) for array in bilm.alphabet.ids(types)]
+        ids = bilm.alphabet.ids(types)
         with torch.set_grad_enabled(self._gradients):
             return encode(
                 bilm.char_encoder,
-                cast(Tensor, ids[0]),
+                torch.from_numpy(ids.characters),
                 dtype=weight.dtype,
-                # Several batches may be on their way.
+                # Not shared: several batches may be between their forward and backward passes.
                 workspace=Workspace(),
                 step=1,
-                word_ids=ids[1],
+                word_ids=None if ids.words is None else torch.from_numpy(ids.words),
                 padding=bilm.alphabet.padding,
             )
 
-    def _run(self, k: int) -> list[Tensor]:
-        """Run a direction. RETURNS: of each layer, for `_go_back`, (n_tokens, P)."""
+    def _run_direction(self, k: int) -> list[Tensor]:
+        """Run a direction, and keep the outputs (n_tokens, P) of each layer for `_backprop_direction`."""
         backward = k == 1
         stack = self._stacks[k]
         start = LSTMState(*(part[k] for part in self._start)).rows(self._packing.order)
@@ -113,53 +113,53 @@ class TrainingPass:
         outputs: list[Tensor] = []
         with torch.set_grad_enabled(self._gradients):
             rows = F.embedding(self._packing.pack(self._numbers, backward=backward), self._words)
-            for number, layer in enumerate(cast(Iterable[ProjectedLSTM], stack.layers[: self._n_layers])):
+            for number, layer in enumerate(stack.layers[: self._n_layers]):
                 rows = dropout(rows)
                 state = LSTMState(start.hidden[number], start.cell[number])
                 output = run_layer(layer, rows, self._packing.batch_sizes, state)
                 rows = rows + output if number > 0 and stack.use_skip_connections else output
                 outputs.append(rows.index_select(0, places))
-        # Of the words, each direction shows every second token.
+        # Each direction writes word_emb of every second token.
         self.layers[0][k::2] = self._words.detach()[self._numbers[self._shown[k::2]]]
-        for both, output in zip(self.layers[1:], outputs):
-            both[:, self._columns[k]] = output.detach()
+        for layer_outputs, output in zip(self.layers[1:], outputs):
+            layer_outputs[:, self._columns[k]] = output.detach()
         return outputs if self._gradients else []
 
-    def _go_back(self, k: int, d_word_emb: Tensor | None, *d_layers: Tensor | None) -> Tensor | None:
-        """Add to the gradients of a direction's parameters. RETURNS: the gradient of the words, (n_types, P)."""
-        both = [
+    def _backprop_direction(self, k: int, d_word_emb: Tensor | None, *d_layers: Tensor | None) -> Tensor | None:
+        """Add to the gradients of a direction's parameters, and return the gradient of the words, (n_types, P)."""
+        pairs = [
             (output, d[:, self._columns[k]])
             for output, d in zip(self._outputs[k], d_layers, strict=True)
             if d is not None and output.requires_grad
         ]
-        learning = _learning(self._stacks[k])
+        parameters = _trainable_parameters(self._stacks[k])
         words = [self._words] if self._words.requires_grad else []
         d_words: Tensor | None = None
-        if both:
-            outputs, d_outputs = zip(*both)
-            found = torch.autograd.grad(outputs, [*learning, *words], d_outputs, allow_unused=True)
-            _add(learning, [found[: len(learning)]])
+        if pairs:
+            outputs, d_outputs = zip(*pairs)
+            found = torch.autograd.grad(outputs, [*parameters, *words], d_outputs, allow_unused=True)
+            _add_gradients(parameters, [found[: len(parameters)]])
             d_words = found[-1] if words else None
         if d_word_emb is not None and words:
             d_words = torch.zeros_like(self._words) if d_words is None else d_words
             d_words.index_add_(0, self._numbers[self._shown[k::2]], d_word_emb[k::2].to(d_words))
         return d_words
 
-    def _encoder_gradients(
-        self, k: int, d_words: Sequence[Tensor], learning: Sequence[Tensor]
+    def _backprop_half(
+        self, k: int, d_words: Sequence[Tensor], parameters: Sequence[Tensor]
     ) -> Sequence[Tensor | None]:
-        """Of a half of the word types, given what each part has found for all types."""
+        """Compute the encoder's gradients by a half of the word types, given both directions' gradients of all."""
         own = [d[self._shares[k]] for d in d_words]
-        return torch.autograd.grad(self._halves[k], learning, sum(own[1:], start=own[0]), allow_unused=True)
+        return torch.autograd.grad(self._halves[k], parameters, sum(own[1:], start=own[0]), allow_unused=True)
 
 
-def _learning(module: nn.Module) -> list[Tensor]:
+def _trainable_parameters(module: nn.Module) -> list[Tensor]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 @torch.no_grad()
-def _add(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
-    """Add what each of the parts has found to the parameters' gradients."""
+def _add_gradients(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
+    """Add the gradients that each part has computed to those of the parameters."""
     for part in gradients:
         for parameter, gradient in zip(parameters, part, strict=True):
             if gradient is None:

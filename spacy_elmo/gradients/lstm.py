@@ -1,22 +1,24 @@
-"""One projected LSTM layer over packed rows, with a backward pass of its own: the numbers of
-`bilm.lstm.ProjectedLSTM`, and the gradients of the matrices as one product over all steps."""
+"""One projected LSTM layer over packed rows, with its own backward pass: the numbers of `bilm.lstm.ProjectedLSTM`,
+and the gradients of the matrices as one product over all steps."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ..bilm.lstm import Clips, LSTMState, ProjectedLSTM
 from .steps import training_steps
 
 
 def run_layer(layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState) -> Tensor:
-    """Run a layer.
+    """Run a layer so that gradients can be computed, except that of the state.
 
-    inputs, batch_sizes, state: See `ProjectedLSTM`. No gradient goes to the state.
-    RETURNS: Outputs (n_rows, P), packed.
+    layer (ProjectedLSTM): The layer.
+    inputs (Tensor): Packed: (n_rows, P).
+    batch_sizes (Sequence[int]): Rows of each step.
+    state (LSTMState): Where sentences start: see `ProjectedLSTM.forward`.
+    RETURNS (Tensor): Outputs, packed: (n_rows, P).
     """
     if not batch_sizes:
         return inputs
@@ -35,11 +37,14 @@ def run_layer(layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], 
 
 
 @torch.no_grad()
-def read_layer(layer: ProjectedLSTM, inputs: Tensor, n_rows: int, state: LSTMState) -> tuple[Tensor, LSTMState]:
-    """Run a layer from which nothing is learnt.
+def infer_layer(layer: ProjectedLSTM, inputs: Tensor, n_rows: int, state: LSTMState) -> tuple[Tensor, LSTMState]:
+    """Run a layer without gradients.
 
-    inputs: (n_steps * n_rows, P), step after step; at least one step. state: hidden (n_rows, P), cell (n_rows, C).
-    RETURNS: Outputs, as the inputs, and the state after the last step.
+    layer (ProjectedLSTM): The layer.
+    inputs (Tensor): Step after step, at least one: (n_steps * n_rows, P).
+    n_rows (int): Rows of each step.
+    state (LSTMState): Hidden (n_rows, P) and cell (n_rows, C).
+    RETURNS (tuple[Tensor, LSTMState]): Outputs, in the shape of the inputs, and the state after the last step.
     """
     projection = None if layer.projection is None else layer.projection.weight
     sizes = [n_rows] * (len(inputs) // n_rows)
@@ -57,20 +62,27 @@ def _run_steps(
     projection: Tensor | None,
     clips: Clips,
 ) -> tuple[Tensor, Tensor]:
-    """See `training_steps.run_forward`. RETURNS: hidden and cells, the given state first."""
+    """Run `steps.run_forward`; return hidden and cells, which begin with the given state."""
     n_first = sizes[0]
     hidden = gates.new_empty(n_first + len(gates), states.size(1))
     cells = gates.new_empty(n_first + len(gates), states.size(0) // 4)
     hidden[:n_first], cells[:n_first] = state
-    turned = None if projection is None else projection.detach()
-    training_steps().run_forward(gates, sizes, hidden, cells, states.detach(), turned, *clips)
+    weight = None if projection is None else projection.detach()
+    training_steps().run_forward(gates, sizes, hidden, cells, states.detach(), weight, *clips)
     return hidden, cells
+
+
+class _Context(FunctionCtx):
+    clips: Clips
+    sizes: Sequence[int]
+    saved_tensors: tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor, Tensor, Tensor]
+    needs_input_grad: tuple[bool, ...]
 
 
 class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _Context,
         clips: Clips,
         sizes: Sequence[int],
         state: LSTMState,
@@ -83,16 +95,17 @@ class _Layer(torch.autograd.Function):
         gates = torch.addmm(bias, inputs, weight.t())
         hidden, cells = _run_steps(gates, sizes, state, states, projection, clips)
         ctx.clips, ctx.sizes = clips, sizes
-        ctx.save_for_backward(inputs, weight, states, projection, gates, hidden, cells)
+        # Torch takes None, too, though its annotation does not say so.
+        ctx.save_for_backward(inputs, weight, states, projection, gates, hidden, cells)  # type: ignore[arg-type]
         return hidden[sizes[0] :].clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_outputs: Tensor) -> Any:
+    def backward(ctx: _Context, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight, states, projection, gates, hidden, cells = ctx.saved_tensors
-        turned = None if projection is None else projection.detach()
-        d_gates, d_projected, opened, begun = training_steps().run_back(
-            gates, ctx.sizes, hidden, cells, d_outputs, states.detach(), turned, *ctx.clips
+        projection = None if projection is None else projection.detach()
+        d_gates, d_projected, gated, starts = training_steps().run_backward(
+            gates, ctx.sizes, hidden, cells, d_outputs, states.detach(), projection, *ctx.clips
         )
         _, _, _, *needed = ctx.needs_input_grad
         return (
@@ -102,6 +115,6 @@ class _Layer(torch.autograd.Function):
             d_gates @ weight if needed[0] else None,
             d_gates.t() @ inputs if needed[1] else None,
             d_gates.sum(0) if needed[2] else None,
-            d_gates.t() @ begun if needed[3] else None,
-            d_projected.t() @ opened if needed[4] else None,
+            d_gates.t() @ starts if needed[3] else None,
+            d_projected.t() @ gated if needed[4] else None,
         )

@@ -1,8 +1,9 @@
-"""The steps of a recurrence in training, forward and back, as functions that run without Python's lock; see
-`torchscript`."""
+"""The steps of a recurrence in training, forward and backward, as functions that run without Python's lock; see
+`inference.cpu.steps`."""
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,24 +11,59 @@ from torch import Tensor
 from ..inference.cpu.steps import compiled
 
 
+class TrainingSteps(Protocol):
+    """The functions below."""
+
+    def run_forward(
+        self,
+        gates: Tensor,
+        sizes: Sequence[int],
+        hidden: Tensor,
+        cells: Tensor,
+        states: Tensor,
+        projection: Tensor | None,
+        cell_clip: float | None,
+        proj_clip: float | None,
+    ) -> None:
+        """Run the steps of an LSTM layer."""
+
+    def run_backward(
+        self,
+        gates: Tensor,
+        sizes: Sequence[int],
+        hidden: Tensor,
+        cells: Tensor,
+        d_outputs: Tensor,
+        states: Tensor,
+        projection: Tensor | None,
+        cell_clip: float | None,
+        proj_clip: float | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Run the backward pass of the steps."""
+
+
 @cache
-def training_steps() -> Any:
-    """The functions below, compiled where that works."""
-    return compiled(run_forward, run_back, is_right=_is_right)
+def training_steps() -> TrainingSteps:
+    """Compile the functions below.
+
+    RETURNS (TrainingSteps): The compiled functions, or those of Python if they cannot be compiled.
+    """
+    steps: TrainingSteps = compiled(run_forward, run_backward, is_right=_gives_same)
+    return steps
 
 
-def _is_right(unit: Any, plain: Any) -> bool:
-    """Of a few steps with one output and one cell."""
+def _gives_same(unit: TrainingSteps, plain: TrainingSteps) -> bool:
+    """Compare compiled functions with those of Python in a few steps with one output and one cell."""
     results = []
     with torch.no_grad():
         for functions in (unit, plain):
             gates, one, sizes = torch.linspace(0, 1, 12).view(3, 4), torch.ones(1, 1), [2, 1]
             hidden, cells = torch.ones(5, 1), torch.ones(5, 1)
             functions.run_forward(gates, sizes, hidden, cells, torch.ones(4, 1) / 2, one, 3.0, 3.0)
-            found = functions.run_back(
+            outputs = functions.run_backward(
                 gates, sizes, hidden, cells, torch.ones(3, 1), torch.ones(4, 1) / 2, one, 3.0, 3.0
             )
-            results.append(torch.cat([hidden, cells, *(part.reshape(-1, 1) for part in found)]))
+            results.append(torch.cat([hidden, cells, *(part.reshape(-1, 1) for part in outputs)]))
     return torch.equal(*results)
 
 
@@ -44,13 +80,16 @@ def run_forward(
     cell_clip: float | None,
     proj_clip: float | None,
 ) -> None:
-    """Run an LSTM layer's steps, of which each has as many rows as the one before, or fewer.
+    """Run an LSTM layer's steps, each of which has as many rows as the one before, or fewer.
 
-    gates: (n_rows, 4C), i, f, g, o, of the inputs; becomes what the activations make of them and of the states.
-    sizes: rows of each step.
-    hidden: (n_sentences + n_rows, P), first what the sentences begin with; takes the outputs. cells: the same,
-        (n_sentences + n_rows, C).
-    states: (4C, P), weight. projection: (P, C), weight; None: P is C.
+    gates (Tensor): The inputs' share of i, f, g, o: (n_rows, 4C); overwritten with the activated gates.
+    sizes (list[int]): Rows of each step.
+    hidden (Tensor): Begins with the initial states; the outputs are written after them: (n_sentences + n_rows, P).
+    cells (Tensor): The same of the cells: (n_sentences + n_rows, C).
+    states (Tensor): Weight of the states: (4C, P).
+    projection (Tensor | None): Weight of the projection: (P, C); None: P is C.
+    cell_clip (float | None): Bound of the cells.
+    proj_clip (float | None): Bound of the projection.
     """
     n_cells = cells.size(1)
     before = 0
@@ -66,19 +105,19 @@ def run_forward(
         cell.addcmul_(own[:, :n_cells], own[:, 2 * n_cells : 3 * n_cells])
         if cell_clip is not None:
             cell.clamp_(-cell_clip, cell_clip)
-        opened = torch.tanh(cell).mul_(own[:, 3 * n_cells :])
+        gated = torch.tanh(cell).mul_(own[:, 3 * n_cells :])
         output = hidden[first : first + size]
         if projection is None:
-            output.copy_(opened)
+            output.copy_(gated)
         else:
-            torch.mm(opened, projection.t(), out=output)
+            torch.mm(gated, projection.t(), out=output)
             if proj_clip is not None:
                 output.clamp_(-proj_clip, proj_clip)
         before = first
         first += size
 
 
-def run_back(
+def run_backward(
     gates: Tensor,
     sizes: list[int],
     hidden: Tensor,
@@ -89,11 +128,20 @@ def run_back(
     cell_clip: float | None,
     proj_clip: float | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Go back through the steps of `run_forward`.
+    """Run the backward pass of the steps of `run_forward`.
 
-    gates, hidden, cells: as it left them. d_outputs: (n_rows, P), gradient of its outputs.
-    RETURNS: gradients of the gates of the inputs, (n_rows, 4C), and of what the projection gives, before it is
-        clipped, (n_rows, P); what it read, (n_rows, C); the hidden states that steps began with, (n_rows, P).
+    gates (Tensor): As `run_forward` has left it.
+    sizes (list[int]): Rows of each step.
+    hidden (Tensor): As `run_forward` has left it.
+    cells (Tensor): As `run_forward` has left it.
+    d_outputs (Tensor): Gradient of the outputs: (n_rows, P).
+    states (Tensor): Weight of the states: (4C, P).
+    projection (Tensor | None): Weight of the projection: (P, C); None: P is C.
+    cell_clip (float | None): Bound of the cells.
+    proj_clip (float | None): Bound of the projection.
+    RETURNS (tuple[Tensor, Tensor, Tensor, Tensor]): Gradient of the gates, (n_rows, 4C); gradient of the
+        projection's outputs before the clip, (n_rows, P); the projection's inputs, (n_rows, C); the hidden states
+        that steps start from, (n_rows, P).
     """
     n_cells = cells.size(1)
     n_first = sizes[0]
@@ -102,8 +150,8 @@ def run_back(
     g = gates[:, 2 * n_cells : 3 * n_cells]
     o = gates[:, 3 * n_cells :]
     tanh = torch.tanh(cells[n_first:])
-    opened = o * tanh
-    # What the gradients of the steps are multiplied by.
+    gated = o * tanh
+    # The factors of the gradients of the steps.
     d_tanh = torch.ops.aten.tanh_backward(o, tanh)
     d_gates = torch.empty_like(gates)
     torch.ops.aten.sigmoid_backward(g, i, grad_input=d_gates[:, :n_cells])
@@ -113,36 +161,36 @@ def run_back(
     d_projected = d_outputs.clone()
     d_hidden = torch.empty_like(hidden[:0])
     d_cell = torch.empty_like(cells[:0])
-    begun: list[Tensor] = []
+    starts: list[Tensor] = []
     step = len(sizes)
     end = gates.size(0)
     for size in sizes[::-1]:
         step -= 1
         first = end - size
-        # Where the states that the step began with stand.
+        # Where the states are that the step starts from.
         before = 0 if step == 0 else n_first + first - sizes[step - 1]
         projected = d_projected[first:end]
         projected[: d_hidden.size(0)] += d_hidden
         if projection is None:
-            d_opened = projected
+            d_gated = projected
         else:
             if proj_clip is not None:
-                # A clipped number is its bound, so that the outputs tell which were.
+                # A clipped number equals its bound: the outputs show which ones were clipped.
                 output = hidden[n_first + first : n_first + end]
                 torch.ops.aten.hardtanh_backward(projected, output, -proj_clip, proj_clip, grad_input=projected)
-            d_opened = torch.mm(projected, projection)
+            d_gated = torch.mm(projected, projection)
         own = d_gates[first:end]
-        own[:, 3 * n_cells :].mul_(d_opened)
-        d_new = d_opened * d_tanh[first:end]
+        own[:, 3 * n_cells :].mul_(d_gated)
+        d_new = d_gated * d_tanh[first:end]
         d_new[: d_cell.size(0)] += d_cell
         if cell_clip is not None:
             cell = cells[n_first + first : n_first + end]
             d_new = torch.ops.aten.hardtanh_backward(d_new, cell, -cell_clip, cell_clip)
         own[:, n_cells : 2 * n_cells].mul_(cells[before : before + size])
         own[:, : 3 * n_cells].view(size, 3, n_cells).mul_(d_new.unsqueeze(1))
-        begun.append(hidden[before : before + size])
+        starts.append(hidden[before : before + size])
         if step > 0:
             d_cell = d_new.mul_(f[first:end])
             d_hidden = torch.mm(own, states)
         end = first
-    return d_gates, d_projected, opened, torch.cat(begun[::-1])
+    return d_gates, d_projected, gated, torch.cat(starts[::-1])

@@ -1,4 +1,4 @@
-"""Gradients into a biLM, with memory bounded by a budget of tokens."""
+"""A biLM in training, with memory bounded by a budget of tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,18 +15,19 @@ from ..runtime.parts import Parts
 from ..util.batching import windows
 from .batch import TrainingPass
 
-# Given the gradient of word_emb, lstm_outputs1, ..., each flat, None where there is none.
+# Takes the gradients of word_emb, lstm_outputs1, ..., without padding; None: no gradient.
 Backprop = Callable[[Sequence[Tensor | None]], None]
 
 
 class TrainableEngine:
-    """A biLM whose parameters learn. Those with requires_grad false stay as they are.
+    """A biLM whose parameters are trained, except those with `requires_grad` false.
 
-    dropout: share of the inputs of each LSTM layer that is zeroed.
-    initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
-    max_batch_tokens: tokens, with two marks a sentence, whose intermediate results are held together. Of a larger
-        batch, parts are computed a second time when their gradients come.
-    n_threads: see `Settings`.
+    bilm (BiLM): Set to training mode.
+    dropout (float): Share of the inputs of each LSTM layer that is zeroed.
+    initial_state (LSTMState | None): Where sentences start, hidden (2, L, P) and cell (2, L, C); None: zeros.
+    max_batch_tokens (int): Tokens, with two boundary tokens for each sentence, whose intermediate results are in
+        memory at a time. The parts of a larger batch are computed again for their backward pass.
+    n_threads (int | None): See `inference.settings.Settings`.
     """
 
     def __init__(
@@ -47,21 +48,24 @@ class TrainableEngine:
         bilm.train()
 
     def begin_update(self, sentences: Sequence[Sentence], *, n_layers: int) -> tuple[list[Tensor], Backprop]:
-        """Layers of a batch, flat, and what adds to the gradients of the parameters, to be called once at most.
+        """Compute the layers of a batch.
 
-        RETURNS: word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), without their graph.
+        sentences (Sequence[Sentence]): The batch.
+        n_layers (int): LSTM layers to compute, from 0 up.
+        RETURNS (tuple[list[Tensor], Backprop]): word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P),
+            detached; and a function that adds to the gradients of the parameters, to be called once at most.
         """
         with computation(gradients=True):
             parts = list(
                 windows(sentences, size=lambda sentence: len(sentence) + N_MARKS, budget=self.max_batch_tokens)
             )
             if len(parts) > 1:
-                return self._in_parts(parts, n_layers)
-            # Without a sentence there are layers all the same, of no rows.
+                return self._run_parts(parts, n_layers)
+            # A batch without sentences has layers, too, without rows.
             return self._run(parts[0] if parts else [], n_layers)
 
-    def _in_parts(self, parts: Sequence[Sequence[Sentence]], n_layers: int) -> tuple[list[Tensor], Backprop]:
-        """Results first, without what a backward pass needs; that is computed part by part when gradients come."""
+    def _run_parts(self, parts: Sequence[Sequence[Sentence]], n_layers: int) -> tuple[list[Tensor], Backprop]:
+        """Compute the layers without what a backward pass needs, which is computed later, part by part."""
         states, results = [], []
         for part in parts:
             states.append(self._random_state())
@@ -73,7 +77,7 @@ class TrainableEngine:
         def backprop(gradients: Sequence[Tensor | None]) -> None:
             shares = [[None] * len(parts) if d is None else d.split(lengths) for d in gradients]
             for part, state, *own in zip(parts, states, *shares, strict=True):
-                # No name for what is made: it would stay until the next part is there too.
+                # No variable for the function: it would keep one part in memory while the next one is computed.
                 self._run_again(part, n_layers, state)(own)
 
         return [torch.cat(tensors) for tensors in zip(*results)], backprop
@@ -82,24 +86,24 @@ class TrainableEngine:
         if self._device.type != "cpu":
             return self._run_whole(sentences, n_layers)
         start = for_each(self.initial_state, len(sentences))
-        made = TrainingPass(self.bilm, sentences, n_layers=n_layers, start=start, parts=self._parts)
-        return made.layers, made.backprop
+        training_pass = TrainingPass(self.bilm, sentences, n_layers=n_layers, start=start, parts=self._parts)
+        return training_pass.layers, training_pass.backprop
 
     def _run_again(self, sentences: Sequence[Sentence], n_layers: int, state: list[Tensor]) -> Backprop:
-        """With the random numbers that followed a state."""
+        """Run a part with the random numbers that followed a state."""
         with self._random_numbers(state):
             return self._run(sentences, n_layers)[1]
 
     def _run_whole(self, sentences: Sequence[Sentence], n_layers: int) -> tuple[list[Tensor], Backprop]:
-        """On a device that divides operations by itself."""
+        """Run a batch on a device that divides operations by itself."""
         start = for_each(self.initial_state, len(sentences))
         outputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
         layers = [outputs.word_emb, *outputs.lstm]
 
         @computation(gradients=True)
         def backprop(gradients: Sequence[Tensor | None]) -> None:
-            both = zip(layers, gradients, strict=True)
-            pairs = [(layer, d) for layer, d in both if d is not None and layer.requires_grad]
+            given = zip(layers, gradients, strict=True)
+            pairs = [(layer, d) for layer, d in given if d is not None and layer.requires_grad]
             if pairs:
                 torch.autograd.backward([layer for layer, _ in pairs], [d for _, d in pairs])
 
@@ -118,7 +122,7 @@ class TrainableEngine:
 
     @contextmanager
     def _random_numbers(self, state: list[Tensor]) -> Iterator[None]:
-        """Draw the numbers again that followed this state: the same are dropped out."""
+        """Draw the random numbers again that followed a state: dropout zeroes the same inputs."""
         with torch.random.fork_rng(devices=self._gpus):
             torch.set_rng_state(state[0])
             for device, own in zip(self._gpus, state[1:]):

@@ -1,4 +1,4 @@
-"""Checkpoints: one file each, complete or not there, with a checksum; damaged ones are passed over."""
+"""Checkpoints: one file each, complete or absent, with a checksum; damaged ones are skipped."""
 
 import json
 import re
@@ -17,24 +17,31 @@ from ..util.atomic import atomic_write
 from ..util.files import sha256
 from ..util.temporary import remove
 
-# In a run's folder; by it one is told.
+# In the folder of a run: a folder that has it is one.
 CHECKPOINT_FOLDER = "checkpoints"
 _NAME = re.compile(r"batch-(\d{9,})\.safetensors")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """batch: how many batches were trained. tensors: everything that changes. meta: what the run is, in JSON."""
+    """The state of a run after a batch.
+
+    batch (int): How many batches were trained.
+    tensors (dict[str, Tensor]): Everything that training changes, by name.
+    meta (dict[str, Any]): What identifies the run, as JSON: see `pretraining.identity`.
+    """
 
     batch: int
     tensors: dict[str, Tensor]
+    # Parsed JSON: what is read from it is checked where it is read.
     meta: dict[str, Any]
 
 
 class Checkpoints:
     """The checkpoints of a run.
 
-    folder: made when the first is written. keep: how many of the newest stay.
+    folder (Path): Where they are; created when the first one is written.
+    keep (int): How many of the newest stay.
     """
 
     def __init__(self, folder: Path, *, keep: int):
@@ -43,51 +50,59 @@ class Checkpoints:
         self._damaged: list[Path] = []
 
     def paths(self) -> list[Path]:
-        """What is there, the newest first."""
+        """List the files of the checkpoints.
+
+        RETURNS (list[Path]): The newest first.
+        """
         found = self.folder.iterdir() if self.folder.is_dir() else iter(())
         return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
-    def write(self, batch: int, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Path:
-        """Write a checkpoint, then remove those that are too old or after it, and those that `newest` passed over.
+    def write(self, batch: int, tensors: Mapping[str, Tensor], meta: Mapping[str, object]) -> Path:
+        """Write a checkpoint, then remove those that are too old or of later batches, and those that `newest`
+        skipped as damaged.
 
-        RAISES (OSError): With nothing lost, if it cannot be written.
+        batch (int): How many batches were trained.
+        tensors (Mapping[str, Tensor]): Everything that training changes, by name.
+        meta (Mapping[str, object]): What identifies the run, as JSON.
+        RETURNS (Path): The file.
+        RAISES (OSError): If it cannot be written; earlier checkpoints stay as they are.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"batch-{batch:09d}.safetensors"
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         try:
             for left in self.folder.glob(".batch-*.tmp"):
-                # Of a process that was killed while it wrote.
+                # A process was killed while it wrote this.
                 remove(left)
             with atomic_write(path, in_folder=True) as temporary:
                 safetensors.torch.save_file(contiguous, temporary, metadata={"meta": json.dumps(dict(meta))})
-                # The checksum is there first, so that every checkpoint has one.
+                # Before the checkpoint itself, so that every checkpoint has a checksum.
                 with atomic_write(_digest_path(path)) as digest:
                     digest.write_text(sha256(temporary) + "\n", "utf-8")
         except (OSError, safetensors.SafetensorError) as error:
             reason = getattr(error, "reason", error)
             raise ElmoOSError(Errors.EL075.format(path=path, reason=reason)) from error
         damaged = [other for other in self._damaged if other != path]
-        whole = [other for other in self.paths() if other not in damaged]
-        place = whole.index(path)
-        for other in (*damaged, *whole[:place], *whole[place + self.keep :]):
+        intact = [other for other in self.paths() if other not in damaged]
+        place = intact.index(path)
+        for other in (*damaged, *intact[:place], *intact[place + self.keep :]):
             other.unlink(missing_ok=True)
             _digest_path(other).unlink(missing_ok=True)
         self._damaged = []
-        self._remove_lone_digests()
+        self._remove_orphaned_digests()
         return path
 
-    def _remove_lone_digests(self) -> None:
-        """Of checkpoints that never came: the process was killed between the two files."""
+    def _remove_orphaned_digests(self) -> None:
+        """Remove checksums without a checkpoint: a process was killed between the two files."""
         for digest in self.folder.glob("batch-*.sha256"):
             if not digest.with_suffix(".safetensors").exists():
                 digest.unlink(missing_ok=True)
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; None if there is none at all.
+        """Read the newest checkpoint that is not damaged, with a warning for each damaged one that is skipped.
 
-        Warns of every damaged one that is passed over.
-        RAISES (ElmoError): If there are checkpoints, and all are damaged.
+        RETURNS (Checkpoint | None): None if there are no checkpoints.
+        RAISES (ElmoError): If all checkpoints are damaged.
         """
         paths = self.paths()
         self._damaged = []

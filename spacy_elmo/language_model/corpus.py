@@ -1,4 +1,4 @@
-"""A corpus as numbers on disk: written once from a stream of sentences, then memory-mapped."""
+"""A corpus as token numbers on disk: written once from a stream of sentences, then memory-mapped."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,18 +17,19 @@ TYPES = "types.json"
 TOKENS = "tokens.i32"
 ENDS = "ends.i64"
 _VERSION = 1
-# Numbers that are collected in memory before they are written.
+# Tokens that are collected in memory before they are written.
 _BLOCK = 1 << 20
-# Characters of a type that are kept: more than a model reads of it, and than a word of a vocabulary has.
+# Characters of a type that are kept: more than a model reads of a token, or than a word of a vocabulary has.
 LONGEST_TYPE = 1000
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Tokenised sentences.
+    """Tokenized sentences.
 
-    types: every distinct token text. tokens: (n_tokens,), int32, of all sentences one after the other, places in
-        `types`. ends: (n_sentences,), int64, where each sentence ends in `tokens`.
+    types (list[str]): Every distinct token text.
+    tokens (NDArray): The tokens of all sentences in order, as indices of `types`: (n_tokens,), int32.
+    ends (NDArray): Where each sentence ends in `tokens`: (n_sentences,), int64.
     """
 
     types: list[str]
@@ -36,20 +37,28 @@ class Corpus:
     ends: NDArray[np.int64]
 
     def __len__(self) -> int:
-        """Number of sentences."""
+        """Count the sentences."""
         return len(self.ends)
 
     @property
     def n_tokens(self) -> int:
+        """Number of tokens, without boundary tokens."""
         return len(self.tokens)
 
     def sentence(self, number: int) -> NDArray[np.int32]:
-        """Places in `types` of the sentence's tokens."""
+        """Get the tokens of a sentence.
+
+        number (int): The sentence's, from 0 up.
+        RETURNS (NDArray): Indices of `types`.
+        """
         start = self.ends[number - 1] if number else 0
         return self.tokens[start : self.ends[number]]
 
-    def counts(self) -> NDArray[np.int64]:
-        """How often each type occurs, (n_types,)."""
+    def count_types(self) -> NDArray[np.int64]:
+        """Count how often each type occurs.
+
+        RETURNS (NDArray): (n_types,).
+        """
         counts = np.zeros(len(self.types), dtype=np.int64)
         for start in range(0, self.n_tokens, _BLOCK):
             counts += np.bincount(self.tokens[start : start + _BLOCK], minlength=len(self.types))
@@ -57,7 +66,11 @@ class Corpus:
 
     @classmethod
     def from_sentences(cls, sentences: Iterable[Sequence[str]]) -> "Corpus":
-        """A small corpus, held in memory."""
+        """Make a small corpus in memory.
+
+        sentences (Iterable[Sequence[str]]): Token texts.
+        RETURNS (Corpus): The corpus.
+        """
         numbers: dict[str, int] = {}
         listed = [[numbers.setdefault(token, len(numbers)) for token in sentence] for sentence in sentences]
         tokens = np.array([token for sentence in listed for token in sentence], dtype=np.int32)
@@ -66,10 +79,12 @@ class Corpus:
 
     @classmethod
     def open(cls, folder: Path) -> "Corpus":
-        """A corpus that `write_corpus` has written, memory-mapped.
+        """Map a corpus that `write_corpus` has written into memory.
 
+        folder (Path): Where it is.
+        RETURNS (Corpus): The corpus.
         RAISES (FileNotFoundError): If there is none.
-        RAISES (ElmoError): If it is damaged or of another version.
+        RAISES (ElmoError): If it is damaged, or of another version.
         """
         path = folder / META
         if not path.is_file():
@@ -93,9 +108,10 @@ class Corpus:
 def verify_corpus(folder: Path) -> None:
     """Check that a corpus holds the numbers that were written.
 
-    folder (Path): Where `write_corpus` has written it. A corpus of an earlier version has no checksums: there,
-        numbers that can be no places of tokens are found.
-    RAISES (ElmoError): If it is damaged. As `Corpus.open`.
+    folder (Path): Where `write_corpus` has written it. In a corpus of an earlier version, which has no checksums,
+        only numbers out of range are found.
+    RAISES (FileNotFoundError): If there is none.
+    RAISES (ElmoError): If it is damaged, or of another version.
     """
     corpus = Corpus.open(folder)
     sums = json.loads((folder / META).read_text("utf-8")).get("sha256")
@@ -116,8 +132,12 @@ def verify_corpus(folder: Path) -> None:
         raise ElmoError(Errors.EL023.format(path=folder / ENDS, reason="it has invalid sentence ends"))
 
 
-def fingerprint(folder: Path) -> str:
-    """What the corpus in the folder was made of, as `write_corpus` was told; "" where there is none."""
+def read_fingerprint(folder: Path) -> str:
+    """Read what the corpus in a folder was made of.
+
+    folder (Path): Where `write_corpus` has written it.
+    RETURNS (str): The fingerprint that `write_corpus` got; "" if there is no corpus.
+    """
     try:
         return str(json.loads((folder / META).read_text("utf-8"))["fingerprint"])
     except (OSError, ValueError, KeyError):
@@ -133,12 +153,16 @@ def write_corpus(
 ) -> Corpus:
     """Write a stream of sentences, of which no more than a block is held in memory, beside the types.
 
-    folder: made if need be; a corpus that is there is replaced. fingerprint: says what it was made of.
-    longest: characters that count of a token. Those beyond are left out: types are held in memory.
-    RAISES (ElmoError): If there is no token at all; OSError if it cannot be written.
+    folder (Path): Created if needed; a corpus in it is replaced.
+    sentences (Iterable[Sequence[str]]): Token texts.
+    fingerprint (str): What the corpus is made of, for `read_fingerprint`.
+    longest (int): Characters of a token that are kept: types are held in memory.
+    RETURNS (Corpus): The corpus, memory-mapped.
+    RAISES (ElmoError): If there are no tokens.
+    RAISES (OSError): If it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Without this file there is no corpus: it goes first and comes last.
+    # Without this file there is no corpus: it is removed first and written last.
     (folder / META).unlink(missing_ok=True)
     numbers: dict[str, int] = {}
     n_tokens = n_sentences = 0

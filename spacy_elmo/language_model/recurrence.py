@@ -1,15 +1,15 @@
-"""One projected LSTM layer of one direction or both over many aligned steps, with its own backward pass.
+"""One projected LSTM layer of one or both directions over many aligned steps, with its own backward pass.
 
-Pre-training reads rows of equal length, so that both directions can run side by side as one batched product a
-step, and the gradients of the matrices are one product over all steps. The numbers are
-those of `bilm.lstm.ProjectedLSTM`.
+Pre-training reads rows of equal length: both directions run side by side, as one batched product a step, and the
+gradients of the matrices are one product over all steps. The numbers are those of `bilm.lstm.ProjectedLSTM`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from ..bilm.lstm import Clips, LSTMState, ProjectedLSTM
 from ..gpu import support
@@ -32,12 +32,15 @@ def run_layer(
 ) -> tuple[Tensor, LSTMState]:
     """Run one layer of D directions, forward direction first.
 
-    inputs: (n_steps, D, n_rows, P). state: hidden (D, n_rows, P), cell (D, n_rows, C). layers: D of them; a GPU
-        takes both directions.
-    dtype: of the matrix products; gates, cells and sums have the dtype of the inputs.
-    workspace, name: where this layer's buffers live; a backward pass must come before the next forward pass.
-    graphs: of all steps, for a GPU; None: launch by launch.
-    RETURNS: outputs (n_steps, D, n_rows, P), without residual, and the state after the last step.
+    inputs (Tensor): (n_steps, D, n_rows, P).
+    state (LSTMState): Hidden (D, n_rows, P) and cell (D, n_rows, C).
+    layers (Sequence[ProjectedLSTM]): D of them; on a GPU, both directions.
+    dtype (torch.dtype): Of the matrix products; gates, cells and sums have the dtype of the inputs.
+    workspace (Workspace): For buffers; a backward pass must come before the next forward pass.
+    name (str): Of this layer's buffers in the workspace.
+    graphs (Graphs | None): Recordings of all steps on a GPU; None: each operation is launched.
+    RETURNS (tuple[Tensor, LSTMState]): Outputs (n_steps, D, n_rows, P), without residual, and the state after the
+        last step.
     """
     parameters: list[Tensor | None] = []
     for layer in layers:
@@ -55,8 +58,8 @@ def run_layer(
     return outputs, LSTMState(hidden, cell)
 
 
-def _joint_weight(parameters: tuple[Tensor | None, ...], joint: Tensor, width: int) -> None:
-    """Write the directions' matrices side by side: (D, 4C, P inputs + P state + ones)."""
+def _fill_joint_weight(parameters: tuple[Tensor | None, ...], joint: Tensor, width: int) -> None:
+    """Write the directions' matrices side by side into `joint`: (D, 4C, P inputs + P state + ones)."""
     joint[:, :, 2 * width :] = 0
     for direction in range(len(joint)):
         inputs, bias, state, _ = parameters[4 * direction : 4 * direction + 4]
@@ -67,14 +70,32 @@ def _joint_weight(parameters: tuple[Tensor | None, ...], joint: Tensor, width: i
         joint[direction, :, width : 2 * width] = state
         joint[direction, :, 2 * width] = bias
         if joint.dtype != bias.dtype:
-            # What rounding took from the bias, in a column of its own.
+            # The rounding error of the bias has its own column.
             joint[direction, :, 2 * width + 1] = bias - joint[direction, :, 2 * width]
+
+
+class _Buffers(NamedTuple):
+    """What the backward pass needs of the forward pass; see `_Layer.forward` for shapes."""
+
+    joint: Tensor
+    projection: Tensor | None
+    rows: Tensor
+    gates: Tensor
+    cells: Tensor
+    tanhs: Tensor
+    gated: Tensor
+    outputs: Tensor
+
+
+class _Context(FunctionCtx):
+    settings: tuple[Clips, torch.dtype, Workspace, str]
+    buffers: _Buffers
 
 
 class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _Context,
         settings: tuple[Clips, torch.dtype, Workspace, str],
         inputs: Tensor,
         hidden: Tensor,
@@ -93,7 +114,7 @@ class _Layer(torch.autograd.Function):
             return workspace.get(name_here, *shape, dtype=dtype, device=device)
 
         joint = buffer("joint", n_directions, 4 * n_cells, joint_width, dtype=dtype)
-        _joint_weight(parameters, joint, width)
+        _fill_joint_weight(parameters, joint, width)
         projection = None
         if parameters[3] is not None:
             projection = buffer("projection", n_directions, width, n_cells, dtype=dtype)
@@ -110,19 +131,19 @@ class _Layer(torch.autograd.Function):
         cells[0] = cell
         tanhs = buffer("tanhs", n_steps, n_directions, n_rows, n_cells)
         # Directions first, as the product over all steps reads them.
-        opened = buffer("opened", n_directions, n_steps, n_rows, n_cells, dtype=dtype)
+        gated = buffer("gated", n_directions, n_steps, n_rows, n_cells, dtype=dtype)
         outputs = torch.empty_like(inputs)
-        # Rounded products land in a buffer of their own, the others where they are wanted.
+        # Rounded products need their own buffer, the others are written where they are used.
         product = None
         if dtype != full:
             product = buffer("product", n_directions, n_rows, 4 * n_cells, dtype=dtype, shared=True)
-        turned = joint.mT
+        transposed = joint.mT
         for t in range(n_steps):
             step = gates[t]
             if product is None:
-                torch.bmm(rows[t], turned, out=step)
+                torch.bmm(rows[t], transposed, out=step)
             else:
-                step.copy_(torch.bmm(rows[t], turned, out=product))
+                step.copy_(torch.bmm(rows[t], transposed, out=product))
             i, f, g, o = step.chunk(4, dim=-1)
             step[..., : 2 * n_cells].sigmoid_()
             g.tanh_()
@@ -131,57 +152,56 @@ class _Layer(torch.autograd.Function):
             if cell_clip is not None:
                 c.clamp_(-cell_clip, cell_clip)
             torch.tanh(c, out=tanhs[t])
-            torch.mul(o, tanhs[t], out=opened[:, t])
+            torch.mul(o, tanhs[t], out=gated[:, t])
             if projection is None:
-                outputs[t] = opened[:, t]
+                outputs[t] = gated[:, t]
             else:
-                outputs[t] = torch.bmm(opened[:, t], projection.mT)
+                outputs[t] = torch.bmm(gated[:, t], projection.mT)
                 if proj_clip is not None:
                     outputs[t].clamp_(-proj_clip, proj_clip)
             if t + 1 < n_steps:
                 states[t + 1] = outputs[t]
         ctx.settings = settings
-        ctx.buffers = joint, projection, rows, gates, cells, tanhs, opened, outputs.detach()
+        ctx.buffers = _Buffers(joint, projection, rows, gates, cells, tanhs, gated, outputs.detach())
         return outputs, outputs[-1].clone(), cells[n_steps].clone()
 
     @staticmethod
-    def backward(ctx: Any, d_outputs: Tensor, d_hidden: Tensor, d_cell: Tensor) -> Any:
+    def backward(ctx: _Context, d_outputs: Tensor, d_hidden: Tensor, d_cell: Tensor) -> tuple[Tensor | None, ...]:
         (cell_clip, proj_clip), dtype, workspace, _ = ctx.settings
-        joint, projection, rows, gates, cells, tanhs, opened, outputs = ctx.buffers
+        joint, projection, rows, gates, cells, tanhs, gated, outputs = ctx.buffers
         n_steps, n_directions, n_rows, n_gates = gates.shape
         n_cells, width = n_gates // 4, outputs.size(-1)
 
         def buffer(what: str, *shape: int, dtype: torch.dtype) -> Tensor:
-            found: Tensor = workspace.get(what, *shape, dtype=dtype, device=gates.device)
-            return found
+            return workspace.get(what, *shape, dtype=dtype, device=gates.device)
 
         d_gates = buffer("d_gates", n_directions, n_steps, n_rows, n_gates, dtype=dtype)
         d_projected = buffer("d_projected", n_steps, n_directions, n_rows, width, dtype=dtype)
-        # As in the forward pass: made in full and then rounded, or made where they are wanted.
+        # As in the forward pass: computed in full precision and then rounded, or written where they are used.
         d_full = None
         if dtype != gates.dtype:
             d_full = buffer("d_step", n_directions, n_rows, n_gates, dtype=gates.dtype)
-        d_opened, scratch = buffer("d_opened", 2, n_directions, n_rows, n_cells, dtype=gates.dtype)
+        d_gated, scratch = buffer("d_gated", 2, n_directions, n_rows, n_cells, dtype=gates.dtype)
         d_inputs = torch.empty_like(d_outputs)
         d_cell = d_cell.clone()
         without_ones = joint[:, :, : 2 * width].contiguous()
         for t in reversed(range(n_steps)):
             d_hidden = d_hidden + d_outputs[t]
             if projection is None:
-                d_opened.copy_(d_hidden)
+                d_gated.copy_(d_hidden)
             else:
                 if proj_clip is not None:
-                    # A clipped number is its bound, so that the outputs tell which were.
+                    # A clipped number equals its bound: the outputs show which ones were clipped.
                     d_hidden = _aten.hardtanh_backward(d_hidden, outputs[t], -proj_clip, proj_clip)
                 d_projected[t] = d_hidden
-                d_opened.copy_(torch.bmm(d_projected[t], projection))
+                d_gated.copy_(torch.bmm(d_projected[t], projection))
             i, f, g, o = gates[t].chunk(4, dim=-1)
             d_step = d_gates[:, t] if d_full is None else d_full
             d_i, d_f, d_g, d_o = d_step.chunk(4, dim=-1)
-            torch.mul(d_opened, tanhs[t], out=scratch)
+            torch.mul(d_gated, tanhs[t], out=scratch)
             _aten.sigmoid_backward.grad_input(scratch, o, grad_input=d_o)
-            d_opened *= o
-            d_cell += _aten.tanh_backward.grad_input(d_opened, tanhs[t], grad_input=scratch)
+            d_gated *= o
+            d_cell += _aten.tanh_backward.grad_input(d_gated, tanhs[t], grad_input=scratch)
             if cell_clip is not None:
                 d_cell = _aten.hardtanh_backward(d_cell, cells[t + 1], -cell_clip, cell_clip)
             torch.mul(d_cell, g, out=scratch)
@@ -196,11 +216,11 @@ class _Layer(torch.autograd.Function):
             d_row = torch.bmm(d_gates[:, t], without_ones)
             d_inputs[t] = d_row[..., :width]
             d_hidden = d_row[..., width:].to(gates.dtype)
-        # The large matrix is read along its rows, the small one is turned.
+        # The large matrix is read along its rows, the small one is transposed.
         d_joint = torch.bmm(_columns(rows), d_gates.flatten(1, 2)).to(gates.dtype).mT
-        d_projections: Any = [None] * n_directions
+        d_projections: Sequence[Tensor | None] = [None] * n_directions
         if projection is not None:
-            d_projections = torch.bmm(_columns(d_projected), opened.flatten(1, 2)).to(gates.dtype)
+            d_projections = torch.bmm(_columns(d_projected), gated.flatten(1, 2)).to(gates.dtype).unbind()
         d_parameters: list[Tensor | None] = []
         for own, d_projection in zip(d_joint, d_projections):
             d_parameters += [own[:, :width], own[:, 2 * width], own[:, width : 2 * width], d_projection]
@@ -208,5 +228,5 @@ class _Layer(torch.autograd.Function):
 
 
 def _columns(rows: Tensor) -> Tensor:
-    """(n_steps, D, n_rows, n) -> (D, n, n_steps * n_rows), contiguous."""
+    """Rearrange (n_steps, D, n_rows, n) to (D, n, n_steps * n_rows), contiguous."""
     return rows.permute(1, 3, 0, 2).flatten(2)

@@ -1,16 +1,16 @@
-"""One projected LSTM layer of both directions on a GPU: the numbers of `recurrence`, in other portions.
+"""One projected LSTM layer of both directions on a GPU: the numbers of `recurrence`, computed in other portions.
 
-A GPU waits for memory and for launches rather than for sums. What the inputs give to the gates is one product
-over all steps, so that a step reads half of the weights; what lies between a step's products is one kernel; and
-all steps are one graph. In bfloat16 both halves of the gates' inputs are rounded, and added in float32 with the
-bias.
+Memory access and launches limit a GPU, not arithmetic. The inputs' share of the gates is one product over all
+steps, so that a step reads half of the weights; one kernel does all between a step's products; and all steps are
+one graph. In bfloat16, both shares of the gates are rounded, and added in float32 with the bias.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from ..bilm.lstm import Clips
 from ..gpu import training_steps
@@ -19,8 +19,14 @@ from ..runtime.memory import Workspace
 
 
 class Settings(NamedTuple):
-    """clips: of the cell and of the projection. dtype: of the matrix products. workspace, name: where the buffers
-    of this layer live. graphs: None: launch by launch."""
+    """How a layer is run.
+
+    clips (Clips): Bounds of the cell and of the projection.
+    dtype (torch.dtype): Of the matrix products.
+    workspace (Workspace): For buffers.
+    name (str): Of this layer's buffers in the workspace.
+    graphs (Graphs | None): Recordings of all steps; None: each operation is launched.
+    """
 
     clips: Clips
     dtype: torch.dtype
@@ -30,12 +36,23 @@ class Settings(NamedTuple):
 
 
 class _Buffers(NamedTuple):
-    """Memory that stays where it is from batch to batch. Directions come first where all steps are one product.
+    """Memory whose addresses stay the same from batch to batch. Directions come first where all steps are one
+    product.
 
-    inputs: (2, n_steps, n_rows, P). states: (2, n_steps + 1, n_rows, P), from the one before the first step, as
-    cells: (n_steps + 1, 2, n_rows, C). given: what the inputs give to the gates, and gates: (2, n_steps, n_rows,
-    4C). product: what the state gives, (2, n_rows, 4C). tanhs: (n_steps, 2, n_rows, C). opened: (2, n_steps,
-    n_rows, C). projected: (2, n_rows, P). outputs: (n_steps, 2, n_rows, P).
+    input_weight (Tensor): (2, 4C, P).
+    state_weight (Tensor): (2, 4C, P).
+    bias (Tensor): (2, 4C).
+    projection (Tensor | None): (2, P, C).
+    inputs (Tensor): (2, n_steps, n_rows, P).
+    states (Tensor): From the one before the first step: (2, n_steps + 1, n_rows, P).
+    given (Tensor): The inputs' share of the gates: (2, n_steps, n_rows, 4C).
+    gates (Tensor): (2, n_steps, n_rows, 4C).
+    product (Tensor): The state's share of the gates: (2, n_rows, 4C).
+    cells (Tensor): From the one before the first step: (n_steps + 1, 2, n_rows, C).
+    tanhs (Tensor): (n_steps, 2, n_rows, C).
+    opened (Tensor): What the output gates leave of them: (2, n_steps, n_rows, C).
+    projected (Tensor | None): (2, n_rows, P).
+    outputs (Tensor): (n_steps, 2, n_rows, P).
     """
 
     input_weight: Tensor
@@ -55,8 +72,15 @@ class _Buffers(NamedTuple):
 
 
 class _Gradients(NamedTuple):
-    """d_outputs: (n_steps, 2, n_rows, P). d_state: (2, n_rows, P). d_projected: (2, n_steps, n_rows, P), before
-    the clip. d_opened, d_cell: (2, n_rows, C). d_gates: (2, n_steps, n_rows, 4C)."""
+    """Buffers of the backward pass.
+
+    d_outputs (Tensor): (n_steps, 2, n_rows, P).
+    d_state (Tensor): (2, n_rows, P).
+    d_projected (Tensor): Before the clip: (2, n_steps, n_rows, P).
+    d_opened (Tensor | None): (2, n_rows, C).
+    d_cell (Tensor): (2, n_rows, C).
+    d_gates (Tensor): (2, n_steps, n_rows, 4C).
+    """
 
     d_outputs: Tensor
     d_state: Tensor
@@ -66,12 +90,17 @@ class _Gradients(NamedTuple):
     d_gates: Tensor
 
 
+class _Context(FunctionCtx):
+    settings: Settings
+    buffers: _Buffers
+
+
 class FusedLayer(torch.autograd.Function):
-    """As `run_layer` has it: inputs, hidden, cell and the parameters of both directions, four each."""
+    """A layer of `run_layer`: reads inputs, hidden, cell and the parameters of both directions, four each."""
 
     @staticmethod
     def forward(
-        ctx: Any, settings: Settings, inputs: Tensor, hidden: Tensor, cell: Tensor, *parameters: Tensor | None
+        ctx: _Context, settings: Settings, inputs: Tensor, hidden: Tensor, cell: Tensor, *parameters: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         buffers = _buffers(
             settings, inputs.shape, cell.size(-1), inputs.device, projected=parameters[3] is not None
@@ -85,11 +114,11 @@ class FusedLayer(torch.autograd.Function):
         )
         _run(settings, "forward", buffers, lambda: _forward_steps(buffers, settings.clips))
         ctx.settings, ctx.buffers = settings, buffers
-        # Copies: the next batch writes where this one did.
+        # Copies: the next batch writes into the same buffers.
         return buffers.outputs.clone(), buffers.outputs[-1].clone(), buffers.cells[-1].clone()
 
     @staticmethod
-    def backward(ctx: Any, d_outputs: Tensor, d_hidden: Tensor, d_cell: Tensor) -> Any:
+    def backward(ctx: _Context, d_outputs: Tensor, d_hidden: Tensor, d_cell: Tensor) -> tuple[Tensor | None, ...]:
         settings, buffers = ctx.settings, ctx.buffers
         full = d_outputs.dtype
         found = _gradients(settings, buffers)
@@ -109,7 +138,7 @@ class FusedLayer(torch.autograd.Function):
         d_input_weights = torch.bmm(turned, buffers.inputs.flatten(1, 2)).to(full)
         d_state_weights = torch.bmm(turned, buffers.states[:, :-1].flatten(1, 2)).to(full)
         d_biases = d_gates.sum(dim=1, dtype=full)
-        d_projections: Any = (None, None)
+        d_projections: Tensor | tuple[None, None] = (None, None)
         if buffers.projection is not None:
             d_projected = found.d_projected.flatten(1, 2).mT
             d_projections = torch.bmm(d_projected, buffers.opened.flatten(1, 2)).to(full)
@@ -154,13 +183,13 @@ def _run(settings: Settings, what: str, tensors: Iterable[Tensor | None], work: 
     if settings.graphs is None:
         work()
         return
-    # A workspace that grew has moved: such work is another.
+    # A buffer that has grown has another address, and a recording of the old address is not valid.
     places = tuple((t.data_ptr(), tuple(t.shape), t.dtype) for t in tensors if t is not None)
     settings.graphs.run(f"{settings.name}.{what}", (settings.clips, places), work)
 
 
 def _take_weights(buffers: _Buffers, parameters: tuple[Tensor | None, ...]) -> None:
-    """Side by side, in the dtype of the products; parameters are those of `FusedLayer`."""
+    """Copy the directions' parameters side by side, in the dtype of the products."""
     here, there = [], []
     for direction in (0, 1):
         own = parameters[4 * direction : 4 * direction + 4]
@@ -180,7 +209,7 @@ def _buffers(
     full, low = torch.float32, settings.dtype
 
     def buffer(what: str, *shape: int, dtype: torch.dtype, shared: bool = False) -> Tensor:
-        # A text is measured in float32 between batches in bfloat16, which shall find theirs where they were.
+        # A text is measured in float32 between batches in bfloat16, whose buffers must keep their addresses.
         name = what if shared else f"{settings.name}.{what}"
         return settings.workspace.get(f"{name}.{dtype}", *shape, dtype=dtype, device=device)
 
@@ -203,7 +232,7 @@ def _buffers(
 
 
 def _gradients(settings: Settings, b: _Buffers) -> _Gradients:
-    """Shared by all layers: one goes backward after the other."""
+    """Get buffers that all layers share: their backward passes run one after the other."""
     n_steps, _, n_rows, width = b.outputs.shape
     n_cells = b.cells.size(-1)
     full, low = b.outputs.dtype, settings.dtype
@@ -212,7 +241,7 @@ def _gradients(settings: Settings, b: _Buffers) -> _Gradients:
         found: Tensor = settings.workspace.get(f"{what}.{dtype}", *shape, dtype=dtype, device=b.outputs.device)
         return found
 
-    # Where there is no projection, what is before the clip is what opened the gates: no product rounds it.
+    # Without a projection, no product rounds what comes before the clip.
     projected = low if b.projection is not None else full
     return _Gradients(
         d_outputs=buffer("d_outputs", n_steps, 2, n_rows, width, dtype=full),
@@ -220,6 +249,6 @@ def _gradients(settings: Settings, b: _Buffers) -> _Gradients:
         d_projected=buffer("d_projected", 2, n_steps, n_rows, width, dtype=projected),
         d_opened=None if b.projection is None else buffer("d_opened", 2, n_rows, n_cells, dtype=low),
         d_cell=buffer("d_cell", 2, n_rows, n_cells, dtype=full),
-        # Nobody needs what the inputs gave to the gates any more.
+        # The inputs' share of the gates is no longer needed.
         d_gates=buffer("given", 2, n_steps, n_rows, 4 * n_cells, dtype=low),
     )

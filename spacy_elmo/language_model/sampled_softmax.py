@@ -1,27 +1,29 @@
-"""The sampled softmax: which words a prediction is compared with, and the loss and gradients of that."""
+"""The sampled softmax: the words that a prediction is compared with, and the loss and gradients of that."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from ..runtime.memory import Workspace
 
 _aten = torch.ops.aten
 
-# The score of a column that is added to measure the normaliser: far below the others, far above underflow.
+# The score of a column that is added to measure the normalizer: far below the others, far above underflow.
 _PROBE = -20.0
-# The score of columns that only fill up: matrix tiles are 32 wide.
-_NOTHING = -1e4
+# The score of columns that are padding: matrix tiles are 32 wide.
+_PADDING = -1e4
 
 
 class Candidates(NamedTuple):
-    """What a sampled softmax compares with.
+    """The words that a sampled softmax compares with.
 
-    ids: (n,), int64, distinct words. expected: (V,), how often each word was to be expected among them.
+    ids (NDArray): Distinct words: (n,), int64.
+    expected (NDArray): The expected number of times that each word is among them: (V,).
     """
 
     ids: NDArray[np.int64]
@@ -29,8 +31,14 @@ class Candidates(NamedTuple):
 
 
 def draw_candidates(n_words: int, n_samples: int, rng: np.random.Generator) -> Candidates:
-    """n_samples distinct words, drawn log-uniformly: P(k) = log((k + 2) / (k + 1)) / log(V + 1), so that words
-    must be sorted by falling frequency (TensorFlow, log_uniform_candidate_sampler with unique=True)."""
+    """Draw distinct words log-uniformly: P(k) = log((k + 2) / (k + 1)) / log(V + 1) (TensorFlow,
+    log_uniform_candidate_sampler with unique=True).
+
+    n_words (int): V; words are sorted by falling frequency.
+    n_samples (int): How many are drawn.
+    rng (np.random.Generator): Gives the random numbers.
+    RETURNS (Candidates): The words.
+    """
     tries = np.empty(0, dtype=np.int64)
     first = np.empty(0, dtype=np.int64)
     while len(first) < n_samples:
@@ -40,25 +48,29 @@ def draw_candidates(n_words: int, n_samples: int, rng: np.random.Generator) -> C
         at[tries[::-1]] = np.arange(len(tries))[::-1]
         first = np.sort(at[at >= 0])
     n_tries = int(first[n_samples - 1]) + 1
-    return Candidates(tries[first[:n_samples]], -np.expm1(n_tries * _log_of_missing(n_words)))
+    return Candidates(tries[first[:n_samples]], -np.expm1(n_tries * _log_absence(n_words)))
 
 
 @lru_cache(maxsize=2)
-def _log_of_missing(n_words: int) -> NDArray[np.float64]:
-    """log(1 - P(k)) of each word: that one try is another word. It is the same in every batch."""
+def _log_absence(n_words: int) -> NDArray[np.float64]:
+    """Compute log(1 - P(k)) of each word, for one try. It is the same in every batch."""
     k = np.arange(n_words, dtype=np.float64)
     chance = np.log((k + 2) / (k + 1)) / np.log(n_words + 1)
-    found: NDArray[np.float64] = np.log1p(-chance)
-    return found
+    log_absence: NDArray[np.float64] = np.log1p(-chance)
+    return log_absence
+
+
+class _Context(FunctionCtx):
+    saved_tensors: tuple[Tensor, Tensor, Tensor]
 
 
 class SampledLoss(torch.autograd.Function):
-    """Loss and gradients in one pass over the scores, which are never kept: one matrix of them is what memory and
-    time go to. Candidates that are a row's own target do not count against it."""
+    """Loss and gradients in one pass over the scores, which are not kept: a matrix of them takes most of the
+    memory and the time. Candidates that are a row's own target do not count against it."""
 
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _Context,
         hidden: Tensor,
         weight: Tensor,
         bias: Tensor,
@@ -74,10 +86,10 @@ class SampledLoss(torch.autograd.Function):
         columns[:n_samples, :width] = weight[:n_samples]
         columns[:n_samples, width] = bias[:n_samples]
         columns[:n_samples, width + 1] = bias[:n_samples] - columns[:n_samples, width].to(full)
-        # Filled, not assigned: torch would wait for a GPU to take over the number.
+        # Not by assignment, for which torch would wait for a GPU to receive the number.
         columns[n_samples, width].fill_(_PROBE)
-        columns[n_samples + 1 :, width].fill_(_NOTHING)
-        # A GPU has memory for both directions at once, and is the faster the fewer its parts are.
+        columns[n_samples + 1 :, width].fill_(_PADDING)
+        # A GPU has memory for both directions at once, and is faster with fewer parts.
         parts = hidden.chunk(1 if hidden.is_cuda else 2), places.chunk(1 if hidden.is_cuda else 2)
         m = parts[1][0].numel()
         scores, shares = workspace.get("shares", 2, m, len(columns), dtype=dtype, device=hidden.device)
@@ -91,14 +103,14 @@ class SampledLoss(torch.autograd.Function):
             own = weight[place]
             own_score = (h * own).sum(dim=1) + bias[place]
             _aten._softmax.out(torch.mm(rows, columns.t(), out=scores), 1, False, out=shares)
-            normaliser = _PROBE - shares[:, n_samples].to(full).log()
-            # The share of a row's own target, or else that of the known score, which has done its work: nobody has
-            # to know how many rows there are of each kind.
+            normalizer = _PROBE - shares[:, n_samples].to(full).log()
+            # The share of a row's own target; where that is no candidate, the probe's, which is no longer needed:
+            # this way, no step depends on how many rows there are of each kind.
             shares.scatter_(1, place.clamp(max=n_samples).unsqueeze(1), 0)
-            together = torch.where(place < n_samples, normaliser, torch.logaddexp(normaliser, own_score))
+            together = torch.where(place < n_samples, normalizer, torch.logaddexp(normalizer, own_score))
             losses.append((together - own_score).view(-1, n).mean(dim=1))
-            # Shares were of the candidates alone; with the target among them they are less.
-            scale = ((normaliser - together).exp() / n).unsqueeze(1)
+            # The shares are among the candidates alone; with the target they are smaller.
+            scale = ((normalizer - together).exp() / n).unsqueeze(1)
             d_own = ((own_score - together).exp() - 1).unsqueeze(1) / n
             d_hidden.append(scale * (shares @ columns[:, :width]).to(full) + d_own * own)
             rows *= scale
@@ -111,8 +123,8 @@ class SampledLoss(torch.autograd.Function):
         return torch.cat(losses)
 
     @staticmethod
-    def backward(ctx: Any, d_losses: Tensor) -> Any:
+    def backward(ctx: _Context, d_losses: Tensor) -> tuple[Tensor | None, ...]:
         d_hidden, d_weight, d_bias = ctx.saved_tensors
-        # Both directions share the matrix, and their losses are weighed alike.
+        # Both directions share the matrix, and their losses have the same weight.
         scale = d_losses[0]
         return d_hidden * scale, d_weight * scale, d_bias * scale, None, None, None, None

@@ -1,7 +1,8 @@
 """Next-token likelihoods: a full softmax, which can be trained by sampling, and PyTorch's adaptive softmax."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, cast
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -12,21 +13,61 @@ from ..gpu.transfer import to_device
 from ..runtime.memory import Workspace
 from .sampled_softmax import Candidates, SampledLoss
 
-# Scores of words that are held at once, for each direction.
+# Scores of words in memory at a time, for each direction.
 _SCORES = 1 << 25
 
 
-def _parts(hidden: Tensor, targets: Tensor, n_words: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows (n, P) and their targets (n,), as many at a time as memory allows."""
+def _split(hidden: Tensor, targets: Tensor, n_words: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Split into rows (n, P) and their targets (n,), as many at a time as memory allows."""
     n_rows = max(1, _SCORES // n_words)
     return zip(hidden.flatten(0, -2).split(n_rows), targets.flatten().split(n_rows))
 
 
-class Sample(NamedTuple):
-    """The part of a softmax that a batch has to do with.
+class BaseSoftmax(nn.Module, ABC):
+    """The interface of a softmax over the vocabulary, which both directions share.
 
-    weight: (n, P), bias: (n,), of the candidates, which come first, and of the other targets. The bias is less
-        what a candidate's being drawn adds. places: (2, n_targets), of the targets among them.
+    Not a protocol: a language model has it as a module, with parameters and a state.
+
+    n_words (int): Words of the vocabulary, V.
+    """
+
+    n_words: int
+
+    @abstractmethod
+    def log_likelihood(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Compute the log-probability of each target among all words.
+
+        hidden (Tensor): What predicts it: (..., P).
+        targets (Tensor): Numbers in the vocabulary: (...).
+        RETURNS (Tensor): In the shape of the targets.
+        """
+
+    @abstractmethod
+    def log_likelihoods(self, hidden: Tensor) -> Tensor:
+        """Compute the log-probability of every word.
+
+        hidden (Tensor): What predicts it: (n, P).
+        RETURNS (Tensor): (n, V).
+        """
+
+    @abstractmethod
+    def loss(self, hidden: Tensor, targets: Tensor, *, dtype: torch.dtype) -> Tensor:
+        """Compute the mean negative log-probability of each direction.
+
+        hidden (Tensor): What predicts the targets: (D, n, P).
+        targets (Tensor): Numbers in the vocabulary: (D, n); preferably on the host.
+        dtype (torch.dtype): Of the matrix products.
+        RETURNS (Tensor): (D,).
+        """
+
+
+class Sample(NamedTuple):
+    """The part of a softmax that takes part in a batch: the candidates and, after them, the other targets.
+
+    weight (Tensor): Their rows: (n, P).
+    bias (Tensor): Theirs, corrected by how often a candidate is expected to be drawn: (n,).
+    places (Tensor): Where the targets are among them: (2, n_targets).
+    n_samples (int): How many of them are candidates.
     """
 
     weight: Tensor
@@ -35,21 +76,31 @@ class Sample(NamedTuple):
     n_samples: int
 
     def loss(self, hidden: Tensor, places: Tensor, *, dtype: torch.dtype, workspace: Workspace) -> Tensor:
-        """Mean loss of each direction. hidden: (D, n_targets, P). places: theirs. RETURNS: (D,)."""
+        """Compute the mean loss of each direction.
+
+        hidden (Tensor): What predicts the targets: (D, n_targets, P).
+        places (Tensor): Those of the D directions.
+        dtype (torch.dtype): Of the matrix products.
+        workspace (Workspace): For buffers.
+        RETURNS (Tensor): (D,).
+        """
         losses: Tensor = SampledLoss.apply(
             hidden, self.weight, self.bias, places, self.n_samples, dtype, workspace
         )
         return losses
 
 
-class Softmax(nn.Module):
-    """Scores h . W^T + b of every word, shared by both directions.
+class Softmax(BaseSoftmax):
+    """Scores h . W^T + b of every word.
 
-    n_words: V. width: P. sparse: gradients of the matrix touch only the rows that took part.
+    n_words (int): Words of the vocabulary, V.
+    width (int): Width of what it reads, P.
+    sparse (bool): Whether gradients of the matrix are sparse: only the rows that took part have one.
     """
 
     def __init__(self, *, n_words: int, width: int, sparse: bool = False):
         super().__init__()
+        self.n_words = n_words
         self.weight = nn.Parameter(torch.empty(n_words, width))
         self.bias = nn.Parameter(torch.zeros(n_words))
         self.sparse = sparse
@@ -57,27 +108,20 @@ class Softmax(nn.Module):
         # bilm-tf, bilm/training.py: a normal distribution of 1 / sqrt(P).
         nn.init.normal_(self.weight, std=width**-0.5)
 
-    @property
-    def n_words(self) -> int:
-        return self.weight.size(0)
-
     def log_likelihood(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Log-probability of each target among all words.
-
-        hidden: (..., P). targets: (...). RETURNS: the shape of the targets.
-        """
+        """See `BaseSoftmax`."""
         parts = [
             -F.cross_entropy(F.linear(rows, self.weight, self.bias), words, reduction="none")
-            for rows, words in _parts(hidden, targets, self.n_words)
+            for rows, words in _split(hidden, targets, self.n_words)
         ]
         return torch.cat(parts).view(targets.shape)
 
     def log_likelihoods(self, hidden: Tensor) -> Tensor:
-        """Log-probability of every word. hidden: (n, P). RETURNS: (n, V)."""
+        """See `BaseSoftmax`."""
         return F.log_softmax(F.linear(hidden, self.weight, self.bias), dim=-1)
 
     def loss(self, hidden: Tensor, targets: Tensor, *, dtype: torch.dtype) -> Tensor:
-        """Mean negative log-probability of each direction. hidden: (2, n, P). targets: (2, n). RETURNS: (2,)."""
+        """See `BaseSoftmax`."""
         losses = []
         for rows, words in zip(hidden, to_device(targets, hidden.device)):
             scores = F.linear(rows.to(dtype), self.weight.to(dtype)).float() + self.bias
@@ -87,17 +131,27 @@ class Softmax(nn.Module):
     def sampled_loss(
         self, hidden: Tensor, targets: Tensor, candidates: Candidates, *, dtype: torch.dtype, all_targets: Tensor
     ) -> Tensor:
-        """Mean sampled-softmax loss of each direction (Jean et al. 2015; tf.nn.sampled_softmax_loss).
+        """Compute the mean sampled-softmax loss of each direction (Jean et al. 2015;
+        tf.nn.sampled_softmax_loss).
 
-        hidden: (2, n, P). targets: (2, n). all_targets: those of every process, so that all have the same rows.
-        Targets had best be on the host, which looks them up.
-        RETURNS: (2,).
+        hidden (Tensor): What predicts the targets: (2, n, P).
+        targets (Tensor): Numbers in the vocabulary: (2, n); preferably on the host, where they are looked up.
+        candidates (Candidates): The words to compare with.
+        dtype (torch.dtype): Of the matrix products.
+        all_targets (Tensor): Those of all processes, so that all of them have the same rows.
+        RETURNS (Tensor): (2,).
         """
         sample = self.sample(targets, candidates, all_targets=all_targets)
         return sample.loss(hidden, sample.places, dtype=dtype, workspace=self._workspace)
 
     def sample(self, targets: Tensor, candidates: Candidates, *, all_targets: Tensor) -> Sample:
-        """What `sampled_loss` compares with; arguments as there."""
+        """Select the part of the softmax that takes part in a batch.
+
+        targets (Tensor): Numbers in the vocabulary: (2, n).
+        candidates (Candidates): The words to compare with.
+        all_targets (Tensor): Those of all processes, so that all of them have the same rows.
+        RETURNS (Sample): What `sampled_loss` compares with.
+        """
         device = self.weight.device
         ids, targets, all_targets = torch.from_numpy(candidates.ids), targets.cpu(), all_targets.cpu()
         place = torch.full((self.n_words,), -1, dtype=torch.int64)
@@ -112,11 +166,14 @@ class Softmax(nn.Module):
         return Sample(weight, bias, places, len(ids))
 
 
-class AdaptiveSoftmax(nn.Module):
-    """PyTorch's adaptive softmax (Grave et al. 2017), shared by both directions: frequent words in the head, rarer
-    ones in clusters of smaller width.
+class AdaptiveSoftmax(BaseSoftmax):
+    """PyTorch's adaptive softmax (Grave et al. 2017): frequent words in the head, rarer ones in clusters of
+    smaller width.
 
-    cutoffs: words up to which the head and each cluster but the last go. div_value: by which the width falls.
+    n_words (int): Words of the vocabulary, V.
+    width (int): Width of what it reads, P.
+    cutoffs (Sequence[int]): Where the head and each cluster but the last end.
+    div_value (float): What the width is divided by from cluster to cluster.
     RAISES (ElmoError): If the cutoffs do not rise or do not fit the vocabulary, or a cluster has no width left.
     """
 
@@ -131,29 +188,28 @@ class AdaptiveSoftmax(nn.Module):
         self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(width, n_words, list(cutoffs), div_value, head_bias=True)
 
     def log_likelihood(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Log-probability of each target among all words. hidden: (..., P). targets: (...)."""
-        parts = [self.adaptive(rows, words).output for rows, words in _parts(hidden, targets, self.n_words)]
+        """See `BaseSoftmax`."""
+        parts = [self.adaptive(rows, words).output for rows, words in _split(hidden, targets, self.n_words)]
         return torch.cat(parts).view(targets.shape)
 
     def log_likelihoods(self, hidden: Tensor) -> Tensor:
-        """Log-probability of every word. hidden: (n, P). RETURNS: (n, V)."""
-        found: Tensor = self.adaptive.log_prob(hidden)
-        return found
+        """See `BaseSoftmax`."""
+        log_probabilities: Tensor = self.adaptive.log_prob(hidden)
+        return log_probabilities
 
     def loss(self, hidden: Tensor, targets: Tensor, *, dtype: torch.dtype) -> Tensor:
-        """Mean negative log-probability of each direction. hidden: (2, n, P). targets: (2, n), best on the host,
-        which looks up their clusters. RETURNS: (2,)."""
+        """See `BaseSoftmax`. Targets are preferably on the host, where their clusters are looked up."""
         pairs = zip(hidden, targets)
         return torch.stack([-self._likelihood(rows, words, dtype).mean() for rows, words in pairs])
 
     def _likelihood(self, rows: Tensor, words: Tensor, dtype: torch.dtype) -> Tensor:
-        """Log-probability of each word, with the matrix products in a dtype of choice, which torch's own forward
-        pass does not offer. rows: (n, P). words: (n,). RETURNS: (n,)."""
+        """Compute the log-probability (n,) of each word (n,) by its row (n, P), with the matrix products in a
+        dtype of choice, which torch's own forward pass does not offer."""
         first, *ends = self.adaptive.cutoffs
         head = self.adaptive.head
         scores = F.linear(rows.to(dtype), head.weight.to(dtype)).to(rows.dtype) + head.bias
         shares = F.log_softmax(scores, dim=1)
-        # A word of a cluster counts in the head as its cluster, whose places come after the frequent words'.
+        # In the head, a word of a cluster is represented by its cluster; clusters follow the frequent words.
         clusters = torch.bucketize(
             words.contiguous(), torch.tensor([first, *ends[:-1]], device=words.device), right=True
         )
@@ -171,7 +227,6 @@ class AdaptiveSoftmax(nn.Module):
         return found
 
     def _clusters(self) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """First word, and the two matrices, of each cluster."""
-        for start, cluster in zip(self.adaptive.cutoffs, cast(Iterable[nn.Sequential], self.adaptive.tail)):
-            narrow, wide = (cast(nn.Linear, linear) for linear in cluster)
-            yield start, narrow.weight, wide.weight
+        """Iterate over the first word and the two matrices of each cluster."""
+        weights = iter(self.adaptive.tail.parameters())
+        yield from zip(self.adaptive.cutoffs, weights, weights)

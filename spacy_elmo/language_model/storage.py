@@ -1,4 +1,4 @@
-"""Language models as files: our folder with softmax and vocabulary, or the folder of a pre-training run."""
+"""Language models as files: a folder of ours with softmax and vocabulary, or the folder of a pre-training run."""
 
 import os
 from pathlib import Path
@@ -20,33 +20,49 @@ from ..weights.formats.folder import write_folder
 from ..weights.source import Source, open_source
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoints
 from .model import LanguageModel
-from .softmax import AdaptiveSoftmax, Softmax
+from .softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from .vocabulary import VOCAB_NAME, Vocabulary
 
 
 class Exportable(NamedTuple):
-    """vocabulary: the one that lies beside the weights, or None."""
+    """A stored model.
+
+    weights (Weights): Of the biLM, and of the softmax if there is one.
+    vocabulary (Vocabulary | None): The one beside the weights.
+    """
 
     weights: Weights
     vocabulary: Vocabulary | None
 
 
 def language_model_arrays(model: LanguageModel) -> dict[str, NDArray[np.floating]]:
-    """The arrays of biLM and softmax, by the names of `weights.arrays`."""
+    """Copy the arrays of biLM and softmax.
+
+    model (LanguageModel): On any device.
+    RETURNS (dict[str, NDArray]): By the names of `weights.arrays`.
+    """
     named = {name.removeprefix("bilm."): tensor for name, tensor in model.state_dict().items()}
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in named.items()}
 
 
 def write_language_model(folder: Path, options: Options, model: LanguageModel, vocabulary: Vocabulary) -> None:
-    """Write options.json, weights.safetensors and vocab.txt into the folder."""
+    """Write options.json, weights.safetensors and vocab.txt.
+
+    folder (Path): Where they are written.
+    options (Options): Of the biLM.
+    model (LanguageModel): The weights.
+    vocabulary (Vocabulary): The words that the softmax predicts.
+    """
     write_folder(folder, options, language_model_arrays(model))
     vocabulary.write(folder / VOCAB_NAME)
 
 
 def read_model(source: Source) -> Exportable:
-    """A source, or the folder of a pre-training run: then its newest checkpoint that is whole.
+    """Read a source, or the folder of a pre-training run.
 
-    RAISES: as `read_language_model`; ElmoError if all checkpoints are damaged.
+    source (Source): What `read_weights` reads, or a run's folder, whose newest undamaged checkpoint is read.
+    RETURNS (Exportable): Weights and vocabulary.
+    RAISES (ElmoError): If all checkpoints are damaged, and as `read_language_model`.
     """
     if isinstance(source, (str, os.PathLike)) and is_run(Path(source)):
         return _read_run(Path(source))
@@ -54,10 +70,12 @@ def read_model(source: Source) -> Exportable:
 
 
 def read_language_model(source: Source) -> tuple[Weights, Vocabulary | None]:
-    """Weights and, if there is one, the vocab.txt in their folder or archive.
+    """Read weights and, if there is one, the vocab.txt in their folder or archive.
 
-    RAISES: as `read_weights`; ElmoError if the file is no vocabulary, or not that of the softmax that comes with
-        the weights.
+    source (Source): What `read_weights` reads.
+    RETURNS (tuple[Weights, Vocabulary | None]): Both.
+    RAISES (ElmoError): If the vocab.txt is not a vocabulary, or does not match the softmax of the weights; and as
+        `read_weights`.
     """
     with open_source(source) as found:
         weights = found.read()
@@ -70,8 +88,12 @@ def read_language_model(source: Source) -> tuple[Weights, Vocabulary | None]:
 
 
 def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) -> None:
-    """RAISES (ElmoError): If the weights have a softmax that cannot be, or that predicts another number of words.
-    path: of the vocabulary, for messages.
+    """Check that a vocabulary matches the softmax of the weights, if there is one.
+
+    vocabulary (Vocabulary): The words.
+    weights (Weights): Of the model.
+    path (Path): Of the vocabulary, for messages.
+    RAISES (ElmoError): If the softmax is not supported, or predicts another number of words.
     """
     facts = softmax_facts(weights)
     if facts is not None and facts.n_words != len(vocabulary):
@@ -81,7 +103,11 @@ def check_vocabulary(vocabulary: Vocabulary, weights: Weights, *, path: Path) ->
 
 
 def is_run(folder: Path) -> bool:
-    """Whether this is the folder of a pre-training run that has a checkpoint."""
+    """Check whether a folder is that of a pre-training run with a checkpoint.
+
+    folder (Path): The folder; it may be missing.
+    RETURNS (bool): Whether it is.
+    """
     return bool(Checkpoints(folder / CHECKPOINT_FOLDER, keep=1).paths())
 
 
@@ -92,7 +118,7 @@ def _read_run(folder: Path) -> Exportable:
     if path.is_file():
         options = Options.from_file(path)
     else:
-        # Of a run from before that file was written: the checkpoint tells.
+        # The run is older than this file; its checkpoints have the options, too.
         options = Options.from_dict(checkpoint.meta["config"]["model"]["options"])
     tensors = take(dict(checkpoint.tensors), "model.")
     arrays = {name.removeprefix("bilm."): tensor.numpy() for name, tensor in tensors.items()}
@@ -123,36 +149,41 @@ def build_language_model(found: Exportable) -> tuple[LanguageModel, Vocabulary]:
         raise ElmoFileNotFoundError(Errors.EL091.format(path=path, n_words=facts.n_words))
     encoder = {name: array for name, array in weights.arrays.items() if not name.startswith(SOFTMAX_PREFIX)}
     bilm = build_bilm(weights.options, build_parts(weights.options, encoder).bilm)
-    return LanguageModel(bilm=bilm, softmax=_softmax(weights, facts)).eval(), vocabulary
+    return LanguageModel(bilm=bilm, softmax=_build_softmax(weights, facts)).eval(), vocabulary
 
 
 def warm_state(weights: Weights, *, n_threads: int | None = None) -> LSTMState:
-    """The state that initial_state "warm" starts from, hidden (2, L, P) and cell (2, L, C): the one that is stored
-    with the weights, else the one that the package's sentences make. n_threads: see `Settings`."""
+    """Get the state that `initial_state = "warm"` starts from: the one that is stored with the weights, else the
+    state after the sentences that come with the package.
+
+    weights (Weights): Of the model.
+    n_threads (int | None): See `inference.settings.Settings`.
+    RETURNS (LSTMState): Hidden (2, L, P) and cell (2, L, C).
+    """
     arrays = weights.arrays if weights.has_warm_state else shipped_state(weights, n_threads=n_threads)
     return LSTMState(*(torch.from_numpy(arrays[STATE_PREFIX + name]).float() for name in LSTMState._fields))
 
 
-def _softmax(weights: Weights, facts: SoftmaxFacts) -> nn.Module:
+def _build_softmax(weights: Weights, facts: SoftmaxFacts) -> BaseSoftmax:
     width = weights.options.lstm.projection_dim
     tensors = {
         name.removeprefix(SOFTMAX_PREFIX): torch.from_numpy(array).float()
         for name, array in weights.arrays.items()
         if name.startswith(SOFTMAX_PREFIX)
     }
-    softmax: nn.Module
+    softmax: BaseSoftmax
     with without_weights():
         if facts.kind == "full":
             softmax = Softmax(n_words=facts.n_words, width=width)
         else:
-            softmax = _adaptive(tensors, facts, width)
+            softmax = _build_adaptive(tensors, facts, width)
     softmax.load_state_dict(tensors, assign=True)
     return softmax
 
 
-def _adaptive(tensors: dict[str, Tensor], facts: SoftmaxFacts, width: int) -> AdaptiveSoftmax:
+def _build_adaptive(tensors: dict[str, Tensor], facts: SoftmaxFacts, width: int) -> AdaptiveSoftmax:
     softmax = AdaptiveSoftmax(n_words=facts.n_words, width=width, cutoffs=facts.cutoffs, div_value=1.0)
-    # The widths of the clusters are those that were stored: the number that they were divided by is not.
+    # The stored arrays have the widths of the clusters; `div_value` is not stored.
     for k in range(len(facts.cutoffs)):
         inner, outer = tensors[f"adaptive.tail.{k}.0.weight"], tensors[f"adaptive.tail.{k}.1.weight"]
         softmax.adaptive.tail[k] = nn.Sequential(

@@ -1,4 +1,4 @@
-"""Endless rows of text for truncated backpropagation: each row reads sentence after sentence."""
+"""Endless rows of text for truncated backpropagation: each row reads one sentence after the other."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 from .corpus import Corpus
 
-# Sentences that are shuffled among themselves; the blocks of an epoch come in shuffled order as well. Where texts
-# of a kind stand together, small blocks make a run learn one kind after the other.
+# Sentences in a block. Sentences are shuffled within their block, and the blocks of an epoch are shuffled as well.
+# Where similar texts are next to each other, small blocks make a run learn one kind of text after the other.
 SHUFFLE_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The next steps of all rows. Numbers are places among the corpus' types; opening and closing mark come
-    after them.
+    """The next steps of all rows, as indices of the corpus' types, which <S> and </S> follow.
 
-    inputs, targets: (n_steps, 2, n_rows), int32, forward direction first.
+    inputs (NDArray): What is read: (n_steps, 2, n_rows), int32, forward direction first.
+    targets (NDArray): What is predicted from it, in the same shape.
     """
 
     inputs: NDArray[np.int32]
@@ -25,10 +25,13 @@ class Batch:
 
 
 class Order:
-    """In which order the sentences of an endless text come: epoch after epoch, each in another order.
+    """The order of the sentences of an endless text: epoch after epoch, each in another order.
 
-    n_sentences: of one epoch. seed: of the order. An order is a function of the two alone, so that a place in it
-    is one number.
+    It depends on the arguments alone, so that a position in it is one number.
+
+    n_sentences (int): Sentences of one epoch.
+    seed (int): For the random numbers.
+    block (int): Sentences in a block; see `SHUFFLE_BLOCK`.
     """
 
     def __init__(self, n_sentences: int, *, seed: int, block: int = SHUFFLE_BLOCK):
@@ -39,7 +42,11 @@ class Order:
         self._epoch = self._number = -1
 
     def sentence(self, place: int) -> int:
-        """Number of the sentence at a place, from 0 up."""
+        """Find the sentence at a position.
+
+        place (int): The position in the endless text, from 0 up.
+        RETURNS (int): The sentence's number in the corpus.
+        """
         epoch, within = divmod(place, self.n_sentences)
         if epoch != self._epoch:
             self._epoch, self._number = epoch, -1
@@ -58,10 +65,14 @@ class Order:
 
 
 class Streams:
-    """n_rows rows that take sentences in turn: a row takes the next one when its own is used up.
+    """Rows that take sentences in turn: a row takes the next one at the end of the one before.
 
     A sentence w1 ... wn is read forward as <S> w1 ... wn with the targets w1 ... wn </S>, backward as
     </S> wn ... w1 with the targets wn ... w1 <S>, as in bilm-tf (bilm/data.py).
+
+    corpus (Corpus): The text.
+    order (Order): In which order its sentences come.
+    n_rows (int): Number of rows.
     """
 
     def __init__(self, corpus: Corpus, order: Order, *, n_rows: int):
@@ -74,11 +85,15 @@ class Streams:
 
     @property
     def epoch(self) -> float:
-        """How many times the text has been handed out."""
+        """How many times the text has been read."""
         return self._next / self._order.n_sentences
 
     def take(self, n_steps: int) -> Batch:
-        """The next n_steps predictions of every row and direction."""
+        """Take the next predictions of every row and direction.
+
+        n_steps (int): Predictions of each.
+        RETURNS (Batch): Their inputs and targets.
+        """
         n_rows = len(self._texts)
         inputs = np.empty((2, n_rows, n_steps), dtype=np.int32)
         targets = np.empty_like(inputs)
@@ -88,9 +103,9 @@ class Streams:
                 text, start = self._texts[row], int(self._offsets[row])
                 end = min(start + n_steps - filled, len(text) - 1)
                 steps = slice(filled, filled + end - start)
-                turned = text[::-1]
+                reverse = text[::-1]
                 inputs[0, row, steps], targets[0, row, steps] = text[start:end], text[start + 1 : end + 1]
-                inputs[1, row, steps], targets[1, row, steps] = turned[start:end], turned[start + 1 : end + 1]
+                inputs[1, row, steps], targets[1, row, steps] = reverse[start:end], reverse[start + 1 : end + 1]
                 filled += end - start
                 self._offsets[row] = end
                 if end == len(text) - 1:
@@ -108,7 +123,10 @@ class Streams:
         return np.concatenate([[self._opening], sentence, [self._closing]]).astype(np.int32)
 
     def state(self) -> dict[str, NDArray[np.int64]]:
-        """Where the rows are, for `restore`."""
+        """Copy the positions of the rows.
+
+        RETURNS (dict[str, NDArray]): For `restore`.
+        """
         return {
             "places": self._places.copy(),
             "offsets": self._offsets.copy(),
@@ -116,7 +134,10 @@ class Streams:
         }
 
     def restore(self, state: dict[str, NDArray[np.int64]]) -> None:
-        """Go on where `state` was taken."""
+        """Continue from earlier positions.
+
+        state (dict[str, NDArray]): What `state` returned there.
+        """
         self._places, self._offsets = state["places"].copy(), state["offsets"].copy()
         self._next = int(state["next"])
         self._texts = [self._text(int(place)) for place in self._places]

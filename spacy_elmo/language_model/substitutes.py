@@ -1,14 +1,14 @@
 """Lexical substitutes: the words that a language model expects in a token's place.
 
-simple_elmo's get_elmo_substitutes (0.9.2) is for the same purpose, and gives other numbers:
+simple_elmo's get_elmo_substitutes (0.9.2) has the same purpose, and gives other numbers:
 
-- It hands the zero state to every step, so that a prediction depends on the one neighbouring token. Here it
-  depends on the whole sentence to the left (forward) or to the right (backward).
-- What it calls "logp" are scores before the softmax, which cannot be compared between tokens. Here they are
-  logarithms of probabilities.
-- It sets the scores of the sentence marks to 0, which may be among the highest, and keeps <UNK>. Here the special
+- It starts every step from the zero state, so that a prediction depends on one neighboring token. Here it depends
+  on the whole sentence to the left (forward) or to the right (backward).
+- Its "logp" are scores before the softmax, which cannot be compared between tokens. Here they are logarithms of
+  probabilities.
+- It sets the scores of the boundary tokens to 0, which may be among the highest, and keeps <UNK>. Here the special
   words are left out; probabilities are still among all words.
-- Its lists are in no order, and it has none of both directions together.
+- Its lists are not sorted, and it has no list of both directions together.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,22 +23,25 @@ from ..runtime.isolation import computation
 from ..util.batching import windows
 from .corpus import Corpus
 from .model import LanguageModel
-from .reading import Read, in_order, read_afresh
-from .vocabulary import SPECIAL, Vocabulary, types_of
+from .reading import TopLayer, restore_order, run_sentences
+from .vocabulary import SPECIAL, Vocabulary
+from .word_types import encode_types
 
 Ranked = list[tuple[str, float]]
 
-# Tokens whose sentences are read into one small corpus.
+# Tokens that are read ahead, as one small corpus.
 _TOKENS = 1 << 15
-# Scores of words that are held at once, for each of the two directions.
+# Scores of words in memory at a time, for each direction.
 _SCORES = 1 << 23
 
 
 class Substitutes(NamedTuple):
-    """What a model expects in a token's place, the likeliest word first, with natural logarithms.
+    """The words that a model expects in a token's place, most likely first, with natural logarithms.
 
-    forward: by the tokens before it, log P(word | left). backward: by those after it, log P(word | right).
-    both: log P(word | left) + log P(word | right), which ranks words by both sides and is no probability itself.
+    token (str): The token.
+    forward (Ranked): By the tokens before it: log P(word | left).
+    backward (Ranked): By the tokens after it: log P(word | right).
+    both (Ranked): By both: log P(word | left) + log P(word | right), a score that is not a probability.
     """
 
     token: str
@@ -55,12 +58,15 @@ def substitutes(
     *,
     state: LSTMState | None = None,
 ) -> Iterator[list[Substitutes]]:
-    """The n likeliest words in the place of each token, by its context in the sentence; the token itself may be
-    among them, the special words are not.
+    """Find the most likely words in the place of each token, by its context in the sentence. The token itself may
+    be among them, the special words are not.
 
-    sentences: token texts, read some thousand tokens ahead. n: fewer come where the vocabulary has fewer words.
-    state: from which every sentence starts, hidden (2, L, P) and cell (2, L, C); None: from zeros.
-    RETURNS: for each sentence, one `Substitutes` a token.
+    model (LanguageModel): Predicts the words.
+    vocabulary (Vocabulary): Its words.
+    sentences (Iterable[Sequence[str]]): Token texts; some thousand tokens are read ahead.
+    n (int): Words of each list; fewer if the vocabulary has fewer.
+    state (LSTMState | None): Where every sentence starts, hidden (2, L, P) and cell (2, L, C); None: zeros.
+    YIELDS (list[Substitutes]): One for each token of a sentence.
     RAISES (ElmoError): If n is less than 1.
     """
     if n < 1:
@@ -76,39 +82,40 @@ def _substitutes(
     state: LSTMState | None,
 ) -> Iterator[list[Substitutes]]:
     for window in windows(sentences, size=lambda sentence: len(sentence) + 1, budget=_TOKENS):
-        yield from in_order(_of_window(model, vocabulary, window, n, state))
+        yield from restore_order(_rank_window(model, vocabulary, window, n, state))
 
 
-def _of_window(
+def _rank_window(
     model: LanguageModel, vocabulary: Vocabulary, window: list[Sequence[str]], n: int, state: LSTMState | None
 ) -> Iterator[tuple[int, list[Substitutes]]]:
     corpus = Corpus.from_sentences(window)
-    types = types_of(corpus.types, model.bilm.options, vocabulary)
-    for numbers, read in read_afresh(model, corpus, types, state=state):
-        ranked = _ranked(model, vocabulary, _predicting(read, [len(window[number]) for number in numbers]), n)
+    types = encode_types(corpus.types, model.bilm.options, vocabulary)
+    for numbers, outputs in run_sentences(model, corpus, types, state=state):
+        lengths = [len(window[number]) for number in numbers]
+        ranked = _rank(model, vocabulary, _select_predictors(outputs, lengths), n)
         for number in numbers:
             yield number, [Substitutes(token, *next(ranked)) for token in window[number]]
 
 
-def _predicting(read: Read, lengths: Sequence[int]) -> Tensor:
-    """What predicts each token of some sentences, in text order: (2, n_tokens, P)."""
+def _select_predictors(outputs: TopLayer, lengths: Sequence[int]) -> Tensor:
+    """Select the outputs that predict each token of some sentences, in text order: (2, n_tokens, P)."""
     parts = []
     for row, length in enumerate(lengths):
-        # The last step of either direction predicts a sentence mark.
-        forward, backward = read.hidden[:, :length, row]
+        # The last step of either direction predicts a boundary token.
+        forward, backward = outputs.hidden[:, :length, row]
         parts.append(torch.stack([forward, backward.flip(0)]))
     return torch.cat(parts, dim=1)
 
 
-def _ranked(
+def _rank(
     model: LanguageModel, vocabulary: Vocabulary, hidden: Tensor, n: int
 ) -> Iterator[tuple[Ranked, Ranked, Ranked]]:
-    """Three lists for each token. hidden: (2, n_tokens, P)."""
+    """Rank the words in the place of each token, given the outputs (2, n_tokens, P) that predict it."""
     special = vocabulary.ids(SPECIAL).tolist()
     for rows in hidden.split(max(1, _SCORES // len(vocabulary)), dim=1):
         lists = []
         with computation():
-            forward, backward = (model.softmax.log_likelihoods(one) for one in rows)  # type: ignore[operator]
+            forward, backward = (model.softmax.log_likelihoods(direction) for direction in rows)
             for scores in (forward, backward, forward + backward):
                 scores[:, special] = -torch.inf
                 values, words = scores.topk(n, dim=1)

@@ -1,4 +1,4 @@
-"""The writing side: one process at a time, within the room there is, and nothing but whole sentences."""
+"""Writing the cache: one process at a time, within a limit of size, and only whole sentences."""
 
 import json
 import logging
@@ -7,22 +7,24 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ReasonError, Warnings
 from ..util.atomic import atomic_write
-from .store import RECORD, Place, Store, pack, place
+from .store import RECORD, Place, Rows, Store, make_place, pack_record
 
 logger = logging.getLogger("spacy.elmo")
 
 
 class Writer:
-    """Adds sentences to a store's files. Made by `open_writer`.
+    """Adds sentences to a store's files: see `open_writer`.
 
-    unlock: lets go of the lock that is held. limit: bytes that the files may take together.
+    store (Store): Reads the files.
+    unlock (Callable[[], None]): Releases the lock on the files.
+    limit (int): Largest size of the files together, in bytes.
+    is_full (bool): Whether a sentence did not fit.
     """
 
     def __init__(self, store: Store, *, unlock: Callable[[], None], limit: int):
@@ -31,19 +33,20 @@ class Writer:
         self._limit = limit
         self._process = os.getpid()
         self._failed = False
-        self.full = False
+        self.is_full = False
 
     @property
-    def writes(self) -> bool:
-        # A forked process has a copy of this object, but not the lock.
+    def is_active(self) -> bool:
+        """Whether this object may write: after a fork, the child has a copy of it, but not the lock."""
         return not self._failed and self._process == os.getpid()
 
-    def append(self, sentences: Mapping[bytes, NDArray[Any]]) -> None:
-        """Write as many of these sentences as there is room for, (n_tokens, width) each, in the store's dtype.
+    def append(self, sentences: Mapping[bytes, Rows]) -> None:
+        """Write as many sentences as the limit allows. If it fails, there is a warning, and this object writes
+        nothing more.
 
-        Where that fails there is a warning, once, and nothing is written from then on.
+        sentences (Mapping[bytes, Rows]): By digest; (n_tokens, width) each, in the store's dtype.
         """
-        if not self.writes:
+        if not self.is_active:
             return
         try:
             self._append(sentences)
@@ -53,25 +56,25 @@ class Writer:
             warnings.warn(text, UserWarning, stacklevel=2)
 
     def close(self) -> None:
-        """Let another process write."""
+        """Release the lock, so that another process can write."""
         if self._process == os.getpid():
             self._unlock()
         self._failed = True
 
-    def _append(self, sentences: Mapping[bytes, NDArray[Any]]) -> None:
+    def _append(self, sentences: Mapping[bytes, Rows]) -> None:
         store = self._store
-        # An interrupt may have come after records were written and before they were noted. Other processes may
-        # have read them, so that their rows must stay.
+        # After an interrupt there may be records that the store does not know. Other processes may have read them:
+        # their rows must stay.
         store.refresh()
         size, n_rows = store.size, store.n_rows
         places: dict[bytes, Place] = {}
         for digest, rows in sentences.items():
             grown = size + RECORD.itemsize + rows.nbytes
             if grown > self._limit:
-                self.full = True
+                self.is_full = True
                 continue
             size = grown
-            places[digest] = place(digest, rows, first=n_rows)
+            places[digest] = make_place(digest, rows, first=n_rows)
             n_rows += len(rows)
         if not places:
             return
@@ -84,21 +87,24 @@ class Writer:
             with suppress(OSError):
                 os.truncate(store.path, data_size)
             raise
-        # The rows are with the system before any record tells of them: a process may be killed between the two.
-        # A machine may fail, and keep the records without the rows: that is what their checksums are for.
-        # Records are not taken back: another process may have read those that were written before a failure.
+        # The system has the rows before any of their records: a process may be killed between the two. If the
+        # machine fails, it may keep records without their rows, which the checksums show. Records are not removed
+        # after a failure: another process may have read them.
         with _open_at(store.index_path, store.n_records * RECORD.itemsize) as index:
-            index.write(b"".join(pack(*item) for item in places.items()))
+            index.write(b"".join(pack_record(*item) for item in places.items()))
         store.add(places)
 
 
-def open_writer(store: Store, *, about: Mapping[str, Any], limit: int) -> Writer | None:
-    """Make ready to write a store's files.
+def open_writer(store: Store, *, about: Mapping[str, object], limit: int) -> Writer | None:
+    """Lock a store's files to write them.
 
-    about: what a person finds beside the files, as JSON.
-    RETURNS: None if another process writes them, which is logged, or if they cannot be written, with a warning.
+    store (Store): Reads the files.
+    about (Mapping[str, object]): A description for people, which is written beside the files as JSON.
+    limit (int): Largest size of the files together, in bytes.
+    RETURNS (Writer | None): None if another process writes them, which is logged, or if they cannot be written,
+        with a warning.
     """
-    # Pipelines without a cache do not need it, and spaCy imports the component for every pipeline.
+    # Imported here: pipelines without a cache do not need it, and spaCy imports the component for every pipeline.
     from filelock import FileLock, Timeout
 
     path = store.path
@@ -117,7 +123,7 @@ def open_writer(store: Store, *, about: Mapping[str, Any], limit: int) -> Writer
         return None
     try:
         for file in (path, store.index_path):
-            # To open a named pipe would wait for a reader.
+            # Opening a named pipe would wait for a reader.
             if file.exists() and not file.is_file():
                 raise ReasonError(f"'{file.name}' is not a regular file")
             file.open("ab").close()
@@ -127,13 +133,13 @@ def open_writer(store: Store, *, about: Mapping[str, Any], limit: int) -> Writer
         lock.release()
         warnings.warn(Warnings.WL010.format(path=path, reason=error), UserWarning, stacklevel=2)
         return None
-    # Nobody adds anything from here on: what the one before has written last is seen.
+    # With the lock, nothing is added by others: this reads the last sentences of an earlier writer.
     store.refresh()
     return Writer(store, unlock=lock.release, limit=limit)
 
 
 def _open_at(path: Path, size: int) -> BinaryIO:
-    """Open a file to write on from there. What is behind is cut off: it was never finished."""
+    """Open a file to continue after `size` bytes. What follows was never completed, and is removed."""
     file = path.open("r+b")
     try:
         there = file.seek(0, os.SEEK_END)

@@ -1,12 +1,14 @@
-"""What bilm-tf's trainer reads in an options.json (allenai/bilm-tf, bilm/training.py), as settings here."""
+"""The fields of an options.json that bilm-tf's trainer reads (allenai/bilm-tf, bilm/training.py), as settings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
 from ..bilm.options import TRAINING_FIELDS
 from ..errors import ElmoError, Errors
 
-# Where a field's value goes, as it is.
+Settings: TypeAlias = dict[str, dict[str, object]]
+
+# The setting that gets a field's value, unchanged.
 _SETTINGS: dict[str, tuple[str, str]] = {
     "batch_size": ("training", "n_rows"),
     "unroll_steps": ("training", "n_steps"),
@@ -24,15 +26,15 @@ _REMARKS: dict[str, str] = {
     "bidirectional": "remove it: there are always two directions",
     "share_embedding_softmax": "remove it: a biLM that reads characters has no embeddings to share",
 }
-# bilm-tf's optimizer, which options.json does not name.
-_ADAGRAD: dict[str, Any] = {"name": "adagrad", "initial_accumulator": 1.0, "warmup_steps": 0, "decay": 0.0}
+# The optimizer of bilm-tf, which options.json does not name.
+_ADAGRAD: dict[str, object] = {"name": "adagrad", "initial_accumulator": 1.0, "warmup_steps": 0, "decay": 0.0}
 
 
-def reject_training_fields(options: Mapping[str, Any]) -> None:
-    """Reject what has no say in a model's sizes: accepted, it would be kept as a fact of the new model.
+def reject_training_fields(options: Mapping[str, object]) -> None:
+    """Reject fields that are not sizes of a model: otherwise they would be saved as facts about the new model.
 
-    options (Mapping[str, Any]): Of a new model, [model.options] of a config.
-    RAISES (ElmoError): If one of bilm-tf's training fields is among them; it names the setting for each.
+    options (Mapping[str, object]): Of a new model, [model.options] of a config.
+    RAISES (ElmoError): If bilm-tf's training fields are among them; it names the setting for each.
     """
     found = [name for name in options if name in TRAINING_FIELDS]
     if found:
@@ -40,19 +42,20 @@ def reject_training_fields(options: Mapping[str, Any]) -> None:
         raise ElmoError(Errors.EL270.format(meanings=lines))
 
 
-def translate_options(options: Mapping[str, Any], *, where: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Translate what bilm-tf's trainer reads in an options.json into settings of a config.
+def translate_options(options: Mapping[str, object], *, where: str) -> tuple[Settings, list[str]]:
+    """Translate the fields that bilm-tf's trainer reads into settings of a config.
 
-    options (Mapping[str, Any]): The parsed options.json. where (str): Its path, for messages.
-    RETURNS (tuple): Settings by section and name, of those fields that are there; and notes on what to look at.
-    RAISES (ElmoError): If it is to share embeddings with the softmax, or to have one direction.
+    options (Mapping[str, object]): The parsed options.json.
+    where (str): Its path, for messages.
+    RETURNS (tuple[Settings, list[str]]): Settings by section and name, and notes for the user.
+    RAISES (ElmoError): If the model shares embeddings with the softmax, or has one direction.
     """
     given = {name: options[name] for name in options if name in TRAINING_FIELDS and options[name] is not None}
     if given.get("share_embedding_softmax"):
         raise ElmoError(Errors.EL271.format(where=where))
     if given.get("bidirectional") is False:
         raise ElmoError(Errors.EL272.format(where=where))
-    settings: dict[str, dict[str, Any]] = {}
+    settings: Settings = {}
     notes: list[str] = []
     for name, (section, key) in _SETTINGS.items():
         if name in given:
@@ -62,7 +65,7 @@ def translate_options(options: Mapping[str, Any], *, where: str) -> tuple[dict[s
     if given:
         settings["optimizer"] = {**_ADAGRAD, **settings.get("optimizer", {})}
     if "learning_rate" not in given and given:
-        # What bilm-tf takes where options.json says nothing.
+        # The default of bilm-tf.
         settings["optimizer"]["learn_rate"] = 0.2
     if "batch_size" in given:
         notes.append("`batch_size` is per GPU in bilm-tf; training.n_rows is the total of all processes.")

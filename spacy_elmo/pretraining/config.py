@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
 from confection import Config, ConfigValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,15 +14,24 @@ from ..language_model.streams import SHUFFLE_BLOCK
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, softmax_facts
 from .bilm_tf import reject_training_fields
 
+# Settings by name, and by section and name.
+Section: TypeAlias = Mapping[str, object]
+Sections: TypeAlias = Mapping[str, Section]
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CorpusConfig(_Section):
-    """train, dev: files, folders or patterns, one or a list. format: of the files, null: by their endings;
-    "tokens": a sentence a line, split at blanks. pipeline: what splits texts into sentences and tokens.
-    shuffle_block: sentences shuffled among themselves."""
+    """[corpus].
+
+    train (list[Path]): Files, folders or patterns to train on, one or a list.
+    dev (list[Path]): The same for the held-out text.
+    format (str | None): Of the files; null: by their endings; "tokens": one sentence a line, split at blanks.
+    pipeline (str): The spaCy pipeline that splits texts into sentences and tokens.
+    shuffle_block (int): Sentences that are shuffled together.
+    """
 
     train: list[Path] = Field(min_length=1)
     dev: list[Path] = []
@@ -32,15 +41,20 @@ class CorpusConfig(_Section):
 
     @field_validator("train", "dev", mode="before")
     @classmethod
-    def _as_list(cls, value: Any) -> Any:
+    def _make_list(cls, value: object) -> object:
         if value is None:
             return []
         return [value] if isinstance(value, (str, Path)) else value
 
 
 class VocabularyConfig(_Section):
-    """path: a vocab.txt; null: the one beside the weights of `model.source`, or else made from the training text,
-    of words that occur min_count times or more, no more than max_size."""
+    """[vocabulary].
+
+    path (Path | None): A vocab.txt; null: the one beside the weights of `model.source`, or else a new one, made
+        from the training text.
+    min_count (int): How often a word of a new vocabulary occurs at least.
+    max_size (int | None): Most words of a new vocabulary; null: no limit.
+    """
 
     path: Path | None = None
     min_count: int = Field(default=3, ge=1)
@@ -48,14 +62,18 @@ class VocabularyConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """source: a model to continue from, whatever `spacy_elmo.load` reads: its biLM, and its softmax where there is
-    one and a vocab.txt; see `start`. options: of a new one, as options.json has them. One of the two."""
+    """[model]: one of the two.
+
+    source (str | None): A model to continue from, as `spacy_elmo.load` reads it: its biLM, and its softmax if
+        there is one with a vocab.txt; see `start`.
+    options (dict[str, object] | None): Of a new model, as in options.json.
+    """
 
     source: str | None = None
-    options: dict[str, Any] | None = None
+    options: dict[str, object] | None = None
 
     @model_validator(mode="after")
-    def _one_of_the_two(self) -> "ModelConfig":
+    def _check_choice(self) -> "ModelConfig":
         if (self.source is None) == (self.options is None):
             raise ElmoError(Errors.EL700.format(got="neither" if self.source is None else "both"))
         if self.options is not None:
@@ -65,7 +83,13 @@ class ModelConfig(_Section):
 
 
 class SoftmaxConfig(_Section):
-    """kind: sampled (n_samples log-uniform candidates), adaptive (PyTorch's, with these cutoffs) or full."""
+    """[softmax].
+
+    kind (str): "sampled", "adaptive" (PyTorch's) or "full".
+    n_samples (int): Of a sampled softmax: log-uniform candidates.
+    cutoffs (list[int]): Of an adaptive softmax: where its clusters begin.
+    div_value (float): Of an adaptive softmax: what the width is divided by from cluster to cluster.
+    """
 
     kind: Literal["sampled", "adaptive", "full"] = "sampled"
     n_samples: int = Field(default=4096, ge=1)
@@ -74,8 +98,18 @@ class SoftmaxConfig(_Section):
 
 
 class OptimizerConfig(_Section):
-    """clip_norm: greatest norm of all gradients together; 0: no limit. decay: share of the run, at its end, over
-    which the rate falls to zero. initial_accumulator: of Adagrad; betas, weight_decay: of AdamW."""
+    """[optimizer].
+
+    name (str): "adagrad" or "adamw".
+    learn_rate (float): The highest rate.
+    warmup_steps (int): Steps in which the rate rises from zero.
+    decay (float): Share of the run, at its end, in which the rate falls to zero.
+    decay_shape (str): "linear" or "cosine".
+    clip_norm (float): Largest norm of all gradients together; 0: no limit.
+    initial_accumulator (float): Of Adagrad.
+    betas (tuple[float, float]): Of AdamW.
+    weight_decay (float): Of AdamW.
+    """
 
     name: Literal["adagrad", "adamw"] = "adamw"
     learn_rate: float = Field(default=0.002, gt=0)
@@ -89,10 +123,21 @@ class OptimizerConfig(_Section):
 
 
 class TrainingConfig(_Section):
-    """n_rows: rows of text in a batch, over all processes. n_steps: tokens of each row in a batch, after which the
-    gradient ends and the state goes on. n_epochs: passes over the text; max_batches: stop after so many.
-    precision: of the matrix products. n_threads: that work on the CPU, in each process; null: as many as there are
-    processors for it. log_every, dev_every: batches. dev_tokens: of the dev text that are measured."""
+    """[training].
+
+    seed (int): For all random numbers.
+    n_rows (int): Rows of text in a batch, of all processes together.
+    n_steps (int): Tokens of each row in a batch; gradients end there, the state is carried.
+    n_epochs (float): Passes over the text.
+    max_batches (int | None): Stop after these; null: no limit.
+    dropout (float): Share of each LSTM layer's inputs that is zeroed.
+    precision (str): Of the matrix products, "fp32" or "bf16".
+    device (str): As torch names devices.
+    n_threads (int | None): Threads on the CPU, of each process; null: as many as it has processors.
+    log_every (int): Batches between entries of the log.
+    dev_every (int): Batches between measurements of the dev text.
+    dev_tokens (int): Tokens of the dev text that are measured.
+    """
 
     seed: int = Field(default=0, ge=0)
     n_rows: int = Field(default=256, ge=1)
@@ -109,8 +154,12 @@ class TrainingConfig(_Section):
 
 
 class CheckpointConfig(_Section):
-    """A checkpoint is written after every_batches batches and after every_minutes minutes, whichever comes first;
-    the newest `keep` stay."""
+    """[checkpoints]: the next one is written after a number of batches or minutes, whichever comes first.
+
+    every_batches (int): The batches.
+    every_minutes (float): The minutes.
+    keep (int): How many of the newest stay.
+    """
 
     every_batches: int = Field(default=1000, ge=1)
     every_minutes: float = Field(default=15.0, gt=0)
@@ -118,9 +167,12 @@ class CheckpointConfig(_Section):
 
 
 class PretrainingConfig(_Section):
-    """paths: only there for the other sections to refer to."""
+    """All sections.
 
-    paths: dict[str, Any] = {}
+    paths (dict[str, object]): For other sections to refer to.
+    """
+
+    paths: dict[str, object] = {}
     corpus: CorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     model: ModelConfig
@@ -130,10 +182,12 @@ class PretrainingConfig(_Section):
     checkpoints: CheckpointConfig = CheckpointConfig()
 
 
-def check_config(config: Mapping[str, Any]) -> PretrainingConfig:
-    """The config's sections with their types checked and defaults filled in.
+def check_config(config: Section) -> PretrainingConfig:
+    """Check the types of a config's settings, and add the defaults.
 
-    RAISES (ElmoError): Naming each wrong, unknown or missing setting.
+    config (Section): The sections.
+    RETURNS (PretrainingConfig): All settings.
+    RAISES (ElmoError): If settings are invalid, unknown or missing; it names each.
     """
     try:
         return PretrainingConfig.model_validate(dict(config))
@@ -142,10 +196,11 @@ def check_config(config: Mapping[str, Any]) -> PretrainingConfig:
 
 
 def describe_problems(error: ValidationError, *, section: str = "") -> str:
-    """Describe every wrong setting in a line of its own.
+    """Describe every invalid setting.
 
-    error (ValidationError): What pydantic found. section (str): Where it looked; "": in the whole config.
-    RETURNS (str): Lines such as "  training.n_rows: Input should be ... (got 0)".
+    error (ValidationError): Pydantic's error.
+    section (str): The section that was checked; "": the whole config.
+    RETURNS (str): A line for each, such as "  training.n_rows: Input should be ... (got 0)".
     """
     lines = []
     for item in error.errors():
@@ -155,18 +210,21 @@ def describe_problems(error: ValidationError, *, section: str = "") -> str:
     return "\n".join(lines)
 
 
-def read_config(path: Path, overrides: Mapping[str, Any]) -> PretrainingConfig:
-    """The config in a file, with some settings replaced: {"training.n_epochs": 3}.
+def read_config(path: Path, overrides: Section) -> PretrainingConfig:
+    """Read a config from a file.
 
-    RAISES (FileNotFoundError).
-    RAISES (ElmoError): As `check_config`, or if the file is no config.
+    path (Path): The file.
+    overrides (Section): Settings to replace, such as {"training.n_epochs": 3}.
+    RETURNS (PretrainingConfig): All settings.
+    RAISES (FileNotFoundError): If there is no such file.
+    RAISES (ElmoError): If it is not a config, and as `check_config`.
     """
     if not path.is_file():
         hint = "Write one with: spacy-elmo init-pretrain"
         raise ElmoFileNotFoundError(Errors.EL026.format(path=path, closest=hint))
     try:
         config = Config().from_disk(path, interpolate=False)
-        # Sections that the file leaves to their defaults can be overridden as well.
+        # Settings can also be overridden in sections that the file does not have.
         for section in PretrainingConfig.model_fields:
             config.setdefault(section, {})
         config = Config().from_str(config.to_str(interpolate=False), overrides=dict(overrides))
@@ -180,7 +238,7 @@ _SKIP = {"use_skip_connections": True, "cell_clip": 3, "proj_clip": 3, "n_layers
 _CHARACTERS = {"activation": "relu", "n_characters": 261, "max_characters_per_token": 50, "embedding": {"dim": 16}}
 
 # Sizes to choose from. sm: the bundled en_sm. original: Peters et al. 2018, as published in options.json.
-SIZES: dict[str, dict[str, Any]] = {
+SIZES: dict[str, dict[str, dict[str, object]]] = {
     "sm": {
         "lstm": {"dim": 1024, "projection_dim": 128, **_SKIP},
         "char_cnn": {
@@ -199,15 +257,15 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }
 
-# To continue from a source: a domain's text is often small, and a batch of few rows makes more steps of it.
-# benchmarks/BENCHMARKS.md has what that gives.
-ADAPTATION: dict[str, dict[str, Any]] = {
+# To continue from a source: the text of a domain is often small, and small batches make more steps of it.
+# benchmarks/BENCHMARKS.md has the results.
+ADAPTATION: dict[str, dict[str, object]] = {
     "optimizer": {"warmup_steps": 20},
     "training": {"n_rows": 32, "n_epochs": 1.0},
 }
 
 
-def config_text(
+def format_config(
     *,
     train: str | None = None,
     dev: str | None = None,
@@ -216,22 +274,28 @@ def config_text(
     size: str = "sm",
     source: str | None = None,
     softmax: SoftmaxConfig | None = None,
-    options: Mapping[str, Any] | None = None,
-    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    options: Section | None = None,
+    settings: Sections | None = None,
 ) -> str:
-    """The text of a config.
+    """Write the text of a config.
 
-    train, dev: text files. format: of them, None: by their endings. pipeline: what splits them.
-    size: one of `SIZES`, of a new model.
-    source: a model to continue from; then `ADAPTATION`: one pass over the text, as Peters et al. 2018
-        (supplement) adapt a model to a domain, in small batches. softmax: None for the default.
-    options: of a new model, in place of a size. settings: by section and name, in place of the defaults.
-    RAISES (ElmoError): For a setting that is not allowed.
+    train (str | None): The text to train on.
+    dev (str | None): The held-out text.
+    format (str | None): Of both; None: by the endings of their names.
+    pipeline (str): What splits them into sentences and tokens.
+    size (str): Of a new model: one of `SIZES`.
+    source (str | None): A model to continue from, with the settings of `ADAPTATION`: one pass over the text, in
+        small batches, as Peters et al. 2018 (supplement) adapt a model to a domain.
+    softmax (SoftmaxConfig | None): The settings of the softmax; None: see `settings`.
+    options (Section | None): Of a new model, instead of a size.
+    settings (Sections | None): By section and name, instead of the defaults.
+    RETURNS (str): The text.
+    RAISES (ElmoError): If a setting is invalid.
     """
-    sizes = SIZES[size] if options is None else dict(options)
-    model: dict[str, Any] = {"source": source} if source else {"source": None, "options": sizes}
-    changed: Mapping[str, Mapping[str, Any]] = {**(ADAPTATION if source else {}), **(settings or {})}
-    return Config({
+    sizes: Section = SIZES[size] if options is None else options
+    model: Section = {"source": source} if source else {"source": None, "options": sizes}
+    changed: Sections = {**(ADAPTATION if source else {}), **(settings or {})}
+    text: str = Config({
         "paths": {"train": train, "dev": dev},
         "corpus": {
             "train": "${paths.train}", "dev": "${paths.dev}", "format": format, "pipeline": pipeline,
@@ -244,20 +308,25 @@ def config_text(
         "training": _section(TrainingConfig, "training", changed),
         "checkpoints": CheckpointConfig().model_dump(),
     }).to_str(interpolate=False)  # fmt: skip
+    return text
 
 
-def _section(kind: type[BaseModel], name: str, changed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _section(kind: type[BaseModel], name: str, changed: Sections) -> dict[str, object]:
     try:
-        return kind(**changed.get(name, {})).model_dump()
+        return kind.model_validate(dict(changed.get(name, {}))).model_dump()
     except ValidationError as error:
         raise ElmoError(Errors.EL074.format(problems=describe_problems(error, section=name))) from error
 
 
-def softmax_like(weights: Weights) -> SoftmaxConfig:
-    """Settings by which a new softmax has the sizes of the one that comes with the weights."""
+def match_softmax(weights: Weights) -> SoftmaxConfig:
+    """Choose the settings of a softmax with the sizes of an existing one.
+
+    weights (Weights): Have a softmax or not.
+    RETURNS (SoftmaxConfig): Its settings, or the defaults.
+    """
     facts = softmax_facts(weights)
     if facts is None or facts.kind == "full":
-        # The sampled one and the full one are the same softmax, trained in two ways.
+        # A sampled and a full softmax are the same module, trained in two ways.
         return SoftmaxConfig()
     narrow = len(weights.arrays[f"{SOFTMAX_PREFIX}adaptive.tail.0.0.weight"])
     div_value = weights.options.lstm.projection_dim / narrow

@@ -1,4 +1,4 @@
-"""Several processes as one run, each with a share of the rows; and one run at a time in a folder."""
+"""Several processes as one run, each with a share of the rows, and one run at a time in a folder."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -14,18 +14,24 @@ from torch import Tensor
 from ..elmo import check_device
 from ..errors import ElmoBlockingIOError, Errors
 
-# The others wait while the first process reads a text or measures one, which may take hours.
-_PATIENCE = timedelta(days=7)
+# The others wait while the first process reads or measures a text, which may take hours.
+_TIMEOUT = timedelta(days=7)
 
 
 def is_first_process() -> bool:
-    """Whether this process is alone, or the first of those that torchrun has started."""
+    """Check whether this process writes files and reports.
+
+    RETURNS (bool): Whether it is alone, or the first of those that torchrun has started.
+    """
     return os.environ.get("RANK", "0") == "0"
 
 
-def own_device(name: str) -> torch.device:
-    """The device of this process: of several on a machine, each that is given "cuda" takes a GPU of its own.
+def select_device(name: str) -> torch.device:
+    """Select the device of this process, and make a GPU torch's current one. Several processes on a machine with
+    the device "cuda" use one GPU each.
 
+    name (str): As torch names devices.
+    RETURNS (torch.device): The device.
     RAISES (ElmoError): If torch does not know the device, or cannot use it here.
     """
     rank = os.environ.get("LOCAL_RANK")
@@ -36,9 +42,10 @@ def own_device(name: str) -> torch.device:
 
 
 class Processes:
-    """This process among those of the run.
+    """This process among those of a run.
 
-    rank: number of this process. size: how many there are.
+    rank (int): Number of this process, from 0 up.
+    size (int): How many there are.
     """
 
     def __init__(self, *, rank: int = 0, size: int = 1):
@@ -47,25 +54,36 @@ class Processes:
 
     @classmethod
     def join(cls, device: torch.device) -> "Processes":
-        """Join the others, if torchrun has started this process; else be alone."""
+        """Join the other processes if torchrun has started this one.
+
+        device (torch.device): Where this process computes.
+        RETURNS (Processes): This process among them, or alone.
+        """
         if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
             return cls()
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_TIMEOUT)
         return cls(rank=dist.get_rank(), size=dist.get_world_size())
 
     @property
     def is_first(self) -> bool:
-        """True in the one process that writes files and reports."""
+        """Whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def rows(self, n_rows: int) -> slice:
-        """This process's share of the batch's rows."""
+        """Select this process' share of a batch.
+
+        n_rows (int): Rows of the batch.
+        RETURNS (slice): The share.
+        """
         share = n_rows // self.size
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its mean over all processes: one exchange for all."""
+        """Replace each tensor by its mean over all processes, in one exchange.
+
+        tensors (Sequence[Tensor]): Changed in place.
+        """
         if self.size == 1 or not tensors:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
@@ -77,7 +95,12 @@ class Processes:
             start += tensor.numel()
 
     def join_rows(self, tensor: Tensor, *, dim: int) -> Tensor:
-        """The tensors of all processes, one after the other along a dimension."""
+        """Concatenate the tensors of all processes.
+
+        tensor (Tensor): This process' one.
+        dim (int): Along this dimension.
+        RETURNS (Tensor): All of them, in the order of the ranks.
+        """
         if self.size == 1:
             return tensor
         parts: list[Tensor] = [torch.empty_like(tensor) for _ in range(self.size)]
@@ -85,12 +108,12 @@ class Processes:
         return torch.cat(parts, dim=dim)
 
     def wait(self) -> None:
-        """Return when every process is here."""
+        """Wait until every process has called this."""
         if self.size > 1:
             dist.barrier()
 
     def leave(self) -> None:
-        """Part from the others."""
+        """Leave the group of processes."""
         if self.size > 1:
             dist.destroy_process_group()
 
@@ -102,8 +125,8 @@ LOCK_NAME = ".lock"
 def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other runs out of a folder. The operating system frees it if this process is killed.
 
-    folder (Path): Of the run; made if need be. Of the processes of one run, the first one locks it.
-    RAISES (BlockingIOError): If another run is at work there.
+    folder (Path): Of the run; created if needed. Of the processes of a run, the first one locks it.
+    RAISES (BlockingIOError): If another run uses it.
     """
     if not is_first_process():
         yield
@@ -113,7 +136,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except NotImplementedError:
-        # Some network file systems have no locks; a run must work there all the same.
+        # Some network file systems have no locks; a run must be possible there, too.
         yield
         return
     except Timeout as error:

@@ -1,10 +1,10 @@
-"""What makes a run the same run when it goes on: its settings, its text and its vocabulary."""
+"""The identity of a run: the settings, the text and the vocabulary that must be the same when it continues."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from ..bilm.options import TRAINING_FIELDS
 from ..errors import ElmoError, Errors
@@ -12,8 +12,11 @@ from ..inputs.reader import Inputs
 from ..language_model.vocabulary import Vocabulary
 from .config import PretrainingConfig
 
-# Settings that may change when a run goes on.
-_FREE: Any = {
+# A tree of settings, as JSON.
+Meta: TypeAlias = Mapping[str, object]
+
+# Settings that may change when a run continues.
+_FREE: dict[str, set[str] | bool] = {
     "paths": True,
     "checkpoints": True,
     "corpus": {"train", "dev"},
@@ -23,8 +26,14 @@ _FREE: Any = {
 }
 
 
-def identity(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Kept with each checkpoint, for `check_same`. text: its fingerprint."""
+def describe_run(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> dict[str, object]:
+    """Describe a run for its checkpoints, and for `check_same`.
+
+    config (PretrainingConfig): Its settings.
+    text (str): The fingerprint of the text to train on.
+    vocabulary (Vocabulary): Its words.
+    RETURNS (dict[str, object]): JSON.
+    """
     return {
         "config": json.loads(config.model_dump_json(exclude=_FREE)),
         "corpus": text,
@@ -32,8 +41,14 @@ def identity(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> di
     }
 
 
-def check_same(then: Mapping[str, Any], now: Mapping[str, Any], *, folder: Path) -> None:
-    """RAISES (ElmoError): That names every difference. folder: of the run."""
+def check_same(then: Meta, now: Meta, *, folder: Path) -> None:
+    """Check that a run continues as the same run.
+
+    then (Meta): What `describe_run` returned when the checkpoint was written.
+    now (Meta): What it returns now.
+    folder (Path): Of the run, for messages.
+    RAISES (ElmoError): If they differ; it names every difference.
+    """
     old, new = _settings(then), _settings(now)
     changes = [
         f"  {name.removeprefix('config.')}: {old.get(name)} then, {new.get(name)} now"
@@ -45,28 +60,33 @@ def check_same(then: Mapping[str, Any], now: Mapping[str, Any], *, folder: Path)
 
 
 def text_fingerprint(inputs: Inputs, pipeline: str) -> str:
-    """What a text is made of: its files' content, their formats and the pipeline that splits it."""
+    """Hash what a text is made of: the files' content, their formats and the pipeline that splits it.
+
+    inputs (Inputs): The files.
+    pipeline (str): Name of the pipeline.
+    RETURNS (str): Hexadecimal digits.
+    """
     digest = hashlib.sha256(pipeline.encode())
     for file in inputs.files:
         digest.update(file.sha256().encode())
     formats = [file.format for file in inputs.files]
-    # Where these alone are, the fingerprint is that of earlier versions, whose runs go on.
+    # With these formats alone, the fingerprint equals that of earlier versions, whose runs can continue.
     if not {"txt", "jsonl", "spacy"}.issuperset(formats):
         digest.update(" ".join(formats).encode())
     return digest.hexdigest()
 
 
-def _settings(meta: Mapping[str, Any]) -> dict[str, Any]:
-    # Configs once kept what bilm-tf's trainer reads among the options, where it had no say.
+def _settings(meta: Meta) -> dict[str, object]:
+    # Earlier configs kept the fields of bilm-tf's trainer among the options, where they had no effect.
     unused = {f"config.model.options.{name}" for name in TRAINING_FIELDS}
-    return {name: value for name, value in _flat(meta).items() if name not in unused}
+    return {name: value for name, value in _flatten(meta).items() if name not in unused}
 
 
-def _flat(meta: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flatten(meta: Meta, prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
     for name, value in meta.items():
         if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{name}."))
+            flat.update(_flatten(value, f"{prefix}{name}."))
         else:
             flat[prefix + name] = value
     return flat

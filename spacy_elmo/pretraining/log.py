@@ -1,37 +1,42 @@
-"""The log of a run, a line of JSON every so many batches, and its picture."""
+"""The log of a run, lines of JSON, and its picture."""
 
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
+from ..language_model.likelihood import Perplexity
 from ..util.atomic import atomic_write
 from ..util.files import bad_line
 from ..util.plotting import picture
-from .trainer import Trained
+from .trainer import BatchResult
+
+# One line of the log.
+Entry: TypeAlias = dict[str, Any]
 
 
 class Log:
-    """Collects what became of each batch, and writes means.
+    """Collects the results of batches, and writes their means.
 
-    path: appended to; lines after `from_batch` are of a run that broke off, and are removed.
-    n_batches: of the whole run. report: called with each entry. active: False writes and reports nothing.
-    pending: what `pending` gave when the run broke off.
+    path (Path): The file; see `open`.
+    n_batches (int): Of the whole run.
+    report (Callable[[Entry], None]): Called with each entry.
+    active (bool): Whether anything is written and reported.
+    pending (Tensor | None): What `pending` returned when the run stopped.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        from_batch: int,
         n_batches: int,
-        report: Callable[[dict[str, Any]], None],
+        report: Callable[[Entry], None],
         active: bool = True,
         pending: Tensor | None = None,
     ):
@@ -40,61 +45,105 @@ class Log:
         self._report = report
         self._active = active
         self._pending = torch.empty(0, 3, dtype=torch.float32, device="cpu") if pending is None else pending
-        self._batches: list[Trained] = []
+        self._results: list[BatchResult] = []
         self._start = time.perf_counter()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        from_batch: int,
+        n_batches: int,
+        report: Callable[[Entry], None],
+        active: bool = True,
+        pending: Tensor | None = None,
+    ) -> "Log":
+        """Open a log to append to it.
+
+        path (Path): The file; it may be missing.
+        from_batch (int): The batch that the run continues after. Entries of later batches are removed.
+        n_batches (int): Of the whole run.
+        report (Callable[[Entry], None]): Called with each entry.
+        active (bool): Whether anything is written and reported.
+        pending (Tensor | None): What `pending` returned when the run stopped.
+        RETURNS (Log): The log.
+        """
         if active and path.is_file():
-            kept = [line for line in path.read_text("utf-8").splitlines() if _batch(line) <= from_batch]
+            kept = [line for line in path.read_text("utf-8").splitlines() if _parse_batch(line) <= from_batch]
             with atomic_write(path) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        return cls(path, n_batches=n_batches, report=report, active=active, pending=pending)
 
     def write_start(self, text: str) -> None:
-        """What the run starts from."""
+        """Write what the run starts from.
+
+        text (str): A description.
+        """
         self._write({"batch": 0, "start": text})
 
-    def add(self, trained: Trained) -> None:
-        self._batches.append(trained)
+    def add(self, result: BatchResult) -> None:
+        """Add the result of a batch.
+
+        result (BatchResult): For the next means.
+        """
+        self._results.append(result)
 
     def pending(self) -> Tensor:
-        """Losses of each direction and norm of every batch since the last means, (n, 3): with them, a run that
-        goes on has the means of one that never stopped."""
-        if not self._batches:
+        """Collect the results since the last means: with them, a run that continues writes the means of one that
+        never stopped.
+
+        RETURNS (Tensor): Losses of both directions and norm of each batch: (n, 3).
+        """
+        if not self._results:
             return self._pending
-        losses = torch.stack([trained.losses for trained in self._batches])
-        norms = torch.stack([trained.norm for trained in self._batches])
+        losses = torch.stack([result.losses for result in self._results])
+        norms = torch.stack([result.norm for result in self._results])
         return torch.cat([self._pending, torch.cat([losses, norms.unsqueeze(1)], dim=1).cpu()])
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave the block's time out of the speed."""
+        """Leave the time that the block takes out of the speed."""
         start = time.perf_counter()
         yield
         self._start += time.perf_counter() - start
 
     def write_training(self, *, batch: int, epoch: float, learn_rate: float, n_tokens: int) -> None:
-        """Means since the last call: loss and perplexity of each direction by the training's own softmax, the
-        gradients' norm, and speed. n_tokens: of a batch, each read in both directions."""
+        """Write means since the last call: the losses of both directions by the training's softmax, the norm of
+        the gradients, and the speed.
+
+        batch (int): Batches so far.
+        epoch (float): How many times the text was read.
+        learn_rate (float): Of the last batch.
+        n_tokens (int): Tokens of a batch, each of which is read in both directions.
+        """
         pending = self.pending()
         if not len(pending):
             return
         forward, backward, norm = pending.mean(dim=0).tolist()
         seconds = max(time.perf_counter() - self._start, 1e-9)
-        speed = len(self._batches) * n_tokens / seconds
+        speed = len(self._results) * n_tokens / seconds
         self._write({
             "batch": batch, "n_batches": self._n_batches, "epoch": round(epoch, 4), "forward": forward,
             "backward": backward, "loss": (forward + backward) / 2, "norm": norm, "learn_rate": learn_rate,
             "tokens_per_second": round(speed),
         })  # fmt: skip
-        self._pending, self._batches = torch.empty(0, 3, dtype=torch.float32, device="cpu"), []
+        self._pending, self._results = torch.empty(0, 3, dtype=torch.float32, device="cpu"), []
         self._start = time.perf_counter()
 
-    def write_dev(self, *, batch: int, epoch: float, forward: float, backward: float, average: float) -> None:
-        """Perplexities of the held-out text, by the full softmax."""
+    def write_dev(self, perplexity: Perplexity, *, batch: int, epoch: float) -> None:
+        """Write perplexities of the held-out text.
+
+        perplexity (Perplexity): By the full softmax.
+        batch (int): Batches so far.
+        epoch (float): How many times the text was read.
+        """
         self._write({
-            "batch": batch, "epoch": round(epoch, 4), "dev_forward": forward, "dev_backward": backward,
-            "dev_perplexity": average,
+            "batch": batch, "epoch": round(epoch, 4), "dev_forward": perplexity.forward,
+            "dev_backward": perplexity.backward, "dev_perplexity": perplexity.average,
         })  # fmt: skip
 
-    def _write(self, entry: dict[str, Any]) -> None:
+    def _write(self, entry: Entry) -> None:
         if self._active:
             try:
                 with self._path.open("a", encoding="utf-8") as file:
@@ -105,12 +154,14 @@ class Log:
             self._report(entry)
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The entries of a log, in order, without a line at its end that was cut when the process ended.
+def read_log(path: Path) -> list[Entry]:
+    """Read the entries of a log. An incomplete last line, of a process that was killed, is skipped.
 
-    RAISES (ElmoError): If another line is no entry.
+    path (Path): The file.
+    RETURNS (list[Entry]): In order.
+    RAISES (ElmoError): If another line is not JSON.
     """
-    entries: list[dict[str, Any]] = []
+    entries: list[Entry] = []
     lines = path.read_text("utf-8").splitlines()
     for number, line in enumerate(lines, start=1):
         try:
@@ -121,19 +172,21 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _batch(line: str) -> float:
+def _parse_batch(line: str) -> float:
     try:
         return int(json.loads(line)["batch"])
     except (ValueError, KeyError, TypeError):
-        # A line that was cut when the process ended.
+        # An incomplete line of a process that was killed.
         return float("inf")
 
 
 def plot_run(log: Path, output: Path) -> None:
-    """Draw the losses of a run's log: training above, the held-out text's perplexity and the learning rate below.
+    """Draw the curves of a run's log: training losses, perplexity of the held-out text, and learning rate.
 
+    log (Path): The log.
+    output (Path): The picture; its ending names the format.
     RAISES (FileNotFoundError): If there is no log.
-    RAISES (ElmoError): If nothing is logged yet; as `picture`.
+    RAISES (ElmoError): If it has no losses yet, and as `picture`.
     """
     if not log.is_file():
         raise ElmoFileNotFoundError(
@@ -153,7 +206,7 @@ def plot_run(log: Path, output: Path) -> None:
         perplexity.plot(*_series(entries, "dev_perplexity"), marker=".", color="tab:green")
         perplexity.set_ylabel("held-out perplexity")
         perplexity.set_yscale("log")
-        # A falling curve may never cross a power of ten, and 9 x 10^1 is no number that anyone says.
+        # A falling curve may cross no power of ten, and 90 is easier to read than 9 x 10^1.
         perplexity.yaxis.set_major_formatter(ScalarFormatter())
         perplexity.yaxis.set_minor_formatter(ScalarFormatter())
         rate.plot(*_series(entries, "learn_rate"), color="tab:gray")
@@ -161,6 +214,6 @@ def plot_run(log: Path, output: Path) -> None:
         rate.set_xlabel("epoch")
 
 
-def _series(entries: Sequence[dict[str, Any]], name: str) -> tuple[list[float], list[float]]:
-    found = [entry for entry in entries if name in entry]
-    return [entry["epoch"] for entry in found], [entry[name] for entry in found]
+def _series(entries: Sequence[Entry], name: str) -> tuple[list[float], list[float]]:
+    selected = [entry for entry in entries if name in entry]
+    return [entry["epoch"] for entry in selected], [entry[name] for entry in selected]

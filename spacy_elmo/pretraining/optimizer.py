@@ -15,9 +15,12 @@ class RowAdagrad(torch.optim.Adagrad):
     """Adagrad for sparse gradients (n, width) over distinct rows."""
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Change the rows that have a gradient."""
-        for group, parameter, rows, values in _gradients(self):
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        """Change the rows that have a gradient.
+
+        closure (object): Must be None: gradients are computed before.
+        """
+        for group, parameter, rows, values in _iter_gradients(self):
             state = self.state[parameter]
             state["step"] += 1
             total = state["sum"].index_select(0, rows).addcmul_(values, values)
@@ -26,12 +29,15 @@ class RowAdagrad(torch.optim.Adagrad):
 
 
 class RowAdam(torch.optim.SparseAdam):
-    """Adam for sparse gradients (n, width) over distinct rows: moments of other rows stand still."""
+    """Adam for sparse gradients (n, width) over distinct rows: the moments of other rows do not change."""
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Change the rows that have a gradient."""
-        for group, parameter, rows, values in _gradients(self):
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        """Change the rows that have a gradient.
+
+        closure (object): Must be None: gradients are computed before.
+        """
+        for group, parameter, rows, values in _iter_gradients(self):
             state = self.state[parameter]
             if not state:
                 state["step"] = 0
@@ -46,8 +52,9 @@ class RowAdam(torch.optim.SparseAdam):
             parameter.index_add_(0, rows, mean / square.sqrt_().add_(group["eps"]), alpha=-rate)
 
 
-def _gradients(optimizer: torch.optim.Optimizer) -> Iterator[tuple[Any, Tensor, Tensor, Tensor]]:
-    """Group, parameter, rows (n,) and their gradients (n, width)."""
+def _iter_gradients(optimizer: torch.optim.Optimizer) -> Iterator[tuple[dict[str, Any], Tensor, Tensor, Tensor]]:
+    """Iterate over group, parameter, rows (n,) and their gradients (n, width)."""
+
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if parameter.grad is not None:
@@ -55,8 +62,14 @@ def _gradients(optimizer: torch.optim.Optimizer) -> Iterator[tuple[Any, Tensor, 
 
 
 def learn_rate(config: OptimizerConfig, step: int, n_steps: int) -> float:
-    """Learning rate of a step, the first being 0, in a run of n_steps: rises linearly over `warmup_steps`, stays,
-    and falls over the last `decay` of the run to zero, linearly or along a cosine."""
+    """Compute the learning rate of a step: it rises linearly over `warmup_steps`, stays constant, and falls over
+    the last `decay` of the run to zero, linearly or along a cosine.
+
+    config (OptimizerConfig): The settings of the schedule.
+    step (int): The step, from 0 up.
+    n_steps (int): Steps of the run.
+    RETURNS (float): The rate.
+    """
     rate = config.learn_rate * min(1.0, (step + 1) / max(config.warmup_steps, 1))
     left = (n_steps - step) / max(config.decay * n_steps, 1)
     if left < 1:
@@ -65,15 +78,20 @@ def learn_rate(config: OptimizerConfig, step: int, n_steps: int) -> float:
 
 
 class Optimizer:
-    """Adagrad or AdamW over the parameters, those with sparse gradients included."""
+    """Adagrad or AdamW over parameters, also those with sparse gradients.
+
+    parameters (Mapping[str, nn.Parameter]): By name.
+    config (OptimizerConfig): The settings.
+    sparse (Iterable[str]): Names of the parameters with sparse gradients.
+    """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], *, config: OptimizerConfig, sparse: Iterable[str]):
-        rare = set(sparse)
-        self._dense = [p for name, p in parameters.items() if name not in rare]
-        self._sparse = [p for name, p in parameters.items() if name in rare]
+        sparse_names = set(sparse)
+        self._dense = [p for name, p in parameters.items() if name not in sparse_names]
+        self._sparse = [p for name, p in parameters.items() if name in sparse_names]
         self._names = {id(p): name for name, p in parameters.items()}
         self._parts: list[torch.optim.Optimizer] = []
-        for group, is_sparse in (*((share, False) for share in _shares(self._dense)), (self._sparse, True)):
+        for group, is_sparse in (*((share, False) for share in _split(self._dense)), (self._sparse, True)):
             if not group:
                 continue
             by_rows = is_sparse and group[0].is_cuda
@@ -89,8 +107,11 @@ class Optimizer:
                 )
 
     def gradients(self) -> list[Tensor]:
-        """Every gradient's numbers, to be changed in place. A parameter that had no part in the batch has zeros:
-        all processes then exchange the same, and every parameter has a state."""
+        """List the values of all gradients. A parameter that took no part in the batch gets zeros: so all
+        processes exchange the same tensors, and every parameter has a state.
+
+        RETURNS (list[Tensor]): To be changed in place.
+        """
         for p in self._dense:
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
@@ -98,7 +119,11 @@ class Optimizer:
         return [grad._values() if grad.is_sparse else grad for grad in found]
 
     def clip(self, most: float) -> Tensor:
-        """Scale the gradients so that their common norm is at most this. RETURNS: the norm before, ()."""
+        """Scale the gradients down to a common norm.
+
+        most (float): The largest norm; 0: no limit.
+        RETURNS (Tensor): The norm before: ().
+        """
         grads = self.gradients()
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
         if most > 0:
@@ -106,7 +131,11 @@ class Optimizer:
         return norm
 
     def step(self, rate: float, parts: Parts | None = None) -> None:
-        """Change the parameters, and drop the gradients. parts: who does so."""
+        """Change the parameters, and delete the gradients.
+
+        rate (float): The learning rate.
+        parts (Parts | None): Run the parts of the parameters side by side; None: one after the other.
+        """
 
         def step(part: torch.optim.Optimizer) -> None:
             for group in part.param_groups:
@@ -114,7 +143,7 @@ class Optimizer:
             part.step()
             part.zero_grad(set_to_none=True)
 
-        # Nobody has decided whether sparse tensors are checked, of which a step would warn. All threads see it.
+        # While it is undecided whether sparse tensors are checked, a step warns. The setting is the process'.
         with torch.sparse.check_sparse_tensor_invariants(enable=False):
             if parts is None:
                 for part in self._parts:
@@ -123,7 +152,10 @@ class Optimizer:
                 parts.map(step, self._parts)
 
     def state(self) -> dict[str, Tensor]:
-        """What the optimizer remembers: tensors by "parameter/quantity"."""
+        """Collect what the optimizer remembers.
+
+        RETURNS (dict[str, Tensor]): By "parameter/quantity", for `restore`.
+        """
         found: dict[str, Tensor] = {}
         for part in self._parts:
             for parameter, values in part.state.items():
@@ -132,15 +164,16 @@ class Optimizer:
         return found
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` gave.
+        """Continue from an earlier state.
 
-        RAISES (KeyError): If something is missing.
+        state (Mapping[str, Tensor]): What `state` returned.
+        RAISES (KeyError): If the state of a parameter is missing.
         """
         for part in self._parts:
             for group in part.param_groups:
                 for parameter in group["params"]:
                     name = self._names[id(parameter)]
-                    values: dict[str, Any] = {
+                    values = {
                         key.rpartition("/")[2]: value
                         for key, value in state.items()
                         if key.rpartition("/")[0] == name
@@ -149,8 +182,8 @@ class Optimizer:
                         raise KeyError(name)
                     kept = part.state[parameter]
                     for key, value in values.items():
-                        # SparseAdam counts its steps in an int, Adagrad in a tensor on the CPU, and AdamW, fused,
-                        # in one beside its parameter.
+                        # SparseAdam counts its steps in an int, Adagrad in a tensor on the CPU, and the fused
+                        # AdamW in one on the device of its parameter.
                         if isinstance(part, torch.optim.SparseAdam) and key == "step":
                             kept[key] = int(value)
                         elif isinstance(part, torch.optim.Adagrad) and key == "step":
@@ -159,8 +192,8 @@ class Optimizer:
                             kept[key] = value.to(parameter.device, copy=True)
 
 
-def _shares(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
-    """Parameters on the CPU, divided by their sizes; those on a GPU together."""
+def _split(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """Split parameters on the CPU into parts of similar size; those on a GPU stay together."""
     shares: list[list[nn.Parameter]] = [[] for _ in range(1 if parameters and parameters[0].is_cuda else N_PARTS)]
     for parameter in sorted(parameters, key=lambda parameter: -parameter.numel()):
         min(shares, key=lambda share: sum(other.numel() for other in share)).append(parameter)

@@ -1,9 +1,8 @@
-"""The start of a run: fresh weights, drawn as bilm-tf draws them, or a model to continue from."""
+"""The start of a run: new weights, drawn as bilm-tf draws them, or a model to continue from."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 import torch
@@ -11,36 +10,37 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..bilm.bilm import BiLM
-from ..bilm.char_encoder import Highway
-from ..bilm.lstm import ProjectedLSTM
 from ..bilm.options import Options
 from ..errors import ElmoError, Errors
 from ..language_model.model import LanguageModel
-from ..language_model.softmax import AdaptiveSoftmax, Softmax
+from ..language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from ..language_model.storage import read_language_model
 from ..language_model.vocabulary import VOCAB_NAME, Vocabulary
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
 from .config import ModelConfig, PretrainingConfig
 
-# bilm-tf starts highways with the carry gate nearly shut: words pass unchanged.
+# bilm-tf starts highways with the carry gate nearly closed: words pass unchanged.
 _CARRY_BIAS = -2.0
 
 
 @torch.no_grad()
-def initialise(bilm: BiLM) -> None:
-    """Fill a biLM with fresh weights from torch's global generator."""
+def init_weights(bilm: BiLM) -> None:
+    """Fill a biLM with new weights from torch's global generator.
+
+    bilm (BiLM): Changed in place.
+    """
     encoder = bilm.char_encoder
     nn.init.uniform_(encoder.embedding.weight, -1.0, 1.0)
     encoder.embedding.weight[0] = 0
     cnn = bilm.options.char_cnn
-    for conv, (width, _) in zip(cast(Iterable[nn.Conv1d], encoder.convolutions), cnn.filters):
+    for conv, (width, _) in zip(encoder.convolutions, cnn.filters):
         if cnn.activation == "relu":
             nn.init.uniform_(conv.weight, -0.05, 0.05)
         else:
             nn.init.normal_(conv.weight, std=math.sqrt(1.0 / (width * cnn.embedding_dim)))
         assert conv.bias is not None
         nn.init.zeros_(conv.bias)
-    for highway in cast(Iterable[Highway], encoder.highways):
+    for highway in encoder.highways:
         for linear, bias in ((highway.carry, _CARRY_BIAS), (highway.transform, 0.0)):
             nn.init.normal_(linear.weight, std=math.sqrt(1.0 / cnn.n_filters))
             nn.init.constant_(linear.bias, bias)
@@ -48,9 +48,9 @@ def initialise(bilm: BiLM) -> None:
         nn.init.normal_(encoder.projection.weight, std=math.sqrt(1.0 / cnn.n_filters))
         nn.init.zeros_(encoder.projection.bias)
     for stack in (bilm.forward_stack, bilm.backward_stack):
-        for layer in cast(Iterable[ProjectedLSTM], stack.layers):
+        for layer in stack.layers:
             cells, width = layer.input_linear.out_features // 4, layer.input_linear.in_features
-            # Glorot's bound for the one kernel of TensorFlow, which has inputs and state side by side.
+            # Glorot's bound for TensorFlow's single kernel, which has inputs and state side by side.
             bound = math.sqrt(6.0 / (2 * width + 4 * cells))
             nn.init.uniform_(layer.input_linear.weight, -bound, bound)
             nn.init.uniform_(layer.state_linear.weight, -bound, bound)
@@ -65,31 +65,46 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Start:
-    """options: of the biLM. weights: of the model that is trained on, or None. vocabulary: the one that lies
-    beside them, or None."""
+    """What a run starts from.
+
+    options (Options): Of the biLM.
+    weights (Weights | None): Of the model to continue from.
+    vocabulary (Vocabulary | None): The one beside the weights.
+    """
 
     options: Options
     weights: Weights | None = None
     vocabulary: Vocabulary | None = None
 
     @classmethod
-    def of(cls, config: ModelConfig) -> "Start":
-        """RAISES: as `read_language_model`; ElmoError for a model with a vocabulary of its own."""
+    def from_config(cls, config: ModelConfig) -> "Start":
+        """Read what a config names.
+
+        config (ModelConfig): Names a source, or has the options of a new model.
+        RETURNS (Start): Options, and weights if there is a source.
+        RAISES (ElmoError): If the source has word vectors, and as `read_language_model`.
+        """
         if config.source is None:
             return cls(Options.from_dict(config.options))
         weights, vocabulary = read_language_model(config.source)
         if weights.options.has_own_vocabulary:
             raise ElmoError(Errors.EL139.format(path=weights.source))
-        # What bilm-tf's training has noted is not true of this one.
+        # The notes of bilm-tf's training do not apply to this one.
         return cls(replace(weights.options, training={}), weights, vocabulary)
 
 
-def new_model(options: Options, config: PretrainingConfig, *, n_words: int) -> LanguageModel:
-    """A model with fresh weights from torch's global generator."""
+def create_model(options: Options, config: PretrainingConfig, *, n_words: int) -> LanguageModel:
+    """Create a model with new weights from torch's global generator.
+
+    options (Options): Of the biLM.
+    config (PretrainingConfig): Of the softmax and the training.
+    n_words (int): Words of the vocabulary.
+    RETURNS (LanguageModel): On the CPU.
+    """
     width = options.lstm.projection_dim
     bilm = BiLM(options=options)
-    initialise(bilm)
-    softmax: torch.nn.Module
+    init_weights(bilm)
+    softmax: BaseSoftmax
     if config.softmax.kind == "adaptive":
         softmax = AdaptiveSoftmax(
             n_words=n_words, width=width, cutoffs=config.softmax.cutoffs, div_value=config.softmax.div_value
@@ -100,13 +115,17 @@ def new_model(options: Options, config: PretrainingConfig, *, n_words: int) -> L
     return LanguageModel(bilm=bilm, softmax=softmax, dropout=config.training.dropout, dtype=dtype)
 
 
-def take_over(model: LanguageModel, start: Start, vocabulary: Vocabulary) -> str:
-    """Give a new model the weights of `start`: the whole biLM, and of its softmax what fits.
+def init_from(model: LanguageModel, start: Start, vocabulary: Vocabulary) -> str:
+    """Initialize a new model from the weights of `start`: the whole biLM, and what fits of the softmax.
 
-    A full softmax gives its rows to the words that both vocabularies have; the rows of others stay fresh. An
-    adaptive one is taken as a whole, if vocabulary and sizes are the same, or not at all. The scalar mix and the
-    warm state are left: they were made for the biLM as it was.
-    RETURNS: what became of the softmax, for the log.
+    Of a full softmax, the rows of words that both vocabularies have are copied; rows of other words stay new. An
+    adaptive one is copied as a whole if vocabulary and sizes are the same, or not at all. The scalar mix and the
+    warm state are not copied: they belong to the biLM as it was.
+
+    model (LanguageModel): Changed in place.
+    start (Start): Has weights.
+    vocabulary (Vocabulary): Of the new model.
+    RETURNS (str): What was copied, for the log.
     """
     assert start.weights is not None
     arrays = start.weights.arrays
@@ -128,7 +147,7 @@ def take_over(model: LanguageModel, start: Start, vocabulary: Vocabulary) -> str
     theirs = torch.from_numpy(start.vocabulary.ids(shared))
     places = torch.from_numpy(vocabulary.ids(shared))
     for name, array in found.items():
-        # Into the tensors of the module: state_dict shares their memory.
+        # Into the tensors of the module: a state_dict shares their memory.
         mine[name][places] = torch.from_numpy(array)[theirs].to(mine[name].dtype)
     return (
         f"{where}, with the rows of its softmax for {len(shared):,} of {len(vocabulary):,} words; "

@@ -1,4 +1,4 @@
-"""Training, one batch at a time: all state that a batch changes; on the CPU, computed in parts."""
+"""Training, one batch at a time: all state that a batch changes. On the CPU, a batch is computed in parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..language_model.model import LanguageModel
 from ..language_model.sampled_softmax import Candidates, draw_candidates
 from ..language_model.softmax import Softmax
 from ..language_model.streams import Streams
-from ..language_model.vocabulary import Types
+from ..language_model.word_types import EncodedTypes
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
 from ..runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
@@ -28,10 +28,11 @@ from .optimizer import Optimizer, learn_rate
 
 
 class Objective(NamedTuple):
-    """What a batch is trained for.
+    """What a batch minimizes.
 
-    loss: given what the softmax reads of one direction, (1, n, P), which direction, and memory: (1,), the mean.
-    shared: what the losses of both directions depend on, beside that.
+    loss (Callable[[Tensor, slice, Workspace], Tensor]): Computes the mean loss (1,) of one direction, given what
+        the softmax reads, (1, n, P), the direction, and memory for buffers.
+    shared (Sequence[Tensor]): What the losses of both directions depend on in addition.
     """
 
     loss: Callable[[Tensor, slice, Workspace], Tensor]
@@ -39,24 +40,33 @@ class Objective(NamedTuple):
 
 
 class _Direction(NamedTuple):
-    """loss: (1,). state: after the last step. words: (n_types, P), gradient. own, shared: gradients of the
-    direction's parameters, and of what both directions share."""
+    """The results of one direction.
+
+    loss (Tensor): (1,).
+    state (LSTMState): After the last step.
+    d_words (Tensor): Gradient of the words: (n_types, P).
+    d_parameters (Sequence[Tensor]): Gradients of the direction's parameters.
+    d_shared (Sequence[Tensor | None]): Gradients of what both directions share.
+    """
 
     loss: Tensor
     state: LSTMState
-    words: Tensor
-    own: Sequence[Tensor]
-    shared: Sequence[Tensor | None]
+    d_words: Tensor
+    d_parameters: Sequence[Tensor]
+    d_shared: Sequence[Tensor | None]
 
 
-class Apart:
-    """Runs a language model forward and back."""
+class PartwisePass:
+    """Runs a language model forward and backward in parts: halves of the word types, and directions.
+
+    model (LanguageModel): On the CPU.
+    """
 
     def __init__(self, model: LanguageModel):
         self._model = model
         self._workspaces = [Workspace() for _ in range(N_PARTS)]
 
-    def losses(
+    def run(
         self,
         character_ids: Tensor,
         inputs: Tensor,
@@ -67,40 +77,45 @@ class Apart:
         seeds: Sequence[int],
         parts: Parts,
     ) -> tuple[Tensor, LSTMState]:
-        """Losses, and the gradients of scale * their mean, which the parameters get.
+        """Compute losses, and set the gradients of scale * their mean on the parameters, which have none yet.
 
-        character_ids, inputs, state: see `LanguageModel`. scale: The parameters must have no gradients yet.
-        seeds: of each direction's dropout.
-        RETURNS: (2,), and the state after the last step.
+        character_ids (Tensor): See `LanguageModel.forward`.
+        inputs (Tensor): As there.
+        state (LSTMState): As there.
+        objective (Objective): What is minimized.
+        scale (float): Factor of the gradients.
+        seeds (Sequence[int]): For each direction's dropout.
+        parts (Parts): Run the parts.
+        RETURNS (tuple[Tensor, LSTMState]): Losses (2,), and the state after the last step.
         """
         model = self._model
         encoder = model.bilm.char_encoder
-        learning = list(encoder.parameters())
+        parameters = list(encoder.parameters())
         shares = shares_of(len(character_ids))
 
-        def encoded(k: int) -> Tensor:
+        def encode_half(k: int) -> Tensor:
             ids, step = character_ids[shares[k]], GROUP_STEP // N_PARTS
             return encode(encoder, ids, dtype=model.dtype, workspace=self._workspaces[k], step=step)
 
-        def direction(k: int) -> _Direction:
-            return self._direction(k, words, inputs, state, objective, scale / 2, seeds[k])
+        def run_direction(k: int) -> _Direction:
+            return self._run_direction(k, words, inputs, state, objective, scale / 2, seeds[k])
 
-        def encoder_gradients(k: int) -> Sequence[Tensor | None]:
-            return torch.autograd.grad(halves[k], learning, d_words[shares[k]], allow_unused=True)
+        def backprop_half(k: int) -> Sequence[Tensor | None]:
+            return torch.autograd.grad(halves[k], parameters, d_words[shares[k]], allow_unused=True)
 
-        halves = parts.map(encoded, range(len(shares)))
+        halves = parts.map(encode_half, range(len(shares)))
         words = join(halves, shares).requires_grad_()
-        both = parts.map(direction, range(2))
-        d_words = both[0].words + both[1].words
-        _learn(learning, parts.map(encoder_gradients, range(len(shares))))
-        _learn(objective.shared, [one.shared for one in both])
-        for k, one in enumerate(both):
-            for parameter, gradient in zip(self._parameters(k), one.own):
+        directions = parts.map(run_direction, range(2))
+        d_words = directions[0].d_words + directions[1].d_words
+        _backprop_sums(parameters, parts.map(backprop_half, range(len(shares))))
+        _backprop_sums(objective.shared, [direction.d_shared for direction in directions])
+        for k, direction in enumerate(directions):
+            for parameter, gradient in zip(self._parameters(k), direction.d_parameters):
                 parameter.grad = gradient
-        final = LSTMState(*(torch.cat(both_of) for both_of in zip(*(one.state for one in both))))
-        return torch.cat([one.loss for one in both]), final
+        states = zip(*(direction.state for direction in directions))
+        return torch.cat([direction.loss for direction in directions]), LSTMState(*map(torch.cat, states))
 
-    def _direction(
+    def _run_direction(
         self,
         k: int,
         words: Tensor,
@@ -130,37 +145,46 @@ class Apart:
         return list((self._model.bilm.forward_stack, self._model.bilm.backward_stack)[k].parameters())
 
 
-def _learn(tensors: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
-    """Go back from tensors with the sum of what the parts found for each."""
-    found = []
+def _backprop_sums(tensors: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
+    """Backpropagate from tensors, given the gradients that each part has computed for them."""
+    sums = []
     for tensor, parts in zip(tensors, zip(*gradients)):
-        known = [part for part in parts if part is not None]
-        if known:
-            found.append((tensor, sum(known[1:], start=known[0])))
-    torch.autograd.backward([tensor for tensor, _ in found], [gradient for _, gradient in found])
+        present = [part for part in parts if part is not None]
+        if present:
+            sums.append((tensor, sum(present[1:], start=present[0])))
+    torch.autograd.backward([tensor for tensor, _ in sums], [gradient for _, gradient in sums])
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What became of a batch. losses: (2,), mean negative log-likelihood a token, forward and backward.
-    norm: (), of all gradients before they were clipped. told: whether any process was told so, for each flag."""
+class BatchResult:
+    """The result of a batch.
+
+    losses (Tensor): Mean negative log-likelihood of a token, forward and backward: (2,).
+    norm (Tensor): Of all gradients before they were clipped: ().
+    flags (tuple[bool, ...]): For each flag, whether any process has set it.
+    """
 
     losses: Tensor
     norm: Tensor
-    told: tuple[bool, ...]
+    flags: tuple[bool, ...]
 
 
 class Trainer:
     """Trains a language model on endless rows of text.
 
-    types: of the training text. n_batches: length of the run, which the learning rate's schedule goes by.
+    model (LanguageModel): On its device.
+    streams (Streams): The rows of all processes.
+    types (EncodedTypes): Those of the text.
+    config (PretrainingConfig): The settings of the run.
+    n_batches (int): Length of the run, for the schedule of the learning rate.
+    processes (Processes): This process among those of the run.
     """
 
     def __init__(
         self,
         model: LanguageModel,
         streams: Streams,
-        types: Types,
+        types: EncodedTypes,
         *,
         config: PretrainingConfig,
         n_batches: int,
@@ -177,64 +201,66 @@ class Trainer:
         parameters = dict(model.named_parameters())
         sparse = [name for name in parameters if name == "softmax.weight" and _is_sparse(model)]
         self.optimizer = Optimizer(parameters, config=config.optimizer, sparse=sparse)
-        self._apart = Apart(model)
+        self._partwise = PartwisePass(model)
         self._rows = processes.rows(config.training.n_rows)
         self.state = model.bilm.zero_state(self._rows.stop - self._rows.start)
 
-    def train_batch(self, *, tell: Sequence[bool] = ()) -> Trained:
-        """Train on the next batch. tell: flags for all processes, who learn of them with this batch."""
-        parts = Parts(n_workers(self.config.training.n_threads))
-        # Beside a GPU, the processor has little work left at a time; without, other threads do it.
-        with computation(gradients=True), one_thread() if self.device.type == "cuda" else own_threads(1):
-            return self._train_batch(tell, parts)
+    def train_batch(self, *, flags: Sequence[bool] = ()) -> BatchResult:
+        """Train on the next batch.
 
-    def _train_batch(self, tell: Sequence[bool], parts: Parts) -> Trained:
+        flags (Sequence[bool]): Those of this process, which all processes receive with the batch.
+        RETURNS (BatchResult): Losses, norm, and the flags of all processes.
+        """
+        parts = Parts(n_workers(self.config.training.n_threads))
+        # With a GPU, the processor has little work at a time; without one, the threads of `parts` do the work.
+        with computation(gradients=True), one_thread() if self.device.type == "cuda" else own_threads(1):
+            return self._train_batch(flags, parts)
+
+    def _train_batch(self, flags: Sequence[bool], parts: Parts) -> BatchResult:
         training = self.config.training
-        # Every number that is drawn depends on the seed and the batch alone, so that a run can go on anywhere.
+        # All random numbers depend on the seed and the batch alone, so that a run can continue anywhere.
         seeds = np.random.SeedSequence([training.seed, self.batch, self.processes.rank]).generate_state(3)
-        torch.manual_seed(int(seeds[0]))
         self.model.train()
         batch = self.streams.take(training.n_steps)
-        ids, inputs, targets, all_targets = self.types.of(batch, self._rows)
-        # As bilm-tf does: clip_norm and Adagrad's accumulator are meant for a loss of this size.
+        ids, inputs, targets, all_targets = self.types.encode(batch, self._rows)
+        # As in bilm-tf: clip_norm and Adagrad's accumulator are meant for a loss of this size.
         scale = training.n_steps
         if self.device.type == "cpu":
-            objective, apart = self._objective(targets, all_targets), [int(seed) for seed in seeds[1:]]
-            losses, self.state = self._apart.losses(
-                ids, inputs, self.state, objective, scale=scale, seeds=apart, parts=parts
+            objective, dropout_seeds = self._objective(targets, all_targets), [int(seed) for seed in seeds[1:]]
+            losses, self.state = self._partwise.run(
+                ids, inputs, self.state, objective, scale=scale, seeds=dropout_seeds, parts=parts
             )
         else:
+            torch.manual_seed(int(seeds[0]))
             hidden, self.state = self.model(ids, inputs, self.state)
             losses = self._losses(hidden, targets, all_targets)
             (losses.mean() * scale).backward()
-        # One process alone knows what it says, and need not wait for its GPU to say it again.
-        alone, told = self.processes.size == 1, losses.detach()
+        # A single process has its flags, and need not wait until its GPU returns them.
+        alone, averages = self.processes.size == 1, losses.detach()
         if not alone:
-            told = torch.cat([told, told.new_tensor([float(flag) for flag in tell])])
-        self.processes.average([*self.optimizer.gradients(), told])
+            averages = torch.cat([averages, averages.new_tensor([float(flag) for flag in flags])])
+        self.processes.average([*self.optimizer.gradients(), averages])
         norm = self.optimizer.clip(self.config.optimizer.clip_norm)
         rate = learn_rate(self.config.optimizer, self.batch, self.n_batches)
         self.optimizer.step(rate, parts if self.device.type == "cpu" else None)
         self.batch += 1
-        flags = tuple(tell) if alone else tuple(bool(flag > 0) for flag in told[2:])
-        return Trained(told[:2], norm, flags)
+        any_flags = tuple(flags) if alone else tuple(bool(flag > 0) for flag in averages[2:])
+        return BatchResult(averages[:2], norm, any_flags)
 
     def _losses(self, hidden: Tensor, targets: Tensor, all_targets: Tensor) -> Tensor:
         softmax, dtype = self.model.softmax, self.model.dtype
         if self.config.softmax.kind != "sampled" or not isinstance(softmax, Softmax):
-            losses: Tensor = softmax.loss(hidden, targets, dtype=dtype)  # type: ignore[operator]
-            return losses
+            return softmax.loss(hidden, targets, dtype=dtype)
         candidates = self._candidates(softmax)
         return softmax.sampled_loss(hidden, targets, candidates, dtype=dtype, all_targets=all_targets)
 
     def _objective(self, targets: Tensor, all_targets: Tensor) -> Objective:
-        """What `_losses` computes, a direction at a time."""
+        """Make what `_losses` computes, a direction at a time."""
         softmax, dtype = self.model.softmax, self.model.dtype
         if self.config.softmax.kind != "sampled" or not isinstance(softmax, Softmax):
 
             def loss(hidden: Tensor, direction: slice, _: Workspace) -> Tensor:
-                found: Tensor = softmax.loss(hidden, targets[direction], dtype=dtype)  # type: ignore[operator]
-                return found
+                return softmax.loss(hidden, targets[direction], dtype=dtype)
 
             return Objective(loss, list(softmax.parameters()))
         sample = softmax.sample(targets, self._candidates(softmax), all_targets=all_targets)
@@ -250,17 +276,23 @@ class Trainer:
         return draw_candidates(softmax.n_words, n_samples, rng)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that training changes, by name, for `restore`. Every process must call it."""
-        found = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        found.update((f"optimizer.{name}", tensor) for name, tensor in self.optimizer.state().items())
-        found.update((f"streams.{name}", torch.from_numpy(array)) for name, array in self.streams.state().items())
+        """Collect everything that training changes. Every process must call it.
+
+        RETURNS (dict[str, Tensor]): By name, for `restore`.
+        """
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors.update((f"optimizer.{name}", tensor) for name, tensor in self.optimizer.state().items())
+        streams = self.streams.state().items()
+        tensors.update((f"streams.{name}", torch.from_numpy(array)) for name, array in streams)
         for name, tensor in self.state._asdict().items():
-            found[f"state.{name}"] = self.processes.join_rows(tensor, dim=2)
-        return found
+            tensors[f"state.{name}"] = self.processes.join_rows(tensor, dim=2)
+        return tensors
 
     def restore(self, tensors: Mapping[str, Tensor], *, batch: int) -> None:
-        """Go on after a batch, from what `tensors` gave then; the number of processes may be another.
+        """Continue after a batch. The number of processes may have changed.
 
+        tensors (Mapping[str, Tensor]): What `tensors` returned after the batch.
+        batch (int): How many batches were trained then.
         RAISES (KeyError, RuntimeError): If the tensors are of another model.
         """
         rest = dict(tensors)

@@ -19,7 +19,9 @@ def test_a_config_is_written_once(tmp_path: Path) -> None:
     run("init-pretrain", path, "--train", "b.txt", "--force", "--size", "original")
     options = read_config(path, {}).model.options
     assert options is not None
-    assert options["lstm"]["dim"] == 4096
+    lstm = options["lstm"]
+    assert isinstance(lstm, dict)
+    assert lstm["dim"] == 4096
 
 
 def test_unknown_size() -> None:

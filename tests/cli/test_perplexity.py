@@ -138,7 +138,7 @@ def test_raw_text(tmp_path: Path, source: Path) -> None:
 
 
 def test_threads(source: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, before = seen_threads(monkeypatch, reading, "read_apart"), torch.get_num_threads()
+    seen, before = seen_threads(monkeypatch, reading, "run_halves"), torch.get_num_threads()
     perplexity(source, text, n_threads=3)
     assert seen == {3}
     assert torch.get_num_threads() == before

@@ -1,4 +1,4 @@
-"""A batch in parts, against the modules themselves under autograd."""
+"""A batch in parts, compared with the modules under autograd."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ SENTENCES = [["I", "like", "it"], [], ["Eat", "x" * 60, "", "é", "I", "!"], ["x
 
 
 def own_vocabulary(*, words: bool) -> Options:
-    """Of characters, and of words beside them."""
+    """Models of characters, and of characters and words."""
     data = lm_options(max_characters_per_token=12).to_dict()
     data["char_cnn"]["characters"] = numbered([*CHARACTER_SYMBOLS, *"Iliket"])
     data["char_cnn"]["n_characters"] = len(data["char_cnn"]["characters"])
@@ -47,7 +47,7 @@ kinds = pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
 
 
 def make(options: Options, *, learns: str = "", starts: bool = True) -> TrainableEngine:
-    """learns: in the names of the parameters that do. starts: from a state that is not zero."""
+    """Make a biLM. learns: in the names of trainable parameters. starts: with an initial state."""
     lstm, generator = options.lstm, torch.Generator().manual_seed(1)
 
     def numbers(width: int) -> Tensor:
@@ -66,7 +66,7 @@ def make(options: Options, *, learns: str = "", starts: bool = True) -> Trainabl
 
 
 def run(made: TrainableEngine, way: Any, *, n_layers: int, given: Sequence[int] | None = None) -> list[Any]:
-    """The layers and the gradients that come of those given; None: of all."""
+    """Compute the layers, and the gradients given those of some layers; None: of all."""
     made.bilm.zero_grad()
     with torch.enable_grad():
         layers, backprop = way(SENTENCES, n_layers)
@@ -79,7 +79,7 @@ def run(made: TrainableEngine, way: Any, *, n_layers: int, given: Sequence[int] 
 
 
 def check(made: TrainableEngine, **settings: Any) -> int:
-    """RETURNS: how many parameters have a gradient."""
+    """Compare gradients, and return how many parameters have one."""
     expected = run(made, made._run_whole, **settings)
     got = run(made, made._run, **settings)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
@@ -88,7 +88,7 @@ def check(made: TrainableEngine, **settings: Any) -> int:
 
 @kinds
 @pytest.mark.parametrize("starts", [True, False])
-def test_as_the_modules(options: Options, starts: bool) -> None:
+def test_equal_to_the_modules(options: Options, starts: bool) -> None:
     made = make(options, starts=starts)
     assert check(made, n_layers=options.lstm.n_layers) == len(list(made.bilm.parameters()))
 
@@ -101,12 +101,12 @@ def test_as_the_modules(options: Options, starts: bool) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("options", [KINDS["two-layers"], KINDS["words"]], ids=["two-layers", "words"])
-def test_where_a_part_learns(options: Options, learns: str) -> None:
+def test_partly_frozen(options: Options, learns: str) -> None:
     found = check(make(options, learns=learns), n_layers=2)
     assert bool(found) == (learns != "nothing")
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 2, 3])
 @pytest.mark.parametrize("given", [[], [0], [1], [2], [0, 1], [0, 3]])
-def test_where_some_layers_have_gradients(n_layers: int, given: list[int]) -> None:
+def test_gradients_of_some_layers(n_layers: int, given: list[int]) -> None:
     check(make(KINDS["three-layers"]), n_layers=n_layers, given=given)

@@ -43,7 +43,7 @@ def make(options: dict[str, Any], words: list[str], dtype: torch.dtype) -> tuple
 
 
 def gradients(encoder: CharEncoder, words: Tensor) -> dict[str, Tensor]:
-    """Of a sum in which every number weighs differently."""
+    """Compute the gradients of a sum in which all numbers have different weights."""
     weights = torch.randn(words.shape, dtype=words.dtype, generator=torch.Generator().manual_seed(1))
     found = torch.autograd.grad((words * weights).sum(), list(encoder.parameters()))
     return dict(zip((name for name, _ in encoder.named_parameters()), found, strict=True))
@@ -58,7 +58,7 @@ def run(encoder: CharEncoder, ids: Tensor, **settings: Any) -> Tensor:
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_equal_to_the_module(options: dict[str, Any], words: list[str], step: int) -> None:
-    """In the outputs and in the gradient of every parameter."""
+    """Outputs and the gradients of every parameter are equal."""
     encoder, ids = make(options, words, torch.float64)
     expected, got = encoder(ids), run(encoder, ids, step=step)
     assert got.dtype == torch.float64
@@ -77,15 +77,15 @@ def test_equal_in_float32() -> None:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_convolution_as_a_product(bias: bool) -> None:
-    """What a GPU makes of words that fill all characters."""
+def test_convolution_as_a_product(bias: bool) -> None:
+    """A GPU computes words that fill all characters this way."""
     conv = torch.nn.Conv1d(3, 5, kernel_size=4, bias=bias).double()
     characters = torch.randn(2, 3, 9, dtype=torch.float64)
     got = encoder_module._convolve(conv, characters, torch.float64)
     torch.testing.assert_close(got, conv(characters).transpose(1, 2), atol=1e-12, rtol=1e-12)
 
 
-def test_the_company_does_not_matter() -> None:
+def test_independent_of_other_words() -> None:
     encoder, ids = make(OPTIONS["long"], WORDS["every_length"], torch.float64)
     together = run(encoder, ids)
     backwards = run(encoder, ids.flip(0)).flip(0)
@@ -95,7 +95,7 @@ def test_the_company_does_not_matter() -> None:
 
 
 class Counting(Workspace):
-    """Notes how many rows of answers were asked for."""
+    """Records the rows of the requested buffers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,15 +106,15 @@ class Counting(Workspace):
         return super().get(name, *shape, dtype=dtype, device=device)
 
 
-def test_padding_is_left_out() -> None:
-    """A word of n characters, marks included, has n windows and one of padding, of which a multiple is made."""
+def test_padding() -> None:
+    """A word of n characters, boundaries included, has n windows and one of padding, rounded up."""
     encoder, ids = make(OPTIONS["long"], ["abc"] * 256, torch.float64)
     workspace = Counting()
     run(encoder, ids, workspace=workspace)
     assert workspace.rows == {f"windows.{group}": 64 * 9 for group in range(4)}
 
 
-def test_groups_are_as_wide_as_their_longest() -> None:
+def test_width_of_groups() -> None:
     encoder, ids = make(OPTIONS["long"], ["a" * n for n in (1, 6, 14, 80) for _ in range(64)], torch.float64)
     workspace = Counting()
     run(encoder, ids, workspace=workspace)
@@ -123,7 +123,7 @@ def test_groups_are_as_wide_as_their_longest() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_used_workspace_changes_nothing(dtype: torch.dtype) -> None:
+def test_used_workspace(dtype: torch.dtype) -> None:
     used = Workspace()
     for name in ("very_different", "more_than_a_step", "all_short", "every_length", "all_full", "very_different"):
         encoder, ids = make(OPTIONS["long"], WORDS[name], torch.float32)
@@ -136,8 +136,8 @@ def test_a_used_workspace_changes_nothing(dtype: torch.dtype) -> None:
 
 
 def test_bf16_is_near() -> None:
-    """bfloat16 keeps 8 bits, 0.4% of a number. Gradients lose more: rounding moves a filter's greatest answer to
-    another window here and there, and numbers over the bound of relu."""
+    """bfloat16 has 8 bits, 0.4% of a number. Gradients lose more: rounding moves the maximum of some filters to
+    another window, and some numbers over the bound of relu."""
     options = {"filters": [[1, 16], [2, 16], [3, 32]], "n_highway": 2, "projection_dim": 32, "dim": 64}
     encoder, ids = make(
         {**options, "embedding": {"dim": 16}, "activation": "relu"}, WORDS["more_than_a_step"], torch.float32

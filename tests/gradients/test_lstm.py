@@ -1,4 +1,4 @@
-"""The layer with its own backward pass, against the plain one under autograd."""
+"""The layer with its own backward pass, compared with the plain one under autograd."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("how")
 @pytest.mark.parametrize("kind", KINDS)
-def test_as_the_plain_layer(kind: str) -> None:
+def test_equal_to_the_plain_layer(kind: str) -> None:
     layer = make(**KINDS[kind])
     inputs, state = batch(layer)
     expected, _ = layer(inputs, SIZES, state)
@@ -83,7 +83,7 @@ def run(layer: ProjectedLSTM, inputs: Tensor, state: LSTMState) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_by_differences(kind: str) -> None:
+def test_finite_differences(kind: str) -> None:
     layer = make(**KINDS[kind])
     inputs, state = batch(layer)
     parameters = dict(layer.named_parameters())
@@ -101,7 +101,7 @@ def test_by_differences(kind: str) -> None:
 
 
 @pytest.mark.parametrize("learns", ["inputs", "input_linear", "state_linear", "projection"])
-def test_what_does_not_learn_has_no_gradient(learns: str) -> None:
+def test_frozen_parameters(learns: str) -> None:
     layer = make()
     inputs, state = batch(layer)
     inputs.requires_grad_(learns == "inputs")
@@ -112,7 +112,7 @@ def test_what_does_not_learn_has_no_gradient(learns: str) -> None:
         torch.testing.assert_close(got, right, rtol=0, atol=1e-11)
 
 
-def test_nothing_is_kept_where_nothing_learns() -> None:
+def test_nothing_kept_when_frozen() -> None:
     layer = make().requires_grad_(False)
     inputs, state = batch(layer)
     assert not run_layer(layer, inputs.detach(), SIZES, state).requires_grad
@@ -127,7 +127,7 @@ def test_no_rows() -> None:
     assert run_layer(layer, empty, [], state).shape == (0, P)
 
 
-def test_compiled_whatever_the_default_dtype_is() -> None:
+def test_compiled_with_any_default_dtype() -> None:
     torch.set_default_dtype(torch.float64)
     try:
         with computation(gradients=True):
@@ -137,9 +137,9 @@ def test_compiled_whatever_the_default_dtype_is() -> None:
     assert isinstance(made, torch.jit.CompilationUnit)
 
 
-def test_what_is_compiled_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = torch.jit.CompilationUnit
     monkeypatch.setattr(
         torch.jit, "CompilationUnit", lambda source: compiled(source.replace("value=-1", "value=-2"))
     )
-    assert steps.training_steps.__wrapped__().run_back is steps.run_back
+    assert steps.training_steps.__wrapped__().run_backward is steps.run_backward

@@ -30,7 +30,7 @@ def engine(*, dropout: float = 0.0, precision: PrecisionName = "fp64", **setting
 
 
 def gradients(made: TrainableEngine, *, n_layers: int = 2) -> dict[str, Tensor]:
-    """Of the sum of all layers, each number times another one."""
+    """Compute the gradients of a weighted sum of all layers."""
     torch.manual_seed(7)
     layers, backprop = made.begin_update(SENTENCES, n_layers=n_layers)
     backprop([torch.arange(layer.numel()).to(layer).sin().reshape(layer.shape) for layer in layers])
@@ -38,7 +38,7 @@ def gradients(made: TrainableEngine, *, n_layers: int = 2) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("initial_state", ["zero", "warm"])
-def test_layers_are_those_of_inference(initial_state: InitialState) -> None:
+def test_equal_to_inference(initial_state: InitialState) -> None:
     elmo = spacy_elmo.load(TINY, initial_state=initial_state)
     layers, _ = elmo.trainable(dropout=0.0).begin_update(SENTENCES, n_layers=2)
     expected = elmo.embed(SENTENCES)
@@ -47,7 +47,7 @@ def test_layers_are_those_of_inference(initial_state: InitialState) -> None:
         assert not layer.requires_grad
 
 
-def test_parts_give_the_gradients_of_the_whole() -> None:
+def test_gradients_in_parts() -> None:
     whole, parts = gradients(engine()), gradients(engine(max_batch_tokens=6))
     assert whole.keys() == parts.keys()
     assert len(whole) == len(list(engine().bilm.parameters()))
@@ -75,9 +75,9 @@ def test_same_dropout_when_recomputed() -> None:
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
-@pytest.mark.parametrize("name", ["_encode", "_run", "_go_back", "_encoder_gradients"])
+@pytest.mark.parametrize("name", ["_encode_half", "_run_direction", "_backprop_direction", "_backprop_half"])
 def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With torch's threads shared out among them; the caller has as many as before."""
+    """Torch's threads are divided among the parts, and the caller's number does not change."""
     found = at_work(monkeypatch, TrainingPass, name)
     before = torch.get_num_threads()
     gradients(engine(n_threads=n_threads))
@@ -85,9 +85,9 @@ def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatc
     assert torch.get_num_threads() == before
 
 
-def test_a_containers_quota(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch knows nothing of it, and would have its threads wait for each other."""
-    found = at_work(monkeypatch, TrainingPass, "_go_back")
+def test_quota_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch does not know the quota, and its threads would wait for each other."""
+    found = at_work(monkeypatch, TrainingPass, "_backprop_direction")
     monkeypatch.setattr(processors, "_quota", lambda _: 2.0)
     monkeypatch.setattr(processors, "_allowed", lambda: 64)
     before = torch.get_num_threads()
@@ -101,8 +101,8 @@ def test_a_containers_quota(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("max_batch_tokens", [8192, 6])
-def test_the_number_of_threads_does_not_matter(max_batch_tokens: int) -> None:
-    """Bit for bit, whoever draws dropout's numbers."""
+def test_number_of_threads(max_batch_tokens: int) -> None:
+    """Results are equal, bit for bit, whichever thread draws the random numbers."""
     made = [
         engine(precision="fp32", dropout=0.3, max_batch_tokens=max_batch_tokens, n_threads=n) for n in (1, 2, 2)
     ]
@@ -113,8 +113,8 @@ def test_the_number_of_threads_does_not_matter(max_batch_tokens: int) -> None:
             assert torch.equal(gradient, other[name]), name
 
 
-@pytest.mark.parametrize("name", ["_run", "_go_back"])
-def test_an_error_of_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["_run_direction", "_backprop_direction"])
+def test_error_in_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = getattr(TrainingPass, name)
 
     def broken(self: TrainingPass, k: int, *arguments: Any) -> Any:
@@ -127,8 +127,8 @@ def test_an_error_of_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         gradients(engine(n_threads=2))
 
 
-def test_as_on_a_gpu() -> None:
-    """Which divides the operations of a batch by itself."""
+def test_undivided_batch() -> None:
+    """As on a GPU, which divides operations by itself."""
     made, other = engine(initial_state="warm"), engine(initial_state="warm")
     expected = gradients(made)
     other._run = other._run_whole  # type: ignore[method-assign]
@@ -138,8 +138,8 @@ def test_as_on_a_gpu() -> None:
         torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10)
 
 
-def test_parts_do_not_wait_for_each_other_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two, on a GPU, one is there at a time, also where a layer gets no gradient, and so keeps its graph."""
+def test_one_part_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU, one part is in memory at a time, also if a layer gets no gradient and keeps its graph."""
     made = engine(max_batch_tokens=6)
     made._run = made._run_whole  # type: ignore[method-assign]
     layers, backprop = made.begin_update(SENTENCES, n_layers=2)
@@ -159,7 +159,7 @@ def test_parts_do_not_wait_for_each_other_in_memory(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_gradients_of_any_kind(dtype: torch.dtype) -> None:
-    """Of another dtype than the weights, one number for many, or not in order in memory."""
+    """Gradients may have another dtype, be expanded, or not contiguous."""
     made, other = engine(), engine()
     layers, backprop = made.begin_update(SENTENCES, n_layers=2)
     words, *others = layers
@@ -172,8 +172,8 @@ def test_gradients_of_any_kind(dtype: torch.dtype) -> None:
         torch.testing.assert_close(parameter.grad, expected, rtol=0, atol=1e-12)
 
 
-def test_without_dropout_no_random_numbers_are_drawn() -> None:
-    """Others of the process get those that they got before."""
+def test_no_dropout_no_random_numbers() -> None:
+    """Other code gets the same random numbers as before."""
     torch.manual_seed(4)
     engine().begin_update(SENTENCES, n_layers=2)
     drawn = torch.rand(3)
@@ -182,7 +182,7 @@ def test_without_dropout_no_random_numbers_are_drawn() -> None:
 
 
 def test_updates_may_overlap() -> None:
-    """Layers of a second batch may be asked for before the first one's gradients come."""
+    """A second batch may begin before the backward pass of the first."""
     made, one_by_one = engine(), engine()
     batches = [SENTENCES, SENTENCES[:2], []]
     begun = [made.begin_update(batch, n_layers=2) for batch in batches]
@@ -236,12 +236,12 @@ def test_dropout_is_on() -> None:
     assert not torch.equal(one[1], two[1])
 
 
-def test_no_lstm_is_run_for_words() -> None:
+def test_words_without_lstm() -> None:
     found = gradients(engine(), n_layers=0)
     assert {name.split(".")[0] for name in found} == {"char_encoder"}
 
 
-def test_parameters_that_do_not_learn() -> None:
+def test_frozen_parameters() -> None:
     made = engine()
     for name, parameter in made.bilm.named_parameters():
         parameter.requires_grad_(name.startswith("backward_stack"))
@@ -252,13 +252,13 @@ def test_parameters_that_do_not_learn() -> None:
     assert gradients(made) == {}
 
 
-def test_carried_states_cannot_be_trained() -> None:
+def test_carried_state() -> None:
     with pytest.raises(ValueError, match=r"EL104.*'carry'"):
         engine(initial_state="carry")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_what_was_learnt_is_run_and_saved(precision: PrecisionName, tmp_path: Path) -> None:
+def test_trained_weights_are_used_and_saved(precision: PrecisionName, tmp_path: Path) -> None:
     if precision == "bf16" and not features.has_bf16():
         pytest.skip("this processor multiplies no bfloat16 numbers")
     elmo = spacy_elmo.load(TINY, precision=precision)

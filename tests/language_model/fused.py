@@ -12,7 +12,7 @@ from tests.pretraining.tiny import lm_error
 
 
 def found_by(layer: Layer, *, fused: bool) -> list[Tensor]:
-    """Outputs, both parts of the state, and the gradients of everything."""
+    """Run a layer; return outputs, both parts of the state, and all gradients."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(support, "usable", lambda device: fused)
         outputs = layer(*layer.given)
@@ -20,7 +20,7 @@ def found_by(layer: Layer, *, fused: bool) -> list[Tensor]:
 
 
 def rounded(lstm: Any, *, device: str) -> None:
-    """bfloat16 by the kernels is hardly further from float32 than by torch's operators, and not float32 itself."""
+    """Kernels in bfloat16 are about as close to float32 as torch's operators, and not equal to it."""
     large = {**lstm, "dim": lstm["dim"] * 8, "projection_dim": lstm["projection_dim"] * 8}
     layer = Layer(n_steps=8, n_rows=9, dtype=torch.float32, **large)
     with torch.no_grad():

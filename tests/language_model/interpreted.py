@@ -17,14 +17,14 @@ require_interpreter()
 @sizes
 @pytest.mark.parametrize("shape", [(6, 3), (1, 1), (2, 5)], ids=str)
 def test_equal_to_torch(lstm: Any, shape: Any) -> None:
-    """Outputs, the state and every gradient."""
+    """Compare outputs, the state and every gradient."""
     n_steps, n_rows = shape
     layer = Layer(n_steps=n_steps, n_rows=n_rows, dtype=torch.float32, **lstm)
     for got, expected in zip(found_by(layer, fused=True), found_by(layer, fused=False), strict=True):
         torch.testing.assert_close(got, expected, atol=1e-6, rtol=2e-6)
 
 
-def test_more_cells_than_a_program_has() -> None:
+def test_many_cells() -> None:
     lstm = {**SIZES["clips"], "dim": 600, "projection_dim": 520}
     layer = Layer(n_steps=2, n_rows=2, dtype=torch.float32, **lstm)
     with torch.no_grad():
@@ -36,11 +36,11 @@ def test_more_cells_than_a_program_has() -> None:
 
 @pytest.mark.parametrize("lstm", [SIZES["clips"], SIZES["bare"]], ids=["clips", "bare"])
 def test_bf16(lstm: Any) -> None:
-    """No further from float32 than torch's own operators are."""
+    """The error against float32 is no larger than that of torch's operators."""
     rounded(lstm, device="cpu")
 
 
-def test_a_used_workspace_changes_nothing() -> None:
+def test_used_workspace() -> None:
     used = Layer(dtype=torch.float32, **SIZES["clips"]).workspace
     for n_steps, n_rows in [(6, 3), (4, 5), (9, 2), (1, 1), (6, 3)]:
         layer = Layer(n_steps=n_steps, n_rows=n_rows, dtype=torch.float32, **SIZES["clips"])
@@ -50,8 +50,8 @@ def test_a_used_workspace_changes_nothing() -> None:
             assert torch.equal(got, wanted)
 
 
-def test_what_is_no_number_stays_so() -> None:
-    """A run that has come to no numbers is told by its losses: clips must not hide them."""
+def test_nan_stays() -> None:
+    """The losses of a run show NaN: clips must not hide it."""
     layer = Layer(dtype=torch.float32, **SIZES["clips"])
     with torch.no_grad():
         layer.given[0][1, 0, 0] = torch.nan
@@ -63,7 +63,7 @@ def test_what_is_no_number_stays_so() -> None:
 
 @pytest.mark.parametrize("x", [0.0, 1e-6, 0.0999, 0.1, 0.1001, 0.7, 5.0, 40.0, 200.0, -1e-6, -0.1001, -200.0])
 def test_tanh_and_sigmoid(x: float) -> None:
-    """By gates that get this number each, from nought: i and g make the cell."""
+    """All gates get this number, from a zero state: i and g make the cell."""
     zeros, full = torch.zeros(2, 1, 4), torch.full((2, 1, 4), x)
     gates, cell, tanh, opened = (torch.empty(2, 1, n) for n in (4, 1, 1, 1))
     training_steps.gates_forward(

@@ -84,7 +84,7 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def test_none(tmp_path: Path) -> None:
+def test_no_checkpoints(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         assert Checkpoints(folder, keep=1).paths() == []
         assert Checkpoints(folder, keep=1).newest() is None
@@ -111,7 +111,7 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, flip, without_checksum, empty_checksum, replaced, empty])
-def test_the_one_before(tmp_path: Path, damage: Damage) -> None:
+def test_damaged_newest(tmp_path: Path, damage: Damage) -> None:
     checkpoints = write(tmp_path, 10, 20, 30, keep=3)
     damage(tmp_path / "batch-000000030.safetensors")
     with pytest.warns(UserWarning, match=r"WL002.*batch-000000030\.safetensors' is damaged.*the previous one"):
@@ -125,8 +125,8 @@ def test_the_one_before(tmp_path: Path, damage: Damage) -> None:
         checkpoints.newest()
 
 
-def test_every_bit_counts(tmp_path: Path) -> None:
-    """Header, names, numbers: no part of the file may change unseen."""
+def test_one_bit_flipped(tmp_path: Path) -> None:
+    """A change in any part of the file is found: header, names, numbers."""
     checkpoints = write(tmp_path, 10, 20)
     path = tmp_path / "batch-000000020.safetensors"
     whole = path.read_bytes()
@@ -138,8 +138,8 @@ def test_every_bit_counts(tmp_path: Path) -> None:
     assert same(checkpoints.newest(), 20)
 
 
-def test_going_on_from_the_one_before(tmp_path: Path) -> None:
-    """The damaged one must neither hide what comes next nor push out what is whole."""
+def test_continue_before_a_damaged_one(tmp_path: Path) -> None:
+    """A damaged checkpoint neither hides later ones nor replaces an intact one."""
     for damage in (flip, without_checksum):
         write(tmp_path, 30, 40, keep=2)
         damage(tmp_path / "batch-000000040.safetensors")
@@ -152,7 +152,7 @@ def test_going_on_from_the_one_before(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path)
 
 
-def test_a_damaged_one_does_not_push_out_a_whole_one(tmp_path: Path) -> None:
+def test_damaged_ones_do_not_count(tmp_path: Path) -> None:
     write(tmp_path, 10, 20, keep=2)
     flip(tmp_path / "batch-000000020.safetensors")
     checkpoints = Checkpoints(tmp_path, keep=2)
@@ -169,7 +169,7 @@ def test_a_damaged_one_does_not_push_out_a_whole_one(tmp_path: Path) -> None:
     assert same(checkpoints.newest(), 30)
 
 
-def test_writing_over_a_damaged_one(tmp_path: Path) -> None:
+def test_overwritten_damage(tmp_path: Path) -> None:
     checkpoints = write(tmp_path, 10, 20)
     flip(tmp_path / "batch-000000020.safetensors")
     write(tmp_path, 20)
@@ -179,9 +179,7 @@ def test_writing_over_a_damaged_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("half", [b"", b"half"])
-def test_a_failure_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, half: bytes
-) -> None:
+def test_failed_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, half: bytes) -> None:
     def save_file(tensors: Any, path: Path, **_: Any) -> None:
         path.write_bytes(half)
         raise error
@@ -201,8 +199,8 @@ def test_a_failure_loses_nothing(
     assert same(checkpoints.newest(), 20)
 
 
-def test_a_failure_of_the_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full after the large file: a checkpoint without a checksum would only be in the way."""
+def test_failed_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full after the large file: no checkpoint without a checksum is left."""
     checkpoints = write(tmp_path, 10, 20)
 
     def write_text(path: Path, *_: Any) -> int:
@@ -229,7 +227,7 @@ def fill(folder, limit):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
         checkpoints.write(30, {"a": torch.zeros(200_000)}, {})
-    except (OSError, ReasonError) as error:
+    except OSError as error:
         newest = checkpoints.newest()
         names = sorted(path.name for path in folder.iterdir())
         return str(error), names, newest.batch, newest.tensors["a"].sum().item()
@@ -239,7 +237,7 @@ print(json.dumps(found))
 """
 
 
-def test_a_real_full_disk(tmp_path: Path) -> None:
+def test_full_disk(tmp_path: Path) -> None:
     """A limit on the size of files and, where mounting is allowed, a disk of 600 kB that only the child sees."""
     disk, limit = tmp_path / "disk", tmp_path / "limit"
     disk.mkdir()
@@ -270,7 +268,7 @@ def test_a_real_full_disk(tmp_path: Path) -> None:
     assert names(disk) == []
 
 
-def test_what_a_killed_process_left(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process(tmp_path: Path) -> None:
     checkpoints = write(tmp_path, 10)
     (tmp_path / ".batch-000000020.safetensors.x1y2.tmp").write_bytes(b"half")
     # Of one that was killed between the checksum and the checkpoint.

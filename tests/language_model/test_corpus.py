@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spacy_elmo.language_model import corpus as module
-from spacy_elmo.language_model.corpus import LONGEST_TYPE, Corpus, fingerprint, verify_corpus, write_corpus
+from spacy_elmo.language_model.corpus import LONGEST_TYPE, Corpus, read_fingerprint, verify_corpus, write_corpus
 
 SENTENCES = [["the", "cat", "\u2028"], ["cat"], ["a", "the", "the", "ä\ud800"], ["\n"]]
 FILES = ["corpus.json", "ends.i64", "tokens.i32", "types.json"]
@@ -33,15 +33,15 @@ def test_round_trip(tmp_path: Path) -> None:
         np.testing.assert_array_equal(corpus.ends, [3, 4, 8, 9])
         assert (corpus.tokens.dtype, corpus.ends.dtype) == (np.int32, np.int64)
         assert (len(corpus), corpus.n_tokens) == (4, 9)
-        np.testing.assert_array_equal(corpus.counts(), [3, 2, 1, 1, 1, 1])
+        np.testing.assert_array_equal(corpus.count_types(), [3, 2, 1, 1, 1, 1])
     assert isinstance(opened.tokens, np.memmap)
-    assert fingerprint(tmp_path / "new" / "corpus") == "of these"
+    assert read_fingerprint(tmp_path / "new" / "corpus") == "of these"
     assert names(tmp_path / "new" / "corpus") == FILES
 
 
 @pytest.mark.parametrize("block", [1, 7, 64, 1000])
 def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    """What is written and counted does not depend on how much of it is held at once."""
+    """The size of a block changes neither the corpus nor its counts."""
     rng = np.random.default_rng(3)
     lengths = rng.integers(1, 30, 50)
     sentences = [[f"w{number}" for number in rng.integers(0, 40, length)] for length in lengths]
@@ -49,12 +49,12 @@ def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> 
     corpus = write_corpus(tmp_path, iter(sentences))
     assert read(corpus) == sentences
     flat = [token for sentence in sentences for token in sentence]
-    assert corpus.counts().tolist() == [flat.count(token) for token in corpus.types]
+    assert corpus.count_types().tolist() == [flat.count(token) for token in corpus.types]
 
 
-def test_no_more_than_a_block_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_than_a_block_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     block, length = 10_000, 900
-    held = []
+    held: list[int] = []
 
     def sentences() -> Iterator[list[str]]:
         for number in range(100):
@@ -67,27 +67,27 @@ def test_no_more_than_a_block_is_held(tmp_path: Path, monkeypatch: pytest.Monkey
     assert block - length < max(held) < block + length
 
 
-def test_an_empty_sentence(tmp_path: Path) -> None:
+def test_empty_sentence(tmp_path: Path) -> None:
     sentences: list[list[str]] = [[], ["a"], [], []]
     assert read(write_corpus(tmp_path, sentences)) == sentences
     assert read(Corpus.from_sentences(sentences)) == sentences
 
 
 @pytest.mark.parametrize("sentences", [[], [[], []]])
-def test_no_token(tmp_path: Path, sentences: list[list[str]]) -> None:
+def test_no_tokens(tmp_path: Path, sentences: list[list[str]]) -> None:
     with pytest.raises(ValueError, match=r"EL071.*corpus' contains no tokens"):
         write_corpus(tmp_path / "corpus", sentences)
     assert names(tmp_path / "corpus") == []
 
 
-def test_a_corpus_is_replaced(tmp_path: Path) -> None:
+def test_replaced_corpus(tmp_path: Path) -> None:
     write_corpus(tmp_path, SENTENCES, fingerprint="old")
     assert read(write_corpus(tmp_path, [["b"]], fingerprint="new")) == [["b"]]
-    assert fingerprint(tmp_path) == "new"
+    assert read_fingerprint(tmp_path) == "new"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_half_a_corpus_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type) -> None:
+def test_incomplete_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type) -> None:
     def sentences() -> Iterator[list[str]]:
         yield from SENTENCES
         raise error("bad line")
@@ -96,7 +96,7 @@ def test_half_a_corpus_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     for _ in range(2):
         with pytest.raises(error, match="bad line"):
             write_corpus(tmp_path, sentences(), fingerprint="half")
-        assert fingerprint(tmp_path) == ""
+        assert read_fingerprint(tmp_path) == ""
         with pytest.raises(FileNotFoundError, match=r"EL026.*corpus\.json"):
             Corpus.open(tmp_path)
         assert not list(tmp_path.glob(".*"))
@@ -105,7 +105,7 @@ def test_half_a_corpus_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("name", ["tokens.i32", "ends.i64"])
-def test_cut_numbers(tmp_path: Path, name: str) -> None:
+def test_truncated_numbers(tmp_path: Path, name: str) -> None:
     write_corpus(tmp_path, SENTENCES)
     for size in (0, 4, (tmp_path / name).stat().st_size - 1):
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:size])
@@ -114,7 +114,7 @@ def test_cut_numbers(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["corpus.json", "types.json"])
-def test_cut_facts(tmp_path: Path, name: str) -> None:
+def test_truncated_metadata(tmp_path: Path, name: str) -> None:
     write_corpus(tmp_path, SENTENCES)
     content = (tmp_path / name).read_bytes()
     for size in (0, 1, len(content) // 2):
@@ -122,7 +122,7 @@ def test_cut_facts(tmp_path: Path, name: str) -> None:
         with pytest.raises(ValueError, match="EL023"):
             Corpus.open(tmp_path)
     (tmp_path / "corpus.json").write_text("[]")
-    assert fingerprint(tmp_path.parent) == ""
+    assert read_fingerprint(tmp_path.parent) == ""
     with pytest.raises(ValueError, match="EL023"):
         Corpus.open(tmp_path)
 
@@ -161,13 +161,13 @@ def test_missing_files(tmp_path: Path, name: str) -> None:
 
 
 def test_no_corpus(tmp_path: Path) -> None:
-    assert fingerprint(tmp_path) == ""
+    assert read_fingerprint(tmp_path) == ""
     with pytest.raises(FileNotFoundError, match=r"EL026.*corpus\.json"):
         Corpus.open(tmp_path)
 
 
-def test_a_disk_without_room(tmp_path: Path) -> None:
-    """Beyond the size that a file may have here, writing fails as on a full disk."""
+def test_full_disk(tmp_path: Path) -> None:
+    """A limit on the size of files makes writing fail, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
     try:
@@ -179,7 +179,7 @@ def test_a_disk_without_room(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tokens.i32", "ends.i64", "types.json"])
-def test_one_changed_byte_is_found(tmp_path: Path, name: str) -> None:
+def test_one_changed_byte(tmp_path: Path, name: str) -> None:
     write_corpus(tmp_path, SENTENCES)
     verify_corpus(tmp_path)
     content = bytearray((tmp_path / name).read_bytes())
@@ -207,8 +207,8 @@ def test_impossible_numbers_without_checksums(tmp_path: Path, name: str, value: 
         verify_corpus(tmp_path)
 
 
-def test_long_types_are_kept_as_far_as_they_count(tmp_path: Path) -> None:
-    """Two tokens of which the same is read are one type."""
+def test_long_types(tmp_path: Path) -> None:
+    """Two tokens with the same first characters are one type."""
     long = "x" * LONGEST_TYPE
     corpus = write_corpus(tmp_path / "cut", [[long + "a", "b"], [long + "c" * 10**6, long, long[1:]]])
     assert corpus.types == [long, "b", long[1:]]

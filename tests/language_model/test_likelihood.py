@@ -1,4 +1,4 @@
-"""Against a loop over single steps in float64, written from bilm-tf's rules with the plain modules of `bilm`."""
+"""Compare with a loop over single steps in float64, by the rules of bilm-tf, with the plain modules of `bilm`."""
 
 import copy
 import math
@@ -19,7 +19,8 @@ from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import Perplexity, SentenceLikelihood, iter_carried, iter_fresh
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
-from spacy_elmo.language_model.vocabulary import Types, Vocabulary
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import EncodedTypes
 from tests.pretraining.tiny import lm_bilm, lm_ids, lm_options, lm_randomise, lm_sentences, lm_types
 
 
@@ -37,7 +38,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 class Case(NamedTuple):
     model: LanguageModel
     corpus: Corpus
-    types: Types
+    types: EncodedTypes
     vocabulary: Vocabulary
     sentences: list[list[str]]
 
@@ -74,7 +75,7 @@ class Loop:
 
     @torch.no_grad()
     def step(self, word: str, target: str) -> float:
-        """Read a word. RETURNS: log-probability of the target."""
+        """Read a word, and return the log-probability of the target."""
         embedded = self.bilm.char_encoder(lm_ids(self.bilm.options, [word]))
         output = self.bilm(embedded, [1], state=self.state)
         self.state = output.state
@@ -89,14 +90,14 @@ class Loop:
 
 
 def texts(sentence: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What is read: forward, backward."""
+    """Make the words that are read, forward and backward."""
     whole = ["<S>", *sentence, "</S>"]
     return whole, whole[::-1]
 
 
 def slow_carried(case: Case, n_rows: int) -> list[Pair]:
-    """As bilm-tf's test reads with steps of one token: at each, the rows in turn take a new sentence when theirs
-    is used up; the first row that finds none ends it, before the step is made in any row."""
+    """Read as bilm-tf's test with steps of one token: rows at the end of their sentence take the next one in turn.
+    The first row that finds no sentence ends the text, before the step is made in any row."""
     results = [tuple(np.full(len(one) + 1, np.nan) for _ in "fb") for one in case.sentences]
     loops = [[Loop(case, backward=backward) for backward in (False, True)] for _ in range(n_rows)]
     waiting = list(range(len(case.sentences)))
@@ -138,7 +139,7 @@ def assert_close(got: Sequence[SentenceLikelihood], expected: Sequence[Pair]) ->
 
 @pytest.mark.parametrize("n_rows", [1, 3, 14])
 def test_carried(case: Case, monkeypatch: pytest.MonkeyPatch, n_rows: int) -> None:
-    """However many steps run together."""
+    """Any number of steps may run together."""
     expected = slow_carried(case, n_rows)
     for steps in (1, 4, 1000):
         monkeypatch.setattr(reading, "_STEPS", steps)
@@ -146,9 +147,9 @@ def test_carried(case: Case, monkeypatch: pytest.MonkeyPatch, n_rows: int) -> No
         assert_close(carried_likelihood(case.model, case.corpus, case.types, n_rows=n_rows), expected)
 
 
-def test_what_is_not_predicted() -> None:
+def test_missing_predictions() -> None:
     """Two rows: the first reads three tokens and finds no other sentence, so that the second stops after four
-    steps, before the sentence that it has begun ends."""
+    steps, within its sentence."""
     case = make([["a", "dog", "sees"], ["the"], ["old", "dog", "sees", "a", "dog"]])
     found = carried_likelihood(case.model, case.corpus, case.types, n_rows=2)
     assert [np.isnan(one.forward).tolist() for one in found] == [
@@ -159,7 +160,7 @@ def test_what_is_not_predicted() -> None:
     ]
     assert np.isnan(found[2].backward).tolist() == [True, True, True, True, False, False]
     assert_close(found, slow_carried(case, 2))
-    perplexity = Perplexity.of(found)
+    perplexity = Perplexity.from_likelihoods(found)
     assert perplexity.n_predictions == 8
     forward = [value for one in found for value in one.forward if not math.isnan(value)]
     assert perplexity.forward == pytest.approx(math.exp(-sum(forward) / 8))
@@ -211,14 +212,14 @@ def test_the_first_sentences(case: Case, n: int) -> None:
     assert_close(carried_likelihood(case.model, case.corpus, case.types, n_rows=3, n_sentences=n), carried)
 
 
-def test_an_empty_sentence() -> None:
+def test_empty_sentence() -> None:
     case = make([["a"], [], ["dog", "sees"]])
     assert_close(fresh_likelihood(case.model, case.corpus, case.types), slow_fresh(case))
     assert_close(carried_likelihood(case.model, case.corpus, case.types), slow_carried(case, 1))
 
 
-def test_the_model_stays_as_it_is(case: Case) -> None:
-    """Neither dropout nor the training's low precision has a say, and both are as before afterwards."""
+def test_model_unchanged(case: Case) -> None:
+    """Dropout and the training's precision have no effect, and stay as they are."""
     expected = fresh_likelihood(case.model, case.corpus, case.types)
     before = {name: tensor.clone() for name, tensor in case.model.state_dict().items()}
     for training in (True, False):
@@ -236,7 +237,7 @@ def test_perplexity() -> None:
     one = SentenceLikelihood(np.array([half, half], np.float32), np.array([quarter, half], np.float32))
     # Cut off: the last of the forward direction, the first of the backward one.
     cut = SentenceLikelihood(np.array([quarter, nan], np.float32), np.array([nan, quarter], np.float32))
-    found = Perplexity.of([one, cut])
+    found = Perplexity.from_likelihoods([one, cut])
     assert found.n_predictions == 3
     assert found.forward == pytest.approx(2 ** (4 / 3), rel=1e-6)
     assert found.backward == pytest.approx(2 ** (5 / 3), rel=1e-6)
@@ -244,16 +245,18 @@ def test_perplexity() -> None:
 
 
 def test_perplexity_of_a_long_text() -> None:
-    """Sums are in double precision: a million predictions lose nothing."""
+    """Sums are in double precision: a million predictions are summed exactly enough."""
     values = np.full(1000, math.log(1 / 3), dtype=np.float32)
-    found = Perplexity.of([SentenceLikelihood(values, values)] * 1000)
+    found = Perplexity.from_likelihoods([SentenceLikelihood(values, values)] * 1000)
     assert found.n_predictions == 1_000_000
     assert found.forward == pytest.approx(math.exp(-float(values[0])), rel=1e-12)
 
 
-def test_perplexity_beyond_numbers() -> None:
-    nothing = Perplexity.of([])
+def test_infinite_perplexity() -> None:
+    nothing = Perplexity.from_likelihoods([])
     assert nothing.n_predictions == 0
     assert all(math.isnan(value) for value in (nothing.forward, nothing.backward, nothing.average))
-    worst = Perplexity.of([SentenceLikelihood(np.array([-np.inf], np.float32), np.array([-1000], np.float32))])
+    worst = Perplexity.from_likelihoods(
+        [SentenceLikelihood(np.array([-np.inf], np.float32), np.array([-1000], np.float32))]
+    )
     assert (worst.forward, worst.backward, worst.average) == (math.inf, math.inf, math.inf)

@@ -23,14 +23,13 @@ SENTENCES = [["I", "love", "NLP"], ["Hello"], ["a", "rather", "long", "sentence"
 
 
 def make(options: Options, *, dtype: torch.dtype = torch.float64, **settings: Any) -> LanguageModel:
-    model = LanguageModel(
-        bilm=lm_bilm(options, dtype=dtype), softmax=nn.Identity(), **{"dtype": dtype, **settings}
-    )
+    softmax: Any = nn.Identity()
+    model = LanguageModel(bilm=lm_bilm(options, dtype=dtype), softmax=softmax, **{"dtype": dtype, **settings})
     return model.eval()
 
 
 def make_rows(options: Options) -> tuple[Tensor, Tensor]:
-    """A sentence a row, without what follows its last step: character ids of the types, and the inputs."""
+    """Make character ids of the types, and inputs of one sentence a row."""
     types = [*sorted({token for sentence in SENTENCES for token in sentence}), OPENING, CLOSING]
     longest = max(len(sentence) for sentence in SENTENCES) + 1
     inputs = torch.zeros(longest, 2, len(SENTENCES), dtype=torch.int64)
@@ -41,7 +40,7 @@ def make_rows(options: Options) -> tuple[Tensor, Tensor]:
 
 
 def by_bilm(model: LanguageModel) -> list[tuple[Tensor, Tensor]]:
-    """What the softmax reads of each sentence, of both directions, in reading order, by the biLM itself."""
+    """Compute the softmax' inputs of each sentence, both directions in reading order, by the biLM itself."""
     bilm, found = model.bilm, []
     for sentence in SENTENCES:
         words = bilm.char_encoder(lm_ids(bilm.options, [OPENING, *sentence, CLOSING]))
@@ -53,7 +52,7 @@ def by_bilm(model: LanguageModel) -> list[tuple[Tensor, Tensor]]:
 
 
 def of_sentences(hidden: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """The model's own, in the same form."""
+    """Compute the same by the model."""
     by_step = hidden.unflatten(1, (-1, len(SENTENCES)))
     return [
         (by_step[0, : len(sentence) + 1, row], by_step[1, : len(sentence) + 1, row])
@@ -76,7 +75,7 @@ def gradients(model: LanguageModel, found: list[tuple[Tensor, Tensor]]) -> dict[
 
 @models
 def test_equal_to_the_bilm(settings: dict[str, Any]) -> None:
-    """In both directions, from a state of zeros; and so are the gradients of every parameter."""
+    """Outputs and all gradients are equal, in both directions, from the zero state."""
     model = make(lm_options(**settings))
     got, expected = of_sentences(run(model)[0]), by_bilm(model)
     for halves, wanted in zip(got, expected, strict=True):
@@ -90,7 +89,7 @@ def test_equal_to_the_bilm(settings: dict[str, Any]) -> None:
 
 @models
 def test_state_of_every_layer(settings: dict[str, Any]) -> None:
-    """After the last step, it is that of the biLM."""
+    """The state after the last step equals that of the biLM."""
     model = make(lm_options(**settings))
     bilm = model.bilm
     sentence = ["one", "two", "three"]
@@ -105,7 +104,7 @@ def test_state_of_every_layer(settings: dict[str, Any]) -> None:
             torch.testing.assert_close(part[direction], wanted[direction].detach(), atol=1e-12, rtol=0)
 
 
-def test_a_state_carries_rows_on() -> None:
+def test_carried_state() -> None:
     model = make(lm_options(n_layers=3))
     ids, inputs = make_rows(model.bilm.options)
     generator = torch.Generator().manual_seed(5)
@@ -122,7 +121,7 @@ def test_a_state_carries_rows_on() -> None:
 
 
 def reference_with_dropout(model: LanguageModel, ids: Tensor, inputs: Tensor) -> Tensor:
-    """The inputs of every LSTM layer are dropped, which the residual then adds, and what the softmax reads."""
+    """Dropout applies to the inputs of every LSTM layer, residuals included, and to the softmax' inputs."""
     bilm, rows = model.bilm, model.bilm.char_encoder(ids)[inputs]
     n_steps, _, n_rows = inputs.shape
     for k in range(bilm.options.lstm.n_layers):
@@ -158,8 +157,8 @@ def test_dropout_only_in_training() -> None:
     assert not torch.equal(run(model)[0], run(model)[0])
 
 
-def test_a_used_workspace_changes_nothing() -> None:
-    """Batches of other sizes leave nothing behind."""
+def test_used_workspace() -> None:
+    """Earlier batches of other sizes have no effect."""
     options = lm_options(n_layers=3)
     used = make(options)
     ids, inputs = make_rows(options)
@@ -175,7 +174,7 @@ def test_a_used_workspace_changes_nothing() -> None:
 
 
 def test_bf16_is_near() -> None:
-    """bfloat16 keeps 8 bits, 0.4% of a number; encoder and three layers add up. Weights stay as they are."""
+    """bfloat16 has 8 bits, 0.4% of a number; errors of encoder and three layers add up. Weights do not change."""
     options = lm_options(
         n_layers=3, dim=64, projection_dim=16, proj_clip=3, cell_clip=3, embedding={"dim": 8}, filters=[[3, 32]]
     )

@@ -12,10 +12,11 @@ from spacy_elmo.language_model import likelihood, reading
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import iter_carried, iter_fresh
 from spacy_elmo.language_model.model import LanguageModel
-from spacy_elmo.language_model.reading import in_order, read_afresh, read_apart, read_on, top_layer
+from spacy_elmo.language_model.reading import iter_batches, restore_order, run_batch, run_halves, run_sentences
 from spacy_elmo.language_model.softmax import Softmax
 from spacy_elmo.language_model.streams import Batch
-from spacy_elmo.language_model.vocabulary import Types, Vocabulary, types_of
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import EncodedTypes, encode_types
 from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work
 from tests.language_models import Reference, full_softmax, load_language_model, write_source
@@ -25,8 +26,8 @@ Steps = list[list[tuple[str, str]]]
 
 
 def as_bilm_tf_reads(sentences: list[list[str]], n_rows: int) -> Steps:
-    """Step by step: (input, target) of each row. A row that is used up takes the next sentence; when there is
-    none, the step is thrown away."""
+    """Make steps of (input, target) of each row. A row takes the next sentence at the end of the one before; if
+    there is none, the step is left out."""
     upcoming = iter(sentences)
     rows: list[list[str]] = [[] for _ in range(n_rows)]
     steps: Steps = []
@@ -58,7 +59,7 @@ def test_rows_as_in_bilm_tf(monkeypatch: pytest.MonkeyPatch, n_rows: int, seed: 
     sentences = [[f"{k}-{i}" for i in range(length)] for k, length in enumerate(lengths)]
     corpus = Corpus.from_sentences(sentences)
     texts = [*corpus.types, "<S>", "</S>"]
-    batches = list(read_on(corpus, n_rows=n_rows, n_sentences=len(corpus)))
+    batches = list(iter_batches(corpus, n_rows=n_rows, n_sentences=len(corpus)))
     assert max(len(batch.inputs) for _, batch in batches) <= max(4, 10 // n_rows)
     assert len(batches) > 1 or n_rows == 20
     for direction in (0, 1):
@@ -72,18 +73,18 @@ def test_rows_as_in_bilm_tf(monkeypatch: pytest.MonkeyPatch, n_rows: int, seed: 
 
 def test_more_rows_than_sentences() -> None:
     corpus = Corpus.from_sentences([["a", "b"], ["c"], ["d"]])
-    [(begun, batch)] = read_on(corpus, n_rows=9, n_sentences=2)
+    [(begun, batch)] = iter_batches(corpus, n_rows=9, n_sentences=2)
     assert begun == [(0, 0), (1, 1)]
     assert batch.inputs.shape == (2, 2, 2)
-    assert list(read_on(corpus, n_rows=9, n_sentences=0)) == []
+    assert list(iter_batches(corpus, n_rows=9, n_sentences=0)) == []
 
 
 def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sentences: list[list[str]]) -> None:
-    """In groups of any size, over any number of steps: what the formulas say."""
+    """Groups and steps of any size give what the formulas give."""
     softmax = full_softmax()
     model, vocabulary = load_language_model(write_source(tmp_path, softmax))
     corpus = Corpus.from_sentences([*sentences[:3], [], ["word"]])
-    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    types = encode_types(corpus.types, model.bilm.options, vocabulary)
     reference = Reference(softmax)
     texts = [[corpus.types[place] for place in corpus.sentence(k)] for k in range(len(corpus))]
     for steps, group, window in ((32, 2048, 30000), (5, 60, 100), (1, 1, 1)):
@@ -92,7 +93,7 @@ def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
         monkeypatch.setattr(reading, "_GROUP", group)
         monkeypatch.setattr(reading, "_WINDOW", window)
         seen: list[int] = []
-        for numbers, read in read_afresh(model, corpus, types, state=None):
+        for numbers, read in run_sentences(model, corpus, types, state=None):
             assert len(numbers) == read.hidden.shape[2]
             assert len(numbers) == 1 or len(numbers) * read.hidden.shape[1] <= group
             seen += numbers
@@ -108,12 +109,12 @@ def test_top_layer_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
 def test_top_layer_without_dropout(tmp_path: Path) -> None:
     model, vocabulary = load_language_model(write_source(tmp_path, full_softmax()))
     corpus = Corpus.from_sentences([["a", "cow"]])
-    types = types_of(corpus.types, model.bilm.options, vocabulary)
-    [(_, batch)] = read_on(corpus, n_rows=1, n_sentences=1)
-    expected, _ = top_layer(model, batch, types, model.bilm.zero_state(1))
+    types = encode_types(corpus.types, model.bilm.options, vocabulary)
+    [(_, batch)] = iter_batches(corpus, n_rows=1, n_sentences=1)
+    expected, _ = run_batch(model, batch, types, model.bilm.zero_state(1))
     model.dropout, model.dtype = 0.5, torch.bfloat16
     model.train()
-    got, _ = top_layer(model, batch, types, model.bilm.zero_state(1))
+    got, _ = run_batch(model, batch, types, model.bilm.zero_state(1))
     assert torch.equal(got.hidden, expected.hidden)
     assert not got.hidden.requires_grad
     a, unknown, opening, closing = (vocabulary.words.index(word) for word in ("a", "<UNK>", "<S>", "</S>"))
@@ -122,7 +123,7 @@ def test_top_layer_without_dropout(tmp_path: Path) -> None:
     assert model.dtype == torch.bfloat16
 
 
-def test_in_order() -> None:
+def test_restore_order() -> None:
     taken: list[int] = []
 
     def numbered() -> Iterator[tuple[int, str]]:
@@ -130,29 +131,29 @@ def test_in_order() -> None:
             taken.append(number)
             yield number, str(number)
 
-    found = in_order(numbered())
+    found = restore_order(numbered())
     assert next(found) == "0"
     assert taken == [2, 0]
     assert list(found) == ["1", "2", "3", "4"]
 
 
-def test_text_is_run_as_it_is_asked_for(
+def test_batches_are_read_lazily(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
-    """Nothing is kept of what was handed out, and little is computed ahead: memory does not grow with the text."""
+    """Results are not kept, and little is computed ahead: memory does not grow with the text."""
     for name, value in (("_STEPS", 10), ("_PREDICTIONS", 10), ("_GROUP", 10), ("_WINDOW", 70)):
         monkeypatch.setattr(reading, name, value)
     run: list[int] = []
 
-    def counting(model: LanguageModel, batch: Batch, types: Types, state: LSTMState) -> Any:
+    def counting(model: LanguageModel, batch: Batch, types: EncodedTypes, state: LSTMState) -> Any:
         run.append(batch.inputs.shape[0] * batch.inputs.shape[2])
-        return top_layer(model, batch, types, state)
+        return run_batch(model, batch, types, state)
 
-    monkeypatch.setattr(likelihood, "top_layer", counting)
-    monkeypatch.setattr(reading, "top_layer", counting)
+    monkeypatch.setattr(likelihood, "run_batch", counting)
+    monkeypatch.setattr(reading, "run_batch", counting)
     model, vocabulary = load_language_model(write_source(tmp_path, full_softmax()))
     corpus = Corpus.from_sentences(sentences)
-    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    types = encode_types(corpus.types, model.bilm.options, vocabulary)
     # The longest sentence comes on top.
     most = max(map(len, sentences)) + 1
     for found, ahead in ((iter_carried(model, corpus, types), 10), (iter_fresh(model, corpus, types), 70 + most)):
@@ -174,22 +175,23 @@ models = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)
 
 
 def make(settings: dict[str, Any], *, dtype: torch.dtype = torch.float64) -> tuple[LanguageModel, Tensor, Tensor]:
-    """A model, word types, and 6 steps of 3 rows."""
-    model = LanguageModel(bilm=lm_bilm(lm_options(**settings), dtype=dtype), softmax=nn.Identity(), dtype=dtype)
+    """Make a model, word types, and 6 steps of 3 rows."""
+    softmax: Any = nn.Identity()
+    model = LanguageModel(bilm=lm_bilm(lm_options(**settings), dtype=dtype), softmax=softmax, dtype=dtype)
     ids = lm_ids(model.bilm.options, ["<S>", "</S>", "a", "dog", "sees", "extraordinary-bird"])
     inputs = torch.randint(0, len(ids), (6, 2, 3), generator=torch.Generator().manual_seed(4))
     return model.eval(), ids, inputs
 
 
 @models
-def test_as_the_model(settings: dict[str, Any]) -> None:
+def test_equal_to_the_model(settings: dict[str, Any]) -> None:
     model, ids, inputs = make(settings)
     generator = torch.Generator().manual_seed(5)
     zeros = model.bilm.zero_state(3)
     start = LSTMState(*(torch.randn(part.shape, dtype=part.dtype, generator=generator) / 3 for part in zeros))
     with torch.no_grad():
         expected, final = model(ids, inputs, start)
-        got, state = read_apart(model, ids, inputs, start)
+        got, state = run_halves(model, ids, inputs, start)
     for one, other in zip((got, *state), (expected, *final), strict=True):
         torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
 
@@ -198,7 +200,7 @@ def test_one_word() -> None:
     model, ids, inputs = make({})
     with torch.no_grad():
         expected, _ = model(ids[:1], inputs * 0, model.bilm.zero_state(3))
-        got, _ = read_apart(model, ids[:1], inputs * 0, model.bilm.zero_state(3))
+        got, _ = run_halves(model, ids[:1], inputs * 0, model.bilm.zero_state(3))
     torch.testing.assert_close(got, expected, atol=1e-12, rtol=0)
 
 
@@ -208,13 +210,13 @@ def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatc
     model, ids, inputs = make({})
     found = at_work(monkeypatch, reading, name)
     with own_threads(n_threads):
-        read_apart(model, ids, inputs, model.bilm.zero_state(3))
+        run_halves(model, ids, inputs, model.bilm.zero_state(3))
     assert found == [each] * 2
 
 
 @pytest.mark.parametrize("n_rows", [1, 4])
-def test_the_number_of_threads_does_not_matter(n_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bit for bit; both directions' softmax at the same time."""
+def test_number_of_threads(n_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results are equal, bit for bit, and both directions' softmaxes run side by side."""
     sentences = lm_sentences(12)
     vocabulary = Vocabulary(["the", "<UNK>", "<S>", ".", "dog", "</S>", "sees", "a", "old"])
     softmax = Softmax(n_words=len(vocabulary), width=4)

@@ -21,7 +21,7 @@ sizes = pytest.mark.parametrize("lstm", SIZES.values(), ids=SIZES)
 
 
 class Layer(nn.Module):
-    """Both directions of one layer, with inputs and a state to run them on."""
+    """Both directions of one layer, with inputs and a state."""
 
     def __init__(self, *, n_steps: int = 6, n_rows: int = 3, dtype: torch.dtype = torch.float64, **lstm: Any):
         super().__init__()
@@ -48,7 +48,7 @@ class Layer(nn.Module):
         return outputs, *state
 
     def row_by_row(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> list[Tensor]:
-        """The same by `ProjectedLSTM` itself, one row of one direction after the other."""
+        """Compute the same by `ProjectedLSTM`, one row of one direction after the other."""
         n_steps, _, n_rows, _ = inputs.shape
         found: list[list[Tensor]] = [[], [], []]
         for direction, layer in enumerate(self.layers):
@@ -65,7 +65,7 @@ class Layer(nn.Module):
         ]
 
     def gradients(self, found: Any) -> list[Tensor]:
-        """Of a sum in which every output and both parts of the final state weigh differently."""
+        """Compute the gradients of a weighted sum of all outputs and both parts of the final state."""
         generator = torch.Generator().manual_seed(2)
         weighed = [
             part * torch.randn(part.shape, dtype=part.dtype, generator=generator).to(part.device) for part in found
@@ -78,7 +78,7 @@ def projected(lstm: Any) -> bool:
 
 
 def assert_clips_bite(found: tuple[Tensor, ...], *, cell_clip: Any, proj_clip: Any, **lstm: Any) -> None:
-    """Here and there, but not everywhere; that of the outputs only where there is a projection."""
+    """Some numbers are clipped, others are not; outputs only if there is a projection."""
     outputs, _, cell = found
     for values, clip in ((cell, cell_clip), (outputs, proj_clip if projected(lstm) else None)):
         at_bound = values.abs() == clip
@@ -110,7 +110,7 @@ def test_gradients_equal_those_of_the_module(lstm: Any) -> None:
 
 @sizes
 def test_gradients_equal_finite_differences(lstm: Any) -> None:
-    """Of the inputs, the state and every parameter."""
+    """Compare the gradients of the inputs, the state and every parameter."""
     # The same case, small enough for a run a number; its outputs are small as well, and so is their bound.
     narrower = {"projection_dim": 2, "proj_clip": lstm["proj_clip"] and 0.15} if projected(lstm) else {}
     layer = Layer(n_steps=3, n_rows=2, **{**lstm, "dim": 3, "projection_dim": 3, **narrower})
@@ -126,7 +126,7 @@ def test_gradients_equal_finite_differences(lstm: Any) -> None:
     assert torch.autograd.gradcheck(run, (*layer.given, *layer.parameters()), eps=1e-6, atol=1e-7)
 
 
-def test_only_one_direction_has_a_gradient() -> None:
+def test_gradient_of_one_direction() -> None:
     layer = Layer(**SIZES["clips"])
     outputs, _, _ = layer(*layer.given)
     outputs[:, 1].sum().backward()
@@ -135,7 +135,7 @@ def test_only_one_direction_has_a_gradient() -> None:
     assert all(parameter.grad.any() for parameter in backward.parameters())
 
 
-def test_a_state_carries_rows_on() -> None:
+def test_carried_state() -> None:
     layer = Layer(n_steps=7, **SIZES["clips"])
     inputs, hidden, cell = layer.given
     whole = [part.clone() for part in layer(inputs, hidden, cell)]
@@ -146,8 +146,8 @@ def test_a_state_carries_rows_on() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_used_workspace_changes_nothing(dtype: torch.dtype) -> None:
-    """Batches of other sizes before, larger and smaller ones, leave nothing behind."""
+def test_used_workspace(dtype: torch.dtype) -> None:
+    """Earlier batches, larger and smaller ones, have no effect."""
     used = Workspace()
     for n_steps, n_rows in [(6, 3), (4, 5), (9, 2), (1, 1), (6, 3)]:
         found = []
@@ -160,8 +160,8 @@ def test_a_used_workspace_changes_nothing(dtype: torch.dtype) -> None:
             assert torch.equal(one, other)
 
 
-def test_layers_keep_apart_in_a_workspace() -> None:
-    """By their names: the second runs before the first has its backward pass."""
+def test_layers_share_a_workspace() -> None:
+    """Buffers have the layers' names: the second layer runs before the backward pass of the first."""
     layer = Layer(**SIZES["clips"])
     forward, backward = layer.layers
     found = []
@@ -178,8 +178,8 @@ def test_layers_keep_apart_in_a_workspace() -> None:
 
 @pytest.mark.parametrize(("lstm", "most"), [(SIZES["clips"], 0.1), (SIZES["bare"], 0.01)], ids=["clips", "bare"])
 def test_bf16_is_near(lstm: Any, most: float) -> None:
-    """bfloat16 keeps 8 bits: 0.4% of a number, of which the sums and the steps make some more. Gradients lose more
-    where clips bite: a number that rounding moves over its bound has none."""
+    """bfloat16 has 8 bits: 0.4% of a number; errors add up over sums and steps. Gradients lose more if numbers are
+    clipped: a number that rounding moves over its bound has none."""
     large = {**lstm, "dim": lstm["dim"] * 8, "projection_dim": lstm["projection_dim"] * 8}
     layer = Layer(n_steps=8, n_rows=9, dtype=torch.float32, **large)
     with torch.no_grad():
@@ -198,7 +198,7 @@ def test_bf16_is_near(lstm: Any, most: float) -> None:
 
 
 def test_bf16_keeps_the_bias() -> None:
-    """A bias that bfloat16 rounds away counts in the sum all the same: 1.003 alone would be 1."""
+    """The part of a bias that bfloat16 cannot hold counts in the sum: 1.003 alone would be 1."""
     layer = Layer(n_steps=1, n_rows=1, dtype=torch.float32, **SIZES["no_clip"])
     width, cells = layer.given[0].size(-1), layer.given[2].size(-1)
     inputs = torch.zeros(1, 2, 1, width)

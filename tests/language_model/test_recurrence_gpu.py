@@ -1,4 +1,4 @@
-"""A layer by kernels for GPUs; see also test_gpu.py."""
+"""A layer by Triton kernels; see also tests/pretraining/test_gpu.py."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -27,8 +27,8 @@ def test_no_triton_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     support._run_on.cache_clear()
 
 
-def test_kernels_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Warns, once, and goes on with torch's operators."""
+def test_kernels_fail_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one warning, and torch's operators are used."""
 
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("Failed to find C compiler")

@@ -1,4 +1,4 @@
-"""Which words a prediction is compared with. The loss of it is tested with the softmax that it belongs to."""
+"""The candidates. The loss is tested in test_softmax.py."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_candidates_are_distinct_words(n_words: int, n_samples: int) -> None:
         assert (np.diff(expected) <= 0).all()
 
 
-def test_candidates_come_from_the_generator_alone() -> None:
+def test_candidates_depend_on_the_generator() -> None:
     one, same, other = (draw_candidates(1000, 50, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert one.ids.tolist() == same.ids.tolist()
     assert one.expected.tolist() == same.expected.tolist()
@@ -30,8 +30,8 @@ def test_candidates_come_from_the_generator_alone() -> None:
 
 @pytest.mark.parametrize(("n_words", "n_samples"), [(300, 40), (12, 11)])
 def test_candidates_are_the_first_distinct_tries(n_words: int, n_samples: int) -> None:
-    """One try after the other, from the same random numbers: a word that is there already is a try in vain, and
-    each word was to be expected as often as the number of tries says."""
+    """Equal to one try after the other from the same random numbers: a word that was drawn already does not count,
+    and expected counts depend on the number of tries."""
     for seed in range(10):
         ids, expected = draw_candidates(n_words, n_samples, np.random.default_rng(seed))
         rng, found, n_tries = np.random.default_rng(seed), [], 0
@@ -49,7 +49,7 @@ def test_candidates_are_the_first_distinct_tries(n_words: int, n_samples: int) -
 
 
 @pytest.mark.parametrize(("n_words", "n_samples"), [(40, 1), (5000, 20)])
-def test_words_are_candidates_as_often_as_expected(n_words: int, n_samples: int) -> None:
+def test_expected_counts(n_words: int, n_samples: int) -> None:
     n_draws, rng = 4000, np.random.default_rng(0)
     counts, expected = np.zeros(n_words), np.zeros(n_words)
     for _ in range(n_draws):

@@ -26,7 +26,7 @@ def make_hidden(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def candidates_of(ids: Sequence[int]) -> Candidates:
-    """These words, with expectations that differ from word to word."""
+    """Make candidates with different expected counts."""
     return Candidates(np.array(ids), np.linspace(0.9, 0.05, V))
 
 
@@ -41,8 +41,8 @@ TARGETS = {
 
 
 def dense_reference(softmax: Softmax, hidden: Tensor, targets: Tensor, candidates: Candidates) -> Tensor:
-    """As tf.nn.sampled_softmax_loss is documented, a prediction at a time: scores less the logarithm of the
-    expected count; the target against all candidates but itself."""
+    """Compute the loss as tf.nn.sampled_softmax_loss is documented, a prediction at a time: from scores minus the
+    logarithm of the expected count, with the target and all candidates but the target."""
     log_expected = np.log(candidates.expected)
     losses: list[Tensor] = []
     for h, target in zip(hidden.flatten(0, 1), targets.flatten().tolist()):
@@ -60,7 +60,7 @@ def gradients(losses: Tensor, softmax: Softmax, hidden: Tensor, *, times: float 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("targets", TARGETS.values(), ids=TARGETS)
 def test_sampled_loss(targets: Any, sparse: bool) -> None:
-    """Value and gradients equal those of the definition."""
+    """The value and the gradients equal those of the definition."""
     softmax, hidden = make(sparse=sparse), make_hidden(2, N)
     wanted, candidates = torch.tensor([list(part) for part in targets]), candidates_of(range(20))
     got = softmax.sampled_loss(hidden, wanted, candidates, dtype=torch.float64, all_targets=wanted.flatten())
@@ -81,7 +81,7 @@ def test_sampled_loss_of_drawn_candidates() -> None:
     torch.testing.assert_close(got, dense_reference(softmax, hidden, targets, candidates), atol=1e-9, rtol=0)
 
 
-def test_all_words_as_candidates_are_the_full_softmax() -> None:
+def test_all_words_as_candidates() -> None:
     softmax, hidden = make(), make_hidden(2, N)
     targets = torch.arange(2 * N).view(2, N)
     candidates = Candidates(np.arange(V)[::-1].copy(), np.ones(V))
@@ -89,7 +89,7 @@ def test_all_words_as_candidates_are_the_full_softmax() -> None:
     torch.testing.assert_close(got, -softmax.log_likelihood(hidden, targets).mean(dim=1), atol=1e-9, rtol=0)
 
 
-def test_sparse_gradients_touch_only_what_took_part() -> None:
+def test_sparse_gradients() -> None:
     softmax, hidden = make(sparse=True), make_hidden(2, N)
     targets, candidates = torch.tensor([[40] * N, [3] * N]), candidates_of([3, 1, 7])
     losses = softmax.sampled_loss(
@@ -105,7 +105,7 @@ def test_sparse_gradients_touch_only_what_took_part() -> None:
     assert not gradient.to_dense()[55].any()
 
 
-def test_targets_of_other_processes_do_not_matter() -> None:
+def test_targets_of_other_processes() -> None:
     softmax, hidden = make(), make_hidden(2, N)
     targets, candidates = torch.arange(10, 10 + 2 * N).view(2, N), candidates_of(range(20))
     found = []
@@ -119,7 +119,7 @@ def test_targets_of_other_processes_do_not_matter() -> None:
 
 @pytest.mark.parametrize("shift", [-10.0, 50.0])
 def test_sampled_loss_of_far_scores(shift: float) -> None:
-    """float32 holds where all scores lie far from zero: what a softmax says does not change with that."""
+    """Scores far from zero give the same results in float32."""
     softmax, hidden = make(dtype=torch.float32), make_hidden(2, N, dtype=torch.float32)
     targets, candidates = torch.arange(10, 10 + 2 * N).view(2, N), candidates_of(range(20))
     expected = dense_reference(softmax, hidden, targets, candidates)
@@ -133,7 +133,7 @@ def test_sampled_loss_of_far_scores(shift: float) -> None:
 
 
 def test_sampled_loss_in_bf16_is_near() -> None:
-    """bfloat16 keeps 8 bits: 0.4% of a number. Loss and targets' scores are of full precision."""
+    """bfloat16 has 8 bits: 0.4% of a number. Losses and the targets' scores have full precision."""
     softmax, hidden = make(dtype=torch.float32), make_hidden(2, N, dtype=torch.float32)
     targets, candidates = torch.arange(10, 10 + 2 * N).view(2, N), candidates_of(range(20))
     found = []
@@ -145,7 +145,7 @@ def test_sampled_loss_in_bf16_is_near() -> None:
         assert 1e-6 < lm_error(rounded, exact) < 0.01
 
 
-def test_a_used_workspace_changes_nothing() -> None:
+def test_used_workspace() -> None:
     softmax = make(dtype=torch.float32)
     for n in (N, 3, 40, 1, N):
         hidden, targets = make_hidden(2, n, dtype=torch.float32), torch.arange(2 * n).view(2, n) % V
@@ -179,7 +179,7 @@ def test_log_likelihood() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 5, N, 2 * N])
-def test_a_part_at_a_time(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_split_targets(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, targets = make_hidden(2, N), torch.arange(2 * N).view(2, N)
     for softmax in (make(), make_adaptive()):
         expected = softmax.log_likelihood(hidden, targets)
@@ -219,7 +219,7 @@ def make_adaptive(*, dtype: torch.dtype = torch.float64) -> AdaptiveSoftmax:
 
 
 def reference_adaptive(softmax: AdaptiveSoftmax, hidden: Tensor) -> Tensor:
-    """Grave et al. 2017: a word of a cluster is as likely as its cluster, times the word in the cluster."""
+    """Grave et al. 2017: P(word) = P(cluster) * P(word | cluster)."""
     named = dict(softmax.named_parameters())
     head = hidden @ named["adaptive.head.weight"].T + named["adaptive.head.bias"]
     head = head.log_softmax(dim=-1)
@@ -248,7 +248,7 @@ def test_adaptive_likelihoods() -> None:
 
 @pytest.mark.parametrize("words", [range(N), range(6), range(20, 20 + N)], ids=["some", "head", "last_cluster"])
 def test_gradients_of_the_adaptive_loss(words: Any) -> None:
-    """Where a cluster holds no target, its matrices have none."""
+    """The matrices of a cluster without a target have no gradient."""
     softmax, hidden = make_adaptive(), make_hidden(2, len(words))
     targets = torch.tensor([list(words)] * 2)
     expected = -reference_adaptive(softmax, hidden).gather(2, targets.unsqueeze(2)).mean(dim=(1, 2))
@@ -277,7 +277,7 @@ def test_widths_of_the_clusters() -> None:
 
 @pytest.mark.parametrize("make_softmax", [make, make_adaptive])
 def test_loss_in_bf16_is_near(make_softmax: Callable[..., Any]) -> None:
-    """bfloat16 keeps 8 bits: 0.4% of a number."""
+    """bfloat16 has 8 bits: 0.4% of a number."""
     softmax, hidden = make_softmax(dtype=torch.float32), make_hidden(2, N, dtype=torch.float32)
     targets = (torch.arange(2 * N) * 7 % V).view(2, N)
     found = []

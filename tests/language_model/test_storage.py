@@ -12,7 +12,7 @@ from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.language_model.model import LanguageModel
-from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from spacy_elmo.language_model.storage import read_model, warm_state, write_language_model
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.weights.source import read_weights
@@ -62,8 +62,8 @@ def test_probabilities_equal_the_formulas(tmp_path: Path, softmax: Arrays) -> No
 
 
 @pytest.mark.parametrize("kind", ["full", "adaptive"])
-def test_what_training_writes_can_be_read(tmp_path: Path, bilm: BiLM, kind: str) -> None:
-    softmax: torch.nn.Module = Softmax(n_words=len(WORDS), width=8)
+def test_written_models_can_be_read(tmp_path: Path, bilm: BiLM, kind: str) -> None:
+    softmax: BaseSoftmax = Softmax(n_words=len(WORDS), width=8)
     if kind == "adaptive":
         softmax = AdaptiveSoftmax(n_words=len(WORDS), width=8, cutoffs=[4, 9], div_value=2.0)
     model = LanguageModel(bilm=bilm, softmax=softmax)
@@ -85,7 +85,7 @@ def test_other_precisions_become_float32(tmp_path: Path, tiny: Path, softmax: Ar
             np.testing.assert_array_equal(tensor.numpy(), arrays[name].astype(np.float32))
 
 
-def test_writing_to_the_model_leaves_the_file(tmp_path: Path) -> None:
+def test_file_stays_unchanged(tmp_path: Path) -> None:
     path = write_source(tmp_path, full_softmax()) / "weights.safetensors"
     before = path.read_bytes()
     model, _ = load_language_model(tmp_path)
@@ -97,7 +97,7 @@ def test_writing_to_the_model_leaves_the_file(tmp_path: Path) -> None:
 
 
 def test_loading_is_quick(tmp_path: Path) -> None:
-    """Torch's compiler, which takes seconds to import, is not needed."""
+    """Torch's compiler, which takes seconds to import, is not imported."""
     write_source(tmp_path, adaptive_softmax())
     code = (
         f"import sys; from spacy_elmo.cli.lm_inputs import open_model; "
@@ -114,8 +114,8 @@ def test_warm_state(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.cell.numpy(), stored["initial_state.cell"])
 
 
-def test_warm_state_is_made_where_none_is_stored(tmp_path: Path) -> None:
-    """The one that embedding starts from."""
+def test_computed_warm_state(tmp_path: Path) -> None:
+    """It is the state that embedding starts from."""
     source = write_source(tmp_path, full_softmax())
     found = warm_state(read_model(source).weights)
     expected = spacy_elmo.load(source, initial_state="warm").warm_state
@@ -144,7 +144,7 @@ def test_vocabulary_of_another_size(tmp_path: Path, softmax: Arrays) -> None:
         load_language_model(write_source(tmp_path, softmax))
 
 
-def test_adaptive_softmax_that_cannot_be(tmp_path: Path) -> None:
+def test_invalid_adaptive_softmax(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="EL093"):
         load_language_model(write_source(tmp_path, adaptive_softmax(head=0, tails=[(2, 22)])))
 

@@ -18,7 +18,7 @@ CORPORA = st.lists(st.lists(st.sampled_from("abcde"), max_size=6), min_size=1, m
 
 
 def numbered(n: int) -> Corpus:
-    """Sentences of one word each, the word telling which sentence it is."""
+    """Make sentences of one word each: the number of the sentence."""
     return Corpus.from_sentences([[str(number)] for number in range(n)])
 
 
@@ -27,7 +27,7 @@ def streams_of(corpus: Corpus, n_rows: int, *, seed: int = 0, block: int = 4) ->
 
 
 class SlowRow:
-    """One row, a step at a time: (forward input, target), (backward input, target)."""
+    """Read one row, a step at a time: (forward input, target), (backward input, target)."""
 
     def __init__(self, corpus: Corpus, numbers: Iterator[int]):
         self.corpus, self.numbers = corpus, numbers
@@ -49,7 +49,7 @@ class SlowRow:
 
 
 def slow_batches(corpus: Corpus, order: Order, n_rows: int, sizes: list[int]) -> Iterator[list[list[Step]]]:
-    """Steps of each row, batch after batch."""
+    """Collect the steps of each row, batch after batch."""
     numbers = (order.sentence(place) for place in range(10**9))
     rows = [SlowRow(corpus, numbers) for _ in range(n_rows)]
     for size in sizes:
@@ -62,7 +62,7 @@ def assert_equal(one: Batch, other: Batch) -> None:
 
 
 def test_inputs_and_targets_of_a_sentence() -> None:
-    """As bilm-tf has them: the marks are read first, and predicted last."""
+    """As in bilm-tf, boundary tokens are read first, and predicted last."""
     corpus = Corpus.from_sentences([["I", "love", "NLP"]])
     batch = streams_of(corpus, 1).take(4)
     opening, closing = 3, 4
@@ -72,7 +72,7 @@ def test_inputs_and_targets_of_a_sentence() -> None:
     assert batch.targets[:, 1, 0].tolist() == [2, 1, 0, opening]
 
 
-def test_an_empty_sentence_is_its_marks() -> None:
+def test_empty_sentence() -> None:
     corpus = Corpus.from_sentences([[], []])
     batch = streams_of(corpus, 1).take(2)
     assert batch.inputs[:, :, 0].tolist() == [[0, 1]] * 2
@@ -90,7 +90,7 @@ def test_an_empty_sentence_is_its_marks() -> None:
 def test_rows_read_sentence_after_sentence(
     corpus: Corpus, n_rows: int, sizes: list[int], seed: int, block: int
 ) -> None:
-    """In both directions and across the borders of batches, equal to the rows read a step at a time."""
+    """Batches equal rows that are read a step at a time, in both directions, also across batches."""
     streams = streams_of(corpus, n_rows, seed=seed, block=block)
     order = Order(len(corpus), seed=seed, block=block)
     for size, rows in zip(sizes, slow_batches(corpus, order, n_rows, sizes)):
@@ -129,7 +129,7 @@ def test_every_sentence_once_an_epoch(n_rows: int, n_steps: int) -> None:
 
 @settings(deadline=None)
 @given(n=st.integers(1, 40), block=st.integers(1, 50), seed=st.integers(0, 5), data=st.data())
-def test_an_order_is_a_shuffle_of_each_epoch(n: int, block: int, seed: int, data: Any) -> None:
+def test_order_shuffles_each_epoch(n: int, block: int, seed: int, data: Any) -> None:
     order = Order(n, seed=seed, block=block)
     places = [order.sentence(place) for place in range(3 * n)]
     for epoch in range(3):
@@ -167,13 +167,13 @@ def test_blocks_are_shuffled() -> None:
 
 
 def assert_even(counts: NDArray[np.float64]) -> None:
-    """counts: how often, of so many draws, each thing stood at each place."""
+    """Check counts of items by position, over many draws, against a uniform distribution."""
     mean = counts.mean()
     assert np.abs(counts - mean).max() < 4.5 * np.sqrt(mean * (1 - 1 / len(counts)))
 
 
 def test_shuffles_are_fair() -> None:
-    """Each sentence stands at each place of its block as often as any other, and so do blocks in the epoch."""
+    """All positions in a block are equally likely for a sentence, and all positions in an epoch for a block."""
     n_blocks, block, n_epochs = 3, 4, 3000
     order = Order(n_blocks * block, seed=3, block=block)
     of_blocks, of_sentences = np.zeros((n_blocks, n_blocks)), np.zeros((n_blocks, block, block))
@@ -193,7 +193,7 @@ def test_shuffles_are_fair() -> None:
     before=st.lists(st.integers(1, 9), max_size=5),
     after=st.lists(st.integers(1, 9), min_size=1, max_size=5),
 )
-def test_a_state_is_taken_up_again(corpus: Corpus, n_rows: int, before: list[int], after: list[int]) -> None:
+def test_restored_state(corpus: Corpus, n_rows: int, before: list[int], after: list[int]) -> None:
     streams = streams_of(corpus, n_rows)
     for size in before:
         streams.take(size)
@@ -209,7 +209,7 @@ def test_a_state_is_taken_up_again(corpus: Corpus, n_rows: int, before: list[int
             assert_equal(one.take(size), batch)
 
 
-def test_a_state_is_plain_numbers() -> None:
+def test_state_is_numbers() -> None:
     streams = streams_of(numbered(5), 2)
     streams.take(3)
     # One word and the marks are two steps: both rows have read a sentence and half of the next.
@@ -222,7 +222,7 @@ def test_a_state_is_plain_numbers() -> None:
     assert {array.dtype for array in state.values()} == {np.dtype(np.int64)}
 
 
-def test_epoch_counts_what_was_handed_out() -> None:
+def test_epoch() -> None:
     streams = streams_of(numbered(8), 2)
     epochs = [streams.epoch]
     for _ in range(4):

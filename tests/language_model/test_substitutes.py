@@ -8,10 +8,10 @@ from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.language_model import reading
 from spacy_elmo.language_model import substitutes as module
 from spacy_elmo.language_model.corpus import Corpus
-from spacy_elmo.language_model.reading import top_layer
+from spacy_elmo.language_model.reading import run_batch
 from spacy_elmo.language_model.streams import Batch
 from spacy_elmo.language_model.substitutes import Substitutes, substitutes
-from spacy_elmo.language_model.vocabulary import types_of
+from spacy_elmo.language_model.word_types import encode_types
 from tests.data import shared_path
 from tests.language_models import (
     LM,
@@ -35,7 +35,7 @@ NAMES = ("forward", "backward", "both")
 def expected(
     reference: Reference, tokens: list[str], states: States, words: list[str] = WORDS
 ) -> list[dict[str, list[tuple[str, float]]]]:
-    """All words but the special ones, ranked, for each token."""
+    """Rank all words but the special ones for each token."""
     forward, backward = reference.predictions(tokens, dict(states))
     forward, backward = forward[:-1], backward[:-1][::-1]
     return [
@@ -75,7 +75,7 @@ def test_equal_to_the_formulas(
             hold(got, wanted, 4)
 
 
-def test_from_a_state(tmp_path: Path) -> None:
+def test_initial_state(tmp_path: Path) -> None:
     softmax = full_softmax()
     model, vocabulary = load_language_model(write_source(tmp_path, softmax))
     arrays, states = warm_state()
@@ -89,7 +89,7 @@ def test_from_a_state(tmp_path: Path) -> None:
 
 
 def test_number_of_words(tmp_path: Path) -> None:
-    """All words but the special ones, wherever these stand in the vocabulary; what they have is left over."""
+    """Lists have all words but the special ones, wherever these are in the vocabulary."""
     words = [*WORDS[3:9], "<UNK>", *WORDS[9:], "</S>", "<S>"]
     softmax = full_softmax(seed=4)
     model, vocabulary = load_language_model(write_source(tmp_path, softmax, words=words))
@@ -104,7 +104,7 @@ def test_number_of_words(tmp_path: Path) -> None:
         substitutes(model, vocabulary, [["a"]], 0)
 
 
-def test_read_as_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sentences_are_read_in_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "_TOKENS", 6)
     model, vocabulary = load_language_model(write_source(tmp_path, full_softmax()))
     endless = (["It", "is"] for _ in iter(int, 1))
@@ -122,7 +122,7 @@ def test_read_as_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 @pytest.fixture(scope="module")
 def simple_elmo() -> dict[str, np.ndarray]:
-    """Its own numbers, which are scores, of a single token as context; see lm/README.md."""
+    """Its scores, with a single token as context, are reproduced; see tests/lm/README.md."""
     with np.load(LM / "simple_elmo.npz") as arrays:
         return dict(arrays)
 
@@ -139,27 +139,25 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bilm_tf(tmp_path_factory.mktemp("lm"))
 
 
-def test_simple_elmo_makes_each_step_from_zeros(
-    source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]
-) -> None:
-    """All its numbers, for each word in the place of each token, when each step is made from zeros."""
+def test_simple_elmo_steps(source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]) -> None:
+    """All its scores are reproduced if each step starts from zeros."""
     model, vocabulary = load_language_model(source)
     corpus = Corpus.from_sentences(lines)
-    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    types = encode_types(corpus.types, model.bilm.options, vocabulary)
     places = {text: place for place, text in enumerate([*corpus.types, "<S>", "</S>"])}
     before = [places[token] for line in lines for token in ["<S>", *line[:-1]]]
     after = [places[token] for line in lines for token in [*line[1:], "</S>"]]
     steps = np.array([[before, after]], dtype=np.int32)
-    read, _ = top_layer(model, Batch(steps, steps), types, model.bilm.zero_state(len(before)))
+    read, _ = run_batch(model, Batch(steps, steps), types, model.bilm.zero_state(len(before)))
     for hidden, name in zip(read.hidden[:, 0], ("forward", "backward")):
         got = model.softmax.log_likelihoods(hidden).detach().numpy()
         np.testing.assert_allclose(got, log_softmax(simple_elmo[name].astype(np.float64)), atol=1e-4, rtol=0)
 
 
-def test_simple_elmo_at_the_ends_of_sentences(
+def test_simple_elmo_at_sentence_ends(
     source: Path, simple_elmo: dict[str, np.ndarray], lines: list[list[str]]
 ) -> None:
-    """There the context is the mark alone, and both give the same."""
+    """The context is a boundary token alone, and both give the same."""
     model, vocabulary = load_language_model(source)
     start = 0
     different = 0.0

@@ -4,14 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from spacy_elmo.bilm.characters import CLOSING, OPENING, character_ids
-from spacy_elmo.language_model.corpus import Corpus
-from spacy_elmo.language_model.streams import Order, Streams
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from tests.data import shared_path
-from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
 
 SPECIAL = ["<S>", "</S>", "<UNK>"]
 
@@ -20,7 +15,7 @@ def from_counts(counts: Any, **settings: Any) -> list[str]:
     return Vocabulary.from_counts(list(counts), list(counts.values()), **settings).words
 
 
-def test_the_most_frequent_first() -> None:
+def test_frequent_words_first() -> None:
     counts = {"a": 2, "b": 5, "c": 1, "d": 5, "e": 2, "f": 3}
     assert from_counts(counts) == [*SPECIAL, "b", "d", "f", "a", "e", "c"]
     # Large counts are sorted as numbers, not as floats of little precision.
@@ -47,7 +42,7 @@ def test_limits(settings: Any, words: list[str]) -> None:
 
 
 def test_special_words_of_the_text() -> None:
-    """A text that holds <UNK> or <S> as words: they stay where they are, once, however often they occur."""
+    """<UNK> and <S> in a text keep their place at the beginning, once."""
     assert from_counts({"a": 1, "<UNK>": 9, "<S>": 1, "b": 3}, min_count=2) == [*SPECIAL, "b"]
 
 
@@ -63,8 +58,8 @@ def test_ids() -> None:
     assert vocabulary != ["the", "<S>", "</S>", "<UNK>", "cat"]
 
 
-def test_that_of_bilm_tf() -> None:
-    """A vocab.txt that bilm-tf has trained with, read independently by its own rule: strip each line."""
+def test_vocabulary_of_bilm_tf() -> None:
+    """A vocab.txt that bilm-tf was trained with is read as bilm-tf reads it: each line is stripped."""
     path = shared_path("parity/lm/vocab.txt")
     with path.open(encoding="utf-8") as file:
         expected = [line.strip() for line in file]
@@ -99,7 +94,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["vocab.txt"]
 
 
-def test_words_that_a_line_cannot_hold() -> None:
+def test_unwritable_words() -> None:
     assert from_counts({"a\nb": 3, "\n": 2, "a\r": 2, "c": 1}) == [*SPECIAL, "c"]
 
 
@@ -127,7 +122,7 @@ def test_files_of_other_systems(tmp_path: Path, content: str) -> None:
         (b"<S>\n</S>\n<UNK>\n\xe4\n", r"EL061.*vocab\.txt.*not UTF-8"),
     ],
 )
-def test_what_is_no_vocabulary(tmp_path: Path, content: bytes, match: str) -> None:
+def test_invalid_vocabularies(tmp_path: Path, content: bytes, match: str) -> None:
     (tmp_path / "vocab.txt").write_bytes(content)
     with pytest.raises(ValueError, match=match):
         Vocabulary.read(tmp_path / "vocab.txt")
@@ -138,32 +133,7 @@ def test_missing_file(tmp_path: Path) -> None:
         Vocabulary.read(tmp_path / "vocab.txt")
 
 
-def test_the_line_that_bilm_tf_leaves_out(tmp_path: Path) -> None:
+def test_skipped_line(tmp_path: Path) -> None:
     path = tmp_path / "vocab.txt"
     path.write_text("!!!MAXTERMID\n<S>\n</S>\n<UNK>\na\n", "utf-8")
     assert Vocabulary.read(path).words == ["<S>", "</S>", "<UNK>", "a"]
-
-
-def test_types_of_a_batch() -> None:
-    corpus = Corpus.from_sentences(lm_sentences(40))
-    # Some of the words are left out, which are predicted as <UNK>.
-    vocabulary = Vocabulary.from_counts(corpus.types, corpus.counts().tolist(), min_count=15)
-    types = lm_types(lm_options(), corpus, vocabulary)
-    texts = [*corpus.types, OPENING, CLOSING]
-    batch = Streams(corpus, Order(len(corpus), seed=0), n_rows=4).take(3)
-    rows = slice(1, 3)
-    ids, inputs, targets, all_targets = types.of(batch, rows)
-    words = [vocabulary.words.index(text) if text in vocabulary else vocabulary.unknown for text in texts]
-    assert vocabulary.unknown in words
-    for step in range(3):
-        for direction in (0, 1):
-            for row in (0, 1):
-                text = texts[batch.inputs[step, direction, row + 1]]
-                found = ids[inputs[step, direction, row]].tolist()
-                assert found == character_ids([text], max_characters=20)[0].tolist()
-                wanted = batch.targets[step, direction, row + 1]
-                assert int(targets[direction, step * 2 + row]) == words[wanted]
-    # Every type that occurs in these rows, and no other, once.
-    assert len(ids) == len(np.unique(batch.inputs[:, :, rows]))
-    assert ids.dtype == inputs.dtype == targets.dtype == torch.int64
-    assert sorted(all_targets.tolist()) == sorted(words[number] for number in batch.targets.flatten())

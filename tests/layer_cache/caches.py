@@ -1,4 +1,4 @@
-"""What tests of caches have in common."""
+"""Helpers for tests of caches."""
 
 from pathlib import Path
 from typing import Any

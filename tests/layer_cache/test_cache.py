@@ -14,7 +14,7 @@ import spacy_elmo
 from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inputs.reader import Inputs
-from spacy_elmo.layer_cache.cache import LayerCache, readable
+from spacy_elmo.layer_cache.cache import LayerCache, format_size
 from spacy_elmo.layer_cache.settings import CacheSettings
 from tests.data import Measured, shared_path
 from tests.layer_cache.caches import LAYERS, Calls, assert_equal, data_file, embed_cached, other, worst
@@ -28,7 +28,7 @@ def test_bit_for_bit(layer_cache: LayerCache, elmo: Elmo, sentences: list[list[s
     assert_equal(embed_cached(again, sentences[::-1]), expected[::-1])
 
 
-def test_the_second_time_computes_nothing(
+def test_second_time(
     layer_cache: LayerCache, computed: Calls, elmo: Elmo, settings: CacheSettings, sentences: list[list[str]]
 ) -> None:
     first = embed_cached(layer_cache, sentences)
@@ -40,9 +40,7 @@ def test_the_second_time_computes_nothing(
     assert len(computed) == 1
 
 
-def test_what_is_missing_is_computed_at_once(
-    layer_cache: LayerCache, computed: Calls, sentences: list[list[str]]
-) -> None:
+def test_missing_sentences(layer_cache: LayerCache, computed: Calls, sentences: list[list[str]]) -> None:
     embed_cached(layer_cache, [sentences[1], [], sentences[4]])
     computed.clear()
     asked = [sentences[0], sentences[1], [], sentences[2], sentences[0], sentences[4], sentences[2]]
@@ -85,9 +83,7 @@ def test_nothing_to_embed(layer_cache: LayerCache, computed: Calls) -> None:
     assert data_file(layer_cache.settings).stat().st_size == 0
 
 
-def test_float16_rounds_the_first_time_too(
-    elmo: Elmo, settings: CacheSettings, sentences: list[list[str]]
-) -> None:
+def test_float16_rounds_at_first_use(elmo: Elmo, settings: CacheSettings, sentences: list[list[str]]) -> None:
     layer_cache = LayerCache(other(settings, dtype="float16"), elmo=elmo)
     exact = elmo.embed(sentences)
     first = embed_cached(layer_cache, sentences)
@@ -101,7 +97,7 @@ def test_float16_rounds_the_first_time_too(
     assert data_file(settings).stat().st_size == sum(map(len, sentences)) * 40 * 2
 
 
-def test_what_float16_does_not_hold_is_not_stored(
+def test_beyond_float16(
     tiny: Path, settings: CacheSettings, monkeypatch: pytest.MonkeyPatch, sentences: list[list[str]]
 ) -> None:
     elmo = spacy_elmo.load(tiny)
@@ -127,7 +123,7 @@ def test_what_float16_does_not_hold_is_not_stored(
     layer_cache.close()
 
 
-def test_precision_fp64_comes_as_float32(tiny: Path, settings: CacheSettings, sentences: list[list[str]]) -> None:
+def test_fp64_becomes_float32(tiny: Path, settings: CacheSettings, sentences: list[list[str]]) -> None:
     elmo = spacy_elmo.load(tiny, precision="fp64")
     layer_cache = LayerCache(settings, elmo=elmo)
     expected = [output.stack().astype(np.float32) for output in elmo.embed(sentences)]
@@ -138,7 +134,7 @@ def test_precision_fp64_comes_as_float32(tiny: Path, settings: CacheSettings, se
     layer_cache.close()
 
 
-def test_models_share_a_folder(
+def test_shared_folder(
     elmo: Elmo, tiny: Path, settings: CacheSettings, sentences: list[list[str]], computed: Calls
 ) -> None:
     twice = spacy_elmo.load(tiny, precision="fp64")
@@ -160,7 +156,7 @@ def test_models_share_a_folder(
     assert len(list(Path(settings.folder).glob("*.layers"))) == 3
 
 
-def test_a_file_tells_what_it_is(layer_cache: LayerCache, elmo: Elmo) -> None:
+def test_description(layer_cache: LayerCache, elmo: Elmo) -> None:
     embed_cached(layer_cache, [["a"]])
     about = json.loads(data_file(layer_cache.settings).with_suffix(".json").read_text("utf-8"))
     assert about["what"] == "layers of spacy_elmo"
@@ -170,17 +166,17 @@ def test_a_file_tells_what_it_is(layer_cache: LayerCache, elmo: Elmo) -> None:
     layer_cache.close()
 
 
-def test_carry_is_refused(tiny: Path, settings: CacheSettings) -> None:
+def test_carry(tiny: Path, settings: CacheSettings) -> None:
     with pytest.raises(ValueError, match=r"EL107.*'carry'.*Set initial_state = 'zero' or 'warm'"):
         LayerCache(settings, elmo=spacy_elmo.load(tiny, initial_state="carry"))
 
 
-def test_nothing_is_made_before_it_is_needed(layer_cache: LayerCache) -> None:
+def test_created_at_first_use(layer_cache: LayerCache) -> None:
     layer_cache.close()
     assert not Path(layer_cache.settings.folder).exists()
 
 
-def test_sentences_that_are_no_tokens(layer_cache: LayerCache) -> None:
+def test_invalid_sentences(layer_cache: LayerCache) -> None:
     with pytest.raises(ValueError, match="EL033"):
         embed_cached(layer_cache, ["I love NLP"])  # type: ignore[list-item]
 
@@ -212,10 +208,10 @@ def test_report(
     [(0, "0 kB"), (1234, "1.23 kB"), (312_400_000, "312 MB"), (7_990_000_000, "7.99 GB"), (123e9, "123 GB")],
 )
 def test_sizes(size: int, text: str) -> None:
-    assert readable(size) == text
+    assert format_size(size) == text
 
 
-def test_a_full_cache(
+def test_full_cache(
     elmo: Elmo,
     settings: CacheSettings,
     sentences: list[list[str]],
@@ -236,7 +232,7 @@ def test_a_full_cache(
     assert path.stat().st_size + path.with_suffix(".index").stat().st_size == room
 
 
-def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[list[str]], computed: Calls) -> None:
+def test_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[list[str]], computed: Calls) -> None:
     layer_cache = LayerCache(settings, elmo=elmo)
     expected = embed_cached(layer_cache, sentences)
     layer_cache.close()
@@ -247,7 +243,7 @@ def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[lis
     path.write_bytes(content)
     again = LayerCache(settings, elmo=elmo)
     computed.clear()
-    with pytest.warns(UserWarning, match=r"WL012.*damaged.*computed anew") as caught:
+    with pytest.warns(UserWarning, match=r"WL012.*damaged.*computed again") as caught:
         assert worst(embed_cached(again, sentences), expected) <= 1e-5
     assert len(caught) == 1
     assert computed == [[sentences[0], sentences[-1]]]
@@ -257,7 +253,7 @@ def test_a_damaged_file(elmo: Elmo, settings: CacheSettings, sentences: list[lis
     assert len(computed) == 1
 
 
-def test_a_file_that_is_cut_while_it_is_used(
+def test_truncated_in_use(
     layer_cache: LayerCache, settings: CacheSettings, sentences: list[list[str]], elmo: Elmo
 ) -> None:
     expected = embed_cached(layer_cache, sentences)
@@ -273,7 +269,7 @@ def test_a_file_that_is_cut_while_it_is_used(
     again.close()
 
 
-def test_a_folder_that_cannot_be_written(
+def test_unwritable_folder(
     elmo: Elmo, settings: CacheSettings, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -286,8 +282,8 @@ def test_a_folder_that_cannot_be_written(
     layer_cache.close()
 
 
-def test_a_real_training_set(settings: CacheSettings, computed: Calls, measured: Measured) -> None:
-    """UD EWT's dev set in batches, in another order the second time."""
+def test_real_training_set(settings: CacheSettings, computed: Calls, measured: Measured) -> None:
+    """The dev set of UD EWT in batches, the second time in another order."""
     path = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
     layer_cache = LayerCache(other(settings, dtype="float16"), elmo=elmo)

@@ -1,4 +1,4 @@
-"""More than one that uses the same files: processes, threads, copies."""
+"""Processes, threads and copies that share files."""
 
 import copy
 import gc
@@ -21,7 +21,7 @@ from spacy_elmo.layer_cache.settings import CacheSettings
 from tests.layer_cache.caches import Calls, assert_equal, data_file, embed_cached, worst
 
 
-def test_a_second_one_reads(
+def test_second_cache_reads(
     elmo: Elmo,
     settings: CacheSettings,
     sentences: list[list[str]],
@@ -85,8 +85,8 @@ def test_two_processes(
     computed: Calls,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """While another process writes, this one reads; when that is killed, what it wrote is there, and another may
-    write."""
+    """While another process writes, this one reads. When that process is killed, its sentences are still there,
+    and another process may write."""
     process = start(tiny, settings, text)
     try:
         expected = elmo.embed(sentences)
@@ -117,7 +117,7 @@ def test_two_processes(
 @pytest.mark.parametrize(
     "duplicate", [copy.copy, copy.deepcopy, lambda layer_cache: pickle.loads(pickle.dumps(layer_cache))]
 )
-def test_a_copy_reads(
+def test_copy_reads(
     layer_cache: LayerCache, sentences: list[list[str]], duplicate: Callable[[LayerCache], LayerCache]
 ) -> None:
     first = embed_cached(layer_cache, sentences[:4])
@@ -132,14 +132,14 @@ def test_a_copy_reads(
     twin.close()
 
 
-def test_a_copy_keeps_the_elmo_it_travels_with(layer_cache: LayerCache, elmo: Elmo) -> None:
+def test_copy_keeps_its_elmo(layer_cache: LayerCache, elmo: Elmo) -> None:
     both = pickle.loads(pickle.dumps({"elmo": elmo, "cache": layer_cache}))
     assert both["cache"]._elmo is both["elmo"]
     assert len(pickle.dumps([elmo, layer_cache])) < len(pickle.dumps(elmo)) + 1000
     assert copy.copy(layer_cache)._elmo is elmo
 
 
-def test_after_close_it_reads(
+def test_reads_after_close(
     layer_cache: LayerCache, sentences: list[list[str]], computed: Calls, settings: CacheSettings, elmo: Elmo
 ) -> None:
     first = embed_cached(layer_cache, sentences[:4])
@@ -176,7 +176,7 @@ def test_threads(layer_cache: LayerCache, sentences: list[list[str]], computed: 
     layer_cache.close()
 
 
-def test_no_file_stays_open(layer_cache: LayerCache, sentences: list[list[str]]) -> None:
+def test_no_open_files(layer_cache: LayerCache, sentences: list[list[str]]) -> None:
     if not Path("/proc/self/fd").exists():
         pytest.skip("no /proc here")
     for _ in range(3):
@@ -195,7 +195,7 @@ def test_no_file_stays_open(layer_cache: LayerCache, sentences: list[list[str]])
 def test_without_close(
     elmo: Elmo, settings: CacheSettings, sentences: list[list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever forgets it has a report, and the lock is free."""
+    """Without `close`, there is a report, and the lock is released."""
     caplog.set_level(logging.INFO, "spacy.elmo")
     layer_cache = LayerCache(settings, elmo=elmo)
     embed_cached(layer_cache, sentences)
@@ -211,7 +211,7 @@ def test_without_close(
     assert "writes the layer cache" not in caplog.text
 
 
-def test_a_report_at_the_end_of_a_process(tiny: Path, settings: CacheSettings) -> None:
+def test_report_at_exit(tiny: Path, settings: CacheSettings) -> None:
     code = f"""
 import logging, spacy_elmo
 from spacy_elmo.layer_cache.cache import LayerCache

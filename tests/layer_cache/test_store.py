@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_elmo.layer_cache.store import DIGEST_BYTES, RECORD, Store, digests
+from spacy_elmo.layer_cache.store import DIGEST_BYTES, RECORD, Store, hash_sentences
 from spacy_elmo.layer_cache.writer import Writer, open_writer
 
 # Every code point, lone halves of surrogate pairs among them, and many texts that differ by their tokens alone.
@@ -16,13 +16,13 @@ TEXTS = st.text(st.characters(exclude_categories=[]), max_size=5) | st.text("a \
 
 
 @given(st.lists(st.lists(TEXTS, max_size=4), max_size=6))
-def test_equal_for_equal_sentences_alone(sentences: list[list[str]]) -> None:
-    got = digests(sentences)
+def test_digests(sentences: list[list[str]]) -> None:
+    got = hash_sentences(sentences)
     assert all(len(digest) == DIGEST_BYTES for digest in got)
     for one, first in zip(sentences, got):
         for other, second in zip(sentences, got):
             assert (one == other) == (first == second)
-    assert digests([tuple(sentence) for sentence in sentences]) == got
+    assert hash_sentences([tuple(sentence) for sentence in sentences]) == got
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_equal_for_equal_sentences_alone(sentences: list[list[str]]) -> None:
     ],
 )
 def test_boundaries(one: list[str], other: list[str]) -> None:
-    assert len(set(digests([one, other]))) == 2
+    assert len(set(hash_sentences([one, other]))) == 2
 
 
-def test_never_changes() -> None:
-    """Files outlive processes and versions."""
-    assert [digest.hex() for digest in digests([["I", "love", "NLP"], []])] == [
+def test_digest_is_stable() -> None:
+    """Digests do not depend on the process or the version: files are kept."""
+    assert [digest.hex() for digest in hash_sentences([["I", "love", "NLP"], []])] == [
         "0e80fc1f325fa08bf76c1cca1dda1f95",
         "11d2df4e979aa105cf552e9544ebd2b5",
     ]
@@ -64,9 +64,9 @@ def test_never_changes() -> None:
         ([b"ab"], r"EL033.*sentence 0 is b'ab'"),
     ],
 )
-def test_sentences_that_are_no_tokens(sentences: Any, match: str) -> None:
+def test_invalid_sentences(sentences: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        digests(sentences)
+        hash_sentences(sentences)
 
 
 WIDTH = 5
@@ -84,7 +84,7 @@ def some_rows(lengths: list[int], *, first: int = 0, dtype: str = "float16") -> 
 
 
 def open_store(folder: Path, dtype: str = "float16") -> Store:
-    return Store(folder / "key.layers", width=WIDTH, dtype=dtype)
+    return Store.open(folder / "key.layers", width=WIDTH, dtype=dtype)
 
 
 def writer_of(store: Store, limit: int = 10**9) -> Writer:
@@ -131,7 +131,7 @@ def test_round_trip(tmp_path: Path, dtype: str) -> None:
     assert sorted(os.listdir(again.path.parent)) == ["key.index", "key.json", "key.layers", "key.lock"]
 
 
-def test_what_is_found_cannot_be_written_to(tmp_path: Path) -> None:
+def test_read_only(tmp_path: Path) -> None:
     fill(tmp_path, some_rows([3]))
     got = open_store(tmp_path).find(name(0))
     assert got is not None
@@ -139,17 +139,17 @@ def test_what_is_found_cannot_be_written_to(tmp_path: Path) -> None:
         got[0] = 1
 
 
-def test_a_reader_sees_what_is_added(tmp_path: Path) -> None:
+def test_reader_sees_additions(tmp_path: Path) -> None:
     store, reader = open_store(tmp_path), open_store(tmp_path)
     writer = writer_of(store)
     rows = some_rows([3, 1, 4])
-    assert not reader.grown
+    assert not reader.has_changed
     for digest, array in rows.items():
         writer.append({digest: array})
         assert reader.find(digest) is None
-        assert reader.grown
+        assert reader.has_changed
         assert reader.refresh()
-        assert not reader.grown
+        assert not reader.has_changed
         assert not reader.refresh()
         assert_holds(reader, {digest: array})
     assert_holds(reader, rows)
@@ -168,11 +168,11 @@ INDEX_SIZE = 5 * RECORD.itemsize
     which=st.booleans(),
 )
 @settings(deadline=None, max_examples=300)
-def test_cut_anywhere(
+def test_truncated_anywhere(
     tmp_path_factory: pytest.TempPathFactory, data: int, index: int, tail: bytes, which: bool
 ) -> None:
-    """Whatever part of the files is there, and whatever follows it in one of them: sentences come whole or not at
-    all, and what is written then is found by the next process."""
+    """With any part of the files, and anything after it in one of them, sentences are complete or missing, and
+    what is written then is found by the next process."""
     folder = tmp_path_factory.mktemp("cut")
     fill(folder, dict(list(FILLED.items())[:2]), dict(list(FILLED.items())[2:]))
     os.truncate(folder / "key.layers", data)
@@ -199,8 +199,8 @@ def test_cut_anywhere(
 
 @given(place=st.integers(0, DATA_SIZE + INDEX_SIZE - 1), bit=st.integers(0, 7))
 @settings(deadline=None, max_examples=300)
-def test_one_bit_is_wrong(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
-    """In the rows or in the index: never another sentence's rows, and never other numbers."""
+def test_one_bit_flipped(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
+    """A bit in the rows or in the index never gives another sentence's rows or other numbers."""
     folder = tmp_path_factory.mktemp("bit")
     fill(folder, FILLED)
     path, place = (
@@ -224,65 +224,65 @@ def test_one_bit_is_wrong(tmp_path_factory: pytest.TempPathFactory, place: int, 
     assert_holds(open_store(folder), FILLED)
 
 
-def test_damage_is_noted_once_read(tmp_path: Path) -> None:
+def test_damage(tmp_path: Path) -> None:
     fill(tmp_path, FILLED)
     with (tmp_path / "key.layers").open("r+b") as file:
         file.write(b"\xff\xff")
     store = open_store(tmp_path)
     assert_holds(store, {name(1): FILLED[name(1)]})
-    assert not store.damaged
+    assert not store.is_damaged
     assert store.find(name(0)) is None
-    assert store.damaged
+    assert store.is_damaged
     assert len(store) == 4
 
 
-def test_a_file_that_is_cut_while_it_is_used(tmp_path: Path) -> None:
-    """A map may not be read beyond the file's end: the system would kill the process."""
+def test_truncated_in_use(tmp_path: Path) -> None:
+    """A process that reads a map beyond the end of its file is killed."""
     fill(tmp_path, FILLED)
     store = open_store(tmp_path)
     writer = writer_of(store)
     assert_holds(store, FILLED)
     os.truncate(store.path, 7)
-    store.check()
-    assert store.damaged
+    store.check_size()
+    assert store.is_damaged
     assert [store.find(digest) for digest in FILLED] == [None] * 5
     assert store.path.stat().st_size == 7
     with pytest.warns(UserWarning, match=r"WL011.*another program has shortened the file"):
         writer.append(some_rows([1], first=6))
     writer.append(some_rows([1], first=7))
-    assert not writer.writes
+    assert not writer.is_active
     assert store.path.stat().st_size == 7
     writer.close()
     fill(tmp_path, FILLED)
     assert_holds(open_store(tmp_path), FILLED)
 
 
-def test_a_folder_that_is_removed_while_it_is_used(tmp_path: Path) -> None:
+def test_removed_in_use(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     writer = writer_of(store)
     for path in tmp_path.iterdir():
         path.unlink()
     with pytest.warns(UserWarning, match="WL011"):
         writer.append(FILLED)
-    store.check()
+    store.check_size()
     assert found(store, FILLED) == dict.fromkeys(FILLED)
     writer.close()
 
 
-def test_nothing_is_larger_than_the_limit(tmp_path: Path) -> None:
+def test_limit(tmp_path: Path) -> None:
     rows = some_rows([3, 1, 40, 1])
     store = open_store(tmp_path)
     writer = writer_of(store, limit=2 * 32 + 4 * WIDTH * 2)
     writer.append({digest: rows[digest] for digest in list(rows)[:2]})
-    assert not writer.full
+    assert not writer.is_full
     writer.append(rows)
-    assert writer.full
+    assert writer.is_full
     assert [digest for digest, got in found(store, rows).items() if got is not None] == list(rows)[:2]
     assert store.path.stat().st_size + store.index_path.stat().st_size == 2 * 32 + 4 * WIDTH * 2
     writer.close()
 
 
-def test_a_shorter_sentence_may_still_fit(tmp_path: Path) -> None:
+def test_shorter_sentence_fits(tmp_path: Path) -> None:
     rows = some_rows([3, 40, 1])
     store = open_store(tmp_path)
     writer = writer_of(store, limit=200)
@@ -293,7 +293,7 @@ def test_a_shorter_sentence_may_still_fit(tmp_path: Path) -> None:
 
 
 class FullDisk:
-    """A file that takes some bytes and no more."""
+    """A file that accepts a number of bytes."""
 
     def __init__(self, file: Any, room: int):
         self._file, self._room = file, room
@@ -314,7 +314,7 @@ class FullDisk:
 
 @pytest.mark.parametrize("file", ["key.layers", "key.index"])
 @pytest.mark.parametrize("room", [0, 1, 33, 64, 70])
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, room: int) -> None:
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, room: int) -> None:
     from spacy_elmo.layer_cache import writer as module
 
     fill(tmp_path, FILLED)
@@ -332,7 +332,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str,
             writer.append(more)
         assert len(caught) == 1
         writer.append(more)
-    assert not writer.writes
+    assert not writer.is_active
     if file == "key.layers":
         # The part that was written takes no room.
         assert store.path.stat().st_size == DATA_SIZE
@@ -347,8 +347,8 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str,
         assert_holds(one, {**FILLED, **more})
 
 
-def test_an_interrupt_between_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in a notebook, and on it goes, in the same process."""
+def test_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process continues after Ctrl-C, as in a notebook."""
     store = open_store(tmp_path)
     writer = writer_of(store)
     more = some_rows([5, 2], first=10)
@@ -357,7 +357,7 @@ def test_an_interrupt_between_the_files(tmp_path: Path, monkeypatch: pytest.Monk
             if where == "after":
                 patch.setattr(store, "add", interrupt)
             else:
-                patch.setattr("spacy_elmo.layer_cache.writer.pack", interrupt)
+                patch.setattr("spacy_elmo.layer_cache.writer.pack_record", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 writer.append(more)
     reader = open_store(tmp_path)
@@ -373,7 +373,7 @@ def interrupt(*arguments: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_one_writes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_writer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = open_store(tmp_path)
     writer = writer_of(store)
     assert open_writer(open_store(tmp_path), about={}, limit=10**9) is None
@@ -390,7 +390,7 @@ def test_one_writes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_fork_does_not_write(tmp_path: Path) -> None:
+def test_fork(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     writer = writer_of(store)
     writer.append(FILLED)
@@ -401,7 +401,7 @@ def test_a_fork_does_not_write(tmp_path: Path) -> None:
             writer.append(some_rows([1], first=20))
             assert_holds(store, FILLED)
             writer.close()
-            failed = int(writer.writes)
+            failed = int(writer.is_active)
         finally:
             os._exit(failed)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -412,7 +412,7 @@ def test_a_fork_does_not_write(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_impossible_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     store = open_store(tmp_path / "file")
     with pytest.warns(UserWarning, match=r"WL010.*cannot be written.*Give a writable folder") as caught:
@@ -424,7 +424,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "what", ["pathlib.Path.mkdir", "filelock.FileLock.acquire", "spacy_elmo.util.atomic._make"]
 )
-def test_a_folder_that_can_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     fill(tmp_path, FILLED)
 
     def refuse(*arguments: Any, **options: Any) -> None:
@@ -439,7 +439,7 @@ def test_a_folder_that_can_only_be_read(tmp_path: Path, monkeypatch: pytest.Monk
     writer_of(store).close()
 
 
-def test_files_that_cannot_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unmappable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, FILLED)
     store = open_store(tmp_path)
     monkeypatch.setattr("mmap.mmap", lambda *a, **k: (_ for _ in ()).throw(OSError(12, "Cannot allocate memory")))

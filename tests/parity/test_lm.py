@@ -12,7 +12,7 @@ from spacy_elmo.cli.export import export
 from spacy_elmo.cli.perplexity import Summary, perplexity
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import iter_carried, iter_fresh
-from spacy_elmo.language_model.vocabulary import types_of
+from spacy_elmo.language_model.word_types import encode_types
 from spacy_elmo.weights.source import read_weights
 from tests.data import Measured
 from tests.language_models import LM, Reference, States, lines_of, load_language_model, write_bilm_tf
@@ -73,7 +73,7 @@ def test_every_token(
 ) -> None:
     model, vocabulary = load_language_model(source)
     corpus = Corpus.from_sentences(lines_of(parity / "lm" / "test.txt"))
-    types = types_of(corpus.types, model.bilm.options, vocabulary)
+    types = encode_types(corpus.types, model.bilm.options, vocabulary)
     run = iter_carried if kind == "stream" else iter_fresh
     found = list(run(model, corpus, types))
     assert [len(one.forward) for one in found] == tokens["predictions_per_sentence"].tolist()

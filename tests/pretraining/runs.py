@@ -1,4 +1,4 @@
-"""Small pre-training runs: a text, a config, and what becomes of them."""
+"""Small pre-training runs: texts, configs and results."""
 
 import copy
 import json
@@ -41,7 +41,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def write_text(path: Path, *, n_sentences: int = 60, seed: int = 0) -> Path:
-    """Sentences of 1 to 9 words out of 40, some far more frequent than others."""
+    """Write sentences of 1 to 9 words out of 40, some of them far more frequent than others."""
     rng = np.random.default_rng(seed)
     words = [f"w{'xyz'[k % 3]}{k}" for k in range(40)]
     lengths = rng.integers(1, 10, n_sentences)
@@ -51,8 +51,8 @@ def write_text(path: Path, *, n_sentences: int = 60, seed: int = 0) -> Path:
 
 
 def sections(folder: Path, **settings: Any) -> dict[str, Any]:
-    """A config over train.txt and dev.txt in the folder, which are written if need be. The log, the dev text and
-    the checkpoints come at batches that have nothing to do with each other.
+    """Make a config with train.txt and dev.txt in the folder, which are written if needed. The intervals of the
+    log, the dev text and the checkpoints have no common factor.
 
     settings: by section and name, training__n_rows=4.
     """
@@ -82,7 +82,7 @@ def make_config(folder: Path, **settings: Any) -> PretrainingConfig:
 
 @contextmanager
 def a_run(config: PretrainingConfig, folder: Path, *, resume: bool = False) -> Iterator[Run]:
-    yield Run(config, folder, resume=resume)
+    yield Run.prepare(config, folder, resume=resume)
 
 
 def before_batch(run: Run, act: Callable[[int], None]) -> None:
@@ -104,8 +104,8 @@ def train(
     signal_in: int | None = None,
     number: int = signal.SIGTERM,
 ) -> Run:
-    """Train to the end, or until the signal that this process sends itself in that batch, the first being 0. The
-    processes learn of it with the next batch, and stop after it."""
+    """Train to the end, or until a signal that this process sends itself in a batch, from 0 up. The processes
+    receive it with the next batch, and stop after it."""
     with a_run(config, folder, resume=resume) as run:
 
         def act(batch: int) -> None:
@@ -113,14 +113,14 @@ def train(
                 os.kill(os.getpid(), number)
 
         before_batch(run, act)
-        finished = run.go()
+        finished = run.train()
         assert finished == (signal_in is None)
         assert finished == (run.trainer.batch == run.trainer.n_batches)
         return run
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The log without what the clock has a say in."""
+    """Read the log, without speeds."""
     return [
         {name: value for name, value in entry.items() if name != "tokens_per_second"}
         for entry in read_log(folder / "log.jsonl")
@@ -128,7 +128,7 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def checkpoint_tensors(folder: Path) -> dict[str, Tensor]:
-    """Of the newest checkpoint: weights, optimizer, place in the text, state."""
+    """Read the newest checkpoint: weights, optimizer, position in the text, state."""
     newest = Checkpoints(folder / "checkpoints", keep=1).newest()
     assert newest is not None
     return newest.tensors
@@ -140,16 +140,16 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 def difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    """The largest between two numbers."""
+    """Compute the largest difference between two numbers."""
     assert one.keys() == other.keys()
     return max(float((one[name].double() - other[name].double()).abs().max()) for name in one if one[name].numel())
 
 
 def batches(folder: Path) -> list[int]:
-    """Of which checkpoints there are."""
+    """List the batches of the checkpoints."""
     return sorted(int(path.stem.removeprefix("batch-")) for path in (folder / "checkpoints").glob("*.safetensors"))
 
 
 def facts(folder: Path) -> Any:
-    """corpus.json of the training text."""
+    """Read corpus.json of the training text."""
     return json.loads((folder / "corpus" / "train" / "corpus.json").read_text("utf-8"))

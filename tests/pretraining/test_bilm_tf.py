@@ -1,4 +1,4 @@
-"""bilm-tf's training fields: refused where they would be facts of a new model, translated where asked."""
+"""bilm-tf's training fields: rejected among a new model's options, translated into settings."""
 
 import copy
 import json
@@ -38,13 +38,13 @@ def write_options(folder: Path, **changes: Any) -> Path:
 
 
 @pytest.mark.parametrize("name", sorted(TRAINING_FIELDS))
-def test_a_training_field_is_no_fact_of_a_new_model(name: str) -> None:
+def test_training_field_is_rejected(name: str) -> None:
     options = {**copy.deepcopy(OPTIONS), name: TRAINING.get(name, 1)}
     with pytest.raises(ValueError, match=rf"EL270.*`{name}` is .*--options"):
         check_config({"corpus": {"train": "a.txt"}, "model": {"options": options}})
 
 
-def test_every_wrong_field_is_named_with_its_setting() -> None:
+def test_all_training_fields_are_named() -> None:
     with pytest.raises(ValueError, match="EL270") as caught:
         check_config({"corpus": {"train": "a.txt"}, "model": {"options": PUBLISHED}})
     for meaning in (
@@ -55,7 +55,7 @@ def test_every_wrong_field_is_named_with_its_setting() -> None:
         assert meaning in str(caught.value)
 
 
-def test_options_are_translated(tmp_path: Path) -> None:
+def test_translated_options(tmp_path: Path) -> None:
     options = write_options(tmp_path, learning_rate=0.15, sample_softmax=False, share_embedding_softmax=False)
     done = run("init-pretrain", tmp_path / "config.cfg", "--options", options, "--train", "a.txt")
     assert "`batch_size` is per GPU" in done.stderr
@@ -70,7 +70,7 @@ def test_options_are_translated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TRAINING_FIELDS - {"bidirectional", "share_embedding_softmax"}))
-def test_no_training_field_is_lost_without_a_word(name: str) -> None:
+def test_every_training_field_is_mentioned(name: str) -> None:
     settings, notes = translate_options({name: TRAINING.get(name, 1)}, where="x")
     named = any(name in note for note in notes)
     assert named or any(
@@ -78,7 +78,7 @@ def test_no_training_field_is_lost_without_a_word(name: str) -> None:
     )
 
 
-def test_the_rate_that_bilm_tf_takes_by_itself(tmp_path: Path) -> None:
+def test_default_rate_of_bilm_tf(tmp_path: Path) -> None:
     text, _ = init_pretrain(options=write_options(tmp_path))
     assert read_text(text).optimizer.learn_rate == 0.2
 
@@ -102,12 +102,12 @@ def test_defaults_without_training_fields(tmp_path: Path) -> None:
         ({"lstm": {}}, "lstm.dim"),
     ],
 )
-def test_options_that_cannot_be_trained(tmp_path: Path, changes: dict[str, Any], match: str) -> None:
+def test_unsupported_options(tmp_path: Path, changes: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         init_pretrain(options=write_options(tmp_path, **changes))
 
 
-def test_options_exclude_a_size_and_a_source(tmp_path: Path) -> None:
+def test_options_with_size_or_source(tmp_path: Path) -> None:
     path, config = write_options(tmp_path), tmp_path / "config.cfg"
     for other in ("--size", "--source"):
         refused = run("init-pretrain", config, "--options", path, other, "sm", code=1)

@@ -7,7 +7,7 @@ import pytest
 from confection import Config
 
 from spacy_elmo.bilm.options import Options
-from spacy_elmo.pretraining.config import SIZES, PretrainingConfig, check_config, config_text, read_config
+from spacy_elmo.pretraining.config import SIZES, PretrainingConfig, check_config, format_config, read_config
 from tests.data import ROOT
 
 MODEL = {"options": SIZES["sm"]}
@@ -15,18 +15,18 @@ MODEL = {"options": SIZES["sm"]}
 
 def written(folder: Path, **kwargs: Any) -> Path:
     path = folder / "config.cfg"
-    path.write_text(config_text(**kwargs), "utf-8")
+    path.write_text(format_config(**kwargs), "utf-8")
     return path
 
 
 def read_text(text: str) -> PretrainingConfig:
-    """The config in a text that names no training text."""
+    """Parse the text of a config without a training text."""
     config = Config().from_str(text, interpolate=False)
     config["paths"]["train"] = "a.txt"
     return check_config(config.interpolate())
 
 
-def test_the_template_says_nothing_but_defaults(tmp_path: Path) -> None:
+def test_template_has_defaults(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, train="a.txt"), {})
     bare = check_config({"corpus": {"train": "a.txt"}, "model": MODEL})
     assert config.model_dump(exclude={"paths"}) == bare.model_dump(exclude={"paths"})
@@ -34,13 +34,13 @@ def test_the_template_says_nothing_but_defaults(tmp_path: Path) -> None:
     assert config.corpus.dev == []
 
 
-def test_a_text_may_be_one_file_or_several() -> None:
+def test_one_text_or_several() -> None:
     config = check_config({"corpus": {"train": ["a.txt", "b.txt.gz"], "dev": "c.jsonl"}, "model": MODEL})
     assert config.corpus.train == [Path("a.txt"), Path("b.txt.gz")]
     assert config.corpus.dev == [Path("c.jsonl")]
 
 
-def test_to_continue_is_one_pass(tmp_path: Path) -> None:
+def test_adaptation_settings(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, train="a.txt", source="original"), {})
     assert config.model.source == "original"
     assert config.model.options is None
@@ -76,7 +76,7 @@ def test_paths_in_references(tmp_path: Path) -> None:
         ("traning", {}, ["traning", "not permitted"]),
     ],
 )
-def test_wrong_settings_are_named(section: str, values: dict[str, Any], told: "list[str]") -> None:
+def test_invalid_settings(section: str, values: dict[str, Any], told: "list[str]") -> None:
     config = {"corpus": {"train": "a.txt"}, "model": MODEL, section: values}
     with pytest.raises(ValueError, match="EL074") as caught:
         check_config(config)
@@ -84,20 +84,20 @@ def test_wrong_settings_are_named(section: str, values: dict[str, Any], told: "l
         assert part in str(caught.value)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_several_invalid_settings() -> None:
     with pytest.raises(ValueError, match="EL074") as caught:
         check_config({"corpus": {}, "model": MODEL, "training": {"n_steps": "many"}})
     assert "corpus.train: Field required" in str(caught.value)
     assert "training.n_steps" in str(caught.value)
 
 
-def test_an_override_of_no_setting(tmp_path: Path) -> None:
+def test_unknown_override(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="EL074") as caught:
         read_config(written(tmp_path, train="a.txt"), {"trainin.n_rows": 1})
     assert "trainin" in str(caught.value)
 
 
-def test_a_file_that_is_no_config(tmp_path: Path) -> None:
+def test_invalid_file(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     path.write_text("train = 1\n", "utf-8")
     with pytest.raises(ValueError, match="EL074"):
@@ -106,12 +106,12 @@ def test_a_file_that_is_no_config(tmp_path: Path) -> None:
         read_config(tmp_path / "none.cfg", {})
 
 
-def test_the_recipe_of_the_bundled_model() -> None:
+def test_recipe_of_the_bundled_model() -> None:
     recipe = read_config(ROOT / "configs" / "en_sm.cfg", {"paths.train": "a.txt"})
     assert recipe.model.options == SIZES["sm"]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_sizes_are_options(size: str) -> None:
+def test_sizes_are_valid_options(size: str) -> None:
     options = Options.from_dict(SIZES[size])
     assert options.lstm.has_projection

@@ -16,7 +16,7 @@ from spacy_elmo.language_model.softmax import Softmax
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.pretraining.config import PretrainingConfig, read_config
 from spacy_elmo.pretraining.run import Run
-from spacy_elmo.pretraining.start import initialise, new_model
+from spacy_elmo.pretraining.start import create_model, init_weights
 from spacy_elmo.weights.arrays import SOFTMAX_PREFIX, encoder_shapes
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
@@ -29,7 +29,7 @@ SENTENCES = [["wx0", "wy1", "wz2"], ["unseen"]]
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that has ended."""
+    """A finished run."""
     folder = tmp_path_factory.mktemp("first")
     run = train(make_config(folder), folder / "run")
     run.export()
@@ -38,7 +38,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def source(first: Path, tmp_path: Path) -> Path:
-    """Its model, with softmax and vocabulary, to change."""
+    """A copy of its model, with softmax and vocabulary."""
     shutil.copytree(first / "model", tmp_path / "source")
     return tmp_path / "source"
 
@@ -48,7 +48,7 @@ def continuing(folder: Path, source: Path, **settings: Any) -> PretrainingConfig
 
 
 def start_of(run: Run) -> str:
-    """What the log tells."""
+    """Read what the log says about the start."""
     found = [entry["start"] for entry in entries(run.folder) if "start" in entry]
     assert len(found) == 1
     return str(found[0])
@@ -59,9 +59,9 @@ def softmax_of(run: Run) -> dict[str, Tensor]:
 
 
 def fresh_softmax(run: Run) -> dict[str, Tensor]:
-    """What this run had begun with, had there been no source."""
+    """Draw the softmax that the run would have without a source."""
     torch.manual_seed(run.config.training.seed)
-    return new_model(run.options, run.config, n_words=len(run.vocabulary)).softmax.state_dict()
+    return create_model(run.options, run.config, n_words=len(run.vocabulary)).softmax.state_dict()
 
 
 def source_softmax(source: Path) -> dict[str, Tensor]:
@@ -80,26 +80,26 @@ def assert_same_bilm(run: Run, source: Any) -> None:
 
 
 def rewrite(source: Path, *, without: Sequence[str] = (), **more: np.ndarray) -> None:
-    """Change the arrays of our folder."""
+    """Change the arrays of a folder."""
     weights = read_weights(source)
     arrays = {name: array.copy() for name, array in weights.arrays.items() if not name.startswith(tuple(without))}
     write_folder(source, weights.options, {**arrays, **more})
 
 
-def test_a_fresh_run_draws_as_before(tmp_path: Path) -> None:
-    """Seed, biLM, initial weights, softmax, in this order: what runs have begun with ever since."""
+def test_new_weights(tmp_path: Path) -> None:
+    """Random numbers are drawn in a fixed order: biLM, initial weights, softmax."""
     with a_run(make_config(tmp_path, training__seed=5), tmp_path / "run") as run:
         torch.manual_seed(5)
         bilm = BiLM(options=run.options)
-        initialise(bilm)
+        init_weights(bilm)
         softmax = Softmax(n_words=len(run.vocabulary), width=8, sparse=True)
         assert equal(run.model.bilm.state_dict(), bilm.state_dict())
         assert equal(run.model.softmax.state_dict(), softmax.state_dict())
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
 
-def test_bilm_softmax_and_vocabulary_go_on(source: Path, tmp_path: Path) -> None:
-    """On a text with other words, and other settings: what the source knows is what the run begins with."""
+def test_bilm_softmax_and_vocabulary(source: Path, tmp_path: Path) -> None:
+    """The weights of the source are copied, though text and settings differ."""
     write_text(tmp_path / "train.txt", seed=7)
     (tmp_path / "train.txt").write_text((tmp_path / "train.txt").read_text() + "new new new words words\n")
     config = continuing(tmp_path, source, softmax__kind="full", training__dropout=0.0)
@@ -117,26 +117,26 @@ def test_bilm_softmax_and_vocabulary_go_on(source: Path, tmp_path: Path) -> None
         np.testing.assert_array_equal(one.stack(), two.stack())
 
 
-def test_it_begins_as_well_as_the_source_ended(first: Path, source: Path, tmp_path: Path) -> None:
-    """The perplexity of held-out text, which needs every number of the language model in its place."""
+def test_perplexity_of_the_start(first: Path, source: Path, tmp_path: Path) -> None:
+    """The perplexity of held-out text depends on every number of the language model."""
     last = [entry for entry in entries(first) if "dev_perplexity" in entry][-1]
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
         found = run.perplexity()
     assert (found.forward, found.backward) == pytest.approx((last["dev_forward"], last["dev_backward"]), rel=1e-6)
 
 
-def test_one_epoch_adapts_to_a_domain(source: Path, tmp_path: Path) -> None:
-    """Peters et al. 2018, supplement: held-out text of the domain becomes likelier by far."""
+def test_adapted_to_a_domain(source: Path, tmp_path: Path) -> None:
+    """The perplexity of the domain's held-out text falls (Peters et al. 2018, supplement)."""
     for name, count in (("train", 80), ("dev", 10)):
         (tmp_path / f"{name}.txt").write_text("wx0 wz5 wy10 wz20\nwy10 wx0\n" * count)
     with a_run(continuing(tmp_path, source, training__n_epochs=1), tmp_path / "run") as run:
         before = run.perplexity()
-        assert run.go()
+        assert run.train()
         after = run.perplexity()
     assert after.average < before.average / 2
 
 
-def test_all_but_the_weights_starts_anew(source: Path, tmp_path: Path) -> None:
+def test_only_weights_are_copied(source: Path, tmp_path: Path) -> None:
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
         found = run.trainer.tensors()
     with a_run(make_config(tmp_path, vocabulary__path=str(source / "vocab.txt")), tmp_path / "fresh") as fresh:
@@ -147,8 +147,8 @@ def test_all_but_the_weights_starts_anew(source: Path, tmp_path: Path) -> None:
     assert found.keys() == expected.keys()
 
 
-def test_a_published_model(tmp_path: Path) -> None:
-    """Without softmax and vocabulary: both come from the text, as in a fresh run."""
+def test_published_model(tmp_path: Path) -> None:
+    """Without softmax and vocabulary in the source, both are new."""
     with a_run(continuing(tmp_path, TINY), tmp_path / "run") as run:
         assert_same_bilm(run, TINY)
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
@@ -159,7 +159,7 @@ def test_a_published_model(tmp_path: Path) -> None:
         assert fresh.vocabulary == run.vocabulary
 
 
-def test_a_vocabulary_without_softmax(source: Path, tmp_path: Path) -> None:
+def test_vocabulary_without_softmax(source: Path, tmp_path: Path) -> None:
     rewrite(source, without=["softmax."])
     write_text(tmp_path / "train.txt", seed=9, n_sentences=5)
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
@@ -167,7 +167,7 @@ def test_a_vocabulary_without_softmax(source: Path, tmp_path: Path) -> None:
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
 
 
-def test_a_softmax_without_vocabulary(source: Path, tmp_path: Path) -> None:
+def test_softmax_without_vocabulary(source: Path, tmp_path: Path) -> None:
     (source / "vocab.txt").unlink()
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
         assert_same_bilm(run, source)
@@ -175,7 +175,7 @@ def test_a_softmax_without_vocabulary(source: Path, tmp_path: Path) -> None:
         assert start_of(run).endswith("; a new softmax, because its own has no vocab.txt beside it")
 
 
-def test_words_of_both_vocabularies_keep_their_rows(source: Path, tmp_path: Path) -> None:
+def test_rows_of_shared_words(source: Path, tmp_path: Path) -> None:
     theirs = Vocabulary.read(source / "vocab.txt")
     # Other order, other words, fewer of the old ones.
     words = ["new", "</S>", *theirs.words[20:5:-1], "<UNK>", "newer", "<S>", "Zoë"]
@@ -196,7 +196,7 @@ def test_words_of_both_vocabularies_keep_their_rows(source: Path, tmp_path: Path
     assert sum(word in theirs.words for word in words) == 18
 
 
-def test_the_same_vocabulary_given_again(source: Path, tmp_path: Path) -> None:
+def test_same_vocabulary_given(source: Path, tmp_path: Path) -> None:
     config = continuing(tmp_path, source, vocabulary__path=str(source / "vocab.txt"))
     with a_run(config, tmp_path / "run") as run:
         assert equal(run.model.softmax.state_dict(), source_softmax(source))
@@ -213,7 +213,7 @@ def adaptive(tmp_path: Path) -> Path:
     return run.folder / "model"
 
 
-def test_an_adaptive_softmax_goes_on(adaptive: Path, tmp_path: Path) -> None:
+def test_adaptive_softmax(adaptive: Path, tmp_path: Path) -> None:
     config = continuing(tmp_path, adaptive, **SAME, training__seed=3)
     with a_run(config, tmp_path / "run") as run:
         assert equal(run.model.softmax.state_dict(), source_softmax(adaptive))
@@ -221,7 +221,7 @@ def test_an_adaptive_softmax_goes_on(adaptive: Path, tmp_path: Path) -> None:
         assert "with its softmax" in start_of(run)
 
 
-def test_a_config_for_it_has_its_softmax(adaptive: Path, source: Path, tmp_path: Path) -> None:
+def test_softmax_of_the_source_in_a_config(adaptive: Path, source: Path, tmp_path: Path) -> None:
     write_text(tmp_path / "train.txt")
     for model, kind in ((adaptive, "adaptive"), (source, "sampled")):
         path = tmp_path / f"{kind}.cfg"
@@ -242,7 +242,7 @@ def test_a_config_for_it_has_its_softmax(adaptive: Path, source: Path, tmp_path:
     ],
     ids=["cutoffs", "clusters", "widths", "kind"],
 )
-def test_an_adaptive_softmax_that_does_not_fit(adaptive: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_adaptive_softmax_of_another_size(adaptive: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     with a_run(continuing(tmp_path, adaptive, **{**SAME, **settings}), tmp_path / "run") as run:
         assert_same_bilm(run, adaptive)
         assert equal(run.model.softmax.state_dict(), fresh_softmax(run))
@@ -250,8 +250,8 @@ def test_an_adaptive_softmax_that_does_not_fit(adaptive: Path, tmp_path: Path, s
         assert start_of(run).endswith("; a new softmax, because its own has another kind or other sizes")
 
 
-def test_an_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Path) -> None:
-    """Its clusters are places in the vocabulary: no row can be moved."""
+def test_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Path) -> None:
+    """Clusters depend on positions in the vocabulary: rows cannot be moved."""
     words = Vocabulary.read(adaptive / "vocab.txt").words
     Vocabulary([*words[:-2], words[-1], words[-2]]).write(tmp_path / "other.txt")
     config = continuing(
@@ -266,7 +266,7 @@ def test_an_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Pat
 
 
 def test_half_precision_and_a_mix(source: Path, tmp_path: Path) -> None:
-    """Weights become float32; what was made for the biLM as it was is left behind."""
+    """Weights become float32; the mix and the warm state are not copied."""
     more = {"scalar_mix.weights": np.ones(3, np.float32), "scalar_mix.gamma": np.float32(2).reshape(())}
     half = {name: np.asarray(array, np.float16) for name, array in {**read_weights(source).arrays, **more}.items()}
     rewrite(source, **half)
@@ -290,7 +290,7 @@ def test_resuming_needs_no_source(source: Path, tmp_path: Path, kind: str) -> No
     assert spacy_elmo.load(tmp_path / "run" / "model").embed(SENTENCES)[0].elmo.shape == (3, 16)
 
 
-def test_a_run_begun_before_options_were_written(tmp_path: Path) -> None:
+def test_run_without_options(tmp_path: Path) -> None:
     config = make_config(tmp_path, training__max_batches=20)
     train(config, tmp_path / "whole")
     train(config, tmp_path / "run", signal_in=12)
@@ -306,39 +306,39 @@ def test_interrupted_before_the_first_checkpoint(source: Path, tmp_path: Path) -
             assert "with its softmax" in start_of(run)
 
 
-def test_a_folder_that_holds_a_model(source: Path, tmp_path: Path) -> None:
+def test_folder_with_a_model(source: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in source.iterdir()}
     for config in (continuing(tmp_path, source), make_config(tmp_path)):
         with pytest.raises(
             FileExistsError,
             match=r"EL089.*contains options.json and vocab.txt that a pre-training run did not write",
         ):
-            Run(config, source)
+            Run.prepare(config, source)
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
     # Nor does a folder of that name make it a run.
     (source / "corpus").mkdir()
     (source / "corpus" / "books.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="EL089"):
-        Run(make_config(tmp_path), source)
+        Run.prepare(make_config(tmp_path), source)
 
 
-def test_a_vocabulary_of_another_model(source: Path, tmp_path: Path) -> None:
+def test_vocabulary_of_another_model(source: Path, tmp_path: Path) -> None:
     with (source / "vocab.txt").open("a", encoding="utf-8") as file:
         file.write("more\n")
     n = len(Vocabulary.read(source / "vocab.txt"))
     with pytest.raises(ValueError, match=rf"vocab.txt' has {n} words, but the softmax of .* predicts {n - 1}\."):
-        Run(continuing(tmp_path, source), tmp_path / "run")
+        Run.prepare(continuing(tmp_path, source), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_no_such_source(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="EL010"):
-        Run(continuing(tmp_path, tmp_path / "nowhere"), tmp_path / "run")
+        Run.prepare(continuing(tmp_path, tmp_path / "nowhere"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_what_bilm_tf_has_trained(tmp_path: Path) -> None:
-    """Its notes on its own training would be wrong, and go; its vocabulary lies beside the weights."""
+def test_model_of_bilm_tf(tmp_path: Path) -> None:
+    """Notes on its training are removed; its vocabulary is beside the weights."""
     source = shared_path("parity") / "lm"
     pair = tmp_path / "pair"
     pair.mkdir()
@@ -353,7 +353,7 @@ def test_what_bilm_tf_has_trained(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no_clip", "no_cnn_proj", "no_highway", "no_projection", "no_skip"])
-def test_every_kind_of_bilm_can_be_trained_on(name: str, tmp_path: Path) -> None:
+def test_every_kind_of_bilm(name: str, tmp_path: Path) -> None:
     source = shared_path("parity") / "bilm_tf_only" / name
     (tmp_path / "dev.txt").write_text(write_text(tmp_path / "train.txt").read_text("utf-8"))
     config = continuing(
@@ -362,7 +362,7 @@ def test_every_kind_of_bilm_can_be_trained_on(name: str, tmp_path: Path) -> None
     with a_run(config, tmp_path / "run") as run:
         assert_same_bilm(run, source)
         before = run.perplexity()
-        assert run.go()
+        assert run.train()
         after = run.perplexity()
         run.export()
     assert after.forward < 0.8 * before.forward

@@ -17,7 +17,7 @@ import torch
 from confection import Config
 
 from spacy_elmo.cli.pretrain import pretrain
-from spacy_elmo.pretraining.distributed import LOCK_NAME, Processes, lock_folder, own_device
+from spacy_elmo.pretraining.distributed import LOCK_NAME, Processes, lock_folder, select_device
 from tests.data import ROOT
 from tests.pretraining.runs import (
     a_run,
@@ -49,7 +49,7 @@ def settings(name: str, **more: Any) -> dict[str, Any]:
 
 
 def two_at_work(folder: Path) -> None:
-    """Become two, which takes half as long as to start two; nothing has run yet that a fork would break."""
+    """Fork, which takes half as long as starting two processes; nothing has run yet that a fork would break."""
     child = os.fork()
     os.environ["RANK"] = "0" if child else "1"
     try:
@@ -63,7 +63,7 @@ def two_at_work(folder: Path) -> None:
 
 
 def work(folder: Path) -> None:
-    """What each of the two does; each leaves what it found in a file of its own."""
+    """Run in each of the two processes, and write the results into a file of each."""
     found: dict[str, Any] = {}
     for name in SETTINGS:
         found[name] = train(make_config(folder, **settings(name)), folder / f"two-{name}").trainer.batch
@@ -75,7 +75,7 @@ def work(folder: Path) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
 
         before_batch(run, act)
-        found["stopped"] = [run.go(), run.trainer.batch]
+        found["stopped"] = [run.train(), run.trainer.batch]
     found["resumed"] = train(
         make_config(folder, **settings("sampled")), folder / "one-stopped", resume=True
     ).trainer.batch
@@ -92,7 +92,7 @@ def work(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One process here, two as children: what they have found."""
+    """Run one process here, and two as children; read their results."""
     folder = tmp_path_factory.mktemp("processes")
     for name in SETTINGS:
         train(make_config(folder, **settings(name)), folder / f"one-{name}")
@@ -101,8 +101,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     code = (
-        "import sys, torch._dynamo; from pathlib import Path; from tests.pretraining import test_processes; "
-        "test_processes.two_at_work(Path(sys.argv[1]))"
+        "import sys, torch._dynamo; from pathlib import Path; from tests.pretraining import test_distributed; "
+        "test_distributed.two_at_work(Path(sys.argv[1]))"
     )
     environment = {
         **os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2",
@@ -124,7 +124,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_gpu_for_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def check(name: str) -> torch.device:
@@ -137,7 +137,7 @@ def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
         if rank is not None:
             monkeypatch.setenv("LOCAL_RANK", rank)
         for name in ("cuda", "cuda:1", "cpu"):
-            own_device(name)
+            select_device(name)
     assert asked == ["cuda", "cuda:1", "cpu", "cuda:0", "cuda:1", "cpu", "cuda:3", "cuda:1", "cpu"]
 
 
@@ -154,7 +154,7 @@ def assert_close(one: Path, other: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
-def test_as_one(folder: Path, name: str) -> None:
+def test_equal_to_one_process(folder: Path, name: str) -> None:
     assert [process[name] for process in found(folder)] == [20, 20]
     assert_close(folder / f"one-{name}", folder / f"two-{name}")
     weights = checkpoint_tensors(folder / f"one-{name}")
@@ -167,35 +167,35 @@ def test_as_one(folder: Path, name: str) -> None:
     assert moved > 1000 * TOLERANCE
 
 
-def test_a_signal_to_one_stops_both(folder: Path) -> None:
+def test_signal_to_one_process(folder: Path) -> None:
     assert [process["stopped"] for process in found(folder)] == [[False, STOP], [False, STOP]]
     assert batches(folder / "two-stopped")[-1] == STOP
 
 
-def test_one_goes_on_from_two(folder: Path) -> None:
+def test_from_two_processes_to_one(folder: Path) -> None:
     shutil.copytree(folder / "two-stopped", folder / "one-of-two")
     train(make_config(folder, **settings("sampled")), folder / "one-of-two", resume=True)
     assert_close(folder / "one-of-two", folder / "one-sampled")
 
 
-def test_two_go_on_from_one(folder: Path) -> None:
+def test_from_one_process_to_two(folder: Path) -> None:
     assert [process["resumed"] for process in found(folder)] == [20, 20]
     assert_close(folder / "one-stopped", folder / "one-sampled")
 
 
-def test_rows_that_cannot_be_shared(folder: Path) -> None:
+def test_indivisible_rows(folder: Path) -> None:
     for process in found(folder):
         assert "[EL081] The 3 rows of a batch cannot be divided evenly among 2 processes" in process["uneven"]
     assert not (folder / "uneven").exists()
 
 
-def test_who_is_who(folder: Path) -> None:
+def test_ranks(folder: Path) -> None:
     assert [process["rank"] for process in found(folder)] == [[0, 2, True], [1, 2, False]]
     assert [process["rows"] for process in found(folder)] == [[0, 4], [4, 8]]
 
 
 def test_alone() -> None:
-    """Without torchrun nothing is exchanged, and nothing changes."""
+    """Without torchrun, tensors do not change."""
     processes = Processes.join(torch.device("cpu"))
     assert (processes.rank, processes.size, processes.is_first) == (0, 1, True)
     assert processes.rows(7) == slice(0, 7)
@@ -207,7 +207,7 @@ def test_alone() -> None:
     processes.leave()
 
 
-def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
+def test_second_run_in_the_folder(tmp_path: Path) -> None:
     Config(sections(tmp_path, training__max_batches=2)).to_disk(tmp_path / "pretrain.cfg")
     config = tmp_path / "pretrain.cfg"
     with lock_folder(tmp_path / "run"), pytest.raises(BlockingIOError, match=r"EL273.*another output folder"):
@@ -217,7 +217,7 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     torch.set_flush_denormal(False)
 
 
-def test_a_killed_run_frees_the_folder(tmp_path: Path) -> None:
+def test_lock_of_a_killed_run(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from spacy_elmo.pretraining.distributed import lock_folder\n"
         "with lock_folder(Path(sys.argv[1])): print('locked', flush=True); os.kill(os.getpid(), 9)"

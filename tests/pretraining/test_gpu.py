@@ -1,4 +1,4 @@
-"""Pre-training on a GPU: the numbers of the processor, graphs or not, and from the one to the other."""
+"""Pre-training on a GPU equals that on the processor, with and without graphs, also if a run moves."""
 
 import warnings
 from pathlib import Path
@@ -39,9 +39,9 @@ def to_gpu(layer: Layer) -> Layer:
 
 
 def batches(run: Run, n: int) -> list[list[float]]:
-    """Losses and norm of each."""
-    found = [run.trainer.train_batch(tell=(False, True)) for _ in range(n)]
-    assert all(trained.told == (False, True) for trained in found)
+    """Train some batches; return the losses and the norm of each."""
+    found = [run.trainer.train_batch(flags=(False, True)) for _ in range(n)]
+    assert all(trained.flags == (False, True) for trained in found)
     return [[*trained.losses.tolist(), float(trained.norm)] for trained in found]
 
 
@@ -50,7 +50,7 @@ def tensors_of(run: Run) -> dict[str, Tensor]:
 
 
 def trained(folder: Path, *, device: str, n: int = 8, **settings: Any) -> tuple[Any, dict[str, Tensor], float]:
-    """Losses and norms, everything that training changes, and the dev text's perplexity."""
+    """Train some batches; return losses and norms, all that training changes, and the dev text's perplexity."""
     folder.mkdir(exist_ok=True)
     config = runs.make_config(folder, training__device=device, **settings)
     with runs.a_run(config, folder / "run") as run:
@@ -66,14 +66,14 @@ def assert_near(one: dict[str, Tensor], other: dict[str, Tensor], *, most: float
 
 
 def test_kernels_are_in_use() -> None:
-    """Else the tests below are of torch's operators."""
+    """Otherwise, the tests below would test torch's operators."""
     assert support.usable(torch.device("cuda", torch.cuda.current_device()))
 
 
 @sizes
 @pytest.mark.parametrize("shape", [(6, 3), (1, 1), (20, 128)], ids=str)
-def test_a_layer(lstm: Any, shape: Any) -> None:
-    """By kernels and by torch's operators: outputs, the state and every gradient."""
+def test_layer(lstm: Any, shape: Any) -> None:
+    """Kernels give outputs, the state and every gradient as torch's operators do."""
     n_steps, n_rows = shape
     layer = to_gpu(Layer(n_steps=n_steps, n_rows=n_rows, dtype=torch.float32, **lstm))
     if n_steps > 6:
@@ -87,14 +87,14 @@ def test_a_layer(lstm: Any, shape: Any) -> None:
 
 
 @pytest.mark.parametrize("lstm", [SIZES["clips"], SIZES["bare"]], ids=["clips", "bare"])
-def test_a_layer_in_bf16(lstm: Any) -> None:
+def test_layer_in_bf16(lstm: Any) -> None:
     rounded(lstm, device="cuda")
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "long", "wide_filters", "as_wide_as_a_token"])
 @pytest.mark.parametrize("words", ["very_different", "all_full", "more_than_a_step"])
 def test_words(name: str, words: str) -> None:
-    """Full float32: with the 10 bits that cuDNN's convolutions take, numbers were off by 1e-3."""
+    """Products have full float32: the 10 bits of cuDNN's convolutions would give errors of 1e-3."""
     encoder, ids = test_encoder.make(test_encoder.OPTIONS[name], test_encoder.WORDS[words], torch.float32)
     found = []
     for device in ("cpu", "cuda"):
@@ -109,7 +109,7 @@ def test_words(name: str, words: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_equal_to_the_processor(tmp_path: Path, kind: dict[str, Any]) -> None:
-    """Losses, norms, weights, the optimizer's state and the carried state of some batches; the dev perplexity."""
+    """Compare losses, norms, weights, the optimizer's state, the carried state, and the dev perplexity."""
     losses, tensors, dev = trained(tmp_path, device="cpu", **STILL, **kind)
     got, found, perplexity = trained(tmp_path / "gpu", device="cuda", **STILL, **kind)
     torch.testing.assert_close(torch.tensor(got), torch.tensor(losses), atol=1e-4, rtol=1e-4)
@@ -117,8 +117,8 @@ def test_equal_to_the_processor(tmp_path: Path, kind: dict[str, Any]) -> None:
     assert perplexity == pytest.approx(dev, rel=1e-4)
 
 
-def test_adamw_is_equal_as_well(tmp_path: Path) -> None:
-    """In what it learns; it moves a number whose gradient is next to nothing as far as any other."""
+def test_adamw_equal_to_the_processor(tmp_path: Path) -> None:
+    """Compare what is learned: AdamW moves numbers with tiny gradients as far as others."""
     settings = {"training__dropout": 0.0, "optimizer__learn_rate": 0.002}
     losses, tensors, dev = trained(tmp_path, device="cpu", **settings)
     got, found, perplexity = trained(tmp_path / "gpu", device="cuda", **settings)
@@ -128,8 +128,8 @@ def test_adamw_is_equal_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_graphs_change_nothing(tmp_path: Path, precision: str) -> None:
-    """Across batches, the dev text between them, which has rows of other sizes, and dropout."""
+def test_graphs(tmp_path: Path, precision: str) -> None:
+    """Graphs change nothing across batches, with dropout, and with a dev text, of other sizes, between them."""
     found = []
     for graphs in (Graphs(), None):
         folder = tmp_path / str(graphs is None)
@@ -153,8 +153,8 @@ def test_graphs_change_nothing(tmp_path: Path, precision: str) -> None:
     assert_near(tensors, others, most=1e-3)
 
 
-def test_a_checkpoint_of_the_processor_goes_on(tmp_path: Path) -> None:
-    """And back: three runs of the same batches, of which one moves to a GPU and one from it."""
+def test_checkpoint_of_the_processor(tmp_path: Path) -> None:
+    """Three runs of the same batches are equal; one moves to a GPU, and one from it."""
     found = {}
     for name, devices in {"cpu": ("cpu", "cpu"), "there": ("cpu", "cuda"), "back": ("cuda", "cpu")}.items():
         folder = tmp_path / name
@@ -183,8 +183,8 @@ def test_bf16_is_near(tmp_path: Path, kind: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_batch_waits_for_nothing(tmp_path: Path, kind: dict[str, Any]) -> None:
-    """The processor gives a GPU batch after batch, and is never held up by a number that it must have back."""
+def test_batch_does_not_synchronize(tmp_path: Path, kind: dict[str, Any]) -> None:
+    """The processor submits batches without waiting for results of the GPU."""
     config = runs.make_config(tmp_path, training__device="cuda", **kind)
     with runs.a_run(config, tmp_path / "run") as run:
         batches(run, 3)
@@ -194,6 +194,6 @@ def test_a_batch_waits_for_nothing(tmp_path: Path, kind: dict[str, Any]) -> None
             torch.cuda.set_sync_debug_mode("error")
         try:
             for _ in range(3):
-                run.trainer.train_batch(tell=(False, True))
+                run.trainer.train_batch(flags=(False, True))
         finally:
             torch.cuda.set_sync_debug_mode("default")

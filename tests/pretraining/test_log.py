@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from spacy_elmo.language_model.likelihood import Perplexity
 from spacy_elmo.pretraining import log as module
 from spacy_elmo.pretraining.log import Log, plot_run, read_log
-from spacy_elmo.pretraining.trainer import Trained
+from spacy_elmo.pretraining.trainer import BatchResult
 
 BATCHES = [(5.0, 4.0, 2.5), (3.0, 3.5, 1.0), (2.0, 3.0, 0.5), (1.0, 9.0, 4.0)]
 
@@ -30,12 +31,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def make(path: Path, *, from_batch: int = 0, **settings: Any) -> tuple[Log, list[dict[str, Any]]]:
     reported: list[dict[str, Any]] = []
-    return Log(path, from_batch=from_batch, n_batches=8, report=reported.append, **settings), reported
+    return Log.open(path, from_batch=from_batch, n_batches=8, report=reported.append, **settings), reported
 
 
 def add(log: Log, *batches: tuple[float, float, float]) -> None:
     for forward, backward, norm in batches:
-        log.add(Trained(torch.tensor([forward, backward]), torch.tensor(norm), ()))
+        log.add(BatchResult(torch.tensor([forward, backward]), torch.tensor(norm), ()))
 
 
 def write(log: Log, batch: int) -> None:
@@ -74,7 +75,7 @@ def test_means(tmp_path: Path, clock: Clock) -> None:
 def test_held_out_text(tmp_path: Path) -> None:
     log, reported = make(tmp_path / "log.jsonl")
     add(log, BATCHES[0])
-    log.write_dev(batch=3, epoch=1.00004, forward=30.0, backward=20.0, average=24.5)
+    log.write_dev(Perplexity(30.0, 20.0, 24.5, 9), batch=3, epoch=1.00004)
     assert reported == [
         {"batch": 3, "epoch": 1.0, "dev_forward": 30.0, "dev_backward": 20.0, "dev_perplexity": 24.5}
     ]
@@ -85,7 +86,7 @@ def test_held_out_text(tmp_path: Path) -> None:
     assert read_log(tmp_path / "log.jsonl") == reported
 
 
-def test_pauses_are_not_counted(tmp_path: Path, clock: Clock) -> None:
+def test_pauses(tmp_path: Path, clock: Clock) -> None:
     log, reported = make(tmp_path / "log.jsonl")
     add(log, *BATCHES[:2])
     clock.now += 2
@@ -96,8 +97,8 @@ def test_pauses_are_not_counted(tmp_path: Path, clock: Clock) -> None:
     assert reported[0]["tokens_per_second"] == 2 * 30 / 3
 
 
-def test_broken_off_between_two_lines(tmp_path: Path) -> None:
-    """The means of a run that goes on are those of one that never stopped, digit for digit."""
+def test_stopped_between_entries(tmp_path: Path) -> None:
+    """The means of a continued run equal those of a run that never stopped, digit for digit."""
     rng = np.random.default_rng(0)
     batches = [tuple(row) for row in rng.random((7, 3)).tolist()]
     whole, expected = make(tmp_path / "whole.jsonl")
@@ -120,13 +121,13 @@ def test_broken_off_between_two_lines(tmp_path: Path) -> None:
         assert len(log.pending()) == 0
 
 
-def test_going_on(tmp_path: Path) -> None:
+def test_continued(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     log, before = make(path)
     for batch in range(1, 6):
         add(log, BATCHES[0])
         write(log, batch)
-        log.write_dev(batch=batch, epoch=0, forward=1.0, backward=1.0, average=1.0)
+        log.write_dev(Perplexity(1.0, 1.0, 1.0, 9), batch=batch, epoch=0)
     log, _ = make(path, from_batch=3)
     assert read_log(path) == before[:6]
     add(log, BATCHES[1])
@@ -138,6 +139,15 @@ def test_going_on(tmp_path: Path) -> None:
     make(path)
     assert read_log(path) == []
     assert [file.name for file in tmp_path.iterdir()] == ["log.jsonl"]
+
+
+def test_only_open_changes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"batch": 9, "loss": 1.0}\n')
+    Log(path, n_batches=8, report=lambda entry: None)
+    assert read_log(path) == [{"batch": 9, "loss": 1.0}]
+    Log.open(path, from_batch=8, n_batches=8, report=lambda entry: None)
+    assert read_log(path) == []
 
 
 @pytest.mark.parametrize(
@@ -154,7 +164,7 @@ def test_going_on(tmp_path: Path) -> None:
         '{"batch": null}\n',
     ],
 )
-def test_a_cut_last_line(tmp_path: Path, cut: str) -> None:
+def test_incomplete_last_line(tmp_path: Path, cut: str) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(f'{{"batch": 1}}\n{{"batch": 2}}\n{cut}', "utf-8")
     log, reported = make(path, from_batch=9)
@@ -164,7 +174,7 @@ def test_a_cut_last_line(tmp_path: Path, cut: str) -> None:
     assert read_log(path) == [{"batch": 1}, {"batch": 2}, *reported]
 
 
-def test_a_last_line_that_lacks_its_end_only(tmp_path: Path) -> None:
+def test_last_line_without_line_feed(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"batch": 1}\n{"batch": 2}', "utf-8")
     make(path, from_batch=2)
@@ -177,13 +187,13 @@ def test_one_process_writes(tmp_path: Path) -> None:
     log, reported = make(path, active=False)
     add(log, *BATCHES)
     write(log, 4)
-    log.write_dev(batch=4, epoch=0, forward=1.0, backward=1.0, average=1.0)
+    log.write_dev(Perplexity(1.0, 1.0, 1.0, 9), batch=4, epoch=0)
     assert reported == []
     assert path.read_text("utf-8") == '{"batch": 5}\n'
 
 
-def test_numbers_that_json_does_not_know(tmp_path: Path) -> None:
-    """A run that diverges must be seen to."""
+def test_nan_and_infinity(tmp_path: Path) -> None:
+    """NaN and infinity show that a run diverges."""
     log, _ = make(tmp_path / "log.jsonl")
     add(log, (float("nan"), float("inf"), float("inf")))
     write(log, 1)
@@ -194,8 +204,8 @@ def test_numbers_that_json_does_not_know(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "log.jsonl").read_text())) == 9
 
 
-def test_a_line_that_was_cut(tmp_path: Path, clock: Clock) -> None:
-    """The last one may be: the process ended. Any other is damage."""
+def test_incomplete_line(tmp_path: Path, clock: Clock) -> None:
+    """The last line may be incomplete, because the process ended; other lines may not."""
     log, _ = make(tmp_path / "log.jsonl")
     for batch in (1, 2):
         add(log, BATCHES[0])
@@ -209,7 +219,7 @@ def test_a_line_that_was_cut(tmp_path: Path, clock: Clock) -> None:
         read_log(tmp_path / "log.jsonl")
 
 
-def test_a_log_that_cannot_be_written(tmp_path: Path, clock: Clock) -> None:
+def test_unwritable_log(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "log.jsonl").mkdir()
     log, reported = make(tmp_path / "log.jsonl")
     add(log, BATCHES[0])
@@ -232,14 +242,14 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-def test_series_are_those_of_the_log() -> None:
+def test_series() -> None:
     assert module._series(ENTRIES, "backward") == ([0.1, 0.2], [6.5, 5.5])
     assert module._series(ENTRIES, "dev_perplexity") == ([0.1], [400.0])
 
 
 @pytest.mark.needs("matplotlib")
 @pytest.mark.parametrize(("ending", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_a_picture_is_written(log: Path, tmp_path: Path, ending: str, begin: bytes) -> None:
+def test_picture(log: Path, tmp_path: Path, ending: str, begin: bytes) -> None:
     output = tmp_path / f"run.{ending}"
     plot_run(log, output)
     assert output.read_bytes().startswith(begin)

@@ -21,14 +21,14 @@ def rates(n_steps: int, **settings: Any) -> list[float]:
     return [learn_rate(config, step, n_steps) for step in range(n_steps)]
 
 
-def test_rate_warms_up_stays_and_falls() -> None:
+def test_rate() -> None:
     found = rates(20, warmup_steps=4, decay=0.25, decay_shape="linear")
     assert found == pytest.approx([0.025, 0.05, 0.075, *[0.1] * 13, 0.08, 0.06, 0.04, 0.02])
     # Zero would be reached with the step after the last.
     assert learn_rate(config_of(decay=0.25), 20, 20) == 0
 
 
-def test_rate_falls_along_a_cosine() -> None:
+def test_cosine_decay() -> None:
     found = rates(16, warmup_steps=0, decay=0.25, decay_shape="cosine")
     left = [1, 0.75, 0.5, 0.25]
     assert found == pytest.approx([0.1] * 12 + [0.1 * (1 - math.cos(math.pi * part)) / 2 for part in left])
@@ -36,17 +36,17 @@ def test_rate_falls_along_a_cosine() -> None:
     assert learn_rate(config_of(decay=0.25, decay_shape="cosine"), 16, 16) == 0
 
 
-def test_rate_without_warm_up_and_decay() -> None:
+def test_constant_rate() -> None:
     assert rates(7, warmup_steps=0, decay=0.0) == [0.1] * 7
     assert rates(7, warmup_steps=1, decay=0.0) == [0.1] * 7
 
 
-def test_rate_falls_over_the_whole_run() -> None:
+def test_decay_of_the_whole_run() -> None:
     assert rates(4, warmup_steps=0, decay=1.0) == pytest.approx([0.1, 0.075, 0.05, 0.025])
 
 
 def test_warm_up_longer_than_the_run() -> None:
-    """Both factors apply where they meet."""
+    """Both factors apply if warm-up and decay overlap."""
     assert rates(4, warmup_steps=8, decay=0.5) == pytest.approx([0.0125, 0.025, 0.0375, 0.05 / 2])
 
 
@@ -54,7 +54,7 @@ def test_warm_up_longer_than_the_run() -> None:
 @pytest.mark.parametrize("decay", [0.0, 0.01, 0.3, 1.0])
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 10, 101])
 @pytest.mark.parametrize("warmup", [0, 1, 5, 200])
-def test_rate_is_within_its_bounds(shape: str, decay: float, n_steps: int, warmup: int) -> None:
+def test_bounds_of_the_rate(shape: str, decay: float, n_steps: int, warmup: int) -> None:
     found = rates(n_steps, decay_shape=shape, decay=decay, warmup_steps=warmup)
     assert all(0 < rate <= 0.1 for rate in found)
     falls = found[warmup:]
@@ -68,7 +68,7 @@ def make(*, seed: int = 0) -> dict[str, nn.Parameter]:
 
 
 def give_gradients(parameters: dict[str, nn.Parameter], *, seed: int, sparse: bool) -> None:
-    """Gradients of random numbers; of the table, those of three rows, which are others each time."""
+    """Set random gradients; the table's have three rows, which change each time."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in parameters.items():
         gradient = torch.randn(parameter.shape, generator=generator)
@@ -87,7 +87,7 @@ def optimizer_of(parameters: dict[str, nn.Parameter], *, sparse: bool, **setting
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("most", [0.5, 3.0, 1000.0])
-def test_clip_equals_that_of_torch(most: float, sparse: bool) -> None:
+def test_clip_equal_to_torch(most: float, sparse: bool) -> None:
     parameters, reference = make(), make()
     give_gradients(parameters, seed=1, sparse=sparse)
     give_gradients(reference, seed=1, sparse=False)
@@ -137,7 +137,7 @@ def adagrad(steps: list[Tensor], start: Tensor, *, initial: float, learn_rates: 
 def adamw(
     steps: list[Tensor], start: Tensor, *, learn_rates: list[float], decay: float, lazy: bool = False
 ) -> Tensor:
-    """Loshchilov and Hutter 2019. lazy: rows without a gradient stand still (PyTorch's SparseAdam)."""
+    """AdamW (Loshchilov and Hutter 2019). lazy: rows without a gradient do not change (PyTorch's SparseAdam)."""
     first, second, value = torch.zeros_like(start), torch.zeros_like(start), start.clone()
     for t, (gradient, rate) in enumerate(zip(steps, learn_rates, strict=True), start=1):
         moved = gradient.any(dim=-1, keepdim=True) if lazy else torch.ones_like(gradient, dtype=torch.bool)
@@ -151,7 +151,7 @@ def adamw(
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_equal_the_formulas(name: str, sparse: bool) -> None:
-    """With a rate that changes from step to step. Weight decay is for what has a dense gradient."""
+    """The rate changes at each step. Weight decay applies to parameters with dense gradients."""
     parameters = make()
     start = {key: parameter.detach().clone() for key, parameter in parameters.items()}
     settings = {"betas": (0.8, 0.9), "weight_decay": 0.3, "initial_accumulator": 0.5}
@@ -174,7 +174,7 @@ def test_steps_equal_the_formulas(name: str, sparse: bool) -> None:
         torch.testing.assert_close(parameter.detach(), expected, atol=2e-6, rtol=1e-5)
 
 
-def test_only_rows_with_a_gradient_move() -> None:
+def test_rows_without_gradient() -> None:
     for name in NAMES:
         parameters = make()
         before = parameters["table"].detach().clone()
@@ -190,8 +190,8 @@ def test_only_rows_with_a_gradient_move() -> None:
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("name", NAMES)
-def test_goes_on_exactly(name: str, sparse: bool) -> None:
-    """From the state of another optimizer, as from its own."""
+def test_resumed_exactly(name: str, sparse: bool) -> None:
+    """The state of another optimizer can be restored."""
     parameters = make()
     optimizer = optimizer_of(parameters, sparse=sparse, name=name)
     for seed in range(3):
@@ -214,7 +214,7 @@ def test_goes_on_exactly(name: str, sparse: bool) -> None:
 
 
 def test_names_of_the_state() -> None:
-    """What a checkpoint holds; all of them tensors."""
+    """A checkpoint stores them; all are tensors."""
     expected = {
         "adagrad": {"weight/sum", "weight/step", "bias/sum", "bias/step", "table/sum", "table/step"},
         "adamw": {
@@ -236,7 +236,7 @@ def test_names_of_the_state() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_state_that_lacks_something(name: str) -> None:
+def test_incomplete_state(name: str) -> None:
     parameters = make()
     optimizer = optimizer_of(parameters, sparse=True, name=name)
     give_gradients(parameters, seed=1, sparse=True)
@@ -255,12 +255,12 @@ kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 @pytest.fixture(autouse=True)
 def no_warning() -> None:
-    """As `Optimizer` does: PyTorch's own steps would warn that nobody has decided on this."""
+    """Decide on sparse checks, as `Optimizer` does: otherwise, PyTorch's steps warn."""
     torch.sparse.check_sparse_tensor_invariants.disable()
 
 
 def gradient(seed: int) -> Tensor:
-    """Of three rows of seven, in no order."""
+    """Make a gradient of three rows of seven, not sorted."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(7, generator=generator)[:3]
     return torch.sparse_coo_tensor(rows[None], torch.randn(3, 4, generator=generator), (7, 4))
@@ -275,8 +275,8 @@ def state_of(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> dict[
 
 
 @kinds
-def test_equal_to_those_of_torch(kind: Any) -> None:
-    """Parameters and state, with a rate that changes."""
+def test_row_optimizers_equal_to_torch(kind: Any) -> None:
+    """Compare parameters and state after steps with different rates."""
     ours, theirs, settings = kind
     one, other = start(), start()
     optimizers = ours([one], **settings), theirs([other], **settings)
@@ -293,7 +293,7 @@ def test_equal_to_those_of_torch(kind: Any) -> None:
 
 
 @kinds
-def test_goes_on_from_a_state_of_torch(kind: Any) -> None:
+def test_state_of_torch(kind: Any) -> None:
     ours, theirs, settings = kind
     other = start()
     before = theirs([other], **settings)
@@ -313,7 +313,7 @@ def test_goes_on_from_a_state_of_torch(kind: Any) -> None:
 
 
 @kinds
-def test_nothing_moves_without_a_gradient(kind: Any) -> None:
+def test_no_gradient(kind: Any) -> None:
     ours, _, settings = kind
     parameter = start()
     ours([parameter], **settings).step()

@@ -12,6 +12,7 @@ import torch
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.pretraining import run as module
 from spacy_elmo.pretraining.log import read_log
+from spacy_elmo.pretraining.run import Run
 from tests.data import ROOT
 from tests.pretraining.runs import (
     a_run,
@@ -25,6 +26,7 @@ from tests.pretraining.runs import (
     train,
     write_text,
 )
+from tests.settings import snapshot
 
 # Everything that draws numbers or remembers something.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -49,7 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stopped(whole: Path) -> Path:
-    """The same, stopped in its middle."""
+    """The same run, stopped halfway."""
     train(make_config(whole), whole / "stopped", signal_in=19)
     return whole
 
@@ -59,7 +61,7 @@ def assert_same(one: Path, other: Path) -> None:
     assert equal(checkpoint_tensors(one), checkpoint_tensors(other))
 
 
-def test_what_a_run_leaves(whole: Path) -> None:
+def test_files_and_log(whole: Path) -> None:
     meta = facts(whole / "run")
     n_batches = -(-2 * (meta["n_tokens"] + meta["n_sentences"]) // 20)
     assert meta["n_sentences"] == 60
@@ -79,10 +81,10 @@ def test_what_a_run_leaves(whole: Path) -> None:
     assert losses[-1]["learn_rate"] == pytest.approx(0.03 / (0.25 * n_batches))
 
 
-def test_the_measured_perplexity_is_the_models(whole: Path) -> None:
+def test_measured_perplexity(whole: Path) -> None:
     with a_run(make_config(whole), whole / "run", resume=True) as run:
         found = run.perplexity()
-        assert run.go()
+        assert run.train()
     last = entries(whole / "run")[-1]
     assert (found.forward, found.backward, found.average) == (
         last["dev_forward"],
@@ -90,7 +92,7 @@ def test_the_measured_perplexity_is_the_models(whole: Path) -> None:
         last["dev_perplexity"],
     )
     # dev_tokens are a limit: of whole sentences, and one at least.
-    assert run.dev is not None
+    assert run.dev_corpus is not None
     for limit in (1, 17):
         with a_run(make_config(whole, training__dev_tokens=limit), whole / "run", resume=True) as run:
             fewer = run.perplexity()
@@ -100,7 +102,7 @@ def test_the_measured_perplexity_is_the_models(whole: Path) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_stopped_and_resumed(whole: Path, tmp_path: Path, name: str) -> None:
-    """Twice, by either signal, between two lines of the log and between two checkpoints."""
+    """Stopped twice, by either signal, between two entries of the log and two checkpoints."""
     config = make_config(whole, **SETTINGS[name])
     expected = whole / "run"
     if name != "sampled":
@@ -116,7 +118,7 @@ def test_stopped_and_resumed(whole: Path, tmp_path: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_killed(whole: Path, tmp_path: Path) -> None:
-    """By the system, between two checkpoints: one interval is lost, and nothing else."""
+    """A run that is killed between two checkpoints loses only the batches since the last one."""
     code = (
         "import signal, sys; from pathlib import Path; from tests.pretraining.runs import make_config, train; "
         "train(make_config(Path(sys.argv[1])), Path(sys.argv[2]), signal_in=19, number=signal.SIGKILL)"
@@ -131,12 +133,12 @@ def test_killed(whole: Path, tmp_path: Path) -> None:
     with a_run(make_config(whole), tmp_path, resume=True) as run:
         assert run.trainer.batch == 14
         assert [entry["batch"] for entry in read_log(tmp_path / "log.jsonl")] == [4, 8, 9, 12]
-        assert run.go()
+        assert run.train()
     assert_same(tmp_path, whole / "run")
 
 
 def test_killed_before_the_first_checkpoint(whole: Path, tmp_path: Path) -> None:
-    """Started anew without --resume, with other settings and text: nothing of the first try is left in it."""
+    """Started again without --resume, with other settings and another text: nothing of the first run is left."""
     first_try = make_config(whole, vocabulary__min_count=1, training__seed=5, **other_text(tmp_path))
     run = train(first_try, tmp_path / "run", signal_in=5)
     words = run.vocabulary
@@ -148,13 +150,24 @@ def test_killed_before_the_first_checkpoint(whole: Path, tmp_path: Path) -> None
     assert_same(tmp_path / "run", whole / "run")
 
 
+def test_process_settings_stay(whole: Path, tmp_path: Path) -> None:
+    """Neither preparing nor training changes settings or random numbers of the process."""
+    # Not the state that an earlier run may have left.
+    torch.manual_seed(123)
+    settings, random_state = snapshot(), torch.get_rng_state()
+    run = Run.prepare(make_config(whole, training__max_batches=2), tmp_path / "run")
+    assert run.train()
+    assert snapshot() == settings
+    assert torch.equal(torch.get_rng_state(), random_state)
+
+
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 8
     path.write_bytes(content)
 
 
-def test_a_damaged_corpus_is_written_again(stopped: Path, tmp_path: Path) -> None:
+def test_damaged_corpus(stopped: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     flip(folder / "corpus" / "train" / "tokens.i32")
@@ -163,7 +176,7 @@ def test_a_damaged_corpus_is_written_again(stopped: Path, tmp_path: Path) -> Non
     assert_same(folder, stopped / "run")
 
 
-def test_a_damaged_checkpoint(stopped: Path, tmp_path: Path) -> None:
+def test_damaged_checkpoint(stopped: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     assert batches(folder) == [14, 21]
@@ -207,7 +220,7 @@ def other_vocabulary(folder: Path) -> dict[str, Any]:
     ],
 )
 def test_other_settings(stopped: Path, change: Callable[[Path], dict[str, Any]], lines: list[str]) -> None:
-    """All of them are told at once, and the run can go on with the old ones all the same."""
+    """All differences are named together, and the run can still continue with the old settings."""
     folder = stopped / "stopped"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match=r"EL080.*stopped' cannot be resumed with other settings") as caught:
@@ -219,7 +232,7 @@ def test_other_settings(stopped: Path, change: Callable[[Path], dict[str, Any]],
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_a_model_of_another_size(stopped: Path) -> None:
+def test_model_of_another_size(stopped: Path) -> None:
     config = make_config(stopped)
     assert config.model.options is not None
     config.model.options["lstm"]["dim"] = 24
@@ -230,8 +243,8 @@ def test_a_model_of_another_size(stopped: Path) -> None:
     assert "model.options.lstm.cell_clip: 3 then, None now" in str(caught.value)
 
 
-def test_what_may_change(stopped: Path, tmp_path: Path) -> None:
-    """The text in another place, a vocabulary by name, other intervals: the same weights come out."""
+def test_changeable_settings(stopped: Path, tmp_path: Path) -> None:
+    """The path of the text, a vocabulary by its path, and intervals do not change the weights."""
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     shutil.copy(stopped / "train.txt", tmp_path / "moved.txt")
@@ -250,26 +263,26 @@ def test_what_may_change(stopped: Path, tmp_path: Path) -> None:
 
 
 def test_threads(whole: Path, stopped: Path, tmp_path: Path) -> None:
-    """May change while a run goes on, and are those of the run alone."""
+    """The number of threads may change when a run continues, and is the run's alone."""
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     seen, before = set(), torch.get_num_threads()
     with a_run(make_config(stopped, training__n_threads=3), folder, resume=True) as run:
         before_batch(run, lambda _: seen.add(torch.get_num_threads()))
-        assert run.go()
+        assert run.train()
     assert seen == {3}
     assert torch.get_num_threads() == before
 
 
-def test_a_run_is_not_overwritten(stopped: Path) -> None:
+def test_existing_run(stopped: Path) -> None:
     before = sorted(stopped.rglob("*"))
     with pytest.raises(FileExistsError, match=r"EL078.*stopped' already contains.*--resume"):
         train(make_config(stopped), stopped / "stopped")
     assert sorted(stopped.rglob("*")) == before
 
 
-def test_a_model_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
-    """Whose checkpoints its owner has removed."""
+def test_existing_model(whole: Path, tmp_path: Path) -> None:
+    """The run's checkpoints were removed."""
     shutil.copytree(whole / "run", tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
@@ -282,21 +295,21 @@ def test_a_model_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
-def test_a_device_that_cannot_be_used(whole: Path, tmp_path: Path) -> None:
-    """Is told before the text is read."""
+def test_unusable_device(whole: Path, tmp_path: Path) -> None:
+    """The error comes before the text is read."""
     for device in ("abacus", "cuda:99"):
         with pytest.raises(ValueError, match=rf"EL040.*'{device}'"):
             train(make_config(whole, training__device=device), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_that_only_others_see(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_of_another_machine(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.Processes, "join", lambda device: module.Processes(rank=1))
     with pytest.raises(FileNotFoundError, match=r"EL084.*Process 1 .*all machines share"):
         train(make_config(whole), tmp_path / "run")
 
 
-def test_nothing_to_go_on_from(whole: Path, tmp_path: Path) -> None:
+def test_no_checkpoint(whole: Path, tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(FileNotFoundError, match=r"EL079.*without --resume"):
             train(make_config(whole), folder, resume=True)
@@ -331,15 +344,15 @@ def test_checkpoints_by_the_clock(whole: Path, tmp_path: Path, monkeypatch: pyte
             clock.now += 25 if batch < 10 else 1
 
         before_batch(run, act)
-        assert run.go()
+        assert run.train()
     # The clock is read before a batch: a minute is over for the first time after three of them, in the fourth.
     # After the second checkpoint, nine batches are the first to be over.
     assert batches(tmp_path) == [4, 8, 17, 20]
 
 
 def test_more_epochs(whole: Path, tmp_path: Path) -> None:
-    """A finished run goes on when it is given more epochs. Without a decay, which begins earlier in a shorter run,
-    it is the longer run."""
+    """A finished run continues with more epochs. It equals the longer run, without a decay, which would begin
+    earlier in the shorter run."""
     settings = {"optimizer__decay": 0, "training__log_every": 1, "corpus__dev": None}
     long = train(make_config(whole, **settings, training__n_epochs=1.5), tmp_path / "long")
     config = make_config(whole, **settings, training__n_epochs=0.5)
@@ -357,7 +370,7 @@ def test_more_epochs(whole: Path, tmp_path: Path) -> None:
     assert logs[0] == logs[1]
 
 
-def test_a_given_vocabulary(whole: Path, tmp_path: Path) -> None:
+def test_given_vocabulary(whole: Path, tmp_path: Path) -> None:
     words = ["<S>", "</S>", "<UNK>", "wx0", "wy1"]
     Vocabulary(words).write(tmp_path / "given.txt")
     config = make_config(whole, vocabulary__path=str(tmp_path / "given.txt"), training__max_batches=2)
@@ -366,24 +379,24 @@ def test_a_given_vocabulary(whole: Path, tmp_path: Path) -> None:
     assert run.vocabulary.words == words
     assert Vocabulary.read(tmp_path / "run" / "vocab.txt").words == words
     assert run.model.softmax.n_words == 5
-    types = run.types(run.train)
-    expected = [words.index(text) if text in words else 2 for text in [*run.train.types, "<S>", "</S>"]]
+    types = run.encode_types(run.train_corpus)
+    expected = [words.index(text) if text in words else 2 for text in [*run.train_corpus.types, "<S>", "</S>"]]
     assert types.words.tolist() == expected
     assert types.character_ids.shape == (len(expected), 10)
 
 
 @pytest.mark.parametrize(("broken", "kept"), [(9, [7]), (6, [])])
-def test_a_run_that_comes_to_no_numbers(whole: Path, tmp_path: Path, broken: int, kept: list[int]) -> None:
-    """It ends, and what it has saved is from before."""
+def test_nan(whole: Path, tmp_path: Path, broken: int, kept: list[int]) -> None:
+    """The run stops, and its checkpoints are of earlier batches."""
 
     def act(batch: int) -> None:
         if batch == broken:
             with torch.no_grad():
-                run.model.softmax.bias.fill_(float("nan"))  # type: ignore[operator, union-attr]
+                run.model.softmax.bias.fill_(float("nan"))  # type: ignore[operator]
 
     with a_run(make_config(whole), tmp_path / "run") as run:
         before_batch(run, act)
         with pytest.raises(ValueError, match=r"EL083.*losses nan.*run/checkpoints'.*learn_rate \(now 0.03\)"):
-            run.go()
+            run.train()
     assert batches(tmp_path / "run") == kept
     assert [entry["batch"] for entry in entries(tmp_path / "run") if "loss" in entry] == [4, 8][: broken // 4]

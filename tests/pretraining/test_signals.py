@@ -18,7 +18,7 @@ class CameError(Exception):
 
 @pytest.fixture
 def before() -> Iterator[list[int]]:
-    """Handlers of our own, as those that were there before; gives the signals that came to them."""
+    """Set handlers, and return the signals that they receive."""
     came: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -41,13 +41,13 @@ def send(number: int) -> None:
 
 @pytest.mark.parametrize("first", SIGNALS)
 @pytest.mark.parametrize("second", SIGNALS)
-def test_the_first_is_noted_the_second_counts(before: list[int], first: int, second: int) -> None:
+def test_first_and_second_signal(before: list[int], first: int, second: int) -> None:
     old = handlers()
     with StopSignals() as signals:
-        assert not signals.came
+        assert not signals.received
         assert set(handlers()).isdisjoint(old)
         send(first)
-        assert signals.came
+        assert signals.received
         assert before == []
         assert handlers() == old
         with pytest.raises(CameError):
@@ -56,11 +56,11 @@ def test_the_first_is_noted_the_second_counts(before: list[int], first: int, sec
     assert handlers() == old
 
 
-def test_handlers_are_put_back(before: list[int]) -> None:
+def test_restored_handlers(before: list[int]) -> None:
     old = handlers()
     with StopSignals() as signals:
         pass
-    assert not signals.came
+    assert not signals.received
     assert handlers() == old
     with pytest.raises(ValueError, match="wrong"), StopSignals():
         raise ValueError("wrong")
@@ -77,33 +77,33 @@ def test_default_and_ignored_signals() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with StopSignals() as signals:
             send(signal.SIGINT)
-            assert signals.came
+            assert signals.received
         assert handlers() == [signal.SIG_DFL, signal.SIG_IGN]
     finally:
         for number, handler in zip(SIGNALS, old):
             signal.signal(number, handler)
 
 
-def test_again(before: list[int]) -> None:
+def test_used_twice(before: list[int]) -> None:
     old = handlers()
     for _ in range(2):
         with StopSignals() as signals:
             send(signal.SIGTERM)
-            assert signals.came
+            assert signals.received
         assert handlers() == old
     assert before == []
 
 
 def test_another_thread(before: list[int]) -> None:
-    """Python calls handlers in the main thread only, and refuses to set them elsewhere."""
+    """Python sets and calls handlers only in the main thread."""
     old = handlers()
     seen: list[Any] = []
 
     def work() -> None:
         with StopSignals() as signals:
-            seen.append(signals.came)
+            seen.append(signals.received)
             seen.append(handlers() == old)
-        seen.append(signals.came)
+        seen.append(signals.received)
 
     thread = threading.Thread(target=work)
     thread.start()

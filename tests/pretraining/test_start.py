@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spacy_elmo.bilm.bilm import BiLM
-from spacy_elmo.pretraining.start import initialise
+from spacy_elmo.pretraining.start import init_weights
 from tests.pretraining.tiny import lm_options
 
 # So many numbers of each kind that their deviation is known to about 1%.
@@ -17,13 +17,13 @@ SIZES: dict[str, Any] = {
 
 
 def fresh(*, seed: int = 0, **settings: Any) -> dict[str, Tensor]:
-    """Fresh weights by name; nothing that was there before is left."""
+    """Draw new weights, by name, over NaN."""
     bilm = BiLM(options=lm_options(**{**SIZES, **settings}))
     with torch.no_grad():
         for parameter in bilm.parameters():
             parameter.fill_(math.nan)
     torch.manual_seed(seed)
-    initialise(bilm)
+    init_weights(bilm)
     assert all(parameter.requires_grad for parameter in bilm.parameters())
     found = {name: parameter.detach() for name, parameter in bilm.named_parameters()}
     assert all(parameter.isfinite().all() for parameter in found.values())
@@ -62,14 +62,14 @@ def test_convolutions_under_relu() -> None:
 
 
 def test_convolutions_under_tanh() -> None:
-    """As deep as a window has numbers."""
+    """The scale depends on the numbers in a window."""
     found = fresh(activation="tanh")
     for number, width in enumerate((1, 3)):
         assert_normal(found[f"char_encoder.convolutions.{number}.weight"], math.sqrt(1 / (width * 16)))
         assert not found[f"char_encoder.convolutions.{number}.bias"].any()
 
 
-def test_highways_let_words_through() -> None:
+def test_highways() -> None:
     found = fresh()
     for number in (0, 1):
         prefix = f"char_encoder.highways.{number}"
@@ -87,7 +87,7 @@ def test_projection_of_words() -> None:
 @pytest.mark.parametrize("stack", ["forward_stack", "backward_stack"])
 @pytest.mark.parametrize("layer", [0, 1])
 def test_lstms(stack: str, layer: int) -> None:
-    """By Glorot's rule: 48 inputs and 48 of the state go into 4 * 96 gates; 96 cells into 48 outputs."""
+    """Glorot's rule: 48 inputs and 48 states for 4 * 96 gates; 96 cells for 48 outputs."""
     found = fresh()
     prefix = f"{stack}.layers.{layer}"
     for name in ("input_linear", "state_linear"):
@@ -104,14 +104,14 @@ def test_without_optional_parts() -> None:
     assert_uniform(found["forward_stack.layers.0.state_linear.weight"], math.sqrt(6 / (288 + 576)))
 
 
-def test_comes_from_the_generator_alone() -> None:
+def test_depends_on_the_generator() -> None:
     one, same, other = fresh(seed=1), fresh(seed=1), fresh(seed=2)
     assert all(torch.equal(one[name], same[name]) for name in one)
     differ = {name for name in one if not torch.equal(one[name], other[name])}
     assert differ == {name for name in one if not name.endswith("bias")}
 
 
-def test_no_two_matrices_are_alike() -> None:
+def test_different_matrices() -> None:
     found = [value.flatten()[:20] for name, value in fresh().items() if not name.endswith("bias")]
     # The first row of characters is zero.
     assert len({tuple(value.tolist()) for value in found}) == len(found)

@@ -13,29 +13,30 @@ from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.sampled_softmax import Candidates, draw_candidates
-from spacy_elmo.language_model.softmax import AdaptiveSoftmax, Softmax
+from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from spacy_elmo.language_model.streams import Batch, Order, Streams
-from spacy_elmo.language_model.vocabulary import Types, Vocabulary
-from spacy_elmo.pretraining import trainer
+from spacy_elmo.language_model.vocabulary import Vocabulary
+from spacy_elmo.language_model.word_types import EncodedTypes
+from spacy_elmo.pretraining import trainer as module
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.distributed import Processes
 from spacy_elmo.pretraining.optimizer import Optimizer
-from spacy_elmo.pretraining.start import initialise
-from spacy_elmo.pretraining.trainer import Apart, Trainer
+from spacy_elmo.pretraining.start import init_weights
+from spacy_elmo.pretraining.trainer import PartwisePass, Trainer
 from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work, seen_threads
 from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
 
 CORPUS = Corpus.from_sentences(lm_sentences(40))
 # Of the twelve words some are left out, which are predicted as <UNK>.
-VOCABULARY = Vocabulary.from_counts(CORPUS.types, CORPUS.counts().tolist(), min_count=15)
+VOCABULARY = Vocabulary.from_counts(CORPUS.types, CORPUS.count_types().tolist(), min_count=15)
 LSTM: dict[str, Any] = {"dim": 12, "projection_dim": 6, "cell_clip": 3, "proj_clip": 3}
 N_BATCHES = 60
 ADAPTIVE = {"softmax.kind": "adaptive", "softmax.cutoffs": [5], "softmax.div_value": 2.0}
 
 
 def make(*, processes: Processes | None = None, lstm: dict[str, Any] = LSTM, **settings: Any) -> Trainer:
-    """settings: of the config, "section.name"."""
+    """Make a trainer. settings: of the config, by "section.name"."""
     sections: dict[str, dict[str, Any]] = {
         "corpus": {"train": ["text.txt"]},
         "model": {"options": lm_options(**lstm).to_dict()},
@@ -50,10 +51,10 @@ def make(*, processes: Processes | None = None, lstm: dict[str, Any] = LSTM, **s
     options = lm_options(**lstm)
     torch.manual_seed(7)
     bilm = BiLM(options=options)
-    initialise(bilm)
+    init_weights(bilm)
     sizes = {"n_words": len(VOCABULARY), "width": options.lstm.projection_dim}
     if config.softmax.kind == "adaptive":
-        softmax: torch.nn.Module = AdaptiveSoftmax(
+        softmax: BaseSoftmax = AdaptiveSoftmax(
             **sizes, cutoffs=config.softmax.cutoffs, div_value=config.softmax.div_value
         )
     else:
@@ -80,7 +81,7 @@ def copy_of(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def train(trainer: Trainer, n: int) -> list[list[float]]:
-    """Losses and norm of each batch, whatever the state of the global generator."""
+    """Train some batches, from any state of the global generator; return losses and norms."""
     found = []
     for _ in range(n):
         torch.manual_seed(torch.seed())
@@ -89,8 +90,8 @@ def train(trainer: Trainer, n: int) -> list[list[float]]:
     return found
 
 
-def top_layer(model: LanguageModel, types: Types, batch: Batch) -> Tensor:
-    """What the softmax reads, (2, n_steps, n_rows, P), from a state of zeros, by the biLM itself, a row at a time:
+def top_layer(model: LanguageModel, types: EncodedTypes, batch: Batch) -> Tensor:
+    """Compute the softmax' inputs (2, n_steps, n_rows, P) from the zero state by the biLM itself, a row at a time:
     each direction reads its inputs as one sentence."""
     n_rows, found = batch.inputs.shape[2], []
     for direction in (0, 1):
@@ -104,7 +105,7 @@ def top_layer(model: LanguageModel, types: Types, batch: Batch) -> Tensor:
 
 
 def dense_losses(model: LanguageModel, hidden: Tensor, targets: Tensor, candidates: Candidates) -> Tensor:
-    """Sampled softmax of each direction, over masked scores of the whole vocabulary."""
+    """Compute the sampled softmax of each direction over masked scores of the whole vocabulary."""
     scores = hidden @ model.softmax.weight.T + model.softmax.bias - torch.from_numpy(candidates.expected).log()
     taking_part = torch.zeros(scores.shape, dtype=torch.bool)
     taking_part[..., torch.from_numpy(candidates.ids)] = True
@@ -114,7 +115,7 @@ def dense_losses(model: LanguageModel, hidden: Tensor, targets: Tensor, candidat
 
 
 def first_batch(trainer: Trainer) -> tuple[Tensor, dict[str, Tensor], Batch]:
-    """Losses of a trainer's first batch and the gradients of what it goes down, by the definitions."""
+    """Compute losses and gradients of a trainer's first batch by the definitions."""
     config, model = trainer.config, trainer.model
     order = Order(len(CORPUS), seed=config.training.seed)
     batch = Streams(CORPUS, order, n_rows=config.training.n_rows).take(config.training.n_steps)
@@ -137,8 +138,8 @@ def first_batch(trainer: Trainer) -> tuple[Tensor, dict[str, Tensor], Batch]:
     [{}, {"softmax.n_samples": 1000}, {"softmax.kind": "full"}, ADAPTIVE],
     ids=["sampled", "more_samples_than_words", "full", "adaptive"],
 )
-def test_a_batch_by_the_definitions(softmax: dict[str, Any]) -> None:
-    """Losses, norm, and each parameter after a step of Adagrad with clipped gradients and the rate of the first of
+def test_batch_by_the_definitions(softmax: dict[str, Any]) -> None:
+    """Compare losses, norm, and each parameter after a step of Adagrad with clipped gradients, in the first of
     three steps of warm-up."""
     most = 0.5
     trainer = make(**{**softmax, "optimizer.name": "adagrad", "optimizer.clip_norm": most})
@@ -168,8 +169,8 @@ LEARNS = {
 
 
 @pytest.mark.parametrize("settings", LEARNS.values(), ids=LEARNS)
-def test_learns_a_tiny_grammar(settings: dict[str, Any]) -> None:
-    """A fresh model says all words are about alike; in the end it knows what can follow."""
+def test_tiny_grammar(settings: dict[str, Any]) -> None:
+    """All words are about equally likely to a new model; a trained one predicts what can follow."""
     trainer = make(**settings)
     losses = np.array(train(trainer, N_BATCHES))[:, :2]
     if trainer.config.softmax.kind != "sampled":
@@ -195,7 +196,7 @@ def dropping(settings: dict[str, Any], **more: Any) -> Trainer:
 
 
 @runs
-def test_training_repeats_itself(settings: dict[str, Any]) -> None:
+def test_repeatable(settings: dict[str, Any]) -> None:
     one, other = dropping(settings), dropping(settings)
     assert train(one, 4) == train(other, 4)
     for name, tensor in one.tensors().items():
@@ -203,8 +204,8 @@ def test_training_repeats_itself(settings: dict[str, Any]) -> None:
 
 
 @runs
-def test_goes_on_exactly(settings: dict[str, Any]) -> None:
-    """From what `tensors` gave, in a trainer of other weights that was elsewhere in the text."""
+def test_resumed_exactly(settings: dict[str, Any]) -> None:
+    """A trainer with other weights, elsewhere in the text, continues from `tensors`."""
     trainer = dropping(settings)
     train(trainer, 7)
     tensors = copy_of(trainer.tensors())
@@ -227,8 +228,8 @@ def test_goes_on_exactly(settings: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("part", ["model.", "optimizer.", "streams.", "state."])
-def test_every_part_matters(part: str) -> None:
-    """Without one of them, the next losses are others: the comparison above can fail."""
+def test_missing_parts(part: str) -> None:
+    """If one part is not restored, the next losses differ: the test above can fail."""
     trainer = dropping({})
     train(trainer, 4)
     tensors = copy_of(trainer.tensors())
@@ -241,25 +242,44 @@ def test_every_part_matters(part: str) -> None:
     assert train(other, 3) != expected
 
 
-def test_the_seed_matters() -> None:
+def test_seed() -> None:
     losses = [train(dropping({"training.seed": seed}), 2) for seed in (0, 1)]
     assert losses[0] != losses[1]
 
 
-def test_every_batch_draws_its_own_numbers() -> None:
-    """In each process as well, or all would drop the same inputs again and again."""
-    seeds = []
+@pytest.fixture
+def dropout_seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds of all dropouts."""
+    seeds: list[int] = []
+    dropout = module.Dropout
+
+    def spy(share: float, seed: int) -> Any:
+        seeds.append(seed)
+        return dropout(share, seed)
+
+    monkeypatch.setattr(module, "Dropout", spy)
+    return seeds
+
+
+def test_random_numbers_of_a_batch(dropout_seeds: list[int]) -> None:
+    """They differ between seeds, processes, batches and directions."""
     for settings in ({}, {"training.seed": 1}):
         for rank in (0, 1):
             trainer = dropping(settings, processes=Share(rank=rank, size=2))
             for _ in range(3):
                 trainer.train_batch()
-                seeds.append(torch.initial_seed())
-    assert len(set(seeds)) == 12
+    assert len({*dropout_seeds}) == len(dropout_seeds) == 24
 
 
-def test_a_batch_goes_on_where_the_last_one_ended() -> None:
-    """Two batches of n steps are, to a model that does not change, one of 2n."""
+def test_random_numbers_of_the_process() -> None:
+    """A batch on the CPU neither uses nor changes them."""
+    trainer, before = dropping({}), torch.get_rng_state()
+    trainer.train_batch()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_batches_are_continuous() -> None:
+    """For a model that does not change, two batches of n steps equal one of 2n."""
     still = {"optimizer.learn_rate": 1e-30, "optimizer.weight_decay": 0.0, "softmax.kind": "full"}
     halves, whole = make(**still), make(**{**still, "training.n_steps": 10})
     first, second = (np.array(losses[:2]) for losses in train(halves, 2))
@@ -271,7 +291,7 @@ def test_a_batch_goes_on_where_the_last_one_ended() -> None:
 
 @pytest.mark.parametrize("softmax", [{}, {"softmax.kind": "full"}], ids=["sampled", "full"])
 def test_processes_share_the_rows(softmax: dict[str, Any]) -> None:
-    """Their gradients, which are averaged, are together those of one process; all have the same rows."""
+    """The averaged gradients equal those of one process; all processes have the same rows."""
     settings = {**softmax, "optimizer.clip_norm": 0.0}
     found = []
     for processes in (Processes(), Share(rank=0, size=2), Share(rank=1, size=2)):
@@ -289,7 +309,7 @@ def test_processes_share_the_rows(softmax: dict[str, Any]) -> None:
         torch.testing.assert_close((first + second) / 2, alone, atol=2e-6, rtol=1e-5)
 
 
-def test_a_process_takes_up_its_own_rows() -> None:
+def test_rows_of_a_process() -> None:
     trainer = make()
     train(trainer, 3)
     tensors = copy_of(trainer.tensors())
@@ -300,10 +320,10 @@ def test_a_process_takes_up_its_own_rows() -> None:
     assert share.tensors()["state.cell"].shape == trainer.tensors()["state.cell"].shape
 
 
-def test_flags_are_told() -> None:
+def test_flags() -> None:
     trainer = make()
-    assert trainer.train_batch().told == ()
-    assert trainer.train_batch(tell=(False, True)).told == (False, True)
+    assert trainer.train_batch().flags == ()
+    assert trainer.train_batch(flags=(False, True)).flags == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +368,7 @@ def test_resumed_with_an_unused_cluster() -> None:
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
-@pytest.mark.parametrize(("owner", "name"), [(Apart, "_direction"), (trainer, "encode")])
+@pytest.mark.parametrize(("owner", "name"), [(PartwisePass, "_run_direction"), (module, "encode")])
 def test_parts_run_side_by_side(
     owner: Any, name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,7 +388,7 @@ def test_the_optimizer_works_side_by_side(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the calling thread does itself has no barriers either."""
+    """The calling thread uses one thread of torch, too."""
     trainer = make(**{"training.n_threads": 2})
     seen = seen_threads(monkeypatch, Optimizer, "clip")
     with own_threads(2):
@@ -377,8 +397,8 @@ def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @runs
-def test_the_number_of_threads_does_not_matter(settings: dict[str, Any]) -> None:
-    """Bit for bit, whoever draws dropout's numbers."""
+def test_number_of_threads(settings: dict[str, Any]) -> None:
+    """Results are equal, bit for bit, whichever thread draws the random numbers."""
     trainers: list[Trainer] = [dropping(settings, **{"training.n_threads": n}) for n in (1, 2, 4)]
     losses = [train(trainer, 4) for trainer in trainers]
     assert losses[0] == losses[1] == losses[2]
@@ -389,7 +409,7 @@ def test_the_number_of_threads_does_not_matter(settings: dict[str, Any]) -> None
             assert torch.equal(tensor, other[name]), name
 
 
-def test_goes_on_with_another_number_of_threads() -> None:
+def test_resumed_with_other_threads() -> None:
     trainer = dropping({}, **{"training.n_threads": 2})
     train(trainer, 3)
     tensors = copy_of(trainer.tensors())
@@ -399,32 +419,17 @@ def test_goes_on_with_another_number_of_threads() -> None:
     assert train(other, 3) == expected
 
 
-def test_directions_drop_different_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each direction in each batch has a seed of its own."""
-    trainer = dropping({})
-    seeds: list[int] = []
-    dropout = trainer.Dropout
-
-    def seen(share: float, seed: int) -> Any:
-        seeds.append(seed)
-        return dropout(share, seed)
-
-    monkeypatch.setattr(trainer, "Dropout", seen)
-    train(trainer, 3)
-    assert len({*seeds}) == len(seeds) == 6
-
-
-def test_an_error_in_a_part_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_in_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make(**{"training.n_threads": 2})
-    whole = Apart._direction
+    whole = PartwisePass._run_direction
 
-    def broken(self: Apart, k: int, *args: Any) -> Any:
+    def broken(self: PartwisePass, k: int, *args: Any) -> Any:
         if k == 1:
             raise MemoryError("no room")
         return whole(self, k, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Apart, "_direction", broken)
+        patch.setattr(PartwisePass, "_run_direction", broken)
         with pytest.raises(MemoryError, match="no room"):
             trainer.train_batch()
     train(trainer, 1)

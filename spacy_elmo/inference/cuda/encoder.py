@@ -1,7 +1,6 @@
 """The character encoder of `bilm.char_encoder` on a GPU: the same layers, with sums that lose less."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +33,7 @@ class CudaEncoder:
         encoder, ids = self.module, self._alphabet.ids(types)
         words = encoder.convolved(to_device(ids.characters, self._device))
         for highway in encoder.highways:
-            words = _highway(cast(Highway, highway), words)
+            words = _highway(highway, words)
         known: Tensor | None = None if ids.words is None else to_device(ids.words, self._device)
         words = encoder.with_known(words, known)
         return words if encoder.projection is None else _linear(encoder.projection, words)

@@ -159,7 +159,7 @@ def test_cannot_continue_pretraining(word_char: Path, tmp_path: Path) -> None:
     from spacy_elmo.pretraining.start import Start
 
     with pytest.raises(ValueError, match=r"EL139.*its own vocabulary"):
-        Start.of(ModelConfig(source=str(word_char)))
+        Start.from_config(ModelConfig(source=str(word_char)))
 
 
 def test_lines_of_a_dictionary(tmp_path: Path) -> None:
