@@ -32,7 +32,7 @@ from tests.data import read_case, shared_path
 ALL: list[LayerName] = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 
 
-def recorded(seen: list[Any], function: Callable[..., Any], what: Callable[..., Any]) -> Callable[..., Any]:
+def record(seen: list[Any], function: Callable[..., Any], what: Callable[..., Any]) -> Callable[..., Any]:
     """The function, with what each call is about put on a list."""
 
     def run(*arguments: Any, **options: Any) -> Any:
@@ -92,7 +92,7 @@ def test_arrays(elmo: Elmo) -> None:
         assert array.dtype == np.float32
 
 
-def test_mix_is_the_plain_mean_without_a_trained_one(elmo: Elmo) -> None:
+def test_mix_without_trained_weights(elmo: Elmo) -> None:
     output = elmo.embed([["I", "love", "NLP"]])[0]
     np.testing.assert_allclose(output.elmo, output.stack().mean(axis=0), atol=1e-6)
 
@@ -114,7 +114,7 @@ def test_only_what_is_asked_for_is_computed(elmo: Elmo, monkeypatch: pytest.Monk
     stack = engine._stacks[0]
     elmo.embed([["c"]])
     for k, lstm in enumerate(stack.layers):
-        monkeypatch.setattr(lstm, "run", recorded(ran, lstm.run, lambda *a, k=k: k))
+        monkeypatch.setattr(lstm, "run", record(ran, lstm.run, lambda *a, k=k: k))
     full = elmo.embed([["a", "b"]])[0]
     ran.clear()
     output = elmo.embed([["a", "b"]], layers=[layer])[0]
@@ -150,7 +150,7 @@ def test_budget_is_kept(tiny: Path, sentences: list[list[str]], monkeypatch: pyt
     elmo = spacy_elmo.load(tiny, max_batch_tokens=50)
     sizes: list[list[int]] = []
     plan = elmo.engine.plan
-    monkeypatch.setattr(elmo.engine, "plan", recorded(sizes, plan, lambda s, **_: [*map(len, s)]))
+    monkeypatch.setattr(elmo.engine, "plan", record(sizes, plan, lambda s, **_: [*map(len, s)]))
     elmo.embed(sentences * 4)
     assert all(sum(batch) + 2 * len(batch) <= 50 or len(batch) == 1 for batch in sizes)
     assert sum(len(batch) for batch in sizes) == 40
@@ -235,7 +235,7 @@ print(used() - before)
     assert int(done.stdout) < 40
 
 
-def test_gates_of_a_long_sentence_never_exist_at_once(parity: Path) -> None:
+def test_memory_of_a_long_sentence(parity: Path) -> None:
     """20,000 tokens at C 512 have 164 MB of gates a layer and direction; the peak must stay below that."""
     code = f"""
 import resource, spacy_elmo
@@ -272,7 +272,7 @@ def test_carry_reset(tiny: Path, sentences: list[list[str]]) -> None:
     np.testing.assert_array_equal(first, elmo.embed(sentences[:2])[0].elmo)
 
 
-def test_carry_runs_all_layers_whatever_is_asked_for(tiny: Path, sentences: list[list[str]]) -> None:
+def test_carry_runs_all_layers(tiny: Path, sentences: list[list[str]]) -> None:
     one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
     one.embed(sentences[:2], layers=["word_emb"])
     two.embed(sentences[:2])
@@ -574,7 +574,7 @@ def test_batches_of_a_call(tiny: Path, sentences: list[list[str]], monkeypatch: 
     expected = elmo.embed(sentences)
     sizes: list[int] = []
     plan = elmo.engine.plan
-    monkeypatch.setattr(elmo.engine, "plan", recorded(sizes, plan, lambda s, **_: len(s)))
+    monkeypatch.setattr(elmo.engine, "plan", record(sizes, plan, lambda s, **_: len(s)))
     got = elmo.embed(sentences, max_batch_tokens=1)
     assert sizes == [1] * len(sentences)
     assert worst([one.stack() for one in got], [one.stack() for one in expected]) <= 1e-5

@@ -259,7 +259,7 @@ def test_initialised_again() -> None:
     assert list_changed(before, arrays(nlp)) != []
     train(nlp, Adam(0.01), steps=1)
     initialize(nlp)
-    # What it had learnt is taken back, and the pending step is dropped.
+    # What it had learned is taken back, and the pending step is dropped.
     assert list_changed(source, arrays(nlp)) == []
     assert not pooling_of(get_listener(nlp)).get_param("weights").any()
 
