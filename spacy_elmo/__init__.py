@@ -45,7 +45,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'spacy_elmo' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(_LAZY[name]), name)
+    # From now on, it is there.
+    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from .bilm.bilm import BiLM
 from .bilm.build import Parts, build_bilm, build_parts, named_arrays
 from .bilm.layers import (
+    ALL,
     LayerChoice,
     LayerName,
     LayerOutputs,
@@ -123,6 +124,7 @@ class Elmo:
         self.source = source
         self._originals = originals
         self._carried = CarriedState()
+        self._names = resolve_layers(ALL, n_layers=options.lstm.n_layers)
         self._warn = OnceWarner()
         self._finite = FiniteCheck(self._warn, source=source)
 
@@ -278,7 +280,11 @@ class Elmo:
             float32 (float64 with precision "fp64").
         RAISES (ElmoError): If a sentence is not a list of str, or a layer does not exist.
         """
-        names = resolve_layers(layers, n_layers=self.n_layers)
+        names = (
+            self._names
+            if isinstance(layers, str) and layers == ALL
+            else resolve_layers(layers, n_layers=self.n_layers)
+        )
         runner = self._runner(max_batch_tokens)
         read = validate_sentences(sentences, warn=self._warn)
         carry = self.settings.initial_state == "carry"
@@ -314,7 +320,7 @@ class Elmo:
         """
         if self.settings.initial_state == "carry":
             raise ElmoError(Errors.EL037)
-        names = resolve_layers(layers, n_layers=self.n_layers)
+        names = resolve_layers(layers, n_layers=self.options.lstm.n_layers)
         return self._runner().submit(validate_sentences(sentences, warn=self._warn), names, then)
 
     def reset_state(self) -> None:
@@ -376,7 +382,7 @@ class Elmo:
     def _runner(self, max_batch_tokens: int | None = None) -> Runner:
         return Runner(
             engine=self.engine,
-            mix=self.mix,
+            mix=self._mix,
             options=self.options,
             dtype=PRECISIONS[self.settings.precision].dtype,
             budget=self.budget if max_batch_tokens is None else self._budget(check_batch_tokens(max_batch_tokens)),

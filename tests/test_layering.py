@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -54,7 +55,7 @@ FRAMEWORKS = {
 # What readers may know of biLMs: what options mean, not how a model is built.
 BILM_FOR_WEIGHTS = {"options", "fields", "characters", "vocabularies"}
 # Names that several folders have, where the folder says the difference.
-SHARED_NAMES = {"__init__", "engine", "encoder", "lstm", "steps", "settings", "factory", "progress"}
+SHARED_NAMES = {"__init__", "engine", "encoder", "lstm", "steps", "settings", "factory", "progress", "elmo"}
 
 
 def module_paths() -> list[Path]:
@@ -79,6 +80,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{full}.{alias.name}" for alias in node.names)
 
 
+@cache
 def own_imports(path: Path) -> set[tuple[str, ...]]:
     """The modules of this package that a module imports, as parts of their paths."""
     found = set()
@@ -92,6 +94,7 @@ def own_imports(path: Path) -> set[tuple[str, ...]]:
     return {parts for parts in found if not any(other[: len(parts)] == parts for other in found - {parts})}
 
 
+@cache
 def folder_graphs() -> dict[tuple[str, ...], dict[str, set[str]]]:
     """Of each folder, which of its modules and subfolders imports which other."""
     graphs: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import index
 from typing import (
     TYPE_CHECKING,
@@ -38,7 +39,11 @@ def lstm_layer(k: int) -> str:
 
 
 def layer_names(n_layers: int) -> list[str]:
-    """Every layer of a model with n_layers LSTM layers, lowest first."""
+    """List every layer of a model.
+
+    n_layers (int): Its LSTM layers.
+    RETURNS (list[str]): The names, lowest first.
+    """
     return [WORD_EMB, *(lstm_layer(k + 1) for k in range(n_layers)), MIXED]
 
 
@@ -72,17 +77,32 @@ def check_layer_choice(layers: Any) -> LayerChoice:
 
 
 def resolve_layers(layers: LayerChoice, *, n_layers: int) -> list[str]:
-    """The chosen layers of a model, lowest first and each once.
+    """Get the chosen layers of a model.
 
-    RAISES (ElmoError): If one does not exist in a model with n_layers LSTM layers.
+    layers (LayerChoice): "*" or names, in any order.
+    n_layers (int): LSTM layers of the model.
+    RETURNS (list[str]): Lowest first and each once.
+    RAISES (ElmoError): If the model does not have one of them.
     """
+    try:
+        # Few choices are made, and each for many batches.
+        return list(_resolve_cached(tuple(layers) if type(layers) is list else layers, n_layers))
+    except TypeError:
+        # It cannot be a key.
+        return _resolve(layers, n_layers)
+
+
+def _resolve(layers: LayerChoice, n_layers: int) -> list[str]:
     names = layer_names(n_layers)
-    layers = check_layer_choice(layers)
-    if layers == ALL:
+    choice = check_layer_choice(layers)
+    if choice == ALL:
         return names
-    for name in layers:
+    for name in choice:
         check_layer_exists(name, n_layers=n_layers)
-    return [name for name in names if name in layers]
+    return [name for name in names if name in choice]
+
+
+_resolve_cached = lru_cache(maxsize=256)(_resolve)
 
 
 def check_layer_exists(name: Any, *, n_layers: int) -> str:

@@ -1,6 +1,7 @@
 """The projected LSTM of bilm-tf: clipped cell, clipped projection, residuals outside the recurrence."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
@@ -129,6 +130,7 @@ def _blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
             start, first, rows = start + rows, step + 1, 0
 
 
+@dataclass
 class CarriedState:
     """A state for each row number of a batch, zero until the row is first used.
 
@@ -136,8 +138,7 @@ class CarriedState:
     first rows only; a larger one adds rows of zeros (AllenNLP, encoder_base.py).
     """
 
-    def __init__(self) -> None:
-        self._state: LSTMState | None = None
+    _state: LSTMState | None = None
 
     def reset(self) -> None:
         """Forget everything: the next batch starts from zeros."""

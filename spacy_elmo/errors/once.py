@@ -1,13 +1,14 @@
 """Warnings that are given once."""
 
 import warnings
+from dataclasses import dataclass, field
 
 
+@dataclass
 class OnceWarner:
     """Gives each warning only the first time, by its code: what is wrong with one batch is wrong with most."""
 
-    def __init__(self) -> None:
-        self._given: set[str] = set()
+    _given: set[str] = field(default_factory=set)
 
     def has_given(self, message: str) -> bool:
         """Check whether a warning was given before.

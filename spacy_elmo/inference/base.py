@@ -1,6 +1,7 @@
 """The interface of an engine: a batch of sentences in, layers out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
@@ -24,11 +25,14 @@ class Delivery(Protocol):
         ...
 
 
+@dataclass(kw_only=True)
 class InPlace:
-    """For engines on the CPU, whose layers are there already. ahead: see `Delivery`."""
+    """For engines on the CPU, whose layers are there already.
 
-    def __init__(self, *, ahead: int = 0):
-        self.ahead = ahead
+    ahead (int): See `Delivery`.
+    """
+
+    ahead: int = 0
 
     def send(
         self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int
@@ -41,7 +45,8 @@ class InPlace:
             own = {name: array[start:end].copy() for name, array in arrays.items()}
             outputs.append(LayerOutputs(own, n_layers=n_layers))
             start = end
-        return lambda: outputs
+        # To be called once.
+        return [outputs].pop
 
 
 Sentence = Sequence[str]

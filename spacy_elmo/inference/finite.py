@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ MOST_PENDING = 64
 GetArrays = Callable[[], Mapping[str, NDArray[np.floating]]]
 
 
+@dataclass(frozen=True)
 class FiniteCheck:
     """Looks for NaN and infinite numbers in layers.
 
@@ -23,12 +26,14 @@ class FiniteCheck:
 
     warn (OnceWarner): Takes the warning.
     source (str): Where the weights are from, for the warning.
+    pending (deque): Layer, bounds and event of each answer that was not looked at yet.
     """
 
-    def __init__(self, warn: OnceWarner, *, source: str) -> None:
-        self._warn = warn
-        self._source = source
-        self.pending: deque[tuple[str, Tensor, torch.cuda.Event | None]] = deque(maxlen=MOST_PENDING)
+    warn: OnceWarner
+    source: str
+    pending: deque[tuple[str, Tensor, torch.cuda.Event | None]] = field(
+        default_factory=partial(deque, maxlen=MOST_PENDING)
+    )
 
     @torch.inference_mode()
     def add(self, layers: Mapping[str, Tensor]) -> None:
@@ -36,7 +41,7 @@ class FiniteCheck:
 
         layers (Mapping[str, Tensor]): Name -> (n_tokens, width), as they were computed.
         """
-        if self._warn.has_given(Warnings.WL045):
+        if self.warn.has_given(Warnings.WL045):
             return
         for name, layer in layers.items():
             if not layer.numel():
@@ -68,9 +73,9 @@ class FiniteCheck:
             if event is not None and not event.query():
                 self.pending.appendleft((name, bounds, event))
                 break
-            if not bool(torch.isfinite(bounds).all()) and not self._warn.has_given(Warnings.WL045):
+            if not bool(torch.isfinite(bounds).all()) and not self.warn.has_given(Warnings.WL045):
                 cause = _explain(weights())
-                self._warn(Warnings.WL045.format(layer=name, source=self._source, cause=cause))
+                self.warn(Warnings.WL045.format(layer=name, source=self.source, cause=cause))
 
 
 def _explain(arrays: Mapping[str, NDArray[np.floating]]) -> str:

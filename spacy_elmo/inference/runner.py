@@ -3,14 +3,13 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from ..bilm.layers import MIXED, WORD_EMB, LayerOutputs, layer_width, lstm_layer
-from ..bilm.layers import n_lstm_layers as lstm_layers_for
+from ..bilm.layers import MIXED, WORD_EMB, LayerOutputs, layer_width, lstm_layer, n_lstm_layers
 from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.options import Options
 from ..bilm.scalar_mix import ScalarMix
@@ -23,19 +22,23 @@ from .finite import FiniteCheck, GetArrays
 from .sentences import count_rows, count_tokens, split_batches
 
 R = TypeVar("R")
+_count_lstm_layers = lru_cache(maxsize=256)(n_lstm_layers)
 # Memory may be short for a moment only: the budget falls no lower than to this share of what it was.
 LEAST_SHARE = 64
 
 
+@dataclass
 class Budget:
-    """tokens: with two marks a sentence; it is halved when a device has run out of memory. ahead: so many batches
-    more may be under way when one is waited for."""
+    """How many tokens run together, and what happens when that was too many.
 
-    def __init__(self, tokens: int, *, ahead: int = 0):
-        self.tokens = tokens
-        self.ahead = ahead
-        self._least = max(1, tokens // LEAST_SHARE)
-        self._warned = False
+    tokens (int): With two marks a sentence; halved when a device has run out of memory.
+    ahead (int): Batches that may be under way when one more is waited for.
+    """
+
+    tokens: int
+    ahead: int = 0
+    # The first number of tokens, once it was halved.
+    _full: int | None = None
 
     def run(
         self,
@@ -80,9 +83,10 @@ class Budget:
                 waiting = [less for more in (part, *waiting) for less in split_batches(more, half)]
 
     def _halve(self, tokens: int, reason: str) -> None:
-        self.tokens = max(self._least, min(self.tokens, tokens) // 2)
-        if not self._warned:
-            self._warned = True
+        full, is_first = self._full or self.tokens, self._full is None
+        self._full = full
+        self.tokens = max(1, full // LEAST_SHARE, min(self.tokens, tokens) // 2)
+        if is_first:
             warnings.warn(Warnings.WL015.format(tokens=tokens, half=self.tokens, reason=reason), stacklevel=2)
 
 
@@ -112,10 +116,6 @@ class Runner:
     budget: Budget
     finite: FiniteCheck
     weights: GetArrays
-
-    @property
-    def n_layers(self) -> int:
-        return self.options.lstm.n_layers
 
     def submit(
         self, sentences: Iterable[list[str]], names: Sequence[str], then: Callable[[Layers], R]
@@ -185,7 +185,7 @@ class Runner:
             name: torch.empty(0, layer_width(name, self.options), dtype=self.dtype, device="cpu").numpy().copy()
             for name in names
         }
-        return LayerOutputs(arrays, n_layers=self.n_layers)
+        return LayerOutputs(arrays, n_layers=self.options.lstm.n_layers)
 
     def _submit_batches(
         self, sentences: Iterable[list[str]], names: Sequence[str]
@@ -232,7 +232,7 @@ class Runner:
     def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[Layers]:
         if not names or not count_tokens(sentences).any():
             return Plan.done({})
-        n_layers = lstm_layers_for(names, n_layers=self.n_layers)
+        n_layers = _count_lstm_layers(tuple(names), n_layers=self.options.lstm.n_layers)
         with computation():
             plan = self.engine.plan(sentences, n_layers=n_layers, state=None)
             if plan.parts:
@@ -245,7 +245,7 @@ class Runner:
         """The named layers, flat, (n_tokens, width), on the device, and the state after a carried one, which has
         all layers."""
         with computation():
-            batch = self.engine.run(sentences, n_layers=self.n_layers, state=state)
+            batch = self.engine.run(sentences, n_layers=self.options.lstm.n_layers, state=state)
             return self._named(batch, names), batch.state
 
     @torch.inference_mode()
@@ -260,7 +260,9 @@ class Runner:
         return found
 
     def _send(self, layers: Layers, sentences: Sequence[list[str]]) -> Arrive:
-        return self.engine.delivery.send(layers, count_tokens(sentences).tolist(), n_layers=self.n_layers)
+        return self.engine.delivery.send(
+            layers, count_tokens(sentences).tolist(), n_layers=self.options.lstm.n_layers
+        )
 
     def _zero_state(self, n_sentences: int) -> LSTMState:
         lstm, like = self.options.lstm, self.mix.gamma.detach()

@@ -49,10 +49,13 @@ class Schedule:
     @cached_property
     def steps(self) -> list[Step]:
         """What a step works on, step after step."""
-        return [
-            Step(int(size), int(first), starting)
-            for size, first, starting in zip(self.running, self._firsts, self._starting(len(self.running)))
-        ]
+        rows_starting: dict[int, list[int]] = {}
+        for row, start, length in zip(self._row.tolist(), self._start.tolist(), self._lengths.tolist()):
+            if start and length:
+                rows_starting.setdefault(start, []).append(row)
+        starting = {step: torch.tensor(rows) for step, rows in rows_starting.items()}
+        sizes = enumerate(zip(self.running.tolist(), self._firsts.tolist()))
+        return [Step(size, first, starting.get(step)) for step, (size, first) in sizes]
 
     def starts(self) -> tuple[Indices, Indices]:
         """Step and row where each sentence that has tokens begins."""
@@ -89,13 +92,6 @@ class Schedule:
     def places(self, *, backward: bool) -> Tensor:
         """(n_tokens,): the packed row of each flat row, the inverse of `order`."""
         return torch.from_numpy(self._firsts[self.step_of_token(backward=backward)] + self.row_of_token())
-
-    def _starting(self, n_steps: int) -> list[Tensor | None]:
-        starting: list[list[int]] = [[] for _ in range(n_steps)]
-        for row, start, length in zip(self._row.tolist(), self._start.tolist(), self._lengths.tolist()):
-            if start and length:
-                starting[start].append(row)
-        return [torch.tensor(rows) if rows else None for rows in starting]
 
 
 def _deal(lengths: Indices, most_rows: int | None) -> tuple[Indices, Indices]:

@@ -1,6 +1,7 @@
 """Sentences as users give them, or as numbers; batches of them, and the word types of a batch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..util.batching import windows
 from .base import N_MARKS, Sentence
 
 
+@dataclass(frozen=True, eq=False)
 class EncodedSentences(Sequence[list[str]]):
     """Sentences, to be used wherever lists of token texts are; these are made when they are asked for.
 
@@ -21,12 +23,9 @@ class EncodedSentences(Sequence[list[str]]):
     lengths: (n_sentences,), int64, tokens of each sentence.
     """
 
-    __slots__ = ("lengths", "numbers", "texts")
-
-    def __init__(self, texts: Sequence[str], numbers: NDArray[np.int64], lengths: NDArray[np.int64]):
-        self.texts = texts
-        self.numbers = numbers
-        self.lengths = lengths
+    texts: Sequence[str]
+    numbers: NDArray[np.int64]
+    lengths: NDArray[np.int64]
 
     @property
     def n_rows(self) -> int:
@@ -78,7 +77,10 @@ def word_types(
 ) -> WordTypes:
     """Word types of a batch. before, after: marks put around every sentence."""
     if isinstance(sentences, EncodedSentences) and not before and not after:
-        return _types_of_numbers(sentences)
+        seen = np.zeros(len(sentences.texts), dtype=bool)
+        seen[sentences.numbers] = True
+        types = [*map(sentences.texts.__getitem__, np.flatnonzero(seen).tolist())]
+        return WordTypes(types, (np.cumsum(seen) - 1)[sentences.numbers])
     table: dict[str, int] = {}
     numbers = [
         table.setdefault(token, len(table))
@@ -87,13 +89,6 @@ def word_types(
         for token in part
     ]
     return WordTypes(list(table), np.asarray(numbers, dtype=np.int64))
-
-
-def _types_of_numbers(batch: EncodedSentences) -> WordTypes:
-    seen = np.zeros(len(batch.texts), dtype=bool)
-    seen[batch.numbers] = True
-    types = [batch.texts[number] for number in np.flatnonzero(seen).tolist()]
-    return WordTypes(types, (np.cumsum(seen) - 1)[batch.numbers])
 
 
 def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:

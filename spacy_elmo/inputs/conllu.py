@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from ..errors import ReasonError
 from ..util.files import bad_line
 from .items import Item
 from .text import Lines
@@ -15,7 +16,7 @@ _ID = re.compile(
 _METADATA = re.compile(r"#\s*(sent_id|text)\s*=")
 
 
-class _LineError(ValueError):
+class _LineError(ReasonError):
     """A line that cannot stand where it is."""
 
 

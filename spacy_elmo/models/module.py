@@ -78,7 +78,7 @@ class ElmoModule(nn.Module):
     @property
     def n_layers(self) -> int | None:
         """LSTM layers of the model; None if there are no weights yet."""
-        return None if self._elmo is None else self._elmo.n_layers
+        return None if self._elmo is None else self._elmo.options.lstm.n_layers
 
     @property
     def device(self) -> torch.device:

@@ -74,7 +74,7 @@ def note_run(docs: Iterable[Doc], embedder: Any) -> None:
 
 def note_tensors(tensors: Iterable[Any]) -> None:
     """Remember, as long as they live, that an embedder has made these arrays to be doc.tensor."""
-    roots = [_root(tensor) for tensor in tensors]
+    roots = [*map(_root, tensors)]
     _tensors.put(zip(map(id, roots), roots, repeat(None)))
 
 

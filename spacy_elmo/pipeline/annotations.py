@@ -22,6 +22,7 @@ class TensorWriter:
 
     def __init__(self, setting: bool | None):
         self.setting = setting
+        self.may_leave = setting is None
         self._other: str | None = None
         self._is_known = False
         self._said = False
@@ -30,10 +31,6 @@ class TensorWriter:
     def writes(self) -> bool:
         """Whether tensors are to be computed."""
         return self.setting is not False and not (self.may_leave and self._other is not None)
-
-    @property
-    def may_leave(self) -> bool:
-        return self.setting is None
 
     def prepare(self, pipeline: PipelineRef, *, name: str) -> None:
         """RAISES (ElmoError): If another component writes it as well, and the config says that this one does."""
@@ -49,8 +46,11 @@ class TensorWriter:
     def find_foreign(self, docs: Sequence[Doc]) -> list[Doc]:
         """Those that have a tensor that no embedder has written."""
         # Anybody may have put anything there; doc_cleaner puts None.
-        found = [doc for doc in docs if getattr(doc.tensor, "size", 0)]
-        return [doc for doc in found if not (wrote_tensor(doc) or is_own_tensor(doc.tensor))]
+        return [
+            doc
+            for doc in docs
+            if getattr(doc.tensor, "size", 0) and not (wrote_tensor(doc) or is_own_tensor(doc.tensor))
+        ]
 
     def find_left(self, docs: Sequence[Doc], *, name: str) -> list[bool]:
         """Which Docs' tensors are to stay as they are.

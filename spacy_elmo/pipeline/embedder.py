@@ -18,7 +18,6 @@ from ..bilm.layers import (
     LayerChoice,
     check_layer_choice,
     check_layer_name,
-    layer_names,
 )
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors
@@ -99,11 +98,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         install_extensions()
 
     def __repr__(self) -> str:
-        module = get_module(self.model)
-        state = (
-            f"pooling_layer={self.pooling_layer!r}, frozen={module.training_settings.frozen}, "
-            f"has_weights={module.has_weights}"
-        )
+        module, model = get_module(self.model), f"pooling_layer={self.pooling_layer!r}"
+        state = f"{model}, frozen={module.training_settings.frozen}, has_weights={module.has_weights}"
         return f"ElmoEmbedder(name={self.name!r}, source={self.source!r}, {state})"
 
     def attach(self, nlp: Language) -> None:
@@ -134,21 +130,6 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
                 raise ElmoError(Errors.EL121.format(name=self.name, source=other))
         return module.load()
 
-    def complete_model(self) -> ElmoModelT:
-        """Get the Thinc model, whose weights were read and which has taken its last step.
-
-        RETURNS (ElmoModelT): The model.
-        RAISES: As `load`.
-        """
-        self.load()
-        self._updates.apply_pending()
-        return self.model
-
-    @property
-    def is_incomplete(self) -> bool:
-        """Whether a copy of the model would lack weights, or a step."""
-        return not get_module(self.model).has_weights or self._updates.pending_step is not None
-
     @property
     def source(self) -> Source:
         """Where the weights are read, if they have not been."""
@@ -164,10 +145,6 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         """Whether it is known not to be at work."""
         return self._pipeline.nlp is not None and not self._pipeline.is_enabled
 
-    def source_before_initialize(self) -> Source | None:
-        """Get what the pipeline's config has `nlp.initialize` read in place of the component's source, or None."""
-        return cast(Source | None, self._pipeline.initial_source())
-
     def __call__(self, doc: Doc) -> Doc:
         """Embed one Doc."""
         self._updates.apply_pending()
@@ -182,7 +159,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             `max_batch_tokens`, not by the number of Docs.
         YIELDS (Doc): Each Doc.
         """
-        self._updates.apply_pending()
+        if self._updates.batch is not None:
+            self._updates.apply_pending()
         # Where a device works by itself, the Docs of the next batches are taken, and thus made, meanwhile.
         yield from run_ahead(map(self._submit, self._batches(stream, batch_size)), ahead=self._count_ahead)
 
@@ -237,8 +215,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
     def _inspect(self, docs: Sequence[Doc]) -> None:
         """Remember where Docs come from, and warn if they should have sentence boundaries."""
-        if docs:
-            self._last_vocab = docs[0].vocab
+        self._last_vocab = docs[0].vocab if docs else self._last_vocab
         if get_module(self.model).map_tokens.get_spans is sent_spans:
             self._boundaries.check(docs, name=self.name)
 
@@ -289,7 +266,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         if nlp is not None:
             self.attach(nlp)
         if source is not None:
-            self._read(source)
+            get_module(self.model).set_weights(read_weights(source))
         else:
             get_module(self.model).reset()
         self._prepare()
@@ -327,10 +304,9 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             def observe(squares: float) -> None:
                 losses[self.name] += squares
 
-            n_layers = self.load().n_layers
-            names = self.layers_listened_to(n_layers) if readers else layer_names(n_layers)
-            layers = begin_update(module, docs, names, self.model.ops)
-            batch = SharedBatch(docs, layers, observe=observe)
+            elmo = self.load()
+            names = self.layers_listened_to(elmo.n_layers) if readers else elmo.layer_names
+            batch = SharedBatch(docs, begin_update(module, docs, names, self.model.ops), observe=observe)
             self._updates.begin(batch)
             for upstream in readers:
                 upstream.batch = batch
@@ -343,7 +319,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         self._updates.finish_update(sgd)
 
     def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
-        """The embedder has no loss of its own."""
+        """The embedder has no loss."""
         return 0.0, []
 
     def add_label(self, label: str) -> int:
@@ -372,9 +348,6 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
             return cast(Iterator[list[Doc]], util.minibatch(stream, size=batch_size))
         return windows(stream, size=estimate_rows, budget=lambda: self.load().budget.tokens, most=batch_size)
 
-    def _read(self, source: Source) -> Elmo:
-        return get_module(self.model).set_weights(read_weights(source))
-
     def _prepare(self) -> LayerPlan:
         """Get the plan, made again if listeners, weights, settings or the pipeline have changed.
 
@@ -386,10 +359,9 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return plan
 
     def _plan_key(self) -> tuple[Any, ...]:
-        links_now = links.n_changes, len(self._readers.upstreams)
-        n_layers = get_module(self.model).n_layers
         settings = self.name, self.pooling_layer, (*self.layers,), self.vectors
-        return self._pipeline.snapshot(), links_now, n_layers, settings
+        listeners = links.n_changes, len(self._readers.upstreams)
+        return self._pipeline.snapshot(), listeners, get_module(self.model).n_layers, settings
 
     def _make_plan(self) -> LayerPlan:
         install_extensions()
@@ -408,9 +380,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return replace(plan, key=self._plan_key())
 
     def _get_kept(self, plan: LayerPlan, docs: Sequence[Doc]) -> list[str]:
-        if plan.keep_beside != plan.keep and self._tensor.find_foreign(docs):
-            return plan.keep_beside
-        return plan.keep
+        beside = plan.keep_beside != plan.keep and self._tensor.find_foreign(docs)
+        return plan.keep_beside if beside else plan.keep
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -52,7 +52,7 @@ class PipelineRef:
 
         RETURNS (tuple[int, ...]): Equal to an earlier one if nothing has changed.
         """
-        nlp = self.nlp
+        nlp = None if self._nlp is None else self._nlp()
         return () if nlp is None else tuple(map(id, chain.from_iterable(nlp.pipeline)))
 
     @property

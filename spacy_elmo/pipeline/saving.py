@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import srsly
 from spacy import util
@@ -17,6 +17,7 @@ from ..models.module import ElmoModelT, get_module
 from ..util.atomic import atomic_write
 from ..util.files import read_small
 from ..weights.source import Source, read_weights
+from .pipeline_ref import PipelineRef
 from .updates import DeferredUpdate
 
 # In `cfg`: of the weights that were saved beside it; null: none.
@@ -36,8 +37,27 @@ class SavedWithWeights:
     model: ElmoModelT
     cfg: dict[str, Any]
     _updates: DeferredUpdate
-    # What `nlp.initialize` will read in place of the component's source; None: nothing.
-    source_before_initialize: Callable[[], Source | None]
+    load: Callable[[], Elmo]
+    _pipeline: PipelineRef
+
+    def complete_model(self) -> ElmoModelT:
+        """Get the Thinc model, whose weights were read and which has taken its last step.
+
+        RETURNS (ElmoModelT): The model.
+        RAISES: As `load`.
+        """
+        self.load()
+        self._updates.apply_pending()
+        return self.model
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a copy of the model would lack weights, or a step."""
+        return not get_module(self.model).has_weights or self._updates.pending_step is not None
+
+    def source_before_initialize(self) -> Source | None:
+        """Get what the pipeline's config has `nlp.initialize` read in place of the component's source, or None."""
+        return cast(Source | None, self._pipeline.initial_source())
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save as bytes, weights included; see `to_disk`."""

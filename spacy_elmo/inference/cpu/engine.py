@@ -1,6 +1,7 @@
 """The fast engine: word types from a table, rows of sentences without marks, a schedule for both directions."""
 
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -46,18 +47,17 @@ class FastEngine(RowsEngine):
         n_threads: int | None = None,
     ):
         workers = Workers(n_threads)
-        stacks = [take(tensors, f"{name}.") for name in STACKS]
+        parts = {name: take(tensors, f"{name}.") for name in ("char_encoder", *STACKS)}
 
         @torch.inference_mode()
-        def stack(d: int) -> FastStack:
-            return FastStack(stacks[d], options=options.lstm, linear=lstm_linear)
+        def build(name: str) -> FastCharEncoder | FastStack:
+            if name == "char_encoder":
+                return FastCharEncoder(parts[name], options=options, linear=encoder_linear, workers=workers)
+            return FastStack(parts[name], options=options.lstm, linear=lstm_linear)
 
-        with computation():
-            with torch.inference_mode():
-                self._encoder = FastCharEncoder(
-                    take(tensors, "char_encoder."), options=options, linear=encoder_linear, workers=workers
-                )
-            self._stacks = workers.map(stack, (0, 1))
+        built = dict(zip(parts, workers.map(build, [*parts])))
+        self._encoder = cast(FastCharEncoder, built["char_encoder"])
+        self._stacks = [cast(FastStack, built[name]) for name in STACKS]
         self.delivery = InPlace(ahead=AHEAD)
         super().__init__(
             options=options,

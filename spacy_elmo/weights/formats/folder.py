@@ -220,7 +220,7 @@ def _map_arrays(path: Path) -> tuple[Arrays, str | None]:
         data = np.memmap(path, dtype=np.uint8, mode="c")
     except (safetensors.SafetensorError, OSError) as error:
         refused = reading_error(path, error)
-        raise refused or ValueError(Errors.EL023.format(path=path, reason=error)) from error
+        raise refused or ElmoError(Errors.EL023.format(path=path, reason=error)) from error
     header = _parse_header(data)
     body = data[header.size :]
     arrays: Arrays = {}
