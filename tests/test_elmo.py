@@ -452,28 +452,6 @@ def test_to_where_it_is(elmo: Elmo) -> None:
     assert elmo.engine is engine
 
 
-def test_moving_keeps_what_is_carried_and_learnt(
-    warm: Path, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As from a GPU, which is told by its device alone."""
-    for initial_state in ("zero", "warm", "carry"):
-        elmo, twin = (spacy_elmo.load(warm, initial_state=initial_state) for _ in range(2))
-        for one in (elmo, twin):
-            with torch.no_grad():
-                one.mix.gamma.fill_(3.0)
-            one.embed(sentences[:2])
-        mix, engine = elmo.mix, elmo.engine
-        with monkeypatch.context() as patch:
-            patch.setattr(type(elmo), "device", property(lambda self: torch.device("meta")))
-            assert elmo.to("cpu") is elmo
-        assert elmo.engine is not engine
-        # An optimizer may hold its parameters.
-        assert elmo.mix is mix
-        for got, expected in zip(elmo.embed(sentences), twin.embed(sentences), strict=True):
-            np.testing.assert_array_equal(got.stack(), expected.stack())
-            np.testing.assert_array_equal(got.elmo, expected.elmo)
-
-
 @pytest.mark.gpu
 def test_to_a_gpu_and_back(tiny: Path, sentences: list[list[str]]) -> None:
     if not torch.cuda.is_available():

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
@@ -157,3 +158,25 @@ def test_copies(warm: Path, sentences: list[list[str]], initial_state: InitialSt
         for one, other in zip(elmo.embed(sentences), twin.embed(sentences)):
             np.testing.assert_array_equal(one.stack(), other.stack())
             np.testing.assert_array_equal(one.elmo, other.elmo)
+
+
+def test_moved_with_state_and_weights(
+    warm: Path, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from a GPU, for which only the attribute `device` stands here."""
+    for initial_state in ("zero", "warm", "carry"):
+        elmo, twin = (spacy_elmo.load(warm, initial_state=initial_state) for _ in range(2))
+        for one in (elmo, twin):
+            with torch.no_grad():
+                one.mix.gamma.fill_(3.0)
+            one.embed(sentences[:2])
+        mix, engine = elmo.mix, elmo.engine
+        with monkeypatch.context() as patch:
+            patch.setattr(type(elmo), "device", property(lambda self: torch.device("meta")))
+            assert elmo.to("cpu") is elmo
+        assert elmo.engine is not engine
+        # An optimizer may hold its parameters.
+        assert elmo.mix is mix
+        for got, expected in zip(elmo.embed(sentences), twin.embed(sentences), strict=True):
+            np.testing.assert_array_equal(got.stack(), expected.stack())
+            np.testing.assert_array_equal(got.elmo, expected.elmo)
