@@ -10,7 +10,8 @@ from thinc.api import Model, Optimizer
 from spacy_elmo.models.listener import is_listener
 from spacy_elmo.pipeline.embedder import ElmoEmbedder
 
-# Thinc types its arrays apart from NumPy's, and on the CPU they are NumPy's.
+# Of Docs. Thinc types its arrays apart from NumPy's, and on the CPU they are NumPy's.
+Arrays = list[np.ndarray]
 ListenerModel = Model[list[Doc], Any]
 
 

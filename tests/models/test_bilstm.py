@@ -17,10 +17,9 @@ from thinc.api import Adam, Model, fix_random_seed, set_dropout_rate
 
 from spacy_elmo.models.bilstm import build_bilstm_encoder_v1
 from spacy_elmo.models.torch_shim import TorchShim
+from tests.components import Arrays
 from tests.pipeline.training import LISTENER, initialize, pipeline, tags, train
 
-# Thinc types its arrays apart from NumPy's, and here they are NumPy's.
-Arrays = list[np.ndarray]
 EncoderModel = Model[Arrays, Arrays]
 
 

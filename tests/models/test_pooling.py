@@ -12,15 +12,14 @@ from thinc.api import Model, fix_random_seed, set_dropout_rate
 from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.models.output import FlatLayers
 from spacy_elmo.models.pooling import PoolingSettings, PoolingT, fit, mix, pooling
-from tests.components import get_array, set_array
+from tests.components import Arrays, get_array, set_array
 
 NAMES = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 WIDTHS = {"word_emb": 4, "lstm_outputs1": 8, "lstm_outputs2": 8, "elmo": 8}
 LENGTHS = [3, 0, 2]
 
 
-# Thinc types its arrays apart from NumPy's, and here they are NumPy's.
-PoolingModel = Model[FlatLayers, list[np.ndarray]]
+PoolingModel = Model[FlatLayers, Arrays]
 
 
 def make(width: int | None = None, **settings: Any) -> PoolingModel:
