@@ -35,7 +35,7 @@ def convert(config: Config, **choice: Any) -> Converted:
     return converted
 
 
-def get_tok2vec(config: Config, name: str) -> dict[str, Any]:
+def tok2vec_of(config: Config, name: str) -> dict[str, Any]:
     block: dict[str, Any] = config["components"][name]["model"]["tok2vec"]
     return block
 
@@ -53,9 +53,9 @@ def test_all_components_of_spacy(optimize: str) -> None:
     for name in [*others, *bow]:
         assert after["components"][name] == before["components"][name]
     for name in converted.listening:
-        assert get_tok2vec(after, name) == {"@architectures": "spacy-elmo.ElmoListener.v1"}
+        assert tok2vec_of(after, name) == {"@architectures": "spacy-elmo.ElmoListener.v1"}
         expected = before["components"][name]
-        expected["model"]["tok2vec"] = get_tok2vec(after, name)
+        expected["model"]["tok2vec"] = tok2vec_of(after, name)
         assert after["components"][name] == expected
     if not bow:
         assert after["components"]["textcat"]["model"]["linear_model"]["@architectures"] == "spacy.TextCatBOW.v3"
@@ -69,7 +69,7 @@ def test_the_filled_config_is_complete() -> None:
     full = filled(
         convert(recipe(lang="en", pipeline=LEARNING, optimize="accuracy"), pooling_layer="word_emb").config
     )
-    assert get_tok2vec(full, "textcat") == {
+    assert tok2vec_of(full, "textcat") == {
         "@architectures": "spacy-elmo.ElmoListener.v1",
         "width": None,
         "upstream": "*",
@@ -98,7 +98,7 @@ def test_a_transformer(optimize: str) -> None:
         "frozen": False,
     }
     for name in LEARNING:
-        assert get_tok2vec(after, name) == {"@architectures": "spacy-elmo.ElmoListener.v1", "grad_factor": 1.0}
+        assert tok2vec_of(after, name) == {"@architectures": "spacy-elmo.ElmoListener.v1", "grad_factor": 1.0}
     assert after["training"] == before["training"]
     assert after["training"]["accumulate_gradient"] == 3
     assert [note.partition(" ")[0] for note in converted.notes] == ["training.optimizer.learn_rate"]
@@ -109,8 +109,8 @@ def test_a_transformer(optimize: str) -> None:
 def test_a_curated_transformer() -> None:
     converted = convert(parse(CURATED))
     after = converted.config
-    assert get_tok2vec(after, "tagger")["grad_factor"] == 0.5
-    assert get_tok2vec(after, "ner") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
+    assert tok2vec_of(after, "tagger")["grad_factor"] == 0.5
+    assert tok2vec_of(after, "ner") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
     assert after["components"]["ner"]["model"]["hidden_width"] == 96
     assert list(after["initialize"]["components"]) == ["tagger"]
     [note] = converted.notes
@@ -154,10 +154,10 @@ def test_where_the_embedder_stands(pipeline: list[str], expected: list[str]) -> 
     assert convert(pipeline_config(*pipeline)).config["nlp"]["pipeline"] == expected
 
 
-def test_layer_of_a_senter() -> None:
+def test_a_senter_keeps_its_own_layer_but_no_listener() -> None:
     own = convert(pipeline_config("senter", "tagger"))
     assert own.listening == ["tagger"]
-    assert get_tok2vec(own.config, "senter")["@architectures"] == "spacy.HashEmbedCNN.v2"
+    assert tok2vec_of(own.config, "senter")["@architectures"] == "spacy.HashEmbedCNN.v2"
     assert any(note.startswith("'senter' keeps its own tok2vec layer") for note in own.notes)
     shared = pipeline_config("tok2vec", "senter", "ner", extra=TAGGER_MODEL.format(name="senter", tok2vec=SHARED))
     assert convert(shared).listening == ["senter", "ner"]
@@ -198,7 +198,7 @@ def test_outermost_layer_is_replaced() -> None:
         'embed]\n@architectures = "spacy.Tok2VecListener.v1"\nwidth = 96\n'
     )
     config = pipeline_config("tok2vec", "tagger", extra=TAGGER_MODEL.format(name="tagger", tok2vec="") + layer)
-    assert get_tok2vec(convert(config).config, "tagger") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
+    assert tok2vec_of(convert(config).config, "tagger") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_layers_that_are_references(reference: str) -> None:
     )
     converted = convert(config)
     assert converted.listening == ["ner", "tagger"]
-    assert get_tok2vec(converted.config, "tagger") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
+    assert tok2vec_of(converted.config, "tagger") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
 
 
 def test_a_model_that_is_a_reference_listens_too() -> None:
@@ -302,7 +302,7 @@ def test_components_outside_the_pipeline() -> None:
 @pytest.mark.parametrize("model", ["hidden_width = 7", '@architectures = "spacy.TransitionBasedParser.v2"'])
 def test_models_that_leave_their_layer_to_spacy(model: str) -> None:
     converted = convert(pipeline_config("ner", extra=f"[components.ner.model]\n{model}\n"))
-    assert get_tok2vec(converted.config, "ner") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
+    assert tok2vec_of(converted.config, "ner") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
     assert filled(converted.config)["components"]["ner"]["model"]["hidden_width"] == (7 if "7" in model else 64)
 
 

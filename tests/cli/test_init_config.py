@@ -15,7 +15,6 @@ from spacy_elmo.cli.elmo_config import Choice
 from spacy_elmo.cli.init_config import convert, init_config, init_config_cli
 from tests.cli.command import run
 from tests.cli.spacy_configs import CURATED, transformer_recipe
-from tests.components import get_embedder, get_trainable
 from tests.data import TINY
 
 
@@ -154,11 +153,11 @@ def test_all_components_train(pooling_layer: Any) -> None:
     assert set(first) == {"elmo_embedder", *TRAINED}
     assert all(np.isfinite(loss) for loss in second.values())
     assert sum(second.values()) != sum(first.values())
-    embedder = get_embedder(nlp)
+    embedder: Any = nlp.get_pipe("elmo_embedder")
     width = 2 * embedder.elmo.width("word_emb")
     doc = nlp("She ate two green apples.")
     assert doc.tensor.shape == (6, width // 2 if pooling_layer else width)
-    ner = get_trainable(nlp, "ner")
+    ner: Any = nlp.get_pipe("ner")
     mix = ner.model.get_ref("tok2vec")
     assert any(node.has_param("gamma") for node in mix.walk()) == (pooling_layer is None)
 
