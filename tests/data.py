@@ -62,3 +62,8 @@ def read_case(folder: Path, expected: str = "expected") -> Case:
     sentences = json.loads((folder / "sentences.json").read_text("utf-8"))
     arrays = np.load(folder / f"{expected}.npz")
     return Case(sentences, [arrays[f"s{i}"] for i in range(len(sentences))])
+
+
+def worst(one: Any, two: Any) -> float:
+    """The largest difference between arrays of two lists."""
+    return max(float(np.abs(a - b).max(initial=0)) for a, b in zip(one, two))

@@ -98,7 +98,7 @@ def test_warm_state_of_the_shipped_sentences() -> None:
 
 @pytest.mark.parametrize("layer", [LAYER, "elmo"])
 @pytest.mark.parametrize("word", WORDS)
-def test_a_word_is_most_like_itself_in_the_same_sense(bundled: Elmo, word: str, layer: LayerName) -> None:
+def test_senses_of_a_word(bundled: Elmo, word: str, layer: LayerName) -> None:
     """In the sentences of the demonstration. Without context all four are alike."""
     sentences = [sentence for sentence in read_sentences() if word in sentence]
     vectors = [getattr(output, layer) for output in bundled.embed(sentences, layers=[layer])]

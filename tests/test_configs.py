@@ -13,6 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
+from tests.components import get_embedder, get_trainable
 from tests.data import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -49,7 +50,7 @@ def test_elmo_does_the_same_tasks(task: str, pipeline: list[str]) -> None:
     nlp = load_model_from_config(config)
     assert nlp.pipe_names == ["elmo_embedder", *pipeline]
     nlp._link_components()
-    embedder: Any = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     assert embedder.listening_components == pipeline
     assert config["training"]["max_steps"] == N_STEPS
     assert config["components"]["elmo_embedder"]["source"] == "en_sm"
@@ -112,6 +113,6 @@ def vectors(nlp: spacy.Language, component: str) -> Any:
     """What the component computes with, (n_tokens, width)."""
     # Not through the parser, which would set sentences for ElmoTok2Vec to embed one by one.
     doc = Doc(nlp.vocab, words=["Ann", "saw", "Rome"], sent_starts=[True, False, False])
-    doc = nlp.get_pipe("elmo_embedder")(doc)
-    pipe: Any = nlp.get_pipe(component)
+    doc = get_embedder(nlp)(doc)
+    pipe = get_trainable(nlp, component)
     return np.asarray(pipe.model.get_ref("tok2vec").predict([doc])[0])

@@ -1,6 +1,5 @@
 """Elmo: the public surface without spaCy."""
 
-import copy
 import gc
 import itertools
 import json
@@ -22,17 +21,16 @@ from spacy_elmo.bilm.layers import LayerName, layer_names
 from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.elmo import Elmo, Settings
 from spacy_elmo.inference.factory import PRECISIONS
-from spacy_elmo.inference.settings import InitialState, PrecisionName
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inputs.reader import Inputs
-from spacy_elmo.weights.arrays import warm_state_shapes
 from spacy_elmo.weights.source import read_weights
 from tests import reference
-from tests.data import read_case, shared_path
+from tests.data import read_case, shared_path, worst
 
 ALL: list[LayerName] = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 
 
-def recorded(seen: list[Any], function: Callable[..., Any], what: Callable[..., Any]) -> Callable[..., Any]:
+def record(seen: list[Any], function: Callable[..., Any], what: Callable[..., Any]) -> Callable[..., Any]:
     """The function, with what each call is about put on a list."""
 
     def run(*arguments: Any, **options: Any) -> Any:
@@ -46,22 +44,6 @@ def recorded(seen: list[Any], function: Callable[..., Any], what: Callable[..., 
 def expected(tiny: Path, tiny_options: dict[str, Any], sentences: list[list[str]]) -> list[np.ndarray]:
     arrays = reference.read_hdf5(tiny / "weights.hdf5")
     return [reference.layers(sentence, tiny_options, arrays) for sentence in sentences]
-
-
-@pytest.fixture
-def warm(elmo: Elmo, tmp_path: Path) -> Path:
-    """The tiny model with a warm state."""
-    from spacy_elmo.weights.formats.folder import write_folder
-
-    random = np.random.default_rng(3)
-    shapes = warm_state_shapes(elmo.options)
-    state = {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
-    write_folder(tmp_path / "warm", elmo.options, {**elmo.named_arrays(), **state})
-    return tmp_path / "warm"
-
-
-def worst(one: Any, two: Any) -> float:
-    return max(float(np.abs(a - b).max(initial=0)) for a, b in zip(one, two))
 
 
 def test_equal_to_the_formulas(elmo: Elmo, sentences: list[list[str]], expected: list[np.ndarray]) -> None:
@@ -92,7 +74,7 @@ def test_arrays(elmo: Elmo) -> None:
         assert array.dtype == np.float32
 
 
-def test_mix_is_the_plain_mean_without_a_trained_one(elmo: Elmo) -> None:
+def test_mix_without_trained_weights(elmo: Elmo) -> None:
     output = elmo.embed([["I", "love", "NLP"]])[0]
     np.testing.assert_allclose(output.elmo, output.stack().mean(axis=0), atol=1e-6)
 
@@ -114,7 +96,7 @@ def test_only_what_is_asked_for_is_computed(elmo: Elmo, monkeypatch: pytest.Monk
     stack = engine._stacks[0]
     elmo.embed([["c"]])
     for k, lstm in enumerate(stack.layers):
-        monkeypatch.setattr(lstm, "run", recorded(ran, lstm.run, lambda *a, k=k: k))
+        monkeypatch.setattr(lstm, "run", record(ran, lstm.run, lambda *a, k=k: k))
     full = elmo.embed([["a", "b"]])[0]
     ran.clear()
     output = elmo.embed([["a", "b"]], layers=[layer])[0]
@@ -150,7 +132,7 @@ def test_budget_is_kept(tiny: Path, sentences: list[list[str]], monkeypatch: pyt
     elmo = spacy_elmo.load(tiny, max_batch_tokens=50)
     sizes: list[list[int]] = []
     plan = elmo.engine.plan
-    monkeypatch.setattr(elmo.engine, "plan", recorded(sizes, plan, lambda s, **_: [*map(len, s)]))
+    monkeypatch.setattr(elmo.engine, "plan", record(sizes, plan, lambda s, **_: [*map(len, s)]))
     elmo.embed(sentences * 4)
     assert all(sum(batch) + 2 * len(batch) <= 50 or len(batch) == 1 for batch in sizes)
     assert sum(len(batch) for batch in sizes) == 40
@@ -235,7 +217,7 @@ print(used() - before)
     assert int(done.stdout) < 40
 
 
-def test_gates_of_a_long_sentence_never_exist_at_once(parity: Path) -> None:
+def test_memory_of_a_long_sentence(parity: Path) -> None:
     """20,000 tokens at C 512 have 164 MB of gates a layer and direction; the peak must stay below that."""
     code = f"""
 import resource, spacy_elmo
@@ -248,114 +230,6 @@ print(peak(20_000) - small)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert int(done.stdout) < 120
-
-
-# Initial states
-
-
-def test_carry(tiny: Path, tiny_options: dict[str, Any], sentences: list[list[str]]) -> None:
-    """Two calls of different sizes against the formulas, with an empty sentence that counts."""
-    arrays = reference.read_hdf5(tiny / "weights.hdf5")
-    elmo = spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=30)
-    calls = [[sentences[0], [], sentences[2]], [sentences[4], sentences[5]], [*sentences[1:4], sentences[6]]]
-    states: list[dict[str, Any]] = [{} for _ in range(4)]
-    for call in calls:
-        expected = [reference.layers(s, tiny_options, arrays, state) for s, state in zip(call, states)]
-        assert worst([output.stack() for output in elmo.embed(call)], expected) <= 1e-5
-
-
-def test_carry_reset(tiny: Path, sentences: list[list[str]]) -> None:
-    elmo = spacy_elmo.load(tiny, initial_state="carry")
-    first = elmo.embed(sentences[:2])[0].elmo
-    assert worst([first], [elmo.embed(sentences[:2])[0].elmo]) > 0.01
-    elmo.reset_state()
-    np.testing.assert_array_equal(first, elmo.embed(sentences[:2])[0].elmo)
-
-
-def test_carry_runs_all_layers_whatever_is_asked_for(tiny: Path, sentences: list[list[str]]) -> None:
-    one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
-    one.embed(sentences[:2], layers=["word_emb"])
-    two.embed(sentences[:2])
-    np.testing.assert_array_equal(one.embed(sentences[2:4])[1].elmo, two.embed(sentences[2:4])[1].elmo)
-
-
-@pytest.mark.parametrize("empty", [[], [[]], [[], [], []], iter([[], []])])
-def test_a_batch_without_tokens_is_not_carried_on(tiny: Path, sentences: list[list[str]], empty: Any) -> None:
-    one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
-    empty = list(empty)
-    assert [len(output) for output in one.embed(empty)] == [0] * len(empty)
-    for elmo in (one, two):
-        elmo.embed(sentences[:2])
-    assert [output.elmo.shape for output in one.embed(empty)] == [(0, 16)] * len(empty)
-    for first, other in zip(one.embed(sentences[2:4]), two.embed(sentences[2:4]), strict=True):
-        np.testing.assert_array_equal(first.stack(), other.stack())
-
-
-def test_input_that_breaks_is_not_carried_on(tiny: Path, sentences: list[list[str]]) -> None:
-    one, two = (spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=10) for _ in range(2))
-    for elmo in (one, two):
-        elmo.embed(sentences[:2])
-
-    def broken() -> Iterator[list[str]]:
-        yield sentences[2]
-        raise OSError("the disk")
-
-    with pytest.raises(OSError, match="the disk"):
-        one.embed(broken())
-    np.testing.assert_array_equal(one.embed(sentences[:1])[0].elmo, two.embed(sentences[:1])[0].elmo)
-
-
-def test_an_engine_that_breaks_is_not_carried_on(
-    tiny: Path, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the second part of a batch, when the first part's state is known already."""
-    one, two = (spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=10) for _ in range(2))
-    for elmo in (one, two):
-        elmo.embed(sentences[:3])
-    run, calls = one.engine.run, itertools.count()
-    with monkeypatch.context() as patch:
-        patch.setattr(one.engine, "run", lambda *a, **k: run(*a, **k) if next(calls) == 0 else _break())
-        with pytest.raises(RuntimeError, match="broken"):
-            one.embed(sentences[:3])
-    assert next(calls) > 1
-    np.testing.assert_array_equal(one.embed(sentences[:1])[0].elmo, two.embed(sentences[:1])[0].elmo)
-
-
-def _break() -> Any:
-    raise RuntimeError("broken")
-
-
-def test_a_stream_cannot_carry(tiny: Path) -> None:
-    with pytest.raises(ValueError, match=r"EL037.*once for each batch"):
-        spacy_elmo.load(tiny, initial_state="carry").stream([["a"]])
-
-
-def test_a_failed_call_leaves_the_carried_state(tiny: Path, sentences: list[list[str]]) -> None:
-    one, two = (spacy_elmo.load(tiny, initial_state="carry") for _ in range(2))
-    for elmo in (one, two):
-        elmo.embed(sentences[:2])
-    with pytest.raises(ValueError, match="EL034"):
-        one.embed([["good"], [3]])  # type: ignore[list-item]
-    np.testing.assert_array_equal(one.embed(sentences[:1])[0].elmo, two.embed(sentences[:1])[0].elmo)
-
-
-def test_warm(warm: Path, tiny_options: dict[str, Any], tiny: Path, sentences: list[list[str]]) -> None:
-    """Every sentence starts from the stored state, whatever came before."""
-    arrays = reference.read_hdf5(tiny / "weights.hdf5")
-    elmo = spacy_elmo.load(warm, initial_state="warm")
-    state = elmo.warm_state
-    assert state is not None
-    start = {
-        f"RNN_{d}/RNN/MultiRNNCell/Cell{k}/LSTMCell": (state.hidden[d, k].numpy(), state.cell[d, k].numpy())
-        for d in (0, 1)
-        for k in (0, 1)
-    }
-    for _ in range(2):
-        got = [output.stack() for output in elmo.embed(sentences)]
-        expected = [reference.layers(sentence, tiny_options, arrays, dict(start)) for sentence in sentences]
-        assert worst(got, expected) <= 1e-5
-    zero = spacy_elmo.load(warm).embed(sentences)
-    assert worst([output.stack() for output in zero], got) > 0.01
 
 
 # Settings and wrong input
@@ -467,32 +341,6 @@ def test_the_number_of_threads_changes_nothing(tiny: Path, sentences: list[list[
             np.testing.assert_allclose(first.stack(), second.stack(), atol=2e-6)
 
 
-def test_states_follow_the_modules(warm: Path, sentences: list[list[str]]) -> None:
-    """A shim moves modules to another device, or to another type, behind Elmo's back."""
-    for initial_state in ("warm", "carry"):
-        elmo = spacy_elmo.load(warm, precision="fp64", initial_state=initial_state)
-        assert elmo.embed(sentences[:2])[0].elmo.dtype == np.float64
-        assert elmo.engine.module is not None
-        elmo.engine.module.float()
-        elmo.mix.float()
-        assert elmo.embed(sentences[:2])[0].elmo.dtype == np.float32
-
-
-@pytest.mark.parametrize("initial_state", ["zero", "warm", "carry"])
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda elmo: pickle.loads(pickle.dumps(elmo))])
-def test_a_copy_goes_on_alike(
-    warm: Path, sentences: list[list[str]], initial_state: InitialState, duplicate: Any
-) -> None:
-    elmo = spacy_elmo.load(warm, initial_state=initial_state)
-    elmo.embed(sentences[:3])
-    twin = duplicate(elmo)
-    assert twin.settings == elmo.settings
-    for _ in range(2):
-        for one, other in zip(elmo.embed(sentences), twin.embed(sentences)):
-            np.testing.assert_array_equal(one.stack(), other.stack())
-            np.testing.assert_array_equal(one.elmo, other.elmo)
-
-
 # What a newcomer tries
 
 
@@ -574,7 +422,7 @@ def test_batches_of_a_call(tiny: Path, sentences: list[list[str]], monkeypatch: 
     expected = elmo.embed(sentences)
     sizes: list[int] = []
     plan = elmo.engine.plan
-    monkeypatch.setattr(elmo.engine, "plan", recorded(sizes, plan, lambda s, **_: len(s)))
+    monkeypatch.setattr(elmo.engine, "plan", record(sizes, plan, lambda s, **_: len(s)))
     got = elmo.embed(sentences, max_batch_tokens=1)
     assert sizes == [1] * len(sentences)
     assert worst([one.stack() for one in got], [one.stack() for one in expected]) <= 1e-5
@@ -602,28 +450,6 @@ def test_to_where_it_is(elmo: Elmo) -> None:
     with pytest.raises(ValueError, match="EL040"):
         elmo.to("cuda:99")
     assert elmo.engine is engine
-
-
-def test_moving_keeps_what_is_carried_and_learnt(
-    warm: Path, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As from a GPU, which is told by its device alone."""
-    for initial_state in ("zero", "warm", "carry"):
-        elmo, twin = (spacy_elmo.load(warm, initial_state=initial_state) for _ in range(2))
-        for one in (elmo, twin):
-            with torch.no_grad():
-                one.mix.gamma.fill_(3.0)
-            one.embed(sentences[:2])
-        mix, engine = elmo.mix, elmo.engine
-        with monkeypatch.context() as patch:
-            patch.setattr(type(elmo), "device", property(lambda self: torch.device("meta")))
-            assert elmo.to("cpu") is elmo
-        assert elmo.engine is not engine
-        # An optimizer may hold its parameters.
-        assert elmo.mix is mix
-        for got, expected in zip(elmo.embed(sentences), twin.embed(sentences), strict=True):
-            np.testing.assert_array_equal(got.stack(), expected.stack())
-            np.testing.assert_array_equal(got.elmo, expected.elmo)
 
 
 @pytest.mark.gpu

@@ -17,6 +17,7 @@ import pytest
 import spacy
 
 import spacy_elmo
+from tests.components import get_embedder
 from tests.data import Measured
 
 PACKAGE = str(Path(spacy_elmo.__file__).parent)
@@ -48,7 +49,7 @@ def follow(work: Callable[[], object]) -> tuple[Counter[CodeType], Counter[CodeT
         work()
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     return here, beside
 
 
@@ -67,7 +68,8 @@ def embed(n_threads: int) -> Callable[[], object]:
 
 def pipe(n_threads: int) -> Callable[[], object]:
     nlp = spacy.blank("en")
-    embedder = nlp.add_pipe("elmo_embedder", config={"model": {"n_threads": n_threads}})
+    nlp.add_pipe("elmo_embedder", config={"model": {"n_threads": n_threads}})
+    embedder = get_embedder(nlp)
     docs = [nlp.make_doc(" ".join(WORDS)) for _ in range(3)]
     for doc in docs[:2]:
         list(embedder.pipe([doc]))

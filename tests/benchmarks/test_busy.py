@@ -28,7 +28,7 @@ SENTENCES = [["Hello", "world"], ["A", "b", "c"]]
 NO_GROUPS = Path("/nowhere")
 
 
-def text_of(*things: Any) -> str:
+def join_text(*things: Any) -> str:
     console = Console(width=200)
     with console.capture() as capture:
         for thing in things:
@@ -36,7 +36,7 @@ def text_of(*things: Any) -> str:
     return capture.get()
 
 
-def seconds_of(pid: int) -> float:
+def read_seconds(pid: int) -> float:
     """That a process has worked."""
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -58,14 +58,14 @@ proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /p
 
 
 @proc
-def test_busy_processes_work_on_one_thread_and_end() -> None:
+def test_one_thread_each() -> None:
     with busy(2) as pids:
         assert len(pids) == 2
-        before = [seconds_of(pid) for pid in pids]
+        before = [read_seconds(pid) for pid in pids]
         start = time.perf_counter()
         time.sleep(0.5)
         passed = time.perf_counter() - start
-        spent = [seconds_of(pid) - first for pid, first in zip(pids, before)]
+        spent = [read_seconds(pid) - first for pid, first in zip(pids, before)]
         assert all(0 < one < 1.2 * passed + 0.05 for one in spent)
     assert all(ends(pid) for pid in pids)
     with busy(0) as pids:
@@ -142,7 +142,9 @@ def test_ratios_beside_others() -> None:
             beside.PEER: {"0": [10.0, 10.0], "2": [5.0, 5.0]},
         }
     }
-    rows = [line.split("│")[1:-1] for line in text_of(beside.as_table("en_sm", rates)).splitlines() if "│" in line]
+    rows = [
+        line.split("│")[1:-1] for line in join_text(beside.as_table("en_sm", rates)).splitlines() if "│" in line
+    ]
     cells = {(row[1].strip(), row[2].strip()): [cell.strip() for cell in row[3:]] for row in rows}
     assert cells["0", "spacy_elmo"] == ["80", "", "2.00 / 2.00 / 2.00", "8.00 / 8.00 / 8.00"]
     assert cells["2", "spacy_elmo"] == ["50", "0.50 / 0.62 / 0.75", "1.00 / 1.25 / 1.50", "8.00 / 10.00 / 12.00"]
@@ -240,7 +242,7 @@ def test_table_of_the_bundled_model() -> None:
         "pipe": {small.DEFAULTS: [1.0], small.TENSOR_ONLY: [2.0], small.TOK2VEC: [4.0]},
         "one call": {small.DEFAULTS: [0.002], small.ONE_THREAD: [0.004], small.PRODUCTS: [0.003]},
     }
-    text = text_of(small.as_table(found))
+    text = join_text(small.as_table(found))
     for ratio in ("0.90 / ", "0.70 / ", "0.25 / ", "0.50 / ", "2.00 / ", "4.00 / ", "3.00 / "):
         assert ratio in text
 

@@ -11,7 +11,7 @@ from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.bilm.options import Options
 
 
-def options_of(**lstm: Any) -> Options:
+def make_options(**lstm: Any) -> Options:
     """A model small enough for finite differences."""
     base = {"dim": 4, "projection_dim": 3, "n_layers": 2, "cell_clip": 0.6, "proj_clip": 0.4}
     return Options.from_dict({
@@ -41,7 +41,7 @@ def make(options: Options) -> tuple[BiLM, Tensor, list[int]]:
     ids=["full", "no_skip", "no_projection", "one_layer_no_clip"],
 )
 def test_gradients_reach_every_parameter(lstm: dict[str, Any]) -> None:
-    bilm, ids, lengths = make(options_of(**lstm))
+    bilm, ids, lengths = make(make_options(**lstm))
     names = [name for name, _ in bilm.named_parameters()]
     state = LSTMState(*(torch.randn_like(part) * 0.1 for part in bilm.zero_state(2)))
 
@@ -67,7 +67,7 @@ def test_gradients_reach_every_parameter(lstm: dict[str, Any]) -> None:
 
 
 def test_gradient_of_the_initial_state() -> None:
-    bilm, ids, lengths = make(options_of())
+    bilm, ids, lengths = make(make_options())
     words = bilm.char_encoder(ids).detach()
     state = LSTMState(*(torch.randn_like(part).requires_grad_() for part in bilm.zero_state(2)))
     sum(layer.sum() for layer in bilm(words, lengths, state=state).layers).backward()
@@ -76,7 +76,7 @@ def test_gradient_of_the_initial_state() -> None:
 
 def test_a_state_carries_a_sentence_on() -> None:
     """The forward direction over a sentence in two parts equals the forward direction over the whole."""
-    bilm, ids, _ = make(options_of())
+    bilm, ids, _ = make(make_options())
     words = bilm.char_encoder(ids)
     whole = bilm(words, [8])
     first = bilm(words[:3], [3])
@@ -90,7 +90,7 @@ def test_a_state_carries_a_sentence_on() -> None:
 
 
 def test_rows_of_the_state_follow_the_sentences() -> None:
-    bilm, ids, lengths = make(options_of())
+    bilm, ids, lengths = make(make_options())
     words = bilm.char_encoder(ids)
     state = LSTMState(*(torch.randn_like(part) for part in bilm.zero_state(2)))
     together = bilm(words, lengths, state=state)
@@ -105,7 +105,7 @@ def test_rows_of_the_state_follow_the_sentences() -> None:
 
 
 def test_residuals_stay_out_of_the_state() -> None:
-    bilm, ids, _ = make(options_of(proj_clip=0.4))
+    bilm, ids, _ = make(make_options(proj_clip=0.4))
     output = bilm(bilm.char_encoder(ids), [8])
     width = bilm.options.lstm.projection_dim
     assert output.state.hidden.abs().max() <= 0.4
@@ -115,7 +115,7 @@ def test_residuals_stay_out_of_the_state() -> None:
 
 
 def test_fewer_layers() -> None:
-    bilm, ids, lengths = make(options_of())
+    bilm, ids, lengths = make(make_options())
     words = bilm.char_encoder(ids)
     all_layers, one = bilm(words, lengths), bilm(words, lengths, n_layers=1)
     assert len(one.layers) == 1
@@ -124,7 +124,7 @@ def test_fewer_layers() -> None:
 
 
 def test_dropout_only_in_training() -> None:
-    bilm, ids, lengths = make(options_of())
+    bilm, ids, lengths = make(make_options())
     bilm.forward_stack.dropout = bilm.backward_stack.dropout = 0.5
     words = bilm.char_encoder(ids)
     bilm.eval()
@@ -134,7 +134,7 @@ def test_dropout_only_in_training() -> None:
 
 
 def test_blocks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    bilm, ids, _ = make(options_of())
+    bilm, ids, _ = make(make_options())
     words = bilm.char_encoder(ids).repeat(5, 1)
     lengths = [8, 3, 17, 12]
     expected = bilm(words, lengths)

@@ -32,9 +32,7 @@ def test_highway_with_a_closed_gate() -> None:
 
 
 @pytest.mark.parametrize("filters", [[[1, 4], [2, 4]], [[1, 3], [2, 4]]])
-def test_projection_only_where_filters_do_not_add_up(
-    tiny_options: dict[str, Any], filters: list[list[int]]
-) -> None:
+def test_projection(tiny_options: dict[str, Any], filters: list[list[int]]) -> None:
     options = Options.from_dict({**tiny_options, "char_cnn": {**tiny_options["char_cnn"], "filters": filters}})
     encoder = CharEncoder(options=options)
     assert (encoder.projection is None) == (options.char_cnn.n_filters == 8)

@@ -125,7 +125,7 @@ def test_sentences_that_share_arrays() -> None:
         assert copied.elmo.tolist() == one.elmo.tolist()
 
 
-def numbered(names: list[str], n_tokens: int = 3) -> LayerOutputs:
+def make_outputs(names: list[str], n_tokens: int = 3) -> LayerOutputs:
     arrays = {
         name: np.arange(n_tokens * width, dtype=np.float32).reshape(n_tokens, width) + 100 * k
         for k, (name, width) in enumerate((name, 2 if name == "word_emb" else 4) for name in names)
@@ -134,35 +134,35 @@ def numbered(names: list[str], n_tokens: int = 3) -> LayerOutputs:
 
 
 def test_layers_by_name() -> None:
-    all_layers = numbered(ALL)
+    all_layers = make_outputs(ALL)
     for name in ALL:
         assert all_layers[name] is getattr(all_layers, name)
     assert ["elmo" in all_layers, "nope" in all_layers, 0 in all_layers] == [True, False, False]
     with pytest.raises(KeyError, match=r"EL031.*'nope' does not exist"):
         all_layers["nope"]
     with pytest.raises(KeyError, match=r"EL035.*'elmo' was not kept. Kept: word_emb"):
-        numbered(["word_emb"])["elmo"]
+        make_outputs(["word_emb"])["elmo"]
     shared = LayerOutputs({"elmo": np.arange(12.0).reshape(6, 2)}, n_layers=2, rows=(1, 4))
     assert shared["elmo"].tolist() == [[2, 3], [4, 5], [6, 7]]
 
 
 def test_tokens_are_counted() -> None:
-    assert len(numbered(ALL)) == 3
-    assert len(numbered(["elmo"], 0)) == len(numbered([])) == 0
+    assert len(make_outputs(ALL)) == 3
+    assert len(make_outputs(["elmo"], 0)) == len(make_outputs([])) == 0
     assert len(LayerOutputs({"elmo": np.zeros((6, 2))}, n_layers=2, rows=(1, 4))) == 3
-    assert len(numbered(ALL)[1:]) == 2
+    assert len(make_outputs(ALL)[1:]) == 2
     # Only None says that there are no layers.
-    assert numbered(ALL, 0)
-    assert numbered([])
-    assert numbered(ALL)[0]
+    assert make_outputs(ALL, 0)
+    assert make_outputs([])
+    assert make_outputs(ALL)[0]
     with pytest.raises(TypeError, match=r"EL244.*a single token"):
-        len(numbered(ALL)[0])
+        len(make_outputs(ALL)[0])
 
 
 def test_iteration_ends() -> None:
     """Also where there are no arrays whose end could be met."""
-    assert [token.elmo.tolist() for token in numbered(ALL)] == numbered(ALL).elmo.tolist()
-    assert list(numbered([])) == []
+    assert [token.elmo.tolist() for token in make_outputs(ALL)] == make_outputs(ALL).elmo.tolist()
+    assert list(make_outputs([])) == []
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_iteration_ends() -> None:
     ],
 )
 def test_rows(key: Any, rows: Any) -> None:
-    chosen = numbered(ALL)[key]
+    chosen = make_outputs(ALL)[key]
     for name in ALL:
-        assert chosen[name].tolist() == numbered(ALL)[name][rows].tolist()
+        assert chosen[name].tolist() == make_outputs(ALL)[name][rows].tolist()
 
 
 @pytest.mark.parametrize(
@@ -190,38 +190,38 @@ def test_rows(key: Any, rows: Any) -> None:
 )
 def test_what_chooses_no_rows(key: Any) -> None:
     with pytest.raises(TypeError, match=r"EL243.*whole number, a slice"):
-        numbered(ALL)[key]
+        make_outputs(ALL)[key]
 
 
 def test_rows_that_do_not_exist() -> None:
     for key in (3, -4, [0, 3], [True]):
         with pytest.raises(IndexError):
-            numbered(ALL)[key]
+            make_outputs(ALL)[key]
     for column in (0, slice(1)):
         with pytest.raises(TypeError, match="EL244"):
-            numbered(ALL)[1][column]
+            make_outputs(ALL)[1][column]
 
 
 def test_as_an_array() -> None:
-    np.testing.assert_array_equal(np.asarray(numbered(ALL)), numbered(ALL).stack())
-    one = numbered(["elmo"])
+    np.testing.assert_array_equal(np.asarray(make_outputs(ALL)), make_outputs(ALL).stack())
+    one = make_outputs(["elmo"])
     assert np.asarray(one) is one.elmo
     assert np.array(one) is not one.elmo
     assert np.asarray(one, dtype=np.float64).tolist() == one.elmo.tolist()
     with pytest.raises(ValueError, match="EL036"):
-        np.asarray(numbered(["word_emb", "elmo"]))
+        np.asarray(make_outputs(["word_emb", "elmo"]))
 
 
 def test_mean() -> None:
-    assert numbered(ALL).mean("word_emb").tolist() == [2, 3]
-    assert numbered(ALL).mean().tolist() == [304, 305, 306, 307]
-    assert numbered(ALL).mean().dtype == np.float32
+    assert make_outputs(ALL).mean("word_emb").tolist() == [2, 3]
+    assert make_outputs(ALL).mean().tolist() == [304, 305, 306, 307]
+    assert make_outputs(ALL).mean().dtype == np.float32
     with_spaces = LayerOutputs({"elmo": np.array([[1.0, 2], [0, 0], [3, 0]])}, n_layers=2)
     assert with_spaces.mean().tolist() == [2, 1]
     assert with_spaces[0].mean().tolist() == [1, 2]
-    assert numbered(ALL, 0).mean("lstm_outputs1").tolist() == [0, 0, 0, 0]
+    assert make_outputs(ALL, 0).mean("lstm_outputs1").tolist() == [0, 0, 0, 0]
     with pytest.raises(KeyError, match="EL031"):
-        numbered(ALL).mean("nope")  # type: ignore[arg-type]
+        make_outputs(ALL).mean("nope")  # type: ignore[arg-type]
 
 
 def test_type_checkers_know_the_layers() -> None:

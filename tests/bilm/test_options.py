@@ -10,7 +10,7 @@ from spacy_elmo.bilm.options import Options
 from tests.data import ORIGINAL
 
 
-def changed(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+def change_options(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     data = copy.deepcopy(ORIGINAL)
     change(data)
     return data
@@ -41,7 +41,7 @@ def test_defaults() -> None:
             del data["lstm"][name]
         del data["char_cnn"]["n_highway"]
 
-    options = Options.from_dict(changed(reduce))
+    options = Options.from_dict(change_options(reduce))
     assert options.lstm.cell_clip is None
     assert options.lstm.proj_clip is None
     assert options.lstm.n_layers == 1
@@ -51,13 +51,13 @@ def test_defaults() -> None:
 
 @pytest.mark.parametrize("nothing", [0, 0.0, None])
 def test_clip_of_nothing(nothing: Any) -> None:
-    options = Options.from_dict(changed(lambda data: data["lstm"].update(cell_clip=nothing)))
+    options = Options.from_dict(change_options(lambda data: data["lstm"].update(cell_clip=nothing)))
     assert options.lstm.cell_clip is None
     assert options.lstm.proj_clip == 3
 
 
 def test_training_fields_are_kept() -> None:
-    options = Options.from_dict(changed(lambda data: data.update(dropout=0.1, n_train_tokens=768648884)))
+    options = Options.from_dict(change_options(lambda data: data.update(dropout=0.1, n_train_tokens=768648884)))
     assert options.training == {"dropout": 0.1, "n_train_tokens": 768648884}
     assert options.to_dict()["dropout"] == 0.1
 
@@ -133,7 +133,7 @@ def test_training_fields_are_kept() -> None:
 )
 def test_bad_fields_are_named(change: Callable[[dict[str, Any]], Any], words: Any) -> None:
     with pytest.raises(ValueError, match=r"^\[EL00\d\] here.json") as error:
-        Options.from_dict(changed(change), where="here.json")
+        Options.from_dict(change_options(change), where="here.json")
     assert all(word in str(error.value) for word in words)
 
 
@@ -162,11 +162,11 @@ def rename(fields: dict[str, Any], name: str, other: str) -> None:
 def test_fields_of_other_programs(change: Callable[[dict[str, Any]], Any], fields: str) -> None:
     """They are named in one warning, and the model is the same."""
     with pytest.warns(UserWarning, match=rf"WL050.*here.json: .*ignored: {fields}") as caught:
-        options = Options.from_dict(changed(change), where="here.json")
+        options = Options.from_dict(change_options(change), where="here.json")
     assert len(caught) == 1
     assert options.to_dict() == ORIGINAL
     with pytest.raises(ValueError, match=r"EL001.*unknown field"):
-        Options.from_dict(changed(change), where="[model.options]", is_strict=True)
+        Options.from_dict(change_options(change), where="[model.options]", is_strict=True)
 
 
 @pytest.mark.parametrize(
@@ -186,11 +186,11 @@ def test_fields_of_other_programs(change: Callable[[dict[str, Any]], Any], field
 )
 def test_fields_of_another_network(change: Callable[[dict[str, Any]], Any], field: str) -> None:
     with pytest.raises(ValueError, match=rf"\[EL(264|004)\] here.json: '{field}' is "):
-        Options.from_dict(changed(change), where="here.json")
+        Options.from_dict(change_options(change), where="here.json")
 
 
 def test_projection_position_without_highways() -> None:
-    data = changed(lambda d: d["char_cnn"].update(n_highway=0, projection_after_highway=False))
+    data = change_options(lambda d: d["char_cnn"].update(n_highway=0, projection_after_highway=False))
     with pytest.warns(UserWarning, match="WL050"):
         assert Options.from_dict(data).char_cnn.n_highway == 0
 
@@ -207,12 +207,12 @@ def test_numbers_as_others_write_them() -> None:
             [float(width), str(number)] for width, number in data["char_cnn"]["filters"]
         ]
 
-    options = Options.from_dict(changed(write))
+    options = Options.from_dict(change_options(write))
     assert options == Options.from_dict(ORIGINAL)
 
 
 def test_infinity_is_no_clip() -> None:
-    options = Options.from_json(json.dumps(changed(lambda d: d["lstm"].update(cell_clip=float("inf")))))
+    options = Options.from_json(json.dumps(change_options(lambda d: d["lstm"].update(cell_clip=float("inf")))))
     assert options.lstm.cell_clip is None
 
 
@@ -226,7 +226,7 @@ def test_a_bilm_that_reads_words(char_cnn: Any) -> None:
     with pytest.raises(
         ValueError, match=r"EL250.*'here.json' .*reads words instead of characters.* not supported"
     ):
-        Options.from_dict(changed(change), where="here.json")
+        Options.from_dict(change_options(change), where="here.json")
 
 
 def test_a_field_that_is_there_twice(tmp_path: Path) -> None:

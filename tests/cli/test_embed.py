@@ -137,9 +137,7 @@ def test_sentences_of_a_pipeline(tiny: Path, tmp_path: Path) -> None:
         embed(tmp_path / "a.txt", tiny, tmp_path / "out.h5", lang="nolanguage")
 
 
-def test_nothing_is_computed_before_all_is_checked(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checks_come_first(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Elmo, "stream", lambda *_, **__: pytest.fail("computed for nothing"))
     (tmp_path / "a.txt").write_bytes(b"good\n" * 3000 + b"caf\xe9 .\n")
     with pytest.raises(ValueError, match=r"EL061.*line 3001: not UTF-8"):

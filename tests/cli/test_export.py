@@ -295,11 +295,11 @@ def test_command(tmp_path: Path) -> None:
     assert "in float16" in done.stderr
     assert "Left out" not in done.stderr
     assert sorted(contents(tmp_path / "model")) == ["options.json", "weights.safetensors"]
-    assert {facts[0] for facts in facts_of(tmp_path / "model")["arrays"].values()} == {"float16"}
+    assert {facts[0] for facts in read_facts(tmp_path / "model")["arrays"].values()} == {"float16"}
     assert (
         "EL085" in run("export", RUN, tmp_path / "other", "--format", "hdf5", "--dtype", "float16", code=1).stderr
     )
 
 
-def facts_of(source: Path) -> Any:
+def read_facts(source: Path) -> Any:
     return json.loads(run("info", source, "--json").stdout)

@@ -1,7 +1,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import spacy
@@ -10,6 +9,7 @@ from spacy.language import Language
 from spacy_elmo.cli.mix import draw_mixes, make_table, mix
 from spacy_elmo.pipeline.mixes import LearnedMix
 from tests.cli.command import run
+from tests.components import get_embedder
 
 MIXES = [
     LearnedMix("ner_elmo/ner", [0.25, 0.5, 0.25], 1.5),
@@ -24,7 +24,8 @@ def save(tiny: Path, tmp_path: Path) -> Save:
 
     def save_as(name: str) -> Path:
         nlp = spacy.blank("en")
-        embedder: Any = nlp.add_pipe("elmo_embedder", config={"source": str(tiny)})
+        nlp.add_pipe("elmo_embedder", config={"source": str(tiny)})
+        embedder = get_embedder(nlp)
         embedder.initialize()
         (tmp_path / name).mkdir(exist_ok=True)
         nlp.to_disk(tmp_path / name / "model-best")

@@ -114,7 +114,7 @@ def test_threads_on_the_command_line(config: Path, command: Command, monkeypatch
     assert given == [{"training.n_threads": 2}] * 2
 
 
-def test_of_several_processes_the_first_one_reports(
+def test_first_process_reports(
     tmp_path: Path,
     config: Path,
     command: Command,

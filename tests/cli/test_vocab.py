@@ -59,7 +59,7 @@ def test_outputs_that_will_not_do(text: Path, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_a_vocabulary_is_replaced_and_nothing_else(text: Path, tmp_path: Path) -> None:
+def test_replaces_a_vocabulary_alone(text: Path, tmp_path: Path) -> None:
     output = tmp_path / "vocab.txt"
     run("vocab", text, "-o", output)
     run("vocab", text, "-o", output, "--max-size", "4")

@@ -86,7 +86,7 @@ def test_the_source_itself(language_model: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(new.embed([["I"]])[0].elmo, expected)
 
 
-def test_an_empty_folder_and_sentences_without_tokens(tiny: Path, tmp_path: Path) -> None:
+def test_nothing_to_read(tiny: Path, tmp_path: Path) -> None:
     lines = SENTENCES.read_text("utf-8").splitlines()[:170]
     (tmp_path / "text.txt").write_text("\n\n".join(lines), "utf-8")
     (tmp_path / "out").mkdir()

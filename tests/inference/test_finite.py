@@ -17,7 +17,7 @@ from spacy_elmo.weights.source import read_weights
 HUGE = 3e38
 
 
-def broken(tiny: Path, name: str, value: float, **settings: Any) -> Elmo:
+def make_broken(tiny: Path, name: str, value: float, **settings: Any) -> Elmo:
     weights = read_weights(tiny)
     weights.arrays[name] = np.full_like(weights.arrays[name], value)
     return Elmo.from_weights(weights, device=torch.device("cpu"), settings=Settings(**settings))
@@ -26,7 +26,7 @@ def broken(tiny: Path, name: str, value: float, **settings: Any) -> Elmo:
 @pytest.mark.parametrize("way", ["torch", "plain"], indirect=True)
 @pytest.mark.parametrize("layers", ["*", ["word_emb"], ["elmo"]])
 def test_huge_weights(tiny: Path, way: str, layers: Any) -> None:
-    elmo = broken(tiny, "char_encoder.projection.weight", HUGE)
+    elmo = make_broken(tiny, "char_encoder.projection.weight", HUGE)
     with pytest.warns(
         UserWarning, match=r"WL045.*3e\+38 in char_encoder.projection.weight, is far larger than training produces"
     ):
@@ -55,13 +55,13 @@ def test_in_every_way_to_embed(tiny: Path) -> None:
         lambda elmo: elmo.submit([["a"]], layers=["lstm_outputs2"], then=dict).result(),
         lambda elmo: elmo("a"),
     ):
-        elmo = broken(tiny, name, np.nan)
+        elmo = make_broken(tiny, name, np.nan)
         with pytest.warns(UserWarning, match="WL045"):
             call(elmo)
     with pytest.warns(UserWarning, match="WL045"):
-        broken(tiny, name, np.nan, initial_state="carry").embed([["a"]])
+        make_broken(tiny, name, np.nan, initial_state="carry").embed([["a"]])
     # The layer below is right.
-    broken(tiny, name, np.nan).embed([["a"]], layers=["lstm_outputs1"])
+    make_broken(tiny, name, np.nan).embed([["a"]], layers=["lstm_outputs1"])
 
 
 def test_large_numbers_are_finite() -> None:

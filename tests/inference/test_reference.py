@@ -32,7 +32,7 @@ def test_each_word_type_is_encoded_once(engine: PlainEngine, monkeypatch: pytest
 
     monkeypatch.setattr(encoder, "forward", forward)
     engine.run([["a", "b", "a"], ["b", "c"]], n_layers=0, state=None)
-    assert rows == [8]  # three types and the two marks, rounded up to a power of two
+    assert rows == [8]  # three types and the two boundary tokens, rounded up to a power of two
 
 
 @pytest.mark.parametrize("size", [1, 2, 64])

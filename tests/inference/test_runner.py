@@ -1,5 +1,6 @@
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -80,13 +81,13 @@ def test_one_sentence_that_does_not_fit() -> None:
         run(budget, device, 9, 2)
 
 
-def test_elmo_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embed_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = spacy_elmo.load(TINY)
     sentences = [["a"] * n for n in (3, 1, 4, 1, 5, 9, 2, 6)]
     expected = elmo.embed(sentences)
     whole = elmo.engine.plan
 
-    def run_out(batch, **settings):  # type: ignore[no-untyped-def]
+    def run_out(batch: Any, **settings: Any) -> Any:
         if sum(map(len, batch)) > 12:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return whole(batch, **settings)
@@ -99,7 +100,7 @@ def test_elmo_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert abs(one.elmo - other.elmo).max() < 1e-6
 
 
-def test_one_item_that_fits_once_memory_was_released() -> None:
+def test_one_item_fits_after_a_release() -> None:
     budget, device = Budget(100), Device(5)
 
     def release() -> None:

@@ -29,10 +29,10 @@ def test_every_token_has_its_place(lengths: list[int], most_rows: int | None, ba
 def test_sentences_run_through_their_row(lengths: list[int], most_rows: int | None, backward: bool) -> None:
     """A walk over the steps, as the LSTM does it, sees each sentence whole, in order, from its start."""
     schedule = Schedule(lengths, most_rows=most_rows)
-    sentence_of = np.repeat(np.arange(len(lengths)), lengths)
+    sentence_by_token = np.repeat(np.arange(len(lengths)), lengths)
     order = schedule.order(backward=backward).numpy()
     seen: list[list[int]] = [[] for _ in range(schedule.n_rows)]
-    begun: list[list[int]] = [[] for _ in range(schedule.n_rows)]
+    starts: list[list[int]] = [[] for _ in range(schedule.n_rows)]
     for number, step in enumerate(schedule.steps):
         starting = (
             list(range(step.size)) if number == 0 else [] if step.starting is None else step.starting.tolist()
@@ -40,16 +40,16 @@ def test_sentences_run_through_their_row(lengths: list[int], most_rows: int | No
         for row in range(step.size):
             token = order[step.first + row]
             if row in starting:
-                begun[row].append(len(seen[row]))
+                starts[row].append(len(seen[row]))
             seen[row].append(int(token))
     offsets = np.cumsum([0, *lengths])
     for row, tokens in enumerate(seen):
-        for start, end in zip(begun[row], [*begun[row][1:], len(tokens)]):
-            sentence = int(sentence_of[tokens[start]])
+        for start, end in zip(starts[row], [*starts[row][1:], len(tokens)]):
+            sentence = int(sentence_by_token[tokens[start]])
             whole = list(range(offsets[sentence], offsets[sentence + 1]))
             assert tokens[start:end] == (whole[::-1] if backward else whole)
             assert schedule.rows_of_sentences()[sentence] == row
-    assert sum(map(len, begun)) == np.count_nonzero(lengths)
+    assert sum(map(len, starts)) == np.count_nonzero(lengths)
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 16))

@@ -24,8 +24,8 @@ from spacy_elmo.inference.word_table import NumberedRows, WordTable
 from spacy_elmo.runtime.workers import Plan
 from spacy_elmo.util.batching import windows
 from tests.data import TINY
-from tests.inference.coded import coded
 from tests.inference.cuda.models import options, weights
+from tests.inference.encoding import encode
 
 WORDS = [f"w{i}" for i in range(40)] + ["ü", "<S>", "x" * 70, " "]
 
@@ -40,7 +40,7 @@ def random_sentences(seed: int, *, n: int = 9, words: list[str] = WORDS) -> list
 
 def test_stands_for_lists() -> None:
     sentences = random_sentences(1)
-    batch = coded(sentences)
+    batch = encode(sentences)
     assert [*batch] == sentences
     assert len(batch) == len(sentences)
     assert (batch[2], batch[1:4], batch[-1]) == (sentences[2], sentences[1:4], sentences[-1])
@@ -54,20 +54,20 @@ def test_windows_as_those_of_lists(budget: int) -> None:
     for seed in range(10):
         sentences = random_sentences(seed)
         expected = [*windows(sentences, size=rows_of_sentence, budget=budget)]
-        assert [[*part] for part in split_batches(coded(sentences), budget)] == expected
-    assert [*coded([]).split(budget)] == []
+        assert [[*part] for part in split_batches(encode(sentences), budget)] == expected
+    assert [*encode([]).split(budget)] == []
 
 
 def test_word_types_of_numbers() -> None:
     texts: list[str] = []
-    coded([["never", "seen"]], texts)
+    encode([["never", "seen"]], texts)
     for seed in range(5):
         sentences = random_sentences(seed)
-        types, numbers = word_types(coded(sentences, texts))
+        types, numbers = word_types(encode(sentences, texts))
         assert sorted(types) == sorted({token for sentence in sentences for token in sentence})
         assert [types[number] for number in numbers] == [token for sentence in sentences for token in sentence]
-    # Marks are texts like others.
-    batch = coded([["<S>", "a"], []], texts)
+    # Boundary tokens are texts like others.
+    batch = encode([["<S>", "a"], []], texts)
     assert [*word_types(batch, before=["<S>"], after=["</S>"])[1]] == [0, 0, 1, 2, 0, 2]
 
 
@@ -76,16 +76,16 @@ def test_word_types_of_numbers() -> None:
 
 def test_rows_are_found_while_they_hold_the_text() -> None:
     rows, texts = NumberedRows(4), ["a", "b", "c"]
-    batch = coded([["a", "b", "c", "a"]], texts)
+    batch = encode([["a", "b", "c", "a"]], texts)
     assert rows.find(batch).tolist() == [-1] * 4
     rows.note(np.asarray([0, 1]), np.asarray([3, 0]))
     assert rows.find(batch).tolist() == [3, 0, -1, 3]
     # A row that is given to another text; and more texts.
     rows.forget(np.asarray([3]))
     rows.note(np.asarray([2]), np.asarray([3]))
-    assert rows.find(coded([["a", "b", "c", "d"]], texts)).tolist() == [-1, 0, 3, -1]
+    assert rows.find(encode([["a", "b", "c", "d"]], texts)).tolist() == [-1, 0, 3, -1]
     # Other texts have other numbers.
-    assert rows.find(coded([["b", "a"]], ["b"])).tolist() == [-1, -1]
+    assert rows.find(encode([["b", "a"]], ["b"])).tolist() == [-1, -1]
     assert rows.find(batch).tolist() == [-1] * 4
 
 
@@ -112,7 +112,7 @@ def test_a_table_that_gives_rows_away(capacity: int) -> None:
             types = [*dict.fromkeys(tokens)]
             assert torch.equal(table.look_up(types), Encoder()(types))
             continue
-        batch = coded(sentences, texts[which % 2]) if which < 2 else None
+        batch = encode(sentences, texts[which % 2]) if which < 2 else None
         found = table.places(tokens) if batch is None else table.places_of_numbers(batch)
         if found is None:
             assert len(set(tokens)) > capacity
@@ -125,9 +125,9 @@ def test_a_table_that_gives_rows_away(capacity: int) -> None:
 
 def test_a_table_that_is_too_small() -> None:
     table, texts = WordTable(Encoder(), width=2, capacity=3), WORDS[:2]
-    assert table.places_of_numbers(coded([WORDS[:2]], texts)) is not None
-    assert table.places_of_numbers(coded([WORDS[:4]], texts)) is None
-    words, rows = table.places_of_numbers(coded([WORDS[1:4]], texts)) or (None, None)
+    assert table.places_of_numbers(encode([WORDS[:2]], texts)) is not None
+    assert table.places_of_numbers(encode([WORDS[:4]], texts)) is None
+    words, rows = table.places_of_numbers(encode([WORDS[1:4]], texts)) or (None, None)
     assert words is not None
     assert torch.equal(words[torch.from_numpy(rows)], Encoder()(WORDS[1:4]))
 
@@ -135,11 +135,11 @@ def test_a_table_that_is_too_small() -> None:
 # Engines
 
 
-def with_cuda_engine(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Elmo:
-    """The engine for GPUs, on the CPU: it embeds words; in place of kernels, a layer tells which word is where."""
+def put_cuda_engine(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Elmo:
+    """The engine for GPUs, on the CPU: it embeds words; in place of kernels, a layer shows which word is where."""
 
-    of = options("clips")
-    engine = CudaEngine(options=of, tensors=weights(of), precision="fp32", device=torch.device("cpu"))
+    small = options("clips")
+    engine = CudaEngine(options=small, tensors=weights(small), precision="fp32", device=torch.device("cpu"))
 
     def run(types: torch.Tensor, numbers: torch.Tensor, schedule: Any, start: Any, **settings: Any) -> Any:
         words = types[numbers]
@@ -148,7 +148,7 @@ def with_cuda_engine(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Elmo:
     monkeypatch.setattr(engine._stack, "run", run)
     monkeypatch.setattr(engine, "_opened", object())
     return Elmo(
-        of,
+        small,
         engine=engine,
         mix=elmo.mix,
         warm_state=None,
@@ -170,14 +170,14 @@ def make(kind: str, monkeypatch: pytest.MonkeyPatch) -> Elmo:
     precision: PrecisionName = "fp64" if kind == "fp64" else "fp32"
     elmo = spacy_elmo.load(TINY, precision=precision, initial_state="warm" if kind == "warm" else "zero")
     if kind.startswith("cuda"):
-        elmo = with_cuda_engine(elmo, monkeypatch)
+        elmo = put_cuda_engine(elmo, monkeypatch)
         if "small" in kind:
             engine: Any = elmo.engine
             engine._table = WordTable(engine._encoder.encode, width=16, capacity=25)
     return elmo
 
 
-def close(one: Any, other: Any) -> None:
+def assert_close(one: Any, other: Any) -> None:
     np.testing.assert_allclose(one, other, atol=1e-5)
 
 
@@ -190,13 +190,13 @@ def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatc
     for seed in range(6):
         sentences = random_sentences(seed, words=WORDS[seed : seed + 30])
         expected = elmo.embed(sentences, layers=names)
-        resident = elmo.submit(coded(sentences, texts), layers=names, then=dict).result()
-        outputs = elmo.embed(coded(sentences, texts), layers=names[:2])
+        resident = elmo.submit(encode(sentences, texts), layers=names, then=dict).result()
+        outputs = elmo.embed(encode(sentences, texts), layers=names[:2])
         for name in names:
             flat = np.concatenate([getattr(output, name) for output in expected])
-            close(resident[name], flat)
+            assert_close(resident[name], flat)
             if name in names[:2]:
-                close(np.concatenate([getattr(output, name) for output in outputs]), flat)
+                assert_close(np.concatenate([getattr(output, name) for output in outputs]), flat)
         assert [len(output.word_emb) for output in outputs] == [*map(len, sentences)]
         assert [output.names for output in outputs] == [names[:2]] * len(sentences)
 
@@ -205,11 +205,11 @@ def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("sentences", [[], [[]], [[], []], [["a"]], [[], ["a"], []]], ids=str)
 def test_empty_sentences(kind: str, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     elmo = make(kind, monkeypatch)
-    resident = elmo.submit(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
-    outputs = elmo.embed(coded(sentences), layers=["word_emb"])
+    resident = elmo.submit(encode(sentences), layers=["lstm_outputs1"], then=dict).result()
+    outputs = elmo.embed(encode(sentences), layers=["word_emb"])
     assert [len(output.word_emb) for output in outputs] == [*map(len, sentences)]
     assert [*resident] == (["lstm_outputs1"] if any(sentences) else [])
-    for output in elmo.embed(coded(sentences), layers=[]):
+    for output in elmo.embed(encode(sentences), layers=[]):
         assert output.names == []
 
 
@@ -218,11 +218,11 @@ def test_embed_and_stream_and_carry() -> None:
     for state in ("zero", "carry"):
         elmo, other = (spacy_elmo.load(TINY, initial_state=state) for _ in range(2))
         for _ in range(2):
-            for one, expected in zip(elmo.embed(coded(sentences)), other.embed(sentences), strict=True):
-                close(one.elmo, expected.elmo)
+            for one, expected in zip(elmo.embed(encode(sentences)), other.embed(sentences), strict=True):
+                assert_close(one.elmo, expected.elmo)
     elmo = spacy_elmo.load(TINY)
-    for one, expected in zip(elmo.stream(coded(sentences)), elmo.embed(sentences), strict=True):
-        close(one.elmo, expected.elmo)
+    for one, expected in zip(elmo.stream(encode(sentences)), elmo.embed(sentences), strict=True):
+        assert_close(one.elmo, expected.elmo)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -240,15 +240,15 @@ def test_memory_that_runs_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(elmo.engine, "plan", run_out)
     with pytest.warns(UserWarning, match="WL015"):
-        got = elmo.submit(coded(sentences), layers=["lstm_outputs1"], then=dict).result()
-    close(got["lstm_outputs1"], expected)
+        got = elmo.submit(encode(sentences), layers=["lstm_outputs1"], then=dict).result()
+    assert_close(got["lstm_outputs1"], expected)
     assert len(sizes) > 4
     with pytest.raises(MemoryError, match=r"EL166.*sentence of 52 tokens"):
-        elmo.submit(coded([["a"] * 50]), layers=["lstm_outputs1"], then=dict)
+        elmo.submit(encode([["a"] * 50]), layers=["lstm_outputs1"], then=dict)
 
 
 @pytest.mark.needs("triton")
-def test_no_text_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     class Texts(list[str]):
         asked = 0
 
@@ -257,7 +257,7 @@ def test_no_text_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
             return super().__getitem__(place)
 
     elmo, texts = make("cuda", monkeypatch), Texts()
-    batches = [coded(random_sentences(seed, words=WORDS[:20]), texts) for seed in range(10)]
+    batches = [encode(random_sentences(seed, words=WORDS[:20]), texts) for seed in range(10)]
     for batch in batches:
         elmo.submit(batch, layers=["word_emb"], then=dict)
     assert texts.asked <= 20

@@ -1,5 +1,7 @@
+import os
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,16 @@ from spacy_elmo.inference import warm_state
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.reference import PlainEngine
 from spacy_elmo.inference.settings import PrecisionName
-from spacy_elmo.inference.warm_state import BURN_IN, LEAST_SENTENCES, N_ROWS, mean_final_state
-from spacy_elmo.weights.arrays import Arrays
+from spacy_elmo.inference.warm_state import (
+    BURN_IN,
+    LEAST_SENTENCES,
+    N_ROWS,
+    keep_state,
+    mean_final_state,
+    read_state,
+    state_path,
+)
+from spacy_elmo.weights.arrays import Arrays, Weights, warm_state_shapes
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 
@@ -39,7 +49,7 @@ def mean(elmo: Elmo, sentences: list[list[str]]) -> LSTMState:
 
 
 @torch.no_grad()
-def one_by_one(bilm: BiLM, sentences: list[list[str]]) -> list[np.ndarray]:
+def read_each(bilm: BiLM, sentences: list[list[str]]) -> list[np.ndarray]:
     """The same by the trainable module: row after row, and in a row sentence after sentence."""
     finals = []
     for row in range(N_ROWS):
@@ -54,12 +64,10 @@ def one_by_one(bilm: BiLM, sentences: list[list[str]]) -> list[np.ndarray]:
     return [np.mean(parts, axis=0) for parts in zip(*finals)]
 
 
-def test_equal_to_reading_sentence_by_sentence(
-    elmo: Elmo, bilm: BiLM, running_text: list[list[str]], way: str
-) -> None:
+def test_sentence_by_sentence(elmo: Elmo, bilm: BiLM, running_text: list[list[str]], way: str) -> None:
     state = mean(elmo, running_text)
     assert (state.hidden.shape, state.cell.shape) == ((2, 2, 8), (2, 2, 24))
-    for part, expected in zip(state, one_by_one(bilm, running_text)):
+    for part, expected in zip(state, read_each(bilm, running_text)):
         assert part.dtype == torch.float32
         np.testing.assert_allclose(part.numpy(), expected, atol=1e-5)
 
@@ -109,19 +117,19 @@ def real(tiny: Path) -> Arrays:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch, real: Arrays) -> list[Arrays]:
+def states(monkeypatch: pytest.MonkeyPatch, real: Arrays) -> list[Arrays]:
     """The states that have been made; quickly, hence wrong ones."""
-    states: list[Arrays] = []
+    made: list[Arrays] = []
 
     def make_state(weights: Any, sentences: Any, **settings: Any) -> Arrays:
-        states.append({name: array + len(states) + 1 for name, array in real.items()})
-        return states[-1]
+        made.append({name: array + len(made) + 1 for name, array in real.items()})
+        return made[-1]
 
     monkeypatch.setattr(warm_state, "make_state", make_state)
-    return states
+    return made
 
 
-def state_of(elmo: spacy_elmo.Elmo) -> Arrays:
+def get_state(elmo: Elmo) -> Arrays:
     return {name: array for name, array in elmo.named_arrays().items() if name.startswith("initial_state.")}
 
 
@@ -145,7 +153,7 @@ def test_the_state_of_the_sentences(tiny: Path) -> None:
     expected = warm_state.make_state(read_weights(tiny), warm_state.shipped_sentences())
     for settings in ({}, {"max_batch_tokens": 10}, {"precision": "fp64"}):
         elmo = spacy_elmo.load(tiny, initial_state="warm", **settings)
-        assert same(state_of(elmo), expected), settings
+        assert same(get_state(elmo), expected), settings
     zero, hot = (spacy_elmo.load(tiny, initial_state=name).embed([["I"]])[0].elmo for name in ("zero", "warm"))
     assert np.abs(zero - hot).max() > 0.01
 
@@ -164,24 +172,24 @@ def test_nearer_to_carried_state_than_zeros(tiny: Path, sentences: list[list[str
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_rounded_models_have_the_same_state(tiny: Path, tmp_path: Path, precision: PrecisionName) -> None:
+def test_state_of_rounded_models(tiny: Path, tmp_path: Path, precision: PrecisionName) -> None:
     if not (features.has_bf16() if precision == "bf16" else features.has_int8()):
         pytest.skip(f"this processor, or this torch, does not multiply in {precision}")
-    expected = state_of(spacy_elmo.load(tiny, initial_state="warm"))
+    expected = get_state(spacy_elmo.load(tiny, initial_state="warm"))
     rounded = spacy_elmo.load(tiny, initial_state="warm", precision=precision)
-    assert same(state_of(rounded), expected)
+    assert same(get_state(rounded), expected)
     rounded.save(tmp_path / "saved")
-    assert same(state_of(spacy_elmo.load(tmp_path / "saved")), expected)
+    assert same(get_state(spacy_elmo.load(tmp_path / "saved")), expected)
 
 
-def test_made_once(own_cache: Path, made: list[Arrays], tiny: Path) -> None:
-    first, second = (state_of(spacy_elmo.load(tiny, initial_state="warm")) for _ in range(2))
+def test_made_once(own_cache: Path, states: list[Arrays], tiny: Path) -> None:
+    first, second = (get_state(spacy_elmo.load(tiny, initial_state="warm")) for _ in range(2))
     assert same(first, second)
-    assert same(first, made[0])
-    assert len(made) == len(list(own_cache.iterdir())) == 1
+    assert same(first, states[0])
+    assert len(states) == len(list(own_cache.iterdir())) == 1
 
 
-def test_nothing_is_made_without_need(own_cache: Path, made: list[Arrays], tiny: Path, tmp_path: Path) -> None:
+def test_made_only_when_needed(own_cache: Path, states: list[Arrays], tiny: Path, tmp_path: Path) -> None:
     spacy_elmo.load(tiny)
     spacy_elmo.load(tiny, initial_state="carry")
     elmo = spacy_elmo.load(tiny, initial_state="warm")
@@ -189,23 +197,23 @@ def test_nothing_is_made_without_need(own_cache: Path, made: list[Arrays], tiny:
     [file] = own_cache.iterdir()
     file.unlink()
     saved = spacy_elmo.load(tmp_path / "saved", initial_state="warm")
-    assert same(state_of(saved), state_of(elmo))
-    assert len(made) == 1
+    assert same(get_state(saved), get_state(elmo))
+    assert len(states) == 1
     assert list(own_cache.iterdir()) == []
 
 
-def test_a_damaged_file_is_made_again(own_cache: Path, made: list[Arrays], tiny: Path) -> None:
+def test_a_damaged_file_is_made_again(own_cache: Path, states: list[Arrays], tiny: Path) -> None:
     spacy_elmo.load(tiny, initial_state="warm")
     [file] = own_cache.iterdir()
     file.write_bytes(file.read_bytes()[:-30])
     for _ in range(2):
-        assert same(state_of(spacy_elmo.load(tiny, initial_state="warm")), made[-1])
-    assert len(made) == 2
+        assert same(get_state(spacy_elmo.load(tiny, initial_state="warm")), states[-1])
+    assert len(states) == 2
     assert list(own_cache.iterdir()) == [file]
 
 
 def test_other_weights_have_their_own(
-    own_cache: Path, made: list[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, states: list[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = read_weights(tiny)
     weights.arrays["char_encoder.projection.bias"][0] += 1e-3
@@ -216,11 +224,11 @@ def test_other_weights_have_their_own(
     monkeypatch.setattr(warm_state, "SENTENCES", tmp_path / "text.txt")
     (tmp_path / "text.txt").write_text("other sentences\n")
     spacy_elmo.load(tiny, initial_state="warm")
-    assert len(list(own_cache.iterdir())) == len(made) == 3
+    assert len(list(own_cache.iterdir())) == len(states) == 3
 
 
 def test_a_cache_that_cannot_be_written(
-    made: list[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    states: list[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "file"))
@@ -228,12 +236,12 @@ def test_a_cache_that_cannot_be_written(
         with pytest.warns(UserWarning, match=r"WL005.*weights.hdf5' cannot be saved to .*file") as caught:
             elmo = spacy_elmo.load(tiny, initial_state="warm")
         assert len(caught) == 1
-        assert same(state_of(elmo), made[-1])
-        assert len(made) == number
+        assert same(get_state(elmo), states[-1])
+        assert len(states) == number
 
 
 def test_two_at_once(
-    own_cache: Path, real: Arrays, tiny: Path, monkeypatch: pytest.MonkeyPatch, made: list[Arrays]
+    own_cache: Path, real: Arrays, tiny: Path, monkeypatch: pytest.MonkeyPatch, states: list[Arrays]
 ) -> None:
     """Both find nothing, both make a state, both write it: one complete file is there, before and after."""
     barrier = threading.Barrier(2, timeout=60)
@@ -248,7 +256,104 @@ def test_two_at_once(
     monkeypatch.setattr(warm_state, "make_state", make_together)
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: warm_state.shipped_state(read_weights(tiny)), range(2)))
-    assert len(made) == 2
+    assert len(states) == 2
     assert same(both[0], both[1])
     assert same(warm_state.shipped_state(read_weights(tiny)), real)
     assert [path.suffix for path in own_cache.iterdir()] == [".npz"]
+
+
+# Files of states
+
+
+@pytest.fixture
+def tiny_weights(tiny: Path) -> Weights:
+    return read_weights(tiny)
+
+
+@pytest.fixture
+def state(tiny_weights: Weights) -> Arrays:
+    random = np.random.default_rng(1)
+    shapes = warm_state_shapes(tiny_weights.options)
+    return {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def test_path_of_a_state(tiny_weights: Weights, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("a b\n")
+
+    def path(recipe: str = "1") -> Path:
+        return state_path(tiny_weights, text=text, recipe=recipe)
+
+    first = path()
+    # Where the weights are read from and what else is stored with them is all the same.
+    tiny_weights.arrays.update(
+        {"scalar_mix.gamma": np.array(2, np.float32), "scalar_mix.weights": np.ones(3, np.float32)}
+    )
+    write_folder(tmp_path / "copy", tiny_weights.options, tiny_weights.arrays)
+    assert path() == first == state_path(read_weights(tmp_path / "copy"), text=text, recipe="1")
+    paths = {first, path("2")}
+    bias = tiny_weights.arrays["forward_stack.layers.1.input_linear.bias"]
+    bias[3] *= 2
+    paths.add(path())
+    bias[3] /= 2
+    assert path() == first
+    text.write_text("a c\n")
+    paths.add(path())
+    assert len(paths) == 4
+
+
+def test_write_and_read(tiny_weights: Weights, state: Arrays, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "state.npz"
+    assert read_state(path, tiny_weights.options) is None
+    keep_state(path, state, source="model")
+    got = read_state(path, tiny_weights.options)
+    assert got is not None
+    assert list(got) == list(state)
+    for name, array in state.items():
+        np.testing.assert_array_equal(got[name], array)
+        assert got[name].dtype == np.float32
+    assert os.listdir(path.parent) == ["state.npz"]
+
+
+def test_damaged_files(tiny_weights: Weights, state: Arrays, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    keep_state(path, state, source="model")
+    data = path.read_bytes()
+    seen = 0
+    for place in range(0, len(data), 11):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        got = read_state(path, tiny_weights.options)
+        seen += got is None
+        # What is not seen has done no harm: dates and the like.
+        assert got is None or all((got[name] == state[name]).all() for name in state)
+    assert seen > len(data) // 11 // 2
+    for broken in (b"", b"PK", data[:-1], data[:200], np.arange(3).tobytes(), b"\x93NUMPY"):
+        path.write_bytes(broken)
+        assert read_state(path, tiny_weights.options) is None
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    assert read_state(path, tiny_weights.options) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {name: array[:1] for name, array in state.items()},
+        lambda state: {name: array.astype(np.float64) for name, array in state.items()},
+        lambda state: {"initial_state.hidden": state["initial_state.hidden"]},
+        lambda state: {name: array.astype(object) for name, array in state.items()},
+    ],
+)
+def test_files_of_other_states(
+    tiny_weights: Weights, state: Arrays, tmp_path: Path, change: Callable[[Arrays], Arrays]
+) -> None:
+    keep_state(tmp_path / "state.npz", change(state), source="model")
+    assert read_state(tmp_path / "state.npz", tiny_weights.options) is None
+
+
+def test_folder_that_cannot_be_written(state: Arrays, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match=r"WL005.*state of 'mine'.*SPACY_ELMO_CACHE.*spacy-elmo warm") as caught:
+        keep_state(tmp_path / "file" / "state.npz", state, source="mine")
+    assert len(caught) == 1
+    assert (tmp_path / "file").read_text() == "in the way"

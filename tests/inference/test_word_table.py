@@ -22,7 +22,7 @@ class Encoder:
         return torch.tensor([[float(text), float(text) ** 2] for text in types]).reshape(-1, 2)
 
 
-def places_of(table: WordTable, types: Sequence[str]) -> tuple[Tensor, np.ndarray]:
+def get_places(table: WordTable, types: Sequence[str]) -> tuple[Tensor, np.ndarray]:
     found = table.places(types)
     assert found is not None
     return found
@@ -41,7 +41,7 @@ def test_each_word_type_is_encoded_once() -> None:
     assert len(table) == 3
 
 
-def test_what_was_not_asked_for_longest_makes_room() -> None:
+def test_least_recently_used_makes_room() -> None:
     encoder = Encoder()
     table = WordTable(encoder, width=2, capacity=4)
     for types in (["1", "2"], ["3", "4"], ["1"], ["5"]):
@@ -54,7 +54,7 @@ def test_what_was_not_asked_for_longest_makes_room() -> None:
     assert len(table) == 4
 
 
-def test_more_word_types_than_there_is_room_for() -> None:
+def test_more_word_types_than_room() -> None:
     encoder = Encoder()
     table = WordTable(encoder, width=2, capacity=3)
     table.look_up(["0", "1"])
@@ -65,7 +65,7 @@ def test_more_word_types_than_there_is_room_for() -> None:
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 7, 1000, 3000])
-def test_same_numbers_cold_warm_and_overflowing(capacity: int) -> None:
+def test_cold_warm_and_overflowing(capacity: int) -> None:
     encoder = Encoder()
     table = WordTable(encoder, width=2, capacity=capacity)
     chance = random.Random(capacity)
@@ -76,7 +76,7 @@ def test_same_numbers_cold_warm_and_overflowing(capacity: int) -> None:
     assert len(table) == min(capacity, len({text for asked in encoder.asked for text in asked}))
 
 
-def test_memory_that_runs_out_leaves_the_table_right(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_after_memory_ran_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is in the table, was written there: after an error of any step, and also when it is full."""
 
     def encode(types: Sequence[str]) -> Tensor:
@@ -91,24 +91,24 @@ def test_memory_that_runs_out_leaves_the_table_right(monkeypatch: pytest.MonkeyP
             with monkeypatch.context() as patch, contextlib.suppress(MemoryError):
                 patch.setattr(table, broken, lambda *_: _no_memory())
                 table.places(types)
-        rows, places = places_of(table, types)
+        rows, places = get_places(table, types)
         assert torch.equal(rows[torch.from_numpy(places)], encode(types))
         assert torch.equal(table.look_up(types), encode(types))
         assert len(table) <= 4
 
 
-def test_long_texts_are_known_by_what_is_read_of_them() -> None:
+def test_long_texts_are_shortened() -> None:
     """Neither their text is kept, nor is what is read of them computed twice."""
     encoder = Encoder()
     table = WordTable(encoder, width=2, capacity=10, shorten=lambda text: text[:2])
     long = ["12" + "0" * 5, "1", "12" + "9" * 5, "34" + "0" * 5]
     assert torch.equal(table.look_up(long), expected(["12", "1", "12", "34"]))
     assert encoder.asked == [["12", "1", "34"]]
-    rows, places = places_of(table, [*long, "125", "56" * 9, "1"])
+    rows, places = get_places(table, [*long, "125", "56" * 9, "1"])
     assert torch.equal(rows[torch.from_numpy(places)], expected(["12", "1", "12", "34", "12", "56", "1"]))
-    coded = EncodedSentences([*long, "567"], np.array([4, 0, 2, 4, 1]), np.array([2, 3]))
+    batch = EncodedSentences([*long, "567"], np.array([4, 0, 2, 4, 1]), np.array([2, 3]))
     for _ in range(2):
-        found = table.places_of_numbers(coded)
+        found = table.places_of_numbers(batch)
         assert found is not None
         assert torch.equal(found[0][torch.from_numpy(found[1])], expected(["56", "12", "12", "56", "1"]))
     assert encoder.asked == [["12", "1", "34"], ["56"]]

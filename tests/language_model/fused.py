@@ -25,7 +25,7 @@ def rounded(lstm: Any, *, device: str) -> None:
     layer = Layer(n_steps=8, n_rows=9, dtype=torch.float32, **large)
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter *= 0.3
+            parameter.mul_(0.3)
     layer.to(device)
     layer.given = [part.detach().to(device).requires_grad_() for part in layer.given]
     exact = found_by(layer, fused=False)

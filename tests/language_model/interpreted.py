@@ -29,7 +29,7 @@ def test_many_cells() -> None:
     layer = Layer(n_steps=2, n_rows=2, dtype=torch.float32, **lstm)
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter *= 0.1
+            parameter.mul_(0.1)
     for got, expected in zip(found_by(layer, fused=True), found_by(layer, fused=False), strict=True):
         torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
 

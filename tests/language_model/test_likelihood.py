@@ -85,6 +85,7 @@ class Loop:
     def log_probabilities(self, top: Tensor) -> np.ndarray:
         if isinstance(self.softmax, AdaptiveSoftmax):
             return self.softmax.log_likelihoods(top)[0].numpy()
+        assert isinstance(self.softmax, Softmax)
         scores = (top @ self.softmax.weight.T + self.softmax.bias)[0].numpy()
         return scores - math.log(np.exp(scores).sum())
 

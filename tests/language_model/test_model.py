@@ -62,13 +62,15 @@ def of_sentences(hidden: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 def run(model: LanguageModel) -> tuple[Tensor, LSTMState]:
     ids, inputs = make_rows(model.bilm.options)
-    return model(ids, inputs, model.bilm.zero_state(len(SENTENCES)))
+    found: tuple[Tensor, LSTMState] = model(ids, inputs, model.bilm.zero_state(len(SENTENCES)))
+    return found
 
 
 def gradients(model: LanguageModel, found: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(2)
     parts = [half for halves in found for half in halves]
-    total = sum((half * torch.randn(half.shape, dtype=half.dtype, generator=generator)).sum() for half in parts)
+    weighed = [half * torch.randn(half.shape, dtype=half.dtype, generator=generator) for half in parts]
+    total = sum((part.sum() for part in weighed), torch.zeros(()))
     names = [name for name, _ in model.bilm.named_parameters()]
     return dict(zip(names, torch.autograd.grad(total, list(model.bilm.parameters())), strict=True))
 
@@ -181,7 +183,7 @@ def test_bf16_is_near() -> None:
     model = make(options, dtype=torch.float32)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter *= 0.4
+            parameter.mul_(0.4)
     exact, final = run(model)
     model.dtype = torch.bfloat16
     rounded, state = run(model)

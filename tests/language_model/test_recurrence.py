@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from spacy_elmo.bilm.lstm import LSTMState, ProjectedLSTM
 from spacy_elmo.language_model.recurrence import run_layer
 from spacy_elmo.runtime.memory import Workspace
-from tests.pretraining.tiny import lm_error, lm_options, lm_randomise
+from tests.pretraining.tiny import lm_error, lm_gradient, lm_options, lm_randomise
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "clips": {"dim": 7, "projection_dim": 5, "cell_clip": 0.8, "proj_clip": 0.5},
     "cell_clip": {"dim": 7, "projection_dim": 5, "cell_clip": 0.8, "proj_clip": None},
     "proj_clip": {"dim": 7, "projection_dim": 5, "cell_clip": None, "proj_clip": 0.5},
@@ -29,18 +29,27 @@ class Layer(nn.Module):
         self.layers = nn.ModuleList(ProjectedLSTM(options=options) for _ in range(2)).to(dtype)
         lm_randomise(self.layers)
         generator = torch.Generator().manual_seed(1)
-        shapes = (n_steps, 2, n_rows, options.projection_dim), (2, n_rows, options.projection_dim)
-        shapes += ((2, n_rows, options.dim),)
+        shapes: list[tuple[int, ...]] = [
+            (n_steps, 2, n_rows, options.projection_dim),
+            (2, n_rows, options.projection_dim),
+            (2, n_rows, options.dim),
+        ]
         self.given = [torch.randn(shape, dtype=dtype, generator=generator).requires_grad_() for shape in shapes]
         self.dtype = dtype
         self.workspace = Workspace()
 
-    def forward(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def directions(self) -> tuple[ProjectedLSTM, ProjectedLSTM]:
         forward, backward = self.layers
+        assert isinstance(forward, ProjectedLSTM)
+        assert isinstance(backward, ProjectedLSTM)
+        return forward, backward
+
+    def forward(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         outputs, state = run_layer(
             inputs,
             LSTMState(hidden, cell),
-            (forward, backward),
+            self.directions,
             dtype=self.dtype,
             workspace=self.workspace,
             name="0",
@@ -74,15 +83,17 @@ class Layer(nn.Module):
 
 
 def projected(lstm: Any) -> bool:
-    return lstm["dim"] != lstm["projection_dim"]
+    return bool(lstm["dim"] != lstm["projection_dim"])
 
 
 def assert_clips_bite(found: tuple[Tensor, ...], *, cell_clip: Any, proj_clip: Any, **lstm: Any) -> None:
     """Some numbers are clipped, others are not; outputs only if there is a projection."""
     outputs, _, cell = found
     for values, clip in ((cell, cell_clip), (outputs, proj_clip if projected(lstm) else None)):
-        at_bound = values.abs() == clip
-        assert clip is None or (at_bound.any() and not at_bound.all())
+        if clip is not None:
+            at_bound = torch.eq(values.abs(), clip)
+            assert at_bound.any()
+            assert not at_bound.all()
     assert proj_clip is None or projected(lstm) or outputs.abs().max() > proj_clip
 
 
@@ -112,7 +123,9 @@ def test_gradients_equal_those_of_the_module(lstm: Any) -> None:
 def test_gradients_equal_finite_differences(lstm: Any) -> None:
     """Compare the gradients of the inputs, the state and every parameter."""
     # The same case, small enough for a run a number; its outputs are small as well, and so is their bound.
-    narrower = {"projection_dim": 2, "proj_clip": lstm["proj_clip"] and 0.15} if projected(lstm) else {}
+    narrower: dict[str, Any] = {}
+    if projected(lstm):
+        narrower = {"projection_dim": 2, "proj_clip": lstm["proj_clip"] and 0.15}
     layer = Layer(n_steps=3, n_rows=2, **{**lstm, "dim": 3, "projection_dim": 3, **narrower})
     assert_clips_bite(layer(*layer.given), **{**lstm, **narrower})
     names = [name for name, _ in layer.named_parameters()]
@@ -130,9 +143,9 @@ def test_gradient_of_one_direction() -> None:
     layer = Layer(**SIZES["clips"])
     outputs, _, _ = layer(*layer.given)
     outputs[:, 1].sum().backward()
-    forward, backward = layer.layers
-    assert not any(parameter.grad.any() for parameter in forward.parameters())
-    assert all(parameter.grad.any() for parameter in backward.parameters())
+    forward, backward = layer.directions
+    assert not any(lm_gradient(parameter).any() for parameter in forward.parameters())
+    assert all(lm_gradient(parameter).any() for parameter in backward.parameters())
 
 
 def test_carried_state() -> None:
@@ -163,14 +176,11 @@ def test_used_workspace(dtype: torch.dtype) -> None:
 def test_layers_share_a_workspace() -> None:
     """Buffers have the layers' names: the second layer runs before the backward pass of the first."""
     layer = Layer(**SIZES["clips"])
-    forward, backward = layer.layers
     found = []
     for second in (layer.workspace, Workspace()):
         rows, state = layer.given[0], LSTMState(*layer.given[1:])
         for workspace, name in ((layer.workspace, "0"), (second, "1")):
-            rows, _ = run_layer(
-                rows, state, (forward, backward), dtype=layer.dtype, workspace=workspace, name=name
-            )
+            rows, _ = run_layer(rows, state, layer.directions, dtype=layer.dtype, workspace=workspace, name=name)
         found.append(layer.gradients([rows]))
     for one, other in zip(*found, strict=True):
         assert torch.equal(one, other)
@@ -184,7 +194,7 @@ def test_bf16_is_near(lstm: Any, most: float) -> None:
     layer = Layer(n_steps=8, n_rows=9, dtype=torch.float32, **large)
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter *= 0.3
+            parameter.mul_(0.3)
     expected = layer(*layer.given)
     exact = layer.gradients(expected)
     layer.dtype = torch.bfloat16
@@ -204,7 +214,7 @@ def test_bf16_keeps_the_bias() -> None:
     inputs = torch.zeros(1, 2, 1, width)
     inputs[..., 0] = 0.002
     with torch.no_grad():
-        for linear in (one.input_linear for one in layer.layers):
+        for linear in (one.input_linear for one in layer.directions):
             linear.weight.zero_()
             linear.weight[:, 0] = 1.0
             linear.bias.fill_(1.003)

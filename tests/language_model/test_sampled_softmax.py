@@ -34,7 +34,8 @@ def test_candidates_are_the_first_distinct_tries(n_words: int, n_samples: int) -
     and expected counts depend on the number of tries."""
     for seed in range(10):
         ids, expected = draw_candidates(n_words, n_samples, np.random.default_rng(seed))
-        rng, found, n_tries = np.random.default_rng(seed), [], 0
+        rng, n_tries = np.random.default_rng(seed), 0
+        found: list[int] = []
         numbers: list[float] = []
         while len(found) < n_samples:
             numbers = numbers or rng.random(4 * n_samples).tolist()

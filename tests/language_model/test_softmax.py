@@ -125,7 +125,7 @@ def test_sampled_loss_of_far_scores(shift: float) -> None:
     expected = dense_reference(softmax, hidden, targets, candidates)
     wanted = gradients(expected, softmax, hidden)
     with torch.no_grad():
-        softmax.bias += shift
+        softmax.bias.add_(shift)
     got = softmax.sampled_loss(hidden, targets, candidates, dtype=torch.float32, all_targets=targets.flatten())
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
     for one, other in zip(gradients(got, softmax, hidden), wanted, strict=True):

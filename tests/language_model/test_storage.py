@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import spacy_elmo
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from spacy_elmo.language_model.storage import read_model, warm_state, write_language_model
@@ -78,7 +80,8 @@ def test_written_models_can_be_read(tmp_path: Path, bilm: BiLM, kind: str) -> No
 @kinds
 def test_other_precisions_become_float32(tmp_path: Path, tiny: Path, softmax: Arrays) -> None:
     for dtype in (np.float16, np.float64):
-        arrays = {name: array.astype(dtype) for name, array in {**read_weights(tiny).arrays, **softmax}.items()}
+        given = {**read_weights(tiny).arrays, **softmax}
+        arrays: dict[str, Any] = {name: array.astype(dtype) for name, array in given.items()}
         model, _ = load_language_model(write_source(tmp_path, {}, **arrays))
         for name, tensor in state(model).items():
             assert tensor.dtype == torch.float32
@@ -93,7 +96,9 @@ def test_file_stays_unchanged(tmp_path: Path) -> None:
         for parameter in model.parameters():
             parameter.zero_()
     assert path.read_bytes() == before
-    assert load_language_model(tmp_path)[0].softmax.weight.abs().min() > 0
+    again = load_language_model(tmp_path)[0].softmax
+    assert isinstance(again, Softmax)
+    assert again.weight.abs().min() > 0
 
 
 def test_loading_is_quick(tmp_path: Path) -> None:
@@ -151,8 +156,11 @@ def test_invalid_adaptive_softmax(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16", "int8"])
 @kinds
-def test_embedding_leaves_the_softmax_out(tmp_path: Path, tiny: Path, softmax: Arrays, precision: str) -> None:
-    if not {"bf16": features.has_bf16, "int8": features.has_int8}.get(precision, lambda: True)():
+def test_embedding_leaves_the_softmax_out(
+    tmp_path: Path, tiny: Path, softmax: Arrays, precision: PrecisionName
+) -> None:
+    checks: dict[str, Callable[[], bool]] = {"bf16": features.has_bf16, "int8": features.has_int8}
+    if precision in checks and not checks[precision]():
         pytest.skip(f"this processor cannot compute in {precision}")
     source = write_source(tmp_path / "a", softmax)
     weights = read_weights(source)

@@ -178,7 +178,7 @@ def test_created_at_first_use(layer_cache: LayerCache) -> None:
 
 def test_invalid_sentences(layer_cache: LayerCache) -> None:
     with pytest.raises(ValueError, match="EL033"):
-        embed_cached(layer_cache, ["I love NLP"])
+        embed_cached(layer_cache, ["I love NLP"])  # type: ignore[list-item]
 
 
 def test_report(
@@ -288,7 +288,7 @@ def test_real_training_set(settings: CacheSettings, computed: Calls, measured: M
     elmo = spacy_elmo.load(shared_path("parity/allennlp_fixture/lm_weights.hdf5"))
     layer_cache = LayerCache(other(settings, dtype="float16"), elmo=elmo)
     tokens = [sentence.tokens for sentence in Inputs(path).read()]
-    first = {}
+    first: dict[tuple[str, ...], np.ndarray] = {}
     for i in range(0, len(tokens), 50):
         for sentence, output in zip(tokens[i : i + 50], embed_cached(layer_cache, tokens[i : i + 50])):
             first.setdefault(tuple(sentence), output.stack())

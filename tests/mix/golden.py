@@ -1,4 +1,4 @@
-"""AllenNLP's two mixes over the tiny model; README.md here tells how they were made."""
+"""AllenNLP's two mixes over the tiny model; see README.md for how they were made."""
 
 import json
 from dataclasses import dataclass

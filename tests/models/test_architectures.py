@@ -5,6 +5,7 @@ from thinc.api import Config
 
 from spacy_elmo.models.module import get_module
 from spacy_elmo.models.tokens import sent_spans
+from tests.components import get_trainable
 from tests.data import TINY
 from tests.pipeline.training import initialize, tags, train
 
@@ -19,7 +20,7 @@ BLOCK = {
 def test_elmo_without_settings() -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("tagger", config={"model": {"tok2vec": BLOCK}})
-    elmo = nlp.get_pipe("tagger").model.get_ref("tok2vec").layers[0]
+    elmo = get_trainable(nlp).model.get_ref("tok2vec").layers[0]
     settings = get_module(elmo).settings
     assert (settings.precision, settings.initial_state, settings.max_batch_tokens) == ("fp32", "zero", None)
     assert settings.n_threads is None

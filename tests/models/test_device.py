@@ -33,7 +33,8 @@ def pipeline(tiny: Path, **model: Any) -> Language:
 def model_config(**settings: Any) -> Config:
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"model": settings})
-    return nlp.config["components"]["elmo_embedder"]["model"]
+    config: Config = nlp.config["components"]["elmo_embedder"]["model"]
+    return config
 
 
 def test_defaults() -> None:
@@ -42,7 +43,7 @@ def test_defaults() -> None:
     assert config["max_batch_tokens"] is None
 
 
-def test_configs_of_before_have_no_device(tiny: Path) -> None:
+def test_older_config_without_device(tiny: Path) -> None:
     config = pipeline(tiny, max_batch_tokens=8192).config.copy()
     del config["components"]["elmo_embedder"]["model"]["device"]
     again = spacy.util.load_model_from_config(config, auto_fill=False)
@@ -50,26 +51,26 @@ def test_configs_of_before_have_no_device(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "cpu", "mps"])
-def test_names_of_devices_need_not_exist_here(device: str) -> None:
+def test_devices_of_other_machines(device: str) -> None:
     assert model_config(device=device)["device"] == device
     assert get_module(build_elmo_v1("fp32", "zero", None, sent_spans, device)).device == torch.device(device)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "", "cuda:-1"])
-def test_names_that_are_none(device: str) -> None:
+def test_bad_device(device: str) -> None:
     with pytest.raises(ValueError, match="EL040"):
         spacy.blank("en").add_pipe("elmo_embedder", config={"model": {"device": device}})
     with pytest.raises(ValueError, match="EL040"):
         build_elmo_v1("fp32", "zero", None, sent_spans, device)
 
 
-def test_a_number_is_no_name() -> None:
+def test_device_as_a_number() -> None:
     with pytest.raises(ValueError, match="device"):
         spacy.blank("en").add_pipe("elmo_embedder", config={"model": {"device": 0}})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_missing_device_fails_when_weights_are_read(tiny: Path) -> None:
+def test_missing_device(tiny: Path) -> None:
     nlp = pipeline(tiny, device="cuda")
     for run in (lambda: nlp("a"), nlp.initialize, lambda: list(nlp.pipe(["a"]))):
         with pytest.raises(ValueError, match=r"EL040.*device = 'cuda' is not supported on this machine"):
@@ -81,15 +82,15 @@ def test_the_cpu_by_name(tiny: Path) -> None:
     np.testing.assert_array_equal(nlp("a b").tensor, pipeline(tiny)("a b").tensor)
 
 
-def test_a_named_device_wins_over_where_thinc_goes(tiny: Path) -> None:
+def test_named_device_wins_over_thinc(tiny: Path) -> None:
     model = build_elmo_v1("fp32", "zero", None, sent_spans, "cpu")
     module = get_module(model)
     elmo = module.set_weights(read_weights(tiny), device=torch.device("meta"))
     assert elmo.device == CPU
     model.shims[0].to_device("gpu", 0)
     assert module.sync() is elmo
-    for twin in (copy.deepcopy(model.shims[0]), pickle.loads(pickle.dumps(module))):
-        twin = getattr(twin, "module", twin)
+    shim: Any = copy.deepcopy(model.shims[0])
+    for twin in (shim.module, pickle.loads(pickle.dumps(module))):
         assert twin.device == CPU
         assert twin.sync().device == CPU
 
@@ -113,17 +114,17 @@ def test_moving_with_thinc(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(module.sync().mix.gamma.detach()) == 7.0
 
 
-def test_steps_are_taken_in_place_or_brought_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_in_place_and_on_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     tensor = torch.ones(2, 3)
     assert is_same_memory(to_steps(tensor), tensor)
     assert not is_same_memory(to_steps(tensor.double()), tensor.double())
     # As with CUDA and no CuPy: the step is taken on a copy, and must come back all the same.
-    expected, got = (_stepped(monkeypatch, away=away) for away in (False, True))
+    expected, got = (_take_step(monkeypatch, away=away) for away in (False, True))
     np.testing.assert_array_equal(expected, got)
     assert not np.array_equal(got, np.ones((2, 2)))
 
 
-def _stepped(monkeypatch: pytest.MonkeyPatch, *, away: bool) -> np.ndarray:
+def _take_step(monkeypatch: pytest.MonkeyPatch, *, away: bool) -> np.ndarray:
     shim = TorchShim(nn.Linear(2, 2, bias=False))
     weight = next(shim.module.parameters())
     weight.data.fill_(1.0)

@@ -16,6 +16,7 @@ from spacy.vocab import Vocab
 
 from spacy_elmo import install_hooks
 from spacy_elmo.models.doc_layers import KEY, read_layers, same_tokens, token_hashes
+from tests.components import get_embedder
 from tests.data import TINY
 
 TEXT = "I live in NewYork City now"
@@ -58,7 +59,7 @@ def test_one_split_and_one_merge(nlp: Language, read: Callable[[Doc], Any]) -> N
     assert len(doc) == 6
     with pytest.raises(ValueError, match=r"EL053.*row 0 is of 'I', but token 0 is 'I live'"):
         read(doc)
-    assert len(nlp.get_pipe("elmo_embedder")(doc)._.elmo.elmo) == 6
+    assert len(get_embedder(nlp)(doc)._.elmo.elmo) == 6
     read(doc)
 
 
@@ -124,7 +125,7 @@ def test_docs_of_earlier_versions(nlp: Language) -> None:
         back._.elmo  # noqa: B018
 
 
-def test_hashes_are_the_same_in_another_process() -> None:
+def test_hashes_in_another_process() -> None:
     words = ["I", "live", "PERSON", "ORTH", " ", "Ünïcode", "😀"]
     code = (
         "import sys; from spacy.tokens import Doc; from spacy.vocab import Vocab; from spacy.attrs import ORTH;"
@@ -156,9 +157,10 @@ def test_processes(nlp: Language) -> None:
 
 def test_tokens_are_those_that_were_read(nlp: Language) -> None:
     """Not those that the Doc has when the layers are written to it."""
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     docs = [nlp.make_doc("a \n b"), nlp.make_doc(""), nlp.make_doc(TEXT)]
     output = embedder.predict(docs)
+    assert output.hashes is not None
     for doc, hashes in zip(docs, output.hashes, strict=True):
         np.testing.assert_array_equal(hashes, token_hashes(doc))
     split_and_merge(docs[2])
@@ -168,7 +170,7 @@ def test_tokens_are_those_that_were_read(nlp: Language) -> None:
         docs[2]._.elmo  # noqa: B018
 
 
-def words_only(set_tensor: bool) -> Language:
+def make_words_only(set_tensor: bool) -> Language:
     config = {
         "source": str(TINY),
         "pooling_layer": "word_emb",
@@ -182,9 +184,9 @@ def words_only(set_tensor: bool) -> Language:
 
 @pytest.mark.parametrize("set_tensor", [True, False])
 def test_long_docs(set_tensor: bool) -> None:
-    nlp = words_only(set_tensor)
+    nlp = make_words_only(set_tensor)
     doc = Doc(nlp.vocab, words=[f"word{i % 700}" for i in range(3000)])
-    nlp.get_pipe("elmo_embedder")(doc)
+    get_embedder(nlp)(doc)
     whole = doc._.elmo.word_emb
     for i in (0, 17, 1500, 2999):
         np.testing.assert_array_equal(doc[i]._.elmo.word_emb, whole[i])
@@ -201,11 +203,11 @@ def test_long_docs(set_tensor: bool) -> None:
 
 
 @pytest.mark.parametrize("set_tensor", [True, False])
-def test_token_by_token_takes_no_square_of_the_length(set_tensor: bool) -> None:
-    nlp = words_only(set_tensor)
+def test_time_grows_with_the_length(set_tensor: bool) -> None:
+    nlp = make_words_only(set_tensor)
 
     def seconds_a_token(length: int) -> float:
-        doc = nlp.get_pipe("elmo_embedder")(Doc(nlp.vocab, words=["word"] * length))
+        doc = get_embedder(nlp)(Doc(nlp.vocab, words=["word"] * length))
         times = []
         for _ in range(3):
             start = time.process_time()
@@ -237,7 +239,7 @@ def test_token_by_token_takes_no_square_of_the_length(set_tensor: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("read", READERS)
-def test_what_strangers_leave_in_the_slot(nlp: Language, left: Any, read: Callable[[Doc], Any]) -> None:
+def test_foreign_values(nlp: Language, left: Any, read: Callable[[Doc], Any]) -> None:
     doc = nlp(TEXT)
     doc.user_data[KEY] = left
     with pytest.raises(ValueError, match=rf"EL191.*{type(left).__name__}.*doc._.elmo = None"):

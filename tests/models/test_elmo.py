@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ def model(tiny: Path) -> ElmoModelT:
     return made
 
 
-def docs_of(*sentences: list[str]) -> list[Doc]:
+def make_docs(*sentences: list[str]) -> list[Doc]:
     return [Doc(VOCAB, words=words) for words in sentences]
 
 
@@ -34,7 +36,7 @@ def embed_docs(elmo: Elmo, docs: list[Doc], get_spans: SpanGetter, layers: list[
 
 
 def test_predict(model: ElmoModelT, elmo: Elmo) -> None:
-    outputs = model.predict(docs_of(["a", "b"], [], ["c"])).docs
+    outputs = model.predict(make_docs(["a", "b"], [], ["c"])).docs
     expected = elmo.embed([["a", "b"], [], ["c"]])
     for output, one in zip(outputs, expected):
         assert output.names == one.names == ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
@@ -43,12 +45,12 @@ def test_predict(model: ElmoModelT, elmo: Elmo) -> None:
 
 
 def test_begin_update_gives_nothing_back(model: ElmoModelT) -> None:
-    outputs, backprop = model.begin_update(docs_of(["a"]))
+    outputs, backprop = model.begin_update(make_docs(["a"]))
     assert backprop(outputs) == []
 
 
 def test_whitespace_is_hidden_from_the_bilm(elmo: Elmo) -> None:
-    docs = docs_of(["a", "\n\n", "b", " "], ["\t"])
+    docs = make_docs(["a", "\n\n", "b", " "], ["\t"])
     outputs = embed_docs(elmo, docs, doc_spans, ["elmo"]).docs
     np.testing.assert_allclose(outputs[0].elmo[[0, 2]], elmo.embed([["a", "b"]])[0].elmo, atol=1e-6)
     assert not outputs[0].elmo[[1, 3]].any()
@@ -56,37 +58,41 @@ def test_whitespace_is_hidden_from_the_bilm(elmo: Elmo) -> None:
 
 
 def test_tokens_outside_the_spans(elmo: Elmo) -> None:
-    docs = docs_of(["a", "b", "c", "d"])
+    docs = make_docs(["a", "b", "c", "d"])
 
-    def inner(docs: list[Doc]) -> list[list[Span]]:
+    def get_inner(docs: Sequence[Doc]) -> list[list[Span]]:
         return [[doc[1:3]] for doc in docs]
 
-    output = embed_docs(elmo, docs, inner, ["elmo"]).docs[0].elmo
+    output = embed_docs(elmo, docs, get_inner, ["elmo"]).docs[0].elmo
     np.testing.assert_allclose(output[1:3], elmo.embed([["b", "c"]])[0].elmo, atol=1e-6)
     assert not output[[0, 3]].any()
 
 
 def test_spans_as_iterators(elmo: Elmo) -> None:
-    docs = docs_of(["a", "b"], ["c"])
-    lazy = embed_docs(elmo, docs, lambda docs: (iter([doc[:]]) for doc in docs), ["elmo"]).docs  # type: ignore
+    docs = make_docs(["a", "b"], ["c"])
+
+    def iterate(docs: Sequence[Doc]) -> Any:
+        return (iter([doc[:]]) for doc in docs)
+
+    lazy = embed_docs(elmo, docs, iterate, ["elmo"]).docs
     for one, two in zip(lazy, embed_docs(elmo, docs, doc_spans, ["elmo"]).docs):
         np.testing.assert_array_equal(one.elmo, two.elmo)
 
 
 def test_spans_that_overlap(elmo: Elmo) -> None:
     with pytest.raises(ValueError, match=r"EL054.*overlap at token 1 of a Doc \('b'\)"):
-        embed_docs(elmo, docs_of(["a", "b", "c"]), lambda docs: [[docs[0][:2], docs[0][1:]]], ["elmo"])
+        embed_docs(elmo, make_docs(["a", "b", "c"]), lambda docs: [[docs[0][:2], docs[0][1:]]], ["elmo"])
 
 
 def test_spans_for_too_few_docs(elmo: Elmo) -> None:
     with pytest.raises(ValueError, match=r"EL056.*returned 0 lists of spans for 1 Docs"):
-        embed_docs(elmo, docs_of(["a"]), lambda docs: [], ["elmo"])
+        embed_docs(elmo, make_docs(["a"]), lambda docs: [], ["elmo"])
 
 
 def test_bytes(model: ElmoModelT) -> None:
     fresh = build_elmo_v1("fp32", "zero", 4096, sent_spans)
     fresh.from_bytes(model.to_bytes())
-    docs = docs_of(["a", "b"])
+    docs = make_docs(["a", "b"])
     np.testing.assert_array_equal(fresh.predict(docs).docs[0].elmo, model.predict(docs).docs[0].elmo)
 
 
@@ -105,7 +111,7 @@ def test_settings_are_not_saved(model: ElmoModelT) -> None:
 
 def test_a_copy_stands_alone(model: ElmoModelT) -> None:
     copy = model.copy()
-    docs = docs_of(["a", "b"])
+    docs = make_docs(["a", "b"])
     expected = model.predict(docs).docs[0].elmo
     with torch.no_grad():
         for parameter in get_module(model).parameters():
@@ -116,7 +122,7 @@ def test_a_copy_stands_alone(model: ElmoModelT) -> None:
 
 @pytest.mark.parametrize(("precision", "expected"), [("fp32", {"mix"}), ("fp64", {"bilm", "mix"})])
 def test_the_shim_sees_the_parameters(tiny: Path, precision: str, expected: set[str]) -> None:
-    """Those that are modules' still: the fast engine has laid out the biLM's anew."""
+    """Those that are still modules': the fast engine has its own copy of the biLM's."""
     model = build_elmo_v1(precision, "zero", 4096, sent_spans)
     get_module(model).set_weights(read_weights(tiny), device=torch.device("cpu"))
     for one in (model, model.copy()):
@@ -125,7 +131,7 @@ def test_the_shim_sees_the_parameters(tiny: Path, precision: str, expected: set[
 
 def test_without_weights() -> None:
     with pytest.raises(ValueError, match=r"EL057.*no weights, and no source"):
-        build_elmo_v1("fp32", "zero", 4096, sent_spans).predict(docs_of(["a"]))
+        build_elmo_v1("fp32", "zero", 4096, sent_spans).predict(make_docs(["a"]))
 
 
 def test_bad_settings() -> None:

@@ -1,26 +1,30 @@
 """What a task makes of the layers, and what flows back."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from thinc.api import fix_random_seed, set_dropout_rate
+from thinc.api import Model, fix_random_seed, set_dropout_rate
 
 from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.models.output import FlatLayers
 from spacy_elmo.models.pooling import PoolingSettings, PoolingT, fit, mix, pooling
+from tests.components import Arrays, get_array, set_array
 
 NAMES = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 WIDTHS = {"word_emb": 4, "lstm_outputs1": 8, "lstm_outputs2": 8, "elmo": 8}
 LENGTHS = [3, 0, 2]
 
 
-def make(width: int | None = None, **settings: Any) -> PoolingT:
+PoolingModel = Model[FlatLayers, Arrays]
+
+
+def make(width: int | None = None, **settings: Any) -> PoolingModel:
     defaults = {"pooling_layer": None, "layer_norm": False, "dropout": None, "l2": 0.0, "grad_factor": 1.0}
-    return pooling(PoolingSettings(**{**defaults, **settings}), width=width)
+    return cast(PoolingModel, pooling(PoolingSettings(**{**defaults, **settings}), width=width))
 
 
 def layers(received: list[dict[str, Any]] | None = None, seed: int = 0) -> FlatLayers:
@@ -29,7 +33,7 @@ def layers(received: list[dict[str, Any]] | None = None, seed: int = 0) -> FlatL
     return FlatLayers(arrays, LENGTHS, 2, None if received is None else received.append)
 
 
-def run(model: PoolingT, batch: FlatLayers, is_train: bool = False) -> np.ndarray:
+def run(model: PoolingModel, batch: FlatLayers, is_train: bool = False) -> np.ndarray:
     return np.concatenate(model(batch, is_train)[0])
 
 
@@ -59,24 +63,24 @@ def test_one_layer(name: str) -> None:
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("pooling_layer", [None, "lstm_outputs1"])
-def test_gradients_are_those_of_finite_differences(layer_norm: bool, pooling_layer: str | None) -> None:
+def test_finite_differences(layer_norm: bool, pooling_layer: str | None) -> None:
     received: list[dict[str, Any]] = []
     model, batch = make(layer_norm=layer_norm, pooling_layer=pooling_layer), layers(received)
     numbers = np.random.default_rng(1)
     d = numbers.normal(size=(5, 8)).astype("f")
     model(batch, is_train=True)
     if pooling_layer is None:
-        model.set_param("weights", numbers.normal(size=3).astype("f"))
-        model.set_param("gamma", np.array([1.7], dtype="f"))
+        set_array(model, "weights", numbers.normal(size=3))
+        set_array(model, "gamma", [1.7])
     _, backprop = model(batch, is_train=True)
-    backprop(model.ops.unflatten(d, np.array(LENGTHS)))
+    backprop(np.split(d, np.cumsum(LENGTHS)[:-1]))
 
     def loss() -> float:
         return float((run(model, batch).astype("d") * d).sum())
 
     places = [(batch.arrays[name], received[0][name]) for name in received[0]]
     if pooling_layer is None:
-        places += [(model.get_param(name), model.get_grad(name)) for name in ("weights", "gamma")]
+        places += [(get_array(model, name), model.get_grad(name)) for name in ("weights", "gamma")]
     for values, gradient in places:
         assert gradient.shape == values.shape
         direction = numbers.normal(size=values.shape).astype("f")
@@ -107,7 +111,7 @@ def test_layer_norm_is_per_token() -> None:
 def test_penalty_counts_once_a_step() -> None:
     model = make(l2=0.5)
     run(model, layers())
-    model.set_param("weights", np.array([1.0, -2.0, 3.0], dtype="f"))
+    set_array(model, "weights", [1.0, -2.0, 3.0])
     nothing = [np.zeros((length, 8), dtype="f") for length in LENGTHS]
     for _ in range(3):
         model(layers(), is_train=True)[1](nothing)
@@ -181,14 +185,14 @@ def test_another_width() -> None:
     with pytest.raises(ValueError, match=r"EL101.*width 6.*the layers is 8.*`width = 8`"):
         make(width=6).predict(layers())
     model = make(width=8)
-    fit(model, n_layers=2, width=8, where="here")
+    fit(cast(PoolingT, model), n_layers=2, width=8, where="here")
     assert model.get_dim("nL") == 3
 
 
 def test_saving_and_copying() -> None:
     model = make()
     run(model, layers())
-    model.set_param("weights", np.array([1.0, 2.0, 3.0], dtype="f"))
+    set_array(model, "weights", [1.0, 2.0, 3.0])
     loaded = make(dropout=0.3).from_bytes(model.to_bytes())
     np.testing.assert_array_equal(run(loaded, layers()), run(model, layers()))
     assert loaded.attrs["pooling"].dropout == 0.3  # the config's, not what was saved
@@ -200,9 +204,10 @@ def test_saving_and_copying() -> None:
 def test_the_same_as_torch_differentiates(n_layers: int, n_tokens: int, seed: int, narrow: bool) -> None:
     numbers = np.random.default_rng(seed)
     widths = [3 if narrow and j == 0 and n_layers > 1 else 6 for j in range(n_layers)]
-    layers = [numbers.normal(size=(n_tokens, width)) for width in widths]
-    weights, gamma = numbers.normal(size=n_layers), float(numbers.normal())
-    d_mixed = numbers.normal(size=(n_tokens, 6))
+    layers: list[Any] = [numbers.normal(size=(n_tokens, width)) for width in widths]
+    weights: Any = numbers.normal(size=n_layers)
+    gamma = float(numbers.normal())
+    d_mixed: Any = numbers.normal(size=(n_tokens, 6))
 
     mixed, backprop = mix(np, layers, weights, gamma)
     found = backprop(d_mixed)
@@ -212,29 +217,37 @@ def test_the_same_as_torch_differentiates(n_layers: int, n_tokens: int, seed: in
     tensors = [torch.tensor(layer, requires_grad=True) for layer in layers]
     expected = module([torch.cat([t, t], dim=1) if t.shape[1] == 3 else t for t in tensors])
     expected.backward(torch.tensor(d_mixed))
-    np.testing.assert_allclose(mixed, expected.detach(), atol=1e-12)
-    np.testing.assert_allclose(found.weights, module.weights.grad, atol=1e-10)
+    assert module.weights.grad is not None
+    assert module.gamma.grad is not None
+    np.testing.assert_allclose(np.asarray(mixed), expected.detach(), atol=1e-12)
+    np.testing.assert_allclose(np.asarray(found.weights), module.weights.grad, atol=1e-10)
     assert found.gamma == pytest.approx(float(module.gamma.grad), abs=1e-10)
     for layer, tensor in zip(found.layers(), tensors):
-        np.testing.assert_allclose(layer, tensor.grad, atol=1e-12)
+        assert tensor.grad is not None
+        np.testing.assert_allclose(np.asarray(layer), tensor.grad, atol=1e-12)
 
 
 def test_layers_stay_as_they_are() -> None:
-    layers = [np.ones((2, 4), dtype="f"), np.ones((2, 4), dtype="f")]
-    mixed, backprop = mix(np, layers, np.zeros(2, dtype="f"), 3.0)
+    layers: list[Any] = [np.ones((2, 4), dtype="f"), np.ones((2, 4), dtype="f")]
+    zeros: Any = np.zeros(2, dtype="f")
+    mixed, backprop = mix(np, layers, zeros, 3.0)
     assert mixed.dtype == np.float32
     assert (mixed == 3).all()
-    backprop(np.ones((2, 4), dtype="f")).layers()
+    gradient: Any = np.ones((2, 4), dtype="f")
+    backprop(gradient).layers()
     assert (layers[0] == 1).all()
 
 
 def test_large_weights_do_not_overflow() -> None:
-    mixed, _ = mix(np, [np.ones((1, 2)), np.zeros((1, 2))], np.array([2000.0, -2000.0]), 1.0)
+    layers: list[Any] = [np.ones((1, 2)), np.zeros((1, 2))]
+    weights: Any = np.array([2000.0, -2000.0])
+    mixed, _ = mix(np, layers, weights, 1.0)
     assert mixed.tolist() == [[1.0, 1.0]]
 
 
 @pytest.mark.parametrize("n_weights", [1, 3])
 def test_another_number_of_layers_than_weights(n_weights: int) -> None:
-    layers = [np.ones((2, 4), dtype="float32")] * 2
+    layers: list[Any] = [np.ones((2, 4), dtype="float32")] * 2
+    weights: Any = np.zeros(n_weights, dtype="float32")
     with pytest.raises(ValueError, match=rf"EL241.*{n_weights} weights, but 2 layers"):
-        mix(np, layers, np.zeros(n_weights, dtype="float32"), 1.0)
+        mix(np, layers, weights, 1.0)

@@ -1,4 +1,4 @@
-"""Facts about objects that go as these go."""
+"""Facts about objects, kept as long as these live."""
 
 from collections import deque
 

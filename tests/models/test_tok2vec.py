@@ -12,6 +12,7 @@ from spacy.language import Language
 from spacy_elmo.models.module import get_module
 from spacy_elmo.models.settings import TrainingSettings
 from spacy_elmo.models.tok2vec import ReplaceListenerConfig
+from tests.components import get_trainable
 from tests.data import TINY
 from tests.pipeline.training import LISTENER, arrays, initialize, pipeline, tags, train
 
@@ -33,7 +34,7 @@ def inline(listener: Any = LISTENER, **settings: Any) -> Language:
 
 
 def weights(nlp: Language) -> Any:
-    model = nlp.get_pipe("tagger").model
+    model = get_trainable(nlp).model
     node = next(node for node in model.walk() if node.name == "elmo_tok2vec")
     return {name: np.array(array) for name, array in get_module(node.layers[0]).sync().named_arrays().items()}
 
@@ -81,7 +82,7 @@ def test_without_a_source() -> None:
 def test_no_docs() -> None:
     nlp = inline()
     initialize(nlp)
-    model = nlp.get_pipe("tagger").model.get_ref("tok2vec")
+    model = get_trainable(nlp).model.get_ref("tok2vec")
     assert model.predict([]) == []
     assert [array.shape for array in model.predict([nlp.make_doc("")])] == [(0, 16)]
 

@@ -15,6 +15,7 @@ from spacy_elmo.inference.sentences import EncodedSentences, count_tokens, word_
 from spacy_elmo.models import tokens
 from spacy_elmo.models.tokens import (
     MappedTokens,
+    SpanGetter,
     TextTable,
     TokenMapper,
     configure_doc_spans,
@@ -33,22 +34,24 @@ def random_docs(seed: int, *, sentences: bool, spaces: bool) -> list[Doc]:
     docs = []
     for length in numbers.integers(0, 9, size=12):
         own = [words[i] for i in numbers.integers(0, len(words), size=length)]
-        starts = [bool(number) for number in numbers.integers(0, 2, size=length)] if sentences else None
+        starts: list[bool | int | None] | None = None
+        if sentences:
+            starts = [bool(number) for number in numbers.integers(0, 2, size=length)]
         docs.append(Doc(NLP.vocab, words=own, sent_starts=starts))
     return docs
 
 
-def others(docs: Any) -> list[list[Span]]:
-    """Of the user's own: not all tokens, and not in order."""
+def get_other_spans(docs: Any) -> list[list[Span]]:
+    """Spans as a user may choose them: not all tokens, and not in order."""
     return [[doc[len(doc) // 2 : len(doc)], doc[: len(doc) // 3]] for doc in docs]
 
 
-def coded(sentences: list[list[str]]) -> EncodedSentences:
+def encode(sentences: list[list[str]]) -> EncodedSentences:
     types, numbers = word_types(sentences)
     return EncodedSentences(types, numbers, count_tokens(sentences))
 
 
-def naive(docs: list[Doc], get_spans: Any) -> MappedTokens:
+def map_each(docs: list[Doc], get_spans: Any) -> MappedTokens:
     spans = get_spans(docs)
     sentences = [[token.text for token in span if not token.is_space] for own in spans for span in own]
     offsets = np.cumsum([0, *map(len, docs)])
@@ -59,29 +62,29 @@ def naive(docs: list[Doc], get_spans: Any) -> MappedTokens:
         for token in span
         if not token.is_space
     ]
-    return MappedTokens(coded(sentences), [*map(len, docs)], np.asarray(rows, dtype=np.int64))
+    return MappedTokens(encode(sentences), [*map(len, docs)], np.asarray(rows, dtype=np.int64))
 
 
 @pytest.mark.parametrize("spaces", [False, True])
 @pytest.mark.parametrize("sentences", [False, True])
-@pytest.mark.parametrize("get_spans", [sent_spans, doc_spans, others, lambda docs: sent_spans(docs)])
-def test_as_one_would_do_it_token_by_token(get_spans: Any, sentences: bool, spaces: bool) -> None:
+@pytest.mark.parametrize("get_spans", [sent_spans, doc_spans, get_other_spans, lambda docs: sent_spans(docs)])
+def test_token_by_token(get_spans: Any, sentences: bool, spaces: bool) -> None:
     map_tokens = TokenMapper(get_spans)
     for seed in range(20):
         docs = random_docs(seed, sentences=sentences, spaces=spaces)
-        got, expected = map_tokens(docs), naive(docs, get_spans)
+        got, expected = map_tokens(docs), map_each(docs, get_spans)
         assert [one for one in got.sentences if one] == [one for one in expected.sentences if one]
         assert got.lengths == expected.lengths
         outputs = np.random.default_rng(seed).random((sum(map(len, got.sentences)), 3))
-        spread = expected.scatter(outputs)
-        np.testing.assert_array_equal(got.scatter(outputs), spread)
+        scattered = expected.scatter(outputs)
+        np.testing.assert_array_equal(got.scatter(outputs), scattered)
         there = got.on(torch.device("cpu"))
         on_torch = there.scatter(torch.from_numpy(outputs))
-        np.testing.assert_array_equal(on_torch.numpy(), spread)
+        np.testing.assert_array_equal(on_torch.numpy(), scattered)
         np.testing.assert_array_equal(there.gather(on_torch).numpy(), outputs)
 
 
-def test_nothing_is_moved_where_all_tokens_are_seen() -> None:
+def test_all_tokens_in_order() -> None:
     docs = random_docs(1, sentences=True, spaces=False)
     assert TokenMapper(sent_spans)(docs).rows is None
     assert TokenMapper(doc_spans)(docs).rows is None
@@ -89,7 +92,7 @@ def test_nothing_is_moved_where_all_tokens_are_seen() -> None:
 
 
 def test_no_docs() -> None:
-    for get_spans in (sent_spans, doc_spans, others):
+    for get_spans in (sent_spans, doc_spans, get_other_spans):
         got = TokenMapper(get_spans)([])
         assert ([*got.sentences], got.lengths) == ([], [])
 
@@ -100,12 +103,12 @@ def test_sentences_of_a_hook() -> None:
     assert [*TokenMapper(sent_spans)([doc]).sentences] == [["a"], ["b", "c"]]
 
 
-def test_tokens_that_are_known_not_to_begin_sentences() -> None:
+def test_tokens_inside_a_sentence() -> None:
     doc = Doc(NLP.vocab, words=["a", "b", "c"], sent_starts=[True, False, False])
     assert [*TokenMapper(sent_spans)([doc, doc]).sentences] == [["a", "b", "c"]] * 2
 
 
-def test_a_copy_begins_anew() -> None:
+def test_copy_has_no_texts() -> None:
     map_tokens = TokenMapper(sent_spans)
     docs = random_docs(3, sentences=False, spaces=True)
     expected = map_tokens(docs)
@@ -119,7 +122,7 @@ def test_texts_that_share_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     map_tokens = TokenMapper(doc_spans)
     for seed in range(30):
         docs = random_docs(seed, sentences=False, spaces=True)
-        assert [*map_tokens(docs).sentences] == [*naive(docs, doc_spans).sentences]
+        assert [*map_tokens(docs).sentences] == [*map_each(docs, doc_spans).sentences]
 
 
 def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +131,8 @@ def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     for k in range(0, 10_000, 100):
         doc = Doc(NLP.vocab, words=[f"w{i}" for i in range(k, k + 100)])
-        seen = table.look_up(doc.to_array("ORTH"), [doc])
+        keys: Any = doc.to_array("ORTH")
+        seen = table.look_up(keys, [doc])
         assert [seen.texts[number] for number in seen.numbers.tolist()] == [token.text for token in doc]
         sizes.append(len(table))
     assert max(sizes) == 2100
@@ -138,10 +142,10 @@ def test_held_numbers_keep_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "CAPACITY", 20)
     map_tokens = TokenMapper(sent_spans)
     docs = [[Doc(NLP.vocab, words=[f"w{i}" for i in range(k, k + 15)])] for k in range(0, 90, 9)]
-    placements = [map_tokens(own) for own in docs]
-    for own, mapped in zip(docs, placements):
+    batches = [map_tokens(own) for own in docs]
+    for own, mapped in zip(docs, batches):
         assert [*mapped.sentences] == [[token.text for token in own[0]]]
-    assert len({id(mapped.sentences.texts) for mapped in placements}) > 2
+    assert len({id(mapped.sentences.texts) for mapped in batches}) > 2
 
 
 def test_long_texts_are_kept_as_they_are_read() -> None:
@@ -168,21 +172,18 @@ def test_several_threads() -> None:
         assert [*mapped.sentences] == [*TokenMapper(sent_spans)(docs).sentences]
 
 
-VOCAB = spacy.blank("en").vocab
-
-
-def texts(get_spans: object, docs: list) -> list:
-    return [[span.text for span in spans] for spans in get_spans(docs)]  # type: ignore[operator]
+def list_texts(get_spans: SpanGetter, docs: list[Doc]) -> list[list[str]]:
+    return [[span.text for span in spans] for spans in get_spans(docs)]
 
 
 def test_sentences_where_they_are_set() -> None:
-    with_sents = Doc(VOCAB, words=["a", "b", "c"], sent_starts=[True, False, True])
-    without = Doc(VOCAB, words=["a", "b", "c"])
-    docs = [with_sents, without, Doc(VOCAB), Doc(VOCAB, words=["a"])]
-    assert texts(configure_sent_spans(), docs)[:2] == [["a b", "c"], ["a b c"]]
-    assert [sum(len(text) > 0 for text in one) for one in texts(configure_sent_spans(), docs)] == [2, 1, 0, 1]
+    with_sents = Doc(NLP.vocab, words=["a", "b", "c"], sent_starts=[True, False, True])
+    without = Doc(NLP.vocab, words=["a", "b", "c"])
+    docs = [with_sents, without, Doc(NLP.vocab), Doc(NLP.vocab, words=["a"])]
+    assert list_texts(configure_sent_spans(), docs)[:2] == [["a b", "c"], ["a b c"]]
+    assert [sum(len(text) > 0 for text in one) for one in list_texts(configure_sent_spans(), docs)] == [2, 1, 0, 1]
 
 
 def test_whole_docs() -> None:
-    with_sents = Doc(VOCAB, words=["a", "b", "c"], sent_starts=[True, False, True])
-    assert texts(configure_doc_spans(), [with_sents]) == [["a b c"]]
+    with_sents = Doc(NLP.vocab, words=["a", "b", "c"], sent_starts=[True, False, True])
+    assert list_texts(configure_doc_spans(), [with_sents]) == [["a b c"]]

@@ -68,7 +68,7 @@ def test_no_case_is_left_out(parity: Path) -> None:
     "name", ["tf_checkpoint/tfhub", "tf_checkpoint/sparknlp", "tf_checkpoint/sparknlp_bundle"]
 )
 def test_tfhub_with_its_mix(measured: Measured, parity: Path, tmp_path: Path, name: str, how: str) -> None:
-    elmo = spacy_elmo.load(packed(parity / name, tmp_path, how))
+    elmo = spacy_elmo.load(pack(parity / name, tmp_path, how))
     sentences = json.loads((parity / "bilm/base/sentences.json").read_text("utf-8"))
     with np.load(parity / "tf_checkpoint/tfhub_expected_elmo.npz") as arrays:
         expected = dict(arrays)
@@ -79,7 +79,7 @@ def test_tfhub_with_its_mix(measured: Measured, parity: Path, tmp_path: Path, na
     assert worst <= 1e-4
 
 
-def packed(folder: Path, tmp_path: Path, how: str) -> Path:
+def pack(folder: Path, tmp_path: Path, how: str) -> Path:
     if how == "folder":
         return folder
     if how == "nested":

@@ -49,7 +49,7 @@ def test_errors(measured: Measured, parity: Path, name: str, precision: Precisio
     assert similar[1:].min() >= BOUNDS[precision][0 if name == "bilm/realistic" else 1]
 
 
-def test_the_company_matters_no_more_than_rounding(parity: Path, precision: PrecisionName) -> None:
+def test_other_sentences_in_the_batch(parity: Path, precision: PrecisionName) -> None:
     case = read_case(parity / "bilm" / "realistic")
     elmo = spacy_elmo.load(parity / "bilm" / "realistic", precision=precision)
     together = elmo.embed(case.sentences)

@@ -1,6 +1,6 @@
-"""The component in a pipeline. Numbers in brackets are those of the integration check list."""
+"""The component in a pipeline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from thinc.api import Config
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.models.module import get_module
+from tests.components import collect_failures, get_embedder, update
 from tests.data import read_case
 from tests.pipeline.conftest import Make
 
@@ -22,7 +23,7 @@ LAYERS = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 TEXTS = ["I love NLP .", "", "One", "Many words of one text , all in a row", " \n ", "One"]
 
 
-def test_add_pipe_needs_no_weights_and_round_trips() -> None:
+def test_config_round_trip() -> None:
     """The config is the same after it was written and read."""
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder")
@@ -54,7 +55,7 @@ def test_four_pooling_layers(make: Make, elmo: Elmo, layer: str) -> None:
     ("pooling_layer", "kept"),
     [("word_emb", LAYERS[:1]), ("lstm_outputs1", LAYERS[:2]), ("lstm_outputs2", LAYERS[:3]), ("elmo", LAYERS)],
 )
-def test_all_layers_that_were_computed_are_kept(make: Make, pooling_layer: str, kept: list[str]) -> None:
+def test_computed_layers_are_kept(make: Make, pooling_layer: str, kept: list[str]) -> None:
     assert make(pooling_layer=pooling_layer)("a b")._.elmo.names == kept
 
 
@@ -69,12 +70,16 @@ def test_chosen_layers_are_kept(make: Make) -> None:
 
 def test_only_what_is_asked_for_is_computed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = make(pooling_layer="word_emb")
-    embedder = nlp.get_pipe("elmo_embedder")
-    depths = []
-    run = embedder.elmo.engine.plan
-    monkeypatch.setattr(
-        embedder.elmo.engine, "plan", lambda s, **k: depths.append(k["n_layers"]) or run(s, **k), raising=True
-    )
+    embedder = get_embedder(nlp)
+    depths: list[int] = []
+    engine = embedder.elmo.engine
+    original = engine.plan
+
+    def plan(sentences: Any, **arguments: Any) -> Any:
+        depths.append(arguments["n_layers"])
+        return original(sentences, **arguments)
+
+    monkeypatch.setattr(engine, "plan", plan)
     nlp("a b")
     assert depths == [0]
 
@@ -141,11 +146,11 @@ def test_input_is_read_lazily(make: Make) -> None:
             read.append(i)
             yield Doc(nlp.vocab, words=["a", "b", "c", "d"])
 
-    stream = nlp.get_pipe("elmo_embedder").pipe(docs(), batch_size=500)
+    stream = get_embedder(nlp).pipe(docs(), batch_size=500)
     assert read == []
     next(stream)
     assert len(read) <= 11
-    stream = nlp.get_pipe("elmo_embedder").pipe(docs(), batch_size=2)
+    stream = get_embedder(nlp).pipe(docs(), batch_size=2)
     read.clear()
     next(stream)
     assert len(read) == 2
@@ -259,7 +264,7 @@ def test_source_as_a_pair(tiny: Path, make: Make) -> None:
 def test_initialize_reads_the_weights_once(make: Make) -> None:
     """A second `initialize`, and prediction, keep the model of the first."""
     nlp = make()
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     assert not get_module(embedder.model).has_weights
     nlp.initialize()
     first = embedder.elmo
@@ -286,10 +291,10 @@ def test_frozen_training_changes_nothing(make: Make) -> None:
     nlp = make()
     examples = [Example.from_dict(nlp.make_doc(text), {}) for text in ("a b c", "", "d")]
     optimizer = nlp.initialize(lambda: examples)
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     before = embedder.model.to_bytes()
     for sgd in (optimizer, False, None):
-        losses = nlp.update(examples, sgd=sgd, losses={})
+        losses = update(nlp, examples, sgd=sgd, losses={})
         assert losses == {"elmo_embedder": 0.0}
     nlp.update(examples, sgd=optimizer, annotates=["elmo_embedder"])
     embedder.finish_update(optimizer)
@@ -302,12 +307,12 @@ def test_frozen_training_changes_nothing(make: Make) -> None:
 
 def test_update_refuses_what_are_no_examples(nlp: Language) -> None:
     with pytest.raises(TypeError):
-        nlp.get_pipe("elmo_embedder").update([nlp.make_doc("a")])
+        get_embedder(nlp).update([nlp.make_doc("a")])  # type: ignore[list-item]
 
 
 def test_beside_a_trained_component(make: Make) -> None:
     nlp = make()
-    textcat = nlp.add_pipe("textcat")
+    textcat: Any = nlp.add_pipe("textcat")
     examples = [
         Example.from_dict(nlp.make_doc(text), {"cats": {"yes": float(yes), "no": float(not yes)}})
         for text, yes in [("good day", True), ("bad day", False)]
@@ -322,13 +327,13 @@ def test_beside_a_trained_component(make: Make) -> None:
 # Errors
 
 
-def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
+def test_one_bad_doc(make: Make) -> None:
     """The error handler gets the Doc at fault, and the others get through."""
     nlp = make()
-    module = get_module(nlp.get_pipe("elmo_embedder").model)
+    module = get_module(get_embedder(nlp).model)
     original = module.map_tokens.get_spans
 
-    def fail_on_bad(docs: list[Doc]) -> Any:
+    def fail_on_bad(docs: Sequence[Doc]) -> Any:
         if any("bad" in doc.text for doc in docs):
             raise ValueError("a bad doc")
         return original(docs)
@@ -336,17 +341,16 @@ def test_one_bad_doc_does_not_take_the_others_along(make: Make) -> None:
     module.map_tokens.get_spans = fail_on_bad
     with pytest.raises(ValueError, match="a bad doc"):
         list(nlp.pipe(["a", "bad", "c"]))
-    failed: list[str] = []
-    nlp.set_error_handler(lambda name, proc, docs, error: failed.extend(doc.text for doc in docs))
+    failures = collect_failures(nlp)
     assert [doc.text for doc in nlp.pipe(["a", "b", "bad one", "c", "d"], batch_size=4)] == ["a", "b", "c", "d"]
-    assert failed == ["bad one"]
+    assert [text for text, _ in failures] == ["bad one"]
 
 
 @pytest.mark.parametrize("config", [{"source": "nowhere"}, {"layers": ["lstm_outputs3"]}])
-def test_an_error_of_the_config_is_no_error_of_a_doc(make: Make, config: dict[str, Any]) -> None:
+def test_config_errors_pass_the_error_handler(make: Make, config: dict[str, Any]) -> None:
     """Whoever skips bad Docs must not end up with none, and no message."""
     nlp = make(**config)
-    nlp.set_error_handler(lambda name, proc, docs, error: None)
+    collect_failures(nlp)
     with pytest.raises((FileNotFoundError, ValueError), match=r"EL010|EL031"):
         list(nlp.pipe(["a", "b"]))
 
@@ -392,12 +396,19 @@ def test_docs_do_not_share_what_they_keep(nlp: Language) -> None:
 
 
 def test_analysis_knows_what_is_assigned(nlp: Language) -> None:
-    summary = nlp.analyze_pipes()["summary"]["elmo_embedder"]
-    assert set(summary["assigns"]) == {"doc._.elmo", "span._.elmo", "token._.elmo", "doc.tensor"}
+    analysis = nlp.analyze_pipes()
+    assert analysis is not None
+    assigns = analysis["summary"]["elmo_embedder"]["assigns"]
+    assert set(assigns) == {
+        "doc._.elmo",
+        "span._.elmo",
+        "token._.elmo",
+        "doc.tensor",
+    }
 
 
 def test_repr(make: Make, tiny: Path) -> None:
-    embedder = make(pooling_layer="word_emb").get_pipe("elmo_embedder")
+    embedder = get_embedder(make(pooling_layer="word_emb"))
     shown = f"ElmoEmbedder(name='elmo_embedder', source={str(tiny)!r}, pooling_layer='word_emb', frozen=True, "
     assert repr(embedder) == f"{shown}has_weights=False)"
     embedder(Doc(embedder.vocab, words=["a"]))
@@ -405,7 +416,7 @@ def test_repr(make: Make, tiny: Path) -> None:
 
 
 def test_outputs_of_other_docs(nlp: Language) -> None:
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     docs = [Doc(nlp.vocab, words=words) for words in (["a"], ["b", "c"])]
     output = embedder.predict(docs)
     for others in ([], docs[:1], [*docs, *docs]):

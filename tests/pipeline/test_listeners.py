@@ -12,7 +12,9 @@ from spacy.tokens import Doc
 from spacy.ty import ListenedToComponent
 
 from spacy_elmo.models.listener import pooling_of, upstream_of
+from spacy_elmo.models.module import get_module
 from spacy_elmo.models.pooling import settings_of
+from tests.components import get_array, get_embedder, get_listener, get_trainable, set_array, update
 from tests.data import TINY
 from tests.mix.golden import read_golden
 from tests.pipeline.training import (
@@ -20,7 +22,6 @@ from tests.pipeline.training import (
     TEXTS,
     examples,
     initialize,
-    listener_of,
     pipeline,
     tags,
     train,
@@ -34,39 +35,40 @@ def test_two_mixes_as_allennlp_has_them() -> None:
     """`num_output_representations=2`: outputs, and gradients of the mixes, within 1e-5."""
     golden = read_golden()
     nlp = pipeline("tagger", "ner", source=TINY, listener={**LISTENER, "l2": 0.0})
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     docs = [Doc(nlp.vocab, words=words) for words in golden.sentences]
-    listeners = [listener_of(nlp, name) for name in ("tagger", "ner")]
+    listeners = [get_listener(nlp, name) for name in ("tagger", "ner")]
     for listener in listeners:
         listener.initialize()
     gold = [spacy.training.Example(doc, Doc(nlp.vocab, words=[t.text for t in doc])) for doc in docs]
     embedder.update(gold)
     for k, listener in enumerate(listeners):
         mix = pooling_of(listener)
-        mix.set_param("weights", golden.weights[k].astype("f"))
-        mix.set_param("gamma", golden.gamma[k : k + 1].astype("f"))
+        set_array(mix, "weights", golden.weights[k])
+        set_array(mix, "gamma", golden.gamma[k : k + 1])
         outputs, backprop = listener.begin_update(docs)
         np.testing.assert_allclose(np.concatenate(outputs), golden.out[k], atol=1e-5)
         backprop([array.astype("f") for array in golden.per_sentence(golden.upstream[k])])
-        np.testing.assert_allclose(mix.get_grad("weights"), golden.d_weights[k], atol=1e-5)
-        np.testing.assert_allclose(mix.get_grad("gamma"), golden.d_gamma[k : k + 1], atol=1e-5)
+        np.testing.assert_allclose(np.asarray(mix.get_grad("weights")), golden.d_weights[k], atol=1e-5)
+        np.testing.assert_allclose(np.asarray(mix.get_grad("gamma")), golden.d_gamma[k : k + 1], atol=1e-5)
 
 
-def test_fine_tuning_gives_the_gradients_of_allennlp() -> None:
+def test_gradients_of_allennlp() -> None:
     golden = read_golden("float64")
     nlp = pipeline("tagger", "ner", frozen=False, listener={**LISTENER, "l2": 0.0})
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     docs = [Doc(nlp.vocab, words=words) for words in golden.sentences]
     embedder.update([spacy.training.Example(doc, Doc(nlp.vocab, words=[t.text for t in doc])) for doc in docs])
     for k, name in enumerate(("tagger", "ner")):
-        listener = listener_of(nlp, name)
+        listener = get_listener(nlp, name)
         listener.initialize()
-        pooling_of(listener).set_param("weights", golden.weights[k].astype("f"))
-        pooling_of(listener).set_param("gamma", golden.gamma[k : k + 1].astype("f"))
+        set_array(pooling_of(listener), "weights", golden.weights[k])
+        set_array(pooling_of(listener), "gamma", golden.gamma[k : k + 1])
         _, backprop = listener.begin_update(docs)
         backprop([array.astype("f") for array in golden.per_sentence(golden.upstream[k])])
     embedder._updates.apply_pending()
-    found = {name: p.grad for name, p, _ in embedder.model.shims[0].trained_parameters() if p.grad is not None}
+    trained = get_module(embedder.model).trained_parameters()
+    found = {name: p.grad for name, p, _ in trained if p.grad is not None}
     assert found.keys() == {f"bilm.{name}" for name in golden.d_bilm}
     for name, expected in golden.d_bilm.items():
         np.testing.assert_allclose(found[f"bilm.{name}"], expected, atol=2e-4, rtol=1e-4, err_msg=name)
@@ -74,16 +76,16 @@ def test_fine_tuning_gives_the_gradients_of_allennlp() -> None:
 
 def test_the_protocol_of_spacy() -> None:
     nlp = pipeline("tagger")
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     assert isinstance(embedder, ListenedToComponent)
     assert embedder.listening_components == ["tagger"]
-    listener = listener_of(nlp, "tagger")
+    listener = get_listener(nlp)
     assert embedder.listeners == [listener]
     assert embedder.remove_listener(listener, "tagger")
     assert not embedder.remove_listener(listener, "tagger")
     assert embedder.listening_components == []
-    embedder.find_listeners(nlp.get_pipe("tagger"))
-    embedder.find_listeners(nlp.get_pipe("tagger"))
+    embedder.find_listeners(get_trainable(nlp))
+    embedder.find_listeners(get_trainable(nlp))
     assert embedder.listeners == [listener]
 
 
@@ -95,7 +97,7 @@ def test_each_way_to_read(pooling_layer: Any, width: int) -> None:
     nlp = pipeline("tagger", listener={**LISTENER, "pooling_layer": pooling_layer}, pooling_layer="word_emb")
     sgd = initialize(nlp)
     train(nlp, sgd, steps=2)
-    listener = listener_of(nlp, "tagger")
+    listener = get_listener(nlp)
     assert listener.get_dim("nO") == width
     doc = nlp(TEXT)
     # What the pooling layer alone would not have computed is there for the listener.
@@ -107,28 +109,29 @@ def test_prediction_reads_the_doc(tmp_path: Path) -> None:
     nlp = pipeline("tagger", layers=[])
     train(nlp, initialize(nlp), steps=30)
     doc = nlp(TEXT)
-    mix = pooling_of(listener_of(nlp, "tagger"))
+    mix = pooling_of(get_listener(nlp))
     stack = doc._.elmo.stack()
-    shares = np.exp(mix.get_param("weights")) / np.exp(mix.get_param("weights")).sum()
-    expected = float(mix.get_param("gamma")[0]) * np.tensordot(shares, stack, 1)
-    np.testing.assert_allclose(listener_of(nlp, "tagger").predict([doc])[0], expected, atol=1e-5)
+    shares = np.exp(get_array(mix, "weights"))
+    shares /= shares.sum()
+    expected = float(get_array(mix, "gamma")[0]) * np.tensordot(shares, stack, 1)
+    np.testing.assert_allclose(get_listener(nlp).predict([doc])[0], expected, atol=1e-5)
     # Also from a Doc that was stored.
     other = Doc(nlp.vocab).from_bytes(doc.to_bytes())
-    np.testing.assert_allclose(listener_of(nlp, "tagger").predict([other])[0], expected, atol=1e-5)
+    np.testing.assert_allclose(get_listener(nlp).predict([other])[0], expected, atol=1e-5)
 
 
 def test_the_bilm_runs_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = pipeline("tagger", "ner", "parser")
     sgd = initialize(nlp)
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     calls: list[int] = []
     plan = type(embedder.elmo.engine).plan
 
-    def counted(self: Any, sentences: Any, **kwargs: Any) -> Any:
+    def count(self: Any, sentences: Any, **kwargs: Any) -> Any:
         calls.append(len(sentences))
         return plan(self, sentences, **kwargs)
 
-    monkeypatch.setattr(type(embedder.elmo.engine), "plan", counted)
+    monkeypatch.setattr(type(embedder.elmo.engine), "plan", count)
     nlp.update(examples(nlp), sgd=sgd)
     assert len(calls) == 1
     # Nor again where it annotates as well, which a frozen biLM would do with the same layers.
@@ -142,24 +145,24 @@ def test_training_without_the_embedder(frozen: bool) -> None:
     nlp = pipeline("tagger", frozen=frozen)
     sgd = initialize(nlp)
 
-    def update() -> None:
+    def learn() -> None:
         if frozen:
-            before = pooling_of(listener_of(nlp, "tagger")).get_param("weights").copy()
+            before = get_array(pooling_of(get_listener(nlp)), "weights").copy()
             for _ in range(2):  # at first, the tagger's own layer is of zeros
                 nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
-            assert not np.array_equal(before, pooling_of(listener_of(nlp, "tagger")).get_param("weights"))
+            assert not np.array_equal(before, get_array(pooling_of(get_listener(nlp)), "weights"))
         else:
             with pytest.raises(ValueError, match=r"EL182.*nlp.update"):
                 nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
 
-    update()
+    learn()
     nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"], annotates=["elmo_embedder"])
     nlp.update(examples(nlp), sgd=sgd)
     # An earlier batch does not pass for this one.
-    update()
+    learn()
 
 
-def test_without_an_embedder_there_is_no_training() -> None:
+def test_training_without_an_embedder() -> None:
     nlp = pipeline("tagger")
     sgd = initialize(nlp)
     nlp.remove_pipe("elmo_embedder")
@@ -168,7 +171,7 @@ def test_without_an_embedder_there_is_no_training() -> None:
         nlp.update(examples(nlp), sgd=sgd)
 
 
-def test_without_layers_prediction_warns_once() -> None:
+def test_prediction_without_layers() -> None:
     nlp = pipeline("tagger")
     train(nlp, initialize(nlp), steps=2)
     with nlp.select_pipes(disable=["elmo_embedder"]):
@@ -219,8 +222,8 @@ def test_the_nearest_of_two_embedders() -> None:
     nlp.add_pipe("elmo_embedder", name="near", config={"source": str(TINY), "set_tensor": False})
     nlp.add_pipe("tagger", config={"model": {"tok2vec": LISTENER}})
     nlp.add_pipe("ner", config={"model": {"tok2vec": {**LISTENER, "upstream": "far"}}})
-    assert nlp.get_pipe("far").listeners == [listener_of(nlp, "ner")]
-    assert nlp.get_pipe("near").listeners == [listener_of(nlp, "tagger")]
+    assert get_embedder(nlp, "far").listeners == [get_listener(nlp, "ner")]
+    assert get_embedder(nlp, "near").listeners == [get_listener(nlp)]
     train(nlp, initialize(nlp), steps=2)
 
 
@@ -244,12 +247,12 @@ def test_layers_that_were_not_kept(tmp_path: Path) -> None:
     other.add_pipe("elmo_embedder", config={"source": str(TINY), "layers": ["word_emb"]})
     doc = other(TEXT)
     # The embedder that has run the Doc knows nothing of the tagger, and runs it again.
-    assert [token.tag_ for token in nlp.get_pipe("tagger")(doc)] == [token.tag_ for token in nlp(TEXT)]
+    assert [token.tag_ for token in get_trainable(nlp)(doc)] == [token.tag_ for token in nlp(TEXT)]
     fresh = spacy.blank("en")
     fresh.add_pipe("elmo_embedder", config={"source": str(TINY), "layers": ["word_emb"]})
     stored = Doc(nlp.vocab).from_bytes(fresh(TEXT).to_bytes())
     with pytest.raises(ValueError, match=r"EL102.*lstm_outputs1, lstm_outputs2.*It has word_emb"):
-        nlp.get_pipe("tagger")(stored)
+        get_trainable(nlp)(stored)
 
 
 def test_docs_cut_out_of_others() -> None:
@@ -259,15 +262,15 @@ def test_docs_cut_out_of_others() -> None:
     doc = nlp("I like it . You eat ham")
     part = doc[4:7].as_doc()
     assert part._.elmo is None
-    found = listener_of(nlp, "tagger").predict([part])[0]
-    np.testing.assert_allclose(found, listener_of(nlp, "tagger").predict([nlp("You eat ham")])[0], atol=1e-5)
+    found = get_listener(nlp).predict([part])[0]
+    np.testing.assert_allclose(found, get_listener(nlp).predict([nlp("You eat ham")])[0], atol=1e-5)
 
 
 def test_docs_with_the_layers_of_others() -> None:
     nlp = pipeline("tagger")
     sgd = initialize(nlp)
     train(nlp, sgd, steps=2)
-    listener = listener_of(nlp, "tagger")
+    listener = get_listener(nlp)
     doc = nlp("I like it")
     other = Doc(nlp.vocab, words=["You", "eat", "ham"], user_data=doc.user_data)
     with pytest.raises(ValueError, match=r"EL053.*row 0 is of 'I', but token 0 is 'You'"):
@@ -276,7 +279,7 @@ def test_docs_with_the_layers_of_others() -> None:
         listener.predict([nlp("I like it"), other])
     # In training, neither the batch nor the Doc passes for the other.
     gold = examples(nlp)
-    nlp.get_pipe("elmo_embedder").update(gold)
+    get_embedder(nlp).update(gold)
     batch = upstream_of(listener).batch
     seen = gold[0].predicted
     replaced = Doc(nlp.vocab, words=["I", "like", "blue", "eggs"], user_data=seen.user_data)
@@ -288,12 +291,12 @@ def test_docs_with_the_layers_of_others() -> None:
     np.testing.assert_allclose(found[0], listener.predict([nlp("I like blue eggs")])[0], atol=1e-5)
 
 
-def test_docs_of_a_batch_that_got_sentences() -> None:
+def test_docs_that_got_sentences() -> None:
     """The embedder runs them once more: their layers are others."""
     nlp = pipeline("tagger")
     nlp.update(examples(nlp), sgd=initialize(nlp))
     gold = examples(nlp)
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     embedder.update(gold)
     doc = gold[0].predicted
     doc[2].is_sent_start = True
@@ -301,10 +304,10 @@ def test_docs_of_a_batch_that_got_sentences() -> None:
     np.testing.assert_allclose(embedder(doc).tensor, embedder(expected).tensor, atol=1e-6)
 
 
-def test_a_foreign_extension_does_not_reach_listeners() -> None:
+def test_foreign_extension() -> None:
     nlp = pipeline("tagger")
     train(nlp, initialize(nlp), steps=2)
-    listener = listener_of(nlp, "tagger")
+    listener = get_listener(nlp)
     doc = nlp(TEXT)
     expected = listener.predict([doc])[0]
     original = Doc.get_extension("elmo")
@@ -318,14 +321,14 @@ def test_a_foreign_extension_does_not_reach_listeners() -> None:
 def test_state_does_not_travel() -> None:
     nlp = pipeline("tagger")
     sgd = initialize(nlp)
-    nlp.update(examples(nlp), sgd=False)
-    listener = listener_of(nlp, "tagger")
+    update(nlp, examples(nlp), sgd=False)
+    listener = get_listener(nlp)
     assert upstream_of(listener).batch is not None
     for copied in (pickle.loads(pickle.dumps(listener)), listener.copy()):
         assert upstream_of(copied).batch is None
         assert upstream_of(copied).name == "*"
     assert len(pickle.dumps(listener)) < 20_000
-    nlp.get_pipe("elmo_embedder").finish_update(sgd)
+    get_embedder(nlp).finish_update(sgd)
 
 
 def test_a_saved_component_follows_the_config(tmp_path: Path) -> None:
@@ -334,7 +337,7 @@ def test_a_saved_component_follows_the_config(tmp_path: Path) -> None:
     nlp.to_disk(tmp_path)
     config = tmp_path / "config.cfg"
     config.write_text(config.read_text().replace("dropout = 0.5", "dropout = 0.25"))
-    assert settings_of(pooling_of(listener_of(spacy.load(tmp_path), "tagger"))).dropout == 0.25
+    assert settings_of(pooling_of(get_listener(spacy.load(tmp_path)))).dropout == 0.25
 
 
 def test_empty_docs_everywhere() -> None:

@@ -10,14 +10,16 @@ from spacy.training import Example
 
 from spacy_elmo.models.pooling import OWN_MIX
 from spacy_elmo.pipeline.mixes import SHARED, LearnedMix, mixes_of
+from tests.components import get_embedder, get_trainable, set_array
 from tests.pipeline.conftest import Make
 
 LISTENER = {"@architectures": "spacy-elmo.ElmoListener.v1"}
 WEIGHTS = [0.5, -1.0, 2.0]
 
 
-def shares_of(weights: list) -> list:
-    return torch.softmax(torch.tensor(weights, dtype=torch.float64), dim=0).tolist()
+def softmax(weights: list[float]) -> list[float]:
+    exponentials = np.exp(weights)
+    return [float(number) for number in exponentials / exponentials.sum()]
 
 
 @pytest.fixture
@@ -29,9 +31,9 @@ def nlp(make: Make) -> Language:
     nlp.add_pipe("sentencizer")
     doc = Doc(nlp.vocab, words=["I", "see"], tags=["A", "B"], sent_starts=[True, False])
     nlp.initialize(lambda: [Example(Doc(nlp.vocab, words=["I", "see"]), doc)])
-    [node] = [node for node in nlp.get_pipe("tagger").model.walk() if node.name == OWN_MIX]
-    node.set_param("weights", node.ops.asarray1f(WEIGHTS))
-    node.set_param("gamma", node.ops.asarray1f([0.75]))
+    [node] = [node for node in get_trainable(nlp).model.walk() if node.name == OWN_MIX]
+    set_array(node, "weights", WEIGHTS)
+    set_array(node, "gamma", [0.75])
     return nlp
 
 
@@ -44,7 +46,7 @@ def assert_mixes(nlp: Language, *expected: LearnedMix) -> None:
 
 def test_of_every_component_that_has_one(nlp: Language, tmp_path: Path) -> None:
     shared = LearnedMix(SHARED, [1 / 3] * 3, 1.0)
-    tagger = LearnedMix("tagger", shares_of(WEIGHTS), 0.75)
+    tagger = LearnedMix("tagger", softmax(WEIGHTS), 0.75)
     assert_mixes(nlp, shared, tagger)
     nlp.to_disk(tmp_path / "pipeline")
     loaded = spacy.load(tmp_path / "pipeline", disable=["tagger"])
@@ -52,18 +54,18 @@ def test_of_every_component_that_has_one(nlp: Language, tmp_path: Path) -> None:
 
 
 def test_the_embedders_own(nlp: Language) -> None:
-    mix = nlp.get_pipe("elmo_embedder").elmo.mix
+    mix = get_embedder(nlp).elmo.mix
     with torch.no_grad():
         mix.weights.copy_(torch.tensor([0.0, 1.0, 0.0]))
         mix.gamma.fill_(2.0)
     assert_mixes(
-        nlp, LearnedMix(SHARED, shares_of([0.0, 1.0, 0.0]), 2.0), LearnedMix("tagger", shares_of(WEIGHTS), 0.75)
+        nlp, LearnedMix(SHARED, softmax([0.0, 1.0, 0.0]), 2.0), LearnedMix("tagger", softmax(WEIGHTS), 0.75)
     )
 
 
 def test_a_listener_that_was_replaced(nlp: Language) -> None:
     nlp.replace_listeners("elmo_embedder", "tagger", ["model.tok2vec"])
-    assert_mixes(nlp, LearnedMix(SHARED, [1 / 3] * 3, 1.0), LearnedMix("tagger", shares_of(WEIGHTS), 0.75))
+    assert_mixes(nlp, LearnedMix(SHARED, [1 / 3] * 3, 1.0), LearnedMix("tagger", softmax(WEIGHTS), 0.75))
 
 
 def test_pipelines_without(make: Make) -> None:

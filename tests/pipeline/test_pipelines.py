@@ -15,14 +15,14 @@ from spacy.language import Language
 from spacy.training import Example
 
 from spacy_elmo.models.listener import upstream_of
+from tests.components import get_array, get_embedder, get_listener, get_trainable
 from tests.data import TINY
 from tests.pipeline.training import (
     LISTENER,
     arrays,
-    changed,
     examples,
     initialize,
-    listener_of,
+    list_changed,
     pipeline,
     tags,
     train,
@@ -39,19 +39,19 @@ def trained() -> Language:
     return nlp
 
 
-def sourced(nlp: Language) -> Language:
+def source_into_another(nlp: Language) -> Language:
     other = spacy.blank("en")
     other.add_pipe("elmo_embedder", source=nlp)
     other.add_pipe("tagger", source=nlp)
     return other
 
 
-def loaded_into_another(nlp: Language) -> Language:
+def load_into_another(nlp: Language) -> Language:
     other = pipeline("tagger", pooling_layer="word_emb", layers=["word_emb"])
     return other.from_bytes(nlp.to_bytes())
 
 
-def enabled_after_a_copy(nlp: Language) -> Language:
+def enable_after_a_copy(nlp: Language) -> Language:
     data = nlp.to_bytes()
     other = pipeline("tagger", pooling_layer="word_emb", layers=["word_emb"]).from_bytes(data)
     other.disable_pipe("tagger")
@@ -64,26 +64,26 @@ def enabled_after_a_copy(nlp: Language) -> Language:
 @pytest.mark.parametrize(
     "remake",
     [
-        sourced,
+        source_into_another,
         copy.deepcopy,
         lambda nlp: pickle.loads(pickle.dumps(nlp)),
-        loaded_into_another,
-        enabled_after_a_copy,
-        lambda nlp: sourced(copy.deepcopy(nlp)),
+        load_into_another,
+        enable_after_a_copy,
+        lambda nlp: source_into_another(copy.deepcopy(nlp)),
     ],
 )
 def test_same_tags_without_the_first_pipeline(trained: Language, remake: Callable[[Language], Language]) -> None:
     expected = tags(trained)
     part = trained(TEXT)[1:4].as_doc()
-    of_part = listener_of(trained, "tagger").predict([trained(part.text)])[0]
+    expected_part = get_listener(trained).predict([trained(part.text)])[0]
     other = remake(trained)
     del trained
     gc.collect()
     assert tags(other) == expected
     # Also Docs that were cut out of others, as the entity linker does it.
     doc = other(TEXT)
-    found = listener_of(other, "tagger").predict([doc[1:4].as_doc()])[0]
-    np.testing.assert_allclose(found, of_part, atol=1e-5)
+    found = get_listener(other).predict([doc[1:4].as_doc()])[0]
+    np.testing.assert_allclose(found, expected_part, atol=1e-5)
     train(other, other.resume_training(), steps=1)
 
 
@@ -94,7 +94,7 @@ def test_two_pipelines_share_an_embedder(trained: Language) -> None:
     other.add_pipe("tagger", config={"model": {"tok2vec": {**LISTENER, "pooling_layer": "lstm_outputs1"}}})
     gold = [Example.from_dict(other.make_doc(TEXT), {"tags": ["A", "B", "C", "D"]})]
     with other.select_pipes(disable=["elmo_embedder"]):
-        other.get_pipe("tagger").initialize(lambda: gold, nlp=other)
+        get_trainable(other).initialize(lambda: gold, nlp=other)
     other.update(gold, sgd=trained.create_optimizer())
     assert tags(trained) == expected
     train(trained, trained.resume_training(), steps=1)
@@ -120,7 +120,7 @@ def test_the_embedder_that_a_listener_names() -> None:
     nlp.add_pipe("tagger", config={"model": {"tok2vec": {**LISTENER, "upstream": "far", "width": 16}}})
     nlp.initialize(lambda: examples(nlp, empty=False))
     doc = nlp(TEXT)
-    assert listener_of(nlp, "tagger").predict([doc])[0].shape == (4, 16)
+    assert get_listener(nlp).predict([doc])[0].shape == (4, 16)
 
 
 # Training without nlp.update
@@ -134,7 +134,7 @@ def test_rehearsing() -> None:
         sgd = nlp.resume_training()
         losses = nlp.rehearse([Example.from_dict(nlp.make_doc("You like it"), {})], sgd=sgd)
         assert losses["tagger"] >= 0
-        assert changed(before, arrays(nlp)) == []
+        assert list_changed(before, arrays(nlp)) == []
 
 
 def test_a_component_by_itself() -> None:
@@ -144,20 +144,21 @@ def test_a_component_by_itself() -> None:
         sgd = initialize(nlp)
         for _ in range(10):
             if nlp is alone:
-                nlp.get_pipe("tagger").update(examples(nlp), sgd=sgd)
+                get_trainable(nlp).update(examples(nlp), sgd=sgd)
             else:
                 nlp.update(examples(nlp), sgd=sgd)
     assert tags(alone) == tags(together)
-    one, two = (listener_of(nlp, "tagger").layers[0].get_param("weights") for nlp in (alone, together))
+    mixes = [get_listener(nlp).layers[0] for nlp in (alone, together)]
+    one, two = (get_array(mix, "weights") for mix in mixes)
     np.testing.assert_allclose(one, two, atol=1e-4)
     assert one.any()
 
 
-def test_a_component_whose_embedder_should_learn() -> None:
+def test_component_of_a_learning_embedder() -> None:
     nlp = pipeline("tagger", frozen=False)
     sgd = initialize(nlp)
     with pytest.raises(ValueError, match=r"EL182.*'elmo_embedder' is trainable.*nlp.update"):
-        nlp.get_pipe("tagger").update(examples(nlp), sgd=sgd)
+        get_trainable(nlp).update(examples(nlp), sgd=sgd)
     nlp.update(examples(nlp), sgd=sgd)
 
 
@@ -169,19 +170,19 @@ def test_a_component_whose_embedder_should_learn() -> None:
 def test_initialize_starts_afresh(frozen: bool, pooling_layer: Any) -> None:
     nlp = pipeline("tagger", frozen=frozen, listener={**LISTENER, "pooling_layer": pooling_layer})
     sgd = initialize(nlp)
-    before, tensor, mix = arrays(nlp), nlp(TEXT).tensor, learnt_mix(nlp)
+    before, tensor, mix = arrays(nlp), nlp(TEXT).tensor, get_mix(nlp)
     for _ in range(2):
         train(nlp, sgd, steps=3)
-        assert bool(changed(before, arrays(nlp))) is (not frozen or pooling_layer == "elmo")
+        assert bool(list_changed(before, arrays(nlp))) is (not frozen or pooling_layer == "elmo")
         sgd = initialize(nlp)
-        assert changed(before, arrays(nlp)) == []
+        assert list_changed(before, arrays(nlp)) == []
         np.testing.assert_array_equal(nlp(TEXT).tensor, tensor)
-        assert learnt_mix(nlp) == mix
+        assert get_mix(nlp) == mix
 
 
-def learnt_mix(nlp: Language) -> list[float]:
-    node = listener_of(nlp, "tagger").layers[0]
-    return node.get_param("weights").tolist() if node.has_param("weights") else []
+def get_mix(nlp: Language) -> list[float]:
+    node = get_listener(nlp).layers[0]
+    return get_array(node, "weights").tolist() if node.has_param("weights") else []
 
 
 def test_initialize_after_loading(tmp_path: Path) -> None:
@@ -195,19 +196,19 @@ def test_initialize_after_loading(tmp_path: Path) -> None:
     train(loaded, loaded.resume_training(), steps=2)
     for remake in (copy.deepcopy, lambda nlp: nlp):
         again = remake(loaded)
-        assert changed(saved, arrays(again)) != []
+        assert list_changed(saved, arrays(again)) != []
         initialize(again)
-        assert changed(saved, arrays(again)) == []
-    assert changed(source, saved) != []
+        assert list_changed(saved, arrays(again)) == []
+    assert list_changed(source, saved) != []
     loaded.config["initialize"]["components"]["elmo_embedder"] = {"source": str(TINY)}
     initialize(loaded)
-    assert changed(source, arrays(loaded)) == []
+    assert list_changed(source, arrays(loaded)) == []
 
 
 def test_link_is_weak() -> None:
     nlp = pipeline("tagger")
-    listener = listener_of(nlp, "tagger")
-    assert upstream_of(listener).owner is nlp.get_pipe("elmo_embedder")
+    listener = get_listener(nlp)
+    assert upstream_of(listener).owner is get_embedder(nlp)
     nlp.remove_pipe("elmo_embedder")
     gc.collect()
     assert upstream_of(listener).owner is None

@@ -14,12 +14,12 @@ from thinc.api import Adam
 
 from spacy_elmo.models.listener import is_listener
 from spacy_elmo.models.module import get_module
+from tests.components import get_embedder, get_listener, get_trainable
 from tests.pipeline.training import (
     LISTENER,
     TEXTS,
     arrays,
     initialize,
-    listener_of,
     pipeline,
     tags,
     train,
@@ -39,14 +39,14 @@ IN_ENCODER = {
 }
 
 
-def trained(listener: Any = LISTENER, **settings: Any) -> Language:
+def train_pipeline(listener: Any = LISTENER, **settings: Any) -> Language:
     nlp = pipeline("tagger", "ner", listener=listener, **settings)
     train_like_spacy(nlp, initialize(nlp), steps=20)
     return nlp
 
 
-def tok2vec_of(nlp: Language, pipe: str) -> Any:
-    return next(node for node in nlp.get_pipe(pipe).model.walk() if node.name == "elmo_tok2vec")
+def get_tok2vec(nlp: Language, pipe: str) -> Any:
+    return next(node for node in get_trainable(nlp, pipe).model.walk() if node.name == "elmo_tok2vec")
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -59,11 +59,11 @@ def tok2vec_of(nlp: Language, pipe: str) -> Any:
     ],
 )
 def test_replaced(frozen: bool, listener: Any, path: str, tmp_path: Path) -> None:
-    nlp = trained(listener, frozen=frozen)
+    nlp = train_pipeline(listener, frozen=frozen)
     expected = tags(nlp)
     nlp.replace_listeners("elmo_embedder", "tagger", [path])
-    assert not any(is_listener(node) for node in nlp.get_pipe("tagger").model.walk())
-    assert nlp.get_pipe("elmo_embedder").listening_components == ["ner"]
+    assert not any(is_listener(node) for node in get_trainable(nlp).model.walk())
+    assert get_embedder(nlp).listening_components == ["ner"]
     assert tags(nlp) == expected
     block = util.dot_to_object(nlp.config["components"]["tagger"], path)
     assert block["@architectures"] == "spacy-elmo.ElmoTok2Vec.v1"
@@ -75,10 +75,10 @@ def test_replaced(frozen: bool, listener: Any, path: str, tmp_path: Path) -> Non
     # It stands by itself.
     alone = spacy.load(tmp_path, exclude=["elmo_embedder", "ner"])
     assert tags(alone) == expected
-    before = get_module(tok2vec_of(alone, "tagger").layers[0]).sync().named_arrays()
+    before = get_module(get_tok2vec(alone, "tagger").layers[0]).sync().named_arrays()
     before = {name: np.array(array) for name, array in before.items()}
     train(alone, alone.resume_training(), steps=3)
-    after = get_module(tok2vec_of(alone, "tagger").layers[0]).sync().named_arrays()
+    after = get_module(get_tok2vec(alone, "tagger").layers[0]).sync().named_arrays()
     learnt = {name for name in before if not np.array_equal(before[name], after[name])}
     shared = {name for name in before if name.startswith("scalar_mix.")}
     own = set() if frozen else set(before) - shared
@@ -86,7 +86,7 @@ def test_replaced(frozen: bool, listener: Any, path: str, tmp_path: Path) -> Non
 
 
 def test_the_copy_is_independent() -> None:
-    nlp = trained(frozen=False)
+    nlp = train_pipeline(frozen=False)
     nlp.replace_listeners("elmo_embedder", "tagger", ["model.tok2vec"])
     before = arrays(nlp)
     train(nlp, nlp.resume_training(), steps=2, exclude=["elmo_embedder", "ner"])
@@ -113,11 +113,11 @@ def test_replaced_before_anything_was_read(tmp_path: Path) -> None:
 )
 def test_wrong_names(arguments: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        trained().replace_listeners(*arguments)
+        train_pipeline().replace_listeners(*arguments)
 
 
 def test_sourced_and_replaced(tmp_path: Path) -> None:
-    nlp = trained(IN_ENCODER)
+    nlp = train_pipeline(IN_ENCODER)
     nlp.to_disk(tmp_path / "nlp")
     config = {
         "nlp": {"lang": "en", "pipeline": ["tagger"]},
@@ -130,7 +130,7 @@ def test_sourced_and_replaced(tmp_path: Path) -> None:
 
 
 def test_sourced_with_its_embedder(tmp_path: Path) -> None:
-    nlp = trained(frozen=False)
+    nlp = train_pipeline(frozen=False)
     expected = tags(nlp)
     other = spacy.blank("en")
     other.add_pipe("elmo_embedder", source=nlp)
@@ -143,18 +143,18 @@ def test_sourced_with_its_embedder(tmp_path: Path) -> None:
 
 def test_relink() -> None:
     """Where spaCy has unlinked a listener, the callback for [training.before_update] links it again."""
-    nlp = trained()
-    nlp.get_pipe("elmo_embedder").listener_map = {}
+    nlp = train_pipeline()
+    get_embedder(nlp).listener_map = {}
     relink = spacy.registry.callbacks.get("spacy-elmo.relink.v1")()
     relink(nlp, {"step": 0, "epoch": 0})
-    assert nlp.get_pipe("elmo_embedder").listeners == [listener_of(nlp, "tagger"), listener_of(nlp, "ner")]
+    assert get_embedder(nlp).listeners == [get_listener(nlp), get_listener(nlp, "ner")]
 
 
 def test_linked_again_by_itself() -> None:
-    nlp = trained()
-    nlp.get_pipe("elmo_embedder").listener_map = {}
+    nlp = train_pipeline()
+    get_embedder(nlp).listener_map = {}
     train(nlp, nlp.resume_training(), steps=1)
-    assert nlp.get_pipe("elmo_embedder").listening_components == ["tagger", "ner"]
+    assert get_embedder(nlp).listening_components == ["tagger", "ner"]
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def test_linked_again_by_itself() -> None:
 def test_processes_right_after_training(method: str, frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import multiprocessing
 
-    nlp = trained(frozen=frozen)
+    nlp = train_pipeline(frozen=frozen)
     texts = [text for text, _ in TEXTS] * 2
     expected = [[token.tag_ for token in doc] for doc in nlp.pipe(texts)]
     context = multiprocessing.get_context(method)
@@ -172,7 +172,7 @@ def test_processes_right_after_training(method: str, frozen: bool, monkeypatch: 
     assert [[token.tag_ for token in doc] for doc in docs] == expected
 
 
-def gold_for_all(nlp: Language) -> list[Example]:
+def make_gold(nlp: Language) -> list[Example]:
     made = []
     for text, extra in TEXTS:
         doc = nlp.make_doc(text)
@@ -210,11 +210,11 @@ def test_every_component(pipe: str, tmp_path: Path) -> None:
     model: dict[str, Any] = {"tok2vec": LISTENER}
     settings = {"trainable_lemmatizer": {"min_tree_freq": 1}, "parser": {"min_action_freq": 1}}
     nlp.add_pipe(pipe, config={"model": model, **settings.get(pipe, {})})
-    gold = gold_for_all(nlp)
+    gold = make_gold(nlp)
     sgd = nlp.initialize(lambda: [eg for eg in gold if len(eg.reference)])
     for _ in range(3):
-        nlp.update(gold_for_all(nlp), sgd=sgd)
-    mix = listener_of(nlp, pipe).layers[0]
+        nlp.update(make_gold(nlp), sgd=sgd)
+    mix = get_listener(nlp, pipe).layers[0]
     assert mix.get_param("weights").any()
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
@@ -235,7 +235,7 @@ def test_the_entity_linker(tmp_path: Path) -> None:
 
     nlp = pipeline()
     nlp.add_pipe("sentencizer", first=True)
-    linker = nlp.add_pipe("entity_linker", config={"model": {"tok2vec": LISTENER}})
+    linker: Any = nlp.add_pipe("entity_linker", config={"model": {"tok2vec": LISTENER}})
     linker.set_kb(create_kb)
 
     def gold() -> list[Example]:

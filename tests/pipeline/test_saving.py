@@ -14,6 +14,7 @@ import srsly
 
 import spacy_elmo
 from spacy_elmo.weights.formats import folder
+from tests.components import get_embedder
 from tests.data import TINY
 from tests.models.test_tok2vec import inline
 from tests.pipeline.conftest import Make
@@ -36,18 +37,18 @@ def replace_by_file(model: Path) -> None:
     model.write_text("")
 
 
-def cut(model: Path) -> None:
+def truncate(model: Path) -> None:
     path = model / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def flip(model: Path, name: str = "weights.safetensors", at: int = -5, bit: int = 1) -> None:
+def flip_bit(model: Path, name: str = "weights.safetensors", at: int = -5, bit: int = 1) -> None:
     data = bytearray((model / name).read_bytes())
     data[at] ^= bit
     (model / name).write_bytes(data)
 
 
-def put_a_pipe(model: Path) -> None:
+def replace_by_pipe(model: Path) -> None:
     """Who reads from it waits for ever."""
     cfg = model.parent / "cfg"
     cfg.unlink()
@@ -69,8 +70,8 @@ def change_options(model: Path) -> None:
         (lambda model: (model / "weights.safetensors").unlink(), r"EL180.*missing there: weights.safetensors"),
         (lambda model: (model / "options.json").unlink(), r"EL180.*missing there: options.json"),
         (lambda model: (model / "weights.safetensors").write_bytes(b""), "EL023"),
-        (cut, "EL023"),
-        (flip, r"EL181.*weights.safetensors' is damaged"),
+        (truncate, "EL023"),
+        (flip_bit, r"EL181.*weights.safetensors' is damaged"),
         (change_options, r"EL181.*options.json' is damaged"),
         (lambda model: (model.parent / "cfg").unlink(), r"EL180.*'cfg', which is written last"),
         (lambda model: (model.parent / "cfg").write_text('{"weig'), r"EL180.*'cfg', which is written last"),
@@ -83,7 +84,7 @@ def change_options(model: Path) -> None:
             lambda model: (model.parent / "cfg").write_text('{"weights": "crc32:00"}'),
             r"EL180.*'cfg' does not describe the weights",
         ),
-        (put_a_pipe, r"EL180.*'cfg', which is written last"),
+        (replace_by_pipe, r"EL180.*'cfg', which is written last"),
     ],
 )
 def test_weights_that_are_gone_or_damaged(saved: Path, damage: Callable[[Path], Any], match: str) -> None:
@@ -96,17 +97,17 @@ def test_weights_that_are_gone_or_damaged(saved: Path, damage: Callable[[Path], 
 def test_bytes_that_are_cut(make: Make, part: str) -> None:
     nlp = make()
     nlp.initialize()
-    parts = srsly.msgpack_loads(nlp.get_pipe("elmo_embedder").to_bytes(exclude=["vocab"]))
+    parts = srsly.msgpack_loads(get_embedder(nlp).to_bytes(exclude=["vocab"]))
     parts[part] = parts[part][:-5]
     with pytest.raises(ValueError, match=f"EL180.*the bytes: their part '{part}' cannot be read"):
-        make().get_pipe("elmo_embedder").from_bytes(srsly.msgpack_dumps(parts), exclude=["vocab"])
+        get_embedder(make()).from_bytes(srsly.msgpack_dumps(parts), exclude=["vocab"])
 
 
 def test_weights_of_another_save(saved: Path, make: Make) -> None:
     """Whole by themselves, but not those of this pipeline."""
     nlp = make()
-    nlp.get_pipe("elmo_embedder").elmo.mix.gamma.data.fill_(2.0)
-    nlp.get_pipe("elmo_embedder").elmo.save(saved / "elmo_embedder" / "model")
+    get_embedder(nlp).elmo.mix.gamma.data.fill_(2.0)
+    get_embedder(nlp).elmo.save(saved / "elmo_embedder" / "model")
     with pytest.raises(ValueError, match="EL181"):
         spacy.load(saved)
 
@@ -120,14 +121,14 @@ def test_killed_at_any_file(make: Make, tmp_path: Path, monkeypatch: pytest.Monk
         pass
 
     trained = make()
-    trained.get_pipe("elmo_embedder").elmo.mix.gamma.data.fill_(2.0)
+    get_embedder(trained).elmo.mix.gamma.data.fill_(2.0)
     expected = trained(TEXT).tensor
     outcomes = []
     for n_steps in range(6):
         path = tmp_path / f"{n_steps}"
         if over:
             make().to_disk(path)
-            make().get_pipe("elmo_embedder").to_disk(path / "elmo_embedder", exclude=["vocab"])
+            get_embedder(make()).to_disk(path / "elmo_embedder", exclude=["vocab"])
         left = [n_steps]
 
         def step(function: Any, left: Any = left) -> Any:
@@ -148,7 +149,7 @@ def test_killed_at_any_file(make: Make, tmp_path: Path, monkeypatch: pytest.Monk
                 outcomes.append("saved")
             except KilledError:
                 outcomes.append("killed")
-        fresh = make().get_pipe("elmo_embedder")
+        fresh = get_embedder(make())
         if outcomes[-1] == "killed":
             with pytest.raises(ValueError, match="EL180"):
                 fresh.from_disk(path / "elmo_embedder", exclude=["vocab"])
@@ -159,19 +160,19 @@ def test_killed_at_any_file(make: Make, tmp_path: Path, monkeypatch: pytest.Monk
     assert outcomes[-1] == "saved"
 
 
-def test_bytes_whose_weights_are_gone_or_damaged(make: Make) -> None:
+def test_bytes_without_whole_weights(make: Make) -> None:
     nlp = make()
     nlp.initialize()
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     whole = srsly.msgpack_loads(embedder.to_bytes(exclude=["vocab"]))
-    empty = srsly.msgpack_loads(make(source=str(TINY)).get_pipe("elmo_embedder").model.to_bytes())
+    empty = srsly.msgpack_loads(get_embedder(make(source=str(TINY))).model.to_bytes())
     gone = {**whole, "model": srsly.msgpack_dumps(empty)}
     with pytest.raises(ValueError, match=r"EL180.*there are none"):
-        make().get_pipe("elmo_embedder").from_bytes(srsly.msgpack_dumps(gone))
+        get_embedder(make()).from_bytes(srsly.msgpack_dumps(gone))
     data = bytearray(whole["model"])
     data[len(data) // 2] ^= 1
     with pytest.raises(ValueError, match="EL181"):
-        make().get_pipe("elmo_embedder").from_bytes(srsly.msgpack_dumps({**whole, "model": bytes(data)}))
+        get_embedder(make()).from_bytes(srsly.msgpack_dumps({**whole, "model": bytes(data)}))
 
 
 def test_pipelines_of_before_load(saved: Path, make: Make, tmp_path: Path) -> None:
@@ -191,13 +192,13 @@ def test_pipelines_of_before_load(saved: Path, make: Make, tmp_path: Path) -> No
 
 def test_the_record_is_no_setting(saved: Path) -> None:
     assert json.loads((saved / "elmo_embedder" / "cfg").read_text())["weights"]["arrays"].startswith("crc32:")
-    assert spacy.load(saved).get_pipe("elmo_embedder").cfg == {}
+    assert get_embedder(spacy.load(saved)).cfg == {}
 
 
 # Before the weights were read
 
 
-def test_a_source_at_hand_is_read_when_it_is_saved(make: Make, tmp_path: Path) -> None:
+def test_saving_reads_a_source_at_hand(make: Make, tmp_path: Path) -> None:
     shutil.copytree(TINY, tmp_path / "source")
     expected = make()(TEXT).tensor
     for save in (
@@ -239,7 +240,7 @@ def test_a_bilm_inside_another_component(tmp_path: Path) -> None:
     initialize(nlp)
     nlp.to_disk(tmp_path / "nlp")
     path = tmp_path / "nlp" / "tagger" / "model"
-    flip(path.parent, "model", at=path.stat().st_size // 2)
+    flip_bit(path.parent, "model", at=path.stat().st_size // 2)
     with pytest.raises(ValueError, match="EL181"):
         spacy.load(tmp_path / "nlp")
     unread = inline(source="original", listener={"@architectures": "spacy-elmo.ElmoListener.v1", "width": 16})
@@ -254,8 +255,8 @@ def test_checksums_of_folders(tmp_path: Path) -> None:
     assert stored is not None
     assert stored == folder.checksum(spacy_elmo.load(tmp_path).named_arrays())
     for at in (-1, -1000, path.stat().st_size // 2 - path.stat().st_size):
-        flip(tmp_path, at=at, bit=0x10)
+        flip_bit(tmp_path, at=at, bit=0x10)
         with pytest.raises(ValueError, match="EL181"):
             spacy_elmo.load(tmp_path)
-        flip(tmp_path, at=at, bit=0x10)
+        flip_bit(tmp_path, at=at, bit=0x10)
     spacy_elmo.load(tmp_path)

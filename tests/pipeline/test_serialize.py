@@ -19,6 +19,7 @@ from thinc.api import Config
 
 import spacy_elmo
 from spacy_elmo.models.module import get_module
+from tests.components import get_embedder
 from tests.pipeline.conftest import Make
 
 TEXT = "Saved and loaded , all is as it was ."
@@ -58,7 +59,7 @@ def test_bytes(make: Make, own_model: Path) -> None:
     shutil.rmtree(own_model)
     loaded = make(source="nowhere").from_bytes(data)
     np.testing.assert_array_equal(loaded(TEXT).tensor, expected)
-    one, two = (pipeline.get_pipe("elmo_embedder").to_bytes(exclude=["vocab"]) for pipeline in (nlp, loaded))
+    one, two = (get_embedder(pipeline).to_bytes(exclude=["vocab"]) for pipeline in (nlp, loaded))
     assert one == two
 
 
@@ -80,34 +81,34 @@ def test_initialize_keeps_loaded_weights(make: Make, own_model: Path, tmp_path: 
     np.testing.assert_array_equal(loaded(TEXT).tensor, expected)
 
 
-def without_weights(make: Make, save: Callable[[Language], Any]) -> Any:
+def save_without_weights(make: Make, save: Callable[[Language], Any]) -> Any:
     with pytest.warns(UserWarning, match="WL023"):
         return save(make(source="nowhere"))
 
 
 def test_saved_without_weights(make: Make, tiny: Path, tmp_path: Path) -> None:
     """Weights that were never read are not saved, and come from the source later."""
-    without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
+    save_without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
     assert size(tmp_path / "nlp" / "elmo_embedder") < 1000
     config = {"components": {"elmo_embedder": {"source": str(tiny)}}}
     loaded = spacy.load(tmp_path / "nlp", config=config)
-    assert not get_module(loaded.get_pipe("elmo_embedder").model).has_weights
+    assert not get_module(get_embedder(loaded).model).has_weights
     loaded.initialize()
     np.testing.assert_array_equal(loaded(TEXT).tensor, make()(TEXT).tensor)
 
 
-def test_loading_what_has_no_weights_takes_them_away(make: Make, tmp_path: Path) -> None:
+def test_loading_takes_weights_away(make: Make, tmp_path: Path) -> None:
     """The uninitialised state comes back, not the weights of before."""
-    without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
-    data = without_weights(make, lambda nlp: nlp.to_bytes())
+    save_without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
+    data = save_without_weights(make, lambda nlp: nlp.to_bytes())
     for load in (
         lambda nlp: nlp.from_bytes(data),
-        lambda nlp: nlp.get_pipe("elmo_embedder").from_disk(tmp_path / "nlp" / "elmo_embedder", exclude=["vocab"]),
+        lambda nlp: get_embedder(nlp).from_disk(tmp_path / "nlp" / "elmo_embedder", exclude=["vocab"]),
     ):
         nlp = make()
         nlp.initialize()
         load(nlp)
-        module = get_module(nlp.get_pipe("elmo_embedder").model)
+        module = get_module(get_embedder(nlp).model)
         assert not module.has_weights
         assert list(module.parameters()) == []
 
@@ -117,7 +118,7 @@ def test_saving_over_an_older_pipeline(make: Make, tmp_path: Path) -> None:
     first = make()
     first.initialize()
     first.to_disk(tmp_path / "nlp")
-    without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
+    save_without_weights(make, lambda nlp: nlp.to_disk(tmp_path / "nlp"))
     with pytest.raises(FileNotFoundError, match="EL010"):
         spacy.load(tmp_path / "nlp")(TEXT)
 
@@ -130,7 +131,7 @@ def test_settings_come_from_the_config(make: Make, tmp_path: Path) -> None:
     config = {"components": {"elmo_embedder": {"pooling_layer": "word_emb", "model": {"max_batch_tokens": 99}}}}
     loaded = spacy.load(tmp_path / "nlp", config=config)
     assert loaded("a b").tensor.shape == (2, 8)
-    assert get_module(loaded.get_pipe("elmo_embedder").model).settings.max_batch_tokens == 99
+    assert get_module(get_embedder(loaded).model).settings.max_batch_tokens == 99
 
 
 def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "nlp")
     loaded = spacy.load(tmp_path / "nlp")
     assert loaded.config["components"]["elmo_embedder"]["model"]["n_threads"] == 2
-    module = get_module(loaded.get_pipe("elmo_embedder").model)
+    module = get_module(get_embedder(loaded).model)
     assert (
         module.settings.n_threads
         == module.sync().settings.n_threads
@@ -151,19 +152,19 @@ def test_threads_are_in_the_config(make: Make, tmp_path: Path) -> None:
     del config["components"]["elmo_embedder"]["model"]["n_threads"]
     config.to_disk(tmp_path / "nlp" / "config.cfg")
     old = spacy.load(tmp_path / "nlp")
-    assert get_module(old.get_pipe("elmo_embedder").model).settings.n_threads is None
+    assert get_module(get_embedder(old).model).settings.n_threads is None
     np.testing.assert_allclose(old(TEXT).tensor, loaded(TEXT).tensor, atol=2e-6)
 
 
 def test_exclude(make: Make, tmp_path: Path) -> None:
     nlp = make()
     nlp.initialize()
-    embedder = nlp.get_pipe("elmo_embedder")
+    embedder = get_embedder(nlp)
     embedder.to_disk(tmp_path / "pipe", exclude=["model", "vocab"])
     assert os.listdir(tmp_path / "pipe") == ["cfg"]
     embedder.to_disk(tmp_path / "whole")
     assert sorted(os.listdir(tmp_path / "whole")) == ["cfg", "model", "vocab"]
-    fresh = make(source="nowhere").get_pipe("elmo_embedder").from_disk(tmp_path / "whole", exclude=["vocab"])
+    fresh = get_embedder(make(source="nowhere")).from_disk(tmp_path / "whole", exclude=["vocab"])
     assert fresh.elmo.n_layers == 2
 
 
@@ -178,9 +179,9 @@ def test_damaged_weights(make: Make, tmp_path: Path) -> None:
 
 
 def test_pickle(make: Make) -> None:
-    for ready in (False, True):
+    for has_weights in (False, True):
         nlp = make()
-        if ready:
+        if has_weights:
             nlp(TEXT)
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(nlp))(TEXT).tensor, nlp(TEXT).tensor)
 
@@ -286,7 +287,7 @@ def test_spacys_commands(saved: Path, tmp_path: Path) -> None:
 
 def test_vocab_is_shared(make: Make) -> None:
     nlp: Language = make()
-    assert nlp.get_pipe("elmo_embedder").vocab is nlp.vocab
+    assert get_embedder(nlp).vocab is nlp.vocab
 
 
 def test_a_named_model_is_fetched_once(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,5 +309,5 @@ def test_a_named_model_is_fetched_once(tiny: Path, tmp_path: Path, monkeypatch: 
     shutil.rmtree(mirror)
     loaded = spacy.load(tmp_path / "saved")
     np.testing.assert_array_equal(loaded(TEXT).tensor, expected)
-    np.testing.assert_array_equal(loaded.get_pipe("elmo_embedder").elmo.embed([["a"]])[0].word_emb.shape, (1, 8))
+    np.testing.assert_array_equal(get_embedder(loaded).elmo.embed([["a"]])[0].word_emb.shape, (1, 8))
     assert not (tmp_path / "cache").exists()

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
-from thinc.api import Adam
+from thinc.api import Adam, Optimizer
 
 from spacy_elmo.models.listener import pooling_of
 from spacy_elmo.models.module import get_module
+from tests.components import get_array, get_embedder, get_listener, get_trainable, set_array, update
 from tests.data import ROOT, Measured
 from tests.pipeline.training import (
     LISTENER,
     TEXTS,
     arrays,
-    changed,
     examples,
     initialize,
-    listener_of,
+    list_changed,
     pipeline,
     tags,
     train,
@@ -31,32 +31,33 @@ from tests.pipeline.training import (
 
 SHARED_MIX = {**LISTENER, "pooling_layer": "elmo"}
 MIX = ["scalar_mix.weights", "scalar_mix.gamma"]
-# Without the penalty and averages, steps are the same however they are cut.
+# Without the penalty and averages, steps are the same however batches are split.
 PLAIN = {**LISTENER, "l2": 0.0}
 
 
-def sgd_for(nlp: Language, rate: float = 0.01) -> Adam:
+def start(nlp: Language, rate: float = 0.01) -> Optimizer:
     initialize(nlp)
-    return Adam(rate, L2=0.0, use_averages=False)
+    sgd: Optimizer = Adam(rate, L2=0.0, use_averages=False)
+    return sgd
 
 
-def mix_of(nlp: Language, pipe: str) -> np.ndarray:
-    mix = pooling_of(listener_of(nlp, pipe))
-    return np.concatenate([mix.get_param("weights"), mix.get_param("gamma")])
+def get_mix(nlp: Language, pipe: str) -> np.ndarray:
+    mix = pooling_of(get_listener(nlp, pipe))
+    return np.concatenate([get_array(mix, "weights"), get_array(mix, "gamma")])
 
 
 @pytest.mark.parametrize("listener", [LISTENER, SHARED_MIX])
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_toy_set_is_learnt(listener: Any, frozen: bool, tmp_path: Path) -> None:
     nlp = pipeline("tagger", "ner", listener=listener, frozen=frozen, set_tensor=False)
-    sgd = sgd_for(nlp, 0.03)
+    sgd = start(nlp, 0.03)
     before = arrays(nlp)
     train_like_spacy(nlp, sgd, steps=150)
     assert tags(nlp) == [gold.get("tags", []) for _, gold in TEXTS]
     assert [[ent.text for ent in nlp(text).ents] for text, _ in TEXTS] == [["green eggs"], ["blue ham"], [], []]
     if listener is LISTENER:
-        assert not np.array_equal(mix_of(nlp, "tagger"), mix_of(nlp, "ner"))
-    found = changed(before, arrays(nlp))
+        assert not np.array_equal(get_mix(nlp, "tagger"), get_mix(nlp, "ner"))
+    found = list_changed(before, arrays(nlp))
     expected = [] if frozen else [name for name in before if name not in MIX]
     assert set(found) == {*expected, *(MIX if listener is SHARED_MIX else [])}
     nlp.to_disk(tmp_path)
@@ -64,26 +65,28 @@ def test_a_toy_set_is_learnt(listener: Any, frozen: bool, tmp_path: Path) -> Non
     assert tags(loaded) == tags(nlp)
     for text, _ in TEXTS:
         np.testing.assert_array_equal(loaded(text)._.elmo.elmo, nlp(text)._.elmo.elmo)
-    assert changed(arrays(nlp), arrays(loaded)) == []
+    assert list_changed(arrays(nlp), arrays(loaded)) == []
 
 
 def test_the_shared_mix_is_what_doc_tensor_shows() -> None:
     nlp = pipeline("tagger", listener=SHARED_MIX)
-    sgd = sgd_for(nlp)
+    sgd = start(nlp)
     before = nlp("I like it").tensor
     train(nlp, sgd, steps=3)
     doc = nlp("I like it")
     assert not np.allclose(doc.tensor, before)
-    mix = nlp.get_pipe("elmo_embedder").elmo.mix
+    mix = get_embedder(nlp).elmo.mix
     shares = np.exp(mix.weights.detach().numpy())
     expected = float(mix.gamma.detach()) * np.tensordot(shares / shares.sum(), doc._.elmo.stack(), 1)
     np.testing.assert_allclose(doc.tensor, expected, atol=1e-5)
 
 
-def directional(nlp: Language, parameters: list[Any], gradients: list[np.ndarray], d: np.ndarray) -> list[float]:
+def differentiate(
+    nlp: Language, parameters: list[np.ndarray], gradients: list[np.ndarray], d: np.ndarray
+) -> list[tuple[float, float]]:
     """(loss(p + eps v) - loss(p - eps v)) / 2 eps for the listener's output times d, and the gradient times v."""
-    listener, docs = listener_of(nlp, "tagger"), [example.predicted for example in examples(nlp)]
-    embedder = nlp.get_pipe("elmo_embedder")
+    listener, docs = get_listener(nlp), [example.predicted for example in examples(nlp)]
+    embedder = get_embedder(nlp)
     numbers = np.random.default_rng(3)
     ratios = []
     for parameter, gradient in zip(parameters, gradients):
@@ -100,39 +103,41 @@ def directional(nlp: Language, parameters: list[Any], gradients: list[np.ndarray
     return ratios
 
 
-def test_gradients_are_those_of_finite_differences() -> None:
+def test_finite_differences() -> None:
     """Through listener, mix and biLM, computed in float64."""
     model = {"@architectures": "spacy-elmo.Elmo.v1", "precision": "fp64"}
     nlp = pipeline("tagger", listener=PLAIN, frozen=False, model=model)
-    sgd_for(nlp)
-    embedder, listener = nlp.get_pipe("elmo_embedder"), listener_of(nlp, "tagger")
+    start(nlp)
+    embedder, listener = get_embedder(nlp), get_listener(nlp)
     gold = examples(nlp)
-    pooling_of(listener).set_param("weights", np.array([0.3, -0.4, 0.1], dtype="f"))
+    set_array(pooling_of(listener), "weights", [0.3, -0.4, 0.1])
     d = np.random.default_rng(0).normal(size=(sum(len(eg.predicted) for eg in gold), 16)).astype("f")
     embedder.update(gold)
     outputs, backprop = listener.begin_update([eg.predicted for eg in gold])
     lengths = np.cumsum([len(output) for output in outputs])[:-1]
     backprop(np.split(d, lengths))
     embedder._updates.apply_pending()
-    named = [
-        (name, p) for name, p, _ in get_module(embedder.model).trained_parameters() if name.startswith("bilm.")
-    ]
-    assert len(named) == 29
-    parameters = [p.data.numpy() for _, p in named]
-    gradients = [p.grad.numpy() for _, p in named]
-    for (name, _), (difference, expected) in zip(named, directional(nlp, parameters, gradients, d)):
+    names, parameters, gradients = [], [], []
+    for name, parameter, _ in get_module(embedder.model).trained_parameters():
+        if name.startswith("bilm."):
+            assert parameter.grad is not None
+            names.append(name)
+            parameters.append(parameter.data.numpy())
+            gradients.append(parameter.grad.numpy())
+    assert len(names) == 29
+    for name, (difference, expected) in zip(names, differentiate(nlp, parameters, gradients, d)):
         assert difference == pytest.approx(expected, rel=0.01, abs=0.05), name
 
 
 def test_two_listeners_add_up() -> None:
-    def gradient_of(*pipes: str) -> dict[str, np.ndarray]:
+    def compute_gradients(*pipes: str) -> dict[str, np.ndarray]:
         nlp = pipeline("tagger", "ner", listener=PLAIN, frozen=False)
-        sgd_for(nlp)
-        embedder = nlp.get_pipe("elmo_embedder")
+        start(nlp)
+        embedder = get_embedder(nlp)
         gold = examples(nlp)
         embedder.update(gold)
         for pipe in pipes:
-            outputs, backprop = listener_of(nlp, pipe).begin_update([eg.predicted for eg in gold])
+            outputs, backprop = get_listener(nlp, pipe).begin_update([eg.predicted for eg in gold])
             backprop([(k + len(pipe)) * output for k, output in enumerate(outputs)])
         embedder._updates.apply_pending()
         return {
@@ -141,20 +146,20 @@ def test_two_listeners_add_up() -> None:
             if p.grad is not None
         }
 
-    one, two, both = gradient_of("tagger"), gradient_of("ner"), gradient_of("tagger", "ner")
+    one, two, both = compute_gradients("tagger"), compute_gradients("ner"), compute_gradients("tagger", "ner")
     assert len(both) == 29
     for name, gradient in both.items():
         np.testing.assert_allclose(gradient, one[name] + two[name], atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize("excluded", ["tagger", "ner"])
-def test_the_first_or_last_listener_may_be_excluded(excluded: str) -> None:
+def test_one_listener_excluded(excluded: str) -> None:
     nlp = pipeline("tagger", "ner", frozen=False)
-    sgd = sgd_for(nlp)
-    before, mixes = arrays(nlp), mix_of(nlp, excluded)
+    sgd = start(nlp)
+    before, mixes = arrays(nlp), get_mix(nlp, excluded)
     train_like_spacy(nlp, sgd, steps=2, exclude=[excluded])
-    assert changed(before, arrays(nlp)) == [name for name in before if name not in MIX]
-    assert np.array_equal(mix_of(nlp, excluded), mixes)
+    assert list_changed(before, arrays(nlp)) == [name for name in before if name not in MIX]
+    assert np.array_equal(get_mix(nlp, excluded), mixes)
 
 
 @pytest.mark.parametrize("listener", [PLAIN, {**PLAIN, "pooling_layer": "elmo"}])
@@ -164,37 +169,37 @@ def test_both_ways_to_train_are_the_same(listener: Any, frozen: bool) -> None:
     trained = []
     for way in (train, train_like_spacy):
         nlp = pipeline("tagger", "ner", listener=listener, frozen=frozen)
-        sgd = sgd_for(nlp)
+        sgd = start(nlp)
         way(nlp, sgd, steps=4)
-        trained.append({**arrays(nlp), "tagger": nlp.get_pipe("tagger").model.get_ref("softmax").get_param("W")})
-    assert changed(*trained) == []
+        trained.append({**arrays(nlp), "tagger": get_trainable(nlp).model.get_ref("softmax").get_param("W")})
+    assert list_changed(*trained) == []
 
 
 def test_losses_tell_what_came_back() -> None:
     # A tagger's last matrix starts from zeros, so that nothing comes back from its first step.
     nlp = pipeline("tagger", frozen=False)
-    assert train(nlp, sgd_for(nlp), steps=2)["elmo_embedder"] > 0
+    assert train(nlp, start(nlp), steps=2)["elmo_embedder"] > 0
     nlp = pipeline("tagger")
-    assert train(nlp, sgd_for(nlp), steps=2)["elmo_embedder"] == 0
+    assert train(nlp, start(nlp), steps=2)["elmo_embedder"] == 0
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_accumulated_gradients_are_those_of_one_batch(frozen: bool) -> None:
+def test_accumulated_gradients(frozen: bool) -> None:
     trained = []
     for parts in (1, 3):
         # The textcat's gradient is divided by its batch's size, a tagger's is not.
         nlp = pipeline("tagger", listener=LISTENER, frozen=frozen)
-        sgd = sgd_for(nlp)
+        sgd = start(nlp)
         for _ in range(3):
             gold = examples(nlp)
-            for start in range(parts):
-                nlp.update(gold[start::parts], sgd=False)
-            for _, pipe in nlp.pipeline:
-                pipe.finish_update(sgd)
-        trained.append({**arrays(nlp), "mix": mix_of(nlp, "tagger")})
+            for part in range(parts):
+                update(nlp, gold[part::parts], sgd=False)
+            for name in nlp.pipe_names:
+                get_trainable(nlp, name).finish_update(sgd)
+        trained.append({**arrays(nlp), "mix": get_mix(nlp, "tagger")})
     for name, array in trained[0].items():
         np.testing.assert_allclose(trained[1][name], array, atol=2e-4, err_msg=name)
-    assert changed(*trained) or frozen
+    assert list_changed(*trained) or frozen
 
 
 @pytest.mark.parametrize(
@@ -207,28 +212,28 @@ def test_accumulated_gradients_are_those_of_one_batch(frozen: bool) -> None:
 )
 def test_chosen_parts_learn(trainable: Any, expected: Any) -> None:
     nlp = pipeline("tagger", frozen=False, trainable=trainable)
-    sgd = sgd_for(nlp)
+    sgd = start(nlp)
     before = arrays(nlp)
     train(nlp, sgd, steps=2)
-    found = set(changed(before, arrays(nlp)))
+    found = set(list_changed(before, arrays(nlp)))
     assert found == {name for name in before if name.startswith(tuple(expected))}
 
 
 def test_a_pattern_that_fits_nothing() -> None:
     nlp = pipeline("tagger", frozen=False, trainable=["layer_7"])
     with pytest.raises(ValueError, match=r"EL099.*'layer_7'.*char_encoder\.embedding\.weight"):
-        train(nlp, sgd_for(nlp), steps=1)
+        train(nlp, start(nlp), steps=1)
 
 
 def test_a_learning_rate_of_its_own() -> None:
     steps = []
     for factor in (1.0, 0.1):
         nlp = pipeline("tagger", frozen=False, listener=PLAIN, learn_rate_factor=factor, warmup_steps=0)
-        sgd = sgd_for(nlp)
-        before, mix = arrays(nlp), mix_of(nlp, "tagger")
+        sgd = start(nlp)
+        before, mix = arrays(nlp), get_mix(nlp, "tagger")
         train(nlp, sgd, steps=2)
         name = "forward_stack.layers.1.projection.weight"
-        steps.append((np.abs(arrays(nlp)[name] - before[name]).max(), np.abs(mix_of(nlp, "tagger") - mix).max()))
+        steps.append((np.abs(arrays(nlp)[name] - before[name]).max(), np.abs(get_mix(nlp, "tagger") - mix).max()))
     assert steps[0][0] > 0.001
     assert steps[1][0] == pytest.approx(steps[0][0] / 10, rel=1e-3)
     assert steps[0][1] == steps[1][1]
@@ -246,7 +251,7 @@ def test_averages_reach_the_bilm() -> None:
     with nlp.use_params(sgd.averages):
         averaged, tensor = arrays(nlp)[name], nlp("I like it").tensor
         data = nlp.to_bytes()
-    assert changed(seen[-1], arrays(nlp)) == []
+    assert list_changed(seen[-1], arrays(nlp)) == []
     assert not np.array_equal(averaged, seen[-1][name])
     low, high = (bound(np.stack([one[name] for one in seen]), axis=0) for bound in (np.min, np.max))
     assert ((averaged > low - 1e-6) & (averaged < high + 1e-6)).mean() > 0.95
@@ -255,22 +260,22 @@ def test_averages_reach_the_bilm() -> None:
     np.testing.assert_array_equal(arrays(loaded)[name], averaged)
 
 
-def test_dropout_of_the_bilm_is_on_in_training_alone() -> None:
+def test_dropout_in_training_alone() -> None:
     nlp = pipeline("tagger", frozen=False, dropout=0.5, listener={**PLAIN, "pooling_layer": "lstm_outputs1"})
-    sgd_for(nlp)
-    embedder, listener = nlp.get_pipe("elmo_embedder"), listener_of(nlp, "tagger")
-    found = []
+    start(nlp)
+    embedder, listener = get_embedder(nlp), get_listener(nlp)
+    found: list[np.ndarray] = []
     for _ in range(2):
         gold = examples(nlp)
         embedder.update(gold)
         found.append(np.concatenate(listener.begin_update([eg.predicted for eg in gold])[0]))
-    assert not np.allclose(*found)
+    assert not np.allclose(found[0], found[1])
     np.testing.assert_array_equal(nlp("I like it").tensor, nlp("I like it").tensor)
 
 
 def test_no_word_table_while_the_encoder_learns() -> None:
     nlp = pipeline("tagger", frozen=False, trainable="char_encoder")
-    sgd = sgd_for(nlp)
+    sgd = start(nlp)
     before = nlp("I like it")._.elmo.word_emb
     train(nlp, sgd, steps=2)
     assert not np.allclose(nlp("I like it")._.elmo.word_emb, before)
@@ -280,12 +285,12 @@ def test_no_word_table_while_the_encoder_learns() -> None:
 def test_frozen_components_that_annotate(frozen: bool) -> None:
     """The training config's `frozen_components` and `annotating_components`; also after a phase without."""
     nlp = pipeline("tagger", frozen=frozen)
-    sgd = sgd_for(nlp)
+    sgd = start(nlp)
     train_like_spacy(nlp, sgd, steps=2)
-    before, mix = arrays(nlp), mix_of(nlp, "tagger")
+    before, mix = arrays(nlp), get_mix(nlp, "tagger")
     train_like_spacy(nlp, sgd, steps=2, exclude=["elmo_embedder"], annotates=["elmo_embedder"])
-    assert changed(before, arrays(nlp)) == []
-    assert not np.array_equal(mix, mix_of(nlp, "tagger"))
+    assert list_changed(before, arrays(nlp)) == []
+    assert not np.array_equal(mix, get_mix(nlp, "tagger"))
 
 
 @pytest.mark.parametrize("source", [True, False])
@@ -309,21 +314,21 @@ def test_frozen_components_in_a_config(source: bool, tmp_path: Path) -> None:
         frozen_components=["elmo_embedder"], annotating_components=["elmo_embedder"], max_steps=4, eval_frequency=2
     )
     made = init_nlp(config.interpolate())
-    mix = mix_of(made, "tagger")
+    mix = get_mix(made, "tagger")
     with open(os.devnull, "w") as nowhere:
         train_loop(made, None, stdout=nowhere, stderr=nowhere)
-    assert not np.array_equal(mix, mix_of(made, "tagger"))
-    assert changed(arrays(nlp), arrays(made)) == []
+    assert not np.array_equal(mix, get_mix(made, "tagger"))
+    assert list_changed(arrays(nlp), arrays(made)) == []
 
 
 def test_a_component_that_annotates_for_others() -> None:
     """A tagger's predictions within a training step come from the batch, not from zeros."""
     nlp = pipeline("tagger", "ner")
-    sgd = sgd_for(nlp, 0.03)
+    sgd = start(nlp, 0.03)
     train_like_spacy(nlp, sgd, steps=150)
     gold = examples(nlp)
-    nlp.get_pipe("elmo_embedder").update(gold)
-    docs = list(nlp.get_pipe("tagger").pipe([eg.predicted for eg in gold]))
+    get_embedder(nlp).update(gold)
+    docs = list(get_trainable(nlp).pipe([eg.predicted for eg in gold]))
     assert [[token.tag_ for token in doc] for doc in docs] == tags(nlp)
 
 
@@ -343,16 +348,17 @@ def test_a_cache_needs_a_frozen_bilm(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_cached_layers_teach_the_same(dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(tmp_path / "cache"), "dtype": dtype}
-    found = []
-    for settings in ({}, {"cache": cache}, {"cache": cache}):
-        nlp = pipeline("tagger", "ner", listener=PLAIN, **settings)
-        sgd = sgd_for(nlp)
+    found: list[np.ndarray] = []
+    configs: list[dict[str, Any]] = [{}, {"cache": cache}, {"cache": cache}]
+    for config in configs:
+        nlp = pipeline("tagger", "ner", listener=PLAIN, **config)
+        sgd = start(nlp)
         if len(found) == 2:
-            embedder = nlp.get_pipe("elmo_embedder")
+            embedder = get_embedder(nlp)
             # In a second epoch, or a second run, the biLM is not asked.
             monkeypatch.setattr(type(embedder.elmo), "embed", None)
         train_like_spacy(nlp, sgd, steps=3)
-        found.append(np.concatenate([mix_of(nlp, "tagger"), mix_of(nlp, "ner")]))
+        found.append(np.concatenate([get_mix(nlp, "tagger"), get_mix(nlp, "ner")]))
     np.testing.assert_allclose(found[1], found[0], atol=1e-6 if dtype == "float32" else 1e-3)
     np.testing.assert_array_equal(found[2], found[1])
 
@@ -360,7 +366,7 @@ def test_cached_layers_teach_the_same(dtype: str, tmp_path: Path, monkeypatch: p
 def test_a_pipeline_does_not_need_its_cache(tmp_path: Path) -> None:
     cache = {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(tmp_path / "cache")}
     nlp = pipeline("tagger", cache=cache)
-    train(nlp, sgd_for(nlp), steps=2)
+    train(nlp, start(nlp), steps=2)
     nlp.to_disk(tmp_path / "nlp")
     loaded = spacy.load(tmp_path / "nlp")
     before = sorted((tmp_path / "cache").iterdir())

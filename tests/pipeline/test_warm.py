@@ -2,8 +2,8 @@
 
 import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from spacy.language import Language
 import spacy_elmo
 from spacy_elmo.inference import warm_state
 from spacy_elmo.models.module import get_module
+from tests.components import get_embedder
 from tests.pipeline.conftest import Make
 
 TEXT = "It starts from what it held after other sentences ."
@@ -33,7 +34,7 @@ def expected(tiny: Path) -> np.ndarray:
 
 
 @pytest.fixture
-def no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def forbid_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From now on, states are neither made nor in the cache."""
 
     def forbid() -> None:
@@ -43,27 +44,27 @@ def no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return forbid
 
 
-def state_of(nlp: Language) -> list[np.ndarray]:
-    elmo = get_module(nlp.get_pipe("elmo_embedder").model).sync()
+def get_state(nlp: Language) -> list[np.ndarray]:
+    elmo = get_module(get_embedder(nlp).model).sync()
     assert elmo is not None
     assert elmo.warm_state is not None
     return [part.numpy() for part in elmo.warm_state]
 
 
 def test_the_state_is_read_with_the_weights(nlp: Language, expected: np.ndarray) -> None:
-    assert not get_module(nlp.get_pipe("elmo_embedder").model).has_weights
+    assert not get_module(get_embedder(nlp).model).has_weights
     nlp.initialize()
-    assert [part.shape for part in state_of(nlp)] == [(2, 2, 8), (2, 2, 24)]
+    assert [part.shape for part in get_state(nlp)] == [(2, 2, 8), (2, 2, 24)]
     np.testing.assert_allclose(nlp(TEXT).tensor, expected, atol=1e-6)
 
 
-def test_disk(nlp: Language, expected: np.ndarray, tmp_path: Path, no_more: Any) -> None:
+def test_disk(nlp: Language, expected: np.ndarray, tmp_path: Path, forbid_states: Callable[[], None]) -> None:
     nlp.initialize()
     nlp.to_disk(tmp_path / "nlp")
-    no_more()
+    forbid_states()
     loaded = spacy.load(tmp_path / "nlp")
     np.testing.assert_allclose(loaded(TEXT).tensor, expected, atol=1e-6)
-    assert all((one == other).all() for one, other in zip(state_of(loaded), state_of(nlp)))
+    assert all((one == other).all() for one, other in zip(get_state(loaded), get_state(nlp)))
     source = tmp_path / "nlp" / "elmo_embedder" / "model"
     np.testing.assert_array_equal(
         spacy_elmo.load(source, initial_state="warm").embed([TEXT.split()])[0].elmo, loaded(TEXT).tensor
@@ -71,12 +72,14 @@ def test_disk(nlp: Language, expected: np.ndarray, tmp_path: Path, no_more: Any)
     assert not (tmp_path / "empty").exists()
 
 
-def test_bytes_and_pickles(nlp: Language, make: Make, expected: np.ndarray, no_more: Any) -> None:
+def test_bytes_and_pickles(
+    nlp: Language, make: Make, expected: np.ndarray, forbid_states: Callable[[], None]
+) -> None:
     nlp.initialize()
-    no_more()
+    forbid_states()
     for copy in (make(source="nowhere", model=WARM).from_bytes(nlp.to_bytes()), pickle.loads(pickle.dumps(nlp))):
         np.testing.assert_allclose(copy(TEXT).tensor, expected, atol=1e-6)
-        assert all((one == other).all() for one, other in zip(state_of(copy), state_of(nlp)))
+        assert all((one == other).all() for one, other in zip(get_state(copy), get_state(nlp)))
 
 
 def test_saved_without_a_state(make: Make, expected: np.ndarray, tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_saved_without_a_state(make: Make, expected: np.ndarray, tmp_path: Path)
     loaded.to_disk(tmp_path / "warm")
     back = spacy.load(tmp_path / "warm", config={"components.elmo_embedder.model.initial_state": "zero"})
     np.testing.assert_array_equal(back(TEXT).tensor, zero(TEXT).tensor)
-    assert all((one == other).all() for one, other in zip(state_of(back), state_of(loaded)))
+    assert all((one == other).all() for one, other in zip(get_state(back), get_state(loaded)))
 
 
 @pytest.mark.parametrize("initialized", [True, False])

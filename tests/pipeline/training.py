@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
-from spacy_elmo.models.listener import ListenerT, is_listener
+from tests.components import get_embedder, update
 from tests.data import TINY
 
 LISTENER = {"@architectures": "spacy-elmo.ElmoListener.v1"}
@@ -25,7 +25,7 @@ TEXTS: list[tuple[str, dict[str, Any]]] = [
 
 
 def pipeline(
-    *pipes: str, listener: Any = LISTENER, source: Path = TINY, model: Any = None, **config: Any
+    *pipes: str, listener: Any = LISTENER, source: Path | str = TINY, model: Any = None, **config: Any
 ) -> Language:
     """The embedder, and components that listen to it; not initialised yet."""
     fix_random_seed(0)
@@ -57,25 +57,19 @@ def train(nlp: Language, sgd: Any, *, steps: int, **kwargs: Any) -> dict[str, fl
 def train_like_spacy(nlp: Language, sgd: Any, *, steps: int, exclude: Any = (), annotates: Any = ()) -> None:
     """Steps as `spacy train` takes them, each from one part."""
     for _ in range(steps):
-        # spaCy's own loop gives False, which its annotations lack.
-        nlp.update(examples(nlp), sgd=False, exclude=exclude, annotates=annotates)  # type: ignore[arg-type]
+        update(nlp, examples(nlp), sgd=False, exclude=exclude, annotates=annotates)
         for name, pipe in nlp.pipeline:
             if name not in exclude and hasattr(pipe, "finish_update"):
                 pipe.finish_update(sgd)
 
 
-def listener_of(nlp: Language, pipe: str) -> ListenerT:
-    component: Any = nlp.get_pipe(pipe)
-    return next(node for node in component.model.walk() if is_listener(node))
-
-
 def arrays(nlp: Language) -> dict[str, np.ndarray]:
     """A copy of the embedder's weights."""
-    embedder: Any = nlp.get_pipe("elmo_embedder")
-    return {name: np.array(array) for name, array in embedder.elmo.named_arrays().items()}
+    return {name: np.array(array) for name, array in get_embedder(nlp).elmo.named_arrays().items()}
 
 
-def changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> list[str]:
+def list_changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> list[str]:
+    """Names of the arrays that are not the same."""
     assert before.keys() == after.keys()
     return [name for name in before if not np.array_equal(before[name], after[name])]
 

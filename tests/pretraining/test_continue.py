@@ -268,7 +268,8 @@ def test_adaptive_softmax_of_another_vocabulary(adaptive: Path, tmp_path: Path) 
 def test_half_precision_and_a_mix(source: Path, tmp_path: Path) -> None:
     """Weights become float32; the mix and the warm state are not copied."""
     more = {"scalar_mix.weights": np.ones(3, np.float32), "scalar_mix.gamma": np.float32(2).reshape(())}
-    half = {name: np.asarray(array, np.float16) for name, array in {**read_weights(source).arrays, **more}.items()}
+    arrays = {**read_weights(source).arrays, **more}
+    half: dict[str, Any] = {name: np.asarray(array, np.float16) for name, array in arrays.items()}
     rewrite(source, **half)
     with a_run(continuing(tmp_path, source), tmp_path / "run") as run:
         assert_same_bilm(run, source)

@@ -1,6 +1,8 @@
 """Pre-training on a GPU equals that on the processor, with and without graphs, also if a run moves."""
 
 import warnings
+from functools import partial
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ pytestmark = [
 ]
 
 # Nothing is drawn by chance: a GPU draws other numbers.
-STILL = {"training__dropout": 0.0, "optimizer__name": "adagrad"}
+STILL: dict[str, Any] = {"training__dropout": 0.0, "optimizer__name": "adagrad"}
 KINDS: dict[str, dict[str, Any]] = {
     "sampled": {},
     "full": {"softmax__kind": "full"},
@@ -60,9 +62,7 @@ def trained(folder: Path, *, device: str, n: int = 8, **settings: Any) -> tuple[
 def assert_near(one: dict[str, Tensor], other: dict[str, Tensor], *, most: float) -> None:
     assert one.keys() == other.keys()
     for name, tensor in one.items():
-        torch.testing.assert_close(
-            tensor, other[name], atol=most, rtol=most, msg=lambda text, name=name: name + text
-        )
+        torch.testing.assert_close(tensor, other[name], atol=most, rtol=most, msg=partial(add, name))
 
 
 def test_kernels_are_in_use() -> None:
@@ -80,7 +80,7 @@ def test_layer(lstm: Any, shape: Any) -> None:
         # Large weights make of a last bit a number within so many steps, in either way.
         with torch.no_grad():
             for parameter in layer.parameters():
-                parameter *= 0.3
+                parameter.mul_(0.3)
     for got, expected in zip(found_by(layer, fused=True), found_by(layer, fused=False), strict=True):
         largest = max(1.0, float(expected.abs().max()))
         torch.testing.assert_close(got, expected, atol=2e-5 * largest, rtol=0)
@@ -119,7 +119,7 @@ def test_equal_to_the_processor(tmp_path: Path, kind: dict[str, Any]) -> None:
 
 def test_adamw_equal_to_the_processor(tmp_path: Path) -> None:
     """Compare what is learned: AdamW moves numbers with tiny gradients as far as others."""
-    settings = {"training__dropout": 0.0, "optimizer__learn_rate": 0.002}
+    settings: dict[str, Any] = {"training__dropout": 0.0, "optimizer__learn_rate": 0.002}
     losses, tensors, dev = trained(tmp_path, device="cpu", **settings)
     got, found, perplexity = trained(tmp_path / "gpu", device="cuda", **settings)
     torch.testing.assert_close(torch.tensor(got), torch.tensor(losses), atol=1e-3, rtol=1e-3)

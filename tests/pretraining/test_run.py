@@ -234,9 +234,9 @@ def test_other_settings(stopped: Path, change: Callable[[Path], dict[str, Any]],
 
 def test_model_of_another_size(stopped: Path) -> None:
     config = make_config(stopped)
-    assert config.model.options is not None
-    config.model.options["lstm"]["dim"] = 24
-    del config.model.options["lstm"]["cell_clip"]
+    options: Any = config.model.options
+    options["lstm"]["dim"] = 24
+    del options["lstm"]["cell_clip"]
     with pytest.raises(ValueError, match="EL080") as caught:
         train(config, stopped / "stopped", resume=True)
     assert "model.options.lstm.dim: 16 then, 24 now" in str(caught.value)

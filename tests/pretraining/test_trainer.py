@@ -30,9 +30,10 @@ from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
 CORPUS = Corpus.from_sentences(lm_sentences(40))
 # Of the twelve words some are left out, which are predicted as <UNK>.
 VOCABULARY = Vocabulary.from_counts(CORPUS.types, CORPUS.count_types().tolist(), min_count=15)
+TWO_THREADS: dict[str, Any] = {"training.n_threads": 2}
 LSTM: dict[str, Any] = {"dim": 12, "projection_dim": 6, "cell_clip": 3, "proj_clip": 3}
 N_BATCHES = 60
-ADAPTIVE = {"softmax.kind": "adaptive", "softmax.cutoffs": [5], "softmax.div_value": 2.0}
+ADAPTIVE: dict[str, Any] = {"softmax.kind": "adaptive", "softmax.cutoffs": [5], "softmax.div_value": 2.0}
 
 
 def make(*, processes: Processes | None = None, lstm: dict[str, Any] = LSTM, **settings: Any) -> Trainer:
@@ -93,7 +94,8 @@ def train(trainer: Trainer, n: int) -> list[list[float]]:
 def top_layer(model: LanguageModel, types: EncodedTypes, batch: Batch) -> Tensor:
     """Compute the softmax' inputs (2, n_steps, n_rows, P) from the zero state by the biLM itself, a row at a time:
     each direction reads its inputs as one sentence."""
-    n_rows, found = batch.inputs.shape[2], []
+    n_rows = batch.inputs.shape[2]
+    found: list[Tensor] = []
     for direction in (0, 1):
         for row in range(n_rows):
             numbers = torch.from_numpy(batch.inputs[:, direction, row]).long()
@@ -101,12 +103,13 @@ def top_layer(model: LanguageModel, types: EncodedTypes, batch: Batch) -> Tensor
             words = model.bilm.char_encoder(types.character_ids[numbers].long())
             half = model.bilm(words, [len(words)]).layers[-1].chunk(2, dim=1)[direction]
             found.append(half.flip(0) if direction else half)
-    return torch.stack(found).unflatten(0, (2, n_rows)).transpose(1, 2)
+    stacked: Tensor = torch.stack(found).unflatten(0, (2, n_rows))
+    return stacked.transpose(1, 2)
 
 
-def dense_losses(model: LanguageModel, hidden: Tensor, targets: Tensor, candidates: Candidates) -> Tensor:
+def dense_losses(softmax: Softmax, hidden: Tensor, targets: Tensor, candidates: Candidates) -> Tensor:
     """Compute the sampled softmax of each direction over masked scores of the whole vocabulary."""
-    scores = hidden @ model.softmax.weight.T + model.softmax.bias - torch.from_numpy(candidates.expected).log()
+    scores = hidden @ softmax.weight.T + softmax.bias - torch.from_numpy(candidates.expected).log()
     taking_part = torch.zeros(scores.shape, dtype=torch.bool)
     taking_part[..., torch.from_numpy(candidates.ids)] = True
     taking_part.scatter_(-1, targets.unsqueeze(-1), True)
@@ -124,7 +127,8 @@ def first_batch(trainer: Trainer) -> tuple[Tensor, dict[str, Tensor], Batch]:
     if config.softmax.kind == "sampled":
         rng = np.random.default_rng([config.training.seed, 0])
         candidates = draw_candidates(len(VOCABULARY), min(config.softmax.n_samples, len(VOCABULARY) - 1), rng)
-        losses = dense_losses(model, hidden, targets, candidates)
+        assert isinstance(model.softmax, Softmax)
+        losses = dense_losses(model.softmax, hidden, targets, candidates)
     else:
         losses = -model.softmax.log_likelihood(hidden, targets).mean(dim=(1, 2))
     names = [name for name, _ in model.named_parameters()]
@@ -280,7 +284,7 @@ def test_random_numbers_of_the_process() -> None:
 
 def test_batches_are_continuous() -> None:
     """For a model that does not change, two batches of n steps equal one of 2n."""
-    still = {"optimizer.learn_rate": 1e-30, "optimizer.weight_decay": 0.0, "softmax.kind": "full"}
+    still: dict[str, Any] = {"optimizer.learn_rate": 1e-30, "optimizer.weight_decay": 0.0, "softmax.kind": "full"}
     halves, whole = make(**still), make(**{**still, "training.n_steps": 10})
     first, second = (np.array(losses[:2]) for losses in train(halves, 2))
     np.testing.assert_allclose((first + second) / 2, train(whole, 1)[0][:2], atol=1e-6)
@@ -297,10 +301,12 @@ def test_processes_share_the_rows(softmax: dict[str, Any]) -> None:
     for processes in (Processes(), Share(rank=0, size=2), Share(rank=1, size=2)):
         trainer = make(processes=processes, **settings)
         taken: list[Tensor] = []
+
         # Averaging is what sees the gradients and the losses of a process.
-        processes.average = lambda tensors, taken=taken: taken.extend(  # type: ignore[method-assign]
-            tensor.clone() for tensor in tensors
-        )
+        def take(tensors: Sequence[Tensor], taken: list[Tensor] = taken) -> None:
+            taken.extend(tensor.clone() for tensor in tensors)
+
+        processes.average = take  # type: ignore[method-assign]
         trainer.train_batch()
         assert trainer.state.hidden.shape == (2, 2, 4 // processes.size, 6)
         found.append(taken)
@@ -351,7 +357,7 @@ def test_another_size() -> None:
 
 
 def test_resumed_with_an_unused_cluster() -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "softmax.kind": "adaptive",
         "softmax.cutoffs": [len(VOCABULARY) - 2],
         "softmax.div_value": 2.0,
@@ -372,7 +378,8 @@ def test_resumed_with_an_unused_cluster() -> None:
 def test_parts_run_side_by_side(
     owner: Any, name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = make(**{"training.n_threads": n_threads})
+    settings: dict[str, Any] = {"training.n_threads": n_threads}
+    trainer = make(**settings)
     found = at_work(monkeypatch, owner, name)
     before = torch.get_num_threads()
     train(trainer, 2)
@@ -381,7 +388,7 @@ def test_parts_run_side_by_side(
 
 
 def test_the_optimizer_works_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = make(**{"training.n_threads": 2, "softmax.kind": "full"})
+    trainer = make(**{**TWO_THREADS, "softmax.kind": "full"})
     found = at_work(monkeypatch, torch.optim.AdamW, "step")
     train(trainer, 2)
     assert found == [1] * 4
@@ -389,7 +396,7 @@ def test_the_optimizer_works_side_by_side(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_nothing_is_left_to_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The calling thread uses one thread of torch, too."""
-    trainer = make(**{"training.n_threads": 2})
+    trainer = make(**TWO_THREADS)
     seen = seen_threads(monkeypatch, Optimizer, "clip")
     with own_threads(2):
         train(trainer, 1)
@@ -420,7 +427,7 @@ def test_resumed_with_other_threads() -> None:
 
 
 def test_error_in_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = make(**{"training.n_threads": 2})
+    trainer = make(**TWO_THREADS)
     whole = PartwisePass._run_direction
 
     def broken(self: PartwisePass, k: int, *args: Any) -> Any:

@@ -61,6 +61,11 @@ def lm_sentences(n: int, *, seed: int = 0) -> list[list[str]]:
     return [[str(rng.choice(words)) for words in parts if rng.random() < 0.9] for _ in range(n)]
 
 
+def lm_gradient(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
+
+
 def lm_error(got: Tensor, expected: Tensor) -> float:
     """Compute the norm of the difference, relative to that of what is expected."""
     return float((got - expected).detach().norm() / expected.detach().norm())

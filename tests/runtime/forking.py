@@ -1,4 +1,4 @@
-"""Run by `test_forks.py`, in a process of its own: forks of a pipeline that has just learnt."""
+"""Run by `test_forks.py`, in a process of its own: forks of a pipeline that has just learned."""
 
 import faulthandler
 import multiprocessing
@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 import spacy
 import torch
+from spacy.language import Language
 from spacy.training import Example
+
+from tests.components import get_embedder
 
 TEXT = "I saw the bank near the river in London yesterday ."
 EMBEDDER = "elmo_embedder"
 PATIENCE = int(os.environ.get("PATIENCE", "60"))
 
 
-def learnt(kind: str) -> Any:
-    """A pipeline that owes a step: of its biLM, or of its mix alone."""
+def learn(kind: str) -> tuple[Language, Callable[[], Any]]:
+    """A pipeline with a pending step: of its biLM, or of its mix alone."""
     nlp = spacy.blank("en")
     nlp.add_pipe(EMBEDDER, config={"frozen": kind == "mix"})
     layer = {"@architectures": "spacy-elmo.ElmoListener.v1", "pooling_layer": "elmo"}
@@ -55,25 +58,30 @@ def in_child(work: Callable[[], Any]) -> Any:
     return pickle.loads(data)
 
 
-def tensor_of(nlp: Any) -> Any:
+def embed(nlp: Any) -> Any:
     return nlp(TEXT).tensor
 
 
 def after_learning(kind: str) -> None:
-    nlp, update = learnt(kind)
-    embedder = nlp.get_pipe(EMBEDDER)
+    nlp, update = learn(kind)
+    embedder = get_embedder(nlp)
     doc = nlp.make_doc(TEXT)
 
     def train() -> Any:
         update()
         return nlp(TEXT).tensor
 
-    ways = {
+    def embed_by_bytes() -> Any:
+        other = spacy.blank("en")
+        other.add_pipe(EMBEDDER)
+        return get_embedder(other).from_bytes(embedder.to_bytes())(doc).tensor
+
+    ways: dict[str, Callable[[], Any]] = {
         "call": lambda: nlp(TEXT).tensor,
         "pipe": lambda: next(embedder.pipe([doc])).tensor,
         "embed": lambda: embedder.elmo.embed([TEXT.split()])[0].elmo,
         "stream": lambda: next(embedder.elmo.stream([TEXT.split()])).elmo,
-        "bytes": lambda: spacy.blank("en").add_pipe(EMBEDDER).from_bytes(embedder.to_bytes())(doc).tensor,
+        "bytes": embed_by_bytes,
         "train": train,
     }
     found = {name: in_child(work) for name, work in ways.items()}
@@ -83,7 +91,7 @@ def after_learning(kind: str) -> None:
     found["threads"] = in_child(lambda: [*ThreadPoolExecutor(3).map(lambda _: ways["call"](), range(3))][-1])
     for method in ("fork", "spawn"):
         with ProcessPoolExecutor(1, multiprocessing.get_context(method)) as pool:
-            found[method] = pool.submit(tensor_of, nlp).result(timeout=PATIENCE)
+            found[method] = pool.submit(embed, nlp).result(timeout=PATIENCE)
     # Read to the end: spaCy waits for ever for the processes of a stream that is given up, as their pipe is full.
     found["processes"] = [*nlp.pipe([TEXT] * 4, n_process=2, batch_size=2)][-1].tensor
     # Only now does the parent take the step.

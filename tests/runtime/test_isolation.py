@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import spacy
 from spacy.training import Example
-from thinc.api import Adam, fix_random_seed
+from thinc.api import Adam, Model, fix_random_seed
 
 import spacy_elmo
 from spacy_elmo.cli.export import export
 from spacy_elmo.cli.perplexity import perplexity
 from spacy_elmo.inference.cpu.features import has_bf16
+from spacy_elmo.inference.settings import InitialState, PrecisionName
 from spacy_elmo.language_model.substitutes import substitutes
 from spacy_elmo.models.bilstm import build_bilstm_encoder_v1
 from spacy_elmo.weights.source import read_weights
@@ -41,18 +42,22 @@ TOK2VEC = {
 }
 
 
-def close(got: dict[str, Any], expected: dict[str, Any], *, atol: float) -> None:
+def assert_close(got: dict[str, Any], expected: dict[str, Any], *, atol: float) -> None:
     assert got.keys() == expected.keys()
     for name, array in expected.items():
         assert got[name].dtype == array.dtype, name
         np.testing.assert_allclose(got[name], array, rtol=0, atol=atol, err_msg=name)
 
 
-def embedded(folder: Path) -> dict[str, Any]:
+def embed(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     sentences = [TEXT.split(), [], ["eggs"]]
-    for precision in ("fp32", "fp64", *(["bf16"] if has_bf16() else [])):
-        for state in ("zero", "carry"):
+    precisions: list[PrecisionName] = ["fp32", "fp64"]
+    if has_bf16():
+        precisions.append("bf16")
+    states: list[InitialState] = ["zero", "carry"]
+    for precision in precisions:
+        for state in states:
             elmo = spacy_elmo.load(TINY, precision=precision, initial_state=state)
             for number, outputs in enumerate(elmo.embed(sentences)):
                 found.update((f"{precision} {state} {number} {name}", array) for name, array in outputs.items())
@@ -61,7 +66,7 @@ def embedded(folder: Path) -> dict[str, Any]:
     return found
 
 
-def component(folder: Path) -> dict[str, Any]:
+def run_component(folder: Path) -> dict[str, Any]:
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"source": str(TINY)})
     found = {"call": nlp(TEXT).tensor, "pipe": next(iter(nlp.pipe([TEXT, "", "ham"])))._.elmo.stack()}
@@ -70,17 +75,17 @@ def component(folder: Path) -> dict[str, Any]:
     return found
 
 
-def tok2vec(folder: Path) -> dict[str, Any]:
+def run_tok2vec(folder: Path) -> dict[str, Any]:
     nlp = spacy.blank("en")
-    tagger = nlp.add_pipe("tagger", config={"model": {"tok2vec": TOK2VEC}})
+    tagger: Any = nlp.add_pipe("tagger", config={"model": {"tok2vec": TOK2VEC}})
     tagger.add_label("A")
     nlp.initialize()
     return {"vectors": tagger.model.get_ref("tok2vec").predict([nlp.make_doc(TEXT)])[0]}
 
 
-def encoder(folder: Path) -> dict[str, Any]:
+def run_encoder(folder: Path) -> dict[str, Any]:
     fix_random_seed(0)
-    model = build_bilstm_encoder_v1(8, depth=2, dropout=0.25)
+    model: Model[Any, Any] = build_bilstm_encoder_v1(8, depth=2, dropout=0.25)
     model.initialize()
     sgd = Adam(0.1)
     inputs = [np.linspace(-1, 1, 8 * n, dtype=np.float32).reshape(n, 8) for n in (3, 5)]
@@ -90,19 +95,19 @@ def encoder(folder: Path) -> dict[str, Any]:
         found["gradient"] = np.concatenate(backprop(outputs))
         model.finish_update(sgd)
     found["after"] = np.concatenate(model.predict(inputs))
-    found["read"] = np.concatenate(
-        build_bilstm_encoder_v1(8, depth=2).from_bytes(model.to_bytes()).predict(inputs)
-    )
+    other: Model[Any, Any] = build_bilstm_encoder_v1(8, depth=2)
+    found["read"] = np.concatenate(other.from_bytes(model.to_bytes()).predict(inputs))
     return found
 
 
-def learnt(folder: Path) -> dict[str, Any]:
+def fine_tune(folder: Path) -> dict[str, Any]:
     """The biLM and the mixes, its own and the component's, with memory for parts only."""
     found: dict[str, Any] = {}
-    for kind, config in {
+    configs: dict[str, dict[str, Any]] = {
         "biLM": {"frozen": False, "dropout": 0.1, "model": {"max_batch_tokens": 8}},
         "mix": {"frozen": True, "cache": {"@misc": "spacy-elmo.layer_cache.v1", "folder": str(folder / "cache")}},
-    }.items():
+    }
+    for kind, config in configs.items():
         layer = {
             "@architectures": "spacy-elmo.ElmoListener.v1",
             "pooling_layer": "elmo" if kind == "mix" else None,
@@ -115,7 +120,7 @@ def learnt(folder: Path) -> dict[str, Any]:
     return found
 
 
-def pretrained(folder: Path) -> dict[str, Any]:
+def run_pretraining(folder: Path) -> dict[str, Any]:
     """A run, what its model makes of a text, and what the log says."""
     config = make_config(folder, training__n_epochs=1)
     pretrain(config, folder / "run").export()
@@ -136,7 +141,7 @@ def pretrained(folder: Path) -> dict[str, Any]:
     return found
 
 
-def converted(folder: Path) -> dict[str, Any]:
+def convert(folder: Path) -> dict[str, Any]:
     """Saved, read, converted, packed, and read again."""
     spacy_elmo.load(TINY).save(folder / "saved")
     export(folder / "saved", folder / "half", dtype="float16")
@@ -150,8 +155,8 @@ def converted(folder: Path) -> dict[str, Any]:
     return found
 
 
-WORK = [embedded, component, tok2vec, encoder, learnt, pretrained, converted]
-LEARNING = (learnt, encoder, pretrained)
+WORK = [embed, run_component, run_tok2vec, run_encoder, fine_tune, run_pretraining, convert]
+LEARNING = (fine_tune, run_encoder, run_pretraining)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +172,7 @@ def test_settings_of_others(setting: str, work: Any, expected: Any, tmp_path: Pa
         got = work(tmp_path)
         assert snapshot() == before
     # What threads add up in another order, and the optimizer makes larger.
-    close(got, expected[work], atol=2e-4 if work in LEARNING else 2e-6)
+    assert_close(got, expected[work], atol=2e-4 if work in LEARNING else 2e-6)
 
 
 @pytest.mark.parametrize("work", WORK)
@@ -184,7 +189,7 @@ def test_in_another_thread(where: str, work: Any, expected: Any, tmp_path: Path)
 
     with SETTINGS["several"](), ThreadPoolExecutor(1) as pool:
         got = pool.submit(in_thread).result()
-    close(got, expected[work], atol=2e-4 if work in LEARNING else 2e-6)
+    assert_close(got, expected[work], atol=2e-4 if work in LEARNING else 2e-6)
 
 
 @pytest.mark.parametrize("frozen", [False, True])

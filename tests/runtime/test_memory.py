@@ -47,7 +47,7 @@ def test_names_are_apart() -> None:
     assert other.tolist() == [2] * 4
 
 
-def test_another_dtype_or_device_is_another_buffer() -> None:
+def test_another_dtype_or_device() -> None:
     workspace = Workspace()
     full = workspace.get("a", 4, dtype=torch.float32, device=CPU).fill_(1)
     half = workspace.get("a", 4, dtype=torch.bfloat16, device=CPU).fill_(2)

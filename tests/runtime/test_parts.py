@@ -27,7 +27,8 @@ def test_dropout_is_torchs() -> None:
     x = torch.ones(200, 100, requires_grad=True)
     dropped = Dropout(0.3, 5)(x)
     dropped.sum().backward()
-    assert torch.equal(x.grad, dropped.detach())  # type: ignore[arg-type]
+    assert x.grad is not None
+    assert torch.equal(x.grad, dropped.detach())
     assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
     assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
     assert Dropout(0.0, 5)(x) is x

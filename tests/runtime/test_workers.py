@@ -75,7 +75,7 @@ def test_an_error_of_what_follows() -> None:
         Workers(2).start(Plan([lambda: None], lambda: 1 / 0)).result()
 
 
-def test_parts_that_have_not_begun_can_be_cancelled() -> None:
+def test_cancelled_parts() -> None:
     may_go, done = threading.Event(), []
 
     def wait() -> None:
@@ -93,7 +93,7 @@ def test_parts_that_have_not_begun_can_be_cancelled() -> None:
 
 def test_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     class NoThreads(ThreadPoolExecutor):
-        def submit(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        def submit(self, *args: Any, **kwargs: Any) -> Any:
             raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(module, "ThreadPoolExecutor", NoThreads)
@@ -128,7 +128,7 @@ assert not forks.process.n_entrusted
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals for a thread here")
-def test_an_interrupt_waits_for_what_is_under_way() -> None:
+def test_interrupt_waits_for_running_parts() -> None:
     """Parts of a training batch add to gradients: they must not do so when the next one has begun."""
     meeting, done = threading.Barrier(2), []
     main = threading.main_thread().ident or 0
@@ -201,7 +201,7 @@ else:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=Path(__file__).parents[2])
 
 
-def test_an_interpreter_that_ends_embeds_at_once() -> None:
+def test_embed_at_exit() -> None:
     code = f"""
 import atexit, spacy_elmo
 elmo = spacy_elmo.load({str(TINY)!r}, n_threads=2)

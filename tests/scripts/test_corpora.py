@@ -16,7 +16,7 @@ CLEAN = "Empire\tB-location\nState\tI-location\n\nNext\tO\n\nlast\tO\n\n"
 RAW = "\ufeffEmpire\tB-location\nSta\u200bte\tI-location\n\t\nNext\tO\n\nlast\tO"
 
 
-def text_of(content: str, name: str = "a.conll") -> Text:
+def make_text(content: str, name: str = "a.conll") -> Text:
     return Text(name, f"local-{name}", f"raw-{name}", hashlib.sha256(content.encode()).hexdigest())
 
 
@@ -27,7 +27,7 @@ def test_cleaning() -> None:
 
 
 def test_local_copies_go_before_downloads(tmp_path: Path) -> None:
-    text = text_of(CLEAN)
+    text = make_text(CLEAN)
     (tmp_path / text.download).write_text(RAW, "utf-8")
     assert read_text(text, local=tmp_path / "none", downloads=tmp_path) == CLEAN
     (tmp_path / text.local).write_text("other\tO\n\n", "utf-8")
@@ -36,13 +36,13 @@ def test_local_copies_go_before_downloads(tmp_path: Path) -> None:
 
 
 def test_a_treebank_is_taken_as_it_is(tmp_path: Path) -> None:
-    text = text_of("1\t\u200b\n\t\n", "a.conllu")
+    text = make_text("1\t\u200b\n\t\n", "a.conllu")
     (tmp_path / text.local).write_text("1\t\u200b\n\t\n", "utf-8", newline="\n")
     assert read_text(text, local=tmp_path, downloads=tmp_path) == "1\t\u200b\n\t\n"
 
 
 def test_nothing_is_written_if_one_is_wrong(tmp_path: Path) -> None:
-    good, missing = text_of(CLEAN), text_of("more", "b.conll")
+    good, missing = make_text(CLEAN), make_text("more", "b.conll")
     (tmp_path / good.local).write_text(CLEAN, "utf-8")
     with pytest.raises(SystemExit, match=r"neither .*local-b\.conll nor .*raw-b\.conll.*spacy project assets"):
         write_texts([good, missing], local=tmp_path, downloads=tmp_path, output=tmp_path / "output")
@@ -50,7 +50,7 @@ def test_nothing_is_written_if_one_is_wrong(tmp_path: Path) -> None:
 
 
 def test_the_first_sentences(tmp_path: Path) -> None:
-    text = text_of(CLEAN)
+    text = make_text(CLEAN)
     (tmp_path / text.local).write_text(CLEAN, "utf-8")
     for number, expected in ((2, CLEAN[: CLEAN.index("last")]), (3, CLEAN), (9, CLEAN), (None, CLEAN)):
         write_texts([text], local=tmp_path, downloads=tmp_path, output=tmp_path / "output", sentences=number)

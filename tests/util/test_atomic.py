@@ -108,7 +108,8 @@ def test_failed_write(tmp_path: Path) -> None:
 
 def test_race_with_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process removes the file before it is locked."""
-    lost, close = [], os.close
+    close = os.close
+    lost: list[Path] = []
 
     def close_and_lose(handle: int) -> None:
         close(handle)

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -94,9 +94,9 @@ def test_an_error_waits_for_the_results_before_it(where: str) -> None:
         return i
 
     items = (fail(i) for i in range(4)) if where == "read" else iter(range(4))
-    begin = fail if where == "begin" else int
-    begun = (Pending(partial(list, [begin(i)])) for i in items)
-    results = run_ahead(begun, ahead=lambda: 2)
+    begin: Callable[[int], int] = fail if where == "begin" else int
+    pending: Iterator[Pending[list[int]]] = (Pending(partial(list, [begin(i)])) for i in items)
+    results = run_ahead(pending, ahead=lambda: 2)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(results)

@@ -30,7 +30,7 @@ FILES = {
 }
 
 
-def zipped(
+def make_zip(
     files: dict[str, bytes], *, streamed: bool = False, infos: list[zipfile.ZipInfo] | None = None
 ) -> bytes:
     """streamed: sizes come after the data, as Java writes them. infos: members besides the files."""
@@ -53,7 +53,7 @@ def zipped(
     return target.getvalue()
 
 
-def tarred(files: dict[str, bytes], *, mode: str = "w", infos: list[tarfile.TarInfo] | None = None) -> bytes:
+def make_tar(files: dict[str, bytes], *, mode: str = "w", infos: list[tarfile.TarInfo] | None = None) -> bytes:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode=mode) as archive:  # type: ignore[call-overload]
         for name, data in files.items():
@@ -72,13 +72,13 @@ def member(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
 
 
 PACKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
-    "zip": zipped,
-    "zip of a stream": lambda files: zipped(files, streamed=True),
-    "tar": tarred,
-    "tar.gz": lambda files: tarred(files, mode="w:gz"),
-    "tar.bz2": lambda files: tarred(files, mode="w:bz2"),
-    "tar.xz": lambda files: tarred(files, mode="w:xz"),
-    "pax": lambda files: tarred({**files, "long/" * 40 + "name": b"x"}, mode="w:gz"),
+    "zip": make_zip,
+    "zip of a stream": lambda files: make_zip(files, streamed=True),
+    "tar": make_tar,
+    "tar.gz": lambda files: make_tar(files, mode="w:gz"),
+    "tar.bz2": lambda files: make_tar(files, mode="w:bz2"),
+    "tar.xz": lambda files: make_tar(files, mode="w:xz"),
+    "pax": lambda files: make_tar({**files, "long/" * 40 + "name": b"x"}, mode="w:gz"),
 }
 
 
@@ -97,7 +97,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def refused(archive: Path, folder: Path, data: bytes, words: str) -> None:
+def assert_refused(archive: Path, folder: Path, data: bytes, words: str) -> None:
     """Check that nothing is left, inside or outside the folder."""
     archive.write_bytes(data)
     before = set(archive.parent.iterdir())
@@ -120,7 +120,7 @@ def test_round_trip(packer: str, archive: Path, folder: Path) -> None:
 
 def test_empty_folder(archive: Path, folder: Path) -> None:
     folder.mkdir()
-    archive.write_bytes(zipped(FILES))
+    archive.write_bytes(make_zip(FILES))
     unpack(archive, folder)
     assert contents(folder) == FILES
     with pytest.raises(ValueError, match=r"EL154.*folder' is not empty"):
@@ -132,7 +132,7 @@ def test_empty_folder(archive: Path, folder: Path) -> None:
 
 def test_macos_files(archive: Path, folder: Path) -> None:
     added = {"__MACOSX/model/._options.json": b"x", "model/.DS_Store": b"x"}
-    for pack in (zipped, tarred):
+    for pack in (make_zip, make_tar):
         archive.write_bytes(pack({**FILES, **added}))
         target = folder / pack.__name__
         unpack(archive, target)
@@ -140,18 +140,18 @@ def test_macos_files(archive: Path, folder: Path) -> None:
 
 
 def test_names_differ_in_case(archive: Path, folder: Path) -> None:
-    archive.write_bytes(zipped({"Readme": b"1", "README": b"2"}))
+    archive.write_bytes(make_zip({"Readme": b"1", "README": b"2"}))
     unpack(archive, folder)
     assert contents(folder) == {"Readme": b"1", "README": b"2"}
 
 
 def test_backslashes(archive: Path, folder: Path) -> None:
-    archive.write_bytes(zipped({"model\\options.json": b"{}"}))
+    archive.write_bytes(make_zip({"model\\options.json": b"{}"}))
     unpack(archive, folder)
     assert contents(folder) == {"model/options.json": b"{}"}
 
 
-@pytest.mark.parametrize("pack", [zipped, tarred])
+@pytest.mark.parametrize("pack", [make_zip, make_tar])
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -171,22 +171,24 @@ def test_backslashes(archive: Path, folder: Path) -> None:
     ],
 )
 def test_refused_names(name: str, reason: str, pack: Any, archive: Path, folder: Path) -> None:
-    if pack is tarred:
+    if pack is make_tar:
         infos: list[Any] = [tarfile.TarInfo(name)]
     else:
         infos = [zipfile.ZipInfo("placeholder")]
         # As other programs write it, because zipfile corrects some names.
         infos[0].filename = infos[0].orig_filename = name
-    refused(archive, folder, pack(FILES, infos=infos), f"EL15[23].*{reason}")
+    assert_refused(archive, folder, pack(FILES, infos=infos), f"EL15[23].*{reason}")
 
 
 def test_a_file_without_a_name(archive: Path, folder: Path) -> None:
-    refused(archive, folder, tarred(FILES, infos=[tarfile.TarInfo("./")]), "EL152.*is a file without a name")
+    assert_refused(
+        archive, folder, make_tar(FILES, infos=[tarfile.TarInfo("./")]), "EL152.*is a file without a name"
+    )
 
 
 def test_zero_byte_in_name(archive: Path, folder: Path) -> None:
-    data = zipped({"good_name.exe": b"x"})
-    refused(archive, folder, data.replace(b"good_name.exe", b"good_nam\0.exe"), "EL152.*good_nam.x00.exe")
+    data = make_zip({"good_name.exe": b"x"})
+    assert_refused(archive, folder, data.replace(b"good_name.exe", b"good_nam\0.exe"), "EL152.*good_nam.x00.exe")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_zero_byte_in_name(archive: Path, folder: Path) -> None:
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_tar_of_other_things(kind: bytes, reason: str, mode: str, archive: Path, folder: Path) -> None:
     info = member("model/odd", kind, "/etc/passwd")
-    refused(archive, folder, tarred(FILES, mode=mode, infos=[info]), f"EL15[12].*({reason})")
+    assert_refused(archive, folder, make_tar(FILES, mode=mode, infos=[info]), f"EL15[12].*({reason})")
 
 
 @pytest.mark.parametrize(
@@ -217,21 +219,21 @@ def test_tar_of_other_things(kind: bytes, reason: str, mode: str, archive: Path,
 def test_zip_of_other_things(mode: int, reason: str, archive: Path, folder: Path) -> None:
     info = zipfile.ZipInfo("model/odd")
     info.create_system, info.external_attr = 3, (mode | 0o777) << 16
-    refused(archive, folder, zipped(FILES, infos=[info]), f"EL152.*'model/odd' {reason}")
+    assert_refused(archive, folder, make_zip(FILES, infos=[info]), f"EL152.*'model/odd' {reason}")
 
 
 def test_an_encrypted_zip(archive: Path, folder: Path) -> None:
-    data = bytearray(zipped({"secret": b"x"}))
+    data = bytearray(make_zip({"secret": b"x"}))
     # The flag in the member's header and in the directory.
     for magic, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(magic) + place] |= 1
-    refused(archive, folder, bytes(data), "EL152.*'secret' is encrypted")
+    assert_refused(archive, folder, bytes(data), "EL152.*'secret' is encrypted")
 
 
 @pytest.mark.parametrize("packer", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
 def test_a_bomb(packer: str, archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "RATIO_COUNTS_FROM", 1 << 20)
-    refused(archive, folder, PACKERS[packer]({"zeros": bytes(3 << 20)}), "EL153.*grows more than 100 times")
+    assert_refused(archive, folder, PACKERS[packer]({"zeros": bytes(3 << 20)}), "EL153.*grows more than 100 times")
     # A small archive may compress to any ratio.
     archive.write_bytes(PACKERS[packer]({"zeros": bytes(1_000_000)}))
     unpack(archive, folder)
@@ -241,27 +243,29 @@ def test_a_bomb(packer: str, archive: Path, folder: Path, monkeypatch: pytest.Mo
 def test_a_bomb_that_lies(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "RATIO_COUNTS_FROM", 1 << 20)
     size = 3 << 20
-    data = zipped({"zeros": bytes(size)})
+    data = make_zip({"zeros": bytes(size)})
     lying = data.replace(struct.pack("<I", size), struct.pack("<I", 10))
     assert lying != data
-    refused(archive, folder, lying, "EL15[123]")
+    assert_refused(archive, folder, lying, "EL15[123]")
     # After the end of a tar, outside all members; and in a header, which is read into memory.
-    refused(archive, folder, gzip.compress(tarred(FILES) + bytes(size)), "EL153.*grows more than 100 times")
+    assert_refused(
+        archive, folder, gzip.compress(make_tar(FILES) + bytes(size)), "EL153.*grows more than 100 times"
+    )
     name = tarfile.TarInfo("././@LongLink")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, size
     header = name.tobuf(tarfile.GNU_FORMAT)
     # From Python 3.14 on, tarfile reads it piece by piece.
     words = "EL153.*(header is too long|grows more than 100 times)"
-    refused(archive, folder, gzip.compress(header + bytes(size) + tarred(FILES)), words)
+    assert_refused(archive, folder, gzip.compress(header + bytes(size) + make_tar(FILES)), words)
 
 
 def test_measures(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_FILES", 3)
     for pack in PACKERS.values():
-        refused(archive, folder, pack({**FILES, "one more": b""}), "EL153.*more than 3 members")
+        assert_refused(archive, folder, pack({**FILES, "one more": b""}), "EL153.*more than 3 members")
     monkeypatch.setattr(archives, "MOST_BYTES", 10_000)
     for pack in PACKERS.values():
-        refused(archive, folder, pack({"large": os.urandom(10_001)}), "EL153.*more than 10,000 bytes")
+        assert_refused(archive, folder, pack({"large": os.urandom(10_001)}), "EL153.*more than 10,000 bytes")
 
 
 @pytest.mark.parametrize("packer", PACKERS)
@@ -270,13 +274,13 @@ def test_cut_short(packer: str, archive: Path, folder: Path) -> None:
     # Behind the end of a plain tar there is padding to 10,240 bytes, of which the first 1024 are the end.
     end = len(data.rstrip(b"\0")) if packer == "tar" else len(data)
     for kept in [*range(1, end, 97), end - 1]:
-        refused(archive, folder, data[:kept], "EL15[01]")
+        assert_refused(archive, folder, data[:kept], "EL15[01]")
 
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
 def test_several_streams(compress: Callable[[bytes], bytes], archive: Path, folder: Path) -> None:
     """Programs that compress in parallel write several streams."""
-    data = tarred(FILES)
+    data = make_tar(FILES)
     archive.write_bytes(compress(data[:700]) + compress(data[700:]))
     unpack(archive, folder)
     assert contents(folder) == FILES
@@ -284,7 +288,7 @@ def test_several_streams(compress: Callable[[bytes], bytes], archive: Path, fold
 
 def test_bounded_memory(archive: Path, folder: Path) -> None:
     packed = lzma.LZMACompressor(filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 4096}])
-    good = packed.compress(tarred(FILES)) + packed.flush()
+    good = packed.compress(make_tar(FILES)) + packed.flush()
     archive.write_bytes(good)
     unpack(archive, folder)
     # The header of the block says how large the dictionary is: 4 KiB, then 1.5 GiB; a checksum follows.
@@ -293,7 +297,7 @@ def test_bounded_memory(archive: Path, folder: Path) -> None:
     block[place] = 37
     block[-4:] = zlib.crc32(bytes(block[:-4])).to_bytes(4, "little")
     lying = good[:12] + bytes(block) + good[12 + len(block) :]
-    refused(archive, archive.parent / "other", lying, "EL153.*more than 268,435,456 bytes of memory")
+    assert_refused(archive, archive.parent / "other", lying, "EL153.*more than 268,435,456 bytes of memory")
 
 
 @pytest.mark.parametrize(
@@ -308,7 +312,7 @@ def test_single_compressed_file(
     compress: Callable[[bytes], bytes], kind: str, command: str, archive: Path, folder: Path, tiny: Path
 ) -> None:
     data = compress((tiny / "weights.hdf5").read_bytes())
-    refused(
+    assert_refused(
         archive,
         folder,
         data,
@@ -317,27 +321,27 @@ def test_single_compressed_file(
 
 
 def test_tar_cut_between_members(archive: Path, folder: Path) -> None:
-    data = tarred({"a": b"x", "b": b"x"})
-    refused(archive, folder, data[:1024], "EL151.*the end is missing")
+    data = make_tar({"a": b"x", "b": b"x"})
+    assert_refused(archive, folder, data[:1024], "EL151.*the end is missing")
     damaged = data[:1024] + b"x" * 512 + data[1536:]
-    refused(archive, folder, damaged, "EL151.*a header is damaged")
+    assert_refused(archive, folder, damaged, "EL151.*a header is damaged")
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"PK", b"text", b"\x1f\x8b", gzip.compress(b"no tar", mtime=0), bytes(1024)]
 )
 def test_no_archives(data: bytes, archive: Path, folder: Path) -> None:
-    refused(archive, folder, data, "EL15[01]")
+    assert_refused(archive, folder, data, "EL15[01]")
 
 
 @pytest.mark.parametrize("packer", PACKERS)
 def test_nothing_in_it(packer: str, archive: Path, folder: Path) -> None:
     if packer != "pax":
-        refused(archive, folder, PACKERS[packer]({}), "EL15[03]")
+        assert_refused(archive, folder, PACKERS[packer]({}), "EL15[03]")
 
 
 def test_unwritable_folder(archive: Path, tmp_path: Path) -> None:
-    archive.write_bytes(zipped(FILES))
+    archive.write_bytes(make_zip(FILES))
     with pytest.raises(OSError, match=r"EL142.*SPACY_ELMO_CACHE"):
         unpack(archive, archive / "below a file")
 
@@ -347,7 +351,7 @@ def test_a_disk_that_fills_up(archive: Path, folder: Path, monkeypatch: pytest.M
         def write(self, data: Any) -> int:
             raise OSError(28, "No space left on device")
 
-    archive.write_bytes(tarred(FILES))
+    archive.write_bytes(make_tar(FILES))
     open_as_ever = Path.open
     monkeypatch.setattr(
         Path, "open", lambda path, mode="r": Full() if "weights" in path.name else open_as_ever(path, mode)

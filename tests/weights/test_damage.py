@@ -91,7 +91,7 @@ def read(content: Content, folder: Path) -> None:
     assert all(weights.arrays[name].shape == shape for name, shape in shapes.items())
 
 
-def names_of(content: Content) -> list[str]:
+def list_names(content: Content) -> list[str]:
     return sorted(name for name, data in content.items() if data)
 
 
@@ -104,7 +104,7 @@ def test_it_is_read(content: Content, folder: Path) -> None:
 @FEW
 @given(data=st.data())
 def test_truncated(content: Content, folder: Path, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(names_of(content)))
+    name = data.draw(st.sampled_from(list_names(content)))
     size = data.draw(st.integers(0, len(content[name]) - 1))
     read({**content, name: content[name][:size]}, folder)
 
@@ -112,7 +112,7 @@ def test_truncated(content: Content, folder: Path, data: st.DataObject) -> None:
 @FEW
 @given(data=st.data())
 def test_changed_bytes(content: Content, folder: Path, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(names_of(content)))
+    name = data.draw(st.sampled_from(list_names(content)))
     changed = bytearray(content[name])
     # Formats have their structure at the start and the end.
     near = st.integers(0, min(200, len(changed) - 1))
@@ -125,14 +125,14 @@ def test_changed_bytes(content: Content, folder: Path, data: st.DataObject) -> N
 @FEW
 @given(data=st.data())
 def test_swapped_files(content: Content, folder: Path, data: st.DataObject) -> None:
-    one, other = (data.draw(st.sampled_from(names_of(content))) for _ in range(2))
+    one, other = (data.draw(st.sampled_from(list_names(content))) for _ in range(2))
     read({**content, one: content[other], other: content[one]}, folder)
 
 
 @FEW
 @given(data=st.data())
 def test_missing(content: Content, folder: Path, data: st.DataObject) -> None:
-    gone = data.draw(st.sets(st.sampled_from(names_of(content)), min_size=1))
+    gone = data.draw(st.sets(st.sampled_from(list_names(content)), min_size=1))
     read({name: bytes_ for name, bytes_ in content.items() if name not in gone}, folder)
 
 

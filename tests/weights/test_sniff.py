@@ -17,14 +17,14 @@ import torch
 from spacy_elmo.weights.sniff import sniff, sniff_head, unpack_command
 
 
-def zipped(name: str) -> bytes:
+def make_zip(name: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(name, b"content")
     return buffer.getvalue()
 
 
-def tarred() -> bytes:
+def make_tar() -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("a"))
@@ -47,16 +47,16 @@ FILES = {
     "pickle": pickle.dumps([1], protocol=2),
     "pickle of PyTorch": saved_by_torch(zip_format=False),
     "pickle of PyTorch, zipped": saved_by_torch(zip_format=True),
-    "zip": zipped("options.json"),
-    "zip with another data.pkl": zipped("a/b/data.pkl"),
-    "zip that is cut": zipped("data.pkl")[:40],
+    "zip": make_zip("options.json"),
+    "zip with another data.pkl": make_zip("a/b/data.pkl"),
+    "zip that is cut": make_zip("data.pkl")[:40],
     "gzip": gzip.compress(b"a"),
     "bzip2": bz2.compress(b"a"),
     "xz": lzma.compress(b"a"),
     "zstd": b"\x28\xb5\x2f\xfd\x00",
     "7z": b"7z\xbc\xaf\x27\x1c\x00",
     "rar": b"Rar!\x1a\x07\x00",
-    "tar": tarred(),
+    "tar": make_tar(),
     "empty": b"",
     "html": b"\n<!DOCTYPE html><p>Not found",
     "html without doctype": b"<HTML>",

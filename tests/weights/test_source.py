@@ -27,7 +27,7 @@ from spacy_elmo.weights.source import find_files, open_source, read_weights
 from tests.data import ROOT
 
 
-def files_of(source: Path) -> tuple[Path, Path]:
+def find_pair(source: Path) -> tuple[Path, Path]:
     options, weights = find_files(source)
     assert options is not None
     return options, weights
@@ -209,7 +209,7 @@ def test_starting_weights_in_folder(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_one_file_alone(pair: Path) -> None:
-    options, weights = find_files(pair)
+    options, weights = find_pair(pair)
     options.unlink()
     with pytest.raises(FileNotFoundError, match=r"EL015.*looked for elmo_small_options.json and options.json"):
         read_weights(weights)
@@ -218,7 +218,7 @@ def test_one_file_alone(pair: Path) -> None:
 
 
 def test_options_without_weights(pair: Path) -> None:
-    options, weights = files_of(pair)
+    options, weights = find_pair(pair)
     weights.unlink()
     with pytest.raises(FileNotFoundError, match=r"EL013.*no weights"):
         read_weights(options)
@@ -244,7 +244,7 @@ def write_old_torch(path: Path) -> None:
 
 @pytest.mark.parametrize("write", [write_pickle, write_torch, write_old_torch])
 def test_a_pickle_is_refused(pair: Path, write: Any) -> None:
-    options, weights = files_of(pair)
+    options, weights = find_pair(pair)
     write(weights)
     for source in (pair, weights, [options, weights]):
         with pytest.raises(ValueError, match=r"EL017.*is a pickle.*was not read"):
@@ -262,7 +262,7 @@ def test_a_pickle_is_refused(pair: Path, write: Any) -> None:
     ],
 )
 def test_not_weights(pair: Path, content: bytes, what: str) -> None:
-    options, weights = find_files(pair)
+    options, weights = find_pair(pair)
     weights.write_bytes(content)
     with pytest.raises(ValueError, match=f"EL016.*is {what}"):
         read_weights([options, weights])
@@ -332,7 +332,7 @@ def test_errors_name_archive(tmp_path: Path, tiny: Path, pair: Path) -> None:
 
 
 def test_options_not_json(pair: Path) -> None:
-    options, weights = find_files(pair)
+    options, weights = find_pair(pair)
     for content in (b"{not json", b"", b"\xff\xfe", b'{"a":' * 100_000):
         options.write_bytes(content)
         for source in (pair, options, weights, [options, weights]):

@@ -71,7 +71,7 @@ def test_no_file(tmp_path: Path) -> None:
         read_config(path)
 
 
-def test_sourced_components_are_kept_where_they_are() -> None:
+def test_sourced_components() -> None:
     source = 'lemmatizer: source = "not_installed"'
     config = pipeline_config("sentencizer", source, "tagger")
     config["nlp"]["disabled"] = ["lemmatizer"]

@@ -108,7 +108,7 @@ def test_pretraining_of_what_has_gone() -> None:
 
 
 @pytest.mark.parametrize(("component", "kept"), [("senter", True), ("ner", False)])
-def test_pretraining_of_a_layer_within_a_component(component: str, kept: bool) -> None:
+def test_pretraining_within_a_component(component: str, kept: bool) -> None:
     config = parse(pipeline_config("senter", "ner").to_str(interpolate=False))
     config["pretraining"] = {"component": component, "layer": "tok2vec", "corpus": "corpora.train"}
     config["initialize"]["init_tok2vec"] = "model5.bin"

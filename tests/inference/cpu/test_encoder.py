@@ -17,7 +17,7 @@ from spacy_elmo.runtime.workers import Workers
 from spacy_elmo.weights.source import read_weights
 from tests.data import read_case
 
-# Every length around the widths at which words are cut, and beyond the longest.
+# Every length around the widths of groups, and beyond the longest.
 WORDS = ["", "<S>", "</S>", "é" * 30, *("x" * n for n in range(60)), *(f"word{i}" for i in range(200))]
 
 
@@ -29,7 +29,7 @@ def linear_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return str(request.param)
 
 
-def encoder_of(folder: Path) -> FastCharEncoder:
+def make_encoder(folder: Path) -> FastCharEncoder:
     weights = read_weights(folder)
     tensors = build_parts(weights.options, weights.arrays).bilm
     with torch.inference_mode():
@@ -51,14 +51,14 @@ def test_equal_to_the_module(parity: Path, name: str, linear_way: str) -> None:
     ids = character_ids(WORDS, max_characters=weights.options.char_cnn.max_characters_per_token)
     with torch.inference_mode():
         expected = bilm.char_encoder(torch.from_numpy(ids))
-        got = encoder_of(parity / "bilm" / name).encode(WORDS)
+        got = make_encoder(parity / "bilm" / name).encode(WORDS)
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
 
 
 @torch.inference_mode()
 def test_the_company_does_not_matter(parity: Path, linear_way: str) -> None:
     """Bit for bit, or a word would change when the table has lost it."""
-    encoder = encoder_of(parity / "bilm" / "realistic")
+    encoder = make_encoder(parity / "bilm" / "realistic")
     together = encoder.encode(WORDS)
     for n in (1, 5, 40, 150):
         some = WORDS[-n:]
@@ -66,8 +66,8 @@ def test_the_company_does_not_matter(parity: Path, linear_way: str) -> None:
     assert torch.equal(encoder.encode(WORDS[::-1]), together.flip(0))
 
 
-def test_words_are_cut_where_nothing_is_lost(tiny: Path) -> None:
-    encoder = encoder_of(tiny)
+def test_words_without_trailing_padding(tiny: Path) -> None:
+    encoder = make_encoder(tiny)
     ids = character_ids(WORDS)
     groups = list(encoder._groups(ids))
     assert sorted(i for rows, _ in groups for i in rows.tolist()) == list(range(len(WORDS)))
@@ -81,7 +81,7 @@ def test_words_are_cut_where_nothing_is_lost(tiny: Path) -> None:
 
 
 def test_no_word_types(tiny: Path) -> None:
-    assert encoder_of(tiny).encode([]).shape == (0, 8)
+    assert make_encoder(tiny).encode([]).shape == (0, 8)
 
 
 def test_a_lost_word_comes_back_the_same(parity: Path, linear_way: str) -> None:

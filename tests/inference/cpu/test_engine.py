@@ -13,7 +13,7 @@ from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.inference.cpu import engine, input_gates
 from spacy_elmo.inference.cpu.engine import FastEngine
 from spacy_elmo.inference.cpu.input_gates import Inputs
-from spacy_elmo.inference.cpu.input_gates import input_gates as gates_of
+from spacy_elmo.inference.cpu.input_gates import input_gates as compute_gates
 from spacy_elmo.inference.cpu.linear import TorchLinear
 from spacy_elmo.inference.factory import encoder_linear, lstm_linear
 from spacy_elmo.inference.reference import PlainEngine
@@ -26,12 +26,12 @@ SENTENCES = st.lists(st.lists(st.sampled_from(["the", "cat", "sat", ".", "What",
 STATE = [LSTMState(torch.randn(2, 2, 8), torch.randn(2, 2, 24))]
 
 
-def bilm_of(source: Path = TINY) -> BiLM:
+def read_bilm(source: Path = TINY) -> BiLM:
     weights = read_weights(source)
     return build_bilm(weights.options, build_parts(weights.options, weights.arrays).bilm)
 
 
-def engine_of(source: Path = TINY, *, initial_state: LSTMState | None = None) -> FastEngine:
+def make_engine(source: Path = TINY, *, initial_state: LSTMState | None = None) -> FastEngine:
     weights = read_weights(source)
     return FastEngine(
         options=weights.options,
@@ -42,7 +42,7 @@ def engine_of(source: Path = TINY, *, initial_state: LSTMState | None = None) ->
     )
 
 
-def close(got: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
+def assert_close(got: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
     assert len(got) == len(expected)
     for one, other in zip(got, expected):
         torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
@@ -54,14 +54,13 @@ def test_equal_to_the_plain_engine(
     sentences: list[list[str]], n_layers: int, most_rows: int, initial_state: LSTMState | None
 ) -> None:
     """The opening step from its stored state, the closing step left out: the same outputs."""
-    expected = PlainEngine(bilm=bilm_of(), initial_state=initial_state).run(
-        sentences, n_layers=n_layers, state=None
-    )
+    plain = PlainEngine(bilm=read_bilm(), initial_state=initial_state)
+    expected = plain.run(sentences, n_layers=n_layers, state=None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "MOST_ROWS", most_rows)
         patch.setattr(input_gates, "KEPT_STEP", 2)
-        got = engine_of(initial_state=initial_state).run(sentences, n_layers=n_layers, state=None)
-    close([got.word_emb, *got.lstm], [expected.word_emb, *expected.lstm])
+        got = make_engine(initial_state=initial_state).run(sentences, n_layers=n_layers, state=None)
+    assert_close([got.word_emb, *got.lstm], [expected.word_emb, *expected.lstm])
     assert got.state is None
 
 
@@ -70,12 +69,12 @@ def test_equal_to_the_plain_engine(
 def test_a_given_state_is_carried_on(sentences: list[list[str]]) -> None:
     n = len(sentences)
     start = LSTMState(torch.randn(2, 2, n, 8), torch.randn(2, 2, n, 24))
-    expected = PlainEngine(bilm=bilm_of()).run(sentences, n_layers=2, state=start)
-    got = engine_of().run(sentences, n_layers=2, state=start)
-    close([got.word_emb, *got.lstm], [expected.word_emb, *expected.lstm])
+    expected = PlainEngine(bilm=read_bilm()).run(sentences, n_layers=2, state=start)
+    got = make_engine().run(sentences, n_layers=2, state=start)
+    assert_close([got.word_emb, *got.lstm], [expected.word_emb, *expected.lstm])
     assert got.state is not None
     assert expected.state is not None
-    close(list(got.state), list(expected.state))
+    assert_close(list(got.state), list(expected.state))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +83,8 @@ def test_a_given_state_is_carried_on(sentences: list[list[str]]) -> None:
 def test_weights_come_back(parity: Path, name: str, way: str) -> None:
     if way == "plain":
         pytest.skip("the fast engine only")
-    expected = bilm_of(parity / name).state_dict()
-    got = engine_of(parity / name).named_tensors()
+    expected = read_bilm(parity / name).state_dict()
+    got = make_engine(parity / name).named_tensors()
     assert got.keys() == expected.keys()
     assert all(torch.equal(got[name], expected[name]) for name in expected)
 
@@ -97,13 +96,13 @@ def test_tensors_are_taken_out(tiny: Path) -> None:
     assert tensors == {}
 
 
-def test_any_number_of_threads_gives_the_same_bits(sentences: list[list[str]]) -> None:
+def test_same_bits_with_any_threads(sentences: list[list[str]]) -> None:
     before = torch.get_num_threads()
     outputs = []
     try:
         for threads in (1, 2, 4):
             torch.set_num_threads(threads)
-            outputs.append(engine_of().run(sentences, n_layers=2, state=None).lstm)
+            outputs.append(make_engine().run(sentences, n_layers=2, state=None).lstm)
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -112,21 +111,21 @@ def test_any_number_of_threads_gives_the_same_bits(sentences: list[list[str]]) -
 
 def test_several_threads_at_a_time(sentences: list[list[str]]) -> None:
     """A server embeds for several users with one model."""
-    engine = engine_of()
+    engine = make_engine()
     engine._table = WordTable(engine._encoder.encode, width=8, capacity=20)
-    alone = [engine_of().run([sentence], n_layers=2, state=None).lstm for sentence in sentences]
+    alone = [make_engine().run([sentence], n_layers=2, state=None).lstm for sentence in sentences]
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda s: engine.run([s], n_layers=2, state=None).lstm, sentences * 5))
     for number, layers in enumerate(together):
-        close(layers, alone[number % len(sentences)])
+        assert_close(layers, alone[number % len(sentences)])
     assert torch.get_num_threads() == threads
 
 
 def test_a_failure_in_one_direction_is_seen(sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     threads = torch.get_num_threads()
     for direction in (0, 1):
-        engine = engine_of()
+        engine = make_engine()
         engine.run(sentences, n_layers=2, state=None)
 
         def fail(*args: object, **settings: object) -> None:
@@ -149,8 +148,8 @@ def test_repeated_inputs_are_projected_once(monkeypatch: pytest.MonkeyPatch, win
     linear = TorchLinear(torch.randn(12, 4), torch.randn(12))
     rows = torch.randn(10, 4)
     numbers = torch.randint(0, 10, (schedule.n_tokens,))
-    repeated = gates_by_row(gates_of(linear, Inputs(rows, numbers), schedule.steps))
-    every = gates_by_row(gates_of(linear, Inputs(rows[numbers], None), schedule.steps))
+    repeated = gates_by_row(compute_gates(linear, Inputs(rows, numbers), schedule.steps))
+    every = gates_by_row(compute_gates(linear, Inputs(rows[numbers], None), schedule.steps))
     assert len(every) == schedule.n_tokens
     torch.testing.assert_close(repeated, every, atol=1e-6, rtol=0)
 
@@ -160,7 +159,7 @@ def gates_by_row(windows: Iterable[input_gates.Window]) -> torch.Tensor:
     return torch.cat([w.gates.clone() if w.slots is None else w.gates.index_select(0, w.slots) for w in windows])
 
 
-def test_a_window_never_has_more_rows_than_it_may() -> None:
+def test_rows_of_a_window() -> None:
     schedule = Schedule([400, *[3] * 200], most_rows=128)
     found = list(input_gates.windows(schedule.steps, [step.size for step in schedule.steps]))
     assert [step for window in found for step in window] == schedule.steps
@@ -168,7 +167,7 @@ def test_a_window_never_has_more_rows_than_it_may() -> None:
     assert any(len(w) > 1 for w in found)
 
 
-def test_what_a_window_needs_is_what_is_held() -> None:
+def test_windows_bound_the_memory() -> None:
     """Projections never exist for all of a long text."""
     held = []
 

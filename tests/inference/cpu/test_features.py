@@ -18,7 +18,7 @@ QUESTIONS = [features.has_packed_linear, features.has_bf16, features.int8_linear
 
 
 @pytest.fixture(autouse=True)
-def _asked_anew() -> Iterator[None]:
+def _forget_answers() -> Iterator[None]:
     for question in QUESTIONS:
         question.cache_clear()
     yield

@@ -43,7 +43,7 @@ def int8(request: pytest.FixtureRequest) -> LinearType:
     return kind
 
 
-def made(n_outputs: int, n_inputs: int, n_rows: int) -> list[torch.Tensor]:
+def make_tensors(n_outputs: int, n_inputs: int, n_rows: int) -> list[torch.Tensor]:
     torch.manual_seed(n_outputs + n_inputs + n_rows)
     return [
         torch.randn(n_outputs, n_inputs) / n_inputs**0.5,
@@ -56,7 +56,7 @@ def made(n_outputs: int, n_inputs: int, n_rows: int) -> list[torch.Tensor]:
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 7, 9, 33, 130])
 @torch.inference_mode()
 def test_products(linear: LinearType, shape: tuple[int, int], n_rows: int) -> None:
-    weight, bias, x = made(*shape, n_rows)
+    weight, bias, x = make_tensors(*shape, n_rows)
     expected = x.double() @ weight.double().t()
     tolerance = TOLERANCES.get(linear, 1e-5)
     with_bias, without = linear(weight, bias), linear(weight)
@@ -72,7 +72,7 @@ def test_products(linear: LinearType, shape: tuple[int, int], n_rows: int) -> No
 
 @torch.inference_mode()
 def test_weights_come_back(linear: LinearType) -> None:
-    weight, bias, _ = made(24, 600, 1)
+    weight, bias, _ = make_tensors(24, 600, 1)
     back = linear(weight, bias).weight()
     if linear in EXACT:
         assert torch.equal(back, weight)
@@ -84,7 +84,7 @@ def test_weights_come_back(linear: LinearType) -> None:
 
 @torch.inference_mode()
 def test_rows_do_not_see_each_other(linear: LinearType) -> None:
-    weight, bias, x = made(32, 48, 16)
+    weight, bias, x = make_tensors(32, 48, 16)
     one = linear(weight, bias)
     expected = one(linear.prepare(x))
     x[1:] *= 1000
@@ -94,7 +94,7 @@ def test_rows_do_not_see_each_other(linear: LinearType) -> None:
 @pytest.mark.parametrize("shape", [(8, 6), (64, 40), (32, 700)])
 @torch.inference_mode()
 def test_8_bits_do_not_depend_on_the_company(int8: LinearType, shape: tuple[int, int]) -> None:
-    weight, bias, x = made(*shape, 130)
+    weight, bias, x = make_tensors(*shape, 130)
     one = int8(weight, bias)
     together = one(one.prepare(x))
     for rows in (slice(0, 1), slice(7, 8), slice(1, 4), slice(10, 43), slice(2, 130)):
@@ -103,11 +103,11 @@ def test_8_bits_do_not_depend_on_the_company(int8: LinearType, shape: tuple[int,
 
 @pytest.mark.parametrize("shape", [(8, 6), (64, 40), (32, 700), (16, 4096), (1, 1)])
 @torch.inference_mode()
-def test_signed_and_unsigned_give_the_same_bits(shape: tuple[int, int]) -> None:
+def test_signed_and_unsigned(shape: tuple[int, int]) -> None:
     """Which one is at work is found out by time, and must change nothing else."""
     for kind in (Int8Linear, UInt8Linear):
         skip_unless_here(kind)
-    weight, bias, x = made(*shape, 21)
+    weight, bias, x = make_tensors(*shape, 21)
     x[3] *= 1000
     x[4] = 0
     signed, unsigned = (kind(weight, bias) for kind in (Int8Linear, UInt8Linear))
@@ -134,7 +134,7 @@ def test_8_bit_sums_are_exact(int8: LinearType) -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 @torch.inference_mode()
 def test_what_is_not_finite_stays_so(linear: LinearType, bad: float) -> None:
-    weight, bias, x = made(32, 48, 9)
+    weight, bias, x = make_tensors(32, 48, 9)
     one = linear(weight, bias)
     expected = one(one.prepare(x))
     x[2, 5] = bad
@@ -151,7 +151,7 @@ def test_what_is_not_finite_stays_so(linear: LinearType, bad: float) -> None:
 
 
 def test_rows_of_zeros(linear: LinearType) -> None:
-    weight, bias, x = made(8, 16, 4)
+    weight, bias, x = make_tensors(8, 16, 4)
     with torch.inference_mode():
         got = linear(weight, bias)(linear.prepare(torch.zeros_like(x)))
     torch.testing.assert_close(got.float(), bias.expand(4, -1), atol=0.02, rtol=0)
@@ -161,7 +161,7 @@ def test_rows_of_zeros(linear: LinearType) -> None:
 def test_fine_sums_are_nearer() -> None:
     if not features.has_packed_linear():
         pytest.skip("no packed matrix products on this processor, or in this torch")
-    weight, bias, x = made(64, 8192, 32)
+    weight, bias, x = make_tensors(64, 8192, 32)
     expected = x.double() @ weight.double().t() + bias
     errors = [float((kind(weight, bias)(x) - expected).pow(2).mean()) for kind in (PackedFineLinear, PackedLinear)]
     assert errors[0] < errors[1]

@@ -35,7 +35,7 @@ def ways(request: pytest.FixtureRequest) -> Ways:
     return (lstm_linear(request.param),) * 2
 
 
-def outputs_of(run: Any, ways: Ways, *, projects: bool, clips: bool, repeats: bool) -> list[torch.Tensor]:
+def compute_outputs(run: Any, ways: Ways, *, projects: bool, clips: bool, repeats: bool) -> list[torch.Tensor]:
     torch.manual_seed(3)
     width = P if projects else C
     states, projection = ways[0](torch.randn(4 * C, width)), [ways[1](torch.randn(P, C))] if projects else []
@@ -61,11 +61,11 @@ def outputs_of(run: Any, ways: Ways, *, projects: bool, clips: bool, repeats: bo
 @torch.inference_mode()
 def test_compiled_as_in_python(ways: Ways, projects: bool, clips: bool, repeats: bool) -> None:
     settings = {"projects": projects, "clips": clips, "repeats": repeats}
-    expected = outputs_of(module.run_steps, ways, **settings)
+    expected = compute_outputs(module.run_steps, ways, **settings)
     assert isinstance(module.steps(), torch.jit.CompilationUnit)
     # Torch compiles at the first calls, and otherwise at the second ones.
     for _ in range(3):
-        for got, right in zip(outputs_of(module.steps().run_steps, ways, **settings), expected, strict=True):
+        for got, right in zip(compute_outputs(module.steps().run_steps, ways, **settings), expected, strict=True):
             assert torch.equal(got, right)
 
 
@@ -88,14 +88,14 @@ def test_what_is_compiled_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     assert module.steps.__wrapped__().run_steps is module.run_steps
 
 
-def copied(folder: Path) -> Path:
+def copy_package(folder: Path) -> Path:
     """The package, its source alone."""
     package = Path(spacy_elmo.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__", "data")
     return Path(shutil.copytree(package, folder / "spacy_elmo", ignore=ignored))
 
 
-def steps_made_from(place: Path) -> str:
+def import_steps(place: Path) -> str:
     """Which kind of steps the package at a place has."""
     code = "from spacy_elmo.inference.cpu import steps; print(steps.__file__); print(type(steps.steps()).__name__)"
     where = {**os.environ, "PYTHONPATH": str(place)}
@@ -107,14 +107,14 @@ def steps_made_from(place: Path) -> str:
 
 
 def test_an_installation_without_source(tmp_path: Path) -> None:
-    package = copied(tmp_path)
+    package = copy_package(tmp_path)
     compileall.compile_dir(package, quiet=1, legacy=True)
     for file in package.rglob("*.py"):
         file.unlink()
-    assert steps_made_from(tmp_path) == "SimpleNamespace"
+    assert import_steps(tmp_path) == "SimpleNamespace"
 
 
 def test_an_installation_in_an_archive(tmp_path: Path) -> None:
-    copied(tmp_path / "there")
+    copy_package(tmp_path / "there")
     archive = shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path / "there")
-    assert steps_made_from(Path(archive)) == "CompilationUnit"
+    assert import_steps(Path(archive)) == "CompilationUnit"

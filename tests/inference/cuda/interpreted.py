@@ -14,7 +14,7 @@ TOLERANCE = 3e-6
 # One row, single rows, tiles of rows that hold sentence after sentence, and more steps than a block has.
 @pytest.mark.parametrize("lstm", LSTMS)
 @pytest.mark.parametrize(("lengths", "most_rows"), [([3], 9), ([2, 1, 2], 9), ([1, 2, 1, 2, 3, 1], 5)], ids=str)
-def test_layers(lstm: str, lengths: "list[int]", most_rows: int) -> None:
+def test_layers(lstm: str, lengths: list[int], most_rows: int) -> None:
     engine, exact = engines(options(lstm), "cpu")
     engine._most_rows = most_rows
     batch = sentences(lengths)
@@ -33,10 +33,10 @@ def test_wide_tiles() -> None:
 
 
 @pytest.mark.parametrize("lengths", [[1, 0, 2], [2, 1, 0, 1, 2, 1]], ids=str)
-def test_carried_state(lengths: "list[int]") -> None:
-    of = options("clips")
-    engine, exact = engines(of, "cpu")
-    batch, state = sentences(lengths), random_state(of, len(lengths))
+def test_carried_state(lengths: list[int]) -> None:
+    small = options("clips")
+    engine, exact = engines(small, "cpu")
+    batch, state = sentences(lengths), random_state(small, len(lengths))
     got = engine.run(batch, n_layers=2, state=state)
     expected = exact.run(batch, n_layers=2, state=type(state)(*(part.double() for part in state)))
     assert distance(got, expected) < TOLERANCE

@@ -34,34 +34,34 @@ def options(lstm: str, *, n_layers: int = 2) -> Options:
     return Options.from_dict({"lstm": {**LSTMS[lstm], "n_layers": n_layers}, "char_cnn": CNN})
 
 
-def weights(of: Options, *, scale: float = 0.4) -> dict[str, Tensor]:
+def weights(options: Options, *, scale: float = 0.4) -> dict[str, Tensor]:
     """Random, spread so that clips are at work."""
     generator = torch.Generator().manual_seed(7)
-    state = BiLM(options=of).state_dict()
+    state = BiLM(options=options).state_dict()
     return {name: torch.randn(tensor.shape, generator=generator) * scale for name, tensor in state.items()}
 
 
-def engines(of: Options, device: str, precision: str = "fp32") -> "tuple[CudaEngine, PlainEngine]":
+def engines(options: Options, device: str, precision: str = "fp32") -> "tuple[CudaEngine, PlainEngine]":
     """The engine under test, and the plain one in float64 on the CPU."""
     from spacy_elmo.bilm.build import build_bilm
     from spacy_elmo.inference.cuda.engine import CudaEngine
 
-    tensors = weights(of)
-    exact = PlainEngine(bilm=build_bilm(of, {name: tensor.double() for name, tensor in tensors.items()}))
+    tensors = weights(options)
+    exact = PlainEngine(bilm=build_bilm(options, {name: tensor.double() for name, tensor in tensors.items()}))
     on_device = {name: tensor.to(device) for name, tensor in tensors.items()}
-    return CudaEngine(options=of, tensors=on_device, precision=precision, device=torch.device(device)), exact
+    return CudaEngine(options=options, tensors=on_device, precision=precision, device=torch.device(device)), exact
 
 
-def sentences(lengths: "list[int]") -> list[list[str]]:
+def sentences(lengths: list[int]) -> list[list[str]]:
     words = iter(WORDS * (1 + sum(lengths) // len(WORDS)))
     return [[next(words) for _ in range(length)] for length in lengths]
 
 
-def random_state(of: Options, n_sentences: int) -> LSTMState:
+def random_state(options: Options, n_sentences: int) -> LSTMState:
     generator = torch.Generator().manual_seed(3)
-    shape = (2, of.lstm.n_layers, n_sentences)
+    shape = (2, options.lstm.n_layers, n_sentences)
     hidden, cell = (
-        torch.randn(*shape, n, generator=generator) * 0.3 for n in (of.lstm.projection_dim, of.lstm.dim)
+        torch.randn(*shape, n, generator=generator) * 0.3 for n in (options.lstm.projection_dim, options.lstm.dim)
     )
     return LSTMState(hidden, cell)
 

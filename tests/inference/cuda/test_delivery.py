@@ -1,4 +1,4 @@
-"""The order of copies and pieces, with a GPU that is played by the CPU."""
+"""The order of copies and pieces, with the CPU in place of a GPU."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -22,7 +22,7 @@ class Stream:
 
 
 class OnGPU(torch.Tensor):
-    """As much of a tensor on a GPU as can be played: no numpy array can be made of it."""
+    """As much of a tensor on a GPU as the CPU can stand for: no numpy array can be made of it."""
 
     def numpy(self, *_: Any, **__: Any) -> Any:
         raise TypeError("can't convert cuda:0 device type tensor to numpy")
@@ -32,7 +32,7 @@ class OnGPU(torch.Tensor):
 
 
 @pytest.fixture
-def played(monkeypatch: pytest.MonkeyPatch) -> CudaDelivery:
+def cpu_delivery(monkeypatch: pytest.MonkeyPatch) -> CudaDelivery:
     empty = torch.empty
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: Stream())
@@ -64,31 +64,31 @@ def check(outputs: list[Any], given: "dict[str, torch.Tensor]", lengths: list[in
     ("few", "shared", "block"), [(1 << 20, 1, 1), (0, 1, 1), (0, 400, 1), (0, 400, 1500), (0, 1 << 20, 1 << 20)]
 )
 def test_every_sentence_gets_its_rows(
-    played: CudaDelivery, monkeypatch: pytest.MonkeyPatch, few: int, shared: int, block: int
+    cpu_delivery: CudaDelivery, monkeypatch: pytest.MonkeyPatch, few: int, shared: int, block: int
 ) -> None:
     monkeypatch.setattr(delivery, "FEW_BYTES", few)
     monkeypatch.setattr(delivery, "SHARED_BYTES", shared)
     monkeypatch.setattr(delivery, "BLOCK_BYTES", block)
     lengths = [3, 1, 0, 7, 40, 2, 2, 2, 1, 0]
     given = [layers(sum(lengths)) for _ in range(3)]
-    waiting = [played.send(one, lengths, n_layers=2) for one in given]
+    waiting = [cpu_delivery.send(one, lengths, n_layers=2) for one in given]
     for arrive, one in zip(waiting, given):
         check(arrive(), one, lengths)
 
 
-def test_threads_of_torch_stay(played: CudaDelivery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_of_torch_stay(cpu_delivery: CudaDelivery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "FEW_BYTES", 0)
     before = torch.get_num_threads()
-    played.send(layers(5), [2, 3], n_layers=2)()
+    cpu_delivery.send(layers(5), [2, 3], n_layers=2)()
     assert torch.get_num_threads() == before
 
 
-def test_nothing_to_send(played: CudaDelivery) -> None:
-    assert [output.names for output in played.send({}, [2, 0], n_layers=2)()] == [[], []]
-    assert played.send(layers(0), [], n_layers=2)() == []
+def test_nothing_to_send(cpu_delivery: CudaDelivery) -> None:
+    assert [output.names for output in cpu_delivery.send({}, [2, 0], n_layers=2)()] == [[], []]
+    assert cpu_delivery.send(layers(0), [], n_layers=2)() == []
 
 
-def test_an_error_frees_its_block(played: CudaDelivery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_frees_its_block(cpu_delivery: CudaDelivery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks that are never freed would make a later call wait for ever."""
     monkeypatch.setattr(delivery, "FEW_BYTES", 0)
     monkeypatch.setattr(delivery, "MOST_BLOCKS", 1)

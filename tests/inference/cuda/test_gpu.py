@@ -46,10 +46,10 @@ def test_layers(lstm: str, precision: PrecisionName) -> None:
 
 @pytest.mark.parametrize("precision", TOLERANCES)
 def test_carried_state(precision: PrecisionName) -> None:
-    of = options("clips")
-    engine, exact = engines(of, "cuda", precision)
+    small = options("clips")
+    engine, exact = engines(small, "cuda", precision)
     for lengths in ([2], [1, 0, 2], [2, 1, 0, 5, 2, 1] * 9):
-        batch, state = sentences(lengths), random_state(of, len(lengths))
+        batch, state = sentences(lengths), random_state(small, len(lengths))
         got = engine.run(batch, n_layers=2, state=type(state)(*(part.cuda() for part in state)))
         expected = exact.run(batch, n_layers=2, state=type(state)(*(part.double() for part in state)))
         assert distance(got, expected) < TOLERANCES[precision]

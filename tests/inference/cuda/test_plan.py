@@ -17,7 +17,7 @@ def test_kernel_rows(n_rows: int, expected: int) -> None:
 
 
 @pytest.mark.parametrize("most_rows", [None, 1, 3])
-def test_every_token_has_a_place(most_rows: "int | None") -> None:
+def test_every_token_has_a_place(most_rows: int | None) -> None:
     lengths = [3, 0, 1, 5, 2, 2, 4]
     schedule = Schedule(lengths, most_rows=most_rows)
     plan = make_plan(schedule, Buffers(CPU))
@@ -32,7 +32,7 @@ def test_every_token_has_a_place(most_rows: "int | None") -> None:
         places = plan.places[:, direction].numpy()
         seen = [places[step, row] for step in range(plan.n_steps) for row in range(running[step])]
         assert sorted(seen) == list(range(sum(lengths)))
-        # Along a row, a sentence goes on by one, from its own end where it is read backward.
+        # Along a row, the tokens of a sentence are consecutive, from its own end where it is read backward.
         for row in range(running[0]):
             for step in range(plan.n_steps):
                 if row < running[step]:

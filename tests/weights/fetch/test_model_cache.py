@@ -19,16 +19,9 @@ from spacy_elmo.weights import catalogue
 from spacy_elmo.weights.catalogue import Entry, File
 from spacy_elmo.weights.fetch import model_cache
 from spacy_elmo.weights.fetch.model_cache import (
-    Pin,
-    Pins,
     cached_bytes,
-    check_folder,
     fetch,
     is_cached,
-    pin,
-    pin_folder,
-    read_pins,
-    write_pins,
 )
 from spacy_elmo.weights.source import read_weights
 from tests.weights.fetch.server import Server, hold, model_files, serving, stall, status
@@ -89,7 +82,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def weights_of(folder: Path) -> Path:
+def get_weights(folder: Path) -> Path:
     return next(path for path in sorted(folder.rglob("*")) if path.name.endswith("weights.hdf5"))
 
 
@@ -138,7 +131,7 @@ def test_a_bad_archive(server: Server, archive: Entry, models: Path) -> None:
 @pytest.mark.parametrize("name", ["a/pair", "packed"])
 def test_a_changed_file(name: str, server: Server, pair: Entry, archive: Entry, data: list[bytes]) -> None:
     folder = fetch(name)
-    path = weights_of(folder)
+    path = get_weights(folder)
     path.write_bytes(data[1][:-1] + b"x")
     for _ in range(2):
         with pytest.raises(ValueError, match=f"EL145.*spacy-elmo download {name} --force") as caught:
@@ -211,7 +204,7 @@ def test_catalogue_checksum_first(
 def test_the_second_server(server: Server, pair: Entry, data: list[bytes]) -> None:
     for path in PAIR:
         del server.files[f"one/{path}"]
-    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+    assert get_weights(fetch("a/pair")).read_bytes() == data[1]
 
 
 @pytest.mark.parametrize("is_offline", ["1", "yes", "TRUE"])
@@ -264,7 +257,7 @@ def test_not_a_model(
     with pytest.raises(ConnectionError, match=r"EL141.*(?s:.)*(got something else|truncated)"):
         fetch("a/pair")
     (folder / weights.name).write_bytes(data[1])
-    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+    assert get_weights(fetch("a/pair")).read_bytes() == data[1]
 
 
 def test_hides_passwords(
@@ -287,7 +280,7 @@ def test_a_mirror(server: Server, pair: Entry, data: list[bytes], monkeypatch: p
     assert server.paths() == [f"mirror/{options.path}", f"mirror/{options.name}"]
     server.put(f"mirror/{options.path}", data[0])
     server.put(f"mirror/{pair.files[1].name}", data[1])
-    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+    assert get_weights(fetch("a/pair")).read_bytes() == data[1]
     assert all(path.startswith("mirror/") for path in server.paths())
 
 
@@ -297,7 +290,7 @@ def test_a_mirror_on_disk(pair: Entry, data: list[bytes], tmp_path: Path, monkey
         (tmp_path / "my mirror" / file.name).write_bytes(content)
     monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
     monkeypatch.setenv("SPACY_ELMO_MIRROR", (tmp_path / "my mirror").as_uri())
-    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+    assert get_weights(fetch("a/pair")).read_bytes() == data[1]
 
 
 @pytest.mark.parametrize("mirror", ["/data/models", "ftp://example.com", "C:\\models"])
@@ -335,7 +328,7 @@ def test_copied_folder(server: Server, pair: Entry, models: Path, data: list[byt
     (folder / pair.files[1].name).write_bytes(data[1])
     assert fetch("a/pair") == folder
     assert server.seen == []
-    weights_of(folder).write_bytes(b"changed")
+    get_weights(folder).write_bytes(b"changed")
     with pytest.raises(ValueError, match="EL145"):
         fetch("a/pair")
 
@@ -366,7 +359,7 @@ def test_killed_at_any_step(
             fetch(name, force=force)
     server.seen.clear()
     folder = fetch(name)
-    assert weights_of(folder).read_bytes() == data[1]
+    assert get_weights(folder).read_bytes() == data[1]
     assert server.seen == []
     stem = folder.name
     assert {path.name for path in models.iterdir()} == {stem, f"{stem}.json", f"{stem}.lock"}
@@ -413,7 +406,7 @@ def test_force_discards_parts(pair: Entry, models: Path, data: list[bytes]) -> N
     downloads = models / "a--pair.partial" / "downloads"
     downloads.mkdir(parents=True)
     (downloads / pair.files[1].name).write_bytes(b"complete, but another file")
-    assert weights_of(fetch("a/pair", force=True)).read_bytes() == data[1]
+    assert get_weights(fetch("a/pair", force=True)).read_bytes() == data[1]
 
 
 def test_a_name(models: Path) -> None:
@@ -482,7 +475,7 @@ def test_two_processes(mirror: Server, models: Path, data: list[bytes]) -> None:
         out, err = process.communicate(timeout=60)
         assert (out.strip(), err, process.returncode) == (str(models / "medium"), "", 0)
     assert sorted(mirror.paths()) == sorted(PAIR)
-    assert weights_of(models / "medium").read_bytes() == data[1]
+    assert get_weights(models / "medium").read_bytes() == data[1]
 
 
 def test_resume_after_kill(mirror: Server, models: Path, data: list[bytes]) -> None:
@@ -495,7 +488,7 @@ def test_resume_after_kill(mirror: Server, models: Path, data: list[bytes]) -> N
     assert not is_cached("medium")
     mirror.seen.clear()
     arrived = part.stat().st_size
-    assert weights_of(fetch("medium")).read_bytes() == data[1]
+    assert get_weights(fetch("medium")).read_bytes() == data[1]
     # The options were complete, and are not requested again.
     assert mirror.paths() == [PAIR[1]]
     assert mirror.headers("Range") == [f"bytes={arrived}-"]
@@ -526,7 +519,7 @@ def test_error_page(
     assert not (models / "a--pair.json").exists()
     for path in options:
         server.files[path] = data[0]
-    assert weights_of(fetch("a/pair", force=force)).read_bytes() == data[1]
+    assert get_weights(fetch("a/pair", force=force)).read_bytes() == data[1]
 
 
 def test_mixed_models(server: Server, pair: Entry, models: Path, data: list[bytes]) -> None:
@@ -537,7 +530,7 @@ def test_mixed_models(server: Server, pair: Entry, models: Path, data: list[byte
         fetch("a/pair")
     assert not (models / "a--pair.json").exists()
     server.files.update({f"{base}/{PAIR[0]}": data[0] for base in ("one", "two")})
-    assert weights_of(fetch("a/pair")).read_bytes() == data[1]
+    assert get_weights(fetch("a/pair")).read_bytes() == data[1]
 
 
 def test_archive_of_other_files(server: Server, archive: Entry, models: Path) -> None:
@@ -585,10 +578,10 @@ def test_http_without_checksum(server: Server, data: list[bytes], monkeypatch: p
     assert server.seen == []
     known = entry.files[0]._replace(sha256=sha256(packed.getvalue()))
     put(entry._replace(files=(known,)), monkeypatch)
-    assert weights_of(fetch("open")).read_bytes() == data[1]
+    assert get_weights(fetch("open")).read_bytes() == data[1]
     put(entry, monkeypatch)
     # A pin is a checksum.
-    assert weights_of(fetch("open", force=True)).read_bytes() == data[1]
+    assert get_weights(fetch("open", force=True)).read_bytes() == data[1]
 
 
 def test_http_allowed(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -600,7 +593,7 @@ def test_http_allowed(server: Server, data: list[bytes], monkeypatch: pytest.Mon
     with pytest.raises(ConnectionError, match="EL141"):
         fetch("open")
     monkeypatch.setenv("SPACY_ELMO_ALLOW_HTTP", "1")
-    assert weights_of(fetch("open")).read_bytes() == data[1]
+    assert get_weights(fetch("open")).read_bytes() == data[1]
 
 
 @pytest.mark.parametrize(
@@ -639,72 +632,3 @@ def test_lock_warning(pair: Entry, models: Path, monkeypatch: pytest.MonkeyPatch
     assert names(folder)
     if Path("/proc/locks").exists():
         assert f"process {os.getpid()}" in str(caught[0].message)
-
-
-OPTIONS = Pin(hashlib.sha256(b"{}").hexdigest(), 2)
-WEIGHTS = Pin(hashlib.sha256(b"12345").hexdigest(), 5)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "model" / "variables").mkdir(parents=True)
-    (tmp_path / "model" / "options.json").write_bytes(b"{}")
-    (tmp_path / "model" / "variables" / "data").write_bytes(b"12345")
-    return tmp_path / "model"
-
-
-def test_of_files(folder: Path) -> None:
-    assert pin(folder / "options.json") == OPTIONS
-    assert pin_folder(folder) == {"options.json": OPTIONS, "variables/data": WEIGHTS}
-
-
-def test_written_and_read(tmp_path: Path) -> None:
-    path, pins = tmp_path / "pins.json", Pins({"model.tar.gz": WEIGHTS}, {"options.json": OPTIONS})
-    assert read_pins(path) is None
-    write_pins(path, pins)
-    assert read_pins(path) == pins
-    assert [entry.name for entry in tmp_path.iterdir()] == ["pins.json"]
-    assert json.loads(path.read_text("utf-8"))["published"]["model.tar.gz"] == {
-        "sha256": WEIGHTS.sha256,
-        "size": 5,
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "ValueError|JSONDecodeError"),
-        ("[]", "TypeError|ValueError"),
-        ('{"published": {}}', "KeyError: 'files'"),
-        ('{"published": {}, "files": []}', "AttributeError"),
-        ('{"published": {}, "files": {"a": {"sha256": "0"}}}', "KeyError: 'size'"),
-        ('{"published": {}, "files": {"a": {"sha256": "0", "size": "many"}}}', "ValueError"),
-    ],
-)
-def test_damaged(tmp_path: Path, text: str, reason: str) -> None:
-    path = tmp_path / "pins.json"
-    path.write_text(text, "utf-8")
-    with pytest.raises(ValueError, match=rf"EL147.*pins\.json.*({reason})"):
-        read_pins(path)
-
-
-def test_a_folder_that_is_as_it_was(folder: Path) -> None:
-    check_folder("small", folder, pin_folder(folder))
-    # More files do no harm.
-    check_folder("small", folder, {"options.json": OPTIONS})
-
-
-def test_a_missing_file(folder: Path) -> None:
-    pins = pin_folder(folder)
-    (folder / "variables" / "data").unlink()
-    with pytest.raises(ValueError, match=r"EL145.*data' is missing.*download small --force"):
-        check_folder("small", folder, pins)
-
-
-def test_a_changed_file_of_pins(folder: Path) -> None:
-    """Of the same size, too."""
-    pins = pin_folder(folder)
-    (folder / "variables" / "data").write_bytes(b"12346")
-    found = hashlib.sha256(b"12346").hexdigest()
-    with pytest.raises(ValueError, match=rf"EL145.*has changed: its sha256 is {found}, expected {WEIGHTS.sha256}"):
-        check_folder("small", folder, pins)

@@ -80,7 +80,7 @@ def change(folder: Path, edit: Callable[[State], Any]) -> None:
     torch.save(others if isinstance(others, dict) else state, folder / "weights.th")
 
 
-def renamed(folder: Path, old: str, new: str) -> None:
+def rename(folder: Path, old: str, new: str) -> None:
     change(folder, lambda state: {name.replace(old, new): tensor for name, tensor in state.items()})
 
 
@@ -88,11 +88,11 @@ def run(weights: Weights) -> Elmo:
     return Elmo.from_weights(weights, device=torch.device("cpu"), settings=Settings())
 
 
-def layers_of(weights: Weights) -> np.ndarray:
+def embed(weights: Weights) -> np.ndarray:
     return np.concatenate([outputs.stack() for outputs in run(weights).embed(sentences())], axis=1)
 
 
-def mix_of(elmo: Elmo) -> np.ndarray:
+def get_mix(elmo: Elmo) -> np.ndarray:
     return np.concatenate([outputs.elmo for outputs in elmo.embed(sentences())])
 
 
@@ -109,16 +109,16 @@ def check_layers(got: np.ndarray, expected: np.ndarray) -> None:
 def test_layers(archive: Path, tiny: Path, golden: Mapping[str, np.ndarray]) -> None:
     weights = read(archive)
     assert (weights.format, weights.source) == ("AllenNLP archive", str(archive / "weights.th"))
-    got = layers_of(weights)
+    got = embed(weights)
     check_layers(got, golden["layers"])
     # They differ from the file that the training started from.
-    assert (np.abs(got - layers_of(read_weights(tiny))).max(axis=(1, 2)) > 0.01).all()
+    assert (np.abs(got - embed(read_weights(tiny))).max(axis=(1, 2)) > 0.01).all()
 
 
 def test_mix(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
     weights = read(archive)
     assert weights.has_mix
-    np.testing.assert_allclose(mix_of(run(weights)), golden["mix"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(get_mix(run(weights)), golden["mix"], rtol=0, atol=1e-4)
 
 
 def test_two_mixes(tiny: Path, golden: Mapping[str, np.ndarray]) -> None:
@@ -129,9 +129,9 @@ def test_two_mixes(tiny: Path, golden: Mapping[str, np.ndarray]) -> None:
             np.testing.assert_array_equal(weights.arrays[f"{prefix}.{part}"], values[k])
             assert weights.arrays[f"{prefix}.{part}"].shape == np.shape(values[k])
     elmo = run(weights)
-    np.testing.assert_allclose(mix_of(elmo), golden["two_mixes"][0], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(get_mix(elmo), golden["two_mixes"][0], rtol=0, atol=1e-4)
     elmo.mix = elmo.more_mixes[0]
-    np.testing.assert_allclose(mix_of(elmo), golden["two_mixes"][1], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(get_mix(elmo), golden["two_mixes"][1], rtol=0, atol=1e-4)
 
 
 def test_conversion_is_exact(tiny: Path) -> None:
@@ -156,10 +156,10 @@ def test_conversion_is_exact(tiny: Path) -> None:
     ],
 )
 def test_anywhere_in_a_model(archive: Path, golden: Mapping[str, np.ndarray], prefix: str) -> None:
-    renamed(archive, ELMO, prefix)
+    rename(archive, ELMO, prefix)
     weights = read(archive)
     assert weights.has_mix
-    check_layers(layers_of(weights), golden["layers"])
+    check_layers(embed(weights), golden["layers"])
 
 
 def test_a_bilm_without_mixes(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
@@ -169,7 +169,7 @@ def test_a_bilm_without_mixes(archive: Path, golden: Mapping[str, np.ndarray]) -
     )
     weights = read(archive)
     assert not weights.has_mix
-    check_layers(layers_of(weights), golden["layers"])
+    check_layers(embed(weights), golden["layers"])
 
 
 def test_other_parts(archive: Path) -> None:
@@ -183,7 +183,7 @@ def test_other_parts(archive: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_other_precisions(archive: Path, golden: Mapping[str, np.ndarray], dtype: torch.dtype) -> None:
     change(archive, lambda state: {name: tensor.to(dtype) for name, tensor in state.items()})
-    got = layers_of(read(archive))
+    got = embed(read(archive))
     np.testing.assert_allclose(got, golden["layers"], rtol=0, atol=0.05 if dtype == torch.float16 else 1e-5)
 
 
@@ -302,7 +302,7 @@ def test_layer_norm(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
         UserWarning, match=r"WL013.*weights\.th: .*do_layer_norm = true.*word_emb and the LSTM layers"
     ):
         weights = read(archive)
-    check_layers(layers_of(weights), golden["layers"])
+    check_layers(embed(weights), golden["layers"])
 
 
 # Other sizes and errors
@@ -323,7 +323,7 @@ def test_one_layer(archive: Path, golden: Mapping[str, np.ndarray]) -> None:
     weights = read(archive)
     assert weights.arrays["scalar_mix.weights"].shape == (2,)
     # The first layers do not depend on those above.
-    check_layers(layers_of(weights), golden["layers"][:2])
+    check_layers(embed(weights), golden["layers"][:2])
 
 
 def test_single_layer_without_options(alone: Path) -> None:

@@ -21,12 +21,12 @@ Variables = dict[str, np.ndarray]
 
 @pytest.fixture(scope="module")
 def trained(parity: Path) -> Variables:
-    return variables_of(parity / "tf_checkpoint/model.ckpt-123456")
+    return read_variables(parity / "tf_checkpoint/model.ckpt-123456")
 
 
 @pytest.fixture(scope="module")
 def published(parity: Path) -> Variables:
-    return variables_of(parity / "tf_checkpoint/tfhub/variables/variables")
+    return read_variables(parity / "tf_checkpoint/tfhub/variables/variables")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def options(parity: Path, tmp_path: Path) -> Path:
     return Path(shutil.copyfile(parity / "tf_checkpoint/options.json", tmp_path / "options.json"))
 
 
-def variables_of(prefix: Path) -> Variables:
+def read_variables(prefix: Path) -> Variables:
     reader = import_tensorflow().train.load_checkpoint(str(prefix))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
@@ -52,7 +52,7 @@ def write(prefix: Path, variables: Variables) -> Path:
     return prefix.with_name(f"{prefix.name}.index")
 
 
-def renamed(variables: Variables, *rules: "tuple[str, str]") -> Variables:
+def rename(variables: Variables, *rules: tuple[str, str]) -> Variables:
     out = {}
     for name, array in variables.items():
         for pattern, new in rules:
@@ -80,7 +80,7 @@ SPELLINGS = {
 def test_spellings_of_names(
     parity: Path, tmp_path: Path, options: Path, trained: Variables, spelling: str
 ) -> None:
-    names = renamed(trained, *SPELLINGS[spelling])
+    names = rename(trained, *SPELLINGS[spelling])
     assert names.keys() != trained.keys()
     found = read_weights(write(tmp_path / "model.ckpt-1", names)).arrays
     expected = read_weights(parity / "bilm/base").arrays

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 import spacy_elmo
 from spacy_elmo.cli.export import export
-from spacy_elmo.cli.info import as_text, info
+from spacy_elmo.cli.info import format_facts, info
 from spacy_elmo.weights.formats import manylangs
 from spacy_elmo.weights.formats.manylangs import PUBLISHED, PUBLISHED_NAME, _read_symbols
 from spacy_elmo.weights.source import read_weights
@@ -41,7 +41,7 @@ def change(path: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
     path.write_text(json.dumps(data), "utf-8")
 
 
-def sample_of(folder: Path) -> Path:
+def get_sample(folder: Path) -> Path:
     return next(folder.glob("tiny_*.json"))
 
 
@@ -63,7 +63,7 @@ def test_config_places(model: Path) -> None:
     """ELMoForManyLangs required users to edit its path in config.json; here it is found."""
     original = Path(shutil.copytree(model, model.parent / "original"))
     (model / "configs").mkdir()
-    moved = shutil.move(sample_of(model), model / "configs")
+    moved = shutil.move(get_sample(model), model / "configs")
     assert same(model, original)
     shutil.copy(moved, model / "config.json")
     shutil.rmtree(model / "configs")
@@ -71,8 +71,8 @@ def test_config_places(model: Path) -> None:
 
 
 def test_missing_config(model: Path) -> None:
-    name = sample_of(model).name
-    sample_of(model).unlink()
+    name = get_sample(model).name
+    get_sample(model).unlink()
     with pytest.raises(FileNotFoundError, match=rf"EL128.*config.json' names.*{name}.*{PUBLISHED_NAME}"):
         read_weights(model)
 
@@ -87,14 +87,15 @@ def test_published_config(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         read_weights(model)
     # These small arrays need another configuration in its place.
-    monkeypatch.setattr(manylangs, "PUBLISHED", json.loads(sample_of(model).read_text("utf-8")))
-    sample_of(model).unlink()
+    monkeypatch.setattr(manylangs, "PUBLISHED", json.loads(get_sample(model).read_text("utf-8")))
+    get_sample(model).unlink()
     assert same(model, original)
 
 
 def test_the_published_sizes() -> None:
     """As its name and the model cards say: 2 x 4096 with projection 512, 100 for words, 50 for characters."""
-    encoder, tokens = PUBLISHED["encoder"], PUBLISHED["token_embedder"]
+    published: Any = PUBLISHED
+    encoder, tokens = published["encoder"], published["token_embedder"]
     sizes = (tokens["char_dim"], tokens["word_dim"], encoder["projection_dim"], encoder["dim"])
     assert "cnn_{}_{}_{}_{}_sample.json".format(*sizes) == PUBLISHED_NAME
     assert sum(number for _, number in tokens["filters"]) == 2048
@@ -142,7 +143,7 @@ def test_info_counts_vocabularies(word_char: Path) -> None:
     assert facts["options"]["char_cnn"]["characters"] == 71
     assert facts["options"]["words"]["vocabulary"] == 21
     assert facts["n_parameters"] == sum(int(np.prod(shape)) for _, shape in facts["arrays"].values())
-    text = as_text(facts)
+    text = format_facts(facts)
     assert "code points, 71 known" in text
     assert "21 known, 7 numbers each" in text
 
@@ -244,7 +245,7 @@ def test_a_missing_file(word_char: Path, name: str) -> None:
     ],
 )
 def test_other_config(word_char: Path, edit: Any, match: str) -> None:
-    change(sample_of(word_char), edit)
+    change(get_sample(word_char), edit)
     with pytest.raises(ValueError, match=match):
         read_weights(word_char)
 

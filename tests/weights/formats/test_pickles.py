@@ -27,13 +27,13 @@ def to_bytes(data: Any, format: str) -> bytes:
     return buffer.getvalue()
 
 
-def saved(folder: Path, data: Any, format: str) -> Path:
+def save(folder: Path, data: Any, format: str) -> Path:
     path = folder / "weights.th"
     path.write_bytes(to_bytes(data, format))
     return path
 
 
-def edited(data: bytes, old: bytes, new: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+def edit(data: bytes, old: bytes, new: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
     """A file of either format with other content in its pickle."""
     if data[:2] != b"PK":
         assert data.count(old) == 1
@@ -77,7 +77,7 @@ def tensors() -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_arrays(tmp_path: Path, tensors: dict[str, torch.Tensor], format: str) -> None:
-    arrays = read_tensors(saved(tmp_path, tensors, format))
+    arrays = read_tensors(save(tmp_path, tensors, format))
     assert list(arrays) == list(tensors)
     for name, tensor in tensors.items():
         expected = tensor.detach().numpy()
@@ -88,14 +88,14 @@ def test_arrays(tmp_path: Path, tensors: dict[str, torch.Tensor], format: str) -
 @pytest.mark.parametrize("format", FORMATS)
 def test_bfloat16(tmp_path: Path, format: str) -> None:
     values = torch.tensor([1.5, -3e38, 2.0**-130], dtype=torch.bfloat16)
-    array = read_tensors(saved(tmp_path, {"a": values}, format))["a"]
+    array = read_tensors(save(tmp_path, {"a": values}, format))["a"]
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, values.float().numpy())
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_saved_on_a_gpu(tmp_path: Path, format: str) -> None:
-    data = edited(to_bytes({"a": torch.arange(4.0)}, format), text("cpu"), text("cuda:0"))
+    data = edit(to_bytes({"a": torch.arange(4.0)}, format), text("cpu"), text("cuda:0"))
     path = tmp_path / "weights.th"
     path.write_bytes(data)
     assert b"cuda:0" in path.read_bytes()
@@ -122,7 +122,7 @@ def test_zip_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return load(*arguments, **options)
 
     monkeypatch.setattr(torch, "load", spy)
-    path = saved(tmp_path, {"a": torch.arange(4.0)}, "zip")
+    path = save(tmp_path, {"a": torch.arange(4.0)}, "zip")
     before = path.read_bytes()
     read_tensors(path)["a"][:] = 7
     assert mapped == [True]
@@ -131,7 +131,7 @@ def test_zip_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_texts(tmp_path: Path) -> None:
     for format in FORMATS:
-        assert "some.name" in read_texts(saved(tmp_path, {"some.name": torch.zeros(1)}, format))
+        assert "some.name" in read_texts(save(tmp_path, {"some.name": torch.zeros(1)}, format))
 
 
 class Code:
@@ -175,7 +175,7 @@ def test_refuses_other_content(tmp_path: Path, steps: bytes, asked: str) -> None
 
 def test_whole_module(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"EL160.*asks for torch\.nn\.modules\.linear\.Linear.*state_dict"):
-        read_tensors(saved(tmp_path, torch.nn.Linear(2, 2), "zip"))
+        read_tensors(save(tmp_path, torch.nn.Linear(2, 2), "zip"))
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +191,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_huge_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
     path = tmp_path / "weights.th"
     # 11 numbers are stored, and none of the other numbers in the pickle is 11.
-    path.write_bytes(edited(to_bytes({"a": torch.zeros(11)[:3]}, format), b"K\x0b", number(HUGE)))
+    path.write_bytes(edit(to_bytes({"a": torch.zeros(11)[:3]}, format), b"K\x0b", number(HUGE)))
     forbid(monkeypatch)
     with pytest.raises(ValueError, match=r"EL161.*it claims more numbers than it contains"):
         read_tensors(path)
@@ -202,7 +202,7 @@ def test_huge_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: s
 def test_storage_beyond_file(tmp_path: Path, format: str, claimed: int) -> None:
     path = tmp_path / "weights.th"
     data = to_bytes({"a": torch.zeros(11)[:3]}, format)
-    data = edited(edited(data, b"K\x0b", number(claimed)), b"K\x03\x85", number(claimed) + b"\x85")
+    data = edit(edit(data, b"K\x0b", number(claimed)), b"K\x03\x85", number(claimed) + b"\x85")
     path.write_bytes(data)
     with pytest.raises(ValueError, match="EL161"):
         read_tensors(path)
@@ -214,13 +214,13 @@ def test_repeated_number(tmp_path: Path, format: str) -> None:
     one = torch.zeros(1)
     for shape in [(1000, 1000), (1 << 20, 1 << 20, 1 << 20)]:
         with pytest.raises(ValueError, match=r"EL161.*its tensors have more numbers than it contains"):
-            read_tensors(saved(tmp_path, {"a": one.expand(shape)}, format))
+            read_tensors(save(tmp_path, {"a": one.expand(shape)}, format))
 
 
 def test_a_compressed_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "weights.th"
     data = to_bytes({"a": torch.zeros(10**6)}, "zip")
-    path.write_bytes(edited(data, text("cpu"), text("cpu"), zipfile.ZIP_DEFLATED))
+    path.write_bytes(edit(data, text("cpu"), text("cpu"), zipfile.ZIP_DEFLATED))
     forbid(monkeypatch)
     with pytest.raises(ValueError, match=r"EL161.*it is compressed"):
         read_tensors(path)
@@ -282,11 +282,11 @@ def test_garbage(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> No
 )
 def test_not_named_tensors(tmp_path: Path, data: Any, format: str) -> None:
     with pytest.raises(ValueError, match=r"EL161.*it contains other things than named tensors"):
-        read_tensors(saved(tmp_path, data, format))
+        read_tensors(save(tmp_path, data, format))
 
 
 def test_a_program_of_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = saved(tmp_path, {"a": torch.zeros(1)}, "zip")
+    path = save(tmp_path, {"a": torch.zeros(1)}, "zip")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(archive.namelist()[0].split("/")[0] + "/constants.pkl", b"\x80\x02).")
     forbid(monkeypatch)
@@ -297,7 +297,7 @@ def test_a_program_of_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_message_without_unsafe_advice(tmp_path: Path) -> None:
     """PyTorch's messages recommend weights_only=False."""
     path = tmp_path / "weights.th"
-    path.write_bytes(edited(to_bytes({"a": torch.zeros(3)}, "old"), b"_rebuild_tensor_v2", b"_rebuild_parameter"))
+    path.write_bytes(edit(to_bytes({"a": torch.zeros(3)}, "old"), b"_rebuild_tensor_v2", b"_rebuild_parameter"))
     with pytest.raises(ValueError, match="EL161") as caught:
         read_tensors(path)
     assert "weights_only" not in str(caught.value)

@@ -1,11 +1,12 @@
+"""Docs as a stream: their order, what is read ahead, and memory that runs out."""
+
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -13,15 +14,10 @@ from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.inference.base import InPlace
 from spacy_elmo.models import predict
 from spacy_elmo.models.module import get_module
+from tests.components import collect_failures, get_embedder
 from tests.pipeline.conftest import Make
 
-SIZES = st.lists(st.integers(0, 20))
-BUDGET = st.integers(1, 30)
-
 TEXTS = [f"text {i} has some words" + " more" * (i % 5) for i in range(23)]
-
-
-# The component
 
 
 class Slow(InPlace):
@@ -39,14 +35,15 @@ class Slow(InPlace):
         return super().send(layers, lengths, n_layers=n_layers)
 
 
-def slow(nlp: Language, ahead: int) -> Slow:
+def set_slow(nlp: Language, ahead: int) -> Slow:
     delivery = Slow(ahead)
-    nlp.get_pipe("elmo_embedder").elmo.engine.delivery = delivery
-    nlp.get_pipe("elmo_embedder").elmo.budget.ahead = ahead
+    elmo = get_embedder(nlp).elmo
+    elmo.engine.delivery = delivery
+    elmo.budget.ahead = ahead
     return delivery
 
 
-def by_itself(nlp: Language) -> list[Doc]:
+def embed_each(nlp: Language) -> list[Doc]:
     return [nlp(text) for text in TEXTS]
 
 
@@ -54,8 +51,8 @@ def by_itself(nlp: Language) -> list[Doc]:
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_the_same_docs_in_order(make: Make, ahead: int, batch_size: int) -> None:
     nlp = make()
-    expected = by_itself(nlp)
-    slow(nlp, ahead)
+    expected = embed_each(nlp)
+    set_slow(nlp, ahead)
     got = list(nlp.pipe(TEXTS, batch_size=batch_size))
     assert [doc.text for doc in got] == TEXTS
     for one, other in zip(got, expected):
@@ -65,9 +62,9 @@ def test_the_same_docs_in_order(make: Make, ahead: int, batch_size: int) -> None
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 2])
-def test_docs_are_read_while_others_are_under_way(make: Make, ahead: int) -> None:
+def test_docs_are_read_ahead(make: Make, ahead: int) -> None:
     nlp = make()
-    slow(nlp, ahead)
+    set_slow(nlp, ahead)
     read: list[int] = []
 
     def docs() -> Iterator[Doc]:
@@ -75,7 +72,7 @@ def test_docs_are_read_while_others_are_under_way(make: Make, ahead: int) -> Non
             read.append(i)
             yield nlp.make_doc(TEXTS[i])
 
-    results = nlp.get_pipe("elmo_embedder").pipe(docs(), batch_size=3)
+    results = get_embedder(nlp).pipe(docs(), batch_size=3)
     assert read == []
     next(results)
     assert len(read) == 3 * (1 + ahead)
@@ -85,10 +82,15 @@ def test_docs_are_read_while_others_are_under_way(make: Make, ahead: int) -> Non
 def test_carried_state_runs_nothing_ahead(make: Make) -> None:
     nlp = make(model={"initial_state": "carry"})
     expected = [doc.tensor for doc in make(model={"initial_state": "carry"}).pipe(TEXTS, batch_size=4)]
-    slow(nlp, 2)
+    set_slow(nlp, 2)
     read: list[int] = []
-    docs = (read.append(i) or nlp.make_doc(text) for i, text in enumerate(TEXTS))  # type: ignore[func-returns-value]
-    results = nlp.get_pipe("elmo_embedder").pipe(docs, batch_size=4)
+
+    def docs() -> Iterator[Doc]:
+        for i, text in enumerate(TEXTS):
+            read.append(i)
+            yield nlp.make_doc(text)
+
+    results = get_embedder(nlp).pipe(docs(), batch_size=4)
     first = next(results)
     assert len(read) == 4
     for doc, tensor in zip([first, *results], expected):
@@ -98,8 +100,8 @@ def test_carried_state_runs_nothing_ahead(make: Make) -> None:
 @pytest.mark.parametrize("ahead", [0, 1, 2])
 def test_bad_docs_and_those_beside_them(make: Make, ahead: int) -> None:
     nlp = make()
-    slow(nlp, ahead)
-    map_tokens = get_module(nlp.get_pipe("elmo_embedder").model).map_tokens
+    set_slow(nlp, ahead)
+    map_tokens = get_module(get_embedder(nlp).model).map_tokens
     original = map_tokens.get_spans
 
     def fail_on_bad(docs: Sequence[Doc]) -> Any:
@@ -113,32 +115,31 @@ def test_bad_docs_and_those_beside_them(make: Make, ahead: int) -> None:
     assert [next(results).text for _ in range(3)] == ["a", "b", "c"]
     with pytest.raises(ValueError, match="a bad doc"):
         next(results)
-    events: list[str] = []
-    nlp.set_error_handler(lambda name, proc, docs, error: events.extend(f"failed: {doc.text}" for doc in docs))
-    events += [doc.text for doc in nlp.pipe(texts, batch_size=2)]
-    assert [event for event in events if "failed" not in event] == ["a", "b", "c", "d", "e", "f", "g"]
-    assert [event for event in events if "failed" in event] == ["failed: bad one", "failed: bad two"]
+    failures = collect_failures(nlp)
+    assert [doc.text for doc in nlp.pipe(texts, batch_size=2)] == ["a", "b", "c", "d", "e", "f", "g"]
+    assert [text for text, _ in failures] == ["bad one", "bad two"]
 
 
-def test_an_error_of_the_stream_comes_after_its_docs(make: Make) -> None:
+def test_error_of_the_stream(make: Make) -> None:
     nlp = make()
-    slow(nlp, 2)
+    set_slow(nlp, 2)
 
     def docs() -> Iterator[Doc]:
         yield from map(nlp.make_doc, TEXTS[:4])
         raise KeyError("the stream")
 
-    results = nlp.get_pipe("elmo_embedder").pipe(docs(), batch_size=2)
+    results = get_embedder(nlp).pipe(docs(), batch_size=2)
     assert [doc.text for doc in (next(results) for _ in range(4))] == TEXTS[:4]
     with pytest.raises(KeyError, match="the stream"):
         next(results)
 
 
-def test_who_stops_early_leaves_nothing_behind(make: Make) -> None:
+def test_stopped_early(make: Make) -> None:
     nlp = make()
-    slow(nlp, 2)
+    set_slow(nlp, 2)
     results = nlp.pipe(TEXTS, batch_size=2)
     next(results)
+    assert isinstance(results, Generator)
     results.close()
     assert [doc.text for doc in nlp.pipe(TEXTS[:3])] == TEXTS[:3]
 
@@ -157,14 +158,14 @@ def test_who_stops_early_leaves_nothing_behind(make: Make) -> None:
         ({"layers": ["elmo"], "pooling_layer": "lstm_outputs2"}, ["elmo"]),
     ],
 )
-def test_layers_that_nobody_keeps_there_stay(
+def test_layers_that_stay_on_the_device(
     make: Make, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], sent: list[str]
 ) -> None:
     """As on a GPU that Thinc uses: doc.tensor does not pass the CPU."""
     expected = make(**config)
     monkeypatch.setattr(predict, "stays_on_device", lambda ops, device: True)
     nlp = make(**config)
-    delivery = slow(nlp, 1)
+    delivery = set_slow(nlp, 1)
     texts = [*TEXTS[:3], "", "with \n space"]
     for doc, other in zip(nlp.pipe(texts), expected.pipe(texts)):
         np.testing.assert_array_equal(doc.tensor, other.tensor)
@@ -183,10 +184,11 @@ def test_a_kept_doc_keeps_no_other(make: Make) -> None:
 # Memory that runs out
 
 
-def out_of_memory(nlp: Language, monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
-    """Let the engine run no more than so many tokens. RETURNS: the sizes it was asked for."""
-    engine = nlp.get_pipe("elmo_embedder").elmo.engine
-    original, sizes = engine.plan, []
+def limit_tokens(nlp: Language, monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Let the engine run no more tokens than `most`. RETURNS: the sizes it was asked for."""
+    engine = get_embedder(nlp).elmo.engine
+    original = engine.plan
+    sizes: list[int] = []
 
     def run(sentences: Sequence[Sequence[str]], **kwargs: Any) -> Any:
         sizes.append(sum(map(len, sentences)))
@@ -201,9 +203,9 @@ def out_of_memory(nlp: Language, monkeypatch: pytest.MonkeyPatch, most: int) -> 
 @pytest.mark.parametrize("ahead", [0, 2])
 def test_batches_are_halved_with_one_warning(make: Make, monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
     nlp = make(model={"max_batch_tokens": 200})
-    expected = by_itself(nlp)
-    slow(nlp, ahead)
-    sizes = out_of_memory(nlp, monkeypatch, 25)
+    expected = embed_each(nlp)
+    set_slow(nlp, ahead)
+    sizes = limit_tokens(nlp, monkeypatch, 25)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         got = list(nlp.pipe(TEXTS * 3))
@@ -217,22 +219,23 @@ def test_batches_are_halved_with_one_warning(make: Make, monkeypatch: pytest.Mon
     assert max(sizes) <= 25
 
 
-def test_a_doc_that_does_not_fit_is_told_to_the_error_handler(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doc_that_does_not_fit(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = make()
-    out_of_memory(nlp, monkeypatch, 10)
-    failed: list[str] = []
-    nlp.set_error_handler(lambda name, proc, docs, error: failed.append(type(error).__name__))
+    limit_tokens(nlp, monkeypatch, 10)
+    failures = collect_failures(nlp)
     with pytest.warns(UserWarning, match="WL015"):
         got = [doc.text for doc in nlp.pipe(["a b", "a " * 50, "c d"])]
     assert got == ["a b", "c d"]
-    assert failed == ["MemoryError"]
+    assert len(failures) == 1
+    assert isinstance(failures[0][1], MemoryError)
 
 
-def test_memory_that_runs_out_beside_the_engine(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_runs_out_beside_the_engine(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = make()
-    expected = by_itself(nlp)
-    delivery = slow(nlp, 1)
-    original, calls = delivery.send, []
+    expected = embed_each(nlp)
+    delivery = set_slow(nlp, 1)
+    original = delivery.send
+    calls: list[int] = []
 
     def send(layers: Mapping[str, torch.Tensor], lengths: Sequence[int], *, n_layers: int) -> Any:
         if layers and not calls:
@@ -261,13 +264,19 @@ def test_docs_of_more_than_a_batch(make: Make) -> None:
 def test_a_long_doc_keeps_the_bound(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A number bounds all that is under way: of a Doc with sentences for two batches, one runs at a time."""
     nlp = make(model={"max_batch_tokens": 12, "n_threads": 2})
-    elmo, most = nlp.get_pipe("elmo_embedder").elmo, []
-    start = elmo.engine.workers.start
-    monkeypatch.setattr(elmo.engine.workers, "start", lambda plan: most.append(len(plan.parts)) or start(plan))
+    workers = get_embedder(nlp).elmo.engine.workers
+    start = workers.start
+    counts: list[int] = []
+
+    def count(plan: Any) -> Any:
+        counts.append(len(plan.parts))
+        return start(plan)
+
+    monkeypatch.setattr(workers, "start", count)
     doc = nlp.make_doc("a b c d e f g h i j k l m n")
     for i, token in enumerate(doc):
         token.is_sent_start = i % 7 == 0
-    nlp.get_pipe("elmo_embedder")(doc)
+    get_embedder(nlp)(doc)
     assert doc.tensor.shape[0] == 14
     # Two directions of one batch; without the bound, there would be four parts.
-    assert max(most) == 2
+    assert max(counts) == 2
