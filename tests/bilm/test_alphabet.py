@@ -95,7 +95,7 @@ LONG = st.text(st.sampled_from("a<S>/é€😀\ud800\x00"), max_size=14)
 
 
 @given(LONG, st.integers(min_value=4, max_value=9))
-def test_a_shortened_token_is_read_alike(token: str, most: int) -> None:
+def test_shorten_keeps_ids(token: str, most: int) -> None:
     for alphabet in (
         ByteAlphabet(max_characters=most),
         VocabularyAlphabet(max_characters=most + 3, characters=CHARACTERS, words=WORDS),
@@ -124,7 +124,7 @@ def test_a_shortened_token_is_read_alike(token: str, most: int) -> None:
         ("\ud800" * 9 + "a", "a"),
     ],
 )
-def test_what_is_kept_of_a_token(token: str, expected: str) -> None:
+def test_shorten(token: str, expected: str) -> None:
     assert ByteAlphabet(max_characters=6).shorten(token) == expected
 
 

@@ -40,7 +40,7 @@ def make(options: Options) -> tuple[BiLM, Tensor, list[int]]:
     [{}, {"use_skip_connections": False}, {"dim": 3}, {"n_layers": 1, "cell_clip": None, "proj_clip": None}],
     ids=["full", "no_skip", "no_projection", "one_layer_no_clip"],
 )
-def test_gradients_reach_every_parameter(lstm: dict[str, Any]) -> None:
+def test_gradients(lstm: dict[str, Any]) -> None:
     bilm, ids, lengths = make(make_options(**lstm))
     names = [name for name, _ in bilm.named_parameters()]
     state = LSTMState(*(torch.randn_like(part) * 0.1 for part in bilm.zero_state(2)))
@@ -89,7 +89,7 @@ def test_a_state_carries_a_sentence_on() -> None:
     torch.testing.assert_close(second.state.cell[0], whole.state.cell[0])
 
 
-def test_rows_of_the_state_follow_the_sentences() -> None:
+def test_state_order() -> None:
     bilm, ids, lengths = make(make_options())
     words = bilm.char_encoder(ids)
     state = LSTMState(*(torch.randn_like(part) for part in bilm.zero_state(2)))
@@ -104,7 +104,7 @@ def test_rows_of_the_state_follow_the_sentences() -> None:
         start += length
 
 
-def test_residuals_stay_out_of_the_state() -> None:
+def test_state_without_residuals() -> None:
     bilm, ids, _ = make(make_options(proj_clip=0.4))
     output = bilm(bilm.char_encoder(ids), [8])
     width = bilm.options.lstm.projection_dim

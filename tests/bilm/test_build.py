@@ -10,7 +10,7 @@ from spacy_elmo.weights.arrays import encoder_shapes, mix_shapes, warm_state_sha
 from spacy_elmo.weights.source import read_weights
 
 
-def test_arrays_are_the_modules_parameters(parity: Path) -> None:
+def test_parameters(parity: Path) -> None:
     """The shapes that readers promise are those that the modules have, for every kind of model."""
     for path in sorted([*parity.glob("bilm/*"), *parity.glob("bilm_tf_only/*")]):
         options = read_weights(path).options

@@ -42,7 +42,7 @@ def test_names() -> None:
         (["elmo"], 2, ALL),
     ],
 )
-def test_only_what_is_needed_is_computed(layers: list[str], depth: int, computed: list[str]) -> None:
+def test_needed_layers(layers: list[str], depth: int, computed: list[str]) -> None:
     assert count_lstm_layers(layers, n_layers=2) == depth
     assert expand_layers(layers, n_layers=2) == computed
 
@@ -59,7 +59,7 @@ def test_names_of_no_model(bad: Any) -> None:
         check_layer_name(bad)
 
 
-def test_layer_3_of_a_2_layer_model() -> None:
+def test_missing_layer() -> None:
     with pytest.raises(ValueError, match=r"EL031.*'lstm_outputs3' does not exist: this model has 2 LSTM layer"):
         resolve_layers(["lstm_outputs3"], n_layers=2)
 
@@ -188,7 +188,7 @@ def test_rows(key: Any, rows: Any) -> None:
 @pytest.mark.parametrize(
     "key", [(0, 1), None, ..., True, 1.5, {0}, b"elmo", np.zeros((3, 2), dtype=bool), ["elmo"], [[0], 1]]
 )
-def test_what_chooses_no_rows(key: Any) -> None:
+def test_wrong_rows(key: Any) -> None:
     with pytest.raises(TypeError, match=r"EL243.*whole number, a slice"):
         make_outputs(ALL)[key]
 

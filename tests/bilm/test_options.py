@@ -189,7 +189,7 @@ def test_fields_of_another_network(change: Callable[[dict[str, Any]], Any], fiel
         Options.from_dict(change_options(change), where="here.json")
 
 
-def test_projection_position_without_highways() -> None:
+def test_projection_without_highways() -> None:
     data = change_options(lambda d: d["char_cnn"].update(n_highway=0, projection_after_highway=False))
     with pytest.warns(UserWarning, match="WL050"):
         assert Options.from_dict(data).char_cnn.n_highway == 0
@@ -217,7 +217,7 @@ def test_infinity_is_no_clip() -> None:
 
 
 @pytest.mark.parametrize("char_cnn", ["absent", None])
-def test_a_bilm_that_reads_words(char_cnn: Any) -> None:
+def test_words_instead_of_characters(char_cnn: Any) -> None:
     def change(data: dict[str, Any]) -> None:
         data["char_cnn"] = None
         if char_cnn == "absent":
@@ -229,7 +229,7 @@ def test_a_bilm_that_reads_words(char_cnn: Any) -> None:
         Options.from_dict(change_options(change), where="here.json")
 
 
-def test_a_field_that_is_there_twice(tmp_path: Path) -> None:
+def test_duplicate_field(tmp_path: Path) -> None:
     text = json.dumps(ORIGINAL)
     same = text.replace('"dim": 4096', '"dim": 4096, "dim": 4096')
     assert Options.from_json(same).to_dict() == ORIGINAL

@@ -34,7 +34,7 @@ def test_equal_to_allennlp(measured: Measured, parity: Path) -> None:
 
 
 @pytest.mark.parametrize("variant", ["default", "weighted", "norm", "keep_boundaries", "norm_keep_boundaries"])
-def test_equal_to_allennlps_elmo_module(measured: Measured, parity: Path, variant: str) -> None:
+def test_equal_to_elmo_module(measured: Measured, parity: Path, variant: str) -> None:
     """One padded batch, sentence marks included, as AllenNLP's Elmo mixes it."""
     data = np.load(parity / "mix" / "elmo_module.npz")
     case = read_case(parity / "bilm" / "base")
@@ -85,14 +85,14 @@ def test_gradients_of_all_parameters() -> None:
         assert torch.autograd.gradcheck(run, (mix.weights, mix.gamma, *layers))
 
 
-def test_without_mask_everything_counts() -> None:
+def test_without_mask() -> None:
     layers = [torch.randn(5, 4) for _ in range(2)]
     mix = ScalarMix(n_layers=2, layer_norm=True)
     assert torch.equal(mix(layers), mix(layers, torch.ones(5, dtype=torch.bool)))
 
 
 @pytest.mark.parametrize("n_layers", [1, 2, 4])
-def test_another_number_of_layers_than_weights(n_layers: int) -> None:
+def test_wrong_number_of_layers(n_layers: int) -> None:
     layers = [torch.ones(2, 4)] * n_layers
     for mix in (ScalarMix(n_layers=3), ScalarMix(n_layers=3, layer_norm=True)):
         with pytest.raises(ValueError, match=rf"EL241.*3 weights, but {n_layers} layers"):
@@ -112,7 +112,7 @@ def test_in_blocks_of_rows(n_tokens: int, layer_norm: bool) -> None:
     assert not mixed.requires_grad
 
 
-def test_blocks_of_a_wrong_number_of_layers() -> None:
+def test_wrong_number_of_layers_in_blocks() -> None:
     mix = make(np.zeros(3, dtype=np.float32), 1.0, False)
     with pytest.raises(ValueError, match="EL241"):
         mix.mix_bilm(torch.randn(MOST_NUMBERS, 2), [torch.randn(MOST_NUMBERS, 4)])

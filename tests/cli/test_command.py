@@ -31,7 +31,7 @@ COMMANDS = [command.name or "" for command in app.registered_commands]
         (["embed", "a"], "INPUT...", "--output"),
     ],
 )
-def test_the_argument_that_is_missing_is_named(given: list[str], usage: str, missing: str) -> None:
+def test_missing_argument(given: list[str], usage: str, missing: str) -> None:
     done = run(*given, code=2)
     lines = done.stderr.splitlines()
     assert lines[0].endswith(f"{given[0]} [OPTIONS] {usage}")
@@ -57,7 +57,7 @@ def test_choices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("command", ["embed", "warm", "perplexity", "substitutes", "demo", "pretrain"])
-def test_what_computes_has_a_number_of_threads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_threads_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         app([command, "--help"])
     assert "--n-threads" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from spacy_elmo.elmo import Elmo
 from tests.cli.command import run
 
 
-def test_every_word_stands_in_four_sentences() -> None:
+def test_words() -> None:
     sentences = read_sentences()
     for word in WORDS:
         assert sum(word in sentence for sentence in sentences) == 4, word
@@ -19,7 +19,7 @@ def layer_1(elmo: Elmo, sentences: list[list[str]]) -> list[Any]:
     return [output.lstm_outputs1 for output in elmo.embed(sentences)]
 
 
-def test_neighbours_from_other_sentences(elmo: Elmo) -> None:
+def test_neighbours(elmo: Elmo) -> None:
     sentences = [["a", "bank", "."], ["the", "bank"], ["a", "river", "bank", "!"]]
     found = rank_neighbours(sentences, layer_1(elmo, sentences), Place(0, 1))
     vectors = {

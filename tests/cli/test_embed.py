@@ -92,7 +92,7 @@ def test_layers(
     np.testing.assert_allclose(got, expected, atol=2e-5)
 
 
-def test_a_tokenizer_and_its_whitespace(tiny: Path, tmp_path: Path, elmo: Elmo) -> None:
+def test_whitespace(tiny: Path, tmp_path: Path, elmo: Elmo) -> None:
     (tmp_path / "a.txt").write_text("I don't.\n\nEnd.", "utf-8")
     embed(tmp_path / "a.txt", tiny, tmp_path / "out.h5", lang="en")
     assert [array.shape[1] for array in datasets(tmp_path / "out.h5")] == [4, 0, 2]
@@ -103,7 +103,7 @@ def test_a_tokenizer_and_its_whitespace(tiny: Path, tmp_path: Path, elmo: Elmo) 
     np.testing.assert_allclose(array[:, [0, 2]], elmo.embed([["a", "b"]])[0].stack(), atol=1e-6)
 
 
-def test_files_of_all_kinds_are_numbered_on(tiny: Path, tmp_path: Path) -> None:
+def test_several_formats(tiny: Path, tmp_path: Path) -> None:
     vocab = spacy.blank("en").vocab
     DocBin(docs=[Doc(vocab, words=words) for words in (["a"] * 3, [], ["b"] * 4)]).to_disk(tmp_path / "a.spacy")
     (tmp_path / "b.txt.gz").write_bytes(gzip.compress("one\u00a0two three\n\n".encode()))
@@ -178,7 +178,7 @@ def test_source_as_a_pair(text: Path, tiny: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_no_half_file(parity: Path, tmp_path: Path) -> None:
+def test_killed_run(parity: Path, tmp_path: Path) -> None:
     text, out = tmp_path / "long.txt", tmp_path / "out.h5"
     text.write_text("one sentence of many words to keep it busy for a while\n" * 200_000, "utf-8")
     out.write_text("of yesterday")
@@ -201,7 +201,7 @@ def test_a_killed_run_leaves_no_half_file(parity: Path, tmp_path: Path) -> None:
             assert sorted(os.listdir(tmp_path)) == ["long.txt", "out.h5"]
 
 
-def test_a_failure_half_way_leaves_the_old_file(tiny: Path, tmp_path: Path) -> None:
+def test_failure_keeps_old_file(tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     out.write_text("of yesterday")
     (tmp_path / "a.jsonl").write_text('{"tokens": ["good"]}\n' * 5000 + "bad\n", "utf-8")
@@ -244,7 +244,7 @@ def test_wrong_arguments(
     assert sorted(os.listdir(".")) == ["a.txt", "empty.txt"]
 
 
-def test_what_is_no_output(tiny: Path, text: Path, tmp_path: Path) -> None:
+def test_wrong_outputs(tiny: Path, text: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(tiny, model)
     for name in ("weights.hdf5", "options.json"):
@@ -291,7 +291,7 @@ def test_help_and_version() -> None:
 
 
 @pytest.mark.parametrize("name", ["token_embedder.pkl", "char.dic", "config.json"])
-def test_no_file_of_the_model_is_written_over(parity: Path, tmp_path: Path, name: str) -> None:
+def test_source_is_not_overwritten(parity: Path, tmp_path: Path, name: str) -> None:
     model = Path(shutil.copytree(parity / "manylangs/char", tmp_path / "m", copy_function=shutil.copyfile))
     (tmp_path / "in.txt").write_text("a b\n")
     before = (model / name).read_bytes()

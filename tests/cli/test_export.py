@@ -104,14 +104,14 @@ def test_a_run_as_our_folder(tmp_path: Path) -> None:
         assert (tmp_path / "a" / "model" / name).read_bytes() == (RUN / name).read_bytes()
 
 
-def test_a_run_that_has_no_options_file(trained: Path, tmp_path: Path) -> None:
+def test_run_without_options(trained: Path, tmp_path: Path) -> None:
     """Runs begun before that file was written have the options in their checkpoints."""
     (trained / "options.json").unlink()
     export(trained, tmp_path / "model")
     assert (tmp_path / "model" / "options.json").read_bytes() == (RUN / "options.json").read_bytes()
 
 
-def test_the_newest_checkpoint_that_is_whole(trained: Path, tmp_path: Path) -> None:
+def test_damaged_checkpoint(trained: Path, tmp_path: Path) -> None:
     damaged = trained / "checkpoints" / "batch-000000200.safetensors"
     damaged.write_bytes((trained / CHECKPOINT).read_bytes()[:-1])
     shutil.copy(trained / CHECKPOINT.replace("safetensors", "sha256"), damaged.with_suffix(".sha256"))
@@ -125,7 +125,7 @@ def test_the_newest_checkpoint_that_is_whole(trained: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_published_models_stay_the_same(name: str, tmp_path: Path) -> None:
+def test_published_models(name: str, tmp_path: Path) -> None:
     """HDF5 to safetensors and back, bit for bit."""
     source = shared_path("parity") / name
     sentences = read_case(source).sentences[:4]
@@ -176,7 +176,7 @@ def test_half_precision(everything: Path, tmp_path: Path) -> None:
     )
 
 
-def test_a_number_beyond_half_precision(tmp_path: Path) -> None:
+def test_overflow(tmp_path: Path) -> None:
     weights = read_weights(TINY)
     arrays = dict(weights.arrays)
     arrays["char_encoder.projection.bias"] = np.full(8, 65536, np.float32)
@@ -237,7 +237,7 @@ def test_other_files_are_no_hindrance(tmp_path: Path) -> None:
     ],
     ids=["another format", "published names", "options", "weights", "vocabulary"],
 )
-def test_another_model_is_not_overwritten(tmp_path: Path, files: dict[str, str]) -> None:
+def test_other_model_is_kept(tmp_path: Path, files: dict[str, str]) -> None:
     target = tmp_path / "model"
     target.mkdir()
     for name, original in files.items():
@@ -249,7 +249,7 @@ def test_another_model_is_not_overwritten(tmp_path: Path, files: dict[str, str])
     assert contents(target) == before
 
 
-def test_the_source_is_not_overwritten(everything: Path) -> None:
+def test_own_source(everything: Path) -> None:
     before = contents(everything)
     for source in (everything, everything / "weights.safetensors", everything / "options.json"):
         with pytest.raises(ValueError, match=r"EL087.*its own source"):
@@ -257,7 +257,7 @@ def test_the_source_is_not_overwritten(everything: Path) -> None:
     assert contents(everything) == before
 
 
-def test_a_run_is_not_overwritten(trained: Path) -> None:
+def test_run_is_kept(trained: Path) -> None:
     before = contents(trained / "checkpoints")
     with pytest.raises(ValueError, match=r"EL087.*options.json, vocab.txt"):
         export(trained, trained)

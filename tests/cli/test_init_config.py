@@ -101,7 +101,7 @@ def test_what_must_be_given(paths: list[str], options: dict[str, Any], got: str)
         init_config_cli([Path(path) for path in paths], **options)
 
 
-def test_what_cannot_be_converted_leaves_no_file(tmp_path: Path) -> None:
+def test_failed_conversion(tmp_path: Path) -> None:
     output = tmp_path / "elmo.cfg"
     with pytest.raises(ValueError, match="EL114"):
         init_config_cli([tmp_path / "no.cfg", output])
@@ -165,7 +165,7 @@ def test_all_components_train(pooling_layer: Any) -> None:
 @pytest.mark.parametrize(
     "base", [CURATED, transformer_recipe(["tagger", "parser", "textcat"]).to_str(interpolate=False)]
 )
-def test_converted_files_load_and_train(base: str, tmp_path: Path) -> None:
+def test_training(base: str, tmp_path: Path) -> None:
     path = tmp_path / "base.cfg"
     path.write_text(base)
     config = convert(path, choice=Choice(source=str(TINY))).config
@@ -183,14 +183,14 @@ def test_converted_files_load_and_train(base: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [["-p", "nosuch"], ["-p", "tagger", "--lang", "qq"]])
-def test_what_spacy_has_no_recipe_for(tmp_path: Path, wrong: list[str]) -> None:
+def test_unknown_pipeline(tmp_path: Path, wrong: list[str]) -> None:
     done = run("init-config", tmp_path / "o.cfg", *wrong, code=1)
     assert "[EL227] spaCy cannot create a config" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
-def test_a_folder_is_no_file_to_replace(tmp_path: Path) -> None:
+def test_output_is_folder(tmp_path: Path) -> None:
     for command in (["init-config", tmp_path, "-p", "tagger"], ["init-pretrain", tmp_path]):
         assert "EL063" in run(*command, code=1).stderr
         command[1] = tmp_path / "no" / "o.cfg"

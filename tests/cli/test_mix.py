@@ -46,7 +46,7 @@ def test_the_command(save: Save, tmp_path: Path) -> None:
     assert shown == [{"name": "shared (elmo)", "shares": pytest.approx([1 / 3] * 3), "gamma": 1.0}]
 
 
-def test_a_table_of_models_of_unlike_depth() -> None:
+def test_table() -> None:
     table = make_table(MIXES)
     assert [column.header for column in table.columns] == [
         "mix", "word_emb", "lstm_outputs1", "lstm_outputs2", "gamma",

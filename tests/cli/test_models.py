@@ -53,7 +53,7 @@ def test_json() -> None:
 
 
 @pytest.mark.parametrize("width", [72, 80, 200])
-def test_nothing_is_cut_off_on_a_narrow_terminal(width: int) -> None:
+def test_narrow_terminal(width: int) -> None:
     console = Console(width=width, force_terminal=True, color_system=None, record=False)
     with console.capture() as capture:
         console.print(make_table(models()))
@@ -63,7 +63,7 @@ def test_nothing_is_cut_off_on_a_narrow_terminal(width: int) -> None:
     assert max(map(len, shown.splitlines())) <= width
 
 
-def test_narrow_terminal_stacks_the_models() -> None:
+def test_list() -> None:
     console = Console(width=40, force_terminal=True, color_system=None)
     with console.capture() as capture:
         console.print(make_list(models()))

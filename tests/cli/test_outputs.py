@@ -32,7 +32,7 @@ def test_outputs_of_embed(
 
 
 @pytest.mark.slow
-def test_a_model_is_not_replaced_without_force(tiny: Path, tmp_path: Path) -> None:
+def test_force(tiny: Path, tmp_path: Path) -> None:
     run("convert", tiny, tmp_path / "m")
     before = (tmp_path / "m/weights.safetensors").read_bytes()
     for command in ("convert", "export"):

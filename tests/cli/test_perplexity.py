@@ -172,7 +172,7 @@ def test_command(tmp_path: Path, source: Path, text: Path) -> None:
         ({"device": "abacus"}, "EL040.*'abacus'"),
     ],
 )
-def test_settings_that_will_not_do(source: Path, text: Path, settings: dict[str, Any], match: str) -> None:
+def test_wrong_settings(source: Path, text: Path, settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         perplexity(source, text, **settings)
 
@@ -181,9 +181,7 @@ def test_settings_that_will_not_do(source: Path, text: Path, settings: dict[str,
 @pytest.mark.parametrize(
     ("content", "match"), [("\n \n", "EL071"), (None, "EL026"), (b"a\n\xff", "EL061.*line 2")]
 )
-def test_texts_that_will_not_do(
-    tmp_path: Path, source: Path, content: Any, match: str, settings: dict[str, Any]
-) -> None:
+def test_wrong_texts(tmp_path: Path, source: Path, content: Any, match: str, settings: dict[str, Any]) -> None:
     path = tmp_path / "b.txt"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -192,7 +190,7 @@ def test_texts_that_will_not_do(
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_packed_text_is_split_as_it_is_unpacked(tmp_path: Path, source: Path) -> None:
+def test_compressed_text(tmp_path: Path, source: Path) -> None:
     text = b"It can. It can.\n"
     (tmp_path / "b.txt").write_bytes(text)
     (tmp_path / "b.txt.xz").write_bytes(lzma.compress(text))
@@ -213,7 +211,7 @@ def test_sentences_without_tokens(tmp_path: Path, source: Path, settings: dict[s
         assert [record["sentence"] for record in records] == [0] * 4 + [2] * 3
 
 
-def test_outputs_that_will_not_do(tmp_path: Path, source: Path, text: Path) -> None:
+def test_wrong_outputs(tmp_path: Path, source: Path, text: Path) -> None:
     before = (source / "weights.safetensors").read_bytes()
     for output, match in (
         (text, "EL066"),
@@ -239,7 +237,7 @@ def test_weights_that_are_not_finite(tmp_path: Path, text: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, ADAPTIVE])
-def test_equal_to_what_training_has_logged(tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_equal_to_log(tmp_path: Path, settings: dict[str, Any]) -> None:
     """Of the run's newest checkpoint, and of the model that it exports."""
     done = train(make_config(tmp_path, training__max_batches=12, **settings), tmp_path / "run")
     done.export()
@@ -261,7 +259,7 @@ def test_lone_surrogate(tmp_path: Path, source: Path) -> None:
     assert records[1]["token"] == "a\ud800"
 
 
-def test_what_embedding_saves_predicts_nothing(tmp_path: Path, source: Path, text: Path, elmo: Elmo) -> None:
+def test_model_without_softmax(tmp_path: Path, source: Path, text: Path, elmo: Elmo) -> None:
     elmo.save(source)
     with pytest.raises(ValueError, match="EL090"):
         perplexity(source, text)

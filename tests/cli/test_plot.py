@@ -73,7 +73,7 @@ def write_log(path: Path, scores: dict[int, float] = SCORES) -> list[dict[str, A
     return read_log(path)
 
 
-def test_what_spacy_writes_is_read(tmp_path: Path) -> None:
+def test_read_curve(tmp_path: Path) -> None:
     entries = write_log(tmp_path / "log.jsonl")
     assert is_curve(entries)
     assert make_curve("a", entries) == Curve("a", list(SCORES), list(SCORES.values()))
@@ -85,7 +85,7 @@ def test_other_logs(entries: list[Any]) -> None:
 
 
 @pytest.mark.needs("matplotlib")
-def test_a_line_a_run_and_its_best(tmp_path: Path) -> None:
+def test_draw_curves(tmp_path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure()
@@ -119,7 +119,7 @@ def test_names(paths: list[str], names: list[str]) -> None:
     assert shorten_names([Path(path) for path in paths]) == names
 
 
-def test_a_files_ending_is_no_part_of_its_name(tmp_path: Path) -> None:
+def test_names_of_files(tmp_path: Path) -> None:
     paths = [tmp_path / "ner.jsonl", tmp_path / "syntax.jsonl", tmp_path / "v1.5"]
     for path in paths[:2]:
         path.touch()

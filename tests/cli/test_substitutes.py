@@ -89,12 +89,12 @@ def test_command(tmp_path: Path, source: Path, text: Path) -> None:
         ({"device": "abacus"}, "EL040"),
     ],
 )
-def test_settings_that_will_not_do(source: Path, text: Path, settings: dict[str, Any], match: str) -> None:
+def test_wrong_settings(source: Path, text: Path, settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         substitutes(source, text, **settings)
 
 
-def test_files_that_will_not_do(tmp_path: Path, tiny: Path, source: Path, text: Path) -> None:
+def test_wrong_files(tmp_path: Path, tiny: Path, source: Path, text: Path) -> None:
     with pytest.raises(ValueError, match="EL090"):
         substitutes(tiny, text)
     with pytest.raises(ValueError, match="EL066"):

@@ -29,7 +29,7 @@ def test_the_most_frequent_first(text: Path, tmp_path: Path) -> None:
     assert "16 tokens of 8 types" in done.stderr
 
 
-def test_rare_words_are_left_out_and_counted(text: Path, tmp_path: Path) -> None:
+def test_rare_words(text: Path, tmp_path: Path) -> None:
     made = vocab([text], tmp_path / "vocab.txt", min_count=2)
     assert (made.n_words, made.n_types, made.n_tokens) == (9, 8, 16)
     assert made.unknown == pytest.approx(2 / 16)
@@ -48,7 +48,7 @@ def test_nothing_to_count(tmp_path: Path) -> None:
     assert not (tmp_path / "vocab.txt").exists()
 
 
-def test_outputs_that_will_not_do(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_outputs(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Are told before anything is counted."""
     monkeypatch.setattr("spacy_elmo.inputs.reader.Inputs.read", lambda *_: pytest.fail("read the text"))
     with pytest.raises(FileNotFoundError, match="EL064"):
@@ -84,7 +84,7 @@ def test_a_tokenised_corpus(tmp_path: Path) -> None:
         vocab(tmp_path / "news.en-*", tmp_path / "vocab.txt")
 
 
-def test_a_treebank_is_not_split_again(tmp_path: Path) -> None:
+def test_treebank(tmp_path: Path) -> None:
     made = vocab(shared_path("corpora/ud_ewt/en_ewt-ud-test.conllu"), tmp_path / "vocab.txt")
     assert made.n_tokens == 25094
 
@@ -101,7 +101,7 @@ def test_languages(tmp_path: Path) -> None:
         vocab(tmp_path / "a.txt", tmp_path / "vocab.txt", lang="en", pipeline="blank:en")
 
 
-def test_words_that_no_file_can_hold_are_left_out(tmp_path: Path) -> None:
+def test_unwritable_words(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"tokens": ["a\\ud800", "a", "b\\n"]}')
     vocab(tmp_path / "a.jsonl", tmp_path / "vocab.txt")
     assert Vocabulary.read(tmp_path / "vocab.txt").words[3:] == ["a"]

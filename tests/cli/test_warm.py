@@ -118,7 +118,7 @@ def test_packed_text(tiny: Path, tmp_path: Path) -> None:
         ("source", r"EL096.*contains the source under other file names \(options.json, weights.hdf5\)"),
     ],
 )
-def test_what_is_no_output(
+def test_wrong_outputs(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, match: str
 ) -> None:
     shutil.copytree(tiny, tmp_path / "source")
@@ -144,9 +144,7 @@ def test_what_is_no_output(
         ("text.conllu", "1\tword\n", {}, "EL061.*line 1"),
     ],
 )
-def test_texts_that_will_not_do(
-    tiny: Path, tmp_path: Path, name: str, content: str, options: Any, words: str
-) -> None:
+def test_wrong_texts(tiny: Path, tmp_path: Path, name: str, content: str, options: Any, words: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=words):
         warm(tiny, tmp_path / name, tmp_path / "out", **options)
@@ -161,9 +159,7 @@ def test_files_that_are_not_there(tiny: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_embed_with_a_state_that_is_made(
-    text: Path, tiny: Path, tmp_path: Path, sentences: list[list[str]]
-) -> None:
+def test_embed_with_computed_state(text: Path, tiny: Path, tmp_path: Path, sentences: list[list[str]]) -> None:
     """Without a word: the state is made, or found in the cache."""
     done = run("embed", text, "-s", tiny, "-o", tmp_path / "out.h5", "--initial-state", "warm", "-q")
     assert (done.stdout, done.stderr) == ("", "")

@@ -42,7 +42,7 @@ def test_codes() -> None:
     assert Warnings.WL003.startswith("[WL003] ")
 
 
-def test_what_is_put_into_a_message_is_text() -> None:
+def test_escaped_values() -> None:
     evil = "\x1b[31m\x9b2J\r\u202eä\ud800"
     for value in (evil, Path(evil), ValueError(evil)):
         text = Errors.EL021.format(path=value, name=value, got=evil)
@@ -110,7 +110,7 @@ def code(error: BaseException) -> str:
     return error.code
 
 
-def test_asking_for_the_class_imports_nothing_heavy() -> None:
+def test_light_import() -> None:
     program = "import sys, spacy_elmo; spacy_elmo.ElmoError; print({'torch', 'spacy', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -8,7 +8,7 @@ import pytest
 from spacy_elmo.errors.warn import collect_warnings, warn
 
 
-def test_given_or_heard() -> None:
+def test_collect() -> None:
     with pytest.warns(UserWarning, match="aloud") as given:
         warn("aloud", stacklevel=1)
     assert given[0].filename == __file__
@@ -24,7 +24,7 @@ def test_given_or_heard() -> None:
             warn("aloud")
 
 
-def test_of_this_thread_alone() -> None:
+def test_threads() -> None:
     before = list(warnings.filters)
     heard = []
     turn = threading.Barrier(2)

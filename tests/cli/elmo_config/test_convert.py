@@ -118,7 +118,7 @@ def test_a_curated_transformer() -> None:
     fill_config(after)
 
 
-def test_layers_of_components_themselves() -> None:
+def test_own_layers() -> None:
     config = pipeline_config(
         "ner",
         "spancat",
@@ -150,11 +150,11 @@ def test_layers_of_components_themselves() -> None:
         (["attribute_ruler", "tagger", "senter"], ["attribute_ruler", "elmo_embedder", "tagger", "senter"]),
     ],
 )
-def test_where_the_embedder_stands(pipeline: list[str], expected: list[str]) -> None:
+def test_position_of_embedder(pipeline: list[str], expected: list[str]) -> None:
     assert convert(pipeline_config(*pipeline)).config["nlp"]["pipeline"] == expected
 
 
-def test_a_senter_keeps_its_own_layer_but_no_listener() -> None:
+def test_senter_layers() -> None:
     own = convert(pipeline_config("senter", "tagger"))
     assert own.listening == ["tagger"]
     assert tok2vec_of(own.config, "senter")["@architectures"] == "spacy.HashEmbedCNN.v2"
@@ -165,14 +165,14 @@ def test_a_senter_keeps_its_own_layer_but_no_listener() -> None:
     assert convert(shared).notes == []
 
 
-def test_several_embedders_make_one() -> None:
+def test_several_embedders() -> None:
     config = pipeline_config(
         'for_tags: factory = "tok2vec"', "tagger", 'for_names: factory = "transformer"', "ner"
     )
     assert convert(config).config["nlp"]["pipeline"] == ["elmo_embedder", "tagger", "ner"]
 
 
-def test_layers_anywhere_in_a_component() -> None:
+def test_nested_layers() -> None:
     config = pipeline_config(
         "tok2vec",
         'coref: factory = "experimental_coref"',
@@ -219,7 +219,7 @@ def test_layers_that_are_references(reference: str) -> None:
     assert tok2vec_of(converted.config, "tagger") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
 
 
-def test_a_model_that_is_a_reference_listens_too() -> None:
+def test_model_reference() -> None:
     config = pipeline_config(
         'upper: factory = "tagger"; model = ${components.tagger.model}',
         "attribute_ruler",
@@ -232,7 +232,7 @@ def test_a_model_that_is_a_reference_listens_too() -> None:
     assert converted.config["nlp"]["pipeline"] == ["elmo_embedder", "upper", "attribute_ruler", "tagger"]
 
 
-def test_no_reference_is_left_dangling() -> None:
+def test_dangling_references() -> None:
     config = pipeline_config(
         "tok2vec",
         "tagger",
@@ -287,7 +287,7 @@ def test_sourced_components_stay() -> None:
     assert of_lemmatizer == "'lemmatizer' comes from 'en_core_web_sm' and is not changed."
 
 
-def test_components_outside_the_pipeline() -> None:
+def test_unused_components() -> None:
     config = pipeline_config(
         "tok2vec",
         "tagger",
@@ -300,7 +300,7 @@ def test_components_outside_the_pipeline() -> None:
 
 
 @pytest.mark.parametrize("model", ["hidden_width = 7", '@architectures = "spacy.TransitionBasedParser.v2"'])
-def test_models_that_leave_their_layer_to_spacy(model: str) -> None:
+def test_default_layers(model: str) -> None:
     converted = convert(pipeline_config("ner", extra=f"[components.ner.model]\n{model}\n"))
     assert tok2vec_of(converted.config, "ner") == {"@architectures": "spacy-elmo.ElmoListener.v1"}
     assert fill_config(converted.config)["components"]["ner"]["model"]["hidden_width"] == (
@@ -308,7 +308,7 @@ def test_models_that_leave_their_layer_to_spacy(model: str) -> None:
     )
 
 
-def test_no_default_layer_in_other_architectures() -> None:
+def test_other_architectures() -> None:
     other = pipeline_config("ner", "textcat", extra='[components.textcat.model]\n@architectures = "my.Bow.v1"\n')
     assert convert(other).config["components"]["textcat"]["model"] == {"@architectures": "my.Bow.v1"}
 
@@ -330,7 +330,7 @@ def test_already_on_elmo(component: str) -> None:
         convert(convert(pipeline_config("ner")).config)
 
 
-def test_an_encoder_of_ours_is_not_elmo() -> None:
+def test_bilstm_encoder() -> None:
     config = pipeline_config("tok2vec", "ner")
     config["components"]["ner"]["model"] = {
         "@architectures": "spacy.TransitionBasedParser.v2",

@@ -9,7 +9,7 @@ from spacy_elmo.cli.elmo_config.file import fill_config, format_config, read_con
 from tests.cli.elmo_config.spacy_configs import pipeline_config
 
 
-def test_sections_stand_before_their_parts() -> None:
+def test_order_of_sections() -> None:
     config = recipe(lang="en", pipeline=["tagger", "ner"])
     text = format_config(config)
     assert Config().from_str(text, interpolate=False) == config
@@ -26,7 +26,7 @@ def test_sections_stand_before_their_parts() -> None:
     assert [name for name in names if "." not in name][-4:] == ["corpora", "training", "initialize", "pretraining"]
 
 
-def test_sections_of_the_users_come_last() -> None:
+def test_unknown_sections() -> None:
     config = Config({"vars": {"a": "text [b]\n\n[c]"}, "paths": {"train": None}})
     text = format_config(config)
     assert text.splitlines()[0] == "[paths]"

@@ -16,7 +16,7 @@ def test_no_reference(value: Any) -> None:
     assert not is_reference(value)
 
 
-def test_references_are_found_at_any_depth() -> None:
+def test_find_references() -> None:
     value = {"x": {"y": "${a.b}"}, "z": ['"${c:d}/${e.f.g}"', 1, None]}
     assert find_references(value) == ["${a.b}", "${c:d}", "${e.f.g}"]
     assert [reference.path for reference in find_references(value)] == [("a", "b"), ("c", "d"), ("e", "f", "g")]

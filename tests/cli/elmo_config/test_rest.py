@@ -108,7 +108,7 @@ def test_pretraining_of_what_has_gone() -> None:
 
 
 @pytest.mark.parametrize(("component", "kept"), [("senter", True), ("ner", False)])
-def test_pretraining_within_a_component(component: str, kept: bool) -> None:
+def test_pretraining_in_component(component: str, kept: bool) -> None:
     config = parse(pipeline_config("senter", "ner").to_str(interpolate=False))
     config["pretraining"] = {"component": component, "layer": "tok2vec", "corpus": "corpora.train"}
     config["initialize"]["init_tok2vec"] = "model5.bin"
@@ -118,7 +118,7 @@ def test_pretraining_within_a_component(component: str, kept: bool) -> None:
     assert "train" in after["corpora"]
 
 
-def test_vectors_that_only_replaced_layers_used() -> None:
+def test_unused_vectors() -> None:
     config = pipeline_config("tagger", extra=VECTORS.format(name="tagger") + WITH_VECTORS)
     converted = convert(config)
     assert converted.config["paths"]["vectors"] is None
