@@ -17,6 +17,7 @@ import pytest
 import spacy
 
 import spacy_elmo
+from spacy_elmo.models import runs
 from tests.components import get_embedder
 from tests.data import Measured
 
