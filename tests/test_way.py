@@ -18,6 +18,7 @@ import spacy
 
 import spacy_elmo
 from spacy_elmo.models import runs
+from spacy_elmo.runtime.threads import own_threads
 from tests.components import get_embedder
 from tests.data import Measured
 
@@ -102,7 +103,8 @@ def test_way(
 ) -> None:
     # A listener that anybody in this process ever made has runs noted, which it asks for.
     monkeypatch.setattr(runs, "_is_asked", threading.Event())
-    here, beside = follow(prepare(n_threads))
+    with own_threads(n_threads):
+        here, beside = follow(prepare(n_threads))
     measured(describe(f"{prepare.__name__}, {n_threads} threads", here, beside))
     assert len({code.co_filename for code in here}) <= n_files
     # From Python 3.12 on, comprehensions are part of the function that they stand in.
