@@ -37,7 +37,7 @@ from .inference.finite import FiniteCheck
 from .inference.runner import Budget, Runner
 from .inference.sentences import validate_sentences
 from .inference.settings import InitialState, PrecisionName, Settings, check_batch_tokens
-from .inference.warm_state import shipped_state
+from .inference.warm_state import get_default_state
 from .runtime.isolation import computation
 from .runtime.workers import Pending
 from .texts import TextOutputs, embed_texts
@@ -140,7 +140,7 @@ class Elmo:
         for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
             del weights.arrays[name]
         if settings.initial_state == "warm" and not weights.has_warm_state:
-            weights.arrays.update(shipped_state(weights, n_threads=settings.n_threads))
+            weights.arrays.update(get_default_state(weights, n_threads=settings.n_threads))
         precision = PRECISIONS[settings.precision]
         originals = None if precision.exact else spill(weights.arrays)
         with computation():

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..inference.cpu.steps import compiled
+from ..inference.cpu.steps import compile_functions
 
 
 @cache
 def training_steps() -> Any:
     """The functions below, compiled where that works."""
-    return compiled(run_forward, run_back, is_right=_is_right)
+    return compile_functions(run_forward, run_back, is_right=_is_right)
 
 
 def _is_right(unit: Any, plain: Any) -> bool:

@@ -52,7 +52,7 @@ class InPlace:
 Sentence = Sequence[str]
 
 # Rows that the two sentence marks add to each sentence.
-N_MARKS = 2
+N_BOUNDARIES = 2
 # Tokens that run together where nobody said how many.
 CPU_BATCH_TOKENS = 8192
 

@@ -13,9 +13,9 @@ from ..errors import ElmoError, Errors
 from ..gpu import support
 from .base import Engine
 from .cpu import features
-from .cpu.engine import FastEngine
+from .cpu.engine import CpuEngine
 from .cpu.linear import LinearType, PackedBF16Linear, PackedFineLinear, PackedLinear, TorchBF16Linear, TorchLinear
-from .reference import PlainEngine
+from .reference import ReferenceEngine
 
 
 class Precision(NamedTuple):
@@ -78,17 +78,17 @@ def _check_gpu(precision: str, device: torch.device) -> None:
         raise ElmoError(Errors.EL042.format(got=precision, what="multiplies TF32 and bfloat16 (Ampere or newer)"))
 
 
-def encoder_linear() -> LinearType:
+def choose_encoder_linear() -> LinearType:
     """How the character encoder's matrix products are computed here, whatever the precision of the LSTMs: it sees
     each word type once, so that exactness costs little."""
     return PackedFineLinear if features.has_packed_linear() else TorchLinear
 
 
-def lstm_linear(precision: str) -> LinearType:
+def choose_lstm_linear(precision: str) -> LinearType:
     """How the LSTMs' matrix products are computed here."""
     packed = features.has_packed_linear()
     if precision == "int8":
-        fastest = features.int8_linear()
+        fastest = features.choose_int8_linear()
         # `check_precision` has seen to that.
         assert fastest is not None
         return fastest
@@ -122,17 +122,17 @@ def make_engine(
             options=options, tensors=tensors, precision=precision, device=device, initial_state=initial_state
         )
     if device.type != "cpu" or precision == "fp64":
-        return PlainEngine(
+        return ReferenceEngine(
             bilm=build_bilm(options, tensors),
             precision=precision,
             initial_state=initial_state,
             n_threads=n_threads,
         )
-    return FastEngine(
+    return CpuEngine(
         options=options,
         tensors=tensors,
-        encoder_linear=encoder_linear(),
-        lstm_linear=lstm_linear(precision),
+        encoder_linear=choose_encoder_linear(),
+        lstm_linear=choose_lstm_linear(precision),
         initial_state=initial_state,
         n_threads=n_threads,
     )

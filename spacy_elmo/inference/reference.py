@@ -13,15 +13,15 @@ from ..gpu.support import tf32
 from ..runtime.isolation import computation
 from ..runtime.processors import torch_threads
 from ..runtime.workers import Plan, Workers
-from .base import CPU_BATCH_TOKENS, N_MARKS, BatchOutputs, Delivery, InPlace, Sentence
+from .base import CPU_BATCH_TOKENS, N_BOUNDARIES, BatchOutputs, Delivery, InPlace, Sentence
 from .cuda.delivery import CudaDelivery
-from .sentences import without_marks, word_types
+from .sentences import find_token_rows, find_word_types
 
 # Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.
 ENCODER_BATCH = 256
 
 
-class PlainEngine:
+class ReferenceEngine:
     """Batched PyTorch, each word type encoded once a batch. See `Engine` for the contract.
 
     precision: "tf32" and "bf16" round what matrix products multiply, on a GPU.
@@ -67,7 +67,7 @@ class PlainEngine:
 
     def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
         self.bilm.eval()
-        start = state if state is not None else for_each(self.initial_state, len(sentences))
+        start = state if state is not None else expand_state(self.initial_state, len(sentences))
         with self._rounding():
             word_emb, lstm, final = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
         # What was rounded stands in the dtype of weights again.
@@ -100,20 +100,20 @@ def run_bilm(bilm: BiLM, sentences: Sequence[Sentence], *, n_layers: int, start:
     """
     like = bilm.char_encoder.embedding.weight
     alphabet = bilm.alphabet
-    types, numbers = word_types(sentences, before=[alphabet.opening], after=[alphabet.closing])
+    types, numbers = find_word_types(sentences, before=[alphabet.opening], after=[alphabet.closing])
     words = _encode(bilm, types).index_select(0, _tensor(numbers, like))
-    lengths = [len(sentence) + N_MARKS for sentence in sentences]
+    lengths = [len(sentence) + N_BOUNDARIES for sentence in sentences]
     layers: list[Tensor] = []
     final: LSTMState | None = None
     if n_layers:
         start = None if start is None else LSTMState(*(part.to(like) for part in start))
         layers, final = bilm(words, lengths, state=start, n_layers=n_layers)
-    shown = _tensor(without_marks(lengths), like)
+    shown = _tensor(find_token_rows(lengths), like)
     word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
     return BatchOutputs(word_emb, layers, final)
 
 
-def for_each(state: LSTMState | None, n_sentences: int) -> LSTMState | None:
+def expand_state(state: LSTMState | None, n_sentences: int) -> LSTMState | None:
     """A constant state, hidden (2, L, P), for each of the sentences, hidden (2, L, n_sentences, P)."""
     return (
         None

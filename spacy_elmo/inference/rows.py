@@ -17,7 +17,7 @@ from ..runtime.isolation import computation
 from ..runtime.workers import Plan, Workers
 from .base import BatchOutputs, Delivery, Sentence
 from .schedule import Schedule
-from .sentences import count_tokens, without_marks, word_types
+from .sentences import count_tokens, find_token_rows, find_word_types
 from .word_table import WordTable
 
 # Both directions, as `bilm` names them.
@@ -57,7 +57,7 @@ class RowsEngine(ABC):
         self.workers = workers
         alphabet = alphabet_of(options)
         # That each direction begins with.
-        self._marks = (alphabet.opening, alphabet.closing)
+        self._boundary_tokens = (alphabet.opening, alphabet.closing)
         self._table = table
         self._device = device
         # A GPU is not waited for.
@@ -78,15 +78,15 @@ class RowsEngine(ABC):
 
     def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         with computation(), torch.inference_mode():
-            n_marks = 1 if state is not None else 0
+            n_boundaries = 1 if state is not None else 0
             # Before the words are looked up: it asks the table too.
             opened = self._opened
             if opened is None and state is None and n_layers:
-                opened = self._opened = self._open()
-            opening, closing = self._marks
-            words_of_types, numbers = self._look_up(sentences, [opening] * n_marks, [closing] * n_marks)
+                opened = self._opened = self._compute_opened()
+            opening, closing = self._boundary_tokens
+            words_of_types, numbers = self._look_up(sentences, [opening] * n_boundaries, [closing] * n_boundaries)
             type_of_row = self._to_device(numbers)
-            lengths = (count_tokens(sentences) + 2 * n_marks).tolist()
+            lengths = (count_tokens(sentences) + 2 * n_boundaries).tolist()
             if not n_layers:
                 return self._plan_words(words_of_types, type_of_row)
             if state is None:
@@ -95,7 +95,7 @@ class RowsEngine(ABC):
                 run = self._begin(words_of_types, type_of_row, schedule, opened, n_layers, keep_state=False)
             else:
                 schedule = Schedule(lengths)
-                rows = schedule.rows_of_sentences().to(self._device)
+                rows = schedule.sentence_rows().to(self._device)
                 start = state.rows(torch.argsort(rows))
                 run = self._begin(words_of_types, type_of_row, schedule, start, n_layers, keep_state=True)
 
@@ -106,7 +106,7 @@ class RowsEngine(ABC):
                 if state is None:
                     return BatchOutputs(words, layers, None)
                 assert final is not None
-                shown = to_device(without_marks(lengths), self._device)
+                shown = to_device(find_token_rows(lengths), self._device)
                 word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
                 return BatchOutputs(word_emb, layers, final.rows(rows))
 
@@ -155,10 +155,10 @@ class RowsEngine(ABC):
     ) -> "tuple[Tensor, NDArray[np.int64]]":
         """Embeddings (n_types, P), and which of them each token has, (n_tokens,). before, after: marks put around
         each sentence."""
-        types, numbers = word_types(sentences, before=before, after=after)
+        types, numbers = find_word_types(sentences, before=before, after=after)
         return self._table.look_up(types), numbers
 
-    def _open(self) -> LSTMState:
+    def _compute_opened(self) -> LSTMState:
         """Compute the state after the first mark, hidden (2, L, 1, P)."""
         initial = self._initial_state
         if initial is None:
@@ -168,13 +168,13 @@ class RowsEngine(ABC):
                 torch.zeros(*shape, lstm.projection_dim, dtype=torch.float32, device=self._device),
                 torch.zeros(*shape, lstm.dim, dtype=torch.float32, device=self._device),
             )
-        words = self._table.look_up(self._marks)
+        words = self._table.look_up(self._boundary_tokens)
         start = LSTMState(*(part.unsqueeze(2) for part in initial))
         # Each direction reads the mark that it begins with.
-        finals = [self._after(words, d, start) for d in (0, 1)]
+        finals = [self._compute_state_after(words, d, start) for d in (0, 1)]
         return LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
-    def _after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
+    def _compute_state_after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
         """A direction's state after the word of its number, hidden (L, 1, P)."""
         number = torch.tensor([direction], device=self._device)
         n_layers = self.options.lstm.n_layers

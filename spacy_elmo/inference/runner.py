@@ -63,7 +63,7 @@ class Budget:
             try:
                 result = compute(part)
             except torch.cuda.OutOfMemoryError as error:
-                reason = _first_line(error)
+                reason = _get_first_line(error)
                 if tried_again:
                     raise ElmoMemoryError(Errors.EL166.format(tokens=count_rows(part), reason=reason)) from error
             else:
@@ -156,7 +156,7 @@ class Runner:
         """
         if not any(sentences):
             # AllenNLP does not run such a batch either.
-            return [self.empty(names) for _ in sentences]
+            return [self.make_empty(names) for _ in sentences]
         # Rows do not see each other, so that a batch may run in parts; every row counts, an empty one too.
         start = carried.take(self._zero_state(len(sentences)))
         end = LSTMState(start.hidden.clone(), start.cell.clone())
@@ -179,7 +179,7 @@ class Runner:
         carried.put(end)
         return results
 
-    def empty(self, names: Sequence[str]) -> LayerOutputs:
+    def make_empty(self, names: Sequence[str]) -> LayerOutputs:
         """The layers of a sentence without tokens."""
         arrays = {
             name: torch.empty(0, layer_width(name, self.options), dtype=self.dtype, device="cpu").numpy().copy()
@@ -196,7 +196,7 @@ class Runner:
     def _submit_batch(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Pending[list[LayerOutputs]]:
         def send(layers: Layers) -> Arrive:
             if not layers:
-                empty = [self.empty(names)] * len(sentences)
+                empty = [self.make_empty(names)] * len(sentences)
                 return lambda: empty
             return self._send(layers, sentences)
 
@@ -236,8 +236,8 @@ class Runner:
         with computation():
             plan = self.engine.plan(sentences, n_layers=n_layers, state=None)
             if plan.parts:
-                return Plan(plan.parts, lambda: self._named(plan.finish(), names))
-            return Plan.done(self._named(plan.finish(), names))
+                return Plan(plan.parts, lambda: self._select_layers(plan.finish(), names))
+            return Plan.done(self._select_layers(plan.finish(), names))
 
     def _run(
         self, sentences: Sequence[list[str]], names: Sequence[str], state: LSTMState
@@ -246,10 +246,10 @@ class Runner:
         all layers."""
         with computation():
             batch = self.engine.run(sentences, n_layers=self.options.lstm.n_layers, state=state)
-            return self._named(batch, names), batch.state
+            return self._select_layers(batch, names), batch.state
 
     @torch.inference_mode()
-    def _named(self, batch: BatchOutputs, names: Sequence[str]) -> Layers:
+    def _select_layers(self, batch: BatchOutputs, names: Sequence[str]) -> Layers:
         tensors = {WORD_EMB: batch.word_emb}
         tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
         if MIXED in names:
@@ -270,5 +270,5 @@ class Runner:
         return LSTMState(like.new_zeros(*shape, lstm.projection_dim), like.new_zeros(*shape, lstm.dim))
 
 
-def _first_line(error: Exception) -> str:
+def _get_first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(".")

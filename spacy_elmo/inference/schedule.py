@@ -62,12 +62,12 @@ class Schedule:
         filled = self._lengths > 0
         return self._start[filled], self._row[filled]
 
-    def row_of_token(self) -> Indices:
+    def token_rows(self) -> Indices:
         """(n_tokens,): the row of each flat row."""
         row: Indices = np.repeat(self._row, self._lengths)
         return row
 
-    def step_of_token(self, *, backward: bool) -> Indices:
+    def token_steps(self, *, backward: bool) -> Indices:
         """(n_tokens,): the step of each flat row. The backward direction reads sentences from their end."""
         lengths = self._lengths
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -78,7 +78,7 @@ class Schedule:
             step = np.repeat(self._start, lengths) + within
         return step
 
-    def rows_of_sentences(self) -> Tensor:
+    def sentence_rows(self) -> Tensor:
         """(n_sentences,): the row of each sentence; -1 for one without tokens."""
         return torch.from_numpy(self._row)
 
@@ -91,7 +91,7 @@ class Schedule:
 
     def places(self, *, backward: bool) -> Tensor:
         """(n_tokens,): the packed row of each flat row, the inverse of `order`."""
-        return torch.from_numpy(self._firsts[self.step_of_token(backward=backward)] + self.row_of_token())
+        return torch.from_numpy(self._firsts[self.token_steps(backward=backward)] + self.token_rows())
 
 
 def _deal(lengths: Indices, most_rows: int | None) -> tuple[Indices, Indices]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import ElmoError, Errors, Warnings, short_repr
 from ..errors.advice import OTHER_TOKEN, TOKENS
 from ..util.batching import windows
-from .base import N_MARKS, Sentence
+from .base import N_BOUNDARIES, Sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +30,17 @@ class EncodedSentences(Sequence[list[str]]):
     @property
     def n_rows(self) -> int:
         """What they take up in a batch: their tokens and their marks."""
-        return len(self.numbers) + N_MARKS * len(self.lengths)
+        return len(self.numbers) + N_BOUNDARIES * len(self.lengths)
 
     def split(self, budget: int) -> Iterator["EncodedSentences"]:
         """Groups of consecutive sentences, cut as `batching.windows` would cut them."""
-        rows = np.cumsum(self.lengths + N_MARKS)
+        rows = np.cumsum(self.lengths + N_BOUNDARIES)
         first = done = 0
         while first < len(rows):
             last = max(first + 1, int(np.searchsorted(rows, done + budget, side="right")))
             end = int(rows[last - 1])
             # Rows before a sentence are tokens and the marks of those before it.
-            tokens = slice(done - N_MARKS * first, end - N_MARKS * last)
+            tokens = slice(done - N_BOUNDARIES * first, end - N_BOUNDARIES * last)
             yield EncodedSentences(self.texts, self.numbers[tokens], self.lengths[first:last])
             first, done = last, end
 
@@ -72,7 +72,7 @@ class WordTypes(NamedTuple):
     numbers: NDArray[np.int64]
 
 
-def word_types(
+def find_word_types(
     sentences: Sequence[Sequence[str]], *, before: Sequence[str] = (), after: Sequence[str] = ()
 ) -> WordTypes:
     """Word types of a batch. before, after: marks put around every sentence."""
@@ -91,7 +91,7 @@ def word_types(
     return WordTypes(list(table), np.asarray(numbers, dtype=np.int64))
 
 
-def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:
+def find_token_rows(lengths: Sequence[int]) -> NDArray[np.int64]:
     """Rows of a flat batch that are tokens, not the marks at both ends of each sentence.
 
     lengths: rows of each sentence, marks included.
@@ -110,14 +110,16 @@ PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
 
 
-def rows_of_sentence(sentence: Sequence[str]) -> int:
+def count_sentence_rows(sentence: Sequence[str]) -> int:
     """What a sentence takes up in a batch: its tokens and its marks. Thus even empty ones fill a window."""
-    return len(sentence) + N_MARKS
+    return len(sentence) + N_BOUNDARIES
 
 
 def count_rows(sentences: Sequence[Sentence]) -> int:
     """What sentences take up together."""
-    return sentences.n_rows if isinstance(sentences, EncodedSentences) else sum(map(rows_of_sentence, sentences))
+    return (
+        sentences.n_rows if isinstance(sentences, EncodedSentences) else sum(map(count_sentence_rows, sentences))
+    )
 
 
 def count_tokens(sentences: Sequence[Sentence]) -> NDArray[np.int64]:
@@ -131,7 +133,7 @@ def split_batches(sentences: Iterable[list[str]], budget: int) -> Iterator[Seque
     """Groups of consecutive sentences that take up `budget` at most, as `windows`."""
     if isinstance(sentences, EncodedSentences):
         return sentences.split(budget)
-    return windows(sentences, size=rows_of_sentence, budget=budget)
+    return windows(sentences, size=count_sentence_rows, budget=budget)
 
 
 def validate_sentences(sentences: Iterable[Sequence[str]], *, warn: Callable[[str], None]) -> Iterable[list[str]]:
@@ -157,13 +159,13 @@ def _validate(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -
         if type(sentence) is list and {*map(type, sentence)} <= only_str:
             tokens = sentence
         else:
-            tokens = _tokens(i, sentence)
+            tokens = _read_tokens(i, sentence)
         if tokens and (not all(tokens) or tokens[-1] in PADDING):
             warn(Warnings.WL046.format(index=i, token=tokens[-1] if all(tokens) else ""))
         yield tokens
 
 
-def _tokens(number: int, sentence: Any) -> list[str]:
+def _read_tokens(number: int, sentence: Any) -> list[str]:
     """RAISES (ElmoError): If the sentence is not a list of str."""
     try:
         if isinstance(sentence, _NO_SEQUENCES):

@@ -18,7 +18,7 @@ from ..util.atomic import atomic_write
 from ..util.batching import windows
 from ..util.files import CACHE_VARIABLE, cache_folder, check_regular, hash_arrays
 from ..weights.arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
-from .base import N_MARKS, Engine, Sentence
+from .base import N_BOUNDARIES, Engine, Sentence
 from .factory import make_engine
 
 # Rows that read side by side, each of them on and on from its own state.
@@ -35,7 +35,7 @@ RECIPE = f"rows {N_ROWS}, burn-in {BURN_IN}, tokens {BATCH_TOKENS}"
 
 @isolate()
 @torch.inference_mode()
-def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LSTMOptions) -> LSTMState:
+def compute_mean_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LSTMOptions) -> LSTMState:
     """Read sentences with carried state, and take the mean of all states after a sentence's closing mark, but for
     the first sentences of each row.
 
@@ -49,7 +49,7 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
     n_read = 0
     filled = (sentence for sentence in sentences if sentence)
     for number, batch in enumerate(windows(filled, size=lambda _: 1, budget=N_ROWS)):
-        _read_on(engine, batch, state)
+        _advance(engine, batch, state)
         n_read += len(batch)
         if number >= BURN_IN:
             for total, part in zip(sums, state, strict=True):
@@ -60,10 +60,10 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
     return LSTMState(*((total / (n_read - N_ROWS * BURN_IN)).float() for total in sums))
 
 
-def _read_on(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
+def _advance(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
     """Bring the first rows of the state on by a sentence each, in place."""
     n_layers, start = state.hidden.size(1), 0
-    for window in windows(batch, size=lambda sentence: len(sentence) + N_MARKS, budget=BATCH_TOKENS):
+    for window in windows(batch, size=lambda sentence: len(sentence) + N_BOUNDARIES, budget=BATCH_TOKENS):
         rows = torch.arange(start, start + len(window))
         final = engine.run(window, n_layers=n_layers, state=state.rows(rows)).state
         for part, new in zip(state, final or (), strict=True):
@@ -90,26 +90,26 @@ def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_thread
         initial_state=None,
         n_threads=n_threads,
     )
-    return state_arrays(mean_final_state(engine, sentences, lstm=weights.options.lstm))
+    return state_arrays(compute_mean_state(engine, sentences, lstm=weights.options.lstm))
 
 
-def shipped_state(weights: Weights, *, n_threads: int | None = None) -> Arrays:
+def get_default_state(weights: Weights, *, n_threads: int | None = None) -> Arrays:
     """The warm state that the sentences of this package make, for weights without one: from the user's cache, or
     made now and put there. For the result and n_threads see `make_state`."""
-    path = state_path(weights, text=SENTENCES, recipe=RECIPE)
+    path = get_state_path(weights, text=SENTENCES, recipe=RECIPE)
     state = read_state(path, weights.options)
     if state is None:
-        state = make_state(weights, shipped_sentences(), n_threads=n_threads)
-        keep_state(path, state, source=weights.source)
+        state = make_state(weights, read_default_sentences(), n_threads=n_threads)
+        write_state(path, state, source=weights.source)
     return state
 
 
-def shipped_sentences() -> list[list[str]]:
+def read_default_sentences() -> list[list[str]]:
     """Tokenised English sentences that come with the package; see data/README.md."""
     return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]
 
 
-def state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
+def get_state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
     """Where the warm state of these weights is kept. The name tells all that the state depends on: options and
     arrays of the biLM, the file of sentences, and the recipe, which is how a state is made of them."""
     digest = hashlib.sha256(f"{recipe}\n{weights.options.to_json()}\n".encode())
@@ -119,7 +119,7 @@ def state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
 
 
 def read_state(path: Path, options: Options) -> Arrays | None:
-    """The arrays that `keep_state` wrote. RETURNS: None if there are none, or the file is damaged."""
+    """The arrays that `write_state` wrote. RETURNS: None if there are none, or the file is damaged."""
     shapes = warm_state_shapes(options)
     try:
         # Arrays only, no pickles; and the archive has checksums of its own.
@@ -132,7 +132,7 @@ def read_state(path: Path, options: Options) -> Arrays | None:
     return state if good else None
 
 
-def keep_state(path: Path, state: Arrays, *, source: str) -> None:
+def write_state(path: Path, state: Arrays, *, source: str) -> None:
     """Write a state for `read_state`, or warn where that cannot be done. source: of the model, for the message."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

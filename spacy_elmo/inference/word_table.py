@@ -100,12 +100,12 @@ class WordTable:
         """types: each once. RETURNS: (n_types, P)."""
         with self._lock:
             self._asked += 1
-            rows = self._known(types)
+            rows = self._get_rows(types)
             new = np.flatnonzero(rows < 0)
             if len(new):
                 # Long texts are known by the part that is read.
                 texts = [self._shorten(types[i]) for i in new.tolist()]
-                rows[new] = self._known(texts)
+                rows[new] = self._get_rows(texts)
             known, lacking = np.flatnonzero(rows >= 0), rows[new] < 0
             self._last_asked[rows[known]] = self._asked
             if lacking.any():
@@ -115,53 +115,53 @@ class WordTable:
                 return torch.from_numpy(self._words.numpy()[rows])
             return self._words.index_select(0, self._on_device(rows))
 
-    def places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
+    def locate(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
         """The table itself, and where in it the tokens are, whose types are in it now. They stay there until the
         table is asked again.
 
         RETURNS: (n_rows, P) and (n_tokens,); None if the table has no room for so many types.
         """
         with self._lock:
-            return self._places(tokens)
+            return self._locate(tokens)
 
-    def places_of_numbers(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
+    def locate_encoded(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
         """The same for tokens that are numbers: no text is looked at of those that were asked for before."""
         with self._lock:
-            return self._places_of_numbers(batch)
+            return self._locate_encoded(batch)
 
-    def _places_of_numbers(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
+    def _locate_encoded(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
         self._asked += 1
         rows = self._numbered.find(batch)
         new = np.flatnonzero(rows < 0)
         self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
         if len(new):
             numbers = np.unique(batch.numbers[new])
-            found = self._rows_of([batch.texts[number] for number in numbers.tolist()])
+            found = self._find_rows([batch.texts[number] for number in numbers.tolist()])
             if found is None:
                 return None
             self._numbered.note(numbers, found)
             rows[new] = found[np.searchsorted(numbers, batch.numbers[new])]
         return self._words, rows
 
-    def _places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
+    def _locate(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
         self._asked += 1
-        rows = self._known(tokens)
+        rows = self._get_rows(tokens)
         new = np.flatnonzero(rows < 0)
         self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
         if len(new):
             types = list(dict.fromkeys(map(tokens.__getitem__, new.tolist())))
-            found = self._rows_of(types)
+            found = self._find_rows(types)
             if found is None:
                 return None
             row_of = dict(zip(types, found.tolist(), strict=True))
             rows[new] = [row_of[tokens[i]] for i in new.tolist()]
         return self._words, rows
 
-    def _rows_of(self, types: Sequence[str]) -> "NDArray[np.int64] | None":
+    def _find_rows(self, types: Sequence[str]) -> "NDArray[np.int64] | None":
         """The row of each type, after which all are in the table, as are those that were asked for in the same
         call; None if there is no room for all."""
         texts = [*map(self._shorten, types)]
-        rows = self._known(texts)
+        rows = self._get_rows(texts)
         self._last_asked[rows[rows >= 0]] = self._asked
         new = list(dict.fromkeys(texts[i] for i in np.flatnonzero(rows < 0).tolist()))
         if new:
@@ -169,14 +169,14 @@ class WordTable:
             if len(new) > room:
                 return None
             self._keep(new, self._encode(new), room=room)
-            rows = self._known(texts)
+            rows = self._get_rows(texts)
         return rows
 
     def _room(self) -> int:
         """Rows that hold no type of this call."""
         return self._capacity - int(np.count_nonzero(self._last_asked == self._asked))
 
-    def _known(self, texts: Sequence[str]) -> "NDArray[np.int64]":
+    def _get_rows(self, texts: Sequence[str]) -> "NDArray[np.int64]":
         """The row of each text; -1 where it has none."""
         return np.fromiter(map(self._row_of.get, texts, repeat(-1)), dtype=np.int64, count=len(texts))
 

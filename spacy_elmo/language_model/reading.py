@@ -16,7 +16,7 @@ from ..gradients.encoder import encode
 from ..gradients.lstm import read_layer
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
-from ..runtime.parts import join, shares_of
+from ..runtime.parts import join, split_shares
 from ..runtime.workers import Workers
 from ..util.batching import windows
 from .corpus import Corpus
@@ -36,7 +36,7 @@ def read_apart(
     """Run the top layer over the next steps of every row, without dropout. Arguments and results: as
     `LanguageModel.forward`."""
     bilm = model.bilm
-    shares = shares_of(len(character_ids))
+    shares = split_shares(len(character_ids))
     n_rows = inputs.shape[2]
 
     def encoded(share: slice) -> Tensor:

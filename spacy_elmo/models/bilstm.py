@@ -91,11 +91,11 @@ def init(model: BiLSTMT, X: list[Floats2d] | None = None, Y: Any = None) -> None
     """
     _check_widths(model, X or [])
     with computation():
-        for layer in module_of(model).layers:
+        for layer in get_bilstm(model).layers:
             cast(nn.LSTM, layer).reset_parameters()
 
 
-def module_of(model: BiLSTMT) -> BiLSTM:
+def get_bilstm(model: BiLSTMT) -> BiLSTM:
     return cast(BiLSTM, cast(TorchShim, model.shims[0]).module)
 
 
@@ -104,7 +104,7 @@ def forward(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     """RAISES (ElmoError): For inputs of another width."""
     _check_widths(model, inputs)
-    ops, module = model.ops, module_of(model)
+    ops, module = model.ops, get_bilstm(model)
     lengths = [len(each) for each in inputs]
     if not any(lengths):
         return _zeros(model, lengths, "nO"), lambda d_outputs: _zeros(model, lengths, "nI")

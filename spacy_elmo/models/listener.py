@@ -14,10 +14,10 @@ from thinc.types import Floats2d
 from ..bilm.layers import LayerOutputs
 from ..errors import ElmoError, Errors, Warnings
 from .doc_layers import read_layers, same_tokens, sentence_starts, token_hashes
-from .ops_arrays import as_like
+from .ops_arrays import move_like
 from .output import FlatLayers, flatten
-from .pooling import PoolingSettings, PoolingT, fit_to, pooling, settings_of
-from .runs import ask_for_runs, find_common
+from .pooling import PoolingSettings, PoolingT, fit_to, get_pooling_settings, pooling
+from .runs import enable_runs, find_common
 
 _numbers = count()
 
@@ -65,7 +65,7 @@ class SharedBatch:
         own = FlatLayers(
             self._layers.arrays, self._layers.lengths, self._layers.n_layers, self._add if self.learns else None
         )
-        return own.of_docs(found)
+        return own.select_docs(found)
 
     def backprop(self) -> None:
         """Let what is below learn from the gradients so far. What comes later is of no use any more."""
@@ -91,7 +91,7 @@ class SharedBatch:
             return
         for name, gradient in gradients.items():
             # Layers may be on the CPU, wherever the component computes.
-            gradient = as_like(gradient, self._layers.arrays[name])
+            gradient = move_like(gradient, self._layers.arrays[name])
             self._observe(float((gradient * gradient).sum()))
             if name in self._gradients:
                 self._gradients[name] += gradient
@@ -126,12 +126,12 @@ class Upstream:
         self.name = name
         self.settings = settings
         self.batch: SharedBatch | None = None
-        self.starts = False
+        self.is_initializing = False
         self.warned = False
         self._owner: ReferenceType[Any] | None = None
         self._copy: ReferenceType[Upstream] | None = None
         self._is_copy = False
-        ask_for_runs()
+        enable_runs()
 
     @property
     def owner(self) -> Any:
@@ -145,7 +145,7 @@ class Upstream:
         self._owner = None if embedder is None else ref(embedder)
 
     @property
-    def rehearses(self) -> bool:
+    def is_rehearsing(self) -> bool:
         """Whether there is a copy of the component's model, as `nlp.resume_training` makes it, or this is one."""
         return self._is_copy or (self._copy is not None and self._copy() is not None)
 
@@ -201,21 +201,21 @@ def is_listener(model: Model[Any, Any]) -> bool:
     return isinstance(model.attrs.get(_KEY), Upstream)
 
 
-def upstream_of(model: ListenerT) -> Upstream:
+def get_upstream(model: ListenerT) -> Upstream:
     upstream: Upstream = model.attrs[_KEY]
     return upstream
 
 
-def pooling_of(model: ListenerT) -> PoolingT:
+def get_pooling(model: ListenerT) -> PoolingT:
     """The listener's own node, found by position: copies of a Thinc model lose named references."""
     return model.layers[0]
 
 
 def init(model: ListenerT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
     """RAISES (ElmoError): If the width is not given, and there is no embedder to ask for it."""
-    upstream = upstream_of(model)
-    upstream.starts = True
-    node = pooling_of(model)
+    upstream = get_upstream(model)
+    upstream.is_initializing = True
+    node = get_pooling(model)
     if upstream.owner is not None:
         fit_to(node, upstream.owner.load(), where=f"'{upstream.owner.name}'")
         model.set_dim("nO", node.get_dim("nO"))
@@ -229,15 +229,15 @@ def forward(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     """RAISES (ElmoError): In training if no embedder has run these Docs, or can, or not as is needed."""
     if not is_train:
-        return _predict(model, docs), _no_gradient
-    upstream = upstream_of(model)
+        return _predict(model, docs), _skip_backprop
+    upstream = get_upstream(model)
     layers = _find_batch(upstream, docs) or _read_docs(model, docs) or _run_for_training(upstream, docs)
     if layers is None:
         if any(len(doc) for doc in docs):
             raise ElmoError(Errors.EL100.format(upstream=upstream.name))
-        return _nothing(model, docs), _no_gradient
-    upstream.starts = False
-    outputs, backprop = pooling_of(model)(layers, is_train)
+        return _return_zeros(model, docs), _skip_backprop
+    upstream.is_initializing = False
+    outputs, backprop = get_pooling(model)(layers, is_train)
 
     def finish(d_outputs: list[Floats2d]) -> list[Doc]:
         backprop(d_outputs)
@@ -247,7 +247,7 @@ def forward(
 
 
 def _predict(model: ListenerT, docs: list[Doc]) -> list[Floats2d]:
-    upstream = upstream_of(model)
+    upstream = get_upstream(model)
     layers = (
         _read_docs(model, docs)
         or _find_batch(upstream, docs)
@@ -255,12 +255,12 @@ def _predict(model: ListenerT, docs: list[Doc]) -> list[Floats2d]:
         or _run_parts(upstream, docs)
     )
     if layers is not None:
-        outputs: list[Floats2d] = pooling_of(model).predict(layers)
+        outputs: list[Floats2d] = get_pooling(model).predict(layers)
         return outputs
     if len(docs) > 1:
         # One without layers takes none from the others.
         return [output for doc in docs for output in _predict(model, [doc])]
-    return _nothing(model, docs)
+    return _return_zeros(model, docs)
 
 
 def _find_batch(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
@@ -281,12 +281,12 @@ def _read_docs(model: ListenerT, docs: Sequence[Doc]) -> FlatLayers | None:
         found.append(layers)
     if not found:
         return None
-    upstream = upstream_of(model)
+    upstream = get_upstream(model)
     last, own = find_common(docs, "*"), find_common(docs, upstream.name)
     if own is not None and own is not last:
         # What is on the Docs is of another embedder, which came later.
         return _run_again(upstream, docs)
-    names = settings_of(pooling_of(model)).names(found[0].n_layers)
+    names = get_pooling_settings(get_pooling(model)).names(found[0].n_layers)
     for layers in found:
         missing = [name for name in names if name not in layers.names]
         if missing:
@@ -303,24 +303,24 @@ def _run_again(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
     """Layers of Docs that have none, though an embedder is at work on them: they were cut out of others, as the
     entity linker does it, or the embedder did not know that somebody reads these layers."""
     embedder = find_common(docs, upstream.name)
-    return None if embedder is None else embedder.layers_for(upstream, docs)
+    return None if embedder is None else embedder.compute_layers(upstream, docs)
 
 
 def _run_parts(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
     """Layers of Docs of which nothing is known: they may be parts of Docs that are gone."""
-    embedder = None if upstream.starts else _find_linked(upstream, docs)
-    return None if embedder is None or embedder.is_disabled else embedder.layers_for(upstream, docs)
+    embedder = None if upstream.is_initializing else _find_linked(upstream, docs)
+    return None if embedder is None or embedder.is_disabled else embedder.compute_layers(upstream, docs)
 
 
 def _find_linked(upstream: Upstream, docs: Sequence[Doc]) -> Any:
     """The embedder that it is linked to, if the Docs may come from a pipeline that it is in."""
     owner = upstream.owner
-    return owner if owner is not None and upstream.name in ("*", owner.name) and owner.knows(docs) else None
+    return owner if owner is not None and upstream.name in ("*", owner.name) and owner.shares_vocab(docs) else None
 
 
 def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | None:
     """Layers from which nothing flows back, where that is all there is to it: the embedder is frozen, or the
-    component rehearses. None if there is no embedder.
+    component is_rehearsing. None if there is no embedder.
 
     RAISES (ElmoError): If the embedder is to learn, and cannot.
     """
@@ -330,19 +330,19 @@ def _run_for_training(upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers | N
         embedder = linked
     if embedder is None:
         return None
-    layers: FlatLayers = embedder.training_layers_for(upstream, docs)
+    layers: FlatLayers = embedder.compute_training_layers(upstream, docs)
     return layers
 
 
-def _nothing(model: ListenerT, docs: Sequence[Doc]) -> list[Floats2d]:
-    upstream = upstream_of(model)
+def _return_zeros(model: ListenerT, docs: Sequence[Doc]) -> list[Floats2d]:
+    upstream = get_upstream(model)
     if not model.has_dim("nO"):
         raise ElmoError(Errors.EL103.format(upstream=upstream.name))
-    if any(len(doc) for doc in docs) and not upstream.starts and not upstream.warned:
+    if any(len(doc) for doc in docs) and not upstream.is_initializing and not upstream.warned:
         upstream.warned = True
         warnings.warn(Warnings.WL003.format(upstream=upstream.name), stacklevel=2)
     return [model.ops.alloc2f(len(doc), model.get_dim("nO")) for doc in docs]
 
 
-def _no_gradient(d_outputs: list[Floats2d]) -> list[Doc]:
+def _skip_backprop(d_outputs: list[Floats2d]) -> list[Doc]:
     return []

@@ -247,7 +247,7 @@ class ElmoModule(nn.Module):
         self._elmo = elmo
         self.mix = elmo.mix
         self.bilm = elmo.engine.module
-        self.map_tokens.read_as(alphabet_of(elmo.options))
+        self.map_tokens.set_alphabet(alphabet_of(elmo.options))
 
     def __getstate__(self) -> dict[str, Any]:
         # The submodules are Elmo's, and come back with it. Optimizers know a parameter by its name.

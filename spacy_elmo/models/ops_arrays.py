@@ -26,7 +26,7 @@ void own_rows(const float* rows, const long long* owners, const long long* start
 """
 
 
-def own_rows(rows: Any, lengths: Sequence[int]) -> list[Any]:
+def copy_rows(rows: Any, lengths: Sequence[int]) -> list[Any]:
     """rows: (n_tokens, width), float32, numpy or CuPy, C-contiguous. lengths: of consecutive parts, all of it.
 
     RETURNS: (length, width) of each part, a copy.
@@ -73,7 +73,7 @@ def to_tensor(array: Any, like: Tensor) -> Tensor:
     return xp2torch(array, device=like.device).to(like.dtype)
 
 
-def as_like(array: Any, like: Any) -> Any:
+def move_like(array: Any, like: Any) -> Any:
     """The array on the CPU or on the GPU, as another one is."""
     if get_array_module(like) is np:
         return to_numpy(array)
@@ -90,4 +90,4 @@ def split_docs(tensor: Tensor, lengths: Sequence[int], ops: Ops) -> list[Any]:
 
     tensor: (n_tokens, width), Doc after Doc. lengths: tokens of each Doc.
     """
-    return own_rows(to_array(tensor, ops), lengths)
+    return copy_rows(to_array(tensor, ops), lengths)

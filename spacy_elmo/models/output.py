@@ -10,7 +10,7 @@ from thinc.backends import get_array_ops
 
 from ..bilm.layers import LayerOutputs
 from .doc_layers import Hashes
-from .ops_arrays import as_like, own_rows, to_numpy
+from .ops_arrays import copy_rows, move_like, to_numpy
 
 # Gradients of layers, name -> (n_tokens, width), go in; what they teach stays where it is learnt.
 Backprop = Callable[[dict[str, Any]], None]
@@ -46,7 +46,7 @@ class FlatLayers:
     n_layers: int
     backprop: Backprop | None = None
 
-    def of_docs(self, index: Sequence[int]) -> "FlatLayers":
+    def select_docs(self, index: Sequence[int]) -> "FlatLayers":
         """The layers of these Docs, in this order; gradients flow into their rows."""
         if list(index) == list(range(len(self.lengths))):
             return self
@@ -60,11 +60,11 @@ class FlatLayers:
                 like = self.arrays[name]
                 whole[name] = get_array_module(like).zeros_like(like)
                 # A Doc may have been asked for twice.
-                get_array_ops(like).scatter_add(whole[name], as_like(rows, like), as_like(gradient, like))
+                get_array_ops(like).scatter_add(whole[name], move_like(rows, like), move_like(gradient, like))
             below(whole)
 
         return FlatLayers(
-            {name: array[as_like(rows, array)] for name, array in self.arrays.items()},
+            {name: array[move_like(rows, array)] for name, array in self.arrays.items()},
             [self.lengths[i] for i in index],
             self.n_layers,
             None if below is None else backprop,
@@ -82,7 +82,7 @@ class FlatLayers:
         names (Sequence[str]): Layers to give.
         RETURNS (list[LayerOutputs]): One per Doc, in order; each array owns its memory.
         """
-        owned = {name: own_rows(to_numpy(self.arrays[name]), self.lengths) for name in names}
+        owned = {name: copy_rows(to_numpy(self.arrays[name]), self.lengths) for name in names}
         return [
             LayerOutputs({name: arrays[i] for name, arrays in owned.items()}, n_layers=self.n_layers)
             for i in range(len(self.lengths))

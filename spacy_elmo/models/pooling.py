@@ -133,7 +133,7 @@ def pooling(settings: PoolingSettings, *, width: int | None) -> PoolingT:
     )
 
 
-def settings_of(model: PoolingT) -> PoolingSettings:
+def get_pooling_settings(model: PoolingT) -> PoolingSettings:
     settings: PoolingSettings = model.attrs["pooling"]
     return settings
 
@@ -153,7 +153,7 @@ def fit(model: PoolingT, *, n_layers: int, width: int, where: str) -> None:
 
 def fit_to(model: PoolingT, elmo: Elmo, *, where: str) -> None:
     """`fit` to a model."""
-    names = settings_of(model).names(elmo.n_layers)
+    names = get_pooling_settings(model).names(elmo.n_layers)
     fit(model, n_layers=elmo.n_layers, width=max(map(elmo.width, names)), where=where)
 
 
@@ -169,7 +169,7 @@ def forward(
     model: PoolingT, layers: FlatLayers, is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], None]]:
     """(len(doc), width) for each Doc. What flows back goes to the layers' own backprop, if they have one."""
-    settings, ops = settings_of(model), model.ops
+    settings, ops = get_pooling_settings(model), model.ops
     names = settings.names(layers.n_layers)
     inputs: list[Any] = [ops.asarray2f(layers.arrays[name]) for name in names]
     fit(model, n_layers=layers.n_layers, width=max(array.shape[1] for array in inputs), where="the layers")

@@ -72,7 +72,7 @@ def embed_flat(elmo: Elmo, mapped: MappedTokens, names: Sequence[str], ops: Ops)
     """
     arrays: dict[str, Any]
     if elmo.settings.initial_state == "carry" or not stays_on_device(ops, elmo.device):
-        arrays = dict(_on_cpu(elmo, mapped, names))
+        arrays = dict(_embed_on_cpu(elmo, mapped, names))
     else:
         scatter = partial(_scatter, elmo, mapped, names)
         tensors = elmo.submit(mapped.sentences, layers=list(names), then=scatter).result()
@@ -85,7 +85,7 @@ def _scatter(
 ) -> dict[str, Tensor]:
     """Layers of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
     with computation(), torch.inference_mode():
-        there, scattered = mapped.on(elmo.device), {}
+        there, scattered = mapped.to(elmo.device), {}
         for name in names:
             tensor = computed.get(name)
             if tensor is None:
@@ -137,10 +137,12 @@ def _send_layers(
         owned = [split_docs(computed[name], lengths, ops) for name in names]
         return lambda: [LayerOutputs(dict(zip(names, own, strict=True)), n_layers=n_layers) for own in zip(*owned)]
     arrive = elmo.engine.delivery.send({name: computed[name] for name in names}, lengths, n_layers=n_layers)
-    return (lambda: [_moved(one, ops) for one in arrive()]) if request.on_gpu and ops.xp is not np else arrive
+    return (
+        (lambda: [_move_layers(one, ops) for one in arrive()]) if request.on_gpu and ops.xp is not np else arrive
+    )
 
 
-def _moved(outputs: LayerOutputs, ops: Ops) -> LayerOutputs:
+def _move_layers(outputs: LayerOutputs, ops: Ops) -> LayerOutputs:
     arrays = {name: ops.asarray2f(array) for name, array in outputs.items()}
     return LayerOutputs(arrays, n_layers=outputs.n_layers)
 
@@ -148,7 +150,7 @@ def _moved(outputs: LayerOutputs, ops: Ops) -> LayerOutputs:
 def _run_in_parts(elmo: Elmo, mapped: MappedTokens, request: Request) -> Pending[ElmoOutput]:
     """On the CPU, batch after batch: with carried state, or for more than should be on the device together."""
     names = [name for name in elmo.layer_names if name in (*request.layers, request.tensor)]
-    flat = _on_cpu(elmo, mapped, names)
+    flat = _embed_on_cpu(elmo, mapped, names)
     if len(mapped.lengths) == 1:
         layers = [LayerOutputs(flat, n_layers=elmo.n_layers)]
     else:
@@ -157,7 +159,7 @@ def _run_in_parts(elmo: Elmo, mapped: MappedTokens, request: Request) -> Pending
     return Pending(lambda: output)
 
 
-def _on_cpu(elmo: Elmo, mapped: MappedTokens, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _embed_on_cpu(elmo: Elmo, mapped: MappedTokens, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Layers of all Docs' tokens, (n_tokens, width), float32."""
     outputs = elmo.embed(mapped.sentences, layers=cast(Layers, names))
     arrays = {}

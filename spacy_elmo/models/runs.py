@@ -54,33 +54,33 @@ _wholes: "WeakTable[Doc, None]" = WeakTable()
 # Embedders' arrays that became doc.tensor. Docs that are cut out have views of them.
 _tensors: "WeakTable[Any, None]" = WeakTable()
 # Whether anybody in this process may ever ask.
-_is_asked = Event()
+_are_enabled = Event()
 
 
-def ask_for_runs() -> None:
+def enable_runs() -> None:
     """Have runs noted from now on."""
-    _is_asked.set()
+    _are_enabled.set()
 
 
 def note_run(docs: Iterable[Doc], embedder: Any) -> None:
     """Remember, as long as they all live, that this embedder is at work on the Docs."""
-    if not _is_asked.is_set():
+    if not _are_enabled.is_set():
         return
     made = ref(embedder)
     docs = list(docs)
-    _runs.put((id(doc), doc, _with(_runs_of(doc), made)) for doc in docs)
-    _wholes.put(_new_wholes(docs))
+    _runs.put((id(doc), doc, _append_run(_get_runs(doc), made)) for doc in docs)
+    _wholes.put(_list_new_wholes(docs))
 
 
 def note_tensors(tensors: Iterable[Any]) -> None:
     """Remember, as long as they live, that an embedder has made these arrays to be doc.tensor."""
-    roots = [*map(_root, tensors)]
+    roots = [*map(_get_root, tensors)]
     _tensors.put(zip(map(id, roots), roots, repeat(None)))
 
 
 def is_own_tensor(tensor: Any) -> bool:
     """Whether an embedder has made it, or the array that it is a part of."""
-    root = _root(tensor)
+    root = _get_root(tensor)
     return _tensors.get(id(root))[0] is root
 
 
@@ -89,10 +89,10 @@ def find_run(doc: Doc, name: str = "*") -> Any | None:
 
     name: the embedder's; "*": any.
     """
-    found = _runs_of(doc)
+    found = _get_runs(doc)
     if not found:
         whole = _find_whole(doc)
-        found = [] if whole is None else _runs_of(whole)
+        found = [] if whole is None else _get_runs(whole)
     embedders = [embedder for embedder in (one() for one in found) if embedder is not None]
     return next((one for one in reversed(embedders) if name in ("*", one.name)), None)
 
@@ -103,16 +103,16 @@ def find_common(docs: Iterable[Doc], name: str) -> Any | None:
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _runs_of(doc: Doc) -> list[ReferenceType[Any]]:
+def _get_runs(doc: Doc) -> list[ReferenceType[Any]]:
     noted, found = _runs.get(id(doc))
     return found if noted is doc and found is not None else []
 
 
-def _with(before: list[ReferenceType[Any]], made: ReferenceType[Any]) -> list[ReferenceType[Any]]:
+def _append_run(before: list[ReferenceType[Any]], made: ReferenceType[Any]) -> list[ReferenceType[Any]]:
     return [*(one for one in before if one != made), made] if before else [made]
 
 
-def _new_wholes(docs: Iterable[Doc]) -> Iterator[tuple[int, Doc, None]]:
+def _list_new_wholes(docs: Iterable[Doc]) -> Iterator[tuple[int, Doc, None]]:
     for doc in docs:
         # Not if it is a part of another one itself.
         if _find_whole(doc) is None:
@@ -126,6 +126,6 @@ def _find_whole(doc: Doc) -> Doc | None:
     return None if whole is None or whole.user_token_hooks is not hooks else whole
 
 
-def _root(array: Any) -> Any:
+def _get_root(array: Any) -> Any:
     base = getattr(array, "base", None)
     return array if base is None else base

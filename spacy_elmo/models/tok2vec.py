@@ -10,9 +10,9 @@ from thinc.types import Floats2d
 
 from ..errors import ElmoError, Errors
 from ..layer_cache.settings import CacheSettings
-from .listener import ListenerT, pooling_of
+from .listener import ListenerT, get_pooling
 from .module import ElmoModelT, get_module
-from .pooling import PoolingT, fit_to, settings_of
+from .pooling import PoolingT, fit_to, get_pooling_settings
 from .predict import embed_flat
 from .settings import TrainingSettings
 from .update import begin_update
@@ -53,10 +53,10 @@ def build_elmo_tok2vec_v1(
         dropout=dropout,
         cache=cache,
     )
-    return _elmo_tok2vec(elmo, pooling_of(listener))
+    return _make_tok2vec(elmo, get_pooling(listener))
 
 
-def _elmo_tok2vec(elmo: ElmoModelT, pooling: PoolingT) -> Tok2VecT:
+def _make_tok2vec(elmo: ElmoModelT, pooling: PoolingT) -> Tok2VecT:
     return Model(NODE, forward, init=init, dims={"nO": pooling.maybe_get_dim("nO")}, layers=[elmo, pooling])
 
 
@@ -74,7 +74,7 @@ def forward(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     elmo, pooling = model.layers
     module = get_module(elmo)
-    names = settings_of(pooling).names(module.load().n_layers)
+    names = get_pooling_settings(pooling).names(module.load().n_layers)
     if not docs:
         return [], lambda d_outputs: []
     if is_train:
@@ -95,7 +95,7 @@ def replace_listener(elmo: ElmoModelT, listener: ListenerT, embedder: Any) -> To
     if embedder.is_incomplete:
         # spaCy's copy is of weights that have not been read, or lack a step: sources may be gone when it is used.
         elmo = embedder.complete_model().copy()
-    return _elmo_tok2vec(elmo, pooling_of(listener))
+    return _make_tok2vec(elmo, get_pooling(listener))
 
 
 class ReplaceListenerConfig:
@@ -109,7 +109,7 @@ class ReplaceListenerConfig:
         """RAISES (ElmoError): If there is no listener in the layer, or there are several, so that it cannot be
         told which one is asked for.
         """
-        found = list(_listeners(tok2vec))
+        found = list(_find_listeners(tok2vec))
         if not found or any(block != found[0] for block in found):
             raise ElmoError(Errors.EL120.format(listener=LISTENER, count=len(found)))
         settings = self.settings
@@ -127,14 +127,14 @@ class ReplaceListenerConfig:
         }
 
 
-def _listeners(block: Any) -> Iterator[dict[str, Any]]:
+def _find_listeners(block: Any) -> Iterator[dict[str, Any]]:
     """Every listener's block, at any depth."""
     if isinstance(block, dict):
         if block.get("@architectures") == LISTENER:
             yield block
         else:
             for value in block.values():
-                yield from _listeners(value)
+                yield from _find_listeners(value)
 
 
 def make_replaceable(model: ElmoModelT, settings: TrainingSettings) -> ElmoModelT:

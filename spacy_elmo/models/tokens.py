@@ -15,7 +15,7 @@ from torch import Tensor
 from ..bilm.alphabet import Alphabet
 from ..errors import ElmoError, Errors
 from ..gpu.transfer import to_device
-from ..inference.base import N_MARKS
+from ..inference.base import N_BOUNDARIES
 from ..inference.sentences import EncodedSentences
 from ..runtime.forks import ForkLock
 from .doc_layers import Hashes
@@ -48,7 +48,7 @@ def doc_spans(docs: Sequence[Doc]) -> list[list[Span]]:
     return [[doc[:]] for doc in docs]
 
 
-def read(docs: Sequence[Doc], get_spans: SpanGetter) -> Tokens:
+def read_tokens(docs: Sequence[Doc], get_spans: SpanGetter) -> Tokens:
     """Read the tokens of Docs, and their spans.
 
     docs (Sequence[Doc]): The Docs.
@@ -94,7 +94,7 @@ CAPACITY = 1 << 17
 PLACES = 1 << 18
 
 
-class Seen(NamedTuple):
+class TokenTexts(NamedTuple):
     """texts: all that are known, as they are read; they are only appended to. numbers: (n_tokens,), where in them
     each token's is. spaces: (n_tokens,), bool, the tokens that are whitespace."""
 
@@ -123,18 +123,18 @@ class TextTable:
     def __len__(self) -> int:
         return len(self._texts)
 
-    def cut_with(self, shorten: Callable[[str], str]) -> None:
+    def set_shortener(self, shorten: Callable[[str], str]) -> None:
         """Keep texts as they are read, see `Alphabet.shorten`: long ones would fill the memory."""
         with self._lock:
             self._shorten = shorten
             self._clear()
 
-    def look_up(self, hashes: NDArray[np.uint64], docs: Sequence[Doc]) -> Seen:
+    def look_up(self, hashes: NDArray[np.uint64], docs: Sequence[Doc]) -> TokenTexts:
         """Look up the texts of tokens.
 
         hashes (NDArray[np.uint64]): (n_tokens,), of the Docs' tokens, Doc after Doc.
         docs (Sequence[Doc]): They are asked for texts that are not known.
-        RETURNS (Seen): The texts.
+        RETURNS (TokenTexts): The texts.
         """
         with self._lock:
             if len(self._texts) > CAPACITY:
@@ -144,26 +144,26 @@ class TextTable:
             missed = np.flatnonzero(self._hash_at[places] != hashes)
             if len(missed):
                 new, first, which = np.unique(hashes[missed], return_index=True, return_inverse=True)
-                found = self._numbers_of(new, _tokens(docs, missed[first]))
+                found = self._number_texts(new, _iter_tokens(docs, missed[first]))
                 numbers[missed] = found[which]
                 self._hash_at[_places(new)], self._number_at[_places(new)] = new, found
-            return Seen(self._texts, numbers, self._spaces[numbers])
+            return TokenTexts(self._texts, numbers, self._spaces[numbers])
 
-    def _numbers_of(self, hashes: NDArray[np.uint64], tokens: Iterable[Token]) -> NDArray[np.int64]:
+    def _number_texts(self, hashes: NDArray[np.uint64], tokens: Iterable[Token]) -> NDArray[np.int64]:
         """hashes: each once. tokens: one of each."""
         for key, token in zip(hashes.tolist(), tokens, strict=True):
-            if key not in self._number_of:
-                number = self._number_of[key] = len(self._texts)
+            if key not in self._number_by_hash:
+                number = self._number_by_hash[key] = len(self._texts)
                 self._texts.append(self._shorten(token.text))
                 if number == len(self._spaces):
                     self._spaces = np.concatenate([self._spaces, np.zeros_like(self._spaces)])
                 self._spaces[number] = token.is_space
-        return np.asarray([self._number_of[key] for key in hashes.tolist()], dtype=np.int64)
+        return np.asarray([self._number_by_hash[key] for key in hashes.tolist()], dtype=np.int64)
 
     def _clear(self) -> None:
         # A new list: who still has the old one has the texts of its numbers.
         self._texts: list[str] = []
-        self._number_of: dict[int, int] = {}
+        self._number_by_hash: dict[int, int] = {}
         self._number_at = np.zeros(PLACES, dtype=np.int64)
         # What is no hash of the place.
         self._hash_at = np.arange(PLACES, dtype=np.uint64) ^ np.uint64(1)
@@ -174,7 +174,7 @@ def _places(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     return places
 
 
-def _tokens(docs: Sequence[Doc], rows: NDArray[np.int64]) -> Iterator[Token]:
+def _iter_tokens(docs: Sequence[Doc], rows: NDArray[np.int64]) -> Iterator[Token]:
     """Tokens by their rows among those of all Docs, made one by one."""
     ends = np.cumsum([len(doc) for doc in docs])
     numbers = np.searchsorted(ends, rows, side="right")
@@ -217,7 +217,7 @@ class MappedTokens:
         scattered[self.rows] = tokens
         return scattered
 
-    def on(self, device: torch.device) -> "MappedTensors":
+    def to(self, device: torch.device) -> "MappedTensors":
         """The same for tensors on a device."""
         return MappedTensors(self.n_tokens, None if self.rows is None else to_device(self.rows, device))
 
@@ -246,13 +246,13 @@ class TokenMapper:
         self.get_spans = get_spans
         self._table = TextTable()
 
-    def read_as(self, alphabet: Alphabet) -> None:
+    def set_alphabet(self, alphabet: Alphabet) -> None:
         """Know from now on what a model reads of a token."""
-        self._table.cut_with(alphabet.shorten)
+        self._table.set_shortener(alphabet.shorten)
 
     def __call__(self, docs: Sequence[Doc]) -> MappedTokens:
         """RAISES (ElmoError): If get_spans gives no list of spans for each Doc, or spans that overlap."""
-        tokens = read(docs, self.get_spans)
+        tokens = read_tokens(docs, self.get_spans)
         texts, numbers, spaces = self._table.look_up(tokens.hashes, docs)
         starts, ends, rows = tokens.starts, tokens.ends, None
         if spaces.any() or not tokens.whole:
@@ -281,4 +281,4 @@ def _check_each_once(rows: Rows, docs: Sequence[Doc]) -> None:
 
 def estimate_rows(doc: Doc) -> int:
     """Estimate what a Doc takes up in a batch: its tokens, and two marks for each sentence of usual length."""
-    return len(doc) + N_MARKS * (1 + len(doc) // TYPICAL_SENTENCE)
+    return len(doc) + N_BOUNDARIES * (1 + len(doc) // TYPICAL_SENTENCE)

@@ -12,7 +12,7 @@ from ..elmo import Elmo
 from ..gradients.trainable import TrainableEngine
 from ..runtime.isolation import computation
 from .module import ElmoModule
-from .ops_arrays import as_like, to_array, to_tensor
+from .ops_arrays import move_like, to_array, to_tensor
 from .output import FlatLayers
 from .pooling import mix
 from .predict import embed_flat
@@ -66,7 +66,7 @@ def _run_trained(engine: TrainableEngine, mapped: MappedTokens, names: Sequence[
     top = n_lstm_layers(names, n_layers=n_layers)
     tensors, backprop_engine = engine.begin_update(mapped.sentences, n_layers=top)
     computed = dict(zip(layer_names(n_layers)[:-1], tensors))
-    there = mapped.on(tensors[0].device)
+    there = mapped.to(tensors[0].device)
     arrays = {name: to_array(there.scatter(computed[name]), ops) for name in names}
 
     @computation()
@@ -96,7 +96,7 @@ def add_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers:
 
     @computation()
     def backprop(gradients: dict[str, Any]) -> None:
-        gradients = {name: as_like(gradient, mixed) for name, gradient in gradients.items()}
+        gradients = {name: move_like(gradient, mixed) for name, gradient in gradients.items()}
         if MIXED in gradients:
             found = backprop_mix(gradients.pop(MIXED))
             _add_gradient(weights, to_tensor(found.weights, weights))

@@ -25,7 +25,7 @@ class TensorWriter:
         self.may_leave = setting is None
         self._other: str | None = None
         self._is_known = False
-        self._said = False
+        self._has_warned = False
 
     @property
     def writes(self) -> bool:
@@ -41,7 +41,7 @@ class TensorWriter:
         if self._other is not None:
             if self.setting:
                 raise ElmoError(Errors.EL050.format(name=name, other=self._other))
-            self._say(name, f"'{self._other}'")
+            self._warn_once(name, f"'{self._other}'")
 
     def find_foreign(self, docs: Sequence[Doc]) -> list[Doc]:
         """Those that have a tensor that no embedder has written."""
@@ -52,7 +52,7 @@ class TensorWriter:
             if getattr(doc.tensor, "size", 0) and not (wrote_tensor(doc) or is_own_tensor(doc.tensor))
         ]
 
-    def find_left(self, docs: Sequence[Doc], *, name: str) -> list[bool]:
+    def find_kept(self, docs: Sequence[Doc], *, name: str) -> list[bool]:
         """Which Docs' tensors are to stay as they are.
 
         RAISES (ElmoError): If one is somebody else's, and the config says that it is the embedder's.
@@ -63,16 +63,16 @@ class TensorWriter:
         if not foreign:
             return [False] * len(docs)
         if self.may_leave:
-            self._say(name, BEFORE)
+            self._warn_once(name, BEFORE)
             numbers = set(map(id, foreign))
             return [id(doc) in numbers for doc in docs]
         if not self._is_known:
             raise ElmoError(Errors.EL050.format(name=name, other=BEFORE))
         return [False] * len(docs)
 
-    def _say(self, name: str, other: str) -> None:
-        if not self._said:
-            self._said = True
+    def _warn_once(self, name: str, other: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             warnings.warn(Warnings.WL026.format(name=name, other=other), stacklevel=2)
 
 
@@ -101,7 +101,7 @@ def annotate(
     }  # fmt: skip
 
 
-def on_ops(
+def move_to_ops(
     outputs: Sequence[LayerOutputs],
     *,
     tensor: str | None,

@@ -33,7 +33,7 @@ from ..models.update import begin_update
 from ..runtime.workers import Pending
 from ..util.batching import run_ahead, windows
 from ..weights.source import Source, read_weights
-from .annotations import TensorWriter, annotate, on_ops
+from .annotations import TensorWriter, annotate, move_to_ops
 from .extensions import install_extensions
 from .hooks import install_hooks
 from .layer_plan import LayerPlan, make_layer_plan
@@ -188,13 +188,13 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         keep = self._get_kept(plan, docs)
         layers, tensors = output.docs, output.tensors
         if tensors is None:
-            layers, tensors = on_ops(
+            layers, tensors = move_to_ops(
                 layers, tensor=plan.tensor, keep=keep, ops=self.model.ops, layers_on_gpu=self.layers_on_gpu
             )
         if tensors is not None:
             note_tensors(tensors)
         nothing = [None] * len(docs)
-        left = self._tensor.find_left(docs, name=self.name)
+        left = self._tensor.find_kept(docs, name=self.name)
         rows = zip(docs, layers, tensors or nothing, output.hashes or nothing, left, strict=True)
         for doc, own, tensor, hashes, is_left in rows:
             written = None if is_left else tensor
@@ -305,7 +305,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
                 losses[self.name] += squares
 
             elmo = self.load()
-            names = self.layers_listened_to(elmo.n_layers) if readers else elmo.layer_names
+            names = self.get_read_layers(elmo.n_layers) if readers else elmo.layer_names
             batch = SharedBatch(docs, begin_update(module, docs, names, self.model.ops), observe=observe)
             self._updates.begin(batch)
             for upstream in readers:
@@ -372,7 +372,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         plan = make_layer_plan(
             self.layers,
             pooling_layer=self.pooling_layer,
-            listened_to=self.layers_listened_to(n_layers),
+            listened_to=self.get_read_layers(n_layers),
             tensor=self._tensor,
             vectors=self.vectors,
             n_layers=n_layers,

@@ -16,21 +16,21 @@ def get_doc_layers(doc: Doc) -> "LayerOutputs | None":
 
     RAISES (ElmoError): If they are of other tokens than the Doc's: it was retokenized, or has another's user_data.
     """
-    layers: LayerOutputs | None = _reading().read_layers(doc)
+    layers: LayerOutputs | None = _get_reader().read_layers(doc)
     return layers
 
 
 def get_span_layers(span: Span) -> "LayerOutputs | None":
     """span._.elmo: the layers, each (len(span), width), or None. RAISES: as `get_doc_layers`."""
     start, end = span.start, span.end
-    layers: LayerOutputs | None = _reading().read_rows(span.doc, start, end, slice(start, end))
+    layers: LayerOutputs | None = _get_reader().read_rows(span.doc, start, end, slice(start, end))
     return layers
 
 
 def get_token_layers(token: Token) -> "LayerOutputs | None":
     """token._.elmo: the layers, each (width,), or None. RAISES: as `get_doc_layers`."""
     i = token.i
-    layers: LayerOutputs | None = _reading().read_rows(token.doc, i, i + 1, i)
+    layers: LayerOutputs | None = _get_reader().read_rows(token.doc, i, i + 1, i)
     return layers
 
 
@@ -38,7 +38,7 @@ def set_doc_layers(doc: Doc, value: Any) -> None:
     """doc._.elmo = None removes the layers. RAISES: ValueError for any other value."""
     if value is not None:
         refuse_layers(doc, value)
-    _reading().clear_layers(doc)
+    _get_reader().clear_layers(doc)
 
 
 def refuse_layers(container: Doc | Span | Token, value: Any) -> NoReturn:
@@ -65,13 +65,13 @@ def install_extensions() -> None:
             raise ElmoError(Errors.EL059.format(cls=cls.__name__))
 
 
-def extensions_are_free() -> bool:
+def are_extensions_free() -> bool:
     """Whether nobody has registered extensions of that name."""
     return not any(cls.has_extension("elmo") for cls, _, _ in _EXTENSIONS)
 
 
 @cache
-def _reading() -> Any:
+def _get_reader() -> Any:
     # Extensions are there in every process that makes a pipeline, layers are not.
     from ..models import doc_layers
 

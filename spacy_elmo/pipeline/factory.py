@@ -6,7 +6,7 @@ from spacy.language import Language
 from thinc.api import Config, Model
 
 from ..layer_cache.settings import CacheSettings
-from .extensions import extensions_are_free, install_extensions
+from .extensions import are_extensions_free, install_extensions
 from .pipeline_ref import TENSOR
 
 if TYPE_CHECKING:
@@ -91,5 +91,5 @@ def make_elmo_embedder(
 
 
 # Docs that were read from disk have their layers as soon as any pipeline was made.
-if extensions_are_free():
+if are_extensions_free():
     install_extensions()

@@ -8,7 +8,7 @@ from thinc.api import get_array_module
 
 from ..errors import ElmoError, Errors
 from ..models.doc_layers import read_record
-from ..models.ops_arrays import as_like
+from ..models.ops_arrays import move_like
 
 Container = Doc | Span | Token
 
@@ -35,7 +35,7 @@ def has_vector(container: Container) -> bool:
 
     RAISES (ElmoError): If it was retokenized since.
     """
-    return _pooling_rows(container) is not None
+    return _get_pooling_rows(container) is not None
 
 
 def pooled_vector(container: Container) -> Any:
@@ -43,7 +43,7 @@ def pooled_vector(container: Container) -> Any:
 
     RAISES (ElmoError): If the Doc was not processed, or retokenized since.
     """
-    rows = _pooling_rows(container)
+    rows = _get_pooling_rows(container)
     if rows is None:
         raise ElmoError(Errors.EL055.format(what=_describe(container)))
     if isinstance(container, Token):
@@ -54,7 +54,7 @@ def pooled_vector(container: Container) -> Any:
 
 def vector_norm(container: Container) -> float:
     """Euclidean length of the vector."""
-    return _norm(pooled_vector(container))
+    return _compute_norm(pooled_vector(container))
 
 
 def similarity(container: Container, other: Any) -> float:
@@ -67,18 +67,18 @@ def similarity(container: Container, other: Any) -> float:
         raise ElmoError(Errors.EL055.format(what=_describe(other)))
     one = pooled_vector(container)
     # One of the Docs may have been stored, and come back to the CPU.
-    two = as_like(pooled_vector(other), one)
+    two = move_like(pooled_vector(other), one)
     if one.shape != two.shape:
         raise ElmoError(Errors.EL192.format(width=len(one), other=len(two)))
-    norms = _norm(one) * _norm(two)
+    norms = _compute_norm(one) * _compute_norm(two)
     return float((one * two).sum()) / norms if norms else 0.0
 
 
-def _norm(vector: Any) -> float:
+def _compute_norm(vector: Any) -> float:
     return float((vector * vector).sum() ** 0.5)
 
 
-def _pooling_rows(container: Container) -> Any:
+def _get_pooling_rows(container: Container) -> Any:
     """(len(doc), width) of the pooling layer: of doc._.elmo if it was kept there, else of doc.tensor, which is
     all that a Span.as_doc() takes along; None if there is neither."""
     if isinstance(container, Doc):

@@ -11,7 +11,7 @@ from thinc.api import Model
 
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors
-from ..models.listener import ListenerT, Upstream, is_listener, links, upstream_of
+from ..models.listener import ListenerT, Upstream, get_upstream, is_listener, links
 from ..models.module import ElmoModelT, get_module
 from ..models.output import FlatLayers
 from ..models.predict import embed_flat
@@ -19,7 +19,7 @@ from .pipeline_ref import Boundaries, PipelineRef
 from .updates import DeferredUpdate
 
 
-def _all(listener_map: dict[str, list[ListenerT]]) -> list[ListenerT]:
+def _list_listeners(listener_map: dict[str, list[ListenerT]]) -> list[ListenerT]:
     return [listener for listeners in listener_map.values() for listener in listeners]
 
 
@@ -35,7 +35,7 @@ class Readers:
     def add(self, upstream: Upstream) -> None:
         self.upstreams.add(upstream)
 
-    def of(self, embedder: Any) -> set[Upstream]:
+    def find(self, embedder: Any) -> set[Upstream]:
         """Those whose last link is to this embedder, which may have another name since."""
         found = (upstream for upstream in self.upstreams if upstream.owner is embedder)
         return {upstream for upstream in found if upstream.name in ("*", embedder.name)}
@@ -67,8 +67,10 @@ class ListenedTo:
     @property
     def listeners(self) -> list[ListenerT]:
         """Those that take their layers from this component: the last embedder before them."""
-        nearer = [listener for other in self._embedders_behind() for listener in _all(other.listener_map)]
-        return [one for one in _all(self.listener_map) if not any(one is other for other in nearer)]
+        nearer = [
+            listener for other in self._embedders_behind() for listener in _list_listeners(other.listener_map)
+        ]
+        return [one for one in _list_listeners(self.listener_map) if not any(one is other for other in nearer)]
 
     @property
     def listening_components(self) -> list[str]:
@@ -80,7 +82,7 @@ class ListenedTo:
         if not any(listener is other for other in found):
             links.n_changes += 1
             found.append(listener)
-        upstream = upstream_of(listener)
+        upstream = get_upstream(listener)
         if upstream.owner is None or not upstream.owner.is_behind(self):
             self.add_reader(upstream)
 
@@ -92,19 +94,19 @@ class ListenedTo:
     @property
     def readers(self) -> list[Upstream]:
         """What is known of the embedder by all that read its layers."""
-        return [*{upstream_of(listener): None for listener in self.listeners}, *self._others()]
+        return [*{get_upstream(listener): None for listener in self.listeners}, *self._find_unlinked()]
 
-    def _others(self) -> list[Upstream]:
-        linked = [upstream_of(listener) for listener in _all(self.listener_map)]
-        others = [upstream for upstream in self._readers.of(self) if upstream not in linked]
+    def _find_unlinked(self) -> list[Upstream]:
+        linked = [get_upstream(listener) for listener in _list_listeners(self.listener_map)]
+        others = [upstream for upstream in self._readers.find(self) if upstream not in linked]
         return sorted(others, key=id)
 
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)  # type: ignore[misc]
         # Listeners that were copied along have lost sight of it.
-        for listener in _all(self._listener_map):
-            if upstream_of(listener).owner is None:
-                self.add_reader(upstream_of(listener))
+        for listener in _list_listeners(self._listener_map):
+            if get_upstream(listener).owner is None:
+                self.add_reader(get_upstream(listener))
 
     def remove_listener(self, listener: ListenerT, component_name: str) -> bool:
         """RETURNS: whether it was there."""
@@ -117,8 +119,8 @@ class ListenedTo:
             self.listener_map[component_name] = kept
         else:
             del self.listener_map[component_name]
-        if upstream_of(listener).owner is self:
-            upstream_of(listener).owner = None
+        if get_upstream(listener).owner is self:
+            get_upstream(listener).owner = None
         return True
 
     def find_listeners(self, component: Any) -> None:
@@ -127,7 +129,7 @@ class ListenedTo:
         if not isinstance(model, Model):
             return
         for node in model.walk():
-            if is_listener(node) and upstream_of(node).name in ("*", self.name):
+            if is_listener(node) and get_upstream(node).name in ("*", self.name):
                 self.add_listener(node, component.name)
 
     def link(self, nlp: Language) -> None:
@@ -144,7 +146,7 @@ class ListenedTo:
         """Whether spaCy has linked it in another pipeline, which has sourced it since."""
         models = [getattr(pipe, "model", None) for _, pipe in nlp.components]
         known = {id(node) for model in models if isinstance(model, Model) for node in model.walk()}
-        return any(id(listener) not in known for listener in _all(self.listener_map))
+        return any(id(listener) not in known for listener in _list_listeners(self.listener_map))
 
     def is_behind(self, other: Any) -> bool:
         """Whether it is nearer than another embedder to what comes behind both, in the pipeline that it knows."""
@@ -158,7 +160,7 @@ class ListenedTo:
         behind = pipes[pipes.index(self) + 1 :] if self in pipes else []
         return [pipe for pipe in behind if isinstance(pipe, ListenedTo)]
 
-    def layers_listened_to(self, n_layers: int) -> list[str]:
+    def get_read_layers(self, n_layers: int) -> list[str]:
         """What the listeners read, of a model with n_layers LSTM layers.
 
         RAISES (ElmoError): If one reads a layer that the model does not have.
@@ -198,17 +200,17 @@ class ReadByListeners(ListenedTo):
         """Get the model; see `ElmoModule.load`."""
         return get_module(self.model).load()
 
-    def knows(self, docs: Sequence[Doc]) -> bool:
+    def shares_vocab(self, docs: Sequence[Doc]) -> bool:
         """Whether the Docs may come from a pipeline that it is in."""
         return all(doc.vocab is self.vocab or doc.vocab is self._last_vocab for doc in docs)
 
-    def layers_for(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
+    def compute_layers(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
         """Layers for a listener that has found none on the Docs; from now on, what it reads is kept there."""
         self.add_reader(upstream)
         self._updates.apply_pending()
         return self._embed(docs, upstream.settings.names(self.load().n_layers))
 
-    def training_layers_for(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
+    def compute_training_layers(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
         """Layers to train on for a listener that was not linked, or outside of `nlp.update`.
 
         RAISES (ElmoError): If the biLM is to learn, and cannot.
@@ -221,7 +223,7 @@ class ReadByListeners(ListenedTo):
             upstream.batch = batch
             return found
         if not get_module(self.model).training_settings.frozen:
-            if not upstream.rehearses:
+            if not upstream.is_rehearsing:
                 raise ElmoError(Errors.EL182.format(name=self.name))
             self._updates.apply_pending()
         return self._embed(docs, names)

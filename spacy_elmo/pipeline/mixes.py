@@ -10,7 +10,7 @@ from thinc.api import Model
 from ..bilm.layers import MIXED
 from ..elmo import Elmo
 from ..models.module import get_module
-from ..models.pooling import OWN_MIX, settings_of
+from ..models.pooling import OWN_MIX, get_pooling_settings
 from ..models.tok2vec import NODE as TOK2VEC
 from ..weights.arrays import mix_shares
 from .embedder import ElmoEmbedder
@@ -27,7 +27,7 @@ class LearnedMix(NamedTuple):
     gamma: float
 
 
-def mixes_of(nlp: Language) -> list[LearnedMix]:
+def find_mixes(nlp: Language) -> list[LearnedMix]:
     """The mixes of all components, disabled ones too, in the pipeline's order.
 
     RETURNS: several of one component are numbered.
@@ -36,7 +36,7 @@ def mixes_of(nlp: Language) -> list[LearnedMix]:
     found: list[LearnedMix] = []
     embedders = [name for name, component in nlp.components if isinstance(component, ElmoEmbedder)]
     for name, component in nlp.components:
-        own = [(mix_shares(weights), gamma) for weights, gamma in _mixes(component)]
+        own = [(mix_shares(weights), gamma) for weights, gamma in _iter_mixes(component)]
         label = name
         if name in embedders:
             label = SHARED if len(embedders) == 1 else f"{name}, {SHARED}"
@@ -46,19 +46,19 @@ def mixes_of(nlp: Language) -> list[LearnedMix]:
     return found
 
 
-def _mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
+def _iter_mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
     """Weights before the softmax, and gamma."""
     model = getattr(component, "model", None)
     if isinstance(component, ElmoEmbedder):
-        yield _of_elmo(component.elmo)
+        yield _get_mix(component.elmo)
     elif isinstance(model, Model):
         for node in model.walk():
             if node.name == OWN_MIX and node.has_param("weights"):
                 weights, gamma = (node.ops.to_numpy(node.get_param(param)) for param in ("weights", "gamma"))
                 yield weights, float(gamma[0])
-            elif node.name == TOK2VEC and settings_of(node.layers[1]).pooling_layer == MIXED:
-                yield _of_elmo(get_module(node.layers[0]).sync())
+            elif node.name == TOK2VEC and get_pooling_settings(node.layers[1]).pooling_layer == MIXED:
+                yield _get_mix(get_module(node.layers[0]).sync())
 
 
-def _of_elmo(elmo: Elmo) -> tuple[NDArray[Any], float]:
+def _get_mix(elmo: Elmo) -> tuple[NDArray[Any], float]:
     return elmo.mix.weights.detach().cpu().numpy(), float(elmo.mix.gamma.detach())

@@ -94,36 +94,40 @@ class Boundaries:
 
     def __init__(self) -> None:
         self._behind: list[str] = []
-        self._late_said = False
-        self._long_said = False
+        self._has_warned_late = False
+        self._has_warned_long = False
 
     def forget(self, nlp: Language | None, *, name: str) -> None:
         """Begin anew: components are about to be found."""
         self._behind = []
-        self._show(nlp, name)
+        self._update_meta(nlp, name)
 
     def find(self, component: Any, nlp: Language | None, *, name: str) -> None:
         """Note a component behind the embedder, which could as well stand before it, if it sets boundaries.
 
         nlp: the pipeline, if it is known. name: the embedder's.
         """
-        found = _name_in(component, nlp)
+        found = _find_name(component, nlp)
         if found not in (None, *self._behind) and _sets_boundaries(component, nlp, found):
             self._behind.append(found)
-            self._show(nlp, name)
+            self._update_meta(nlp, name)
 
     def check(self, docs: Sequence[Doc], *, name: str) -> None:
         """name: the embedder's, for messages."""
-        if self._behind and not self._late_said and any(len(doc) > 1 and not _has_boundaries(doc) for doc in docs):
-            self._late_said = True
+        if (
+            self._behind
+            and not self._has_warned_late
+            and any(len(doc) > 1 and not _has_boundaries(doc) for doc in docs)
+        ):
+            self._has_warned_late = True
             warnings.warn(Warnings.WL024.format(name=name, other=self._behind[0]), stacklevel=2)
-        elif not self._long_said and max(map(len, docs), default=0) > LONG:
+        elif not self._has_warned_long and max(map(len, docs), default=0) > LONG:
             longest = max((len(doc) for doc in docs if len(doc) > LONG and not _has_boundaries(doc)), default=0)
             if longest:
-                self._long_said = True
+                self._has_warned_long = True
                 warnings.warn(Warnings.WL025.format(name=name, tokens=longest), stacklevel=2)
 
-    def _show(self, nlp: Language | None, name: str) -> None:
+    def _update_meta(self, nlp: Language | None, name: str) -> None:
         """Let `nlp.analyze_pipes` show whether boundaries come too late."""
         meta = None if nlp is None else nlp._pipe_meta.get(name)
         if nlp is not None and meta is not None:
@@ -131,7 +135,7 @@ class Boundaries:
             nlp._pipe_meta[name] = replace(meta, requires=[ATTRIBUTE] if self._behind else [])
 
 
-def _name_in(component: Any, nlp: Language | None) -> Any:
+def _find_name(component: Any, nlp: Language | None) -> Any:
     names = [] if nlp is None else [name for name, pipe in nlp.components if pipe is component]
     return names[0] if names else getattr(component, "name", None)
 

@@ -19,8 +19,8 @@ from ..language_model.streams import Streams
 from ..language_model.vocabulary import Types
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
-from ..runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
-from ..runtime.processors import n_workers
+from ..runtime.parts import N_PARTS, Dropout, Parts, join, split_shares
+from ..runtime.processors import count_workers
 from ..runtime.threads import one_thread, own_threads
 from .config import PretrainingConfig
 from .distributed import Processes
@@ -76,7 +76,7 @@ class Apart:
         model = self._model
         encoder = model.bilm.char_encoder
         learning = list(encoder.parameters())
-        shares = shares_of(len(character_ids))
+        shares = split_shares(len(character_ids))
 
         def encoded(k: int) -> Tensor:
             ids, step = character_ids[shares[k]], GROUP_STEP // N_PARTS
@@ -183,7 +183,7 @@ class Trainer:
 
     def train_batch(self, *, tell: Sequence[bool] = ()) -> Trained:
         """Train on the next batch. tell: flags for all processes, who learn of them with this batch."""
-        parts = Parts(n_workers(self.config.training.n_threads))
+        parts = Parts(count_workers(self.config.training.n_threads))
         # Beside a GPU, the processor has little work left at a time; without, other threads do it.
         with computation(gradients=True), one_thread() if self.device.type == "cuda" else own_threads(1):
             return self._train_batch(tell, parts)

@@ -25,7 +25,7 @@ class _Process:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self._depth: dict[int, int] = {}
-        self.n_entrusted = 0
+        self.n_tasks = 0
         self._forking: list[int] = []
         self._has_worked = False
         # A forked process: torch has not been told yet.
@@ -52,13 +52,13 @@ class _Process:
                 if self._forking:
                     self.changed.notify_all()
 
-    def settle(self) -> None:
+    def end_task(self) -> None:
         with self.changed:
-            self.n_entrusted -= 1
+            self.n_tasks -= 1
             if self._forking:
                 self.changed.notify_all()
 
-    def admit(self) -> None:
+    def begin_task(self) -> None:
         """As `begin`, for work that was entrusted: a fork waits for that anyway."""
         me = threading.get_ident()
         with self.changed:
@@ -66,7 +66,7 @@ class _Process:
 
     def before_fork(self) -> None:
         def is_quiet() -> bool:
-            return not self.n_entrusted and self._depth.keys() <= {*self._forking}
+            return not self.n_tasks and self._depth.keys() <= {*self._forking}
 
         with self.changed:
             self._forking.append(threading.get_ident())
@@ -82,7 +82,7 @@ class _Process:
         me = threading.get_ident()
         self.changed = threading.Condition()
         self._depth = {thread: depth for thread, depth in self._depth.items() if thread == me}
-        self.n_entrusted = 0
+        self.n_tasks = 0
         self._forking = []
         self._is_new = self.is_forked = True
         for lock in list(self.locks):
@@ -110,7 +110,7 @@ def work() -> Iterator[None]:
         process.end()
 
 
-def entrust(tasks: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
+def register_tasks(tasks: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
     """Register work for other threads, which begin it when they can. A fork waits until it is done, from now on.
 
     tasks (Sequence[Callable]): The work.
@@ -120,14 +120,14 @@ def entrust(tasks: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
     process.begin()
     try:
         with process.changed:
-            process.n_entrusted += len(tasks)
-        return [_Entrusted([task]) for task in tasks]
+            process.n_tasks += len(tasks)
+        return [_Task([task]) for task in tasks]
     finally:
         process.end()
 
 
 @dataclass(frozen=True)
-class _Entrusted:
+class _Task:
     """waiting (list[Callable]): The task, until one of several threads has taken it."""
 
     waiting: list[Callable[[], None]]
@@ -138,13 +138,13 @@ class _Entrusted:
         except IndexError:
             return
         try:
-            process.admit()
+            process.begin_task()
             try:
                 task()
             finally:
                 process.end()
         finally:
-            process.settle()
+            process.end_task()
 
 
 def is_forked() -> bool:

@@ -19,7 +19,7 @@ N_PARTS = 2
 class Parts:
     """Does parts side by side.
 
-    n_threads (int | None): How many work; see `n_workers`. More than there are parts divide the operations of
+    n_threads (int | None): How many work; see `count_workers`. More than there are parts divide the operations of
         each.
     """
 
@@ -41,7 +41,7 @@ class Parts:
         return self._workers.map(part, items)
 
 
-def shares_of(n: int) -> list[slice]:
+def split_shares(n: int) -> list[slice]:
     """What each part has of n items; one part at least."""
     return [slice(k, None, N_PARTS) for k in range(max(1, min(N_PARTS, n)))]
 

@@ -37,12 +37,12 @@ def count_processors() -> int:
     """
     if not threads.local.is_fixed:
         fix_thread_number()
-    count = min(_allowed(), torch.get_num_threads())
-    quota = _quota(int(time.monotonic() / QUOTA_LASTS))
+    count = min(_count_allowed(), torch.get_num_threads())
+    quota = _get_quota(int(time.monotonic() / QUOTA_LASTS))
     return count if quota is None else min(count, math.ceil(quota))
 
 
-def n_workers(n_threads: int | None) -> int:
+def count_workers(n_threads: int | None) -> int:
     """Count the threads that a setting `n_threads` means.
 
     n_threads (int | None): None: as many as `count_processors`. A number is taken as it is given, whatever
@@ -59,14 +59,14 @@ def torch_threads(n_threads: int | None, device: torch.device = CPU) -> Iterator
     """Inside, as many of torch's own threads work for this thread as the setting means, and for others as before.
     For what torch divides among threads by itself: it knows nothing of a container's quota.
 
-    n_threads (int | None): See `n_workers`.
+    n_threads (int | None): See `count_workers`.
     device (torch.device): Where the work is done. On others than the CPU, nothing changes.
     """
     if device.type != "cpu":
         yield
         return
     # In a forked process there are none left but this one.
-    number = 1 if is_forked() else n_workers(n_threads)
+    number = 1 if is_forked() else count_workers(n_threads)
     if number == torch.get_num_threads():
         yield
         return
@@ -74,24 +74,24 @@ def torch_threads(n_threads: int | None, device: torch.device = CPU) -> Iterator
         yield
 
 
-def cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
+def read_cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
     """Read how many processors' time the control groups of this process leave to it: its own group, and all above
     it that can be seen from here, by version 1 and version 2.
 
     proc (Path): Its folder in /proc.
     RETURNS (float | None): The lowest limit; None: there is none, or none that can be read.
     """
-    limits = [limit for group in _groups(proc) if (limit := _limit(group)) is not None]
+    limits = [limit for group in _find_groups(proc) if (limit := _read_limit(group)) is not None]
     return min(limits, default=None)
 
 
 # The argument is the time: an answer lasts as long as that stays the same.
 @lru_cache(maxsize=1)
-def _quota(_period: int) -> float | None:
-    return cpu_quota()
+def _get_quota(_period: int) -> float | None:
+    return read_cpu_quota()
 
 
-def _allowed() -> int:
+def _count_allowed() -> int:
     # From Python 3.13 on; it also knows PYTHON_CPU_COUNT.
     count = getattr(os, "process_cpu_count", None)
     if count is not None:
@@ -119,15 +119,15 @@ class _Mount(NamedTuple):
         return path.is_relative_to(self.root) and ".." not in path.parts
 
 
-def _groups(proc: Path) -> Iterator[Path]:
+def _find_groups(proc: Path) -> Iterator[Path]:
     """Folders of the control groups that this process is in, by any version."""
-    for line in _lines(proc / "cgroup"):
+    for line in _read_lines(proc / "cgroup"):
         number, _, rest = line.partition(":")
         controllers, _, name = rest.partition(":")
         is_v2 = number == "0" and not controllers
         if not (is_v2 or "cpu" in controllers.split(",")):
             continue
-        path, mounts = PurePosixPath(name), list(_mounts(proc, is_v2=is_v2))
+        path, mounts = PurePosixPath(name), list(_read_mounts(proc, is_v2=is_v2))
         inside = [mount for mount in mounts if mount.has(path)]
         for mount in inside:
             yield from mount.groups(path)
@@ -136,8 +136,8 @@ def _groups(proc: Path) -> Iterator[Path]:
             yield mounts[0].folder
 
 
-def _mounts(proc: Path, *, is_v2: bool) -> Iterator[_Mount]:
-    for line in _lines(proc / "mountinfo"):
+def _read_mounts(proc: Path, *, is_v2: bool) -> Iterator[_Mount]:
+    for line in _read_lines(proc / "mountinfo"):
         # See proc_pid_mountinfo(5): any number of optional fields stand before the dash.
         left, _, right = line.partition(" - ")
         where, what = left.split(" "), right.split(" ")
@@ -148,7 +148,7 @@ def _mounts(proc: Path, *, is_v2: bool) -> Iterator[_Mount]:
             yield _Mount(PurePosixPath(_unescape(where[3])), Path(_unescape(where[4])))
 
 
-def _limit(group: Path) -> float | None:
+def _read_limit(group: Path) -> float | None:
     """Processors' time that a group is given; None: it has no limit, or none that makes sense."""
     try:
         # "max" is no number: there is no limit.
@@ -163,7 +163,7 @@ def _limit(group: Path) -> float | None:
     return quota / period if quota > 0 and period > 0 else None
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _read_lines(path: Path) -> Iterator[str]:
     try:
         text = os.fsdecode(path.read_bytes())
     except OSError:

@@ -16,9 +16,9 @@ from typing import Generic, TypeVar
 
 import torch
 
-from .forks import ForkLock, entrust, is_forked
+from .forks import ForkLock, is_forked, register_tasks
 from .isolation import computation
-from .processors import count_processors, n_workers
+from .processors import count_processors, count_workers
 from .threads import set_own_threads
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class Workers:
         return Pending(future.result, future.cancel)
 
     def _start(self, plan: Plan[R]) -> "Future[R]":
-        number = count_processors() if self.n_threads is None else n_workers(self.n_threads)
+        number = count_processors() if self.n_threads is None else count_workers(self.n_threads)
         if not plan.parts or _local.is_worker or (number == 1 and torch.get_num_threads() == 1):
             return _do_at_once(plan)
         work = _Work(plan)
@@ -167,7 +167,7 @@ class _Pool:
     def submit(self, run: Callable[[int], None], n_tasks: int) -> None:
         with self._lock:
             self._unfinished += n_tasks
-        waiting = entrust([partial(self._run, run, number, n_tasks) for number in range(n_tasks)])
+        waiting = register_tasks([partial(self._run, run, number, n_tasks) for number in range(n_tasks)])
         for task in waiting:
             try:
                 self._threads.submit(task)

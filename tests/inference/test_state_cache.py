@@ -5,7 +5,7 @@ import numpy as np
 import platformdirs
 import pytest
 
-from spacy_elmo.inference.warm_state import keep_state, read_state, state_path
+from spacy_elmo.inference.warm_state import get_state_path, read_state, write_state
 from spacy_elmo.util.files import cache_folder
 from spacy_elmo.weights.arrays import Arrays, Weights, warm_state_shapes
 from spacy_elmo.weights.formats.folder import write_folder
@@ -40,7 +40,7 @@ def test_one_path_for_what_gives_one_state(weights: Weights, tmp_path: Path) -> 
     text.write_text("a b\n")
 
     def path(recipe: str = "1") -> Path:
-        return state_path(weights, text=text, recipe=recipe)
+        return get_state_path(weights, text=text, recipe=recipe)
 
     first = path()
     # Where the weights are read from and what else is stored with them is all the same.
@@ -48,7 +48,7 @@ def test_one_path_for_what_gives_one_state(weights: Weights, tmp_path: Path) -> 
         {"scalar_mix.gamma": np.array(2, np.float32), "scalar_mix.weights": np.ones(3, np.float32)}
     )
     write_folder(tmp_path / "copy", weights.options, weights.arrays)
-    assert path() == first == state_path(read_weights(tmp_path / "copy"), text=text, recipe="1")
+    assert path() == first == get_state_path(read_weights(tmp_path / "copy"), text=text, recipe="1")
     paths = {first, path("2")}
     bias = weights.arrays["forward_stack.layers.1.input_linear.bias"]
     bias[3] *= 2
@@ -63,7 +63,7 @@ def test_one_path_for_what_gives_one_state(weights: Weights, tmp_path: Path) -> 
 def test_round_trip(weights: Weights, state: Arrays, tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "state.npz"
     assert read_state(path, weights.options) is None
-    keep_state(path, state, source="model")
+    write_state(path, state, source="model")
     got = read_state(path, weights.options)
     assert got is not None
     assert list(got) == list(state)
@@ -75,7 +75,7 @@ def test_round_trip(weights: Weights, state: Arrays, tmp_path: Path) -> None:
 
 def test_damage_is_seen(weights: Weights, state: Arrays, tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
-    keep_state(path, state, source="model")
+    write_state(path, state, source="model")
     data = path.read_bytes()
     seen = 0
     for place in range(0, len(data), 11):
@@ -103,13 +103,13 @@ def test_damage_is_seen(weights: Weights, state: Arrays, tmp_path: Path) -> None
     ],
 )
 def test_another_state_is_none(weights: Weights, state: Arrays, tmp_path: Path, change: object) -> None:
-    keep_state(tmp_path / "state.npz", change(state), source="model")  # type: ignore[operator]
+    write_state(tmp_path / "state.npz", change(state), source="model")  # type: ignore[operator]
     assert read_state(tmp_path / "state.npz", weights.options) is None
 
 
 def test_a_folder_that_cannot_be_written(state: Arrays, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.warns(UserWarning, match=r"WL005.*state of 'mine'.*SPACY_ELMO_CACHE.*spacy-elmo warm") as caught:
-        keep_state(tmp_path / "file" / "state.npz", state, source="mine")
+        write_state(tmp_path / "file" / "state.npz", state, source="mine")
     assert len(caught) == 1
     assert (tmp_path / "file").read_text() == "in the way"

@@ -16,9 +16,9 @@ from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference import warm_state
 from spacy_elmo.inference.cpu import features
-from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.reference import ReferenceEngine
 from spacy_elmo.inference.settings import PrecisionName
-from spacy_elmo.inference.warm_state import BURN_IN, LEAST_SENTENCES, N_ROWS, mean_final_state
+from spacy_elmo.inference.warm_state import BURN_IN, LEAST_SENTENCES, N_ROWS, compute_mean_state
 from spacy_elmo.weights.arrays import Arrays
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
@@ -35,7 +35,7 @@ def running_text(sentences: list[list[str]]) -> list[list[str]]:
 
 
 def mean(elmo: Elmo, sentences: list[list[str]]) -> LSTMState:
-    return mean_final_state(elmo.engine, sentences, lstm=elmo.options.lstm)
+    return compute_mean_state(elmo.engine, sentences, lstm=elmo.options.lstm)
 
 
 @torch.no_grad()
@@ -65,7 +65,7 @@ def test_equal_to_reading_sentence_by_sentence(
 
 
 def test_the_plain_engine(elmo: Elmo, bilm: BiLM, running_text: list[list[str]]) -> None:
-    got = mean_final_state(PlainEngine(bilm=bilm), running_text, lstm=elmo.options.lstm)
+    got = compute_mean_state(ReferenceEngine(bilm=bilm), running_text, lstm=elmo.options.lstm)
     for one, other in zip(got, mean(elmo, running_text)):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
 
@@ -105,7 +105,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def real(tiny: Path) -> Arrays:
-    return warm_state.shipped_state(read_weights(tiny))
+    return warm_state.get_default_state(read_weights(tiny))
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def same(one: Arrays, other: Arrays) -> bool:
 
 
 def test_the_sentences() -> None:
-    sentences = warm_state.shipped_sentences()
+    sentences = warm_state.read_default_sentences()
     assert LEAST_SENTENCES < 300 <= len(sentences) <= 500
     assert len({" ".join(sentence) for sentence in sentences}) == len(sentences)
     assert all(8 <= len(sentence) <= 50 for sentence in sentences)
@@ -142,7 +142,7 @@ def test_the_sentences() -> None:
 
 def test_the_state_of_the_sentences(tiny: Path) -> None:
     """What `load` takes is what the sentences make, with whatever settings, and vectors start from it."""
-    expected = warm_state.make_state(read_weights(tiny), warm_state.shipped_sentences())
+    expected = warm_state.make_state(read_weights(tiny), warm_state.read_default_sentences())
     for settings in ({}, {"max_batch_tokens": 10}, {"precision": "fp64"}):
         elmo = spacy_elmo.load(tiny, initial_state="warm", **settings)
         assert same(state_of(elmo), expected), settings
@@ -247,8 +247,8 @@ def test_two_at_once(
 
     monkeypatch.setattr(warm_state, "make_state", make_together)
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: warm_state.shipped_state(read_weights(tiny)), range(2)))
+        both = list(pool.map(lambda _: warm_state.get_default_state(read_weights(tiny)), range(2)))
     assert len(made) == 2
     assert same(both[0], both[1])
-    assert same(warm_state.shipped_state(read_weights(tiny)), real)
+    assert same(warm_state.get_default_state(read_weights(tiny)), real)
     assert [path.suffix for path in own_cache.iterdir()] == [".npz"]

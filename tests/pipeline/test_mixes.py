@@ -9,14 +9,14 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_elmo.models.pooling import OWN_MIX
-from spacy_elmo.pipeline.mixes import SHARED, LearnedMix, mixes_of
+from spacy_elmo.pipeline.mixes import SHARED, LearnedMix, find_mixes
 from tests.pipeline.conftest import Make
 
 LISTENER = {"@architectures": "spacy-elmo.ElmoListener.v1"}
 WEIGHTS = [0.5, -1.0, 2.0]
 
 
-def shares_of(weights: list) -> list:
+def get_shares(weights: list) -> list:
     return torch.softmax(torch.tensor(weights, dtype=torch.float64), dim=0).tolist()
 
 
@@ -36,7 +36,7 @@ def nlp(make: Make) -> Language:
 
 
 def assert_mixes(nlp: Language, *expected: LearnedMix) -> None:
-    found = mixes_of(nlp)
+    found = find_mixes(nlp)
     assert [mix.name for mix in found] == [mix.name for mix in expected]
     for got, mix in zip(found, expected):
         np.testing.assert_allclose([*got.shares, got.gamma], [*mix.shares, mix.gamma], rtol=1e-6)
@@ -44,7 +44,7 @@ def assert_mixes(nlp: Language, *expected: LearnedMix) -> None:
 
 def test_of_every_component_that_has_one(nlp: Language, tmp_path: Path) -> None:
     shared = LearnedMix(SHARED, [1 / 3] * 3, 1.0)
-    tagger = LearnedMix("tagger", shares_of(WEIGHTS), 0.75)
+    tagger = LearnedMix("tagger", get_shares(WEIGHTS), 0.75)
     assert_mixes(nlp, shared, tagger)
     nlp.to_disk(tmp_path / "pipeline")
     loaded = spacy.load(tmp_path / "pipeline", disable=["tagger"])
@@ -57,18 +57,20 @@ def test_the_embedders_own(nlp: Language) -> None:
         mix.weights.copy_(torch.tensor([0.0, 1.0, 0.0]))
         mix.gamma.fill_(2.0)
     assert_mixes(
-        nlp, LearnedMix(SHARED, shares_of([0.0, 1.0, 0.0]), 2.0), LearnedMix("tagger", shares_of(WEIGHTS), 0.75)
+        nlp,
+        LearnedMix(SHARED, get_shares([0.0, 1.0, 0.0]), 2.0),
+        LearnedMix("tagger", get_shares(WEIGHTS), 0.75),
     )
 
 
 def test_a_listener_that_was_replaced(nlp: Language) -> None:
     nlp.replace_listeners("elmo_embedder", "tagger", ["model.tok2vec"])
-    assert_mixes(nlp, LearnedMix(SHARED, [1 / 3] * 3, 1.0), LearnedMix("tagger", shares_of(WEIGHTS), 0.75))
+    assert_mixes(nlp, LearnedMix(SHARED, [1 / 3] * 3, 1.0), LearnedMix("tagger", get_shares(WEIGHTS), 0.75))
 
 
 def test_pipelines_without(make: Make) -> None:
-    assert mixes_of(spacy.blank("en")) == []
+    assert find_mixes(spacy.blank("en")) == []
     nlp = spacy.blank("en")
     # Not initialised: it has no numbers yet.
     nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}})
-    assert mixes_of(nlp) == []
+    assert find_mixes(nlp) == []

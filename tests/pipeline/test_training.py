@@ -12,7 +12,7 @@ import spacy
 from spacy.language import Language
 from thinc.api import Adam
 
-from spacy_elmo.models.listener import pooling_of
+from spacy_elmo.models.listener import get_pooling
 from spacy_elmo.models.module import get_module
 from tests.data import ROOT, Measured
 from tests.pipeline.training import (
@@ -41,7 +41,7 @@ def sgd_for(nlp: Language, rate: float = 0.01) -> Adam:
 
 
 def mix_of(nlp: Language, pipe: str) -> np.ndarray:
-    mix = pooling_of(listener_of(nlp, pipe))
+    mix = get_pooling(listener_of(nlp, pipe))
     return np.concatenate([mix.get_param("weights"), mix.get_param("gamma")])
 
 
@@ -107,7 +107,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     sgd_for(nlp)
     embedder, listener = nlp.get_pipe("elmo_embedder"), listener_of(nlp, "tagger")
     gold = examples(nlp)
-    pooling_of(listener).set_param("weights", np.array([0.3, -0.4, 0.1], dtype="f"))
+    get_pooling(listener).set_param("weights", np.array([0.3, -0.4, 0.1], dtype="f"))
     d = np.random.default_rng(0).normal(size=(sum(len(eg.predicted) for eg in gold), 16)).astype("f")
     embedder.update(gold)
     outputs, backprop = listener.begin_update([eg.predicted for eg in gold])

@@ -19,7 +19,7 @@ GROUP_SIZES = (128, 32)
 WIDTHS = (18, 30)
 
 
-class FastCharEncoder:
+class CpuCharEncoder:
     """tensors: state_dict of a `bilm.char_encoder.CharEncoder`. workers: encode groups of words side by side."""
 
     def __init__(self, tensors: dict[str, Tensor], *, options: Options, linear: LinearType, workers: Workers):

@@ -16,10 +16,10 @@ from ..base import CPU_BATCH_TOKENS, InPlace
 from ..rows import STACKS, LayersAndState, RowsEngine
 from ..schedule import Schedule
 from ..word_table import WordTable
-from .encoder import FastCharEncoder
+from .encoder import CpuCharEncoder
 from .input_gates import Inputs
 from .linear import LinearType
-from .lstm import FastStack
+from .lstm import CpuStack
 
 # Sentences run side by side in this many rows: enough for tall matrix products.
 MOST_ROWS = 128
@@ -27,7 +27,7 @@ MOST_ROWS = 128
 AHEAD = 1
 
 
-class FastEngine(RowsEngine):
+class CpuEngine(RowsEngine):
     """Inference on the CPU. See `Engine` for the contract.
 
     options, tensors: of a biLM, float32, by the names of its state_dict; they are taken out as they are laid out
@@ -50,14 +50,14 @@ class FastEngine(RowsEngine):
         parts = {name: take(tensors, f"{name}.") for name in ("char_encoder", *STACKS)}
 
         @torch.inference_mode()
-        def build(name: str) -> FastCharEncoder | FastStack:
+        def build(name: str) -> CpuCharEncoder | CpuStack:
             if name == "char_encoder":
-                return FastCharEncoder(parts[name], options=options, linear=encoder_linear, workers=workers)
-            return FastStack(parts[name], options=options.lstm, linear=lstm_linear)
+                return CpuCharEncoder(parts[name], options=options, linear=encoder_linear, workers=workers)
+            return CpuStack(parts[name], options=options.lstm, linear=lstm_linear)
 
         built = dict(zip(parts, workers.map(build, [*parts])))
-        self._encoder = cast(FastCharEncoder, built["char_encoder"])
-        self._stacks = [cast(FastStack, built[name]) for name in STACKS]
+        self._encoder = cast(CpuCharEncoder, built["char_encoder"])
+        self._stacks = [cast(CpuStack, built[name]) for name in STACKS]
         self.delivery = InPlace(ahead=AHEAD)
         super().__init__(
             options=options,

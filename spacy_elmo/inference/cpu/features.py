@@ -35,28 +35,28 @@ def has_packed_linear() -> bool:
 @cache
 def has_bf16() -> bool:
     """Whether the processor multiplies bfloat16 numbers itself (AVX512_BF16 or AMX, or ARM's instructions)."""
-    return _instructions("avx512_bf16", "amx_bf16", "bf16")
+    return _has_instruction("avx512_bf16", "amx_bf16", "bf16")
 
 
 def has_int8() -> bool:
     """Whether the processor multiplies 8-bit integers without overflow (VNNI or AMX), and torch does so fast."""
-    return int8_linear() is not None
+    return choose_int8_linear() is not None
 
 
 @cache
-def int8_linear() -> LinearType | None:
+def choose_int8_linear() -> LinearType | None:
     """The fastest way to multiply 8-bit integers; None: there is none, or none that is fast.
 
     oneDNN's programs differ from processor to processor. Where it has none for a kind of integers, it multiplies
     them one by one: with VNNI but without AMX, signed inputs took thousands of times as long as unsigned ones.
     """
-    if not _instructions("avx512_vnni", "avx_vnni", "amx_int8"):
+    if not _has_instruction("avx512_vnni", "avx_vnni", "amx_int8"):
         return None
-    ways = [way for way in INT8_WAYS if _works(_product(way)) and _is_fast(way)]
-    return _fastest(ways) if len(ways) > 1 else next(iter(ways), None)
+    ways = [way for way in INT8_WAYS if _works(_make_product(way)) and _is_fast(way)]
+    return _find_fastest(ways) if len(ways) > 1 else next(iter(ways), None)
 
 
-def _instructions(*names: str) -> bool:
+def _has_instruction(*names: str) -> bool:
     if hasattr(torch.cpu, "get_capabilities"):
         capabilities = torch.cpu.get_capabilities()
         return any(capabilities.get(name, False) for name in names)
@@ -82,7 +82,7 @@ def _works(attempt: Product) -> bool:
         return got.shape == expected.shape and torch.allclose(got, expected, atol=0.2)
 
 
-def _product(way: LinearType) -> Product:
+def _make_product(way: LinearType) -> Product:
     def multiply(x: Tensor, weight: Tensor) -> Tensor:
         linear = way(weight)
         return linear(linear.prepare(x))
@@ -92,17 +92,17 @@ def _product(way: LinearType) -> Product:
 
 def _is_fast(way: LinearType) -> bool:
     """Whether a product takes the time of a float32 product, more or less."""
-    own, float32 = _seconds([way, TorchLinear], n_rows=4, n_inputs=128, n_outputs=128)
+    own, float32 = _measure_seconds([way, TorchLinear], n_rows=4, n_inputs=128, n_outputs=128)
     # Small products, much of it overhead: a good one takes several times as long, a bad one hundreds of times.
     return own < 50 * float32
 
 
-def _fastest(ways: Sequence[LinearType]) -> LinearType:
-    seconds = _seconds(ways, n_rows=32, n_inputs=512, n_outputs=512)
+def _find_fastest(ways: Sequence[LinearType]) -> LinearType:
+    seconds = _measure_seconds(ways, n_rows=32, n_inputs=512, n_outputs=512)
     return ways[seconds.index(min(seconds))]
 
 
-def _seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_outputs: int) -> list[float]:
+def _measure_seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_outputs: int) -> list[float]:
     """What a product takes in each way, at best."""
     times: list[list[float]] = [[] for _ in ways]
     # Where other programs are at work, threads that wait for each other would tell nothing.

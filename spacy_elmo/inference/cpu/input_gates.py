@@ -43,14 +43,14 @@ class Window(NamedTuple):
 def input_gates(linear: Linear, inputs: Inputs, steps: Sequence[Step]) -> Iterator[Window]:
     """The way that suits: rows that occur again are projected once."""
     if inputs.numbers is None:
-        return _gates_of_all(linear, inputs.rows, steps)
+        return _project_all(linear, inputs.rows, steps)
     return _RepeatedGates(linear, inputs.rows, inputs.numbers, steps).windows()
 
 
-def _gates_of_all(linear: Linear, rows: Tensor, steps: Sequence[Step]) -> Iterator[Window]:
+def _project_all(linear: Linear, rows: Tensor, steps: Sequence[Step]) -> Iterator[Window]:
     """Every packed row is projected. rows: (n_tokens, P), packed."""
     for window in windows(steps, [step.size for step in steps]):
-        first, end = _span(window)
+        first, end = _get_span(window)
         yield Window(window, linear(linear.prepare(rows[first:end])), None)
 
 
@@ -81,7 +81,7 @@ class _RepeatedGates:
 
     def windows(self) -> Iterator[Window]:
         for window in windows(self._steps, self._n_new):
-            first, last = _span(window)
+            first, last = _get_span(window)
             new = first + torch.nonzero(self._is_new[first:last]).squeeze(1)
             if len(new):
                 end = self._n_kept + len(new)
@@ -97,7 +97,7 @@ class _RepeatedGates:
         return sums[ends.reshape(-1, 2)].diff(dim=1).squeeze(1)
 
 
-def _span(window: Sequence[Step]) -> tuple[int, int]:
+def _get_span(window: Sequence[Step]) -> tuple[int, int]:
     """Packed rows of a window: the first one, and the end."""
     return window[0].first, window[-1].first + window[-1].size
 

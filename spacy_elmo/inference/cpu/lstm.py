@@ -18,7 +18,7 @@ GATE_ORDER = (2, 0, 1, 3)
 MOST_OF_SMALL = 1 << 20
 
 
-class FastLSTM:
+class CpuLSTM:
     """One layer of one direction.
 
     tensors: state_dict of a `bilm.lstm.ProjectedLSTM`; taken out one by one.
@@ -32,11 +32,11 @@ class FastLSTM:
         self._bias = _reorder(tensors.pop("input_linear.bias"), GATE_ORDER)
         self.inputs = linear(_reorder(tensors.pop("input_linear.weight"), GATE_ORDER), self._bias)
         states = _reorder(tensors.pop("state_linear.weight"), GATE_ORDER)
-        self.states = _small(linear, states, TorchLinear)(states)
+        self.states = _choose_linear(linear, states, TorchLinear)(states)
         self.projection: Linear | None = None
         if options.has_projection:
             projection = tensors.pop("projection.weight")
-            self.projection = _small(linear, projection, PackedAndPlainLinear)(projection)
+            self.projection = _choose_linear(linear, projection, PackedAndPlainLinear)(projection)
 
     def run(self, inputs: Inputs, schedule: Schedule, start: LSTMState) -> tuple[Tensor, LSTMState]:
         """Run over packed rows.
@@ -90,13 +90,12 @@ class FastLSTM:
         return named
 
 
-class FastStack:
+class CpuStack:
     """The L layers of one direction. tensors: state_dict of a `bilm.lstm.LSTMStack`; taken out layer by layer."""
 
     def __init__(self, tensors: dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
         self.layers = [
-            FastLSTM(take(tensors, f"layers.{k}."), options=options, linear=linear)
-            for k in range(options.n_layers)
+            CpuLSTM(take(tensors, f"layers.{k}."), options=options, linear=linear) for k in range(options.n_layers)
         ]
         self.use_skip_connections = options.use_skip_connections
 
@@ -105,7 +104,7 @@ class FastStack:
     ) -> tuple[list[Tensor], LSTMState]:
         """Run the first n_layers layers over packed rows.
 
-        start: hidden (L, 1 or n_rows, P), cell (L, 1 or n_rows, C); see `FastLSTM.run`.
+        start: hidden (L, 1 or n_rows, P), cell (L, 1 or n_rows, C); see `CpuLSTM.run`.
         RETURNS: n_layers outputs (n_tokens, P), residuals added, and the state of these layers, for each row.
         """
         outputs: list[Tensor] = []
@@ -127,7 +126,7 @@ class FastStack:
         }
 
 
-def _small(linear: LinearType, weight: Tensor, better: LinearType) -> LinearType:
+def _choose_linear(linear: LinearType, weight: Tensor, better: LinearType) -> LinearType:
     """The better way for a matrix that is small, where the way is oneDNN's."""
     return better if linear is PackedLinear and weight.numel() <= MOST_OF_SMALL else linear
 

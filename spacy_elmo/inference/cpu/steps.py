@@ -18,7 +18,7 @@ from torch import Tensor
 from ..schedule import round_up
 
 
-def compiled(
+def compile_functions(
     *functions: Callable[..., Any], is_right: Callable[[Any, Any], bool], uses: Sequence[Callable[..., Any]] = ()
 ) -> Any:
     """Compile functions of a module, in whose source they stand below the line "# TorchScript from here on.".
@@ -46,7 +46,7 @@ def compiled(
 @cache
 def steps() -> Any:
     """The functions below, compiled where that works."""
-    return compiled(run_steps, is_right=_is_right, uses=[round_up])
+    return compile_functions(run_steps, is_right=_is_right, uses=[round_up])
 
 
 def _is_right(unit: Any, plain: Any) -> bool:

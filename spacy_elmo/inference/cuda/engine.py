@@ -158,9 +158,9 @@ class CudaEngine(RowsEngine):
             sentences = [[*before, *sentence, *after] for sentence in sentences]
         # Kernels read the table itself: no distinct types have to be found, but for those that are new.
         if isinstance(sentences, EncodedSentences):
-            found = self._table.places_of_numbers(sentences)
+            found = self._table.locate_encoded(sentences)
         else:
-            found = self._table.places(list(chain.from_iterable(sentences)))
+            found = self._table.locate(list(chain.from_iterable(sentences)))
         return super()._look_up(sentences, (), ()) if found is None else found
 
     def _begin(

@@ -43,9 +43,9 @@ def make_plan(schedule: Schedule, buffers: Buffers) -> Plan:
     n_rows, n_steps = kernel_rows(schedule.n_rows), len(schedule.running)
     places = np.zeros((n_steps + 1, 2, n_rows), dtype=np.int32)
     flat = np.arange(schedule.n_tokens, dtype=np.int32)
-    row = schedule.row_of_token()
+    row = schedule.token_rows()
     for direction in (0, 1):
-        places[schedule.step_of_token(backward=direction == 1), direction, row] = flat
+        places[schedule.token_steps(backward=direction == 1), direction, row] = flat
     starts = np.zeros((n_steps + 1, n_rows), dtype=np.int8)
     starts[schedule.starts()] = 1
     running = np.zeros(n_steps + 1, dtype=np.int32)
