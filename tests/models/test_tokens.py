@@ -75,7 +75,7 @@ def test_as_one_would_do_it_token_by_token(get_spans: Any, sentences: bool, spac
         outputs = np.random.default_rng(seed).random((sum(map(len, got.sentences)), 3))
         spread = expected.scatter(outputs)
         np.testing.assert_array_equal(got.scatter(outputs), spread)
-        there = got.on(torch.device("cpu"))
+        there = got.to(torch.device("cpu"))
         on_torch = there.scatter(torch.from_numpy(outputs))
         np.testing.assert_array_equal(on_torch.numpy(), spread)
         np.testing.assert_array_equal(there.gather(on_torch).numpy(), outputs)
