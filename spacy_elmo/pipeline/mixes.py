@@ -1,8 +1,9 @@
-"""What a pipeline has learnt of the layers: every scalar mix in it."""
+"""The scalar mixes of a pipeline: how much each component reads of each layer."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
 from thinc.api import Model
@@ -19,8 +20,12 @@ SHARED = "shared (elmo)"
 
 
 class LearnedMix(NamedTuple):
-    """name: of the component, or `SHARED` for the embedder's own. shares: of each layer, lowest first; their sum
-    is 1."""
+    """A scalar mix.
+
+    name (str): The component's name, or `SHARED` for the embedder's mix.
+    shares (list[float]): The share of each layer, lowest first; their sum is 1.
+    gamma (float): The factor of the mix.
+    """
 
     name: str
     shares: list[float]
@@ -28,10 +33,11 @@ class LearnedMix(NamedTuple):
 
 
 def find_mixes(nlp: Language) -> list[LearnedMix]:
-    """The mixes of all components, disabled ones too, in the pipeline's order.
+    """Find the mixes of all components, including disabled ones.
 
-    RETURNS: several of one component are numbered.
-    RAISES: as `spacy_elmo.load`, if an embedder has no weights yet and they cannot be read.
+    nlp (Language): The pipeline.
+    RETURNS (list[LearnedMix]): In the order of the components; several of one component are numbered.
+    RAISES (Exception): As `spacy_elmo.load`, if the weights of an embedder have not been read, and cannot be read.
     """
     found: list[LearnedMix] = []
     embedders = [name for name, component in nlp.components if isinstance(component, ElmoEmbedder)]
@@ -46,8 +52,8 @@ def find_mixes(nlp: Language) -> list[LearnedMix]:
     return found
 
 
-def _iter_mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
-    """Weights before the softmax, and gamma."""
+def _iter_mixes(component: object) -> Iterator[tuple[NDArray[np.floating], float]]:
+    """Yield the weights before the softmax, and gamma, of each mix."""
     model = getattr(component, "model", None)
     if isinstance(component, ElmoEmbedder):
         yield _get_mix(component.elmo)
@@ -60,5 +66,5 @@ def _iter_mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
                 yield _get_mix(get_module(node.layers[0]).sync())
 
 
-def _get_mix(elmo: Elmo) -> tuple[NDArray[Any], float]:
+def _get_mix(elmo: Elmo) -> tuple[NDArray[np.floating], float]:
     return elmo.mix.weights.detach().cpu().numpy(), float(elmo.mix.gamma.detach())
