@@ -1,4 +1,5 @@
-"""What the fast engines have in common: word types from a table, rows of sentences without marks."""
+"""The base of the engines of CPU and GPU: word types from a table, and rows of sentences without boundary
+tokens."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -22,23 +23,27 @@ from .word_table import WordTable
 
 # Both directions, as `bilm` names them.
 STACKS = ("forward_stack", "backward_stack")
-# Numbers from which on torch divides an operation among its threads.
+# The least numbers of an operation that torch divides among its threads.
 LEAST_FOR_WORKERS = 32768
 
 
-# Layers (n_tokens, 2P), flat, and each row's state, (2, n_layers, n_rows, ...), if it is kept.
+# Layers, (n_tokens, 2P), flat, and the final state of each row, (2, n_layers, n_rows, ...), or None.
 LayersAndState = tuple[list[Tensor], LSTMState | None]
 
 
 class RowsEngine(ABC):
     """Inference by a schedule of rows. See `Engine` for the contract.
 
-    initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
-    workers: see `Engine`.
-    most_rows: sentences run side by side in so many rows. table: the word types' embeddings, on the device.
+    From a constant initial state, the opening boundary token always leads to the same state, which is computed
+    once. The step on the closing boundary token has no visible result, and is left out.
 
-    The step on a sentence's first mark always gives the same state from a constant one: it is computed once. What
-    the step on the last mark gives is never shown: it is left out.
+    options (Options): The options of the biLM.
+    workers (Workers): See `Engine`.
+    table (WordTable): The embeddings of word types, on the device.
+    device (torch.device): The device.
+    most_rows (int): The most rows of sentences that run in parallel.
+    initial_state (LSTMState | None): The initial state of every sentence, hidden (2, L, P) and cell (2, L, C);
+        None: zeros.
     """
 
     delivery: Delivery
@@ -56,11 +61,11 @@ class RowsEngine(ABC):
         self.options = options
         self.workers = workers
         alphabet = alphabet_of(options)
-        # That each direction begins with.
+        # The one that each direction begins with.
         self._boundary_tokens = (alphabet.opening, alphabet.closing)
         self._table = table
         self._device = device
-        # A GPU is not waited for.
+        # Does not wait for a GPU.
         self._to_device: Callable[[NDArray[np.int64]], Tensor] = (
             torch.from_numpy if device.type == "cpu" else partial(to_device, device=device)
         )
@@ -79,7 +84,7 @@ class RowsEngine(ABC):
     def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         with computation(), torch.inference_mode():
             n_boundaries = 1 if state is not None else 0
-            # Before the words are looked up: it asks the table too.
+            # Before the words are looked up, because this looks up words, too.
             opened = self._opened
             if opened is None and state is None and n_layers:
                 opened = self._opened = self._compute_opened()
@@ -115,7 +120,7 @@ class RowsEngine(ABC):
             return Plan.done(outputs())
 
     def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan[BatchOutputs]:
-        """Of a batch without LSTM layers."""
+        """Plan a batch without LSTM layers."""
         found: list[Tensor] = []
 
         @torch.inference_mode()
@@ -147,19 +152,27 @@ class RowsEngine(ABC):
         *,
         keep_state: bool,
     ) -> Plan[LayersAndState]:
-        """types: (n_types, P). numbers: (n_tokens,), the type of each flat row.
-        start: (2, L, 1 or n_rows, ...)."""
+        """Plan the LSTM layers of a batch.
+
+        types (Tensor): The embeddings of word types, (n_types, P).
+        numbers (Tensor): The word type of each flat row, (n_tokens,).
+        schedule (Schedule): The rows and steps of the batch.
+        start (LSTMState): The initial state, (2, L, 1 or n_rows, ...).
+        n_layers (int): LSTM layers to compute.
+        keep_state (bool): Whether the final state is needed.
+        RETURNS (Plan[LayersAndState]): The plan.
+        """
 
     def _look_up(
         self, sentences: Sequence[Sentence], before: Sequence[str], after: Sequence[str]
     ) -> "tuple[Tensor, NDArray[np.int64]]":
-        """Embeddings (n_types, P), and which of them each token has, (n_tokens,). before, after: marks put around
-        each sentence."""
+        """Look up embeddings, (n_types, P), and the number of each token's, (n_tokens,), with boundary tokens
+        before and after each sentence."""
         types, numbers = find_word_types(sentences, before=before, after=after)
         return self._table.look_up(types), numbers
 
     def _compute_opened(self) -> LSTMState:
-        """Compute the state after the first mark, hidden (2, L, 1, P)."""
+        """Compute the state after the opening boundary token, hidden (2, L, 1, P)."""
         initial = self._initial_state
         if initial is None:
             lstm = self.options.lstm
@@ -170,12 +183,12 @@ class RowsEngine(ABC):
             )
         words = self._table.look_up(self._boundary_tokens)
         start = LSTMState(*(part.unsqueeze(2) for part in initial))
-        # Each direction reads the mark that it begins with.
+        # Each direction reads the boundary token that it begins with.
         finals = [self._compute_state_after(words, d, start) for d in (0, 1)]
         return LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
     def _compute_state_after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
-        """A direction's state after the word of its number, hidden (L, 1, P)."""
+        """Compute a direction's state after the word of the same number, hidden (L, 1, P)."""
         number = torch.tensor([direction], device=self._device)
         n_layers = self.options.lstm.n_layers
         run = self._begin(words, number, Schedule([1]), start, n_layers, keep_state=True)

@@ -49,7 +49,7 @@ class Record(_Required, total=False):
 def token_hashes(doc: Doc) -> Hashes:
     """Get the hashes of the tokens' texts, which are the same in every vocabulary and process.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     RETURNS (Hashes): (len(doc),), uint64.
     """
     return cast(Hashes, doc.to_array(ORTH))
@@ -58,7 +58,7 @@ def token_hashes(doc: Doc) -> Hashes:
 def same_tokens(doc: Doc, hashes: Hashes) -> bool:
     """Check whether a Doc's tokens have these hashes.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     hashes (Hashes): As from `token_hashes`.
     RETURNS (bool): Whether there are as many, and all are equal.
     """
@@ -69,7 +69,7 @@ def same_tokens(doc: Doc, hashes: Hashes) -> bool:
 def sentence_starts(doc: Doc) -> list[int]:
     """List the tokens that begin a sentence.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     RETURNS (list[int]): Their numbers, without the first token, which always begins one.
     """
     starts = doc.to_array(SENT_START)
@@ -79,7 +79,7 @@ def sentence_starts(doc: Doc) -> list[int]:
 def clear_layers(doc: Doc) -> None:
     """Remove the layers from a Doc, if it has any.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     """
     doc.user_data.pop(KEY, None)
 
@@ -87,7 +87,7 @@ def clear_layers(doc: Doc) -> None:
 def read_record(doc: Doc, start: int = 0, end: int | None = None) -> Record | None:
     """Read what the embedder has left on a Doc.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     start (int): The first token of interest.
     end (int | None): The end of the tokens of interest; None: the end of the Doc.
     RETURNS (Record | None): None if the Doc has no layers.
@@ -113,7 +113,7 @@ def read_record(doc: Doc, start: int = 0, end: int | None = None) -> Record | No
 def wrote_tensor(doc: Doc) -> bool:
     """Check whether an embedder has written doc.tensor, by what is stored on the Doc.
 
-    doc (Doc): Any Doc; its tokens may have changed since.
+    doc (Doc): A Doc; its tokens may have changed since.
     RETURNS (bool): Also True for a Doc of an earlier version, which did not store it.
     """
     record = doc.user_data.get(KEY)
@@ -123,7 +123,7 @@ def wrote_tensor(doc: Doc) -> bool:
 def read_layers(doc: Doc) -> LayerOutputs | None:
     """Read the layers that are kept on a Doc, (len(doc), width) each.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     RETURNS (LayerOutputs | None): None if the Doc has no layers.
     RAISES (ElmoError): As `read_record`.
     """
@@ -134,7 +134,7 @@ def read_layers(doc: Doc) -> LayerOutputs | None:
 def read_rows(doc: Doc, start: int, end: int, rows: int | slice) -> LayerOutputs | None:
     """Read some tokens' rows of the layers that are kept on a Doc.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     start (int): The first of the tokens.
     end (int): The end of the tokens.
     rows (int | slice): The rows of these tokens.

@@ -224,7 +224,7 @@ def build_elmo_listener_v1(
 def is_listener(model: Model) -> bool:
     """Check whether a node is a listener.
 
-    model (Model): Any Thinc model.
+    model (Model): A Thinc model.
     RETURNS (bool): Whether it was made by `build_elmo_listener_v1`, or is a copy.
     """
     return isinstance(model.attrs.get(_KEY), Upstream)

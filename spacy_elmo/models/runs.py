@@ -116,7 +116,7 @@ def is_own_tensor(tensor: object) -> bool:
 def find_run(doc: Doc, name: str = "*") -> Named | None:
     """Find the last embedder that has run a Doc, or the Doc that it was cut out of.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     name (str): The embedder's name; "*": any.
     RETURNS (Named | None): The embedder; None if no such one is known and alive.
     """
@@ -131,7 +131,7 @@ def find_run(doc: Doc, name: str = "*") -> Named | None:
 def find_common(docs: Iterable[Doc], name: str) -> Named | None:
     """Find the embedder that `find_run` finds for every Doc.
 
-    docs (Iterable[Doc]): Any Docs.
+    docs (Iterable[Doc]): The Docs.
     name (str): The embedder's name; "*": any.
     RETURNS (Named | None): The embedder; None if the Docs differ, or there is none.
     """

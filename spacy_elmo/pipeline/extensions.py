@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def get_doc_layers(doc: Doc) -> "LayerOutputs | None":
     """Get doc._.elmo.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     RETURNS (LayerOutputs | None): The layers, (len(doc), width) each; None if the embedder has not run.
     RAISES (ElmoError): If they belong to other tokens: the Doc was retokenized, or has another Doc's user_data.
     """
@@ -27,7 +27,7 @@ def get_doc_layers(doc: Doc) -> "LayerOutputs | None":
 def get_span_layers(span: Span) -> "LayerOutputs | None":
     """Get span._.elmo.
 
-    span (Span): Any Span.
+    span (Span): A Span.
     RETURNS (LayerOutputs | None): The layers, (len(span), width) each; None if the embedder has not run.
     RAISES (ElmoError): As `get_doc_layers`.
     """
@@ -39,7 +39,7 @@ def get_span_layers(span: Span) -> "LayerOutputs | None":
 def get_token_layers(token: Token) -> "LayerOutputs | None":
     """Get token._.elmo.
 
-    token (Token): Any Token.
+    token (Token): A Token.
     RETURNS (LayerOutputs | None): The layers, (width,) each; None if the embedder has not run.
     RAISES (ElmoError): As `get_doc_layers`.
     """
@@ -51,7 +51,7 @@ def get_token_layers(token: Token) -> "LayerOutputs | None":
 def set_doc_layers(doc: Doc, value: object) -> None:
     """Set doc._.elmo to None, which removes the layers.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     value (object): None.
     RAISES (ElmoError): If it is not None.
     """

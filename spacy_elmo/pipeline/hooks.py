@@ -37,7 +37,7 @@ def install_hooks(doc: Doc) -> Doc:
 def has_vector(container: Container) -> bool:
     """Check whether the embedder has processed the Doc.
 
-    container (Doc | Span | Token): Any.
+    container (Doc | Span | Token): A part of a processed Doc.
     RETURNS (bool): Whether it has a vector.
     RAISES (ElmoError): If the Doc was retokenized since.
     """
@@ -47,7 +47,7 @@ def has_vector(container: Container) -> bool:
 def pooled_vector(container: Container) -> Floats1d:
     """Compute the vector: a token's row, or the mean over the tokens of a Doc or Span that are not whitespace.
 
-    container (Doc | Span | Token): Any.
+    container (Doc | Span | Token): A part of a processed Doc.
     RETURNS (Floats1d): (width,).
     RAISES (ElmoError): If the Doc was not processed, or retokenized since.
     """
@@ -65,7 +65,7 @@ def pooled_vector(container: Container) -> Floats1d:
 def vector_norm(container: Container) -> float:
     """Compute the Euclidean length of the vector.
 
-    container (Doc | Span | Token): Any.
+    container (Doc | Span | Token): A part of a processed Doc.
     RETURNS (float): The length.
     RAISES (ElmoError): As `pooled_vector`.
     """
@@ -75,7 +75,7 @@ def vector_norm(container: Container) -> float:
 def similarity(container: Container, other: object) -> float:
     """Compute the cosine of two vectors.
 
-    container (Doc | Span | Token): Any.
+    container (Doc | Span | Token): A part of a processed Doc.
     other (object): A Doc, Span or Token of a processed Doc.
     RETURNS (float): The cosine; 0 if one of the vectors is zero.
     RAISES (ElmoError): If the other is something else, or the vectors have different widths.

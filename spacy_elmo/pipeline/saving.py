@@ -168,9 +168,13 @@ class SavedWithWeights:
         """
         self._updates.forget()
         record: dict[str, object] = {}
+
+        def read_vocab(at: Path) -> None:
+            self.vocab.from_disk(at, exclude=exclude)
+
         readers: dict[str, Callable[[Path], None]] = {
             CFG: lambda at: record.update(self._read_cfg(at)),
-            VOCAB: lambda at: self.vocab.from_disk(at, exclude=exclude),
+            VOCAB: read_vocab,
             MODEL: lambda at: self._read_model(at, cast(dict[str, str] | None, record.pop(WEIGHTS, None))),
         }
         util.from_disk(path, readers, exclude)

@@ -16,7 +16,7 @@ from ..runtime.forks import ForkLock
 class DeferredUpdate:
     """The last training batch, and the deferred step that waits for its gradients.
 
-    Any number of listeners may send gradients, in any order, so that none is known to be the last. The gradients
+    Several listeners may send gradients, in any order, so that none is known to be the last. The gradients
     are used when the next batch begins, or when a step is due. With `nlp.update(sgd=...)`, spaCy calls the
     embedder's `finish_update` before the listeners are updated; the step is then deferred until something else is
     computed. So both ways to train give the same numbers.
