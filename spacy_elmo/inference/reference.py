@@ -65,7 +65,7 @@ class ReferenceEngine:
             return self._run(sentences, n_layers=n_layers, state=state)
 
     def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
-        return Plan.done(self.run(sentences, n_layers=n_layers, state=state))
+        return Plan.from_result(self.run(sentences, n_layers=n_layers, state=state))
 
     def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
         self.bilm.eval()

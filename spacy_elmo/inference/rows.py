@@ -117,7 +117,7 @@ class RowsEngine(ABC):
 
             if run.parts:
                 return Plan(run.parts, outputs)
-            return Plan.done(outputs())
+            return Plan.from_result(outputs())
 
     def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan[BatchOutputs]:
         """Plan a batch without LSTM layers."""

@@ -235,13 +235,13 @@ class Runner:
 
     def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[Layers]:
         if not names or not count_tokens(sentences).any():
-            return Plan.done({})
+            return Plan.from_result({})
         n_layers = _count_lstm_layers(tuple(names), n_layers=self.options.lstm.n_layers)
         with computation():
             plan = self.engine.plan(sentences, n_layers=n_layers, state=None)
             if plan.parts:
                 return Plan(plan.parts, lambda: self._select_layers(plan.finish(), names))
-            return Plan.done(self._select_layers(plan.finish(), names))
+            return Plan.from_result(self._select_layers(plan.finish(), names))
 
     def _run(
         self, sentences: Sequence[list[str]], names: Sequence[str], state: LSTMState

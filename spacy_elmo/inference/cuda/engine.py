@@ -175,4 +175,4 @@ class CudaEngine(RowsEngine):
     ) -> Plan[LayersAndState]:
         with tf32(self._rounds):
             layers = self._stack.run(types, numbers, schedule, start, n_layers=n_layers, keep_state=keep_state)
-        return Plan.done(layers)
+        return Plan.from_result(layers)
