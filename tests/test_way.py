@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from types import CodeType, FrameType
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 import spacy
 
 import spacy_elmo
+from spacy_elmo.models import runs
 from tests.data import Measured
 
 PACKAGE = str(Path(spacy_elmo.__file__).parent)
@@ -95,7 +97,10 @@ def test_way(
     n_files: int,
     n_functions: int,
     measured: Measured,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # As in a process without listeners, whatever other tests have made.
+    monkeypatch.setattr(runs, "_are_enabled", Event())
     here, beside = follow(prepare(n_threads))
     measured(describe(f"{prepare.__name__}, {n_threads} threads", here, beside))
     assert len({code.co_filename for code in here}) <= n_files

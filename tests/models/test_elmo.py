@@ -116,7 +116,7 @@ def test_a_copy_stands_alone(model: ElmoModelT) -> None:
 
 @pytest.mark.parametrize(("precision", "expected"), [("fp32", {"mix"}), ("fp64", {"bilm", "mix"})])
 def test_the_shim_sees_the_parameters(tiny: Path, precision: str, expected: set[str]) -> None:
-    """Those that are modules' still: the fast engine has laid out the biLM's anew."""
+    """Those that are modules' still: the engine has laid out the biLM's anew."""
     model = build_elmo_v1(precision, "zero", 4096, sent_spans)
     get_module(model).set_weights(read_weights(tiny), device=torch.device("cpu"))
     for one in (model, model.copy()):

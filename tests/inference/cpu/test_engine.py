@@ -83,7 +83,7 @@ def test_a_given_state_is_carried_on(sentences: list[list[str]]) -> None:
 )
 def test_weights_come_back(parity: Path, name: str, way: str) -> None:
     if way == "plain":
-        pytest.skip("the fast engine only")
+        pytest.skip("the engine of the CPU only")
     expected = bilm_of(parity / name).state_dict()
     got = engine_of(parity / name).named_tensors()
     assert got.keys() == expected.keys()
