@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from spacy_elmo.inference.cpu import features
-from spacy_elmo.inference.factory import lstm_linear
+from spacy_elmo.inference.factory import choose_lstm_linear
 
 # The gates of a layer, for 256 rows: tall enough that no shape does better by much.
 OUTPUTS, INPUTS, ROWS, PRODUCTS = 4096, 512, 256, 60
@@ -35,7 +35,7 @@ def precisions() -> list[str]:
 
 
 def _gemm(precision: str, threads: int) -> float:
-    linear = lstm_linear(precision)
+    linear = choose_lstm_linear(precision)
     products = [linear(torch.randn(OUTPUTS, INPUTS)) for _ in range(threads)]
     prepared = linear.prepare(torch.randn(ROWS, INPUTS))
 

@@ -12,11 +12,11 @@ from spacy_elmo.bilm.options import Options
 from spacy_elmo.inference.base import CPU_BATCH_TOKENS
 from spacy_elmo.inference.cpu.engine import MOST_ROWS
 from spacy_elmo.inference.cpu.input_gates import Inputs, input_gates
-from spacy_elmo.inference.cpu.lstm import FastStack
+from spacy_elmo.inference.cpu.lstm import CpuStack
 from spacy_elmo.inference.cpu.steps import add_product
-from spacy_elmo.inference.factory import lstm_linear
+from spacy_elmo.inference.factory import choose_lstm_linear
 from spacy_elmo.inference.schedule import Schedule, Step
-from spacy_elmo.inference.sentences import split_batches, word_types
+from spacy_elmo.inference.sentences import find_word_types, split_batches
 
 
 class Products:
@@ -26,12 +26,12 @@ class Products:
     """
 
     def __init__(self, options: Mapping[str, Any], sentences: Sequence[list[str]]):
-        lstm, linear = Options.from_dict(options).lstm, lstm_linear("fp32")
+        lstm, linear = Options.from_dict(options).lstm, choose_lstm_linear("fp32")
         tensors = [LSTMStack(options=lstm).state_dict() for _ in range(2)]
-        self._stacks = [FastStack(own, options=lstm, linear=linear) for own in tensors]
+        self._stacks = [CpuStack(own, options=lstm, linear=linear) for own in tensors]
         self._batches: list[tuple[list[Inputs], Sequence[Step]]] = []
         for batch in split_batches(sentences, CPU_BATCH_TOKENS):
-            types, numbers = word_types(batch, before=[], after=[])
+            types, numbers = find_word_types(batch, before=[], after=[])
             schedule = Schedule([len(sentence) for sentence in batch], most_rows=MOST_ROWS)
             words = Inputs(torch.randn(len(types), lstm.projection_dim), torch.from_numpy(numbers))
             # The layers above read every token.
@@ -55,9 +55,7 @@ class Products:
             torch.set_num_threads(before)
 
 
-def _run(
-    stack: FastStack, inputs: Sequence[Inputs], steps: Sequence[Step], hidden: Tensor, opened: Tensor
-) -> None:
+def _run(stack: CpuStack, inputs: Sequence[Inputs], steps: Sequence[Step], hidden: Tensor, opened: Tensor) -> None:
     for layer, own in zip(stack.layers, inputs):
         for window in input_gates(layer.inputs, own, steps):
             # Of as many rows, whichever they are.

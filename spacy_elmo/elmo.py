@@ -1,14 +1,9 @@
-"""Elmo: a source becomes a model, token texts become layer outputs. Needs no spaCy."""
+"""Elmo: a model that computes layers of tokenized sentences, and how it is loaded. Needs no spaCy."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    TypeVar,
-    cast,
-)
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -37,12 +32,12 @@ from .inference.finite import FiniteCheck
 from .inference.runner import Budget, Runner
 from .inference.sentences import validate_sentences
 from .inference.settings import InitialState, PrecisionName, Settings, check_batch_tokens
-from .inference.warm_state import shipped_state
+from .inference.warm_state import get_default_state
 from .runtime.isolation import computation
 from .runtime.workers import Pending
 from .texts import TextOutputs, embed_texts
 from .util.progress import show_progress
-from .weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
+from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes
 from .weights.catalogue import BUNDLED
 from .weights.source import Source, read_weights
 from .weights.spill import StoredArrays, spill
@@ -50,7 +45,8 @@ from .weights.spill import StoredArrays, spill
 if TYPE_CHECKING:
     from .texts import Language
 
-__all__ = ["Elmo", "load"]
+__all__ = ["Elmo", "LayerOutputs", "Sentences", "Settings", "TextOutputs", "check_device", "load"]
+
 R = TypeVar("R")
 
 Sentences = Iterable[Sequence[str]]
@@ -64,43 +60,41 @@ def load(
     max_batch_tokens: int | None = None,
     n_threads: int | None = None,
 ) -> "Elmo":
-    """Read a model.
+    """Load a model.
 
     source (Source): A name of the catalogue, which is downloaded once; a folder, one of a model's files or an
         archive, in any published format; or the pair [options, weights].
-    device (str | torch.device): Where torch runs it: "cpu", "cuda", "cuda:1", ...
+    device (str | torch.device): The device of torch: "cpu", "cuda", "cuda:1", ...
     precision (PrecisionName): See `Settings`.
     initial_state (InitialState): See `Settings`.
     max_batch_tokens (int | None): See `Settings`.
     n_threads (int | None): See `Settings`.
     RETURNS (Elmo): The model.
     RAISES (FileNotFoundError): If there is no such source.
-    RAISES (ElmoError): If it is no biLM, or for a value that is not allowed.
+    RAISES (ElmoError): If it is not a biLM, or a value is not allowed.
     RAISES (ImportError): If its format needs a package that is not installed.
     RAISES (OSError): If a download fails.
     """
     settings = Settings(
         precision=precision, initial_state=initial_state, max_batch_tokens=max_batch_tokens, n_threads=n_threads
     )
-    checked = check_device(device)
-    check_precision(precision, checked)
-    return Elmo.from_weights(read_weights(source), device=checked, settings=settings)
+    there = check_device(device)
+    check_precision(precision, there)
+    return Elmo.from_weights(read_weights(source), device=there, settings=settings)
 
 
 class Elmo:
     """A biLM with its scalar mix, ready to embed sentences.
 
     options (Options): Sizes and clips of the biLM.
-    engine (Engine): Runs it.
-    mix (ScalarMix): The scalar mix behind the layer "elmo".
-    more_mixes (Sequence[ScalarMix]): Others that the model was trained with; `elmo.mix = elmo.more_mixes[0]` puts
-        one in its place.
-    warm_state (LSTMState | None): The constant state that the model was stored with, or that was made for it,
-        hidden (2, L, P) and cell (2, L, C), or None.
-    originals (Arrays | None): The weights as they were read, where the engine keeps them rounded; None: it
-        keeps every bit.
-    settings (Settings): See `Settings`.
-    source (str): The file it came from, for messages.
+    engine (Engine): Runs the biLM.
+    mix (ScalarMix): The scalar mix of the layer "elmo".
+    more_mixes (Sequence[ScalarMix]): Other mixes of the model; `elmo.mix = elmo.more_mixes[0]` selects one.
+    warm_state (LSTMState | None): The constant initial state that was stored with the model or made for it, hidden
+        (2, L, P) and cell (2, L, C).
+    originals (StoredArrays | None): The weights as they were read, if the engine rounds them; else None.
+    settings (Settings): How the model is run.
+    source (str): The file that it was read from, for messages.
     """
 
     def __init__(
@@ -131,17 +125,20 @@ class Elmo:
 
     @classmethod
     def from_weights(cls, weights: Weights, *, device: torch.device, settings: Settings) -> "Elmo":
-        """A model over weights that have been read. They are used up: `weights.arrays` is empty afterwards, so
-        that the weights are not held twice.
+        """Make a model from weights. `weights.arrays` is emptied, so that the weights are not in memory twice.
 
-        RAISES (ElmoError): If the processor cannot compute in this precision.
+        weights (Weights): The weights.
+        device (torch.device): The device of torch.
+        settings (Settings): How the model is run.
+        RETURNS (Elmo): The model.
+        RAISES (ElmoError): If the processor does not support the precision.
         """
         check_precision(settings.precision, device)
-        # Words are not predicted here.
+        # A model that embeds does not need the softmax.
         for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
             del weights.arrays[name]
         if settings.initial_state == "warm" and not weights.has_warm_state:
-            weights.arrays.update(shipped_state(weights, n_threads=settings.n_threads))
+            weights.arrays.update(get_default_state(weights, n_threads=settings.n_threads))
         precision = PRECISIONS[settings.precision]
         originals = None if precision.exact else spill(weights.arrays)
         with computation():
@@ -167,16 +164,13 @@ class Elmo:
             f"initial_state={self.settings.initial_state!r}, device='{self.device}')"
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The form that an engine gives the weights is of this process and this processor: others make their own.
+    def __reduce__(self) -> tuple[object, ...]:
+        # Without the engine, whose form of the weights is specific to this process and processor.
         return _rebuild, (self._weights(), self.device, self.settings, self._carried)
 
     @property
     def mix(self) -> ScalarMix:
-        """The scalar mix behind the layer "elmo". Another one may be put in its place.
-
-        RAISES (ElmoError): If that is not a ScalarMix of as many layers as the model has.
-        """
+        """The scalar mix of the layer "elmo". It may be replaced by another ScalarMix of as many layers."""
         return self._mix
 
     @mix.setter
@@ -199,10 +193,11 @@ class Elmo:
 
     @property
     def device(self) -> torch.device:
+        """The device of the model."""
         return self.mix.gamma.device
 
     def width(self, layer: str) -> int:
-        """Columns of a layer: P for word_emb, 2P for the others.
+        """Count the columns of a layer: P for word_emb, 2P for the others.
 
         layer (str): The layer's name.
         RETURNS (int): The number of columns.
@@ -211,11 +206,11 @@ class Elmo:
         return layer_width(layer, self.options)
 
     def to(self, device: str | torch.device) -> "Elmo":
-        """Move to another device, in place. What is carried on and all settings stay.
+        """Move to another device, in place, with the carried state and all settings.
 
         device (str | torch.device): "cpu", "cuda", "cuda:1", ...
         RETURNS (Elmo): The model itself.
-        RAISES (ElmoError): If the device cannot be used, or not in the model's precision; nothing changes then.
+        RAISES (ElmoError): If the device cannot be used, or not with this precision; then the model is not moved.
         """
         there = check_device(device)
         if there != self.device:
@@ -229,7 +224,9 @@ class Elmo:
     def __call__(self, text: str, *, lang: str = "en", layers: Layers = "*") -> TextOutputs:
         """Compute the layers of one text; see `embed_texts`.
 
-        text (str): A text of any length. lang, layers: See `embed_texts`.
+        text (str): A text of any length.
+        lang (str): See `embed_texts`.
+        layers (Layers): See `embed_texts`.
         RETURNS (TextOutputs): The layers of its tokens.
         RAISES (ElmoError): If it is not a str; and as `embed_texts`.
         """
@@ -249,9 +246,8 @@ class Elmo:
         """Tokenize texts, split them into sentences, and compute the layers of all tokens of each text.
 
         texts (Iterable[str]): Texts of any length; whitespace is left out.
-        lang (str): The code of a language: spaCy's tokenizer and rule-based sentencizer for it are used.
-        nlp (Language | None): A spaCy pipeline to be used in their place. Where it sets no sentences, a text is
-            embedded as one.
+        lang (str): The code of a language, whose tokenizer and rule-based sentencizer of spaCy are used.
+        nlp (Language | None): A spaCy pipeline to use instead. If it sets no sentences, a text is one sentence.
         layers (Layers): "*" or a list of names.
         progress (bool): Show a bar on stderr.
         RETURNS (list[TextOutputs]): One for each text, with its `tokens`.
@@ -270,14 +266,13 @@ class Elmo:
     ) -> list[LayerOutputs]:
         """Compute the layers of each tokenized sentence, in input order.
 
-        sentences (Iterable[Sequence[str]]): Token texts, used exactly as they stand; an empty sentence gives
-            arrays with 0 rows. With initial_state "carry", one call is one batch, rows in the given order: an
-            empty sentence among others is a row too; a batch without any token changes nothing.
-        layers (Layers): "*" or a list of names. What is not asked for is not computed.
-        max_batch_tokens (int | None): Tokens that run together in this call, with two marks a sentence;
-            None: as the model was loaded with.
+        sentences (Iterable[Sequence[str]]): Token texts; an empty sentence gives arrays with 0 rows. With "carry",
+            a call is a batch, with a row for each sentence; one without any token does not change the state.
+        layers (Layers): "*" or a list of names. Other layers are not computed.
+        max_batch_tokens (int | None): Tokens that run together in this call, with two boundary tokens a sentence;
+            None: as in `settings`.
         progress (bool): Show a bar on stderr.
-        RETURNS (list[LayerOutputs]): One per sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P),
+        RETURNS (list[LayerOutputs]): One for each sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P),
             float32 (float64 with precision "fp64").
         RAISES (ElmoError): If a sentence is not a list of str, or a layer does not exist.
         """
@@ -298,10 +293,10 @@ class Elmo:
     def stream(self, sentences: Sentences, *, layers: Layers = "*") -> Iterator[LayerOutputs]:
         """Compute the same as `embed`, one sentence after the other, while the input is read a few batches ahead.
 
-        sentences (Iterable[Sequence[str]]): As for `embed`.
-        layers (Layers): As for `embed`.
-        YIELDS (LayerOutputs): Of each sentence.
-        RAISES (ElmoError): As `embed`, and with initial_state "carry", where batches are the caller's choice.
+        sentences (Iterable[Sequence[str]]): See `embed`.
+        layers (Layers): See `embed`.
+        YIELDS (LayerOutputs): The layers of each sentence.
+        RAISES (ElmoError): As `embed`, and with initial_state "carry", which needs batches that the caller chose.
         """
         if self.settings.initial_state == "carry":
             raise ElmoError(Errors.EL037)
@@ -311,10 +306,10 @@ class Elmo:
     def submit(
         self, sentences: Sentences, *, layers: LayerChoice, then: Callable[[dict[str, Tensor]], R]
     ) -> Pending[R]:
-        """Start to embed, and return at once.
+        """Start to embed sentences, and return at once.
 
-        sentences (Iterable[Sequence[str]]): As for `embed`; `EncodedSentences` are run without a look at each.
-        layers (Layers): As for `embed`.
+        sentences (Iterable[Sequence[str]]): See `embed`; `EncodedSentences` are not checked.
+        layers (LayerChoice): See `embed`.
         then (Callable[[dict[str, Tensor]], R]): See `Runner.submit`.
         RETURNS (Pending[R]): What `then` returns.
         RAISES (ElmoError): As `stream`.
@@ -325,19 +320,23 @@ class Elmo:
         return self._runner().submit(validate_sentences(sentences, warn=self._warn), names, then)
 
     def reset_state(self) -> None:
-        """Forget what initial_state "carry" has kept: the next batch starts from zeros."""
+        """Reset the state of initial_state "carry": the next batch starts from zeros."""
         self._carried.reset()
 
-    def named_arrays(self) -> dict[str, Any]:
-        """The weights by the names of `weights.arrays`, with the mix and, where there is one, the warm state."""
+    def named_arrays(self) -> Arrays:
+        """Get the weights by the names of `weights.arrays`, with the mix and, if there is one, the warm state.
+
+        RETURNS (Arrays): The arrays.
+        """
         bilm = self.engine.named_tensors() if self._originals is None else {}
         arrays = named_arrays(Parts(bilm, self.mix, self.warm_state, self.more_mixes))
         return arrays if self._originals is None else {**self._originals, **arrays}
 
     def trainable(self, *, dropout: float) -> TrainableEngine:
-        """A copy of the biLM whose parameters learn. `learn` brings what they learnt back.
+        """Copy the biLM for training. `learn` takes the trained parameters back.
 
-        dropout: share of the inputs of each LSTM layer that is zeroed in training.
+        dropout (float): Share of the inputs of each LSTM layer that is set to zero in training.
+        RETURNS (TrainableEngine): An engine over the copy, with gradients.
         RAISES (ElmoError): With initial_state "carry", where gradients would have to pass from batch to batch.
         """
         if self.settings.initial_state == "carry":
@@ -356,7 +355,10 @@ class Elmo:
             )
 
     def learn(self, bilm: BiLM) -> None:
-        """Run with these weights from now on; they are copied."""
+        """Replace the weights by a copy of others.
+
+        bilm (BiLM): Modules with the weights.
+        """
         with computation():
             tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
             if self._originals is not None:
@@ -366,8 +368,11 @@ class Elmo:
             )
 
     def save(self, folder: str | Path) -> None:
-        """Write options.json and weights.safetensors, which `load` reads, into the folder."""
-        # The writer's package is needed by no one who only reads HDF5.
+        """Save options.json and weights.safetensors, which `load` reads.
+
+        folder (str | Path): The folder, which is made if need be.
+        """
+        # Imported here, because reading HDF5 does not need the writer's package.
         from .weights.formats.folder import write_folder
 
         write_folder(Path(folder), self.options, self.named_arrays())
@@ -376,7 +381,7 @@ class Elmo:
         return Weights(options=self.options, arrays=self.named_arrays(), source=self.source, format="memory")
 
     def _budget(self, tokens: int | None) -> Budget:
-        """None: as suits the engine. On the CPU, a number bounds what is under way in all."""
+        """Make a budget; None: chosen by the engine. On the CPU, a number bounds all batches in progress."""
         ahead = 0 if tokens is not None and self.device.type == "cpu" else self.engine.delivery.ahead
         return Budget(tokens or self.engine.batch_tokens(), ahead=ahead)
 

@@ -13,7 +13,7 @@ from spacy_elmo.bilm.build import build_bilm, build_parts
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference import factory
 from spacy_elmo.inference.cpu import features
-from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.reference import ReferenceEngine
 from spacy_elmo.weights.source import read_weights
 from tests import extras
 from tests.data import ROOT, TINY, WAYS, Measured, shared_path
@@ -118,8 +118,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "plain":
         monkeypatch.setattr(
             factory,
-            "FastEngine",
-            lambda *, options, tensors, initial_state, **_: PlainEngine(
+            "CpuEngine",
+            lambda *, options, tensors, initial_state, **_: ReferenceEngine(
                 bilm=build_bilm(options, tensors), initial_state=initial_state
             ),
         )

@@ -15,7 +15,7 @@ import spacy_elmo
 from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.cli.demo import LAYER, WORDS, Place, rank_neighbours, read_sentences
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inference.warm_state import make_state, shipped_sentences
+from spacy_elmo.inference.warm_state import make_state, read_default_sentences
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
 from spacy_elmo.weights.source import read_weights
 
@@ -91,7 +91,7 @@ def test_its_numbers() -> None:
 def test_warm_state_of_the_shipped_sentences() -> None:
     weights = read_weights(BUNDLED)
     assert weights.has_warm_state
-    for name, made in make_state(weights, shipped_sentences()).items():
+    for name, made in make_state(weights, read_default_sentences()).items():
         # The stored one was made before the weights were rounded.
         np.testing.assert_allclose(weights.arrays[name], made, atol=0.02)
 

@@ -60,7 +60,7 @@ def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = T
     """
     import spacy
 
-    from ..pipeline.mixes import mixes_of
+    from ..pipeline.mixes import find_mixes
 
     if output is not None:
         check_output(output, force=force, what="a picture")
@@ -71,7 +71,7 @@ def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = T
             nlp = spacy.load(pipeline)
         except (OSError, ImportError, ValueError) as error:
             raise ElmoError(Errors.EL117.format(got=pipeline, reason=error)) from error
-        mixes = mixes_of(nlp)
+        mixes = find_mixes(nlp)
         if not mixes:
             components = ", ".join(nlp.component_names) or "none"
             raise ElmoError(Errors.EL118.format(name=pipeline, components=components))

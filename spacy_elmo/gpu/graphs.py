@@ -1,4 +1,5 @@
-"""Launches recorded once and replayed, so that the processor needs no time for each of them."""
+"""CUDA graphs of launches for inference: recorded once and replayed, which saves the time to launch each
+kernel."""
 
 import warnings
 from collections.abc import Callable, Hashable
@@ -7,16 +8,16 @@ import torch
 
 from ..errors import Warnings
 
-# Each holds some memory of the driver's; a program that meets more keys than this meets ever new ones.
+# Each graph takes memory of the driver; a program with more keys than this is likely to get new ones all the time.
 MOST = 128
 
 
 class Graphs:
-    """CUDA graphs by key. The first time, launches go out one by one: kernels are compiled then, which must not
-    happen while a graph is recorded. The second time, they are recorded. A key stands for everything that the
-    launches depend on, the addresses of what they read and write included.
+    """CUDA graphs by key. The first time, kernels are launched one by one, since they may be compiled, which
+    must not happen while a graph is recorded. The second time, the launches are recorded. A key stands for
+    everything that the launches depend on, including the addresses of what they read and write.
 
-    device: on another one than a GPU nothing is recorded.
+    device (torch.device): The device; nothing is recorded if it is not a GPU.
     """
 
     def __init__(self, device: torch.device):
@@ -29,7 +30,11 @@ class Graphs:
         return len(self._graphs)
 
     def run(self, key: Hashable, launch: Callable[[], None]) -> None:
-        """Do what `launch` does."""
+        """Launch, record or replay kernels.
+
+        key (Hashable): See `Graphs`.
+        launch (Callable[[], None]): Launches the kernels.
+        """
         if len(self._launched) > MOST:
             self.clear()
         graph = self._graphs.get(key)
@@ -42,7 +47,7 @@ class Graphs:
             graph.replay()
 
     def clear(self) -> None:
-        """Forget all: what they read and write is not where it was."""
+        """Remove all graphs, because the memory that they read and write has moved."""
         self._graphs.clear()
         self._launched.clear()
 
@@ -52,7 +57,7 @@ class Graphs:
         stream.wait_stream(torch.cuda.current_stream(self._device))
         try:
             with torch.cuda.stream(stream):
-                # Other threads may well bring results to the CPU meanwhile.
+                # Other threads may copy results to the CPU meanwhile.
                 graph.capture_begin(capture_error_mode="thread_local")
                 try:
                     launch()

@@ -15,7 +15,11 @@ from .kernels import has_triton
 
 
 def usable(device: torch.device) -> bool:
-    """Whether the kernels run there. Warns, once, where Triton is there and cannot make them."""
+    """Check whether the kernels run on a device. Warn once if Triton is installed, but cannot compile them.
+
+    device (torch.device): The device.
+    RETURNS (bool): Whether they run.
+    """
     return device.type == "cuda" and _run_on(device)
 
 
@@ -29,27 +33,30 @@ def _run_on(device: torch.device) -> bool:
             output, state = torch.empty_like(step), torch.empty_like(step)
             training_steps.hidden_forward(step, output=output, state=state, clip=None)
     except Exception as error:
-        # Triton makes kernels on the spot, and needs a C compiler for it: what fails there has many names.
+        # Triton compiles kernels at run time and needs a C compiler for it, which raises many types of error.
         reason = f"{type(error).__name__}: {error}"
         warnings.warn(Warnings.WL017.format(reason=reason), UserWarning, stacklevel=2)
         return False
     return True
 
 
-# The settings are of the whole process: two that want them otherwise take turns.
+# The settings belong to the whole process: threads that need different ones wait for each other.
 _turn = RLock()
 
 
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """So inside, for matrix products; outside, as whoever uses torch has set it."""
+    """Allow or forbid TF32 for matrix products in the block, and restore the user's setting afterwards.
+
+    allowed (bool): Whether TF32 is allowed.
+    """
     settings = torch.backends.cuda.matmul
     with _turn:
         inside: Any = allowed
         try:
             name, before = "allow_tf32", settings.allow_tf32
         except RuntimeError:
-            # It was set by its newer name, and torch does not let names be mixed.
+            # It was set by its newer name; torch does not allow to mix the names.
             name, before = "fp32_precision", settings.fp32_precision
             inside = "tf32" if allowed else "ieee"
         if before == inside:
@@ -64,7 +71,7 @@ def tf32(allowed: bool) -> Iterator[None]:
 
 @contextmanager
 def exact_cudnn() -> Iterator[None]:
-    """Inside, cuDNN keeps float32 numbers as they are, which it does not by itself; other settings stay."""
+    """Forbid TF32 in cuDNN in the block, where it is allowed by default. Other settings do not change."""
     cudnn = torch.backends.cudnn
     with (
         _turn,

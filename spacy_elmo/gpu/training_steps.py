@@ -1,7 +1,7 @@
-"""What lies between the matrix products of a training step on a GPU: a launch for each place, both directions.
+"""The operations between the matrix products of a training step on a GPU: one launch each, for both directions.
 
-Tensors of one step are (2, n_rows, n); those that are cut from all steps of a direction have a stride of their own
-from one direction to the next, and are contiguous within.
+Tensors of one step are (2, n_rows, n). Those that are slices of all steps of a direction have another stride
+from one direction to the next, and are contiguous within a direction.
 """
 
 import math
@@ -30,10 +30,19 @@ def gates_forward(
     opened: Tensor,
     clip: float | None,
 ) -> None:
-    """From the gates' inputs product + given + bias, and the cell: gates, cell, its tanh and sig(o) * tanh.
+    """Compute the gates from their inputs product + given + bias, the new cell, its tanh, and sig(o) * tanh.
 
-    product, given, gates: (2, n_rows, 4C). bias: (2, 4C). The others: (2, n_rows, C). All but product, given and
-    opened are float32. clip: bound of the cell.
+    All tensors but product, given and opened are float32.
+
+    product (Tensor): (2, n_rows, 4C).
+    given (Tensor): (2, n_rows, 4C).
+    bias (Tensor): (2, 4C).
+    cell (Tensor): (2, n_rows, C).
+    gates (Tensor): Takes the gates, (2, n_rows, 4C).
+    new_cell (Tensor): Takes the new cell, (2, n_rows, C).
+    tanh (Tensor): Takes its tanh, (2, n_rows, C).
+    opened (Tensor): Takes sig(o) * tanh, (2, n_rows, C).
+    clip (float | None): Bound of the cell; None: no bound.
     """
     kernels = _kernels()
     _, n_rows, n_cells = cell.shape
@@ -54,8 +63,17 @@ def gates_backward(
     d_gates: Tensor,
     clip: float | None,
 ) -> None:
-    """The gradient of the gates' inputs, (2, n_rows, 4C); that of the cell is changed in place, from the one after
-    the step to the one before it. d_opened: (2, n_rows, C)."""
+    """Compute the gradient of the gates' inputs.
+
+    d_opened (Tensor): The gradient of `opened`, (2, n_rows, C).
+    gates (Tensor): See `gates_forward`.
+    cell (Tensor): See `gates_forward`.
+    new_cell (Tensor): See `gates_forward`.
+    tanh (Tensor): See `gates_forward`.
+    d_cell (Tensor): The gradient of the cell after the step; changed in place to that of the cell before it.
+    d_gates (Tensor): Takes the gradient, (2, n_rows, 4C).
+    clip (float | None): See `gates_forward`.
+    """
     kernels = _kernels()
     _, n_rows, n_cells = cell.shape
     kernels.gates_backward[_grid(n_rows, n_cells)](
@@ -65,9 +83,12 @@ def gates_backward(
 
 
 def hidden_forward(projected: Tensor, *, output: Tensor, state: Tensor, clip: float | None) -> None:
-    """Clip the projection, (2, n_rows, P), and write it to the outputs and to what the next step reads.
+    """Clip the projection, and write it to the outputs and to the state for the next step.
 
-    state: (2, n_rows, P), of any strides but the last, which is 1.
+    projected (Tensor): The projection, (2, n_rows, P).
+    output (Tensor): Takes it, (2, n_rows, P).
+    state (Tensor): Takes it, (2, n_rows, P), with any strides but the last, which is 1.
+    clip (float | None): Bound of the projection; None: no bound.
     """
     kernels = _kernels()
     _, n_rows, width = output.shape
@@ -80,8 +101,14 @@ def hidden_forward(projected: Tensor, *, output: Tensor, state: Tensor, clip: fl
 def hidden_backward(
     d_output: Tensor, d_state: Tensor, output: Tensor, *, d_projected: Tensor, clip: float | None
 ) -> None:
-    """The gradient of the projection before its clip, of those of the outputs and of what the next step read; all
-    (2, n_rows, P)."""
+    """Compute the gradient of the projection before its clip. All tensors are (2, n_rows, P).
+
+    d_output (Tensor): The gradient of the outputs.
+    d_state (Tensor): The gradient of the state for the next step.
+    output (Tensor): See `hidden_forward`.
+    d_projected (Tensor): Takes the gradient.
+    clip (float | None): See `hidden_forward`.
+    """
     kernels = _kernels()
     _, n_rows, width = output.shape
     kernels.hidden_backward[_grid(n_rows, width)](

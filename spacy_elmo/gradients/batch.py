@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
 from ..bilm.packing import Packing
-from ..inference.base import N_MARKS, Sentence
-from ..inference.sentences import without_marks, word_types
+from ..inference.base import N_BOUNDARIES, Sentence
+from ..inference.sentences import find_token_rows, find_word_types
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
-from ..runtime.parts import Dropout, Parts, join, shares_of
+from ..runtime.parts import Dropout, Parts, join, split_shares
 from .encoder import encode
 from .lstm import run_layer
 
@@ -52,14 +52,14 @@ class TrainingPass:
         self._dropout = bilm.forward_stack.dropout if bilm.training else 0.0
         # Drawn here: the directions may begin in any order.
         self._seeds: list[int] = torch.randint(2**63 - 1, (2,)).tolist() if self._dropout else [0, 0]
-        types, numbers = word_types(sentences, before=[bilm.alphabet.opening], after=[bilm.alphabet.closing])
-        lengths = [len(sentence) + N_MARKS for sentence in sentences]
+        types, numbers = find_word_types(sentences, before=[bilm.alphabet.opening], after=[bilm.alphabet.closing])
+        lengths = [len(sentence) + N_BOUNDARIES for sentence in sentences]
         self._numbers = torch.from_numpy(numbers)
-        self._shown = torch.from_numpy(without_marks(lengths))
+        self._shown = torch.from_numpy(find_token_rows(lengths))
         self._packing = Packing(lengths)
         state = bilm.zero_state(len(lengths)) if start is None else start
         self._start = LSTMState(*(part.to(bilm.char_encoder.embedding.weight) for part in state))
-        self._shares = shares_of(len(types))
+        self._shares = split_shares(len(types))
         self._halves = parts.map(lambda share: self._encode_half(types[share]), self._shares)
         self._words = join(self._halves, self._shares)
         self._words.requires_grad_(any(half.requires_grad for half in self._halves))
@@ -79,7 +79,7 @@ class TrainingPass:
         present = [d for d in d_words if d is not None]
         if present and parameters:
             found = self._parts.map(lambda k: self._backprop_half(k, present, parameters), halves)
-            shares = shares_of(len(parameters))
+            shares = split_shares(len(parameters))
             self._parts.map(
                 lambda share: _add_gradients(parameters[share], [part[share] for part in found]), shares
             )

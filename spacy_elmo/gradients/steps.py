@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..inference.cpu.steps import compiled
+from ..inference.cpu.steps import compile_functions
 
 
 class TrainingSteps(Protocol):
@@ -48,7 +48,7 @@ def training_steps() -> TrainingSteps:
 
     RETURNS (TrainingSteps): The compiled functions, or those of Python if they cannot be compiled.
     """
-    steps: TrainingSteps = compiled(run_forward, run_backward, is_right=_gives_same)
+    steps: TrainingSteps = compile_functions(run_forward, run_backward, is_right=_gives_same)
     return steps
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ..bilm.bilm import BiLM
 from ..bilm.lstm import LSTMState
-from ..inference.base import N_MARKS, Sentence
-from ..inference.reference import for_each, run_bilm
+from ..inference.base import N_BOUNDARIES, Sentence
+from ..inference.reference import expand_state, run_bilm
 from ..runtime.isolation import computation
 from ..runtime.parts import Parts
 from ..util.batching import windows
@@ -57,7 +57,9 @@ class TrainableEngine:
         """
         with computation(gradients=True):
             parts = list(
-                windows(sentences, size=lambda sentence: len(sentence) + N_MARKS, budget=self.max_batch_tokens)
+                windows(
+                    sentences, size=lambda sentence: len(sentence) + N_BOUNDARIES, budget=self.max_batch_tokens
+                )
             )
             if len(parts) > 1:
                 return self._run_parts(parts, n_layers)
@@ -85,7 +87,7 @@ class TrainableEngine:
     def _run(self, sentences: Sequence[Sentence], n_layers: int) -> tuple[list[Tensor], Backprop]:
         if self._device.type != "cpu":
             return self._run_whole(sentences, n_layers)
-        start = for_each(self.initial_state, len(sentences))
+        start = expand_state(self.initial_state, len(sentences))
         training_pass = TrainingPass(self.bilm, sentences, n_layers=n_layers, start=start, parts=self._parts)
         return training_pass.layers, training_pass.backprop
 
@@ -96,7 +98,7 @@ class TrainableEngine:
 
     def _run_whole(self, sentences: Sequence[Sentence], n_layers: int) -> tuple[list[Tensor], Backprop]:
         """Run a batch on a device that divides operations by itself."""
-        start = for_each(self.initial_state, len(sentences))
+        start = expand_state(self.initial_state, len(sentences))
         outputs = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
         layers = [outputs.word_emb, *outputs.lstm]
 

@@ -12,22 +12,29 @@ from ..runtime.workers import Plan, Workers
 
 
 class Delivery(Protocol):
-    """Brings layers to the CPU. ahead: batches that may well be on the way together."""
+    """Brings layers to the CPU.
+
+    ahead (int): Batches that are best in progress at a time.
+    """
 
     ahead: int
 
     def send(
         self, layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int
     ) -> Callable[[], list[LayerOutputs]]:
-        """layers: (n_tokens, width) each, sentence after sentence. lengths: tokens of each sentence.
-        n_layers: LSTM layers of the model.
-        RETURNS: a function that waits, and gives the outputs of each sentence; to be called once."""
+        """Start to copy layers.
+
+        layers (Mapping[str, Tensor]): By name, (n_tokens, width), sentence after sentence.
+        lengths (Sequence[int]): Tokens of each sentence.
+        n_layers (int): LSTM layers of the model.
+        RETURNS (Callable): Waits, and returns the outputs of each sentence; to be called once.
+        """
         ...
 
 
 @dataclass(kw_only=True)
 class InPlace:
-    """For engines on the CPU, whose layers are there already.
+    """The delivery of engines on the CPU, whose layers need no copy.
 
     ahead (int): See `Delivery`.
     """
@@ -51,18 +58,19 @@ class InPlace:
 
 Sentence = Sequence[str]
 
-# Rows that the two sentence marks add to each sentence.
-N_MARKS = 2
-# Tokens that run together where nobody said how many.
+# Boundary tokens of each sentence.
+N_BOUNDARIES = 2
+# Tokens that run together by default.
 CPU_BATCH_TOKENS = 8192
 
 
 class BatchOutputs(NamedTuple):
-    """A batch, flat: the tokens of all sentences one after the other, without sentence marks.
+    """The layers of a batch, flat: the tokens of all sentences one after the other, without boundary tokens.
 
-    word_emb: (n_tokens, P). lstm: lstm_outputs1, ..., each (n_tokens, 2P), as many as were asked for.
-    state: of each sentence after its closing mark, hidden (2, n_layers, n_sentences, P) and cell
-        (2, n_layers, n_sentences, C); None if no state was given, or no LSTM ran.
+    word_emb (Tensor): (n_tokens, P).
+    lstm (list[Tensor]): lstm_outputs1, ..., (n_tokens, 2P) each, as many as were requested.
+    state (LSTMState | None): The state of each sentence after its closing boundary token, hidden (2, n_layers,
+        n_sentences, P) and cell (2, n_layers, n_sentences, C); None if no state was given, or no LSTM ran.
     """
 
     word_emb: Tensor
@@ -73,7 +81,8 @@ class BatchOutputs(NamedTuple):
 class Engine(Protocol):
     """Runs a biLM over a batch that fits into memory.
 
-    delivery: brings what it has computed to the CPU. workers: do the parts of its plans.
+    delivery (Delivery): Brings its results to the CPU.
+    workers (Workers): Run the parts of its plans.
     """
 
     delivery: Delivery
@@ -81,30 +90,45 @@ class Engine(Protocol):
 
     @property
     def module(self) -> nn.Module | None:
-        """The trainable module that runs, for who wants to move or to train it; None where the weights are in a
-        form of the engine's own."""
+        """The trainable module that runs, to be moved or trained; None if the engine has another form of
+        weights."""
         ...
 
     def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
-        """Layers of a batch of tokenised sentences; one may be empty.
+        """Compute the layers of a batch.
 
-        n_layers: LSTM layers to compute, from 0 up; what lies above is not computed.
-        state: where each sentence starts from, hidden (2, L, n_sentences, P); None: the engine's constant one.
+        sentences (Sequence[Sentence]): Tokenized sentences; one may be empty.
+        n_layers (int): LSTM layers to compute, 0 or more.
+        state (LSTMState | None): The initial state of each sentence, hidden (2, L, n_sentences, P); None: the
+            engine's constant one.
+        RETURNS (BatchOutputs): The layers.
         """
         ...
 
     def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
-        """What `run` does, for who runs several batches at a time. Arguments: as `run`."""
+        """Plan what `run` does, to run several batches at a time.
+
+        sentences (Sequence[Sentence]): See `run`.
+        n_layers (int): See `run`.
+        state (LSTMState | None): See `run`.
+        RETURNS (Plan[BatchOutputs]): The plan.
+        """
         ...
 
     def named_tensors(self) -> dict[str, Tensor]:
-        """The biLM's weights by the names of its state_dict: as given, or rounded where the precision does so."""
+        """Get the biLM's weights by the names of its state_dict, rounded if the precision rounds.
+
+        RETURNS (dict[str, Tensor]): The tensors.
+        """
         ...
 
     def batch_tokens(self) -> int:
-        """Tokens, with two marks a sentence, that suit the memory and the speed of the device."""
+        """Choose the tokens of a batch, with two boundary tokens a sentence, by the device's memory and speed.
+
+        RETURNS (int): The number of tokens.
+        """
         ...
 
     def release(self) -> None:
-        """Free what is kept between batches for the sake of speed."""
+        """Free the memory that is kept between batches for speed."""
         ...

@@ -1,4 +1,4 @@
-"""Which engine runs a model, and how it computes."""
+"""The choice of an engine, by device and precision, and of how it computes."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,14 +13,18 @@ from ..errors import ElmoError, Errors
 from ..gpu import support
 from .base import Engine
 from .cpu import features
-from .cpu.engine import FastEngine
+from .cpu.engine import CpuEngine
 from .cpu.linear import LinearType, PackedBF16Linear, PackedFineLinear, PackedLinear, TorchBF16Linear, TorchLinear
-from .reference import PlainEngine
+from .reference import ReferenceEngine
 
 
 class Precision(NamedTuple):
-    """dtype: of weights as they are read and of arrays that come out. exact: weights keep every bit.
-    devices: types of device that can compute so."""
+    """A precision.
+
+    dtype (torch.dtype): The dtype of weights as they are read, and of the results.
+    exact (bool): Whether weights keep every bit.
+    devices (tuple[str, ...]): The types of device that support it.
+    """
 
     dtype: torch.dtype
     exact: bool
@@ -37,16 +41,21 @@ PRECISIONS = {
 
 
 def check_device(device: str | torch.device) -> torch.device:
-    """RAISES (ElmoError): If torch does not know the device, or cannot use it here."""
+    """Check that torch can use a device.
+
+    device (str | torch.device): The device.
+    RETURNS (torch.device): The device, with its number.
+    RAISES (ElmoError): If torch has no such device, or cannot use it here.
+    """
     try:
         named = torch.device(device)
     except (RuntimeError, TypeError, ValueError) as error:
-        # Torch's own words list all types of device that it was ever made for.
+        # Torch's message lists every type of device that it was ever built for.
         raise ElmoError(Errors.EL040.format(device=device, reason="torch has no device of that name")) from error
     try:
         trial = torch.zeros(1, device=named)
         trial.item()
-        # With its number: which GPU is meant by "cuda" alone may change.
+        # With its number: the GPU that "cuda" alone means may change.
         checked = trial.device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -55,7 +64,12 @@ def check_device(device: str | torch.device) -> torch.device:
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """RAISES (ElmoError): If the device or the processor cannot compute so."""
+    """Check that a device supports a precision.
+
+    precision (str): A name in `PRECISIONS`.
+    device (torch.device): The device.
+    RAISES (ElmoError): If the device, or this processor, does not.
+    """
     known = PRECISIONS[precision]
     if device.type not in known.devices and not (known.exact and "cpu" in known.devices):
         raise ElmoError(Errors.EL041.format(got=precision, device=device, devices=" or ".join(known.devices)))
@@ -73,23 +87,30 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 
 def _check_gpu(precision: str, device: torch.device) -> None:
-    # Tensor cores multiply TF32 and bfloat16 from this generation on (Ampere).
+    # The first generation with tensor cores for TF32 and bfloat16 is Ampere, 8.0.
     if precision in ("tf32", "bf16") and torch.cuda.get_device_capability(device) < (8, 0):
         raise ElmoError(Errors.EL042.format(got=precision, what="multiplies TF32 and bfloat16 (Ampere or newer)"))
 
 
-def encoder_linear() -> LinearType:
-    """How the character encoder's matrix products are computed here, whatever the precision of the LSTMs: it sees
-    each word type once, so that exactness costs little."""
+def choose_encoder_linear() -> LinearType:
+    """Choose how the character encoder computes matrix products on this processor. It is exact with any
+    precision: it encodes each word type once, so that this costs little.
+
+    RETURNS (LinearType): The class.
+    """
     return PackedFineLinear if features.has_packed_linear() else TorchLinear
 
 
-def lstm_linear(precision: str) -> LinearType:
-    """How the LSTMs' matrix products are computed here."""
+def choose_lstm_linear(precision: str) -> LinearType:
+    """Choose how the LSTMs compute matrix products on this processor.
+
+    precision (str): A name in `PRECISIONS`.
+    RETURNS (LinearType): The class.
+    """
     packed = features.has_packed_linear()
     if precision == "int8":
-        fastest = features.int8_linear()
-        # `check_precision` has seen to that.
+        fastest = features.choose_int8_linear()
+        # By `check_precision`.
         assert fastest is not None
         return fastest
     if precision == "bf16":
@@ -106,33 +127,37 @@ def make_engine(
     initial_state: LSTMState | None,
     n_threads: int | None = None,
 ) -> Engine:
-    """The fast engine of the device. The plain one for "fp64", other devices, and where kernels cannot be had.
+    """Make the engine of a device; the reference engine for "fp64", for other devices, and without kernels.
 
-    tensors: by the names of BiLM's state_dict, on the device; they are taken out.
-    initial_state: the constant state that sentences start from, (2, L, width); None: zeros.
-    n_threads: that work at a time, on the CPU; see `Settings`.
+    options (Options): The options of a biLM.
+    tensors (dict[str, Tensor]): Its state_dict, on the device; the tensors are removed.
+    precision (str): A name in `PRECISIONS`.
+    device (torch.device): The device.
+    initial_state (LSTMState | None): The constant initial state of sentences, (2, L, width); None: zeros.
+    n_threads (int | None): See `Settings`.
+    RETURNS (Engine): The engine.
     RAISES (ElmoError): As `check_precision`.
     """
     check_precision(precision, device)
     if device.type == "cuda" and precision != "fp64" and _has_kernels(options, device):
-        # Triton is an extra, and reading it takes time: for who uses a GPU only.
+        # Imported here, because Triton is an optional package and takes time to import.
         from .cuda.engine import CudaEngine
 
         return CudaEngine(
             options=options, tensors=tensors, precision=precision, device=device, initial_state=initial_state
         )
     if device.type != "cpu" or precision == "fp64":
-        return PlainEngine(
+        return ReferenceEngine(
             bilm=build_bilm(options, tensors),
             precision=precision,
             initial_state=initial_state,
             n_threads=n_threads,
         )
-    return FastEngine(
+    return CpuEngine(
         options=options,
         tensors=tensors,
-        encoder_linear=encoder_linear(),
-        lstm_linear=lstm_linear(precision),
+        encoder_linear=choose_encoder_linear(),
+        lstm_linear=choose_lstm_linear(precision),
         initial_state=initial_state,
         n_threads=n_threads,
     )

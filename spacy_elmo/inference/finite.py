@@ -22,11 +22,11 @@ GetArrays = Callable[[], Mapping[str, NDArray[np.floating]]]
 class FiniteCheck:
     """Looks for NaN and infinite numbers in layers.
 
-    On the CPU an answer is there at once. A GPU answers later: `report` looks at what has arrived until then.
+    The CPU answers at once, a GPU later: `report` reads the answers that have arrived.
 
-    warn (OnceWarner): Takes the warning.
-    source (str): Where the weights are from, for the warning.
-    pending (deque): Layer, bounds and event of each answer that was not looked at yet.
+    warn (OnceWarner): Gives the warning.
+    source (str): The source of the weights, for the warning.
+    pending (deque): Layer, bounds and event of each answer that was not read yet.
     """
 
     warn: OnceWarner
@@ -37,19 +37,19 @@ class FiniteCheck:
 
     @torch.inference_mode()
     def add(self, layers: Mapping[str, Tensor]) -> None:
-        """Look at layers; `report` tells what was seen.
+        """Check layers; `report` gives the warning.
 
-        layers (Mapping[str, Tensor]): Name -> (n_tokens, width), as they were computed.
+        layers (Mapping[str, Tensor]): By name, (n_tokens, width).
         """
         if self.warn.has_given(Warnings.WL045):
             return
         for name, layer in layers.items():
             if not layer.numel():
                 continue
-            # The fastest pass, if nothing is wrong: a sum is finite only if all of it is.
+            # The fastest check for the usual case: a sum is finite only if every number is.
             if not layer.is_cuda and bool(torch.isfinite(layer.sum())):
                 continue
-            # No sum can overflow in this one; NaN is the lowest and the highest where there is one.
+            # Unlike a sum, extremes cannot overflow; both are NaN if a number is.
             bounds = torch.stack(torch.aminmax(layer))
             if not bounds.is_cuda:
                 self.pending.append((name, bounds, None))
@@ -60,15 +60,15 @@ class FiniteCheck:
             self.pending.append((name, arrived, event))
 
     def report(self, weights: GetArrays) -> None:
-        """Warn of what is known by now.
+        """Warn if an answer that has arrived is bad.
 
-        weights (GetArrays): Gives the weights, in which a cause is looked for.
+        weights (GetArrays): Returns the weights, which may be the cause.
         """
         while self.pending:
             try:
                 name, bounds, event = self.pending.popleft()
             except IndexError:
-                # Another thread was faster.
+                # Another thread has read it.
                 break
             if event is not None and not event.query():
                 self.pending.appendleft((name, bounds, event))
@@ -79,7 +79,7 @@ class FiniteCheck:
 
 
 def _explain(arrays: Mapping[str, NDArray[np.floating]]) -> str:
-    """The likely cause of vectors that are not finite."""
+    """Describe the likely cause of vectors that are not finite."""
     largest = {name: float(np.abs(array).max(initial=0)) for name, array in arrays.items()}
     bad = [name for name, value in largest.items() if not np.isfinite(value)]
     if bad:

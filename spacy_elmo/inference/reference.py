@@ -1,4 +1,4 @@
-"""The plain engine: the trainable modules themselves, without gradients."""
+"""The reference engine: the trainable modules, without gradients."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,20 +13,22 @@ from ..gpu.support import tf32
 from ..runtime.isolation import computation
 from ..runtime.processors import torch_threads
 from ..runtime.workers import Plan, Workers
-from .base import CPU_BATCH_TOKENS, N_MARKS, BatchOutputs, Delivery, InPlace, Sentence
+from .base import CPU_BATCH_TOKENS, N_BOUNDARIES, BatchOutputs, Delivery, InPlace, Sentence
 from .cuda.delivery import CudaDelivery
-from .sentences import without_marks, word_types
+from .sentences import find_token_rows, find_word_types
 
-# Word types that go through the character encoder at a time: their filters' outputs take 50 numbers a filter.
+# Word types that the character encoder reads at a time: their filters' outputs take 50 numbers a filter.
 ENCODER_BATCH = 256
 
 
-class PlainEngine:
-    """Batched PyTorch, each word type encoded once a batch. See `Engine` for the contract.
+class ReferenceEngine:
+    """Inference in plain PyTorch, on any device. Each word type is encoded once a batch. See `Engine`.
 
-    precision: "tf32" and "bf16" round what matrix products multiply, on a GPU.
-    initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
-    n_threads: of torch's, on the CPU; see `Settings`.
+    bilm (BiLM): The modules.
+    precision (str): "tf32" and "bf16" round the operands of matrix products, on a GPU.
+    initial_state (LSTMState | None): The initial state of every sentence, hidden (2, L, P) and cell (2, L, C);
+        None: zeros.
+    n_threads (int | None): Torch's threads on the CPU; see `Settings`.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class PlainEngine:
         return CPU_BATCH_TOKENS
 
     def release(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: no memory is kept between batches."""
 
     @property
     def module(self) -> nn.Module | None:
@@ -63,14 +65,14 @@ class PlainEngine:
             return self._run(sentences, n_layers=n_layers, state=state)
 
     def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
-        return Plan.done(self.run(sentences, n_layers=n_layers, state=state))
+        return Plan.from_result(self.run(sentences, n_layers=n_layers, state=state))
 
     def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
         self.bilm.eval()
-        start = state if state is not None else for_each(self.initial_state, len(sentences))
+        start = state if state is not None else expand_state(self.initial_state, len(sentences))
         with self._rounding():
             word_emb, lstm, final = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
-        # What was rounded stands in the dtype of weights again.
+        # Rounded results are converted back to the dtype of the weights.
         like = self.bilm.char_encoder.embedding.weight
         lstm = [layer.to(like.dtype) for layer in lstm]
         if final is not None:
@@ -94,27 +96,36 @@ class PlainEngine:
 
 
 def run_bilm(bilm: BiLM, sentences: Sequence[Sentence], *, n_layers: int, start: LSTMState | None) -> BatchOutputs:
-    """Layers of a batch by the trainable modules, as they are: with gradients and dropout, where these are on.
+    """Compute the layers of a batch by the trainable modules, with gradients and dropout if these are on.
 
-    start: of each sentence, hidden (2, L, n_sentences, P); None: zeros.
+    bilm (BiLM): The modules.
+    sentences (Sequence[Sentence]): Tokenized sentences; one may be empty.
+    n_layers (int): LSTM layers to compute, 0 or more.
+    start (LSTMState | None): The initial state of each sentence, hidden (2, L, n_sentences, P); None: zeros.
+    RETURNS (BatchOutputs): The layers, and the final state.
     """
     like = bilm.char_encoder.embedding.weight
     alphabet = bilm.alphabet
-    types, numbers = word_types(sentences, before=[alphabet.opening], after=[alphabet.closing])
+    types, numbers = find_word_types(sentences, before=[alphabet.opening], after=[alphabet.closing])
     words = _encode(bilm, types).index_select(0, _tensor(numbers, like))
-    lengths = [len(sentence) + N_MARKS for sentence in sentences]
+    lengths = [len(sentence) + N_BOUNDARIES for sentence in sentences]
     layers: list[Tensor] = []
     final: LSTMState | None = None
     if n_layers:
         start = None if start is None else LSTMState(*(part.to(like) for part in start))
         layers, final = bilm(words, lengths, state=start, n_layers=n_layers)
-    shown = _tensor(without_marks(lengths), like)
+    shown = _tensor(find_token_rows(lengths), like)
     word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
     return BatchOutputs(word_emb, layers, final)
 
 
-def for_each(state: LSTMState | None, n_sentences: int) -> LSTMState | None:
-    """A constant state, hidden (2, L, P), for each of the sentences, hidden (2, L, n_sentences, P)."""
+def expand_state(state: LSTMState | None, n_sentences: int) -> LSTMState | None:
+    """Repeat a constant state for each sentence.
+
+    state (LSTMState | None): Hidden (2, L, P).
+    n_sentences (int): The number of sentences.
+    RETURNS (LSTMState | None): Hidden (2, L, n_sentences, P); None if there is no state.
+    """
     return (
         None
         if state is None
@@ -128,7 +139,7 @@ def _encode(bilm: BiLM, types: list[str]) -> Tensor:
     for start in range(0, max(len(types), 1), ENCODER_BATCH):
         part = types[start : start + ENCODER_BATCH]
         ids = bilm.alphabet.ids(part)
-        # The convolution compiles a kernel for each number of rows it meets, and keeps it: few numbers occur.
+        # Few numbers of rows: the convolution compiles a kernel for each number, and keeps it.
         n_rows = _power_of_two(len(part))
         arrays = [np.resize(array, (n_rows, *array.shape[1:])) for array in ids if array is not None]
         parts.append(bilm.char_encoder(*(_tensor(array, like) for array in arrays))[: len(part)])
@@ -140,5 +151,5 @@ def _tensor(array: "np.ndarray", like: Tensor) -> Tensor:
 
 
 def _power_of_two(n: int) -> int:
-    """The smallest that is not below n."""
+    """Get the smallest power of two that is n or more."""
     return 1 << max(n - 1, 0).bit_length()

@@ -1,4 +1,5 @@
-"""What the fast engines have in common: word types from a table, rows of sentences without marks."""
+"""The base of the engines of CPU and GPU: word types from a table, and rows of sentences without boundary
+tokens."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -17,28 +18,32 @@ from ..runtime.isolation import computation
 from ..runtime.workers import Plan, Workers
 from .base import BatchOutputs, Delivery, Sentence
 from .schedule import Schedule
-from .sentences import count_tokens, without_marks, word_types
+from .sentences import count_tokens, find_token_rows, find_word_types
 from .word_table import WordTable
 
 # Both directions, as `bilm` names them.
 STACKS = ("forward_stack", "backward_stack")
-# Numbers from which on torch divides an operation among its threads.
+# The least numbers of an operation that torch divides among its threads.
 LEAST_FOR_WORKERS = 32768
 
 
-# Layers (n_tokens, 2P), flat, and each row's state, (2, n_layers, n_rows, ...), if it is kept.
+# Layers, (n_tokens, 2P), flat, and the final state of each row, (2, n_layers, n_rows, ...), or None.
 LayersAndState = tuple[list[Tensor], LSTMState | None]
 
 
 class RowsEngine(ABC):
     """Inference by a schedule of rows. See `Engine` for the contract.
 
-    initial_state: where every sentence starts from, hidden (2, L, P) and cell (2, L, C); None: zeros.
-    workers: see `Engine`.
-    most_rows: sentences run side by side in so many rows. table: the word types' embeddings, on the device.
+    From a constant initial state, the opening boundary token always leads to the same state, which is computed
+    once. The step on the closing boundary token has no visible result, and is left out.
 
-    The step on a sentence's first mark always gives the same state from a constant one: it is computed once. What
-    the step on the last mark gives is never shown: it is left out.
+    options (Options): The options of the biLM.
+    workers (Workers): See `Engine`.
+    table (WordTable): The embeddings of word types, on the device.
+    device (torch.device): The device.
+    most_rows (int): The most rows of sentences that run in parallel.
+    initial_state (LSTMState | None): The initial state of every sentence, hidden (2, L, P) and cell (2, L, C);
+        None: zeros.
     """
 
     delivery: Delivery
@@ -56,11 +61,11 @@ class RowsEngine(ABC):
         self.options = options
         self.workers = workers
         alphabet = make_alphabet(options)
-        # That each direction begins with.
-        self._marks = (alphabet.opening, alphabet.closing)
+        # The one that each direction begins with.
+        self._boundary_tokens = (alphabet.opening, alphabet.closing)
         self._table = table
         self._device = device
-        # A GPU is not waited for.
+        # Does not wait for a GPU.
         self._to_device: Callable[[NDArray[np.int64]], Tensor] = (
             torch.from_numpy if device.type == "cpu" else partial(to_device, device=device)
         )
@@ -78,15 +83,15 @@ class RowsEngine(ABC):
 
     def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
         with computation(), torch.inference_mode():
-            n_marks = 1 if state is not None else 0
-            # Before the words are looked up: it asks the table too.
+            n_boundaries = 1 if state is not None else 0
+            # Before the words are looked up, because this looks up words, too.
             opened = self._opened
             if opened is None and state is None and n_layers:
-                opened = self._opened = self._open()
-            opening, closing = self._marks
-            words_of_types, numbers = self._look_up(sentences, [opening] * n_marks, [closing] * n_marks)
+                opened = self._opened = self._compute_opened()
+            opening, closing = self._boundary_tokens
+            words_of_types, numbers = self._look_up(sentences, [opening] * n_boundaries, [closing] * n_boundaries)
             type_of_row = self._to_device(numbers)
-            lengths = (count_tokens(sentences) + 2 * n_marks).tolist()
+            lengths = (count_tokens(sentences) + 2 * n_boundaries).tolist()
             if not n_layers:
                 return self._plan_words(words_of_types, type_of_row)
             if state is None:
@@ -95,7 +100,7 @@ class RowsEngine(ABC):
                 run = self._begin(words_of_types, type_of_row, schedule, opened, n_layers, keep_state=False)
             else:
                 schedule = Schedule(lengths)
-                rows = schedule.rows_of_sentences().to(self._device)
+                rows = schedule.sentence_rows().to(self._device)
                 start = state.rows(torch.argsort(rows))
                 run = self._begin(words_of_types, type_of_row, schedule, start, n_layers, keep_state=True)
 
@@ -106,16 +111,16 @@ class RowsEngine(ABC):
                 if state is None:
                     return BatchOutputs(words, layers, None)
                 assert final is not None
-                shown = to_device(without_marks(lengths), self._device)
+                shown = to_device(find_token_rows(lengths), self._device)
                 word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
                 return BatchOutputs(word_emb, layers, final.rows(rows))
 
             if run.parts:
                 return Plan(run.parts, outputs)
-            return Plan.done(outputs())
+            return Plan.from_result(outputs())
 
     def _plan_words(self, types: Tensor, numbers: Tensor) -> Plan[BatchOutputs]:
-        """Of a batch without LSTM layers."""
+        """Plan a batch without LSTM layers."""
         found: list[Tensor] = []
 
         @torch.inference_mode()
@@ -147,19 +152,27 @@ class RowsEngine(ABC):
         *,
         keep_state: bool,
     ) -> Plan[LayersAndState]:
-        """types: (n_types, P). numbers: (n_tokens,), the type of each flat row.
-        start: (2, L, 1 or n_rows, ...)."""
+        """Plan the LSTM layers of a batch.
+
+        types (Tensor): The embeddings of word types, (n_types, P).
+        numbers (Tensor): The word type of each flat row, (n_tokens,).
+        schedule (Schedule): The rows and steps of the batch.
+        start (LSTMState): The initial state, (2, L, 1 or n_rows, ...).
+        n_layers (int): LSTM layers to compute.
+        keep_state (bool): Whether the final state is needed.
+        RETURNS (Plan[LayersAndState]): The plan.
+        """
 
     def _look_up(
         self, sentences: Sequence[Sentence], before: Sequence[str], after: Sequence[str]
     ) -> "tuple[Tensor, NDArray[np.int64]]":
-        """Embeddings (n_types, P), and which of them each token has, (n_tokens,). before, after: marks put around
-        each sentence."""
-        types, numbers = word_types(sentences, before=before, after=after)
+        """Look up embeddings, (n_types, P), and the number of each token's, (n_tokens,), with boundary tokens
+        before and after each sentence."""
+        types, numbers = find_word_types(sentences, before=before, after=after)
         return self._table.look_up(types), numbers
 
-    def _open(self) -> LSTMState:
-        """Compute the state after the first mark, hidden (2, L, 1, P)."""
+    def _compute_opened(self) -> LSTMState:
+        """Compute the state after the opening boundary token, hidden (2, L, 1, P)."""
         initial = self._initial_state
         if initial is None:
             lstm = self.options.lstm
@@ -168,14 +181,14 @@ class RowsEngine(ABC):
                 torch.zeros(*shape, lstm.projection_dim, dtype=torch.float32, device=self._device),
                 torch.zeros(*shape, lstm.dim, dtype=torch.float32, device=self._device),
             )
-        words = self._table.look_up(self._marks)
+        words = self._table.look_up(self._boundary_tokens)
         start = LSTMState(*(part.unsqueeze(2) for part in initial))
-        # Each direction reads the mark that it begins with.
-        finals = [self._after(words, d, start) for d in (0, 1)]
+        # Each direction reads the boundary token that it begins with.
+        finals = [self._compute_state_after(words, d, start) for d in (0, 1)]
         return LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
-    def _after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
-        """A direction's state after the word of its number, hidden (L, 1, P)."""
+    def _compute_state_after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
+        """Compute a direction's state after the word of the same number, hidden (L, 1, P)."""
         number = torch.tensor([direction], device=self._device)
         n_layers = self.options.lstm.n_layers
         run = self._begin(words, number, Schedule([1]), start, n_layers, keep_state=True)

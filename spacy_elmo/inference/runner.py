@@ -1,4 +1,4 @@
-"""Sentences through an engine: in batches, with the mix, to arrays of each sentence."""
+"""Runs sentences through an engine in batches, adds the mix, and splits the results by sentence."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,21 +23,21 @@ from .sentences import count_rows, count_tokens, split_batches
 
 R = TypeVar("R")
 _count_lstm_layers = lru_cache(maxsize=256)(count_lstm_layers)
-# Memory may be short for a moment only: the budget falls no lower than to this share of what it was.
+# Memory may be short for a moment only: the budget is never reduced below this fraction of its first value.
 LEAST_SHARE = 64
 
 
 @dataclass
 class Budget:
-    """How many tokens run together, and what happens when that was too many.
+    """The number of tokens that run together; it is reduced if memory runs out.
 
-    tokens (int): With two marks a sentence; halved when a device has run out of memory.
-    ahead (int): Batches that may be under way when one more is waited for.
+    tokens (int): With two boundary tokens a sentence; halved when a device runs out of memory.
+    ahead (int): Batches that may be in progress when one more is waited for.
     """
 
     tokens: int
     ahead: int = 0
-    # The first number of tokens, once it was halved.
+    # The first number of tokens, after it was halved.
     _full: int | None = None
 
     def run(
@@ -47,7 +47,7 @@ class Budget:
         *,
         release: Callable[[], None],
     ) -> Iterator[R]:
-        """Compute a batch, in parts where it does not fit into memory.
+        """Compute a batch, in parts if it does not fit into memory.
 
         batch (Sequence[list[str]]): Sentences.
         compute (Callable): Called with the batch, or with each of its parts.
@@ -55,7 +55,7 @@ class Budget:
         YIELDS (R): The result of each part, in order.
         RAISES (MemoryError): If memory runs out over a single sentence.
         """
-        # The budget may have become smaller since the batch was split off.
+        # The budget may be smaller now than when the batch was split off.
         waiting = list(split_batches(batch, self.tokens))
         tried_again = False
         while waiting:
@@ -63,22 +63,22 @@ class Budget:
             try:
                 result = compute(part)
             except torch.cuda.OutOfMemoryError as error:
-                reason = _first_line(error)
+                reason = _get_first_line(error)
                 if tried_again:
                     raise ElmoMemoryError(Errors.EL166.format(tokens=count_rows(part), reason=reason)) from error
             else:
                 tried_again = False
                 yield result
                 continue
-            # Outside of the handler, whose error holds on to what had been computed.
+            # Outside of the handler, whose error keeps the tensors computed so far alive.
             release()
             if len(part) == 1:
-                # What was kept between batches may have been too much.
+                # Try again: memory that was kept between batches is free now.
                 tried_again = True
                 waiting.insert(0, part)
             else:
                 self._halve(count_rows(part), reason)
-                # Those that wait were cut as this one was.
+                # The waiting parts are as large: split them as well.
                 half = min(self.tokens, max(1, count_rows(part) // 2))
                 waiting = [less for more in (part, *waiting) for less in split_batches(more, half)]
 
@@ -90,9 +90,9 @@ class Budget:
             warnings.warn(Warnings.WL015.format(tokens=tokens, half=self.tokens, reason=reason), stacklevel=2)
 
 
-# Waits for what is on its way from a device.
+# Waits for outputs that are copied from a device.
 Arrive = Callable[[], list[LayerOutputs]]
-# Flat, (n_tokens, width), by name, on the device; none where there are no tokens.
+# Layers by name, flat, (n_tokens, width), on the device; empty if there are no tokens.
 Layers = dict[str, Tensor]
 
 
@@ -101,12 +101,12 @@ class Runner:
     """Runs an engine over sentences.
 
     engine (Engine): Computes the biLM's layers of a batch.
-    mix (ScalarMix): Of the layer "elmo".
-    options (Options): Of the biLM.
-    dtype (torch.dtype): Of the arrays that come out.
+    mix (ScalarMix): The mix of the layer "elmo".
+    options (Options): The options of the biLM.
+    dtype (torch.dtype): The dtype of the results.
     budget (Budget): How many tokens run together.
-    finite (FiniteCheck): Looks at what was computed.
-    weights (GetArrays): For its warning.
+    finite (FiniteCheck): Checks the results.
+    weights (GetArrays): Returns the weights, for its warning.
     """
 
     engine: Engine
@@ -124,8 +124,8 @@ class Runner:
 
         sentences (Iterable[list[str]]): Token texts.
         names (Sequence[str]): The layers, lowest first.
-        then (Callable[[Layers], R]): Called with all layers, flat, (n_tokens, width), on the device; with none
-            where there are no tokens. Any thread may call it.
+        then (Callable[[Layers], R]): Called in any thread with all layers, flat, (n_tokens, width), on the device;
+            with no layers if there are no tokens.
         RETURNS (Pending[R]): What `then` returns.
         """
         plans: list[Plan[Layers]] = []
@@ -139,25 +139,25 @@ class Runner:
 
         sentences (Iterable[list[str]]): Token texts.
         names (Sequence[str]): The layers, lowest first.
-        YIELDS (LayerOutputs): Of each sentence.
+        YIELDS (LayerOutputs): The layers of each sentence.
         """
         return run_ahead(self._submit_batches(sentences, names), ahead=lambda: self.budget.ahead)
 
     def carry(
         self, sentences: Sequence[list[str]], names: Sequence[str], carried: CarriedState
     ) -> list[LayerOutputs]:
-        """Compute layers of one batch that starts from what the batch before left behind.
+        """Compute layers of a batch that starts from the final state of the previous one.
 
-        sentences (Sequence[list[str]]): Token texts. Each is a row, also an empty one among others; a batch
-            without tokens changes nothing.
+        sentences (Sequence[list[str]]): Token texts. Each sentence is a row, even an empty one; a batch
+            without any tokens does not change the state.
         names (Sequence[str]): The layers, lowest first.
-        carried (CarriedState): Read, and written when the whole batch was computed.
-        RETURNS (list[LayerOutputs]): Of each sentence.
+        carried (CarriedState): The state; written when the whole batch is computed.
+        RETURNS (list[LayerOutputs]): The layers of each sentence.
         """
         if not any(sentences):
-            # AllenNLP does not run such a batch either.
-            return [self.empty(names) for _ in sentences]
-        # Rows do not see each other, so that a batch may run in parts; every row counts, an empty one too.
+            # As in AllenNLP, such a batch is not run.
+            return [self.make_empty(names) for _ in sentences]
+        # Rows are independent, so that a batch may run in parts; every row counts, even an empty one.
         start = carried.take(self._zero_state(len(sentences)))
         end = LSTMState(start.hidden.clone(), start.cell.clone())
         results: list[LayerOutputs] = []
@@ -179,8 +179,12 @@ class Runner:
         carried.put(end)
         return results
 
-    def empty(self, names: Sequence[str]) -> LayerOutputs:
-        """The layers of a sentence without tokens."""
+    def make_empty(self, names: Sequence[str]) -> LayerOutputs:
+        """Make the layers of a sentence without tokens.
+
+        names (Sequence[str]): The layers.
+        RETURNS (LayerOutputs): Arrays without rows.
+        """
         arrays = {
             name: torch.empty(0, layer_width(name, self.options), dtype=self.dtype, device="cpu").numpy().copy()
             for name in names
@@ -196,7 +200,7 @@ class Runner:
     def _submit_batch(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Pending[list[LayerOutputs]]:
         def send(layers: Layers) -> Arrive:
             if not layers:
-                empty = [self.empty(names)] * len(sentences)
+                empty = [self.make_empty(names)] * len(sentences)
                 return lambda: empty
             return self._send(layers, sentences)
 
@@ -224,38 +228,37 @@ class Runner:
 
     def _wait_for_arrays(self, pending: Pending[Arrive]) -> list[LayerOutputs]:
         outputs = self._wait(pending)()
-        # A GPU may have answered only now.
+        # A GPU's answer may have arrived by now.
         if self.finite.pending:
             self.finite.report(self.weights)
         return outputs
 
     def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[Layers]:
         if not names or not count_tokens(sentences).any():
-            return Plan.done({})
+            return Plan.from_result({})
         n_layers = _count_lstm_layers(tuple(names), n_layers=self.options.lstm.n_layers)
         with computation():
             plan = self.engine.plan(sentences, n_layers=n_layers, state=None)
             if plan.parts:
-                return Plan(plan.parts, lambda: self._named(plan.finish(), names))
-            return Plan.done(self._named(plan.finish(), names))
+                return Plan(plan.parts, lambda: self._select_layers(plan.finish(), names))
+            return Plan.from_result(self._select_layers(plan.finish(), names))
 
     def _run(
         self, sentences: Sequence[list[str]], names: Sequence[str], state: LSTMState
     ) -> tuple[Layers, LSTMState | None]:
-        """The named layers, flat, (n_tokens, width), on the device, and the state after a carried one, which has
-        all layers."""
+        """Compute layers, flat, (n_tokens, width), on the device, and the final state of all LSTM layers."""
         with computation():
             batch = self.engine.run(sentences, n_layers=self.options.lstm.n_layers, state=state)
-            return self._named(batch, names), batch.state
+            return self._select_layers(batch, names), batch.state
 
     @torch.inference_mode()
-    def _named(self, batch: BatchOutputs, names: Sequence[str]) -> Layers:
+    def _select_layers(self, batch: BatchOutputs, names: Sequence[str]) -> Layers:
         tensors = {WORD_EMB: batch.word_emb}
         tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
         if MIXED in names:
             tensors[MIXED] = self.mix.mix_bilm(batch.word_emb, batch.lstm)
         found = {name: tensors[name] for name in names}
-        # What is not finite in a layer is not finite in the mix of all.
+        # If a number of a layer is not finite, nor is the mix.
         self.finite.add({MIXED: found[MIXED]} if MIXED in found else found)
         return found
 
@@ -270,5 +273,5 @@ class Runner:
         return LSTMState(like.new_zeros(*shape, lstm.projection_dim), like.new_zeros(*shape, lstm.dim))
 
 
-def _first_line(error: Exception) -> str:
+def _get_first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(".")

@@ -1,8 +1,8 @@
-"""In which row and at which step each token of a batch runs.
+"""The schedule of a batch: in which row and at which step each token runs.
 
-The rows of a batch run side by side, step by step. A row holds sentences one after the other: when one ends, the
-next begins from the initial state. Sentences are dealt out, longest first, to the row that is shortest so far, so
-that rows end at about the same time: nothing is padded, and matrix products stay tall to the end.
+The rows of a batch run in parallel, step by step. A row holds sentences one after the other: when one ends,
+the next begins from the initial state. Sentences are assigned, longest first, to the row that is shortest so
+far, so that rows end at about the same time: nothing is padded, and matrix products have many rows to the end.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,12 @@ Indices = NDArray[np.int64]
 
 
 class Step(NamedTuple):
-    """size: rows that are still running, the first ones. first: packed row where the step's rows begin.
-    starting: rows in which a sentence begins, except at the very first step; None: no row."""
+    """A step of a schedule.
+
+    size (int): The number of rows that still run; these are the first ones.
+    first (int): The packed row where the step's rows begin.
+    starting (Tensor | None): Rows in which a sentence begins, except at the first step; None: no row.
+    """
 
     size: int
     first: int
@@ -27,10 +31,10 @@ class Step(NamedTuple):
 
 
 class Schedule:
-    """How a batch is visited. Packed rows stand step after step; flat rows sentence after sentence.
+    """The rows and steps of a batch. Packed rows are ordered by step, flat rows by sentence.
 
-    lengths: tokens of each sentence; a sentence without tokens takes no part.
-    most_rows: how many rows run side by side; None: every sentence has a row of its own.
+    lengths (Sequence[int]): Tokens of each sentence; one without tokens is left out.
+    most_rows (int | None): The most rows that run in parallel; None: one for every sentence.
     """
 
     def __init__(self, lengths: Sequence[int], *, most_rows: int | None = None):
@@ -38,7 +42,7 @@ class Schedule:
         self._row, self._start = _deal(self._lengths, most_rows)
         ends = np.zeros(int(self._row.max(initial=-1)) + 1, dtype=np.int64)
         np.maximum.at(ends, self._row[self._lengths > 0], (self._start + self._lengths)[self._lengths > 0])
-        # Rows that run at each step, the first ones.
+        # The number of rows that run at each step; these are the first ones.
         self.running: Indices = len(ends) - np.searchsorted(
             ends[::-1], np.arange(ends.max(initial=0)), side="right"
         )
@@ -48,7 +52,7 @@ class Schedule:
 
     @cached_property
     def steps(self) -> list[Step]:
-        """What a step works on, step after step."""
+        """All steps, in order."""
         rows_starting: dict[int, list[int]] = {}
         for row, start, length in zip(self._row.tolist(), self._start.tolist(), self._lengths.tolist()):
             if start and length:
@@ -58,17 +62,27 @@ class Schedule:
         return [Step(size, first, starting.get(step)) for step, (size, first) in sizes]
 
     def starts(self) -> tuple[Indices, Indices]:
-        """Step and row where each sentence that has tokens begins."""
+        """Find where sentences begin.
+
+        RETURNS (tuple[Indices, Indices]): The step and the row of each sentence that has tokens.
+        """
         filled = self._lengths > 0
         return self._start[filled], self._row[filled]
 
-    def row_of_token(self) -> Indices:
-        """(n_tokens,): the row of each flat row."""
+    def token_rows(self) -> Indices:
+        """Find the row of each token.
+
+        RETURNS (Indices): By flat row, (n_tokens,).
+        """
         row: Indices = np.repeat(self._row, self._lengths)
         return row
 
-    def step_of_token(self, *, backward: bool) -> Indices:
-        """(n_tokens,): the step of each flat row. The backward direction reads sentences from their end."""
+    def token_steps(self, *, backward: bool) -> Indices:
+        """Find the step of each token.
+
+        backward (bool): For the backward direction, which reads sentences from their end.
+        RETURNS (Indices): By flat row, (n_tokens,).
+        """
         lengths = self._lengths
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         step: Indices
@@ -78,30 +92,41 @@ class Schedule:
             step = np.repeat(self._start, lengths) + within
         return step
 
-    def rows_of_sentences(self) -> Tensor:
-        """(n_sentences,): the row of each sentence; -1 for one without tokens."""
+    def sentence_rows(self) -> Tensor:
+        """Find the row of each sentence.
+
+        RETURNS (Tensor): (n_sentences,); -1 for one without tokens.
+        """
         return torch.from_numpy(self._row)
 
     def order(self, *, backward: bool) -> Tensor:
-        """(n_tokens,): the flat row of each packed row. The backward direction reads sentences from their end."""
+        """Find the flat row of each packed row.
+
+        backward (bool): For the backward direction, which reads sentences from their end.
+        RETURNS (Tensor): (n_tokens,).
+        """
         places = self.places(backward=backward)
         order = torch.empty_like(places)
         order[places] = torch.arange(len(places))
         return order
 
     def places(self, *, backward: bool) -> Tensor:
-        """(n_tokens,): the packed row of each flat row, the inverse of `order`."""
-        return torch.from_numpy(self._firsts[self.step_of_token(backward=backward)] + self.row_of_token())
+        """Find the packed row of each flat row, the inverse of `order`.
+
+        backward (bool): For the backward direction, which reads sentences from their end.
+        RETURNS (Tensor): (n_tokens,).
+        """
+        return torch.from_numpy(self._firsts[self.token_steps(backward=backward)] + self.token_rows())
 
 
 def _deal(lengths: Indices, most_rows: int | None) -> tuple[Indices, Indices]:
-    """Row and first step of each sentence; rows are numbered by falling length."""
+    """Assign a row and a first step to each sentence; rows are numbered by decreasing length."""
     longest_first = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
     n_rows = most = len(longest_first)
     if most_rows is not None and n_rows:
-        # No row can end before the longest sentence does: more rows than fill that time would only end early.
+        # The longest sentence sets the least number of steps: more rows than fill these would end early.
         steps = max(int(lengths.max()), -(-int(lengths.sum()) // most_rows))
-        # Most steps have all rows: these should be a number that matrix products like.
+        # Most steps have all rows, whose number should be efficient for matrix products.
         n_rows = min(n_rows, round_up(-(-int(lengths.sum()) // steps)))
         most = max(int(lengths.max()), -(-int(lengths.sum()) // n_rows))
     row = np.full(len(lengths), -1, dtype=np.int64)

@@ -1,8 +1,8 @@
-"""Sentences as users give them, or as numbers; batches of them, and the word types of a batch."""
+"""Sentences as users give them or encoded as numbers, their batches, and the word types of a batch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from ..errors import ElmoError, Errors, Warnings, short_repr
 from ..errors.advice import OTHER_TOKEN, TOKENS
 from ..util.batching import windows
-from .base import N_MARKS, Sentence
+from .base import N_BOUNDARIES, Sentence
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedSentences(Sequence[list[str]]):
-    """Sentences, to be used wherever lists of token texts are; these are made when they are asked for.
+    """Sentences as numbers, for use in place of lists of token texts, which are made on request.
 
-    texts: each once. They may be appended to while they are used here, but not change: that it is the same list
-        says that its numbers are the same.
-    numbers: (n_tokens,), int64, each token's place in `texts`, sentence after sentence.
-    lengths: (n_sentences,), int64, tokens of each sentence.
+    texts (Sequence[str]): Each text once. The list may grow, but texts must not change: the same list object means
+        that the numbers are the same.
+    numbers (NDArray[np.int64]): The place of each token in `texts`, sentence after sentence, (n_tokens,).
+    lengths (NDArray[np.int64]): Tokens of each sentence, (n_sentences,).
     """
 
     texts: Sequence[str]
@@ -29,18 +29,22 @@ class EncodedSentences(Sequence[list[str]]):
 
     @property
     def n_rows(self) -> int:
-        """What they take up in a batch: their tokens and their marks."""
-        return len(self.numbers) + N_MARKS * len(self.lengths)
+        """Their rows in a batch: tokens and boundary tokens."""
+        return len(self.numbers) + N_BOUNDARIES * len(self.lengths)
 
     def split(self, budget: int) -> Iterator["EncodedSentences"]:
-        """Groups of consecutive sentences, cut as `batching.windows` would cut them."""
-        rows = np.cumsum(self.lengths + N_MARKS)
+        """Split into groups of consecutive sentences, as `batching.windows` does.
+
+        budget (int): The most rows of a group.
+        YIELDS (EncodedSentences): Each group.
+        """
+        rows = np.cumsum(self.lengths + N_BOUNDARIES)
         first = done = 0
         while first < len(rows):
             last = max(first + 1, int(np.searchsorted(rows, done + budget, side="right")))
             end = int(rows[last - 1])
-            # Rows before a sentence are tokens and the marks of those before it.
-            tokens = slice(done - N_MARKS * first, end - N_MARKS * last)
+            # The rows before include the boundary tokens of earlier sentences.
+            tokens = slice(done - N_BOUNDARIES * first, end - N_BOUNDARIES * last)
             yield EncodedSentences(self.texts, self.numbers[tokens], self.lengths[first:last])
             first, done = last, end
 
@@ -65,17 +69,27 @@ class EncodedSentences(Sequence[list[str]]):
 
 
 class WordTypes(NamedTuple):
-    """types: each distinct text once, in order of first occurrence, or of the numbers of a batch that has such.
-    numbers: (n_tokens,), int64, the type of every token, sentence after sentence."""
+    """The word types of a batch.
+
+    types (list[str]): Each distinct text once, in order of first occurrence; for encoded sentences, of their
+        numbers.
+    numbers (NDArray[np.int64]): The type of each token, sentence after sentence, (n_tokens,).
+    """
 
     types: list[str]
     numbers: NDArray[np.int64]
 
 
-def word_types(
+def find_word_types(
     sentences: Sequence[Sequence[str]], *, before: Sequence[str] = (), after: Sequence[str] = ()
 ) -> WordTypes:
-    """Word types of a batch. before, after: marks put around every sentence."""
+    """Find the word types of a batch.
+
+    sentences (Sequence[Sequence[str]]): The batch.
+    before (Sequence[str]): Boundary tokens to add before each sentence.
+    after (Sequence[str]): Boundary tokens to add after each sentence.
+    RETURNS (WordTypes): The types.
+    """
     if isinstance(sentences, EncodedSentences) and not before and not after:
         seen = np.zeros(len(sentences.texts), dtype=bool)
         seen[sentences.numbers] = True
@@ -91,10 +105,11 @@ def word_types(
     return WordTypes(list(table), np.asarray(numbers, dtype=np.int64))
 
 
-def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:
-    """Rows of a flat batch that are tokens, not the marks at both ends of each sentence.
+def find_token_rows(lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Find the rows of a flat batch that are not boundary tokens.
 
-    lengths: rows of each sentence, marks included.
+    lengths (Sequence[int]): Rows of each sentence, with both boundary tokens.
+    RETURNS (NDArray[np.int64]): The rows.
     """
     sizes = np.asarray(lengths, dtype=np.int64)
     ends = np.cumsum(sizes)
@@ -104,41 +119,62 @@ def without_marks(lengths: Sequence[int]) -> NDArray[np.int64]:
     return np.flatnonzero(shown)
 
 
-# Texts that are no words, at the end of a sentence; so is an empty one anywhere.
+# Texts that are likely padding if they end a sentence; an empty text is so anywhere.
 PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
-# What can be iterated over, but has no tokens, or has them in no order.
+# Iterable types without tokens, or without an order.
 _NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
 
 
-def rows_of_sentence(sentence: Sequence[str]) -> int:
-    """What a sentence takes up in a batch: its tokens and its marks. Thus even empty ones fill a window."""
-    return len(sentence) + N_MARKS
+def count_sentence_rows(sentence: Sequence[str]) -> int:
+    """Count the rows of a sentence in a batch: tokens and boundary tokens.
+
+    sentence (Sequence[str]): The sentence; an empty one has rows, too.
+    RETURNS (int): The number of rows.
+    """
+    return len(sentence) + N_BOUNDARIES
 
 
 def count_rows(sentences: Sequence[Sentence]) -> int:
-    """What sentences take up together."""
-    return sentences.n_rows if isinstance(sentences, EncodedSentences) else sum(map(rows_of_sentence, sentences))
+    """Count the rows of sentences in a batch.
+
+    sentences (Sequence[Sentence]): The sentences.
+    RETURNS (int): The number of rows.
+    """
+    return (
+        sentences.n_rows if isinstance(sentences, EncodedSentences) else sum(map(count_sentence_rows, sentences))
+    )
 
 
 def count_tokens(sentences: Sequence[Sentence]) -> NDArray[np.int64]:
-    """(n_sentences,): tokens of each sentence."""
+    """Count the tokens of each sentence.
+
+    sentences (Sequence[Sentence]): The sentences.
+    RETURNS (NDArray[np.int64]): (n_sentences,).
+    """
     if isinstance(sentences, EncodedSentences):
         return sentences.lengths
     return np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
 
 
 def split_batches(sentences: Iterable[list[str]], budget: int) -> Iterator[Sequence[list[str]]]:
-    """Groups of consecutive sentences that take up `budget` at most, as `windows`."""
+    """Split sentences into batches, as `windows` does.
+
+    sentences (Iterable[list[str]]): The sentences.
+    budget (int): The most rows of a batch.
+    RETURNS (Iterator[Sequence[list[str]]]): Consecutive sentences of each batch.
+    """
     if isinstance(sentences, EncodedSentences):
         return sentences.split(budget)
-    return windows(sentences, size=rows_of_sentence, budget=budget)
+    return windows(sentences, size=count_sentence_rows, budget=budget)
 
 
 def validate_sentences(sentences: Iterable[Sequence[str]], *, warn: Callable[[str], None]) -> Iterable[list[str]]:
-    """Each sentence as a list; sentences of numbers as they are.
+    """Check sentences, and convert each to a list. Encoded sentences are returned unchanged.
 
-    warn (Callable[[str], None]): Takes the warning about tokens that look like padding.
-    RAISES (ElmoError): If these are no sentences; when it is read, if a sentence is not a list of str.
+    sentences (Iterable[Sequence[str]]): The sentences.
+    warn (Callable[[str], None]): Gives the warning about tokens that look like padding.
+    RETURNS (Iterable[list[str]]): The sentences.
+    RAISES (ElmoError): If they are no sentences; and while they are read, if one is not a list of str.
     """
     if isinstance(sentences, EncodedSentences):
         return sentences
@@ -153,28 +189,30 @@ def validate_sentences(sentences: Iterable[Sequence[str]], *, warn: Callable[[st
 def _validate(sentences: Iterator[Sequence[str]], warn: Callable[[str], None]) -> Iterator[list[str]]:
     only_str = {str}
     for i, sentence in enumerate(sentences):
-        # What nearly all sentences are, looked at first and in one go: at a GPU's speed, each token counts.
+        # Nearly all sentences are lists of str: check that first, in one step, since time for each token
+        # counts on a GPU.
         if type(sentence) is list and {*map(type, sentence)} <= only_str:
             tokens = sentence
         else:
-            tokens = _tokens(i, sentence)
+            tokens = _read_tokens(i, sentence)
         if tokens and (not all(tokens) or tokens[-1] in PADDING):
             warn(Warnings.WL046.format(index=i, token=tokens[-1] if all(tokens) else ""))
         yield tokens
 
 
-def _tokens(number: int, sentence: Any) -> list[str]:
-    """RAISES (ElmoError): If the sentence is not a list of str."""
+def _read_tokens(number: int, sentence: Iterable[object]) -> list[str]:
+    """Convert a sentence to a list of str; an error if it cannot be converted."""
     try:
         if isinstance(sentence, _NO_SEQUENCES):
             raise TypeError
         found = iter(sentence)
     except TypeError:
         raise ElmoError(Errors.EL033.format(index=number, got=short_repr(sentence))) from None
-    tokens = list(found)
-    for k, token in enumerate(tokens):
+    tokens: list[str] = []
+    for k, token in enumerate(found):
         if not isinstance(token, str):
             advice = TOKENS.get(type(token).__name__, OTHER_TOKEN)
             raise ElmoError(Errors.EL034.format(token=k, sentence=number, got=short_repr(token), advice=advice))
-    # Of subclasses, the text alone is kept.
-    return [*map(str.__str__, tokens)]
+        # A plain str, if it is of a subclass.
+        tokens.append(str.__str__(token))
+    return tokens

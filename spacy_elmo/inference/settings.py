@@ -1,8 +1,8 @@
-"""How a model is run, whatever its weights."""
+"""The settings of a model that do not depend on its weights."""
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from ..errors import ElmoError, Errors
 from .base import Engine
 from .factory import PRECISIONS, make_engine
 
-# For type checkers; `choose.PRECISIONS` has what they mean.
+# For type checkers; `factory.PRECISIONS` has their properties.
 PrecisionName = Literal["fp32", "fp64", "tf32", "bf16", "int8"]
 InitialState = Literal["zero", "warm", "carry"]
 INITIAL_STATES = get_args(InitialState)
@@ -21,20 +21,20 @@ INITIAL_STATES = get_args(InitialState)
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a model is run, whatever its weights.
+    """How a model is run.
 
     precision (PrecisionName): "fp32"; "bf16" or "int8", which are faster and less exact in the LSTMs, on
-        processors that can; "tf32" or "bf16" on a GPU; or "fp64" to check with. Arrays come out in float32, with
-        "fp64" in float64.
-    initial_state (InitialState): "zero"; "warm", the state that is stored with the weights or, where there is
-        none, is made from the package's sentences once and kept in the user's cache; or "carry".
-    max_batch_tokens (int | None): Tokens, with two marks a sentence, that run through the LSTMs together;
-        memory grows with it. A sentence is never cut: one that is longer runs by itself. A number bounds all that
-        is under way on the CPU. None: 8192 on the CPU, where the next batch is begun before one is delivered, and
-        as many as suit the free memory of a GPU.
+        processors that support them; "tf32" or "bf16" on a GPU; or "fp64" for checks. The results are float32,
+        with "fp64" float64.
+    initial_state (InitialState): "zero"; "warm", the state that is stored with the weights or, if there is none,
+        made once from the package's sentences and kept in the user's cache; or "carry".
+    max_batch_tokens (int | None): Tokens, with two boundary tokens a sentence, that run through the LSTMs
+        together; memory grows with it. A sentence is never split: a longer one runs alone. On the CPU, a
+        number bounds all batches in progress. None: 8192 on the CPU, where the next batch starts before one is
+        delivered; on a GPU, chosen by the free memory.
     n_threads (int | None): Threads that work at a time, on the CPU, in each process. None: as many as there are
         processors for this process, see `runtime.processors`. A number is taken as it is given.
-    RAISES (ElmoError): For a value that is not allowed.
+    RAISES (ElmoError): If a value is not allowed.
     """
 
     precision: PrecisionName = "fp32"
@@ -54,7 +54,11 @@ class Settings:
         check_threads(self.n_threads)
 
     def constant_state(self, warm_state: LSTMState | None) -> LSTMState | None:
-        """The state that every sentence starts from; None: zeros, or what is carried on."""
+        """Get the constant initial state of sentences.
+
+        warm_state (LSTMState | None): The warm state of the model.
+        RETURNS (LSTMState | None): The state; None for zeros, or a carried state.
+        """
         return warm_state if self.initial_state == "warm" else None
 
     def make_engine(
@@ -65,7 +69,14 @@ class Settings:
         device: torch.device,
         warm_state: LSTMState | None,
     ) -> Engine:
-        """The engine that runs a model so; see `choose.make_engine`. warm_state: of the model."""
+        """Make an engine with these settings; see `factory.make_engine`.
+
+        options (Options): The options of a biLM.
+        tensors (dict[str, Tensor]): Its state_dict, on the device; the tensors are removed.
+        device (torch.device): The device.
+        warm_state (LSTMState | None): The warm state of the model.
+        RETURNS (Engine): The engine.
+        """
         return make_engine(
             options,
             tensors,
@@ -77,18 +88,28 @@ class Settings:
 
 
 def check_batch_tokens(tokens: int) -> int:
-    """RAISES (ElmoError): If a batch cannot have so many tokens."""
+    """Check the number of tokens of a batch.
+
+    tokens (int): The number.
+    RETURNS (int): The same number.
+    RAISES (ElmoError): If it is not a positive integer.
+    """
     _check_count("max_batch_tokens", tokens)
     return tokens
 
 
 def check_threads(n_threads: int | None) -> int | None:
-    """RAISES (ElmoError): If so many threads cannot work."""
+    """Check a number of threads.
+
+    n_threads (int | None): The number; None is allowed.
+    RETURNS (int | None): The same number.
+    RAISES (ElmoError): If it is not a positive integer.
+    """
     if n_threads is not None:
         _check_count("n_threads", n_threads)
     return n_threads
 
 
-def _check_count(name: str, got: Any) -> None:
+def _check_count(name: str, got: object) -> None:
     if isinstance(got, bool) or not isinstance(got, Integral) or got < 1:
         raise ElmoError(Errors.EL038.format(name=name, low=1, got=got))

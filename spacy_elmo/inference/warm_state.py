@@ -18,29 +18,31 @@ from ..util.atomic import atomic_write
 from ..util.batching import windows
 from ..util.files import CACHE_VARIABLE, cache_folder, check_regular, hash_arrays
 from ..weights.arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
-from .base import N_MARKS, Engine, Sentence
+from .base import N_BOUNDARIES, Engine, Sentence
 from .factory import make_engine
 
-# Rows that read side by side, each of them on and on from its own state.
+# Rows of sentences that are read in parallel, each row with carried state.
 N_ROWS = 32
-# Sentences of each row that do not count: it began from zeros, and has not forgotten that yet.
+# The first sentences of each row, which are left out of the mean: their states still depend on the initial zeros.
 BURN_IN = 4
-# Tokens that run together, whatever the model's own setting: batches, and with them the rounding, stay the same.
+# Tokens that run together, whatever the model's settings, so that batches and their rounding stay the same.
 BATCH_TOKENS = 8192
 
 LEAST_SENTENCES = N_ROWS * (BURN_IN + 1)
-# All of this that the numbers depend on.
+# The constants that the result depends on.
 RECIPE = f"rows {N_ROWS}, burn-in {BURN_IN}, tokens {BATCH_TOKENS}"
 
 
 @isolate()
 @torch.inference_mode()
-def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LSTMOptions) -> LSTMState:
-    """Read sentences with carried state, and take the mean of all states after a sentence's closing mark, but for
-    the first sentences of each row.
+def compute_mean_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LSTMOptions) -> LSTMState:
+    """Compute the mean of the states after each sentence's closing boundary token, with carried state, except
+    for the first sentences of each row.
 
-    engine: on the CPU, in float32. sentences: token texts, read batch by batch; those without tokens are left out.
-    RETURNS: hidden (2, L, P) and cell (2, L, C), float32, forward first.
+    engine (Engine): On the CPU, in float32.
+    sentences (Iterable[Sentence]): Token texts, read batch by batch; empty sentences are left out.
+    lstm (LSTMOptions): The options of the LSTMs.
+    RETURNS (LSTMState): Hidden (2, L, P) and cell (2, L, C), float32, forward first.
     RAISES (ElmoError): If there are fewer than LEAST_SENTENCES.
     """
     shape = (2, lstm.n_layers, N_ROWS)
@@ -49,7 +51,7 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
     n_read = 0
     filled = (sentence for sentence in sentences if sentence)
     for number, batch in enumerate(windows(filled, size=lambda _: 1, budget=N_ROWS)):
-        _read_on(engine, batch, state)
+        _advance(engine, batch, state)
         n_read += len(batch)
         if number >= BURN_IN:
             for total, part in zip(sums, state, strict=True):
@@ -60,10 +62,10 @@ def mean_final_state(engine: Engine, sentences: Iterable[Sentence], *, lstm: LST
     return LSTMState(*((total / (n_read - N_ROWS * BURN_IN)).float() for total in sums))
 
 
-def _read_on(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
-    """Bring the first rows of the state on by a sentence each, in place."""
+def _advance(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
+    """Advance the first rows of the state by a sentence each, in place."""
     n_layers, start = state.hidden.size(1), 0
-    for window in windows(batch, size=lambda sentence: len(sentence) + N_MARKS, budget=BATCH_TOKENS):
+    for window in windows(batch, size=lambda sentence: len(sentence) + N_BOUNDARIES, budget=BATCH_TOKENS):
         rows = torch.arange(start, start + len(window))
         final = engine.run(window, n_layers=n_layers, state=state.rows(rows)).state
         for part, new in zip(state, final or (), strict=True):
@@ -75,10 +77,12 @@ SENTENCES = Path(__file__).parent.parent / "data" / "warm_sentences.txt"
 
 
 def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_threads: int | None = None) -> Arrays:
-    """The warm state that tokenised sentences make, whatever the precision and the device that a model runs with.
+    """Make the warm state of weights from sentences. It does not depend on a model's precision and device.
 
-    n_threads: see `Settings`.
-    RETURNS: float32, by the names of `weights.arrays.warm_state_shapes`.
+    weights (Weights): The weights.
+    sentences (Iterable[Sequence[str]]): Tokenized sentences.
+    n_threads (int | None): See `Settings`.
+    RETURNS (Arrays): Float32 arrays by the names of `weights.arrays.warm_state_shapes`.
     RAISES (ElmoError): If there are too few sentences.
     """
     encoder = {name: weights.arrays[name] for name in encoder_shapes(weights.options)}
@@ -90,28 +94,42 @@ def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_thread
         initial_state=None,
         n_threads=n_threads,
     )
-    return state_arrays(mean_final_state(engine, sentences, lstm=weights.options.lstm))
+    return state_arrays(compute_mean_state(engine, sentences, lstm=weights.options.lstm))
 
 
-def shipped_state(weights: Weights, *, n_threads: int | None = None) -> Arrays:
-    """The warm state that the sentences of this package make, for weights without one: from the user's cache, or
-    made now and put there. For the result and n_threads see `make_state`."""
-    path = state_path(weights, text=SENTENCES, recipe=RECIPE)
+def get_default_state(weights: Weights, *, n_threads: int | None = None) -> Arrays:
+    """Get the warm state made from the sentences of this package: from the user's cache, or made now and
+    stored there.
+
+    weights (Weights): The weights.
+    n_threads (int | None): See `Settings`.
+    RETURNS (Arrays): See `make_state`.
+    """
+    path = get_state_path(weights, text=SENTENCES, recipe=RECIPE)
     state = read_state(path, weights.options)
     if state is None:
-        state = make_state(weights, shipped_sentences(), n_threads=n_threads)
-        keep_state(path, state, source=weights.source)
+        state = make_state(weights, read_default_sentences(), n_threads=n_threads)
+        write_state(path, state, source=weights.source)
     return state
 
 
-def shipped_sentences() -> list[list[str]]:
-    """Tokenised English sentences that come with the package; see data/README.md."""
+def read_default_sentences() -> list[list[str]]:
+    """Read the tokenized English sentences of this package; see data/README.md.
+
+    RETURNS (list[list[str]]): The sentences.
+    """
     return [line.split() for line in SENTENCES.read_text("utf-8").splitlines()]
 
 
-def state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
-    """Where the warm state of these weights is kept. The name tells all that the state depends on: options and
-    arrays of the biLM, the file of sentences, and the recipe, which is how a state is made of them."""
+def get_state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
+    """Get the file for the warm state of weights in the user's cache. Its name is a hash of all that the state
+    depends on.
+
+    weights (Weights): The weights; options and arrays of the biLM are hashed.
+    text (Path): The file of sentences.
+    recipe (str): The constants of the computation.
+    RETURNS (Path): The file, which may not exist.
+    """
     digest = hashlib.sha256(f"{recipe}\n{weights.options.to_json()}\n".encode())
     digest.update(hashlib.sha256(text.read_bytes()).digest())
     hash_arrays(digest, weights.arrays, encoder_shapes(weights.options))
@@ -119,10 +137,15 @@ def state_path(weights: Weights, *, text: Path, recipe: str) -> Path:
 
 
 def read_state(path: Path, options: Options) -> Arrays | None:
-    """The arrays that `keep_state` wrote. RETURNS: None if there are none, or the file is damaged."""
+    """Read a file of `write_state`.
+
+    path (Path): The file.
+    options (Options): The options of the biLM.
+    RETURNS (Arrays | None): The arrays; None if there is no such file, or it is damaged.
+    """
     shapes = warm_state_shapes(options)
     try:
-        # Arrays only, no pickles; and the archive has checksums of its own.
+        # Only arrays, no pickles. The archive has checksums.
         check_regular(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             state: Arrays = {name: archive[name] for name in shapes}
@@ -132,11 +155,17 @@ def read_state(path: Path, options: Options) -> Arrays | None:
     return state if good else None
 
 
-def keep_state(path: Path, state: Arrays, *, source: str) -> None:
-    """Write a state for `read_state`, or warn where that cannot be done. source: of the model, for the message."""
+def write_state(path: Path, state: Arrays, *, source: str) -> None:
+    """Write a state to a file, or warn if that fails.
+
+    path (Path): The file.
+    state (Arrays): The arrays.
+    source (str): The source of the model, for the warning.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as temporary, temporary.open("wb") as file:
+            # Their names are keywords of `savez`, some of which have other types for type checkers.
             np.savez(file, **cast(Any, state))
     except OSError as error:
         text = Warnings.WL005.format(path=path.parent, reason=error, source=source, variable=CACHE_VARIABLE)

@@ -1,4 +1,4 @@
-"""Word embeddings by word type: each is computed once, while there is room for it."""
+"""A bounded cache of word embeddings by word type."""
 
 from collections.abc import Callable, Sequence
 from itertools import repeat
@@ -16,12 +16,12 @@ Rows = NDArray[np.int64]
 
 
 class NumberedRows:
-    """Which row holds a number's text, of the texts that were asked for last.
+    """The rows of encoded texts in a table, for the last list of texts.
 
-    capacity: rows of the table.
+    Each number has a row, and each row the number that it holds. A row that is reused for another text need not be
+    removed from the numbers: the row's own number shows that it changed.
 
-    A number leads to a row; whether the row still holds its text, the row says. Thus rows may be given to other
-    texts without looking for the numbers that lead to them.
+    capacity (int): Rows of the table.
     """
 
     def __init__(self, capacity: int):
@@ -30,7 +30,11 @@ class NumberedRows:
         self._number_in: Rows = np.full(capacity, -1, dtype=np.int64)
 
     def find(self, coded: EncodedSentences) -> Rows:
-        """(n_tokens,): the row of each token; -1 where none is known."""
+        """Find the rows of tokens.
+
+        coded (EncodedSentences): The tokens.
+        RETURNS (Rows): The row of each token, (n_tokens,); -1 if it has none.
+        """
         if coded.texts is not self._texts:
             self._texts = coded.texts
             self._number_in.fill(-1)
@@ -43,12 +47,19 @@ class NumberedRows:
         return rows
 
     def note(self, numbers: Rows, rows: Rows) -> None:
-        """These rows hold the texts of these numbers now, of the texts that `find` was asked for last."""
+        """Store the rows of numbers, for the list of texts of the last `find`.
+
+        numbers (Rows): The numbers of texts.
+        rows (Rows): The row of each.
+        """
         self._row_of[numbers] = rows
         self._number_in[rows] = numbers
 
     def forget(self, rows: Rows) -> None:
-        """These rows are given to other texts."""
+        """Remove rows, which are reused for other texts.
+
+        rows (Rows): The rows.
+        """
         self._number_in[rows] = -1
 
 
@@ -59,13 +70,16 @@ CPU = torch.device("cpu")
 
 
 class WordTable:
-    """A bounded table. When it is full, the word types that were not asked for longest make room. Several threads
-    may ask at a time.
+    """A bounded table of embeddings. When it is full, the least recently used word types are replaced. Several
+    threads may use it.
 
-    encode: word types -> (n_types, P), on the device; what a type gives must not depend on the others.
-    capacity: most word types that are kept.
-    shorten: cuts a text to what is read of it, see `Alphabet.shorten`. Only such texts are kept: a table of long
-        tokens stays as small as any other.
+    encode (Callable[[Sequence[str]], Tensor]): Computes embeddings of word types, (n_types, P), on the device;
+        that of a type must not depend on the others.
+    width (int): Columns of an embedding, P.
+    capacity (int): The most word types that are kept.
+    device (torch.device): The device of the embeddings.
+    shorten (Callable[[str], str]): Truncates a text to what is read of it, see `Alphabet.shorten`. Only truncated
+        texts are kept, so that long tokens do not fill the memory.
     """
 
     def __init__(
@@ -97,15 +111,19 @@ class WordTable:
         return len(self._row_of)
 
     def look_up(self, types: Sequence[str]) -> Tensor:
-        """types: each once. RETURNS: (n_types, P)."""
+        """Get the embeddings of word types.
+
+        types (Sequence[str]): The word types, each once.
+        RETURNS (Tensor): (n_types, P).
+        """
         with self._lock:
             self._asked += 1
-            rows = self._known(types)
+            rows = self._get_rows(types)
             new = np.flatnonzero(rows < 0)
             if len(new):
-                # Long texts are known by the part that is read.
+                # Long texts are stored by the part that is read.
                 texts = [self._shorten(types[i]) for i in new.tolist()]
-                rows[new] = self._known(texts)
+                rows[new] = self._get_rows(texts)
             known, lacking = np.flatnonzero(rows >= 0), rows[new] < 0
             self._last_asked[rows[known]] = self._asked
             if lacking.any():
@@ -115,53 +133,58 @@ class WordTable:
                 return torch.from_numpy(self._words.numpy()[rows])
             return self._words.index_select(0, self._on_device(rows))
 
-    def places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
-        """The table itself, and where in it the tokens are, whose types are in it now. They stay there until the
-        table is asked again.
+    def locate(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
+        """Put tokens into the table, and find their rows, which are valid until the next call.
 
-        RETURNS: (n_rows, P) and (n_tokens,); None if the table has no room for so many types.
+        tokens (Sequence[str]): The tokens.
+        RETURNS (tuple[Tensor, NDArray[np.int64]] | None): The table, (n_rows, P), and the row of each token,
+            (n_tokens,); None if the table has no room for so many types.
         """
         with self._lock:
-            return self._places(tokens)
+            return self._locate(tokens)
 
-    def places_of_numbers(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
-        """The same for tokens that are numbers: no text is looked at of those that were asked for before."""
+    def locate_encoded(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
+        """Put encoded tokens into the table, as `locate`. Texts of tokens that are in the table are not read.
+
+        batch (EncodedSentences): The tokens.
+        RETURNS (tuple[Tensor, NDArray[np.int64]] | None): See `locate`.
+        """
         with self._lock:
-            return self._places_of_numbers(batch)
+            return self._locate_encoded(batch)
 
-    def _places_of_numbers(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
+    def _locate_encoded(self, batch: EncodedSentences) -> "tuple[Tensor, NDArray[np.int64]] | None":
         self._asked += 1
         rows = self._numbered.find(batch)
         new = np.flatnonzero(rows < 0)
         self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
         if len(new):
             numbers = np.unique(batch.numbers[new])
-            found = self._rows_of([batch.texts[number] for number in numbers.tolist()])
+            found = self._find_rows([batch.texts[number] for number in numbers.tolist()])
             if found is None:
                 return None
             self._numbered.note(numbers, found)
             rows[new] = found[np.searchsorted(numbers, batch.numbers[new])]
         return self._words, rows
 
-    def _places(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
+    def _locate(self, tokens: Sequence[str]) -> "tuple[Tensor, NDArray[np.int64]] | None":
         self._asked += 1
-        rows = self._known(tokens)
+        rows = self._get_rows(tokens)
         new = np.flatnonzero(rows < 0)
         self._last_asked[rows[rows >= 0] if len(new) else rows] = self._asked
         if len(new):
             types = list(dict.fromkeys(map(tokens.__getitem__, new.tolist())))
-            found = self._rows_of(types)
+            found = self._find_rows(types)
             if found is None:
                 return None
             row_of = dict(zip(types, found.tolist(), strict=True))
             rows[new] = [row_of[tokens[i]] for i in new.tolist()]
         return self._words, rows
 
-    def _rows_of(self, types: Sequence[str]) -> "NDArray[np.int64] | None":
-        """The row of each type, after which all are in the table, as are those that were asked for in the same
-        call; None if there is no room for all."""
+    def _find_rows(self, types: Sequence[str]) -> "NDArray[np.int64] | None":
+        """Put types into the table, without replacing others of the same call, and return their rows; None if
+        there is no room for all."""
         texts = [*map(self._shorten, types)]
-        rows = self._known(texts)
+        rows = self._get_rows(texts)
         self._last_asked[rows[rows >= 0]] = self._asked
         new = list(dict.fromkeys(texts[i] for i in np.flatnonzero(rows < 0).tolist()))
         if new:
@@ -169,15 +192,15 @@ class WordTable:
             if len(new) > room:
                 return None
             self._keep(new, self._encode(new), room=room)
-            rows = self._known(texts)
+            rows = self._get_rows(texts)
         return rows
 
     def _room(self) -> int:
-        """Rows that hold no type of this call."""
+        """Count the rows that hold no type of this call."""
         return self._capacity - int(np.count_nonzero(self._last_asked == self._asked))
 
-    def _known(self, texts: Sequence[str]) -> "NDArray[np.int64]":
-        """The row of each text; -1 where it has none."""
+    def _get_rows(self, texts: Sequence[str]) -> "NDArray[np.int64]":
+        """Get the row of each text; -1 if it has none."""
         return np.fromiter(map(self._row_of.get, texts, repeat(-1)), dtype=np.int64, count=len(texts))
 
     def _encode_lacking(
@@ -185,10 +208,11 @@ class WordTable:
     ) -> Tensor:
         """Encode the types that have no row, and keep them.
 
-        texts (Sequence[str]): Of the types of the places `new`, (n_new,).
-        rows (Rows): The row of each type, (n_types,); -1 where it has none.
-        known (Rows): Places of those that have a row.
-        lacking (NDArray[np.bool_]): Whether each of `new` has none, (n_new,).
+        texts (Sequence[str]): The texts of the types at the places `new`, (n_new,).
+        rows (Rows): The row of each type, (n_types,); -1 if it has none.
+        new (Rows): Places of types without a row under their full text, (n_new,).
+        known (Rows): Places of types with a row.
+        lacking (NDArray[np.bool_]): Whether each of `new` has no row at all, (n_new,).
         RETURNS (Tensor): (n_types, P).
         """
         words = self._words.new_empty(len(rows), self._words.size(1))
@@ -204,7 +228,7 @@ class WordTable:
         return to_device(rows, self._device)
 
     def _keep(self, types: Sequence[str], words: Tensor, *, room: int) -> None:
-        """Store word types; those beyond `room` would drive out others of the same call, and are not kept."""
+        """Store word types. Those beyond `room` would replace others of the same call, and are not stored."""
         types = types[:room]
         before = len(self._type_in)
         fresh = min(len(types), self._capacity - before)
@@ -213,12 +237,12 @@ class WordTable:
         over = len(types) - fresh
         oldest = taken[:0]
         if over:
-            # Marked before any row is taken away: what is filled now is not the oldest.
+            # Set before any row is replaced: rows that are filled now are not the oldest.
             self._last_asked[taken] = self._asked
             oldest = np.argpartition(self._last_asked, over - 1)[:over]
             self._give_away(oldest)
             taken = np.concatenate([taken, oldest])
-        # Memory may run out here: who holds a row is told when the row is there.
+        # Memory may run out here: the texts of the rows are stored only afterwards.
         self._words[self._on_device(taken)] = words[: len(types)]
         self._type_in.extend(types[:fresh])
         for row, text in zip(oldest.tolist(), types[fresh:], strict=True):
@@ -228,7 +252,7 @@ class WordTable:
 
     def _give_away(self, rows: "NDArray[np.int64]") -> None:
         for row in rows.tolist():
-            # A row that was given away, and then not filled, may have the name of one that was filled since.
+            # If an earlier replacement failed, the text of this row may be stored in another row by now.
             if self._row_of.get(self._type_in[row]) == row:
                 del self._row_of[self._type_in[row]]
         self._numbered.forget(rows)

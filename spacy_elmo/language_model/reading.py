@@ -16,7 +16,7 @@ from ..gradients.encoder import encode
 from ..gradients.lstm import infer_layer
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
-from ..runtime.parts import join, shares_of
+from ..runtime.parts import join, split_shares
 from ..runtime.workers import Workers
 from ..util.batching import windows
 from .corpus import Corpus
@@ -45,7 +45,7 @@ def run_halves(
     RETURNS (tuple[Tensor, LSTMState]): As there.
     """
     bilm = model.bilm
-    shares = shares_of(len(character_ids))
+    shares = split_shares(len(character_ids))
     n_rows = inputs.shape[2]
 
     def encode_share(share: slice) -> Tensor:

@@ -13,7 +13,7 @@ from ..bilm.build import build_bilm, build_parts, pop_prefix, without_weights
 from ..bilm.lstm import LSTMState
 from ..bilm.options import OPTIONS_NAME, STATE_PREFIX, Options
 from ..errors import ElmoError, ElmoFileNotFoundError, Errors
-from ..inference.warm_state import shipped_state
+from ..inference.warm_state import get_default_state
 from ..runtime.isolation import isolate
 from ..weights.arrays import SOFTMAX_PREFIX, SoftmaxFacts, Weights, softmax_facts
 from ..weights.formats.folder import write_folder
@@ -160,7 +160,7 @@ def warm_state(weights: Weights, *, n_threads: int | None = None) -> LSTMState:
     n_threads (int | None): See `inference.settings.Settings`.
     RETURNS (LSTMState): Hidden (2, L, P) and cell (2, L, C).
     """
-    arrays = weights.arrays if weights.has_warm_state else shipped_state(weights, n_threads=n_threads)
+    arrays = weights.arrays if weights.has_warm_state else get_default_state(weights, n_threads=n_threads)
     return LSTMState(*(torch.from_numpy(arrays[STATE_PREFIX + name]).float() for name in LSTMState._fields))
 
 

@@ -1,4 +1,4 @@
-"""The architectures that configs name. Those that stand in other components are in `listener` and `tok2vec`."""
+"""The architecture of the embedder's model. Those of other components' layers are in `listener` and `tok2vec`."""
 
 from typing import cast
 
@@ -17,24 +17,24 @@ def build_elmo_v1(
     device: str | None = None,
     n_threads: int | None = None,
 ) -> ElmoModelT:
-    """The model of the embedder, registered as spacy-elmo.Elmo.v1. The component gives it its weights.
+    """Build the embedder's model, registered as spacy-elmo.Elmo.v1. The component reads the weights.
 
-    precision (str): "fp32"; "bf16" or "int8", on a GPU "tf32" or "bf16", faster and less exact; or "fp64" to check
-        with. A biLM that is not frozen has its gradients in float32, with "fp64" in float64; Thinc's optimizers
-        step in float32.
+    precision (str): "fp32"; "bf16" or "int8", on a GPU "tf32" or "bf16", which are faster and less exact; or
+        "fp64" for checks. Gradients of a biLM that is not frozen are float32, with "fp64" float64; Thinc's
+        optimizers use float32.
     initial_state (str): "zero", "warm" or "carry".
-    max_batch_tokens (int | None): tokens that run through the LSTMs together; memory grows with it. null: as
-        many as suit the device.
-    get_spans (Callable | None): Docs -> for each a list of Spans to embed as sentences. null: those of
+    max_batch_tokens (int | None): Tokens that run through the LSTMs together; memory grows with it. null: chosen
+        for the device.
+    get_spans (Callable | None): Takes Docs, and returns for each a list of Spans to embed as sentences. null:
         spacy-elmo.sent_spans.v1.
-    device (str | None): null: where Thinc is, so the GPU after `spacy.require_gpu()`. "cuda", "cuda:1", "cpu":
-        there, by PyTorch alone, whatever Thinc uses; it need not exist before weights are read.
-    n_threads (int | None): threads that work at a time, on the CPU, in each process. null: as many as there are
+    device (str | None): "cuda", "cuda:1" or "cpu": the device of PyTorch, whatever Thinc uses; it need not exist
+        before weights are read. null: where Thinc is, so the GPU after `spacy.require_gpu()`.
+    n_threads (int | None): Threads that work at a time, on the CPU, in each process. null: as many as there are
         processors for this process. A number is taken as it is given.
-    RETURNS (Model[list[Doc], ElmoOutput]): a model without weights.
-    RAISES (ElmoError): for a value that is not allowed.
+    RETURNS (Model[list[Doc], ElmoOutput]): A model without weights.
+    RAISES (ElmoError): If a value is not allowed.
     """
-    # Configs hold any text: `Settings` says what is allowed.
+    # Configs may have any text here; `Settings` checks it.
     settings = Settings(
         precision=cast(PrecisionName, precision),
         initial_state=cast(InitialState, initial_state),
@@ -42,5 +42,5 @@ def build_elmo_v1(
         n_threads=n_threads,
     )
     model = elmo_model(settings=settings, get_spans=get_spans or sent_spans, device=device)
-    # The component has more to say.
+    # The component replaces these settings by those of its config.
     return make_replaceable(model, TrainingSettings())

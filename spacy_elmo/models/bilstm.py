@@ -1,12 +1,12 @@
-"""A bidirectional LSTM over the vectors of a task: what the paper's models put above ELMo's mix."""
+"""A bidirectional LSTM over the vectors of a task, as the models of the ELMo paper have above the mix."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from thinc.api import Model, torch2xp, xp2torch
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
@@ -22,18 +22,18 @@ BiLSTMT = Model[list[Floats2d], list[Floats2d]]
 def build_bilstm_encoder_v1(
     width: int, depth: int = 1, input_width: int | None = None, dropout: float | None = None
 ) -> BiLSTMT:
-    """What the `encode` layer of a component's `tok2vec` can be, registered as spacy-elmo.BiLSTMEncoder.v1.
+    """Build an `encode` layer for a component's `tok2vec`, registered as spacy-elmo.BiLSTMEncoder.v1.
 
-    Unlike with spacy.TorchBiLSTMEncoder.v1, a Doc's vectors do not depend on the Docs beside it, whose lengths
-    are other ones; and `use_averages` of the training config averages its parameters.
+    Unlike those of spacy.TorchBiLSTMEncoder.v1, a Doc's vectors do not depend on the other Docs of the batch, and
+    `use_averages` of the training config averages its parameters.
 
-    width (int): columns of the output, half of them of each direction.
+    width (int): Columns of the output, half of them for each direction.
     depth (int): LSTM layers; the output of one is the input of the next.
-    input_width (int | None): columns of the input. null: as many as of the output.
-    dropout (float | None): share of each layer's outputs that is zeroed in training. null: what the training
-        config says.
-    RETURNS (Model[list[Floats2d], list[Floats2d]]): (n_tokens, input_width) -> (n_tokens, width), a Doc each.
-    RAISES (ElmoError): for a value that is not allowed.
+    input_width (int | None): Columns of the input. null: as many as of the output.
+    dropout (float | None): Share of each layer's outputs that is set to zero in training. null: as in the training
+        config.
+    RETURNS (Model[list[Floats2d], list[Floats2d]]): (n_tokens, input_width) -> (n_tokens, width) for each Doc.
+    RAISES (ElmoError): If a value is not allowed.
     """
     input_width = width if input_width is None else input_width
     for name, got in (("width", width), ("depth", depth), ("input_width", input_width)):
@@ -56,9 +56,13 @@ def build_bilstm_encoder_v1(
 
 
 class BiLSTM(nn.Module):
-    """Layers of two LSTMs, one of which reads each sequence from its own end.
+    """Layers of two LSTMs each, one for each direction.
 
-    dropout: None for what the caller says.
+    input_width (int): Columns of the input.
+    width (int): Columns of the output.
+    depth (int): The number of layers.
+    dropout (float | None): Share of each layer's outputs that is set to zero in training; None: given in each
+        call.
     """
 
     def __init__(self, *, input_width: int, width: int, depth: int, dropout: float | None):
@@ -68,48 +72,65 @@ class BiLSTM(nn.Module):
         self.layers = nn.ModuleList(nn.LSTM(each, width // 2, bidirectional=True) for each in widths)
 
     def forward(self, flat: Tensor, lengths: Sequence[int], *, dropout: float) -> Tensor:
-        """flat: (n_tokens, input_width), sequence after sequence, of these lengths, all from 1 up.
+        """Run over a batch of sequences.
 
-        RETURNS: (n_tokens, width).
+        flat (Tensor): (n_tokens, input_width), sequence after sequence.
+        lengths (Sequence[int]): The tokens of each sequence, 1 or more.
+        dropout (float): Used where the module has no `dropout`.
+        RETURNS (Tensor): (n_tokens, width).
         """
         packing = Packing(lengths, device=flat.device)
         sizes = torch.tensor(packing.batch_sizes)
         packed = packing.pack(flat, backward=False)
         rate = dropout if self.dropout is None else self.dropout
         for layer in self.layers:
-            # On a GPU, weights that averages have left apart are slow, and torch warns of them.
+            # On a GPU, weights in separate memory, as averaging leaves them, are slow and make torch warn.
             cast(nn.LSTM, layer).flatten_parameters()
             packed = layer(PackedSequence(packed, sizes))[0].data
             packed = nn.functional.dropout(packed, rate, training=self.training)
         return packing.unpack(packed, backward=False)
 
 
-def init(model: BiLSTMT, X: list[Floats2d] | None = None, Y: Any = None) -> None:  # noqa: N803
-    """Start anew.
+def init(model: BiLSTMT, **samples: list[Floats2d] | None) -> None:
+    """Draw new parameters.
 
-    RAISES (ElmoError): For inputs of another width.
+    model (BiLSTMT): Made by `build_bilstm_encoder_v1`.
+    samples (list[Floats2d] | None): Thinc's X and Y; the inputs X must have the right width.
+    RAISES (ElmoError): If they have another width.
     """
-    _check_widths(model, X or [])
+    _check_widths(model, samples.get("X") or [])
     with computation():
-        for layer in module_of(model).layers:
+        for layer in get_bilstm(model).layers:
             cast(nn.LSTM, layer).reset_parameters()
 
 
-def module_of(model: BiLSTMT) -> BiLSTM:
+def get_bilstm(model: BiLSTMT) -> BiLSTM:
+    """Get the torch module of a model.
+
+    model (BiLSTMT): Made by `build_bilstm_encoder_v1`, or a copy.
+    RETURNS (BiLSTM): The module of its shim.
+    """
     return cast(BiLSTM, cast(TorchShim, model.shims[0]).module)
 
 
 def forward(
     model: BiLSTMT, inputs: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    """RAISES (ElmoError): For inputs of another width."""
+    """Compute the vectors of a batch.
+
+    model (BiLSTMT): Made by `build_bilstm_encoder_v1`.
+    inputs (list[Floats2d]): (n_tokens, input_width) for each Doc.
+    is_train (bool): Apply dropout, and record what the backward pass needs.
+    RETURNS (tuple[list[Floats2d], Callable]): (n_tokens, width) for each Doc, and the backward pass.
+    RAISES (ElmoError): If the inputs have another width.
+    """
     _check_widths(model, inputs)
-    ops, module = model.ops, module_of(model)
+    ops, module = model.ops, get_bilstm(model)
     lengths = [len(each) for each in inputs]
     if not any(lengths):
         return _zeros(model, lengths, "nO"), lambda d_outputs: _zeros(model, lengths, "nI")
-    # Thinc splits by lengths that are on the CPU.
-    sizes: Any = np.asarray(lengths)
+    # Thinc needs the lengths on the CPU.
+    sizes = cast(Ints1d, np.asarray(lengths))
     like = next(module.parameters())
     module.train(is_train)
     with computation(gradients=is_train), exact_cudnn():
@@ -125,7 +146,7 @@ def forward(
 
 
 def _check_widths(model: BiLSTMT, inputs: Sequence[Floats2d]) -> None:
-    # torch's fast way to compute LSTMs does not look, and reads and writes where it must not.
+    # torch's fast LSTM does not check the width, and accesses memory out of bounds.
     for each in inputs:
         if each.shape[1] != model.get_dim("nI"):
             raise ElmoError(Errors.EL126.format(got=each.shape[1], expected=model.get_dim("nI")))

@@ -1,13 +1,15 @@
-"""What is kept on a Doc: its layers, and the tokens that they belong to."""
+"""The layers that are kept on a Doc, with the hashes of the tokens that they belong to."""
 
+from collections.abc import Sized
 from contextlib import suppress
-from typing import Any, cast
-from weakref import ref
+from typing import Any, TypedDict, TypeGuard, cast
+from weakref import ReferenceType, ref
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ORTH, SENT_START
 from spacy.tokens import Doc
+from thinc.types import Floats2d
 
 from ..bilm.layers import LayerOutputs
 from ..errors import ElmoError, Errors
@@ -15,89 +17,114 @@ from ..errors import ElmoError, Errors
 Hashes = NDArray[np.uint64]
 _DTYPE = np.dtype(np.uint64)
 
-# The slot that spaCy would use for an extension of this name: `Doc.from_docs` then says which data it drops.
+# The slot that spaCy would use for an extension of this name, so that `Doc.from_docs` names it when it drops it.
 # Only arrays, strings and numbers are stored: they pass through msgpack, and decode without this package.
 KEY: Any = ("._.", "elmo", None, None)
-# Longer Docs are not compared as a whole every time: reading token by token would take time that grows with the
-# square of their length. A token is compared with so many on either side; one by one, a token takes about so many
-# times as long as in an array of all.
+# Docs of so many tokens are not compared as a whole for each token that is read: the time would grow with the
+# square of their length. A token is compared together with so many on either side. To get the hash of a single
+# token takes so many times as long as in an array of all.
 _LONG, _AROUND, _ONE_BY_ONE = 512, 16, 8
 
 
-def token_hashes(doc: Doc) -> Hashes:
-    """spaCy's numbers for the texts of the tokens, the same in every vocabulary and process.
+class _Required(TypedDict):
+    layers: dict[str, Floats2d]
+    n_layers: int
+    pooling_layer: str
 
-    doc (Doc): Any Doc.
-    RETURNS (NDArray): (len(doc),), uint64.
+
+class Record(_Required, total=False):
+    """What the embedder leaves on a Doc. Earlier versions did not store the last two.
+
+    layers (dict[str, Floats2d]): By name, (len(doc), width).
+    n_layers (int): LSTM layers of the model.
+    pooling_layer (str): The layer that vectors are made from.
+    tokens (Hashes): The hashes of the tokens that the layers belong to.
+    tensor (bool): Whether the embedder wrote doc.tensor.
+    """
+
+    tokens: Hashes
+    tensor: bool
+
+
+def token_hashes(doc: Doc) -> Hashes:
+    """Get the hashes of the tokens' texts, which are the same in every vocabulary and process.
+
+    doc (Doc): A Doc.
+    RETURNS (Hashes): (len(doc),), uint64.
     """
     return cast(Hashes, doc.to_array(ORTH))
 
 
 def same_tokens(doc: Doc, hashes: Hashes) -> bool:
-    """Whether a Doc's tokens have these hashes.
+    """Check whether a Doc's tokens have these hashes.
 
-    doc (Doc): Any Doc.
-    hashes (NDArray): As `token_hashes` gives them.
-    RETURNS (bool): Whether all are equal, in number too.
+    doc (Doc): A Doc.
+    hashes (Hashes): As from `token_hashes`.
+    RETURNS (bool): Whether there are as many, and all are equal.
     """
-    # For the few tokens of most Docs, numpy's comparison takes longer.
+    # For as few tokens as most Docs have, numpy's comparison takes longer.
     return len(doc) == len(hashes) and token_hashes(doc).tobytes() == hashes.tobytes()
 
 
 def sentence_starts(doc: Doc) -> list[int]:
-    """The tokens that begin a sentence, by their numbers.
+    """List the tokens that begin a sentence.
 
-    doc (Doc): Any Doc.
-    RETURNS (list[int]): Without the first token, which always does.
+    doc (Doc): A Doc.
+    RETURNS (list[int]): Their numbers, without the first token, which always begins one.
     """
-    starts: Any = doc.to_array(SENT_START)
+    starts = doc.to_array(SENT_START)
     return [i for i in np.flatnonzero(starts == 1).tolist() if i]
 
 
 def clear_layers(doc: Doc) -> None:
-    """Remove the layers from a Doc, if it has any."""
+    """Remove the layers from a Doc, if it has any.
+
+    doc (Doc): A Doc.
+    """
     doc.user_data.pop(KEY, None)
 
 
-def read_record(doc: Doc, start: int = 0, end: int | None = None) -> dict[str, Any] | None:
-    """What the embedder has left in a Doc's slot: layers, n_layers, pooling_layer and tokens, their hashes, which
-    earlier versions did not store.
+def read_record(doc: Doc, start: int = 0, end: int | None = None) -> Record | None:
+    """Read what the embedder has left on a Doc.
 
-    doc (Doc): Any Doc.
-    start (int): The first token that is to be read.
-    end (int | None): The end of those tokens; None: the Doc's.
-    RETURNS (dict[str, Any] | None): None if it has no layers.
-    RAISES (ElmoError): If the layers are of other tokens than the Doc's, or the slot holds something else.
+    doc (Doc): A Doc.
+    start (int): The first token of interest.
+    end (int | None): The end of the tokens of interest; None: the end of the Doc.
+    RETURNS (Record | None): None if the Doc has no layers.
+    RAISES (ElmoError): If the layers belong to other tokens, or the slot has another content.
     """
-    record: Any = doc.user_data.get(KEY)
+    record = doc.user_data.get(KEY)
     if record is None:
         return None
     if not _is_record(record):
         raise ElmoError(Errors.EL191.format(got=type(record).__name__))
     n_tokens, hashes = len(doc), record.get("tokens")
-    for array in (*record["layers"].values(), *([] if hashes is None else [hashes])):
+    arrays: list[Sized] = [*record["layers"].values()]
+    if hashes is not None:
+        arrays.append(hashes)
+    for array in arrays:
         if len(array) != n_tokens:
             raise ElmoError(Errors.EL053.format(held=f"{len(array)} rows, but the Doc has {n_tokens} tokens"))
     if hashes is not None and not _is_same(doc, hashes, start, n_tokens if end is None else end):
         raise ElmoError(Errors.EL053.format(held=_describe_difference(doc, hashes)))
-    return cast(dict[str, Any], record)
+    return record
 
 
 def wrote_tensor(doc: Doc) -> bool:
-    """Whether an embedder has written doc.tensor, as far as the Doc tells.
+    """Check whether an embedder has written doc.tensor, by what is stored on the Doc.
 
-    doc (Doc): Any Doc, whatever has become of its tokens since.
+    doc (Doc): A Doc; its tokens may have changed since.
     RETURNS (bool): Also True for a Doc of an earlier version, which did not store it.
     """
-    record: Any = doc.user_data.get(KEY)
+    record = doc.user_data.get(KEY)
     return record is not None and _is_record(record) and bool(record.get("tensor", True))
 
 
 def read_layers(doc: Doc) -> LayerOutputs | None:
-    """The layers that are kept on a Doc, (len(doc), width) each.
+    """Read the layers that are kept on a Doc, (len(doc), width) each.
 
-    doc (Doc): Any Doc.
-    RETURNS (LayerOutputs | None): None if it has none.
+    doc (Doc): A Doc.
+    RETURNS (LayerOutputs | None): None if the Doc has no layers.
     RAISES (ElmoError): As `read_record`.
     """
     record = read_record(doc)
@@ -105,12 +132,12 @@ def read_layers(doc: Doc) -> LayerOutputs | None:
 
 
 def read_rows(doc: Doc, start: int, end: int, rows: int | slice) -> LayerOutputs | None:
-    """Some tokens' rows of the layers that are kept on a Doc.
+    """Read some tokens' rows of the layers that are kept on a Doc.
 
-    doc (Doc): Any Doc.
+    doc (Doc): A Doc.
     start (int): The first of the tokens.
-    end (int): Their end.
-    rows (int | slice): The rows to give, which are theirs.
+    end (int): The end of the tokens.
+    rows (int | slice): The rows of these tokens.
     RETURNS (LayerOutputs | None): None if the Doc has no layers.
     RAISES (ElmoError): As `read_record`.
     """
@@ -121,7 +148,7 @@ def read_rows(doc: Doc, start: int, end: int, rows: int | slice) -> LayerOutputs
     return LayerOutputs(arrays, n_layers=record["n_layers"])
 
 
-def _is_record(record: Any) -> bool:
+def _is_record(record: Any) -> TypeGuard[Record]:
     try:
         arrays, hashes = record["layers"].values(), record.get("tokens")
         return (
@@ -138,7 +165,7 @@ def _is_same(doc: Doc, hashes: Hashes, start: int, end: int) -> bool:
     n_tokens = len(doc)
     if n_tokens < _LONG:
         return same_tokens(doc, hashes)
-    if _last_compared.knows(doc, hashes):
+    if _last_compared.has(doc, hashes):
         return True
     if (end - start + 2 * _AROUND) * _ONE_BY_ONE < n_tokens:
         start, end = max(0, start - _AROUND), min(n_tokens, end + _AROUND)
@@ -150,20 +177,22 @@ def _is_same(doc: Doc, hashes: Hashes, start: int, end: int) -> bool:
 
 
 class _LastCompared:
-    """The long Doc whose tokens were found to be the same. Whatever changes tokens, changes doc.tensor as well."""
+    """The last long Doc whose tokens were compared and equal. Whatever changes tokens also replaces doc.tensor."""
 
     def __init__(self) -> None:
-        self._known: tuple[Any, Any, Hashes | None] = (None, None, None)
+        self._last: tuple[ReferenceType[Doc], ReferenceType[object], Hashes] | None = None
 
-    def knows(self, doc: Doc, hashes: Hashes) -> bool:
-        known_doc, known_tensor, known_hashes = self._known
-        return bool(known_hashes is hashes and known_doc() is doc and known_tensor() is doc.tensor)
+    def has(self, doc: Doc, hashes: Hashes) -> bool:
+        if self._last is None:
+            return False
+        last_doc, last_tensor, last_hashes = self._last
+        return last_hashes is hashes and last_doc() is doc and last_tensor() is doc.tensor
 
     def keep(self, doc: Doc, hashes: Hashes) -> None:
-        # An empty one is left as it is.
+        # An empty tensor is not replaced when tokens change.
         if getattr(doc.tensor, "size", 0):
             with suppress(TypeError):
-                self._known = ref(doc), ref(doc.tensor), hashes
+                self._last = ref(doc), ref(doc.tensor), hashes
 
 
 _last_compared = _LastCompared()

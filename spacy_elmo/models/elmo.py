@@ -1,4 +1,4 @@
-"""Elmo as a Thinc model: Docs in, layers out. The weights may come later than the model."""
+"""Elmo as a Thinc model: Docs in, layers out. It may be made before its weights are read."""
 
 from collections.abc import Callable
 
@@ -17,8 +17,8 @@ def elmo_model(*, settings: Settings, get_spans: SpanGetter, device: str | None 
     """Make a Thinc model without weights. Its node tree is always the same: one node with one shim.
 
     settings (Settings): How the biLM is run.
-    get_spans (SpanGetter): Which spans of a Doc are embedded as a sentence each.
-    device (str | None): Where torch runs it; None: where Thinc is.
+    get_spans (SpanGetter): Returns the spans of a Doc that are embedded as a sentence each.
+    device (str | None): The device of torch; None: where Thinc is.
     RETURNS (ElmoModelT): The model.
     RAISES (ElmoError): If there is no device of that name.
     """
@@ -30,8 +30,13 @@ def elmo_model(*, settings: Settings, get_spans: SpanGetter, device: str | None 
 def forward(
     model: ElmoModelT, docs: list[Doc], is_train: bool
 ) -> tuple[ElmoOutput, Callable[[ElmoOutput], list[Doc]]]:
-    """Compute all layers of the Docs. In training, gradients of the outputs come back as outputs.
+    """Compute all layers of Docs.
 
+    model (ElmoModelT): Made by `elmo_model`.
+    docs (list[Doc]): The Docs.
+    is_train (bool): Whether the backward pass trains the model.
+    RETURNS (tuple[ElmoOutput, Callable]): The layers, and the backward pass, which takes their gradients as
+        outputs.
     RAISES (ElmoError): As `ElmoModule.load` and `TokenMapper`.
     """
     module = get_module(model)

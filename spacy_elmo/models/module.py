@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import cast
 
 import torch
 from spacy.tokens import Doc
@@ -27,7 +27,7 @@ ElmoModelT = Model[list[Doc], ElmoOutput]
 
 
 def get_module(model: ElmoModelT) -> "ElmoModule":
-    """Get the torch module of a model. It is found by position: copies of a Thinc model lose named references.
+    """Get the torch module of a model. It is found by position: copies of a Thinc model lose references.
 
     model (ElmoModelT): Made by `models.elmo.elmo_model`, or a copy.
     RETURNS (ElmoModule): The module of its shim.
@@ -36,14 +36,14 @@ def get_module(model: ElmoModelT) -> "ElmoModule":
 
 
 class ElmoModule(nn.Module):
-    """An Elmo, or the place for one whose weights have not been read yet; and its biLM in training.
+    """A torch module over an Elmo, whose weights may be read later, and over its biLM in training.
 
-    Its parameters are the mix's, and the biLM's where that is trained or runs as a module. What the config says is
-    never saved.
+    Its parameters are those of the mix, and those of the biLM if that is trained or runs as a module. Settings are
+    never saved with it.
 
     settings (Settings): How the biLM is run.
-    get_spans (SpanGetter): Which spans of a Doc are embedded as a sentence each.
-    device (str | None): Where torch runs it; None: where Thinc is.
+    get_spans (SpanGetter): Returns the spans of a Doc that are embedded as a sentence each.
+    device (str | None): The device of torch; None: where Thinc is.
     RAISES (ElmoError): If there is no device of that name.
     """
 
@@ -52,16 +52,16 @@ class ElmoModule(nn.Module):
         self.settings = settings
         self.map_tokens = TokenMapper(get_spans)
         self.training_settings = TrainingSettings()
-        # Whether weights that have not been read are read to be saved; not where the component sees to that.
+        # Whether `to_bytes` reads weights that have not been read; not needed where the component has done so.
         self.reads_to_save = True
         self._device = None if device is None else _parse_device(device)
-        # Whoever uses the model first, in whichever thread, reads the weights for all.
+        # The first thread that uses the model reads the weights; others wait.
         self._lock = ForkLock()
         self._warn = OnceWarner()
         self.clear()
 
     def clear(self) -> None:
-        """Go back to having no weights."""
+        """Remove the weights, and all that was made from them."""
         self._elmo: Elmo | None = None
         self.mix: nn.Module | None = None
         self.bilm: nn.Module | None = None
@@ -73,27 +73,28 @@ class ElmoModule(nn.Module):
 
     @property
     def has_weights(self) -> bool:
+        """Whether the weights have been read."""
         return self._elmo is not None
 
     @property
     def n_layers(self) -> int | None:
-        """LSTM layers of the model; None if there are no weights yet."""
+        """LSTM layers of the model; None before the weights are read."""
         return None if self._elmo is None else self._elmo.options.lstm.n_layers
 
     @property
     def device(self) -> torch.device:
-        """That of the config, if it names one; else where the weights are; else where Thinc is."""
+        """The device of the config, if it names one; else where the weights are; else where Thinc is."""
         if self._device is not None:
             return self._device
         parameter = next(self.parameters(), None)
         return get_torch_default_device() if parameter is None else parameter.device
 
     def load(self) -> Elmo:
-        """Get the model, whose weights are read now if they have not been. Its sizes and names are right; what its
-        biLM has learned since is brought in by `sync`.
+        """Get the model, to ask for its sizes and names; weights that have not been read are read now. `sync` also
+        updates its engine by the training.
 
         RETURNS (Elmo): The model.
-        RAISES (ElmoError): If no source is set.
+        RAISES (ElmoError): If there is no source.
         RAISES (FileNotFoundError, ElmoError, ImportError): As `spacy_elmo.load`.
         """
         if self._elmo is not None:
@@ -107,10 +108,10 @@ class ElmoModule(nn.Module):
             return self.set_weights(read_weights(source))
 
     def sync(self) -> Elmo:
-        """Get the model to embed with, or to save: its engine has all that the biLM has learned.
+        """Get the model to embed with, or to save: its engine has the parameters as they are trained so far.
 
         RETURNS (Elmo): The model.
-        RAISES: As `load`.
+        RAISES (Exception): As `load`.
         """
         elmo = self.load()
         if self._is_changed:
@@ -121,10 +122,10 @@ class ElmoModule(nn.Module):
         return elmo
 
     def set_weights(self, weights: Weights, *, device: torch.device | None = None) -> Elmo:
-        """Build the Elmo. Its modules become submodules, so that optimizers reach them.
+        """Build the Elmo. Its modules become submodules, so that optimizers reach their parameters.
 
-        weights (Weights): They are used up.
-        device (torch.device | None): Where it runs, if the config does not say; None: see `device`.
+        weights (Weights): The weights; their arrays are removed.
+        device (torch.device | None): The device, if the config names none; None: see `device`.
         RETURNS (Elmo): The model.
         RAISES (ElmoError): If the device cannot be used here, or not in this precision.
         """
@@ -135,10 +136,13 @@ class ElmoModule(nn.Module):
         return elmo
 
     def move(self, device: torch.device) -> None:
-        """Go where Thinc is now, unless the config says where to be."""
+        """Move to another device, unless the config names one.
+
+        device (torch.device): The device where Thinc is now.
+        """
         if self._elmo is not None and self._device is None and self._elmo.device != device:
             elmo = self.sync()
-            # The form that an engine gives the weights is of its device.
+            # An engine lays out the weights for its device.
             weights = Weights(
                 options=elmo.options, arrays=elmo.named_arrays(), source=elmo.source, format="memory"
             )
@@ -147,7 +151,7 @@ class ElmoModule(nn.Module):
             self._start, self._n_steps = start, n_steps
 
     def get_trainable(self) -> TrainableEngine:
-        """Get the biLM with gradients: from the first time on, it is what learns.
+        """Get the biLM with gradients. After the first call, the module's biLM is the one that is trained.
 
         RETURNS (TrainableEngine): The engine.
         RAISES (ElmoError): As `load`, `Elmo.trainable` and `TrainingSettings.select`.
@@ -159,14 +163,21 @@ class ElmoModule(nn.Module):
         return self._trainable
 
     def get_cache(self) -> LayerCache | None:
-        """Get the layers on disk, if the config asks for that. RAISES (ElmoError): As `LayerCache`."""
+        """Get the layers on disk.
+
+        RETURNS (LayerCache | None): None if the config has no cache.
+        RAISES (ElmoError): As `LayerCache`.
+        """
         settings = self.training_settings.cache
         if settings is not None and self._cache is None:
             self._cache = LayerCache(settings, elmo=self.load())
         return self._cache
 
     def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter, float]]:
-        """Name, parameter and factor of the learning rate of each parameter that learns."""
+        """List the parameters that are trained.
+
+        YIELDS (tuple[str, nn.Parameter, float]): Name, parameter and factor of the learning rate of each.
+        """
         rate = self.training_settings.rate(self._n_steps)
         for name, parameter in self.named_parameters():
             is_bilm = name.startswith("bilm.")
@@ -175,9 +186,11 @@ class ElmoModule(nn.Module):
 
     @property
     def has_gradient(self) -> bool:
+        """Whether a parameter has a gradient."""
         return any(parameter.grad is not None for _, parameter, _ in self.trained_parameters())
 
     def drop_gradients(self) -> None:
+        """Remove the gradients of all parameters that are trained."""
         for _, parameter, _ in self.trained_parameters():
             parameter.grad = None
 
@@ -186,7 +199,7 @@ class ElmoModule(nn.Module):
         self._is_changed = self._trainable is not None
 
     def step(self, update: Callable[[], None]) -> None:
-        """Take an optimizer step, unless a gradient is not finite: that would spoil every parameter.
+        """Take an optimizer step. It is skipped if a gradient is not finite, which would spoil every parameter.
 
         update (Callable[[], None]): Changes the parameters.
         """
@@ -199,7 +212,7 @@ class ElmoModule(nn.Module):
                 self._warn(Warnings.WL030.format(source=self._elmo.source))
             return
         for name, parameter, _ in self.trained_parameters():
-            # For `reset`.
+            # Kept for `reset`.
             if name not in self._start:
                 self._start[name] = parameter.detach().clone()
         update()
@@ -207,7 +220,7 @@ class ElmoModule(nn.Module):
             self._n_steps += 1
 
     def reset(self) -> None:
-        """Take back all that was learned since the weights were read, or loaded."""
+        """Undo all training since the weights were read, or loaded."""
         if self._elmo is None or not self._start:
             return
         if any(name.startswith("bilm.") for name in self._start):
@@ -220,11 +233,11 @@ class ElmoModule(nn.Module):
         self.mark_changed()
 
     def get_elmo_to_save(self, *, what: str = "A biLM", instead: Source | None = None) -> Elmo | None:
-        """Get the model; weights that have not been read are read now, if they can be without a network.
+        """Get the model to save; weights that have not been read are read now, if that needs no network.
 
         what (str): What is saved, for messages.
-        instead (Source | None): What is to be read in place of the source, and later.
-        RETURNS (Elmo | None): None if there are no weights to save; a warning says so.
+        instead (Source | None): The source that `nlp.initialize` would read instead; it is not read here.
+        RETURNS (Elmo | None): None, and a warning, if there are no weights to save.
         """
         source = self.training_settings.source
         if self.has_weights:
@@ -247,14 +260,14 @@ class ElmoModule(nn.Module):
         self._elmo = elmo
         self.mix = elmo.mix
         self.bilm = elmo.engine.module
-        self.map_tokens.read_as(make_alphabet(elmo.options))
+        self.map_tokens.set_alphabet(make_alphabet(elmo.options))
 
-    def __getstate__(self) -> dict[str, Any]:
-        # The submodules are Elmo's, and come back with it. Optimizers know a parameter by its name.
+    def __getstate__(self) -> dict[str, object]:
+        # The submodules belong to the Elmo, which restores them. Optimizers find parameters by name.
         elmo = self.sync() if self.has_weights else None
         return {**self.__dict__, "_elmo": elmo, "_modules": {}, "_trainable": None, "_cache": None}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)
         elmo, start, n_steps = self._elmo, self._start, self._n_steps
         self.clear()
@@ -264,8 +277,10 @@ class ElmoModule(nn.Module):
 
 
 class ElmoShim(TorchShim):
-    """How Thinc sees the module: steps are taken for what the config lets learn, at rates of their own; what is
-    saved is the Elmo."""
+    """A shim for the embedder's module: the biLM has a separate learning rate, and the Elmo is what is saved.
+
+    module (ElmoModule): The module.
+    """
 
     def __init__(self, module: ElmoModule):
         super().__init__(module, serialize_model=_to_bytes, deserialize_model=_from_bytes)
@@ -298,7 +313,7 @@ class ElmoShim(TorchShim):
 
 
 def _to_bytes(module: ElmoModule) -> bytes:
-    """The weights for Thinc's serialisation; nothing where there are none yet."""
+    """Save the weights for Thinc's serialisation; empty if they have not been read."""
     from ..weights.formats import folder
 
     if not module.has_weights:
@@ -308,7 +323,7 @@ def _to_bytes(module: ElmoModule) -> bytes:
 
 
 def _from_bytes(module: ElmoModule, data: bytes, device: torch.device) -> ElmoModule:
-    """The inverse of `_to_bytes`, into a module that keeps its own settings."""
+    """Load what `_to_bytes` has saved, into a module that keeps its settings."""
     from ..weights.formats import folder
 
     if data:
@@ -319,7 +334,7 @@ def _from_bytes(module: ElmoModule, data: bytes, device: torch.device) -> ElmoMo
 
 
 def _parse_device(device: str) -> torch.device:
-    """RAISES (ElmoError): If no device has such a name. It need not exist yet."""
+    """Parse the name of a device, which need not exist yet."""
     try:
         if not isinstance(device, str):
             raise ReasonError(f"it is a {type(device).__name__}, not a str")

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple, cast
 
 import numpy as np
 from thinc.api import Model
-from thinc.types import Floats1d, Floats2d
+from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..bilm.layers import MIXED, check_layer_name, layer_names
 from ..elmo import Elmo
@@ -16,7 +17,12 @@ from .output import FlatLayers
 
 
 class MixGradients(NamedTuple):
-    """weights: (n_layers,). gamma: (). layers: of the shapes of the layers."""
+    """The gradients of a scalar mix.
+
+    weights (Floats1d): (n_layers,), of the weights before the softmax.
+    gamma (float): Of gamma.
+    layers (Callable[[], list[Floats2d]]): Computes those of the layers, in the shapes of the layers.
+    """
 
     weights: Floats1d
     gamma: float
@@ -24,20 +30,22 @@ class MixGradients(NamedTuple):
 
 
 def mix(
-    xp: Any, layers: Sequence[Floats2d], weights: Floats1d, gamma: float
+    xp: ModuleType, layers: Sequence[Floats2d], weights: Floats1d, gamma: float
 ) -> tuple[Floats2d, Callable[[Floats2d], MixGradients]]:
-    """Mix layers, and what turns the gradient of the result into gradients.
+    """Compute a scalar mix of layers.
 
-    xp: numpy or cupy. layers: (n_tokens, 2P); one of half that width counts as itself twice, side by side.
-    weights: (n_layers,), before the softmax.
-    RETURNS: (n_tokens, 2P), and the function; gradients of the layers are computed when they are asked for.
+    xp (ModuleType): numpy or cupy.
+    layers (Sequence[Floats2d]): (n_tokens, 2P) each; a layer of width P is used twice, side by side.
+    weights (Floats1d): (n_layers,), before the softmax.
+    gamma (float): The factor of the mix.
+    RETURNS (tuple[Floats2d, Callable]): The mix, (n_tokens, 2P), and its backward pass.
     RAISES (ElmoError): If there are more or fewer layers than weights.
     """
     if len(layers) != len(weights):
         raise ElmoError(Errors.EL241.format(n_weights=len(weights), n_layers=len(layers)))
     shares = _softmax(xp, weights)
     width = max(layer.shape[1] for layer in layers)
-    mixed: Any = xp.zeros((layers[0].shape[0], width), dtype=layers[0].dtype)
+    mixed = xp.zeros((layers[0].shape[0], width), dtype=layers[0].dtype)
     for share, layer in zip(shares, layers, strict=True):
         for start in range(0, width, layer.shape[1]):
             mixed[:, start : start + layer.shape[1]] += share * layer
@@ -46,7 +54,7 @@ def mix(
     def backprop(d_mixed: Floats2d) -> MixGradients:
         folded = [_fold(d_mixed, layer.shape[1]) for layer in layers]
         # Sums over all tokens: in float32 they would lose digits.
-        answers = xp.asarray([(d * layer).sum(dtype="float64") for d, layer in zip(folded, layers, strict=True)])
+        answers = xp.asarray([xp.sum(d * layer, dtype="float64") for d, layer in zip(folded, layers, strict=True)])
         d_shares = gamma * answers
         d_weights = shares * (d_shares - (shares * d_shares).sum())
         return MixGradients(
@@ -58,13 +66,13 @@ def mix(
     return mixed, backprop
 
 
-def _softmax(xp: Any, weights: Any) -> Any:
+def _softmax(xp: ModuleType, weights: Floats1d) -> Floats1d:
     powers = xp.exp(weights - weights.max())
-    return powers / powers.sum()
+    return cast(Floats1d, powers / powers.sum())
 
 
-def _fold(d: Any, width: int) -> Any:
-    """Gradient of a layer that was laid side by side with itself."""
+def _fold(d: Floats2d, width: int) -> Floats2d:
+    """Add up both halves of the gradient of a layer that was used twice, side by side."""
     return d if d.shape[1] == width else d[:, :width] + d[:, width:]
 
 
@@ -80,12 +88,13 @@ ONE_LAYER = "elmo_layer"
 class PoolingSettings:
     """How a task reads the layers.
 
-    pooling_layer: None for a mix of its own; else the one layer that it reads, "elmo" being the embedder's mix.
-    layer_norm: bring the numbers of each token, in each layer, to mean 0 and variance 1 first.
-    dropout: share of the result's numbers that is zeroed in training; None: what the training config says.
-    l2: the penalty on the mix's weights is l2 * sum(w ** 2) a step (Peters et al. 2018, section 3.3).
-    grad_factor: what gradients are multiplied by on their way to the embedder. 0: the task teaches it nothing.
-    RAISES (ElmoError): For a value that is not allowed.
+    pooling_layer (str | None): The layer to read, where "elmo" is the embedder's mix; None: a mix that the task
+        learns.
+    layer_norm (bool): Normalise each token's vector in each layer to mean 0 and variance 1 first.
+    dropout (float | None): Share of the output that is set to zero in training; None: as in the training config.
+    l2 (float): The penalty on the mix's weights is l2 * sum(w ** 2) a step (Peters et al. 2018, section 3.3).
+    grad_factor (float): Factor of the gradients that the embedder gets; 0: it learns nothing from the task.
+    RAISES (ElmoError): If a value is not allowed.
     """
 
     pooling_layer: str | None
@@ -102,8 +111,10 @@ class PoolingSettings:
         check_number("l2", self.l2, low=0)
 
     def names(self, n_layers: int) -> list[str]:
-        """The layers to read of a model with n_layers LSTM layers, lowest first.
+        """List the layers to read.
 
+        n_layers (int): LSTM layers of the model.
+        RETURNS (list[str]): The names, lowest first.
         RAISES (ElmoError): If the model does not have the pooling layer.
         """
         names = layer_names(n_layers)
@@ -116,10 +127,13 @@ class PoolingSettings:
 
 
 def pooling(settings: PoolingSettings, *, width: int | None) -> PoolingT:
-    """A node from layers to a vector for each token, (len(doc), width) for each Doc.
+    """Make a node that computes a vector for each token from the layers, (len(doc), width) for each Doc.
 
-    With a mix of its own, its parameters are `weights` (L + 1,), before the softmax, and `gamma` (1,).
-    width: None where it is found out by `fit` or from the first batch.
+    A mix has the parameters `weights`, (L + 1,), before the softmax, and `gamma`, (1,).
+
+    settings (PoolingSettings): How the layers are read.
+    width (int | None): Columns of the output; None: set by `fit` or by the first batch.
+    RETURNS (PoolingT): The node.
     """
     own = settings.pooling_layer is None
     return Model(
@@ -133,14 +147,23 @@ def pooling(settings: PoolingSettings, *, width: int | None) -> PoolingT:
     )
 
 
-def settings_of(model: PoolingT) -> PoolingSettings:
+def get_pooling_settings(model: PoolingT) -> PoolingSettings:
+    """Get the settings of a node.
+
+    model (PoolingT): Made by `pooling`.
+    RETURNS (PoolingSettings): How it reads the layers.
+    """
     settings: PoolingSettings = model.attrs["pooling"]
     return settings
 
 
 def fit(model: PoolingT, *, n_layers: int, width: int, where: str) -> None:
-    """Make the node one for a biLM with n_layers LSTM layers, whose pooling layer is so wide.
+    """Set the sizes of a node.
 
+    model (PoolingT): Made by `pooling`.
+    n_layers (int): LSTM layers of the biLM.
+    width (int): Columns of the layers that it reads.
+    where (str): What has these columns, for messages.
     RAISES (ElmoError): If the node has another width.
     """
     if model.has_dim("nO") and model.get_dim("nO") != width:
@@ -152,13 +175,22 @@ def fit(model: PoolingT, *, n_layers: int, width: int, where: str) -> None:
 
 
 def fit_to(model: PoolingT, elmo: Elmo, *, where: str) -> None:
-    """`fit` to a model."""
-    names = settings_of(model).names(elmo.n_layers)
+    """Set the sizes of a node to those of a model; see `fit`.
+
+    model (PoolingT): Made by `pooling`.
+    elmo (Elmo): The model.
+    where (str): Its name, for messages.
+    RAISES (ElmoError): If the node has another width, or the model does not have the layer.
+    """
+    names = get_pooling_settings(model).names(elmo.n_layers)
     fit(model, n_layers=elmo.n_layers, width=max(map(elmo.width, names)), where=where)
 
 
-def init(model: PoolingT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
-    """Weigh all layers alike."""
+def init(model: PoolingT, **_samples: object) -> None:
+    """Give all layers the same weight.
+
+    model (PoolingT): Made by `pooling`.
+    """
     if model.has_dim("nL"):
         model.set_param("weights", model.ops.alloc1f(model.get_dim("nL")))
         model.set_param("gamma", model.ops.asarray1f([1.0]))
@@ -168,29 +200,36 @@ def init(model: PoolingT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
 def forward(
     model: PoolingT, layers: FlatLayers, is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], None]]:
-    """(len(doc), width) for each Doc. What flows back goes to the layers' own backprop, if they have one."""
-    settings, ops = settings_of(model), model.ops
+    """Compute the vectors of a batch. Gradients of the layers are passed to the layers' `backprop`, if any.
+
+    model (PoolingT): Made by `pooling`.
+    layers (FlatLayers): The layers of the Docs.
+    is_train (bool): Apply dropout.
+    RETURNS (tuple[list[Floats2d], Callable]): (len(doc), width) for each Doc, and the backward pass.
+    RAISES (ElmoError): If the layers have another width than the node, or lack one.
+    """
+    settings, ops = get_pooling_settings(model), model.ops
     names = settings.names(layers.n_layers)
-    inputs: list[Any] = [ops.asarray2f(layers.arrays[name]) for name in names]
+    inputs = [ops.asarray2f(layers.arrays[name]) for name in names]
     fit(model, n_layers=layers.n_layers, width=max(array.shape[1] for array in inputs), where="the layers")
-    undo_norms: list[Callable[[Any], Any]] = []
+    undo_norms: list[Callable[[Floats2d], Floats2d]] = []
     if settings.layer_norm:
         normed = [_normalise(ops.xp, array) for array in inputs]
         inputs, undo_norms = [array for array, _ in normed], [undo for _, undo in normed]
-    backprop_mix: Any = None
+    backprop_mix: Callable[[Floats2d], MixGradients] | None = None
     if settings.pooling_layer is None:
-        weights: Any = model.get_param("weights")
+        weights = cast(Floats1d, model.get_param("weights"))
         outputs, backprop_mix = mix(ops.xp, inputs, weights, float(model.get_param("gamma")[0]))
     else:
         outputs = inputs[0]
     rate = model.attrs["dropout_rate"] if settings.dropout is None else settings.dropout
-    mask: Any = ops.get_dropout_mask(outputs.shape, rate) if is_train and rate else None
+    mask = ops.get_dropout_mask(outputs.shape, rate) if is_train and rate else None
     if mask is not None:
         outputs = outputs * mask
 
     @computation()
     def backprop(d_outputs: list[Floats2d]) -> None:
-        d: Any = ops.flatten(d_outputs) if d_outputs else ops.alloc2f(0, model.get_dim("nO"))
+        d = ops.flatten(d_outputs) if d_outputs else ops.alloc2f(0, model.get_dim("nO"))
         if mask is not None:
             d = d * mask
         gradients = None if backprop_mix is None else backprop_mix(d)
@@ -205,27 +244,27 @@ def forward(
                 found = [undo(d_layer) for undo, d_layer in zip(undo_norms, found, strict=True)]
             layers.backprop(dict(zip(names, found, strict=True)))
 
-    # Thinc splits by lengths that are on the CPU.
-    sizes: Any = np.asarray(layers.lengths, dtype=np.int64)
+    # Thinc needs the lengths on the CPU.
+    sizes = cast(Ints1d, np.asarray(layers.lengths, dtype=np.int64))
     return ops.unflatten(outputs, sizes), backprop
 
 
 def _add_penalty(model: PoolingT, l2: float) -> None:
-    # Once a step, however many parts its batch is computed in: the first finds no gradient.
+    # Once a step, even if its batch is computed in parts: only the first part finds no gradient.
     if l2 and not (model.has_grad("weights") and model.get_grad("weights").any()):
         model.inc_grad("weights", 2 * l2 * model.get_param("weights"))
 
 
-def _normalise(xp: Any, layer: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """(n_tokens, width) with mean 0 and variance 1 in every row, and its backward pass."""
+def _normalise(xp: ModuleType, layer: Floats2d) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    """Bring every row to mean 0 and variance 1; also return the backward pass."""
     centred = layer - layer.mean(axis=1, keepdims=True)
     variance = (centred * centred).mean(axis=1, keepdims=True)
-    # Rows of zeros, which are no words, stay zeros and get no gradient.
+    # Rows of zeros, which stand for whitespace, stay zeros and get no gradient.
     scale = (variance > 0) / xp.sqrt(variance + _TINY)
     normed = centred * scale
 
-    def backprop(d: Any) -> Any:
+    def backprop(d: Floats2d) -> Floats2d:
         d_mean = d.mean(axis=1, keepdims=True)
-        return scale * (d - d_mean - normed * (d * normed).mean(axis=1, keepdims=True))
+        return cast(Floats2d, scale * (d - d_mean - normed * (d * normed).mean(axis=1, keepdims=True)))
 
     return normed, backprop

@@ -1,14 +1,14 @@
-"""Layers of Docs without gradients: submitted to the device, delivered Doc by Doc."""
+"""Layers of Docs without gradients: submitted to the device, and delivered Doc by Doc."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from thinc.api import Ops
+from thinc.types import Floats2d
 from torch import Tensor
 
 from ..bilm.layers import LayerOutputs, Layers
@@ -16,21 +16,21 @@ from ..elmo import Elmo
 from ..runtime.isolation import computation
 from ..runtime.workers import Pending
 from .ops_arrays import split_docs, stays_on_device, to_array
-from .output import ElmoOutput, FlatLayers
+from .output import ElmoOutput, FlatLayers, LayerArrays
 from .tokens import MappedTokens
 
-# Sentences of that many batches are run before any is delivered, where so many may be under way; of more, each
-# batch goes to the CPU by itself.
+# So many batches of sentences run before the first is delivered, if the budget allows it; with more batches, each
+# goes to the CPU separately.
 _MOST_BATCHES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is to be computed for each Doc.
+    """The layers to compute for each Doc.
 
     layers (Sequence[str]): The layers to return.
-    tensor (str | None): The layer that becomes doc.tensor as well; None: it is not set.
-    on_gpu (bool): Leave the layers on the GPU, where Thinc computes there; else they are numpy arrays.
+    tensor (str | None): The layer to return for doc.tensor; None: doc.tensor is not set.
+    on_gpu (bool): Leave the layers on the GPU, if Thinc computes there; else they are arrays of numpy.
     """
 
     layers: Sequence[str]
@@ -39,13 +39,13 @@ class Request:
 
 
 def submit_docs(elmo: Elmo, mapped: MappedTokens, request: Request, ops: Ops) -> Pending[ElmoOutput]:
-    """Start to embed Docs; where a device works by itself, the caller may go on meanwhile.
+    """Start to embed Docs. On some devices the work continues while the caller does something else.
 
     elmo (Elmo): The model.
     mapped (MappedTokens): The Docs' tokens.
-    request (Request): What is to be computed.
+    request (Request): The layers to compute.
     ops (Ops): Makes the arrays.
-    RETURNS (Pending[ElmoOutput]): The layers, to be waited for once.
+    RETURNS (Pending[ElmoOutput]): The layers; call `result` once.
     """
     if not mapped.lengths:
         return Pending(lambda: ElmoOutput([]))
@@ -56,7 +56,7 @@ def submit_docs(elmo: Elmo, mapped: MappedTokens, request: Request, ops: Ops) ->
         return _submit_at_once(elmo, mapped, request, ops)
     except torch.cuda.OutOfMemoryError:
         pass
-    # Outside of the handler, whose error holds on to what had been computed.
+    # Outside of the handler, whose error keeps the tensors computed so far alive.
     elmo.engine.release()
     return _run_in_parts(elmo, mapped, request)
 
@@ -67,12 +67,11 @@ def embed_flat(elmo: Elmo, mapped: MappedTokens, names: Sequence[str], ops: Ops)
     elmo (Elmo): The model.
     mapped (MappedTokens): The Docs' tokens.
     names (Sequence[str]): The layers.
-    ops (Ops): Makes the arrays where they need not pass the CPU for that; else they are numpy arrays.
+    ops (Ops): Makes the arrays, if the model is on a GPU of these Ops; else they are arrays of numpy.
     RETURNS (FlatLayers): The layers, without a backward pass.
     """
-    arrays: dict[str, Any]
     if elmo.settings.initial_state == "carry" or not stays_on_device(ops, elmo.device):
-        arrays = dict(_on_cpu(elmo, mapped, names))
+        arrays = _embed_on_cpu(elmo, mapped, names)
     else:
         scatter = partial(_scatter, elmo, mapped, names)
         tensors = elmo.submit(mapped.sentences, layers=list(names), then=scatter).result()
@@ -83,9 +82,9 @@ def embed_flat(elmo: Elmo, mapped: MappedTokens, names: Sequence[str], ops: Ops)
 def _scatter(
     elmo: Elmo, mapped: MappedTokens, names: Sequence[str], computed: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Layers of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
+    """Put layers into the rows of all Docs' tokens, (n_tokens, width), float32, on the model's device."""
     with computation(), torch.inference_mode():
-        there, scattered = mapped.on(elmo.device), {}
+        there, scattered = mapped.to(elmo.device), {}
         for name in names:
             tensor = computed.get(name)
             if tensor is None:
@@ -100,7 +99,7 @@ def _submit_at_once(elmo: Elmo, mapped: MappedTokens, request: Request, ops: Ops
 
     def deliver(computed: Mapping[str, Tensor]) -> Callable[[], ElmoOutput]:
         scattered = _scatter(elmo, mapped, names, computed)
-        # By itself: doc.tensor is everybody's, and what is done to it must not reach the layers.
+        # Sent separately: other components may write to doc.tensor, and must not change the layers.
         tensors = None if request.tensor is None else _send_tensors(elmo, scattered, request.tensor, lengths, ops)
         layers = _send_layers(elmo, scattered, request, lengths, ops)
         hashes = mapped.split_hashes()
@@ -112,16 +111,16 @@ def _submit_at_once(elmo: Elmo, mapped: MappedTokens, request: Request, ops: Ops
 
 def _send_tensors(
     elmo: Elmo, computed: dict[str, Tensor], name: str, lengths: list[int], ops: Ops
-) -> Callable[[], list[Any]]:
-    """A layer of each Doc, an array of the Ops."""
+) -> Callable[[], list[Floats2d]]:
+    """Send a layer to where doc.tensor is; the function that is returned waits for the array of each Doc."""
     if stays_on_device(ops, elmo.device):
         arrays = split_docs(computed[name], lengths, ops)
         return lambda: arrays
     arrive = elmo.engine.delivery.send({name: computed[name]}, lengths, n_layers=elmo.n_layers)
 
-    def tensors() -> list[Any]:
+    def tensors() -> list[Floats2d]:
         arrived = [one.select([name])[name] for one in arrive()]
-        # Where Thinc is on the GPU and the model is not, arrays go there from the CPU.
+        # If Thinc is on the GPU and the model is not, the arrays are copied there from the CPU.
         return arrived if ops.xp is np else [ops.asarray2f(array) for array in arrived]
 
     return tensors
@@ -137,18 +136,20 @@ def _send_layers(
         owned = [split_docs(computed[name], lengths, ops) for name in names]
         return lambda: [LayerOutputs(dict(zip(names, own, strict=True)), n_layers=n_layers) for own in zip(*owned)]
     arrive = elmo.engine.delivery.send({name: computed[name] for name in names}, lengths, n_layers=n_layers)
-    return (lambda: [_moved(one, ops) for one in arrive()]) if request.on_gpu and ops.xp is not np else arrive
+    return (
+        (lambda: [_move_layers(one, ops) for one in arrive()]) if request.on_gpu and ops.xp is not np else arrive
+    )
 
 
-def _moved(outputs: LayerOutputs, ops: Ops) -> LayerOutputs:
+def _move_layers(outputs: LayerOutputs, ops: Ops) -> LayerOutputs:
     arrays = {name: ops.asarray2f(array) for name, array in outputs.items()}
     return LayerOutputs(arrays, n_layers=outputs.n_layers)
 
 
 def _run_in_parts(elmo: Elmo, mapped: MappedTokens, request: Request) -> Pending[ElmoOutput]:
-    """On the CPU, batch after batch: with carried state, or for more than should be on the device together."""
+    """Deliver each batch to the CPU separately: with carried state, or for more than fits on the device."""
     names = [name for name in elmo.layer_names if name in (*request.layers, request.tensor)]
-    flat = _on_cpu(elmo, mapped, names)
+    flat = _embed_on_cpu(elmo, mapped, names)
     if len(mapped.lengths) == 1:
         layers = [LayerOutputs(flat, n_layers=elmo.n_layers)]
     else:
@@ -157,10 +158,10 @@ def _run_in_parts(elmo: Elmo, mapped: MappedTokens, request: Request) -> Pending
     return Pending(lambda: output)
 
 
-def _on_cpu(elmo: Elmo, mapped: MappedTokens, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Layers of all Docs' tokens, (n_tokens, width), float32."""
+def _embed_on_cpu(elmo: Elmo, mapped: MappedTokens, names: Sequence[str]) -> LayerArrays:
+    """Compute layers of all Docs' tokens, (n_tokens, width), float32, of numpy."""
     outputs = elmo.embed(mapped.sentences, layers=cast(Layers, names))
-    arrays = {}
+    arrays: LayerArrays = {}
     for name in names:
         parts = [getattr(output, name) for output in outputs]
         array = np.concatenate(parts) if parts else np.zeros((0, elmo.width(name)))

@@ -1,4 +1,4 @@
-"""How a biLM is trained, or that it is not."""
+"""The settings of a component that concern its biLM: source, training, cache."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from ..weights.source import Source
 class TrainingSettings:
     """What a component's config says about its biLM.
 
-    source (Source | None): Where weights are read that have not been read yet; None: nowhere.
-    frozen (bool): The biLM learns nothing.
-    trainable (str | list[str]): Regular expressions; a parameter learns if one of them is found in its name.
-    learn_rate_factor (float): The biLM's learning rate is the optimizer's times this.
-    warmup_steps (int): Over so many steps the biLM's learning rate grows to that.
-    dropout (float): Share of the inputs of each LSTM layer that is zeroed in training.
+    source (Source | None): The source of weights that have not been read yet; None: there is no source.
+    frozen (bool): The biLM is not trained.
+    trainable (str | list[str]): Regular expressions; a parameter is trained if one of them is found in its name.
+    learn_rate_factor (float): Factor of the optimizer's learning rate for the biLM.
+    warmup_steps (int): Steps over which the biLM's learning rate grows to its full value.
+    dropout (float): Share of the inputs of each LSTM layer that is set to zero in training.
     cache (CacheSettings | None): Where layers are kept on disk while the biLM is frozen; None: nowhere.
-    RAISES (ElmoError): For a value that is not allowed.
+    RAISES (ElmoError): If a value is not allowed.
     """
 
     source: Source | None = None
@@ -55,16 +55,16 @@ class TrainingSettings:
     def rate(self, n_steps: int) -> float:
         """Compute the factor of the learning rate.
 
-        n_steps (int): Steps that were taken.
-        RETURNS (float): The factor in the next one.
+        n_steps (int): The number of steps so far.
+        RETURNS (float): The factor in the next step.
         """
         return self.learn_rate_factor * min(1.0, (n_steps + 1) / max(1, self.warmup_steps))
 
     def select(self, bilm: nn.Module) -> None:
-        """Let the parameters that `trainable` names learn, and no others.
+        """Set which parameters of a biLM are trained, by `trainable`.
 
         bilm (nn.Module): The biLM; `requires_grad` of its parameters is set.
-        RAISES (ElmoError): If a pattern is found in no name, or there is none.
+        RAISES (ElmoError): If a pattern is found in no name, or there is no pattern.
         """
         names = [name for name, _ in bilm.named_parameters()]
         for pattern in self.patterns or [""]:

@@ -1,8 +1,7 @@
-"""ELMo inside one component, shared with nobody; and how a listener becomes that."""
+"""A `tok2vec` layer with a separate biLM, and how `nlp.replace_listeners` turns a listener into one."""
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -10,9 +9,9 @@ from thinc.types import Floats2d
 
 from ..errors import ElmoError, Errors
 from ..layer_cache.settings import CacheSettings
-from .listener import ListenerT, pooling_of
+from .listener import Embedder, ListenerT, get_pooling
 from .module import ElmoModelT, get_module
-from .pooling import PoolingT, fit_to, settings_of
+from .pooling import PoolingT, fit_to, get_pooling_settings
 from .predict import embed_flat
 from .settings import TrainingSettings
 from .update import begin_update
@@ -21,6 +20,8 @@ LISTENER = "spacy-elmo.ElmoListener.v1"
 TOK2VEC = "spacy-elmo.ElmoTok2Vec.v1"
 NODE = "elmo_tok2vec"
 Tok2VecT = Model[list[Doc], list[Floats2d]]
+# A block of a config.
+Block = dict[str, object]
 
 
 def build_elmo_tok2vec_v1(
@@ -34,15 +35,20 @@ def build_elmo_tok2vec_v1(
     dropout: float = 0.0,
     cache: CacheSettings | None = None,
 ) -> Tok2VecT:
-    """A `tok2vec` layer with a biLM of its own, registered as spacy-elmo.ElmoTok2Vec.v1.
+    """Build a `tok2vec` layer with a separate biLM, registered as spacy-elmo.ElmoTok2Vec.v1.
 
-    elmo (Model): of spacy-elmo.Elmo.v1. listener (Model): of spacy-elmo.ElmoListener.v1; its `upstream` is not
-        used.
-    source (str | list[str] | None): where the weights are read once, when the component is initialised or
-        first used. A component that was saved never looks there. null: they come with the component.
-    frozen, trainable, learn_rate_factor, warmup_steps, dropout, cache: as in the config of the embedder.
+    elmo (Model): As from spacy-elmo.Elmo.v1.
+    listener (Model): As from spacy-elmo.ElmoListener.v1; its `upstream` is not used.
+    source (str | list[str] | None): The source of the weights, read once, when the component is initialized or
+        first used. A component that was saved never reads it. null: the weights come with the component.
+    frozen (bool): See `TrainingSettings`.
+    trainable (str | list[str]): See `TrainingSettings`.
+    learn_rate_factor (float): See `TrainingSettings`.
+    warmup_steps (int): See `TrainingSettings`.
+    dropout (float): See `TrainingSettings`.
+    cache (CacheSettings | None): See `TrainingSettings`.
     RETURNS (Model[list[Doc], list[Floats2d]]): (len(doc), width) for each Doc.
-    RAISES (ElmoError): for a value that is not allowed.
+    RAISES (ElmoError): If a value is not allowed.
     """
     get_module(elmo).training_settings = TrainingSettings(
         source=source,
@@ -53,15 +59,18 @@ def build_elmo_tok2vec_v1(
         dropout=dropout,
         cache=cache,
     )
-    return _elmo_tok2vec(elmo, pooling_of(listener))
+    return _make_tok2vec(elmo, get_pooling(listener))
 
 
-def _elmo_tok2vec(elmo: ElmoModelT, pooling: PoolingT) -> Tok2VecT:
+def _make_tok2vec(elmo: ElmoModelT, pooling: PoolingT) -> Tok2VecT:
     return Model(NODE, forward, init=init, dims={"nO": pooling.maybe_get_dim("nO")}, layers=[elmo, pooling])
 
 
-def init(model: Tok2VecT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
-    """Read the weights, unless they are there already: then take back what they have learnt since."""
+def init(model: Tok2VecT, **_samples: object) -> None:
+    """Read the weights; if they have been read, undo their training.
+
+    model (Tok2VecT): The layer.
+    """
     elmo, pooling = model.layers
     get_module(elmo).reset()
     fit_to(pooling, get_module(elmo).load(), where="the biLM")
@@ -72,9 +81,16 @@ def init(model: Tok2VecT, X: Any = None, Y: Any = None) -> None:  # noqa: N803
 def forward(
     model: Tok2VecT, docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """Compute the vectors of Docs.
+
+    model (Tok2VecT): The layer.
+    docs (list[Doc]): The Docs.
+    is_train (bool): Whether the backward pass trains the layer.
+    RETURNS (tuple[list[Floats2d], Callable]): (len(doc), width) for each Doc, and the backward pass.
+    """
     elmo, pooling = model.layers
     module = get_module(elmo)
-    names = settings_of(pooling).names(module.load().n_layers)
+    names = get_pooling_settings(pooling).names(module.load().n_layers)
     if not docs:
         return [], lambda d_outputs: []
     if is_train:
@@ -90,26 +106,38 @@ def forward(
     return outputs, finish
 
 
-def replace_listener(elmo: ElmoModelT, listener: ListenerT, embedder: Any) -> Tok2VecT:
-    """For `nlp.replace_listeners`: what stands in a listener's place, over a copy of the embedder's model."""
+def replace_listener(elmo: ElmoModelT, listener: ListenerT, embedder: Embedder) -> Tok2VecT:
+    """Make the layer that takes the place of a listener; called by `nlp.replace_listeners`.
+
+    elmo (ElmoModelT): A copy of the embedder's model.
+    listener (ListenerT): The listener.
+    embedder (Embedder): The embedder.
+    RETURNS (Tok2VecT): The layer.
+    """
     if embedder.is_incomplete:
-        # spaCy's copy is of weights that have not been read, or lack a step: sources may be gone when it is used.
+        # The copy lacks weights or a step: it could not read them later, if the source is removed.
         elmo = embedder.complete_model().copy()
-    return _elmo_tok2vec(elmo, pooling_of(listener))
+    return _make_tok2vec(elmo, get_pooling(listener))
 
 
 class ReplaceListenerConfig:
-    """For `nlp.replace_listeners`: (config of the embedder's model, config of a `tok2vec` layer) -> config of what
-    `replace_listener` has made. Knows the embedder's settings, which spaCy does not hand over."""
+    """Makes the config of what `replace_listener` makes; called by `nlp.replace_listeners`.
+
+    settings (TrainingSettings): The embedder's settings, which spaCy does not pass.
+    """
 
     def __init__(self, settings: TrainingSettings):
         self.settings = settings
 
-    def __call__(self, elmo: dict[str, Any], tok2vec: dict[str, Any]) -> dict[str, Any]:
-        """RAISES (ElmoError): If there is no listener in the layer, or there are several, so that it cannot be
-        told which one is asked for.
+    def __call__(self, elmo: Block, tok2vec: Block) -> Block:
+        """Make the config.
+
+        elmo (Block): The config of the embedder's model.
+        tok2vec (Block): The config of a `tok2vec` layer with a listener.
+        RETURNS (Block): The config of the layer without a listener.
+        RAISES (ElmoError): If the layer has no listener, or several that differ.
         """
-        found = list(_listeners(tok2vec))
+        found = list(_find_listeners(tok2vec))
         if not found or any(block != found[0] for block in found):
             raise ElmoError(Errors.EL120.format(listener=LISTENER, count=len(found)))
         settings = self.settings
@@ -127,21 +155,21 @@ class ReplaceListenerConfig:
         }
 
 
-def _listeners(block: Any) -> Iterator[dict[str, Any]]:
-    """Every listener's block, at any depth."""
+def _find_listeners(block: object) -> Iterator[Block]:
+    """Yield the block of every listener, at any depth."""
     if isinstance(block, dict):
         if block.get("@architectures") == LISTENER:
             yield block
         else:
             for value in block.values():
-                yield from _listeners(value)
+                yield from _find_listeners(value)
 
 
 def make_replaceable(model: ElmoModelT, settings: TrainingSettings) -> ElmoModelT:
-    """Let `nlp.replace_listeners` copy the model.
+    """Prepare a model for `nlp.replace_listeners`.
 
-    model (ElmoModelT): Of an embedder.
-    settings (TrainingSettings): Of the embedder.
+    model (ElmoModelT): The embedder's model.
+    settings (TrainingSettings): The embedder's settings.
     RETURNS (ElmoModelT): The model itself.
     """
     model.attrs["replace_listener"] = replace_listener

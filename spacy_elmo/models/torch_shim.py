@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -11,15 +11,22 @@ from thinc import compat
 from thinc.api import Optimizer, PyTorchShim, get_array_module, torch2xp, xp2torch
 from thinc.backends import get_array_ops
 from thinc.shims import Shim
+from thinc.types import Floats1d, FloatsXd
 from torch import nn
 
 from ..errors import ElmoError, Errors
 from ..runtime.isolation import computation, isolate
 from ..runtime.workers import Workers
 
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
 
 def state_to_bytes(module: nn.Module) -> bytes:
-    """A module's parameters for Thinc's serialisation."""
+    """Save a module's parameters for Thinc's serialisation.
+
+    module (nn.Module): The module.
+    RETURNS (bytes): Its state, without code.
+    """
     data = BytesIO()
     torch.save(module.state_dict(), data)
     return data.getvalue()
@@ -27,9 +34,13 @@ def state_to_bytes(module: nn.Module) -> bytes:
 
 @computation()
 def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
-    """The inverse of `state_to_bytes`, into a module of the same sizes. Runs no code of the data's.
+    """Load parameters that `state_to_bytes` has saved. No code in the data is run.
 
-    RAISES (ElmoError): If the sizes are others.
+    module (nn.Module): A module with arrays of the same names and shapes.
+    data (bytes): The state.
+    device (torch.device): Where the parameters are put.
+    RETURNS (nn.Module): The module itself.
+    RAISES (ElmoError): If a name or a shape differs.
     """
     state = torch.load(BytesIO(data), map_location=device, weights_only=True)
     got, expected = (
@@ -43,15 +54,22 @@ def state_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn
 
 
 class TorchShim(PyTorchShim):
-    """The optimizer's averages reach the parameters, which they do not in Thinc 8.3's shim: its keys are others
-    than its optimizer's. Copies learn for themselves. What is saved holds arrays, and no code."""
+    """A shim that differs from Thinc's in three points.
+
+    The optimizer's averages reach the parameters: in Thinc 8.3 they do not, because the shim looks them up by
+    other keys than its optimizer uses. A copy is trained separately. What is saved has arrays and no code.
+
+    module (nn.Module): The module.
+    serialize_model (Callable): Saves it.
+    deserialize_model (Callable): Loads what was saved.
+    """
 
     def __init__(
         self,
-        module: nn.Module,
+        module: ModuleT,
         *,
-        serialize_model: Callable[[Any], bytes] = state_to_bytes,
-        deserialize_model: Callable[[Any, bytes, torch.device], Any] = state_from_bytes,
+        serialize_model: Callable[[ModuleT], bytes] = state_to_bytes,
+        deserialize_model: Callable[[ModuleT, bytes, torch.device], nn.Module] = state_from_bytes,
     ):
         with isolate():
             super().__init__(module, serialize_model=serialize_model, deserialize_model=deserialize_model)
@@ -61,20 +79,24 @@ class TorchShim(PyTorchShim):
         return cast(nn.Module, self._model)
 
     def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter, float]]:
-        """(name, parameter, factor of the learning rate) of each that learns."""
+        """List the parameters that are trained.
+
+        YIELDS (tuple[str, nn.Parameter, float]): Name, parameter and factor of the learning rate of each.
+        """
         for name, parameter in self.module.named_parameters():
             yield name, parameter, 1.0
 
     def mark_changed(self) -> None:
-        """Called when parameters were changed."""
+        """Note that parameters were changed."""
 
     @property
     def has_gradient(self) -> bool:
+        """Whether a parameter has a gradient."""
         return any(parameter.grad is not None for _, parameter, _ in self.trained_parameters())
 
     def copy(self) -> "TorchShim":
         made: TorchShim = super().copy()
-        # Optimizers know parameters by the shim's number.
+        # Optimizers find their state by the shim's number.
         Shim.global_id += 1
         made.id = Shim.global_id
         return made
@@ -85,21 +107,22 @@ class TorchShim(PyTorchShim):
             if parameter.grad is None:
                 continue
             if factor != 1 and not isinstance(optimizer, Optimizer):
-                # `nlp.rehearse` puts a function here that knows no rates: better no step than too long a one.
+                # The function that `nlp.rehearse` passes takes no learning rate: without it, the step would be too
+                # long.
                 parameter.grad = None
                 continue
             values, gradient = to_steps(parameter.data), to_steps(parameter.grad)
             scale = {} if factor == 1 else {"lr_scale": factor}
             found, _ = optimizer((self.id, name), values, gradient, **scale)
-            # Steps are taken in place as a rule; not so in float64, on a GPU without CuPy, and by `nlp.rehearse`,
-            # which steps later.
+            # The step was not in place in float64, on a GPU without CuPy, and with `nlp.rehearse`, which steps
+            # later.
             if found is not values or not is_same_memory(values, parameter):
                 _put(parameter, found)
             parameter.grad = None
             self.mark_changed()
 
     @contextmanager
-    def use_params(self, params: Any) -> Iterator[None]:
+    def use_params(self, params: dict[tuple[int, str], FloatsXd]) -> Iterator[None]:
         before: dict[str, torch.Tensor] = {}
         parameters = {name: parameter for name, parameter, _ in self.trained_parameters()}
         for name, parameter in parameters.items():
@@ -115,22 +138,30 @@ class TorchShim(PyTorchShim):
                 self.mark_changed()
 
 
-def to_steps(tensor: torch.Tensor) -> Any:
-    """A float32 array, (n,), over the tensor's memory where it can be, as Thinc's optimizers need it: they ask for
-    a length, which a single number does not have."""
+def to_steps(tensor: torch.Tensor) -> Floats1d:
+    """Convert a tensor to an array for Thinc's optimizers, which need one axis at least.
+
+    tensor (torch.Tensor): A parameter or its gradient.
+    RETURNS (Floats1d): (n,), float32, over the tensor's memory where possible.
+    """
     tensor = tensor.detach().reshape(-1)
-    # A GPU that CuPy does not compute on is one of PyTorch's alone: steps are taken on the CPU.
-    array: Any = torch2xp(tensor) if not tensor.is_cuda or _cupy_is_at(tensor.device) else tensor.cpu().numpy()
-    return get_array_ops(array).asarray1f(array)
+    # Where CuPy does not compute on the tensor's GPU, steps are taken on the CPU.
+    array = torch2xp(tensor) if not tensor.is_cuda or _has_cupy(tensor.device) else tensor.cpu().numpy()
+    return cast(Floats1d, get_array_ops(array).asarray1f(array))
 
 
 def is_same_memory(array: Any, tensor: torch.Tensor) -> bool:
-    """Whether what is done to the array of `to_steps` is done to the tensor."""
+    """Check whether an array and a tensor begin at the same address.
+
+    array (Floats1d): As from `to_steps`.
+    tensor (torch.Tensor): The tensor.
+    RETURNS (bool): Whether a change of the array changes the tensor.
+    """
     pointer = array.ctypes.data if get_array_module(array) is np else array.data.ptr
     return bool(pointer == tensor.data_ptr())
 
 
-def _cupy_is_at(device: torch.device) -> bool:
+def _has_cupy(device: torch.device) -> bool:
     if not compat.has_cupy_gpu:
         return False
     import cupy
@@ -138,17 +169,23 @@ def _cupy_is_at(device: torch.device) -> bool:
     return bool(cupy.cuda.Device().id == device.index)
 
 
-def _put(parameter: torch.nn.Parameter, values: Any) -> None:
-    # Not in place: the tensor that was there may be wanted back.
+def _put(parameter: torch.nn.Parameter, values: FloatsXd) -> None:
+    # Not in place: the tensor that was there may be put back.
     tensor = xp2torch(values.copy(), device=parameter.device)
     parameter.data = tensor.reshape(parameter.shape).to(parameter.dtype)
 
 
 @computation()
 def are_finite(tensors: Sequence[torch.Tensor], *, n_threads: int | None = None) -> bool:
-    """Whether there is neither NaN nor an infinite number in them. n_threads: see `Settings`."""
+    """Check tensors for NaN and infinite numbers.
+
+    tensors (Sequence[torch.Tensor]): The tensors.
+    n_threads (int | None): See `Settings`.
+    RETURNS (bool): Whether all numbers are finite.
+    """
     full = [tensor for tensor in tensors if tensor.numel()]
-    # They cannot overflow, as a sum can; torch finds them many times faster than the largest absolute number.
+    # Extremes cannot overflow, as a sum can, and torch finds them many times faster than the largest absolute
+    # value.
     if all(tensor.device.type == "cpu" for tensor in full):
         extremes = Workers(n_threads).map(torch.aminmax, full)
     else:

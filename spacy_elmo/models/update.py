@@ -1,29 +1,30 @@
-"""Layers of Docs in training, and the way of their gradients to the mix and the biLM."""
+"""Layers of Docs in training, whose gradients reach the embedder's mix and the biLM."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import torch
 from spacy.tokens import Doc
 from thinc.api import Ops, get_array_module
+from thinc.types import ArrayXd, Floats1d
 
 from ..bilm.layers import MIXED, count_lstm_layers, layer_names
 from ..elmo import Elmo
 from ..gradients.trainable import TrainableEngine
 from ..runtime.isolation import computation
 from .module import ElmoModule
-from .ops_arrays import as_like, to_array, to_tensor
-from .output import FlatLayers
+from .ops_arrays import move_like, to_array, to_tensor
+from .output import FlatLayers, LayerArrays
 from .pooling import mix
 from .predict import embed_flat
 from .tokens import MappedTokens
 
 
 def begin_update(module: ElmoModule, docs: Sequence[Doc], names: Sequence[str], ops: Ops) -> FlatLayers:
-    """Compute layers of a training batch. Gradients that flow back train the embedder's mix if "elmo" is among the
+    """Compute layers of a training batch. Their gradients train the embedder's mix if "elmo" is among the
     names, and the biLM if it is not frozen.
 
-    module (ElmoModule): Of the embedder.
+    module (ElmoModule): The embedder's module.
     docs (Sequence[Doc]): The batch.
     names (Sequence[str]): The layers.
     ops (Ops): Makes the arrays.
@@ -42,11 +43,11 @@ def begin_update(module: ElmoModule, docs: Sequence[Doc], names: Sequence[str], 
 
 
 def get_lower_layers(names: Sequence[str], n_layers: int) -> list[str]:
-    """Get the layers that these are made of: the mix is of all.
+    """List the layers of the biLM that layers need: the mix needs all of them.
 
     names (Sequence[str]): Layers of a model.
-    n_layers (int): Its LSTM layers.
-    RETURNS (list[str]): Without the mix, lowest first.
+    n_layers (int): LSTM layers of the model.
+    RETURNS (list[str]): The layers without the mix, lowest first.
     """
     wanted = layer_names(n_layers)[:-1] if MIXED in names else names
     return [name for name in layer_names(n_layers) if name in wanted]
@@ -66,11 +67,11 @@ def _run_trained(engine: TrainableEngine, mapped: MappedTokens, names: Sequence[
     top = count_lstm_layers(names, n_layers=n_layers)
     tensors, backprop_engine = engine.begin_update(mapped.sentences, n_layers=top)
     computed = dict(zip(layer_names(n_layers)[:-1], tensors))
-    there = mapped.on(tensors[0].device)
+    there = mapped.to(tensors[0].device)
     arrays = {name: to_array(there.scatter(computed[name]), ops) for name in names}
 
     @computation()
-    def backprop(gradients: dict[str, Any]) -> None:
+    def backprop(gradients: LayerArrays) -> None:
         backprop_engine([
             there.gather(to_tensor(gradients[name], tensor)) if name in gradients else None
             for name, tensor in computed.items()
@@ -80,26 +81,26 @@ def _run_trained(engine: TrainableEngine, mapped: MappedTokens, names: Sequence[
 
 
 def add_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers:
-    """Add the embedder's own mix, which is trained by all who read it.
+    """Add the embedder's mix to a batch. All components that read it train it together.
 
-    elmo (Elmo): Has the mix.
-    layers (FlatLayers): A batch.
-    names (Sequence[str]): Its layers that are mixed, lowest first.
+    elmo (Elmo): The model with the mix.
+    layers (FlatLayers): The batch.
+    names (Sequence[str]): The layers to mix, lowest first.
     RETURNS (FlatLayers): The batch with the layer "elmo".
     """
     weights, gamma = elmo.mix.weights, elmo.mix.gamma
     below = layers.backprop
     inputs = [layers.arrays[name] for name in names]
     xp = get_array_module(inputs[0])
-    values: Any = xp.asarray(weights.detach().cpu().numpy())
+    values: Floats1d = xp.asarray(weights.detach().cpu().numpy())
     mixed, backprop_mix = mix(xp, inputs, values, float(gamma.detach()))
 
     @computation()
-    def backprop(gradients: dict[str, Any]) -> None:
-        gradients = {name: as_like(gradient, mixed) for name, gradient in gradients.items()}
+    def backprop(gradients: LayerArrays) -> None:
+        gradients = {name: move_like(gradient, mixed) for name, gradient in gradients.items()}
         if MIXED in gradients:
             found = backprop_mix(gradients.pop(MIXED))
-            _add_gradient(weights, to_tensor(found.weights, weights))
+            _add_gradient(weights, to_tensor(cast(ArrayXd, found.weights), weights))
             _add_gradient(gamma, gamma.new_tensor(found.gamma))
             if below is not None:
                 for name, gradient in zip(names, found.layers(), strict=True):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, SupportsIndex, cast
 
 from spacy import util
 from spacy.language import Language
@@ -12,13 +12,9 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Optimizer
+from thinc.types import FloatsXd
 
-from ..bilm.layers import (
-    ALL,
-    LayerChoice,
-    check_layer_choice,
-    check_layer_name,
-)
+from ..bilm.layers import ALL, LayerChoice, check_layer_choice, check_layer_name
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors
 from ..models.listener import SharedBatch, links
@@ -33,7 +29,7 @@ from ..models.update import begin_update
 from ..runtime.workers import Pending
 from ..util.batching import run_ahead, windows
 from ..weights.source import Source, read_weights
-from .annotations import TensorWriter, annotate, on_ops
+from .annotations import TensorWriter, annotate, move_to_ops
 from .extensions import install_extensions
 from .hooks import install_hooks
 from .layer_plan import LayerPlan, make_layer_plan
@@ -44,21 +40,21 @@ from .updates import DeferredUpdate
 
 
 class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
-    """Runs a biLM over a Doc's sentences, writes its layers to the Doc, and gives them to the listeners in
-    components behind it.
+    """Runs a biLM over the sentences of a Doc, writes the layers to the Doc, and passes them to the listeners of
+    later components.
 
     vocab (Vocab): The shared vocabulary.
     model (Model): The Thinc model of `spacy-elmo.Elmo.v1`.
     name (str): The component's name.
-    training (TrainingSettings): Where the weights are read, once, on first use or by `initialize`, and how the
-        biLM is trained. A component that was saved with its weights never looks at the source.
+    training (TrainingSettings): The source of the weights, read once, on first use or by `initialize`, and how the
+        biLM is trained. A component that was saved with its weights never reads the source.
     pooling_layer (str): word_emb, lstm_outputs1, lstm_outputs2 (as many as the model has) or elmo.
     layers (str | list[str]): Layers kept in doc._.elmo; "*" keeps all that were computed for the pooling layer.
         Those that listeners read are kept as well.
     set_tensor (bool | None): Make the pooling layer doc.tensor. None: unless another component sets it.
     vectors (bool): Make .vector and .similarity() use the pooling layer.
-    layers_on_gpu (bool): Leave doc._.elmo on the GPU where there is one, as doc.tensor is.
-    RAISES (ElmoError): For a value that is not allowed.
+    layers_on_gpu (bool): Leave doc._.elmo on the GPU, if there is one, as doc.tensor is.
+    RAISES (ElmoError): If a value is not allowed.
     """
 
     def __init__(
@@ -77,8 +73,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         self.vocab = vocab
         self.model = make_replaceable(model, training)
         self.name = name
-        # What is saved here would win over an edited config: all settings live in the config alone.
-        self.cfg: dict[str, Any] = {}
+        # No settings are saved here: they would take precedence over an edited config.
+        self.cfg: dict[str, object] = {}
         module = get_module(model)
         module.training_settings = training
         module.reads_to_save = False
@@ -103,8 +99,8 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return f"ElmoEmbedder(name={self.name!r}, source={self.source!r}, {state})"
 
     def attach(self, nlp: Language) -> None:
-        """Remember the pipeline, to see what a Doc does not tell: who listens, and who else writes doc.tensor.
-        Another one that sources the component stays unknown.
+        """Remember the pipeline, to find listeners and other components that write doc.tensor. spaCy does not call
+        this for a pipeline that sources the component.
 
         nlp (Language): The pipeline.
         """
@@ -112,16 +108,16 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
     @property
     def elmo(self) -> Elmo:
-        """The model, with all that it has learned. RAISES: As `load`."""
+        """The model as it is trained so far; see `load`."""
         self.complete_model()
         return get_module(self.model).sync()
 
     def load(self) -> Elmo:
-        """Get the model, to ask for its sizes and names; its weights are read now if they have not been.
+        """Get the model, to ask for its sizes and names; weights that have not been read are read now.
 
         RETURNS (Elmo): The model.
         RAISES (FileNotFoundError, ValueError, ImportError): As `spacy_elmo.load`.
-        RAISES (ElmoError): If the config has `nlp.initialize` read other weights, which was not called.
+        RAISES (ElmoError): If `nlp.initialize`, which would read other weights by the config, was not called.
         """
         module = get_module(self.model)
         if not module.has_weights:
@@ -132,7 +128,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
     @property
     def source(self) -> Source:
-        """Where the weights are read, if they have not been."""
+        """The source of weights that have not been read yet."""
         return cast(Source, get_module(self.model).training_settings.source)
 
     @property
@@ -142,11 +138,15 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
     @property
     def is_disabled(self) -> bool:
-        """Whether it is known not to be at work."""
+        """Whether it is disabled in its pipeline; False if the pipeline is unknown."""
         return self._pipeline.nlp is not None and not self._pipeline.is_enabled
 
     def __call__(self, doc: Doc) -> Doc:
-        """Embed one Doc."""
+        """Embed one Doc.
+
+        doc (Doc): The Doc.
+        RETURNS (Doc): The Doc itself.
+        """
         self._updates.apply_pending()
         self._prepare()
         return cast(Doc, super().__call__(doc))
@@ -155,17 +155,17 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         """Embed a stream of Docs, lazily and in order.
 
         stream (Iterable[Doc]): The Docs.
-        batch_size (int): Docs to run together at most. Fewer if they are long: memory is bounded by
-            `max_batch_tokens`, not by the number of Docs.
+        batch_size (int): The most Docs to run together. `max_batch_tokens` bounds the memory: fewer long Docs run
+            together.
         YIELDS (Doc): Each Doc.
         """
         if self._updates.batch is not None:
             self._updates.apply_pending()
-        # Where a device works by itself, the Docs of the next batches are taken, and thus made, meanwhile.
+        # While the device works, the Docs of the next batches are read from the stream, and thus made.
         yield from run_ahead(map(self._submit, self._batches(stream, batch_size)), ahead=self._count_ahead)
 
     def predict(self, docs: Sequence[Doc]) -> ElmoOutput:
-        """Compute the layers of Docs, which stay as they are.
+        """Compute the layers of Docs, without a change to the Docs.
 
         docs (Sequence[Doc]): The Docs.
         RETURNS (ElmoOutput): Their layers.
@@ -177,7 +177,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
         docs (Sequence[Doc]): The Docs.
         output (ElmoOutput): Their layers.
-        RAISES (ElmoError): If they are of another number of Docs.
+        RAISES (ElmoError): If the output has more or fewer Docs.
         """
         if len(docs) != len(output.docs):
             raise ElmoError(Errors.EL247.format(n_outputs=len(output.docs), n_docs=len(docs)))
@@ -188,22 +188,22 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         keep = self._get_kept(plan, docs)
         layers, tensors = output.docs, output.tensors
         if tensors is None:
-            layers, tensors = on_ops(
+            layers, tensors = move_to_ops(
                 layers, tensor=plan.tensor, keep=keep, ops=self.model.ops, layers_on_gpu=self.layers_on_gpu
             )
         if tensors is not None:
             note_tensors(tensors)
         nothing = [None] * len(docs)
-        left = self._tensor.find_left(docs, name=self.name)
-        rows = zip(docs, layers, tensors or nothing, output.hashes or nothing, left, strict=True)
-        for doc, own, tensor, hashes, is_left in rows:
-            written = None if is_left else tensor
+        kept = self._tensor.find_kept(docs, name=self.name)
+        rows = zip(docs, layers, tensors or nothing, output.hashes or nothing, kept, strict=True)
+        for doc, own, tensor, hashes, is_kept in rows:
+            written = None if is_kept else tensor
             annotate(doc, own, pooling_layer=self.pooling_layer, keep=keep, tensor=written, hashes=hashes)
             if self.vectors:
                 install_hooks(doc)
 
     def _submit_docs(self, docs: Sequence[Doc]) -> Pending[ElmoOutput]:
-        """Start to compute what `predict` returns."""
+        """Start `predict`."""
         plan, module = self._prepare(), get_module(self.model)
         self._inspect(docs)
         if self._updates.batch is not None:
@@ -214,13 +214,13 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return submit_docs(module.sync(), module.map_tokens(docs), request, self.model.ops)
 
     def _inspect(self, docs: Sequence[Doc]) -> None:
-        """Remember where Docs come from, and warn if they should have sentence boundaries."""
+        """Remember the Docs' vocabulary, and warn if sentence boundaries are missing."""
         self._last_vocab = docs[0].vocab if docs else self._last_vocab
         if get_module(self.model).map_tokens.get_spans is sent_spans:
             self._boundaries.check(docs, name=self.name)
 
     def _submit(self, docs: list[Doc]) -> Pending[Iterator[Doc]]:
-        # A source or a layer that does not exist is no Doc's fault: raised here, it passes by the error handler.
+        # Errors about a source or a layer are raised here: they concern no Doc, and bypass the error handler.
         self._prepare()
         try:
             pending = self._submit_docs(docs)
@@ -239,7 +239,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         else:
             yield from docs
             return
-        # One bad Doc must not take the others along. Here, no error holds on to what was computed with them.
+        # Run each Doc alone: one bad Doc must not affect the others. The error no longer keeps tensors alive here.
         del pending
         for doc in docs:
             yield from self._submit([doc]).result()
@@ -254,13 +254,12 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         nlp: Language | None = None,
         source: str | list[str] | None = None,
     ) -> None:
-        """Read the weights, unless they are there already; then take back all that they have learned since they
-        were read, or loaded with a pipeline.
+        """Read the weights; if they have been read, or loaded with a pipeline, undo all training since.
 
         get_examples (Callable | None): Not used.
         nlp (Language | None): The pipeline.
-        source (str | list[str] | None): Read these weights in place of those that the component has or would read.
-            Set it under [initialize.components.elmo_embedder] for a path that matters only before training.
+        source (str | list[str] | None): Read these weights instead. Set it under
+            [initialize.components.elmo_embedder] for a path that is only needed before training.
         """
         self._updates.forget()
         if nlp is not None:
@@ -279,14 +278,14 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Run a batch once for all listeners, whose gradients are learned from when they have come in.
+        """Run a batch once for all listeners, and train on their gradients later, when these have come in.
 
         examples (Iterable[Example]): The batch.
         drop (float): Not used; see the setting `dropout`.
         sgd (Optimizer | None): Takes a step.
         losses (dict[str, float] | None): Losses by component, to be added to.
-        RETURNS (dict[str, float]): The losses. The embedder's is the sum of squares of the gradients; 0 where
-            nothing of it learns.
+        RETURNS (dict[str, float]): The losses. The embedder's is the sum of squares of the gradients; 0 if nothing
+            of it is trained.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -298,14 +297,14 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         docs = [example.predicted for example in examples]
         note_run(docs, self)
         self._inspect(docs)
-        # Who listens may not be known, where spaCy has not linked it. What is frozen can be run when it comes.
+        # spaCy may not have linked all listeners. A frozen biLM runs later for those that turn up.
         if docs and (readers or not module.training_settings.frozen):
 
             def observe(squares: float) -> None:
                 losses[self.name] += squares
 
             elmo = self.load()
-            names = self.layers_listened_to(elmo.n_layers) if readers else elmo.layer_names
+            names = self.get_read_layers(elmo.n_layers) if readers else elmo.layer_names
             batch = SharedBatch(docs, begin_update(module, docs, names, self.model.ops), observe=observe)
             self._updates.begin(batch)
             for upstream in readers:
@@ -315,26 +314,32 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Take an optimizer step with the gradients that listeners have sent back since the last one."""
+        """Take an optimizer step with the gradients that listeners have sent back since the last one.
+
+        sgd (Optimizer): The optimizer.
+        """
         self._updates.finish_update(sgd)
 
-    def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
-        """The embedder has no loss."""
+    def get_loss(self, examples: Iterable[Example], scores: object) -> tuple[float, list[object]]:
+        """Return no loss: the embedder has none."""
         return 0.0, []
 
     def add_label(self, label: str) -> int:
-        """The embedder has no labels."""
+        """Do nothing: the embedder has no labels."""
         return 0
 
-    def use_params(self, params: Any) -> Iterator[None]:
-        """Run with other values of the parameters, an optimizer's averages for instance. `nlp.use_params` steps
-        through this."""
+    def use_params(self, params: dict[tuple[int, str], FloatsXd]) -> Iterator[None]:
+        """Use other values of the parameters until the generator ends; called by `nlp.use_params`.
+
+        params (dict[tuple[int, str], FloatsXd]): The values, an optimizer's averages for instance.
+        YIELDS (None): Once, with these values in place.
+        """
         self._updates.apply_pending()
         yield from super().use_params(params)
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         self._updates.apply_pending()
-        # What it was made from is of this process.
+        # Its key is valid in this process only.
         self._layer_plan = None
         return super().__reduce_ex__(protocol)
 
@@ -344,21 +349,19 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
 
     def _batches(self, stream: Iterable[Doc], batch_size: int) -> Iterator[list[Doc]]:
         if self._carries:
-            # With carried state, batch boundaries affect the vectors: exactly as many Docs as the caller said.
+            # With carried state, batch boundaries affect the vectors: every batch has exactly `batch_size` Docs.
             return cast(Iterator[list[Doc]], util.minibatch(stream, size=batch_size))
         return windows(stream, size=estimate_rows, budget=lambda: self.load().budget.tokens, most=batch_size)
 
     def _prepare(self) -> LayerPlan:
-        """Get the plan, made again if listeners, weights, settings or the pipeline have changed.
-
-        RAISES (ElmoError): If another component writes doc.tensor as well, or a layer does not exist.
-        """
+        """Get the plan; make a new one if listeners, weights, settings or the pipeline have changed. An error if
+        another component writes doc.tensor as well, or a layer does not exist."""
         plan = self._layer_plan
         if plan is None or plan.key != self._plan_key():
             plan = self._layer_plan = self._make_plan()
         return plan
 
-    def _plan_key(self) -> tuple[Any, ...]:
+    def _plan_key(self) -> tuple[object, ...]:
         settings = self.name, self.pooling_layer, (*self.layers,), self.vectors
         listeners = links.n_changes, len(self._readers.upstreams)
         return self._pipeline.snapshot(), listeners, get_module(self.model).n_layers, settings
@@ -372,7 +375,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         plan = make_layer_plan(
             self.layers,
             pooling_layer=self.pooling_layer,
-            listened_to=self.layers_listened_to(n_layers),
+            read=self.get_read_layers(n_layers),
             tensor=self._tensor,
             vectors=self.vectors,
             n_layers=n_layers,

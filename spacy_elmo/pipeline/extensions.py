@@ -1,7 +1,9 @@
-"""How layers are read from Docs: doc._.elmo, span._.elmo, token._.elmo."""
+"""The extensions doc._.elmo, span._.elmo and token._.elmo, which read the layers on a Doc."""
 
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
 
 from spacy.tokens import Doc, Span, Token
 
@@ -12,41 +14,63 @@ if TYPE_CHECKING:
 
 
 def get_doc_layers(doc: Doc) -> "LayerOutputs | None":
-    """doc._.elmo: the layers, each (len(doc), width), or None if the embedder has not run.
+    """Get doc._.elmo.
 
-    RAISES (ElmoError): If they are of other tokens than the Doc's: it was retokenized, or has another's user_data.
+    doc (Doc): A Doc.
+    RETURNS (LayerOutputs | None): The layers, (len(doc), width) each; None if the embedder has not run.
+    RAISES (ElmoError): If they belong to other tokens: the Doc was retokenized, or has another Doc's user_data.
     """
-    layers: LayerOutputs | None = _reading().read_layers(doc)
+    layers: LayerOutputs | None = _get_reader().read_layers(doc)
     return layers
 
 
 def get_span_layers(span: Span) -> "LayerOutputs | None":
-    """span._.elmo: the layers, each (len(span), width), or None. RAISES: as `get_doc_layers`."""
+    """Get span._.elmo.
+
+    span (Span): A Span.
+    RETURNS (LayerOutputs | None): The layers, (len(span), width) each; None if the embedder has not run.
+    RAISES (ElmoError): As `get_doc_layers`.
+    """
     start, end = span.start, span.end
-    layers: LayerOutputs | None = _reading().read_rows(span.doc, start, end, slice(start, end))
+    layers: LayerOutputs | None = _get_reader().read_rows(span.doc, start, end, slice(start, end))
     return layers
 
 
 def get_token_layers(token: Token) -> "LayerOutputs | None":
-    """token._.elmo: the layers, each (width,), or None. RAISES: as `get_doc_layers`."""
+    """Get token._.elmo.
+
+    token (Token): A Token.
+    RETURNS (LayerOutputs | None): The layers, (width,) each; None if the embedder has not run.
+    RAISES (ElmoError): As `get_doc_layers`.
+    """
     i = token.i
-    layers: LayerOutputs | None = _reading().read_rows(token.doc, i, i + 1, i)
+    layers: LayerOutputs | None = _get_reader().read_rows(token.doc, i, i + 1, i)
     return layers
 
 
-def set_doc_layers(doc: Doc, value: Any) -> None:
-    """doc._.elmo = None removes the layers. RAISES: ValueError for any other value."""
+def set_doc_layers(doc: Doc, value: object) -> None:
+    """Set doc._.elmo to None, which removes the layers.
+
+    doc (Doc): A Doc.
+    value (object): None.
+    RAISES (ElmoError): If it is not None.
+    """
     if value is not None:
         refuse_layers(doc, value)
-    _reading().clear_layers(doc)
+    _get_reader().clear_layers(doc)
 
 
-def refuse_layers(container: Doc | Span | Token, value: Any) -> NoReturn:
-    """span._.elmo and token._.elmo are part of the Doc's. RAISES: ValueError."""
+def refuse_layers(container: Doc | Span | Token, value: object) -> NoReturn:
+    """Refuse to set layers: those of a Span or Token are part of the Doc's.
+
+    container (Doc | Span | Token): What they were set on.
+    value (object): The value.
+    RAISES (ElmoError): Always.
+    """
     raise ElmoError(Errors.EL190.format(cls=type(container).__name__, got=type(value).__name__))
 
 
-_EXTENSIONS: tuple[tuple[Any, Any, Any], ...] = (
+_EXTENSIONS: tuple[tuple[type[Doc | Span | Token], Callable[..., object], Callable[..., None]], ...] = (
     (Doc, get_doc_layers, set_doc_layers),
     (Span, get_span_layers, refuse_layers),
     (Token, get_token_layers, refuse_layers),
@@ -54,9 +78,9 @@ _EXTENSIONS: tuple[tuple[Any, Any, Any], ...] = (
 
 
 def install_extensions() -> None:
-    """Register the three extensions, wherever they are not there yet. May be called any number of times.
+    """Register the three extensions, if they are not registered yet.
 
-    RAISES (ElmoError): If somebody else has registered one of that name.
+    RAISES (ElmoError): If other code has registered an extension of that name.
     """
     for cls, getter, setter in _EXTENSIONS:
         if not cls.has_extension("elmo"):
@@ -65,14 +89,17 @@ def install_extensions() -> None:
             raise ElmoError(Errors.EL059.format(cls=cls.__name__))
 
 
-def extensions_are_free() -> bool:
-    """Whether nobody has registered extensions of that name."""
+def are_extensions_free() -> bool:
+    """Check that no extension of that name is registered.
+
+    RETURNS (bool): Whether the name is free for Docs, Spans and Tokens.
+    """
     return not any(cls.has_extension("elmo") for cls, _, _ in _EXTENSIONS)
 
 
 @cache
-def _reading() -> Any:
-    # Extensions are there in every process that makes a pipeline, layers are not.
+def _get_reader() -> ModuleType:
+    # Imported on first use: every process that makes a pipeline registers the extensions, but few read layers.
     from ..models import doc_layers
 
     return doc_layers

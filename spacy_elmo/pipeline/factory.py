@@ -1,12 +1,12 @@
-"""How a config becomes the component `elmo_embedder`."""
+"""The factory of the component `elmo_embedder`, and its default config."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spacy.language import Language
 from thinc.api import Config, Model
 
 from ..layer_cache.settings import CacheSettings
-from .extensions import extensions_are_free, install_extensions
+from .extensions import are_extensions_free, install_extensions
 from .pipeline_ref import TENSOR
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ device = null
 def make_elmo_embedder(
     nlp: Language,
     name: str,
-    model: Model[Any, Any],
+    model: Model,
     source: str | list[str],
     pooling_layer: str,
     layers: str | list[str],
@@ -62,8 +62,8 @@ def make_elmo_embedder(
     vectors: bool,
     layers_on_gpu: bool,
 ) -> "ElmoEmbedder":
-    """Make the component; see `ElmoEmbedder` for the settings."""
-    # spaCy imports this module for every pipeline, of whatever components, wherever the package is installed.
+    """Make the component; see `ElmoEmbedder` and `TrainingSettings` for the settings."""
+    # Imported here, because spaCy imports this module for every pipeline once the package is installed.
     from ..models.settings import TrainingSettings
     from .embedder import ElmoEmbedder
 
@@ -90,6 +90,6 @@ def make_elmo_embedder(
     return embedder
 
 
-# Docs that were read from disk have their layers as soon as any pipeline was made.
-if extensions_are_free():
+# Docs that are read from disk show their layers once any pipeline was made.
+if are_extensions_free():
     install_extensions()

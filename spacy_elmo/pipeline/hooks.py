@@ -1,14 +1,15 @@
-"""spaCy's .vector and .similarity on the pooling layer. All functions are module-level, because a Doc is pickled
-with its hooks."""
+"""Hooks for .vector and .similarity that use the pooling layer. They are functions of the module, because a Doc is
+pickled with its hooks."""
 
-from typing import Any
+from typing import cast
 
 from spacy.tokens import Doc, Span, Token
 from thinc.api import get_array_module
+from thinc.types import Floats1d, Floats2d
 
 from ..errors import ElmoError, Errors
 from ..models.doc_layers import read_record
-from ..models.ops_arrays import as_like
+from ..models.ops_arrays import move_like
 
 Container = Doc | Span | Token
 
@@ -16,8 +17,11 @@ Container = Doc | Span | Token
 def install_hooks(doc: Doc) -> Doc:
     """Make token.vector, span.vector, doc.vector and .similarity() of a processed Doc use its pooling layer.
 
-    The component does this itself with `vectors = true`. Serialising a Doc loses its hooks, which is when
-    this puts them back.
+    The component does this itself with `vectors = true`. A Doc loses its hooks when it is serialised: then this
+    function restores them.
+
+    doc (Doc): A Doc that the embedder has processed.
+    RETURNS (Doc): The Doc itself.
     """
     doc.user_hooks.update(
         vector=pooled_vector, vector_norm=vector_norm, has_vector=has_vector, similarity=similarity
@@ -25,62 +29,75 @@ def install_hooks(doc: Doc) -> Doc:
     doc.user_token_hooks.update(
         vector=pooled_vector, vector_norm=vector_norm, has_vector=has_vector, similarity=similarity
     )
-    # No vector_norm for spans: spaCy 3.8 would return the vector in its place. Its own norm uses our vector.
+    # No vector_norm for spans: spaCy 3.8 would return the vector instead. Its default norm uses our vector.
     doc.user_span_hooks.update(vector=pooled_vector, has_vector=has_vector, similarity=similarity)
     return doc
 
 
 def has_vector(container: Container) -> bool:
-    """Whether the embedder processed the Doc.
+    """Check whether the embedder has processed the Doc.
 
-    RAISES (ElmoError): If it was retokenized since.
+    container (Doc | Span | Token): A part of a processed Doc.
+    RETURNS (bool): Whether it has a vector.
+    RAISES (ElmoError): If the Doc was retokenized since.
     """
-    return _pooling_rows(container) is not None
+    return _get_pooling_rows(container) is not None
 
 
-def pooled_vector(container: Container) -> Any:
-    """(width,): the token's row, or the mean over a Doc's or Span's tokens that are not whitespace.
+def pooled_vector(container: Container) -> Floats1d:
+    """Compute the vector: a token's row, or the mean over the tokens of a Doc or Span that are not whitespace.
 
+    container (Doc | Span | Token): A part of a processed Doc.
+    RETURNS (Floats1d): (width,).
     RAISES (ElmoError): If the Doc was not processed, or retokenized since.
     """
-    rows = _pooling_rows(container)
+    rows = _get_pooling_rows(container)
     if rows is None:
         raise ElmoError(Errors.EL055.format(what=_describe(container)))
     if isinstance(container, Token):
         return rows[container.i]
     index = [token.i for token in container if not token.is_space]
-    return rows[index].mean(axis=0) if index else get_array_module(rows).zeros(rows.shape[1:], dtype=rows.dtype)
+    if not index:
+        return cast(Floats1d, get_array_module(rows).zeros(rows.shape[1:], dtype=rows.dtype))
+    return rows[index].mean(axis=0)
 
 
 def vector_norm(container: Container) -> float:
-    """Euclidean length of the vector."""
-    return _norm(pooled_vector(container))
+    """Compute the Euclidean length of the vector.
+
+    container (Doc | Span | Token): A part of a processed Doc.
+    RETURNS (float): The length.
+    RAISES (ElmoError): As `pooled_vector`.
+    """
+    return _compute_norm(pooled_vector(container))
 
 
-def similarity(container: Container, other: Any) -> float:
-    """Cosine of the two vectors; 0 where one of them is zero.
+def similarity(container: Container, other: object) -> float:
+    """Compute the cosine of two vectors.
 
-    other: a Doc, Span or Token of a processed Doc.
-    RAISES (ElmoError): For anything else, and if the vectors are of different widths.
+    container (Doc | Span | Token): A part of a processed Doc.
+    other (object): A Doc, Span or Token of a processed Doc.
+    RETURNS (float): The cosine; 0 if one of the vectors is zero.
+    RAISES (ElmoError): If the other is something else, or the vectors have different widths.
     """
     if not isinstance(other, (Doc, Span, Token)):
         raise ElmoError(Errors.EL055.format(what=_describe(other)))
     one = pooled_vector(container)
-    # One of the Docs may have been stored, and come back to the CPU.
-    two = as_like(pooled_vector(other), one)
+    # One of the Docs may have been stored, and come back on the CPU.
+    two = move_like(pooled_vector(other), one)
     if one.shape != two.shape:
         raise ElmoError(Errors.EL192.format(width=len(one), other=len(two)))
-    norms = _norm(one) * _norm(two)
-    return float((one * two).sum()) / norms if norms else 0.0
+    norms = _compute_norm(one) * _compute_norm(two)
+    return float((one * two).sum(keepdims=False)) / norms if norms else 0.0
 
 
-def _norm(vector: Any) -> float:
-    return float((vector * vector).sum() ** 0.5)
+def _compute_norm(vector: Floats1d) -> float:
+    return float((vector * vector).sum(keepdims=False) ** 0.5)
 
 
-def _pooling_rows(container: Container) -> Any:
-    """(len(doc), width) of the pooling layer: of doc._.elmo if it was kept there, else of doc.tensor, which is
-    all that a Span.as_doc() takes along; None if there is neither."""
+def _get_pooling_rows(container: Container) -> Floats2d | None:
+    """Get the pooling layer, (len(doc), width): from doc._.elmo if it is kept there, else from doc.tensor,
+    which is all that Span.as_doc() copies; None if there is neither."""
     if isinstance(container, Doc):
         doc, start, end = container, 0, len(container)
     elif isinstance(container, Span):
@@ -90,12 +107,11 @@ def _pooling_rows(container: Container) -> Any:
     record = read_record(doc, start, end)
     if record is not None and record["pooling_layer"] in record["layers"]:
         return record["layers"][record["pooling_layer"]]
-    # Anybody may have put anything there.
-    tensor: Any = doc.tensor
-    shape: Any = getattr(tensor, "shape", ())
-    return tensor if len(shape) == 2 and shape[0] == len(doc) else None
+    # A tensor may be of any type.
+    shape: tuple[int, ...] = getattr(doc.tensor, "shape", ())
+    return cast(Floats2d, doc.tensor) if len(shape) == 2 and shape[0] == len(doc) else None
 
 
-def _describe(what: Any) -> str:
+def _describe(what: object) -> str:
     text = str(getattr(what, "text", what))
     return f"{type(what).__name__} {text[:40]!r}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..bilm.layers import ALL, LayerChoice, expand_layers, resolve_layers
 from .annotations import TensorWriter
@@ -10,22 +9,22 @@ from .annotations import TensorWriter
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """Layer names, resolved once: until listeners, weights, settings or the pipeline change.
+    """Layer names of an embedder, resolved until listeners, weights, settings or the pipeline change.
 
     keep (list[str]): Layers for doc._.elmo.
-    keep_beside (list[str]): The same where a Doc's tensor is of another component.
+    keep_beside (list[str]): The same for a Doc whose tensor belongs to another component.
     tensor (str | None): The layer that becomes doc.tensor; None: it is not set.
-    key (tuple): What the plan was made from.
+    key (tuple[object, ...]): What the plan was made from.
     """
 
     keep: list[str]
     keep_beside: list[str]
     tensor: str | None
-    key: tuple[Any, ...] = ()
+    key: tuple[object, ...] = ()
 
     @property
     def compute(self) -> list[str]:
-        """All layers that are needed."""
+        """All layers to compute."""
         return [*self.keep, *([] if self.tensor is None or self.tensor in self.keep else [self.tensor])]
 
 
@@ -33,32 +32,32 @@ def make_layer_plan(
     layers: LayerChoice,
     *,
     pooling_layer: str,
-    listened_to: Sequence[str],
+    read: Sequence[str],
     tensor: TensorWriter,
     vectors: bool,
     n_layers: int,
 ) -> LayerPlan:
     """Resolve the layers of an embedder.
 
-    layers (LayerChoice): Those that the config keeps.
+    layers (LayerChoice): The layers to keep, by the config.
     pooling_layer (str): The layer for doc.tensor.
-    listened_to (Sequence[str]): Those that listeners read.
-    tensor (TensorWriter): Says whether doc.tensor is set.
+    read (Sequence[str]): The layers that listeners read.
+    tensor (TensorWriter): Decides whether doc.tensor is set.
     vectors (bool): Whether .vector reads the pooling layer.
     n_layers (int): LSTM layers of the model.
     RETURNS (LayerPlan): The plan.
     RAISES (ElmoError): If the model does not have a layer.
     """
-    # Also where it is not computed: a name that the model does not have must not pass.
+    # Checked even if it is not computed: an unknown name is an error.
     resolve_layers([pooling_layer], n_layers=n_layers)
     keep = expand_layers([pooling_layer], n_layers=n_layers) if layers == ALL else list(layers)
     beside = keep
     if layers != ALL and tensor.may_leave:
-        # What would have been in doc.tensor alone.
+        # The pooling layer, which would have been in doc.tensor only.
         beside = [*keep, pooling_layer]
         keep = beside if vectors else keep
     return LayerPlan(
-        keep=resolve_layers([*keep, *listened_to], n_layers=n_layers),
-        keep_beside=resolve_layers([*beside, *listened_to], n_layers=n_layers),
+        keep=resolve_layers([*keep, *read], n_layers=n_layers),
+        keep_beside=resolve_layers([*beside, *read], n_layers=n_layers),
         tensor=pooling_layer if tensor.writes else None,
     )

@@ -1,7 +1,8 @@
-"""Components that listen to an embedder: how they are found, linked, and given layers not on their Docs."""
+"""The listeners of an embedder: how they are found and linked, and how they get layers that are not on their
+Docs."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import cast
 from weakref import WeakSet
 
 from spacy.language import Language
@@ -11,7 +12,7 @@ from thinc.api import Model
 
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors
-from ..models.listener import ListenerT, Upstream, is_listener, links, upstream_of
+from ..models.listener import Embedder, ListenerT, Upstream, get_upstream, is_listener, links
 from ..models.module import ElmoModelT, get_module
 from ..models.output import FlatLayers
 from ..models.predict import embed_flat
@@ -19,39 +20,48 @@ from .pipeline_ref import Boundaries, PipelineRef
 from .updates import DeferredUpdate
 
 
-def _all(listener_map: dict[str, list[ListenerT]]) -> list[ListenerT]:
+def _list_listeners(listener_map: dict[str, list[ListenerT]]) -> list[ListenerT]:
     return [listener for listeners in listener_map.values() for listener in listeners]
 
 
 class Readers:
-    """Who has ever listened to an embedder, as long as they live. A copy knows nobody."""
+    """All listeners that an embedder ever had, as long as they live. A copy is empty."""
 
     def __init__(self) -> None:
         self.upstreams: WeakSet[Upstream] = WeakSet()
 
-    def __reduce__(self) -> tuple[Any, tuple[()]]:
+    def __reduce__(self) -> tuple[type["Readers"], tuple[()]]:
         return Readers, ()
 
     def add(self, upstream: Upstream) -> None:
+        """Add a listener.
+
+        upstream (Upstream): Its link.
+        """
         self.upstreams.add(upstream)
 
-    def of(self, embedder: Any) -> set[Upstream]:
-        """Those whose last link is to this embedder, which may have another name since."""
+    def find(self, embedder: "ListenedTo") -> set[Upstream]:
+        """Find the listeners that were linked to an embedder last, and still name it.
+
+        embedder (ListenedTo): The embedder.
+        RETURNS (set[Upstream]): Their links.
+        """
         found = (upstream for upstream in self.upstreams if upstream.owner is embedder)
         return {upstream for upstream in found if upstream.name in ("*", embedder.name)}
 
 
 class ListenedTo:
-    """Mixed into a component. _pipeline: the pipeline that it knows to be in. _readers: see `Readers`; listeners
-    of another pipeline, or that spaCy did not link, are among them."""
+    """A mixin for a component that finds its listeners."""
 
     name: str
     _pipeline: PipelineRef
+    # Including listeners of other pipelines, and those that spaCy did not link.
     _readers: Readers
 
     @property
     def listener_map(self) -> dict[str, list[ListenerT]]:
-        """Component name -> its listeners. spaCy empties it when it links anew, for whatever pipeline."""
+        """The listeners of each component, by its name. spaCy sets an empty one when it links any pipeline
+        again."""
         return self._listener_map
 
     @listener_map.setter
@@ -60,54 +70,69 @@ class ListenedTo:
         self.forget_links()
 
     def forget_links(self) -> None:
-        """Called before the components behind this one are looked for again."""
+        """Forget the components behind this one, before they are looked for again."""
         links.n_changes += 1
         self._linked: tuple[int, ...] = ()
 
     @property
     def listeners(self) -> list[ListenerT]:
-        """Those that take their layers from this component: the last embedder before them."""
-        nearer = [listener for other in self._embedders_behind() for listener in _all(other.listener_map)]
-        return [one for one in _all(self.listener_map) if not any(one is other for other in nearer)]
+        """The listeners that read this component's layers: it is the last embedder before them."""
+        nearer = [
+            listener for other in self._embedders_behind() for listener in _list_listeners(other.listener_map)
+        ]
+        return [one for one in _list_listeners(self.listener_map) if not any(one is other for other in nearer)]
 
     @property
     def listening_components(self) -> list[str]:
+        """The names of components with listeners."""
         return list(self.listener_map)
 
     def add_listener(self, listener: ListenerT, component_name: str) -> None:
-        """Let a listener of this component take its layers from here."""
+        """Link a listener to this component.
+
+        listener (ListenerT): The listener.
+        component_name (str): The component that it is part of.
+        """
         found = self.listener_map.setdefault(component_name, [])
         if not any(listener is other for other in found):
             links.n_changes += 1
             found.append(listener)
-        upstream = upstream_of(listener)
-        if upstream.owner is None or not upstream.owner.is_behind(self):
+        upstream = get_upstream(listener)
+        if upstream.owner is None or not upstream.owner.is_behind(cast(Embedder, self)):
             self.add_reader(upstream)
 
     def add_reader(self, upstream: Upstream) -> None:
-        """Keep what it reads, from now on."""
-        upstream.owner = self
+        """Keep the layers that a listener reads, from now on.
+
+        upstream (Upstream): Its link.
+        """
+        upstream.owner = cast(Embedder, self)
         self._readers.add(upstream)
 
     @property
     def readers(self) -> list[Upstream]:
-        """What is known of the embedder by all that read its layers."""
-        return [*{upstream_of(listener): None for listener in self.listeners}, *self._others()]
+        """The links of all listeners that read this component's layers."""
+        return [*{get_upstream(listener): None for listener in self.listeners}, *self._find_unlinked()]
 
-    def _others(self) -> list[Upstream]:
-        linked = [upstream_of(listener) for listener in _all(self.listener_map)]
-        others = [upstream for upstream in self._readers.of(self) if upstream not in linked]
+    def _find_unlinked(self) -> list[Upstream]:
+        linked = [get_upstream(listener) for listener in _list_listeners(self.listener_map)]
+        others = [upstream for upstream in self._readers.find(self) if upstream not in linked]
         return sorted(others, key=id)
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)  # type: ignore[misc]
-        # Listeners that were copied along have lost sight of it.
-        for listener in _all(self._listener_map):
-            if upstream_of(listener).owner is None:
-                self.add_reader(upstream_of(listener))
+        # Listeners that were copied with it have lost their link.
+        for listener in _list_listeners(self._listener_map):
+            if get_upstream(listener).owner is None:
+                self.add_reader(get_upstream(listener))
 
     def remove_listener(self, listener: ListenerT, component_name: str) -> bool:
-        """RETURNS: whether it was there."""
+        """Unlink a listener.
+
+        listener (ListenerT): The listener.
+        component_name (str): The component that it is part of.
+        RETURNS (bool): Whether it was linked.
+        """
         found = self.listener_map.get(component_name, [])
         kept = [other for other in found if other is not listener]
         if len(kept) == len(found):
@@ -117,23 +142,29 @@ class ListenedTo:
             self.listener_map[component_name] = kept
         else:
             del self.listener_map[component_name]
-        if upstream_of(listener).owner is self:
-            upstream_of(listener).owner = None
+        if get_upstream(listener).owner is self:
+            get_upstream(listener).owner = None
         return True
 
-    def find_listeners(self, component: Any) -> None:
-        """Add the listeners in a component's model that name this embedder, or "*"."""
-        model = getattr(component, "model", None)
+    def find_listeners(self, component: object) -> None:
+        """Link the listeners in a component's model that name this embedder, or "*".
+
+        component (object): The component.
+        """
+        model, name = getattr(component, "model", None), getattr(component, "name", "")
         if not isinstance(model, Model):
             return
         for node in model.walk():
-            if is_listener(node) and upstream_of(node).name in ("*", self.name):
-                self.add_listener(node, component.name)
+            if is_listener(node) and get_upstream(node).name in ("*", self.name):
+                self.add_listener(node, name)
 
     def link(self, nlp: Language) -> None:
-        """Find the listeners in all enabled components behind this one. spaCy does not when it enables one, nor
-        always where one was sourced."""
-        pipes: list[Any] = [pipe for _, pipe in nlp.pipeline]
+        """Link the listeners in all enabled components behind this one. spaCy does not do this when it enables a
+        component, nor always when one is sourced.
+
+        nlp (Language): The pipeline.
+        """
+        pipes: list[object] = [pipe for _, pipe in nlp.pipeline]
         linked = tuple(map(id, pipes))
         if linked != self._linked and self in pipes and not self._is_linked_elsewhere(nlp):
             for pipe in pipes[pipes.index(self) + 1 :]:
@@ -141,47 +172,62 @@ class ListenedTo:
             self._linked = linked
 
     def _is_linked_elsewhere(self, nlp: Language) -> bool:
-        """Whether spaCy has linked it in another pipeline, which has sourced it since."""
+        """Check whether spaCy has linked it in another pipeline, which has sourced it since."""
         models = [getattr(pipe, "model", None) for _, pipe in nlp.components]
         known = {id(node) for model in models if isinstance(model, Model) for node in model.walk()}
-        return any(id(listener) not in known for listener in _all(self.listener_map))
+        return any(id(listener) not in known for listener in _list_listeners(self.listener_map))
 
-    def is_behind(self, other: Any) -> bool:
-        """Whether it is nearer than another embedder to what comes behind both, in the pipeline that it knows."""
+    def is_behind(self, other: object) -> bool:
+        """Check whether it comes after another embedder in its pipeline.
+
+        other (object): The other embedder.
+        RETURNS (bool): Whether it does; False if the pipeline is unknown.
+        """
         nlp = self._pipeline.nlp
-        pipes: list[Any] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
+        pipes: list[object] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
         return self in pipes and other in pipes[: pipes.index(self)]
 
     def _embedders_behind(self) -> list["ListenedTo"]:
         nlp = self._pipeline.nlp
-        pipes: list[Any] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
+        pipes: list[object] = [] if nlp is None else [pipe for _, pipe in nlp.pipeline]
         behind = pipes[pipes.index(self) + 1 :] if self in pipes else []
         return [pipe for pipe in behind if isinstance(pipe, ListenedTo)]
 
-    def layers_listened_to(self, n_layers: int) -> list[str]:
-        """What the listeners read, of a model with n_layers LSTM layers.
+    def get_read_layers(self, n_layers: int) -> list[str]:
+        """List the layers that the listeners read.
 
+        n_layers (int): LSTM layers of the model.
+        RETURNS (list[str]): Their names; one may occur again.
         RAISES (ElmoError): If one reads a layer that the model does not have.
         """
         wanted = [upstream.settings.names(n_layers) for upstream in self.readers]
         return [name for names in wanted for name in names]
 
 
-def make_relink() -> Callable[[Language, dict[str, Any]], None]:
-    """For [training.before_update], registered as spacy-elmo.relink.v1: before each step, every embedder finds its
-    listeners again. Needed where spaCy does not link them: components that were sourced and are frozen or
-    resumed behind an embedder that is sourced as well."""
+def make_relink() -> Callable[[Language, dict[str, object]], None]:
+    """Get the function registered as spacy-elmo.relink.v1, for [training.before_update].
+
+    It is needed where spaCy does not link listeners: in sourced components that are frozen or resumed behind an
+    embedder that is sourced as well.
+
+    RETURNS (Callable): `relink`.
+    """
     return relink
 
 
-def relink(nlp: Language, info: dict[str, Any]) -> None:
+def relink(nlp: Language, info: dict[str, object]) -> None:
+    """Link the listeners of every embedder again.
+
+    nlp (Language): The pipeline.
+    info (dict[str, object]): The state of the training; not used.
+    """
     for _, pipe in nlp.pipeline:
         if isinstance(pipe, ListenedTo):
             pipe.link(nlp)
 
 
 class ReadByListeners(ListenedTo):
-    """Mixed into a component."""
+    """A mixin for a component that computes layers for its listeners."""
 
     vocab: Vocab
     model: ElmoModelT
@@ -195,23 +241,38 @@ class ReadByListeners(ListenedTo):
         self.listener_map = {}
 
     def load(self) -> Elmo:
-        """Get the model; see `ElmoModule.load`."""
+        """Get the model; see `ElmoModule.load`.
+
+        RETURNS (Elmo): The model.
+        """
         return get_module(self.model).load()
 
-    def knows(self, docs: Sequence[Doc]) -> bool:
-        """Whether the Docs may come from a pipeline that it is in."""
+    def shares_vocab(self, docs: Sequence[Doc]) -> bool:
+        """Check whether Docs may come from one of its pipelines.
+
+        docs (Sequence[Doc]): The Docs.
+        RETURNS (bool): Whether they have its vocabulary, or that of the Docs that it ran last.
+        """
         return all(doc.vocab is self.vocab or doc.vocab is self._last_vocab for doc in docs)
 
-    def layers_for(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
-        """Layers for a listener that has found none on the Docs; from now on, what it reads is kept there."""
+    def compute_layers(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
+        """Compute layers for a listener that has found none on the Docs. From now on, they are kept there.
+
+        upstream (Upstream): The listener's link.
+        docs (Sequence[Doc]): The Docs.
+        RETURNS (FlatLayers): The layers, without a backward pass.
+        """
         self.add_reader(upstream)
         self._updates.apply_pending()
         return self._embed(docs, upstream.settings.names(self.load().n_layers))
 
-    def training_layers_for(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
-        """Layers to train on for a listener that was not linked, or outside of `nlp.update`.
+    def compute_training_layers(self, upstream: Upstream, docs: Sequence[Doc]) -> FlatLayers:
+        """Compute layers to train on for a listener that was not linked, or outside of `nlp.update`.
 
-        RAISES (ElmoError): If the biLM is to learn, and cannot.
+        upstream (Upstream): The listener's link.
+        docs (Sequence[Doc]): The Docs.
+        RETURNS (FlatLayers): The layers; with a backward pass only if the Docs are in the embedder's last batch.
+        RAISES (ElmoError): If the biLM is not frozen, and cannot be trained on these Docs.
         """
         self.add_reader(upstream)
         names = upstream.settings.names(self.load().n_layers)
@@ -221,7 +282,7 @@ class ReadByListeners(ListenedTo):
             upstream.batch = batch
             return found
         if not get_module(self.model).training_settings.frozen:
-            if not upstream.rehearses:
+            if not upstream.is_rehearsing:
                 raise ElmoError(Errors.EL182.format(name=self.name))
             self._updates.apply_pending()
         return self._embed(docs, names)
@@ -230,10 +291,9 @@ class ReadByListeners(ListenedTo):
         module = get_module(self.model)
         return embed_flat(module.sync(), module.map_tokens(docs), names, self.model.ops)
 
-    def find_listeners(self, component: Any) -> None:
-        """Add the listeners in a component's model that name this embedder, or "*"."""
+    def find_listeners(self, component: object) -> None:
         super().find_listeners(component)
-        # What listens cannot stand before the embedder.
+        # A component that listens cannot be moved before the embedder: no use to warn about its boundaries.
         if getattr(component, "name", None) not in self.listener_map:
             self._boundaries.find(component, self._pipeline.nlp, name=self.name)
 

@@ -1,8 +1,9 @@
-"""What a pipeline has learnt of the layers: every scalar mix in it."""
+"""The scalar mixes of a pipeline: how much each component reads of each layer."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
 from thinc.api import Model
@@ -10,7 +11,7 @@ from thinc.api import Model
 from ..bilm.layers import MIXED
 from ..elmo import Elmo
 from ..models.module import get_module
-from ..models.pooling import OWN_MIX, settings_of
+from ..models.pooling import OWN_MIX, get_pooling_settings
 from ..models.tok2vec import NODE as TOK2VEC
 from ..weights.arrays import mix_shares
 from .embedder import ElmoEmbedder
@@ -19,24 +20,29 @@ SHARED = "shared (elmo)"
 
 
 class LearnedMix(NamedTuple):
-    """name: of the component, or `SHARED` for the embedder's own. shares: of each layer, lowest first; their sum
-    is 1."""
+    """A scalar mix.
+
+    name (str): The component's name, or `SHARED` for the embedder's mix.
+    shares (list[float]): The share of each layer, lowest first; their sum is 1.
+    gamma (float): The factor of the mix.
+    """
 
     name: str
     shares: list[float]
     gamma: float
 
 
-def mixes_of(nlp: Language) -> list[LearnedMix]:
-    """The mixes of all components, disabled ones too, in the pipeline's order.
+def find_mixes(nlp: Language) -> list[LearnedMix]:
+    """Find the mixes of all components, including disabled ones.
 
-    RETURNS: several of one component are numbered.
-    RAISES: as `spacy_elmo.load`, if an embedder has no weights yet and they cannot be read.
+    nlp (Language): The pipeline.
+    RETURNS (list[LearnedMix]): In the order of the components; several of one component are numbered.
+    RAISES (Exception): As `spacy_elmo.load`, if the weights of an embedder have not been read, and cannot be read.
     """
     found: list[LearnedMix] = []
     embedders = [name for name, component in nlp.components if isinstance(component, ElmoEmbedder)]
     for name, component in nlp.components:
-        own = [(mix_shares(weights), gamma) for weights, gamma in _mixes(component)]
+        own = [(mix_shares(weights), gamma) for weights, gamma in _iter_mixes(component)]
         label = name
         if name in embedders:
             label = SHARED if len(embedders) == 1 else f"{name}, {SHARED}"
@@ -46,19 +52,19 @@ def mixes_of(nlp: Language) -> list[LearnedMix]:
     return found
 
 
-def _mixes(component: Any) -> Iterator[tuple[NDArray[Any], float]]:
-    """Weights before the softmax, and gamma."""
+def _iter_mixes(component: object) -> Iterator[tuple[NDArray[np.floating], float]]:
+    """Yield the weights before the softmax, and gamma, of each mix."""
     model = getattr(component, "model", None)
     if isinstance(component, ElmoEmbedder):
-        yield _of_elmo(component.elmo)
+        yield _get_mix(component.elmo)
     elif isinstance(model, Model):
         for node in model.walk():
             if node.name == OWN_MIX and node.has_param("weights"):
                 weights, gamma = (node.ops.to_numpy(node.get_param(param)) for param in ("weights", "gamma"))
                 yield weights, float(gamma[0])
-            elif node.name == TOK2VEC and settings_of(node.layers[1]).pooling_layer == MIXED:
-                yield _of_elmo(get_module(node.layers[0]).sync())
+            elif node.name == TOK2VEC and get_pooling_settings(node.layers[1]).pooling_layer == MIXED:
+                yield _get_mix(get_module(node.layers[0]).sync())
 
 
-def _of_elmo(elmo: Elmo) -> tuple[NDArray[Any], float]:
+def _get_mix(elmo: Elmo) -> tuple[NDArray[np.floating], float]:
     return elmo.mix.weights.detach().cpu().numpy(), float(elmo.mix.gamma.detach())

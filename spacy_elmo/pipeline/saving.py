@@ -1,9 +1,10 @@
-"""A component on disk and as bytes. What was saved with weights is loaded with these weights, or not at all."""
+"""Saving and loading of a component. One that was saved with weights is loaded with these weights, or not at
+all."""
 
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import TypeVar, cast
 
 import srsly
 from spacy import util
@@ -20,31 +21,33 @@ from ..weights.source import Source, read_weights
 from .pipeline_ref import PipelineRef
 from .updates import DeferredUpdate
 
-# In `cfg`: of the weights that were saved beside it; null: none.
+# In `cfg`: checksums of the weights that were saved with it; null: there are none.
 WEIGHTS = "weights"
 _RECORDED = {"arrays", "options"}
-# spaCy reads them one after the other.
+# The parts of a component, in the order in which spaCy reads them.
 CFG, MODEL, VOCAB = "cfg", "model", "vocab"
 PathT = str | Path
+SelfT = TypeVar("SelfT", bound="SavedWithWeights")
+R = TypeVar("R")
 
 
 class SavedWithWeights:
-    """Mixed into a component. `cfg` is written when everything else is there, and says what that must be: a
-    process that dies while it saves leaves no component, rather than one without its weights."""
+    """A mixin for a component. `cfg` is written last, and has checksums of the weights: a process that dies
+    while it saves leaves an incomplete folder, which is not loaded, but no component without its weights."""
 
     name: str
     vocab: Vocab
     model: ElmoModelT
-    cfg: dict[str, Any]
+    cfg: dict[str, object]
     _updates: DeferredUpdate
     load: Callable[[], Elmo]
     _pipeline: PipelineRef
 
     def complete_model(self) -> ElmoModelT:
-        """Get the Thinc model, whose weights were read and which has taken its last step.
+        """Get the Thinc model, after its weights are read and a deferred step is taken.
 
         RETURNS (ElmoModelT): The model.
-        RAISES: As `load`.
+        RAISES (Exception): As `load`.
         """
         self.load()
         self._updates.apply_pending()
@@ -56,11 +59,18 @@ class SavedWithWeights:
         return not get_module(self.model).has_weights or self._updates.pending_step is not None
 
     def source_before_initialize(self) -> Source | None:
-        """Get what the pipeline's config has `nlp.initialize` read in place of the component's source, or None."""
-        return cast(Source | None, self._pipeline.initial_source())
+        """Get the source that `nlp.initialize` would read instead of the component's, by the pipeline's config.
+
+        RETURNS (Source | None): None if the config has none.
+        """
+        return self._pipeline.initial_source()
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """Save as bytes, weights included; see `to_disk`."""
+        """Save as bytes, including the weights; see `to_disk`.
+
+        exclude (Iterable[str]): Parts that are not saved.
+        RETURNS (bytes): What `from_bytes` reads.
+        """
         from ..weights.formats import folder
 
         elmo = self._get_elmo_to_save() if MODEL not in exclude else None
@@ -75,17 +85,20 @@ class SavedWithWeights:
         data: bytes = util.to_bytes(writers, exclude)
         return data
 
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Any:
+    def from_bytes(self: SelfT, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> SelfT:
         """Load from bytes.
 
-        RAISES (ElmoError): If the weights are gone or damaged.
+        bytes_data (bytes): As from `to_bytes`.
+        exclude (Iterable[str]): Parts that are not loaded.
+        RETURNS (SavedWithWeights): The component itself.
+        RAISES (ElmoError): If the weights are missing or damaged.
         """
         from ..weights.formats import folder
 
         self._updates.forget()
-        record: dict[str, Any] = {}
+        record: dict[str, object] = {}
 
-        def read_part(data: bytes, part: str, read: Callable[[bytes], Any]) -> Any:
+        def read_part(data: bytes, part: str, read: Callable[[bytes], R]) -> R:
             try:
                 return read(data)
             except ValueError as error:
@@ -94,7 +107,7 @@ class SavedWithWeights:
                 what = f"their part '{part}' cannot be read ({error})"
                 raise ElmoError(Errors.EL180.format(name=self.name, where="the bytes", what=what)) from error
 
-        readers: dict[str, Callable[[bytes], Any]] = {
+        readers: dict[str, Callable[[bytes], object]] = {
             CFG: lambda data: record.update(read_part(data, CFG, srsly.json_loads)),
             VOCAB: lambda data: self.vocab.from_bytes(data, exclude=exclude),
             MODEL: lambda data: read_part(data, MODEL, self.model.from_bytes),
@@ -111,16 +124,20 @@ class SavedWithWeights:
         return self
 
     def to_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> None:
-        """Save to a folder. Its part `model` is a source that `spacy_elmo.load` reads as well. Weights that were
-        not read yet are read now, if that needs no network; else a warning says that they are not saved."""
+        """Save to a folder, whose subfolder `model` is also a source for `spacy_elmo.load`. Weights that have not
+        been read are read now, if that needs no network; else a warning says that they are not saved.
+
+        path (str | Path): The folder.
+        exclude (Iterable[str]): Parts that are not saved.
+        """
         from ..weights.formats import folder
 
-        record: dict[str, Any] = {}
+        record: dict[str, object] = {}
 
         def write_model(to: Path) -> None:
             elmo = self._get_elmo_to_save()
             if elmo is None:
-                # Weights of an earlier save must not pass for those of this pipeline.
+                # Weights of an earlier save must not be taken for those of this pipeline.
                 folder.remove_folder(to)
                 record[WEIGHTS] = None
             else:
@@ -134,24 +151,31 @@ class SavedWithWeights:
 
         if CFG not in exclude:
             (Path(path) / CFG).unlink(missing_ok=True)
-        writers: dict[str, Callable[[Path], Any]] = {
+        writers: dict[str, Callable[[Path], None]] = {
             VOCAB: lambda to: self.vocab.to_disk(to, exclude=exclude),
             MODEL: write_model,
             CFG: write_cfg,
         }
         util.to_disk(path, writers, exclude)
 
-    def from_disk(self, path: PathT, *, exclude: Iterable[str] = ()) -> Any:
+    def from_disk(self: SelfT, path: PathT, *, exclude: Iterable[str] = ()) -> SelfT:
         """Load from a folder. The weights are memory-mapped.
 
-        RAISES (ElmoError): If the folder is not complete, or the weights are gone or damaged.
+        path (str | Path): The folder.
+        exclude (Iterable[str]): Parts that are not loaded.
+        RETURNS (SavedWithWeights): The component itself.
+        RAISES (ElmoError): If the folder is not complete, or the weights are missing or damaged.
         """
         self._updates.forget()
-        record: dict[str, Any] = {}
-        readers: dict[str, Callable[[Path], Any]] = {
+        record: dict[str, object] = {}
+
+        def read_vocab(at: Path) -> None:
+            self.vocab.from_disk(at, exclude=exclude)
+
+        readers: dict[str, Callable[[Path], None]] = {
             CFG: lambda at: record.update(self._read_cfg(at)),
-            VOCAB: lambda at: self.vocab.from_disk(at, exclude=exclude),
-            MODEL: lambda at: self._read_model(at, record.pop(WEIGHTS, None)),
+            VOCAB: read_vocab,
+            MODEL: lambda at: self._read_model(at, cast(dict[str, str] | None, record.pop(WEIGHTS, None))),
         }
         util.from_disk(path, readers, exclude)
         record.pop(WEIGHTS, None)
@@ -165,14 +189,14 @@ class SavedWithWeights:
             what=f"'{self.name}'", instead=self.source_before_initialize()
         )
 
-    def _read_cfg(self, path: Path) -> dict[str, Any]:
+    def _read_cfg(self, path: Path) -> dict[str, object]:
         try:
-            cfg: Any = srsly.json_loads(read_small(path, most=MOST_JSON))
+            cfg: object = srsly.json_loads(read_small(path, most=MOST_JSON))
         except (ValueError, OSError) as error:
             raise ElmoError(
                 self._incomplete(path.parent, f"'{CFG}', which is written last, cannot be read")
             ) from error
-        settings: dict[str, Any] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
+        settings: dict[str, object] = cfg if isinstance(cfg, dict) else {WEIGHTS: ""}
         expected = settings.get(WEIGHTS)
         if expected is not None and not (isinstance(expected, dict) and expected.keys() >= _RECORDED):
             raise ElmoError(self._incomplete(path.parent, f"'{CFG}' does not describe the weights"))
@@ -183,7 +207,7 @@ class SavedWithWeights:
 
         module = get_module(self.model)
         if not path.exists() and expected is None:
-            # Saved without weights, or by an earlier version, which did not say so.
+            # Saved without weights, or by an earlier version, which did not record that.
             module.clear()
             return
         if expected is not None:

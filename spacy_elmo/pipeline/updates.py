@@ -1,7 +1,6 @@
-"""When an embedder learns: gradients come after its own turn, from components behind it."""
+"""The embedder's updates. Its gradients come from later components, after its `update` has returned."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Optimizer
@@ -15,36 +14,39 @@ from ..runtime.forks import ForkLock
 
 
 class DeferredUpdate:
-    """The training batch that is under way, and the step that waits for its gradients.
+    """The last training batch, and the deferred step that waits for its gradients.
 
-    Listeners answer in any number and order, or not at all. So there is no last one to wait for: what has come in
-    is taken when the next batch begins, or when a step is due. With `nlp.update(sgd=...)`, spaCy asks the embedder
-    for its step before the listeners had their turn; it is then taken at the next occasion, before anything else
-    is computed. Thus both ways to train give the same numbers.
+    Several listeners may send gradients, in any order, so that none is known to be the last. The gradients
+    are used when the next batch begins, or when a step is due. With `nlp.update(sgd=...)`, spaCy calls the
+    embedder's `finish_update` before the listeners are updated; the step is then deferred until something else is
+    computed. So both ways to train give the same numbers.
 
-    model (ElmoModelT): Of the embedder.
+    model (ElmoModelT): The embedder's model.
     """
 
     def __init__(self, model: ElmoModelT):
         self._model = model
-        # The training batch that is under way, and the optimizer of the step that waits.
+        # The last training batch, and the optimizer of the deferred step.
         self.batch: SharedBatch | None = None
         self.pending_step: Optimizer | None = None
         self._lock = ForkLock()
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type["DeferredUpdate"], tuple[ElmoModelT]]:
         return DeferredUpdate, (self._model,)
 
     def begin(self, batch: SharedBatch) -> None:
-        """Take a batch, after `apply_pending`."""
+        """Begin a batch, after `apply_pending`.
+
+        batch (SharedBatch): The batch.
+        """
         if self.batch is not None:
             self.batch.close()
         self.batch = batch
 
     def apply_pending(self) -> None:
-        """Learn from the gradients that have come in, and take the step that waits. Not while listeners have their
-        turn: what comes in after it is lost."""
-        # The first one who asks takes the step; other threads that ask wait for it.
+        """Use the gradients that have come in, and take the deferred step. Must not be called before all listeners
+        are updated: later gradients are lost."""
+        # The first thread takes the step; others wait for it.
         with self._lock:
             if self.batch is not None and self.batch.has_gradient:
                 self.batch.backprop()
@@ -53,32 +55,35 @@ class DeferredUpdate:
                 self._model.finish_update(sgd)
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Take a step, now or when the gradients are there."""
+        """Take a step now, or defer it until gradients have come in.
+
+        sgd (Optimizer): The optimizer.
+        """
         batch = self.batch
         if batch is not None and batch.learns and not batch.has_gradient:
             self.pending_step = sgd
         else:
-            # The step covers all gradients that came in.
+            # One step for all gradients that came in.
             self.pending_step = None
             self.apply_pending()
             self._model.finish_update(sgd)
 
     def forget(self) -> None:
-        """Drop the gradients that have come in, and the step that waits: the weights are others now."""
+        """Drop the gradients and the deferred step, because the weights were replaced."""
         self.pending_step = None
         self.close()
         get_module(self._model).drop_gradients()
 
     def close(self) -> None:
-        """Free the last batch's memory. Between steps, when its listeners have had their turn."""
+        """Free the memory of the last batch. Called between steps, when all listeners are updated."""
         if self.batch is not None and not (self.batch.learns and self.pending_step is not None):
             self.batch.close()
             self.batch = None
 
     def cached_output(self, docs: Sequence[Doc], names: Sequence[str]) -> ElmoOutput | None:
-        """Get layers of Docs that are in training just now, where a frozen biLM need not run again for them.
+        """Get layers of Docs from the last training batch, so that a frozen biLM need not run again.
 
-        docs (Sequence[Doc]): Some of the batch, or copies.
+        docs (Sequence[Doc]): Docs of the batch, or copies.
         names (Sequence[str]): The layers.
         RETURNS (ElmoOutput | None): None if the biLM has to run.
         """

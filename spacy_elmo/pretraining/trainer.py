@@ -19,8 +19,8 @@ from ..language_model.streams import Streams
 from ..language_model.word_types import EncodedTypes
 from ..runtime.isolation import computation
 from ..runtime.memory import Workspace
-from ..runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
-from ..runtime.processors import n_workers
+from ..runtime.parts import N_PARTS, Dropout, Parts, join, split_shares
+from ..runtime.processors import count_workers
 from ..runtime.threads import one_thread, own_threads
 from .config import PretrainingConfig
 from .distributed import Processes
@@ -91,7 +91,7 @@ class PartwisePass:
         model = self._model
         encoder = model.bilm.char_encoder
         parameters = list(encoder.parameters())
-        shares = shares_of(len(character_ids))
+        shares = split_shares(len(character_ids))
 
         def encode_half(k: int) -> Tensor:
             ids, step = character_ids[shares[k]], GROUP_STEP // N_PARTS
@@ -211,7 +211,7 @@ class Trainer:
         flags (Sequence[bool]): Those of this process, which all processes receive with the batch.
         RETURNS (BatchResult): Losses, norm, and the flags of all processes.
         """
-        parts = Parts(n_workers(self.config.training.n_threads))
+        parts = Parts(count_workers(self.config.training.n_threads))
         # With a GPU, the processor has little work at a time; without one, the threads of `parts` do the work.
         with computation(gradients=True), one_thread() if self.device.type == "cuda" else own_threads(1):
             return self._train_batch(flags, parts)

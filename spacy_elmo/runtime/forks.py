@@ -1,4 +1,4 @@
-"""Forks: they wait for work under way, and a forked process starts with free locks and one torch thread."""
+"""Forks wait for work in progress, and a forked process starts with free locks and one thread of torch."""
 
 import os
 import threading
@@ -6,34 +6,34 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-# Seconds that a fork waits for the work of other threads: many times what a batch takes. What is still locked
-# after that, the forked process makes again.
+# Seconds that a fork waits for the work of other threads: many times what a batch takes. Locks that are still held
+# after that are replaced in the forked process.
 PATIENCE = 30.0
 
 
 class _Process:
-    """Which threads of this process are at work, and which are about to fork it.
+    """Which threads of this process work, and which are about to fork it.
 
-    A fork copies memory as it is at that moment, and of the threads only the one that forks. What others hold
-    then, locks of ours, of torch or of MKL, nobody in the forked process lets go.
+    A fork copies the memory as it is, but only the thread that forks. Locks that other threads hold then, ours
+    or those of torch or MKL, are never released in the forked process.
     """
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self._depth: dict[int, int] = {}
-        self.n_entrusted = 0
+        self.n_tasks = 0
         self._forking: list[int] = []
         self._has_worked = False
-        # A forked process: torch has not been told yet.
+        # A forked process, before torch's threads are limited.
         self._is_new = False
         self.is_forked = False
         self.locks: weakref.WeakSet[ForkLock] = weakref.WeakSet()
 
     def begin(self) -> None:
+        """Begin work of this thread; waits while another thread forks."""
         me = threading.get_ident()
         with self.changed:
             if me not in self._depth and self._forking and me not in self._forking:
@@ -44,6 +44,7 @@ class _Process:
             self._limit_threads()
 
     def end(self) -> None:
+        """End work of this thread."""
         me = threading.get_ident()
         with self.changed:
             self._depth[me] -= 1
@@ -52,21 +53,22 @@ class _Process:
                 if self._forking:
                     self.changed.notify_all()
 
-    def settle(self) -> None:
+    def end_task(self) -> None:
+        """Note that a registered task is done."""
         with self.changed:
-            self.n_entrusted -= 1
+            self.n_tasks -= 1
             if self._forking:
                 self.changed.notify_all()
 
-    def admit(self) -> None:
-        """As `begin`, for work that was entrusted: a fork waits for that anyway."""
+    def begin_task(self) -> None:
+        """Begin a registered task, without waiting for a fork, which waits for the task."""
         me = threading.get_ident()
         with self.changed:
             self._depth[me] = self._depth.get(me, 0) + 1
 
     def before_fork(self) -> None:
         def is_quiet() -> bool:
-            return not self.n_entrusted and self._depth.keys() <= {*self._forking}
+            return not self.n_tasks and self._depth.keys() <= {*self._forking}
 
         with self.changed:
             self._forking.append(threading.get_ident())
@@ -82,7 +84,7 @@ class _Process:
         me = threading.get_ident()
         self.changed = threading.Condition()
         self._depth = {thread: depth for thread, depth in self._depth.items() if thread == me}
-        self.n_entrusted = 0
+        self.n_tasks = 0
         self._forking = []
         self._is_new = self.is_forked = True
         for lock in list(self.locks):
@@ -91,8 +93,8 @@ class _Process:
             self._limit_threads()
 
     def _limit_threads(self) -> None:
-        """Torch's threads do not survive a fork, and waiting for them never ends. One thread is right anyway: the
-        other processes use the other cores."""
+        """Limit torch to one thread. Its threads do not survive a fork, and waiting for them never ends;
+        besides, the other processes use the other cores."""
         self._is_new = False
         torch.set_num_threads(1)
 
@@ -102,7 +104,7 @@ process = _Process()
 
 @contextmanager
 def work() -> Iterator[None]:
-    """Something that a fork by another thread must not cut in half: it waits until the block ends."""
+    """Make forks by other threads wait until the block ends."""
     process.begin()
     try:
         yield
@@ -110,25 +112,29 @@ def work() -> Iterator[None]:
         process.end()
 
 
-def entrust(tasks: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
-    """Register work for other threads, which begin it when they can. A fork waits until it is done, from now on.
+def register_tasks(tasks: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
+    """Register tasks for other threads. Forks wait until they are done, even before they begin.
 
-    tasks (Sequence[Callable]): The work.
-    RETURNS (list[Callable]): The tasks, each to be called once at least. It is done once, whoever calls it too.
+    tasks (Sequence[Callable[[], None]]): The tasks.
+    RETURNS (list[Callable[[], None]]): Functions that run the tasks, each to be called at least once. Further
+        calls of one do nothing.
     """
-    # A fork that has begun would not know of these.
+    # After a fork in progress, which would not wait for these.
     process.begin()
     try:
         with process.changed:
-            process.n_entrusted += len(tasks)
-        return [_Entrusted([task]) for task in tasks]
+            process.n_tasks += len(tasks)
+        return [_Task([task]) for task in tasks]
     finally:
         process.end()
 
 
 @dataclass(frozen=True)
-class _Entrusted:
-    """waiting (list[Callable]): The task, until one of several threads has taken it."""
+class _Task:
+    """A task that one of several threads runs.
+
+    waiting (list[Callable[[], None]]): The task, until a thread has taken it.
+    """
 
     waiting: list[Callable[[], None]]
 
@@ -138,33 +144,35 @@ class _Entrusted:
         except IndexError:
             return
         try:
-            process.admit()
+            process.begin_task()
             try:
                 task()
             finally:
                 process.end()
         finally:
-            process.settle()
+            process.end_task()
 
 
 def is_forked() -> bool:
-    """Whether this process was forked after this package was imported: torch's threads did not survive that."""
+    """Check whether this process was forked after this package was imported; then torch's threads are gone.
+
+    RETURNS (bool): Whether it was.
+    """
     return process.is_forked
 
 
 class ForkLock:
-    """A lock for one thread at a time, which may take it again. Nobody holds it in a process that was forked, nor
-    in a copy.
+    """A reentrant lock. It is free in a forked process, and in a copy.
 
     reset (Callable[[], None] | None): A method that is called in the forked process if another thread held the
-        lock, to empty what may have been half changed.
+        lock, to clear data that may be half changed.
     """
 
     def __init__(self, reset: Callable[[], None] | None = None):
         self._lock = threading.RLock()
         self._owner: int | None = None
         self._depth = 0
-        # Weak: what has the lock is freed as soon as nobody else needs it.
+        # Weak, so that the lock does not keep its owner alive.
         self._reset = None if reset is None else weakref.WeakMethod(reset)
         process.locks.add(self)
 
@@ -179,18 +187,21 @@ class ForkLock:
         self._depth += 1
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._depth -= 1
         if not self._depth:
             self._owner = None
         self._lock.release()
         process.end()
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type["ForkLock"], tuple[()]]:
         return ForkLock, ()
 
     def renew(self, thread: int) -> None:
-        """To be called in a forked process, whose only thread is this."""
+        """Free the lock in a forked process.
+
+        thread (int): The only thread of the process.
+        """
         if self._owner in (None, thread):
             return
         self._lock, self._owner, self._depth = threading.RLock(), None, 0

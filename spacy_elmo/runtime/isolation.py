@@ -1,4 +1,4 @@
-"""Computation that does not depend on torch's and numpy's settings, which are the process's or the thread's."""
+"""Computation that does not depend on torch's and numpy's settings, which other code may change."""
 
 import threading
 from collections.abc import Iterator
@@ -14,13 +14,16 @@ from .forks import ForkLock, process
 
 
 class _Local(threading.local):
-    """gradients (bool | None): Of the innermost `computation` of this thread; None: it is in none."""
+    """The state of a thread.
+
+    gradients (bool | None): The argument of the innermost `computation`; None: there is no such block.
+    """
 
     gradients: bool | None = None
 
 
 _local = _Local()
-# As numpy is by itself.
+# The defaults of numpy.
 _NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 # Functions that make a tensor where the default device is, and those whose numbers have the default dtype.
 _FLOATS = {
@@ -34,8 +37,8 @@ _FACTORIES = _FLOATS | {
 
 @contextmanager
 def computation(*, gradients: bool = False) -> Iterator[None]:
-    """What this package computes runs in here: the same numbers come out whatever other code has set, and nothing
-    is set for other code. A fork waits for the block's end.
+    """Compute in this block: the results do not depend on what other code has set, and other code is not affected.
+    Forks wait until the block ends.
 
     gradients (bool): Record what a backward pass needs.
     """
@@ -59,15 +62,15 @@ def computation(*, gradients: bool = False) -> Iterator[None]:
 
 @contextmanager
 def isolate(*, gradients: bool = False) -> Iterator[None]:
-    """Inside, in this thread, torch and numpy work as they do by themselves: float32 tensors on the CPU unless
-    they are asked for otherwise, no autocast, exact products.
+    """Use the default settings of torch and numpy in this thread: new tensors are float32 and on the CPU,
+    there is no autocast, and products are exact.
 
     gradients (bool): Record what a backward pass needs.
     """
     with ExitStack() as stack:
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
-        # To ask torch for its default device takes five times as long, of what every sentence waits for.
+        # Fast, since it runs for every sentence: to ask torch for its default device takes five times as long.
         made = torch.empty(0)
         if made.dtype != torch.float32 or made.device.type != "cpu":
             stack.enter_context(_Factories())
@@ -76,7 +79,7 @@ def isolate(*, gradients: bool = False) -> Iterator[None]:
                 stack.enter_context(torch.autocast(device, enabled=False))
         if np.geterr() != _NUMPY_ERRORS:
             stack.enter_context(np.errstate(**_NUMPY_ERRORS))  # type: ignore[arg-type]
-        # While others are in there, the setting is theirs.
+        # Also while other threads are in such a block, who would restore the setting.
         if _exact.n_inside or _matmul_precision() != "highest":
             stack.enter_context(_exact)
         with torch.set_grad_enabled(gradients):
@@ -85,8 +88,8 @@ def isolate(*, gradients: bool = False) -> Iterator[None]:
 
 @contextmanager
 def flush_denormals() -> Iterator[None]:
-    """Inside, numbers too small to matter are zero in this thread: arithmetic with them is far slower."""
-    # Torch does not tell how it is set. This product is such a number.
+    """Flush denormals to zero in this thread: negligible values, with very slow arithmetic."""
+    # Torch has no function to get this setting. This product is a denormal.
     tiny = torch.tensor(1e-30, dtype=torch.float32, device="cpu")
     before = float(tiny * 1e-10) == 0
     torch.set_flush_denormal(True)
@@ -97,14 +100,14 @@ def flush_denormals() -> Iterator[None]:
 
 
 class _Factories(TorchFunctionMode):
-    """New tensors are float32, and on the CPU."""
+    """Make new tensors float32, and on the CPU."""
 
     def __torch_function__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, function: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
         if function in _FACTORIES:
-            # What is a tensor already stays where it is.
+            # A tensor that is passed in stays on its device.
             like = args[0] if args and isinstance(args[0], torch.Tensor) else None
             if kwargs.get("device") is None:
                 kwargs["device"] = torch.device("cpu") if like is None else like.device
@@ -114,8 +117,8 @@ class _Factories(TorchFunctionMode):
 
 
 class _ExactProducts:
-    """Products of float32 matrices are not rounded, whatever `torch.set_float32_matmul_precision` allows, as long
-    as any thread is in here."""
+    """Keep products of float32 matrices exact, whatever `torch.set_float32_matmul_precision` allows, while any
+    thread is in the block."""
 
     def __init__(self) -> None:
         self._lock = ForkLock()
@@ -129,7 +132,7 @@ class _ExactProducts:
                 torch.set_float32_matmul_precision("highest")
             self.n_inside += 1
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         with self._lock:
             self.n_inside -= 1
             if not self.n_inside:
@@ -140,7 +143,7 @@ def _matmul_precision() -> str:
     try:
         return torch.get_float32_matmul_precision()
     except RuntimeError:
-        # It was set by its newer name, and torch does not let names be mixed.
+        # It was set by its newer name; torch does not allow to mix the names.
         return "highest"
 
 

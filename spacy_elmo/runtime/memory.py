@@ -1,4 +1,4 @@
-"""Memory that is used again: buffers of torch, and what the C library keeps."""
+"""Reuse of memory: buffers of torch, and freed memory in the C library."""
 
 import ctypes
 import math
@@ -9,16 +9,23 @@ from torch import Tensor
 
 
 class Workspace:
-    """Large buffers that are used again in every batch: fresh memory costs more time than filling it.
+    """Large named buffers that every batch reuses: to allocate memory takes longer than to fill it.
 
-    A buffer grows when it must, and smaller ones are cut from it.
+    A buffer grows if need be; smaller tensors use a part of it.
     """
 
     def __init__(self) -> None:
         self._buffers: dict[str, Tensor] = {}
 
     def get(self, name: str, *shape: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """A contiguous tensor of unknown content, over the memory of the last call by this name."""
+        """Get a contiguous tensor of undefined content, over the memory of the last call with this name.
+
+        name (str): The name of the buffer.
+        shape (int): The shape of the tensor.
+        dtype (torch.dtype): Its dtype.
+        device (torch.device): Its device.
+        RETURNS (Tensor): The tensor.
+        """
         size = math.prod(shape)
         found = self._buffers.get(name)
         if found is None or found.numel() < size or (found.dtype, found.device) != (dtype, device):
@@ -31,10 +38,10 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def keep_freed_memory() -> None:
-    """Let freed memory stay with the process: training asks for the same sizes in every batch, and on some
-    machines the first touch of a fresh page costs more than the numbers that are written there.
+    """Keep freed memory in the process. Training allocates the same sizes in every batch, and on some machines the
+    first access to a new page takes longer than to compute what is written there.
 
-    Does nothing where the C library is not glibc.
+    Does nothing if the C library is not glibc.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,4 +1,4 @@
-"""Parts of a training batch on the CPU, by threads that wait for each other at its end alone."""
+"""Parts of a training batch on the CPU, run by threads that wait for each other only at its end."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -12,24 +12,24 @@ from .workers import Workers
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Whatever number of threads there is: where sums are cut, their last bits are decided.
+# Independent of the number of threads: the last bits of sums depend on how they are split.
 N_PARTS = 2
 
 
 class Parts:
-    """Does parts side by side.
+    """Runs parts in parallel.
 
-    n_threads (int | None): How many work; see `n_workers`. More than there are parts divide the operations of
-        each.
+    n_threads (int | None): The number of threads; see `count_workers`. If there are more threads than parts, they
+        divide the operations of each part.
     """
 
     def __init__(self, n_threads: int | None = None):
         self._workers = Workers(n_threads)
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """Call a function for each item, side by side. Gradients are recorded.
+        """Call a function for each item, in parallel. Gradients are recorded.
 
-        function (Callable[[T], R]): Needs nothing of other calls.
+        function (Callable[[T], R]): The function; its calls must be independent.
         items (Sequence[T]): Its arguments.
         RETURNS (list[R]): In the order of the items.
         """
@@ -41,13 +41,22 @@ class Parts:
         return self._workers.map(part, items)
 
 
-def shares_of(n: int) -> list[slice]:
-    """What each part has of n items; one part at least."""
+def split_shares(n: int) -> list[slice]:
+    """Split items into shares, one for each part.
+
+    n (int): The number of items.
+    RETURNS (list[slice]): The items of each part; at least one part.
+    """
     return [slice(k, None, N_PARTS) for k in range(max(1, min(N_PARTS, n)))]
 
 
 def join(parts: Sequence[Tensor], shares: Sequence[slice]) -> Tensor:
-    """Rows of parts in the order of all items, without their graph. parts: (n_rows of its share, width) each."""
+    """Join rows of parts in the order of all items, without their graph.
+
+    parts (Sequence[Tensor]): (n_rows of the share, width) each.
+    shares (Sequence[slice]): As from `split_shares`.
+    RETURNS (Tensor): (n_items, width).
+    """
     rows = parts[0].new_empty(sum(map(len, parts)), parts[0].size(1))
     for part, share in zip(parts, shares, strict=True):
         rows[share] = part.detach()
@@ -55,10 +64,11 @@ def join(parts: Sequence[Tensor], shares: Sequence[slice]) -> Tensor:
 
 
 class Dropout:
-    """As torch's, with random numbers of its own: those of the process come in the order of its threads.
+    """Dropout with a separate random generator: the order of numbers of the process's generator depends on
+    threads.
 
-    share (float): Of the numbers that are zeroed.
-    seed (int): What is zeroed depends on it, and on nothing else.
+    share (float): The share of numbers that are set to zero.
+    seed (int): The seed, which alone determines these numbers.
     """
 
     def __init__(self, share: float, seed: int):

@@ -1,4 +1,4 @@
-"""How many processors there are for this process: what the system, its container and torch's user leave to it."""
+"""The number of processors for this process, by the limits of the system, of its container and of torch."""
 
 import math
 import os
@@ -16,10 +16,10 @@ from . import threads
 from .forks import is_forked
 from .threads import fix_thread_number, own_threads
 
-# Seconds until control groups are asked again: a container's limit may change while the process lives, though
-# seldom, and to read it takes longer than a short sentence should wait.
+# Seconds until control groups are read again: a container's limit seldom changes, and to read it takes too
+# long to do for every sentence.
 QUOTA_LASTS = 10.0
-# Threads for each processor of the machine: more than these do nothing but take memory.
+# The most threads for each processor of the machine: more would only take memory.
 MOST_THREADS = 4
 CPU = torch.device("cpu")
 
@@ -33,20 +33,20 @@ def count_processors() -> int:
     somebody calls `torch.set_num_threads`. Spark sets OMP_NUM_THREADS to `spark.task.cpus` in its workers, and
     torchrun to 1.
 
-    RETURNS (int): 1 or more; as it is now, so ask when work is handed out.
+    RETURNS (int): 1 or more; it may change, so ask when work begins.
     """
     if not threads.local.is_fixed:
         fix_thread_number()
-    count = min(_allowed(), torch.get_num_threads())
-    quota = _quota(int(time.monotonic() / QUOTA_LASTS))
+    count = min(_count_allowed(), torch.get_num_threads())
+    quota = _get_quota(int(time.monotonic() / QUOTA_LASTS))
     return count if quota is None else min(count, math.ceil(quota))
 
 
-def n_workers(n_threads: int | None) -> int:
+def count_workers(n_threads: int | None) -> int:
     """Count the threads that a setting `n_threads` means.
 
-    n_threads (int | None): None: as many as `count_processors`. A number is taken as it is given, whatever
-        torch and the container say: who gives it may know better. Only what no machine could use is cut off.
+    n_threads (int | None): None: as many as `count_processors`. A number overrides the limits of torch and of the
+        container; it is only limited to what the machine could use.
     RETURNS (int): 1 or more.
     """
     if n_threads is None:
@@ -56,17 +56,17 @@ def n_workers(n_threads: int | None) -> int:
 
 @contextmanager
 def torch_threads(n_threads: int | None, device: torch.device = CPU) -> Iterator[None]:
-    """Inside, as many of torch's own threads work for this thread as the setting means, and for others as before.
-    For what torch divides among threads by itself: it knows nothing of a container's quota.
+    """Use as many of torch's threads for this thread as a setting means, in the block. For operations that
+    torch divides among threads: it does not respect a container's quota.
 
-    n_threads (int | None): See `n_workers`.
+    n_threads (int | None): See `count_workers`.
     device (torch.device): Where the work is done. On others than the CPU, nothing changes.
     """
     if device.type != "cpu":
         yield
         return
     # In a forked process there are none left but this one.
-    number = 1 if is_forked() else n_workers(n_threads)
+    number = 1 if is_forked() else count_workers(n_threads)
     if number == torch.get_num_threads():
         yield
         return
@@ -74,24 +74,24 @@ def torch_threads(n_threads: int | None, device: torch.device = CPU) -> Iterator
         yield
 
 
-def cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
-    """Read how many processors' time the control groups of this process leave to it: its own group, and all above
-    it that can be seen from here, by version 1 and version 2.
+def read_cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
+    """Read the processor time that the control groups of this process allow, of version 1 and version 2: its
+    group, and all groups above that are visible.
 
-    proc (Path): Its folder in /proc.
-    RETURNS (float | None): The lowest limit; None: there is none, or none that can be read.
+    proc (Path): The folder of the process in /proc.
+    RETURNS (float | None): The lowest limit, in processors; None if no limit can be read.
     """
-    limits = [limit for group in _groups(proc) if (limit := _limit(group)) is not None]
+    limits = [limit for group in _find_groups(proc) if (limit := _read_limit(group)) is not None]
     return min(limits, default=None)
 
 
-# The argument is the time: an answer lasts as long as that stays the same.
+# The argument is the time, by which the cached answer expires.
 @lru_cache(maxsize=1)
-def _quota(_period: int) -> float | None:
-    return cpu_quota()
+def _get_quota(_period: int) -> float | None:
+    return read_cpu_quota()
 
 
-def _allowed() -> int:
+def _count_allowed() -> int:
     # From Python 3.13 on; it also knows PYTHON_CPU_COUNT.
     count = getattr(os, "process_cpu_count", None)
     if count is not None:
@@ -102,13 +102,17 @@ def _allowed() -> int:
 
 
 class _Mount(NamedTuple):
-    """A tree of control groups: what of it is seen at which folder."""
+    """A mounted tree of control groups.
+
+    root (PurePosixPath): The group that is mounted.
+    folder (Path): The folder where it is mounted.
+    """
 
     root: PurePosixPath
     folder: Path
 
     def groups(self, path: PurePosixPath) -> Iterator[Path]:
-        """The folders of a group and of those above it."""
+        """Yield the folders of a group and of the groups above it."""
         group = self.folder / path.relative_to(self.root)
         while group != self.folder:
             yield group
@@ -119,25 +123,25 @@ class _Mount(NamedTuple):
         return path.is_relative_to(self.root) and ".." not in path.parts
 
 
-def _groups(proc: Path) -> Iterator[Path]:
-    """Folders of the control groups that this process is in, by any version."""
-    for line in _lines(proc / "cgroup"):
+def _find_groups(proc: Path) -> Iterator[Path]:
+    """Yield the folders of the control groups that this process is in, of any version."""
+    for line in _read_lines(proc / "cgroup"):
         number, _, rest = line.partition(":")
         controllers, _, name = rest.partition(":")
         is_v2 = number == "0" and not controllers
         if not (is_v2 or "cpu" in controllers.split(",")):
             continue
-        path, mounts = PurePosixPath(name), list(_mounts(proc, is_v2=is_v2))
+        path, mounts = PurePosixPath(name), list(_read_mounts(proc, is_v2=is_v2))
         inside = [mount for mount in mounts if mount.has(path)]
         for mount in inside:
             yield from mount.groups(path)
         if mounts and not inside:
-            # The name is that of another namespace: here, the container's own group is at the top.
+            # The name belongs to another namespace; in this one, the container's group is at the top.
             yield mounts[0].folder
 
 
-def _mounts(proc: Path, *, is_v2: bool) -> Iterator[_Mount]:
-    for line in _lines(proc / "mountinfo"):
+def _read_mounts(proc: Path, *, is_v2: bool) -> Iterator[_Mount]:
+    for line in _read_lines(proc / "mountinfo"):
         # See proc_pid_mountinfo(5): any number of optional fields stand before the dash.
         left, _, right = line.partition(" - ")
         where, what = left.split(" "), right.split(" ")
@@ -148,8 +152,8 @@ def _mounts(proc: Path, *, is_v2: bool) -> Iterator[_Mount]:
             yield _Mount(PurePosixPath(_unescape(where[3])), Path(_unescape(where[4])))
 
 
-def _limit(group: Path) -> float | None:
-    """Processors' time that a group is given; None: it has no limit, or none that makes sense."""
+def _read_limit(group: Path) -> float | None:
+    """Read the processor time of a group; None if it has no valid limit."""
     try:
         # "max" is no number: there is no limit.
         quota, period = map(int, (group / "cpu.max").read_bytes().split())
@@ -163,7 +167,7 @@ def _limit(group: Path) -> float | None:
     return quota / period if quota > 0 and period > 0 else None
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _read_lines(path: Path) -> Iterator[str]:
     try:
         text = os.fsdecode(path.read_bytes())
     except OSError:
@@ -172,5 +176,5 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _unescape(name: str) -> str:
-    """Blanks and the like stand as \\040 in the system's tables."""
+    """Decode blanks and the like, which are written as \\040 in the system's tables."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), name)

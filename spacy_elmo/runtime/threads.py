@@ -1,4 +1,4 @@
-"""Torch's threads: how many work for one thread of the process."""
+"""The number of torch's threads that work for one thread of the process."""
 
 import threading
 from collections.abc import Iterator
@@ -9,12 +9,15 @@ import torch
 
 from .forks import ForkLock
 
-# Held while the number that new threads begin with is not the process's.
+# Held while the number that new threads start with is not that of the process.
 _numbers = ForkLock()
 
 
 class _Local(threading.local):
-    """is_fixed (bool): Whether torch has asked how many threads work for this thread."""
+    """The state of a thread.
+
+    is_fixed (bool): Whether torch has read the number of threads for this thread.
+    """
 
     is_fixed = False
 
@@ -23,8 +26,8 @@ local = _Local()
 
 
 def fix_thread_number() -> None:
-    """To be called before torch works in a thread: it asks how many threads work for it when it first works, and
-    must not do so while `own_threads` has changed the answer."""
+    """Make torch read the number of threads for this thread. It does so when it first works in a thread, which
+    must not happen while `own_threads` has changed the number."""
     if not local.is_fixed:
         with _numbers:
             torch.get_num_threads()
@@ -33,8 +36,8 @@ def fix_thread_number() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """For operations on the processor that are so small that to wake up threads would take longer than they do.
-    One thread of the process is in here at a time."""
+    """Use one of torch's threads for operations on the CPU that are so small that to wake up threads would
+    take longer. Only one thread of the process runs such a block at a time."""
     with _numbers:
         threads = torch.get_num_threads()
         if threads == 1:
@@ -48,10 +51,12 @@ def one_thread() -> Iterator[None]:
 
 
 def set_own_threads(number: int) -> None:
-    """So many of torch's threads work for this thread from now on; for the rest of the process, as many as before.
+    """Set the number of torch's threads for this thread only.
 
-    Torch's setting is that of the thread, and at the same time what new threads begin with. A new thread reads the
-    latter first, and puts it back.
+    Torch's setter changes the number of the thread and the number that new threads start with. The latter is
+    read by a new thread first, and restored.
+
+    number (int): The number of threads.
     """
     fix_thread_number()
     if torch.get_num_threads() == number:
@@ -64,7 +69,10 @@ def set_own_threads(number: int) -> None:
 
 @contextmanager
 def own_threads(number: int) -> Iterator[None]:
-    """Inside, so many of torch's threads work for this thread; for the rest of the process, as many as before."""
+    """Use a number of torch's threads for this thread in the block.
+
+    number (int): The number of threads.
+    """
     fix_thread_number()
     before = torch.get_num_threads()
     set_own_threads(number)

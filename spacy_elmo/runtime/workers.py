@@ -1,8 +1,8 @@
-"""Threads that compute side by side, each on one of torch's threads.
+"""Threads that compute in parallel, each with one of torch's threads.
 
-The threads of one operation wait for each other at its end. Where other programs keep processors busy, one of
-them is always late, and the others spin for it, hundreds of times a batch. Parts of a batch that need nothing of
-each other are waited for once.
+The threads of one operation wait for each other at its end. If other programs use the processors, one of them
+is often late, and the others spin, hundreds of times a batch. Independent parts of a batch are waited for only
+once.
 """
 
 import os
@@ -16,9 +16,9 @@ from typing import Generic, TypeVar
 
 import torch
 
-from .forks import ForkLock, entrust, is_forked
+from .forks import ForkLock, is_forked, register_tasks
 from .isolation import computation
-from .processors import count_processors, n_workers
+from .processors import count_processors, count_workers
 from .threads import set_own_threads
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ Part = Callable[[], None]
 
 @dataclass(frozen=True)
 class Pending(Generic[R]):
-    """A result that is being computed while its caller does something else.
+    """A result in progress, while its caller does something else.
 
     wait (Callable[[], R]): Wait for the result and return it, or raise what was raised while it was computed.
     cancel (Callable[[], object]): Skip what has not begun.
@@ -38,7 +38,7 @@ class Pending(Generic[R]):
     cancel: Callable[[], object] = bool
 
     def result(self) -> R:
-        """Wait for the result, if need be.
+        """Wait for the result.
 
         RETURNS (R): The result.
         RAISES (Exception): What was raised while it was computed.
@@ -50,22 +50,26 @@ class Pending(Generic[R]):
 class Plan(Generic[R]):
     """Work that can be divided.
 
-    parts (Sequence[Part]): They need nothing of each other, and may be done in any order, by any thread. None:
-        there is nothing to be divided, and the caller gets the result at once.
-    finish (Callable[[], R]): Gives the result when all parts are done, by the thread that does the last.
+    parts (Sequence[Part]): Independent parts, which any thread may run in any order. If there is no part, the
+        caller computes the result at once.
+    finish (Callable[[], R]): Returns the result; called after all parts, by the thread that runs the last.
     """
 
     parts: Sequence[Part]
     finish: Callable[[], R]
 
     @classmethod
-    def done(cls, result: R) -> "Plan[R]":
-        """Of what is computed already."""
+    def from_result(cls, result: R) -> "Plan[R]":
+        """Make a plan for a result that exists.
+
+        result (R): The result.
+        RETURNS (Plan[R]): A plan without parts.
+        """
         return cls([], lambda: result)
 
 
 class Workers:
-    """Runs parts of a work by as many threads as a model may use.
+    """Runs the parts of plans, with as many threads as a model may use.
 
     n_threads (int | None): See `Settings`.
     """
@@ -74,16 +78,16 @@ class Workers:
         self.n_threads = n_threads
 
     def start(self, plan: Plan[R]) -> Pending[R]:
-        """Carry out a plan.
+        """Start a plan.
 
-        plan (Plan[R]): What is to be done.
-        RETURNS (Pending[R]): Its result, or the error of the first part that has one.
+        plan (Plan[R]): The plan.
+        RETURNS (Pending[R]): Its result, or the error of the first part that failed.
         """
         future = self._start(plan)
         return Pending(future.result, future.cancel)
 
     def _start(self, plan: Plan[R]) -> "Future[R]":
-        number = count_processors() if self.n_threads is None else n_workers(self.n_threads)
+        number = count_processors() if self.n_threads is None else count_workers(self.n_threads)
         if not plan.parts or _local.is_worker or (number == 1 and torch.get_num_threads() == 1):
             return _do_at_once(plan)
         work = _Work(plan)
@@ -92,9 +96,9 @@ class Workers:
         return work.future
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """The function of each item, side by side.
+        """Call a function for each item, in parallel.
 
-        function (Callable[[T], R]): Needs nothing of other calls.
+        function (Callable[[T], R]): The function; its calls must be independent.
         items (Sequence[T]): Its arguments.
         RETURNS (list[R]): In the order of the items.
         """
@@ -111,14 +115,14 @@ class Workers:
         try:
             return future.result()
         except KeyboardInterrupt:
-            # Parts that are under way may change what the caller has; those that are not begun never are.
+            # Parts in progress may change the caller's data: wait for them. The others are skipped.
             future.cancel()
             wait([future])
             raise
 
 
 class _Work(Generic[R]):
-    """A plan that is being carried out."""
+    """A plan in progress."""
 
     def __init__(self, plan: Plan[R]):
         self.future: Future[R] = Future()
@@ -129,7 +133,10 @@ class _Work(Generic[R]):
         self._lock = threading.Lock()
 
     def run(self, number: int) -> None:
-        """Do the part of this number, and what follows if it is the last."""
+        """Run a part, and finish the plan if it is the last.
+
+        number (int): The number of the part.
+        """
         try:
             if not self.future.cancelled() and not self._errors:
                 with computation():
@@ -156,7 +163,10 @@ class _Work(Generic[R]):
 
 
 class _Pool:
-    """So many threads, which take tasks from one queue."""
+    """Threads that take tasks from one queue.
+
+    number (int): The number of threads.
+    """
 
     def __init__(self, number: int):
         self._number = number
@@ -165,22 +175,27 @@ class _Pool:
         self._lock = threading.Lock()
 
     def submit(self, run: Callable[[int], None], n_tasks: int) -> None:
+        """Queue tasks.
+
+        run (Callable[[int], None]): Called with the number of each task.
+        n_tasks (int): The number of tasks.
+        """
         with self._lock:
             self._unfinished += n_tasks
-        waiting = entrust([partial(self._run, run, number, n_tasks) for number in range(n_tasks)])
+        waiting = register_tasks([partial(self._run, run, number, n_tasks) for number in range(n_tasks)])
         for task in waiting:
             try:
                 self._threads.submit(task)
             except RuntimeError:
-                # The interpreter is about to end, or the system gives no thread. It may be queued all the same.
+                # The interpreter is about to end, or the system has no thread left. The task may be queued anyway.
                 task()
 
     def _run(self, run: Callable[[int], None], part: int, n_tasks: int) -> None:
         try:
             if _local.is_worker:
-                # Where there are more processors than tasks, torch divides each among several. Not the last task
-                # of a plan when the others are done: the next ones come soon. Nor in a forked process, which
-                # torch's threads do not survive.
+                # If there are more processors than tasks, torch divides each task. Not the last task of a plan
+                # when the others are done, since more tasks come soon; nor in a forked process, without
+                # torch's threads.
                 number = 1 if is_forked() else self._number // max(n_tasks, self._unfinished)
                 _use_threads(max(1, number))
             run(part)
@@ -201,12 +216,12 @@ def _become_worker() -> None:
 
 
 def _use_threads(number: int) -> None:
-    # As in `_Pool.submit`: to set them takes a thread. Whoever waits for the task must not wait for ever.
+    # To set them takes a thread, which may fail as in `_Pool.submit`; the task must run nevertheless.
     with suppress(RuntimeError):
         set_own_threads(number)
 
 
-# By process and number of threads. All models share them: two at a time need no more processors than one.
+# By process and number of threads. All models share them: two models at a time need no more processors than one.
 _pools: dict[tuple[int, int], _Pool] = {}
 _lock = ForkLock()
 
@@ -215,7 +230,7 @@ def _make_pool(number: int) -> _Pool:
     me = os.getpid()
     with _lock:
         if (me, number) not in _pools:
-            # Threads of a process that this one was forked from are not here.
+            # Threads of the process that this one was forked from do not exist here.
             for other in [key for key in _pools if key[0] != me]:
                 del _pools[other]
             _pools[me, number] = _Pool(number)

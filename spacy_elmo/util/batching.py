@@ -1,4 +1,4 @@
-"""Streams in batches: cut by a budget, and begun ahead of their use."""
+"""Streams in batches: split by a budget, and submitted ahead of their use."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +16,15 @@ def windows(
     budget: int | Callable[[], int],
     most: int | None = None,
 ) -> Iterator[list[T]]:
-    """Groups of consecutive items whose sizes add up to `budget` at most, read lazily.
+    """Split a stream into groups of consecutive items, lazily.
 
-    An item beyond the budget is a group of its own. budget: one that may change is asked for anew for each group,
-    once there is an item. most: items in a group; a group that has them waits for no further item.
+    items (Iterable[T]): The stream.
+    size (Callable[[T], int]): Returns the size of an item.
+    budget (int | Callable[[], int]): The largest sum of sizes in a group; a larger item is a group alone. A
+        function is called for each group, after its first item is read.
+    most (int | None): The most items in a group, which is then yielded before another item is read; None: no
+        limit.
+    YIELDS (list[T]): Each group.
     """
     group: list[T] = []
     total = limit = 0
@@ -40,7 +45,7 @@ def windows(
 
 
 class Waiting(Protocol[R_co]):
-    """Work that has begun; see `runtime.workers.Pending`."""
+    """Work in progress; see `runtime.workers.Pending`."""
 
     def result(self) -> R_co: ...
 
@@ -49,13 +54,13 @@ class Waiting(Protocol[R_co]):
 
 
 def run_ahead(begun: Iterable[Waiting[Iterable[R]]], *, ahead: Callable[[], int]) -> Iterator[R]:
-    """Yield the results of all items, in order. While the next items are read, and thus begun, work is done.
+    """Yield the results of all items, in order, while later items are in progress.
 
-    begun (Iterable[Waiting]): An item begins when it is read.
-    ahead (Callable[[], int]): How many items may be under way when one more is waited for; 0: each is finished
-        before the next is read.
+    begun (Iterable[Waiting[Iterable[R]]]): The items; to read one starts its work.
+    ahead (Callable[[], int]): Returns how many items may be in progress when one more is waited for; 0: each is
+        finished before the next is read.
     YIELDS (R): The results of each item.
-    RAISES (Exception): What reading an item has raised, after the results of all items before it.
+    RAISES (Exception): An error of reading an item, after the results of all earlier items.
     """
     waiting: deque[Waiting[Iterable[R]]] = deque()
     source = iter(begun)
@@ -66,7 +71,7 @@ def run_ahead(begun: Iterable[Waiting[Iterable[R]]], *, ahead: Callable[[], int]
             except StopIteration:
                 break
             except Exception:
-                # Nobody would have waited for these, had they been finished at once.
+                # First the results of items before the error, as if each had been finished at once.
                 while waiting:
                     yield from waiting.popleft().result()
                 raise

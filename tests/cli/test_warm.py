@@ -11,14 +11,14 @@ import spacy_elmo
 from spacy_elmo.cli.embed import embed
 from spacy_elmo.cli.warm import Summary, warm
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inference.warm_state import SENTENCES, make_state, shipped_sentences
+from spacy_elmo.inference.warm_state import SENTENCES, make_state, read_default_sentences
 from spacy_elmo.weights.arrays import Arrays
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import run
 from tests.cli.test_embed import datasets
 
-N_TOKENS = sum(map(len, shipped_sentences()))
+N_TOKENS = sum(map(len, read_default_sentences()))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def check_state(got: Arrays, source: Path, sentences: list[list[str]]) -> None:
 def test_everything_else_is_kept(language_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder"
     done = run("warm", language_model, SENTENCES, "-o", out, "--sentences", 200)
-    n_tokens = sum(map(len, shipped_sentences()[:200]))
+    n_tokens = sum(map(len, read_default_sentences()[:200]))
     assert done.stderr == f"Wrote {out}, with a warm state from 200 sentences, {n_tokens:,} tokens\n"
     assert done.stdout == ""
     assert sorted(os.listdir(out)) == ["options.json", "vocab.txt", "weights.safetensors"]
@@ -58,7 +58,7 @@ def test_everything_else_is_kept(language_model: Path, tmp_path: Path) -> None:
         if not name.startswith("initial_state."):
             np.testing.assert_array_equal(after.arrays[name], array)
             assert after.arrays[name].dtype == array.dtype == np.float16
-    check_state(after.arrays, language_model, shipped_sentences()[:200])
+    check_state(after.arrays, language_model, read_default_sentences()[:200])
 
 
 def test_a_published_pair(tiny: Path, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_source_itself(language_model: Path, tmp_path: Path) -> None:
     expected = old.embed([["I"]])[0].elmo
     assert warm(language_model, SENTENCES, language_model) == Summary(480, N_TOKENS)
     assert sorted(os.listdir(language_model)) == ["notes.txt", "options.json", "vocab.txt", "weights.safetensors"]
-    check_state(read_weights(language_model).arrays, tmp_path / "before", shipped_sentences())
+    check_state(read_weights(language_model).arrays, tmp_path / "before", read_default_sentences())
     np.testing.assert_array_equal(old.embed([["I"]])[0].elmo, expected)
     new = spacy_elmo.load(language_model, initial_state="zero")
     np.testing.assert_array_equal(new.embed([["I"]])[0].elmo, expected)

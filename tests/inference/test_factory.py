@@ -5,7 +5,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.inference.cpu import features
-from spacy_elmo.inference.cpu.engine import FastEngine
+from spacy_elmo.inference.cpu.engine import CpuEngine
 from spacy_elmo.inference.cpu.linear import (
     PackedBF16Linear,
     PackedFineLinear,
@@ -13,27 +13,27 @@ from spacy_elmo.inference.cpu.linear import (
     TorchLinear,
     UInt8Linear,
 )
-from spacy_elmo.inference.factory import PRECISIONS, check_precision, encoder_linear, lstm_linear
-from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.factory import PRECISIONS, check_precision, choose_encoder_linear, choose_lstm_linear
+from spacy_elmo.inference.reference import ReferenceEngine
 from spacy_elmo.inference.settings import PrecisionName
 
 CPU = torch.device("cpu")
 
 
 def test_engines(tiny: Path) -> None:
-    assert isinstance(spacy_elmo.load(tiny).engine, FastEngine)
-    assert isinstance(spacy_elmo.load(tiny, precision="fp64").engine, PlainEngine)
+    assert isinstance(spacy_elmo.load(tiny).engine, CpuEngine)
+    assert isinstance(spacy_elmo.load(tiny, precision="fp64").engine, ReferenceEngine)
 
 
 def test_linears(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "has_packed_linear", lambda: False)
-    assert encoder_linear() is lstm_linear("fp32") is TorchLinear
-    assert lstm_linear("bf16") is TorchBF16Linear
+    assert choose_encoder_linear() is choose_lstm_linear("fp32") is TorchLinear
+    assert choose_lstm_linear("bf16") is TorchBF16Linear
     monkeypatch.setattr(features, "has_packed_linear", lambda: True)
-    assert encoder_linear() is PackedFineLinear
-    assert lstm_linear("bf16") is PackedBF16Linear
-    monkeypatch.setattr(features, "int8_linear", lambda: UInt8Linear)
-    assert lstm_linear("int8") is UInt8Linear
+    assert choose_encoder_linear() is PackedFineLinear
+    assert choose_lstm_linear("bf16") is PackedBF16Linear
+    monkeypatch.setattr(features, "choose_int8_linear", lambda: UInt8Linear)
+    assert choose_lstm_linear("int8") is UInt8Linear
 
 
 @pytest.mark.parametrize(("precision", "what"), [("bf16", "bfloat16"), ("int8", "8-bit integers")])

@@ -5,23 +5,23 @@ from torch import Tensor
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.inference import reference
-from spacy_elmo.inference.reference import PlainEngine
-from spacy_elmo.inference.sentences import word_types
+from spacy_elmo.inference.reference import ReferenceEngine
+from spacy_elmo.inference.sentences import find_word_types
 
 
 def test_word_types() -> None:
-    types, numbers = word_types([["a", "b"], [], ["b"]], before=["<S>"], after=["</S>"])
+    types, numbers = find_word_types([["a", "b"], [], ["b"]], before=["<S>"], after=["</S>"])
     assert types == ["<S>", "a", "b", "</S>"]
     assert numbers.tolist() == [0, 1, 2, 3, 0, 3, 0, 2, 3]
-    assert word_types([]).numbers.shape == (0,)
+    assert find_word_types([]).numbers.shape == (0,)
 
 
 @pytest.fixture
-def engine(bilm: BiLM) -> PlainEngine:
-    return PlainEngine(bilm=bilm)
+def engine(bilm: BiLM) -> ReferenceEngine:
+    return ReferenceEngine(bilm=bilm)
 
 
-def test_each_word_type_is_encoded_once(engine: PlainEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_word_type_is_encoded_once(engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
     encoder = engine.bilm.char_encoder
     original = encoder.forward
@@ -37,7 +37,7 @@ def test_each_word_type_is_encoded_once(engine: PlainEngine, monkeypatch: pytest
 
 @pytest.mark.parametrize("size", [1, 2, 64])
 def test_parts_of_the_encoder_do_not_matter(
-    engine: PlainEngine, monkeypatch: pytest.MonkeyPatch, size: int
+    engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     words = [f"word{i}" for i in range(70)]
     with torch.no_grad():
@@ -54,7 +54,7 @@ def test_few_shapes_reach_the_convolutions() -> None:
 
 @pytest.mark.parametrize("batch", [[[]], [[], ["a"], []]])
 @pytest.mark.parametrize("n_layers", [0, 1, 2])
-def test_empty_sentences(engine: PlainEngine, batch: list[list[str]], n_layers: int) -> None:
+def test_empty_sentences(engine: ReferenceEngine, batch: list[list[str]], n_layers: int) -> None:
     output = engine.run(batch, n_layers=n_layers, state=None)
     tokens = sum(len(sentence) for sentence in batch)
     assert output.word_emb.shape == (tokens, 8)
@@ -62,7 +62,7 @@ def test_empty_sentences(engine: PlainEngine, batch: list[list[str]], n_layers: 
     assert output.state is None
 
 
-def test_no_gradients(engine: PlainEngine) -> None:
+def test_no_gradients(engine: ReferenceEngine) -> None:
     output = engine.run([["a"]], n_layers=2, state=None)
     assert not output.word_emb.requires_grad
     assert not output.lstm[1].requires_grad

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.inference.base import N_MARKS
+from spacy_elmo.inference.base import N_BOUNDARIES
 from spacy_elmo.inference.runner import Budget
 from spacy_elmo.inference.sentences import count_rows
 from tests.data import TINY
@@ -14,11 +14,11 @@ from tests.data import TINY
 
 def sentences(*sizes: int) -> list[list[str]]:
     """Sentences that take up so many rows each, with their boundary tokens."""
-    return [["a"] * (size - N_MARKS) for size in sizes]
+    return [["a"] * (size - N_BOUNDARIES) for size in sizes]
 
 
 def sizes(parts: list[Sequence[list[str]]]) -> list[list[int]]:
-    return [[len(sentence) + N_MARKS for sentence in part] for part in parts]
+    return [[len(sentence) + N_BOUNDARIES for sentence in part] for part in parts]
 
 
 class Device:

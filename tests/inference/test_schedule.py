@@ -48,7 +48,7 @@ def test_sentences_run_through_their_row(lengths: list[int], most_rows: int | No
             sentence = int(sentence_by_token[tokens[start]])
             whole = list(range(offsets[sentence], offsets[sentence + 1]))
             assert tokens[start:end] == (whole[::-1] if backward else whole)
-            assert schedule.rows_of_sentences()[sentence] == row
+            assert schedule.sentence_rows()[sentence] == row
     assert sum(map(len, starts)) == np.count_nonzero(lengths)
 
 
@@ -62,7 +62,7 @@ def test_rows_end_at_about_the_same_time(lengths: list[int], most_rows: int) -> 
 
 def test_a_row_for_each_sentence() -> None:
     schedule = Schedule([2, 5, 3])
-    assert schedule.rows_of_sentences().tolist() == [2, 0, 1]
+    assert schedule.sentence_rows().tolist() == [2, 0, 1]
     assert [step.size for step in schedule.steps] == [3, 3, 2, 1, 1]
     assert all(step.starting is None for step in schedule.steps)
 
@@ -71,7 +71,7 @@ def test_rows_are_filled() -> None:
     schedule = Schedule([3, 1, 1, 1, 0], most_rows=2)
     assert [step.size for step in schedule.steps] == [2, 2, 2]
     assert [None if s.starting is None else s.starting.tolist() for s in schedule.steps] == [None, [1], [1]]
-    assert schedule.rows_of_sentences().tolist() == [0, 1, 1, 1, -1]
+    assert schedule.sentence_rows().tolist() == [0, 1, 1, 1, -1]
 
 
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0]])

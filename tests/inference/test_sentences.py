@@ -13,11 +13,11 @@ from spacy_elmo.inference.cuda.engine import CudaEngine
 from spacy_elmo.inference.sentences import (
     EncodedSentences,
     count_rows,
+    count_sentence_rows,
     count_tokens,
-    rows_of_sentence,
+    find_word_types,
     split_batches,
     validate_sentences,
-    word_types,
 )
 from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inference.word_table import NumberedRows, WordTable
@@ -45,7 +45,7 @@ def test_stands_for_lists() -> None:
     assert len(batch) == len(sentences)
     assert (batch[2], batch[1:4], batch[-1]) == (sentences[2], sentences[1:4], sentences[-1])
     assert validate_sentences(batch, warn=pytest.fail) is batch
-    assert batch.n_rows == count_rows(batch) == count_rows(sentences) == sum(map(rows_of_sentence, sentences))
+    assert batch.n_rows == count_rows(batch) == count_rows(sentences) == sum(map(count_sentence_rows, sentences))
     assert count_tokens(batch).tolist() == count_tokens(sentences).tolist() == [*map(len, sentences)]
 
 
@@ -53,7 +53,7 @@ def test_stands_for_lists() -> None:
 def test_windows_as_those_of_lists(budget: int) -> None:
     for seed in range(10):
         sentences = random_sentences(seed)
-        expected = [*windows(sentences, size=rows_of_sentence, budget=budget)]
+        expected = [*windows(sentences, size=count_sentence_rows, budget=budget)]
         assert [[*part] for part in split_batches(encode(sentences), budget)] == expected
     assert [*encode([]).split(budget)] == []
 
@@ -63,12 +63,12 @@ def test_word_types_of_numbers() -> None:
     encode([["never", "seen"]], texts)
     for seed in range(5):
         sentences = random_sentences(seed)
-        types, numbers = word_types(encode(sentences, texts))
+        types, numbers = find_word_types(encode(sentences, texts))
         assert sorted(types) == sorted({token for sentence in sentences for token in sentence})
         assert [types[number] for number in numbers] == [token for sentence in sentences for token in sentence]
     # Boundary tokens are texts like others.
     batch = encode([["<S>", "a"], []], texts)
-    assert [*word_types(batch, before=["<S>"], after=["</S>"])[1]] == [0, 0, 1, 2, 0, 2]
+    assert [*find_word_types(batch, before=["<S>"], after=["</S>"])[1]] == [0, 0, 1, 2, 0, 2]
 
 
 # Rows of the word table
@@ -113,7 +113,7 @@ def test_a_table_that_gives_rows_away(capacity: int) -> None:
             assert torch.equal(table.look_up(types), Encoder()(types))
             continue
         batch = encode(sentences, texts[which % 2]) if which < 2 else None
-        found = table.places(tokens) if batch is None else table.places_of_numbers(batch)
+        found = table.locate(tokens) if batch is None else table.locate_encoded(batch)
         if found is None:
             assert len(set(tokens)) > capacity
         else:
@@ -125,9 +125,9 @@ def test_a_table_that_gives_rows_away(capacity: int) -> None:
 
 def test_a_table_that_is_too_small() -> None:
     table, texts = WordTable(Encoder(), width=2, capacity=3), WORDS[:2]
-    assert table.places_of_numbers(encode([WORDS[:2]], texts)) is not None
-    assert table.places_of_numbers(encode([WORDS[:4]], texts)) is None
-    words, rows = table.places_of_numbers(encode([WORDS[1:4]], texts)) or (None, None)
+    assert table.locate_encoded(encode([WORDS[:2]], texts)) is not None
+    assert table.locate_encoded(encode([WORDS[:4]], texts)) is None
+    words, rows = table.locate_encoded(encode([WORDS[1:4]], texts)) or (None, None)
     assert words is not None
     assert torch.equal(words[torch.from_numpy(rows)], Encoder()(WORDS[1:4]))
 

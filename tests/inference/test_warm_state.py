@@ -18,16 +18,16 @@ from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference import warm_state
 from spacy_elmo.inference.cpu import features
-from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.reference import ReferenceEngine
 from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inference.warm_state import (
     BURN_IN,
     LEAST_SENTENCES,
     N_ROWS,
-    keep_state,
-    mean_final_state,
+    compute_mean_state,
+    get_state_path,
     read_state,
-    state_path,
+    write_state,
 )
 from spacy_elmo.weights.arrays import Arrays, Weights, warm_state_shapes
 from spacy_elmo.weights.formats.folder import write_folder
@@ -45,7 +45,7 @@ def running_text(sentences: list[list[str]]) -> list[list[str]]:
 
 
 def mean(elmo: Elmo, sentences: list[list[str]]) -> LSTMState:
-    return mean_final_state(elmo.engine, sentences, lstm=elmo.options.lstm)
+    return compute_mean_state(elmo.engine, sentences, lstm=elmo.options.lstm)
 
 
 @torch.no_grad()
@@ -73,7 +73,7 @@ def test_sentence_by_sentence(elmo: Elmo, bilm: BiLM, running_text: list[list[st
 
 
 def test_the_plain_engine(elmo: Elmo, bilm: BiLM, running_text: list[list[str]]) -> None:
-    got = mean_final_state(PlainEngine(bilm=bilm), running_text, lstm=elmo.options.lstm)
+    got = compute_mean_state(ReferenceEngine(bilm=bilm), running_text, lstm=elmo.options.lstm)
     for one, other in zip(got, mean(elmo, running_text)):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
 
@@ -113,7 +113,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def real(tiny: Path) -> Arrays:
-    return warm_state.shipped_state(read_weights(tiny))
+    return warm_state.get_default_state(read_weights(tiny))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def same(one: Arrays, other: Arrays) -> bool:
 
 
 def test_the_sentences() -> None:
-    sentences = warm_state.shipped_sentences()
+    sentences = warm_state.read_default_sentences()
     assert LEAST_SENTENCES < 300 <= len(sentences) <= 500
     assert len({" ".join(sentence) for sentence in sentences}) == len(sentences)
     assert all(8 <= len(sentence) <= 50 for sentence in sentences)
@@ -150,7 +150,7 @@ def test_the_sentences() -> None:
 
 def test_the_state_of_the_sentences(tiny: Path) -> None:
     """What `load` takes is what the sentences make, with whatever settings, and vectors start from it."""
-    expected = warm_state.make_state(read_weights(tiny), warm_state.shipped_sentences())
+    expected = warm_state.make_state(read_weights(tiny), warm_state.read_default_sentences())
     for settings in ({}, {"max_batch_tokens": 10}, {"precision": "fp64"}):
         elmo = spacy_elmo.load(tiny, initial_state="warm", **settings)
         assert same(get_state(elmo), expected), settings
@@ -255,10 +255,10 @@ def test_two_at_once(
 
     monkeypatch.setattr(warm_state, "make_state", make_together)
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: warm_state.shipped_state(read_weights(tiny)), range(2)))
+        both = list(pool.map(lambda _: warm_state.get_default_state(read_weights(tiny)), range(2)))
     assert len(states) == 2
     assert same(both[0], both[1])
-    assert same(warm_state.shipped_state(read_weights(tiny)), real)
+    assert same(warm_state.get_default_state(read_weights(tiny)), real)
     assert [path.suffix for path in own_cache.iterdir()] == [".npz"]
 
 
@@ -282,7 +282,7 @@ def test_path_of_a_state(tiny_weights: Weights, tmp_path: Path) -> None:
     text.write_text("a b\n")
 
     def path(recipe: str = "1") -> Path:
-        return state_path(tiny_weights, text=text, recipe=recipe)
+        return get_state_path(tiny_weights, text=text, recipe=recipe)
 
     first = path()
     # Where the weights are read from and what else is stored with them is all the same.
@@ -290,7 +290,7 @@ def test_path_of_a_state(tiny_weights: Weights, tmp_path: Path) -> None:
         {"scalar_mix.gamma": np.array(2, np.float32), "scalar_mix.weights": np.ones(3, np.float32)}
     )
     write_folder(tmp_path / "copy", tiny_weights.options, tiny_weights.arrays)
-    assert path() == first == state_path(read_weights(tmp_path / "copy"), text=text, recipe="1")
+    assert path() == first == get_state_path(read_weights(tmp_path / "copy"), text=text, recipe="1")
     paths = {first, path("2")}
     bias = tiny_weights.arrays["forward_stack.layers.1.input_linear.bias"]
     bias[3] *= 2
@@ -305,7 +305,7 @@ def test_path_of_a_state(tiny_weights: Weights, tmp_path: Path) -> None:
 def test_write_and_read(tiny_weights: Weights, state: Arrays, tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "state.npz"
     assert read_state(path, tiny_weights.options) is None
-    keep_state(path, state, source="model")
+    write_state(path, state, source="model")
     got = read_state(path, tiny_weights.options)
     assert got is not None
     assert list(got) == list(state)
@@ -317,7 +317,7 @@ def test_write_and_read(tiny_weights: Weights, state: Arrays, tmp_path: Path) ->
 
 def test_damaged_files(tiny_weights: Weights, state: Arrays, tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
-    keep_state(path, state, source="model")
+    write_state(path, state, source="model")
     data = path.read_bytes()
     seen = 0
     for place in range(0, len(data), 11):
@@ -347,13 +347,13 @@ def test_damaged_files(tiny_weights: Weights, state: Arrays, tmp_path: Path) -> 
 def test_files_of_other_states(
     tiny_weights: Weights, state: Arrays, tmp_path: Path, change: Callable[[Arrays], Arrays]
 ) -> None:
-    keep_state(tmp_path / "state.npz", change(state), source="model")
+    write_state(tmp_path / "state.npz", change(state), source="model")
     assert read_state(tmp_path / "state.npz", tiny_weights.options) is None
 
 
 def test_folder_that_cannot_be_written(state: Arrays, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.warns(UserWarning, match=r"WL005.*state of 'mine'.*SPACY_ELMO_CACHE.*spacy-elmo warm") as caught:
-        keep_state(tmp_path / "file" / "state.npz", state, source="mine")
+        write_state(tmp_path / "file" / "state.npz", state, source="mine")
     assert len(caught) == 1
     assert (tmp_path / "file").read_text() == "in the way"

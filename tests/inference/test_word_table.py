@@ -23,7 +23,7 @@ class Encoder:
 
 
 def get_places(table: WordTable, types: Sequence[str]) -> tuple[Tensor, np.ndarray]:
-    found = table.places(types)
+    found = table.locate(types)
     assert found is not None
     return found
 
@@ -90,7 +90,7 @@ def test_table_after_memory_ran_out(monkeypatch: pytest.MonkeyPatch) -> None:
         if round_ % 3 == 0:
             with monkeypatch.context() as patch, contextlib.suppress(MemoryError):
                 patch.setattr(table, broken, lambda *_: _no_memory())
-                table.places(types)
+                table.locate(types)
         rows, places = get_places(table, types)
         assert torch.equal(rows[torch.from_numpy(places)], encode(types))
         assert torch.equal(table.look_up(types), encode(types))
@@ -108,7 +108,7 @@ def test_long_texts_are_shortened() -> None:
     assert torch.equal(rows[torch.from_numpy(places)], expected(["12", "1", "12", "34", "12", "56", "1"]))
     batch = EncodedSentences([*long, "567"], np.array([4, 0, 2, 4, 1]), np.array([2, 3]))
     for _ in range(2):
-        found = table.places_of_numbers(batch)
+        found = table.locate_encoded(batch)
         assert found is not None
         assert torch.equal(found[0][torch.from_numpy(found[1])], expected(["56", "12", "12", "56", "1"]))
     assert encoder.asked == [["12", "1", "34"], ["56"]]
@@ -124,7 +124,7 @@ def test_long_texts_in_a_table_that_overflows(capacity: int) -> None:
         types = [str(i) for i in chance.sample(range(1, 1500), chance.randrange(40))]
         short = expected([text[:2] for text in types])
         assert torch.equal(table.look_up(types), short)
-        found = table.places(types)
+        found = table.locate(types)
         if found is not None:
             assert torch.equal(found[0][torch.from_numpy(found[1])], short)
         assert len(table) <= capacity

@@ -16,7 +16,7 @@ WORDS = [["I", "like", "eggs"], [], ["you", "eat", "ham"]]
 
 def make_batch() -> tuple[list[Doc], SharedBatch, np.ndarray]:
     docs = [Doc(VOCAB, words=words) for words in WORDS]
-    rows = np.arange(12, dtype="f").reshape(6, 2)
+    rows: Any = np.arange(12, dtype="f").reshape(6, 2)
     layers = FlatLayers({"word_emb": rows}, [*map(len, docs)], 2)
     return docs, SharedBatch(docs, layers, observe=lambda squares: None), rows
 

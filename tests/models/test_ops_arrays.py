@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +7,8 @@ from thinc import compat
 from thinc.api import CupyOps, NumpyOps
 
 from spacy_elmo.models.ops_arrays import (
-    as_like,
-    own_rows,
+    copy_rows,
+    move_like,
     split_docs,
     stays_on_device,
     to_array,
@@ -18,13 +20,14 @@ LENGTHS = [3, 0, 1, 40, 0]
 
 
 def test_rows_of_each_doc_are_its_own() -> None:
-    rows = np.arange(44 * 3, dtype=np.float32).reshape(44, 3)
-    owned = own_rows(rows, LENGTHS)
+    # Thinc types its arrays apart from NumPy's.
+    rows: Any = np.arange(44 * 3, dtype=np.float32).reshape(44, 3)
+    owned: list[Any] = [*copy_rows(rows, LENGTHS)]
     assert [len(one) for one in owned] == LENGTHS
     assert all(one.base is None for one in owned)
     np.testing.assert_array_equal(np.concatenate(owned), rows)
-    assert own_rows(rows[:0], []) == []
-    assert [one.shape for one in own_rows(rows[:0], [0, 0])] == [(0, 3), (0, 3)]
+    assert copy_rows(rows[:0], []) == []
+    assert [one.shape for one in copy_rows(rows[:0], [0, 0])] == [(0, 3), (0, 3)]
 
 
 def test_on_the_cpu() -> None:
@@ -34,7 +37,7 @@ def test_on_the_cpu() -> None:
     assert not stays_on_device(NumpyOps(), torch.device("cuda"))
     assert to_tensor(array, tensor).dtype == torch.float64
     assert to_numpy(array) is array
-    assert as_like(array, array) is array
+    assert move_like(array, array) is array
     (own,) = split_docs(tensor.float(), [3], NumpyOps())
     own += 1
     assert tensor[0, 0] == 0
@@ -62,5 +65,6 @@ def test_on_the_gpu() -> None:
     assert [one.shape for one in split_docs(long[:0], [0], ops)] == [(0, 8)]
     from_cpu = to_array(torch.ones(2, 2), ops)
     assert isinstance(from_cpu, cupy.ndarray)
-    assert isinstance(as_like(np.ones(3), array), cupy.ndarray)
-    assert isinstance(as_like(array, np.ones(3)), np.ndarray)
+    on_cpu: Any = np.ones(3)
+    assert isinstance(move_like(on_cpu, array), cupy.ndarray)
+    assert isinstance(move_like(array, on_cpu), np.ndarray)

@@ -29,7 +29,7 @@ def make(width: int | None = None, **settings: Any) -> PoolingModel:
 
 def layers(received: list[dict[str, Any]] | None = None, seed: int = 0) -> FlatLayers:
     numbers = np.random.default_rng(seed)
-    arrays = {name: numbers.normal(size=(5, WIDTHS[name])).astype("f") for name in NAMES}
+    arrays: dict[str, Any] = {name: numbers.normal(size=(5, WIDTHS[name])).astype("f") for name in NAMES}
     return FlatLayers(arrays, LENGTHS, 2, None if received is None else received.append)
 
 
@@ -78,7 +78,7 @@ def test_finite_differences(layer_norm: bool, pooling_layer: str | None) -> None
     def loss() -> float:
         return float((run(model, batch).astype("d") * d).sum())
 
-    places = [(batch.arrays[name], received[0][name]) for name in received[0]]
+    places: list[tuple[Any, Any]] = [(batch.arrays[name], received[0][name]) for name in received[0]]
     if pooling_layer is None:
         places += [(get_array(model, name), model.get_grad(name)) for name in ("weights", "gamma")]
     for values, gradient in places:
@@ -139,7 +139,8 @@ def test_grad_factor() -> None:
 def test_dropout() -> None:
     fix_random_seed(0)
     model = make(pooling_layer="lstm_outputs1")
-    batch = FlatLayers({"lstm_outputs1": np.ones((200, 8), dtype="f")}, [200], 2)
+    ones: Any = np.ones((200, 8), dtype="f")
+    batch = FlatLayers({"lstm_outputs1": ones}, [200], 2)
     assert (run(model, batch, is_train=True) == 1).all()
     set_dropout_rate(model, 0.25)
     dropped = run(model, batch, is_train=True)

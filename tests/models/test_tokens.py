@@ -11,7 +11,7 @@ import torch
 from spacy.tokens import Doc, Span
 
 from spacy_elmo.bilm.alphabet import ByteAlphabet
-from spacy_elmo.inference.sentences import EncodedSentences, count_tokens, word_types
+from spacy_elmo.inference.sentences import EncodedSentences, count_tokens, find_word_types
 from spacy_elmo.models import tokens
 from spacy_elmo.models.tokens import (
     MappedTokens,
@@ -47,7 +47,7 @@ def get_other_spans(docs: Any) -> list[list[Span]]:
 
 
 def encode(sentences: list[list[str]]) -> EncodedSentences:
-    types, numbers = word_types(sentences)
+    types, numbers = find_word_types(sentences)
     return EncodedSentences(types, numbers, count_tokens(sentences))
 
 
@@ -78,7 +78,7 @@ def test_token_by_token(get_spans: Any, sentences: bool, spaces: bool) -> None:
         outputs = np.random.default_rng(seed).random((sum(map(len, got.sentences)), 3))
         scattered = expected.scatter(outputs)
         np.testing.assert_array_equal(got.scatter(outputs), scattered)
-        there = got.on(torch.device("cpu"))
+        there = got.to(torch.device("cpu"))
         on_torch = there.scatter(torch.from_numpy(outputs))
         np.testing.assert_array_equal(on_torch.numpy(), scattered)
         np.testing.assert_array_equal(there.gather(on_torch).numpy(), outputs)
@@ -150,11 +150,11 @@ def test_held_numbers_keep_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_long_texts_are_kept_as_they_are_read() -> None:
     map_tokens = TokenMapper(doc_spans)
-    map_tokens.read_as(ByteAlphabet(max_characters=6))
+    map_tokens.set_alphabet(ByteAlphabet(max_characters=6))
     doc = Doc(NLP.vocab, words=["x" * 1000, "ab", "x" * 2000])
     assert [*map_tokens([doc]).sentences] == [["xxxx", "ab", "xxxx"]]
     # Of another model, with room for more.
-    map_tokens.read_as(ByteAlphabet(max_characters=9))
+    map_tokens.set_alphabet(ByteAlphabet(max_characters=9))
     assert [*map_tokens([doc]).sentences] == [["x" * 7, "ab", "x" * 7]]
 
 

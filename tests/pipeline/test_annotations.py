@@ -241,9 +241,9 @@ class FakeOps:
 
 @pytest.mark.parametrize("on_gpu", [False, True])
 def test_devices_of_tensor_and_layers(nlp: Language, on_gpu: bool) -> None:
-    from spacy_elmo.pipeline.annotations import on_ops
+    from spacy_elmo.pipeline.annotations import move_to_ops
 
-    (layers,), tensors = on_ops(
+    (layers,), tensors = move_to_ops(
         [nlp("a b")._.elmo],
         tensor="elmo",
         keep=["elmo"],

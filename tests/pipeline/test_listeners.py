@@ -11,9 +11,9 @@ import spacy
 from spacy.tokens import Doc
 from spacy.ty import ListenedToComponent
 
-from spacy_elmo.models.listener import pooling_of, upstream_of
+from spacy_elmo.models.listener import get_pooling, get_upstream
 from spacy_elmo.models.module import get_module
-from spacy_elmo.models.pooling import settings_of
+from spacy_elmo.models.pooling import get_pooling_settings
 from tests.components import get_array, get_embedder, get_listener, get_trainable, set_array, update
 from tests.data import TINY
 from tests.mix.golden import read_golden
@@ -43,7 +43,7 @@ def test_two_mixes_as_allennlp_has_them() -> None:
     gold = [spacy.training.Example(doc, Doc(nlp.vocab, words=[t.text for t in doc])) for doc in docs]
     embedder.update(gold)
     for k, listener in enumerate(listeners):
-        mix = pooling_of(listener)
+        mix = get_pooling(listener)
         set_array(mix, "weights", golden.weights[k])
         set_array(mix, "gamma", golden.gamma[k : k + 1])
         outputs, backprop = listener.begin_update(docs)
@@ -62,8 +62,8 @@ def test_gradients_of_allennlp() -> None:
     for k, name in enumerate(("tagger", "ner")):
         listener = get_listener(nlp, name)
         listener.initialize()
-        set_array(pooling_of(listener), "weights", golden.weights[k])
-        set_array(pooling_of(listener), "gamma", golden.gamma[k : k + 1])
+        set_array(get_pooling(listener), "weights", golden.weights[k])
+        set_array(get_pooling(listener), "gamma", golden.gamma[k : k + 1])
         _, backprop = listener.begin_update(docs)
         backprop([array.astype("f") for array in golden.per_sentence(golden.upstream[k])])
     embedder._updates.apply_pending()
@@ -101,7 +101,7 @@ def test_each_way_to_read(pooling_layer: Any, width: int) -> None:
     assert listener.get_dim("nO") == width
     doc = nlp(TEXT)
     # What the pooling layer alone would not have computed is there for the listener.
-    assert set(settings_of(pooling_of(listener)).names(2)) <= set(doc._.elmo.names)
+    assert set(get_pooling_settings(get_pooling(listener)).names(2)) <= set(doc._.elmo.names)
     assert listener.predict([doc])[0].shape == (4, width)
 
 
@@ -109,7 +109,7 @@ def test_prediction_reads_the_doc(tmp_path: Path) -> None:
     nlp = pipeline("tagger", layers=[])
     train(nlp, initialize(nlp), steps=30)
     doc = nlp(TEXT)
-    mix = pooling_of(get_listener(nlp))
+    mix = get_pooling(get_listener(nlp))
     stack = doc._.elmo.stack()
     shares = np.exp(get_array(mix, "weights"))
     shares /= shares.sum()
@@ -147,10 +147,10 @@ def test_training_without_the_embedder(frozen: bool) -> None:
 
     def learn() -> None:
         if frozen:
-            before = get_array(pooling_of(get_listener(nlp)), "weights").copy()
+            before = get_array(get_pooling(get_listener(nlp)), "weights").copy()
             for _ in range(2):  # at first, the tagger's own layer is of zeros
                 nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
-            assert not np.array_equal(before, get_array(pooling_of(get_listener(nlp)), "weights"))
+            assert not np.array_equal(before, get_array(get_pooling(get_listener(nlp)), "weights"))
         else:
             with pytest.raises(ValueError, match=r"EL182.*nlp.update"):
                 nlp.update(examples(nlp), sgd=sgd, exclude=["elmo_embedder"])
@@ -280,7 +280,7 @@ def test_docs_with_the_layers_of_others() -> None:
     # In training, neither the batch nor the Doc passes for the other.
     gold = examples(nlp)
     get_embedder(nlp).update(gold)
-    batch = upstream_of(listener).batch
+    batch = get_upstream(listener).batch
     seen = gold[0].predicted
     replaced = Doc(nlp.vocab, words=["I", "like", "blue", "eggs"], user_data=seen.user_data)
     assert batch is not None
@@ -323,10 +323,10 @@ def test_state_does_not_travel() -> None:
     sgd = initialize(nlp)
     update(nlp, examples(nlp), sgd=False)
     listener = get_listener(nlp)
-    assert upstream_of(listener).batch is not None
+    assert get_upstream(listener).batch is not None
     for copied in (pickle.loads(pickle.dumps(listener)), listener.copy()):
-        assert upstream_of(copied).batch is None
-        assert upstream_of(copied).name == "*"
+        assert get_upstream(copied).batch is None
+        assert get_upstream(copied).name == "*"
     assert len(pickle.dumps(listener)) < 20_000
     get_embedder(nlp).finish_update(sgd)
 
@@ -337,7 +337,7 @@ def test_a_saved_component_follows_the_config(tmp_path: Path) -> None:
     nlp.to_disk(tmp_path)
     config = tmp_path / "config.cfg"
     config.write_text(config.read_text().replace("dropout = 0.5", "dropout = 0.25"))
-    assert settings_of(pooling_of(get_listener(spacy.load(tmp_path)))).dropout == 0.25
+    assert get_pooling_settings(get_pooling(get_listener(spacy.load(tmp_path)))).dropout == 0.25
 
 
 def test_empty_docs_everywhere() -> None:

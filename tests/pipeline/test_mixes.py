@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_elmo.models.pooling import OWN_MIX
-from spacy_elmo.pipeline.mixes import SHARED, LearnedMix, mixes_of
+from spacy_elmo.pipeline.mixes import SHARED, LearnedMix, find_mixes
 from tests.components import get_embedder, get_trainable, set_array
 from tests.pipeline.conftest import Make
 
@@ -38,7 +38,7 @@ def nlp(make: Make) -> Language:
 
 
 def assert_mixes(nlp: Language, *expected: LearnedMix) -> None:
-    found = mixes_of(nlp)
+    found = find_mixes(nlp)
     assert [mix.name for mix in found] == [mix.name for mix in expected]
     for got, mix in zip(found, expected):
         np.testing.assert_allclose([*got.shares, got.gamma], [*mix.shares, mix.gamma], rtol=1e-6)
@@ -69,8 +69,8 @@ def test_a_listener_that_was_replaced(nlp: Language) -> None:
 
 
 def test_pipelines_without(make: Make) -> None:
-    assert mixes_of(spacy.blank("en")) == []
+    assert find_mixes(spacy.blank("en")) == []
     nlp = spacy.blank("en")
     # Not initialised: it has no numbers yet.
     nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}})
-    assert mixes_of(nlp) == []
+    assert find_mixes(nlp) == []

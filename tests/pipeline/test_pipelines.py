@@ -14,7 +14,7 @@ import spacy
 from spacy.language import Language
 from spacy.training import Example
 
-from spacy_elmo.models.listener import upstream_of
+from spacy_elmo.models.listener import get_upstream
 from tests.components import get_array, get_embedder, get_listener, get_trainable
 from tests.data import TINY
 from tests.pipeline.training import (
@@ -208,7 +208,7 @@ def test_initialize_after_loading(tmp_path: Path) -> None:
 def test_link_is_weak() -> None:
     nlp = pipeline("tagger")
     listener = get_listener(nlp)
-    assert upstream_of(listener).owner is get_embedder(nlp)
+    assert get_upstream(listener).owner is get_embedder(nlp)
     nlp.remove_pipe("elmo_embedder")
     gc.collect()
-    assert upstream_of(listener).owner is None
+    assert get_upstream(listener).owner is None

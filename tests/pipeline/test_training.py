@@ -12,7 +12,7 @@ import spacy
 from spacy.language import Language
 from thinc.api import Adam, Optimizer
 
-from spacy_elmo.models.listener import pooling_of
+from spacy_elmo.models.listener import get_pooling
 from spacy_elmo.models.module import get_module
 from tests.components import get_array, get_embedder, get_listener, get_trainable, set_array, update
 from tests.data import ROOT, Measured
@@ -42,7 +42,7 @@ def start(nlp: Language, rate: float = 0.01) -> Optimizer:
 
 
 def get_mix(nlp: Language, pipe: str) -> np.ndarray:
-    mix = pooling_of(get_listener(nlp, pipe))
+    mix = get_pooling(get_listener(nlp, pipe))
     return np.concatenate([get_array(mix, "weights"), get_array(mix, "gamma")])
 
 
@@ -110,7 +110,7 @@ def test_finite_differences() -> None:
     start(nlp)
     embedder, listener = get_embedder(nlp), get_listener(nlp)
     gold = examples(nlp)
-    set_array(pooling_of(listener), "weights", [0.3, -0.4, 0.1])
+    set_array(get_pooling(listener), "weights", [0.3, -0.4, 0.1])
     d = np.random.default_rng(0).normal(size=(sum(len(eg.predicted) for eg in gold), 16)).astype("f")
     embedder.update(gold)
     outputs, backprop = listener.begin_update([eg.predicted for eg in gold])

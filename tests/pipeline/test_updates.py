@@ -14,8 +14,8 @@ from thinc.api import Adam, Optimizer
 
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.models.listener import pooling_of
-from spacy_elmo.pipeline.mixes import mixes_of
+from spacy_elmo.models.listener import get_pooling
+from spacy_elmo.pipeline.mixes import find_mixes
 from tests.components import get_embedder, get_listener, get_trainable, update
 from tests.data import TINY
 from tests.pipeline.training import (
@@ -261,7 +261,7 @@ def test_initialised_again() -> None:
     initialize(nlp)
     # What it had learned is taken back, and the pending step is dropped.
     assert list_changed(source, arrays(nlp)) == []
-    assert not pooling_of(get_listener(nlp)).get_param("weights").any()
+    assert not get_pooling(get_listener(nlp)).get_param("weights").any()
 
 
 def test_weights_that_only_initialisation_reads(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_saving_cleans_docs() -> None:
 
 def test_the_mix_of_a_replaced_listener_is_found() -> None:
     nlp, _ = train_pipeline(listener={**LISTENER, "pooling_layer": "elmo"})
-    expected = mixes_of(nlp)[0]
+    expected = find_mixes(nlp)[0]
     nlp.replace_listeners("elmo_embedder", "tagger", ["model.tok2vec"])
-    assert [mix.name for mix in mixes_of(nlp)] == ["shared (elmo)", "tagger"]
-    assert mixes_of(nlp)[1][1:] == expected[1:]
+    assert [mix.name for mix in find_mixes(nlp)] == ["shared (elmo)", "tagger"]
+    assert find_mixes(nlp)[1][1:] == expected[1:]

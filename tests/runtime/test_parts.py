@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from spacy_elmo.runtime.parts import N_PARTS, Dropout, Parts, join, shares_of
+from spacy_elmo.runtime.parts import N_PARTS, Dropout, Parts, join, split_shares
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7])
 def test_rows_of_parts_come_back_in_order(n: int) -> None:
     rows = torch.randn(n, 3, requires_grad=True)
-    shares = shares_of(n)
+    shares = split_shares(n)
     assert len(shares) == max(1, min(N_PARTS, n))
     joined = join([rows[share] for share in shares], shares)
     assert torch.equal(joined, rows)

@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from spacy_elmo.runtime import processors
-from spacy_elmo.runtime.processors import MOST_THREADS, count_processors, cpu_quota, n_workers, torch_threads
+from spacy_elmo.runtime.processors import (
+    MOST_THREADS,
+    count_processors,
+    count_workers,
+    read_cpu_quota,
+    torch_threads,
+)
 
 V1, V2 = "cgroup cgroup rw,cpu,cpuacct", "cgroup2 cgroup2 rw"
 # The names of the files that hold a limit, and what is in them.
@@ -18,7 +24,7 @@ Files = dict[str, str]
 
 @pytest.fixture(autouse=True)
 def _forget() -> None:
-    processors._quota.cache_clear()
+    processors._get_quota.cache_clear()
 
 
 def limit_v2(text: str) -> Files:
@@ -53,7 +59,7 @@ class Groups:
         (self.proc / "cgroup").write_text("9:name=systemd:/\n8:cpuset:/elsewhere\n" + self._cgroup)
 
     def quota(self) -> float | None:
-        return cpu_quota(self.proc)
+        return read_cpu_quota(self.proc)
 
 
 @pytest.fixture
@@ -194,23 +200,23 @@ def test_other_trees_say_nothing(groups: Groups) -> None:
 
 
 def test_without_control_groups(tmp_path: Path) -> None:
-    assert cpu_quota(tmp_path) is None
-    assert cpu_quota(tmp_path / "nothing") is None
+    assert read_cpu_quota(tmp_path) is None
+    assert read_cpu_quota(tmp_path / "nothing") is None
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(None, 8), (0.01, 1), (1.0, 1), (1.5, 2), (2.0, 2), (64.0, 8)])
 def test_the_smallest_bound_counts(monkeypatch: pytest.MonkeyPatch, quota: float | None, expected: int) -> None:
-    monkeypatch.setattr(processors, "cpu_quota", lambda: quota)
-    monkeypatch.setattr(processors, "_allowed", lambda: 16)
+    monkeypatch.setattr(processors, "read_cpu_quota", lambda: quota)
+    monkeypatch.setattr(processors, "_count_allowed", lambda: 16)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
     assert count_processors() == expected
-    assert n_workers(None) == expected
+    assert count_workers(None) == expected
 
 
 def test_a_quota_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now, asked = [1000.0], []
     monkeypatch.setattr(processors.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(processors, "cpu_quota", lambda: asked.append(now[0]))
+    monkeypatch.setattr(processors, "read_cpu_quota", lambda: asked.append(now[0]))
     for seconds in (0.0, 1.0, 8.0, 3.0, 1.0):
         now[0] += seconds
         count_processors()
@@ -220,8 +226,8 @@ def test_a_quota_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_given_number_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processors, "count_processors", lambda: pytest.fail("asked"))
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert [n_workers(n) for n in (1, 2, 3, 8)] == [1, 2, 3, 8]
-    assert n_workers(10**9) == 2 * MOST_THREADS
+    assert [count_workers(n) for n in (1, 2, 3, 8)] == [1, 2, 3, 8]
+    assert count_workers(10**9) == 2 * MOST_THREADS
 
 
 def count_in(code: str, **variables: str) -> Any:
@@ -241,15 +247,15 @@ def test_the_environment() -> None:
 def test_affinity_at_any_time() -> None:
     one = "one = [*os.sched_getaffinity(0)][:1]; torch.set_num_threads(64); all = count_processors()\n"
     n_all, n_one = count_in(one + "os.sched_setaffinity(0, one); print(json.dumps([all, count_processors()]))")
-    quota = cpu_quota()
+    quota = read_cpu_quota()
     if quota is None:
         assert n_all == len(os.sched_getaffinity(0))
     assert n_one == 1
 
 
 def test_torch_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processors, "_allowed", lambda: 16)
-    monkeypatch.setattr(processors, "cpu_quota", lambda: None)
+    monkeypatch.setattr(processors, "_count_allowed", lambda: 16)
+    monkeypatch.setattr(processors, "read_cpu_quota", lambda: None)
     before = torch.get_num_threads()
     try:
         for number in (3, 1, 5):
@@ -260,8 +266,8 @@ def test_torch_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_torchs_own_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processors, "_allowed", lambda: 2)
-    monkeypatch.setattr(processors, "cpu_quota", lambda: None)
+    monkeypatch.setattr(processors, "_count_allowed", lambda: 2)
+    monkeypatch.setattr(processors, "read_cpu_quota", lambda: None)
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:

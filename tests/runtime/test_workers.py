@@ -14,7 +14,7 @@ import torch
 import spacy_elmo
 from spacy_elmo.runtime import forks
 from spacy_elmo.runtime import workers as module
-from spacy_elmo.runtime.forks import entrust
+from spacy_elmo.runtime.forks import register_tasks
 from spacy_elmo.runtime.workers import Plan, Workers
 from tests.data import TINY
 
@@ -122,7 +122,7 @@ few = elmo.embed(sentences)
 threading.Thread.start = start
 for one, other in zip(few, elmo.embed(sentences), strict=True):
     assert (one.elmo == other.elmo).all()
-assert not forks.process.n_entrusted
+assert not forks.process.n_tasks
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
 
@@ -153,11 +153,11 @@ def test_interrupt_waits_for_running_parts() -> None:
 
 def test_queued_work_is_done_once() -> None:
     done: list[int] = []
-    [task] = entrust([lambda: done.append(1)])
+    [task] = register_tasks([lambda: done.append(1)])
     task()
     task()
     assert done == [1]
-    assert not forks.process.n_entrusted
+    assert not forks.process.n_tasks
 
 
 def test_eight_threads_at_once() -> None:

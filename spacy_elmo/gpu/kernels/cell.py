@@ -59,7 +59,7 @@ def next_cell(i, f, g, o, cell, bound, FAST: tl.constexpr):  # noqa: N803
 
 @triton.jit
 def old_cells(cell_ptr, first_ptr, at, first_at, starts, live):
-    """Cells that a step goes on from: in rows where a sentence starts, the first ones.
+    """Load the cells before a step: in rows where a sentence starts, the initial ones.
 
     cell_ptr: (2, M, C); first_ptr: (2, 1 or M, C). at, first_at: places in these. starts, live: of each row.
     """

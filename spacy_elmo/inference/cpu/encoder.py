@@ -1,26 +1,32 @@
-"""The character encoder of `bilm.char_encoder`, for inference: products over short words."""
+"""The character encoder of `bilm.char_encoder`, for inference on the CPU."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional
 
 from ...bilm.alphabet import make_alphabet
 from ...bilm.options import Options
 from ...runtime.workers import Workers
 from .linear import LinearType
 
-# Word types that go through together: always one of these numbers, with rows to spare at the end. A word type
-# then gives the same bits whichever others come with it, and oneDNN compiles few kernels, which it keeps.
+# Word types are encoded in groups of these sizes; the last group is filled up. So a word type gives the same bits
+# whichever others are in its group, and oneDNN compiles few kernels, which it keeps.
 GROUP_SIZES = (128, 32)
-# Most words are short: a group of words is cut after as many characters as its words need, one of these numbers.
+# Most words are short: a group is truncated to the characters that its words need, one of these numbers.
 WIDTHS = (18, 30)
 
 
-class FastCharEncoder:
-    """tensors: state_dict of a `bilm.char_encoder.CharEncoder`. workers: encode groups of words side by side."""
+class CpuCharEncoder:
+    """Encodes word types.
+
+    tensors (dict[str, Tensor]): The state_dict of a `bilm.char_encoder.CharEncoder`.
+    options (Options): The options of the biLM.
+    linear (LinearType): How matrix products are computed.
+    workers (Workers): Encode groups of words in parallel.
+    """
 
     def __init__(self, tensors: dict[str, Tensor], *, options: Options, linear: LinearType, workers: Workers):
         cnn = options.char_cnn
@@ -33,7 +39,7 @@ class FastCharEncoder:
 
         def layer(name: str) -> "_Layer":
             weight = tensors[f"{name}.weight"]
-            # A convolution is a product with windows of characters, side by side: (filters, width * dim).
+            # A convolution is a product with concatenated characters of a window: (filters, width * dim).
             flat = weight.transpose(1, 2).flatten(1) if weight.dim() == 3 else weight
             return _Layer(linear, flat.contiguous(), tensors[f"{name}.bias"].clone())
 
@@ -44,7 +50,11 @@ class FastCharEncoder:
         self._projection = layer("projection") if options.has_char_projection else None
 
     def encode(self, types: Sequence[str]) -> Tensor:
-        """word_emb of word types. RETURNS: (n_types, P)."""
+        """Compute word_emb of word types.
+
+        types (Sequence[str]): The word types.
+        RETURNS (Tensor): (n_types, P).
+        """
         ids = self._alphabet.ids(types)
         encoded = torch.empty(len(types), self.options.lstm.projection_dim, dtype=torch.float32)
 
@@ -64,7 +74,10 @@ class FastCharEncoder:
         return encoded
 
     def named_tensors(self) -> dict[str, Tensor]:
-        """The inverse of making it, as near as the form of the weights allows."""
+        """Get the state_dict that the encoder was made from, rounded if `linear` rounds.
+
+        RETURNS (dict[str, Tensor]): The tensors.
+        """
         dim = self.options.char_cnn.embedding_dim
         named = {"embedding.weight": self._embedding}
         if self._word_embedding is not None:
@@ -83,11 +96,11 @@ class FastCharEncoder:
         return named
 
     def _groups(self, ids: "np.ndarray") -> Iterator[tuple["np.ndarray", int]]:
-        """(rows of ids, how many characters of them to look at) of words that go through together."""
+        """Yield groups of words: their rows of ids, and the number of characters to read."""
         whole = ids.shape[1]
         filled = ids[:, ::-1] != self._alphabet.padding
         n_characters = np.where(filled.any(axis=1), whole - filled.argmax(axis=1), 0)
-        # Windows of nothing but padding count as well: one for each filter must remain if there was any.
+        # Windows of padding count as well: if a word has any, one must remain for each filter.
         needed = n_characters + max(width for width, _ in self.options.char_cnn.filters)
         widths = np.asarray([width for width in WIDTHS if width < whole] + [whole])
         fitting = np.searchsorted(widths[:-1], needed)
@@ -99,7 +112,8 @@ class FastCharEncoder:
                 rows = rows[size:]
 
     def _encode(self, ids: "np.ndarray", word_ids: "np.ndarray | None") -> Tensor:
-        """ids: (n_types, width). word_ids: (n_types,), of a model that knows words. RETURNS: (n_types, P)."""
+        """Encode characters, (n_types, width), and word ids, (n_types,), of a model with whole words, to (n_types,
+        P)."""
         n_types, width = ids.shape
         dim = self.options.char_cnn.embedding_dim
         characters = self._embedding[torch.from_numpy(ids)]
@@ -112,14 +126,14 @@ class FastCharEncoder:
         words = self._activation(torch.cat(maxima, dim=1))
         for transform, carry in self._highways:
             gate = torch.sigmoid(carry(words))
-            words = torch.lerp(words, F.relu(transform(words)), gate)
+            words = torch.lerp(words, functional.relu(transform(words)), gate)
         if self._word_embedding is not None and word_ids is not None:
             words = torch.cat([self._word_embedding[torch.from_numpy(word_ids)], words], dim=1)
         return words if self._projection is None else self._projection(words)
 
 
 class _Layer:
-    """A matrix product that keeps its bias within reach."""
+    """A matrix product with an accessible bias."""
 
     def __init__(self, linear: LinearType, weight: Tensor, bias: Tensor):
         self._linear = linear(weight, bias)
@@ -133,5 +147,5 @@ class _Layer:
 
 
 def _group_size(n: int) -> int:
-    """The largest size that n words fill, or the smallest."""
+    """Choose the largest size that n words fill, or the smallest one."""
     return next((size for size in GROUP_SIZES if size <= n), GROUP_SIZES[-1])

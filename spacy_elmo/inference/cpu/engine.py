@@ -1,4 +1,4 @@
-"""The fast engine: word types from a table, rows of sentences without marks, a schedule for both directions."""
+"""The engine of the CPU: word types from a table, and rows of sentences without boundary tokens."""
 
 from functools import partial
 from typing import cast
@@ -16,24 +16,27 @@ from ..base import CPU_BATCH_TOKENS, InPlace
 from ..rows import STACKS, LayersAndState, RowsEngine
 from ..schedule import Schedule
 from ..word_table import WordTable
-from .encoder import FastCharEncoder
+from .encoder import CpuCharEncoder
 from .input_gates import Inputs
 from .linear import LinearType
-from .lstm import FastStack
+from .lstm import CpuStack
 
-# Sentences run side by side in this many rows: enough for tall matrix products.
+# The most rows of sentences that run in parallel: enough for efficient matrix products.
 MOST_ROWS = 128
-# Batches that are begun before one is waited for: meanwhile, what is done to its results costs no worker time.
+# Batches submitted before the first is waited for: the workers run while its results are processed.
 AHEAD = 1
 
 
-class FastEngine(RowsEngine):
+class CpuEngine(RowsEngine):
     """Inference on the CPU. See `Engine` for the contract.
 
-    options, tensors: of a biLM, float32, by the names of its state_dict; they are taken out as they are laid out
-        anew, so that weights are not held twice.
-    encoder_linear, lstm_linear: how matrix products are computed in the two parts.
-    initial_state: see `RowsEngine`. n_threads: see `Settings`.
+    options (Options): The options of a biLM.
+    tensors (dict[str, Tensor]): Its state_dict, float32. Tensors are removed once they are copied to another
+        layout, so that weights are not in memory twice.
+    encoder_linear (LinearType): How the character encoder computes matrix products.
+    lstm_linear (LinearType): How the LSTMs compute matrix products.
+    initial_state (LSTMState | None): See `RowsEngine`.
+    n_threads (int | None): See `Settings`.
     """
 
     def __init__(
@@ -50,14 +53,14 @@ class FastEngine(RowsEngine):
         parts = {name: pop_prefix(tensors, f"{name}.") for name in ("char_encoder", *STACKS)}
 
         @torch.inference_mode()
-        def build(name: str) -> FastCharEncoder | FastStack:
+        def build(name: str) -> CpuCharEncoder | CpuStack:
             if name == "char_encoder":
-                return FastCharEncoder(parts[name], options=options, linear=encoder_linear, workers=workers)
-            return FastStack(parts[name], options=options.lstm, linear=lstm_linear)
+                return CpuCharEncoder(parts[name], options=options, linear=encoder_linear, workers=workers)
+            return CpuStack(parts[name], options=options.lstm, linear=lstm_linear)
 
         built = dict(zip(parts, workers.map(build, [*parts])))
-        self._encoder = cast(FastCharEncoder, built["char_encoder"])
-        self._stacks = [cast(FastStack, built[name]) for name in STACKS]
+        self._encoder = cast(CpuCharEncoder, built["char_encoder"])
+        self._stacks = [cast(CpuStack, built[name]) for name in STACKS]
         self.delivery = InPlace(ahead=AHEAD)
         super().__init__(
             options=options,
@@ -74,7 +77,7 @@ class FastEngine(RowsEngine):
         return CPU_BATCH_TOKENS
 
     def release(self) -> None:
-        """There is nothing of the kind."""
+        """Do nothing: no memory is kept between batches."""
 
     def named_tensors(self) -> dict[str, Tensor]:
         with computation(), torch.inference_mode():
@@ -95,7 +98,7 @@ class FastEngine(RowsEngine):
         width = types.size(1)
         layers = [types.new_empty(schedule.n_tokens, 2 * width) for _ in range(n_layers)]
         finals: dict[int, LSTMState] = {}
-        # Made here, once for both.
+        # Computed here, once for both directions.
         schedule.steps  # noqa: B018
 
         @torch.inference_mode()

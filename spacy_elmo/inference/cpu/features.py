@@ -1,9 +1,8 @@
-"""What this processor and this torch can do: asked here, and nowhere else."""
+"""What this processor and this version of torch can do. No other module asks."""
 
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,20 +11,22 @@ from ...runtime.isolation import computation
 from ...runtime.threads import one_thread
 from .linear import Int8Linear, LinearType, TorchLinear, UInt8Linear
 
-# Takes (n, inputs) and a weight (outputs, inputs), and multiplies them.
+# Multiplies inputs, (n, inputs), by a weight, (outputs, inputs).
 Product = Callable[[Tensor, Tensor], Tensor]
-# They give the same numbers to the last bit: which is chosen decides over the time alone.
+# Their results are equal to the last bit; only the time differs.
 INT8_WAYS: Sequence[LinearType] = (Int8Linear, UInt8Linear)
-# The first compiles a program, and any may have to wait for a processor.
+# The first try compiles a program, and any try may have to wait for a processor.
 N_TRIES = 4
 
 
 @cache
 def has_packed_linear() -> bool:
-    """Whether oneDNN keeps matrices in its own order, and that wins: on x86 from AVX2 on.
+    """Check whether oneDNN's packed matrices work and are faster: on x86 with AVX2 or more.
 
-    The operators are torch's, for its compiler; they are tried here, so that a torch in which they are missing or
-    have changed is served by the plain ones.
+    The operators belong to torch's compiler and may change: they are tried here, and plain ones are used if that
+    fails.
+
+    RETURNS (bool): Whether to use `PackedLinear`.
     """
     if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512") or not torch.backends.mkldnn.enabled:
         return False
@@ -34,29 +35,37 @@ def has_packed_linear() -> bool:
 
 @cache
 def has_bf16() -> bool:
-    """Whether the processor multiplies bfloat16 numbers itself (AVX512_BF16 or AMX, or ARM's instructions)."""
-    return _instructions("avx512_bf16", "amx_bf16", "bf16")
+    """Check whether the processor multiplies bfloat16 numbers (AVX512_BF16 or AMX, or ARM's instructions).
+
+    RETURNS (bool): Whether it does.
+    """
+    return _has_instruction("avx512_bf16", "amx_bf16", "bf16")
 
 
 def has_int8() -> bool:
-    """Whether the processor multiplies 8-bit integers without overflow (VNNI or AMX), and torch does so fast."""
-    return int8_linear() is not None
+    """Check whether the processor multiplies 8-bit integers without overflow (VNNI or AMX), and torch uses that.
+
+    RETURNS (bool): Whether `choose_int8_linear` finds a class.
+    """
+    return choose_int8_linear() is not None
 
 
 @cache
-def int8_linear() -> LinearType | None:
-    """The fastest way to multiply 8-bit integers; None: there is none, or none that is fast.
+def choose_int8_linear() -> LinearType | None:
+    """Choose the fastest way to multiply 8-bit integers.
 
-    oneDNN's programs differ from processor to processor. Where it has none for a kind of integers, it multiplies
+    oneDNN's programs differ from processor to processor. Without a program for a kind of integers, it multiplies
     them one by one: with VNNI but without AMX, signed inputs took thousands of times as long as unsigned ones.
+
+    RETURNS (LinearType | None): The class; None if no way works and is fast.
     """
-    if not _instructions("avx512_vnni", "avx_vnni", "amx_int8"):
+    if not _has_instruction("avx512_vnni", "avx_vnni", "amx_int8"):
         return None
-    ways = [way for way in INT8_WAYS if _works(_product(way)) and _is_fast(way)]
-    return _fastest(ways) if len(ways) > 1 else next(iter(ways), None)
+    ways = [way for way in INT8_WAYS if _works(_make_product(way)) and _is_fast(way)]
+    return _find_fastest(ways) if len(ways) > 1 else next(iter(ways), None)
 
 
-def _instructions(*names: str) -> bool:
+def _has_instruction(*names: str) -> bool:
     if hasattr(torch.cpu, "get_capabilities"):
         capabilities = torch.cpu.get_capabilities()
         return any(capabilities.get(name, False) for name in names)
@@ -67,10 +76,8 @@ def _instructions(*names: str) -> bool:
 
 
 def _works(attempt: Product) -> bool:
-    """Whether an operator multiplies (3, 32) by (64, 32) as it should.
-
-    Large numbers meet in it: 8-bit integers that are multiplied without VNNI or AMX overflow.
-    """
+    """Check that an operator multiplies (3, 32) by (64, 32) correctly. The numbers are large, so that products of
+    8-bit integers overflow without VNNI or AMX."""
     with computation(), torch.inference_mode():
         x = torch.linspace(-1, 1, 96).reshape(3, 32).round(decimals=2)
         weight = torch.linspace(1, -1, 2048).reshape(64, 32).round(decimals=2)
@@ -82,7 +89,7 @@ def _works(attempt: Product) -> bool:
         return got.shape == expected.shape and torch.allclose(got, expected, atol=0.2)
 
 
-def _product(way: LinearType) -> Product:
+def _make_product(way: LinearType) -> Product:
     def multiply(x: Tensor, weight: Tensor) -> Tensor:
         linear = way(weight)
         return linear(linear.prepare(x))
@@ -91,21 +98,21 @@ def _product(way: LinearType) -> Product:
 
 
 def _is_fast(way: LinearType) -> bool:
-    """Whether a product takes the time of a float32 product, more or less."""
-    own, float32 = _seconds([way, TorchLinear], n_rows=4, n_inputs=128, n_outputs=128)
-    # Small products, much of it overhead: a good one takes several times as long, a bad one hundreds of times.
+    """Check that a product takes about as long as a float32 product."""
+    own, float32 = _measure_seconds([way, TorchLinear], n_rows=4, n_inputs=128, n_outputs=128)
+    # Overhead dominates small products: a good way takes several times as long, a bad one hundreds of times.
     return own < 50 * float32
 
 
-def _fastest(ways: Sequence[LinearType]) -> LinearType:
-    seconds = _seconds(ways, n_rows=32, n_inputs=512, n_outputs=512)
+def _find_fastest(ways: Sequence[LinearType]) -> LinearType:
+    seconds = _measure_seconds(ways, n_rows=32, n_inputs=512, n_outputs=512)
     return ways[seconds.index(min(seconds))]
 
 
-def _seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_outputs: int) -> list[float]:
-    """What a product takes in each way, at best."""
+def _measure_seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_outputs: int) -> list[float]:
+    """Measure the shortest time of a product in each way."""
     times: list[list[float]] = [[] for _ in ways]
-    # Where other programs are at work, threads that wait for each other would tell nothing.
+    # With one thread: threads that wait for each other are slow if other programs run.
     with computation(), torch.inference_mode(), one_thread():
         x, weight = torch.ones(n_rows, n_inputs), torch.ones(n_outputs, n_inputs)
         linears = [way(weight) for way in ways]
@@ -118,7 +125,7 @@ def _seconds(ways: Sequence[LinearType], *, n_rows: int, n_inputs: int, n_output
 
 
 def _packed_linear(x: Tensor, weight: Tensor) -> Tensor:
-    ops: Any = torch.ops.mkldnn
+    ops = torch.ops.mkldnn
     packed = ops._reorder_linear_weight(weight, len(x))
     if not torch.equal(packed.to_dense(), weight):
         raise RuntimeError

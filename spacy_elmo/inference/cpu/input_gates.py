@@ -1,7 +1,7 @@
-"""Input projections of an LSTM layer: the part of its gates that does not wait for the step before.
+"""Input projections of an LSTM layer: the part of its gates that does not depend on the previous step.
 
-Two ways to hand them out, step by step. Both compute them for several steps at a time: one tall product reads the
-weights once.
+They are computed for several steps at a time, so that one product reads the weights once: for all rows, or, where
+rows occur again, once for each of the frequent ones.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,26 +13,32 @@ from torch import Tensor
 from ..schedule import Step
 from .linear import Linear
 
-# Rows that one product is made of, unless a single step has more: of more rows, each number of the weights is used
-# more often for being read once. Not many more: what the system gives anew each time, from 32 MiB on, costs more.
+# Rows of a product, unless a single step has more. With more rows, weights that are read once are used more often;
+# but buffers from 32 MiB on are allocated by the system each time, which costs more than that gains.
 WINDOW_ROWS = 256
-# Word types of a batch whose projections are kept while it runs: 64 KiB each in the original model.
+# The most word types of a batch whose projections are kept while it runs: 64 KiB each in the original model.
 MOST_TYPES = 1024
-# A multiple of so many is kept.
+# The number of kept projections is a multiple of this.
 KEPT_STEP = 128
 
 
 class Inputs(NamedTuple):
-    """rows: (n_rows, P). numbers: (n_tokens,), which of them each packed row is; None: they are packed rows."""
+    """The inputs of a layer.
+
+    rows (Tensor): (n_rows, P).
+    numbers (Tensor | None): The row of each packed row, (n_tokens,); None: `rows` are the packed rows.
+    """
 
     rows: Tensor
     numbers: Tensor | None
 
 
 class Window(NamedTuple):
-    """Steps that follow each other, and where the gates of their inputs stand.
+    """Consecutive steps, and the gates of their inputs.
 
-    gates: (n, 4C). slots: (n_rows of the window,), which of them each packed row has; None: its own.
+    steps (Sequence[Step]): The steps.
+    gates (Tensor): (n, 4C).
+    slots (Tensor | None): The row of `gates` for each packed row of the window; None: they are in order.
     """
 
     steps: Sequence[Step]
@@ -41,23 +47,32 @@ class Window(NamedTuple):
 
 
 def input_gates(linear: Linear, inputs: Inputs, steps: Sequence[Step]) -> Iterator[Window]:
-    """The way that suits: rows that occur again are projected once."""
+    """Compute the input projections of a layer, window by window.
+
+    linear (Linear): The projection.
+    inputs (Inputs): The inputs of the layer.
+    steps (Sequence[Step]): All steps.
+    RETURNS (Iterator[Window]): The windows, in order.
+    """
     if inputs.numbers is None:
-        return _gates_of_all(linear, inputs.rows, steps)
+        return _project_all(linear, inputs.rows, steps)
     return _RepeatedGates(linear, inputs.rows, inputs.numbers, steps).windows()
 
 
-def _gates_of_all(linear: Linear, rows: Tensor, steps: Sequence[Step]) -> Iterator[Window]:
-    """Every packed row is projected. rows: (n_tokens, P), packed."""
+def _project_all(linear: Linear, rows: Tensor, steps: Sequence[Step]) -> Iterator[Window]:
+    """Project every packed row, (n_tokens, P)."""
     for window in windows(steps, [step.size for step in steps]):
-        first, end = _span(window)
+        first, end = _get_span(window)
         yield Window(window, linear(linear.prepare(rows[first:end])), None)
 
 
 class _RepeatedGates:
-    """The most frequent rows are projected once and copied, the others as they come.
+    """Projects the most frequent rows once and copies the results; the others as they occur.
 
-    rows: (n_rows, P). numbers: (n_tokens,), which of them each packed row is.
+    linear (Linear): The projection.
+    rows (Tensor): (n_rows, P).
+    numbers (Tensor): The row of each packed row, (n_tokens,).
+    steps (Sequence[Step]): All steps.
     """
 
     def __init__(self, linear: Linear, rows: Tensor, numbers: Tensor, steps: Sequence[Step]):
@@ -70,7 +85,7 @@ class _RepeatedGates:
         self._n_kept = len(frequent)
         slot = torch.full((len(rows),), -1, dtype=torch.int64)
         slot[frequent] = torch.arange(self._n_kept)
-        # Where each packed row's projection stands: among those kept, or, once computed, behind them.
+        # The place of each packed row's projection: among those that are kept, or behind them once it is computed.
         self._slots = slot[numbers]
         self._is_new = self._slots < 0
         self._n_new = [int(n) for n in self._count(steps)]
@@ -81,7 +96,7 @@ class _RepeatedGates:
 
     def windows(self) -> Iterator[Window]:
         for window in windows(self._steps, self._n_new):
-            first, last = _span(window)
+            first, last = _get_span(window)
             new = first + torch.nonzero(self._is_new[first:last]).squeeze(1)
             if len(new):
                 end = self._n_kept + len(new)
@@ -91,19 +106,24 @@ class _RepeatedGates:
             yield Window(window, self._gates, self._slots[first:last])
 
     def _count(self, steps: Sequence[Step]) -> Tensor:
-        """New rows of each step."""
+        """Count the rows of each step that are not kept."""
         sums = torch.cat([torch.zeros(1, dtype=torch.int64), self._is_new.cumsum(0)])
         ends = torch.tensor([(step.first, step.first + step.size) for step in steps], dtype=torch.int64)
         return sums[ends.reshape(-1, 2)].diff(dim=1).squeeze(1)
 
 
-def _span(window: Sequence[Step]) -> tuple[int, int]:
-    """Packed rows of a window: the first one, and the end."""
+def _get_span(window: Sequence[Step]) -> tuple[int, int]:
+    """Get the first packed row of a window, and the end."""
     return window[0].first, window[-1].first + window[-1].size
 
 
 def windows(steps: Sequence[Step], weights: Sequence[int]) -> Iterator[list[Step]]:
-    """Runs of steps whose weights add up to WINDOW_ROWS at most, and at least one step."""
+    """Split steps into windows whose weights add up to at most WINDOW_ROWS, with one step at least.
+
+    steps (Sequence[Step]): The steps.
+    weights (Sequence[int]): The weight of each step.
+    YIELDS (list[Step]): Consecutive steps.
+    """
     window: list[Step] = []
     total = 0
     for step, weight in zip(steps, weights):

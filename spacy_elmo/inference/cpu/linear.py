@@ -1,14 +1,16 @@
-"""Matrix products with weights that stay: one class for each way to compute them.
+"""Matrix products with constant weights: one class for each way to compute them.
 
-A way decides in which form it keeps the weights and wants its input. `prepare` brings an input into that form
-once, for all matrices that it meets. Nothing a row gives depends on the other rows, but for rounding.
+A class defines the form in which it keeps the weights and takes its input. `prepare` converts an input to that
+form once, for all matrices that it is multiplied by. The result of a row does not depend on other rows, except for
+rounding.
 """
 
+from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional
 
 from .steps import fill_up, multiply_rounded, round_rows, row_scale
 
@@ -17,10 +19,15 @@ TYPICAL_ROWS = 128
 
 
 class Linear(Protocol):
-    """weight: (outputs, inputs), float32. bias: (outputs,), float32, or None.
+    """A way to multiply inputs by a weight.
 
-    n_outputs, dtype: columns and type of what `__call__` gives.
-    kind, tensors: what `steps.add_product` takes to compute the same.
+    weight (Tensor): (outputs, inputs), float32.
+    bias (Tensor | None): (outputs,), float32.
+
+    n_outputs (int): Columns of the result.
+    dtype (torch.dtype): The dtype of the result.
+    kind (str): Argument of `steps.add_product`, which computes the same.
+    tensors (list[Tensor]): Argument of `steps.add_product`.
     """
 
     n_outputs: int
@@ -32,15 +39,26 @@ class Linear(Protocol):
 
     @staticmethod
     def prepare(x: Tensor) -> Any:
-        """x: (n, inputs), float32. RETURNS: what the other methods take."""
+        """Convert an input to the form of this class.
+
+        x (Tensor): (n, inputs), float32.
+        RETURNS (Any): The input for `__call__`.
+        """
         ...
 
     def __call__(self, x: Any) -> Tensor:
-        """x W^T + b. RETURNS: (n, n_outputs), of `dtype`."""
+        """Compute x W^T + b.
+
+        x (Any): As from `prepare`.
+        RETURNS (Tensor): (n, n_outputs), of `dtype`.
+        """
         ...
 
     def weight(self) -> Tensor:
-        """The weight as it was given, or as near as this form allows."""
+        """Get the weight, rounded if the form of this class rounds.
+
+        RETURNS (Tensor): (outputs, inputs), float32 or `dtype`.
+        """
         ...
 
 
@@ -60,7 +78,7 @@ class TorchLinear:
         return x
 
     def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight(), self._bias)
+        return functional.linear(x, self.weight(), self._bias)
 
     def weight(self) -> Tensor:
         return self.tensors[0].t()
@@ -80,9 +98,9 @@ class TorchBF16Linear(TorchLinear):
 
 
 class PackedLinear:
-    """oneDNN with the weights laid out beforehand as its kernels read them.
+    """oneDNN, with the weights laid out in advance as its kernels read them.
 
-    most_summands: this many of a product's numbers are added up at a time.
+    most_summands (int): The most numbers of a product that oneDNN adds up.
     """
 
     dtype = torch.float32
@@ -115,15 +133,15 @@ class PackedLinear:
 
 
 class PackedFineLinear(PackedLinear):
-    """The same with sums nearer to the true ones, at some cost: oneDNN adds up one number after the other, and
-    loses more of thousands than other libraries do."""
+    """The same with more exact sums, which take longer: oneDNN adds up numbers one by one, and loses more
+    precision over thousands of them than other libraries."""
 
     most_summands = 256
 
 
 class PackedAndPlainLinear(PackedLinear):
-    """The same, and plain torch for the steps of few rows: to call oneDNN takes as long as to multiply a small
-    matrix. It is held twice."""
+    """The same, with plain torch for steps of few rows: to call oneDNN takes as long as to multiply a small
+    matrix. The weight is kept in both forms."""
 
     kind = "packed and plain"
 
@@ -143,7 +161,11 @@ class PackedBF16Linear(PackedLinear):
 
 
 class Int8Rows(NamedTuple):
-    """numbers: (n, inputs), of one byte each. scale: (n, 1), what a number of each row stands for."""
+    """Inputs in 8-bit integers.
+
+    numbers (Tensor): (n, inputs), of one byte each.
+    scale (Tensor): (n, 1), the factor of each row's numbers.
+    """
 
     numbers: Tensor
     scale: Tensor
@@ -152,9 +174,9 @@ class Int8Rows(NamedTuple):
 class Int8Linear:
     """oneDNN with 8-bit weights, scaled for each output, and 8-bit inputs, scaled for each row.
 
-    A row has its own scale, so that it gives the same in any company.
+    Each row has a separate scale, so that its result does not depend on other rows.
 
-    zero: the number that stands for 0 in inputs.
+    zero (int): The number that stands for 0 in inputs.
     """
 
     dtype = torch.float32
@@ -187,8 +209,8 @@ class Int8Linear:
 
 
 class UInt8Linear(Int8Linear):
-    """The same numbers with inputs moved up, from -127 to 127 to 1 to 255. For processors that have VNNI but not
-    AMX, oneDNN has fast programs for such inputs alone; and older versions of torch take no others."""
+    """The same with inputs shifted from -127..127 to 1..255. On processors with VNNI but without AMX, oneDNN
+    has fast programs only for such inputs, and older versions of torch take no others."""
 
     kind = "uint8"
     zero = 128
@@ -197,5 +219,5 @@ class UInt8Linear(Int8Linear):
 LinearType = type[Linear]
 
 
-def _mkldnn() -> Any:
+def _mkldnn() -> ModuleType:
     return torch.ops.mkldnn

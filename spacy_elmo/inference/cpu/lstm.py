@@ -1,4 +1,4 @@
-"""The projected LSTM of `bilm.lstm`, for inference: fused steps over rows that hold sentence after sentence."""
+"""The projected LSTM of `bilm.lstm`, for inference on the CPU, over rows that hold sentence after sentence."""
 
 import torch
 from torch import Tensor
@@ -11,20 +11,19 @@ from .input_gates import Inputs, input_gates
 from .linear import Linear, LinearType, PackedAndPlainLinear, PackedLinear, TorchLinear
 from .steps import steps
 
-# Gates stand in this order, of i, f, g, o (0 to 3), so that what is multiplied stands side by side.
+# The order of the gates i, f, g, o (0 to 3): gates that are multiplied are neighbours.
 GATE_ORDER = (2, 0, 1, 3)
-# Numbers of a matrix that is small: torch's own product is then as fast as a packed one for few rows, and for any
-# number of them where it can be added to the gates in place.
+# Numbers of a small matrix. Torch's plain product is then as fast as a packed one for few rows, and for any number
+# of rows if it is added to the gates in place.
 MOST_OF_SMALL = 1 << 20
 
 
-class FastLSTM:
+class CpuLSTM:
     """One layer of one direction.
 
-    tensors: state_dict of a `bilm.lstm.ProjectedLSTM`; taken out one by one.
-    linear: how matrix products are computed.
-
-    inputs, states, projection: its matrix products, the last one if the model has it.
+    tensors (dict[str, Tensor]): The state_dict of a `bilm.lstm.ProjectedLSTM`; its tensors are removed.
+    options (LSTMOptions): The options of the LSTMs.
+    linear (LinearType): How matrix products are computed.
     """
 
     def __init__(self, tensors: dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
@@ -32,18 +31,20 @@ class FastLSTM:
         self._bias = _reorder(tensors.pop("input_linear.bias"), GATE_ORDER)
         self.inputs = linear(_reorder(tensors.pop("input_linear.weight"), GATE_ORDER), self._bias)
         states = _reorder(tensors.pop("state_linear.weight"), GATE_ORDER)
-        self.states = _small(linear, states, TorchLinear)(states)
+        self.states = _choose_linear(linear, states, TorchLinear)(states)
         self.projection: Linear | None = None
         if options.has_projection:
             projection = tensors.pop("projection.weight")
-            self.projection = _small(linear, projection, PackedAndPlainLinear)(projection)
+            self.projection = _choose_linear(linear, projection, PackedAndPlainLinear)(projection)
 
     def run(self, inputs: Inputs, schedule: Schedule, start: LSTMState) -> tuple[Tensor, LSTMState]:
         """Run over packed rows.
 
-        start: of all sentences, hidden (1, P) and cell (1, C), or of each row, (n_rows, P) and (n_rows, C); then
-            no row may hold two sentences.
-        RETURNS: outputs (n_tokens, P), packed, and the state of each row after its last step.
+        inputs (Inputs): The inputs of the packed rows.
+        schedule (Schedule): The rows and steps of the batch.
+        start (LSTMState): The initial state of all sentences, hidden (1, P) and cell (1, C), or of each row,
+            (n_rows, P) and (n_rows, C); then a row may hold one sentence only.
+        RETURNS (tuple[Tensor, LSTMState]): The outputs, (n_tokens, P), packed, and the final state of each row.
         """
         hidden = start.hidden.expand(schedule.n_rows, -1).clone()
         cell = start.cell.expand(schedule.n_rows, -1).clone()
@@ -78,7 +79,10 @@ class FastLSTM:
         return outputs, LSTMState(last, cell)
 
     def named_tensors(self) -> dict[str, Tensor]:
-        """The inverse of making it, as near as the form of the weights allows."""
+        """Get the state_dict that the layer was made from, rounded if `linear` rounds.
+
+        RETURNS (dict[str, Tensor]): The tensors.
+        """
         original = tuple(GATE_ORDER.index(gate) for gate in range(4))
         named = {
             "input_linear.weight": _reorder(self.inputs.weight(), original),
@@ -90,12 +94,17 @@ class FastLSTM:
         return named
 
 
-class FastStack:
-    """The L layers of one direction. tensors: state_dict of a `bilm.lstm.LSTMStack`; taken out layer by layer."""
+class CpuStack:
+    """The L layers of one direction.
+
+    tensors (dict[str, Tensor]): The state_dict of a `bilm.lstm.LSTMStack`; its tensors are removed.
+    options (LSTMOptions): The options of the LSTMs.
+    linear (LinearType): How matrix products are computed.
+    """
 
     def __init__(self, tensors: dict[str, Tensor], *, options: LSTMOptions, linear: LinearType):
         self.layers = [
-            FastLSTM(pop_prefix(tensors, f"layers.{k}."), options=options, linear=linear)
+            CpuLSTM(pop_prefix(tensors, f"layers.{k}."), options=options, linear=linear)
             for k in range(options.n_layers)
         ]
         self.use_skip_connections = options.use_skip_connections
@@ -105,8 +114,12 @@ class FastStack:
     ) -> tuple[list[Tensor], LSTMState]:
         """Run the first n_layers layers over packed rows.
 
-        start: hidden (L, 1 or n_rows, P), cell (L, 1 or n_rows, C); see `FastLSTM.run`.
-        RETURNS: n_layers outputs (n_tokens, P), residuals added, and the state of these layers, for each row.
+        inputs (Inputs): The inputs of the lowest layer.
+        schedule (Schedule): The rows and steps of the batch.
+        start (LSTMState): Hidden (L, 1 or n_rows, P) and cell (L, 1 or n_rows, C); see `CpuLSTM.run`.
+        n_layers (int): The number of layers to run.
+        RETURNS (tuple[list[Tensor], LSTMState]): The output of each layer, (n_tokens, P), residuals added, and the
+            final state of these layers for each row.
         """
         outputs: list[Tensor] = []
         finals: list[LSTMState] = []
@@ -120,6 +133,10 @@ class FastStack:
         return outputs, LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
     def named_tensors(self) -> dict[str, Tensor]:
+        """Get the state_dict that the stack was made from, rounded if `linear` rounds.
+
+        RETURNS (dict[str, Tensor]): The tensors.
+        """
         return {
             f"layers.{k}.{name}": tensor
             for k, layer in enumerate(self.layers)
@@ -127,11 +144,11 @@ class FastStack:
         }
 
 
-def _small(linear: LinearType, weight: Tensor, better: LinearType) -> LinearType:
-    """The better way for a matrix that is small, where the way is oneDNN's."""
+def _choose_linear(linear: LinearType, weight: Tensor, better: LinearType) -> LinearType:
+    """Choose the better class for a small matrix, if the class is oneDNN's."""
     return better if linear is PackedLinear and weight.numel() <= MOST_OF_SMALL else linear
 
 
 def _reorder(array: Tensor, order: tuple[int, ...]) -> Tensor:
-    """array: (4C, ...), gate after gate. RETURNS: the gates in another order, a copy."""
+    """Copy gates, (4C, ...), to another order."""
     return torch.cat([array.chunk(4)[gate] for gate in order])

@@ -1,8 +1,8 @@
 """The steps of a recurrence in inference, compiled to run without Python's lock.
 
-A step of a recurrence takes a dozen operations, of some microseconds each where rows are few. Between them,
-threads that wait for Python's lock would have to be woken up, which takes longer than an operation: they would run
-in turn. TorchScript's interpreter holds no lock.
+A step takes a dozen operations, of some microseconds each if rows are few. Between operations, a thread that waits
+for Python's lock would have to be woken up, which takes longer than an operation: threads would run one after the
+other. TorchScript's interpreter holds no lock.
 """
 
 import inspect
@@ -10,32 +10,38 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..schedule import round_up
 
+# An object that has functions as attributes.
+Functions: TypeAlias = torch.jit.CompilationUnit | SimpleNamespace
 
-def compiled(
-    *functions: Callable[..., Any], is_right: Callable[[Any, Any], bool], uses: Sequence[Callable[..., Any]] = ()
-) -> Any:
-    """Compile functions of a module, in whose source they stand below the line "# TorchScript from here on.".
 
-    functions (Callable): Plain Python, which runs as such where torch cannot compile it.
-    is_right (Callable[[Any, Any], bool]): Whether what was compiled, the first argument, gives what Python gives.
+def compile_functions(
+    *functions: Callable[..., object],
+    is_right: Callable[[Functions, Functions], bool],
+    uses: Sequence[Callable[..., object]] = (),
+) -> Functions:
+    """Compile functions of a module. In its source they follow the line "# TorchScript from here on.".
+
+    functions (Callable): Functions in plain Python, which are used if torch cannot compile them.
+    is_right (Callable[[Functions, Functions], bool]): Compares the results of the compiled functions and of
+        Python's.
     uses (Sequence[Callable]): Functions of other modules that they call, compiled with them.
-    RETURNS (Any): The functions by their names.
+    RETURNS (Functions): The functions, as attributes.
     """
     plain = SimpleNamespace(**{function.__name__: function for function in functions})
     try:
-        # Also from a zip archive; an OSError where only bytecode was installed.
+        # Also reads from a zip archive; an OSError if only bytecode was installed.
         text = inspect.getsource(sys.modules[functions[0].__module__])
         source = "\n".join([*map(inspect.getsource, uses), text.partition("\n# TorchScript from here on.\n")[2]])
-        # Not torch.jit.script, which warns that it will go: this compiles text, whatever Python is.
-        # Hence only what torch has in C++ may be called there, no function of Python.
-        unit: Any = torch.jit.CompilationUnit(source)
+        # Not torch.jit.script, which is deprecated and warns: this compiles text, in any version of Python.
+        # So that only functions that torch has in C++ may be called there, none of Python.
+        unit: Functions = torch.jit.CompilationUnit(source)
         if is_right(unit, plain):
             return unit
     except (RuntimeError, AttributeError, OSError):
@@ -44,13 +50,16 @@ def compiled(
 
 
 @cache
-def steps() -> Any:
-    """The functions below, compiled where that works."""
-    return compiled(run_steps, is_right=_is_right, uses=[round_up])
+def steps() -> Functions:
+    """Get the functions below, compiled if possible.
+
+    RETURNS (Functions): `run_steps`, as an attribute.
+    """
+    return compile_functions(run_steps, is_right=_is_right, uses=[round_up])
 
 
-def _is_right(unit: Any, plain: Any) -> bool:
-    """Of a few steps with one output and one cell."""
+def _is_right(unit: Functions, plain: Functions) -> bool:
+    """Compare a few steps with one output and one cell."""
     results = []
     with torch.inference_mode():
         for functions in (unit, plain):

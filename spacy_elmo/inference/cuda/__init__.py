@@ -1,1 +1,1 @@
-"""Fast inference on GPUs: both directions in one launch, two kernels a step, replayed as CUDA graphs."""
+"""Inference on GPUs: both directions in one launch, two kernels a step, replayed as CUDA graphs."""

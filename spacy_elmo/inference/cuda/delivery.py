@@ -1,4 +1,4 @@
-"""Layers on their way from the GPU: copied while it computes the next ones, and unpacked by other threads."""
+"""The delivery of layers from a GPU: copied while it computes the next ones, and unpacked by other threads."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,19 +14,25 @@ from torch import Tensor
 
 from ...bilm.layers import LayerOutputs
 
-# Bytes that are copied together into page-locked memory, and how many such blocks there are at most.
+# Bytes of a block of page-locked memory, and the most such blocks.
 BLOCK_BYTES = 32 << 20
 MOST_BLOCKS = 16
-# Sentences share memory of up to this size, for all layers together: to allocate each its own takes longer than to
-# copy it, and from 4 MiB on numpy asks for large pages. A sentence that is kept keeps no more than that.
+# The size of memory that sentences share, for all layers together: to allocate memory for each sentence takes
+# longer than to copy it, and from 4 MiB on numpy uses large pages. A sentence that is kept keeps no more than
+# that alive.
 SHARED_BYTES = 8 << 20
-# Less than this is there before a thread would have taken it up.
+# Less than this arrives before a thread could start.
 FEW_BYTES = 1 << 20
 THREADS = min(16, os.cpu_count() or 1)
 
 
 class _Piece(NamedTuple):
-    """Sentences that share memory: rows `first` to `last` of the batch. ends: 0, then of each, from `first` on."""
+    """Sentences that share memory.
+
+    first (int): Their first row in the batch.
+    last (int): The end of their rows in the batch.
+    ends (list[int]): 0, and the end of each sentence, counted from `first`.
+    """
 
     first: int
     last: int
@@ -34,7 +40,12 @@ class _Piece(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Rows of a piece, `first` to `last` of the batch, that are copied together."""
+    """Rows of a piece that are copied together.
+
+    piece (int): The number of the piece.
+    first (int): The first row in the batch.
+    last (int): The end of the rows in the batch.
+    """
 
     piece: int
     first: int
@@ -42,16 +53,19 @@ class _Part(NamedTuple):
 
 
 class CudaDelivery:
-    """See `Delivery`. The layers must not be written to until they have arrived."""
+    """The delivery of a GPU; see `Delivery`. Layers must not be changed until they have arrived.
 
-    # One batch is computed while another one is brought over and a third unpacked.
+    device (torch.device): The GPU.
+    """
+
+    # One batch is computed while another one is copied and a third one unpacked.
     ahead = 2
 
     def __init__(self, device: torch.device):
         self._device = device
         self._stream = torch.cuda.Stream(device)
         self._blocks = BoundedSemaphore(MOST_BLOCKS)
-        # Each copies by itself: torch would give each of them threads of its own. The number is a thread's own.
+        # One thread of torch for each: the setting is per thread, and torch would start more for each of them.
         self._threads = ThreadPoolExecutor(
             THREADS, thread_name_prefix="spacy_elmo", initializer=torch.set_num_threads, initargs=(1,)
         )
@@ -66,7 +80,7 @@ class CudaDelivery:
             ends = [0, *np.cumsum(lengths).tolist()]
 
             def arrive_together() -> list[LayerOutputs]:
-                # Whoever asks may compute on another stream.
+                # The caller may compute on another stream.
                 computed.synchronize()
                 return _cut(_few(layers), ends, n_layers)
 
@@ -79,7 +93,7 @@ class CudaDelivery:
             self._send(whole, block, pieces, shared) for block in _blocks(pieces, max(1, BLOCK_BYTES // row_bytes))
         ]
         for layer in whole.values():
-            # Its memory is not given to others before it has been read.
+            # Its memory must not be reused before it has been read.
             layer.record_stream(self._stream)
 
         def arrive() -> list[LayerOutputs]:
@@ -103,7 +117,7 @@ class CudaDelivery:
         sizes = [part.last - part.first for part in block]
         targets: list[Tensor] = []
         sources: list[Tensor] = []
-        # Page-locked memory is taken up again by torch once it was freed, and is limited by the semaphore.
+        # Torch reuses freed page-locked memory; the semaphore limits its size.
         self._blocks.acquire()
         try:
             with torch.cuda.stream(self._stream):
@@ -122,8 +136,8 @@ class CudaDelivery:
             raise
 
     def _unpack(self, there: torch.cuda.Event, targets: list[Tensor], sources: list[Tensor]) -> None:
-        # Python is waited for twice only, however many arrays there are: who computes beside this may hold on to
-        # it for milliseconds each time.
+        # Python's lock is needed only twice, for any number of arrays: the thread that computes may hold it for
+        # milliseconds each time.
         try:
             there.synchronize()
             torch._foreach_copy_(targets, sources)
@@ -132,7 +146,7 @@ class CudaDelivery:
 
 
 def _pieces(lengths: Sequence[int], most_rows: int) -> list[_Piece]:
-    """Consecutive sentences of so many rows together; a longer one is alone."""
+    """Group consecutive sentences, with at most so many rows together; a longer sentence is alone."""
     ends = np.cumsum(lengths)
     pieces, first, sentence = [], 0, 0
     while sentence < len(ends):
@@ -144,7 +158,7 @@ def _pieces(lengths: Sequence[int], most_rows: int) -> list[_Piece]:
 
 
 def _blocks(pieces: Sequence[_Piece], most_rows: int) -> list[list[_Part]]:
-    """All rows in order, so many together."""
+    """Split all rows, in order, into blocks of so many rows."""
     blocks: list[list[_Part]] = [[]]
     room = most_rows
     for number, piece in enumerate(pieces):
@@ -161,7 +175,7 @@ def _blocks(pieces: Sequence[_Piece], most_rows: int) -> list[list[_Part]]:
 
 
 def _few(layers: Mapping[str, Tensor]) -> "_Arrays":
-    """Layers of little size, in one copy."""
+    """Copy small layers to the CPU, in one copy."""
     if not layers:
         return {}
     together = torch.cat([layer.flatten() for layer in layers.values()]).cpu().numpy()
@@ -173,7 +187,7 @@ def _few(layers: Mapping[str, Tensor]) -> "_Arrays":
 
 
 def _allocate(like: Mapping[str, Tensor], n_rows: int) -> "_Arrays":
-    """Arrays of so many rows for every layer, side by side in the same memory."""
+    """Allocate arrays of so many rows for every layer, in the same memory."""
     dtype = torch.empty(0, dtype=next(iter(like.values())).dtype).numpy().dtype
     widths = {name: layer.size(1) for name, layer in like.items()}
     memory = np.empty(n_rows * sum(widths.values()), dtype=dtype)
@@ -185,7 +199,7 @@ def _allocate(like: Mapping[str, Tensor], n_rows: int) -> "_Arrays":
 
 
 def _cut(arrays: "_Arrays", ends: Sequence[int], n_layers: int) -> list[LayerOutputs]:
-    """The outputs of sentences that share arrays."""
+    """Make the outputs of sentences that share arrays."""
     return [LayerOutputs(arrays, n_layers=n_layers, rows=rows) for rows in pairwise(ends)]
 
 

@@ -1,4 +1,4 @@
-"""The character encoder of `bilm.char_encoder` on a GPU: the same layers, with sums that lose less."""
+"""The character encoder of `bilm.char_encoder` on a GPU: the same layers, with more exact sums."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,19 @@ from ...bilm.char_encoder import CharEncoder, Highway
 from ...bilm.options import Options
 from ...gpu.transfer import to_device
 
-# Word types that go through together: their convolutions give some 50 numbers a filter.
+# Word types that are encoded together: their convolutions take some 50 numbers a filter.
 ENCODER_BATCH = 1024
-# The library adds up a row's products one after the other; long rows are added up in parts of this length.
+# The library adds up the products of a row one by one; for long rows, sums of parts of this length are added up.
 PART = 256
 
 
 class CudaEncoder:
-    """Word types -> word_emb. encoder: in evaluation mode, on the device."""
+    """Encodes word types.
+
+    encoder (CharEncoder): The module, in evaluation mode, on the device.
+    options (Options): The options of the biLM.
+    device (torch.device): The device.
+    """
 
     def __init__(self, encoder: CharEncoder, *, options: Options, device: torch.device):
         self.module = encoder
@@ -25,7 +30,11 @@ class CudaEncoder:
         self._device = device
 
     def encode(self, types: Sequence[str]) -> Tensor:
-        """RETURNS: (n_types, P), float32."""
+        """Compute word_emb of word types.
+
+        types (Sequence[str]): The word types.
+        RETURNS (Tensor): (n_types, P), float32.
+        """
         parts = [self._encode(types[i : i + ENCODER_BATCH]) for i in range(0, len(types), ENCODER_BATCH)]
         return torch.cat(parts)
 

@@ -1,4 +1,4 @@
-"""The fast engine for GPUs."""
+"""The engine of GPUs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,17 +28,17 @@ from .encoder import CudaEncoder
 from .stack import CudaStack
 from .weights import LayerWeights
 
-# Sentences run side by side in this many rows: from here on, matrix products hardly gain by more (H100).
+# The most rows of sentences that run in parallel: more hardly make matrix products faster (H100).
 MOST_ROWS = 2048
-# Word types that are kept; 65,536 rows of 512 float32 numbers take 128 MiB.
+# The most word types that are kept; 65,536 rows of 512 float32 numbers take 128 MiB.
 CAPACITY = 65536
-# Of the memory that is free, a batch may take up this share; and more tokens than this gain nothing.
+# The share of the free memory for a batch, and the most and the least tokens of a batch: more are not faster.
 MEMORY_SHARE = 0.3
 MOST_TOKENS = 1 << 17
 LEAST_TOKENS = 2048
-# The dtype of the LSTMs' matrices, the kernels' tiles, and how they multiply float32 numbers. "fp32" takes three
-# products of TF32 numbers, what rounding left and what it took away: its results were nearer to float64's than
-# those of the library's float32 products, and came sooner (H200).
+# The dtype of the LSTMs' matrices, the kernels' tiles, and how they multiply float32 numbers. "fp32" uses three
+# products of TF32 numbers, of the rounded numbers and of the remainders: its results were nearer to float64's than
+# those of the library's float32 products, and faster (H200).
 PRODUCTS = {
     "fp32": (torch.float32, tiles.FP32, "tf32x3"),
     "tf32": (torch.float32, tiles.TF32, "tf32"),
@@ -47,12 +47,14 @@ PRODUCTS = {
 
 
 class CudaEngine(RowsEngine):
-    """Inference by kernels of our own, on a GPU. See `Engine` for the contract.
+    """Inference on a GPU by the kernels of this package. See `Engine` for the contract.
 
-    options, tensors: of a biLM, float32, on the device; they are taken out.
-    precision: "fp32", "tf32" or "bf16", of the LSTMs' matrix products; the character encoder, which sees each word
-        type once, gates and cells are computed in float32.
-    initial_state: see `RowsEngine`.
+    options (Options): The options of a biLM.
+    tensors (dict[str, Tensor]): Its state_dict, float32, on the device; the tensors are removed.
+    precision (str): "fp32", "tf32" or "bf16", for the LSTMs' matrix products. The character encoder, which
+        encodes each word type once, gates and cells are always float32.
+    device (torch.device): The device.
+    initial_state (LSTMState | None): See `RowsEngine`.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class CudaEngine(RowsEngine):
         )
 
     def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
-        # Its memory is one batch's at a time. Words are encoded in float32, whatever the LSTMs' precision.
+        # One batch at a time, which uses the memory alone. Words are encoded in float32 with any precision.
         with self._lock, one_thread(), tf32(False), self._in_order():
             return super().plan(sentences, n_layers=n_layers, state=state)
 
@@ -121,11 +123,15 @@ class CudaEngine(RowsEngine):
         return named
 
     def batch_tokens(self) -> int:
-        """As many as the free memory holds, and no more than are of use."""
+        """Choose the tokens of a batch by the free memory, up to the number from which more are not faster.
+
+        RETURNS (int): The number of tokens.
+        """
         if self._device.type != "cuda":
             return LEAST_TOKENS
         width = self.options.lstm.projection_dim
-        # Float32 numbers of a token: word_emb; each layer, and the mix, in fixed memory, as a copy, on its way.
+        # Float32 numbers of a token: word_emb; and three times each layer and the mix: fixed memory, copy,
+        # delivery.
         numbers = width + (self.options.lstm.n_layers + 1) * 3 * 2 * width
         free, _ = torch.cuda.mem_get_info(self._device)
         tokens = int(MEMORY_SHARE * free) // (4 * numbers)
@@ -138,7 +144,7 @@ class CudaEngine(RowsEngine):
 
     @contextmanager
     def _in_order(self) -> Iterator[None]:
-        """On the device, after the batch before, whichever stream that was computed on."""
+        """Compute on the device after the previous batch, even if that was on another stream."""
         if not self._on_gpu:
             yield
             return
@@ -156,11 +162,11 @@ class CudaEngine(RowsEngine):
     ) -> "tuple[Tensor, NDArray[np.int64]]":
         if before or after:
             sentences = [[*before, *sentence, *after] for sentence in sentences]
-        # Kernels read the table itself: no distinct types have to be found, but for those that are new.
+        # Kernels read the table directly: distinct types are needed only for new words.
         if isinstance(sentences, EncodedSentences):
-            found = self._table.places_of_numbers(sentences)
+            found = self._table.locate_encoded(sentences)
         else:
-            found = self._table.places(list(chain.from_iterable(sentences)))
+            found = self._table.locate(list(chain.from_iterable(sentences)))
         return super()._look_up(sentences, (), ()) if found is None else found
 
     def _begin(
@@ -175,4 +181,4 @@ class CudaEngine(RowsEngine):
     ) -> Plan[LayersAndState]:
         with tf32(self._rounds):
             layers = self._stack.run(types, numbers, schedule, start, n_layers=n_layers, keep_state=keep_state)
-        return Plan.done(layers)
+        return Plan.from_result(layers)

@@ -1,4 +1,4 @@
-"""A batch as the kernels see it: which token stands in which row at which step."""
+"""The schedule of a batch as the kernels read it: which token is in which row at which step."""
 
 from typing import NamedTuple
 
@@ -9,17 +9,20 @@ from torch import Tensor
 from ...gpu.transfer import Buffers
 from ..schedule import Schedule
 
-# Kernels are made for these numbers of rows: few, so that few graphs are kept.
+# Kernels are compiled for these numbers of rows: few, so that few graphs are kept.
 FEW_ROWS = (1, 2, 4)
 LEAST_TILE = 16
 
 
 class Plan(NamedTuple):
-    """n_rows: that kernels run; the last of them may be empty. n_steps: of the longest row.
+    """The schedule on the device. At the last step, past the end, places, starts and running are zeros.
 
-    places: (n_steps + 1, 2, n_rows), int32, the flat row of each direction's token. starts: (n_steps + 1, n_rows),
-    int8, whether a sentence starts. running: (n_steps + 1,), int32, rows that have not ended. step: (1,), int32.
-    At the last step, past the end, they are zeros.
+    n_rows (int): The rows of the kernels; the last of them may be empty.
+    n_steps (int): The steps of the longest row.
+    places (Tensor): The flat row of each direction's token, (n_steps + 1, 2, n_rows), int32.
+    starts (Tensor): Whether a sentence starts, (n_steps + 1, n_rows), int8.
+    running (Tensor): The number of rows that have not ended, (n_steps + 1,), int32.
+    step (Tensor): The current step, (1,), int32.
     """
 
     n_rows: int
@@ -31,7 +34,11 @@ class Plan(NamedTuple):
 
 
 def kernel_rows(n_rows: int) -> int:
-    """The number of rows that kernels run for so many."""
+    """Choose the number of rows of the kernels.
+
+    n_rows (int): The rows of a schedule.
+    RETURNS (int): As many or more.
+    """
     for few in FEW_ROWS:
         if n_rows <= few:
             return few
@@ -39,13 +46,18 @@ def kernel_rows(n_rows: int) -> int:
 
 
 def make_plan(schedule: Schedule, buffers: Buffers) -> Plan:
-    """Send a schedule to the device."""
+    """Copy a schedule to the device.
+
+    schedule (Schedule): The schedule.
+    buffers (Buffers): The memory on the device.
+    RETURNS (Plan): The schedule there.
+    """
     n_rows, n_steps = kernel_rows(schedule.n_rows), len(schedule.running)
     places = np.zeros((n_steps + 1, 2, n_rows), dtype=np.int32)
     flat = np.arange(schedule.n_tokens, dtype=np.int32)
-    row = schedule.row_of_token()
+    row = schedule.token_rows()
     for direction in (0, 1):
-        places[schedule.step_of_token(backward=direction == 1), direction, row] = flat
+        places[schedule.token_steps(backward=direction == 1), direction, row] = flat
     starts = np.zeros((n_steps + 1, n_rows), dtype=np.int8)
     starts[schedule.starts()] = 1
     running = np.zeros(n_steps + 1, dtype=np.int32)

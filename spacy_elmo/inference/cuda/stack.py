@@ -1,4 +1,4 @@
-"""Both LSTM stacks over a batch: layer after layer, in blocks of steps."""
+"""Both LSTM stacks on a GPU: layer after layer, in blocks of steps."""
 
 from collections.abc import Sequence
 
@@ -16,17 +16,21 @@ from .weights import LayerWeights
 
 # Steps that are launched together, as one graph.
 BLOCKS = (16, 4, 1)
-# With so many rows or fewer, a step takes the time that reading its weights takes. What inputs add to the gates is
-# computed for many steps at once then, so that only the state's weights are read each step.
+# With so many rows or fewer, a step takes as long as to read its weights. Then the input projections are
+# computed for many steps at once, so that each step reads only the weights of the state.
 NARROW = 16
-# Rows of such a product, of all its steps together.
+# Rows of such a product, for all its steps together.
 NARROW_ROWS = 512
 
 
 class CudaStack:
     """The layers of both directions.
 
-    tiles, products, fast: see `Work`.
+    layers (Sequence[LayerWeights]): The weights of each layer.
+    device (torch.device): The device.
+    tiles (Tiles): See `Work`.
+    products (str): See `Work`.
+    fast (bool): See `Work`.
     """
 
     def __init__(
@@ -56,10 +60,17 @@ class CudaStack:
         n_layers: int,
         keep_state: bool,
     ) -> tuple[list[Tensor], LSTMState | None]:
-        """types: (n_types, P), in memory that is the same for most batches, so that graphs can be kept.
-        numbers: (n_tokens,), the type of each flat row. start: (2, L, 1 or n_rows, ...).
+        """Run the first layers over a batch.
 
-        RETURNS: layers (n_tokens, 2P), flat, and with keep_state each row's state, (2, n_layers, n_rows, ...).
+        types (Tensor): Embeddings of word types, (n_types, P), at the same address for most batches, so that
+            graphs can be kept.
+        numbers (Tensor): The type of each flat row, (n_tokens,).
+        schedule (Schedule): The rows and steps of the batch.
+        start (LSTMState): The initial state, (2, L, 1 or n_rows, ...).
+        n_layers (int): The number of layers to run.
+        keep_state (bool): Whether to return the final state.
+        RETURNS (tuple[list[Tensor], LSTMState | None]): The layers, (n_tokens, 2P), flat, and the final state
+            of each row, (2, n_layers, n_rows, ...).
         """
         width, n_tokens = types.size(1), schedule.n_tokens
         plan = make_plan(schedule, self._buffers)
@@ -72,7 +83,7 @@ class CudaStack:
             works.append(self._work(k, layer, plan, first, inputs, place if k == 0 else None, outputs))
             inputs = outputs
         if self._buffers.generation != self._generation:
-            # Something has moved: a block that grew for a later layer may be one that an earlier one uses, too.
+            # Memory has moved: a buffer that grew for a later layer may be used by an earlier one, too.
             self._generation = self._buffers.generation
             self._graphs.clear()
             return self.run(types, numbers, schedule, start, n_layers=n_layers, keep_state=keep_state)
@@ -80,15 +91,15 @@ class CudaStack:
         for k, work in enumerate(works):
             self._run_layer(k, work)
             if keep_state:
-                # Copies: the next layer has the same memory.
+                # Copies, because the next layer uses the same memory.
                 hidden = work.rows[:, : schedule.n_rows, -width:].to(torch.float32, copy=True)
                 finals.append(LSTMState(hidden, work.cell[:, : schedule.n_rows].clone()))
-        # Copies: the next batch writes to the same memory.
+        # Copies, because the next batch uses the same memory.
         layers = [work.outputs.clone() for work in works]
         return layers, LSTMState(*(torch.stack(parts, dim=1) for parts in zip(*finals))) if keep_state else None
 
     def release(self) -> None:
-        """Give back what is kept between batches."""
+        """Free the memory that is kept between batches."""
         self._graphs.clear()
         self._buffers.clear()
 
@@ -124,7 +135,7 @@ class CudaStack:
         )
 
     def _first(self, k: int, first: LSTMState, n_rows: int) -> LSTMState:
-        """Where rows start from, in memory of its own; rows that kernels run, but nobody has, from anything."""
+        """Copy the initial state of rows to a separate buffer; that of empty rows is undefined."""
         parts = []
         for name, part in first._asdict().items():
             size = 1 if part.size(1) == 1 else n_rows
@@ -167,7 +178,7 @@ def _launch(work: Work, n_steps: int) -> None:
 
 
 def _inputs(work: Work, first: int, n_steps: int) -> Tensor:
-    """What rows read at these steps, (2, n_steps, n_rows, P), float32."""
+    """Gather the inputs of rows at these steps, (2, n_steps, n_rows, P), float32."""
     width = work.weights.options.projection_dim
     places = work.plan.places[first : first + n_steps]
     if work.numbers is not None:

@@ -1,4 +1,4 @@
-"""The kernels of one LSTM step, launched for both directions together."""
+"""One LSTM step on a GPU: its kernels are launched for both directions together."""
 
 import math
 from dataclasses import dataclass
@@ -17,16 +17,24 @@ from .weights import LayerWeights
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """All that the steps of one layer read and write. Tensors are on the device, and stay where they are.
+    """What the steps of one layer read and write. Tensors are on the device, at fixed addresses.
 
-    rows: (2, n_rows, 2P), inputs and state side by side, or (2, n_rows, P), the state alone; then input_gates,
-    (2, block_steps * n_rows, 4C), has what the inputs of block_steps steps add to the gates.
-    cell: (2, n_rows, C), float32. opened: (2, n_rows, C). first: hidden (2, 1 or n_rows, P) and cell (2, 1 or
-    n_rows, C).
-    outputs: (n_tokens, 2P), float32; with `residual`, the layer's input is added. inputs: the layer below,
-    (n_tokens, 2P); or with `numbers`, (n_tokens,), int32, word types, (n_types, P).
-    tiles: what programs work on. products: how float32 numbers are multiplied, as Triton's `dot` names it.
-    fast: approximate activations.
+    weights (LayerWeights): The weights of the layer.
+    plan (Plan): The schedule.
+    rows (Tensor): Inputs and state, concatenated, (2, n_rows, 2P), or the state alone, (2, n_rows, P).
+    input_gates (Tensor | None): The input projections of block_steps steps, (2, block_steps * n_rows, 4C), if
+        `rows` has the state alone.
+    block_steps (int): See `input_gates`.
+    cell (Tensor): (2, n_rows, C), float32.
+    opened (Tensor): (2, n_rows, C).
+    first (LSTMState): The initial state, hidden (2, 1 or n_rows, P) and cell (2, 1 or n_rows, C).
+    outputs (Tensor): (n_tokens, 2P), float32.
+    residual (bool): Whether the layer's input is added to the outputs.
+    inputs (Tensor): The layer below, (n_tokens, 2P), or with `numbers` word types, (n_types, P).
+    numbers (Tensor | None): The word type of each token, (n_tokens,), int32.
+    tiles (Tiles): The tiles of the kernels.
+    products (str): How float32 numbers are multiplied, by its name in Triton's `dot`.
+    fast (bool): Use approximate activations.
     """
 
     weights: LayerWeights
@@ -52,7 +60,11 @@ class Work:
 
 
 def step(work: Work, offset: int) -> None:
-    """Launch the step that is `offset` steps further than `plan.step` says."""
+    """Launch the kernels of a step.
+
+    work (Work): What the step reads and writes.
+    offset (int): The number of the step, counted from `plan.step`.
+    """
     if work.plan.n_rows in FEW_ROWS:
         _gates_of_single_rows(work, offset)
     else:
@@ -133,7 +145,7 @@ def _project_single_rows(work: Work, projection: Tensor, offset: int) -> None:
 
 
 def _pass_on(work: Work, offset: int) -> None:
-    # TensorFlow's cell clips the projection, and so does nothing where there is none.
+    # As TensorFlow's cell, which clips the projection only, this clips nothing.
     width, n_rows = work.opened.size(2), work.plan.n_rows
     tile = PASS_ON.fit(columns=width, depth=1)
     deliver_kernel[-(-n_rows // tile.rows) * (width // tile.columns), 2](
@@ -147,7 +159,7 @@ def _pass_on(work: Work, offset: int) -> None:
 
 
 def _of_cells(work: Work, offset: int) -> tuple[Any, ...]:
-    """What all kernels that open gates are given, from the bias to the clip's bound."""
+    """List the arguments that all kernels of gates share, from the bias to the bound of the clip."""
     plan, cells = work.plan, work.cell.size(2)
     return (
         work.weights.bias,
@@ -166,7 +178,7 @@ def _of_cells(work: Work, offset: int) -> tuple[Any, ...]:
 
 
 def _of_rows(work: Work, offset: int) -> tuple[Any, ...]:
-    """What all kernels that deliver hidden states are given, from the outputs on."""
+    """List the arguments that all kernels which deliver hidden states share, from the outputs on."""
     plan, lstm = work.plan, work.weights.options
     return (
         work.outputs,

@@ -1,12 +1,18 @@
-"""What a program of a kernel works on: by number of rows and precision, as measured on Hopper GPUs."""
+"""The tiles of the kernels, by number of rows and precision, as measured on Hopper GPUs."""
 
 import math
 from typing import NamedTuple
 
 
 class Tile(NamedTuple):
-    """rows, columns, depth: of what a program multiplies; columns are cells, of four gates each, or hidden units.
-    warps, stages: as Triton names them."""
+    """What a program of a kernel multiplies.
+
+    rows (int): Rows.
+    columns (int): Cells, of four gates each, or hidden units.
+    depth (int): Numbers of a row that are multiplied at a time.
+    warps (int): Triton's `num_warps`.
+    stages (int): Triton's `num_stages`.
+    """
 
     rows: int
     columns: int
@@ -15,13 +21,24 @@ class Tile(NamedTuple):
     stages: int
 
     def fit(self, *, columns: int, depth: int) -> "Tile":
-        """No wider and no deeper than what divides these."""
+        """Reduce the tile to divisors of a matrix's sizes.
+
+        columns (int): Columns of the matrix.
+        depth (int): Depth of the matrix.
+        RETURNS (Tile): The reduced tile.
+        """
         return self._replace(columns=math.gcd(self.columns, columns), depth=math.gcd(self.depth, depth))
 
 
 class Tiles(NamedTuple):
-    """gates, project: where there are rows enough to fill them; project_many: from MANY_ROWS on. few_gates,
-    few_project: for fewer rows, whose number they take."""
+    """The tiles of a precision.
+
+    gates (Tile): For gates, if there are enough rows to fill it.
+    project (Tile): For projections, if there are enough rows to fill it.
+    project_many (Tile): For projections with MANY_ROWS or more.
+    few_gates (Tile): For gates with fewer rows, whose number it takes.
+    few_project (Tile): For projections with fewer rows, whose number it takes.
+    """
 
     gates: Tile
     project: Tile
@@ -38,7 +55,12 @@ class Tiles(NamedTuple):
         return self.project if n_rows >= self.project.rows else self.few_project._replace(rows=n_rows)
 
     def within(self, shared_bytes: int, *, item_bytes: int) -> "Tiles":
-        """For a device whose programs have so much memory each. item_bytes: of a number that is multiplied."""
+        """Reduce the tiles to the memory of a device.
+
+        shared_bytes (int): The memory of a program.
+        item_bytes (int): Bytes of a number that is multiplied.
+        RETURNS (Tiles): The reduced tiles.
+        """
 
         def shrunk(tile: Tile, n_columns: int) -> Tile:
             stage = (tile.rows + n_columns * tile.columns) * tile.depth * item_bytes

@@ -1,4 +1,4 @@
-"""The weights of one LSTM layer, both directions side by side, as the kernels read them."""
+"""The weights of one LSTM layer for both directions, as the kernels read them."""
 
 from collections.abc import Mapping
 

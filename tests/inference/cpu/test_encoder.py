@@ -10,8 +10,8 @@ from spacy_elmo.bilm.build import build_bilm, build_parts, pop_prefix
 from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.inference.cpu import encoder as module
 from spacy_elmo.inference.cpu import features
-from spacy_elmo.inference.cpu.encoder import FastCharEncoder
-from spacy_elmo.inference.factory import encoder_linear
+from spacy_elmo.inference.cpu.encoder import CpuCharEncoder
+from spacy_elmo.inference.factory import choose_encoder_linear
 from spacy_elmo.inference.word_table import WordTable
 from spacy_elmo.runtime.workers import Workers
 from spacy_elmo.weights.source import read_weights
@@ -29,14 +29,14 @@ def linear_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return str(request.param)
 
 
-def make_encoder(folder: Path) -> FastCharEncoder:
+def make_encoder(folder: Path) -> CpuCharEncoder:
     weights = read_weights(folder)
     tensors = build_parts(weights.options, weights.arrays).bilm
     with torch.inference_mode():
-        return FastCharEncoder(
+        return CpuCharEncoder(
             pop_prefix(tensors, "char_encoder."),
             options=weights.options,
-            linear=encoder_linear(),
+            linear=choose_encoder_linear(),
             workers=Workers(),
         )
 

@@ -11,12 +11,12 @@ from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.build import build_bilm, build_parts
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.inference.cpu import engine, input_gates
-from spacy_elmo.inference.cpu.engine import FastEngine
+from spacy_elmo.inference.cpu.engine import CpuEngine
 from spacy_elmo.inference.cpu.input_gates import Inputs
 from spacy_elmo.inference.cpu.input_gates import input_gates as compute_gates
 from spacy_elmo.inference.cpu.linear import TorchLinear
-from spacy_elmo.inference.factory import encoder_linear, lstm_linear
-from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.factory import choose_encoder_linear, choose_lstm_linear
+from spacy_elmo.inference.reference import ReferenceEngine
 from spacy_elmo.inference.schedule import Schedule
 from spacy_elmo.inference.word_table import WordTable
 from spacy_elmo.weights.source import read_weights
@@ -31,13 +31,13 @@ def read_bilm(source: Path = TINY) -> BiLM:
     return build_bilm(weights.options, build_parts(weights.options, weights.arrays).bilm)
 
 
-def make_engine(source: Path = TINY, *, initial_state: LSTMState | None = None) -> FastEngine:
+def make_engine(source: Path = TINY, *, initial_state: LSTMState | None = None) -> CpuEngine:
     weights = read_weights(source)
-    return FastEngine(
+    return CpuEngine(
         options=weights.options,
         tensors=build_parts(weights.options, weights.arrays).bilm,
-        encoder_linear=encoder_linear(),
-        lstm_linear=lstm_linear("fp32"),
+        encoder_linear=choose_encoder_linear(),
+        lstm_linear=choose_lstm_linear("fp32"),
         initial_state=initial_state,
     )
 
@@ -54,7 +54,7 @@ def test_equal_to_the_plain_engine(
     sentences: list[list[str]], n_layers: int, most_rows: int, initial_state: LSTMState | None
 ) -> None:
     """The opening step from its stored state, the closing step left out: the same outputs."""
-    plain = PlainEngine(bilm=read_bilm(), initial_state=initial_state)
+    plain = ReferenceEngine(bilm=read_bilm(), initial_state=initial_state)
     expected = plain.run(sentences, n_layers=n_layers, state=None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "MOST_ROWS", most_rows)
@@ -69,7 +69,7 @@ def test_equal_to_the_plain_engine(
 def test_a_given_state_is_carried_on(sentences: list[list[str]]) -> None:
     n = len(sentences)
     start = LSTMState(torch.randn(2, 2, n, 8), torch.randn(2, 2, n, 24))
-    expected = PlainEngine(bilm=read_bilm()).run(sentences, n_layers=2, state=start)
+    expected = ReferenceEngine(bilm=read_bilm()).run(sentences, n_layers=2, state=start)
     got = make_engine().run(sentences, n_layers=2, state=start)
     assert_close([got.word_emb, *got.lstm], [expected.word_emb, *expected.lstm])
     assert got.state is not None
@@ -92,7 +92,7 @@ def test_weights_come_back(parity: Path, name: str, way: str) -> None:
 def test_tensors_are_taken_out(tiny: Path) -> None:
     weights = read_weights(tiny)
     tensors = build_parts(weights.options, weights.arrays).bilm
-    FastEngine(options=weights.options, tensors=tensors, encoder_linear=TorchLinear, lstm_linear=TorchLinear)
+    CpuEngine(options=weights.options, tensors=tensors, encoder_linear=TorchLinear, lstm_linear=TorchLinear)
     assert tensors == {}
 
 

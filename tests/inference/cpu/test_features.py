@@ -14,7 +14,7 @@ from torch import Tensor
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.cpu.linear import LinearType, TorchLinear
 
-QUESTIONS = [features.has_packed_linear, features.has_bf16, features.int8_linear]
+QUESTIONS = [features.has_packed_linear, features.has_bf16, features.choose_int8_linear]
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +104,7 @@ def test_integers_that_are_multiplied_slowly(
 ) -> None:
     monkeypatch.setattr(features, "INT8_WAYS", ways)
     before = torch.get_num_threads()
-    assert features.int8_linear() is expected
+    assert features.choose_int8_linear() is expected
     assert features.has_int8() is (expected is not None)
     assert torch.get_num_threads() == before
 
@@ -113,11 +113,11 @@ def test_the_faster_of_two(monkeypatch: pytest.MonkeyPatch, vnni: None) -> None:
     """Both are fast enough; the choice is made once."""
     monkeypatch.setattr(features, "_is_fast", lambda way: True)
     for ways in ((Slow, Slower), (Slower, Slow)):
-        features.int8_linear.cache_clear()
+        features.choose_int8_linear.cache_clear()
         monkeypatch.setattr(features, "INT8_WAYS", ways)
-        assert features.int8_linear() is Slow
+        assert features.choose_int8_linear() is Slow
     monkeypatch.setattr(features, "INT8_WAYS", ())
-    assert features.int8_linear() is Slow
+    assert features.choose_int8_linear() is Slow
 
 
 def test_onednn_kept_from_vnni() -> None:

@@ -25,7 +25,7 @@ def skip_unless_here(kind: LinearType) -> None:
     if issubclass(kind, PackedLinear) and not features.has_packed_linear():
         pytest.skip("no packed matrix products on this processor, or in this torch")
     # Fast or not: what is slow must be right, too.
-    if issubclass(kind, Int8Linear) and not features._works(features._product(kind)):
+    if issubclass(kind, Int8Linear) and not features._works(features._make_product(kind)):
         pytest.skip("no 8-bit matrix products on this processor, or in this torch")
 
 

@@ -13,7 +13,7 @@ import spacy_elmo
 from spacy_elmo.inference.cpu import steps as module
 from spacy_elmo.inference.cpu.features import has_bf16, has_int8, has_packed_linear
 from spacy_elmo.inference.cpu.linear import LinearType, PackedAndPlainLinear, TorchLinear
-from spacy_elmo.inference.factory import lstm_linear
+from spacy_elmo.inference.factory import choose_lstm_linear
 
 P, C = 16, 32
 
@@ -32,7 +32,7 @@ def ways(request: pytest.FixtureRequest) -> Ways:
         return TorchLinear if request.param == "small" else PackedAndPlainLinear, PackedAndPlainLinear
     if (request.param == "bf16" and not has_bf16()) or (request.param == "int8" and not has_int8()):
         pytest.skip(f"this processor has no {request.param}")
-    return (lstm_linear(request.param),) * 2
+    return (choose_lstm_linear(request.param),) * 2
 
 
 def compute_outputs(run: Any, ways: Ways, *, projects: bool, clips: bool, repeats: bool) -> list[torch.Tensor]:

@@ -9,7 +9,7 @@ from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.inference.base import BatchOutputs
-from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.reference import ReferenceEngine
 
 if TYPE_CHECKING:
     from spacy_elmo.inference.cuda.engine import CudaEngine
@@ -41,13 +41,13 @@ def weights(options: Options, *, scale: float = 0.4) -> dict[str, Tensor]:
     return {name: torch.randn(tensor.shape, generator=generator) * scale for name, tensor in state.items()}
 
 
-def engines(options: Options, device: str, precision: str = "fp32") -> "tuple[CudaEngine, PlainEngine]":
+def engines(options: Options, device: str, precision: str = "fp32") -> "tuple[CudaEngine, ReferenceEngine]":
     """The engine under test, and the plain one in float64 on the CPU."""
     from spacy_elmo.bilm.build import build_bilm
     from spacy_elmo.inference.cuda.engine import CudaEngine
 
     tensors = weights(options)
-    exact = PlainEngine(bilm=build_bilm(options, {name: tensor.double() for name, tensor in tensors.items()}))
+    exact = ReferenceEngine(bilm=build_bilm(options, {name: tensor.double() for name, tensor in tensors.items()}))
     on_device = {name: tensor.to(device) for name, tensor in tensors.items()}
     return CudaEngine(options=options, tensors=on_device, precision=precision, device=torch.device(device)), exact
 

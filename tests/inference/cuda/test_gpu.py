@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.inference.reference import PlainEngine
+from spacy_elmo.inference.reference import ReferenceEngine
 from spacy_elmo.inference.settings import PrecisionName
 from tests.inference.cuda.models import LSTMS, distance, engines, options, random_state, sentences
 
@@ -78,7 +78,7 @@ def test_the_bundled_model(text: Path, precision: PrecisionName, tolerance: floa
 
 def test_sizes_that_no_kernel_has(tiny: Path) -> None:
     elmo = spacy_elmo.load(tiny, device="cuda")
-    assert isinstance(elmo.engine, PlainEngine)
+    assert isinstance(elmo.engine, ReferenceEngine)
     got, expected = (model.embed([["I", "love"], [], ["NLP"]]) for model in (elmo, spacy_elmo.load(tiny)))
     for one, other in zip(got, expected):
         np.testing.assert_allclose(one.elmo, other.elmo, atol=1e-5)
