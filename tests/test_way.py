@@ -102,7 +102,7 @@ def test_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A listener that anybody in this process ever made has runs noted, which it asks for.
-    monkeypatch.setattr(runs, "_is_asked", threading.Event())
+    monkeypatch.setattr(runs, "_are_enabled", threading.Event())
     with own_threads(n_threads):
         here, beside = follow(prepare(n_threads))
     measured(describe(f"{prepare.__name__}, {n_threads} threads", here, beside))

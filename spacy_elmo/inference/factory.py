@@ -22,7 +22,7 @@ class Precision(NamedTuple):
     """A precision.
 
     dtype (torch.dtype): The dtype of weights as they are read, and of the results.
-    exact (bool): Whether weights keep every bit.
+    exact (bool): Whether weights keep every bit; products may be rounded all the same, as with "tf32".
     devices (tuple[str, ...]): The types of device that support it.
     """
 

@@ -93,7 +93,7 @@ class Budget:
 # Waits for outputs that are copied from a device.
 Arrive = Callable[[], list[LayerOutputs]]
 # Layers by name, flat, (n_tokens, width), on the device; empty if there are no tokens.
-Layers = dict[str, Tensor]
+LayerTensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,17 +118,17 @@ class Runner:
     weights: GetArrays
 
     def submit(
-        self, sentences: Iterable[list[str]], names: Sequence[str], then: Callable[[Layers], R]
+        self, sentences: Iterable[list[str]], names: Sequence[str], then: Callable[[LayerTensors], R]
     ) -> Pending[R]:
         """Start to compute layers.
 
         sentences (Iterable[list[str]]): Token texts.
         names (Sequence[str]): The layers, lowest first.
-        then (Callable[[Layers], R]): Called in any thread with all layers, flat, (n_tokens, width), on the device;
-            with no layers if there are no tokens.
+        then (Callable[[LayerTensors], R]): Called in any thread with all layers, flat, (n_tokens, width), on the
+            device; with no layers if there are no tokens.
         RETURNS (Pending[R]): What `then` returns.
         """
-        plans: list[Plan[Layers]] = []
+        plans: list[Plan[LayerTensors]] = []
         for batch in split_batches(sentences, self.budget.tokens):
             plans += self.budget.run(batch, partial(self._plan, names), release=self.engine.release)
         pending = self._start(plans, then)
@@ -198,7 +198,7 @@ class Runner:
             yield from self.budget.run(batch, partial(self._submit_batch, names), release=self.engine.release)
 
     def _submit_batch(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Pending[list[LayerOutputs]]:
-        def send(layers: Layers) -> Arrive:
+        def send(layers: LayerTensors) -> Arrive:
             if not layers:
                 empty = [self.make_empty(names)] * len(sentences)
                 return lambda: empty
@@ -207,7 +207,7 @@ class Runner:
         pending = self._start([self._plan(names, sentences)], send)
         return Pending(partial(self._wait_for_arrays, pending), pending.cancel)
 
-    def _start(self, plans: Sequence[Plan[Layers]], then: Callable[[Layers], R]) -> Pending[R]:
+    def _start(self, plans: Sequence[Plan[LayerTensors]], then: Callable[[LayerTensors], R]) -> Pending[R]:
         @torch.inference_mode()
         def finish() -> R:
             found = [layers for plan in plans if (layers := plan.finish())]
@@ -233,7 +233,7 @@ class Runner:
             self.finite.report(self.weights)
         return outputs
 
-    def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[Layers]:
+    def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[LayerTensors]:
         if not names or not count_tokens(sentences).any():
             return Plan.from_result({})
         n_layers = _count_lstm_layers(tuple(names), n_layers=self.options.lstm.n_layers)
@@ -245,14 +245,14 @@ class Runner:
 
     def _run(
         self, sentences: Sequence[list[str]], names: Sequence[str], state: LSTMState
-    ) -> tuple[Layers, LSTMState | None]:
+    ) -> tuple[LayerTensors, LSTMState | None]:
         """Compute layers, flat, (n_tokens, width), on the device, and the final state of all LSTM layers."""
         with computation():
             batch = self.engine.run(sentences, n_layers=self.options.lstm.n_layers, state=state)
             return self._select_layers(batch, names), batch.state
 
     @torch.inference_mode()
-    def _select_layers(self, batch: BatchOutputs, names: Sequence[str]) -> Layers:
+    def _select_layers(self, batch: BatchOutputs, names: Sequence[str]) -> LayerTensors:
         tensors = {WORD_EMB: batch.word_emb}
         tensors.update((lstm_layer(k + 1), layer) for k, layer in enumerate(batch.lstm))
         if MIXED in names:
@@ -262,7 +262,7 @@ class Runner:
         self.finite.add({MIXED: found[MIXED]} if MIXED in found else found)
         return found
 
-    def _send(self, layers: Layers, sentences: Sequence[list[str]]) -> Arrive:
+    def _send(self, layers: LayerTensors, sentences: Sequence[list[str]]) -> Arrive:
         return self.engine.delivery.send(
             layers, count_tokens(sentences).tolist(), n_layers=self.options.lstm.n_layers
         )

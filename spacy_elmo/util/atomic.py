@@ -54,7 +54,7 @@ def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
     is allowed, its owner; a new one has what the umask grants. Temporary files that killed processes have left in
     the folder are removed.
 
-    in_folder: give a path in a temporary folder, for a library that makes files of its own beside what it is told
+    in_folder: give a path in a temporary folder, for a library that makes other files beside what it is told
         to write.
     RAISES (OSError): If `path` is there and no regular file.
     RAISES (WriteError): An OSError, if it cannot be written.

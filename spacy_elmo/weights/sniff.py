@@ -19,7 +19,7 @@ Kind = Literal[
     "tar", "empty", "html", "unknown",
 ]  # fmt: skip
 
-# Formats whose weights have a separate options file.
+# Formats of a single weights file that always has an options file beside it.
 WEIGHTS = ("hdf5", "safetensors")
 ARCHIVES = ("zip", "gzip", "bzip2", "xz", "tar")
 

@@ -88,8 +88,8 @@ def test_parts_run_side_by_side(name: str, n_threads: int, each: int, monkeypatc
 def test_quota_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch does not know the quota, and its threads would wait for each other."""
     found = at_work(monkeypatch, TrainingPass, "_backprop_direction")
-    monkeypatch.setattr(processors, "_quota", lambda _: 2.0)
-    monkeypatch.setattr(processors, "_allowed", lambda: 64)
+    monkeypatch.setattr(processors, "_get_quota", lambda _: 2.0)
+    monkeypatch.setattr(processors, "_count_allowed", lambda: 64)
     before = torch.get_num_threads()
     torch.set_num_threads(5)
     try:

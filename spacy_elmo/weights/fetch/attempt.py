@@ -205,7 +205,7 @@ def _request(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
     try:
         response = _get(url, headers)
     except (requests.exceptions.RequestException, ValueError) as error:
-        # Those about the URL itself are ValueErrors: a scheme or a host that is none.
+        # Those about the URL itself are ValueErrors: a scheme or a host that is not valid.
         kind = RefusedError if isinstance(error, ValueError) else BrokenError
         raise kind(_cause(error)) from error
     with closing(response):

@@ -20,7 +20,7 @@ Look = Callable[[Path], str | None]
 # Retry counts requests that fail: not those that end halfway, nor what they have brought.
 TRIES = 4
 FIRST_WAIT = 0.5
-# An attempt that brings as many bytes begins the count anew: over a bad line, it gets there in the end.
+# An attempt that brings as many bytes restarts the count: over a bad line, it gets there in the end.
 WORTH_AN_ATTEMPT = 1 << 20
 
 

@@ -1,4 +1,5 @@
-"""One module for each format, with a `read` and a `holds_bilm`.
+"""Readers: one module for each format, with a `read`; those of weights beside an options file also have a
+`holds_bilm`. The other modules are what several readers share.
 
 A reader is imported when a file needs it, so that a package is required only by its own format.
 """
