@@ -10,16 +10,7 @@ from torch import Tensor
 
 from .bilm.bilm import BiLM
 from .bilm.build import Parts, build_bilm, build_parts, named_arrays
-from .bilm.layers import (
-    ALL,
-    LayerChoice,
-    LayerName,
-    LayerOutputs,
-    Layers,
-    layer_names,
-    layer_width,
-    resolve_layers,
-)
+from .bilm.layers import ALL, LayerChoice, LayerName, LayerOutputs, Layers, layer_width, resolve_layers
 from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
 from .bilm.scalar_mix import ScalarMix
@@ -189,7 +180,7 @@ class Elmo:
     @property
     def layer_names(self) -> list[LayerName]:
         """Every layer that the model has, lowest first: word_emb, lstm_outputs1, ..., elmo."""
-        return cast(list[LayerName], layer_names(self.n_layers))
+        return cast(list[LayerName], [*self._names])
 
     @property
     def device(self) -> torch.device:
