@@ -26,6 +26,10 @@ R = TypeVar("R")
 Part = Callable[[], None]
 
 
+def _do_nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Pending(Generic[R]):
     """A result in progress, while its caller does something else.
@@ -35,7 +39,7 @@ class Pending(Generic[R]):
     """
 
     wait: Callable[[], R]
-    cancel: Callable[[], object] = bool
+    cancel: Callable[[], object] = _do_nothing
 
     def result(self) -> R:
         """Wait for the result.

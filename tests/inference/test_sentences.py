@@ -9,7 +9,6 @@ import torch
 import spacy_elmo
 from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inference.cuda.engine import CudaEngine
 from spacy_elmo.inference.sentences import (
     EncodedSentences,
     count_rows,
@@ -139,6 +138,9 @@ def put_cuda_engine(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Elmo:
     """The engine for GPUs, on the CPU: it embeds words; in place of kernels, a layer shows which word is where."""
 
     small = options("clips")
+    # Its kernels need Triton when they are imported.
+    from spacy_elmo.inference.cuda.engine import CudaEngine
+
     engine = CudaEngine(options=small, tensors=weights(small), precision="fp32", device=torch.device("cpu"))
 
     def run(types: torch.Tensor, numbers: torch.Tensor, schedule: Any, start: Any, **settings: Any) -> Any:
