@@ -103,7 +103,8 @@ def resolve_layers(layers: LayerChoice, *, n_layers: int) -> list[str]:
         return list(_resolve_cached(tuple(layers) if type(layers) is list else layers, n_layers))
     except TypeError:
         # Not hashable, so it cannot be cached.
-        return _resolve(layers, n_layers)
+        pass
+    return _resolve(layers, n_layers)
 
 
 def _resolve(layers: LayerChoice, n_layers: int) -> list[str]:

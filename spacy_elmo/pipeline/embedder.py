@@ -362,7 +362,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         return plan
 
     def _plan_key(self) -> tuple[object, ...]:
-        settings = self.name, self.pooling_layer, (*self.layers,), self.vectors
+        settings = self.name, self.pooling_layer, repr(self.layers), self.vectors
         listeners = links.n_changes, len(self._readers.upstreams)
         return self._pipeline.snapshot(), listeners, get_module(self.model).n_layers, settings
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..bilm.layers import ALL, LayerChoice, expand_layers, resolve_layers
+from ..bilm.layers import ALL, LayerChoice, check_layer_choice, expand_layers, resolve_layers
 from .annotations import TensorWriter
 
 
@@ -48,6 +48,7 @@ def make_layer_plan(
     RETURNS (LayerPlan): The plan.
     RAISES (ElmoError): If the model does not have a layer.
     """
+    layers = check_layer_choice(layers)
     # Checked even if it is not computed: an unknown name is an error.
     resolve_layers([pooling_layer], n_layers=n_layers)
     keep = expand_layers([pooling_layer], n_layers=n_layers) if layers == ALL else list(layers)

@@ -425,3 +425,13 @@ def test_outputs_of_other_docs(nlp: Language) -> None:
     assert [doc._.elmo for doc in docs] == [None, None]
     with pytest.raises(ValueError, match="EL247"):
         embedder.set_annotations(docs, embedder.predict([]))
+
+
+@pytest.mark.parametrize("layers", [None, 3, {"elmo"}, [["elmo"]]])
+def test_wrong_layers_after_use(make: Make, layers: Any) -> None:
+    nlp = make()
+    nlp("a")
+    get_embedder(nlp).layers = layers
+    with pytest.raises(ValueError, match=r"EL0(39|30)") as caught:
+        nlp("a")
+    assert caught.value.__context__ is None
