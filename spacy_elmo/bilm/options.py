@@ -33,6 +33,8 @@ N_CHARACTERS = (261, 262)
 MOST_LAYERS = 1000
 MOST_CHARACTERS = 1000
 
+STATE_PREFIX = "initial_state."
+
 
 @dataclass(frozen=True, kw_only=True)
 class LSTMOptions:
@@ -327,9 +329,6 @@ def _read_words(fields: Fields) -> tuple[WordOptions, list[str]]:
         vocabulary=read_vocabulary(fields, "vocabulary", size=n_words, symbols=WORD_SYMBOLS),
     )
     return options, [*embedding.unknown(), *fields.unknown()]
-
-
-STATE_PREFIX = "initial_state."
 
 
 def mix_prefix(number: int) -> str:

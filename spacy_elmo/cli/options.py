@@ -32,6 +32,9 @@ PIPELINE_HELP = "Split raw text into sentences and tokens with this spaCy pipeli
 THREADS_HELP = "Number of CPU threads. Default: the number of processors available to this process."
 DEVICE_HELP = "The torch device to run on, such as cpu or cuda."
 
+# Formats whose files are tokenized already.
+_TOKENIZED = ("tokens", "conllu", "spacy")
+
 
 class ChoiceSettings(TypedDict):
     """Settings of a typer option, as `choices` gives them."""
@@ -59,9 +62,6 @@ NThreads = Annotated[int | None, Option("--n-threads", min=1, metavar="N", help=
 Device = Annotated[str, Option(metavar="DEVICE", help=DEVICE_HELP)]
 SourceOption = Annotated[list[str] | None, Option("--source", "-s", metavar="SOURCE", help=_SOURCE_HELP)]
 Force = Annotated[bool, Option("--force", "-F", help="Replace existing files.")]
-
-# Formats whose files are tokenized already.
-_TOKENIZED = ("tokens", "conllu", "spacy")
 
 
 def unpack_source(source: Sequence[str]) -> str | list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
@@ -9,6 +10,13 @@ from torch import Tensor, nn
 from ..bilm.layers import LayerOutputs
 from ..bilm.lstm import LSTMState
 from ..runtime.workers import Plan, Workers
+
+Sentence = Sequence[str]
+
+# Boundary tokens of each sentence.
+N_BOUNDARIES = 2
+# Tokens that run together by default.
+CPU_BATCH_TOKENS = 8192
 
 
 class Delivery(Protocol):
@@ -52,16 +60,7 @@ class InPlace:
             own = {name: array[start:end].copy() for name, array in arrays.items()}
             outputs.append(LayerOutputs(own, n_layers=n_layers))
             start = end
-        # To be called once.
-        return [outputs].pop
-
-
-Sentence = Sequence[str]
-
-# Boundary tokens of each sentence.
-N_BOUNDARIES = 2
-# Tokens that run together by default.
-CPU_BATCH_TOKENS = 8192
+        return partial(list, outputs)
 
 
 class BatchOutputs(NamedTuple):

@@ -26,6 +26,11 @@ _count_lstm_layers = lru_cache(maxsize=256)(count_lstm_layers)
 # Memory may be short for a moment only: the budget is never reduced below this fraction of its first value.
 LEAST_SHARE = 64
 
+# Waits for outputs that are copied from a device.
+Arrive = Callable[[], list[LayerOutputs]]
+# Layers by name, flat, (n_tokens, width), on the device; empty if there are no tokens.
+LayerTensors = dict[str, Tensor]
+
 
 @dataclass
 class Budget:
@@ -88,12 +93,6 @@ class Budget:
         self.tokens = max(1, full // LEAST_SHARE, min(self.tokens, tokens) // 2)
         if is_first:
             warnings.warn(Warnings.WL015.format(tokens=tokens, half=self.tokens, reason=reason), stacklevel=2)
-
-
-# Waits for outputs that are copied from a device.
-Arrive = Callable[[], list[LayerOutputs]]
-# Layers by name, flat, (n_tokens, width), on the device; empty if there are no tokens.
-LayerTensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,11 @@ from ..errors.advice import OTHER_TOKEN, TOKENS
 from ..util.batching import windows
 from .base import N_BOUNDARIES, Sentence
 
+# Texts that are likely padding if they end a sentence; an empty text is so anywhere.
+PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
+# Iterable types without tokens, or without an order.
+_NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
+
 
 @dataclass(frozen=True, eq=False)
 class EncodedSentences(Sequence[list[str]]):
@@ -117,12 +122,6 @@ def find_token_rows(lengths: Sequence[int]) -> NDArray[np.int64]:
     shown[ends - 1] = False
     shown[ends - sizes] = False
     return np.flatnonzero(shown)
-
-
-# Texts that are likely padding if they end a sentence; an empty text is so anywhere.
-PADDING = frozenset({"[PAD]", "<pad>", "<PAD>"})
-# Iterable types without tokens, or without an order.
-_NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, set, frozenset)
 
 
 def count_sentence_rows(sentence: Sequence[str]) -> int:

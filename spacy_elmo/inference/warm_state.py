@@ -16,7 +16,9 @@ from ..errors import ElmoError, Errors, Warnings
 from ..runtime.isolation import isolate
 from ..util.atomic import atomic_write
 from ..util.batching import windows
-from ..util.files import CACHE_VARIABLE, cache_folder, check_regular, hash_arrays
+from ..util.files import check_regular
+from ..util.hashes import hash_arrays
+from ..util.user_cache import CACHE_VARIABLE, cache_folder
 from ..weights.arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
 from .base import N_BOUNDARIES, Engine, Sentence
 from .factory import make_engine
@@ -31,6 +33,8 @@ BATCH_TOKENS = 8192
 LEAST_SENTENCES = N_ROWS * (BURN_IN + 1)
 # The constants that the result depends on.
 RECIPE = f"rows {N_ROWS}, burn-in {BURN_IN}, tokens {BATCH_TOKENS}"
+
+SENTENCES = Path(__file__).parent.parent / "data" / "warm_sentences.txt"
 
 
 @isolate()
@@ -71,9 +75,6 @@ def _advance(engine: Engine, batch: "list[Sentence]", state: LSTMState) -> None:
         for part, new in zip(state, final or (), strict=True):
             part.index_copy_(2, rows, new)
         start += len(window)
-
-
-SENTENCES = Path(__file__).parent.parent / "data" / "warm_sentences.txt"
 
 
 def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_threads: int | None = None) -> Arrays:

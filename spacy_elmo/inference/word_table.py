@@ -14,6 +14,11 @@ from .sentences import EncodedSentences
 
 Rows = NDArray[np.int64]
 
+# 16,384 rows of 512 float32 numbers take 32 MiB.
+CAPACITY = 16384
+FIRST_ROWS = 1024
+CPU = torch.device("cpu")
+
 
 class NumberedRows:
     """The rows of encoded texts in a table, for the last list of texts.
@@ -61,12 +66,6 @@ class NumberedRows:
         rows (Rows): The rows.
         """
         self._number_in[rows] = -1
-
-
-# 16,384 rows of 512 float32 numbers take 32 MiB.
-CAPACITY = 16384
-FIRST_ROWS = 1024
-CPU = torch.device("cpu")
 
 
 class WordTable:

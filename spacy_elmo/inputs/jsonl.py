@@ -9,6 +9,8 @@ from ..util.files import bad_line
 from .items import Item
 from .text import Lines
 
+_KINDS = '{"tokens": [texts]} nor {"text": text}'
+
 
 class _Place(NamedTuple):
     """The place of a token in the text of its record.
@@ -19,9 +21,6 @@ class _Place(NamedTuple):
 
     start: int
     end: int
-
-
-_KINDS = '{"tokens": [texts]} nor {"text": text}'
 
 
 def read_jsonl(lines: Lines) -> Iterator[Item]:

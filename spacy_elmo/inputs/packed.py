@@ -17,7 +17,7 @@ from typing import IO, cast
 
 from ..errors import ElmoError, ElmoOSError, Errors
 from ..util.atomic import WRITE_ERRORS
-from ..util.files import sha256
+from ..util.hashes import sha256
 
 # The reader of each compression, by the last ending of a file's name.
 COMPRESSIONS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {

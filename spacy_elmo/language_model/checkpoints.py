@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import ElmoError, ElmoOSError, Errors, ReasonError, Warnings
 from ..util.atomic import atomic_write
-from ..util.files import sha256
+from ..util.hashes import sha256
 from ..util.temporary import remove
 
 # In the folder of a run: a folder that has it is one.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
 from ..util.atomic import atomic_write
-from ..util.files import sha256
+from ..util.hashes import sha256
 
 META = "corpus.json"
 TYPES = "types.json"

@@ -24,6 +24,15 @@ from .model import LanguageModel
 from .streams import Batch
 from .word_types import EncodedTypes
 
+T = TypeVar("T")
+
+# Steps of a row that run together, and predictions of all rows at least: memory grows with both.
+_STEPS, _PREDICTIONS = 32, 256
+# Predictions of a group of sentences that start from the same state.
+_GROUP = 2048
+# Predictions among which sentences of similar length are grouped.
+_WINDOW = 16 * _GROUP
+
 
 def make_workers() -> Workers:
     """Make as many workers as torch may use threads here; each computes with one thread.
@@ -72,16 +81,6 @@ def _run_stack(stack: LSTMStack, rows: Tensor, n_rows: int, state: LSTMState) ->
         rows = rows + outputs if k > 0 and stack.use_skip_connections else outputs
         finals.append(final)
     return rows, LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
-
-
-T = TypeVar("T")
-
-# Steps of a row that run together, and predictions of all rows at least: memory grows with both.
-_STEPS, _PREDICTIONS = 32, 256
-# Predictions of a group of sentences that start from the same state.
-_GROUP = 2048
-# Predictions among which sentences of similar length are grouped.
-_WINDOW = 16 * _GROUP
 
 
 class TopLayer(NamedTuple):

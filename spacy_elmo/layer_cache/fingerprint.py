@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..bilm.layers import MIXED, LayerName, LayerOutputs, Layers
 from ..bilm.options import Options
-from ..util.files import hash_arrays
+from ..util.hashes import hash_arrays
 from ..weights.arrays import encoder_shapes, warm_state_shapes
 
 # Part of every file's name. It increases when the layout of the files changes, or when the same weights give other

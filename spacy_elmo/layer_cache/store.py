@@ -18,6 +18,8 @@ DIGEST_BYTES = 16
 # Layers of a sentence, side by side: (n_tokens, width).
 Rows: TypeAlias = NDArray[np.floating]
 
+RECORD = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("first", "<i8"), ("n_rows", "<u4"), ("checksum", "<u4")])
+
 
 def hash_sentences(sentences: Sequence[Sequence[str]]) -> list[bytes]:
     """Hash sentences, so that different ones have different digests.
@@ -51,9 +53,6 @@ def _refuse(sentences: Sequence[object]) -> NoReturn:
                 advice = OTHER_TOKEN
                 raise ElmoError(Errors.EL034.format(token=k, sentence=i, got=short_repr(token), advice=advice))
     raise AssertionError
-
-
-RECORD = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("first", "<i8"), ("n_rows", "<u4"), ("checksum", "<u4")])
 
 
 class Place(NamedTuple):

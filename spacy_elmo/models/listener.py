@@ -23,6 +23,8 @@ from .runs import enable_runs, find_common
 
 _numbers = count()
 
+_KEY = "elmo_listener"
+
 
 class SharedBatch:
     """The layers of a training batch, and the sum of the gradients that its readers send back.
@@ -104,7 +106,6 @@ class SharedBatch:
 
 
 ListenerT = Model[list[Doc], list[Floats2d]]
-_KEY = "elmo_listener"
 
 
 @dataclass

@@ -15,6 +15,11 @@ from ..errors import ElmoError, Errors, check_number
 from ..runtime.isolation import computation
 from .output import FlatLayers
 
+# Added to the variance of a token's numbers.
+_TINY = 1e-12
+OWN_MIX = "elmo_mix"
+ONE_LAYER = "elmo_layer"
+
 
 class MixGradients(NamedTuple):
     """The gradients of a scalar mix.
@@ -77,11 +82,6 @@ def _fold(d: Floats2d, width: int) -> Floats2d:
 
 
 PoolingT = Model[FlatLayers, list[Floats2d]]
-
-# Added to the variance of a token's numbers.
-_TINY = 1e-12
-OWN_MIX = "elmo_mix"
-ONE_LAYER = "elmo_layer"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,13 @@ from .doc_layers import Hashes
 SpanGetter = Callable[[Sequence[Doc]], list[list[Span]]]
 Rows = NDArray[np.int64]
 
+# The most texts in a table, of some 150 bytes each, and the places of its hash table, a power of two.
+CAPACITY = 1 << 17
+PLACES = 1 << 18
+
+# Tokens of a usual sentence.
+TYPICAL_SENTENCE = 24
+
 
 class Tokens(NamedTuple):
     """The tokens of a batch of Docs, Doc after Doc.
@@ -105,11 +112,6 @@ def configure_doc_spans() -> SpanGetter:
     RETURNS (SpanGetter): `doc_spans`.
     """
     return doc_spans
-
-
-# The most texts in a table, of some 150 bytes each, and the places of its hash table, a power of two.
-CAPACITY = 1 << 17
-PLACES = 1 << 18
 
 
 class TokenTexts(NamedTuple):
@@ -206,10 +208,6 @@ def _iter_tokens(docs: Sequence[Doc], rows: NDArray[np.int64]) -> Iterator[Token
     numbers = np.searchsorted(ends, rows, side="right")
     for number, row in zip(numbers.tolist(), (rows - ends[numbers]).tolist(), strict=True):
         yield docs[number][row]
-
-
-# Tokens of a usual sentence.
-TYPICAL_SENTENCE = 24
 
 
 @dataclass(frozen=True)

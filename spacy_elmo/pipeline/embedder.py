@@ -30,13 +30,13 @@ from ..runtime.workers import Pending
 from ..util.batching import run_ahead, windows
 from ..weights.source import Source, read_weights
 from .annotations import TensorWriter, annotate, move_to_ops
+from .deferred_update import DeferredUpdate
 from .extensions import install_extensions
 from .hooks import install_hooks
 from .layer_plan import LayerPlan, make_layer_plan
 from .listeners import ReadByListeners
 from .pipeline_ref import PipelineRef
 from .saving import SavedWithWeights
-from .updates import DeferredUpdate
 
 
 class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):

@@ -16,8 +16,8 @@ from ..models.listener import Embedder, ListenerT, Upstream, get_upstream, is_li
 from ..models.module import ElmoModelT, get_module
 from ..models.output import FlatLayers
 from ..models.predict import embed_flat
+from .deferred_update import DeferredUpdate
 from .pipeline_ref import Boundaries, PipelineRef
-from .updates import DeferredUpdate
 
 
 def _list_listeners(listener_map: dict[str, list[ListenerT]]) -> list[ListenerT]:

@@ -2,7 +2,7 @@
 
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, cast
@@ -36,8 +36,9 @@ class PipelineRef:
     """
 
     def __init__(self, nlp: Language | None = None, component: object = None, answer: str | None = None):
-        self._nlp = None if nlp is None else weakref.ref(nlp)
-        self._component = None if component is None else weakref.ref(component)
+        # What is unknown is like what was deleted: a call gives None.
+        self._nlp: Callable[[], Language | None] = type(None) if nlp is None else weakref.ref(nlp)
+        self._member: Callable[[], object] = type(None) if component is None else weakref.ref(component)
         self._answer = answer
 
     def __reduce__(self) -> tuple[type["PipelineRef"], tuple[None, None, str | None]]:
@@ -45,7 +46,7 @@ class PipelineRef:
 
     def __deepcopy__(self, memo: dict[int, object]) -> "PipelineRef":
         # If a whole pipeline is copied, the copies of both are in the memo.
-        nlp, component = (memo.get(id(one)) for one in (self.nlp, self._member))
+        nlp, component = (memo.get(id(one)) for one in (self._nlp(), self._member()))
         if nlp is None or component is None:
             return PipelineRef(answer=self.other_writer())
         return PipelineRef(cast(Language, nlp), component)
@@ -53,7 +54,7 @@ class PipelineRef:
     @property
     def nlp(self) -> Language | None:
         """The pipeline, if it is known and alive."""
-        return None if self._nlp is None else self._nlp()
+        return self._nlp()
 
     def snapshot(self) -> tuple[int, ...]:
         """List the components that are enabled now.
@@ -61,17 +62,13 @@ class PipelineRef:
         RETURNS (tuple[int, ...]): The `id` of each name and component, equal to an earlier list if nothing has
             changed; empty if the pipeline is unknown.
         """
-        nlp = None if self._nlp is None else self._nlp()
+        nlp = self._nlp()
         return () if nlp is None else tuple(map(id, chain.from_iterable(nlp.pipeline)))
-
-    @property
-    def _member(self) -> object:
-        return None if self._component is None else self._component()
 
     @property
     def is_enabled(self) -> bool:
         """Whether the component is enabled in the pipeline; False if the pipeline is unknown."""
-        nlp, component = self.nlp, self._member
+        nlp, component = self._nlp(), self._member()
         return nlp is not None and any(pipe is component for _, pipe in nlp.pipeline)
 
     def initial_source(self) -> "Source | None":
@@ -79,7 +76,7 @@ class PipelineRef:
 
         RETURNS (Source | None): None if the config has none.
         """
-        nlp, component = self.nlp, self._member
+        nlp, component = self._nlp(), self._member()
         if nlp is None:
             return None
         settings = nlp.config["initialize"]["components"]
@@ -91,7 +88,7 @@ class PipelineRef:
 
         RETURNS (str | None): Its name; None if there is none, or the component itself is not enabled.
         """
-        nlp, component = self.nlp, self._member
+        nlp, component = self._nlp(), self._member()
         if nlp is None or component is None:
             return self._answer
         if not self.is_enabled:

@@ -18,8 +18,8 @@ from ..models.module import ElmoModelT, get_module
 from ..util.atomic import atomic_write
 from ..util.files import read_small
 from ..weights.source import Source, read_weights
+from .deferred_update import DeferredUpdate
 from .pipeline_ref import PipelineRef
-from .updates import DeferredUpdate
 
 # In `cfg`: checksums of the weights that were saved with it; null: there are none.
 WEIGHTS = "weights"

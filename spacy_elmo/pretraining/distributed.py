@@ -17,6 +17,8 @@ from ..errors import ElmoBlockingIOError, Errors
 # The others wait while the first process reads or measures a text, which may take hours.
 _TIMEOUT = timedelta(days=7)
 
+LOCK_NAME = ".lock"
+
 
 def is_first_process() -> bool:
     """Check whether this process writes files and reports.
@@ -116,9 +118,6 @@ class Processes:
         """Leave the group of processes."""
         if self.size > 1:
             dist.destroy_process_group()
-
-
-LOCK_NAME = ".lock"
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from .config import ModelConfig, PretrainingConfig
 # bilm-tf starts highways with the carry gate nearly closed: words pass unchanged.
 _CARRY_BIAS = -2.0
 
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
 
 @torch.no_grad()
 def init_weights(bilm: BiLM) -> None:
@@ -58,9 +60,6 @@ def init_weights(bilm: BiLM) -> None:
             layer.input_linear.bias[cells : 2 * cells] = 1.0
             if layer.projection is not None:
                 nn.init.xavier_uniform_(layer.projection.weight)
-
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ import sys
 import torch
 from torch import Tensor
 
+# glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+
 
 class Workspace:
     """Large named buffers that every batch reuses: to allocate memory takes longer than to fill it.
@@ -31,10 +34,6 @@ class Workspace:
         if found is None or found.numel() < size or (found.dtype, found.device) != (dtype, device):
             found = self._buffers[name] = torch.empty(size, dtype=dtype, device=device)
         return found[:size].view(shape)
-
-
-# glibc's malloc.h
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def keep_freed_memory() -> None:

@@ -1,24 +1,15 @@
 """Safe reading of users' files: regular files up to a size, numbered lines, and errors that say the cause."""
 
 import errno
-import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from ..errors import ElmoBlockingIOError, ElmoError, ElmoOSError, ElmoPermissionError, Errors
 from ..errors.advice import LOCK, READING
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
-# The environment variable that sets the cache folder.
-CACHE_VARIABLE = "SPACY_ELMO_CACHE"
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -122,35 +113,6 @@ def reading_error(path: Path, error: BaseException) -> Exception | None:
     return _CODED.get(type(error), ElmoOSError)(text)
 
 
-_CHUNK = 1 << 22
-
-
-def sha256(path: Path) -> str:
-    """Compute the SHA-256 of a file.
-
-    path (Path): The file.
-    RETURNS (str): The digest in hexadecimal.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def hash_arrays(digest: "_Hash", arrays: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Add arrays to a digest, with their names, dtypes and shapes.
-
-    digest (_Hash): An object of hashlib.
-    arrays (Mapping[str, Any]): Numpy arrays by their names.
-    names (Iterable[str]): Those to add, in this order.
-    """
-    for name in names:
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data)
-
-
 class Line(NamedTuple):
     """A line of a file.
 
@@ -193,36 +155,3 @@ def bad_line(path: Path, number: int, reason: str) -> ValueError:
     RETURNS (ValueError): The error to raise.
     """
     return ElmoError(Errors.EL061.format(path=path, line=number, reason=reason))
-
-
-def cache_folder() -> Path:
-    """Find the user's cache.
-
-    RETURNS (Path): The folder of the environment variable, else the system's place for caches.
-    """
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).expanduser()
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("spacy_elmo"))
-
-
-_LOCKS = Path("/proc/locks")
-
-
-def lock_holder(path: Path) -> str:
-    """Find the process that has locked a file.
-
-    path (Path): The locked file.
-    RETURNS (str): The process in words, as far as the system shows it.
-    """
-    try:
-        number = path.stat().st_ino
-        for line in _LOCKS.read_text("ascii").splitlines():
-            fields = line.split()
-            # 1: FLOCK ADVISORY WRITE <process> <device>:<file> 0 EOF; lines of waiting processes have an arrow.
-            if "->" not in fields and len(fields) > 5 and fields[5].rpartition(":")[2] == str(number):
-                return f"process {fields[4]}"
-    except (OSError, ValueError):
-        pass
-    return "process unknown"

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol, cast
 
 from ..errors import ElmoError, ElmoOSError, Errors, ReasonError
-from ..util.files import CACHE_VARIABLE, read_bytes, reading_error
+from ..util.files import read_bytes, reading_error
+from ..util.user_cache import CACHE_VARIABLE
 from .sniff import Kind, sniff_head, unpack_command
 
 MOST_BYTES = 16 << 30
@@ -31,6 +32,17 @@ _UNPACKERS: dict[str, Callable[[], Any]] = {
     "bzip2": bz2.BZ2Decompressor,
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY),
 }
+
+MOST_FILES = 10_000
+# Of a name, and of each of its parts, in bytes: what file systems take.
+MOST_OF_A_NAME, MOST_OF_A_PART = 1024, 255
+_CHUNK = 1 << 16
+_HEAD = 512
+# Tars are packed so; weights are, too, but are not read so.
+_PACKED = ("gzip", "bzip2", "xz")
+_SINGLE = ("hdf5", "safetensors", "pickle", "zip", "json", "html")
+# Files that macOS adds to archives.
+_LEFT_OUT = ("__MACOSX", ".DS_Store")
 
 
 class Readable(Protocol):
@@ -143,18 +155,6 @@ class Counted:
             raise ReasonError("a header is damaged, or the end is missing")
         while self.read(_MOST_AT_ONCE):
             pass
-
-
-MOST_FILES = 10_000
-# Of a name, and of each of its parts, in bytes: what file systems take.
-MOST_OF_A_NAME, MOST_OF_A_PART = 1024, 255
-_CHUNK = 1 << 16
-_HEAD = 512
-# Tars are packed so; weights are, too, but are not read so.
-_PACKED = ("gzip", "bzip2", "xz")
-_SINGLE = ("hdf5", "safetensors", "pickle", "zip", "json", "html")
-# Files that macOS adds to archives.
-_LEFT_OUT = ("__MACOSX", ".DS_Store")
 
 
 class _Member(NamedTuple):

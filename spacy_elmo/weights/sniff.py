@@ -54,6 +54,18 @@ _COMMANDS = {
     "rar": ("unrar x", ""),
 }
 
+# The ending of a TensorFlow checkpoint's index, and the file that names the newest checkpoint.
+INDEX = ".index"
+NEWEST = "checkpoint"
+_MOST_NOTE = 1 << 20
+# Names of files by which pickles are recognised: of ELMoForManyLangs and of AllenNLP.
+CONFIG = "config.json"
+MANYLANGS = ("encoder.pkl", "token_embedder.pkl")
+ALLENNLP = "weights.th"
+ALLENNLP_ARCHIVE = "model.tar.gz"
+# Spark NLP's name for a zip of a SavedModel beside the model's metadata. Some users unpack it.
+SPARK_MODEL = "elmo_tensorflow"
+
 
 def sniff(path: Path) -> Kind:
     """Detect the kind of a file's content, whatever its name.
@@ -140,19 +152,6 @@ def _is_json(path: Path) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-# The ending of a TensorFlow checkpoint's index, and the file that names the newest checkpoint.
-INDEX = ".index"
-NEWEST = "checkpoint"
-_MOST_NOTE = 1 << 20
-# Names of files by which pickles are recognised: of ELMoForManyLangs and of AllenNLP.
-CONFIG = "config.json"
-MANYLANGS = ("encoder.pkl", "token_embedder.pkl")
-ALLENNLP = "weights.th"
-ALLENNLP_ARCHIVE = "model.tar.gz"
-# Spark NLP's name for a zip of a SavedModel beside the model's metadata. Some users unpack it.
-SPARK_MODEL = "elmo_tensorflow"
 
 
 class Files(NamedTuple):

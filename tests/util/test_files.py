@@ -7,13 +7,11 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import pytest
 
 from spacy_elmo.errors import ElmoBlockingIOError, ElmoOSError, ElmoPermissionError
 from spacy_elmo.util.files import (
     bad_line,
-    cache_folder,
     check_readable,
     check_regular,
     numbered_lines,
@@ -108,14 +106,3 @@ def test_line_not_utf8() -> None:
 
 def test_bad_line() -> None:
     assert "a.txt, line 7: too long" in str(bad_line(PATH, 7, "too long"))
-
-
-def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    assert cache_folder() == cache
-    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
-    for unset in (
-        lambda: monkeypatch.setenv("SPACY_ELMO_CACHE", ""),
-        lambda: monkeypatch.delenv("SPACY_ELMO_CACHE"),
-    ):
-        unset()
-        assert cache_folder() == tmp_path / "spacy_elmo"

@@ -25,6 +25,8 @@ SHARED_BYTES = 8 << 20
 FEW_BYTES = 1 << 20
 THREADS = min(16, os.cpu_count() or 1)
 
+_Arrays = dict[str, NDArray[Any]]
+
 
 class _Piece(NamedTuple):
     """Sentences that share memory.
@@ -201,6 +203,3 @@ def _allocate(like: Mapping[str, Tensor], n_rows: int) -> "_Arrays":
 def _cut(arrays: "_Arrays", ends: Sequence[int], n_layers: int) -> list[LayerOutputs]:
     """Make the outputs of sentences that share arrays."""
     return [LayerOutputs(arrays, n_layers=n_layers, rows=rows) for rows in pairwise(ends)]
-
-
-_Arrays = dict[str, NDArray[Any]]

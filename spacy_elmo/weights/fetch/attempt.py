@@ -16,7 +16,31 @@ from ...errors import ReasonError
 from ...util.files import check_regular, read_small
 from ..urls import is_private, safe_url
 
+if TYPE_CHECKING:
+    import requests
+
 _MOST_NOTE = 1 << 16
+
+# Seconds: to be connected, and without a byte until a server counts as stalled.
+CONNECT_TIMEOUT = 15.0
+READ_TIMEOUT = 30.0
+# Seconds for the head of an answer, with all that it leads to; and bytes a second that come at least, on average
+# over so many seconds. A server that sends a byte now and then never stalls.
+HEAD_TIMEOUT = 120.0
+SLOWEST = 1024
+SLOW_AFTER = 60.0
+# Of files whose size nobody told.
+MOST_BYTES = 16 << 30
+CHUNK = 1 << 14
+_SMALL_CHUNK = 512
+# Worth another try: too early, too often; all from 500 up are as well.
+_PASSING = (408, 425, 429)
+
+# As headers have it; Python makes no numbers of thousands of digits.
+_SIZE = r"[0-9]{1,18}"
+
+# Called with the number of bytes so far, and with the size of the file if it is known.
+Report = Callable[[int, int | None], None]
 
 
 class Origin(NamedTuple):
@@ -93,31 +117,6 @@ class Partial:
             os.fsync(file.fileno())
         os.replace(self.path, self._target)
         self._note.unlink(missing_ok=True)
-
-
-if TYPE_CHECKING:
-    import requests
-
-# Seconds: to be connected, and without a byte until a server counts as stalled.
-CONNECT_TIMEOUT = 15.0
-READ_TIMEOUT = 30.0
-# Seconds for the head of an answer, with all that it leads to; and bytes a second that come at least, on average
-# over so many seconds. A server that sends a byte now and then never stalls.
-HEAD_TIMEOUT = 120.0
-SLOWEST = 1024
-SLOW_AFTER = 60.0
-# Of files whose size nobody told.
-MOST_BYTES = 16 << 30
-CHUNK = 1 << 14
-_SMALL_CHUNK = 512
-# Worth another try: too early, too often; all from 500 up are as well.
-_PASSING = (408, 425, 429)
-
-# As headers have it; Python makes no numbers of thousands of digits.
-_SIZE = r"[0-9]{1,18}"
-
-# Called with the number of bytes so far, and with the size of the file if it is known.
-Report = Callable[[int, int | None], None]
 
 
 class BrokenError(ReasonError):

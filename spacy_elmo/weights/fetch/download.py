@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...errors import ElmoConnectionError, ElmoOSError, Errors
-from ...util.files import CACHE_VARIABLE
-from ...util.files import sha256 as sha256_of
+from ...util.hashes import sha256 as sha256_of
+from ...util.user_cache import CACHE_VARIABLE
 from ..sniff import sniff
 from ..urls import hide_secrets, safe_url
 from .attempt import BrokenError, Partial, RefusedError, Report, Wanted, WrongError, attempt

@@ -18,7 +18,8 @@ from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
 from ...errors.warn import collect_warnings
 from ...util.atomic import atomic_write
-from ...util.files import CACHE_VARIABLE, cache_folder, lock_holder, sha256
+from ...util.hashes import sha256
+from ...util.user_cache import CACHE_VARIABLE, cache_folder, lock_holder
 from ..archives import unpack
 from ..catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
 from ..formats import import_reader
@@ -27,6 +28,12 @@ from ..sniff import DESCRIPTIONS, sniff
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE, download
 from .progress import Progress
+
+OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
+# Seconds of waiting for another process before a warning.
+LOCK_PATIENCE = 5.0
+# The kind of a file by the end of its name.
+_KINDS = {".hdf5": "hdf5", ".json": "json", ".zip": "zip", ".gz": "gzip"}
 
 
 class Pin(NamedTuple):
@@ -119,13 +126,6 @@ def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
                 continue
             what = f"has changed: its sha256 is {got.sha256}, expected {pinned.sha256}"
         raise ElmoError(Errors.EL145.format(path=path, what=what, name=model))
-
-
-OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
-# Seconds of waiting for another process before a warning.
-LOCK_PATIENCE = 5.0
-# The kind of a file by the end of its name.
-_KINDS = {".hdf5": "hdf5", ".json": "json", ".zip": "zip", ".gz": "gzip"}
 
 
 class _Places(NamedTuple):

@@ -25,6 +25,13 @@ OPTIONS_FILE = "options_file"
 # AllenNLP 1.0 and later make no copies (allennlp/models/archival.py).
 COPIES = "fta"
 
+FORMAT = "AllenNLP archive"
+
+# Parameters have the names of the modules' attributes (allennlp/modules/elmo.py). An `Elmo` has its mixes beside
+# the biLM, which is called `_elmo_lstm`; the LSTMs inside the biLM are called `_elmo_lstm` too.
+ENCODER, BILM = "_token_embedder.", "_elmo_lstm."
+CHARACTERS = f"{ENCODER}_char_embedding_weights"
+
 
 class Section(NamedTuple):
     """The part of a configuration that describes an ELMo.
@@ -95,14 +102,6 @@ def _iter_sections(config: object) -> Iterator[Section]:
         if place and (OPTIONS_FILE in fields or fields.get("type") == EMBEDDER):
             yield Section(place, fields)
         waiting += [((*place, str(key)), value) for key, value in reversed(fields.items())]
-
-
-FORMAT = "AllenNLP archive"
-
-# Parameters have the names of the modules' attributes (allennlp/modules/elmo.py). An `Elmo` has its mixes beside
-# the biLM, which is called `_elmo_lstm`; the LSTMs inside the biLM are called `_elmo_lstm` too.
-ENCODER, BILM = "_token_embedder.", "_elmo_lstm."
-CHARACTERS = f"{ENCODER}_char_embedding_weights"
 
 
 def read(config_path: Path, weights_path: Path) -> Weights:

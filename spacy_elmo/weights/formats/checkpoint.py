@@ -38,6 +38,8 @@ _ENCODER = re.compile(r"CNN/[Wb]_cnn_\d+|CNN_high_\d+/[Wb]_(carry|transform)|CNN
 # Scopes whose variables are part of the biLM, even under an unknown name.
 _SCOPES = re.compile(r"(rnn|cnn)\w*/", re.IGNORECASE)
 
+FORMAT = "TensorFlow checkpoint"
+
 
 class FoundVariables(NamedTuple):
     """Names of variables in a checkpoint.
@@ -144,9 +146,6 @@ def infer_options(found: Mapping[str, ArrayInfo], *, path: str) -> Options:
         n_highway=sum(name.startswith("CNN_high_") and name.endswith("/W_carry") for name in found),
         path=path,
     )
-
-
-FORMAT = "TensorFlow checkpoint"
 
 
 class Variable(NamedTuple):

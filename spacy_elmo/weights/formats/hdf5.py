@@ -31,6 +31,8 @@ SMALL = 1 << 20
 MOST_ITEMS = 20_000
 MOST_DEPTH = 20
 
+WEIGHTS_NAME = "weights.hdf5"
+
 
 def read(options_path: Path, weights_path: Path) -> Weights:
     """Read a pair of bilm-tf or AllenNLP. Names, shapes, dtypes and sizes are checked before any array is read.
@@ -181,9 +183,6 @@ def _check_storage(name: str, facts: _Facts, path: str) -> None:
 
 def _to_native(array: NDArray[np.floating]) -> NDArray[np.floating]:
     return array.astype(np.dtype(array.dtype).newbyteorder("="), copy=False)
-
-
-WEIGHTS_NAME = "weights.hdf5"
 
 
 def write_pair(folder: Path, options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> None:

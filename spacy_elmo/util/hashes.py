@@ -1,0 +1,40 @@
+"""Hashes of files and of arrays."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+# Bytes read at a time.
+_CHUNK = 1 << 22
+
+
+def sha256(path: Path) -> str:
+    """Compute the SHA-256 of a file.
+
+    path (Path): The file.
+    RETURNS (str): The digest in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def hash_arrays(digest: "_Hash", arrays: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Add arrays to a digest, with their names, dtypes and shapes.
+
+    digest (_Hash): An object of hashlib.
+    arrays (Mapping[str, Any]): Numpy arrays by their names.
+    names (Iterable[str]): Those to add, in this order.
+    """
+    for name in names:
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
