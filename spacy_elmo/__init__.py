@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .bilm.layers import LayerName, LayerOutputs
     from .elmo import Elmo, load
     from .errors import ElmoError
-    from .inference.settings import InitialState, PrecisionName, Settings
+    from .inference.choices import InitialState, PrecisionName
+    from .inference.settings import Settings
     from .pipeline.hooks import install_hooks
     from .texts import TextOutputs
 
@@ -43,10 +44,10 @@ __all__ = [
 _LAZY = {
     "Elmo": "spacy_elmo.elmo",
     "ElmoError": "spacy_elmo.errors",
-    "InitialState": "spacy_elmo.inference.settings",
+    "InitialState": "spacy_elmo.inference.choices",
     "LayerName": "spacy_elmo.bilm.layers",
     "LayerOutputs": "spacy_elmo.bilm.layers",
-    "PrecisionName": "spacy_elmo.inference.settings",
+    "PrecisionName": "spacy_elmo.inference.choices",
     "Settings": "spacy_elmo.inference.settings",
     "TextOutputs": "spacy_elmo.texts",
     "install_hooks": "spacy_elmo.pipeline.hooks",

@@ -18,11 +18,12 @@ from .errors import ElmoError, Errors, short_repr
 from .errors.warn import OnceWarner
 from .gradients.trainable import TrainableEngine
 from .inference.base import CPU_BATCH_TOKENS, Engine
+from .inference.choices import InitialState, PrecisionName
 from .inference.factory import PRECISIONS, check_device, check_precision
 from .inference.finite import FiniteCheck
 from .inference.runner import Budget, Runner
 from .inference.sentences import validate_sentences
-from .inference.settings import InitialState, PrecisionName, Settings, check_batch_tokens
+from .inference.settings import Settings, check_batch_tokens
 from .inference.warm_state import get_default_state
 from .runtime.isolation import computation
 from .runtime.workers import Pending

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from typer import Option
 
 from ..bilm.layers import LayerName
+from ..inference.choices import PRECISION_NAMES, PrecisionName
 from ..weights.catalogue import BUNDLED
-from .embed import PRECISIONS
 from .options import NThreads, choices
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
-    from ..inference.settings import PrecisionName
 
 SENTENCES = Path(__file__).parent.parent / "data" / "demo.txt"
 # Each occurs in four sentences: in two with one meaning, then in two with another.
@@ -55,7 +54,7 @@ class Neighbour(NamedTuple):
 def demo_cli(
     source: Annotated[str, Option("--source", "-s", metavar="SOURCE", help="The model.")] = BUNDLED,
     precision: Annotated[
-        str, Option(help="fp32; or bf16 or int8, which are faster and less exact.", **choices(PRECISIONS))
+        str, Option(help="fp32; or bf16 or int8, which are faster and less exact.", **choices(PRECISION_NAMES))
     ] = "fp32",
     n_threads: NThreads = None,
 ) -> None:
@@ -63,7 +62,7 @@ def demo_cli(
     from ..elmo import load
 
     start = time.perf_counter()
-    elmo = load(source, precision=cast("PrecisionName", precision), n_threads=n_threads)
+    elmo = load(source, precision=cast(PrecisionName, precision), n_threads=n_threads)
     seconds = time.perf_counter() - start
     typer.echo(f"{source}: loaded in {seconds:.2f} s\n\n{format_shapes(elmo)}\n")
     sentences = read_sentences()

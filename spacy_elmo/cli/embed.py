@@ -24,6 +24,7 @@ from ..bilm.layers import (
     stack_layers,
 )
 from ..errors import ElmoError, Errors
+from ..inference.choices import INITIAL_STATES, PRECISION_NAMES, InitialState, PrecisionName
 from ..inputs.items import InputSentence
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
@@ -46,13 +47,9 @@ from .progress import ProgressBar
 
 if TYPE_CHECKING:
     from ..elmo import Elmo
-    from ..inference.settings import InitialState, PrecisionName
 
 # The batch size of `allennlp elmo`: with carried state, it affects the vectors.
 CARRY_BATCH = 64
-# Repeated from inference.settings, whose import takes torch: a wrong command line fails at once.
-PRECISIONS = ("fp32", "tf32", "bf16", "int8", "fp64")
-INITIAL_STATES = ("zero", "warm", "carry")
 
 LAYERS_HELP = "Layers to write, such as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
 LANG_HELP = (
@@ -86,7 +83,9 @@ def embed_cli(
     pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
     precision: Annotated[
         str,
-        Option(help="fp32; tf32, bf16 or int8, which are faster and less exact; or fp64.", **choices(PRECISIONS)),
+        Option(
+            help="fp32; tf32, bf16 or int8, which are faster and less exact; or fp64.", **choices(PRECISION_NAMES)
+        ),
     ] = "fp32",
     initial_state: Annotated[
         str, Option(help="The LSTM state at the start of each sentence.", **choices(INITIAL_STATES))
@@ -194,8 +193,8 @@ def embed(
     elmo = load(
         source,
         device=device,
-        precision=cast("PrecisionName", precision),
-        initial_state=cast("InitialState", initial_state),
+        precision=cast(PrecisionName, precision),
+        initial_state=cast(InitialState, initial_state),
         max_batch_tokens=max_batch_tokens,
         n_threads=n_threads,
     )

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -11,12 +10,8 @@ from ..bilm.lstm import LSTMState
 from ..bilm.options import Options
 from ..errors import ElmoError, Errors
 from .base import Engine
-from .factory import PRECISIONS, make_engine
-
-# For type checkers; `factory.PRECISIONS` has their properties.
-PrecisionName = Literal["fp32", "fp64", "tf32", "bf16", "int8"]
-InitialState = Literal["zero", "warm", "carry"]
-INITIAL_STATES = get_args(InitialState)
+from .choices import INITIAL_STATES, PRECISION_NAMES, InitialState, PrecisionName
+from .factory import make_engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +39,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for what, got, allowed in (
-            ("precision", self.precision, tuple(PRECISIONS)),
+            ("precision", self.precision, PRECISION_NAMES),
             ("initial_state", self.initial_state, INITIAL_STATES),
         ):
             if not isinstance(got, str) or got not in allowed:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import spacy_elmo
+from spacy_elmo.inference.choices import PRECISION_NAMES, PrecisionName
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.cpu.engine import CpuEngine
 from spacy_elmo.inference.cpu.linear import (
@@ -15,9 +16,12 @@ from spacy_elmo.inference.cpu.linear import (
 )
 from spacy_elmo.inference.factory import PRECISIONS, check_precision, choose_encoder_linear, choose_lstm_linear
 from spacy_elmo.inference.reference import ReferenceEngine
-from spacy_elmo.inference.settings import PrecisionName
 
 CPU = torch.device("cpu")
+
+
+def test_every_precision_has_properties() -> None:
+    assert tuple(PRECISIONS) == PRECISION_NAMES
 
 
 def test_engines(tiny: Path) -> None:

@@ -17,12 +17,13 @@ from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Soft
 from spacy_elmo.language_model.streams import Batch, Order, Streams
 from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.language_model.word_types import EncodedTypes
-from spacy_elmo.pretraining import trainer as module
+from spacy_elmo.pretraining import partwise
 from spacy_elmo.pretraining.config import check_config
 from spacy_elmo.pretraining.distributed import Processes
 from spacy_elmo.pretraining.optimizer import Optimizer
+from spacy_elmo.pretraining.partwise import PartwisePass
 from spacy_elmo.pretraining.start import init_weights
-from spacy_elmo.pretraining.trainer import PartwisePass, Trainer
+from spacy_elmo.pretraining.trainer import Trainer
 from spacy_elmo.runtime.threads import own_threads
 from tests.at_work import at_work, seen_threads
 from tests.pretraining.tiny import lm_options, lm_sentences, lm_types
@@ -255,13 +256,13 @@ def test_seed() -> None:
 def dropout_seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds of all dropouts."""
     seeds: list[int] = []
-    dropout = module.Dropout
+    dropout = partwise.Dropout
 
     def spy(share: float, seed: int) -> Any:
         seeds.append(seed)
         return dropout(share, seed)
 
-    monkeypatch.setattr(module, "Dropout", spy)
+    monkeypatch.setattr(partwise, "Dropout", spy)
     return seeds
 
 
@@ -374,7 +375,7 @@ def test_resumed_with_an_unused_cluster() -> None:
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
-@pytest.mark.parametrize(("owner", "name"), [(PartwisePass, "_run_direction"), (module, "encode")])
+@pytest.mark.parametrize(("owner", "name"), [(PartwisePass, "_run_direction"), (partwise, "encode")])
 def test_parts_run_side_by_side(
     owner: Any, name: str, n_threads: int, each: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """The user's cache of published models: downloaded once, pinned by checksum, and checked at every use."""
 
-import json
 import os
 import shutil
 import warnings
@@ -13,12 +12,9 @@ from urllib.parse import quote, urlsplit
 
 from filelock import FileLock, Timeout
 
-from ...bilm.fields import read_json
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
 from ...errors.warn import collect_warnings
-from ...util.atomic import atomic_write
-from ...util.hashes import sha256
 from ...util.user_cache import CACHE_VARIABLE, cache_folder, lock_holder
 from ..archives import unpack
 from ..catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
@@ -27,6 +23,7 @@ from ..locate import find_in_folder, open_files
 from ..sniff import DESCRIPTIONS, sniff
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE, download
+from .pins import Pin, Pins, check_folder, pin, pin_folder, read_pins, write_pins
 from .progress import Progress
 
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
@@ -34,98 +31,6 @@ OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
 LOCK_PATIENCE = 5.0
 # The kind of a file by the end of its name.
 _KINDS = {".hdf5": "hdf5", ".json": "json", ".zip": "zip", ".gz": "gzip"}
-
-
-class Pin(NamedTuple):
-    """The content that a file must have.
-
-    sha256 (str): Its checksum.
-    size (int): Its size in bytes.
-    """
-
-    sha256: str
-    size: int
-
-
-class Pins(NamedTuple):
-    """The pins of a model.
-
-    published (dict[str, Pin]): The downloaded files by their names.
-    files (dict[str, Pin]): The files in the model's folder by their paths in it; other files only for an archive.
-    """
-
-    published: dict[str, Pin]
-    files: dict[str, Pin]
-
-
-def pin(path: Path) -> Pin:
-    """Compute the pin of a file.
-
-    path (Path): The file.
-    RETURNS (Pin): Its checksum and size.
-    """
-    return Pin(sha256(path), path.stat().st_size)
-
-
-def pin_folder(folder: Path) -> dict[str, Pin]:
-    """Compute the pins of all files in a folder.
-
-    folder (Path): The folder.
-    RETURNS (dict[str, Pin]): The pins by the paths in the folder.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): pin(path) for path in paths}
-
-
-def read_pins(path: Path) -> Pins | None:
-    """Read the pins of a model.
-
-    path (Path): The file of the pins.
-    RETURNS (Pins | None): The pins; None if there is no such file.
-    RAISES (ElmoError): If the file is damaged.
-    """
-    try:
-        stored = read_json(path)
-        return Pins(_from_json(stored["published"]), _from_json(stored["files"]))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ElmoError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
-
-
-def _from_json(stored: dict[str, dict[str, str | int]]) -> dict[str, Pin]:
-    return {name: Pin(str(value["sha256"]), int(value["size"])) for name, value in stored.items()}
-
-
-def write_pins(path: Path, pins: Pins) -> None:
-    """Write the pins of a model.
-
-    path (Path): The file.
-    pins (Pins): The pins.
-    """
-    stored = {part: {name: value._asdict() for name, value in of.items()} for part, of in pins._asdict().items()}
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
-
-
-def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:
-    """Compare the files of a folder with their pins.
-
-    model (str): The name of the model, for messages.
-    folder (Path): The folder.
-    pins (dict[str, Pin]): The pins by the paths in the folder.
-    RAISES (ElmoError): If a file is missing or has changed.
-    """
-    for name, pinned in pins.items():
-        path = folder / name
-        if not path.is_file():
-            what = "is missing"
-        else:
-            got = pin(path)
-            if got.sha256 == pinned.sha256:
-                continue
-            what = f"has changed: its sha256 is {got.sha256}, expected {pinned.sha256}"
-        raise ElmoError(Errors.EL145.format(path=path, what=what, name=model))
 
 
 class _Places(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_elmo.weights.fetch.model_cache import (
+from spacy_elmo.weights.fetch.pins import (
     Pin,
     Pins,
     check_folder,
