@@ -107,15 +107,17 @@ def choose_lstm_linear(precision: str) -> LinearType:
     precision (str): A name in `PRECISIONS`.
     RETURNS (LinearType): The class.
     """
-    packed = features.has_packed_linear()
     if precision == "int8":
         fastest = features.choose_int8_linear()
         # By `check_precision`.
         assert fastest is not None
         return fastest
-    if precision == "bf16":
-        return PackedBF16Linear if packed else TorchBF16Linear
-    return PackedLinear if packed else TorchLinear
+    linears: dict[str, tuple[LinearType, LinearType]] = {
+        "fp32": (PackedLinear, TorchLinear),
+        "bf16": (PackedBF16Linear, TorchBF16Linear),
+    }
+    packed, plain = linears[precision]
+    return packed if features.has_packed_linear() else plain
 
 
 def make_engine(

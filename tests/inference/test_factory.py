@@ -38,6 +38,8 @@ def test_linears(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_lstm_linear("bf16") is PackedBF16Linear
     monkeypatch.setattr(features, "choose_int8_linear", lambda: UInt8Linear)
     assert choose_lstm_linear("int8") is UInt8Linear
+    with pytest.raises(KeyError, match="fp16"):
+        choose_lstm_linear("fp16")
 
 
 @pytest.mark.parametrize(("precision", "what"), [("bf16", "bfloat16"), ("int8", "8-bit integers")])
