@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from .bilm.layers import LayerName, LayerOutputs
     from .elmo import Elmo, load
     from .errors import ElmoError
-    from .inference.choices import InitialState, PrecisionName
-    from .inference.settings import Settings
+    from .inference.settings import InitialState, PrecisionName, Settings
     from .pipeline.hooks import install_hooks
     from .texts import TextOutputs
 
@@ -44,10 +43,10 @@ __all__ = [
 _LAZY = {
     "Elmo": "spacy_elmo.elmo",
     "ElmoError": "spacy_elmo.errors",
-    "InitialState": "spacy_elmo.inference.choices",
+    "InitialState": "spacy_elmo.inference.settings",
     "LayerName": "spacy_elmo.bilm.layers",
     "LayerOutputs": "spacy_elmo.bilm.layers",
-    "PrecisionName": "spacy_elmo.inference.choices",
+    "PrecisionName": "spacy_elmo.inference.settings",
     "Settings": "spacy_elmo.inference.settings",
     "TextOutputs": "spacy_elmo.texts",
     "install_hooks": "spacy_elmo.pipeline.hooks",

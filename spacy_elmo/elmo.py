@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .bilm.bilm import BiLM
-from .bilm.build import Parts, build_bilm, build_parts, named_arrays
+from .bilm.build import Parts, build_bilm, build_parts, named_arrays, pop_prefix
 from .bilm.layers import ALL, LayerChoice, LayerName, LayerOutputs, Layers, layer_width, resolve_layers
 from .bilm.lstm import CarriedState, LSTMState
 from .bilm.options import Options
@@ -18,12 +18,11 @@ from .errors import ElmoError, Errors, short_repr
 from .errors.warn import OnceWarner
 from .gradients.trainable import TrainableEngine
 from .inference.base import CPU_BATCH_TOKENS, Engine
-from .inference.choices import InitialState, PrecisionName
-from .inference.factory import PRECISIONS, check_device, check_precision
+from .inference.factory import PRECISIONS, check_device, check_precision, make_engine
 from .inference.finite import FiniteCheck
 from .inference.runner import Budget, Runner
 from .inference.sentences import validate_sentences
-from .inference.settings import Settings, check_batch_tokens
+from .inference.settings import InitialState, PrecisionName, Settings, check_count
 from .inference.warm_state import get_default_state
 from .runtime.isolation import computation
 from .runtime.workers import Pending
@@ -127,8 +126,7 @@ class Elmo:
         """
         check_precision(settings.precision, device)
         # A model that embeds does not need the softmax.
-        for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
-            del weights.arrays[name]
+        pop_prefix(weights.arrays, SOFTMAX_PREFIX)
         if settings.initial_state == "warm" and not weights.has_warm_state:
             weights.arrays.update(get_default_state(weights, n_threads=settings.n_threads))
         precision = PRECISIONS[settings.precision]
@@ -136,7 +134,9 @@ class Elmo:
         with computation():
             parts = build_parts(weights.options, weights.arrays, device=device, dtype=precision.dtype)
             weights.arrays.clear()
-            engine = settings.make_engine(weights.options, parts.bilm, device=device, warm_state=parts.warm_state)
+            engine = make_engine(
+                weights.options, parts.bilm, settings=settings, device=device, warm_state=parts.warm_state
+            )
         return cls(
             weights.options,
             engine=engine,
@@ -355,8 +355,8 @@ class Elmo:
             tensors = {name: tensor.detach().clone() for name, tensor in bilm.state_dict().items()}
             if self._originals is not None:
                 self._originals = spill({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
-            self.engine = self.settings.make_engine(
-                self.options, tensors, device=self.device, warm_state=self.warm_state
+            self.engine = make_engine(
+                self.options, tensors, settings=self.settings, device=self.device, warm_state=self.warm_state
             )
 
     def save(self, folder: str | Path) -> None:
@@ -374,6 +374,7 @@ class Elmo:
 
     def _budget(self, tokens: int | None) -> Budget:
         """Make a budget; None: chosen by the engine. On the CPU, a number bounds all batches in progress."""
+        check_count("max_batch_tokens", tokens)
         ahead = 0 if tokens is not None and self.device.type == "cpu" else self.engine.delivery.ahead
         return Budget(tokens or self.engine.batch_tokens(), ahead=ahead)
 
@@ -383,7 +384,7 @@ class Elmo:
             mix=self._mix,
             options=self.options,
             dtype=PRECISIONS[self.settings.precision].dtype,
-            budget=self.budget if max_batch_tokens is None else self._budget(check_batch_tokens(max_batch_tokens)),
+            budget=self.budget if max_batch_tokens is None else self._budget(max_batch_tokens),
             finite=self._finite,
             weights=self.named_arrays,
         )

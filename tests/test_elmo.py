@@ -20,8 +20,8 @@ import spacy_elmo
 from spacy_elmo.bilm.layers import LayerName, layer_names
 from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.elmo import Elmo, Settings
-from spacy_elmo.inference.choices import PrecisionName
 from spacy_elmo.inference.factory import PRECISIONS
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.weights.source import read_weights
 from tests import reference

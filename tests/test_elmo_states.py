@@ -13,7 +13,7 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inference.choices import InitialState
+from spacy_elmo.inference.settings import InitialState
 from spacy_elmo.weights.arrays import warm_state_shapes
 from tests import reference
 from tests.data import worst

@@ -90,7 +90,7 @@ def load(n_threads: int) -> Callable[[], object]:
     [
         (pipe, 2, 20, 90), (pipe, 1, 29, 141),
         (embed, 2, 12, 50), (embed, 1, 21, 89),
-        (load, 2, 20, 101), (load, 1, 23, 117),
+        (load, 2, 20, 88), (load, 1, 23, 104),
     ],
 )  # fmt: skip
 def test_way(

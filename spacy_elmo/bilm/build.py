@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from .char_encoder import CharEncoder
 from .lstm import LSTMState
 from .options import STATE_PREFIX, Options, mix_prefix
 from .scalar_mix import ScalarMix
+
+T = TypeVar("T")
 
 
 class Parts(NamedTuple):
@@ -128,14 +130,14 @@ def state_arrays(state: LSTMState) -> dict[str, NDArray[np.floating]]:
     return {STATE_PREFIX + name: _array(tensor) for name, tensor in state._asdict().items()}
 
 
-def pop_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """Remove the tensors whose names have a prefix.
+def pop_prefix(named: dict[str, T], prefix: str) -> dict[str, T]:
+    """Remove the tensors or arrays whose names have a prefix.
 
-    tensors (dict[str, Tensor]): Tensors by their names; changed in place.
+    named (dict[str, T]): Tensors or arrays by their names; changed in place.
     prefix (str): The prefix.
-    RETURNS (dict[str, Tensor]): The removed tensors, by their names without the prefix.
+    RETURNS (dict[str, T]): What was removed, by its names without the prefix.
     """
-    return {name[len(prefix) :]: tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+    return {name[len(prefix) :]: named.pop(name) for name in list(named) if name.startswith(prefix)}
 
 
 def _array(tensor: torch.Tensor) -> NDArray[np.floating]:

@@ -188,14 +188,15 @@ class Fields:
     def filters(self, name: str) -> tuple[tuple[int, int], ...]:
         """Read pairs of filter width and number of filters."""
         value = self.take(name, REQUIRED)
-        pairs = [
-            tuple(map(_whole, pair)) if isinstance(pair, list) else ()
-            for pair in (value if isinstance(value, list) else [])
-        ]
-        good = [(width, number) for width, number in (p for p in pairs if len(p) == 2) if width and number]
-        if not 0 < len(good) <= _MOST_FILTERS or len(good) < len(pairs) or any(min(pair) < 1 for pair in good):
+        pairs: list[tuple[int, int]] = []
+        for pair in value if isinstance(value, list) and len(value) <= _MOST_FILTERS else []:
+            width, number = map(_whole, pair) if isinstance(pair, list) and len(pair) == 2 else (None, None)
+            if not width or not number or width < 1 or number < 1:
+                raise self.wrong(name, value, "a list of [width, number of filters]")
+            pairs.append((width, number))
+        if not pairs:
             raise self.wrong(name, value, "a list of [width, number of filters]")
-        return tuple(good)
+        return tuple(pairs)
 
     def unknown(self, known: Collection[str] = ()) -> list[str]:
         """List the unknown fields.
@@ -206,7 +207,9 @@ class Fields:
             misspelt name of a missing field, whose value would be lost.
         """
         allowed = sorted({*self.taken, *known})
-        found = [name for name in self.data if name not in self.taken and name not in known]
+        if self.data.keys() <= {*allowed}:
+            return []
+        found = [name for name in self.data if name not in allowed]
         for name in found[:_MOST_COMPARED]:
             meant, cutoff = (allowed, 0.6) if self.is_strict else (self.defaulted, 0.75)
             close = difflib.get_close_matches(name[:100], meant, n=1, cutoff=cutoff)

@@ -136,10 +136,10 @@ class Options:
         RETURNS (Options): The options, with `square_projection` if needed.
         """
         lstm = self.lstm
-        is_there = any(name.endswith("/W_P_0") or "stack.layers.0.projection." in name for name in names)
-        if lstm.dim != lstm.projection_dim or lstm.square_projection or not is_there:
+        if lstm.has_projection:
             return self
-        return replace(self, lstm=replace(lstm, square_projection=True))
+        is_there = any(name.endswith("/W_P_0") or "stack.layers.0.projection." in name for name in names)
+        return replace(self, lstm=replace(lstm, square_projection=is_there))
 
     @classmethod
     def from_json(cls, text: str, *, where: str = OPTIONS_NAME) -> "Options":
@@ -196,7 +196,7 @@ class Options:
                 "lstm.projection_dim", lstm.projection_dim, f"lstm.dim = {lstm.dim}",
                 "the output is the cell projected down, or the cell itself",
             )  # fmt: skip
-        widest = max(width for width, _ in char_cnn.filters)
+        widest, _ = max(char_cnn.filters)
         if widest > char_cnn.max_characters_per_token:
             top.contradiction(
                 "char_cnn.filters", [list(pair) for pair in char_cnn.filters],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typer import Option
 
 from ..bilm.layers import LayerName
-from ..inference.choices import PRECISION_NAMES, PrecisionName
+from ..inference.settings import PRECISION_NAMES, PrecisionName
 from ..weights.catalogue import BUNDLED
 from .options import NThreads, choices
 

@@ -24,7 +24,7 @@ from ..bilm.layers import (
     stack_layers,
 )
 from ..errors import ElmoError, Errors
-from ..inference.choices import INITIAL_STATES, PRECISION_NAMES, InitialState, PrecisionName
+from ..inference.settings import INITIAL_STATES, PRECISION_NAMES, InitialState, PrecisionName
 from ..inputs.items import InputSentence
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs

@@ -146,13 +146,13 @@ def perplexity(
     check_initial_state(initial_state, INITIAL_STATES)
     if batch_size < 1:
         raise ElmoError(Errors.EL038.format(name="batch_size", low=1, got=batch_size))
-    from ..inference.settings import check_threads
+    from ..inference.settings import check_count
     from ..language_model.corpus import Corpus
     from ..language_model.likelihood import Perplexity, iter_carried, iter_fresh
     from ..language_model.word_types import encode_types
     from ..runtime.processors import torch_threads
 
-    check_threads(n_threads)
+    check_count("n_threads", n_threads)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=chosen)
     check_lm_output(output, inputs.paths, source, force=force)

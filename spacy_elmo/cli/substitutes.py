@@ -106,11 +106,11 @@ def substitutes(
     RAISES (FileNotFoundError, ElmoError): For an unsuitable source, text or setting; and as `check_output`.
     """
     check_initial_state(initial_state, INITIAL_STATES)
-    from ..inference.settings import check_threads
+    from ..inference.settings import check_count
     from ..language_model.substitutes import substitutes as find_substitutes
     from ..runtime.processors import torch_threads
 
-    check_threads(n_threads)
+    check_count("n_threads", n_threads)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=chosen)
     check_lm_output(output, inputs.paths, source, force=force)

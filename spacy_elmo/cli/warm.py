@@ -110,12 +110,12 @@ def warm(
     RAISES (FileNotFoundError, ElmoError): For an unsuitable source, text or output.
     RAISES (FileExistsError): If files would be replaced, without `force`.
     """
-    from ..inference.settings import check_threads
+    from ..inference.settings import check_count
     from ..inference.warm_state import LEAST_SENTENCES, make_state
     from ..language_model.vocabulary import VOCAB_NAME
     from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
-    check_threads(n_threads)
+    check_count("n_threads", n_threads)
     check_no_stdout(output, "a folder")
     if max_sentences < LEAST_SENTENCES:
         advice = "Give a higher --sentences."

@@ -16,6 +16,7 @@ from .cpu import features
 from .cpu.engine import CpuEngine
 from .cpu.linear import LinearType, PackedBF16Linear, PackedFineLinear, PackedLinear, TorchBF16Linear, TorchLinear
 from .reference import ReferenceEngine
+from .settings import Settings
 
 
 class Precision(NamedTuple):
@@ -124,23 +125,20 @@ def make_engine(
     options: Options,
     tensors: dict[str, Tensor],
     *,
-    precision: str,
+    settings: Settings,
     device: torch.device,
-    initial_state: LSTMState | None,
-    n_threads: int | None = None,
+    warm_state: LSTMState | None,
 ) -> Engine:
     """Make the engine of a device; the reference engine for "fp64", for other devices, and without kernels.
 
     options (Options): The options of a biLM.
     tensors (dict[str, Tensor]): Its state_dict, on the device; the tensors are removed.
-    precision (str): A name in `PRECISIONS`.
+    settings (Settings): How the model is run; its precision is one that the device supports.
     device (torch.device): The device.
-    initial_state (LSTMState | None): The constant initial state of sentences, (2, L, width); None: zeros.
-    n_threads (int | None): See `Settings`.
+    warm_state (LSTMState | None): The warm state of the model, hidden (2, L, P) and cell (2, L, C), if it has one.
     RETURNS (Engine): The engine.
-    RAISES (ElmoError): As `check_precision`.
     """
-    check_precision(precision, device)
+    precision, initial_state = settings.precision, settings.constant_state(warm_state)
     if device.type == "cuda" and precision != "fp64" and _has_kernels(options, device):
         # Imported here, because Triton is an optional package and takes time to import.
         from .cuda.engine import CudaEngine
@@ -153,7 +151,7 @@ def make_engine(
             bilm=build_bilm(options, tensors),
             precision=precision,
             initial_state=initial_state,
-            n_threads=n_threads,
+            n_threads=settings.n_threads,
         )
     return CpuEngine(
         options=options,
@@ -161,7 +159,7 @@ def make_engine(
         encoder_linear=choose_encoder_linear(),
         lstm_linear=choose_lstm_linear(precision),
         initial_state=initial_state,
-        n_threads=n_threads,
+        n_threads=settings.n_threads,
     )
 
 

@@ -1,17 +1,19 @@
-"""The settings of a model that do not depend on its weights."""
+"""The settings of a model that do not depend on its weights. Without torch: a wrong command line fails at once."""
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Literal, TypeVar, get_args
 
-import torch
-from torch import Tensor
-
-from ..bilm.lstm import LSTMState
-from ..bilm.options import Options
 from ..errors import ElmoError, Errors
-from .base import Engine
-from .choices import INITIAL_STATES, PRECISION_NAMES, InitialState, PrecisionName
-from .factory import make_engine
+
+T = TypeVar("T")
+
+# `factory.PRECISIONS` has their properties.
+PrecisionName = Literal["fp32", "fp64", "tf32", "bf16", "int8"]
+PRECISION_NAMES: tuple[PrecisionName, ...] = get_args(PrecisionName)
+
+InitialState = Literal["zero", "warm", "carry"]
+INITIAL_STATES: tuple[InitialState, ...] = get_args(InitialState)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,67 +46,24 @@ class Settings:
         ):
             if not isinstance(got, str) or got not in allowed:
                 raise ElmoError(Errors.EL030.format(what=what, got=got, allowed=", ".join(allowed)))
-        if self.max_batch_tokens is not None:
-            check_batch_tokens(self.max_batch_tokens)
-        check_threads(self.n_threads)
+        check_count("max_batch_tokens", self.max_batch_tokens)
+        check_count("n_threads", self.n_threads)
 
-    def constant_state(self, warm_state: LSTMState | None) -> LSTMState | None:
+    def constant_state(self, warm_state: T) -> T | None:
         """Get the constant initial state of sentences.
 
-        warm_state (LSTMState | None): The warm state of the model.
-        RETURNS (LSTMState | None): The state; None for zeros, or a carried state.
+        warm_state (T): The warm state of the model.
+        RETURNS (T | None): The state; None for zeros, or a carried state.
         """
         return warm_state if self.initial_state == "warm" else None
 
-    def make_engine(
-        self,
-        options: Options,
-        tensors: dict[str, Tensor],
-        *,
-        device: torch.device,
-        warm_state: LSTMState | None,
-    ) -> Engine:
-        """Make an engine with these settings; see `factory.make_engine`.
 
-        options (Options): The options of a biLM.
-        tensors (dict[str, Tensor]): Its state_dict, on the device; the tensors are removed.
-        device (torch.device): The device.
-        warm_state (LSTMState | None): The warm state of the model.
-        RETURNS (Engine): The engine.
-        """
-        return make_engine(
-            options,
-            tensors,
-            precision=self.precision,
-            device=device,
-            initial_state=self.constant_state(warm_state),
-            n_threads=self.n_threads,
-        )
+def check_count(name: str, got: object) -> None:
+    """Check a number of tokens or threads.
 
-
-def check_batch_tokens(tokens: int) -> int:
-    """Check the number of tokens of a batch.
-
-    tokens (int): The number.
-    RETURNS (int): The same number.
+    name (str): The setting, for the message.
+    got (object): The number; None is allowed.
     RAISES (ElmoError): If it is not a positive integer.
     """
-    _check_count("max_batch_tokens", tokens)
-    return tokens
-
-
-def check_threads(n_threads: int | None) -> int | None:
-    """Check a number of threads.
-
-    n_threads (int | None): The number; None is allowed.
-    RETURNS (int | None): The same number.
-    RAISES (ElmoError): If it is not a positive integer.
-    """
-    if n_threads is not None:
-        _check_count("n_threads", n_threads)
-    return n_threads
-
-
-def _check_count(name: str, got: object) -> None:
-    if isinstance(got, bool) or not isinstance(got, Integral) or got < 1:
+    if got is not None and (isinstance(got, bool) or not isinstance(got, Integral) or got < 1):
         raise ElmoError(Errors.EL038.format(name=name, low=1, got=got))

@@ -22,6 +22,7 @@ from ..util.user_cache import CACHE_VARIABLE, cache_folder
 from ..weights.arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
 from .base import N_BOUNDARIES, Engine, Sentence
 from .factory import make_engine
+from .settings import Settings
 
 # Rows of sentences that are read in parallel, each row with carried state.
 N_ROWS = 32
@@ -90,10 +91,9 @@ def make_state(weights: Weights, sentences: Iterable[Sequence[str]], *, n_thread
     engine = make_engine(
         weights.options,
         build_parts(weights.options, encoder).bilm,
-        precision="fp32",
+        settings=Settings(n_threads=n_threads),
         device=torch.device("cpu"),
-        initial_state=None,
-        n_threads=n_threads,
+        warm_state=None,
     )
     return state_arrays(compute_mean_state(engine, sentences, lstm=weights.options.lstm))
 

@@ -2,8 +2,7 @@
 
 from typing import cast
 
-from ..inference.choices import InitialState, PrecisionName
-from ..inference.settings import Settings
+from ..inference.settings import InitialState, PrecisionName, Settings
 from .elmo import ElmoModelT, elmo_model
 from .settings import TrainingSettings
 from .tok2vec import make_replaceable

@@ -72,14 +72,14 @@ class Plan(Generic[R]):
         return cls([], lambda: result)
 
 
+@dataclass(frozen=True)
 class Workers:
     """Runs the parts of plans, with as many threads as a model may use.
 
     n_threads (int | None): See `Settings`.
     """
 
-    def __init__(self, n_threads: int | None = None):
-        self.n_threads = n_threads
+    n_threads: int | None = None
 
     def start(self, plan: Plan[R]) -> Pending[R]:
         """Start a plan.
@@ -108,13 +108,10 @@ class Workers:
         """
         results: dict[int, R] = {}
 
-        def part(number: int) -> Part:
-            def run() -> None:
-                results[number] = function(items[number])
+        def run(number: int) -> None:
+            results[number] = function(items[number])
 
-            return run
-
-        parts = [part(number) for number in range(len(items))]
+        parts = [partial(run, number) for number in range(len(items))]
         future = self._start(Plan(parts, lambda: [results[number] for number in range(len(items))]))
         try:
             return future.result()

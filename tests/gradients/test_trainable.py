@@ -16,8 +16,8 @@ from spacy_elmo.gradients import trainable
 from spacy_elmo.gradients.batch import TrainingPass
 from spacy_elmo.gradients.trainable import TrainableEngine
 from spacy_elmo.inference.base import BatchOutputs
-from spacy_elmo.inference.choices import InitialState, PrecisionName
 from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.settings import InitialState, PrecisionName
 from spacy_elmo.runtime import processors
 from tests.at_work import at_work
 from tests.data import TINY, Measured

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.inference.choices import PRECISION_NAMES, PrecisionName
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.cpu.engine import CpuEngine
 from spacy_elmo.inference.cpu.linear import (
@@ -16,6 +15,7 @@ from spacy_elmo.inference.cpu.linear import (
 )
 from spacy_elmo.inference.factory import PRECISIONS, check_precision, choose_encoder_linear, choose_lstm_linear
 from spacy_elmo.inference.reference import ReferenceEngine
+from spacy_elmo.inference.settings import PRECISION_NAMES, PrecisionName
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,6 @@ import torch
 import spacy_elmo
 from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inference.choices import PrecisionName
 from spacy_elmo.inference.sentences import (
     EncodedSentences,
     count_rows,
@@ -19,6 +18,7 @@ from spacy_elmo.inference.sentences import (
     split_batches,
     validate_sentences,
 )
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inference.word_table import NumberedRows, WordTable
 from spacy_elmo.runtime.workers import Plan
 from spacy_elmo.util.batching import windows

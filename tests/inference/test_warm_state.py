@@ -17,9 +17,9 @@ from spacy_elmo.bilm.characters import CLOSING, OPENING, character_ids
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference import warm_state
-from spacy_elmo.inference.choices import PrecisionName
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.reference import ReferenceEngine
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.inference.warm_state import (
     BURN_IN,
     LEAST_SENTENCES,

@@ -11,8 +11,8 @@ import torch
 import spacy_elmo
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inference.choices import PrecisionName
 from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.language_model.model import LanguageModel
 from spacy_elmo.language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from spacy_elmo.language_model.storage import read_model, warm_state, write_language_model

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import spacy_elmo
-from spacy_elmo.inference.choices import PrecisionName
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.weights.source import read_weights
 from tests.data import Measured, read_case
 from tests.parity.test_parity import HOW, hold

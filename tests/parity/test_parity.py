@@ -10,7 +10,7 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inference.choices import PrecisionName
+from spacy_elmo.inference.settings import PrecisionName
 from tests.data import WAYS, Measured, read_case, shared_path
 from tests.parity.cases import CASES
 

@@ -8,8 +8,8 @@ import pytest
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
-from spacy_elmo.inference.choices import PrecisionName
 from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.weights.source import read_weights
 from tests.data import Measured, read_case
 from tests.parity.cases import CASES

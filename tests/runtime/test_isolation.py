@@ -15,8 +15,8 @@ from thinc.api import Adam, Model, fix_random_seed
 import spacy_elmo
 from spacy_elmo.cli.export import export
 from spacy_elmo.cli.perplexity import perplexity
-from spacy_elmo.inference.choices import InitialState, PrecisionName
 from spacy_elmo.inference.cpu.features import has_bf16
+from spacy_elmo.inference.settings import InitialState, PrecisionName
 from spacy_elmo.language_model.substitutes import substitutes
 from spacy_elmo.models.bilstm import build_bilstm_encoder_v1
 from spacy_elmo.weights.source import read_weights

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import spacy_elmo
-from spacy_elmo.inference.choices import PrecisionName
 from spacy_elmo.inference.reference import ReferenceEngine
+from spacy_elmo.inference.settings import PrecisionName
 from tests.inference.cuda.models import LSTMS, distance, engines, options, random_state, sentences
 
 pytestmark = [
