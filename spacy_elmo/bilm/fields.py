@@ -122,12 +122,26 @@ class Fields:
         return default
 
     def wrong(self, name: str, got: object, expected: str, *, full: bool = False) -> ElmoError:
-        """Make the error for a wrong value; `full`: `name` is the whole path."""
+        """Make the error for a wrong value.
+
+        name (str): The field.
+        got (object): Its value.
+        expected (str): What is allowed.
+        full (bool): Whether `name` is the whole path.
+        RETURNS (ElmoError): The error.
+        """
         path = name if full else self.path + name
         return ElmoError(Errors.EL003.format(where=self.where, field=path, got=_Brief(got), expected=expected))
 
     def contradiction(self, field: str, got: object, other: str, rule: str) -> NoReturn:
-        """Raise the error for a value that contradicts another field."""
+        """Raise the error for a value that contradicts another field.
+
+        field (str): The path of the field.
+        got (object): Its value.
+        other (str): The other field and its value.
+        rule (str): What holds between them.
+        RAISES (ElmoError): Always.
+        """
         raise ElmoError(
             Errors.EL004.format(where=self.where, field=field, got=_Brief(got), other=other, rule=rule)
         )
@@ -146,12 +160,25 @@ class Fields:
             raise ElmoError(Errors.EL264.format(where=self.where, field=field, got=_Brief(value), rule=rule))
 
     def section(self, name: str) -> "Fields":
-        """Read a field that is an object."""
+        """Read a field that is an object.
+
+        name (str): The field.
+        RETURNS (Fields): Its fields.
+        RAISES (ElmoError): If it is missing, or not an object.
+        """
         data = self.take(name, REQUIRED)
         return Fields(data, where=self.where, path=f"{self.path}{name}.", is_strict=self.is_strict)
 
     def whole(self, name: str, default: int | Default = REQUIRED, *, low: int = 1, high: int | None = None) -> int:
-        """Read a whole number."""
+        """Read a whole number.
+
+        name (str): The field.
+        default (int | Default): The value if the field is missing or null; `REQUIRED`: there is none.
+        low (int): The smallest number allowed.
+        high (int | None): The largest number allowed; None if there is none.
+        RETURNS (int): The number.
+        RAISES (ElmoError): If a required field is missing, or for anything else.
+        """
         value = self.take(name, default)
         number = _whole(value)
         if number is None or number < low or (high is not None and number > high):
@@ -160,7 +187,12 @@ class Fields:
         return number
 
     def clip(self, name: str) -> float | None:
-        """Read the bound of a clip; None: no clip."""
+        """Read the bound of a clip.
+
+        name (str): The field.
+        RETURNS (float | None): The bound; None: no clip.
+        RAISES (ElmoError): If it is not a number from 0 up, or null.
+        """
         # 0, null and infinity all mean no clip.
         value = self.take(name, 0)
         number = _number(value)
@@ -169,7 +201,13 @@ class Fields:
         return None if number == float("inf") else number or None
 
     def boolean(self, name: str, default: bool) -> bool:
-        """Read true or false."""
+        """Read true or false.
+
+        name (str): The field.
+        default (bool): The value if the field is missing or null.
+        RETURNS (bool): The value.
+        RAISES (ElmoError): For anything else.
+        """
         value = self.take(name, default)
         # Python programs may write 0 and 1 for false and true.
         if not isinstance(value, (bool, int, float)) or value not in (0, 1):
@@ -177,7 +215,14 @@ class Fields:
         return bool(value)
 
     def choice(self, name: str, allowed: tuple[T, ...], default: T | Default = REQUIRED) -> T:
-        """Read one of the allowed values."""
+        """Read one of the allowed values.
+
+        name (str): The field.
+        allowed (tuple[T, ...]): The allowed values.
+        default (T | Default): The value if the field is missing or null; `REQUIRED`: there is none.
+        RETURNS (T): The value.
+        RAISES (ElmoError): If a required field is missing, or for anything else.
+        """
         value = self.take(name, default)
         if isinstance(value, bool) or value not in allowed:
             value = _whole(value)
@@ -186,7 +231,12 @@ class Fields:
         return allowed[allowed.index(value)]
 
     def filters(self, name: str) -> tuple[tuple[int, int], ...]:
-        """Read pairs of filter width and number of filters."""
+        """Read pairs of filter width and number of filters.
+
+        name (str): The field.
+        RETURNS (tuple[tuple[int, int], ...]): The pairs, at least one.
+        RAISES (ElmoError): If it is missing, or anything else.
+        """
         value = self.take(name, REQUIRED)
         pairs: list[tuple[int, int]] = []
         for pair in value if isinstance(value, list) and len(value) <= _MOST_FILTERS else []:

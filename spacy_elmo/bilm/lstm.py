@@ -158,7 +158,11 @@ class CarriedState:
         self._state = None
 
     def take(self, zeros: LSTMState) -> LSTMState:
-        """Where a batch starts from. zeros: the zero state of the batch, which gives its number of rows."""
+        """Get the state that a batch starts from.
+
+        zeros (LSTMState): The zero state of the batch, which gives its number of rows.
+        RETURNS (LSTMState): The state, of the same shapes.
+        """
         if self._state is None:
             return zeros
         pairs = ((kept.to(zero), zero) for kept, zero in zip(self._state, zeros))
@@ -167,7 +171,10 @@ class CarriedState:
         )
 
     def put(self, state: LSTMState) -> None:
-        """Keep the final state of a batch, for its rows."""
+        """Keep the final state of a batch, for its rows.
+
+        state (LSTMState): The state.
+        """
         if self._state is not None:
             pairs = ((new, kept.to(new)) for new, kept in zip(state, self._state))
             state = LSTMState(*(_cat(new, kept[..., new.size(-2) :, :]) for new, kept in pairs))

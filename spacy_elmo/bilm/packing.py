@@ -48,7 +48,12 @@ class Packing:
         return flat.index_select(0, self._backward if backward else self._forward)
 
     def unpack(self, packed: Tensor, *, backward: bool) -> Tensor:
-        """Unpack a batch; the inverse of `pack`."""
+        """Unpack a batch; the inverse of `pack`.
+
+        packed (Tensor): (n_rows, width), step by step.
+        backward (bool): Whether each sentence was read from its end.
+        RETURNS (Tensor): (n_rows, width), sentence by sentence.
+        """
         return packed.index_select(0, self._backward_inverse if backward else self._forward_inverse)
 
     @cached_property

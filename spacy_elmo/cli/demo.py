@@ -96,7 +96,11 @@ def rank_neighbours(sentences: Sequence[Sequence[str]], arrays: Vectors, place: 
 
 
 def format_shapes(elmo: "Elmo") -> str:
-    """List the layers of the first sentence with their shapes."""
+    """List the layers of the first sentence with their shapes.
+
+    elmo (Elmo): The model.
+    RETURNS (str): One line for each layer.
+    """
     sentence = read_sentences()[0]
     output = elmo.embed([sentence])[0]
     lines = [f"'{' '.join(sentence)}' has {len(sentence)} tokens:"]

@@ -84,7 +84,11 @@ def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = T
 
 
 def make_table(mixes: "Sequence[LearnedMix]") -> Table:
-    """Make a table with one row per mix and one column per layer."""
+    """Make a table with one row per mix and one column per layer.
+
+    mixes (Sequence[LearnedMix]): The mixes.
+    RETURNS (Table): The table.
+    """
     layers = _layers(mixes)
     table = Table()
     table.add_column("mix", no_wrap=True)

@@ -80,7 +80,11 @@ def _describe(
 
 
 def make_table(rows: list[Json]) -> Table:
-    """Make a table with one row per model, from the result of `models`."""
+    """Make a table with one row per model.
+
+    rows (list[Json]): The result of `models`.
+    RETURNS (Table): The table.
+    """
     table = Table(box=None, pad_edge=False)
     # Long cells are folded, never cut off.
     for title in _COLUMNS:
@@ -91,7 +95,11 @@ def make_table(rows: list[Json]) -> Table:
 
 
 def make_list(rows: list[Json]) -> Table:
-    """List the facts of each model below one another, for terminals that are too narrow for columns."""
+    """List the facts of each model below one another, for terminals that are too narrow for columns.
+
+    rows (list[Json]): The result of `models`.
+    RETURNS (Table): The list.
+    """
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

@@ -10,7 +10,11 @@ STDOUT = "-"
 
 
 def is_stdout(path: Path) -> bool:
-    """Check whether an output is "-", standard output."""
+    """Check whether an output is "-", standard output.
+
+    path (Path): The output.
+    RETURNS (bool): Whether it is.
+    """
     return str(path) == STDOUT
 
 

@@ -25,7 +25,7 @@ class TrainingSteps(Protocol):
         cell_clip: float | None,
         proj_clip: float | None,
     ) -> None:
-        """Run the steps of an LSTM layer."""
+        """See `run_forward` below."""
 
     def run_backward(
         self,
@@ -39,7 +39,7 @@ class TrainingSteps(Protocol):
         cell_clip: float | None,
         proj_clip: float | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Run the backward pass of the steps."""
+        """See `run_backward` below."""
 
 
 @cache

@@ -149,10 +149,13 @@ def _deal(lengths: Indices, most_rows: int | None) -> tuple[Indices, Indices]:
 
 
 def round_up(n: int) -> int:
-    """The next number of rows of which a product costs nothing extra.
+    """Get the next number of rows of which a product costs nothing extra.
 
     oneDNN compiles a kernel for every number of rows that it meets, and keeps it: few numbers may occur, or memory
     grows for a long time. Up to 256 rows there are 17 of them.
+
+    n (int): A number of rows.
+    RETURNS (int): That number, or a larger one.
     """
     if n <= 8:
         power = 1

@@ -58,13 +58,25 @@ class EmbeddingModel(Protocol):
     def layer_names(self) -> list[LayerName]: ...
 
     def width(self, layer: str) -> int:
-        """Get the width of a layer."""
+        """Get the width of a layer.
+
+        layer (str): The layer.
+        RETURNS (int): The number of columns.
+        """
 
     def embed(self, sentences: Iterable[Sequence[str]], *, layers: Layers = ...) -> list[LayerOutputs]:
-        """Embed tokenized sentences."""
+        """Embed tokenized sentences.
+
+        sentences (Iterable[Sequence[str]]): Token texts.
+        layers (Layers): "*" or a list of names.
+        RETURNS (list[LayerOutputs]): One for each sentence.
+        """
 
     def named_arrays(self) -> Mapping[str, NDArray[np.floating]]:
-        """Get the weights."""
+        """Get the weights.
+
+        RETURNS (Mapping[str, NDArray]): The arrays by their names.
+        """
 
 
 def list_cached_layers(elmo: EmbeddingModel) -> list[LayerName]:

@@ -321,11 +321,20 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         self._updates.finish_update(sgd)
 
     def get_loss(self, examples: Iterable[Example], scores: object) -> tuple[float, list[object]]:
-        """Return no loss: the embedder has none."""
+        """Return no loss: the embedder has none.
+
+        examples (Iterable[Example]): Not used.
+        scores (object): Not used.
+        RETURNS (tuple[float, list]): 0.0, and no gradients.
+        """
         return 0.0, []
 
     def add_label(self, label: str) -> int:
-        """Do nothing: the embedder has no labels."""
+        """Do nothing: the embedder has no labels.
+
+        label (str): Not used.
+        RETURNS (int): 0, as spaCy defines it for a label that was not added.
+        """
         return 0
 
     def use_params(self, params: dict[tuple[int, str], FloatsXd]) -> Iterator[None]:

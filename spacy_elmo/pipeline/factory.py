@@ -62,7 +62,26 @@ def make_elmo_embedder(
     vectors: bool,
     layers_on_gpu: bool,
 ) -> "ElmoEmbedder":
-    """Make the component; see `ElmoEmbedder` and `TrainingSettings` for the settings."""
+    """Make the component.
+
+    nlp (Language): The pipeline.
+    name (str): The name of the component.
+    model (Model): A model as `spacy-elmo.Elmo.v1` makes it.
+    source (str | list[str]): See `TrainingSettings`.
+    pooling_layer (str): See `ElmoEmbedder`.
+    layers (str | list[str]): See `ElmoEmbedder`.
+    frozen (bool): See `TrainingSettings`.
+    trainable (str | list[str]): See `TrainingSettings`.
+    learn_rate_factor (float): See `TrainingSettings`.
+    warmup_steps (int): See `TrainingSettings`.
+    dropout (float): See `TrainingSettings`.
+    cache (CacheSettings | None): See `TrainingSettings`.
+    set_tensor (bool | None): See `ElmoEmbedder`.
+    vectors (bool): See `ElmoEmbedder`.
+    layers_on_gpu (bool): See `ElmoEmbedder`.
+    RETURNS (ElmoEmbedder): The component, attached to the pipeline.
+    RAISES (ElmoError): If a setting is not allowed.
+    """
     # Imported here, because spaCy imports this module for every pipeline once the package is installed.
     from ..models.settings import TrainingSettings
     from .embedder import ElmoEmbedder

@@ -112,7 +112,11 @@ class _Mount(NamedTuple):
     folder: Path
 
     def groups(self, path: PurePosixPath) -> Iterator[Path]:
-        """Yield the folders of a group and of the groups above it."""
+        """Yield the folders of a group and of the groups above it.
+
+        path (PurePosixPath): The name of the group.
+        YIELDS (Path): The folders, lowest first.
+        """
         group = self.folder / path.relative_to(self.root)
         while group != self.folder:
             yield group

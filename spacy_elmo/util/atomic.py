@@ -28,7 +28,12 @@ _NUMBER = re.compile(r"\(os error (\d+)\)|errno = (\d+)")
 
 
 class WriteError(CodedError, OSError):
-    """A file could not be written: the message names it by its final name. reason: without path and advice."""
+    """A file could not be written: the message names it by its final name.
+
+    path (Path): The file.
+    number (int | None): The system's number of the error, which selects the advice.
+    reason (str): The reason, without path and advice.
+    """
 
     def __init__(self, path: Path, number: int | None, reason: str):
         super().__init__()
@@ -54,9 +59,11 @@ def atomic_write(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
     is allowed, its owner; a new one has what the umask grants. Temporary files that killed processes have left in
     the folder are removed.
 
-    in_folder: give a path in a temporary folder, for a library that makes other files beside what it is told
-        to write.
-    RAISES (OSError): If `path` is there and no regular file.
+    path (Path): The file to write.
+    in_folder (bool): Whether to give a path in a temporary folder, for a library that makes other files beside its
+        output.
+    YIELDS (Path): The temporary path.
+    RAISES (ElmoOSError): If `path` exists and is not a regular file.
     RAISES (WriteError): An OSError, if it cannot be written.
     """
     given, made, temporary = path, None, None

@@ -56,6 +56,7 @@ class RefusedError(ElmoError):
 class Meter:
     """Adds up bytes that come out of an archive.
 
+    archive (Path): The archive, whose size bounds them.
     RAISES (RefusedError): When they are too many.
     """
 
@@ -76,7 +77,12 @@ class Meter:
 
 
 class Decompressed:
-    """What comes out of a .bz2 or .xz file, piece by piece. kind: "bzip2" or "xz"."""
+    """Unpacks a .bz2 or .xz file piece by piece.
+
+    file (IO[bytes]): The file.
+    kind (str): "bzip2" or "xz".
+    archive (Path): Its path, for messages.
+    """
 
     def __init__(self, file: IO[bytes], kind: str, archive: Path):
         self._file = file
@@ -85,7 +91,11 @@ class Decompressed:
         self._unpacker = self._make()
 
     def read(self, size: int, /) -> bytes:
-        """RAISES (OSError, LZMAError, ReasonError): If the file is damaged or cut short.
+        """Read what is unpacked next.
+
+        size (int): The most bytes to return.
+        RETURNS (bytes): The bytes; fewer at the end of the file.
+        RAISES (OSError, LZMAError, ReasonError): If the file is damaged or cut short.
         RAISES (RefusedError): If unpacking it takes too much memory.
         """
         pieces = []
@@ -122,7 +132,11 @@ class Decompressed:
 
 
 class Counted:
-    """The bytes of a tar that is in `archive`, for `tarfile` to read from the front to the end."""
+    """The bytes of a tar inside an archive, for `tarfile` to read from the front to the end.
+
+    file (Readable): What unpacks the archive.
+    archive (Path): The archive, for messages and limits.
+    """
 
     def __init__(self, file: Readable, archive: Path):
         self._file = file

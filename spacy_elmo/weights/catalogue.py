@@ -96,7 +96,12 @@ def _allennlp(
     sizes: tuple[int | None, int | None] = (None, None),
     sha256: str | None = None,
 ) -> Entry:
-    """suffix: the end of the weights' name. sizes: of options and weights. sha256: of the weights."""
+    """Make the entry of a model of AllenNLP.
+
+    suffix (str): The end of the weights' name.
+    sizes (tuple[int | None, int | None]): Bytes of options and weights.
+    sha256 (str | None): The checksum of the weights.
+    """
     files = (
         _file(_ALLENNLP, f"{path}_options.json", size=sizes[0]),
         _file(_ALLENNLP, f"{path}_weights{suffix}.hdf5", size=sizes[1], sha256=sha256),

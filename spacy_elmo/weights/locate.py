@@ -143,9 +143,9 @@ def _search_folder(folder: Path) -> Files | Path:
     # beside it may be the outputs of a run.
     found = (
         find_allennlp_model(folder)
-        or _find_pair(folder, sure=True)
+        or _find_pair(folder, is_sure=True)
         or find_known_model(folder)
-        or _find_pair(folder, sure=False)
+        or _find_pair(folder, is_sure=False)
     )
     if found is not None:
         return found
@@ -169,14 +169,17 @@ def _search_folder(folder: Path) -> Files | Path:
     raise ElmoFileNotFoundError(Errors.EL013.format(path=folder, found=names))
 
 
-def _find_pair(folder: Path, *, sure: bool) -> Files | None:
-    """Find options and weights in our format or in HDF5. sure: look inside, and skip what is not a biLM."""
+def _find_pair(folder: Path, *, is_sure: bool) -> Files | None:
+    """Find options and weights in our format or in HDF5.
+
+    is_sure (bool): Whether to look inside, and skip what is not a biLM.
+    """
     files = list_files(folder)
     kinds = {path: sniff(path) for path in files}
     # In AllenNLP's pairs the name of the model comes before it.
     options = [path for path in files if path.name.endswith(OPTIONS_NAME)]
     weights = [path for path in files if kinds[path] in WEIGHTS]
-    if sure:
+    if is_sure:
         weights = [path for path in weights if import_reader(path).holds_bilm(path)]
     if not weights:
         return None
@@ -208,7 +211,7 @@ def _find_weights(options: Path) -> Path:
             path = options.with_name(name + ending)
             if path.is_file():
                 return path
-    found = _find_pair(options.parent, sure=True) or find_known_model(options.parent)
+    found = _find_pair(options.parent, is_sure=True) or find_known_model(options.parent)
     if found is not None:
         return found.weights
     raise ElmoFileNotFoundError(Errors.EL013.format(path=options.parent, found=f"'{options.name}' and no weights"))

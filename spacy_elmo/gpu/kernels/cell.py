@@ -26,7 +26,11 @@ def tanh(x):
 
 @triton.jit
 def fast_tanh(x):
-    """The processor's own approximation, within 2^-11 (PTX ISA, tanh.approx.f32)."""
+    """Compute the processor's own approximation of tanh, within 2^-11 (PTX ISA, tanh.approx.f32).
+
+    x (block): Float32 numbers.
+    RETURNS (block): Their tanh.
+    """
     return tl.inline_asm_elementwise(
         "tanh.approx.f32 $0, $1;", "=f,f", [x], dtype=tl.float32, is_pure=True, pack=1
     )
@@ -44,12 +48,19 @@ def clip(x, bound):
     return tl.where(x < -bound, -bound, x)
 
 
-# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
-
-
 @triton.jit
 def next_cell(i, f, g, o, cell, bound, FAST: tl.constexpr):  # noqa: N803
-    """RETURNS: the clipped cell, and sig(o) * tanh(cell)."""
+    """Compute a step of the cell from gates before their activations.
+
+    i (block): The input gate.
+    f (block): The forget gate.
+    g (block): The candidate.
+    o (block): The output gate.
+    cell (block): The cell before the step.
+    bound (float): The bound of the cell.
+    FAST (bool): Whether to use the processor's approximation of tanh.
+    RETURNS (tuple[block, block]): The clipped cell, and sig(o) * tanh(cell).
+    """
     if FAST:
         cell = clip(fast_sigmoid(f) * cell + fast_sigmoid(i) * fast_tanh(g), bound)
         return cell, fast_sigmoid(o) * fast_tanh(cell)
@@ -61,7 +72,13 @@ def next_cell(i, f, g, o, cell, bound, FAST: tl.constexpr):  # noqa: N803
 def old_cells(cell_ptr, first_ptr, at, first_at, starts, live):
     """Load the cells before a step: in rows where a sentence starts, the initial ones.
 
-    cell_ptr: (2, M, C); first_ptr: (2, 1 or M, C). at, first_at: places in these. starts, live: of each row.
+    cell_ptr (pointer): (2, M, C).
+    first_ptr (pointer): (2, 1 or M, C), the initial cells.
+    at (block): Places in `cell_ptr`.
+    first_at (block): Places in `first_ptr`.
+    starts (block): Whether a sentence starts, of each row.
+    live (block): Whether there is a token, of each row.
+    RETURNS (block): The cells.
     """
     old = tl.load(cell_ptr + at, mask=(live & (starts == 0))[:, None], other=0.0)
     return old + tl.load(first_ptr + first_at, mask=(live & (starts != 0))[:, None], other=0.0)

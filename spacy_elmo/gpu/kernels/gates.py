@@ -31,7 +31,17 @@ def open_gates(
     ROWS: tl.constexpr,  # noqa: N803
     CELLS: tl.constexpr,  # noqa: N803
 ):
-    """Gates of a tile, (ROWS, 4 * CELLS), interleaved -> its cells. The arguments are those of `gates_kernel`."""
+    """Compute the cells of a tile from its gates.
+
+    product (block): (ROWS, 4 * CELLS), gates interleaved.
+    step (int): The number of the step.
+    direction (int): 0 for forward, 1 for backward.
+    block (int): The number of the tile of cells.
+    rows (block): The numbers of the tile's rows.
+    live (block): Whether there is a token, of each row.
+
+    The other arguments are those of `gates_kernel`.
+    """
     columns = block * 4 * CELLS + tl.arange(0, 4 * CELLS)
     if BLOCK_STEPS > 0:
         row = direction * BLOCK_STEPS * n_rows + (step % BLOCK_STEPS) * n_rows + rows
@@ -81,16 +91,33 @@ def gates_kernel(
     DEPTH: tl.constexpr,  # noqa: N803
     BAND: tl.constexpr,  # noqa: N803
 ):
-    """Both directions of one step.
+    """Compute the gates and cells of both directions in one step. Grid: (n_rows / ROWS * (C / CELLS), 2).
 
-    rows: (2, n_rows, WIDTH), inputs and state side by side, or the state alone. n_rows: a multiple of ROWS.
-    weight: (2, 4C, WEIGHT_WIDTH), its last WIDTH columns count; gates interleaved, see `cell`.
-    bias: (2, 4C), or input_gates, (2, BLOCK_STEPS * n_rows, 4C), of BLOCK_STEPS steps, bias included; BLOCK_STEPS
-    0: the bias. cell: (2, n_rows, C), float32, in place. first: (2, 1 or n_rows, C); its rows' stride is 0 or C.
-    opened: (2, n_rows, C). starts: (n_steps, n_rows); running: (n_steps,); the step is step + offset.
-    PRECISION: of float32 products, as Triton's `dot` names it.
-    ROWS, CELLS, DEPTH: a tile. BAND: tiles of rows that share weights while these are in the cache.
-    Grid: (n_rows / ROWS * (C / CELLS), 2).
+    rows_ptr (pointer): (2, n_rows, WIDTH), inputs and state side by side, or the state alone.
+    weight_ptr (pointer): (2, 4C, WEIGHT_WIDTH), of which the last WIDTH columns count; gates interleaved, see
+        `open_gates`.
+    bias_ptr (pointer): (2, 4C), if BLOCK_STEPS is 0.
+    input_gates_ptr (pointer): (2, BLOCK_STEPS * n_rows, 4C), of BLOCK_STEPS steps, bias included; if it is not 0.
+    cell_ptr (pointer): (2, n_rows, C), float32; updated in place.
+    first_ptr (pointer): (2, 1 or n_rows, C), the initial cells.
+    opened_ptr (pointer): (2, n_rows, C), receives sig(o) * tanh(cell).
+    starts_ptr (pointer): (n_steps, n_rows), whether a sentence starts.
+    running_ptr (pointer): (n_steps,), the rows that have a token.
+    step_ptr (pointer): The number of the step, to which `offset` is added.
+    offset (int): Added to the number of the step.
+    n_rows (int): A multiple of ROWS.
+    first_stride (int): From row to row of `first_ptr`: 0 or C.
+    bound (float): The bound of the cells.
+    N_CELLS (int): C.
+    WIDTH (int): Columns of a row.
+    WEIGHT_WIDTH (int): Columns of the weight.
+    BLOCK_STEPS (int): Steps in `input_gates_ptr`; 0: the bias is added instead.
+    PRECISION (str): Of float32 products, as Triton's `dot` names it.
+    FAST (bool): See `cell.next_cell`.
+    ROWS (int): Rows of a tile.
+    CELLS (int): Cells of a tile.
+    DEPTH (int): Columns that are multiplied at a time.
+    BAND (int): Tiles of rows that share weights while these are in the cache.
     """
     direction = tl.program_id(1)
     step = tl.load(step_ptr) + offset

@@ -34,11 +34,28 @@ def deliver(
 ):
     """Write a tile of clipped projections to where users and the next step look for it.
 
-    outputs: (n_tokens, 2P), flat; with RESIDUAL, what stands at the same place in `below` is added.
-    rows: (2, n_rows, WIDTH), what the next step multiplies: its inputs (with HAS_INPUTS) and the state, or the
-    first state where a sentence starts. inputs: the layer below, (n_tokens, 2P), or with BY_NUMBER the word types,
-    (n_types, P), and numbers, (n_tokens,), tells which. places: (n_steps + 1, 2, n_rows), where in the flat batch
-    a row is at a step.
+    hidden (block): (rows, columns), the projections.
+    outputs_ptr (pointer): (n_tokens, 2P), flat.
+    below_ptr (pointer): (n_tokens, 2P); with RESIDUAL, what stands at the same place is added to the outputs.
+    rows_ptr (pointer): (2, n_rows, WIDTH), receives what the next step multiplies: its inputs (with HAS_INPUTS)
+        and the state, or the first state where a sentence starts.
+    inputs_ptr (pointer): The layer below, (n_tokens, 2P), or with BY_NUMBER the word types, (n_types, P).
+    numbers_ptr (pointer): (n_tokens,), with BY_NUMBER, the word type of each token.
+    first_ptr (pointer): (2, 1 or n_rows, P), the initial states.
+    places_ptr (pointer): (n_steps + 1, 2, n_rows), where in the flat batch a row is at a step.
+    starts_ptr (pointer): (n_steps + 1, n_rows), whether a sentence starts.
+    step (int): The number of the step.
+    direction (int): 0 for forward, 1 for backward.
+    rows (block): The numbers of the tile's rows.
+    columns (block): The numbers of its columns.
+    live (block): Whether there is a token, of each row.
+    n_rows (int): Rows of a direction.
+    first_stride (int): From row to row of `first_ptr`: 0 or P.
+    N_HIDDEN (int): P.
+    WIDTH (int): Columns of a row of `rows_ptr`.
+    RESIDUAL (bool): Whether the layer has a skip connection.
+    HAS_INPUTS (bool): Whether the next step multiplies its inputs along with the state.
+    BY_NUMBER (bool): Whether inputs are word types.
     """
     mask = live[:, None]
     place = tl.load(places_ptr + (step * 2 + direction) * n_rows + rows, mask=live, other=0).to(tl.int64)
@@ -95,9 +112,21 @@ def project_kernel(
     COLUMNS: tl.constexpr,  # noqa: N803
     DEPTH: tl.constexpr,  # noqa: N803
 ):
-    """Both directions of one step: opened (2, n_rows, C) times weight (2, P, C), clipped, and see `deliver`.
+    """Project both directions of one step. Grid: (n_rows / ROWS * (P / COLUMNS), 2).
 
-    Grid: (n_rows / ROWS * (P / COLUMNS), 2).
+    opened_ptr (pointer): (2, n_rows, C), as from `gates.gates_kernel`.
+    weight_ptr (pointer): (2, P, C).
+    running_ptr (pointer): (n_steps,), the rows that have a token.
+    step_ptr (pointer): The number of the step, to which `offset` is added.
+    offset (int): Added to the number of the step.
+    bound (float): The bound of the projection.
+    N_CELLS (int): C.
+    PRECISION (str): Of float32 products, as Triton's `dot` names it.
+    ROWS (int): Rows of a tile.
+    COLUMNS (int): Columns of a tile.
+    DEPTH (int): Cells that are multiplied at a time.
+
+    The other arguments are those of `deliver`.
     """
     direction = tl.program_id(1)
     step = tl.load(step_ptr) + offset
@@ -146,9 +175,13 @@ def deliver_kernel(
     ROWS: tl.constexpr,  # noqa: N803
     COLUMNS: tl.constexpr,  # noqa: N803
 ):
-    """The same without a product, for models that have no projection: hidden (2, n_rows, P).
+    """Deliver without a product, for models that have no projection.
 
     Grid: (ceil(n_rows / ROWS) * (P / COLUMNS), 2).
+
+    hidden_ptr (pointer): (2, n_rows, P).
+
+    The other arguments are those of `project_kernel`.
     """
     direction = tl.program_id(1)
     step = tl.load(step_ptr) + offset

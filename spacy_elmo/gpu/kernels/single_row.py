@@ -12,7 +12,15 @@ from .project import deliver
 
 @triton.jit
 def products(vector_ptr, weight_at, LENGTH: tl.constexpr, N: tl.constexpr, DEPTH: tl.constexpr):  # noqa: N803
-    """A vector times N rows of weights, (1, N), float32. weight_at: where the first DEPTH of each row are."""
+    """Multiply a vector by N rows of weights.
+
+    vector_ptr (pointer): (LENGTH,).
+    weight_at (block): Where the first DEPTH numbers of each row are.
+    LENGTH (int): The length of the vector.
+    N (int): Rows of weights.
+    DEPTH (int): Numbers that are multiplied at a time.
+    RETURNS (block): (1, N), float32.
+    """
     depth = tl.arange(0, DEPTH)
     sums = tl.zeros((N, DEPTH), tl.float32)
     for start in range(0, LENGTH, DEPTH):
@@ -45,7 +53,10 @@ def single_gates_kernel(
     CELLS: tl.constexpr,  # noqa: N803
     DEPTH: tl.constexpr,  # noqa: N803
 ):
-    """As `gates.gates_kernel`. Grid: (C / CELLS, 2, n_rows)."""
+    """Compute the gates and cells of each row by itself. Grid: (C / CELLS, 2, n_rows).
+
+    The arguments are those of `gates.gates_kernel`.
+    """
     direction = tl.program_id(1)
     row = tl.program_id(2)
     step = tl.load(step_ptr) + offset
@@ -90,7 +101,10 @@ def single_project_kernel(
     COLUMNS: tl.constexpr,  # noqa: N803
     DEPTH: tl.constexpr,  # noqa: N803
 ):
-    """As `project.project_kernel`. Grid: (P / COLUMNS, 2, n_rows)."""
+    """Project each row by itself. Grid: (P / COLUMNS, 2, n_rows).
+
+    The arguments are those of `project.project_kernel`.
+    """
     direction = tl.program_id(1)
     row = tl.program_id(2)
     step = tl.load(step_ptr) + offset

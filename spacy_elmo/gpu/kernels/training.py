@@ -20,7 +20,24 @@ def gates_forward(
     product, given, bias, cell, gates, new_cell, tanhs, opened,
     n_rows, n_cells, given_stride, gates_stride, opened_stride, bound, size: tl.constexpr,
 ):  # fmt: skip
-    """product, given: halves of the gates' inputs. bias: (2, 4C). Strides: from a direction to the next one."""
+    """Compute the gates and cells of a step. Grid: (rows of both directions, C / size).
+
+    product (pointer): The states' share of the gates' inputs, (2 * n_rows, 4C).
+    given (pointer): The inputs' share, (n_rows, 4C) in each direction.
+    bias (pointer): (2, 4C).
+    cell (pointer): The cells before, (2 * n_rows, C).
+    gates (pointer): Receives i, f, g, o, (n_rows, 4C) in each direction.
+    new_cell (pointer): Receives the clipped cells, (2 * n_rows, C).
+    tanhs (pointer): Receives their tanh, (2 * n_rows, C).
+    opened (pointer): Receives o * tanh(cell), (n_rows, C) in each direction.
+    n_rows (int): Rows of a direction.
+    n_cells (int): C.
+    given_stride (int): From a direction of `given` to the next.
+    gates_stride (int): From a direction of `gates` to the next.
+    opened_stride (int): From a direction of `opened` to the next.
+    bound (float): The bound of the cells.
+    size (int): Numbers of a program.
+    """
     row = tl.program_id(0)
     column = tl.program_id(1) * size + tl.arange(0, size)
     inside = column < n_cells
@@ -59,7 +76,23 @@ def gates_backward(
     d_opened, gates, cell, new_cell, tanhs, d_cell, d_gates,
     n_rows, n_cells, d_opened_stride, gates_stride, d_gates_stride, bound, size: tl.constexpr,
 ):  # fmt: skip
-    """d_cell is that of the new cell before, and that of the cell after."""
+    """Compute the gradients of a step's gates and cells. Grid: as `gates_forward`.
+
+    d_opened (pointer): Gradient of `opened`, (n_rows, C) in each direction.
+    gates (pointer): As `gates_forward` has left them.
+    cell (pointer): As in `gates_forward`.
+    new_cell (pointer): As `gates_forward` has left them.
+    tanhs (pointer): As `gates_forward` has left them.
+    d_cell (pointer): Gradient of the new cells, (2 * n_rows, C); receives that of the cells before.
+    d_gates (pointer): Receives the gradient before the activations, (n_rows, 4C) in each direction.
+    n_rows (int): Rows of a direction.
+    n_cells (int): C.
+    d_opened_stride (int): From a direction of `d_opened` to the next.
+    gates_stride (int): From a direction of `gates` to the next.
+    d_gates_stride (int): From a direction of `d_gates` to the next.
+    bound (float): The bound of the cells.
+    size (int): Numbers of a program.
+    """
     row = tl.program_id(0)
     column = tl.program_id(1) * size + tl.arange(0, size)
     inside = column < n_cells
@@ -94,7 +127,21 @@ def gates_backward(
 def hidden_forward(
     projected, output, state, n_rows, width, projected_stride, state_stride, state_row, bound, size: tl.constexpr
 ):
-    """The clipped projection, into the outputs and into what the next step reads. state_row: from row to row."""
+    """Clip projections, and write them to the outputs and to what the next step reads.
+
+    Grid: (rows of both directions, width / size).
+
+    projected (pointer): (n_rows, width) in each direction.
+    output (pointer): Receives float32, (2 * n_rows, width).
+    state (pointer): Receives the same for the next step, (n_rows, width) in each direction.
+    n_rows (int): Rows of a direction.
+    width (int): P.
+    projected_stride (int): From a direction of `projected` to the next.
+    state_stride (int): From a direction of `state` to the next.
+    state_row (int): From a row of `state` to the next.
+    bound (float): The bound of the projection.
+    size (int): Numbers of a program.
+    """
     row = tl.program_id(0)
     column = tl.program_id(1) * size + tl.arange(0, size)
     inside = column < width
@@ -111,7 +158,18 @@ def hidden_forward(
 def hidden_backward(
     d_output, d_state, output, d_projected, n_rows, width, d_projected_stride, bound, size: tl.constexpr
 ):
-    """The gradient before the clip, of what went to the outputs and to the next step."""
+    """Compute the gradient of projections before the clip. Grid: as `hidden_forward`.
+
+    d_output (pointer): Gradient of the outputs, (2 * n_rows, width).
+    d_state (pointer): Gradient of what the next step read, (2 * n_rows, width).
+    output (pointer): As `hidden_forward` has left it.
+    d_projected (pointer): Receives the gradient, (n_rows, width) in each direction.
+    n_rows (int): Rows of a direction.
+    width (int): P.
+    d_projected_stride (int): From a direction of `d_projected` to the next.
+    bound (float): The bound of the projection.
+    size (int): Numbers of a program.
+    """
     row = tl.program_id(0)
     column = tl.program_id(1) * size + tl.arange(0, size)
     inside = column < width

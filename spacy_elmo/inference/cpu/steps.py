@@ -79,25 +79,45 @@ def _is_right(unit: Functions, plain: Functions) -> bool:
 
 
 def fill_up(x: Tensor) -> Tensor:
-    """Rows of zeros added, up to a number that oneDNN knows."""
+    """Add rows of zeros, up to a number that oneDNN knows.
+
+    x (Tensor): (n, width).
+    RETURNS (Tensor): (round_up(n), width).
+    """
     missing = round_up(x.size(0)) - x.size(0)
     return x if missing == 0 else torch.constant_pad_nd(x, [0, 0, 0, missing])
 
 
 def row_scale(x: Tensor) -> Tensor:
-    """(n, 1): what the numbers of each row are divided by, to be at most 127. NaN where there is NaN."""
+    """Compute what the numbers of each row are divided by, to be at most 127.
+
+    x (Tensor): (n, width), float32.
+    RETURNS (Tensor): (n, 1); NaN where a row has NaN.
+    """
     # The smallest normal number: no row is divided by zero.
     return x.abs().amax(1, True).div_(127).clamp_min_(1.1754943508222875e-38)
 
 
 def round_rows(x: Tensor, scale: Tensor, zero: int) -> Tensor:
-    """Numbers from -127 to 127, int8; with a zero of 128, from 1 to 255, uint8."""
+    """Round to whole numbers of one byte.
+
+    x (Tensor): (n, width), float32.
+    scale (Tensor): (n, 1), as from `row_scale`.
+    zero (int): The number that stands for 0: 0 or 128.
+    RETURNS (Tensor): (n, width): with 0, from -127 to 127, int8; with 128, from 1 to 255, uint8.
+    """
     numbers = (x / scale).round_()
     return numbers.to(torch.int8) if zero == 0 else numbers.add_(zero).to(torch.uint8)
 
 
 def multiply_rounded(x: Tensor, zero: int, weights: list[Tensor]) -> Tensor:
-    """x: as from `round_rows`. weights: packed, their scales, their zeros. RETURNS: (n, outputs), float32."""
+    """Compute x W^T from rounded numbers.
+
+    x (Tensor): (n, inputs), as from `round_rows`.
+    zero (int): The number that stands for 0 in it.
+    weights (list[Tensor]): The packed weight, the scales of its rows, and their zeros.
+    RETURNS (Tensor): (n, outputs), float32, without the scales of the rows of x.
+    """
     product: Tensor = torch.ops.onednn.qlinear_pointwise(
         fill_up(x), 1.0, zero, weights[0], weights[1], weights[2], None, 1.0, 0, torch.float32, "none", [], ""
     )
@@ -106,8 +126,14 @@ def multiply_rounded(x: Tensor, zero: int, weights: list[Tensor]) -> Tensor:
 
 
 def add_product(kind: str, x: Tensor, weights: list[Tensor], other: Tensor | None) -> Tensor:
-    """other + x W^T. kind, weights: of a `Linear`. x: (n, inputs), float32. other: (n, outputs), which may be
-    overwritten, or None."""
+    """Compute other + x W^T.
+
+    kind (str): `Linear.kind`.
+    x (Tensor): (n, inputs), float32.
+    weights (list[Tensor]): `Linear.tensors`.
+    other (Tensor | None): (n, outputs), which may be overwritten; None: zeros.
+    RETURNS (Tensor): (n, outputs).
+    """
     if kind == "int8" or kind == "uint8":
         zero = 0 if kind == "int8" else 128
         scale = row_scale(x)
@@ -131,7 +157,13 @@ def add_product(kind: str, x: Tensor, weights: list[Tensor], other: Tensor | Non
 
 
 def columns(x: Tensor, first: int, end: int) -> Tensor:
-    """x[:, first:end]; written so, TorchScript would take the rows first."""
+    """Take columns: x[:, first:end], for which TorchScript would take all rows first.
+
+    x (Tensor): (n, width).
+    first (int): The first column.
+    end (int): The column after the last.
+    RETURNS (Tensor): (n, end - first), a view.
+    """
     result: Tensor = torch.ops.aten.slice(x, 1, first, end)
     return result
 
@@ -156,14 +188,23 @@ def run_steps(
 ) -> Tensor:
     """Run an LSTM layer's steps, of which each has as many rows as the one before, or fewer.
 
-    kinds: of states and of projection. states, projection: weights, see `add_product`; no projection: the cells
-        are shown as they are.
-    gates: (n, 4C), g, i, f, o, of the inputs. slots: (n_tokens,), which row of them each packed row has; None: its
-        own. firsts, sizes: packed rows of each step. starting: the rows in which a sentence begins.
-    start_hidden, start_cell: what it begins with, (1, P) and (1, C).
-    hidden: (n, P), of the step before. cell: (n_rows, C), brought on in place. last: (n_rows, P), takes the hidden
-        state of the rows that end. outputs: (n_tokens, P), takes that of all.
-    RETURNS: hidden of the last step.
+    kinds (list[str]): The kinds of `states` and `projection`, see `add_product`.
+    states (list[Tensor]): The weight of the states.
+    projection (list[Tensor]): The weight of the projection; empty: the outputs are the cells, gated.
+    cell_clip (float | None): Bound of the cells.
+    proj_clip (float | None): Bound of the projection.
+    gates (Tensor): The inputs' share of g, i, f, o, (n, 4C).
+    slots (Tensor | None): The row of `gates` for each packed row, (n_tokens,); None: the same row.
+    firsts (list[int]): The first packed row of each step.
+    sizes (list[int]): Packed rows of each step.
+    starting (list[Tensor | None]): The rows of each step in which a sentence begins.
+    start_hidden (Tensor): The hidden state that these begin with, (1, P).
+    start_cell (Tensor): The cell that these begin with, (1, C).
+    hidden (Tensor): The hidden state of the step before, (n, P).
+    cell (Tensor): The cells, (n_rows, C); updated in place.
+    last (Tensor): Receives the hidden state of rows that end, (n_rows, P).
+    outputs (Tensor): Receives the hidden state of all packed rows, (n_tokens, P).
+    RETURNS (Tensor): The hidden state of the last step.
     """
     cells = cell.size(1)
     for i in range(len(firsts)):

@@ -14,11 +14,16 @@ N_GATES = 4
 
 
 class LayerWeights:
-    """directions: state_dict of the layer's `bilm.lstm.ProjectedLSTM`, forward first.
-    dtype: of the matrices; the bias stays in float32.
+    """The weights of one layer, both directions.
 
-    joint: (2, 4C, 2P), for inputs and state side by side, gates interleaved. bias: (2, 4C).
-    projection: (2, P, C), or None.
+    directions (tuple[Mapping[str, Tensor], Mapping[str, Tensor]]): The state_dict of the layer's
+        `bilm.lstm.ProjectedLSTM`, forward first.
+    options (LSTMOptions): The options of the LSTMs.
+    dtype (torch.dtype): The dtype of the matrices; the bias stays in float32.
+
+    joint (Tensor): (2, 4C, 2P), for inputs and state side by side, gates interleaved.
+    bias (Tensor): (2, 4C), interleaved.
+    projection (Tensor | None): (2, P, C); None if the layer has none.
     """
 
     def __init__(
@@ -37,7 +42,11 @@ class LayerWeights:
             self.projection = torch.stack([own["projection.weight"] for own in directions]).to(dtype)
 
     def named_tensors(self, direction: int) -> dict[str, Tensor]:
-        """The inverse of making it."""
+        """Get the tensors of one direction that the layer was made from, rounded to its dtype.
+
+        direction (int): 0 for forward, 1 for backward.
+        RETURNS (dict[str, Tensor]): By the names of a `bilm.lstm.ProjectedLSTM`'s state_dict.
+        """
         inputs, state = _deinterleave(self.joint[direction]).chunk(2, dim=1)
         named = {
             "input_linear.weight": inputs.contiguous(),

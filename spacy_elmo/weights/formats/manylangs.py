@@ -139,7 +139,7 @@ def _n_rows(embedder: Mapping[str, ArrayInfo], layer: str) -> int:
 def _vocabulary(folder: Path, name: str, symbols: Sequence[str], embedder: Tensors, layer: str) -> dict[str, int]:
     """Read a .dic file, and remove vectors without a symbol from its layer.
 
-    symbols: the symbols that the file must have.
+    symbols (Sequence[str]): The symbols that the file must have.
     """
     path, n_rows = _file(folder, name), _n_rows(embedder, layer)
     lines = _read_symbols(path)
