@@ -72,7 +72,7 @@ class Plan(Generic[R]):
         return cls([], lambda: result)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Workers:
     """Runs the parts of plans, with as many threads as a model may use.
 
