@@ -58,9 +58,15 @@ class Case(NamedTuple):
     expected: list[np.ndarray]
 
 
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, which is closed again."""
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
 def read_case(folder: Path, expected: str = "expected") -> Case:
     sentences = json.loads((folder / "sentences.json").read_text("utf-8"))
-    arrays = np.load(folder / f"{expected}.npz")
+    arrays = read_npz(folder / f"{expected}.npz")
     return Case(sentences, [arrays[f"s{i}"] for i in range(len(sentences))])
 
 

@@ -18,7 +18,7 @@ from benchmarks.compare import distances
 from benchmarks.model import OPTIONS, lstm_flops
 from benchmarks.peers import PEERS, environment, find_python
 from benchmarks.senses import Use, count, read_uses
-from tests.data import ORIGINAL, ROOT
+from tests.data import ORIGINAL, ROOT, read_npz
 
 
 def test_the_model_is_the_published_one() -> None:
@@ -51,7 +51,7 @@ def test_a_program_in_its_process(tiny: Path, tmp_path: Path) -> None:
         assert process.about["torch"]
         sentences = [["Hello", "world"], ["A", "b", "c"]]
         assert process.tokens_per_second(sentences, 1, save=tmp_path / "out.npz") > 0
-        arrays = np.load(tmp_path / "out.npz")
+        arrays = read_npz(tmp_path / "out.npz")
         for i, output in enumerate(spacy_elmo.load(tiny).embed(sentences)):
             np.testing.assert_allclose(arrays[f"s{i}"], output.stack(), atol=1e-5)
     finally:

@@ -9,7 +9,7 @@ from spacy_elmo.bilm.build import build_bilm, build_parts
 from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.bilm.scalar_mix import MOST_NUMBERS, ScalarMix
 from spacy_elmo.weights.source import read_weights
-from tests.data import Measured, read_case
+from tests.data import Measured, read_case, read_npz
 
 
 def make(weights: np.ndarray, gamma: float, layer_norm: bool) -> ScalarMix:
@@ -19,7 +19,7 @@ def make(weights: np.ndarray, gamma: float, layer_norm: bool) -> ScalarMix:
 
 
 def test_equal_to_allennlp(measured: Measured, parity: Path) -> None:
-    data = np.load(parity / "mix" / "scalar_mix.npz")
+    data = read_npz(parity / "mix" / "scalar_mix.npz")
     worst = 0.0
     for i in range(10):
         case = {
@@ -36,7 +36,7 @@ def test_equal_to_allennlp(measured: Measured, parity: Path) -> None:
 @pytest.mark.parametrize("variant", ["default", "weighted", "norm", "keep_boundaries", "norm_keep_boundaries"])
 def test_equal_to_elmo_module(measured: Measured, parity: Path, variant: str) -> None:
     """One padded batch, sentence marks included, as AllenNLP's Elmo mixes it."""
-    data = np.load(parity / "mix" / "elmo_module.npz")
+    data = read_npz(parity / "mix" / "elmo_module.npz")
     case = read_case(parity / "bilm" / "base")
     weights = read_weights(parity / "bilm" / "base")
     bilm = build_bilm(weights.options, build_parts(weights.options, weights.arrays).bilm)

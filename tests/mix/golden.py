@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.data import read_npz
+
 FOLDER = Path(__file__).parent
 
 
@@ -34,7 +36,7 @@ class MixGolden:
 
 def read_golden(precision: str = "float32") -> MixGolden:
     """precision: "float32" or "float64", in which AllenNLP computed outputs and the mixes' gradients."""
-    arrays = dict(np.load(FOLDER / "allennlp.npz"))
+    arrays = read_npz(FOLDER / "allennlp.npz")
     found = {name: array for name, array in arrays.items() if name.startswith("d_bilm.")}
     return MixGolden(
         sentences=json.loads((FOLDER / "sentences.json").read_text("utf-8")),

@@ -11,7 +11,7 @@ import pytest
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.settings import PrecisionName
-from tests.data import WAYS, Measured, read_case, shared_path
+from tests.data import WAYS, Measured, read_case, read_npz, shared_path
 from tests.parity.cases import CASES
 
 # What right programs differ by, from parity/README.md: rounding. Wrong ones miss by 0.35 and more.
@@ -64,7 +64,7 @@ def test_sentences_on_their_own(
 def test_carried_state(measured: Measured, parity: Path, name: str, precision: PrecisionName, way: str) -> None:
     folder, expected = (parity / "bilm" / name).parent, name.split("/")[1]
     case = read_case(folder, expected)
-    sizes = np.load(folder / f"{expected}.npz")["batch_sizes"]
+    sizes = read_npz(folder / f"{expected}.npz")["batch_sizes"]
     elmo = spacy_elmo.load(folder, precision=precision, initial_state="carry")
     got = [output.stack() for batch in batches(case.sentences, sizes) for output in elmo.embed(batch)]
     hold(measured, f"bilm/{name}", f"{precision} {way}", got, case.expected)

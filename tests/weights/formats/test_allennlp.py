@@ -18,7 +18,7 @@ from spacy_elmo.weights.arrays import Weights
 from spacy_elmo.weights.formats import allennlp
 from spacy_elmo.weights.formats.allennlp import Section, find_options, find_section
 from spacy_elmo.weights.source import read_weights
-from tests.data import ROOT
+from tests.data import ROOT, read_npz
 
 GOLDEN = ROOT / "tests" / "allennlp"
 EMBEDDER = "text_field_embedder.token_embedder_elmo."
@@ -50,7 +50,7 @@ def alone(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def golden() -> Mapping[str, np.ndarray]:
-    return dict(np.load(GOLDEN / "expected.npz"))
+    return read_npz(GOLDEN / "expected.npz")
 
 
 def read(folder: Path) -> Weights:
