@@ -191,7 +191,7 @@ class Fields:
 
         name (str): The field.
         RETURNS (float | None): The bound; None: no clip.
-        RAISES (ElmoError): If it is not a number from 0 up, or null.
+        RAISES (ElmoError): If it is neither null nor infinity nor a number from 0 to `MOST_FLOAT`.
         """
         # 0, null and infinity all mean no clip.
         value = self.take(name, 0)

@@ -99,7 +99,7 @@ def format_shapes(elmo: "Elmo") -> str:
     """List the layers of the first sentence with their shapes.
 
     elmo (Elmo): The model.
-    RETURNS (str): One line for each layer.
+    RETURNS (str): A line with the sentence, and one for each layer.
     """
     sentence = read_sentences()[0]
     output = elmo.embed([sentence])[0]

@@ -72,8 +72,8 @@ def next_cell(i, f, g, o, cell, bound, FAST: tl.constexpr):  # noqa: N803
 def old_cells(cell_ptr, first_ptr, at, first_at, starts, live):
     """Load the cells before a step: in rows where a sentence starts, the initial ones.
 
-    cell_ptr (pointer): (2, M, C).
-    first_ptr (pointer): (2, 1 or M, C), the initial cells.
+    cell_ptr (pointer): (2, n_rows, C).
+    first_ptr (pointer): (2, 1 or n_rows, C), the initial cells.
     at (block): Places in `cell_ptr`.
     first_at (block): Places in `first_ptr`.
     starts (block): Whether a sentence starts, of each row.

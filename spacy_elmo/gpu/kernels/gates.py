@@ -31,9 +31,9 @@ def open_gates(
     ROWS: tl.constexpr,  # noqa: N803
     CELLS: tl.constexpr,  # noqa: N803
 ):
-    """Compute the cells of a tile from its gates.
+    """Compute the cells of a tile.
 
-    product (block): (ROWS, 4 * CELLS), gates interleaved.
+    product (block): The weights' share of the gates, (ROWS, 4 * CELLS), interleaved.
     step (int): The number of the step.
     direction (int): 0 for forward, 1 for backward.
     block (int): The number of the tile of cells.
@@ -101,8 +101,8 @@ def gates_kernel(
     cell_ptr (pointer): (2, n_rows, C), float32; updated in place.
     first_ptr (pointer): (2, 1 or n_rows, C), the initial cells.
     opened_ptr (pointer): (2, n_rows, C), receives sig(o) * tanh(cell).
-    starts_ptr (pointer): (n_steps, n_rows), whether a sentence starts.
-    running_ptr (pointer): (n_steps,), the rows that have a token.
+    starts_ptr (pointer): (n_steps + 1, n_rows), whether a sentence starts.
+    running_ptr (pointer): (n_steps + 1,), how many rows have a token.
     step_ptr (pointer): The number of the step, to which `offset` is added.
     offset (int): Added to the number of the step.
     n_rows (int): A multiple of ROWS.

@@ -32,9 +32,9 @@ def deliver(
     HAS_INPUTS: tl.constexpr,  # noqa: N803
     BY_NUMBER: tl.constexpr,  # noqa: N803
 ):
-    """Write a tile of clipped projections to where users and the next step look for it.
+    """Write a tile of hidden states to where users and the next step look for it.
 
-    hidden (block): (rows, columns), the projections.
+    hidden (block): (rows, columns), the hidden states, clipped if there is a projection.
     outputs_ptr (pointer): (n_tokens, 2P), flat.
     below_ptr (pointer): (n_tokens, 2P); with RESIDUAL, what stands at the same place is added to the outputs.
     rows_ptr (pointer): (2, n_rows, WIDTH), receives what the next step multiplies: its inputs (with HAS_INPUTS)
@@ -116,7 +116,7 @@ def project_kernel(
 
     opened_ptr (pointer): (2, n_rows, C), as from `gates.gates_kernel`.
     weight_ptr (pointer): (2, P, C).
-    running_ptr (pointer): (n_steps,), the rows that have a token.
+    running_ptr (pointer): (n_steps + 1,), how many rows have a token.
     step_ptr (pointer): The number of the step, to which `offset` is added.
     offset (int): Added to the number of the step.
     bound (float): The bound of the projection.

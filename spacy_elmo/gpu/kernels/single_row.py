@@ -55,7 +55,7 @@ def single_gates_kernel(
 ):
     """Compute the gates and cells of each row by itself. Grid: (C / CELLS, 2, n_rows).
 
-    The arguments are those of `gates.gates_kernel`.
+    The arguments are those of `gates.gates_kernel`; `n_rows` is any number.
     """
     direction = tl.program_id(1)
     row = tl.program_id(2)

@@ -1,7 +1,7 @@
 """Triton kernels of a training step, both directions of a layer in one launch: what lies between matrix products.
 
-Imported only where Triton is there; `train_steps` is what others call. Rows are those of both directions, one
-after the other. Numbers are computed in float32, whatever they are stored as.
+Imported only where Triton is there; `gpu.training_steps` is what others call. Rows are those of both directions,
+one after the other. Numbers are computed in float32, whatever they are stored as.
 """
 
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
@@ -20,13 +20,13 @@ def gates_forward(
     product, given, bias, cell, gates, new_cell, tanhs, opened,
     n_rows, n_cells, given_stride, gates_stride, opened_stride, bound, size: tl.constexpr,
 ):  # fmt: skip
-    """Compute the gates and cells of a step. Grid: (rows of both directions, C / size).
+    """Compute the gates and cells of a step. Grid: (rows of both directions, ceil(C / size)).
 
     product (pointer): The states' share of the gates' inputs, (2 * n_rows, 4C).
     given (pointer): The inputs' share, (n_rows, 4C) in each direction.
     bias (pointer): (2, 4C).
     cell (pointer): The cells before, (2 * n_rows, C).
-    gates (pointer): Receives i, f, g, o, (n_rows, 4C) in each direction.
+    gates (pointer): Receives i, f, g, o after their activations, float32, (n_rows, 4C) in each direction.
     new_cell (pointer): Receives the clipped cells, (2 * n_rows, C).
     tanhs (pointer): Receives their tanh, (2 * n_rows, C).
     opened (pointer): Receives o * tanh(cell), (n_rows, C) in each direction.
@@ -129,7 +129,7 @@ def hidden_forward(
 ):
     """Clip projections, and write them to the outputs and to what the next step reads.
 
-    Grid: (rows of both directions, width / size).
+    Grid: (rows of both directions, ceil(width / size)).
 
     projected (pointer): (n_rows, width) in each direction.
     output (pointer): Receives float32, (2 * n_rows, width).

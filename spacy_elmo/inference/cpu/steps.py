@@ -188,22 +188,22 @@ def run_steps(
 ) -> Tensor:
     """Run an LSTM layer's steps, of which each has as many rows as the one before, or fewer.
 
-    kinds (list[str]): The kinds of `states` and `projection`, see `add_product`.
+    kinds (list[str]): The kinds of `states` and, if there is one, `projection`, see `add_product`.
     states (list[Tensor]): The weight of the states.
-    projection (list[Tensor]): The weight of the projection; empty: the outputs are the cells, gated.
+    projection (list[Tensor]): The weight of the projection; empty: the outputs are sig(o) * tanh(c).
     cell_clip (float | None): Bound of the cells.
     proj_clip (float | None): Bound of the projection.
-    gates (Tensor): The inputs' share of g, i, f, o, (n, 4C).
-    slots (Tensor | None): The row of `gates` for each packed row, (n_tokens,); None: the same row.
+    gates (Tensor): The inputs' share of g, i, f, o, (n, 4C). Without `slots`, it may be overwritten.
+    slots (Tensor | None): The row of `gates` for each packed row of these steps, (n_packed,); None: the same row.
     firsts (list[int]): The first packed row of each step.
     sizes (list[int]): Packed rows of each step.
-    starting (list[Tensor | None]): The rows of each step in which a sentence begins.
-    start_hidden (Tensor): The hidden state that these begin with, (1, P).
-    start_cell (Tensor): The cell that these begin with, (1, C).
-    hidden (Tensor): The hidden state of the step before, (n, P).
+    starting (list[Tensor | None]): The rows of each step in which a sentence begins; None: there are none.
+    start_hidden (Tensor): The hidden state that these begin with, (1, P); not used if there are none.
+    start_cell (Tensor): The cell that these begin with, (1, C); not used if there are none.
+    hidden (Tensor): The hidden state of the step before, (n, P); overwritten in rows where a sentence begins.
     cell (Tensor): The cells, (n_rows, C); updated in place.
-    last (Tensor): Receives the hidden state of rows that end, (n_rows, P).
-    outputs (Tensor): Receives the hidden state of all packed rows, (n_tokens, P).
+    last (Tensor): Receives the hidden state of rows that end before the last step, (n_rows, P).
+    outputs (Tensor): Receives the hidden state of the packed rows, from its first row on, (n_packed or more, P).
     RETURNS (Tensor): The hidden state of the last step.
     """
     cells = cell.size(1)

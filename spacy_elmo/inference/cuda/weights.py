@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...bilm.options import LSTMOptions
 
-# Cells whose gates stand side by side: see `gpu.kernels.cell`.
+# Cells whose gates stand side by side: see `gpu.kernels.gates.open_gates`.
 UNIT = 8
 # How `bilm.lstm` orders gates (i, f, g, o) is how they are interleaved.
 N_GATES = 4
@@ -42,7 +42,7 @@ class LayerWeights:
             self.projection = torch.stack([own["projection.weight"] for own in directions]).to(dtype)
 
     def named_tensors(self, direction: int) -> dict[str, Tensor]:
-        """Get the tensors of one direction that the layer was made from, rounded to its dtype.
+        """Get the tensors of one direction that the layer was made from, with the matrices rounded to their dtype.
 
         direction (int): 0 for forward, 1 for backward.
         RETURNS (dict[str, Tensor]): By the names of a `bilm.lstm.ProjectedLSTM`'s state_dict.
