@@ -374,17 +374,20 @@ class Elmo:
 
     def _budget(self, tokens: int | None) -> Budget:
         """Make a budget; None: chosen by the engine. On the CPU, a number bounds all batches in progress."""
-        check_count("max_batch_tokens", tokens)
         ahead = 0 if tokens is not None and self.device.type == "cpu" else self.engine.delivery.ahead
         return Budget(tokens or self.engine.batch_tokens(), ahead=ahead)
 
     def _runner(self, max_batch_tokens: int | None = None) -> Runner:
+        budget = self.budget
+        if max_batch_tokens is not None:
+            check_count("max_batch_tokens", max_batch_tokens)
+            budget = self._budget(max_batch_tokens)
         return Runner(
             engine=self.engine,
             mix=self._mix,
             options=self.options,
             dtype=PRECISIONS[self.settings.precision].dtype,
-            budget=self.budget if max_batch_tokens is None else self._budget(max_batch_tokens),
+            budget=budget,
             finite=self._finite,
             weights=self.named_arrays,
         )

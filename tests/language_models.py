@@ -14,7 +14,7 @@ from spacy_elmo.language_model.vocabulary import Vocabulary
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests import reference
-from tests.data import TINY, shared_path
+from tests.data import TINY, read_npz, shared_path
 
 LM = Path(__file__).parent / "lm"
 # Some words of the Gettysburg Address, which the vocabulary of the tiny model knows.
@@ -68,8 +68,8 @@ def write_source(
 
 def write_bilm_tf(folder: Path) -> Path:
     """The language model that bilm-tf has trained; see lm/README.md."""
-    with np.load(LM / "softmax.npz") as arrays:
-        softmax = {f"softmax.{name}": arrays[name] for name in ("weight", "bias")}
+    arrays = read_npz(LM / "softmax.npz")
+    softmax = {f"softmax.{name}": arrays[name] for name in ("weight", "bias")}
     write_source(folder, softmax, words=None, base=shared_path("parity/lm"))
     shutil.copy(LM / "vocab.txt", folder / "vocab.txt")
     return folder

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.test_layering import PACKAGE, module_paths
 
 # A docstring may leave parameters to another one.
-REFERENCE = re.compile(r"\b[Ss]ee `|[Tt]he (other )?arguments are those of `")
+REFERENCE = re.compile(r"\ASee `|\b[Tt]he (other )?arguments are those of `")
 
 
 def documented() -> Iterator[tuple[str, ast.FunctionDef, str]]:

@@ -241,8 +241,9 @@ class Fields:
         pairs: list[tuple[int, int]] = []
         for pair in value if isinstance(value, list) and len(value) <= _MOST_FILTERS else []:
             width, number = map(_whole, pair) if isinstance(pair, list) and len(pair) == 2 else (None, None)
-            if not width or not number or width < 1 or number < 1:
-                raise self.wrong(name, value, "a list of [width, number of filters]")
+            if not width or not number or min(width, number) < 1:
+                pairs = []
+                break
             pairs.append((width, number))
         if not pairs:
             raise self.wrong(name, value, "a list of [width, number of filters]")
@@ -256,9 +257,9 @@ class Fields:
         RAISES (ElmoError): For any of them, if unknown fields are errors; otherwise for one that seems to be a
             misspelt name of a missing field, whose value would be lost.
         """
-        allowed = sorted({*self.taken, *known})
-        if self.data.keys() <= {*allowed}:
+        if self.data.keys() <= self.taken.keys() | known:
             return []
+        allowed = sorted({*self.taken, *known})
         found = [name for name in self.data if name not in allowed]
         for name in found[:_MOST_COMPARED]:
             meant, cutoff = (allowed, 0.6) if self.is_strict else (self.defaulted, 0.75)

@@ -22,7 +22,7 @@ from benchmarks.load import busy
 from benchmarks.model import OPTIONS, SMALL_OPTIONS, lstm_flops, make_model
 from benchmarks.peers import Process
 from spacy_elmo.bilm.options import Options
-from tests.data import ROOT
+from tests.data import ROOT, read_npz
 
 SENTENCES = [["Hello", "world"], ["A", "b", "c"]]
 NO_GROUPS = Path("/nowhere")
@@ -200,9 +200,9 @@ def test_a_pipeline_in_its_process(tiny: Path, tmp_path: Path) -> None:
         for batch_size in (1, 2):
             path = tmp_path / f"{batch_size}.npz"
             process.tokens_per_second(SENTENCES, batch_size, save=path)
-            with np.load(path) as arrays:
-                for i, output in enumerate(expected):
-                    np.testing.assert_allclose(arrays[f"s{i}"], output.elmo, atol=1e-5)
+            arrays = read_npz(path)
+            for i, output in enumerate(expected):
+                np.testing.assert_allclose(arrays[f"s{i}"], output.elmo, atol=1e-5)
     finally:
         process.stop()
 
@@ -213,8 +213,8 @@ def test_the_tok2vec_of_the_recipe(tmp_path: Path) -> None:
         process.tokens_per_second(SENTENCES, 2, save=tmp_path / "out.npz")
     finally:
         process.stop()
-    with np.load(tmp_path / "out.npz") as arrays:
-        assert [arrays[f"s{i}"].shape for i in range(2)] == [(2, 96), (3, 96)]
+    arrays = read_npz(tmp_path / "out.npz")
+    assert [arrays[f"s{i}"].shape for i in range(2)] == [(2, 96), (3, 96)]
 
 
 def test_sizes_of_the_bundled_model(tmp_path: Path) -> None:

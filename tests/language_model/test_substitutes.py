@@ -12,7 +12,7 @@ from spacy_elmo.language_model.reading import run_batch
 from spacy_elmo.language_model.streams import Batch
 from spacy_elmo.language_model.substitutes import Substitutes, substitutes
 from spacy_elmo.language_model.word_types import encode_types
-from tests.data import shared_path
+from tests.data import read_npz, shared_path
 from tests.language_models import (
     LM,
     WORDS,
@@ -123,8 +123,7 @@ def test_sentences_are_read_in_windows(monkeypatch: pytest.MonkeyPatch, tmp_path
 @pytest.fixture(scope="module")
 def simple_elmo() -> dict[str, np.ndarray]:
     """Its scores, with a single token as context, are reproduced; see tests/lm/README.md."""
-    with np.load(LM / "simple_elmo.npz") as arrays:
-        return dict(arrays)
+    return read_npz(LM / "simple_elmo.npz")
 
 
 @pytest.fixture(scope="module")

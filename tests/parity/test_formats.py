@@ -10,7 +10,7 @@ import pytest
 import spacy_elmo
 from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.weights.source import read_weights
-from tests.data import Measured, read_case
+from tests.data import Measured, read_case, read_npz
 from tests.parity.test_parity import HOW, hold
 
 # Folder or file below tf_checkpoint, the golden that it equals, and what it holds besides the biLM.
@@ -70,8 +70,7 @@ def test_no_case_is_left_out(parity: Path) -> None:
 def test_tfhub_with_its_mix(measured: Measured, parity: Path, tmp_path: Path, name: str, how: str) -> None:
     elmo = spacy_elmo.load(pack(parity / name, tmp_path, how))
     sentences = json.loads((parity / "bilm/base/sentences.json").read_text("utf-8"))
-    with np.load(parity / "tf_checkpoint/tfhub_expected_elmo.npz") as arrays:
-        expected = dict(arrays)
+    expected = read_npz(parity / "tf_checkpoint/tfhub_expected_elmo.npz")
     chosen = expected["sentence_indices"].tolist()
     got = [output.elmo for output in elmo.embed([sentences[i] for i in chosen])]
     worst = max(np.abs(array - expected[f"s{i}"]).max() for i, array in zip(chosen, got))

@@ -14,7 +14,7 @@ from spacy_elmo.language_model.corpus import Corpus
 from spacy_elmo.language_model.likelihood import iter_carried, iter_fresh
 from spacy_elmo.language_model.word_types import encode_types
 from spacy_elmo.weights.source import read_weights
-from tests.data import Measured
+from tests.data import Measured, read_npz
 from tests.language_models import LM, Reference, States, lines_of, load_language_model, write_bilm_tf
 
 # Float64 is within 2.7e-6 of bilm-tf, the README of the goldens says.
@@ -34,14 +34,13 @@ def expected(parity: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def tokens(parity: Path) -> dict[str, np.ndarray]:
-    with np.load(parity / "lm" / "expected_tokens.npz") as arrays:
-        return dict(arrays)
+    return read_npz(parity / "lm" / "expected_tokens.npz")
 
 
 def test_the_formulas_equal_bilm_tf(parity: Path, tokens: dict[str, np.ndarray]) -> None:
     """What other tests hold the package against is right itself."""
-    with np.load(LM / "softmax.npz") as arrays:
-        reference = Reference({f"softmax.{name}": arrays[name] for name in arrays}, base=parity / "lm")
+    softmax = {f"softmax.{name}": array for name, array in read_npz(LM / "softmax.npz").items()}
+    reference = Reference(softmax, base=parity / "lm")
     words = (LM / "vocab.txt").read_text("utf-8").split()
     states: States = {}
     found = [reference.likelihood(sentence, words, states) for sentence in lines_of(parity / "lm" / "test.txt")]
