@@ -1,9 +1,8 @@
 """Elmo: a model that computes layers of tokenized sentences, and how it is loaded. Needs no spaCy."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -26,21 +25,17 @@ from .inference.settings import InitialState, PrecisionName, Settings, check_cou
 from .inference.warm_state import get_default_state
 from .runtime.isolation import computation
 from .runtime.workers import Pending
-from .texts import TextOutputs, embed_texts
+from .text_methods import Sentences, TextMethods
+from .texts import TextOutputs
 from .util.progress import show_progress
 from .weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, encoder_shapes
 from .weights.catalogue import BUNDLED
 from .weights.source import Source, read_weights
 from .weights.spill import StoredArrays, spill
 
-if TYPE_CHECKING:
-    from .texts import Language
-
 __all__ = ["Elmo", "LayerOutputs", "Sentences", "Settings", "TextOutputs", "check_device", "load"]
 
 R = TypeVar("R")
-
-Sentences = Iterable[Sequence[str]]
 
 
 def load(
@@ -74,7 +69,7 @@ def load(
     return Elmo.from_weights(read_weights(source), device=there, settings=settings)
 
 
-class Elmo:
+class Elmo(TextMethods):
     """A biLM with its scalar mix, ready to embed sentences.
 
     options (Options): Sizes and clips of the biLM.
@@ -212,41 +207,6 @@ class Elmo:
             self._mix = self._mix.to(there)
             self.more_mixes = [mix.to(there) for mix in self.more_mixes]
         return self
-
-    def __call__(self, text: str, *, lang: str = "en", layers: Layers = "*") -> TextOutputs:
-        """Compute the layers of one text; see `embed_texts`.
-
-        text (str): A text of any length.
-        lang (str): See `embed_texts`.
-        layers (Layers): See `embed_texts`.
-        RETURNS (TextOutputs): The layers of its tokens.
-        RAISES (ElmoError): If it is not a str; and as `embed_texts`.
-        """
-        if not isinstance(text, str):
-            raise ElmoError(Errors.EL248.format(got=short_repr(text)))
-        return self.embed_texts([text], lang=lang, layers=layers)[0]
-
-    def embed_texts(
-        self,
-        texts: Iterable[str],
-        *,
-        lang: str = "en",
-        nlp: "Language | None" = None,
-        layers: Layers = "*",
-        progress: bool = False,
-    ) -> list[TextOutputs]:
-        """Tokenize texts, split them into sentences, and compute the layers of all tokens of each text.
-
-        texts (Iterable[str]): Texts of any length; whitespace is left out.
-        lang (str): The code of a language, whose tokenizer and rule-based sentencizer of spaCy are used.
-        nlp (Language | None): A spaCy pipeline to use instead. If it sets no sentences, a text is one sentence.
-        layers (Layers): "*" or a list of names.
-        progress (bool): Show a bar on stderr.
-        RETURNS (list[TextOutputs]): One for each text, with its `tokens`.
-        RAISES (ElmoError): If a text is not a str, there is no such language, or a layer does not exist.
-        """
-        embed = partial(self.embed, layers=layers, progress=progress)
-        return embed_texts(texts, lang=lang, nlp=nlp, embed=embed)
 
     def embed(
         self,

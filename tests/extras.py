@@ -15,10 +15,19 @@ from importlib.util import find_spec
 import pytest
 
 # Packages that tests may name, and the extra of setup.cfg that brings them.
-EXTRAS = {"matplotlib": "tests", "tensorflow": "tests-heavy", "triton": "tests-heavy"}
+EXTRAS = {
+    "matplotlib": "tests",
+    "pandas": "tests",
+    "pyarrow": "tests",
+    "duckdb": "tests-heavy",
+    "polars": "tests-heavy",
+    "pyspark": "tests-heavy",
+    "tensorflow": "tests-heavy",
+    "triton": "tests-heavy",
+}
 # As setup.cfg says: not every Python and every system has them.
 HAS_WHEELS = {
-    "matplotlib": True,
+    **dict.fromkeys(("matplotlib", "pandas", "pyarrow", "duckdb", "polars", "pyspark"), True),
     "tensorflow": sys.version_info < (3, 14),
     "triton": (platform.system(), platform.machine()) == ("Linux", "x86_64"),
 }

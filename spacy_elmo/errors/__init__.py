@@ -23,9 +23,12 @@ from .classes import (
 from .commands import CommandErrors
 from .downloads import DownloadErrors
 from .formats import FormatErrors
+from .frames import FrameErrors
 from .models import ModelErrors
 from .pipelines import PipelineErrors
 from .pretraining import PretrainingErrors
+from .spark import SparkErrors
+from .tables import TableErrors
 
 __all__ = [
     "CodedError",
@@ -53,7 +56,10 @@ _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 
-class Errors(ModelErrors, FormatErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors):
+class Errors(
+    ModelErrors, FormatErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors,
+    FrameErrors, TableErrors, SparkErrors,
+):  # fmt: skip
     """All error messages, by their codes."""
 
 

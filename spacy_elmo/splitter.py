@@ -1,0 +1,104 @@
+"""Split texts into sentences and tokens by spaCy, with the place of each token in its text."""
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import ElmoError, Errors, ReasonError, short_repr
+from .util.batching import windows
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+# Texts and characters that are split at a time.
+_TEXTS, _CHARACTERS = 256, 1_000_000
+_blank = threading.local()
+
+
+class SplitSentence(NamedTuple):
+    """A sentence of a text. Whitespace is no token, and a sentence has at least one.
+
+    text (str): The part of the text from the first character of its first token to the last of its last.
+    start (int): The place of its first character in the text.
+    tokens (list[str]): The texts of its tokens.
+    starts (list[int]): The place of each token's first character in the text.
+    """
+
+    text: str
+    start: int
+    tokens: list[str]
+    starts: list[int]
+
+
+def split_texts(
+    texts: Iterable[str], *, lang: str = "en", nlp: "Language | None" = None
+) -> Iterator[list[SplitSentence]]:
+    """Tokenize texts, and split them into sentences.
+
+    texts (Iterable[str]): Texts of any length.
+    lang (str): A language's code, for its tokenizer and the rule-based sentencizer.
+    nlp (Language | None): A pipeline to use instead; if it sets no sentences, a text is one sentence.
+    YIELDS (list[SplitSentence]): The sentences of each text.
+    RAISES (ElmoError): If a text is not a str, or there is no such language.
+    """
+    pipeline = _get_blank(lang) if nlp is None else nlp
+    if not callable(getattr(pipeline, "pipe", None)):
+        raise ElmoError(Errors.EL249.format(got=short_repr(nlp)))
+    for window in windows(_check_texts(texts), size=len, budget=_CHARACTERS, most=_TEXTS):
+        # What spaCy remembers of new words goes with the window: a pipeline that is kept must not grow. Docs of a
+        # given pipeline may belong to a zone of its owner.
+        zone: AbstractContextManager[object] = pipeline.memory_zone() if nlp is None else nullcontext()
+        with zone:
+            split = [_split_doc(doc) for doc in pipeline.pipe(window)]
+        yield from split
+
+
+def _split_doc(doc: "Doc") -> list[SplitSentence]:
+    text = doc.text
+    sentences = []
+    for span in doc.sents if doc.has_annotation("SENT_START") else [doc[:]]:
+        words = [token for token in span if not token.is_space]
+        if words:
+            start, end = words[0].idx, words[-1].idx + len(words[-1])
+            tokens, starts = [word.text for word in words], [word.idx for word in words]
+            sentences.append(SplitSentence(text[start:end], start, tokens, starts))
+    return sentences
+
+
+def _get_blank(lang: str) -> "Language":
+    """One for each thread, because a pipeline has one memory zone at a time."""
+    kept: dict[str, Language] = _blank.__dict__.setdefault("pipelines", {})
+    if not isinstance(lang, str) or lang not in kept:
+        made = _make_blank(lang)
+        kept.clear()
+        kept[lang] = made
+    return kept[lang]
+
+
+def _make_blank(lang: str) -> "Language":
+    # Imported here because only texts need spaCy.
+    import spacy
+
+    try:
+        if not isinstance(lang, str):
+            raise ReasonError(f"it is a {type(lang).__name__}, not a str")
+        nlp = spacy.blank(lang)
+    except (ImportError, ReasonError) as error:
+        raise ElmoError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
+    nlp.add_pipe("sentencizer")
+    # spaCy's limit is for components that need much more memory than these.
+    nlp.max_length = sys.maxsize
+    return nlp
+
+
+def _check_texts(texts: object) -> Iterator[str]:
+    if isinstance(texts, (str, bytes, Mapping, set, frozenset)) or not isinstance(texts, Iterable):
+        raise ElmoError(Errors.EL245.format(got=short_repr(texts)))
+    for text in texts:
+        if not isinstance(text, str):
+            raise ElmoError(Errors.EL245.format(got=short_repr(text)))
+        # spaCy does not accept subclasses, such as NumPy's.
+        yield str.__str__(text)
