@@ -116,6 +116,10 @@ class Warnings(metaclass=WithCodes):
         "Triton cannot compile kernels on this machine ({reason}): PyTorch's own operators are used, which give "
         "the same results, but are slower. Triton requires a C compiler and a supported GPU."
     )
+    WL060 = (
+        "dimension = {given}, but the vectors of the layer '{layer}' have {width} numbers, which is what the "
+        "column's metadata says. Remove setDimension()."
+    )
     WL070 = (
         "The corpus that this run wrote to '{path}' is damaged ({reason}). It is written again from the text, "
         "with the same content. If this happens again, check the disk."

@@ -4,4 +4,44 @@ from .classes import WithCodes
 
 
 class SparkErrors(metaclass=WithCodes):
-    """Codes from EL850 on."""
+    EL850 = (
+        "The stages for Spark require the package {package}. Install it: pip install -c constraints.txt "
+        '".[spark]", in this environment and in that of the workers.'
+    )
+    EL851 = (
+        "The column '{column}' does not exist in the data frame. It has: {columns}. Set the columns with "
+        "{setter}()."
+    )
+    EL852 = (
+        "{stage} reads {wanted}; got {got}. Set the columns with setInputCols(). The metadata of an annotation "
+        "column says what is in it: {{'annotatorType': 'token'}}. If another program has lost it, put it back: "
+        "frame.withMetadata('token', {{'annotatorType': 'token'}})."
+    )
+    EL853 = (
+        "Row {row} of partition {partition} (its text begins with {text!r}): {what} annotation {number} is null. "
+        "Remove it from the row, such as with F.filter(column, lambda one: one.isNotNull())."
+    )
+    EL854 = (
+        "Row {row} of partition {partition} has {n:,} tokens; with vectors of {width} numbers, a row of Spark can "
+        "hold at most {most:,}. Split its text into several rows, or set a pooling: setPooling('AVERAGE')."
+    )
+    EL855 = (
+        "The saved stage '{path}' has no complete weights ({reason}): saving was interrupted, or files were "
+        "removed. Save the stage again."
+    )
+    EL856 = (
+        "The column '{column}' is of type {type}, which Spark {version} cannot pass through Python. Drop it, or "
+        "cast it to string, before this stage; or use Spark 4.1 or later."
+    )
+    EL857 = (
+        "{stage}.setInputCols() requires the names of columns, such as setInputCols('sentence', 'token'); got {got}."
+    )
+    EL858 = (
+        "remote_loc = {got!r} is not supported. Set the environment variable SPACY_ELMO_MIRROR to the place from "
+        "which models are downloaded, or give the path of a model as `source`: ElmoEmbeddings(source=path)."
+    )
+    EL859 = "'{name}' is a model for the language '{language}'; got lang = '{lang}'. Models for '{lang}': {models}."
+    EL860 = (
+        "For a data frame of Spark, `nlp` must be the name of a pipeline that is installed on all workers, such as "
+        "'blank:en'; got a {got}."
+    )

@@ -1,0 +1,141 @@
+"""`Elmo.predict` over a data frame of Spark: the same rows and columns, as a data frame of Spark."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    FloatType,
+    IntegerType,
+    StringType,
+    StructField,
+    StructType,
+)
+
+from ..elmo import Elmo
+from ..errors import ElmoError, Errors
+from ..inference.settings import Settings
+from .archive import make_archive
+from .columns import select_column
+from .embed_rows import BATCH_VALUES
+from .text_batch import add_up
+from .worker import load_model
+
+# Tokens in a text, on average: a guess, to bound the texts that are predicted at a time.
+_TOKENS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a worker computes.
+
+    model (str): The name under which the model was sent to the workers.
+    settings (Settings): How the model is run.
+    arguments (Mapping): The arguments of `Elmo.predict`.
+    n_kept (int): The number of columns to keep.
+    types (Mapping[str, DataType]): The types of the new columns, by name, in order.
+    """
+
+    model: str
+    settings: Settings
+    arguments: Mapping[str, object]
+    n_kept: int
+    types: Mapping[str, DataType]
+
+
+def predict_frame(elmo: Elmo, frame: DataFrame, **arguments: object) -> DataFrame:
+    """Compute the vectors of texts in a data frame of Spark.
+
+    elmo (Elmo): The model, which is sent to the workers.
+    frame (DataFrame): The frame, with texts in the column "text" or else in its first one.
+    arguments (object): The other arguments of `Elmo.predict`; `nlp` must be a name.
+    RETURNS (DataFrame): A frame with the columns of `Elmo.predict` on pandas, but for `origin_index`; NaN is null.
+    RAISES (ElmoError): As `Elmo.predict`, before Spark computes anything; and if `nlp` is a pipeline.
+    """
+    if not isinstance(arguments["nlp"], str):
+        raise ElmoError(Errors.EL860.format(got=type(arguments["nlp"]).__name__))
+    text = next((name for name in frame.columns if name == "text"), frame.columns[0])
+    # What columns there will be, and whether the arguments are allowed, is shown by one text.
+    empty = pd.DataFrame({name: pd.Series([""], dtype=object) for name in frame.columns})
+    empty[text] = "I"
+    sample = elmo.predict(empty, **arguments)  # type: ignore[arg-type]
+    # Rows of Spark have no index.
+    names = [name for name in sample.columns if name != "origin_index" or name in empty.columns]
+    types = {name: _find_type(sample[name].iloc[0]) for name in names if name not in empty.columns}
+
+    archive = make_archive(elmo.save)
+    archive.send(frame.sparkSession)
+    fields = [StructField(f"kept{i}", field.dataType, field.nullable) for i, field in enumerate(frame.schema)]
+    made = [StructField(f"new{i}", type) for i, type in enumerate(types.values())]
+    prediction = Prediction(
+        model=archive.name, settings=elmo.settings, arguments=arguments, n_kept=len(fields), types=types
+    )
+    kept = [select_column(old.name).alias(new.name) for old, new in zip(frame.schema, fields)]
+    mapped = frame.select(*kept, select_column(text).alias("input")).mapInArrow(
+        partial(predict_batches, prediction=prediction), StructType([*fields, *made])
+    )
+    columns = {
+        **{
+            old.name: F.col(new.name).alias(old.name, metadata=old.metadata)
+            for old, new in zip(frame.schema, fields)
+        },
+        **{name: F.col(new.name).alias(name) for name, new in zip(types, made)},
+    }
+    return mapped.select(*(columns[name] for name in names))
+
+
+def predict_batches(batches: Iterator[pa.RecordBatch], *, prediction: Prediction) -> Iterator[pa.RecordBatch]:
+    """Predict in a worker.
+
+    batches (Iterator[pa.RecordBatch]): The columns to keep, then the texts.
+    prediction (Prediction): What is computed.
+    YIELDS (pa.RecordBatch): The columns to keep, each row as often as it has results, and the new columns.
+    """
+    elmo = load_model(prediction.model, prediction.settings)
+    width = elmo.width(elmo.layer_names[-1])
+    size = max(1, BATCH_VALUES // width // _TOKENS)
+    names = [*(f"kept{i}" for i in range(prediction.n_kept)), *(f"new{i}" for i in range(len(prediction.types)))]
+    for batch in batches:
+        for start in range(0, len(batch), size):
+            part = batch.slice(start, size)
+            texts = pd.Series(part.columns[-1].to_pylist(), dtype=object)
+            result = elmo.predict(texts, **prediction.arguments)  # type: ignore[arg-type]
+            rows = pa.array(result.index.to_numpy())
+            kept = [column.take(rows) for column in part.columns[:-1]]
+            new = [_make_array(result[name].tolist(), type) for name, type in prediction.types.items()]
+            yield pa.RecordBatch.from_arrays([*kept, *new], names=names)
+
+
+def _find_type(cell: object) -> DataType:
+    if isinstance(cell, np.ndarray):
+        vector = ArrayType(FloatType(), containsNull=False)
+        return vector if cell.ndim == 1 else ArrayType(vector, containsNull=False)
+    if isinstance(cell, list):
+        return ArrayType(_find_type(cell[0]))
+    return StringType() if isinstance(cell, str) else IntegerType()
+
+
+def _make_array(cells: Sequence[Any], type: DataType) -> pa.Array:
+    """Make an Arrow array of the cells of a column; a float, which is NaN, is a null."""
+    if not isinstance(type, ArrayType) or not isinstance(type.elementType, (ArrayType, FloatType)):
+        return pa.array([None if isinstance(cell, float) else cell for cell in cells], to_arrow_type(type))
+    arrays = [None if isinstance(cell, float) else np.asarray(cell, np.float32) for cell in cells]
+    lengths = [0 if array is None else len(array) for array in arrays]
+    offsets = pa.array(add_up(lengths), pa.int32())
+    filled = [array for array in arrays if array is not None]
+    flat = np.concatenate([array.reshape(-1) for array in filled]) if filled else np.empty(0, np.float32)
+    values = pa.array(flat)
+    if isinstance(type.elementType, ArrayType):
+        width = next((array.shape[1] for array in filled), 0)
+        values = pa.ListArray.from_arrays(pa.array(np.arange(sum(lengths) + 1) * width, pa.int32()), values)
+    nulls = pa.array([array is None for array in arrays])
+    return pa.ListArray.from_arrays(offsets, values, mask=nulls)

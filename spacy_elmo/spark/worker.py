@@ -1,0 +1,61 @@
+"""What a worker process of Spark keeps between tasks: models and pipelines, each loaded once."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+
+from pyspark import SparkFiles, TaskContext
+
+from ..elmo import Elmo, load
+from ..inference.settings import Settings
+from ..inputs.pipelines import load_pipeline
+from ..splitter import SplitSentence, split_texts
+
+# Texts to the sentences of each.
+Split = Callable[[Iterable[str]], Iterator[list[SplitSentence]]]
+# Models that are kept. Few pipelines have more stages, and memory must not grow with every new model.
+_KEPT = 2
+_BLANK = "blank:"
+# Characters of a row's text in a message.
+SHOWN = 40
+
+
+@lru_cache(maxsize=_KEPT)
+def load_model(name: str, settings: Settings) -> Elmo:
+    """Load a model that was sent to this worker.
+
+    name (str): The name of its folder, which depends on its content.
+    settings (Settings): How it is run. Its number of threads is what Spark has given to the task.
+    RETURNS (Elmo): The model.
+    RAISES (ElmoError): If the processor does not support the precision.
+    """
+    folder = Path(SparkFiles.get(name))
+    return load(
+        folder,
+        precision=settings.precision,
+        initial_state=settings.initial_state,
+        max_batch_tokens=settings.max_batch_tokens,
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def load_split(pipeline: str) -> Split:
+    """Load what splits texts.
+
+    pipeline (str): As for `load_pipeline`.
+    RETURNS (Split): A function from texts to the sentences of each.
+    RAISES (ElmoError): If there is no such pipeline.
+    """
+    if pipeline.startswith(_BLANK):
+        # A pipeline that forgets the words of each batch.
+        return partial(split_texts, lang=pipeline.removeprefix(_BLANK))
+    return partial(split_texts, nlp=load_pipeline(pipeline))
+
+
+def find_partition() -> int:
+    """Get the number of the partition that the running task computes, for messages.
+
+    RETURNS (int): The number.
+    """
+    context = TaskContext.get()
+    return -1 if context is None else context.partitionId()
