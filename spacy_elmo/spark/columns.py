@@ -62,7 +62,11 @@ def add_column(frame: DataFrame, inputs: Sequence[Column], function: ArrowFuncti
 
     # Spark moves filters on the result of a deterministic function below it, and then computes it twice.
     udf = arrow_udf(call, new.type).asNondeterministic()
-    return frame.withColumn(new.name, udf(*inputs)).withMetadata(new.name, dict(new.metadata))
+    added = udf(*inputs).alias(new.name, metadata=dict(new.metadata))
+    # Other ways to add a column lose its metadata in Spark Connect, or take dots in its name for fields.
+    if new.name not in frame.columns:
+        return frame.select("*", added)
+    return frame.select(*(added if name == new.name else select_column(name) for name in frame.columns))
 
 
 def _map_batches(frame: DataFrame, inputs: Sequence[Column], function: ArrowFunction, new: NewColumn) -> DataFrame:

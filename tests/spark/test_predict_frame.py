@@ -1,0 +1,95 @@
+"""`Elmo.predict` over data frames of Spark."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import spacy
+
+from spacy_elmo.elmo import Elmo
+from tests.extras import is_installed
+
+if is_installed("pyspark"):
+    from pyspark.sql import DataFrame
+    from pyspark.sql import functions as F
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.needs("pyspark")
+
+TEXTS = ["I love NLP. You 😀 too!", "", None, "This day sucks"]
+
+
+@pytest.fixture(scope="module")
+def frame(spark: "SparkSession") -> "DataFrame":
+    """With a name that has a dot, a null and a nested type."""
+    rows = [(text, [{"x": i}], None if i == 1 else i) for i, text in enumerate(TEXTS)]
+    types = "text string, nested array<struct<x: int>>, `a.b` int"
+    frame = spark.createDataFrame(rows, types)
+    return frame.select("text", "nested", F.col("`a.b`").alias("a.b", metadata={"key": "value"}))
+
+
+ARGUMENTS: list[dict[str, Any]] = [
+    {},
+    {"output_level": "token", "positions": True, "metadata": True, "column": "vectors"},
+    {"output_level": "sentence", "pooling_layer": "word_emb", "metadata": True},
+    {"output_level": "sentence", "pooling": "average", "positions": True},
+    {"output_level": "document", "metadata": True, "positions": True},
+    {"output_level": "document", "pooling": "sum", "nlp": "tokenizer:en"},
+]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=str)
+def test_same_as_pandas(elmo: Elmo, frame: "DataFrame", arguments: dict[str, Any]) -> None:
+    """Rows, columns and values; only an index is nothing that Spark has. The input's type is the output's."""
+    result = elmo.predict(frame, **arguments)
+    assert isinstance(result, DataFrame)
+    expected = elmo.predict(pd.DataFrame({"text": TEXTS, "nested": 1, "a.b": 1}), **arguments)
+    names = [name for name in expected.columns if name != "origin_index"]
+    assert result.columns == names
+    assert result.schema["nested"].dataType == frame.schema["nested"].dataType
+    assert result.schema["a.b"].metadata == {"key": "value"}
+    rows = result.collect()
+    assert len(rows) == len(expected)
+    origin = [TEXTS.index(row["text"]) for row in rows]
+    assert [row["nested"][0]["x"] for row in rows] == origin == expected.index.tolist()
+    for name in {*names} - {"text", "nested", "a.b"}:
+        for row, cell in zip(rows, expected[name]):
+            if isinstance(cell, np.ndarray):
+                np.testing.assert_allclose(np.reshape(row[name], cell.shape), cell, atol=1e-5)
+            else:
+                assert row[name] is None if isinstance(cell, float) else row[name] == cell
+
+
+def test_first_column(elmo: Elmo, spark: "SparkSession") -> None:
+    """NLU's own test: frames without a column `text`."""
+    frame = spark.createDataFrame([("I love this day", 1), ("I dont like Sami", 2)], "comment string, n int")
+    rows = elmo.predict(frame).collect()
+    assert [(row.token, row.n) for row in rows] == [
+        *((token, 1) for token in ("I", "love", "this", "day")),
+        *((token, 2) for token in ("I", "do", "nt", "like", "Sami")),
+    ]
+
+
+def test_errors(elmo: Elmo, frame: "DataFrame") -> None:
+    """Before Spark computes anything."""
+    with pytest.raises(ValueError, match=r"EL860.*got a English"):
+        elmo.predict(frame, nlp=spacy.blank("en"))
+    with pytest.raises(ValueError, match="EL031"):
+        elmo.predict(frame, pooling_layer="lstm_outputs7")
+    with pytest.raises(ValueError, match=r"EL8\d\d.*'token'"):
+        elmo.predict(frame.withColumn("token", F.lit(1)))
+
+
+def test_trained_model(elmo: Elmo, frame: "DataFrame") -> None:
+    """The weights that are sent are those of the model, not of its source."""
+    with_mix = elmo.predict(frame).first()
+    elmo.mix.weights.data[0] = 5.0
+    changed = elmo.predict(frame).first()
+    assert with_mix is not None
+    assert changed is not None
+    expected = elmo.embed([["I", "love", "NLP", "."]])[0].elmo[0]
+    np.testing.assert_allclose(changed.word_embedding_elmo, expected, atol=1e-6)
+    assert np.abs(np.subtract(changed.word_embedding_elmo, with_mix.word_embedding_elmo)).max() > 1e-3
