@@ -2,8 +2,9 @@
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import ElmoError, Errors, ReasonError, short_repr
@@ -33,6 +34,10 @@ class SplitSentence(NamedTuple):
     starts: list[int]
 
 
+# Texts to the sentences of each.
+Split = Callable[[Iterable[str]], Iterator[list[SplitSentence]]]
+
+
 def split_texts(
     texts: Iterable[str], *, lang: str = "en", nlp: "Language | None" = None
 ) -> Iterator[list[SplitSentence]]:
@@ -54,6 +59,25 @@ def split_texts(
         with zone:
             split = [_split_doc(doc) for doc in pipeline.pipe(window)]
         yield from split
+
+
+def make_split(nlp: "Language | str") -> Split:
+    """Make a function that splits texts.
+
+    nlp (Language | str): A pipeline, or its name as for `load_pipeline`, which is loaded now.
+    RETURNS (Split): The function.
+    RAISES (ElmoError): If there is no such pipeline.
+    """
+    if not isinstance(nlp, str):
+        return partial(split_texts, nlp=nlp)
+    kind, _, lang = nlp.partition(":")
+    if kind == "blank" and lang:
+        # This pipeline is at hand, and forgets new words.
+        return partial(split_texts, lang=lang)
+    # Imported here because only texts need spaCy.
+    from .inputs.pipelines import load_pipeline
+
+    return partial(split_texts, nlp=load_pipeline(nlp))
 
 
 def _split_doc(doc: "Doc") -> list[SplitSentence]:

@@ -1,13 +1,11 @@
 """`Elmo.predict`: texts in, a data frame out."""
 
-from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..bilm.layers import LayerName
 from ..errors import ElmoError, ElmoImportError, Errors, short_repr
-from ..inputs.pipelines import load_pipeline
-from ..splitter import SplitSentence, split_texts
+from ..splitter import make_split
 from .choices import Choices, check_choices
 from .frame_columns import FrameColumns, make_columns
 from .layout import Layout
@@ -68,7 +66,10 @@ def predict(
 
     texts, kept = read_input(data)
     _check_clashes(kept, choices)
-    vectors = embed_split_texts(embedder, _split(texts, nlp), layer=pooling_layer, pooling=choices.pooling)
+    if not isinstance(nlp, str) and not callable(getattr(nlp, "pipe", None)):
+        raise ElmoError(Errors.EL809.format(got=short_repr(nlp)))
+    split = make_split(nlp)
+    vectors = embed_split_texts(embedder, split(texts), layer=pooling_layer, pooling=choices.pooling)
     layout = Layout(vectors.split, level=choices.level)
     columns = make_columns(texts, kept.index, layout, choices)
     columns.others[choices.column] = make_cells(vectors, layout, pooling=choices.pooling)
@@ -89,18 +90,6 @@ def _check_clashes(kept: "pandas.DataFrame", choices: Choices) -> None:
         if isinstance(label, str) and label in made:
             also = ", or give another `column`" if label.startswith(choices.column) else ""
             raise ElmoError(Errors.EL806.format(name=repr(label), other=repr(f"{label}_given"), also=also))
-
-
-def _split(texts: Iterable[str], nlp: "Language | str") -> Iterator[list[SplitSentence]]:
-    if isinstance(nlp, str):
-        kind, _, lang = nlp.partition(":")
-        if kind == "blank" and lang:
-            # The splitter has this pipeline at hand, and frees what spaCy remembers of new words.
-            return split_texts(texts, lang=lang)
-        return split_texts(texts, nlp=load_pipeline(nlp))
-    if not callable(getattr(nlp, "pipe", None)):
-        raise ElmoError(Errors.EL809.format(got=short_repr(nlp)))
-    return split_texts(texts, nlp=nlp)
 
 
 def _assemble(kept: "pandas.DataFrame", layout: Layout, columns: FrameColumns) -> "pandas.DataFrame":

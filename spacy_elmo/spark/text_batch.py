@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..splitter import SplitSentence
+from ..splitter import Split, SplitSentence
 from .annotation_arrays import Ints
 from .token_batch import Sentences, TokenBatch
-from .worker import Split
 
 
 def split_batch(texts: Sequence[str | None], split: Split) -> TokenBatch:

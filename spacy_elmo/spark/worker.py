@@ -1,21 +1,16 @@
 """What a worker process of Spark keeps between tasks: models and pipelines, each loaded once."""
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from pyspark import SparkFiles, TaskContext
 
 from ..elmo import Elmo, load
 from ..inference.settings import Settings
-from ..inputs.pipelines import load_pipeline
-from ..splitter import SplitSentence, split_texts
+from ..splitter import make_split
 
-# Texts to the sentences of each.
-Split = Callable[[Iterable[str]], Iterator[list[SplitSentence]]]
 # Models that are kept. Few pipelines have more stages, and memory must not grow with every new model.
 _KEPT = 2
-_BLANK = "blank:"
 # Characters of a row's text in a message.
 SHOWN = 40
 
@@ -38,18 +33,8 @@ def load_model(name: str, settings: Settings) -> Elmo:
     )
 
 
-@lru_cache(maxsize=_KEPT)
-def load_split(pipeline: str) -> Split:
-    """Load what splits texts.
-
-    pipeline (str): As for `load_pipeline`.
-    RETURNS (Split): A function from texts to the sentences of each.
-    RAISES (ElmoError): If there is no such pipeline.
-    """
-    if pipeline.startswith(_BLANK):
-        # A pipeline that forgets the words of each batch.
-        return partial(split_texts, lang=pipeline.removeprefix(_BLANK))
-    return partial(split_texts, nlp=load_pipeline(pipeline))
+# Of each name, loaded once.
+load_split = lru_cache(maxsize=_KEPT)(make_split)
 
 
 def find_partition() -> int:

@@ -170,7 +170,7 @@ print("pandas" in sys.modules, "pyspark" in sys.modules)
 def test_frame_of_spark(elmo: Elmo, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes to the room for Spark, with checked arguments."""
     calls: list[Any] = []
-    room = ModuleType("spacy_elmo.spark.predict")
+    room = ModuleType("spacy_elmo.spark.predict_frame")
     room.predict_frame = lambda *given, **named: calls.append((given, named)) or "a Spark frame"  # type: ignore[attr-defined, func-returns-value]
     monkeypatch.setitem(sys.modules, room.__name__, room)
     kind = type("DataFrame", (), {"__module__": module})

@@ -3,12 +3,13 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 
 import spacy_elmo
+from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.elmo import Elmo
 from tests.data import SHARED, TINY, shared_path
 from tests.extras import is_installed
@@ -38,7 +39,7 @@ TEXT = "I like it. You 😀 do!\n\n 😀😀 And 2."
 SENTENCES = [["I", "like", "it", "."], ["You", "😀", "do", "!"], ["😀", "😀", "And", "2", "."]]
 
 
-def make_stages(source: object = TINY) -> "list[Any]":
+def make_stages(source: Path = TINY) -> "list[Any]":
     return [
         DocumentAssembler().setInputCol("text").setOutputCol("document"),
         SentenceDetector().setInputCols(["document"]).setOutputCol("sentence"),
@@ -54,6 +55,18 @@ def model(spark: "SparkSession") -> "PipelineModel":
 
 def make_frame(spark: "SparkSession", texts: Sequence[str | None]) -> "DataFrame":
     return spark.createDataFrame([[text] for text in texts], "text string")
+
+
+def first(frame: "DataFrame") -> "Row":
+    row = first(frame)
+    return row
+
+
+def embedder(model: "PipelineModel") -> "ElmoEmbeddings":
+    """The last stage, a copy."""
+    stage = model.stages[-1].copy()
+    assert isinstance(stage, ElmoEmbeddings)
+    return stage
 
 
 def vectors(row: "Row", column: str = "embeddings") -> np.ndarray:
@@ -86,8 +99,7 @@ def test_published_page(spark: "SparkSession", source: str) -> None:
     result = pipeline_model.transform(spark.createDataFrame([["I love NLP"]]).toDF("text"))
 
     elmo = spacy_elmo.load(source)
-    row = result.first()
-    assert row is not None
+    row = first(result)
     assert [(one.result, one.begin, one.end) for one in row.embeddings] == [
         ("I", 0, 0),
         ("love", 2, 5),
@@ -118,8 +130,7 @@ def test_name_of_spark_nlp(spark: "SparkSession", monkeypatch: pytest.MonkeyPatc
     stage = ElmoEmbeddings.pretrained()
     monkeypatch.setenv("SPACY_ELMO_OFFLINE", "1")
     result = stage.setInputCols("text").transform(make_frame(spark, ["I love NLP"]))
-    row = result.first()
-    assert row is not None
+    row = first(result)
     check(spacy_elmo.load(saved), row, [["I", "love", "NLP"]])
     assert result.schema["embeddings"].metadata["ref"] == "elmo"
 
@@ -142,7 +153,7 @@ def test_type_and_metadata(spark: "SparkSession", model: "PipelineModel") -> Non
 
 def test_annotations(spark: "SparkSession", model: "PipelineModel", elmo: Elmo) -> None:
     """Positions in UTF-16, and the five strings of each token; every sentence has its own vectors."""
-    row = model.transform(make_frame(spark, [TEXT])).first()
+    row = first(model.transform(make_frame(spark, [TEXT])))
     units = TEXT.encode("utf-16-le")
     for name in ("document", "sentence", "token", "embeddings"):
         for one in row[name]:
@@ -162,7 +173,7 @@ def test_annotations(spark: "SparkSession", model: "PipelineModel", elmo: Elmo) 
 
 def test_known_fault_of_spark_nlp(spark: "SparkSession", model: "PipelineModel", elmo: Elmo) -> None:
     """There, every sentence of a row after the first has the vectors of the first one's words."""
-    row = model.transform(make_frame(spark, ["I love NLP. Spark is big."])).first()
+    row = first(model.transform(make_frame(spark, ["I love NLP. Spark is big."])))
     check(elmo, row, [["I", "love", "NLP", "."], ["Spark", "is", "big", "."]])
     both = vectors(row)
     assert np.abs(both[:4] - both[4:]).max() > 0.1
@@ -171,7 +182,7 @@ def test_known_fault_of_spark_nlp(spark: "SparkSession", model: "PipelineModel",
 def test_many_sentences(spark: "SparkSession", model: "PipelineModel", elmo: Elmo) -> None:
     """More than the 32 that Spark NLP runs at a time."""
     sentences = [[f"word{i}", *["more"] * (i % 3), "."] for i in range(40)]
-    row = model.transform(make_frame(spark, [" ".join(" ".join(words) for words in sentences)])).first()
+    row = first(model.transform(make_frame(spark, [" ".join(" ".join(words) for words in sentences)])))
     assert [one.result for one in row.embeddings] == [token for sentence in sentences for token in sentence]
     check(elmo, row, sentences)
 
@@ -248,7 +259,7 @@ def test_tokens_removed_before(spark: "SparkSession", model: "PipelineModel", el
     # After Parquet, all fields are nullable; the metadata stays.
     stored = model.stages[-1].transform(spark.read.parquet(path)).orderBy("text")
     assert [row.embeddings for row in stored.collect()] == [row.embeddings for row in rows]
-    pooled = model.stages[-1].copy({model.stages[-1].pooling: "AVERAGE"}).transform(few).collect()
+    pooled = embedder(model).setPooling("AVERAGE").transform(few).collect()
     assert [[len(one.embeddings) for one in row.embeddings] for row in pooled] == [[0, elmo.width("elmo")], [0, 0]]
 
 
@@ -257,13 +268,13 @@ def test_changed_tokens(spark: "SparkSession", model: "PipelineModel", elmo: Elm
     frame = model.transform(make_frame(spark, ["I LOVE it"])).drop("embeddings")
     lower = F.transform("token", lambda one: one.withField("result", F.lower(one["result"])))
     changed = frame.withColumn("token", lower).withMetadata("token", {"annotatorType": "token"})
-    row = model.stages[-1].transform(changed).first()
+    row = first(model.stages[-1].transform(changed))
     check(elmo, row, [["i", "love", "it"]])
 
 
 @pytest.mark.parametrize("pooling", ["AVERAGE", "sum"])
 def test_pooling(spark: "SparkSession", model: "PipelineModel", elmo: Elmo, pooling: str) -> None:
-    stage = model.stages[-1].copy().setPooling(pooling)
+    stage = embedder(model).setPooling(cast(Any, pooling))
     result = stage.transform(model.transform(make_frame(spark, [TEXT, None])).drop("embeddings"))
     rows = result.collect()
     assert result.schema["embeddings"].metadata["annotatorType"] == "sentence_embeddings"
@@ -282,10 +293,9 @@ def test_pooling(spark: "SparkSession", model: "PipelineModel", elmo: Elmo, pool
 
 @pytest.mark.parametrize("layer", ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"])
 def test_layers(spark: "SparkSession", elmo: Elmo, layer: str) -> None:
-    stage = ElmoEmbeddings(source=str(TINY), inputCols=["text"], poolingLayer=layer)
+    stage = ElmoEmbeddings(source=str(TINY), inputCols=["text"], poolingLayer=cast(LayerName, layer))
     result = stage.transform(make_frame(spark, ["I love NLP"]))
-    row = result.first()
-    assert row is not None
+    row = first(result)
     check(elmo, row, [["I", "love", "NLP"]], layer)
     assert result.schema["embeddings"].metadata["dimension"] == elmo.width(layer) == stage.getDimension()
 
@@ -360,7 +370,7 @@ def test_params(spark: "SparkSession") -> None:
     assert (stage.getBatchSize(), stage.getCaseSensitive(), stage.getLazyAnnotator()) == (8, False, False)
     assert (stage.getStorageRef(), stage.getPipeline(), stage.getInputCols()) == ("mine", "blank:de", ["text"])
     assert (stage.getPrecision(), stage.getMaxBatchTokens(), stage.getPoolingLayer()) == ("fp32", 100, "elmo")
-    assert stage.transform(make_frame(spark, ["z.B. so"])).first()["embeddings"][0].result == "z.B."
+    assert first(stage.transform(make_frame(spark, ["z.B. so"])))["embeddings"][0].result == "z.B."
     assert stage.setMaxBatchTokens(None).getMaxBatchTokens() is None
     other = stage.copy({stage.storageRef: "other"})
     assert (other.getStorageRef(), stage.getStorageRef()) == ("other", "mine")
@@ -399,15 +409,15 @@ def test_errors_on_the_driver(spark: "SparkSession", model: "PipelineModel", tmp
     frame = model.transform(make_frame(spark, ["Hi"])).drop("embeddings")
     stage = model.stages[-1]
     with pytest.raises(ValueError, match=r"EL031.*lstm_outputs7.*2 LSTM"):
-        stage.copy().setPoolingLayer("lstm_outputs7").transform(frame)
+        embedder(model).setPoolingLayer("lstm_outputs7").transform(frame)
     with pytest.raises(ValueError, match=r"EL851.*'tokens' does not exist.*text, document, sentence, token"):
-        stage.copy().setInputCols("sentence", "tokens").transform(frame)
+        embedder(model).setInputCols("sentence", "tokens").transform(frame)
     with pytest.raises(ValueError, match=r"EL852.*got 'sentence' \(annotations of type document\)"):
-        stage.copy().setInputCols("sentence").transform(frame)
+        embedder(model).setInputCols("sentence").transform(frame)
     with pytest.raises(ValueError, match=r"EL852.*'token' \(annotations without annotatorType"):
         stage.transform(frame.withMetadata("token", {}))
     with pytest.raises(ValueError, match=r"EL852.*'n' \(int\)"):
-        stage.copy().setInputCols("n").transform(frame.withColumn("n", F.lit(1)))
+        embedder(model).setInputCols("n").transform(frame.withColumn("n", F.lit(1)))
     with pytest.raises(ValueError, match=r"EL852.*'document' \(annotations of type document\)"):
         DocumentAssembler().setInputCol("document").transform(frame)
     with pytest.raises(ValueError, match=r"EL852.*'text' \(string\)"):
@@ -415,7 +425,7 @@ def test_errors_on_the_driver(spark: "SparkSession", model: "PipelineModel", tmp
     with pytest.raises(FileNotFoundError, match=r"EL010.*nothing_here"):
         ElmoEmbeddings.loadSavedModel(str(tmp_path / "nothing_here"), spark)
     with pytest.raises(ValueError, match="EL857"):
-        stage.copy().setInputCols()
+        embedder(model).setInputCols()
 
 
 def test_wrong_pretrained(java: None, spark: "SparkSession") -> None:

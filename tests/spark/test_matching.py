@@ -93,8 +93,8 @@ def test_any_annotations(rows: list[tuple[Row, Row]], n_tokens: int) -> None:
 
 def test_in_order() -> None:
     """The usual case goes another way than the others: sentences one after the other, over many rows."""
-    row: Row = [(0, 9, "First one.", 0), (11, 10, "", 1), (11, 20, "Second one.", 2)]
-    tokens: Row = [(0, 4, "First", 0), (6, 9, "one.", 0), (8, 13, "across", 0), (11, 16, "Second", 1)]
+    row: list[Annotation] = [(0, 9, "First one.", 0), (11, 10, "", 1), (11, 20, "Second one.", 2)]
+    tokens: list[Annotation] = [(0, 4, "First", 0), (6, 9, "one.", 0), (8, 13, "across", 0), (11, 16, "Second", 1)]
     batch = match_tokens(to_arrays([row, None, [], row], [tokens, tokens, tokens, tokens[:1]]), first_row=0)
     whole = [(0, [(0, 4, "First"), (6, 9, "one.")]), (2, [(11, 16, "Second")])]
     assert read(batch) == [whole, [], [], [(0, [(0, 4, "First")])]]

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,7 +44,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_pipeline_elsewhere(spark: "SparkSession", source: Path, tmp_path: Path) -> None:
-    stages = [DocumentAssembler(), SentenceDetector(), Tokenizer(), ElmoEmbeddings(source=source)]
+    stages: list[Any] = [DocumentAssembler(), SentenceDetector(), Tokenizer(), ElmoEmbeddings(source=source)]
     frame = spark.createDataFrame([("I love NLP",)], "text string")
     model = Pipeline(stages=stages).fit(frame)
     expected = model.transform(frame).first()
