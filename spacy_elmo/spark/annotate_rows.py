@@ -96,7 +96,11 @@ class _Source(NamedTuple):
     sentences: list[SplitSentence]
 
     def place(self, spans: Iterable[tuple[str, int]]) -> Iterator[Part]:
-        """YIELDS: each part, given by its text and first character."""
+        """Place parts of the text in that of the row.
+
+        spans (Iterable[tuple[str, int]]): The text of each part, and the place of its first character.
+        YIELDS (Part): Each part.
+        """
         parts = list(spans)
         bounds = [start for _, start in parts], [start + len(text) for text, start in parts]
         for (text, _), start, end in zip(parts, *to_utf16(self.text, bounds)):

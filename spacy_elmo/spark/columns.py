@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
+from pyspark.errors import PySparkTypeError
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import DataType, StructField, StructType
+
+from ..errors import ElmoError, Errors
 
 # Arrays of the inputs, batch by batch, to arrays of the output. Rows stay in order, but may be cut otherwise.
 ArrowFunction = Callable[[Iterator[tuple[pa.Array, ...]]], Iterator[pa.Array]]
@@ -72,6 +76,7 @@ def add_column(frame: DataFrame, inputs: Sequence[Column], function: ArrowFuncti
 def _map_batches(frame: DataFrame, inputs: Sequence[Column], function: ArrowFunction, new: NewColumn) -> DataFrame:
     """As `add_column`, by mapInArrow, through which all columns pass."""
     kept = [field for field in frame.schema.fields if field.name != new.name]
+    check_types(frame, kept)
     # Under names of our own: Spark takes dots in names for fields here, and names may occur twice.
     fields = [StructField(f"kept{i}", field.dataType, field.nullable) for i, field in enumerate(kept)]
     columns = [select_column(field.name).alias(own.name) for field, own in zip(kept, fields)]
@@ -88,6 +93,21 @@ def _map_batches(frame: DataFrame, inputs: Sequence[Column], function: ArrowFunc
     )
     restored.insert(len(restored) if place is None else place, added)
     return mapped.select(*restored)
+
+
+def check_types(frame: DataFrame, fields: Sequence[StructField]) -> None:
+    """Check that columns can pass through Python.
+
+    frame (DataFrame): The frame.
+    fields (Sequence[StructField]): The columns.
+    RAISES (ElmoError): If one is of a type that Arrow, or Spark's use of it, does not have.
+    """
+    for field in fields:
+        try:
+            to_arrow_type(field.dataType)
+        except (TypeError, PySparkTypeError) as error:
+            shown = {"column": field.name, "type": field.dataType.simpleString()}
+            raise ElmoError(Errors.EL856.format(**shown, version=frame.sparkSession.version)) from error
 
 
 def append_output(batches: Batches, *, function: ArrowFunction, n_kept: int) -> Batches:

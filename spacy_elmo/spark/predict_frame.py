@@ -25,7 +25,7 @@ from ..elmo import Elmo
 from ..errors import ElmoError, Errors
 from ..inference.settings import Settings
 from .archive import make_archive
-from .columns import select_column
+from .columns import check_types, select_column
 from .embed_rows import BATCH_VALUES
 from .text_batch import add_up
 from .worker import load_model
@@ -72,6 +72,7 @@ def predict_frame(elmo: Elmo, frame: DataFrame, **arguments: object) -> DataFram
     names = [name for name in sample.columns if name != "origin_index" or name in empty.columns]
     types = {name: _find_type(sample[name].iloc[0]) for name in names if name not in empty.columns}
 
+    check_types(frame, frame.schema.fields)
     archive = make_archive(elmo.save)
     archive.send(frame.sparkSession)
     fields = [StructField(f"kept{i}", field.dataType, field.nullable) for i, field in enumerate(frame.schema)]

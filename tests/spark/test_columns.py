@@ -79,6 +79,16 @@ def test_filter_on_the_result(spark: "SparkSession", way: str) -> None:
     assert plan.count("EvalPython [") + plan.count("MapInArrow ") == 1
 
 
+def test_type_without_arrow(spark: "SparkSession", way: str) -> None:
+    """mapInArrow takes all columns through Python, arrow_udf only its own."""
+    frame = spark.range(2).select(F.col("id").cast("int").alias("n"), F.expr("interval 1 year").alias("time"))
+    if way == "arrow_udf":
+        assert [row["new"] for row in add(frame).select("new").collect()] == [0, 2]
+    else:
+        with pytest.raises(ValueError, match=r"EL856.*'time' is of type interval year.*Drop it"):
+            add(frame)
+
+
 def test_small_batches(spark: "SparkSession", way: str) -> None:
     name = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(name)

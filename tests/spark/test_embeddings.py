@@ -58,7 +58,8 @@ def make_frame(spark: "SparkSession", texts: Sequence[str | None]) -> "DataFrame
 
 
 def first(frame: "DataFrame") -> "Row":
-    row = first(frame)
+    row = frame.first()
+    assert row is not None
     return row
 
 
@@ -384,7 +385,7 @@ def test_wrong_dimension(spark: "SparkSession") -> None:
         result = stage.transform(make_frame(spark, ["Hi"]))
     assert result.schema["embeddings"].metadata["dimension"] == width
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         stage.setDimension(width).transform(make_frame(spark, ["Hi"]))
 
 
@@ -415,7 +416,7 @@ def test_errors_on_the_driver(spark: "SparkSession", model: "PipelineModel", tmp
     with pytest.raises(ValueError, match=r"EL852.*got 'sentence' \(annotations of type document\)"):
         embedder(model).setInputCols("sentence").transform(frame)
     with pytest.raises(ValueError, match=r"EL852.*'token' \(annotations without annotatorType"):
-        stage.transform(frame.withMetadata("token", {}))
+        stage.transform(frame.select("sentence", F.col("token").alias("token", metadata={"other": 1})))
     with pytest.raises(ValueError, match=r"EL852.*'n' \(int\)"):
         embedder(model).setInputCols("n").transform(frame.withColumn("n", F.lit(1)))
     with pytest.raises(ValueError, match=r"EL852.*'document' \(annotations of type document\)"):
