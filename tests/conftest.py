@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,18 @@ def text() -> Path:
 @pytest.fixture(scope="session")
 def sentences(text: Path) -> list[list[str]]:
     return [line.split() for line in text.read_text("utf-8").splitlines()]
+
+
+def find_java() -> bool:
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which("java") is not None or (home is not None and Path(home, "bin", "java").exists())
+
+
+@pytest.fixture(scope="session")
+def java() -> None:
+    if find_java():
+        return
+    reason = "Spark needs Java 17, and none is found: install it, or set JAVA_HOME"
+    if os.environ.get("SPACY_ELMO_REQUIRE_EXTRAS"):
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -47,7 +47,9 @@ FRAMEWORKS = {
         "runtime",
     },
     "triton": {"gpu", "weights"},
-    "spacy": {"cli", "pretraining", "pipeline", "models", "text_methods", "texts", "splitter", "inputs", "batchers", "spark", "frames"},
+    "spacy": {
+        "cli", "pretraining", "pipeline", "models", "text_methods", "texts", "splitter", "inputs", "batchers", "frames",
+    },
     "pandas": {"frames", "text_methods", "spark"},
     "pyarrow": {"tables", "text_methods", "spark"},
     "pyspark": {"spark"},

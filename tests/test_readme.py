@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,22 @@ def small_pipeline(name: str) -> Language:
     return nlp
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+ON_SPARK = "from spacy_elmo.spark import"
+
+
+@pytest.mark.needs("pyspark")
+@pytest.mark.slow
+@pytest.mark.usefixtures("java")
+@pytest.mark.parametrize("code", [code for code in blocks("python") if ON_SPARK in code])
+def test_spark(code: str) -> None:
+    """In a process of its own, which has the only session of Spark."""
+    code = code.replace("start()", "start(spark_ui_enabled='false')")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [line.split("|")[1].strip() for line in done.stdout.splitlines()[3:6]] == ["I", "love", "NLP"]
+
+
+@pytest.mark.parametrize("code", [code for code in blocks("python") if ON_SPARK not in code])
 @pytest.mark.filterwarnings("ignore:unclosed file")
 def test_examples(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if "require_gpu" in code and not compat.has_cupy_gpu:

@@ -1,5 +1,7 @@
 """`ElmoEmbeddings`: the stage that embeds, in place of Spark NLP's of the same name."""
 
+import json
+import os
 import warnings
 from functools import partial
 from typing import cast
@@ -8,6 +10,7 @@ from pyspark.ml import Transformer
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsReader, DefaultParamsWriter, MLReadable, MLWritable
 from pyspark.sql import DataFrame, SparkSession
 
+from ..bilm.fields import Json
 from ..bilm.layers import LayerName, layer_width
 from ..errors import ElmoError, Errors, Warnings
 from ..inference.settings import PrecisionName, Settings
@@ -24,6 +27,11 @@ from .saved_weights import load_weights, save_weights
 
 # The catalogue's name of the model that Spark NLP publishes, and the name that models on its vectors ask for.
 _PUBLISHED = "elmo"
+_CLASS_OF_SPARK_NLP = "com.johnsnowlabs.nlp.embeddings.ElmoEmbeddings"
+# Not the dimension, which is the model's.
+_OF_SPARK_NLP = (
+    "batchSize", "caseSensitive", "inputCols", "lazyAnnotator", "outputCol", "poolingLayer", "storageRef",
+)  # fmt: skip
 
 
 class ElmoEmbeddings(Transformer, HasColumns, HasPipeline, ElmoParams, MLReadable, MLWritable):
@@ -105,7 +113,9 @@ class ElmoEmbeddings(Transformer, HasColumns, HasPipeline, ElmoParams, MLReadabl
             known = [one.name for one in CATALOGUE.values() if one.language == lang]
             shown = {"name": name, "language": entry.language, "lang": lang}
             raise ElmoError(Errors.EL859.format(**shown, models=", ".join(known) or "none"))
-        stage = ElmoEmbeddings(source=name, pipeline=f"blank:{lang}", storageRef=name)
+        is_published = entry is not None and entry is resolve(_PUBLISHED)
+        ref = _PUBLISHED if is_published else name
+        stage = ElmoEmbeddings(source=name, pipeline=f"blank:{lang}", storageRef=ref)
         stage.get_archive()
         return stage
 
@@ -199,15 +209,31 @@ class ElmoWriter(DefaultParamsWriter):
 
 
 class ElmoReader(DefaultParamsReader[ElmoEmbeddings]):
-    """Loads a stage that was saved with its weights."""
+    """Loads a stage that was saved with its weights, by this package or by Spark NLP."""
 
     def load(self, path: str) -> ElmoEmbeddings:
         """Load the stage. What was saved is not needed any more afterwards.
 
-        path (str): The folder, in any of Spark's file systems.
+        path (str): The folder, in any of Spark's file systems; one of Spark NLP's must be on this machine.
         RETURNS (ElmoEmbeddings): The stage.
         RAISES (ElmoError): If weights are missing.
         """
+        row = self.sparkSession.read.text(os.path.join(path, "metadata")).first()
+        metadata = json.loads(row[0]) if row is not None else {}
+        if metadata.get("class") == _CLASS_OF_SPARK_NLP:
+            return _convert(path, metadata)
         stage = super().load(path)
         stage.set_archive(load_weights(self.sparkSession, path))
         return stage
+
+
+def _convert(path: str, metadata: Json) -> ElmoEmbeddings:
+    """Make a stage of one that Spark NLP saved: its model, and those of its parameters that mean something here."""
+    stage = ElmoEmbeddings(source=path.removeprefix("file://"))
+    stage._resetUid(metadata["uid"])
+    stage._setDefault(storageRef=stage.uid)
+    for name, value in {**metadata.get("defaultParamMap", {}), **metadata["paramMap"]}.items():
+        if name in _OF_SPARK_NLP:
+            stage._set(**{name: value})
+    stage.get_archive()
+    return stage

@@ -1,10 +1,7 @@
 """A Spark session of this machine, for all tests here; they are skipped where no Java is found."""
 
-import os
-import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,21 +10,6 @@ from tests.extras import is_installed
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-
-def find_java() -> bool:
-    home = os.environ.get("JAVA_HOME")
-    return shutil.which("java") is not None or (home is not None and Path(home, "bin", "java").exists())
-
-
-@pytest.fixture(scope="session")
-def java() -> None:
-    if find_java():
-        return
-    reason = "Spark needs Java 17, and none is found: install it, or set JAVA_HOME"
-    if os.environ.get("SPACY_ELMO_REQUIRE_EXTRAS"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import spacy_elmo
-from tests.data import ROOT, TINY
+from tests.data import ROOT, TINY, shared_path
 from tests.extras import is_installed
 
 if is_installed("pyspark"):
@@ -84,6 +84,21 @@ def test_stage(spark: "SparkSession", source: Path, tmp_path: Path) -> None:
     # With another source, the saved weights are not used.
     with pytest.raises(FileNotFoundError, match="EL010"):
         loaded.setSource(str(source)).setSource(str(tmp_path / "other")).transform(frame)
+
+
+@pytest.mark.needs("tensorflow")
+def test_stage_of_spark_nlp(spark: "SparkSession") -> None:
+    """With its own parameters, but the true dimension."""
+    path = shared_path("parity") / "tf_checkpoint" / "sparknlp"
+    stage = ElmoEmbeddings.load(str(path))
+    assert (stage.uid, stage.getStorageRef()) == ("ELMO_EMBEDDINGS_a1b2c3d4e5f6", "elmo")
+    assert (stage.getPoolingLayer(), stage.getInputCols()) == ("word_emb", ["document", "token"])
+    elmo = spacy_elmo.load(path)
+    assert stage.getDimension() == elmo.width("word_emb")
+    row = stage.setInputCols("text").transform(spark.createDataFrame([("Hi",)], "text string")).first()
+    assert row is not None
+    found = row["elmo_embeddings"][0].embeddings
+    assert found == pytest.approx(elmo.embed([["Hi"]])[0].word_emb[0].tolist(), abs=1e-6)
 
 
 def test_large_weights(spark: "SparkSession", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
