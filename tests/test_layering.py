@@ -48,7 +48,8 @@ FRAMEWORKS = {
     },
     "triton": {"gpu", "weights"},
     "spacy": {
-        "cli", "pretraining", "pipeline", "models", "text_methods", "texts", "splitter", "inputs", "batchers", "frames",
+        "cli", "pretraining", "pipeline", "models", "text_methods", "texts", "splitter", "inputs", "batchers",
+        "frames",
     },
     "pandas": {"frames", "text_methods", "spark"},
     "pyarrow": {"tables", "text_methods", "spark"},

@@ -1,35 +1,23 @@
-"""`spacy-elmo embed`: embeds files of sentences into an HDF5 file with the layout of `allennlp elmo`."""
+"""`spacy-elmo embed`: embeds files of sentences into a file, or into a folder with a file for each."""
 
-import json
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
+from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from typer import Argument, Option
 
-from ..bilm.layers import (
-    ALL,
-    MIXED,
-    LayerChoice,
-    LayerOutputs,
-    Layers,
-    lstm_layer,
-    resolve_layers,
-    stack_layers,
-)
+from ..bilm.layers import ALL, LayerChoice
 from ..errors import ElmoError, Errors
-from ..inference.settings import INITIAL_STATES, PRECISION_NAMES, InitialState, PrecisionName
-from ..inputs.items import InputSentence
+from ..inference.settings import INITIAL_STATES, PRECISION_NAMES
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..weights.catalogue import BUNDLED
 from ..weights.source import Source, find_files
+from .embed_folder import embed_files
+from .embed_formats import AVERAGE, ENDINGS, FILE_ENDINGS, TOP, choose_format
+from .embed_model import CARRY_BATCH, EmbedSettings, FileEmbedder, Report, Summary
 from .options import (
     INPUT_HELP,
     PIPELINE_HELP,
@@ -39,41 +27,28 @@ from .options import (
     NThreads,
     SourceOption,
     choices,
-    choose_pipeline,
     unpack_source,
 )
-from .outputs import HDF5_ENDINGS, check_output
+from .outputs import check_no_stdout, check_output, is_stdout
 from .progress import ProgressBar
 
-if TYPE_CHECKING:
-    from ..elmo import Elmo
-
-# The batch size of `allennlp elmo`: with carried state, it affects the vectors.
-CARRY_BATCH = 64
-
+OUTPUT_HELP = (
+    "The file to write: .h5, .parquet or .arrow; or a folder, which exists or ends with a slash, to write one "
+    "file for each input."
+)
 LAYERS_HELP = "Layers to write, such as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
 LANG_HELP = (
     "Split each raw text into tokens with spaCy's tokenizer for this language, as one sentence. Without this "
     "option, lines of a .txt are split at blanks, and texts of a .jsonl with the tokenizer for 'en'."
 )
-
-
-class Summary(NamedTuple):
-    """What was embedded.
-
-    n_sentences (int): Number of sentences.
-    n_tokens (int): Number of tokens.
-    seconds (float): Time, without loading the model.
-    """
-
-    n_sentences: int
-    n_tokens: int
-    seconds: float
+_FORMATS = "HDF5, Parquet or Arrow"
+PROCESS_HELP = "Number of processes, with a folder as output. They share the processors, and each loads the model."
 
 
 def embed_cli(
     inputs: Annotated[list[Path], Argument(metavar="INPUT", help=INPUT_HELP)],
-    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The HDF5 file to write.")],
+    # Not a Path, which would lose the slash.
+    output: Annotated[str, Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)],
     source: SourceOption = None,
     layers: Annotated[list[str] | None, Option(metavar="NAMES", help=LAYERS_HELP)] = None,
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, of shape (n, 2P).")] = False,
@@ -96,45 +71,79 @@ def embed_cli(
     max_batch_tokens: Annotated[int | None, Option(min=1, metavar="N", help="Maximum tokens per batch.")] = None,
     device: Device = "cpu",
     n_threads: NThreads = None,
-    forget_sentences: Annotated[bool, Option("--forget-sentences", help="Leave out sentence_to_index.")] = False,
+    output_format: Annotated[
+        str | None, Option(help="The format of files in a folder. Default: h5.", **choices(tuple(ENDINGS)))
+    ] = None,
+    n_process: Annotated[int, Option("--n-process", min=1, metavar="N", help=PROCESS_HELP)] = 1,
+    resume: Annotated[
+        bool, Option("--resume", help="Keep the files that a folder already contains, and write the others.")
+    ] = False,
+    forget_sentences: Annotated[
+        bool, Option("--forget-sentences", help="Leave out sentence_to_index of HDF5 files.")
+    ] = False,
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Embed the sentences of files with ELMo.
 
-    The file has one dataset per sentence, "0", "1" and so on, of shape (L+1, n, 2P): word_emb twice side by side,
-    then the LSTM layers. The dataset sentence_to_index is a JSON object from each sentence to its number.
+    An HDF5 file has one dataset per sentence, "0", "1" and so on, of shape (L+1, n, 2P): word_emb twice side by
+    side, then the LSTM layers. The dataset sentence_to_index is a JSON object from each sentence to its number.
+
+    A Parquet or Arrow file has a row for each token: the numbers of the sentence and of the token in it, the text,
+    and a vector for each layer.
     """
     if average and top:
         raise ElmoError(Errors.EL065.format(one="average", other="top"))
+    if resume and force:
+        raise ElmoError(Errors.EL065.format(one="resume", other="force"))
+    settings = EmbedSettings(
+        source=unpack_source(source or [BUNDLED]),
+        layers=_split_names(layers) if layers else ALL,
+        reduce=AVERAGE if average else TOP if top else None,
+        format=format,
+        lang=lang,
+        pipeline=pipeline,
+        precision=precision,
+        initial_state=initial_state,
+        batch_size=batch_size,
+        max_batch_tokens=max_batch_tokens,
+        device=device,
+        n_threads=n_threads,
+        forget_sentences=forget_sentences,
+    )
+    options = [
+        name
+        for name, is_given in (
+            ("output-format", output_format is not None), ("n-process", n_process > 1), ("resume", resume),
+        )
+        if is_given
+    ]  # fmt: skip
     console = Console(stderr=True, quiet=quiet)
+    path = Path(output)
+    if not _is_folder(output, output_format):
+        check_no_stdout(path, _FORMATS)
+        if options:
+            raise ElmoError(Errors.EL230.format(option=options[0], path=path))
+        with ProgressBar(console) as progress:
+            total = _embed_file(inputs, path, settings, force=force, report=progress)
+        _print_summary(console, "", total, path)
+        return
     with ProgressBar(console) as progress:
-        summary = embed(
+        found = embed_files(
             inputs,
-            unpack_source(source or [BUNDLED]),
-            output,
-            layers=_split_names(layers) if layers else ALL,
-            reduce="average" if average else "top" if top else None,
-            format=format,
-            lang=lang,
-            pipeline=pipeline,
-            precision=precision,
-            initial_state=initial_state,
-            batch_size=batch_size,
-            max_batch_tokens=max_batch_tokens,
-            device=device,
-            n_threads=n_threads,
-            forget_sentences=forget_sentences,
+            path,
+            settings,
+            output_format=output_format or "h5",
+            n_process=n_process,
+            resume=resume,
             force=force,
             report=progress,
         )
-    console.print(
-        f"Wrote {summary.n_sentences:,} sentences, {summary.n_tokens:,} tokens to {output} "
-        f"({summary.n_tokens / max(summary.seconds, 1e-9):,.0f} tokens/s)",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    if found.n_existing:
+        _print(console, f"Kept {_count_files(found.n_existing)} that existed")
+    if found.n_files or not found.n_existing:
+        _print_summary(console, f"{_count_files(found.n_files)} with ", found.total, path)
+    found.check()
 
 
 def embed(
@@ -155,72 +164,69 @@ def embed(
     n_threads: int | None = None,
     forget_sentences: bool = False,
     force: bool = True,
-    report: Callable[[float, int], None] = lambda done, n_tokens: None,
+    report: Report = lambda done, n_tokens: None,
 ) -> Summary:
-    """Embed the sentences of files into an HDF5 file, which appears when it is complete.
+    """Embed the sentences of files into one file, which appears when it is complete.
 
     given (Given | Sequence[Given]): The input, as for `Inputs`.
     source (Source): The model, as for `spacy_elmo.load`.
-    output (Path): The HDF5 file to write.
-    layers (LayerChoice): "*" or the names of layers.
-    reduce (str | None): None for arrays (n_layers, n, 2P); "average" of these layers or the "top" one for (n, 2P).
-    format (str | None): The format of the input; None: by the names of the files.
-    lang (str | None): The language whose tokenizer splits texts into tokens; each text is one sentence.
-    pipeline (str | None): The pipeline that splits texts into sentences and tokens.
-    precision (str): As for `spacy_elmo.load`.
-    initial_state (str): As for `spacy_elmo.load`.
-    batch_size (int): Sentences per batch, with initial_state "carry".
-    max_batch_tokens (int | None): As for `spacy_elmo.load`.
-    device (str): As for `spacy_elmo.load`.
-    n_threads (int | None): As for `spacy_elmo.load`.
-    forget_sentences (bool): Whether to leave out sentence_to_index.
+    output (Path): The file to write, whose ending is that of a format.
+    layers (LayerChoice): See `EmbedSettings`.
+    reduce (str | None): See `EmbedSettings`.
+    format (str | None): See `EmbedSettings`.
+    lang (str | None): See `EmbedSettings`.
+    pipeline (str | None): See `EmbedSettings`.
+    precision (str): See `EmbedSettings`.
+    initial_state (str): See `EmbedSettings`.
+    batch_size (int): See `EmbedSettings`.
+    max_batch_tokens (int | None): See `EmbedSettings`.
+    device (str): See `EmbedSettings`.
+    n_threads (int | None): See `EmbedSettings`.
+    forget_sentences (bool): See `EmbedSettings`.
     force (bool): Whether to replace an existing file.
-    report (Callable[[float, int], None]): Called with the share of the input that is done and the tokens so far.
+    report (Report): Called with the share of the input that is done and the tokens so far.
     RETURNS (Summary): What was embedded.
     RAISES (FileNotFoundError, ElmoError): For an unsuitable input, source or setting; and as `check_output`.
+    RAISES (ImportError): If the format requires a package that is not installed.
     """
-    import h5py
-
-    from ..elmo import load
-    from ..util.hdf5_file import write_hdf5
-
-    if reduce == "top" and layers != ALL:
-        raise ElmoError(Errors.EL065.format(one="top", other="layers"))
-    chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format, kind="tokenizer")
-    inputs = Inputs(given, format=format, pipeline=chosen)
-    read = [*inputs.paths, *find_files(source).paths]
-    check_output(output, read, force=force, what="HDF5", endings=HDF5_ENDINGS)
-    elmo = load(
-        source,
-        device=device,
-        precision=cast(PrecisionName, precision),
-        initial_state=cast(InitialState, initial_state),
+    settings = EmbedSettings(
+        source=source,
+        layers=layers,
+        reduce=reduce,
+        format=format,
+        lang=lang,
+        pipeline=pipeline,
+        precision=precision,
+        initial_state=initial_state,
+        batch_size=batch_size,
         max_batch_tokens=max_batch_tokens,
+        device=device,
         n_threads=n_threads,
+        forget_sentences=forget_sentences,
     )
-    names = _choose_layers(elmo, layers, reduce)
-    inputs.check()
-    sentence_to_index: dict[str, str] = {}
-    # Reading the first sentence may import spaCy, which is not part of the measured time.
-    sentences = inputs.read()
-    sentences = chain(list(islice(sentences, 1)), sentences)
-    start, number, n_tokens = time.perf_counter(), 0, 0
-    with write_hdf5(output) as writer:
-        for sentence, outputs in _embed_all(elmo, sentences, names, batch_size):
-            key = str(number)
-            writer.add(key, _make_array(elmo, sentence, outputs, names, reduce), dtype="float32")
-            if not forget_sentences:
-                sentence_to_index[sentence.text] = key
-            number += 1
-            n_tokens += len(sentence.tokens)
-            report(sentence.done, n_tokens)
-        if not number:
-            raise ElmoError(Errors.EL062.format(path=inputs.shown))
-        writer.file.attrs["layers"] = json.dumps(names)
-        if not forget_sentences:
-            text = json.dumps(sentence_to_index)
-            writer.add("sentence_to_index", [text], dtype=h5py.string_dtype())
-    return Summary(number, n_tokens, time.perf_counter() - start)
+    return _embed_file(given, output, settings, force=force, report=report)
+
+
+def _embed_file(
+    given: Given | Sequence[Given], output: Path, settings: EmbedSettings, *, force: bool, report: Report
+) -> Summary:
+    output_format = choose_format(output)
+    settings.check(output_format)
+    inputs = Inputs(given, format=settings.format, pipeline=settings.choose_pipeline())
+    read = [*inputs.paths, *find_files(settings.source).paths]
+    check_output(output, read, force=force, what=_FORMATS, endings=FILE_ENDINGS)
+    return FileEmbedder(settings, output_format).embed(inputs, output, report)
+
+
+def _is_folder(output: str, output_format: str | None) -> bool:
+    """Check whether an output is a folder: it exists, ends with a slash, or a format of its files was given."""
+    path = Path(output)
+    if is_stdout(path):
+        return False
+    if output.endswith(("/", os.sep)) or path.is_dir():
+        return True
+    # The ending of a file, where a format was given as well, is more likely a mistake than the name of a folder.
+    return output_format is not None and path.suffix.lower() not in FILE_ENDINGS[1:] and not path.is_file()
 
 
 def _split_names(layers: list[str]) -> str | list[str]:
@@ -229,45 +235,15 @@ def _split_names(layers: list[str]) -> str | list[str]:
     return ALL if names == [ALL] else names
 
 
-def _choose_layers(elmo: "Elmo", layers: LayerChoice, reduce: str | None) -> list[str]:
-    if reduce == "top":
-        return [lstm_layer(elmo.n_layers)]
-    names = resolve_layers(layers, n_layers=elmo.n_layers)
-    return [name for name in names if name != MIXED] if layers == ALL else names
+def _count_files(n: int) -> str:
+    return "1 file" if n == 1 else f"{n:,} files"
 
 
-def _embed_all(
-    elmo: "Elmo", sentences: Iterable[InputSentence], names: list[str], batch_size: int
-) -> Iterator[tuple[InputSentence, LayerOutputs]]:
-    if elmo.settings.initial_state == "carry":
-        from spacy.util import minibatch
-
-        for batch in minibatch(sentences, size=batch_size):
-            outputs = elmo.embed([sentence.visible for sentence in batch], layers=cast(Layers, names))
-            yield from zip(batch, outputs, strict=True)
-        return
-    # `stream` reads ahead: sentences wait here for their outputs.
-    waiting: deque[InputSentence] = deque()
-
-    def read_tokens() -> Iterator[list[str]]:
-        for sentence in sentences:
-            waiting.append(sentence)
-            yield sentence.visible
-
-    for output in elmo.stream(read_tokens(), layers=cast(Layers, names)):
-        yield waiting.popleft(), output
+def _print_summary(console: Console, files: str, total: Summary, output: Path) -> None:
+    speed = total.n_tokens / max(total.seconds, 1e-9)
+    sizes = f"{total.n_sentences:,} sentences, {total.n_tokens:,} tokens"
+    _print(console, f"Wrote {files}{sizes} to {output} ({speed:,.0f} tokens/s)")
 
 
-def _make_array(
-    elmo: "Elmo", sentence: InputSentence, outputs: LayerOutputs, names: list[str], reduce: str | None
-) -> NDArray[np.floating]:
-    width = elmo.width(elmo.layer_names[-1])
-    array = stack_layers([getattr(outputs, name) for name in names], width=width)
-    rows = sentence.rows
-    if len(rows) < len(sentence.tokens):
-        full = np.zeros((len(array), len(sentence.tokens), width), dtype=array.dtype)
-        full[:, rows] = array
-        array = full
-    if reduce == "average":
-        return np.asarray(array.mean(axis=0))
-    return array[0] if reduce == "top" else array
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

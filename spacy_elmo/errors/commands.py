@@ -96,3 +96,32 @@ class CommandErrors(metaclass=WithCodes):
         "spaCy cannot create a config for --pipeline {pipeline} and --lang {lang}: {reason} Give components and a "
         "language that it supports, or your own config."
     )
+    EL228 = (
+        "'{path}' has no name for an output file in the folder '{folder}'. Save it as a file first, or give a "
+        "file as the output, such as {folder}/elmo.h5."
+    )
+    EL229 = (
+        "--forget-sentences leaves out an index that only HDF5 files have; a file in the format {format} has "
+        "the text of each token. Leave the option out, or write HDF5."
+    )
+    EL230 = (
+        "--{option} is for a folder of outputs, one file for each input, but '{path}' is one file. End it with "
+        "a slash ('{path}/'), or leave the option out."
+    )
+    EL231 = (
+        "'{one}' and '{other}' cannot both be embedded: their outputs would be '{path}' and '{also}'. Give a "
+        "folder that contains both as the input, or embed one of them into another folder."
+    )
+    EL232 = (
+        "The output '{path}' already exists ({n:,} in all). Use --resume to keep what exists and write the rest, "
+        "--force to replace it, or give another folder."
+    )
+    EL233 = (
+        "Not embedded: {n:,} of {total:,} input files. Correct the causes, and repeat the command with "
+        "--resume, which embeds what is missing:\n{failures}"
+    )
+    EL234 = (
+        "The process that embedded '{path}' has ended, perhaps because memory was short. Use fewer processes "
+        "(--n-process), or a lower --max-batch-tokens."
+    )
+    EL235 = "Not begun, because they would fail in the same way: {n:,} more."

@@ -31,16 +31,16 @@ class SparkErrors(metaclass=WithCodes):
     )
     EL856 = (
         "The column '{column}' is of type {type}, which Spark {version} cannot pass through Python. Drop it, or "
-        "cast it to string, before this stage; or use Spark 4.1 or later."
+        "cast it to string; ElmoEmbeddings and its stages do without this from Spark 4.1 on."
     )
-    EL857 = (
-        "{stage}.setInputCols() requires the names of columns, such as setInputCols('sentence', 'token'); got {got}."
-    )
+    EL857 = "{stage}.setInputCols() requires the names of columns, such as setInputCols('sentence', 'token'); got {got}."
     EL858 = (
         "remote_loc = {got!r} is not supported. Set the environment variable SPACY_ELMO_MIRROR to the place from "
         "which models are downloaded, or give the path of a model as `source`: ElmoEmbeddings(source=path)."
     )
-    EL859 = "'{name}' is a model for the language '{language}'; got lang = '{lang}'. Models for '{lang}': {models}."
+    EL859 = (
+        "'{name}' is a model for the language '{language}'; got lang = '{lang}'. Models for '{lang}': {models}."
+    )
     EL860 = (
         "For a data frame of Spark, `nlp` must be the name of a pipeline that is installed on all workers, such as "
         "'blank:en'; got a {got}."

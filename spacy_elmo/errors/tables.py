@@ -4,4 +4,8 @@ from .classes import WithCodes
 
 
 class TableErrors(metaclass=WithCodes):
-    """Codes from EL820 on."""
+    EL820 = (
+        "Token {token} of sentence {sentence} is {got}, with half of a surrogate pair, which Arrow and Parquet "
+        "cannot store. Correct the text, or replace it: text.encode('utf-16', 'surrogatepass').decode('utf-16', "
+        "'replace')."
+    )

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -20,13 +20,19 @@ Given = str | Path
 _SHOWN = 5
 
 
-def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> list[InputFile]:
+def find_inputs(
+    given: Given | Sequence[Given],
+    format: str | None = None,
+    *,
+    skip: Callable[[Path], bool] = lambda path: False,
+) -> list[InputFile]:
     """Find the files of a command's arguments.
 
     given (Given | Sequence[Given]): Files, folders with everything below them, patterns with *, ? or [], or "-"
         for standard input.
     format (str | None): One of `FORMATS`; None: the ending of each file decides, and standard input and pipes are
         "txt".
+    skip (Callable[[Path], bool]): Returns whether to leave out a file of a folder or pattern.
     RETURNS (list[InputFile]): The files in the order given; those of a folder or a pattern sorted by name.
     RAISES (FileNotFoundError): If a file does not exist, or nothing matches.
     RAISES (ElmoError): If the format is not known.
@@ -38,9 +44,9 @@ def find_inputs(given: Given | Sequence[Given], format: str | None = None) -> li
     for one in [given] if isinstance(given, (str, Path)) else given:
         path = Path(one)
         if os.path.isdir(path):
-            found = _drop_repeated(_read_folder(path, format), seen, path)
+            found = _drop_repeated(_read_folder(path, format, skip), seen, path)
         elif path != STDIN and not os.path.lexists(path) and has_magic(str(path)):
-            found = _drop_repeated(_match(path, format), seen, path)
+            found = _drop_repeated(_match(path, format, skip), seen, path)
         else:
             # A file that is named twice is read twice.
             found = [_describe(path, format)]
@@ -78,17 +84,17 @@ def _describe(path: Path, format: str | None) -> InputFile:
     return InputFile(path, format or by_name or "", compression)
 
 
-def _match(pattern: Path, format: str | None) -> list[InputFile]:
+def _match(pattern: Path, format: str | None, skip: Callable[[Path], bool]) -> list[InputFile]:
     paths = [Path(name) for name in sorted(glob(str(pattern), recursive=True))]
-    files = [_describe(path, format) for path in paths if path.is_file()]
+    files = [_describe(path, format) for path in paths if path.is_file() and not skip(path)]
     if not files:
         raise ElmoFileNotFoundError(Errors.EL200.format(pattern=pattern))
     return files
 
 
-def _read_folder(folder: Path, format: str | None) -> list[InputFile]:
+def _read_folder(folder: Path, format: str | None, skip: Callable[[Path], bool]) -> list[InputFile]:
     """List files of one format. A given format selects its ending, or files without a known ending."""
-    paths = list(_walk(folder))
+    paths = [path for path in _walk(folder) if not skip(path)]
     formats = [parse_name(path)[0] for path in paths]
     if format is None:
         wanted: set[str | None] = {*FORMATS}

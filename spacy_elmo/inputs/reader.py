@@ -1,7 +1,7 @@
 """Read files as one stream of tokenised sentences, after all of them have been checked."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ class Inputs:
     """The sentences of files, in order.
 
     files (list[InputFile]): The files.
+    load (Callable[[str], Language] | None): Loads the pipeline when it is needed; None: `load_pipeline`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Inputs:
         self.files = find_inputs(given, format)
         self._splits_txt = pipeline is not None
         self._pipeline = DEFAULT_PIPELINE if pipeline is None else pipeline
+        self.load: Callable[[str], Language] | None = None
         self._nlp: Language | None = None
         self._sizes: list[float] = []
 
@@ -163,9 +165,10 @@ class Inputs:
 
     def _load(self) -> "Language":
         if self._nlp is None:
+            # Imported here, because it imports spaCy.
             from .pipelines import load_pipeline
 
-            self._nlp = load_pipeline(self._pipeline)
+            self._nlp = (self.load or load_pipeline)(self._pipeline)
         return self._nlp
 
 

@@ -228,7 +228,7 @@ class ElmoReader(DefaultParamsReader[ElmoEmbeddings]):
 
 
 def _convert(path: str, metadata: Json) -> ElmoEmbeddings:
-    """Make a stage of one that Spark NLP saved: its model, and those of its parameters that mean something here."""
+    """Make a stage of one that Spark NLP saved: its model, and the parameters that have a meaning here."""
     stage = ElmoEmbeddings(source=path.removeprefix("file://"))
     stage._resetUid(metadata["uid"])
     stage._setDefault(storageRef=stage.uid)

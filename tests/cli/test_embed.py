@@ -216,7 +216,7 @@ def test_failure_keeps_old_file(tiny: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a.txt", "-s", "TINY", "-o", "."], ["EL063", "is a folder"]),
+        (["-", "-s", "TINY", "-o", "."], ["EL228", "give a file as the output, such as ./elmo.h5"]),
         (["a.txt", "-s", "TINY", "-o", "no/such/out.h5"], ["EL064", "does not exist"]),
         (["a.txt", "-s", "TINY", "-o", "a.txt"], ["EL066", "an input of this command"]),
         (["b.txt", "-s", "TINY", "-o", "out.h5"], ["EL026", "b.txt"]),
@@ -252,6 +252,8 @@ def test_wrong_outputs(tiny: Path, text: Path, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"EL066.*an input of this command"):
             embed(text, model, model / name)
         assert (model / name).read_bytes() == before
+    with pytest.raises(ValueError, match=r"EL063.*is a folder"):
+        embed(text, tiny, tmp_path)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match=r"EL067.*not a regular file"):
         embed(text, tiny, tmp_path / "pipe")
