@@ -3,7 +3,6 @@
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 # Texts and characters that are split at a time.
 _TEXTS, _CHARACTERS = 256, 1_000_000
+# Distinct words that a pipeline remembers at most, of some hundred bytes each, before a new one takes its place.
+_WORDS = 100_000
 _blank = threading.local()
 
 
@@ -49,16 +50,11 @@ def split_texts(
     YIELDS (list[SplitSentence]): The sentences of each text.
     RAISES (ElmoError): If a text is not a str, or there is no such language.
     """
-    pipeline = _get_blank(lang) if nlp is None else nlp
-    if not callable(getattr(pipeline, "pipe", None)):
+    if nlp is not None and not callable(getattr(nlp, "pipe", None)):
         raise ElmoError(Errors.EL249.format(got=short_repr(nlp)))
     for window in windows(_check_texts(texts), size=len, budget=_CHARACTERS, most=_TEXTS):
-        # What spaCy remembers of new words goes with the window: a pipeline that is kept must not grow. Docs of a
-        # given pipeline may belong to a zone of its owner.
-        zone: AbstractContextManager[object] = pipeline.memory_zone() if nlp is None else nullcontext()
-        with zone:
-            split = [_split_doc(doc) for doc in pipeline.pipe(window)]
-        yield from split
+        pipeline = _get_blank(lang) if nlp is None else nlp
+        yield from [_split_doc(doc) for doc in pipeline.pipe(window)]
 
 
 def make_split(nlp: "Language | str") -> Split:
@@ -72,7 +68,7 @@ def make_split(nlp: "Language | str") -> Split:
         return partial(split_texts, nlp=nlp)
     kind, _, lang = nlp.partition(":")
     if kind == "blank" and lang:
-        # This pipeline is at hand, and forgets new words.
+        # This pipeline is at hand, and its memory is bounded.
         return partial(split_texts, lang=lang)
     # Imported here because only texts need spaCy.
     from .inputs.pipelines import load_pipeline
@@ -93,9 +89,9 @@ def _split_doc(doc: "Doc") -> list[SplitSentence]:
 
 
 def _get_blank(lang: str) -> "Language":
-    """One for each thread, because a pipeline has one memory zone at a time."""
+    """Get the pipeline of a language, which each thread keeps; one that remembers too many words is made again."""
     kept: dict[str, Language] = _blank.__dict__.setdefault("pipelines", {})
-    if not isinstance(lang, str) or lang not in kept:
+    if not isinstance(lang, str) or lang not in kept or len(kept[lang].vocab) > _WORDS:
         made = _make_blank(lang)
         kept.clear()
         kept[lang] = made
