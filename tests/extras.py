@@ -21,7 +21,7 @@ EXTRAS = {
     "pyarrow": "tests",
     "duckdb": "tests-heavy",
     "polars": "tests-heavy",
-    "pyspark": "tests-heavy",
+    "pyspark": "tests-spark",
     "tensorflow": "tests-heavy",
     "triton": "tests-heavy",
 }

@@ -42,6 +42,6 @@ class SparkErrors(metaclass=WithCodes):
         "'{name}' is a model for the language '{language}'; got lang = '{lang}'. Models for '{lang}': {models}."
     )
     EL860 = (
-        "For a data frame of Spark, `nlp` must be the name of a pipeline that is installed on all workers, such as "
-        "'blank:en'; got a {got}."
+        "For a data frame of Spark, `nlp` must be the name of a pipeline that is installed on all workers, such "
+        "as 'blank:en'; got a {got}."
     )
