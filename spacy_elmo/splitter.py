@@ -48,13 +48,16 @@ def split_texts(
     lang (str): A language's code, for its tokenizer and the rule-based sentencizer.
     nlp (Language | None): A pipeline to use instead; if it sets no sentences, a text is one sentence.
     YIELDS (list[SplitSentence]): The sentences of each text.
-    RAISES (ElmoError): If a text is not a str, or there is no such language.
+    RAISES (ElmoError): If a text is not a str, there is no such language, or the pipeline loses texts.
     """
     if nlp is not None and not callable(getattr(nlp, "pipe", None)):
         raise ElmoError(Errors.EL249.format(got=short_repr(nlp)))
     for window in windows(_check_texts(texts), size=len, budget=_CHARACTERS, most=_TEXTS):
         pipeline = _get_blank(lang) if nlp is None else nlp
-        yield from [_split_doc(doc) for doc in pipeline.pipe(window)]
+        docs = list(pipeline.pipe(window))
+        if len(docs) != len(window):
+            raise ElmoError(Errors.EL254.format(n_docs=len(docs), n_texts=len(window)))
+        yield from map(_split_doc, docs)
 
 
 def make_split(nlp: "Language | str") -> Split:

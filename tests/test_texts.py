@@ -12,6 +12,7 @@ import pytest
 import spacy
 
 import spacy_elmo
+from spacy_elmo import splitter
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.texts import TextOutputs
 
@@ -47,6 +48,28 @@ def test_own_pipeline(elmo: Elmo) -> None:
     np.testing.assert_allclose(whole.elmo, elmo.embed([WORDS])[0].elmo, atol=1e-6)
     nlp.add_pipe("sentencizer")
     np.testing.assert_array_equal(elmo.embed_texts([TEXT], nlp=nlp)[0].elmo, elmo(TEXT).elmo)
+
+
+def test_pipeline_that_loses_texts(elmo: Elmo) -> None:
+    class Losing:
+        def pipe(self, texts: list[str]) -> Any:
+            return spacy.blank("en").pipe(texts[1:])
+
+    with pytest.raises(ValueError, match=r"EL254.*1 Docs for 2 texts"):
+        elmo.embed_texts(["a", "b"], nlp=Losing())  # type: ignore[arg-type]
+
+
+def test_memory_of_words(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipeline that remembers too many words is replaced, in the middle of a stream, too."""
+    monkeypatch.setattr(splitter, "_WORDS", 1000)
+    monkeypatch.setattr(splitter, "_TEXTS", 10)
+    made = []
+    make = splitter._make_blank
+    monkeypatch.setattr(splitter, "_make_blank", lambda lang: made.append(lang) or make(lang))
+    splitter._blank.__dict__.clear()
+    texts = [f"new{i} words{i} here{i}" for i in range(300)]
+    assert [len(output) for output in elmo.embed_texts(texts, layers=["word_emb"])] == [3] * 300
+    assert 2 < len(made) < 20
 
 
 def test_what_is_no_pipeline(elmo: Elmo) -> None:

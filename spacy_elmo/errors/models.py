@@ -173,6 +173,10 @@ class ModelErrors(metaclass=WithCodes):
         "nlp must be a spaCy pipeline; got {got}. Load one with spacy.load(name), or give `lang` instead to use "
         "the tokenizer of a language."
     )
+    EL254 = (
+        "The pipeline returned {n_docs:,} Docs for {n_texts:,} texts. Give one that returns all of them: a component "
+        "or an error handler drops some."
+    )
     EL248 = "An Elmo must be called with one text, a str; got {got}. For tokens, call elmo.embed([tokens])."
 
     # Warm states

@@ -33,7 +33,10 @@ class SparkErrors(metaclass=WithCodes):
         "The column '{column}' is of type {type}, which Spark {version} cannot pass through Python. Drop it, or "
         "cast it to string; ElmoEmbeddings and its stages do without this from Spark 4.1 on."
     )
-    EL857 = "{stage}.setInputCols() requires the names of columns, such as setInputCols('sentence', 'token'); got {got}."
+    EL857 = (
+        "{stage}.setInputCols() requires the names of columns, such as setInputCols('sentence', 'token'); got "
+        "{got}."
+    )
     EL858 = (
         "remote_loc = {got!r} is not supported. Set the environment variable SPACY_ELMO_MIRROR to the place from "
         "which models are downloaded, or give the path of a model as `source`: ElmoEmbeddings(source=path)."
@@ -44,4 +47,8 @@ class SparkErrors(metaclass=WithCodes):
     EL860 = (
         "For a data frame of Spark, `nlp` must be the name of a pipeline that is installed on all workers, such "
         "as 'blank:en'; got a {got}."
+    )
+    EL861 = (
+        "The result would have the columns '{one}' and '{other}', which Spark cannot tell apart. Rename or drop "
+        "the column of the data frame, frame.withColumnRenamed('{one}', '{one}_given'), or give another `column`."
     )

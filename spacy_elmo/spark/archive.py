@@ -1,6 +1,7 @@
 """A model as an archive that Spark sends to its workers, and that each machine unpacks once."""
 
 import atexit
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -23,8 +24,6 @@ from ..weights.source import Source, read_weights
 
 FILES = (OPTIONS_NAME, WEIGHTS_NAME)
 _PREFIX = "spacy_elmo-"
-_kept = ExitStack()
-atexit.register(_kept.close)
 # What each session, or each SparkContext, has been given.
 _sent: WeakKeyDictionary[object, set[str]] = WeakKeyDictionary()
 
@@ -103,4 +102,12 @@ def make_archive(write: Callable[[Path], None]) -> ModelArchive:
 
 @cache
 def _root() -> Path:
-    return _kept.enter_context(temporary_folder())
+    kept, owner = ExitStack(), os.getpid()
+
+    def remove() -> None:
+        # Not at the end of a forked process.
+        if os.getpid() == owner:
+            kept.close()
+
+    atexit.register(remove)
+    return kept.enter_context(temporary_folder())

@@ -1,6 +1,6 @@
 """`Elmo.predict` over a data frame of Spark: the same rows and columns, as a data frame of Spark."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import (
@@ -24,14 +24,19 @@ from pyspark.sql.types import (
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors
 from ..inference.settings import Settings
+from ..util.batching import windows
+from .annotation_arrays import Ints
 from .archive import make_archive
 from .columns import check_types, select_column
 from .embed_rows import BATCH_VALUES
+from .input_columns import find_text
 from .text_batch import add_up
 from .worker import load_model
 
-# Tokens in a text, on average: a guess, to bound the texts that are predicted at a time.
-_TOKENS = 64
+# Characters of a token, or fewer: a guess, to bound the tokens that are predicted at a time.
+_CHARACTERS = 4
+# Columns without positions and metadata: the text and the vectors.
+_PLAIN = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,7 @@ class Prediction:
     arguments (Mapping): The arguments of `Elmo.predict`.
     n_kept (int): The number of columns to keep.
     types (Mapping[str, DataType]): The types of the new columns, by name, in order.
+    column (str): That of the vectors.
     """
 
     model: str
@@ -50,6 +56,7 @@ class Prediction:
     arguments: Mapping[str, object]
     n_kept: int
     types: Mapping[str, DataType]
+    column: str
 
 
 def predict_frame(elmo: Elmo, frame: DataFrame, **arguments: object) -> DataFrame:
@@ -63,25 +70,25 @@ def predict_frame(elmo: Elmo, frame: DataFrame, **arguments: object) -> DataFram
     """
     if not isinstance(arguments["nlp"], str):
         raise ElmoError(Errors.EL860.format(got=type(arguments["nlp"]).__name__))
-    text = next((name for name in frame.columns if name == "text"), frame.columns[0])
-    # What columns there will be, and whether the arguments are allowed, is shown by one text.
-    empty = pd.DataFrame({name: pd.Series([""], dtype=object) for name in frame.columns})
-    empty[text] = "I"
-    sample = elmo.predict(empty, **arguments)  # type: ignore[arg-type]
-    # Rows of Spark have no index.
-    names = [name for name in sample.columns if name != "origin_index" or name in empty.columns]
-    types = {name: _find_type(sample[name].iloc[0]) for name in names if name not in empty.columns}
-
+    text = _find_text(frame)
     check_types(frame, frame.schema.fields)
+    # What columns there will be, and whether the arguments are allowed, is shown by one text.
+    sample = elmo.predict("I", **arguments)  # type: ignore[arg-type]
+    # Rows of Spark have no index.
+    types = {name: _find_type(sample[name].iloc[0]) for name in sample.columns if name != "origin_index"}
+    _check_clashes(frame, types)
+    names = sorted([*frame.columns, *types])
+
     archive = make_archive(elmo.save)
     archive.send(frame.sparkSession)
     fields = [StructField(f"kept{i}", field.dataType, field.nullable) for i, field in enumerate(frame.schema)]
     made = [StructField(f"new{i}", type) for i, type in enumerate(types.values())]
     prediction = Prediction(
-        model=archive.name, settings=elmo.settings, arguments=arguments, n_kept=len(fields), types=types
-    )
+        model=archive.name, settings=elmo.settings, arguments=arguments, n_kept=len(fields), types=types,
+        column=str(arguments["column"]),
+    )  # fmt: skip
     kept = [select_column(old.name).alias(new.name) for old, new in zip(frame.schema, fields)]
-    mapped = frame.select(*kept, select_column(text).alias("input")).mapInArrow(
+    mapped = frame.select(*kept, text.alias("input")).mapInArrow(
         partial(predict_batches, prediction=prediction), StructType([*fields, *made])
     )
     columns = {
@@ -94,6 +101,24 @@ def predict_frame(elmo: Elmo, frame: DataFrame, **arguments: object) -> DataFram
     return mapped.select(*(columns[name] for name in names))
 
 
+def _find_text(frame: DataFrame) -> Column:
+    """Find the column "text", or else the first one."""
+    if not frame.columns:
+        raise ElmoError(Errors.EL808.format(reason="has no columns", advice="Give one with a column of texts."))
+    name = next((name for name in frame.columns if name == "text"), frame.columns[0])
+    [column] = find_text(frame, name, stage="predict()")
+    return column
+
+
+def _check_clashes(frame: DataFrame, names: Iterable[str]) -> None:
+    """Check that Spark, which ignores case, can tell all columns of the result apart."""
+    seen: dict[str, str] = {}
+    for name in [*frame.columns, *names]:
+        other = seen.setdefault(name.lower(), name)
+        if other is not name:
+            raise ElmoError(Errors.EL861.format(one=other, other=name))
+
+
 def predict_batches(batches: Iterator[pa.RecordBatch], *, prediction: Prediction) -> Iterator[pa.RecordBatch]:
     """Predict in a worker.
 
@@ -103,17 +128,34 @@ def predict_batches(batches: Iterator[pa.RecordBatch], *, prediction: Prediction
     """
     elmo = load_model(prediction.model, prediction.settings)
     width = elmo.width(elmo.layer_names[-1])
-    size = max(1, BATCH_VALUES // width // _TOKENS)
+    n_characters = max(1, BATCH_VALUES // width * _CHARACTERS)
     names = [*(f"kept{i}" for i in range(prediction.n_kept)), *(f"new{i}" for i in range(len(prediction.types)))]
     for batch in batches:
-        for start in range(0, len(batch), size):
-            part = batch.slice(start, size)
-            texts = pd.Series(part.columns[-1].to_pylist(), dtype=object)
-            result = elmo.predict(texts, **prediction.arguments)  # type: ignore[arg-type]
-            rows = pa.array(result.index.to_numpy())
-            kept = [column.take(rows) for column in part.columns[:-1]]
-            new = [_make_array(result[name].tolist(), type) for name, type in prediction.types.items()]
-            yield pa.RecordBatch.from_arrays([*kept, *new], names=names)
+        texts = enumerate(text or "" for text in batch.columns[-1].to_pylist())
+        for window in windows(texts, size=lambda text: len(text[1]) + 1, budget=n_characters):
+            index, chosen = zip(*window)
+            result = elmo.predict(pd.Series(chosen, index, dtype=object), **prediction.arguments)  # type: ignore[arg-type]
+            for some in _split_rows(result, _count_bytes(result, batch, prediction)):
+                rows = pa.array(some.index.to_numpy())
+                kept = [column.take(rows) for column in batch.columns[:-1]]
+                new = [_make_array(some[name].tolist(), type) for name, type in prediction.types.items()]
+                yield pa.RecordBatch.from_arrays([*kept, *new], names=names)
+
+
+def _count_bytes(result: pd.DataFrame, batch: pa.RecordBatch, prediction: Prediction) -> Ints:
+    """Estimate the size of each row of a result: its vectors, and what is repeated from row to row."""
+    # Metadata has texts and lists of the whole document, too.
+    factor = 3 if len(prediction.types) > _PLAIN else 1
+    given = {number: batch.slice(number, 1).nbytes * factor for number in result.index.unique().tolist()}
+    sizes = np.array([given[number] for number in result.index.tolist()], np.int64)
+    cells = [cell.nbytes if isinstance(cell, np.ndarray) else 0 for cell in result[prediction.column]]
+    return sizes + np.array(cells, np.int64)
+
+
+def _split_rows(result: pd.DataFrame, sizes: Ints) -> Iterator[pd.DataFrame]:
+    """Split a result into parts of a bounded size; a larger row is a part alone."""
+    places = windows(range(len(result)), size=lambda row: int(sizes[row]), budget=4 * BATCH_VALUES)
+    return (result.iloc[part[0] : part[-1] + 1] for part in places)
 
 
 def _find_type(cell: object) -> DataType:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import spacy
 
@@ -13,6 +14,9 @@ from tests.extras import is_installed
 if is_installed("pyspark"):
     from pyspark.sql import DataFrame
     from pyspark.sql import functions as F
+    from pyspark.sql.types import ArrayType, FloatType, StringType
+
+    from spacy_elmo.spark.predict_frame import Prediction, predict_batches
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,6 +35,7 @@ def frame(spark: "SparkSession") -> "DataFrame":
     return frame.select("text", "nested", F.col("`a.b`").alias("a.b", metadata={"key": "value"}))
 
 
+ARGUMENTS_OF_PREDICT: dict[str, Any] = {"output_level": "token", "column": "vectors", "nlp": "blank:en"}
 ARGUMENTS: list[dict[str, Any]] = [
     {},
     {"output_level": "token", "positions": True, "metadata": True, "column": "vectors"},
@@ -79,8 +84,30 @@ def test_errors(elmo: Elmo, frame: "DataFrame") -> None:
         elmo.predict(frame, nlp=spacy.blank("en"))
     with pytest.raises(ValueError, match="EL031"):
         elmo.predict(frame, pooling_layer="lstm_outputs7")
-    with pytest.raises(ValueError, match=r"EL8\d\d.*'token'"):
-        elmo.predict(frame.withColumn("token", F.lit(1)))
+    for name in ("token", "Token"):
+        with pytest.raises(ValueError, match=rf"EL861.*'{name}' and 'token'"):
+            elmo.predict(frame.withColumn(name, F.lit(1)))
+    with pytest.raises(ValueError, match=r"EL852.*predict\(\) reads a column of type string; got 'n' \(int\)"):
+        elmo.predict(frame.select(F.lit(1).alias("n")))
+    with pytest.raises(ValueError, match=r"EL808.*has no columns"):
+        elmo.predict(frame.select())
+
+
+def test_long_texts(elmo: Elmo, spark: "SparkSession") -> None:
+    """What is repeated for each token makes batches smaller, so that memory stays bounded."""
+    text = "word " * 3000
+    prediction = Prediction(
+        model="", settings=elmo.settings, arguments=ARGUMENTS_OF_PREDICT, n_kept=1, column="vectors",
+        types={"token": StringType(), "vectors": ArrayType(FloatType())},
+    )  # fmt: skip
+    batch = pa.RecordBatch.from_arrays([pa.array([text, "Hi"]), pa.array([text, "Hi"])], names=["kept0", "input"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spacy_elmo.spark.predict_frame.load_model", lambda name, settings: elmo)
+        patch.setattr("spacy_elmo.spark.predict_frame.BATCH_VALUES", 100_000)
+        batches = list(predict_batches(iter([batch]), prediction=prediction))
+    assert sum(len(one) for one in batches) == 3001
+    assert len(batches) > 50
+    assert max(one.nbytes for one in batches) < 1_000_000
 
 
 def test_trained_model(elmo: Elmo, frame: "DataFrame") -> None:
