@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
+from spacy.language import Language
 
 import spacy_elmo
 from spacy_elmo import splitter
@@ -63,9 +64,14 @@ def test_memory_of_words(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipeline that remembers too many words is replaced, in the middle of a stream, too."""
     monkeypatch.setattr(splitter, "_WORDS", 1000)
     monkeypatch.setattr(splitter, "_TEXTS", 10)
-    made = []
+    made: list[str] = []
     make = splitter._make_blank
-    monkeypatch.setattr(splitter, "_make_blank", lambda lang: made.append(lang) or make(lang))
+
+    def note(lang: str) -> Language:
+        made.append(lang)
+        return make(lang)
+
+    monkeypatch.setattr(splitter, "_make_blank", note)
     splitter._blank.__dict__.clear()
     texts = [f"new{i} words{i} here{i}" for i in range(300)]
     assert [len(output) for output in elmo.embed_texts(texts, layers=["word_emb"])] == [3] * 300

@@ -174,8 +174,8 @@ class ModelErrors(metaclass=WithCodes):
         "the tokenizer of a language."
     )
     EL254 = (
-        "The pipeline returned {n_docs:,} Docs for {n_texts:,} texts. Give one that returns all of them: a component "
-        "or an error handler drops some."
+        "The pipeline returned {n_docs:,} Docs for {n_texts:,} texts. Give one that returns all of them: a "
+        "component or an error handler drops some."
     )
     EL248 = "An Elmo must be called with one text, a str; got {got}. For tokens, call elmo.embed([tokens])."
 
