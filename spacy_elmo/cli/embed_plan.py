@@ -86,7 +86,8 @@ def plan_outputs(
         name = names.find(path)
         tasks.append(FileTask(path, folder / name.parent / f"{name.name}{ending}", path.stat().st_size))
     _check_names(tasks)
-    existing = {task.output for task in tasks if task.output.exists()}
+    # os.path, unlike pathlib, takes names of any length without an error.
+    existing = {task.output for task in tasks if os.path.exists(task.output)}
     _check_existing(tasks, existing, source)
     if existing and not (resume or force):
         first = next(task.output for task in tasks if task.output in existing)

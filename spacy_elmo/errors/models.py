@@ -126,8 +126,8 @@ class ModelErrors(metaclass=WithCodes):
         "layers='*'."
     )
     EL037 = (
-        "stream() chooses its own batches, which affect the vectors if initial_state = 'carry'. Call embed() once "
-        "for each batch instead."
+        "stream() and predict() choose their own batches, which affect the vectors if initial_state = 'carry'. "
+        "Call embed() once for each batch instead."
     )
     EL038 = "'{name}' must be a whole number from {low} up; got {got!r}."
     EL039 = (

@@ -52,3 +52,7 @@ class SparkErrors(metaclass=WithCodes):
         "The result would have the columns '{one}' and '{other}', which Spark cannot tell apart. Rename or drop "
         "the column of the data frame, frame.withColumnRenamed('{one}', '{one}_given'), or give another `column`."
     )
+    EL862 = (
+        "Row {row} of partition {partition} is not text in UTF-8 ({reason}): {text!r}. Decode the column before: "
+        "F.decode(column, 'ISO-8859-1'), or the encoding that it has."
+    )

@@ -10,7 +10,7 @@ from ..errors import ElmoError, Errors
 from ..splitter import SplitSentence
 from .annotation_arrays import FlatAnnotations, make_annotations, no_vectors
 from .text_batch import add_up, to_utf16
-from .worker import SHOWN, find_partition, load_split
+from .worker import SHOWN, find_partition, load_split, read_texts
 
 Batches = Iterator[tuple[pa.Array, ...]]
 
@@ -36,9 +36,11 @@ def make_documents(batches: Batches) -> Iterator[pa.Array]:
     batches (Iterator[tuple[pa.Array, ...]]): Texts.
     YIELDS (pa.Array): The annotations of each row.
     """
-    for (texts,) in batches:
-        filled = [text or "" for text in texts.to_pylist()]
-        yield _make("document", [[Part(0, _count_utf16(text), text, 0)] for text in filled])
+    first_row = 0
+    for (array,) in batches:
+        texts = read_texts(array, first_row=first_row)
+        first_row += len(texts)
+        yield _make("document", [[Part(0, _count_utf16(text), text, 0)] for text in texts])
 
 
 def make_sentences(batches: Batches, *, pipeline: str) -> Iterator[pa.Array]:

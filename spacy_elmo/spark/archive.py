@@ -1,7 +1,6 @@
 """A model as an archive that Spark sends to its workers, and that each machine unpacks once."""
 
 import atexit
-import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -102,12 +101,6 @@ def make_archive(write: Callable[[Path], None]) -> ModelArchive:
 
 @cache
 def _root() -> Path:
-    kept, owner = ExitStack(), os.getpid()
-
-    def remove() -> None:
-        # Not at the end of a forked process.
-        if os.getpid() == owner:
-            kept.close()
-
-    atexit.register(remove)
+    kept = ExitStack()
+    atexit.register(kept.close)
     return kept.enter_context(temporary_folder())

@@ -7,6 +7,7 @@ from pyspark.ml.param import Params, TypeConverters
 
 from ..bilm.layers import LayerName, check_layer_name
 from ..errors import ElmoError, Errors
+from ..inference.factory import PRECISIONS
 from ..inference.settings import PrecisionName, Settings
 from ..weights.source import Source
 from .embed_rows import POOLINGS, Pooling
@@ -41,9 +42,13 @@ def to_precision(value: object) -> str:
 
     value (object): What was given.
     RETURNS (str): Its name.
-    RAISES (ElmoError): If there is no such precision.
+    RAISES (ElmoError): If there is no such precision, or not on the workers, which have no GPU.
     """
-    return Settings(precision=cast(PrecisionName, value)).precision
+    name = Settings(precision=cast(PrecisionName, value)).precision
+    devices = PRECISIONS[name].devices
+    if "cpu" not in devices:
+        raise ElmoError(Errors.EL041.format(got=name, device="cpu", devices=" or ".join(devices)))
+    return name
 
 
 def to_count(value: object) -> int | None:
@@ -242,3 +247,10 @@ class ElmoParams(Params):
         RETURNS (bool): The value.
         """
         return cast(bool, self.getOrDefault(self.lazyAnnotator))
+
+    def getConfigProtoBytes(self) -> list[int]:
+        """Get Spark NLP's configuration of TensorFlow.
+
+        RETURNS (list[int]): The bytes.
+        """
+        return cast("list[int]", self.getOrDefault(self.configProtoBytes))

@@ -15,7 +15,7 @@ from .annotation_arrays import MOST_VALUES, FlatAnnotations, Floats, make_annota
 from .matching import match_tokens
 from .text_batch import add_up, split_batch
 from .token_batch import TokenBatch
-from .worker import find_partition, load_model, load_split
+from .worker import find_partition, load_model, load_split, read_texts
 
 Pooling = Literal["AVERAGE", "SUM"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
@@ -84,7 +84,7 @@ def embed_rows(batches: Iterator[tuple[pa.Array, ...]], *, recipe: Recipe) -> It
 def _read_batch(batch: tuple[pa.Array, ...], recipe: Recipe, *, first_row: int) -> TokenBatch:
     if recipe.pipeline is None:
         return match_tokens(batch, first_row=first_row)
-    return split_batch(batch[0].to_pylist(), load_split(recipe.pipeline))
+    return split_batch(read_texts(batch[0], first_row=first_row), load_split(recipe.pipeline))
 
 
 def _check_size(part: TokenBatch, *, width: int, pooling: Pooling | None, first_row: int) -> None:

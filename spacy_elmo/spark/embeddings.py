@@ -24,6 +24,7 @@ from .embed_rows import Pooling, Recipe, embed_rows
 from .input_columns import find_inputs
 from .params import BLANK_ENGLISH, HasColumns, HasPipeline, set_or_clear
 from .saved_weights import load_weights, save_weights
+from .worker import load_split
 
 # The catalogue's name of the model that Spark NLP publishes, and the name that models on its vectors ask for.
 _PUBLISHED = "elmo"
@@ -164,13 +165,17 @@ class ElmoEmbeddings(Transformer, HasColumns, HasPipeline, ElmoParams, MLReadabl
         if self.isSet(self.dimension) and self.getOrDefault(self.dimension) != width:
             given, layer = self.getOrDefault(self.dimension), self.getPoolingLayer()
             warnings.warn(Warnings.WL060.format(given=given, layer=layer, width=width), stacklevel=2)
+        pipeline = self.getPipeline() if inputs.are_texts else None
+        if pipeline is not None:
+            # An unknown name fails here, and not in a worker.
+            load_split(pipeline)
         archive.send(dataset.sparkSession)
         recipe = Recipe(
             model=archive.name,
             layer=self.getPoolingLayer(),
             settings=Settings(precision=self.getPrecision(), max_batch_tokens=self.getMaxBatchTokens()),
             pooling=pooling,
-            pipeline=self.getPipeline() if inputs.are_texts else None,
+            pipeline=pipeline,
         )
         metadata = {
             ANNOTATOR_TYPE: WORD_EMBEDDINGS if pooling is None else SENTENCE_EMBEDDINGS,

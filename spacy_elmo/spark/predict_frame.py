@@ -31,7 +31,7 @@ from .columns import check_types, select_column
 from .embed_rows import BATCH_VALUES
 from .input_columns import find_text
 from .text_batch import add_up
-from .worker import load_model
+from .worker import load_model, read_texts
 
 # Characters of a token, or fewer: a guess, to bound the tokens that are predicted at a time.
 _CHARACTERS = 4
@@ -130,8 +130,10 @@ def predict_batches(batches: Iterator[pa.RecordBatch], *, prediction: Prediction
     width = elmo.width(elmo.layer_names[-1])
     n_characters = max(1, BATCH_VALUES // width * _CHARACTERS)
     names = [*(f"kept{i}" for i in range(prediction.n_kept)), *(f"new{i}" for i in range(len(prediction.types)))]
+    first_row = 0
     for batch in batches:
-        texts = enumerate(text or "" for text in batch.columns[-1].to_pylist())
+        texts = enumerate(read_texts(batch.columns[-1], first_row=first_row))
+        first_row += len(batch)
         for window in windows(texts, size=lambda text: len(text[1]) + 1, budget=n_characters):
             index, chosen = zip(*window)
             result = elmo.predict(pd.Series(chosen, index, dtype=object), **prediction.arguments)  # type: ignore[arg-type]

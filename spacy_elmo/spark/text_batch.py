@@ -9,10 +9,10 @@ from .annotation_arrays import Ints
 from .token_batch import Sentences, TokenBatch
 
 
-def split_batch(texts: Sequence[str | None], split: Split) -> TokenBatch:
+def split_batch(texts: Sequence[str], split: Split) -> TokenBatch:
     """Split the texts of rows into sentences and tokens.
 
-    texts (Sequence[str | None]): A text a row; None is an empty one.
+    texts (Sequence[str]): A text a row.
     split (Split): Splits them.
     RETURNS (TokenBatch): The tokens of all rows.
     """
@@ -20,8 +20,7 @@ def split_batch(texts: Sequence[str | None], split: Split) -> TokenBatch:
     n_sentences: list[int] = []
     # Of tokens and of sentences: first characters, and the ends.
     places: tuple[list[int], ...] = ([], [], [], [])
-    filled = [text or "" for text in texts]
-    for text, sentences in zip(filled, split(filled), strict=True):
+    for text, sentences in zip(texts, split(texts), strict=True):
         found += sentences
         n_sentences.append(len(sentences))
         starts = [start for sentence in sentences for start in sentence.starts]

@@ -3,9 +3,11 @@
 from functools import lru_cache
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 
 from ..elmo import Elmo, load
+from ..errors import ElmoError, Errors
 from ..inference.settings import Settings
 from ..splitter import make_split
 
@@ -35,6 +37,26 @@ def load_model(name: str, settings: Settings) -> Elmo:
 
 # Of each name, loaded once.
 load_split = lru_cache(maxsize=_KEPT)(make_split)
+
+
+def read_texts(array: pa.Array, *, first_row: int) -> list[str]:
+    """Read a text of each row.
+
+    array (pa.Array): (n_rows,), strings.
+    first_row (int): The number of the first row, for messages.
+    RETURNS (list[str]): The texts; a null is "".
+    RAISES (ElmoError): If one is not UTF-8, which Spark does not check.
+    """
+    try:
+        return [text or "" for text in array.to_pylist()]
+    except UnicodeDecodeError:
+        for row, text in enumerate(array.cast(pa.binary()).to_pylist()):
+            try:
+                (text or b"").decode()
+            except UnicodeDecodeError as error:
+                place = {"row": first_row + row, "partition": find_partition()}
+                raise ElmoError(Errors.EL862.format(**place, text=text[:SHOWN], reason=error.reason)) from error
+        raise
 
 
 def find_partition() -> int:

@@ -16,6 +16,7 @@ from tests.data import SHARED, TINY, shared_path
 from tests.extras import is_installed
 
 if is_installed("pyspark"):
+    from pyspark.errors import PythonException
     from pyspark.ml import Pipeline, PipelineModel
     from pyspark.sql import functions as F
 
@@ -397,7 +398,8 @@ def test_wrong_dimension(spark: "SparkSession") -> None:
     [
         ({"poolingLayer": "top"}, "EL030.*poolingLayer 'top'.*word_emb"),
         ({"pooling": "MAX"}, "EL030.*pooling 'MAX'.*AVERAGE, SUM"),
-        ({"precision": "half"}, "EL030.*precision 'half'"),
+        ({"precision": "half"}, r"EL030.*precision 'half'"),
+        ({"precision": "tf32"}, r"EL041.*'tf32'.*device = 'cpu'"),
         ({"maxBatchTokens": 0}, "EL038.*got 0"),
         ({"source": 7}, "EL027"),
     ],
@@ -448,6 +450,22 @@ def test_bad_row(spark: "SparkSession", model: "PipelineModel") -> None:
         Exception, match=r"EL853\] Row 1 of partition 0 \(its text begins with 'Not fine at all'\)"
     ):
         model.stages[-1].transform(frame).collect()
+
+
+def test_bad_encoding(spark: "SparkSession") -> None:
+    """Spark does not check what is in a string."""
+    frame = make_frame(spark, ["Fine", "bad"]).coalesce(1)
+    bad = F.when(F.col("text") == "bad", F.expr("cast(X'61FF62' as string)")).otherwise(F.col("text"))
+    frame = frame.select(bad.alias("text"))
+    for stage in (ElmoEmbeddings(source=TINY, inputCols=["text"]), DocumentAssembler()):
+        with pytest.raises(PythonException, match=r"EL862\] Row 1 of partition 0 is not text in UTF-8"):
+            stage.transform(frame).collect()
+
+
+def test_unknown_pipeline(spark: "SparkSession") -> None:
+    stage = ElmoEmbeddings(source=TINY, inputCols=["text"])
+    with pytest.raises(ValueError, match=r"EL070.*'no_such'"):
+        stage.setPipeline("no_such").transform(make_frame(spark, ["Hi"]))
 
 
 def test_goldens_are_used() -> None:

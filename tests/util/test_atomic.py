@@ -220,3 +220,23 @@ def test_killed_while_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         with temporary_folder():
             assert folder.is_dir()
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_folder_stays_at_the_end_of_a_forked_process() -> None:
+    """It closes what is open in it, without removing what its parent uses."""
+    program = (
+        "import os, sys\n"
+        "from spacy_elmo.util.atomic import temporary_folder\n"
+        "block = temporary_folder()\n"
+        "folder = block.__enter__()\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    sys.exit()\n"
+        "os.waitpid(pid, 0)\n"
+        "print(folder.is_dir())\n"
+        "block.__exit__(None, None, None)\n"
+        "print(folder.is_dir())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\nFalse\n"
