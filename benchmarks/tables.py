@@ -16,7 +16,7 @@ from rich.table import Table
 
 import spacy_elmo
 from spacy_elmo.bilm.layers import LayerName
-from spacy_elmo.cli.embed_formats import Content, Embedded, get_writer
+from spacy_elmo.cli.embedding.formats import Content, Embedded, get_writer
 from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.tables.record_batches import count_batch_rows
 

@@ -15,9 +15,9 @@ from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..weights.catalogue import BUNDLED
 from ..weights.source import Source, find_files
-from .embed_folder import embed_files
-from .embed_formats import AVERAGE, ENDINGS, FILE_ENDINGS, TOP, choose_format
-from .embed_model import CARRY_BATCH, EmbedSettings, FileEmbedder, Report, Summary
+from .embedding.embedder import CARRY_BATCH, EmbedSettings, FileEmbedder, Report, Summary
+from .embedding.folder import embed_files
+from .embedding.formats import AVERAGE, ENDINGS, FILE_ENDINGS, TOP, choose_format
 from .options import (
     INPUT_HELP,
     PIPELINE_HELP,
@@ -29,7 +29,7 @@ from .options import (
     choices,
     unpack_source,
 )
-from .outputs import check_no_stdout, check_output, is_stdout
+from .outputs import STDOUT, check_no_stdout, check_output
 from .progress import ProgressBar
 
 OUTPUT_HELP = (
@@ -42,6 +42,10 @@ LANG_HELP = (
     "option, lines of a .txt are split at blanks, and texts of a .jsonl with the tokenizer for 'en'."
 )
 _FORMATS = "HDF5, Parquet or Arrow"
+RESUME_HELP = (
+    "Write only the files that a folder does not contain yet. Those that it contains are kept as they are, and "
+    "not compared: give the same inputs and options."
+)
 PROCESS_HELP = "Number of processes, with a folder as output. They share the processors, and each loads the model."
 
 
@@ -75,9 +79,7 @@ def embed_cli(
         str | None, Option(help="The format of files in a folder. Default: h5.", **choices(tuple(ENDINGS)))
     ] = None,
     n_process: Annotated[int, Option("--n-process", min=1, metavar="N", help=PROCESS_HELP)] = 1,
-    resume: Annotated[
-        bool, Option("--resume", help="Keep the files that a folder already contains, and write the others.")
-    ] = False,
+    resume: Annotated[bool, Option("--resume", help=RESUME_HELP)] = False,
     forget_sentences: Annotated[
         bool, Option("--forget-sentences", help="Leave out sentence_to_index of HDF5 files.")
     ] = False,
@@ -120,8 +122,11 @@ def embed_cli(
     ]  # fmt: skip
     console = Console(stderr=True, quiet=quiet)
     path = Path(output)
-    if not _is_folder(output, output_format):
+    if output == STDOUT:
         check_no_stdout(path, _FORMATS)
+    # Under this name, it is a file and not standard output.
+    path = path if str(path) != STDOUT else path.absolute()
+    if not _is_folder(output, output_format):
         if options:
             raise ElmoError(Errors.EL230.format(option=options[0], path=path))
         with ProgressBar(console) as progress:
@@ -221,8 +226,6 @@ def _embed_file(
 def _is_folder(output: str, output_format: str | None) -> bool:
     """Check whether an output is a folder: it exists, ends with a slash, or a format of its files was given."""
     path = Path(output)
-    if is_stdout(path):
-        return False
     if output.endswith(("/", os.sep)) or path.is_dir():
         return True
     # The ending of a file, where a format was given as well, is more likely a mistake than the name of a folder.

@@ -54,7 +54,9 @@ def read_input(data: object) -> TextInput:
     data = [data] if isinstance(data, str) else _convert(data)
     if isinstance(data, pd.DataFrame):
         number = _find_text_column(data)
-        where = f"column {data.columns.tolist()[number]!r}"
+        label = data.columns.tolist()[number]
+        which = "" if label == TEXT else ", the first (there is no 'text'; give data[name] for another),"
+        where = f"column {label!r}{which}"
         return TextInput(_check_texts(data.iloc[:, number].tolist(), data.index, where), data)
     if isinstance(data, pd.Series):
         return TextInput(_check_texts(data.tolist(), data.index, "the Series"), pd.DataFrame(index=data.index))

@@ -125,7 +125,9 @@ def test_which_column(elmo: Elmo) -> None:
     assert read_input(pd.DataFrame({"n": ["x"], "text": ["y"]})).texts == ["y"]
     assert read_input(pd.DataFrame({"n": ["x"], "Text": ["y"]})).texts == ["x"]
     data = pd.DataFrame({"id": [1, 2], "words": ["x", "y"]}, index=["k", "l"])
-    with pytest.raises(ValueError, match=r"EL802.*row 0 \(index 'k'\) of column 'id' is 1\. Convert"):
+    with pytest.raises(
+        ValueError, match=r"EL802.*row 0 \(index 'k'\) of column 'id', the first \(there is no 'text'.*\), is 1\."
+    ):
         elmo.predict(data)
 
 
@@ -149,7 +151,7 @@ def test_which_column(elmo: Elmo) -> None:
             r"EL802.*text 1 is 'b \\ud800'\. It has half of a surrogate.*encode\('utf-16'",
         ),
         ("b \ud800", "EL802.*text 0 is .*surrogate"),
-        (pd.DataFrame([[3]]), r"EL802.*row 0 \(index 0\) of column 0 is 3"),
+        (pd.DataFrame([[3]]), r"EL802.*row 0 \(index 0\) of column 0, the first .*, is 3"),
         (["a", 3], r"EL802.*text 1 is 3\. Convert it to str"),
         (["a", b"b"], r"EL802.*text 1 is b'b' \(bytes\)\. Decode it"),
         ([["I", "love"]], r"EL802.*text 0 is \['I', 'love'\] \(list\)\..*elmo\.embed\(\)"),

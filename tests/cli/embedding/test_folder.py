@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from spacy_elmo.cli.embed import embed
-from spacy_elmo.cli.embed_folder import FolderSummary, embed_files
-from spacy_elmo.cli.embed_model import EmbedSettings, FileEmbedder, PipelineCache
+from spacy_elmo.cli.embedding.embedder import EmbedSettings, FileEmbedder, PipelineCache
+from spacy_elmo.cli.embedding.folder import FolderSummary, embed_files
 from spacy_elmo.util.atomic import WriteError
 from tests.cli.command import run
 from tests.cli.test_embed import datasets
@@ -67,7 +67,7 @@ def test_the_model_is_loaded_once(corpus: Path, tiny: Path, monkeypatch: pytest.
         made.append(FileEmbedder(settings, output_format))
         return made[-1]
 
-    monkeypatch.setattr("spacy_elmo.cli.embed_folder.FileEmbedder", make)
+    monkeypatch.setattr("spacy_elmo.cli.embedding.folder.FileEmbedder", make)
     embed_corpus(corpus, tiny)
     assert len(made) == 1
 
@@ -110,7 +110,9 @@ def test_only_empty_files(tmp_path: Path, tiny: Path) -> None:
 
 
 def test_errors_before_work(corpus: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spacy_elmo.cli.embed_folder.embed_file", lambda *_: pytest.fail("computed for nothing"))
+    monkeypatch.setattr(
+        "spacy_elmo.cli.embedding.folder.embed_file", lambda *_: pytest.fail("computed for nothing")
+    )
     for settings, match in (
         ({"n_process": 0}, "EL038"),
         ({"output_format": "csv"}, r"EL030.*h5, parquet, arrow"),
@@ -180,7 +182,7 @@ def test_a_pipeline_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = PipelineCache()
     first = kept("tokenizer:en")
     assert kept("tokenizer:en") is first
-    monkeypatch.setattr("spacy_elmo.cli.embed_model._MOST_NEW_TEXTS", 2)
+    monkeypatch.setattr("spacy_elmo.cli.embedding.embedder._MOST_NEW_TEXTS", 2)
     kept = PipelineCache()
     first = kept("blank:en")
     assert kept("blank:en") is first

@@ -10,11 +10,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from ctypes import c_double
 
-from ..errors import Errors
-from ..util.temporary import remove_stale
-from .embed_model import EmbedSettings, Report
-from .embed_plan import FileTask
-from .embed_worker import FileResult, embed_task, prepare
+from ...errors import Errors
+from ...util.temporary import remove_stale
+from .embedder import EmbedSettings, Report
+from .one_file import FileResult
+from .plan import FileTask
+from .worker import embed_task, prepare
 
 # Seconds between two updates of the progress, and until a process is killed that does not end.
 _PERIOD, _PATIENCE = 0.2, 10.0
@@ -48,14 +49,14 @@ def embed_in_processes(
                 n_dead = n_dead + 1 if result is None else 0
                 if result is None:
                     remove_stale(task.output.parent)
-                    result = FileResult(None, Errors.EL234.format(path=task.path), is_last=n_dead > n_process)
+                    result = FileResult(None, Errors.EL234.format(path=task.path), stops_others=n_dead > n_process)
                 yield task, result
                 if waiting:
                     worker.start(waiting.popleft())
             unfinished = [worker.progress for worker in workers if worker.future is not None]
             report(sum(n_bytes for n_bytes, _ in unfinished), int(sum(n_tokens for _, n_tokens in unfinished)))
     except BaseException:
-        _end([process for process in multiprocessing.active_children() if process.pid not in others])
+        _terminate_all([process for process in multiprocessing.active_children() if process.pid not in others])
         raise
     finally:
         for worker in workers:
@@ -141,7 +142,7 @@ def _hold_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end(processes: Sequence[multiprocessing.process.BaseProcess]) -> None:
+def _terminate_all(processes: Sequence[multiprocessing.process.BaseProcess]) -> None:
     """End processes, which remove their temporary files first."""
     for process in processes:
         process.terminate()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bilm.layers import LayerOutputs, stack_layers
-from ..errors import ElmoError, Errors
-from ..inputs.items import InputSentence
-from ..tables.table_file import ARROW_ENDINGS, PARQUET_ENDINGS, check_pyarrow
-from .outputs import HDF5_ENDINGS
+from ...bilm.layers import LayerOutputs, stack_layers
+from ...errors import ElmoError, Errors
+from ...inputs.items import InputSentence
+from ...tables.table_file import ARROW_ENDINGS, PARQUET_ENDINGS, check_pyarrow
+from ..outputs import HDF5_ENDINGS
 
 if TYPE_CHECKING:
-    from ..tables.record_batches import SentenceRows
+    from ...tables.record_batches import SentenceRows
 
 Array: TypeAlias = NDArray[np.floating]
 
@@ -113,7 +113,7 @@ def get_writer(format: str) -> Writer:
 def _write_hdf5(path: Path, sentences: Iterable[Embedded], content: Content) -> None:
     import h5py
 
-    from ..util.hdf5_file import write_hdf5
+    from ...util.hdf5_file import write_hdf5
 
     numbers: dict[str, str] = {}
     with write_hdf5(path) as writer:
@@ -127,8 +127,8 @@ def _write_hdf5(path: Path, sentences: Iterable[Embedded], content: Content) -> 
 
 
 def _write_table(path: Path, sentences: Iterable[Embedded], content: Content) -> None:
-    from ..tables.record_batches import SentenceRows, make_batches, make_schema
-    from ..tables.table_file import write_table_file
+    from ...tables.record_batches import SentenceRows, make_batches, make_schema
+    from ...tables.table_file import write_table_file
 
     def make_rows() -> "Iterator[SentenceRows]":
         for number, embedded in enumerate(sentences):

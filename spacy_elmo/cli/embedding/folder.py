@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ElmoError, Errors, Warnings
-from ..inputs.paths import Given, shorten
-from ..util.atomic import WriteError
-from ..weights.source import find_files
-from .embed_formats import choose_format
-from .embed_model import EmbedSettings, FileEmbedder, Report, Summary
-from .embed_plan import FileTask, plan_outputs
-from .embed_processes import embed_in_processes
-from .embed_worker import FileResult, embed_file
+from ...errors import ElmoError, Errors, Warnings
+from ...inputs.paths import Given, shorten
+from ...util.atomic import WriteError
+from ...weights.source import find_files
+from .embedder import EmbedSettings, FileEmbedder, Report, Summary
+from .formats import choose_format
+from .one_file import FileResult, embed_file
+from .plan import FileTask, plan_outputs
+from .processes import embed_in_processes
 
 
 class FolderSummary(NamedTuple):
@@ -71,7 +71,7 @@ def embed_files(
     RETURNS (FolderSummary): What was embedded, and what was not.
     RAISES (FileNotFoundError, ElmoError): For an unsuitable input, source or setting; and as `plan_outputs`.
     """
-    from ..inference.settings import check_count
+    from ...inference.settings import check_count
 
     check_count("n_process", n_process)
     settings.check(choose_format(folder, name=output_format))
@@ -86,7 +86,7 @@ def embed_files(
     )
     n_process = min(n_process, len(tasks))
     if n_process > 1 and settings.n_threads is None:
-        from ..runtime.processors import count_processors
+        from ...runtime.processors import count_processors
 
         settings = replace(settings, n_threads=max(1, count_processors() // n_process))
     loaded = [_load(settings, output_format, folder)] if tasks else []
@@ -100,7 +100,7 @@ def embed_files(
     with closing(results):
         for task, result in results:
             tally.add(task, result)
-            if result.is_last:
+            if result.stops_others:
                 break
     return tally.summarize(n_existing)
 

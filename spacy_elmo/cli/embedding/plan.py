@@ -8,10 +8,10 @@ from glob import has_magic
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ElmoError, ElmoFileExistsError, Errors
-from ..inputs.paths import Given, find_inputs
-from ..util.atomic import WriteError
-from .embed_formats import ENDINGS
+from ...errors import ElmoError, ElmoFileExistsError, Errors
+from ...inputs.paths import Given, find_inputs
+from ...util.atomic import WriteError
+from .formats import ENDINGS
 
 _OUTPUT_ENDINGS = tuple(ending for endings in ENDINGS.values() for ending in endings)
 # Where names that differ in upper and lower case only may be names of one file.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spacy_elmo.cli.embed_plan import Plan, plan_outputs
+from spacy_elmo.cli.embedding.plan import Plan, plan_outputs
 
 
 def make(*names: str) -> None:

@@ -8,19 +8,19 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ..bilm.layers import ALL, MIXED, LayerChoice, Layers, lstm_layer, resolve_layers
-from ..errors import ElmoError, Errors
-from ..inference.settings import InitialState, PrecisionName
-from ..inputs.items import InputSentence
-from ..inputs.reader import Inputs
-from ..weights.source import Source
-from .embed_formats import TOP, Content, Embedded, get_writer
-from .options import choose_pipeline
+from ...bilm.layers import ALL, MIXED, LayerChoice, Layers, lstm_layer, resolve_layers
+from ...errors import ElmoError, Errors
+from ...inference.settings import InitialState, PrecisionName
+from ...inputs.items import InputSentence
+from ...inputs.reader import Inputs
+from ...weights.source import Source
+from ..options import choose_pipeline
+from .formats import TOP, Content, Embedded, get_writer
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-    from ..elmo import Elmo
+    from ...elmo import Elmo
 
 # Called with how much of the input is done, and the tokens so far.
 Report = Callable[[float, int], None]
@@ -111,7 +111,7 @@ class FileEmbedder:
         output_format (str): The format of the output.
         RAISES (FileNotFoundError, ElmoError): For an unsuitable source or setting.
         """
-        from ..elmo import load
+        from ...elmo import load
 
         self.elmo = load(
             settings.source,
@@ -190,7 +190,7 @@ class PipelineCache:
         RETURNS (Language): The pipeline.
         RAISES (ElmoError): As `load_pipeline`.
         """
-        from ..inputs.pipelines import load_pipeline
+        from ...inputs.pipelines import load_pipeline
 
         if name not in self._kept or len(self._kept[name].vocab.strings) > self._most:
             self._kept.clear()

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from spacy_elmo.cli import embed_worker
-from spacy_elmo.cli.embed_folder import FolderSummary, embed_files
-from spacy_elmo.cli.embed_model import EmbedSettings
-from spacy_elmo.cli.embed_plan import FileTask
-from spacy_elmo.cli.embed_processes import embed_in_processes
-from tests.cli.test_embed_folder import OUTPUTS, embed_corpus, list_files
+from spacy_elmo.cli.embedding import worker
+from spacy_elmo.cli.embedding.embedder import EmbedSettings
+from spacy_elmo.cli.embedding.folder import FolderSummary, embed_files
+from spacy_elmo.cli.embedding.plan import FileTask
+from spacy_elmo.cli.embedding.processes import embed_in_processes
+from tests.cli.embedding.test_folder import OUTPUTS, embed_corpus, list_files
 
 LINE = "one sentence of many words to keep it busy for a while\n"
 
@@ -69,7 +69,7 @@ def test_processors_are_shared(corpus: Path, tiny: Path, monkeypatch: pytest.Mon
         seen.append((n_process, settings.n_threads))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("spacy_elmo.cli.embed_folder.embed_in_processes", spy)
+    monkeypatch.setattr("spacy_elmo.cli.embedding.folder.embed_in_processes", spy)
     monkeypatch.setattr("spacy_elmo.runtime.processors.count_processors", lambda: 7)
     for settings, n_process in (
         (EmbedSettings(source=str(tiny)), 2),
@@ -106,26 +106,26 @@ def test_killed_process(corpus: Path, tiny: Path, tmp_path: Path) -> None:
 def test_processes_that_always_die(corpus: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = [FileTask(corpus / "a.txt", corpus / f"{k}.h5", 1) for k in range(9)]
     # A process ends if its first function fails.
-    monkeypatch.setattr("spacy_elmo.cli.embed_processes.prepare", os.fspath)
+    monkeypatch.setattr("spacy_elmo.cli.embedding.processes.prepare", os.fspath)
     settings = EmbedSettings(source=str(tiny))
     results = embed_in_processes(tasks, settings, "h5", n_process=2, report=lambda *_: None)
     found = []
     for _, result in results:
         found.append(result)
-        if result.is_last:
+        if result.stops_others:
             break
     results.close()
-    assert [result.is_last for result in found] == [False, False, True]
+    assert [result.stops_others for result in found] == [False, False, True]
     assert all("[EL234]" in result.failure for result in found)
     assert not multiprocessing.active_children()
 
 
 def test_a_model_that_cannot_be_loaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process, after it was loaded by the first one."""
-    here = embed_worker._Here([0.0, 0.0], EmbedSettings(source=str(tmp_path / "gone")), "h5", [], [])  # type: ignore[arg-type]
-    monkeypatch.setattr(embed_worker, "_here", here, raising=False)
-    result = embed_worker.embed_task(FileTask(tmp_path / "a.txt", tmp_path / "a.h5", 1))
-    assert result.is_last
+    here = worker._Here([0.0, 0.0], EmbedSettings(source=str(tmp_path / "gone")), "h5", [], [])  # type: ignore[arg-type]
+    monkeypatch.setattr(worker, "_here", here, raising=False)
+    result = worker.embed_task(FileTask(tmp_path / "a.txt", tmp_path / "a.h5", 1))
+    assert result.stops_others
     assert result.failure.startswith(f"{tmp_path / 'a.txt'}: [EL010]")
 
 
