@@ -18,8 +18,8 @@ class SparkErrors(metaclass=WithCodes):
         "frame.withMetadata('token', {{'annotatorType': 'token'}})."
     )
     EL853 = (
-        "Row {row} of partition {partition} (its text begins with {text!r}): {what} annotation {number} is null. "
-        "Remove it from the row, such as with F.filter(column, lambda one: one.isNotNull())."
+        "Row {row} of partition {partition} (its text begins with {text!r}): {what} annotation {number} is null, or has "
+        "no text. Remove it from the row, such as with F.filter(column, lambda one: one['result'].isNotNull())."
     )
     EL854 = (
         "Row {row} of partition {partition} has {n:,} tokens; with vectors of {width} numbers, a row of Spark can "
@@ -55,4 +55,12 @@ class SparkErrors(metaclass=WithCodes):
     EL862 = (
         "Row {row} of partition {partition} is not text in UTF-8 ({reason}): {text!r}. Decode the column before: "
         "F.decode(column, 'ISO-8859-1'), or the encoding that it has."
+    )
+    EL863 = (
+        "'{path}' is not a saved ElmoEmbeddings, but {got}. Load it with that class, or a whole pipeline with "
+        "PipelineModel.load()."
+    )
+    EL864 = (
+        "start({name}=...) is not a setting of Spark: these begin with 'spark_', such as "
+        "start(spark_driver_memory='4g')."
     )

@@ -43,6 +43,10 @@ def is_annotations(data_type: DataType) -> bool:
     RETURNS (bool): Whether its elements have the fields of an annotation.
     """
     element = data_type.elementType if isinstance(data_type, ArrayType) else None
-    return isinstance(element, StructType) and all(
-        name in element.names and element[name].dataType == _ANNOTATION[name].dataType for name in _READ
-    )
+    if not isinstance(element, StructType) or not {*_READ} <= {*element.names}:
+        return False
+    types = [element[name].dataType for name in _READ]
+    # Nullability is not compared: nothing here depends on it.
+    return [one.simpleString().replace("bigint", "int") for one in types] == [
+        _ANNOTATION[name].dataType.simpleString() for name in _READ
+    ]

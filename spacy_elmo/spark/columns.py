@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
+from typing import Any
 
 import pyarrow as pa
 from pyspark.errors import PySparkTypeError
@@ -16,6 +18,8 @@ from ..errors import ElmoError, Errors
 # Arrays of the inputs, batch by batch, to arrays of the output. Rows stay in order, but may be cut otherwise.
 ArrowFunction = Callable[[Iterator[tuple[pa.Array, ...]]], Iterator[pa.Array]]
 Batches = Iterator[pa.RecordBatch]
+# From Spark 4.3 on, a timestamp has to have one.
+_SETTINGS: dict[str, Any] = {"timezone": "UTC"} if "timezone" in signature(to_arrow_type).parameters else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ def add_column(frame: DataFrame, inputs: Sequence[Column], function: ArrowFuncti
     # From Spark 4.1 on.
     arrow_udf = getattr(F, "arrow_udf", None)
     if arrow_udf is None:
-        return _map_batches(frame, inputs, function, new)
+        return _restore(frame, _map_batches(frame, inputs, function, new.type), new)
 
     if len(inputs) == 1:
 
@@ -66,33 +70,52 @@ def add_column(frame: DataFrame, inputs: Sequence[Column], function: ArrowFuncti
 
     # Spark moves filters on the result of a deterministic function below it, and then computes it twice.
     udf = arrow_udf(call, new.type).asNondeterministic()
-    added = udf(*inputs).alias(new.name, metadata=dict(new.metadata))
-    # Other ways to add a column lose its metadata in Spark Connect, or take dots in its name for fields.
-    if new.name not in frame.columns:
-        return frame.select("*", added)
-    return frame.select(*(added if name == new.name else select_column(name) for name in frame.columns))
+    return _restore(frame, frame.select("*", udf(*inputs)), new)
 
 
-def _map_batches(frame: DataFrame, inputs: Sequence[Column], function: ArrowFunction, new: NewColumn) -> DataFrame:
-    """As `add_column`, by mapInArrow, through which all columns pass."""
-    kept = [field for field in frame.schema.fields if field.name != new.name]
-    check_types(frame, kept)
-    # Under names of our own: Spark takes dots in names for fields here, and names may occur twice.
-    fields = [StructField(f"kept{i}", field.dataType, field.nullable) for i, field in enumerate(kept)]
-    columns = [select_column(field.name).alias(own.name) for field, own in zip(kept, fields)]
-    arguments = [column.alias(f"input{i}") for i, column in enumerate(inputs)]
-    output = StructField("output", new.type)
-    mapped = frame.select(*columns, *arguments).mapInArrow(
-        partial(append_output, function=function, n_kept=len(kept)), StructType([*fields, output])
+def find_places(frame: DataFrame, name: str) -> list[int]:
+    """Find columns by their name, as Spark does: in upper or lower case, unless it is told to tell them apart.
+
+    frame (DataFrame): The frame.
+    name (str): The name.
+    RETURNS (list[int]): The places of the columns.
+    """
+    is_exact = str(frame.sparkSession.conf.get("spark.sql.caseSensitive", "false")).lower() == "true"
+    names = frame.columns if is_exact else [column.lower() for column in frame.columns]
+    wanted = name if is_exact else name.lower()
+    return [place for place, column in enumerate(names) if column == wanted]
+
+
+def _restore(frame: DataFrame, wide: DataFrame, new: NewColumn) -> DataFrame:
+    """Give the columns of a frame, to which one was added, their names and metadata, and the new one its place."""
+    # By place, under names of our own: names may occur twice, and Spark takes dots in them for fields.
+    own = [f"column{i}" for i in range(len(wide.columns))]
+    columns = [
+        F.col(name).alias(field.name, metadata=field.metadata) for name, field in zip(own, frame.schema.fields)
+    ]
+    added = F.col(own[-1]).alias(new.name, metadata=dict(new.metadata))
+    replaced = find_places(frame, new.name)
+    if replaced:
+        columns[replaced[0]] = added
+    else:
+        columns.append(added)
+    kept = [column for place, column in enumerate(columns) if place not in replaced[1:]]
+    return wide.toDF(*own).select(*kept)
+
+
+def _map_batches(frame: DataFrame, inputs: Sequence[Column], function: ArrowFunction, type: DataType) -> DataFrame:
+    """Append the output of a function by mapInArrow, through which all columns pass."""
+    check_types(frame, frame.schema.fields)
+    kept = [StructField(f"kept{i}", field.dataType, field.nullable) for i, field in enumerate(frame.schema.fields)]
+    names = [*(field.name for field in kept), *(f"input{i}" for i in range(len(inputs)))]
+    return (
+        frame.select("*", *inputs)
+        .toDF(*names)
+        .mapInArrow(
+            partial(append_output, function=function, n_kept=len(kept)),
+            StructType([*kept, StructField("output", type)]),
+        )
     )
-    # It forgets the metadata of all columns.
-    restored = [F.col(own.name).alias(field.name, metadata=field.metadata) for field, own in zip(kept, fields)]
-    added = F.col(output.name).alias(new.name, metadata=dict(new.metadata))
-    place = (
-        [field.name for field in frame.schema.fields].index(new.name) if len(kept) < len(frame.columns) else None
-    )
-    restored.insert(len(restored) if place is None else place, added)
-    return mapped.select(*restored)
 
 
 def check_types(frame: DataFrame, fields: Sequence[StructField]) -> None:
@@ -104,7 +127,7 @@ def check_types(frame: DataFrame, fields: Sequence[StructField]) -> None:
     """
     for field in fields:
         try:
-            to_arrow_type(field.dataType)
+            to_arrow_type(field.dataType, **_SETTINGS)
         except (TypeError, PySparkTypeError) as error:
             shown = {"column": field.name, "type": field.dataType.simpleString()}
             raise ElmoError(Errors.EL856.format(**shown, version=frame.sparkSession.version)) from error

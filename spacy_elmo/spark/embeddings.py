@@ -28,6 +28,7 @@ from .worker import load_split
 
 # The catalogue's name of the model that Spark NLP publishes, and the name that models on its vectors ask for.
 _PUBLISHED = "elmo"
+_CLASS = "spacy_elmo.spark.ElmoEmbeddings"
 _CLASS_OF_SPARK_NLP = "com.johnsnowlabs.nlp.embeddings.ElmoEmbeddings"
 # Not the dimension, which is the model's.
 _OF_SPARK_NLP = (
@@ -227,6 +228,8 @@ class ElmoReader(DefaultParamsReader[ElmoEmbeddings]):
         metadata = json.loads(row[0]) if row is not None else {}
         if metadata.get("class") == _CLASS_OF_SPARK_NLP:
             return _convert(path, metadata)
+        if metadata.get("class") != _CLASS:
+            raise ElmoError(Errors.EL863.format(path=path, got=metadata.get("class")))
         stage = super().load(path)
         stage.set_archive(load_weights(self.sparkSession, path))
         return stage

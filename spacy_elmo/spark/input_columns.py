@@ -8,12 +8,14 @@ from pyspark.sql.types import StringType, StructField
 
 from ..errors import ElmoError, Errors
 from .annotation import ANNOTATOR_TYPE, DOCUMENT, TOKEN, is_annotations
-from .columns import select_column
+from .columns import find_places, select_column
 
 # What is read of a column of annotations.
 _SENTENCE_FIELDS = ("begin", "end", "result", "metadata")
 _TOKEN_FIELDS = ("begin", "end", "result")
 _SPLIT_FIELDS = ("begin", "result", "metadata")
+# Characters of a type in a message.
+_SHOWN = 200
 
 
 class Inputs(NamedTuple):
@@ -78,15 +80,11 @@ def find_inputs(frame: DataFrame, names: Sequence[str], *, stage: str) -> Inputs
 
 
 def _find(frame: DataFrame, name: str, *, setter: str) -> StructField:
-    fields = frame.schema.fields
-    # As Spark itself finds columns, by default.
-    found = [field for field in fields if field.name == name] or [
-        field for field in fields if field.name.lower() == name.lower()
-    ]
-    if not found:
-        columns = ", ".join(field.name for field in fields)
+    places = find_places(frame, name)
+    if not places:
+        columns = ", ".join(frame.columns)
         raise ElmoError(Errors.EL851.format(column=name, columns=columns, setter=setter))
-    return found[0]
+    return frame.schema[places[0]]
 
 
 def _kind(field: StructField) -> str | None:
@@ -107,6 +105,7 @@ def _reject(stage: str, wanted: str, fields: Sequence[StructField]) -> ElmoError
 
 def _describe(field: StructField) -> str:
     if not is_annotations(field.dataType):
-        return field.dataType.simpleString()[:60]
+        type = field.dataType.simpleString()
+        return type if len(type) <= _SHOWN else f"{type[:_SHOWN]}..."
     kind = field.metadata.get(ANNOTATOR_TYPE)
     return "annotations without annotatorType in the metadata" if kind is None else f"annotations of type {kind}"

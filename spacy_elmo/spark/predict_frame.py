@@ -29,7 +29,6 @@ from .annotation_arrays import Ints
 from .archive import make_archive
 from .columns import check_types, select_column
 from .embed_rows import BATCH_VALUES
-from .input_columns import find_text
 from .text_batch import add_up
 from .worker import load_model, read_texts
 
@@ -87,10 +86,8 @@ def predict_frame(elmo: Elmo, frame: DataFrame, **arguments: object) -> DataFram
         model=archive.name, settings=elmo.settings, arguments=arguments, n_kept=len(fields), types=types,
         column=str(arguments["column"]),
     )  # fmt: skip
-    kept = [select_column(old.name).alias(new.name) for old, new in zip(frame.schema, fields)]
-    mapped = frame.select(*kept, text.alias("input")).mapInArrow(
-        partial(predict_batches, prediction=prediction), StructType([*fields, *made])
-    )
+    named = frame.select("*", text).toDF(*(field.name for field in fields), "input")
+    mapped = named.mapInArrow(partial(predict_batches, prediction=prediction), StructType([*fields, *made]))
     columns = {
         **{
             old.name: F.col(new.name).alias(old.name, metadata=old.metadata)
@@ -106,8 +103,12 @@ def _find_text(frame: DataFrame) -> Column:
     if not frame.columns:
         raise ElmoError(Errors.EL808.format(reason="has no columns", advice="Give one with a column of texts."))
     name = next((name for name in frame.columns if name == "text"), frame.columns[0])
-    [column] = find_text(frame, name, stage="predict()")
-    return column
+    field = frame.schema[frame.columns.index(name)]
+    if not isinstance(field.dataType, StringType):
+        reason = f"has no text in the column '{name}', which is of type {field.dataType.simpleString()}"
+        advice = "Give that column first, frame.select(name, '*'), or name it 'text'."
+        raise ElmoError(Errors.EL808.format(reason=reason, advice=advice))
+    return select_column(name)
 
 
 def _check_clashes(frame: DataFrame, names: Iterable[str]) -> None:

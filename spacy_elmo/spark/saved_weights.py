@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -14,6 +15,8 @@ from .archive import FILES, ModelArchive, make_archive
 _FOLDER = "weights"
 # Bytes of a row, and rows of a write: far below the limits of Spark's messages and of Connect's.
 _PART, _PARTS = 1 << 22, 8
+# Characters of Spark's reason in a message.
+_SHOWN = 200
 _SCHEMA = "file string, part int, n_parts int, content binary"
 _Row = tuple[str, int, int, bytes]
 
@@ -43,7 +46,11 @@ def load_weights(spark: SparkSession, path: str) -> ModelArchive:
     RETURNS (ModelArchive): The model.
     RAISES (ElmoError): If parts are missing.
     """
-    stored = spark.read.parquet(os.path.join(path, _FOLDER))
+    try:
+        stored = spark.read.parquet(os.path.join(path, _FOLDER))
+    except AnalysisException as error:
+        reason = str(error).splitlines()[0][:_SHOWN]
+        raise ElmoError(Errors.EL855.format(path=path, reason=reason)) from error
     return make_archive(lambda folder: _write_parts(stored, folder, path))
 
 

@@ -5,6 +5,8 @@ import sys
 
 from pyspark.sql import SparkSession
 
+from ..errors import ElmoError, Errors
+
 # Of Arrow in Java: without a check of every number of every vector that Spark reads, of which it knows the length.
 JAVA_OPTIONS = "-Darrow.enable_unsafe_memory_access=true -Darrow.enable_null_check_for_get=false"
 
@@ -17,9 +19,14 @@ def start(**settings: object) -> SparkSession:
 
     settings (object): Settings of Spark, with underscores in place of dots: `spark_driver_memory="4g"`.
     RETURNS (SparkSession): The session.
+    RAISES (ElmoError): If a setting is not one of Spark's.
     """
+    for name in settings:
+        if not name.startswith("spark_"):
+            raise ElmoError(Errors.EL864.format(name=name))
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    if "SPARK_REMOTE" in os.environ or "spark_remote" in settings:
+    # With Spark Connect, or from spark-submit, there is a session already, and it has its settings.
+    if {"SPARK_REMOTE", "PYSPARK_GATEWAY_PORT"} & os.environ.keys() or "spark_remote" in settings:
         defaults = {}
     else:
         defaults = {f"spark.{part}.extraJavaOptions": JAVA_OPTIONS for part in ("driver", "executor")}

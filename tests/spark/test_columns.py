@@ -67,6 +67,17 @@ def test_column_is_replaced(spark: "SparkSession", way: str) -> None:
     assert [tuple(row) for row in add(frame.select("n"), "n").collect()] == [(0,), (2,), (4,)]
 
 
+def test_names_that_spark_takes_for_one(spark: "SparkSession", way: str) -> None:
+    """A column of the same name in other case is replaced; names that occur twice stay, as after a join."""
+    frame = spark.range(3).select(F.col("id").cast("int").alias("n"), F.lit(1).alias("m"))
+    result = add(frame, "M")
+    assert result.columns == ["n", "M"]
+    assert [row["m"] for row in result.select("m").collect()] == [0, 2, 4]
+    twice = frame.select("n", F.lit("a").alias("x"), F.lit("b").alias("x"))
+    assert [tuple(row) for row in add(twice).collect()] == [(0, "a", "b", 0), (1, "a", "b", 2), (2, "a", "b", 4)]
+    assert [tuple(row) for row in add(twice, "x").collect()] == [(0, 0), (1, 2), (2, 4)]
+
+
 def test_empty_frame(spark: "SparkSession", way: str) -> None:
     assert add(spark.createDataFrame([], "n int")).collect() == []
 

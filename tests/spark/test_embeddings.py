@@ -20,7 +20,7 @@ if is_installed("pyspark"):
     from pyspark.ml import Pipeline, PipelineModel
     from pyspark.sql import functions as F
 
-    from spacy_elmo.spark import ANNOTATIONS, DocumentAssembler, ElmoEmbeddings, SentenceDetector, Tokenizer
+    from spacy_elmo.spark import ANNOTATIONS, DocumentAssembler, ElmoEmbeddings, SentenceDetector, Tokenizer, start
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -266,6 +266,16 @@ def test_tokens_removed_before(spark: "SparkSession", model: "PipelineModel", el
     assert [[len(one.embeddings) for one in row.embeddings] for row in pooled] == [[0, elmo.width("elmo")], [0, 0]]
 
 
+def test_annotations_by_hand(spark: "SparkSession", elmo: Elmo) -> None:
+    """As SQL makes them: other nullabilities, and numbers of 64 bits."""
+    struct = "named_struct('begin', {}, 'end', {}, 'result', '{}', 'metadata', map('sentence', '0'))"
+    token, sentence = struct.format("0L", "1L", "Hi"), struct.format(0, 5, "Hi you")
+    frame = spark.sql(f"SELECT array({token}) AS t, array({sentence}) AS s")
+    frame = frame.withMetadata("t", {"annotatorType": "token"}).withMetadata("s", {"annotatorType": "document"})
+    row = first(ElmoEmbeddings(source=TINY, inputCols=["s", "t"]).transform(frame))
+    check(elmo, row, [["Hi"]])
+
+
 def test_changed_tokens(spark: "SparkSession", model: "PipelineModel", elmo: Elmo) -> None:
     """What is embedded is the text of the token annotation, as a normalizer leaves it."""
     frame = model.transform(make_frame(spark, ["I LOVE it"])).drop("embeddings")
@@ -460,6 +470,11 @@ def test_bad_encoding(spark: "SparkSession") -> None:
     for stage in (ElmoEmbeddings(source=TINY, inputCols=["text"]), DocumentAssembler()):
         with pytest.raises(PythonException, match=r"EL862\] Row 1 of partition 0 is not text in UTF-8"):
             stage.transform(frame).collect()
+
+
+def test_start(java: None) -> None:
+    with pytest.raises(ValueError, match=r"EL864.*start\(memory=...\)"):
+        start(memory="4g")
 
 
 def test_unknown_pipeline(spark: "SparkSession") -> None:

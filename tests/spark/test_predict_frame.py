@@ -31,8 +31,8 @@ def frame(spark: "SparkSession") -> "DataFrame":
     """With a name that has a dot, a null and a nested type."""
     rows = [(text, [{"x": i}], None if i == 1 else i) for i, text in enumerate(TEXTS)]
     types = "text string, nested array<struct<x: int>>, `a.b` int"
-    frame = spark.createDataFrame(rows, types)
-    return frame.select("text", "nested", F.col("`a.b`").alias("a.b", metadata={"key": "value"}))
+    frame = spark.createDataFrame(rows, types).withColumn("time", F.current_timestamp())
+    return frame.select("text", "nested", F.col("`a.b`").alias("a.b", metadata={"key": "value"}), "time")
 
 
 ARGUMENTS_OF_PREDICT: dict[str, Any] = {"output_level": "token", "column": "vectors", "nlp": "blank:en"}
@@ -51,7 +51,7 @@ def test_same_as_pandas(elmo: Elmo, frame: "DataFrame", arguments: dict[str, Any
     """Rows, columns and values; only an index is nothing that Spark has. The input's type is the output's."""
     result = elmo.predict(frame, **arguments)
     assert isinstance(result, DataFrame)
-    expected = elmo.predict(pd.DataFrame({"text": TEXTS, "nested": 1, "a.b": 1}), **arguments)
+    expected = elmo.predict(pd.DataFrame({"text": TEXTS, "nested": 1, "a.b": 1, "time": 1}), **arguments)
     names = [name for name in expected.columns if name != "origin_index"]
     assert result.columns == names
     assert result.schema["nested"].dataType == frame.schema["nested"].dataType
@@ -60,7 +60,7 @@ def test_same_as_pandas(elmo: Elmo, frame: "DataFrame", arguments: dict[str, Any
     assert len(rows) == len(expected)
     origin = [TEXTS.index(row["text"]) for row in rows]
     assert [row["nested"][0]["x"] for row in rows] == origin == expected.index.tolist()
-    for name in {*names} - {"text", "nested", "a.b"}:
+    for name in {*names} - {"text", "nested", "a.b", "time"}:
         for row, cell in zip(rows, expected[name]):
             if isinstance(cell, np.ndarray):
                 np.testing.assert_allclose(np.reshape(row[name], cell.shape), cell, atol=1e-5)
@@ -87,7 +87,7 @@ def test_errors(elmo: Elmo, frame: "DataFrame") -> None:
     for name in ("token", "Token"):
         with pytest.raises(ValueError, match=rf"EL861.*'{name}' and 'token'"):
             elmo.predict(frame.withColumn(name, F.lit(1)))
-    with pytest.raises(ValueError, match=r"EL852.*predict\(\) reads a column of type string; got 'n' \(int\)"):
+    with pytest.raises(ValueError, match=r"EL808.*no text in the column 'n', which is of type int"):
         elmo.predict(frame.select(F.lit(1).alias("n")))
     with pytest.raises(ValueError, match=r"EL808.*has no columns"):
         elmo.predict(frame.select())

@@ -122,6 +122,16 @@ def test_incomplete(spark: "SparkSession", tmp_path: Path, monkeypatch: pytest.M
         ElmoEmbeddings.load(str(tmp_path / "stage"))
 
 
+def test_other_folders(spark: "SparkSession", tmp_path: Path) -> None:
+    Tokenizer().save(str(tmp_path / "tokenizer"))
+    with pytest.raises(ValueError, match=r"EL863.*not a saved ElmoEmbeddings, but spacy_elmo.spark.Tokenizer"):
+        ElmoEmbeddings.load(str(tmp_path / "tokenizer"))
+    ElmoEmbeddings(source=TINY).save(str(tmp_path / "stage"))
+    shutil.rmtree(tmp_path / "stage" / "weights")
+    with pytest.raises(ValueError, match=r"EL855.*PATH_NOT_FOUND"):
+        ElmoEmbeddings.load(str(tmp_path / "stage"))
+
+
 def test_save_over_another(spark: "SparkSession", tmp_path: Path) -> None:
     """Refused, as by Spark's own stages; what is there stays."""
     path = str(tmp_path / "stage")
