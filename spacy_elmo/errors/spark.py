@@ -18,8 +18,9 @@ class SparkErrors(metaclass=WithCodes):
         "frame.withMetadata('token', {{'annotatorType': 'token'}})."
     )
     EL853 = (
-        "Row {row} of partition {partition} (its text begins with {text!r}): {what} annotation {number} is null, or "
-        "has no text. Remove it from the row, such as with F.filter(column, lambda one: one['result'].isNotNull())."
+        "Row {row} of partition {partition} (its text begins with {text!r}): {what} annotation {number} is null, "
+        "or has no text. Remove it from the row, such as with F.filter(column, lambda one: "
+        "one['result'].isNotNull())."
     )
     EL854 = (
         "Row {row} of partition {partition} has {n:,} tokens; with vectors of {width} numbers, a row of Spark can "
