@@ -65,3 +65,7 @@ class SparkErrors(metaclass=WithCodes):
         "start({name}=...) is not a setting of Spark: these begin with 'spark_', such as "
         "start(spark_driver_memory='4g')."
     )
+    EL865 = (
+        "The model of this stage was removed from '{path}' after it was loaded, perhaps by a program that cleans up "
+        "temporary files. Load the stage again; set TMPDIR to a folder that is not cleaned."
+    )

@@ -88,10 +88,11 @@ def _read_batch(batch: tuple[pa.Array, ...], recipe: Recipe, *, first_row: int) 
 
 
 def _check_size(part: TokenBatch, *, width: int, pooling: Pooling | None, first_row: int) -> None:
-    n_values = width * len(part.text)
-    if pooling is None and n_values > MOST_VALUES // 4:
+    # A row of Spark has fewer than 2 ** 31 bytes, of which a number takes 4.
+    most = MOST_VALUES // 4 // width
+    if pooling is None and len(part.text) > most:
         shown = {"row": first_row, "partition": find_partition(), "n": len(part.text), "width": width}
-        raise ElmoError(Errors.EL854.format(**shown, most=MOST_VALUES // 4 // width))
+        raise ElmoError(Errors.EL854.format(**shown, most=most))
 
 
 def _annotate_tokens(part: TokenBatch, outputs: Sequence[Floats], *, width: int) -> FlatAnnotations:

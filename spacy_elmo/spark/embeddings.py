@@ -70,7 +70,9 @@ class ElmoEmbeddings(Transformer, HasColumns, HasPipeline, ElmoParams, MLReadabl
         storageRef: str | None = None,
     ):
         super().__init__()
+        # The source, and its model; and whether this was loaded with the stage.
         self._archive: tuple[str | list[str], ModelArchive] | None = None
+        self._is_saved = False
         self._setDefault(
             inputCols=["sentence", "token"],
             outputCol="embeddings",
@@ -145,19 +147,25 @@ class ElmoEmbeddings(Transformer, HasColumns, HasPipeline, ElmoParams, MLReadabl
         """Read the model, the first time.
 
         RETURNS (ModelArchive): Its files.
-        RAISES (ElmoError): As `spacy_elmo.load`.
+        RAISES (ElmoError): As `spacy_elmo.load`; or if a saved model was removed after it was loaded.
         """
         source = self.getSource()
-        if self._archive is None or self._archive[0] != source or not self._archive[1].folder.exists():
-            self._archive = source, archive_source(source)
+        if self._archive is not None and self._archive[0] == source:
+            archive = self._archive[1]
+            if archive.folder.exists():
+                return archive
+            if self._is_saved:
+                # What the source is now need not be what was saved.
+                raise ElmoError(Errors.EL865.format(path=archive.folder))
+        self._archive, self._is_saved = (source, archive_source(source)), False
         return self._archive[1]
 
     def set_archive(self, archive: ModelArchive) -> None:
-        """Use a model in place of that of the source, until another source is set.
+        """Use a saved model in place of that of the source, until another source is set.
 
         archive (ModelArchive): Its files.
         """
-        self._archive = self.getSource(), archive
+        self._archive, self._is_saved = (self.getSource(), archive), True
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         stage = type(self).__name__

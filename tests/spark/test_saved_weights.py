@@ -132,6 +132,17 @@ def test_other_folders(spark: "SparkSession", tmp_path: Path) -> None:
         ElmoEmbeddings.load(str(tmp_path / "stage"))
 
 
+def test_model_removed(spark: "SparkSession", tmp_path: Path) -> None:
+    """A saved one is not replaced by what its source is now."""
+    stage = ElmoEmbeddings(source=TINY)
+    stage.save(str(tmp_path / "stage"))
+    loaded = ElmoEmbeddings.load(str(tmp_path / "stage"))
+    shutil.rmtree(loaded.get_archive().folder)
+    with pytest.raises(ValueError, match=r"EL865.*TMPDIR"):
+        loaded.getDimension()
+    assert stage.getDimension() == loaded.setSource(str(TINY) + "/").getDimension()
+
+
 def test_save_over_another(spark: "SparkSession", tmp_path: Path) -> None:
     """Refused, as by Spark's own stages; what is there stays."""
     path = str(tmp_path / "stage")
