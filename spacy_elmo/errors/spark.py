@@ -66,6 +66,6 @@ class SparkErrors(metaclass=WithCodes):
         "start(spark_driver_memory='4g')."
     )
     EL865 = (
-        "The model of this stage was removed from '{path}' after it was loaded, perhaps by a program that cleans up "
-        "temporary files. Load the stage again; set TMPDIR to a folder that is not cleaned."
+        "The model of this stage was removed from '{path}' after it was loaded, perhaps by a program that cleans "
+        "up temporary files. Load the stage again; set TMPDIR to a folder that is not cleaned."
     )
