@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from ..errors import ElmoError, Errors
 from ..splitter import SplitSentence
+from .annotation import DOCUMENT, TOKEN
 from .annotation_arrays import FlatAnnotations, make_annotations, no_vectors
 from .text_batch import add_up, to_utf16
 from .worker import SHOWN, find_partition, load_split, read_texts
@@ -40,7 +41,7 @@ def make_documents(batches: Batches) -> Iterator[pa.Array]:
     for (array,) in batches:
         texts = read_texts(array, first_row=first_row)
         first_row += len(texts)
-        yield _make("document", [[Part(0, _count_utf16(text), text, 0)] for text in texts])
+        yield _make(DOCUMENT, [[Part(0, _count_utf16(text), text, 0)] for text in texts])
 
 
 def make_sentences(batches: Batches, *, pipeline: str) -> Iterator[pa.Array]:
@@ -58,7 +59,7 @@ def make_sentences(batches: Batches, *, pipeline: str) -> Iterator[pa.Array]:
             ]
             # Numbered through the row.
             made.append([part._replace(sentence=number) for number, part in enumerate(parts)])
-        yield _make("document", made)
+        yield _make(DOCUMENT, made)
 
 
 def make_tokens(batches: Batches, *, pipeline: str) -> Iterator[pa.Array]:
@@ -70,7 +71,7 @@ def make_tokens(batches: Batches, *, pipeline: str) -> Iterator[pa.Array]:
     """
     for rows in _split_rows(batches, pipeline):
         yield _make(
-            "token",
+            TOKEN,
             [
                 [
                     part

@@ -153,11 +153,9 @@ def append_output(batches: Batches, *, function: ArrowFunction, n_kept: int) -> 
         done = 0
         while done < len(output):
             # The function may have read ahead, and cuts its output as it likes.
-            part = output.slice(done, len(waiting[0]) if n_kept else len(output))
-            names = [f"kept{i}" for i in range(n_kept)]
-            kept = waiting[0].slice(0, len(part)).columns if n_kept else []
-            yield pa.RecordBatch.from_arrays([*kept, part], names=[*names, "output"])
+            part = output.slice(done, len(waiting[0]))
+            kept = waiting[0].slice(0, len(part))
+            yield pa.RecordBatch.from_arrays([*kept.columns, part], names=[*kept.schema.names, "output"])
             done += len(part)
-            if n_kept:
-                rest = waiting[0].slice(len(part))
-                waiting[:1] = [rest] if len(rest) else []
+            rest = waiting[0].slice(len(part))
+            waiting[:1] = [rest] if len(rest) else []

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ..bilm.layers import LayerName
 from ..errors import ElmoError, Errors
 from ..inference.settings import Settings
+from .annotation import SENTENCE_EMBEDDINGS, WORD_EMBEDDINGS
 from .annotation_arrays import MOST_VALUES, FlatAnnotations, Floats, make_annotations
 from .matching import match_tokens
 from .text_batch import add_up, split_batch
@@ -21,6 +22,8 @@ Pooling = Literal["AVERAGE", "SUM"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 # Numbers in the vectors of an output array, 16 MiB; a row with more is an array alone.
 BATCH_VALUES = 1 << 22
+# For consumers that know word pieces.
+_WHOLE_WORD = {"pieceId": "-1", "isWordStart": "true"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,7 @@ def _annotate_tokens(part: TokenBatch, outputs: Sequence[Floats], *, width: int)
     """Make an annotation of each token. Source: SentenceWithEmbeddings.scala of Spark NLP."""
     sentence = np.repeat(part.group_number, np.diff(part.group_offsets))
     return FlatAnnotations(
-        kind="word_embeddings",
+        kind=WORD_EMBEDDINGS,
         offsets=part.offsets,
         begin=part.begin,
         end=part.end,
@@ -107,8 +110,7 @@ def _annotate_tokens(part: TokenBatch, outputs: Sequence[Floats], *, width: int)
         metadata={
             "sentence": sentence.astype(str).tolist(),
             "token": part.text,
-            "pieceId": "-1",
-            "isWordStart": "true",
+            **_WHOLE_WORD,
             "isOOV": "false",
         },
         values=np.concatenate(outputs).reshape(-1) if outputs else np.empty(0, np.float32),
@@ -128,7 +130,7 @@ def _annotate_sentences(
         vector[:] = total / len(output) if pooling == "AVERAGE" else total
     has_tokens = sentences.group >= 0
     return FlatAnnotations(
-        kind="sentence_embeddings",
+        kind=SENTENCE_EMBEDDINGS,
         offsets=sentences.offsets,
         begin=sentences.begin,
         end=sentences.end,
@@ -136,8 +138,7 @@ def _annotate_sentences(
         metadata={
             "sentence": sentences.number.astype(str).tolist(),
             "token": sentences.text,
-            "pieceId": "-1",
-            "isWordStart": "true",
+            **_WHOLE_WORD,
         },
         values=vectors[sentences.group[has_tokens]].reshape(-1),
         # A sentence without tokens has an empty vector.

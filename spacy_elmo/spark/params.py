@@ -39,7 +39,19 @@ def set_or_clear(stage: S, **values: object) -> S:
     return stage
 
 
-class HasColumns(HasInputCols, HasOutputCol):
+class HasOutput(HasOutputCol):
+    """A stage with an output column."""
+
+    def setOutputCol(self: S, value: str) -> S:
+        """Set the name of the column with the annotations.
+
+        value (str): The name. A column that has it already is replaced.
+        RETURNS (S): The stage.
+        """
+        return self._set(outputCol=value)
+
+
+class HasColumns(HasInputCols, HasOutput):
     """A stage with several input columns and an output column."""
 
     def setInputCols(self: S, *value: str | Iterable[str]) -> S:
@@ -55,16 +67,8 @@ class HasColumns(HasInputCols, HasOutputCol):
             raise ElmoError(Errors.EL857.format(stage=type(self).__name__, got=short_repr(value)))
         return self._set(inputCols=names)
 
-    def setOutputCol(self: S, value: str) -> S:
-        """Set the name of the column with the annotations.
 
-        value (str): The name. A column that has it already is replaced.
-        RETURNS (S): The stage.
-        """
-        return self._set(outputCol=value)
-
-
-class HasColumn(HasInputCol, HasOutputCol):
+class HasColumn(HasInputCol, HasOutput):
     """A stage with one input column and an output column."""
 
     def setInputCol(self: S, value: str) -> S:
@@ -74,14 +78,6 @@ class HasColumn(HasInputCol, HasOutputCol):
         RETURNS (S): The stage.
         """
         return self._set(inputCol=value)
-
-    def setOutputCol(self: S, value: str) -> S:
-        """Set the name of the column with the annotations.
-
-        value (str): The name. A column that has it already is replaced.
-        RETURNS (S): The stage.
-        """
-        return self._set(outputCol=value)
 
 
 class HasPipeline(Params):

@@ -1,6 +1,6 @@
 """`Elmo.predict` over a data frame of Spark: the same rows and columns, as a data frame of Spark."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import (
@@ -23,19 +23,18 @@ from pyspark.sql.types import (
 
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors
+from ..frames.text_input import TEXT
 from ..inference.settings import Settings
 from ..util.batching import windows
 from .annotation_arrays import Ints
 from .archive import make_archive
-from .columns import check_types, select_column
+from .columns import check_types, find_places
 from .embed_rows import BATCH_VALUES
 from .text_batch import add_up
 from .worker import load_model, read_texts
 
 # Characters of a token, or fewer: a guess, to bound the tokens that are predicted at a time.
 _CHARACTERS = 4
-# Columns without positions and metadata: the text and the vectors.
-_PLAIN = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +44,15 @@ class Prediction:
     model (str): The name under which the model was sent to the workers.
     settings (Settings): How the model is run.
     arguments (Mapping): The arguments of `Elmo.predict`.
-    n_kept (int): The number of columns to keep.
+    text (int): The place of the column with the texts.
     types (Mapping[str, DataType]): The types of the new columns, by name, in order.
-    column (str): That of the vectors.
     """
 
     model: str
     settings: Settings
     arguments: Mapping[str, object]
-    n_kept: int
+    text: int
     types: Mapping[str, DataType]
-    column: str
 
 
 def predict_frame(elmo: Elmo, frame: DataFrame, **arguments: object) -> DataFrame:
@@ -75,83 +72,75 @@ def predict_frame(elmo: Elmo, frame: DataFrame, **arguments: object) -> DataFram
     sample = elmo.predict("I", **arguments)  # type: ignore[arg-type]
     # Rows of Spark have no index.
     types = {name: _find_type(sample[name].iloc[0]) for name in sample.columns if name != "origin_index"}
-    _check_clashes(frame, types)
-    names = sorted([*frame.columns, *types])
+    for name in types:
+        if places := find_places(frame, name):
+            raise ElmoError(Errors.EL861.format(one=frame.columns[places[0]], other=name))
 
     archive = make_archive(elmo.save)
     archive.send(frame.sparkSession)
     fields = [StructField(f"kept{i}", field.dataType, field.nullable) for i, field in enumerate(frame.schema)]
     made = [StructField(f"new{i}", type) for i, type in enumerate(types.values())]
     prediction = Prediction(
-        model=archive.name, settings=elmo.settings, arguments=arguments, n_kept=len(fields), types=types,
-        column=str(arguments["column"]),
-    )  # fmt: skip
-    named = frame.select("*", text).toDF(*(field.name for field in fields), "input")
-    mapped = named.mapInArrow(partial(predict_batches, prediction=prediction), StructType([*fields, *made]))
-    columns = {
-        **{
-            old.name: F.col(new.name).alias(old.name, metadata=old.metadata)
+        model=archive.name, settings=elmo.settings, arguments=arguments, text=text, types=types
+    )
+    mapped = frame.toDF(*(field.name for field in fields)).mapInArrow(
+        partial(predict_batches, prediction=prediction), StructType([*fields, *made])
+    )
+    columns = [
+        *(
+            (old.name, F.col(new.name).alias(old.name, metadata=old.metadata))
             for old, new in zip(frame.schema, fields)
-        },
-        **{name: F.col(new.name).alias(name) for name, new in zip(types, made)},
-    }
-    return mapped.select(*(columns[name] for name in names))
+        ),
+        *((name, F.col(new.name).alias(name)) for name, new in zip(types, made)),
+    ]
+    return mapped.select(*(column for _, column in sorted(columns, key=lambda pair: pair[0])))
 
 
-def _find_text(frame: DataFrame) -> Column:
-    """Find the column "text", or else the first one."""
+def _find_text(frame: DataFrame) -> int:
+    """Find the column "text", or else the first one. RETURNS: its place."""
     if not frame.columns:
         raise ElmoError(Errors.EL808.format(reason="has no columns", advice="Give one with a column of texts."))
-    name = next((name for name in frame.columns if name == "text"), frame.columns[0])
-    field = frame.schema[frame.columns.index(name)]
+    place = frame.columns.index(TEXT) if TEXT in frame.columns else 0
+    field = frame.schema[place]
     if not isinstance(field.dataType, StringType):
-        reason = f"has no text in the column '{name}', which is of type {field.dataType.simpleString()}"
+        reason = f"has no text in the column '{field.name}', which is of type {field.dataType.simpleString()}"
         advice = "Give that column first, frame.select(name, '*'), or name it 'text'."
         raise ElmoError(Errors.EL808.format(reason=reason, advice=advice))
-    return select_column(name)
-
-
-def _check_clashes(frame: DataFrame, names: Iterable[str]) -> None:
-    """Check that Spark, which ignores case, can tell all columns of the result apart."""
-    seen: dict[str, str] = {}
-    for name in [*frame.columns, *names]:
-        other = seen.setdefault(name.lower(), name)
-        if other is not name:
-            raise ElmoError(Errors.EL861.format(one=other, other=name))
+    return place
 
 
 def predict_batches(batches: Iterator[pa.RecordBatch], *, prediction: Prediction) -> Iterator[pa.RecordBatch]:
     """Predict in a worker.
 
-    batches (Iterator[pa.RecordBatch]): The columns to keep, then the texts.
+    batches (Iterator[pa.RecordBatch]): The columns of the frame.
     prediction (Prediction): What is computed.
-    YIELDS (pa.RecordBatch): The columns to keep, each row as often as it has results, and the new columns.
+    YIELDS (pa.RecordBatch): The same columns, each row as often as it has results, and the new ones.
     """
     elmo = load_model(prediction.model, prediction.settings)
     width = elmo.width(elmo.layer_names[-1])
     n_characters = max(1, BATCH_VALUES // width * _CHARACTERS)
-    names = [*(f"kept{i}" for i in range(prediction.n_kept)), *(f"new{i}" for i in range(len(prediction.types)))]
+    made = [f"new{i}" for i in range(len(prediction.types))]
     first_row = 0
     for batch in batches:
-        texts = enumerate(read_texts(batch.columns[-1], first_row=first_row))
+        texts = enumerate(read_texts(batch.column(prediction.text), first_row=first_row))
         first_row += len(batch)
         for window in windows(texts, size=lambda text: len(text[1]) + 1, budget=n_characters):
             index, chosen = zip(*window)
             result = elmo.predict(pd.Series(chosen, index, dtype=object), **prediction.arguments)  # type: ignore[arg-type]
             for some in _split_rows(result, _count_bytes(result, batch, prediction)):
                 rows = pa.array(some.index.to_numpy())
-                kept = [column.take(rows) for column in batch.columns[:-1]]
+                kept = [column.take(rows) for column in batch.columns]
                 new = [_make_array(some[name].tolist(), type) for name, type in prediction.types.items()]
-                yield pa.RecordBatch.from_arrays([*kept, *new], names=names)
+                yield pa.RecordBatch.from_arrays([*kept, *new], names=[*batch.schema.names, *made])
 
 
 def _count_bytes(result: pd.DataFrame, batch: pa.RecordBatch, prediction: Prediction) -> Ints:
     """Estimate the size of each row of a result: its vectors, and what is repeated from row to row."""
     # Metadata has texts and lists of the whole document, too.
-    factor = 3 if len(prediction.types) > _PLAIN else 1
+    factor = 3 if prediction.arguments["metadata"] or prediction.arguments["positions"] else 1
     given = {number: batch.slice(number, 1).nbytes * factor for number in result.index.unique().tolist()}
     sizes = np.array([given[number] for number in result.index.tolist()], np.int64)
-    cells = [cell.nbytes if isinstance(cell, np.ndarray) else 0 for cell in result[prediction.column]]
+    cells = [cell.nbytes if isinstance(cell, np.ndarray) else 0 for cell in result[prediction.arguments["column"]]]
     return sizes + np.array(cells, np.int64)
 
 

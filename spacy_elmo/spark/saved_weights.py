@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ..errors import ElmoError, Errors
+from ..util.batching import windows
 from .archive import FILES, ModelArchive, make_archive
 
 # The folder in that of the stage.
@@ -28,14 +29,10 @@ def save_weights(spark: SparkSession, path: str, archive: ModelArchive) -> None:
     path (str): The folder of the stage.
     archive (ModelArchive): The model.
     """
-    rows: list[_Row] = []
-    for row in _read_parts(archive.folder):
-        rows.append(row)
-        if len(rows) == _PARTS:
-            _append(spark, path, rows)
-            rows = []
-    if rows:
-        _append(spark, path, rows)
+    for rows in windows(_read_parts(archive.folder), size=lambda row: 1, budget=_PARTS):
+        frame = spark.createDataFrame(rows, _SCHEMA).coalesce(1)
+        # Zeros and repeats are rare in weights.
+        frame.write.mode("append").option("compression", "none").parquet(os.path.join(path, _FOLDER))
 
 
 def load_weights(spark: SparkSession, path: str) -> ModelArchive:
@@ -63,27 +60,16 @@ def _read_parts(folder: Path) -> Iterator[_Row]:
                 yield name, part, n_parts, opened.read(_PART)
 
 
-def _append(spark: SparkSession, path: str, rows: list[_Row]) -> None:
-    frame = spark.createDataFrame(rows, _SCHEMA).coalesce(1)
-    # Zeros and repeats are rare in weights.
-    frame.write.mode("append").option("compression", "none").parquet(os.path.join(path, _FOLDER))
-
-
 def _write_parts(stored: DataFrame, folder: Path, path: str) -> None:
-    missing = {name: {0} for name in FILES}
-    seen: set[str] = set()
-    for row in stored.select("file", "part", "n_parts", F.col("content")).toLocalIterator():
-        name = row["file"]
-        if name not in missing:
-            continue
-        if name not in seen:
-            seen.add(name)
-            missing[name] = set(range(row["n_parts"]))
-            (folder / name).touch()
-        missing[name].discard(row["part"])
-        with (folder / name).open("rb+") as file:
-            file.seek(row["part"] * _PART)
-            file.write(row["content"])
-    for name, parts in missing.items():
-        if parts:
-            raise ElmoError(Errors.EL855.format(path=path, reason=f"{len(parts)} part(s) of {name} missing"))
+    for name in FILES:
+        missing: set[int] | None = None
+        with (folder / name).open("wb") as file:
+            # Parts come in any order.
+            for row in stored.filter(F.col("file") == name).toLocalIterator():
+                missing = set(range(row["n_parts"])) if missing is None else missing
+                missing.discard(row["part"])
+                file.seek(row["part"] * _PART)
+                file.write(row["content"])
+        if missing is None or missing:
+            reason = f"{len(missing or {0})} part(s) of {name} missing"
+            raise ElmoError(Errors.EL855.format(path=path, reason=reason))

@@ -1,7 +1,10 @@
 """The stages that split texts into documents, sentences and tokens, under the names of Spark NLP's."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import ClassVar
 
+import pyarrow as pa
 from pyspark.ml import Transformer
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import DataFrame
@@ -11,6 +14,9 @@ from .annotation import ANNOTATIONS, ANNOTATOR_TYPE, DOCUMENT, TOKEN
 from .columns import NewColumn, add_column
 from .input_columns import find_documents, find_text
 from .params import BLANK_ENGLISH, HasColumn, HasColumns, HasPipeline, set_or_clear
+
+# A function for the workers, with the name of a pipeline.
+MakeParts = Callable[..., Iterator[pa.Array]]
 
 
 class DocumentAssembler(Transformer, HasColumn, DefaultParamsReadable, DefaultParamsWritable):
@@ -33,7 +39,28 @@ class DocumentAssembler(Transformer, HasColumn, DefaultParamsReadable, DefaultPa
         return add_column(dataset, inputs, make_documents, _column(self.getOutputCol(), DOCUMENT))
 
 
-class SentenceDetector(Transformer, HasColumns, HasPipeline, DefaultParamsReadable, DefaultParamsWritable):
+class _Splitter(Transformer, HasColumns, HasPipeline, DefaultParamsReadable, DefaultParamsWritable):
+    """Splits documents or sentences; a subclass says into what."""
+
+    _make_parts: ClassVar[MakeParts]
+    _kind: ClassVar[str]
+    _columns: ClassVar[tuple[str, str]]
+
+    def __init__(
+        self, *, inputCols: list[str] | None = None, outputCol: str | None = None, pipeline: str | None = None
+    ):
+        super().__init__()
+        read, written = self._columns
+        self._setDefault(inputCols=[read], outputCol=written, pipeline=BLANK_ENGLISH)
+        set_or_clear(self, inputCols=inputCols, outputCol=outputCol, pipeline=pipeline)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        inputs = find_documents(dataset, self.getInputCols(), stage=type(self).__name__)
+        function = partial(type(self)._make_parts, pipeline=self.getPipeline())
+        return add_column(dataset, inputs, function, _column(self.getOutputCol(), self._kind))
+
+
+class SentenceDetector(_Splitter):
     """Splits documents into sentences.
 
     inputCols (list[str]): The column with the documents.
@@ -42,21 +69,10 @@ class SentenceDetector(Transformer, HasColumns, HasPipeline, DefaultParamsReadab
     """
 
     __module__ = "spacy_elmo.spark"
-
-    def __init__(
-        self, *, inputCols: list[str] | None = None, outputCol: str | None = None, pipeline: str | None = None
-    ):
-        super().__init__()
-        self._setDefault(inputCols=["document"], outputCol="sentence", pipeline=BLANK_ENGLISH)
-        set_or_clear(self, inputCols=inputCols, outputCol=outputCol, pipeline=pipeline)
-
-    def _transform(self, dataset: DataFrame) -> DataFrame:
-        inputs = find_documents(dataset, self.getInputCols(), stage="SentenceDetector")
-        function = partial(make_sentences, pipeline=self.getPipeline())
-        return add_column(dataset, inputs, function, _column(self.getOutputCol(), DOCUMENT))
+    _make_parts, _kind, _columns = staticmethod(make_sentences), DOCUMENT, ("document", "sentence")
 
 
-class Tokenizer(Transformer, HasColumns, HasPipeline, DefaultParamsReadable, DefaultParamsWritable):
+class Tokenizer(_Splitter):
     """Splits sentences or documents into tokens.
 
     inputCols (list[str]): The column with the sentences or documents.
@@ -65,18 +81,7 @@ class Tokenizer(Transformer, HasColumns, HasPipeline, DefaultParamsReadable, Def
     """
 
     __module__ = "spacy_elmo.spark"
-
-    def __init__(
-        self, *, inputCols: list[str] | None = None, outputCol: str | None = None, pipeline: str | None = None
-    ):
-        super().__init__()
-        self._setDefault(inputCols=["sentence"], outputCol="token", pipeline=BLANK_ENGLISH)
-        set_or_clear(self, inputCols=inputCols, outputCol=outputCol, pipeline=pipeline)
-
-    def _transform(self, dataset: DataFrame) -> DataFrame:
-        inputs = find_documents(dataset, self.getInputCols(), stage="Tokenizer")
-        function = partial(make_tokens, pipeline=self.getPipeline())
-        return add_column(dataset, inputs, function, _column(self.getOutputCol(), TOKEN))
+    _make_parts, _kind, _columns = staticmethod(make_tokens), TOKEN, ("sentence", "token")
 
 
 def _column(name: str, kind: str) -> NewColumn:

@@ -35,7 +35,9 @@ def frame(spark: "SparkSession") -> "DataFrame":
     return frame.select("text", "nested", F.col("`a.b`").alias("a.b", metadata={"key": "value"}), "time")
 
 
-ARGUMENTS_OF_PREDICT: dict[str, Any] = {"output_level": "token", "column": "vectors", "nlp": "blank:en"}
+ARGUMENTS_OF_PREDICT: dict[str, Any] = {
+    "output_level": "token", "column": "vectors", "nlp": "blank:en", "positions": False, "metadata": False,
+}  # fmt: skip
 ARGUMENTS: list[dict[str, Any]] = [
     {},
     {"output_level": "token", "positions": True, "metadata": True, "column": "vectors"},
@@ -78,6 +80,14 @@ def test_first_column(elmo: Elmo, spark: "SparkSession") -> None:
     ]
 
 
+def test_names_that_occur_twice(elmo: Elmo, spark: "SparkSession") -> None:
+    """As after a join: no column is lost."""
+    frame = spark.createDataFrame([("Hi", 1, 2)], "text string, x int, y int").toDF("text", "x", "x")
+    result = elmo.predict(frame, "document")
+    assert result.columns == ["document", "text", "word_embedding_elmo", "x", "x"]
+    assert [tuple(row)[-2:] for row in result.collect()] == [(1, 2)]
+
+
 def test_errors(elmo: Elmo, frame: "DataFrame") -> None:
     """Before Spark computes anything."""
     with pytest.raises(ValueError, match=r"EL860.*got a English"):
@@ -97,10 +107,10 @@ def test_long_texts(elmo: Elmo, spark: "SparkSession") -> None:
     """What is repeated for each token makes batches smaller, so that memory stays bounded."""
     text = "word " * 3000
     prediction = Prediction(
-        model="", settings=elmo.settings, arguments=ARGUMENTS_OF_PREDICT, n_kept=1, column="vectors",
+        model="", settings=elmo.settings, arguments=ARGUMENTS_OF_PREDICT, text=0,
         types={"token": StringType(), "vectors": ArrayType(FloatType())},
     )  # fmt: skip
-    batch = pa.RecordBatch.from_arrays([pa.array([text, "Hi"]), pa.array([text, "Hi"])], names=["kept0", "input"])
+    batch = pa.RecordBatch.from_arrays([pa.array([text, "Hi"])], names=["kept0"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("spacy_elmo.spark.predict_frame.load_model", lambda name, settings: elmo)
         patch.setattr("spacy_elmo.spark.predict_frame.BATCH_VALUES", 100_000)
