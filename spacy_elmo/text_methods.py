@@ -22,10 +22,6 @@ class TextMethods(ABC):
 
     source: str
 
-    @property
-    @abstractmethod
-    def layer_names(self) -> list[LayerName]: ...
-
     @abstractmethod
     def width(self, layer: str) -> int: ...
 

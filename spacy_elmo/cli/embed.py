@@ -8,13 +8,13 @@ from typing import Annotated
 from rich.console import Console
 from typer import Argument, Option
 
-from ..bilm.layers import ALL, LayerChoice
+from ..bilm.layers import ALL
 from ..errors import ElmoError, Errors
 from ..inference.settings import INITIAL_STATES, PRECISION_NAMES
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
 from ..weights.catalogue import BUNDLED
-from ..weights.source import Source, find_files
+from ..weights.source import find_files
 from .embedding.embedder import CARRY_BATCH, EmbedSettings, FileEmbedder, Report, Summary
 from .embedding.folder import embed_files
 from .embedding.formats import AVERAGE, ENDINGS, FILE_ENDINGS, TOP, choose_format
@@ -130,7 +130,7 @@ def embed_cli(
         if options:
             raise ElmoError(Errors.EL230.format(option=options[0], path=path))
         with ProgressBar(console) as progress:
-            total = _embed_file(inputs, path, settings, force=force, report=progress)
+            total = embed(inputs, path, settings, force=force, report=progress)
         _print_summary(console, "", total, path)
         return
     with ProgressBar(console) as progress:
@@ -153,68 +153,23 @@ def embed_cli(
 
 def embed(
     given: Given | Sequence[Given],
-    source: Source,
     output: Path,
+    settings: EmbedSettings,
     *,
-    layers: LayerChoice = ALL,
-    reduce: str | None = None,
-    format: str | None = None,
-    lang: str | None = None,
-    pipeline: str | None = None,
-    precision: str = "fp32",
-    initial_state: str = "zero",
-    batch_size: int = CARRY_BATCH,
-    max_batch_tokens: int | None = None,
-    device: str = "cpu",
-    n_threads: int | None = None,
-    forget_sentences: bool = False,
     force: bool = True,
     report: Report = lambda done, n_tokens: None,
 ) -> Summary:
     """Embed the sentences of files into one file, which appears when it is complete.
 
     given (Given | Sequence[Given]): The input, as for `Inputs`.
-    source (Source): The model, as for `spacy_elmo.load`.
     output (Path): The file to write, whose ending is that of a format.
-    layers (LayerChoice): See `EmbedSettings`.
-    reduce (str | None): See `EmbedSettings`.
-    format (str | None): See `EmbedSettings`.
-    lang (str | None): See `EmbedSettings`.
-    pipeline (str | None): See `EmbedSettings`.
-    precision (str): See `EmbedSettings`.
-    initial_state (str): See `EmbedSettings`.
-    batch_size (int): See `EmbedSettings`.
-    max_batch_tokens (int | None): See `EmbedSettings`.
-    device (str): See `EmbedSettings`.
-    n_threads (int | None): See `EmbedSettings`.
-    forget_sentences (bool): See `EmbedSettings`.
+    settings (EmbedSettings): How they are embedded.
     force (bool): Whether to replace an existing file.
     report (Report): Called with the share of the input that is done and the tokens so far.
     RETURNS (Summary): What was embedded.
     RAISES (FileNotFoundError, ElmoError): For an unsuitable input, source or setting; and as `check_output`.
     RAISES (ImportError): If the format requires a package that is not installed.
     """
-    settings = EmbedSettings(
-        source=source,
-        layers=layers,
-        reduce=reduce,
-        format=format,
-        lang=lang,
-        pipeline=pipeline,
-        precision=precision,
-        initial_state=initial_state,
-        batch_size=batch_size,
-        max_batch_tokens=max_batch_tokens,
-        device=device,
-        n_threads=n_threads,
-        forget_sentences=forget_sentences,
-    )
-    return _embed_file(given, output, settings, force=force, report=report)
-
-
-def _embed_file(
-    given: Given | Sequence[Given], output: Path, settings: EmbedSettings, *, force: bool, report: Report
-) -> Summary:
     output_format = choose_format(output)
     settings.check(output_format)
     inputs = Inputs(given, format=settings.format, pipeline=settings.choose_pipeline())

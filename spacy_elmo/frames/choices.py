@@ -37,8 +37,7 @@ class Choices:
     def name_columns(self) -> list[str]:
         """List the columns that the frame gets.
 
-        RETURNS (list[str]): Their names.
-        RAISES (ElmoError): If two of them would have the same name.
+        RETURNS (list[str]): Their names, first those that do not depend on `column`.
         """
         names: list[str] = [self.level]
         derived = [self.column]
@@ -51,9 +50,6 @@ class Choices:
             derived += [
                 f"{self.column}_{field}" for field in ("is_OOV", "is_word_start", "origin_sentence", "piece_id")
             ]
-        if taken := [name for name in derived if name in names]:
-            reason = f"the result has another column '{taken[0]}'"
-            raise ElmoError(Errors.EL807.format(got=self.column, reason=reason))
         return [*names, *derived]
 
 
@@ -82,7 +78,7 @@ def check_choices(
         raise ElmoError(
             Errors.EL807.format(got=column, reason="it is empty" if column == "" else "it is not a str")
         )
-    return Choices(
+    choices = Choices(
         level=level,
         positions=bool(positions),
         metadata=bool(metadata),
@@ -90,3 +86,8 @@ def check_choices(
         column=str.__str__(column),
         pooling=method,
     )
+    names = choices.name_columns()
+    if twice := [name for name in names if names.count(name) > 1]:
+        reason = f"the result has another column '{twice[0]}'"
+        raise ElmoError(Errors.EL807.format(got=column, reason=reason))
+    return choices

@@ -42,8 +42,7 @@ def predict(
     choices = check_choices(
         output_level=output_level, positions=positions, metadata=metadata, column=column, pooling=pooling
     )
-    # Before any work: names that clash, and a layer that the model does not have, are errors.
-    choices.name_columns()
+    # Before any work: a layer that the model does not have is an error.
     embedder.width(pooling_layer)
     if _is_spark_frame(data):
         return import_module(_SPARK).predict_frame(

@@ -37,17 +37,15 @@ def check_pyarrow(message: str) -> None:
 
 
 @contextmanager
-def write_table_file(path: Path, schema: "pa.Schema", *, ending: str | None = None) -> Iterator[BatchWriter]:
+def write_table_file(path: Path, schema: "pa.Schema") -> Iterator[BatchWriter]:
     """Write a Parquet or Arrow file, which appears under its name when the block ends without an error.
 
-    path (Path): The file.
+    path (Path): The file; the ending of its name chooses the format.
     schema (pa.Schema): Its columns.
-    ending (str | None): The format: one of `PARQUET_ENDINGS` or `ARROW_ENDINGS`; None: the ending of the name.
-    YIELDS (BatchWriter): A function that writes a record batch. Each becomes a row group of a Parquet file.
+    YIELDS (BatchWriter): Writes record batches. Each becomes a row group of a Parquet file.
     RAISES (OSError): As `atomic_write`.
     """
-    chosen = path.suffix.lower() if ending is None else ending
-    open_writer = _open_parquet if chosen in PARQUET_ENDINGS else _open_arrow
+    open_writer = _open_parquet if path.suffix.lower() in PARQUET_ENDINGS else _open_arrow
     # Python's file has the system's errors as they are, and does not miss that only a part was written.
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         writer = open_writer(file, schema)

@@ -2,7 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from spacy_elmo.cli.embed import embed as embed_with_settings
+from spacy_elmo.cli.embedding.embedder import EmbedSettings, Report, Summary
+from spacy_elmo.inputs.paths import Given
+from spacy_elmo.weights.source import Source
 
 
 def run(*arguments: Any, code: int = 0) -> "subprocess.CompletedProcess[str]":
@@ -10,3 +17,16 @@ def run(*arguments: Any, code: int = 0) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+def embed(
+    given: Given | Sequence[Given],
+    source: Source,
+    output: Path,
+    *,
+    force: bool = True,
+    report: Report = lambda done, n_tokens: None,
+    **settings: Any,
+) -> Summary:
+    """What `spacy-elmo embed` does, in this process."""
+    return embed_with_settings(given, output, EmbedSettings(source=source, **settings), force=force, report=report)

@@ -16,10 +16,9 @@ import spacy
 from spacy.tokens import Doc, DocBin
 
 import spacy_elmo
-from spacy_elmo.cli.embed import embed
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.formats import folder as folder_module
-from tests.cli.command import run
+from tests.cli.command import embed, run
 from tests.data import read_case
 
 

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 import spacy_elmo
-from spacy_elmo.cli.embed import embed
 from spacy_elmo.cli.warm import Summary, warm
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.warm_state import SENTENCES, make_state, read_default_sentences
 from spacy_elmo.weights.arrays import Arrays
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
-from tests.cli.command import run
+from tests.cli.command import embed, run
 from tests.cli.test_embed import datasets
 
 N_TOKENS = sum(map(len, read_default_sentences()))

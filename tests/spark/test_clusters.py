@@ -113,6 +113,8 @@ thread.start()
 rows = sorted(result.collect(), key=lambda row: row.id)
 thread.join()
 assert killed
+executors = spark.sparkContext._jsc.sc().statusStore().executorList(True)
+assert sum(executors.apply(i).failedTasks() for i in range(executors.size())) >= 1
 assert [row.id for row in rows] == list(range(400))
 large = spacy_elmo.load("en_sm")
 for row in rows[::40]:

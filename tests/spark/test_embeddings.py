@@ -12,7 +12,7 @@ import pytest
 import spacy_elmo
 from spacy_elmo.bilm.layers import LayerName
 from spacy_elmo.elmo import Elmo
-from tests.data import SHARED, TINY, shared_path
+from tests.data import TINY, shared_path
 from tests.extras import is_installed
 
 if is_installed("pyspark"):
@@ -481,9 +481,3 @@ def test_unknown_pipeline(spark: "SparkSession") -> None:
     stage = ElmoEmbeddings(source=TINY, inputCols=["text"])
     with pytest.raises(ValueError, match=r"EL070.*'no_such'"):
         stage.setPipeline("no_such").transform(make_frame(spark, ["Hi"]))
-
-
-def test_goldens_are_used() -> None:
-    """The folder of the goldens has the model of Spark NLP, where it is there at all."""
-    parity = SHARED / "parity"
-    assert not parity.exists() or (parity / "tf_checkpoint" / "sparknlp" / "elmo_tensorflow").exists()

@@ -70,7 +70,7 @@ def test_pyarrow_is_imported_for_tables_only(tiny: Path, tmp_path: Path) -> None
     program = (
         "import sys, spacy_elmo\n"
         "from pathlib import Path\n"
-        "from spacy_elmo.cli.embed import embed\n"
+        "from tests.cli.command import embed\n"
         f"embed({str(tmp_path / 'a.txt')!r}, {str(tiny)!r}, Path({str(tmp_path / 'a.h5')!r}))\n"
         f"elmo = spacy_elmo.load({str(tiny)!r})\n"
         "elmo.embed([['a']])\n"

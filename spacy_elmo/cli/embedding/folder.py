@@ -89,14 +89,14 @@ def embed_files(
         from ...runtime.processors import count_processors
 
         settings = replace(settings, n_threads=max(1, count_processors() // n_process))
-    loaded = [_load(settings, output_format, folder)] if tasks else []
     tally = _Tally(tasks, report)
+    embedder = _load(settings, output_format, folder) if tasks else None
     if n_process > 1:
         # The model of this process has shown that it can be loaded.
-        loaded.clear()
+        del embedder
         results = embed_in_processes(tasks, settings, output_format, n_process=n_process, report=tally.report)
     else:
-        results = _embed_here(tasks, loaded, tally.report)
+        results = _embed_here(tasks, embedder, tally.report)
     with closing(results):
         for task, result in results:
             tally.add(task, result)
@@ -176,7 +176,8 @@ def _load(settings: EmbedSettings, output_format: str, folder: Path) -> FileEmbe
 
 
 def _embed_here(
-    tasks: Sequence[FileTask], loaded: Sequence[FileEmbedder], report: Report
+    tasks: Sequence[FileTask], embedder: FileEmbedder | None, report: Report
 ) -> Generator[tuple[FileTask, FileResult]]:
     for task in tasks:
-        yield task, embed_file(loaded[0], task, report)
+        assert embedder is not None
+        yield task, embed_file(embedder, task, report)

@@ -5,7 +5,8 @@ import os
 import signal
 import threading
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ...util.atomic import remove_unfinished
 from .. import format_error
@@ -17,24 +18,25 @@ if TYPE_CHECKING:
     from ctypes import Array, c_double
 
 
-class _Here(NamedTuple):
+@dataclass
+class _State:
     """What a worker process has.
 
     progress (Array[c_double]): Where it writes how many bytes and tokens of its file are done.
     settings (EmbedSettings): How files are embedded.
     output_format (str): The format of the outputs.
-    embedders (list[FileEmbedder]): The model, when it is loaded.
+    embedder (FileEmbedder | None): The model, when it is loaded.
     warnings (list[str]): The texts of warnings since the last result.
     """
 
     progress: "Array[c_double]"
     settings: EmbedSettings
     output_format: str
-    embedders: list[FileEmbedder]
-    warnings: list[str]
+    embedder: FileEmbedder | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
-_here: _Here
+_state: _State
 
 
 def prepare(progress: "Array[c_double]", settings: EmbedSettings, output_format: str) -> None:
@@ -44,13 +46,13 @@ def prepare(progress: "Array[c_double]", settings: EmbedSettings, output_format:
     settings (EmbedSettings): How files are embedded.
     output_format (str): The format of the outputs.
     """
-    global _here
-    _here = _Here(progress, settings, output_format, [], [])
+    global _state
+    _state = _State(progress, settings, output_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: _exit_now())
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    warnings.showwarning = lambda message, *where, **more: _here.warnings.append(str(message))
+    warnings.showwarning = lambda message, *where, **more: _state.warnings.append(str(message))
     threading.Thread(target=_watch_parent, daemon=True).start()
 
 
@@ -61,20 +63,20 @@ def embed_task(task: FileTask) -> FileResult:
     RETURNS (FileResult): What became of it.
     """
     try:
-        if not _here.embedders:
-            _here.embedders.append(FileEmbedder(_here.settings, _here.output_format))
+        if _state.embedder is None:
+            _state.embedder = FileEmbedder(_state.settings, _state.output_format)
             # The parent has loaded the model, too, and given these.
-            _here.warnings.clear()
+            _state.warnings.clear()
     except Exception as error:
         # It can be loaded, but not in this process.
         return FileResult(None, f"{task.path}: {format_error(error)}", stops_others=True)
 
     def report(n_bytes: float, n_tokens: int) -> None:
-        _here.progress[:] = [n_bytes, n_tokens]
+        _state.progress[:] = [n_bytes, n_tokens]
 
-    result = embed_file(_here.embedders[0], task, report)
-    texts = [*_here.warnings]
-    _here.warnings.clear()
+    result = embed_file(_state.embedder, task, report)
+    texts = [*_state.warnings]
+    _state.warnings.clear()
     return result._replace(warnings=texts)
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from spacy_elmo.cli.embed import embed
 from spacy_elmo.cli.embedding.embedder import EmbedSettings, FileEmbedder, PipelineCache
 from spacy_elmo.cli.embedding.folder import FolderSummary, embed_files
 from spacy_elmo.util.atomic import WriteError
-from tests.cli.command import run
+from tests.cli.command import embed, run
 from tests.cli.test_embed import datasets
 
 OUTPUTS = ["a.txt", "news/b.txt", "news/c.txt.gz"]

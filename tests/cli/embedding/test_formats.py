@@ -11,10 +11,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from spacy_elmo.cli.embed import embed
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.tables import record_batches
-from tests.cli.command import run
+from tests.cli.command import embed, run
 from tests.cli.test_embed import datasets
 from tests.tables.test_record_batches import read_vectors
 

@@ -122,8 +122,8 @@ def test_processes_that_always_die(corpus: Path, tiny: Path, monkeypatch: pytest
 
 def test_a_model_that_cannot_be_loaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process, after it was loaded by the first one."""
-    here = worker._Here([0.0, 0.0], EmbedSettings(source=str(tmp_path / "gone")), "h5", [], [])  # type: ignore[arg-type]
-    monkeypatch.setattr(worker, "_here", here, raising=False)
+    state = worker._State([0.0, 0.0], EmbedSettings(source=str(tmp_path / "gone")), "h5")  # type: ignore[arg-type]
+    monkeypatch.setattr(worker, "_state", state, raising=False)
     result = worker.embed_task(FileTask(tmp_path / "a.txt", tmp_path / "a.h5", 1))
     assert result.stops_others
     assert result.failure.startswith(f"{tmp_path / 'a.txt'}: [EL010]")
