@@ -7,6 +7,7 @@ what it costs to convert them, and to send them to the JVM, on two cores.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -42,6 +43,7 @@ def main(
     source: Annotated[str, typer.Option(help="The model; 'random': the sizes of the original.")] = "random",
     n_rows: Annotated[int, typer.Option(help="Rows of five sentences.")] = 200,
     n_rounds: Annotated[int, typer.Option(help="Rounds in which every program has its turn.")] = 5,
+    plain: Annotated[bool, typer.Option("--plain", help="Without the options of start() for Java.")] = False,
 ) -> None:
     """Measure both programs in turns."""
     model = str(make_model(HERE / "build" / "model")) if source == "random" else source
@@ -49,7 +51,8 @@ def main(
     texts = [" ".join(sentences[i : i + N_SENTENCES]) for i in range(0, len(sentences), N_SENTENCES)]
     # Several times, if more are wanted: words that were seen before are no less work here than there.
     rows = list(islice(cycle(texts), n_rows))
-    spark = start(spark_master="local[2]", spark_ui_enabled="false", spark_driver_memory="4g")
+    java = {"spark_driver_extraJavaOptions": "-Dplain=true"} if plain else {}
+    spark = start(spark_master="local[2]", spark_ui_enabled="false", spark_driver_memory="4g", **java)
     spark.sparkContext.setLogLevel("ERROR")
     frame = spark.createDataFrame([(row,) for row in rows], "text string").repartition(2).cache()
     nlp = make_pipeline(model)
@@ -59,6 +62,7 @@ def main(
         "nlp.pipe": lambda: [doc.tensor for doc in nlp.pipe(rows)],
         "Spark": lambda: run(stage.transform(frame)),
         "vectors alone": lambda: run(pass_vectors(spark, N_VECTORS)),
+        "a job alone": lambda: run(pass_vectors(spark, 200)),
     }
     for program in programs.values():
         program()
@@ -70,11 +74,12 @@ def main(
             times[name].append(time.perf_counter() - started)
     ratios = [pipe / spark for pipe, spark in zip(times["nlp.pipe"], times["Spark"])]
     console.print(f"{len(rows):,} rows, {n_tokens:,} tokens, {model}")
-    for name, values in times.items():
-        n = N_VECTORS if name == "vectors alone" else n_tokens
-        console.print(f"{name}: {median(values) / n * 1e6:.1f} µs per token")
+    for name, n in (("nlp.pipe", n_tokens), ("Spark", n_tokens), ("vectors alone", N_VECTORS)):
+        console.print(f"{name}: {median(times[name]) / n * 1e6:.1f} µs per token")
+    console.print(f"a job with two rows: {median(times['a job alone']):.2f} s")
     console.print(f"Spark, times nlp.pipe: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     console.print(f"making annotations in Python: {measure_arrays():.2f} µs per token of {WIDTH} numbers")
+    console.print(f"memory of a worker, at most: {measure_workers() / 2**20:.2f} GB")
     spark.stop()
 
 
@@ -128,6 +133,17 @@ def annotate(n_rows: int, n_tokens: int) -> pa.Array:
             value_offsets=np.arange(n + 1) * WIDTH,
         )
     )
+
+
+def measure_workers() -> int:
+    """RETURNS (int): The most memory that a worker had, in KB, as the system says on Linux."""
+    peaks = [0]
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if b"pyspark.daemon" in (folder / "cmdline").read_bytes():
+                lines = (folder / "status").read_text().splitlines()
+                peaks += [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return max(peaks)
 
 
 def measure_arrays() -> float:
