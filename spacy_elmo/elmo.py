@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -36,6 +36,7 @@ from .weights.spill import StoredArrays, spill
 __all__ = ["Elmo", "LayerOutputs", "Sentences", "Settings", "TextOutputs", "check_device", "load"]
 
 R = TypeVar("R")
+OUTPUTS = ("numpy", "torch")
 
 
 def load(
@@ -215,6 +216,7 @@ class Elmo(TextMethods):
         layers: Layers = "*",
         max_batch_tokens: int | None = None,
         progress: bool = False,
+        output: Literal["numpy", "torch"] = "numpy",
     ) -> list[LayerOutputs]:
         """Compute the layers of each tokenized sentence, in input order.
 
@@ -224,16 +226,21 @@ class Elmo(TextMethods):
         max_batch_tokens (int | None): Tokens that run together in this call, with two boundary tokens a sentence;
             None: as in `settings`.
         progress (bool): Show a bar on stderr.
+        output (str): "numpy"; or "torch" for tensors on the device of the model, which are not copied through the
+            CPU. They have no gradients: `spacy_elmo.torch.ElmoModule` has.
         RETURNS (list[LayerOutputs]): One for each sentence; word_emb is (n_tokens, P), the others (n_tokens, 2P),
             float32 (float64 with precision "fp64").
-        RAISES (ElmoError): If a sentence is not a list of str, or a layer does not exist.
+        RAISES (ElmoError): If a sentence is not a list of str, a layer does not exist, or `output` is something
+            else.
         """
+        if output not in OUTPUTS:
+            raise ElmoError(Errors.EL030.format(what="output", got=output, allowed=", ".join(OUTPUTS)))
         names = (
             self._names
             if isinstance(layers, str) and layers == ALL
             else resolve_layers(layers, n_layers=self.n_layers)
         )
-        runner = self._runner(max_batch_tokens)
+        runner = self._runner(max_batch_tokens, as_tensors=output == "torch")
         read = validate_sentences(sentences, warn=self._warn)
         carry = self.settings.initial_state == "carry"
         outputs = runner.carry(list(read), names, self._carried) if carry else runner.stream(read, names)
@@ -270,6 +277,35 @@ class Elmo(TextMethods):
             raise ElmoError(Errors.EL037)
         names = resolve_layers(layers, n_layers=self.options.lstm.n_layers)
         return self._runner().submit(validate_sentences(sentences, warn=self._warn), names, then)
+
+    def embed_flat(
+        self,
+        sentences: Sentences,
+        *,
+        layers: LayerChoice = ALL,
+        boundaries: bool = False,
+        carried: CarriedState | None = None,
+    ) -> dict[str, Tensor]:
+        """Compute layers of all sentences, one after the other, as tensors on the device of the model.
+
+        sentences (Iterable[Sequence[str]]): See `embed`; `EncodedSentences` are not checked.
+        layers (LayerChoice): See `embed`.
+        boundaries (bool): Whether there are rows for the boundary tokens of each sentence, too.
+        carried (CarriedState | None): The state that the sentences, as one batch, start from; their final states
+            are put there. None: the constant initial state of the model.
+        RETURNS (dict[str, Tensor]): By name, (n_rows, width).
+        RAISES (ElmoError): As `embed`.
+        """
+        names = resolve_layers(layers, n_layers=self.n_layers)
+        read, runner = validate_sentences(sentences, warn=self._warn), self._runner()
+        if carried is None:
+            found = runner.submit(read, names, dict, boundaries=boundaries).result()
+        else:
+            parts = [part for part, _ in runner.carry_parts(list(read), names, carried, boundaries=boundaries)]
+            found = {name: torch.cat([part[name] for part in parts]) for name in (names if parts else ())}
+        dtype = PRECISIONS[self.settings.precision].dtype
+        empty = {name: self._mix.gamma.detach().new_empty(0, self.width(name), dtype=dtype) for name in names}
+        return {**empty, **found}
 
     def reset_state(self) -> None:
         """Reset the state of initial_state "carry": the next batch starts from zeros."""
@@ -337,7 +373,7 @@ class Elmo(TextMethods):
         ahead = 0 if tokens is not None and self.device.type == "cpu" else self.engine.delivery.ahead
         return Budget(tokens or self.engine.batch_tokens(), ahead=ahead)
 
-    def _runner(self, max_batch_tokens: int | None = None) -> Runner:
+    def _runner(self, max_batch_tokens: int | None = None, *, as_tensors: bool = False) -> Runner:
         budget = self.budget
         if max_batch_tokens is not None:
             check_count("max_batch_tokens", max_batch_tokens)
@@ -350,6 +386,7 @@ class Elmo(TextMethods):
             budget=budget,
             finite=self._finite,
             weights=self.named_arrays,
+            as_tensors=as_tensors,
         )
 
 

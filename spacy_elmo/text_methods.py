@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .bilm.layers import LayerName, LayerOutputs, Layers
 from .errors import ElmoError, Errors, short_repr
@@ -33,6 +33,7 @@ class TextMethods(ABC):
         layers: Layers = "*",
         max_batch_tokens: int | None = None,
         progress: bool = False,
+        output: Literal["numpy", "torch"] = "numpy",
     ) -> list[LayerOutputs]: ...
 
     @abstractmethod

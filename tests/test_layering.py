@@ -18,12 +18,14 @@ PACKAGE = ROOT / "spacy_elmo"
 ROOMS = [
     "cli",
     "spark",
+    "compat",
     "pipeline",
     "batchers",
     "models",
     "pretraining",
     "language_model",
     "layer_cache",
+    "torch",
     "elmo",
     "text_methods",
     "frames",
@@ -44,7 +46,7 @@ ROOMS = [
 FRAMEWORKS = {
     "torch": {
         "pretraining", "language_model", "models", "elmo", "gradients", "inference", "weights", "bilm", "gpu",
-        "runtime",
+        "runtime", "torch", "compat",
     },
     "triton": {"gpu", "weights"},
     "spacy": {
@@ -58,8 +60,9 @@ FRAMEWORKS = {
     "typer": {"cli"},
     "rich": {"cli", "weights", "util"},
     "requests": {"weights"},
-    "h5py": {"cli", "weights", "util"},
+    "h5py": {"cli", "weights", "util", "compat"},
     "tensorflow": {"weights"},
+    "flair": {"compat"},
     "safetensors": {"language_model", "pretraining", "weights"},
     "filelock": {"layer_cache", "weights", "pretraining"},
 }  # fmt: skip

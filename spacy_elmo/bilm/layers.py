@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import index
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -225,8 +225,9 @@ class LayerOutputs:
         return f"LayerOutputs({shapes})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Without the rows of other sentences in shared arrays.
-        return _rebuild, (dict(self.items()), self.n_layers)
+        # Without the rows of other sentences in shared arrays; torch stores all that a view is a part of.
+        own = {name: array.clone() if _is_tensor(array) else array for name, array in self.items()}
+        return _rebuild, (own, self.n_layers)
 
     @property
     def names(self) -> list[str]:
@@ -323,8 +324,11 @@ class LayerOutputs:
         array = self[layer]
         if array.ndim < 2:
             return array
-        rows = array[array.any(axis=1)]
+        rows: OpsArray = array[array.any(axis=1)]
         # In float32, sums over many tokens would lose digits.
+        if _is_tensor(rows):
+            exact: Array = (rows.double().sum(axis=0) / max(1, len(rows))).to(rows.dtype)
+            return exact
         mean: Array = rows.sum(axis=0, dtype="float64") / max(1, len(rows))
         return mean.astype(array.dtype)
 
@@ -373,4 +377,17 @@ def stack_layers(arrays: Sequence[Array], *, width: int | None = None) -> Array:
     RETURNS (Array): (n_layers, n_tokens, 2P).
     """
     widest = max(array.shape[-1] for array in arrays) if width is None else width
+    if _is_tensor(arrays[0]):
+        import torch
+
+        tensors: OpsArray = arrays
+        stacked: OpsArray = torch.stack(
+            [t if t.shape[-1] == widest else torch.cat([t, t], dim=-1) for t in tensors]
+        )
+        return cast(Array, stacked)
     return np.stack([a if a.shape[-1] == widest else np.concatenate([a, a], axis=-1) for a in arrays])
+
+
+def _is_tensor(array: OpsArray) -> bool:
+    """Check whether an array is a tensor of torch, without the time to import torch."""
+    return hasattr(array, "new_empty")

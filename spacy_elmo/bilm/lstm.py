@@ -37,6 +37,16 @@ class LSTMState(NamedTuple):
         return LSTMState(self.hidden.index_select(-2, index), self.cell.index_select(-2, index))
 
 
+def expand_state(state: LSTMState, n_rows: int) -> LSTMState:
+    """Repeat a constant state for each row.
+
+    state (LSTMState): Hidden (2, L, P) and cell (2, L, C).
+    n_rows (int): The number of rows.
+    RETURNS (LSTMState): Hidden (2, L, n_rows, P) and cell (2, L, n_rows, C).
+    """
+    return LSTMState(*(part.unsqueeze(2).expand(-1, -1, n_rows, -1) for part in state))
+
+
 class ProjectedLSTM(nn.Module):
     """One layer of one direction (Sak et al. 2014 without peepholes, clipped as in bilm-tf).
 

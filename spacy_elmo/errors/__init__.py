@@ -21,6 +21,7 @@ from .classes import (
     printable,
 )
 from .commands import CommandErrors
+from .compat import CompatErrors
 from .downloads import DownloadErrors
 from .formats import FormatErrors
 from .frames import FrameErrors
@@ -29,6 +30,7 @@ from .pipelines import PipelineErrors
 from .pretraining import PretrainingErrors
 from .spark import SparkErrors
 from .tables import TableErrors
+from .torch import TorchErrors
 
 __all__ = [
     "CodedError",
@@ -58,7 +60,7 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 class Errors(
     ModelErrors, FormatErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors,
-    FrameErrors, TableErrors, SparkErrors,
+    FrameErrors, TableErrors, SparkErrors, TorchErrors, CompatErrors,
 ):  # fmt: skip
     """All error messages, by their codes."""
 

@@ -152,6 +152,10 @@ class ModelErrors(metaclass=WithCodes):
         "The mix has {n_weights} weights, but {n_layers} layers are mixed (word_emb and each LSTM layer). Give a "
         "ScalarMix(n_layers={n_layers})."
     )
+    EL259 = (
+        "Layers can be mixed if all have the same shape, (..., 2P), except that word_emb may be half as wide; got "
+        "layers of shapes {shapes}. Give the layers of the same tokens."
+    )
     EL242 = "`mix` must be a spacy_elmo.bilm.scalar_mix.ScalarMix; got {got}."
     EL243 = (
         "Rows of LayerOutputs are selected by a whole number, a slice, or a list or array of whole numbers or "

@@ -8,6 +8,7 @@ divides the operations of a part, and may sum in another order.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -24,6 +25,32 @@ from .encoder import encode
 from .lstm import run_layer
 
 
+class GradientSums:
+    """Gradients of parameters, summed over the parts of a batch.
+
+    by_parameter (dict[Tensor, Tensor]): The sum of each parameter that has a gradient.
+    """
+
+    def __init__(self) -> None:
+        self.by_parameter: dict[Tensor, Tensor] = {}
+
+    @torch.no_grad()
+    def add(self, parameters: Sequence[Tensor], parts: Sequence[Sequence[Tensor | None]]) -> None:
+        """Add the gradients that each part has computed. Threads may do so for different parameters.
+
+        parameters (Sequence[Tensor]): The parameters.
+        parts (Sequence[Sequence[Tensor | None]]): Of each part, the gradient of each parameter; None: none.
+        """
+        for part in parts:
+            for parameter, gradient in zip(parameters, part, strict=True):
+                if gradient is None:
+                    continue
+                if parameter in self.by_parameter:
+                    self.by_parameter[parameter] += gradient
+                else:
+                    self.by_parameter[parameter] = gradient.contiguous()
+
+
 class TrainingPass:
     """One batch through a biLM. What `backprop` needs is kept if gradients are recorded.
 
@@ -32,7 +59,9 @@ class TrainingPass:
     n_layers (int): LSTM layers to compute, from 0 up.
     start (LSTMState | None): Where sentences start, hidden (2, L, n_sentences, P); None: zeros.
     parts (Parts): Run the parts.
+    boundaries (bool): Whether the layers have rows for boundary tokens.
     layers (list[Tensor]): word_emb (n_tokens, P), lstm_outputs1, ... (n_tokens, 2P), detached.
+    state (LSTMState): The state of each sentence after its last step, hidden (2, n_layers, n_sentences, P).
     """
 
     def __init__(
@@ -43,6 +72,7 @@ class TrainingPass:
         n_layers: int,
         start: LSTMState | None,
         parts: Parts,
+        boundaries: bool = False,
     ):
         self._bilm = bilm
         self._n_layers = n_layers
@@ -55,7 +85,8 @@ class TrainingPass:
         types, numbers = find_word_types(sentences, before=[bilm.alphabet.opening], after=[bilm.alphabet.closing])
         lengths = [len(sentence) + N_BOUNDARIES for sentence in sentences]
         self._numbers = torch.from_numpy(numbers)
-        self._shown = torch.from_numpy(find_token_rows(lengths))
+        shown = np.arange(len(numbers)) if boundaries else find_token_rows(lengths)
+        self._shown = torch.from_numpy(shown)
         self._packing = Packing(lengths)
         state = bilm.zero_state(len(lengths)) if start is None else start
         self._start = LSTMState(*(part.to(bilm.char_encoder.embedding.weight) for part in state))
@@ -66,23 +97,25 @@ class TrainingPass:
         n_shown, width = len(self._shown), self._words.size(1)
         self.layers = [self._words.new_empty(n_shown, width * (1 if k == 0 else 2)) for k in range(1 + n_layers)]
         self._columns = [slice(k * width, (k + 1) * width) for k in range(2)]
-        self._outputs = parts.map(self._run_direction, range(2))
+        directions = parts.map(self._run_direction, range(2))
+        self._outputs = [outputs for outputs, _ in directions]
+        finals = LSTMState(*(torch.stack(found) for found in zip(*(final for _, final in directions))))
+        self.state = finals.rows(self._packing.unsort)
 
     @computation(gradients=True)
-    def backprop(self, gradients: Sequence[Tensor | None]) -> None:
-        """Add to the gradients of the parameters. To be called once at most.
+    def backprop(self, gradients: Sequence[Tensor | None], sums: GradientSums) -> None:
+        """Compute the gradients of the parameters. To be called once at most.
 
         gradients (Sequence[Tensor | None]): Of each of `layers`; None: no gradient.
+        sums (GradientSums): They are added here.
         """
         halves, parameters = range(len(self._shares)), _trainable_parameters(self._bilm.char_encoder)
-        d_words = self._parts.map(lambda k: self._backprop_direction(k, *gradients), range(2))
+        d_words = self._parts.map(lambda k: self._backprop_direction(k, sums, *gradients), range(2))
         present = [d for d in d_words if d is not None]
         if present and parameters:
             found = self._parts.map(lambda k: self._backprop_half(k, present, parameters), halves)
             shares = split_shares(len(parameters))
-            self._parts.map(
-                lambda share: _add_gradients(parameters[share], [part[share] for part in found]), shares
-            )
+            self._parts.map(lambda share: sums.add(parameters[share], [part[share] for part in found]), shares)
         # The caller may keep this object for longer than the results are needed.
         self._halves, self._outputs = [], []
 
@@ -103,30 +136,37 @@ class TrainingPass:
                 padding=bilm.alphabet.padding,
             )
 
-    def _run_direction(self, k: int) -> list[Tensor]:
-        """Run a direction, and keep the outputs (n_tokens, P) of each layer for `_backprop_direction`."""
+    def _run_direction(self, k: int) -> tuple[list[Tensor], LSTMState]:
+        """Run a direction; return the outputs (n_tokens, P) of each layer, for `_backprop_direction`, and the
+        final states, hidden (n_layers, n_sentences, P), of sentences sorted by falling length."""
         backward = k == 1
         stack = self._stacks[k]
         start = LSTMState(*(part[k] for part in self._start)).rows(self._packing.order)
         dropout = Dropout(self._dropout, self._seeds[k])
         places = self._packing.unpack(torch.arange(len(self._numbers)), backward=backward)[self._shown]
         outputs: list[Tensor] = []
+        # Also without layers: tensors that can be stacked.
+        finals = [LSTMState(*(part[:0] for part in start))]
         with torch.set_grad_enabled(self._gradients):
             rows = F.embedding(self._packing.pack(self._numbers, backward=backward), self._words)
             for number, layer in enumerate(stack.layers[: self._n_layers]):
                 rows = dropout(rows)
                 state = LSTMState(start.hidden[number], start.cell[number])
-                output = run_layer(layer, rows, self._packing.batch_sizes, state)
+                output, final = run_layer(layer, rows, self._packing.batch_sizes, state)
+                finals.append(LSTMState(*(part.unsqueeze(0) for part in final)))
                 rows = rows + output if number > 0 and stack.use_skip_connections else output
                 outputs.append(rows.index_select(0, places))
         # Each direction writes word_emb of every second token.
         self.layers[0][k::2] = self._words.detach()[self._numbers[self._shown[k::2]]]
         for layer_outputs, output in zip(self.layers[1:], outputs):
             layer_outputs[:, self._columns[k]] = output.detach()
-        return outputs if self._gradients else []
+        kept = outputs if self._gradients else []
+        return kept, LSTMState(*(torch.cat(parts) for parts in zip(*finals)))
 
-    def _backprop_direction(self, k: int, d_word_emb: Tensor | None, *d_layers: Tensor | None) -> Tensor | None:
-        """Add to the gradients of a direction's parameters, and return the gradient of the words, (n_types, P)."""
+    def _backprop_direction(
+        self, k: int, sums: GradientSums, d_word_emb: Tensor | None, *d_layers: Tensor | None
+    ) -> Tensor | None:
+        """Compute the gradients of a direction's parameters, and return that of the words, (n_types, P)."""
         pairs = [
             (output, d[:, self._columns[k]])
             for output, d in zip(self._outputs[k], d_layers, strict=True)
@@ -138,7 +178,7 @@ class TrainingPass:
         if pairs:
             outputs, d_outputs = zip(*pairs)
             found = torch.autograd.grad(outputs, [*parameters, *words], d_outputs, allow_unused=True)
-            _add_gradients(parameters, [found[: len(parameters)]])
+            sums.add(parameters, [found[: len(parameters)]])
             d_words = found[-1] if words else None
         if d_word_emb is not None and words:
             d_words = torch.zeros_like(self._words) if d_words is None else d_words
@@ -155,16 +195,3 @@ class TrainingPass:
 
 def _trainable_parameters(module: nn.Module) -> list[Tensor]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-
-@torch.no_grad()
-def _add_gradients(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
-    """Add the gradients that each part has computed to those of the parameters."""
-    for part in gradients:
-        for parameter, gradient in zip(parameters, part, strict=True):
-            if gradient is None:
-                continue
-            if parameter.grad is None:
-                parameter.grad = gradient.contiguous()
-            else:
-                parameter.grad += gradient

@@ -11,19 +11,22 @@ from ..bilm.lstm import Clips, LSTMState, ProjectedLSTM
 from .steps import training_steps
 
 
-def run_layer(layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState) -> Tensor:
-    """Run a layer so that gradients can be computed, except that of the state.
+def run_layer(
+    layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], state: LSTMState
+) -> tuple[Tensor, LSTMState]:
+    """Run a layer so that gradients can be computed, except those of the states.
 
     layer (ProjectedLSTM): The layer.
     inputs (Tensor): Packed: (n_rows, P).
     batch_sizes (Sequence[int]): Rows of each step.
     state (LSTMState): Where sentences start: see `ProjectedLSTM.forward`.
-    RETURNS (Tensor): Outputs, packed: (n_rows, P).
+    RETURNS (tuple[Tensor, LSTMState]): Outputs, packed, (n_rows, P), and the state of each sentence after its last
+        step.
     """
     if not batch_sizes:
-        return inputs
+        return inputs, state
     projection = None if layer.projection is None else layer.projection.weight
-    outputs: Tensor = _Layer.apply(
+    outputs, hidden, cell = _Layer.apply(
         (layer.cell_clip, layer.proj_clip),
         list(batch_sizes),
         state,
@@ -33,7 +36,7 @@ def run_layer(layer: ProjectedLSTM, inputs: Tensor, batch_sizes: Sequence[int], 
         layer.state_linear.weight,
         projection,
     )
-    return outputs
+    return outputs, LSTMState(hidden, cell)
 
 
 @torch.no_grad()
@@ -91,17 +94,20 @@ class _Layer(torch.autograd.Function):
         bias: Tensor,
         states: Tensor,
         projection: Tensor | None,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         gates = torch.addmm(bias, inputs, weight.t())
         hidden, cells = _run_steps(gates, sizes, state, states, projection, clips)
         ctx.clips, ctx.sizes = clips, sizes
         # Torch takes None, too, though its annotation does not say so.
         ctx.save_for_backward(inputs, weight, states, projection, gates, hidden, cells)  # type: ignore[arg-type]
-        return hidden[sizes[0] :].clone()
+        last = _find_last_rows(sizes)
+        final = hidden[last], cells[last]
+        ctx.mark_non_differentiable(*final)
+        return hidden[sizes[0] :].clone(), *final
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: _Context, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _Context, d_outputs: Tensor, *_d_final: Tensor | None) -> tuple[Tensor | None, ...]:
         inputs, weight, states, projection, gates, hidden, cells = ctx.saved_tensors
         projection = None if projection is None else projection.detach()
         d_gates, d_projected, gated, starts = training_steps().run_backward(
@@ -118,3 +124,13 @@ class _Layer(torch.autograd.Function):
             d_gates.t() @ starts if needed[3] else None,
             d_projected.t() @ gated if needed[4] else None,
         )
+
+
+def _find_last_rows(sizes: Sequence[int]) -> list[int]:
+    """Find the row of each sentence's last step behind the initial states."""
+    rows, end = [0] * sizes[0], sizes[0]
+    for step, size in enumerate(sizes):
+        still = sizes[step + 1] if step + 1 < len(sizes) else 0
+        rows[still:size] = range(end + still, end + size)
+        end += size
+    return rows

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from ..bilm.layers import LayerOutputs
@@ -63,6 +64,28 @@ class InPlace:
         return partial(list, outputs)
 
 
+@torch.inference_mode(False)
+def split_tensors(layers: Mapping[str, Tensor], lengths: Sequence[int], *, n_layers: int) -> list[LayerOutputs]:
+    """Split layers by sentence, as tensors that can be used in a computation with gradients.
+
+    layers (Mapping[str, Tensor]): By name, (n_tokens, width), sentence after sentence.
+    lengths (Sequence[int]): Tokens of each sentence.
+    n_layers (int): LSTM layers of the model.
+    RETURNS (list[LayerOutputs]): The tensors of each sentence, on the same device.
+    """
+    parts = {}
+    for name, layer in layers.items():
+        if layer.is_cuda:
+            # To launch a copy for each sentence takes longer than to copy.
+            parts[name] = layer.clone().split(lengths)
+        else:
+            # Copies, so that one kept sentence does not keep its whole batch alive.
+            parts[name] = tuple(rows.clone() for rows in layer.split(lengths))
+    return [
+        LayerOutputs({name: own[i] for name, own in parts.items()}, n_layers=n_layers) for i in range(len(lengths))
+    ]
+
+
 class BatchOutputs(NamedTuple):
     """The layers of a batch, flat: the tokens of all sentences one after the other, without boundary tokens.
 
@@ -93,23 +116,39 @@ class Engine(Protocol):
         weights."""
         ...
 
-    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
+    def run(
+        self,
+        sentences: Sequence[Sentence],
+        *,
+        n_layers: int,
+        state: LSTMState | None,
+        boundaries: bool = False,
+    ) -> BatchOutputs:
         """Compute the layers of a batch.
 
         sentences (Sequence[Sentence]): Tokenized sentences; one may be empty.
         n_layers (int): LSTM layers to compute, 0 or more.
         state (LSTMState | None): The initial state of each sentence, hidden (2, L, n_sentences, P); None: the
             engine's constant one.
+        boundaries (bool): Whether the layers have rows for boundary tokens, too.
         RETURNS (BatchOutputs): The layers.
         """
         ...
 
-    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
+    def plan(
+        self,
+        sentences: Sequence[Sentence],
+        *,
+        n_layers: int,
+        state: LSTMState | None,
+        boundaries: bool = False,
+    ) -> Plan[BatchOutputs]:
         """Plan what `run` does, to run several batches at a time.
 
         sentences (Sequence[Sentence]): See `run`.
         n_layers (int): See `run`.
         state (LSTMState | None): See `run`.
+        boundaries (bool): See `run`.
         RETURNS (Plan[BatchOutputs]): The plan.
         """
         ...

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..bilm.bilm import BiLM
-from ..bilm.lstm import LSTMState
+from ..bilm.lstm import LSTMState, expand_state
 from ..gpu.support import tf32
 from ..runtime.isolation import computation
 from ..runtime.processors import torch_threads
@@ -59,19 +59,39 @@ class ReferenceEngine:
     def named_tensors(self) -> dict[str, Tensor]:
         return self.bilm.state_dict()
 
-    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
+    def run(
+        self,
+        sentences: Sequence[Sentence],
+        *,
+        n_layers: int,
+        state: LSTMState | None,
+        boundaries: bool = False,
+    ) -> BatchOutputs:
         like = self.bilm.char_encoder.embedding.weight
         with computation(), torch.inference_mode(), torch_threads(self.workers.n_threads, like.device):
-            return self._run(sentences, n_layers=n_layers, state=state)
+            return self._run(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
 
-    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
-        return Plan.from_result(self.run(sentences, n_layers=n_layers, state=state))
+    def plan(
+        self,
+        sentences: Sequence[Sentence],
+        *,
+        n_layers: int,
+        state: LSTMState | None,
+        boundaries: bool = False,
+    ) -> Plan[BatchOutputs]:
+        return Plan.from_result(self.run(sentences, n_layers=n_layers, state=state, boundaries=boundaries))
 
-    def _run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
+    def _run(
+        self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None, boundaries: bool
+    ) -> BatchOutputs:
         self.bilm.eval()
-        start = state if state is not None else expand_state(self.initial_state, len(sentences))
+        start = state
+        if start is None and self.initial_state is not None:
+            start = expand_state(self.initial_state, len(sentences))
         with self._rounding():
-            word_emb, lstm, final = run_bilm(self.bilm, sentences, n_layers=n_layers, start=start)
+            word_emb, lstm, final = run_bilm(
+                self.bilm, sentences, n_layers=n_layers, start=start, boundaries=boundaries
+            )
         # Rounded results are converted back to the dtype of the weights.
         like = self.bilm.char_encoder.embedding.weight
         lstm = [layer.to(like.dtype) for layer in lstm]
@@ -95,13 +115,21 @@ class ReferenceEngine:
             yield
 
 
-def run_bilm(bilm: BiLM, sentences: Sequence[Sentence], *, n_layers: int, start: LSTMState | None) -> BatchOutputs:
+def run_bilm(
+    bilm: BiLM,
+    sentences: Sequence[Sentence],
+    *,
+    n_layers: int,
+    start: LSTMState | None,
+    boundaries: bool = False,
+) -> BatchOutputs:
     """Compute the layers of a batch by the trainable modules, with gradients and dropout if these are on.
 
     bilm (BiLM): The modules.
     sentences (Sequence[Sentence]): Tokenized sentences; one may be empty.
     n_layers (int): LSTM layers to compute, 0 or more.
     start (LSTMState | None): The initial state of each sentence, hidden (2, L, n_sentences, P); None: zeros.
+    boundaries (bool): Whether the layers have rows for boundary tokens, too.
     RETURNS (BatchOutputs): The layers, and the final state.
     """
     like = bilm.char_encoder.embedding.weight
@@ -114,23 +142,11 @@ def run_bilm(bilm: BiLM, sentences: Sequence[Sentence], *, n_layers: int, start:
     if n_layers:
         start = None if start is None else LSTMState(*(part.to(like) for part in start))
         layers, final = bilm(words, lengths, state=start, n_layers=n_layers)
+    if boundaries:
+        return BatchOutputs(words, layers, final)
     shown = _tensor(find_token_rows(lengths), like)
     word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
     return BatchOutputs(word_emb, layers, final)
-
-
-def expand_state(state: LSTMState | None, n_sentences: int) -> LSTMState | None:
-    """Repeat a constant state for each sentence.
-
-    state (LSTMState | None): Hidden (2, L, P).
-    n_sentences (int): The number of sentences.
-    RETURNS (LSTMState | None): Hidden (2, L, n_sentences, P); None if there is no state.
-    """
-    return (
-        None
-        if state is None
-        else LSTMState(*(part.unsqueeze(2).expand(-1, -1, n_sentences, -1) for part in state))
-    )
 
 
 def _encode(bilm: BiLM, types: list[str]) -> Tensor:

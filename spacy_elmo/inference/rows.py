@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..bilm.alphabet import make_alphabet
-from ..bilm.lstm import LSTMState
+from ..bilm.lstm import LSTMState, expand_state
 from ..bilm.options import Options
 from ..gpu.transfer import to_device
 from ..runtime.isolation import computation
@@ -77,12 +77,29 @@ class RowsEngine(ABC):
     def module(self) -> nn.Module | None:
         return None
 
-    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
-        plan = self.plan(sentences, n_layers=n_layers, state=state)
+    def run(
+        self,
+        sentences: Sequence[Sentence],
+        *,
+        n_layers: int,
+        state: LSTMState | None,
+        boundaries: bool = False,
+    ) -> BatchOutputs:
+        plan = self.plan(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
         return self.workers.start(plan).result()
 
-    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
+    def plan(
+        self,
+        sentences: Sequence[Sentence],
+        *,
+        n_layers: int,
+        state: LSTMState | None,
+        boundaries: bool = False,
+    ) -> Plan[BatchOutputs]:
         with computation(), torch.inference_mode():
+            if boundaries and state is None:
+                # The rows of boundary tokens are computed where each sentence has a state to start from.
+                state = expand_state(self._get_initial_state(), len(sentences))
             n_boundaries = 1 if state is not None else 0
             # Before the words are looked up, because this looks up words, too.
             opened = self._opened
@@ -92,8 +109,10 @@ class RowsEngine(ABC):
             words_of_types, numbers = self._look_up(sentences, [opening] * n_boundaries, [closing] * n_boundaries)
             type_of_row = self._to_device(numbers)
             lengths = (count_tokens(sentences) + 2 * n_boundaries).tolist()
+            hides = state is not None and not boundaries
+            shown = to_device(find_token_rows(lengths), self._device) if hides else None
             if not n_layers:
-                return self._plan_words(words_of_types, type_of_row)
+                return self._plan_words(words_of_types, type_of_row if shown is None else type_of_row[shown])
             if state is None:
                 assert opened is not None
                 schedule = Schedule(lengths, most_rows=self._most_rows)
@@ -111,9 +130,9 @@ class RowsEngine(ABC):
                 if state is None:
                     return BatchOutputs(words, layers, None)
                 assert final is not None
-                shown = to_device(find_token_rows(lengths), self._device)
-                word_emb, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
-                return BatchOutputs(word_emb, layers, final.rows(rows))
+                if shown is not None:
+                    words, *layers = [layer.index_select(0, shown) for layer in (words, *layers)]
+                return BatchOutputs(words, layers, final.rows(rows))
 
             if run.parts:
                 return Plan(run.parts, outputs)
@@ -173,19 +192,21 @@ class RowsEngine(ABC):
 
     def _compute_opened(self) -> LSTMState:
         """Compute the state after the opening boundary token, hidden (2, L, 1, P)."""
-        initial = self._initial_state
-        if initial is None:
-            lstm = self.options.lstm
-            shape = (2, lstm.n_layers)
-            initial = LSTMState(
-                torch.zeros(*shape, lstm.projection_dim, dtype=torch.float32, device=self._device),
-                torch.zeros(*shape, lstm.dim, dtype=torch.float32, device=self._device),
-            )
         words = self._table.look_up(self._boundary_tokens)
-        start = LSTMState(*(part.unsqueeze(2) for part in initial))
+        start = expand_state(self._get_initial_state(), 1)
         # Each direction reads the boundary token that it begins with.
         finals = [self._compute_state_after(words, d, start) for d in (0, 1)]
         return LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
+
+    def _get_initial_state(self) -> LSTMState:
+        """Get the constant initial state, hidden (2, L, P)."""
+        if self._initial_state is not None:
+            return self._initial_state
+        lstm = self.options.lstm
+        return LSTMState(
+            torch.zeros(2, lstm.n_layers, lstm.projection_dim, dtype=torch.float32, device=self._device),
+            torch.zeros(2, lstm.n_layers, lstm.dim, dtype=torch.float32, device=self._device),
+        )
 
     def _compute_state_after(self, words: Tensor, direction: int, start: LSTMState) -> LSTMState:
         """Compute a direction's state after the word of the same number, hidden (L, 1, P)."""

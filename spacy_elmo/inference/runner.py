@@ -17,7 +17,7 @@ from ..errors import ElmoMemoryError, Errors, Warnings
 from ..runtime.isolation import computation
 from ..runtime.workers import Pending, Plan
 from ..util.batching import run_ahead
-from .base import BatchOutputs, Engine
+from .base import BatchOutputs, Engine, split_tensors
 from .finite import FiniteCheck, GetArrays
 from .sentences import count_rows, count_tokens, split_batches
 
@@ -106,6 +106,7 @@ class Runner:
     budget (Budget): How many tokens run together.
     finite (FiniteCheck): Checks the results.
     weights (GetArrays): Returns the weights, for its warning.
+    as_tensors (bool): Whether layers of sentences are tensors on the device, not arrays.
     """
 
     engine: Engine
@@ -115,21 +116,29 @@ class Runner:
     budget: Budget
     finite: FiniteCheck
     weights: GetArrays
+    as_tensors: bool = False
 
     def submit(
-        self, sentences: Iterable[list[str]], names: Sequence[str], then: Callable[[LayerTensors], R]
+        self,
+        sentences: Iterable[list[str]],
+        names: Sequence[str],
+        then: Callable[[LayerTensors], R],
+        *,
+        boundaries: bool = False,
     ) -> Pending[R]:
         """Start to compute layers.
 
         sentences (Iterable[list[str]]): Token texts.
         names (Sequence[str]): The layers, lowest first.
         then (Callable[[LayerTensors], R]): Called in any thread with all layers, flat, (n_tokens, width), on the
-            device; with no layers if there are no tokens.
+            device; with no layers if there are no rows.
+        boundaries (bool): Whether the layers have rows for boundary tokens, too.
         RETURNS (Pending[R]): What `then` returns.
         """
         plans: list[Plan[LayerTensors]] = []
+        plan = partial(self._plan, names, boundaries=boundaries)
         for batch in split_batches(sentences, self.budget.tokens):
-            plans += self.budget.run(batch, partial(self._plan, names), release=self.engine.release)
+            plans += self.budget.run(batch, plan, release=self.engine.release)
         pending = self._start(plans, then)
         return Pending(partial(self._wait, pending), pending.cancel)
 
@@ -156,27 +165,46 @@ class Runner:
         if not any(sentences):
             # As in AllenNLP, such a batch is not run.
             return [self.make_empty(names) for _ in sentences]
+        results: list[LayerOutputs] = []
+        for tensors, part in self.carry_parts(sentences, names, carried):
+            results += self._send(tensors, part)()
+            self.finite.report(self.weights)
+        return results
+
+    def carry_parts(
+        self,
+        sentences: Sequence[list[str]],
+        names: Sequence[str],
+        carried: CarriedState,
+        *,
+        boundaries: bool = False,
+    ) -> Iterator[tuple[LayerTensors, Sequence[list[str]]]]:
+        """Compute layers as `carry`, in as many parts as the budget requires.
+
+        sentences (Sequence[list[str]]): See `carry`; a batch without any tokens is run, too.
+        names (Sequence[str]): See `carry`.
+        carried (CarriedState): See `carry`.
+        boundaries (bool): Whether the layers have rows for boundary tokens, too.
+        YIELDS (tuple[LayerTensors, Sequence[list[str]]]): The layers of each part, flat, and its sentences.
+        """
         # Rows are independent, so that a batch may run in parts; every row counts, even an empty one.
         start = carried.take(self._zero_state(len(sentences)))
         end = LSTMState(start.hidden.clone(), start.cell.clone())
-        results: list[LayerOutputs] = []
+        done = 0
 
-        def run(batch: Sequence[list[str]]) -> list[LayerOutputs]:
-            rows = torch.arange(len(results), len(results) + len(batch), device=start.hidden.device)
-            tensors, final = self._run(batch, names, start.rows(rows))
-            arrive = self._send(tensors, batch)
+        def run(batch: Sequence[list[str]]) -> tuple[LayerTensors, Sequence[list[str]]]:
+            nonlocal done
+            rows = torch.arange(done, done + len(batch), device=start.hidden.device)
+            tensors, final = self._run(batch, names, start.rows(rows), boundaries=boundaries)
             if final is not None:
                 end.hidden.index_copy_(2, rows, final.hidden)
                 end.cell.index_copy_(2, rows, final.cell)
-            outputs = arrive()
-            self.finite.report(self.weights)
-            return outputs
+            done += len(batch)
+            return tensors, batch
 
         for batch in split_batches(sentences, self.budget.tokens):
-            for outputs in self.budget.run(batch, run, release=self.engine.release):
-                results += outputs
+            yield from self.budget.run(batch, run, release=self.engine.release)
         carried.put(end)
-        return results
 
     def make_empty(self, names: Sequence[str]) -> LayerOutputs:
         """Make the layers of a sentence without tokens.
@@ -184,10 +212,10 @@ class Runner:
         names (Sequence[str]): The layers.
         RETURNS (LayerOutputs): Arrays without rows.
         """
-        arrays = {
-            name: torch.empty(0, layer_width(name, self.options), dtype=self.dtype, device="cpu").numpy().copy()
-            for name in names
-        }
+        like, arrays = self.mix.gamma.detach(), {}
+        for name in names:
+            empty = like.new_empty(0, layer_width(name, self.options), dtype=self.dtype)
+            arrays[name] = empty if self.as_tensors else empty.cpu().numpy().copy()
         return LayerOutputs(arrays, n_layers=self.options.lstm.n_layers)
 
     def _submit_batches(
@@ -232,22 +260,25 @@ class Runner:
             self.finite.report(self.weights)
         return outputs
 
-    def _plan(self, names: Sequence[str], sentences: Sequence[list[str]]) -> Plan[LayerTensors]:
-        if not names or not count_tokens(sentences).any():
+    def _plan(
+        self, names: Sequence[str], sentences: Sequence[list[str]], *, boundaries: bool = False
+    ) -> Plan[LayerTensors]:
+        if not names or not (boundaries or count_tokens(sentences).any()):
             return Plan.from_result({})
         n_layers = _count_lstm_layers(tuple(names), n_layers=self.options.lstm.n_layers)
         with computation():
-            plan = self.engine.plan(sentences, n_layers=n_layers, state=None)
+            plan = self.engine.plan(sentences, n_layers=n_layers, state=None, boundaries=boundaries)
             if plan.parts:
                 return Plan(plan.parts, lambda: self._select_layers(plan.finish(), names))
             return Plan.from_result(self._select_layers(plan.finish(), names))
 
     def _run(
-        self, sentences: Sequence[list[str]], names: Sequence[str], state: LSTMState
+        self, sentences: Sequence[list[str]], names: Sequence[str], state: LSTMState, *, boundaries: bool
     ) -> tuple[LayerTensors, LSTMState | None]:
         """Compute layers, flat, (n_tokens, width), on the device, and the final state of all LSTM layers."""
         with computation():
-            batch = self.engine.run(sentences, n_layers=self.options.lstm.n_layers, state=state)
+            n_layers = self.options.lstm.n_layers
+            batch = self.engine.run(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
             return self._select_layers(batch, names), batch.state
 
     @torch.inference_mode()
@@ -262,9 +293,10 @@ class Runner:
         return found
 
     def _send(self, layers: LayerTensors, sentences: Sequence[list[str]]) -> Arrive:
-        return self.engine.delivery.send(
-            layers, count_tokens(sentences).tolist(), n_layers=self.options.lstm.n_layers
-        )
+        lengths, n_layers = count_tokens(sentences).tolist(), self.options.lstm.n_layers
+        if self.as_tensors:
+            return partial(list, split_tensors(layers, lengths, n_layers=n_layers))
+        return self.engine.delivery.send(layers, lengths, n_layers=n_layers)
 
     def _zero_state(self, n_sentences: int) -> LSTMState:
         lstm, like = self.options.lstm, self.mix.gamma.detach()

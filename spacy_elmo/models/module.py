@@ -13,6 +13,7 @@ from ..bilm.alphabet import make_alphabet
 from ..elmo import Elmo, Settings, check_device
 from ..errors import ElmoError, Errors, ReasonError, Warnings
 from ..errors.warn import OnceWarner
+from ..gradients.selection import select_parameters
 from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
 from ..runtime.forks import ForkLock
@@ -154,11 +155,11 @@ class ElmoModule(nn.Module):
         """Get the biLM with gradients. After the first call, the module's biLM is the one that is trained.
 
         RETURNS (TrainableEngine): The engine.
-        RAISES (ElmoError): As `load`, `Elmo.trainable` and `TrainingSettings.select`.
+        RAISES (ElmoError): As `load`, `Elmo.trainable` and `select_parameters`.
         """
         if self._trainable is None:
             engine = self.load().trainable(dropout=self.training_settings.dropout)
-            self.training_settings.select(engine.bilm)
+            select_parameters(engine.bilm, self.training_settings.trainable)
             self._trainable, self.bilm = engine, engine.bilm
         return self._trainable
 

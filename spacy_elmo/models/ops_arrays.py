@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from types import ModuleType
 from typing import TypeVar, cast
 
 import numpy as np
@@ -93,6 +94,27 @@ def to_tensor(array: ArrayXd, like: Tensor) -> Tensor:
     RETURNS (Tensor): The tensor.
     """
     return xp2torch(array, device=like.device).to(like.dtype)
+
+
+def share_tensor(array: ArrayXd) -> Tensor:
+    """Make a tensor over the memory of an array.
+
+    array (ArrayXd): Of numpy or CuPy; one that is read-only is copied.
+    RETURNS (Tensor): The tensor, of the same dtype, where the array is.
+    """
+    if not isinstance(array, np.ndarray):
+        return torch.from_dlpack(array)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def share_array(tensor: Tensor, xp: ModuleType) -> ArrayXd:
+    """Make an array over the memory of a tensor.
+
+    tensor (Tensor): On the CPU or on the GPU.
+    xp (ModuleType): numpy or cupy, which must be able to use that memory.
+    RETURNS (ArrayXd): The array, of the same dtype.
+    """
+    return cast(ArrayXd, tensor.numpy() if xp is np else torch2xp(tensor))
 
 
 def move_like(array: ArrayT, like: ArrayXd) -> ArrayT:

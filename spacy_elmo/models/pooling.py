@@ -6,13 +6,16 @@ from types import ModuleType
 from typing import NamedTuple, cast
 
 import numpy as np
+import torch
 from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..bilm.layers import MIXED, check_layer_name, layer_names
+from ..bilm.scalar_mix import check_layers, differentiate_mix, mix_layers
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors, check_number
 from ..runtime.isolation import computation
+from .ops_arrays import share_array, share_tensor
 from .output import FlatLayers
 
 # Added to the variance of a token's numbers.
@@ -22,7 +25,7 @@ ONE_LAYER = "elmo_layer"
 
 
 class MixGradients(NamedTuple):
-    """The gradients of a scalar mix.
+    """The gradients of a scalar mix, as arrays; see `bilm.scalar_mix.MixGradients`.
 
     weights (Floats1d): (n_layers,), of the weights before the softmax.
     gamma (float): Of gamma.
@@ -34,10 +37,11 @@ class MixGradients(NamedTuple):
     layers: Callable[[], list[Floats2d]]
 
 
+@computation()
 def mix(
     xp: ModuleType, layers: Sequence[Floats2d], weights: Floats1d, gamma: float
 ) -> tuple[Floats2d, Callable[[Floats2d], MixGradients]]:
-    """Compute a scalar mix of layers.
+    """Compute a scalar mix of layers, by the code of `bilm.scalar_mix`.
 
     xp (ModuleType): numpy or cupy.
     layers (Sequence[Floats2d]): (n_tokens, 2P) each; a layer of width P is used twice, side by side.
@@ -46,39 +50,22 @@ def mix(
     RETURNS (tuple[Floats2d, Callable]): The mix, (n_tokens, 2P), and its backward pass.
     RAISES (ElmoError): If there are more or fewer layers than weights.
     """
-    if len(layers) != len(weights):
-        raise ElmoError(Errors.EL241.format(n_weights=len(weights), n_layers=len(layers)))
-    shares = _softmax(xp, weights)
-    width = max(layer.shape[1] for layer in layers)
-    mixed = xp.zeros((layers[0].shape[0], width), dtype=layers[0].dtype)
-    for share, layer in zip(shares, layers, strict=True):
-        for start in range(0, width, layer.shape[1]):
-            mixed[:, start : start + layer.shape[1]] += share * layer
-    mixed *= gamma
+    inputs = [share_tensor(layer) for layer in layers]
+    own = share_tensor(weights)
+    factor = torch.tensor(gamma, dtype=own.dtype, device=own.device)
+    check_layers(inputs, n_weights=len(own))
+    mixed = cast(Floats2d, share_array(mix_layers(own, factor, inputs), xp))
 
+    @computation()
     def backprop(d_mixed: Floats2d) -> MixGradients:
-        folded = [_fold(d_mixed, layer.shape[1]) for layer in layers]
-        # Sums over all tokens: in float32 they would lose digits.
-        answers = xp.asarray([xp.sum(d * layer, dtype="float64") for d, layer in zip(folded, layers, strict=True)])
-        d_shares = gamma * answers
-        d_weights = shares * (d_shares - (shares * d_shares).sum())
+        found = differentiate_mix(share_tensor(d_mixed), own, factor, inputs)
         return MixGradients(
-            d_weights.astype(weights.dtype),
-            float((shares * answers).sum()),
-            lambda: [gamma * share * d for share, d in zip(shares, folded, strict=True)],
+            cast(Floats1d, share_array(found.weights, xp)),
+            float(found.gamma),
+            lambda: [cast(Floats2d, share_array(d, xp)) for d in found.layers()],
         )
 
     return mixed, backprop
-
-
-def _softmax(xp: ModuleType, weights: Floats1d) -> Floats1d:
-    powers = xp.exp(weights - weights.max())
-    return cast(Floats1d, powers / powers.sum())
-
-
-def _fold(d: Floats2d, width: int) -> Floats2d:
-    """Add up both halves of the gradient of a layer that was used twice, side by side."""
-    return d if d.shape[1] == width else d[:, :width] + d[:, width:]
 
 
 PoolingT = Model[FlatLayers, list[Floats2d]]

@@ -1,11 +1,9 @@
 """The settings of a component that concern its biLM: source, training, cache."""
 
-import re
 from dataclasses import dataclass
 
-from torch import nn
-
 from ..errors import ElmoError, Errors, check_number
+from ..gradients.selection import check_patterns
 from ..layer_cache.settings import CacheSettings, check_cache
 from ..weights.source import Source
 
@@ -33,13 +31,7 @@ class TrainingSettings:
     cache: CacheSettings | None = None
 
     def __post_init__(self) -> None:
-        for pattern in self.patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ElmoError(
-                    Errors.EL099.format(pattern=pattern, reason=f"it is not a valid regular expression: {error}")
-                ) from error
+        check_patterns(self.trainable)
         check_number("dropout", self.dropout, low=0, high=1, below=True)
         check_number("learn_rate_factor", self.learn_rate_factor, low=0)
         check_number("warmup_steps", self.warmup_steps, low=0)
@@ -50,7 +42,7 @@ class TrainingSettings:
     @property
     def patterns(self) -> list[str]:
         """The regular expressions, as a list."""
-        return [self.trainable] if isinstance(self.trainable, str) else self.trainable
+        return check_patterns(self.trainable)
 
     def rate(self, n_steps: int) -> float:
         """Compute the factor of the learning rate.
@@ -59,17 +51,3 @@ class TrainingSettings:
         RETURNS (float): The factor in the next step.
         """
         return self.learn_rate_factor * min(1.0, (n_steps + 1) / max(1, self.warmup_steps))
-
-    def select(self, bilm: nn.Module) -> None:
-        """Set which parameters of a biLM are trained, by `trainable`.
-
-        bilm (nn.Module): The biLM; `requires_grad` of its parameters is set.
-        RAISES (ElmoError): If a pattern is found in no name, or there is no pattern.
-        """
-        names = [name for name, _ in bilm.named_parameters()]
-        for pattern in self.patterns or [""]:
-            if not pattern or not any(re.search(pattern, name) for name in names):
-                reason = f"it matches no parameter name: {', '.join(names[:3])}, ..., {names[-1]}"
-                raise ElmoError(Errors.EL099.format(pattern=pattern, reason=reason))
-        for name, parameter in bilm.named_parameters():
-            parameter.requires_grad_(any(re.search(pattern, name) for pattern in self.patterns))

@@ -65,17 +65,19 @@ def _run_frozen(module: ElmoModule, mapped: MappedTokens, names: Sequence[str], 
 def _run_trained(engine: TrainableEngine, mapped: MappedTokens, names: Sequence[str], ops: Ops) -> FlatLayers:
     n_layers = engine.bilm.options.lstm.n_layers
     top = count_lstm_layers(names, n_layers=n_layers)
-    tensors, backprop_engine = engine.begin_update(mapped.sentences, n_layers=top)
+    tensors, _, backprop_engine = engine.begin_update(mapped.sentences, n_layers=top)
     computed = dict(zip(layer_names(n_layers)[:-1], tensors))
     there = mapped.to(tensors[0].device)
     arrays = {name: to_array(there.scatter(computed[name]), ops) for name in names}
 
     @computation()
     def backprop(gradients: LayerArrays) -> None:
-        backprop_engine([
+        found = backprop_engine([
             there.gather(to_tensor(gradients[name], tensor)) if name in gradients else None
             for name, tensor in computed.items()
         ])  # fmt: skip
+        for parameter, gradient in found.items():
+            _add_gradient(parameter, gradient)
 
     return FlatLayers(arrays, mapped.lengths, n_layers, backprop)
 
@@ -111,6 +113,9 @@ def add_mix(elmo: Elmo, layers: FlatLayers, names: Sequence[str]) -> FlatLayers:
     return FlatLayers({**layers.arrays, MIXED: mixed}, layers.lengths, layers.n_layers, backprop)
 
 
-def _add_gradient(parameter: torch.nn.Parameter, gradient: torch.Tensor) -> None:
+def _add_gradient(parameter: torch.Tensor, gradient: torch.Tensor) -> None:
     gradient = gradient.to(parameter).reshape(parameter.shape)
-    parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+    if parameter.grad is None:
+        parameter.grad = gradient
+    else:
+        parameter.grad += gradient

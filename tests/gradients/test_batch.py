@@ -11,7 +11,7 @@ from torch import Tensor
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.bilm.vocabularies import CHARACTER_SYMBOLS, WORD_SYMBOLS
-from spacy_elmo.gradients.trainable import TrainableEngine
+from spacy_elmo.gradients.trainable import TrainableEngine, _Part
 from tests.pretraining.tiny import lm_bilm, lm_options
 
 SENTENCES = [["I", "like", "it"], [], ["Eat", "x" * 60, "", "é", "I", "!"], ["x"], ["I", "I"]]
@@ -67,15 +67,15 @@ def make(options: Options, *, learns: str = "", starts: bool = True) -> Trainabl
 
 def run(made: TrainableEngine, way: Any, *, n_layers: int, given: Sequence[int] | None = None) -> list[Any]:
     """Compute the layers, and the gradients given those of some layers; None: of all."""
-    made.bilm.zero_grad()
+    part = _Part(SENTENCES, made._get_start(None, 0, len(SENTENCES)), n_layers, False)
     with torch.enable_grad():
-        layers, backprop = way(SENTENCES, n_layers)
+        layers, state, backprop = way(part)
     assert not any(layer.requires_grad for layer in layers)
-    backprop([
+    found = backprop([
         torch.arange(layer.numel()).to(layer).sin().view_as(layer) if given is None or k in given else None
         for k, layer in enumerate(layers)
     ])  # fmt: skip
-    return [layers, {name: p.grad for name, p in made.bilm.named_parameters() if p.grad is not None}]
+    return [layers, state, {name: found[p] for name, p in made.bilm.named_parameters() if p in found}]
 
 
 def check(made: TrainableEngine, **settings: Any) -> int:
@@ -83,7 +83,7 @@ def check(made: TrainableEngine, **settings: Any) -> int:
     expected = run(made, made._run_whole, **settings)
     got = run(made, made._run, **settings)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
-    return len(expected[1])
+    return len(expected[2])
 
 
 @kinds

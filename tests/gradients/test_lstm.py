@@ -68,7 +68,7 @@ def test_equal_to_the_plain_layer(kind: str) -> None:
     expected, _ = layer(inputs, SIZES, state)
     # Torch compiles at the first calls, and otherwise at the second ones.
     for _ in range(3):
-        outputs = run_layer(layer, inputs, SIZES, state)
+        outputs, _ = run_layer(layer, inputs, SIZES, state)
         torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-12)
         both = zip(gradients_of(outputs, layer, inputs), gradients_of(run(layer, inputs, state), layer, inputs))
         for got, right in both:
@@ -95,7 +95,7 @@ def test_finite_differences(kind: str) -> None:
             owner: Any = mine.get_submodule(module)
             delattr(owner, last)
             setattr(owner, last, value)
-        return run_layer(mine, inputs, SIZES, state)
+        return run_layer(mine, inputs, SIZES, state)[0]
 
     assert torch.autograd.gradcheck(outputs, (inputs, *parameters.values()))
 
@@ -107,7 +107,7 @@ def test_frozen_parameters(learns: str) -> None:
     inputs.requires_grad_(learns == "inputs")
     for name, parameter in layer.named_parameters():
         parameter.requires_grad_(name.startswith(learns))
-    found = gradients_of(run_layer(layer, inputs, SIZES, state), layer, inputs)
+    found = gradients_of(run_layer(layer, inputs, SIZES, state)[0], layer, inputs)
     for got, right in zip(found, gradients_of(run(layer, inputs, state), layer, inputs), strict=True):
         torch.testing.assert_close(got, right, rtol=0, atol=1e-11)
 
@@ -115,16 +115,16 @@ def test_frozen_parameters(learns: str) -> None:
 def test_nothing_kept_when_frozen() -> None:
     layer = make().requires_grad_(False)
     inputs, state = batch(layer)
-    assert not run_layer(layer, inputs.detach(), SIZES, state).requires_grad
+    assert not run_layer(layer, inputs.detach(), SIZES, state)[0].requires_grad
     with torch.no_grad():
-        assert not run_layer(make(), inputs, SIZES, state).requires_grad
+        assert not run_layer(make(), inputs, SIZES, state)[0].requires_grad
 
 
 def test_no_rows() -> None:
     layer = make()
     empty = torch.empty(0, P, dtype=torch.float64)
     state = LSTMState(empty, torch.empty(0, C, dtype=torch.float64))
-    assert run_layer(layer, empty, [], state).shape == (0, P)
+    assert run_layer(layer, empty, [], state)[0].shape == (0, P)
 
 
 def test_compiled_with_any_default_dtype() -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from torch import Tensor
 
 import spacy_elmo
 from spacy_elmo.gradients import trainable
-from spacy_elmo.gradients.batch import TrainingPass
+from spacy_elmo.gradients.batch import GradientSums, TrainingPass
 from spacy_elmo.gradients.trainable import TrainableEngine
 from spacy_elmo.inference.base import BatchOutputs
 from spacy_elmo.inference.cpu import features
+from spacy_elmo.inference.sentences import find_token_rows
 from spacy_elmo.inference.settings import InitialState, PrecisionName
 from spacy_elmo.runtime import processors
 from tests.at_work import at_work
@@ -32,15 +34,27 @@ def engine(*, dropout: float = 0.0, precision: PrecisionName = "fp64", **setting
 def gradients(made: TrainableEngine, *, n_layers: int = 2) -> dict[str, Tensor]:
     """Compute the gradients of a weighted sum of all layers."""
     torch.manual_seed(7)
-    layers, backprop = made.begin_update(SENTENCES, n_layers=n_layers)
-    backprop([torch.arange(layer.numel()).to(layer).sin().reshape(layer.shape) for layer in layers])
-    return {name: p.grad for name, p in made.bilm.named_parameters() if p.grad is not None}
+    layers, _, backprop = made.begin_update(SENTENCES, n_layers=n_layers)
+    return by_name(
+        made, backprop([torch.arange(layer.numel()).to(layer).sin().reshape(layer.shape) for layer in layers])
+    )
+
+
+def by_name(made: TrainableEngine, found: Mapping[Tensor, Tensor]) -> dict[str, Tensor]:
+    return {name: found[p] for name, p in made.bilm.named_parameters() if p in found}
+
+
+def add_up(made: TrainableEngine, *every: Mapping[Tensor, Tensor]) -> dict[str, Tensor]:
+    sums = GradientSums()
+    for found in every:
+        sums.add([*found], [[*found.values()]])
+    return by_name(made, sums.by_parameter)
 
 
 @pytest.mark.parametrize("initial_state", ["zero", "warm"])
 def test_equal_to_inference(initial_state: InitialState) -> None:
     elmo = spacy_elmo.load(TINY, initial_state=initial_state)
-    layers, _ = elmo.trainable(dropout=0.0).begin_update(SENTENCES, n_layers=2)
+    layers, _, _ = elmo.trainable(dropout=0.0).begin_update(SENTENCES, n_layers=2)
     expected = elmo.embed(SENTENCES)
     for layer, name in zip(layers, ["word_emb", "lstm_outputs1", "lstm_outputs2"]):
         np.testing.assert_allclose(layer, np.concatenate([getattr(e, name) for e in expected]), atol=1e-5)
@@ -58,20 +72,18 @@ def test_gradients_in_parts() -> None:
 def test_same_dropout_when_recomputed() -> None:
     made = engine(dropout=0.5, max_batch_tokens=6)
     torch.manual_seed(3)
-    layers, backprop = made.begin_update(SENTENCES, n_layers=1)
+    layers, _, backprop = made.begin_update(SENTENCES, n_layers=1)
     kept = layers[1] != 0
     # d(sum of y^2 / 2)/dy = y: a second, different mask would not give the first one's result.
-    backprop([None, layers[1]])
-    again = {name: p.grad for name, p in made.bilm.named_parameters() if p.grad is not None}
+    again = by_name(made, backprop([None, layers[1]]))
     other = engine(dropout=0.5)
     torch.manual_seed(3)
     parts = [other.begin_update([sentence], n_layers=1) for sentence in SENTENCES]
-    np.testing.assert_array_equal(torch.cat([part[1] for part, _ in parts]) != 0, kept)
-    for part, backprop_part in parts:
-        backprop_part([None, part[1]])
-    for name, parameter in other.bilm.named_parameters():
-        if parameter.grad is not None:
-            np.testing.assert_allclose(again[name], parameter.grad, atol=1e-10, err_msg=name)
+    np.testing.assert_array_equal(torch.cat([part.layers[1] for part in parts]) != 0, kept)
+    found = add_up(other, *(part.backprop([None, part.layers[1]]) for part in parts))
+    assert found.keys() == again.keys()
+    for name, gradient in found.items():
+        np.testing.assert_allclose(again[name], gradient, atol=1e-10, err_msg=name)
 
 
 @pytest.mark.parametrize(("n_threads", "each"), [(2, 1), (4, 2), (5, 2)])
@@ -142,7 +154,7 @@ def test_one_part_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU, one part is in memory at a time, also if a layer gets no gradient and keeps its graph."""
     made = engine(max_batch_tokens=6)
     made._run = made._run_whole  # type: ignore[method-assign]
-    layers, backprop = made.begin_update(SENTENCES, n_layers=2)
+    layers, _, backprop = made.begin_update(SENTENCES, n_layers=2)
     before: list[weakref.ref[Tensor]] = []
     run_bilm = trainable.run_bilm
 
@@ -161,15 +173,14 @@ def test_one_part_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gradients_of_any_kind(dtype: torch.dtype) -> None:
     """Gradients may have another dtype, be expanded, or not contiguous."""
     made, other = engine(), engine()
-    layers, backprop = made.begin_update(SENTENCES, n_layers=2)
-    words, *others = layers
+    (words, *others), _, backprop = made.begin_update(SENTENCES, n_layers=2)
     turned = torch.full(words.shape[::-1], 0.5, dtype=dtype).t()
-    backprop([turned, *(torch.tensor(0.5, dtype=dtype).expand(layer.shape) for layer in others)])
-    layers, backprop = other.begin_update(SENTENCES, n_layers=2)
-    backprop([torch.full_like(layer, 0.5) for layer in layers])
-    for name, parameter in made.bilm.named_parameters():
-        expected = other.bilm.get_parameter(name).grad
-        torch.testing.assert_close(parameter.grad, expected, rtol=0, atol=1e-12)
+    found = by_name(
+        made, backprop([turned, *(torch.tensor(0.5, dtype=dtype).expand(layer.shape) for layer in others)])
+    )
+    layers, _, backprop = other.begin_update(SENTENCES, n_layers=2)
+    expected = by_name(other, backprop([torch.full_like(layer, 0.5) for layer in layers]))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
 def test_no_dropout_no_random_numbers() -> None:
@@ -186,13 +197,48 @@ def test_updates_may_overlap() -> None:
     made, one_by_one = engine(), engine()
     batches = [SENTENCES, SENTENCES[:2], []]
     begun = [made.begin_update(batch, n_layers=2) for batch in batches]
-    for layers, backprop in begun:
-        backprop([layer + 1 for layer in layers])
+    every = [backprop([layer + 1 for layer in layers]) for layers, _, backprop in begun]
+    alone = []
     for batch in batches:
-        layers, backprop = one_by_one.begin_update(batch, n_layers=2)
-        backprop([layer + 1 for layer in layers])
-    for name, parameter in made.bilm.named_parameters():
-        assert torch.equal(parameter.grad, one_by_one.bilm.get_parameter(name).grad), name  # type: ignore[arg-type]
+        layers, _, backprop = one_by_one.begin_update(batch, n_layers=2)
+        alone.append(backprop([layer + 1 for layer in layers]))
+    expected = add_up(one_by_one, *alone)
+    for name, gradient in add_up(made, *every).items():
+        assert torch.equal(gradient, expected[name]), name
+
+
+@pytest.mark.parametrize("max_batch_tokens", [8192, 6])
+@pytest.mark.parametrize("whole", [False, True])
+def test_carried(max_batch_tokens: int, whole: bool) -> None:
+    """A batch may start from any states, and gives the states that it ends with."""
+    made = engine(max_batch_tokens=max_batch_tokens)
+    if whole:
+        made._run = made._run_whole  # type: ignore[method-assign]
+    elmo = spacy_elmo.load(TINY, precision="fp64", initial_state="carry")
+    start = None
+    for _ in range(2):
+        layers, start, _ = made.begin_update(SENTENCES, n_layers=2, start=start)
+        expected = elmo.embed(SENTENCES)
+        for layer, name in zip(layers, ["word_emb", "lstm_outputs1", "lstm_outputs2"]):
+            np.testing.assert_allclose(layer, np.concatenate([getattr(e, name) for e in expected]), atol=1e-10)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_boundary_tokens(whole: bool) -> None:
+    made = engine()
+    if whole:
+        made._run = made._run_whole  # type: ignore[method-assign]
+    layers, _, backprop = made.begin_update(SENTENCES, n_layers=2, boundaries=True)
+    inner = made.begin_update(SENTENCES, n_layers=2).layers
+    shown = torch.from_numpy(find_token_rows([len(sentence) + 2 for sentence in SENTENCES]))
+    for layer, less in zip(layers, inner):
+        torch.testing.assert_close(layer[shown], less, rtol=0, atol=1e-12)
+    rows = torch.ones(len(layers[0]), dtype=torch.bool)
+    rows[shown] = False
+    d_layers = [torch.where(rows.unsqueeze(1), 1.0, 0.0).to(layer).expand(layer.shape) for layer in layers]
+    found = by_name(made, backprop(d_layers))
+    assert len(found) == len(list(made.bilm.parameters()))
+    assert all(gradient.any() for gradient in found.values())
 
 
 PEAK = """
@@ -210,7 +256,7 @@ def peak():
 elmo = spacy_elmo.load(sys.argv[1], max_batch_tokens=int(sys.argv[2]))
 made = elmo.trainable(dropout=0.0)
 def run(n):
-    layers, backprop = made.begin_update([["word"] * 20] * n, n_layers=2)
+    layers, _, backprop = made.begin_update([["word"] * 20] * n, n_layers=2)
     backprop([torch.ones_like(layer) for layer in layers])
 run(10)
 before = peak()
@@ -231,7 +277,7 @@ def test_memory_is_bounded(measured: Measured) -> None:
 
 def test_dropout_is_on() -> None:
     made = engine(dropout=0.5)
-    one, two = (made.begin_update(SENTENCES, n_layers=2)[0] for _ in range(2))
+    one, two = (made.begin_update(SENTENCES, n_layers=2).layers for _ in range(2))
     assert torch.equal(one[0], two[0])  # of the LSTMs' inputs, not of words
     assert not torch.equal(one[1], two[1])
 
@@ -248,7 +294,6 @@ def test_frozen_parameters() -> None:
     assert {name.split(".")[0] for name in gradients(made)} == {"backward_stack"}
     for parameter in made.bilm.parameters():
         parameter.requires_grad_(False)
-    made.bilm.zero_grad()
     assert gradients(made) == {}
 
 

@@ -16,6 +16,8 @@ from .steps import fill_up, multiply_rounded, round_rows, row_scale
 
 # Rows for which oneDNN is asked to lay out a matrix; the layout serves any number of them.
 TYPICAL_ROWS = 128
+# Bytes: torch's allocations begin at a multiple.
+ALIGNMENT = 64
 
 
 class Linear(Protocol):
@@ -70,7 +72,7 @@ class TorchLinear:
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None):
         self.n_outputs = len(weight)
-        self.tensors = [weight.contiguous().t()]
+        self.tensors = [_align(weight).t()]
         self._bias = bias
 
     @staticmethod
@@ -147,7 +149,7 @@ class PackedAndPlainLinear(PackedLinear):
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None):
         super().__init__(weight, bias)
-        self.tensors.append(weight.contiguous().t())
+        self.tensors.append(_align(weight).t())
 
 
 class PackedBF16Linear(PackedLinear):
@@ -217,6 +219,13 @@ class UInt8Linear(Int8Linear):
 
 
 LinearType = type[Linear]
+
+
+def _align(weight: Tensor) -> Tensor:
+    """Make a matrix contiguous, and begin where torch's allocations begin. On processors without AVX512, the last
+    bits of MKL's products depend on the address; weights that were read from a file begin anywhere in it."""
+    weight = weight.contiguous()
+    return weight if weight.data_ptr() % ALIGNMENT == 0 else weight.clone()
 
 
 def _mkldnn() -> ModuleType:

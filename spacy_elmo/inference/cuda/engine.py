@@ -108,10 +108,17 @@ class CudaEngine(RowsEngine):
             initial_state=initial_state,
         )
 
-    def plan(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> Plan[BatchOutputs]:
+    def plan(
+        self,
+        sentences: Sequence[Sentence],
+        *,
+        n_layers: int,
+        state: LSTMState | None,
+        boundaries: bool = False,
+    ) -> Plan[BatchOutputs]:
         # One batch at a time, which uses the memory alone. Words are encoded in float32 with any precision.
         with self._lock, one_thread(), tf32(False), self._in_order():
-            return super().plan(sentences, n_layers=n_layers, state=state)
+            return super().plan(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
 
     @torch.inference_mode()
     def named_tensors(self) -> dict[str, Tensor]:

@@ -24,9 +24,20 @@ TOLERANCES = {TorchBF16Linear: 0.1, PackedBF16Linear: 0.1, Int8Linear: 0.2, UInt
 def skip_unless_here(kind: LinearType) -> None:
     if issubclass(kind, PackedLinear) and not features.has_packed_linear():
         pytest.skip("no packed matrix products on this processor, or in this torch")
+    if issubclass(kind, PackedBF16Linear) and not packs_bf16():
+        pytest.skip("no packed bfloat16 products on this processor")
     # Fast or not: what is slow must be right, too.
     if issubclass(kind, Int8Linear) and not features._works(features._make_product(kind)):
         pytest.skip("no 8-bit matrix products on this processor, or in this torch")
+
+
+def packs_bf16() -> bool:
+    """Whether oneDNN lays out bfloat16 matrices here, fast or not."""
+    try:
+        PackedBF16Linear(torch.ones(8, 6))
+    except RuntimeError:
+        return False
+    return True
 
 
 @pytest.fixture(params=[*EXACT, *TOLERANCES], ids=lambda kind: kind.__name__)

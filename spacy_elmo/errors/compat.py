@@ -1,0 +1,31 @@
+"""Messages of the modules that have the interface of other programs."""
+
+from .classes import WithCodes
+
+
+class CompatErrors(metaclass=WithCodes):
+    EL880 = "{name}() requires a model. Call load(directory{how}) first."
+    EL881 = (
+        "With split = True, the sentence must be a str, whose tokens are separated by whitespace; got {got}. For a "
+        "list of tokens, give split=False."
+    )
+    EL882 = "{name} must be {allowed}; got {got}."
+    EL883 = (
+        "nodelimiters = False is not supported: <S>, </S> and <UNK> are never substitutes. Leave it out, or give "
+        "nodelimiters=True."
+    )
+    EL884 = (
+        "The token {word} is not in '{path}', and has no number there. Add it to the vocabulary and write the token "
+        "embeddings again (dump_token_embeddings), or read characters instead (Batcher)."
+    )
+    EL885 = (
+        "trainable = True: this module computes arrays, and has no gradients. Give trainable=False; to train, use "
+        "spacy_elmo.torch.ElmoModule, a torch module over the same sources."
+    )
+    EL886 = "Signature '{signature}' of google/elmo: {where} must be {allowed}; got {got}. {advice}"
+    EL887 = "{name} = {got} is not supported. Allowed: {allowed}."
+    EL888 = (
+        "output_layer = {got}, but {model} has {n_layers} LSTM layer(s). Allowed: -1, the mean of all layers; -2, "
+        "all layers; 0, the layer below the LSTM; 1 to {n_layers}, an LSTM layer."
+    )
+    EL889 = "spacy_elmo.compat.flair requires the package {package}. Install it: pip install {package}"
