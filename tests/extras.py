@@ -20,6 +20,7 @@ EXTRAS = {
     "pandas": "tests",
     "pyarrow": "tests",
     "duckdb": "tests-heavy",
+    "flair": "tests-flair",
     "polars": "tests-heavy",
     "pyspark": "tests-spark",
     "tensorflow": "tests-heavy",
@@ -27,7 +28,7 @@ EXTRAS = {
 }
 # As setup.cfg says: not every Python and every system has them.
 HAS_WHEELS = {
-    **dict.fromkeys(("matplotlib", "pandas", "pyarrow", "duckdb", "polars", "pyspark"), True),
+    **dict.fromkeys(("matplotlib", "pandas", "pyarrow", "duckdb", "polars", "pyspark", "flair"), True),
     "tensorflow": sys.version_info < (3, 14),
     "triton": (platform.system(), platform.machine()) == ("Linux", "x86_64"),
 }

@@ -163,6 +163,11 @@ class CarriedState:
 
     _state: LSTMState | None = None
 
+    @property
+    def state(self) -> LSTMState | None:
+        """The state of all rows, hidden (2, L, n_rows, P); None before the first batch."""
+        return self._state
+
     def reset(self) -> None:
         """Reset the state: the next batch starts from zeros."""
         self._state = None

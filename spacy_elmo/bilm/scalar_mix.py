@@ -56,9 +56,8 @@ class ScalarMix(nn.Module):
         check_layers(layers, n_weights=len(self.weights))
         if self.layer_norm:
             width = max(layer.size(-1) for layer in layers)
-            layers = [normalize(_widen(layer, width), mask) for layer in layers]
-        mixed: Tensor = _Mix.apply(self.weights, self.gamma, *layers)
-        return mixed
+            layers = [normalize(widen(layer, width), mask) for layer in layers]
+        return mix(self.weights, self.gamma, layers)
 
     @torch.inference_mode()
     def mix_bilm(self, word_emb: Tensor, lstm: Sequence[Tensor]) -> Tensor:
@@ -95,6 +94,18 @@ def check_layers(layers: Sequence[Tensor], *, n_weights: int) -> None:
         raise ElmoError(Errors.EL259.format(shapes=", ".join(map(str, shapes))))
 
 
+def mix(weights: Tensor, gamma: Tensor, layers: Sequence[Tensor]) -> Tensor:
+    """Compute a scalar mix with gradients.
+
+    weights (Tensor): See `mix_layers`.
+    gamma (Tensor): See `mix_layers`.
+    layers (Sequence[Tensor]): See `mix_layers`.
+    RETURNS (Tensor): (..., 2P).
+    """
+    mixed: Tensor = _Mix.apply(weights, gamma, *layers)
+    return mixed
+
+
 def mix_layers(weights: Tensor, gamma: Tensor, layers: Sequence[Tensor]) -> Tensor:
     """Compute a scalar mix.
 
@@ -106,9 +117,9 @@ def mix_layers(weights: Tensor, gamma: Tensor, layers: Sequence[Tensor]) -> Tens
     dtype = reduce(torch.promote_types, (layer.dtype for layer in layers))
     width = max(layer.size(-1) for layer in layers)
     shares = torch.softmax(weights, dim=0).to(dtype).unbind()
-    mixed = _widen(layers[0], width).to(dtype) * shares[0]
+    mixed = widen(layers[0], width).to(dtype) * shares[0]
     for share, layer in zip(shares[1:], layers[1:], strict=True):
-        mixed += share * _widen(layer, width)
+        mixed += share * widen(layer, width)
     return mixed.mul_(gamma.to(dtype))
 
 
@@ -152,6 +163,16 @@ def normalize(layer: Tensor, mask: Tensor | None) -> Tensor:
     return (layer - mean) / torch.sqrt(variance + 1e-13)
 
 
+def widen(layer: Tensor, width: int) -> Tensor:
+    """Put a layer of half the width twice side by side.
+
+    layer (Tensor): (..., P) or (..., 2P).
+    width (int): 2P.
+    RETURNS (Tensor): (..., 2P); the same tensor if it is as wide.
+    """
+    return layer if layer.size(-1) == width else torch.cat([layer, layer], dim=-1)
+
+
 class _Context(FunctionCtx):
     saved_tensors: tuple[Tensor, ...]
     needs_input_grad: tuple[bool, ...]
@@ -172,11 +193,6 @@ class _Mix(torch.autograd.Function):
         needed = ctx.needs_input_grad[2:]
         d_layers = found.layers() if any(needed) else [None] * len(layers)
         return found.weights, found.gamma, *(d if need else None for d, need in zip(d_layers, needed))
-
-
-def _widen(layer: Tensor, width: int) -> Tensor:
-    """Put a layer of half the width twice side by side."""
-    return layer if layer.size(-1) == width else torch.cat([layer, layer], dim=-1)
 
 
 def _fold(d: Tensor, width: int) -> Tensor:

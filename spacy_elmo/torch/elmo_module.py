@@ -1,6 +1,7 @@
 """`ElmoModule`: ELMo as a part of a model in torch."""
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +16,6 @@ from ..bilm.scalar_mix import ScalarMix
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors, check_number
 from ..gradients.selection import Patterns, check_patterns, select_parameters
-from ..inference.factory import check_precision
 from ..inference.sentences import EncodedSentences
 from ..inference.settings import InitialState, PrecisionName, Settings
 from ..inference.warm_state import get_default_state
@@ -24,7 +24,7 @@ from ..weights.arrays import SOFTMAX_PREFIX, Weights
 from ..weights.catalogue import BUNDLED
 from ..weights.source import Source, read_weights
 from .encoder import Encoder
-from .engines import Engines, get_parameters
+from .engines import Engines, Parameters, get_parameters
 from .padding import ElmoOutputs, PaddedLayers, Padding
 
 Inputs = Iterable[Sequence[str]] | Tensor | NDArray[np.integer]
@@ -41,19 +41,22 @@ class ElmoModule(nn.Module):
         equally.
     dropout (float): Share of the mixes' numbers that is zeroed in training.
     frozen (bool): The biLM is not trained. `requires_grad_` of its parameters may be changed later.
-    trainable (str | Sequence[str]): Where it is not frozen: regular expressions; a parameter of the biLM is trained if
-        one of them is found in its name, such as "lstm|layers" or "char_encoder".
+    trainable (str | Sequence[str]): Where it is not frozen: regular expressions; a parameter of the biLM is
+        trained if one of them is found in its name, such as "layers" or "char_encoder".
     layer_norm (bool): Normalize each layer over the whole batch before it is mixed, boundary tokens included, as
         AllenNLP does. Vectors then depend on the batch.
     keep_boundaries (bool): Outputs have rows for the boundary tokens, the first and the last of each sentence.
-    initial_state (InitialState): See `Settings`. With "carry", a batch starts where the last one ended, in training
-        too; gradients end at the batch.
+    initial_state (InitialState): See `Settings`. With "carry", a batch starts where the last one ended, also in
+        training; gradients end at the batch.
     precision (PrecisionName): See `Settings`; of the biLM where it needs no gradients.
-    max_batch_tokens (int | None): See `Settings`. In training, the parts of a larger batch are computed again for the
-        backward pass, and memory does not grow with the batch, except for the outputs.
+    max_batch_tokens (int | None): See `Settings`. In training, the parts of a larger batch are computed again for
+        the backward pass, and memory does not grow with the batch, except for the outputs.
     n_threads (int | None): See `Settings`.
     RAISES (Exception): As `spacy_elmo.load`; and ElmoError if another value is not allowed.
     """
+
+    warm_hidden: Tensor | None
+    warm_cell: Tensor | None
 
     def __init__(
         self,
@@ -77,7 +80,6 @@ class ElmoModule(nn.Module):
             max_batch_tokens=max_batch_tokens,
             n_threads=n_threads,
         )
-        check_precision(precision, torch.device("cpu"))
         if isinstance(n_mixes, bool) or not isinstance(n_mixes, int) or n_mixes < 0:
             raise ElmoError(Errors.EL873.format(got=n_mixes))
         check_number("dropout", dropout, low=0, high=1, below=True)
@@ -102,26 +104,29 @@ class ElmoModule(nn.Module):
         state = settings.constant_state(parts.warm_state)
         self.register_buffer("warm_hidden", None if state is None else state.hidden)
         self.register_buffer("warm_cell", None if state is None else state.cell)
-        self._carried = CarriedState() if initial_state == "carry" else None
+        self._initial_state = initial_state
+        self._carried = CarriedState()
         self._engines = Engines(weights.options, settings=settings, source=weights.source)
 
-    def forward(self, inputs: Inputs) -> ElmoOutputs:
+    def forward(self, inputs: Inputs, *, keep_boundaries: bool | None = None) -> ElmoOutputs:
         """Compute mixes and layers of a batch.
 
-        inputs (Iterable[Sequence[str]] | Tensor | NDArray): Tokenized sentences; or ids, (batch, longest, n_ids), as
-            `encode` makes them.
+        inputs (Iterable[Sequence[str]] | Tensor | NDArray): Tokenized sentences; or ids, (batch, longest, n_ids),
+            as `encode` makes them.
+        keep_boundaries (bool | None): Whether outputs have rows for boundary tokens; None: as in the constructor.
         RETURNS (ElmoOutputs): Padded tensors on the module's device, in the dtype of its parameters.
         RAISES (ElmoError): If a sentence is not a list of str, or the ids are not those of this model.
         """
         sentences, longest = self.encode.read(inputs)
-        has_boundaries = self.keep_boundaries or self.layer_norm
+        keeps_boundaries = self.keep_boundaries if keep_boundaries is None else keep_boundaries
+        has_boundaries = keeps_boundaries or self.layer_norm
         rows = self._run(sentences, has_boundaries)
         padding = Padding(
             sentences.lengths,
             longest,
             device=self.device,
             has_boundaries=has_boundaries,
-            keeps_boundaries=self.keep_boundaries,
+            keeps_boundaries=keeps_boundaries,
         )
         mixes = []
         for mix in self.mixes:
@@ -145,12 +150,28 @@ class ElmoModule(nn.Module):
     @property
     def device(self) -> torch.device:
         """The device of the parameters."""
-        return cast(Tensor, self.bilm.char_encoder.embedding.weight).device
+        return self.bilm.char_encoder.embedding.weight.device
+
+    @property
+    def initial_state(self) -> InitialState:
+        """Where sentences start, see `Settings`. "zero" and "carry" may be set; the carried state is kept."""
+        return self._initial_state
+
+    @initial_state.setter
+    def initial_state(self, initial_state: InitialState) -> None:
+        Settings(initial_state=initial_state)
+        if "warm" in (initial_state, self._initial_state) and initial_state != self._initial_state:
+            raise ElmoError(Errors.EL875)
+        self._initial_state = initial_state
+
+    @property
+    def carried(self) -> CarriedState:
+        """The state of initial_state "carry"."""
+        return self._carried
 
     def reset_state(self) -> None:
         """Reset the state of initial_state "carry": the next batch starts from zeros."""
-        if self._carried is not None:
-            self._carried.reset()
+        self._carried.reset()
 
     def save(self, folder: str | Path) -> None:
         """Save biLM and mixes as `Elmo.save` does: as a source for `spacy_elmo.load`, pipelines and other modules.
@@ -160,30 +181,33 @@ class ElmoModule(nn.Module):
         # Imported here, because reading HDF5 does not need the writer's package.
         from ..weights.formats.folder import write_folder
 
-        mixes = [cast(ScalarMix, mix).float() for mix in self.mixes] or [ScalarMix(n_layers=self.n_layers + 1)]
-        parameters = get_parameters(self.bilm, self.options, state=self._warm_state)
-        own = parameters.convert(torch.float32)
-        write_folder(
-            Path(folder), self.options, named_arrays(Parts(dict(own.bilm), mixes[0], own.state, mixes[1:]))
-        )
+        mixes = [cast(ScalarMix, deepcopy(mix).float()) for mix in self.mixes]
+        mixes = mixes or [ScalarMix(n_layers=self.n_layers + 1)]
+        own = self._parameters_of_bilm().convert(torch.float32)
+        arrays = named_arrays(Parts(dict(own.bilm), mixes[0], own.state, mixes[1:]))
+        write_folder(Path(folder), self.options, arrays)
 
     def extra_repr(self) -> str:
         lstm = self.options.lstm
         return (
             f"source={self.source!r}, n_layers={lstm.n_layers}, projection_dim={lstm.projection_dim}, "
-            f"dim={lstm.dim}, initial_state={self._engines.settings.initial_state!r}, "
+            f"dim={lstm.dim}, initial_state={self.initial_state!r}, "
             f"keep_boundaries={self.keep_boundaries}"
         )
 
     def _run(self, sentences: EncodedSentences, has_boundaries: bool) -> dict[str, Tensor]:
-        parameters = get_parameters(self.bilm, self.options, state=self._warm_state)
-        return self._engines.run(parameters, sentences, boundaries=has_boundaries, carried=self._carried)
+        return self._engines.run(
+            self._parameters_of_bilm(),
+            sentences,
+            boundaries=has_boundaries,
+            carried=self._carried if self._initial_state == "carry" else None,
+        )
 
-    @property
-    def _warm_state(self) -> LSTMState | None:
-        if self.warm_hidden is None or self.warm_cell is None:
-            return None
-        return LSTMState(cast(Tensor, self.warm_hidden), cast(Tensor, self.warm_cell))
+    def _parameters_of_bilm(self) -> Parameters:
+        state = None
+        if self.warm_hidden is not None and self.warm_cell is not None:
+            state = LSTMState(self.warm_hidden, self.warm_cell)
+        return get_parameters(self.bilm, self.options, state=state)
 
     def _make_mixes(self, parts: Parts, n_mixes: int) -> nn.ModuleList:
         mixes = nn.ModuleList()
@@ -197,9 +221,9 @@ class ElmoModule(nn.Module):
 
     def _replicate_for_data_parallel(self) -> "ElmoModule":
         # A replica is a shallow copy with the parameters of another device: engines and state are its own.
-        replica: ElmoModule = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
+        replica: ElmoModule = super()._replicate_for_data_parallel()
         replica._engines = Engines(self.options, settings=self._engines.settings, source=self.source)
-        replica._carried = None if self._carried is None else CarriedState()
+        replica._carried = CarriedState()
         return replica
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..bilm.alphabet import Alphabet, make_alphabet, make_id_tokens
 from ..bilm.characters import N_IDS
 from ..bilm.options import Options
-from ..errors import ElmoError, Errors, short_repr
+from ..errors import ElmoError, Errors
 from ..errors.warn import OnceWarner
 from ..inference.sentences import EncodedSentences, find_word_types, validate_sentences
 
@@ -71,13 +71,11 @@ class Encoder:
         array = ids.detach().cpu().numpy() if isinstance(ids, Tensor) else ids
         n_columns = self._alphabet.n_columns
         if array.ndim != 3 or array.shape[2] != n_columns or array.dtype.kind not in "iu":
-            got = f"a tensor of {array.dtype}, {tuple(array.shape)}"
-            raise ElmoError(
-                Errors.EL870.format(n_columns=n_columns, got=short_repr(ids) if not array.ndim else got)
-            )
+            got = f"{array.dtype}, {tuple(array.shape)}"
+            raise ElmoError(Errors.EL870.format(n_columns=n_columns, got=got))
         given = array.any(axis=2)
         lengths = given.sum(axis=1)
-        n_sentences, longest = given.shape
+        longest = given.shape[1]
         gaps = np.argwhere(given != (np.arange(longest) < lengths[:, None]))
         if len(gaps):
             sentence, token = gaps[0].tolist()

@@ -1,9 +1,9 @@
-"""What computes the layers of a module's biLM: engines, made of its parameters, and made again when these change."""
+"""What computes the layers of a module's biLM: engines, made of its parameters, and again when these change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from ..bilm.scalar_mix import ScalarMix
 from ..elmo import Elmo
 from ..gradients.trainable import TrainableEngine
 from ..inference.base import CPU_BATCH_TOKENS
-from ..inference.factory import make_engine
+from ..inference.factory import check_precision, make_engine
 from ..inference.sentences import EncodedSentences
 from ..inference.settings import Settings
 from ..runtime.forks import ForkLock
@@ -24,8 +24,7 @@ from ..runtime.isolation import computation
 from ..weights.arrays import encoder_shapes
 from .differentiable import Run, compute_layers
 
-T = TypeVar("T")
-# Numbers of each parameter that are compared to notice a change which torch does not count: one by `parameter.data`.
+# Numbers of each parameter that are compared, to notice a change by `parameter.data`, which torch does not count.
 _SAMPLES = 32
 # Parameters of other dtypes are computed with as float32.
 _EXACT = (torch.float32, torch.float64)
@@ -114,8 +113,8 @@ class Engines:
         sentences (EncodedSentences): The batch.
         boundaries (bool): Whether there are rows for the boundary tokens of each sentence, too.
         carried (CarriedState | None): See `Elmo.embed_flat`.
-        RETURNS (dict[str, Tensor]): By name, word_emb (n_rows, P) and lstm_outputs1, ... (n_rows, 2P), in the dtype
-            of the parameters.
+        RETURNS (dict[str, Tensor]): By name, word_emb (n_rows, P) and lstm_outputs1, ... (n_rows, 2P), in the
+            dtype of the parameters.
         """
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in parameters.bilm.values()):
             return self._train(parameters, sentences, boundaries=boundaries, carried=carried)
@@ -168,6 +167,8 @@ class Engines:
     def _make_elmo(self, parameters: Parameters) -> Elmo:
         like = next(iter(parameters.bilm.values()))
         is_double = like.dtype == torch.float64
+        if not is_double:
+            check_precision(self.settings.precision, like.device)
         own = parameters.convert(torch.float64 if is_double else torch.float32)
         # The biLM starts from its constant state, whether that is zeros or not; a carried one is passed to it.
         settings = replace(

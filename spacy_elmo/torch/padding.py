@@ -16,8 +16,8 @@ from ..inference.sentences import find_token_rows
 
 
 class ElmoOutputs(NamedTuple):
-    """What `ElmoModule` returns. Rows of padding are zeros. With `keep_boundaries`, `longest` and `lengths` count the
-    boundary tokens, too.
+    """What `ElmoModule` returns. Rows of padding are zeros. With `keep_boundaries`, `longest` and `lengths` count
+    the boundary tokens, too.
 
     mixes (list[Tensor]): One for each mix, (batch, longest, 2P).
     layers (Mapping[str, Tensor]): word_emb, (batch, longest, P), lstm_outputs1, ..., (batch, longest, 2P). Each is

@@ -12,7 +12,7 @@ Tensors = dict[str, NDArray[Any]]
 STACKS = {"forward": "forward_stack", "backward": "backward_stack"}
 # Parts of an LSTM layer. Gates are in our order: input, forget, candidate, output. The layer adds nothing to its
 # bias (allennlp/modules/lstm_cell_with_projection.py).
-_LSTM_PARTS = {
+LSTM_PARTS = {
     "input_linearity.weight": "input_linear.weight",
     "state_linearity.weight": "state_linear.weight",
     "state_linearity.bias": "input_linear.bias",
@@ -43,7 +43,7 @@ def pop_lstm_arrays(tensors: Tensors, *, prefix: str = "") -> Tensors:
             layer = f"{prefix}{direction}_layer_{k}."
             out.update(
                 pop_renamed(
-                    {f"{stack}.layers.{k}.{ours}": layer + theirs for theirs, ours in _LSTM_PARTS.items()}, tensors
+                    {f"{stack}.layers.{k}.{ours}": layer + theirs for theirs, ours in LSTM_PARTS.items()}, tensors
                 )
             )
     return out

@@ -1,0 +1,32 @@
+"""AllenNLP's ELMo: `Elmo`, `batch_to_ids`, `ElmoEmbedder` and the classes beneath, of versions 0.9 and 2.10.
+
+On purpose, a sentence has the same vectors every time: `Elmo` and `ElmoEmbedder` carry the LSTM state from batch
+to batch only with `stateful=True`. `_ElmoBiLm` alone carries it, as there, unless `_elmo_lstm.stateful` is false.
+"""
+
+# What AllenNLP raises for wrong values.
+from ...errors import ElmoError as ConfigurationError
+from .bilm_modules import _ElmoBiLm, _ElmoCharacterEncoder
+from .boundaries import add_sentence_boundary_token_ids, remove_sentence_boundaries
+from .character_ids import ELMoCharacterMapper, ELMoTokenCharactersIndexer, batch_to_ids
+from .elmo_embedder import DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, ElmoEmbedder, empty_embedding
+from .elmo_modules import Elmo, ElmoTokenEmbedder
+from .mixing import ScalarMix
+
+__all__ = [
+    "DEFAULT_OPTIONS_FILE",
+    "DEFAULT_WEIGHT_FILE",
+    "ConfigurationError",
+    "ELMoCharacterMapper",
+    "ELMoTokenCharactersIndexer",
+    "Elmo",
+    "ElmoEmbedder",
+    "ElmoTokenEmbedder",
+    "ScalarMix",
+    "_ElmoBiLm",
+    "_ElmoCharacterEncoder",
+    "add_sentence_boundary_token_ids",
+    "batch_to_ids",
+    "empty_embedding",
+    "remove_sentence_boundaries",
+]
