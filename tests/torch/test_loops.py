@@ -68,7 +68,7 @@ def test_loop_of_training() -> None:
     optimizer = model.configure_optimizers()
     loader: Any = DataLoader(SENTENCES, batch_size=6, shuffle=True, collate_fn=collate)  # type: ignore[arg-type]
     losses = []
-    for _ in range(15):
+    for _ in range(30):
         for batch in loader:
             loss = model.training_step(batch)
             optimizer.zero_grad()

@@ -105,13 +105,13 @@ class Elmo(nn.Module):
         RAISES (ElmoError): If the ids are not those of the model.
         """
         outer = inputs.shape[:-2]
-        ids = inputs.reshape(-1, *inputs.shape[-2:])
+        ids = inputs.flatten(0, -3)
         words = word_inputs
         if words is not None:
-            words = words.reshape(-1, words.shape[-1]) if self._has_cached_vocab else None
+            words = words.flatten(0, -2) if self._has_cached_vocab else None
         representations, mask = self._mix(ids, words)
-        shaped = [self._dropout(one).view(*outer, *one.shape[1:]) for one in representations]
-        return {"elmo_representations": shaped, "mask": mask.view(*outer, mask.size(1))}
+        shaped = [self._dropout(one).unflatten(0, outer) for one in representations]
+        return {"elmo_representations": shaped, "mask": mask.unflatten(0, outer)}
 
     def _mix(self, ids: Tensor, words: Tensor | None) -> tuple[list[Tensor], Tensor]:
         bilm, keep = self._elmo_lstm, self._keep_sentence_boundaries
