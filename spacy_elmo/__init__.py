@@ -1,6 +1,7 @@
 """ELMo for spaCy, and for Python without spaCy.
 
-Without spaCy: `load` gives an `Elmo`, whose `embed`, `stream` and `save` take and give plain Python and NumPy.
+Without spaCy: `load` gives an `Elmo`, whose `embed`, `stream` and `save` take and give plain Python and NumPy;
+`spacy_elmo.torch` has it as a module of torch, `spacy_elmo.compat` with the interfaces of other programs.
 
 In a spaCy pipeline, these registered names can be used in a config; they need no import:
 

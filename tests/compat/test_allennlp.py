@@ -85,6 +85,7 @@ def test_gradients() -> None:
         for k, parameter in enumerate(mix.scalar_parameters):
             name = f"gradients.float32.scalar_mix_{number}.scalar_parameters.{k}"
             assert difference(parameter.grad, golden.arrays()[name]) <= 1e-5
+        assert mix.gamma.grad is not None
         assert difference(mix.gamma.grad, golden.arrays()[f"gradients.float32.scalar_mix_{number}.gamma"]) <= 1e-5
     assert all(parameter.grad is not None for parameter in elmo.parameters())
 

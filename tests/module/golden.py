@@ -32,8 +32,8 @@ def make_module(**settings: object) -> ElmoModule:
     module = ElmoModule(TINY, **{"n_mixes": 2, "dropout": 0.0, **settings})  # type: ignore[arg-type]
     with torch.no_grad():
         for number, mix in enumerate(module.mixes):
-            mix.weights.copy_(torch.tensor(arrays()["weights"][number]))  # type: ignore[operator,union-attr]
-            mix.gamma.copy_(torch.tensor(arrays()["gamma"][number]))  # type: ignore[operator,union-attr]
+            mix.weights.copy_(torch.tensor(arrays()["weights"][number]))  # type: ignore[operator]
+            mix.gamma.copy_(torch.tensor(arrays()["gamma"][number]))  # type: ignore[operator]
     return module
 
 

@@ -248,7 +248,7 @@ def test_source_of_any_kind(tmp_path: Path) -> None:
         module = ElmoModule(source, dropout=0.0)
         got = module(SENTENCES).mixes[0][0].detach()
         np.testing.assert_allclose(got[: len(expected)], expected, atol=1e-6)
-        assert not module.mixes[1].weights.any()  # type: ignore[operator,union-attr]
+        assert not module.mixes[1].weights.any()  # type: ignore[operator]
     # The module trains a copy.
     module = ElmoModule(elmo)
     with torch.no_grad():
@@ -324,11 +324,11 @@ def test_gradients_of_the_same_mix_as_a_listener() -> None:
     weights: Tensor = own.weights  # type: ignore[assignment]
     mixed, backprop = mix(np, rows, weights.detach().numpy(), float(gamma.detach()))  # type: ignore[arg-type]
     got = outputs.mixes[0][outputs.mask]
-    assert np.array_equal(mixed, got.detach().numpy())
+    assert np.array_equal(np.asarray(mixed), got.detach().numpy())
     upstream = torch.tensor(golden.arrays()["gradients.upstream"])[0][outputs.mask]
     got.backward(upstream)
     found = backprop(upstream.numpy())  # type: ignore[arg-type]
     assert weights.grad is not None
     assert gamma.grad is not None
-    assert np.array_equal(found.weights, weights.grad.numpy())
+    assert np.array_equal(np.asarray(found.weights), weights.grad.numpy())
     assert found.gamma == float(gamma.grad)

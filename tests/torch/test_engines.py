@@ -23,7 +23,8 @@ NAME = "forward_stack.layers.0.projection.weight"
 
 def vectors(module: ElmoModule) -> Tensor:
     with torch.no_grad():
-        return module(SENTENCES).layers["lstm_outputs2"].clone()
+        layer: Tensor = module(SENTENCES).layers["lstm_outputs2"].clone()
+    return layer
 
 
 def in_place(parameter: nn.Parameter) -> None:
@@ -135,7 +136,7 @@ def test_replicas_of_data_parallel() -> None:
 
 def replicate(module: nn.Module) -> Any:
     """As torch.nn.parallel.replicate, which needs GPUs."""
-    replica = module._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
+    replica = module._replicate_for_data_parallel()
     for name, child in module._modules.items():
         replica._modules[name] = None if child is None else replicate(child)
     for name, parameter in module._parameters.items():
@@ -221,7 +222,7 @@ def test_autocast(frozen: bool) -> None:
     assert torch.equal(outputs.mixes[0], expected)
     loss.backward()
     assert all(parameter.grad is not None for parameter in module.bilm.parameters()) != frozen
-    assert module.mixes[0].weights.grad is not None  # type: ignore[union-attr]
+    assert module.mixes[0].weights.grad is not None
 
 
 def test_modes_of_torch() -> None:
@@ -259,7 +260,8 @@ def test_threads_share_a_module() -> None:
 
 def vectors_of(module: ElmoModule, batch: list[list[str]]) -> Tensor:
     with torch.no_grad():
-        return module(batch).layers["lstm_outputs1"]
+        layer: Tensor = module(batch).layers["lstm_outputs1"]
+    return layer
 
 
 PROGRAM = """

@@ -21,7 +21,7 @@ def test_workers_of_a_data_loader(context: str) -> None:
     """Sentences become ids in other processes, also after the module has computed in this one."""
     module = ElmoModule(TINY, dropout=0.0, frozen=False)
     expected = [module(SENTENCES[k : k + 4]) for k in range(0, len(SENTENCES), 4)]
-    loader = DataLoader(
+    loader: Any = DataLoader(
         SENTENCES,  # type: ignore[arg-type]
         batch_size=4,
         num_workers=2,
@@ -47,7 +47,8 @@ class Tagger(nn.Module):
         losses = nn.functional.cross_entropy(
             self.scores(outputs.mixes[0]).transpose(1, 2), labels, reduction="none"
         )
-        return (losses * outputs.mask).sum() / outputs.lengths.sum()
+        loss: Tensor = (losses * outputs.mask).sum() / outputs.lengths.sum()
+        return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters(), lr=0.05)

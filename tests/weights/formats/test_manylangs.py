@@ -123,9 +123,9 @@ def test_pipeline_with_vocabulary(model: Path, tmp_path: Path) -> None:
 def test_it_learns(model: Path) -> None:
     elmo = spacy_elmo.load(model)
     engine = elmo.trainable(dropout=0.0)
-    layers, backprop = engine.begin_update([["the", "captain"], ["x"]], n_layers=2)
-    backprop([torch.ones_like(layer) for layer in layers])
-    gradients = {name: parameter.grad for name, parameter in engine.bilm.named_parameters()}
+    layers, _, backprop = engine.begin_update([["the", "captain"], ["x"]], n_layers=2)
+    found = backprop([torch.ones_like(layer) for layer in layers])
+    gradients = {name: found.get(parameter) for name, parameter in engine.bilm.named_parameters()}
     assert gradients.keys() == {name for name in elmo.named_arrays() if not name.startswith("scalar_mix")}
     learnt = {name for name, gradient in gradients.items() if gradient is not None and bool(gradient.any())}
     assert {"char_encoder.embedding.weight", "backward_stack.layers.1.input_linear.weight"} <= learnt
