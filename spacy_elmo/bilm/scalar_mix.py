@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from ..errors import ElmoError, Errors
+from ..errors import ElmoError, ElmoTypeError, Errors, short_repr
 
 # How many numbers of a layer are mixed at a time on the CPU: intermediate results then stay in its cache.
 MOST_NUMBERS = 1 << 16
@@ -84,7 +84,11 @@ def check_layers(layers: Sequence[Tensor], *, n_weights: int) -> None:
     layers (Sequence[Tensor]): (..., P) or (..., 2P) each.
     n_weights (int): The number of weights of the mix.
     RAISES (ElmoError): If there are more or fewer layers, or their shapes do not match.
+    RAISES (TypeError): If one of them is no tensor.
     """
+    for layer in layers:
+        if not isinstance(layer, Tensor):
+            raise ElmoTypeError(Errors.EL262.format(got=short_repr(layer)))
     if len(layers) != n_weights:
         raise ElmoError(Errors.EL241.format(n_weights=n_weights, n_layers=len(layers)))
     shapes = [tuple(layer.shape) for layer in layers]

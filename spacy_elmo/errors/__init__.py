@@ -98,8 +98,8 @@ class Warnings(metaclass=WithCodes):
     )
     WL013 = (
         "{path}: this ELMo was trained with do_layer_norm = true, where AllenNLP normalizes each layer over the "
-        "whole batch before mixing. This is not supported, so the layer 'elmo' will differ; word_emb and the LSTM "
-        "layers are correct."
+        "whole batch before mixing. Only spacy_elmo.torch.ElmoModule(layer_norm = True) does so too: the layer "
+        "'elmo' will differ; word_emb and the LSTM layers are correct."
     )
     WL014 = (
         "{path} {what}. The weights determine all sizes; for the rest, the values of all published models are "

@@ -152,6 +152,10 @@ class ModelErrors(metaclass=WithCodes):
         "The mix has {n_weights} weights, but {n_layers} layers are mixed (word_emb and each LSTM layer). Give a "
         "ScalarMix(n_layers={n_layers})."
     )
+    EL262 = (
+        "A mix takes tensors of torch; got {got}. Embed with embed(..., output='torch'), or convert arrays by "
+        "torch.from_numpy()."
+    )
     EL259 = (
         "Layers can be mixed if all have the same shape, (..., 2P), except that word_emb may be half as wide; got "
         "layers of shapes {shapes}. Give the layers of the same tokens."

@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..inference.settings import Settings
-from .module import ElmoModelT, ElmoModule, ElmoShim, get_module
+from .module import ElmoModelT, ElmoShim, EmbedderModule, get_module
 from .output import ElmoOutput, flatten
 from .predict import Request, submit_docs
 from .tokens import SpanGetter
@@ -23,7 +23,7 @@ def elmo_model(*, settings: Settings, get_spans: SpanGetter, device: str | None 
     RAISES (ElmoError): If there is no device of that name.
     """
     return Model(
-        "elmo", forward, shims=[ElmoShim(ElmoModule(settings=settings, get_spans=get_spans, device=device))]
+        "elmo", forward, shims=[ElmoShim(EmbedderModule(settings=settings, get_spans=get_spans, device=device))]
     )
 
 
@@ -37,7 +37,7 @@ def forward(
     is_train (bool): Whether the backward pass trains the model.
     RETURNS (tuple[ElmoOutput, Callable]): The layers, and the backward pass, which takes their gradients as
         outputs.
-    RAISES (ElmoError): As `ElmoModule.load` and `TokenMapper`.
+    RAISES (ElmoError): As `EmbedderModule.load` and `TokenMapper`.
     """
     module = get_module(model)
     names = module.load().layer_names

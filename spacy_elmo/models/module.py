@@ -27,16 +27,16 @@ from .torch_shim import TorchShim, are_finite
 ElmoModelT = Model[list[Doc], ElmoOutput]
 
 
-def get_module(model: ElmoModelT) -> "ElmoModule":
+def get_module(model: ElmoModelT) -> "EmbedderModule":
     """Get the torch module of a model. It is found by position: copies of a Thinc model lose references.
 
     model (ElmoModelT): Made by `models.elmo.elmo_model`, or a copy.
-    RETURNS (ElmoModule): The module of its shim.
+    RETURNS (EmbedderModule): The module of its shim.
     """
-    return cast(ElmoModule, model.shims[0]._model)
+    return cast(EmbedderModule, model.shims[0]._model)
 
 
-class ElmoModule(nn.Module):
+class EmbedderModule(nn.Module):
     """A torch module over an Elmo, whose weights may be read later, and over its biLM in training.
 
     Its parameters are those of the mix, and those of the biLM if that is trained or runs as a module. Settings are
@@ -280,40 +280,41 @@ class ElmoModule(nn.Module):
 class ElmoShim(TorchShim):
     """A shim for the embedder's module: the biLM has a separate learning rate, and the Elmo is what is saved.
 
-    module (ElmoModule): The module.
+    module (EmbedderModule): The module.
     """
 
-    def __init__(self, module: ElmoModule):
+    def __init__(self, module: EmbedderModule):
         super().__init__(module, serialize_model=_to_bytes, deserialize_model=_from_bytes)
 
     @property
-    def _elmo_module(self) -> ElmoModule:
-        return cast(ElmoModule, self.module)
+    def _embedder_module(self) -> EmbedderModule:
+        return cast(EmbedderModule, self.module)
 
     @property
     def device(self) -> torch.device:
-        return self._elmo_module.device
+        return self._embedder_module.device
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        self._elmo_module.move(torch.device("cuda", device_id) if device_type == "gpu" else torch.device("cpu"))
+        device = torch.device("cuda", device_id) if device_type == "gpu" else torch.device("cpu")
+        self._embedder_module.move(device)
 
     def to_bytes(self) -> bytes:
-        if self._elmo_module.reads_to_save:
-            self._elmo_module.get_elmo_to_save()
+        if self._embedder_module.reads_to_save:
+            self._embedder_module.get_elmo_to_save()
         return cast(bytes, super().to_bytes())
 
     def finish_update(self, optimizer: Optimizer) -> None:
         update = super().finish_update
-        self._elmo_module.step(lambda: update(optimizer))
+        self._embedder_module.step(lambda: update(optimizer))
 
     def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter, float]]:
-        return self._elmo_module.trained_parameters()
+        return self._embedder_module.trained_parameters()
 
     def mark_changed(self) -> None:
-        self._elmo_module.mark_changed()
+        self._embedder_module.mark_changed()
 
 
-def _to_bytes(module: ElmoModule) -> bytes:
+def _to_bytes(module: EmbedderModule) -> bytes:
     """Save the weights for Thinc's serialisation; empty if they have not been read."""
     from ..weights.formats import folder
 
@@ -323,7 +324,7 @@ def _to_bytes(module: ElmoModule) -> bytes:
     return folder.to_bytes(elmo.options, elmo.named_arrays())
 
 
-def _from_bytes(module: ElmoModule, data: bytes, device: torch.device) -> ElmoModule:
+def _from_bytes(module: EmbedderModule, data: bytes, device: torch.device) -> EmbedderModule:
     """Load what `_to_bytes` has saved, into a module that keeps its settings."""
     from ..weights.formats import folder
 

@@ -12,7 +12,7 @@ from ..bilm.layers import MIXED, count_lstm_layers, layer_names
 from ..elmo import Elmo
 from ..gradients.trainable import TrainableEngine
 from ..runtime.isolation import computation
-from .module import ElmoModule
+from .module import EmbedderModule
 from .ops_arrays import move_like, to_array, to_tensor
 from .output import FlatLayers, LayerArrays
 from .pooling import mix
@@ -20,16 +20,16 @@ from .predict import embed_flat
 from .tokens import MappedTokens
 
 
-def begin_update(module: ElmoModule, docs: Sequence[Doc], names: Sequence[str], ops: Ops) -> FlatLayers:
+def begin_update(module: EmbedderModule, docs: Sequence[Doc], names: Sequence[str], ops: Ops) -> FlatLayers:
     """Compute layers of a training batch. Their gradients train the embedder's mix if "elmo" is among the
     names, and the biLM if it is not frozen.
 
-    module (ElmoModule): The embedder's module.
+    module (EmbedderModule): The embedder's module.
     docs (Sequence[Doc]): The batch.
     names (Sequence[str]): The layers.
     ops (Ops): Makes the arrays.
     RETURNS (FlatLayers): The layers of all Docs.
-    RAISES (ElmoError): As `ElmoModule.load`, `ElmoModule.get_trainable` and `TokenMapper`.
+    RAISES (ElmoError): As `EmbedderModule.load`, `EmbedderModule.get_trainable` and `TokenMapper`.
     """
     elmo = module.load()
     mapped = module.map_tokens(docs)
@@ -53,7 +53,7 @@ def get_lower_layers(names: Sequence[str], n_layers: int) -> list[str]:
     return [name for name in layer_names(n_layers) if name in wanted]
 
 
-def _run_frozen(module: ElmoModule, mapped: MappedTokens, names: Sequence[str], ops: Ops) -> FlatLayers:
+def _run_frozen(module: EmbedderModule, mapped: MappedTokens, names: Sequence[str], ops: Ops) -> FlatLayers:
     elmo, cache = module.load(), module.get_cache()
     if cache is None:
         return embed_flat(elmo, mapped, names, ops)

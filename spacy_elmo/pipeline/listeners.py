@@ -241,7 +241,7 @@ class ReadByListeners(ListenedTo):
         self.listener_map = {}
 
     def load(self) -> Elmo:
-        """Get the model; see `ElmoModule.load`.
+        """Get the model; see `EmbedderModule.load`.
 
         RETURNS (Elmo): The model.
         """

@@ -99,6 +99,49 @@ def test_wrong_number_of_layers(n_layers: int) -> None:
             mix(layers)
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(2, 4), (2, 4), (3, 4)],
+        # These would be broadcast.
+        [(2, 4), (2, 4), (1, 4)],
+        [(2, 4), (2, 4), (4,)],
+        [(2, 4), (2, 1), (2, 4)],
+        [(2, 8), (2, 2), (2, 8)],
+    ],
+)
+def test_layers_of_other_shapes(shapes: list[tuple[int, ...]]) -> None:
+    for mix in (ScalarMix(n_layers=3), ScalarMix(n_layers=3, layer_norm=True)):
+        with pytest.raises(ValueError, match=r"EL259.*\(\.\.\., 2P\).*shapes \(2, "):
+            mix([torch.ones(shape) for shape in shapes])
+
+
+def test_arrays() -> None:
+    with pytest.raises(TypeError, match=r"EL262.*array.*output='torch'"):
+        ScalarMix(n_layers=2)([np.ones((2, 4)), np.ones((2, 4))])
+
+
+def test_a_narrow_layer_is_used_twice() -> None:
+    mix = make(np.array([0.5, -0.25], dtype=np.float32), 1.5, False)
+    words, layer = torch.randn(5, 4, requires_grad=True), torch.randn(5, 8)
+    mixed, expected = mix([words, layer]), mix([torch.cat([words, words], dim=1), layer])
+    assert torch.equal(mixed, expected)
+    both = [torch.autograd.grad(one.sin().sum(), words)[0] for one in (mixed, expected)]
+    torch.testing.assert_close(*both)
+
+
+def test_gradients_of_gradients() -> None:
+    torch.manual_seed(0)
+    layers = [torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    mix = ScalarMix(n_layers=3).double()
+
+    def run(weights: torch.Tensor, gamma: torch.Tensor, *hs: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = torch.func.functional_call(mix, {"weights": weights, "gamma": gamma}, (hs,))
+        return output
+
+    assert torch.autograd.gradgradcheck(run, (mix.weights, mix.gamma, *layers))
+
+
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("n_tokens", [0, 3, MOST_NUMBERS // 10, MOST_NUMBERS // 2 + 7])
 def test_in_blocks_of_rows(n_tokens: int, layer_norm: bool) -> None:
