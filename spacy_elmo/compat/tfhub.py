@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..elmo import Elmo
 from ..elmo import load as load_elmo
-from ..errors import ElmoError, Errors, short_repr
+from ..errors import ElmoError, Errors, Warnings, short_repr
+from ..errors.warn import warn
 from ..weights.source import Source
 
 __all__ = ["EagerArray", "KerasLayer", "LoadedModel", "Module", "Signature", "load"]
@@ -127,10 +128,10 @@ class Module:
     if torch has one.
 
     spec (Source): The address of google/elmo, version 2 or 3, or any other source of `spacy_elmo.load`.
-    trainable (bool): False; `spacy_elmo.torch.ElmoModule` has gradients.
+    trainable (bool): With True, there is a warning: `spacy_elmo.torch.ElmoModule` has gradients.
     name (str): A name for the user's own purposes.
     tags (object): Not used: there is one graph for all purposes.
-    RAISES (ElmoError): If `trainable` is true; and as `spacy_elmo.load`, with its other errors.
+    RAISES (ElmoError): As `spacy_elmo.load`, with its other errors.
     """
 
     def __init__(self, spec: Source, trainable: bool = False, name: str = "module", tags: object = None):
@@ -192,15 +193,14 @@ class KerasLayer:
     and cannot be part of a Keras model. Compute its outputs before, and give them to the model as input.
 
     handle (Source): As `spec` of `Module`.
-    trainable (bool): False; `spacy_elmo.torch.ElmoModule` has gradients.
+    trainable (bool): With True, there is a warning: `spacy_elmo.torch.ElmoModule` has gradients.
     signature (str): "default" or "tokens".
     output_key (str | None): The output that a call gives; None: "default".
     signature_outputs_as_dict (bool | None): Whether a call gives all outputs by their names instead.
     input_shape (object): Not used.
     dtype (object): Not used.
     name (str): A name for the user's own purposes.
-    RAISES (ElmoError): If `trainable` is true, or there is no such signature or output; and as `spacy_elmo.load`,
-        with its other errors.
+    RAISES (ElmoError): If there is no such signature or output; and as `spacy_elmo.load`, with its other errors.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class KerasLayer:
 
 def _load(source: Source, *, trainable: bool = False) -> Elmo:
     if trainable:
-        raise ElmoError(Errors.EL885)
+        warn(Warnings.WL061, stacklevel=4)
     return load_elmo(source, device="cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -122,6 +122,10 @@ class Warnings(metaclass=WithCodes):
         "dimension = {given}, but the vectors of the layer '{layer}' have {width} numbers, which is what the "
         "column's metadata says. Remove setDimension()."
     )
+    WL061 = (
+        "trainable = True: this module gives arrays, and nothing of it can be trained. Its vectors are the same. "
+        "To train the mix or the biLM, use spacy_elmo.torch.ElmoModule."
+    )
     WL070 = (
         "The corpus that this run wrote to '{path}' is damaged ({reason}). It is written again from the text, "
         "with the same content. If this happens again, check the disk."

@@ -18,10 +18,6 @@ class CompatErrors(metaclass=WithCodes):
         "The token {word} is not in '{path}', and has no number there. Add it to the vocabulary and write the "
         "token embeddings again (dump_token_embeddings), or read characters instead (Batcher)."
     )
-    EL885 = (
-        "trainable = True: this module computes arrays, and has no gradients. Give trainable=False; to train, use "
-        "spacy_elmo.torch.ElmoModule, a torch module over the same sources."
-    )
     EL886 = "Signature '{signature}' of google/elmo: {where} must be {allowed}; got {got}. {advice}"
     EL887 = "{name} = {got} is not supported. Allowed: {allowed}."
     EL888 = (

@@ -1,9 +1,9 @@
 """What computes the layers of a module's biLM: engines, made of its parameters, and again when these change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -66,8 +66,22 @@ def get_parameters(bilm: nn.Module, options: Options, *, state: LSTMState | None
     state (LSTMState | None): See `Parameters`.
     RETURNS (Parameters): The parameters.
     """
-    names = encoder_shapes(options)
-    return Parameters({name: reduce(getattr, name.split("."), bilm) for name in names}, state)  # type: ignore
+    named = dict(_iter_parameters(bilm))
+    found = {name: named.get(name) for name in encoder_shapes(options)}
+    for name, tensor in found.items():
+        if tensor is None:
+            # In a replica of DataParallel, or where torch computes a parameter, it is a plain attribute.
+            found[name] = reduce(getattr, name.split("."), bilm)  # type: ignore[assignment]
+    return Parameters(cast("dict[str, Tensor]", found), state)
+
+
+def _iter_parameters(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Tensor | None]]:
+    # Several times as fast as `named_parameters`, which counts where a batch is one short sentence.
+    for name, parameter in module._parameters.items():
+        yield prefix + name, parameter
+    for name, child in module._modules.items():
+        if child is not None:
+            yield from _iter_parameters(child, f"{prefix}{name}.")
 
 
 class Engines:
@@ -217,7 +231,8 @@ class _State:
     def __init__(self, tensors: Sequence[Tensor]):
         self._facts = _get_facts(tensors)
         self._versions = _get_versions(tensors)
-        self._sample = _take_sample(tensors)
+        self._views = [_take_sample(tensor) for tensor in tensors]
+        self._sample = self._read_sample()
 
     def has_moved(self, tensors: Sequence[Tensor]) -> bool:
         """Check whether tensors are others, or elsewhere, or need other gradients.
@@ -235,7 +250,11 @@ class _State:
         """
         if self._facts != _get_facts(tensors) or self._versions != _get_versions(tensors):
             return True
-        return not torch.equal(self._sample, _take_sample(tensors))
+        return not torch.equal(self._sample, self._read_sample())
+
+    def _read_sample(self) -> Tensor:
+        # By bits: NaN is equal to itself.
+        return torch.cat(self._views).view(torch.uint8)
 
 
 def _get_facts(tensors: Sequence[Tensor]) -> list[tuple[object, ...]]:
@@ -246,9 +265,7 @@ def _get_versions(tensors: Sequence[Tensor]) -> list[int]:
     return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
-@torch.no_grad()
-def _take_sample(tensors: Sequence[Tensor]) -> Tensor:
-    flat = (tensor.detach().reshape(-1) for tensor in tensors)
-    sample = torch.cat([numbers[:: max(1, len(numbers) // _SAMPLES)][:_SAMPLES] for numbers in flat])
-    # By bits: NaN is equal to itself.
-    return sample.view(torch.uint8)
+def _take_sample(tensor: Tensor) -> Tensor:
+    """Take some numbers of a tensor, over the same memory."""
+    numbers = tensor.detach().view(-1) if tensor.is_contiguous() else tensor.detach()[:1].reshape(-1)
+    return numbers[:: max(1, len(numbers) // _SAMPLES)][:_SAMPLES]

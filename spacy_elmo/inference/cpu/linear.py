@@ -72,7 +72,12 @@ class TorchLinear:
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None):
         self.n_outputs = len(weight)
-        self.tensors = [_align(weight).t()]
+        weight = weight.contiguous()
+        # On processors without AVX512, the last bits of MKL's products depend on the address; weights that were read
+        # from a file begin anywhere in it.
+        if weight.data_ptr() % ALIGNMENT:
+            weight = weight.clone()
+        self.tensors = [weight.t()]
         self._bias = bias
 
     @staticmethod
@@ -149,7 +154,7 @@ class PackedAndPlainLinear(PackedLinear):
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None):
         super().__init__(weight, bias)
-        self.tensors.append(_align(weight).t())
+        self.tensors += TorchLinear(weight).tensors
 
 
 class PackedBF16Linear(PackedLinear):
@@ -219,13 +224,6 @@ class UInt8Linear(Int8Linear):
 
 
 LinearType = type[Linear]
-
-
-def _align(weight: Tensor) -> Tensor:
-    """Make a matrix contiguous, and begin where torch's allocations begin. On processors without AVX512, the last
-    bits of MKL's products depend on the address; weights that were read from a file begin anywhere in it."""
-    weight = weight.contiguous()
-    return weight if weight.data_ptr() % ALIGNMENT == 0 else weight.clone()
 
 
 def _mkldnn() -> ModuleType:
