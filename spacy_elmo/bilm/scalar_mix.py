@@ -1,7 +1,6 @@
 """The scalar mix: a trained weighted sum of the layers (Peters et al. 2018, equation 1)."""
 
 from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -69,12 +68,14 @@ class ScalarMix(nn.Module):
         RAISES (ElmoError): As `forward`.
         """
         width = 2 * word_emb.size(1)
-        if word_emb.is_cuda or self.layer_norm or word_emb.size(0) * width <= MOST_NUMBERS:
+        if self.layer_norm or len(self.weights) != 1 + len(lstm):
             return self.forward([word_emb, *lstm])
+        if word_emb.is_cuda or word_emb.size(0) * width <= MOST_NUMBERS:
+            return mix_layers(self.weights, self.gamma, [word_emb, *lstm])
         mixed = torch.empty_like(lstm[0])
         n_rows = max(1, MOST_NUMBERS // width)
         for rows, *layers in zip(*(part.split(n_rows) for part in (mixed, word_emb, *lstm))):
-            rows.copy_(self.forward(layers))
+            rows.copy_(mix_layers(self.weights, self.gamma, layers))
         return mixed
 
 
@@ -118,12 +119,14 @@ def mix_layers(weights: Tensor, gamma: Tensor, layers: Sequence[Tensor]) -> Tens
     layers (Sequence[Tensor]): (..., 2P) each; one of (..., P) is used twice, side by side.
     RETURNS (Tensor): (..., 2P).
     """
-    dtype = reduce(torch.promote_types, (layer.dtype for layer in layers))
-    width = max(layer.size(-1) for layer in layers)
-    shares = torch.softmax(weights, dim=0).to(dtype).unbind()
-    mixed = widen(layers[0], width).to(dtype) * shares[0]
-    for share, layer in zip(shares[1:], layers[1:], strict=True):
-        mixed += share * widen(layer, width)
+    dtype, width = layers[0].dtype, layers[0].size(-1)
+    for layer in layers[1:]:
+        dtype, width = torch.promote_types(dtype, layer.dtype), max(width, layer.size(-1))
+    mixed: Tensor | None = None
+    for share, layer in zip(torch.softmax(weights, dim=0).to(dtype).unbind(), layers, strict=True):
+        wide = layer if layer.size(-1) == width else torch.cat([layer, layer], dim=-1)
+        mixed = share * wide.to(dtype) if mixed is None else mixed.add_(share * wide)
+    assert mixed is not None
     return mixed.mul_(gamma.to(dtype))
 
 

@@ -16,6 +16,7 @@ from ..bilm.scalar_mix import ScalarMix
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors, check_number
 from ..gradients.selection import Patterns, check_patterns, select_parameters
+from ..inference.cpu.linear import ALIGNMENT
 from ..inference.sentences import EncodedSentences
 from ..inference.settings import InitialState, PrecisionName, Settings
 from ..inference.warm_state import get_default_state
@@ -100,6 +101,7 @@ class ElmoModule(nn.Module):
             self.bilm.requires_grad_(False)
         else:
             select_parameters(self.bilm, trainable)
+            _own_memory(self.bilm)
         self.dropout = nn.Dropout(dropout)
         state = settings.constant_state(parts.warm_state)
         self.register_buffer("warm_hidden", None if state is None else state.hidden)
@@ -236,3 +238,10 @@ def _read(source: "Source | Elmo") -> Weights:
     for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
         del weights.arrays[name]
     return weights
+
+
+def _own_memory(module: nn.Module) -> None:
+    """Copy parameters that are mapped from a file: the last bits of products depend on where in it they begin."""
+    for parameter in module.parameters():
+        if parameter.data_ptr() % ALIGNMENT:
+            parameter.data = parameter.data.clone()
