@@ -69,7 +69,9 @@ FRAMEWORKS = {
 # What readers may know of biLMs: what options mean, not how a model is built.
 BILM_FOR_WEIGHTS = {"options", "fields", "characters", "vocabularies"}
 # Names that several folders have, where the folder says the difference.
-SHARED_NAMES = {"__init__", "engine", "encoder", "lstm", "steps", "settings", "factory", "progress", "elmo"}
+SHARED_NAMES = {
+    "__init__", "engine", "encoder", "lstm", "steps", "settings", "factory", "progress", "elmo", "model",
+}  # fmt: skip
 
 
 def module_paths() -> list[Path]:

@@ -7,6 +7,6 @@
 - `compat.simple_elmo`: `ElmoModel`
 - `compat.tfhub`: `Module`, `load`
 
-All of them differ from the originals in one way, on purpose: a sentence has the same vectors every time, unless
-the LSTM state is asked for.
+All of them differ from the originals in this, on purpose: a sentence has the same vectors every time, unless the
+LSTM state is asked for. What else differs is said in each module.
 """

@@ -197,7 +197,7 @@ class KerasLayer:
     signature (str): "default" or "tokens".
     output_key (str | None): The output that a call gives; None: "default".
     signature_outputs_as_dict (bool | None): Whether a call gives all outputs by their names instead.
-    input_shape (object): Not used.
+    input_shape (object): Not used; nor are other arguments that TF Hub's layer has.
     dtype (object): Not used.
     name (str): A name for the user's own purposes.
     RAISES (ElmoError): If there is no such signature or output; and as `spacy_elmo.load`, with its other errors.
@@ -214,6 +214,7 @@ class KerasLayer:
         input_shape: object = None,
         dtype: object = None,
         name: str = "keras_layer",
+        **_unused: object,
     ):
         self.name = name
         self._function = Signature(_load(handle, trainable=trainable), signature)

@@ -47,6 +47,10 @@ class CompatErrors(metaclass=WithCodes):
         "Key already exists in {path}: line {line}, {key!r}, occurs twice. To embed the same sentence more than "
         "once, give use_sentence_keys=False."
     )
+    EL899 = (
+        "{source} has a vocabulary of characters, as ELMoForManyLangs' models have, and AllenNLP's code reads "
+        "bytes. Use spacy_elmo.torch.ElmoModule, or spacy_elmo.compat.elmoformanylangs."
+    )
     EL898 = (
         "Line {line}, {key!r}, cannot be the key of an HDF5 dataset ({reason}). Give use_sentence_keys=False, "
         "whose keys are the numbers of the lines."

@@ -25,8 +25,9 @@ from ..weights.arrays import SOFTMAX_PREFIX, Weights
 from ..weights.catalogue import BUNDLED
 from ..weights.source import Source, read_weights
 from .encoder import Encoder
-from .engines import Engines, Parameters, get_parameters
+from .engines import Engines
 from .padding import ElmoOutputs, PaddedLayers, Padding
+from .parameters import Parameters, get_parameters
 
 Inputs = Iterable[Sequence[str]] | Tensor | NDArray[np.integer]
 
@@ -175,6 +176,11 @@ class ElmoModule(nn.Module):
         """Reset the state of initial_state "carry": the next batch starts from zeros."""
         self._carried.reset()
 
+    def refresh(self) -> None:
+        """Make the engine anew before the next batch. It is not needed after usual changes of parameters: only a
+        change of a few numbers by `parameter.data`, which torch does not count, may pass unnoticed."""
+        self._engines.drop()
+
     def save(self, folder: str | Path) -> None:
         """Save biLM and mixes as `Elmo.save` does: as a source for `spacy_elmo.load`, pipelines and other modules.
 
@@ -185,8 +191,8 @@ class ElmoModule(nn.Module):
 
         mixes = [cast(ScalarMix, deepcopy(mix).float()) for mix in self.mixes]
         mixes = mixes or [ScalarMix(n_layers=self.n_layers + 1)]
-        own = self._parameters_of_bilm().convert(torch.float32)
-        arrays = named_arrays(Parts(dict(own.bilm), mixes[0], own.state, mixes[1:]))
+        tensors, state = self._get_parameters().convert(torch.float32)
+        arrays = named_arrays(Parts(tensors, mixes[0], state, mixes[1:]))
         write_folder(Path(folder), self.options, arrays)
 
     def extra_repr(self) -> str:
@@ -199,17 +205,19 @@ class ElmoModule(nn.Module):
 
     def _run(self, sentences: EncodedSentences, has_boundaries: bool) -> dict[str, Tensor]:
         return self._engines.run(
-            self._parameters_of_bilm(),
+            self._get_parameters(),
             sentences,
             boundaries=has_boundaries,
             carried=self._carried if self._initial_state == "carry" else None,
         )
 
-    def _parameters_of_bilm(self) -> Parameters:
-        state = None
-        if self.warm_hidden is not None and self.warm_cell is not None:
-            state = LSTMState(self.warm_hidden, self.warm_cell)
-        return get_parameters(self.bilm, self.options, state=state)
+    def _get_parameters(self) -> Parameters:
+        return get_parameters(self.bilm, self.options, state=self._get_warm_state())
+
+    def _get_warm_state(self) -> LSTMState | None:
+        if self.warm_hidden is None or self.warm_cell is None:
+            return None
+        return LSTMState(self.warm_hidden, self.warm_cell)
 
     def _make_mixes(self, parts: Parts, n_mixes: int) -> nn.ModuleList:
         mixes = nn.ModuleList()

@@ -181,7 +181,11 @@ def names() -> list[str]:
 
 # AllenNLP's users name a model by the addresses of its files, TF Hub's users by the address of its page.
 _BY_URL = {url: entry for entry in _ENTRIES for file in entry.files for url in file.urls}
-_BY_URL.update((f"https://tfhub.dev/google/elmo/{n}", CATALOGUE[f"tfhub/elmo/{n}"]) for n in (2, 3))
+_BY_URL.update(
+    (f"{scheme}://tfhub.dev/google/elmo/{n}", CATALOGUE[f"tfhub/elmo/{n}"])
+    for scheme in ("https", "http")
+    for n in (2, 3)
+)
 
 
 def resolve(name: str) -> Entry | None:

@@ -37,7 +37,7 @@ ALL = [sentence for batch in golden.batches() for sentence in batch]
 
 def make(**settings: Any) -> Elmo:
     """With the golden's two mixes."""
-    elmo = Elmo(**FILES, **{"num_output_representations": 2, "dropout": 0.0, **settings})
+    elmo = Elmo(**{**FILES, "num_output_representations": 2, "dropout": 0.0, **settings})
     with torch.no_grad():
         for mix, weights, gamma in zip(
             elmo._scalar_mixes, golden.arrays()["weights"], golden.arrays()["gamma"], strict=True
@@ -132,6 +132,79 @@ def test_checkpoint_of_allennlp() -> None:
         nn.ModuleDict({"embedder": make()}).load_state_dict(inner)
 
 
+def test_names_of_parameters() -> None:
+    """As there, so that regular expressions of optimizers and loops over parts find the same."""
+    elmo = make(requires_grad=True)
+    assert dict(elmo.named_parameters()).keys() == elmo.state_dict().keys()
+    names = [name for name, _ in elmo._elmo_lstm._elmo_lstm.named_parameters()]  # type: ignore[union-attr]
+    assert len(names) == 16
+    assert "forward_layer_0.input_linearity.weight" in names
+    for parameter in elmo._elmo_lstm._elmo_lstm.parameters():  # type: ignore[union-attr]
+        parameter.requires_grad_(False)
+    elmo(batch_to_ids(SENTENCES))["elmo_representations"][0].sum().backward()
+    for name, parameter in elmo.named_parameters():
+        assert (parameter.grad is None) == ("_elmo_lstm._elmo_lstm" in name or "scalar_mix_1" in name)
+
+
+def test_state_changed_in_place() -> None:
+    """Numbers that are copied into a state_dict reach the model, whatever part they are of."""
+    elmo, ids = make(), batch_to_ids(SENTENCES)
+    elmo(ids)
+    own = elmo.state_dict()
+    for name, tensor in torch.load(golden.FOLDER / "weights.th", weights_only=True).items():
+        own[name].copy_(tensor)
+    assert worst(elmo(ids), golden.arrays()["loaded.out"]) <= 1e-5
+    trained = make(requires_grad=True)
+    trained(ids)
+    for name, tensor in elmo.state_dict().items():
+        trained.state_dict()[name].copy_(tensor)
+    assert worst(trained(ids), golden.arrays()["loaded.out"]) <= 1e-5
+
+
+def test_parts_of_a_checkpoint() -> None:
+    state = torch.load(golden.FOLDER / "weights.th", weights_only=True)
+    del state["_elmo_lstm._token_embedder._char_embedding_weights"]
+    elmo = make()
+    found = elmo.load_state_dict(state, strict=False)
+    assert found.missing_keys == ["_elmo_lstm._token_embedder._char_embedding_weights"]
+    assert not found.unexpected_keys
+    name = "_elmo_lstm._elmo_lstm.backward_layer_1.state_projection.weight"
+    assert torch.equal(elmo.state_dict()[name], state[name])
+    half = make().bfloat16()
+    half.load_state_dict({name: tensor.bfloat16() for name, tensor in elmo.state_dict().items()})
+    assert half(batch_to_ids(SENTENCES))["elmo_representations"][0].dtype == torch.bfloat16
+
+
+def test_code_of_others_in_its_place() -> None:
+    """Subclasses, hooks and other mixes see what AllenNLP's would."""
+    calls: list[int] = []
+
+    class Own(_ElmoBiLm):
+        def forward(self, inputs: Any, word_inputs: Any = None) -> Any:  # type: ignore[override]
+            calls.append(len(inputs))
+            return super().forward(inputs, word_inputs)
+
+    ids = batch_to_ids(SENTENCES)
+    expected = make()(ids)["elmo_representations"][0]
+    bilm = Own(FILES["options_file"], FILES["weight_file"], stateful=False)
+    elmo = make(**dict.fromkeys(FILES), module=bilm)
+    torch.testing.assert_close(elmo(ids)["elmo_representations"][0], expected, rtol=0, atol=1e-5)
+    assert calls == [5]
+    hooked = make()
+    hooked._elmo_lstm.register_forward_hook(lambda *_: calls.append(0))
+    hooked(ids)
+    assert calls == [5, 0]
+
+    class Concatenation(nn.Module):
+        def forward(self, tensors: list[Tensor], mask: Tensor | None = None) -> Tensor:
+            return torch.cat(tensors, dim=-1)
+
+    for keep in (True, False):
+        other = make(keep_sentence_boundaries=keep)
+        other.scalar_mix_0 = Concatenation()
+        assert other(ids)["elmo_representations"][0].shape == (5, 10 if keep else 8, 48)
+
+
 def test_bilm() -> None:
     bilm = _ElmoBiLm(FILES["options_file"], FILES["weight_file"])
     ids = batch_to_ids(SENTENCES)
@@ -161,6 +234,9 @@ def test_bilm() -> None:
             part.reset_states()  # type: ignore[operator]
     assert lstm._states is None
     assert torch.equal(bilm(ids)["activations"][2], output["activations"][2])
+    lstm._states = (torch.zeros(2, 5, 16), torch.zeros(2, 5, 48))
+    assert torch.allclose(bilm(ids)["activations"][2], output["activations"][2], atol=1e-5)
+    lstm._states = None
     lstm.stateful = False
     for _ in range(2):
         assert torch.allclose(bilm(ids)["activations"][2], output["activations"][2], atol=1e-5)
@@ -182,6 +258,7 @@ def test_token_embedder() -> None:
     assert not any(parameter.requires_grad for parameter in fixed.parameters())
     made = ElmoTokenEmbedder.from_params(None, {**FILES, "type": "elmo_token_embedder", "projection_dim": 3})
     assert made(ids).shape == (5, 8, 3)
+    assert ElmoTokenEmbedder.from_params({**FILES, "projection_dim": 3})(ids).shape == (5, 8, 3)
     with pytest.raises(ConfigurationError, match=r"EL894.*projection_dims.*Allowed: options_file"):
         ElmoTokenEmbedder.from_params(None, {**FILES, "projection_dims": 3})
 
@@ -205,6 +282,10 @@ def test_words_by_number() -> None:
     expected = make()(ids)
     outputs = elmo(torch.zeros_like(ids), numbers)
     assert torch.equal(outputs["elmo_representations"][0], expected["elmo_representations"][0])
+    # Many give them twice.
+    twice = elmo(numbers, numbers)
+    assert torch.equal(twice["elmo_representations"][0], expected["elmo_representations"][0])
+    assert torch.equal(twice["mask"], expected["mask"])
     # Several dimensions; a number beyond the words; and no cache at all: characters.
     assert elmo(ids.unsqueeze(1), numbers.unsqueeze(1))["mask"].shape == (2, 1, 3)
     for one, given in ((elmo, numbers + 90), (make(), numbers)):
@@ -244,6 +325,10 @@ def test_boundaries() -> None:
         ids, (ids > 0).any(dim=2), torch.tensor([1, 1]), torch.tensor([2, 2])
     )
     assert more.tolist() == [[[1, 1], [5, 6], [7, 8], [2, 2]], [[1, 1], [5, 6], [2, 2], [0, 0]]]
+    assert longer.tolist() == [[True] * 4, [True] * 3 + [False]]
+    words = torch.tensor([[5, 6], [7, 0]])
+    more, longer = add_sentence_boundary_token_ids(words, words > 0, 1, 2)
+    assert more.tolist() == [[1, 5, 6, 2], [1, 7, 2, 0]]
     assert longer.tolist() == [[True] * 4, [True] * 3 + [False]]
 
 
@@ -368,7 +453,20 @@ def test_sources_of_this_package() -> None:
     expected = Elmo("en_sm", None, 1, dropout=0.0)(batch_to_ids(SENTENCES))["elmo_representations"][0]
     assert expected.shape == (5, 8, 256)
     assert ElmoEmbedder("en_sm").embed_sentence(["a"]).shape == (3, 1, 256)
-    assert ElmoTokenEmbedder("en_sm", None)(batch_to_ids(SENTENCES)).shape == (5, 8, 256)
+    assert ElmoTokenEmbedder("en_sm")(batch_to_ids(SENTENCES)).shape == (5, 8, 256)
+    folder = shared_path("parity/manylangs/char")
+    for make_one in (lambda: Elmo(folder), lambda: _ElmoCharacterEncoder(folder)):
+        with pytest.raises(ConfigurationError, match=r"EL899.*vocabulary of characters.*ElmoModule"):
+            make_one()
+
+
+@pytest.mark.parametrize(
+    ("batch", "match"), [(["abc"], "EL033"), ("abc", "EL240"), ([[b"a"]], "EL034"), ([["a", None]], "EL034")]
+)
+def test_what_are_no_sentences(batch: Any, match: str) -> None:
+    for read in (batch_to_ids, ElmoEmbedder(**FILES).embed_batch):
+        with pytest.raises(ConfigurationError, match=match):
+            read(batch)
 
 
 def test_usage() -> None:

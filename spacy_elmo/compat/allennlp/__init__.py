@@ -2,14 +2,15 @@
 
 On purpose, a sentence has the same vectors every time: `Elmo` and `ElmoEmbedder` carry the LSTM state from batch
 to batch only with `stateful=True`. `_ElmoBiLm` alone carries it, as there, unless `_elmo_lstm.stateful` is false.
+Masks are bool, as in AllenNLP 2. Names of parameters and of a state_dict are AllenNLP's.
 """
 
 # What AllenNLP raises for wrong values.
 from ...errors import ElmoError as ConfigurationError
-from .bilm_modules import _ElmoBiLm, _ElmoCharacterEncoder
+from .bilm_modules import DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, _ElmoBiLm, _ElmoCharacterEncoder
 from .boundaries import add_sentence_boundary_token_ids, remove_sentence_boundaries
 from .character_ids import ELMoCharacterMapper, ELMoTokenCharactersIndexer, batch_to_ids
-from .elmo_embedder import DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, ElmoEmbedder, empty_embedding
+from .elmo_embedder import ElmoEmbedder, empty_embedding
 from .elmo_modules import Elmo, ElmoTokenEmbedder
 from .mixing import ScalarMix
 

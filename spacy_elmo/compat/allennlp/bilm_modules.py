@@ -1,60 +1,65 @@
-"""AllenNLP's biLM and character encoder, on an `ElmoModule`."""
+"""AllenNLP's biLM and character encoder: an `ElmoModule` whose parameters have AllenNLP's names and shapes."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ...bilm.characters import OFFSET
-from ...bilm.lstm import LSTMState
 from ...elmo import Elmo as LoadedElmo
 from ...errors import ElmoError, Errors
 from ...torch.elmo_module import ElmoModule
 from ...torch.padding import ElmoOutputs
+from ...torch.parameters import Parameters
+from ...weights.catalogue import CATALOGUE
 from ...weights.source import Source
-from .boundaries import add_sentence_boundary_token_ids
-from .character_ids import ELMoCharacterMapper, batch_to_ids
-from .state_names import name_as_allennlp, name_as_module
+from .character_ids import batch_to_ids
+from .networks import CharacterEncoder, ElmoLstm
 
-Path = Any  # Of files: str, os.PathLike or None.
+DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE = (file.urls[0] for file in CATALOGUE["original"].files)
+# A file of AllenNLP's, its address or, in place of both files, any source.
+File = str | os.PathLike[str] | LoadedElmo | None
 # The first words of AllenNLP's vocabularies: index 0 is padding, index 1 stands for unknown words.
 _FIRST_WORDS = ["@@PADDING@@", "@@UNKNOWN@@"]
 
 
-def choose_source(options_file: "Path | LoadedElmo", weight_file: Path) -> "Source | LoadedElmo":
+def choose_source(options_file: File, weight_file: File) -> "Source | LoadedElmo":
     """Choose the source of the weights.
 
-    options_file (Path | Elmo): AllenNLP's options file, or its address; without weight_file, any source.
-    weight_file (Path): AllenNLP's weights file, or its address; or None.
+    options_file (File): AllenNLP's options file, or its address; without weight_file, any source.
+    weight_file (File): AllenNLP's weights file, or its address; the default one without the default options counts
+        as none.
     RETURNS (Source | Elmo): What `ElmoModule` takes.
     """
-    return cast("Source | LoadedElmo", options_file if weight_file is None else [options_file, weight_file])
+    is_default = isinstance(weight_file, str) and weight_file == DEFAULT_WEIGHT_FILE
+    if weight_file is None or (is_default and options_file != DEFAULT_OPTIONS_FILE):
+        return cast("Source | LoadedElmo", options_file)
+    return cast("Source", [options_file, weight_file])
 
 
-class _ElmoBiLm(nn.Module):
+class _ElmoBiLm(ElmoModule):
     """The biLM without mixes.
 
-    options_file (str | PathLike): AllenNLP's options file, or its address; without weight_file, any source.
-    weight_file (str | PathLike | None): AllenNLP's weights file, or its address.
+    options_file (File): See `choose_source`.
+    weight_file (File): See `choose_source`.
     requires_grad (bool): Whether the parameters are trained.
     vocab_to_cache (Sequence[str] | None): Words that `word_inputs` of `forward` number. Nothing is gained by it:
         words are kept in any case.
     stateful (bool): Whether a batch starts from the last one's states, as in AllenNLP.
+    RAISES (ElmoError): If the model has a vocabulary of characters, which AllenNLP's code cannot read.
     """
 
     def __init__(
         self,
-        options_file: "Path | LoadedElmo",
-        weight_file: Path = None,
+        options_file: File,
+        weight_file: File = None,
         requires_grad: bool = False,
         vocab_to_cache: Sequence[str] | None = None,
         *,
         stateful: bool = True,
     ):
-        super().__init__()
-        self._requires_grad = requires_grad
-        self._module = ElmoModule(
+        super().__init__(
             choose_source(options_file, weight_file),
             n_mixes=0,
             dropout=0.0,
@@ -62,24 +67,30 @@ class _ElmoBiLm(nn.Module):
             keep_boundaries=True,
             initial_state="carry" if stateful else "zero",
         )
-        self._elmo_lstm = ElmoLstm(self._module)
-        self.num_layers = self._module.n_layers + 1
+        if self.options.has_own_vocabulary:
+            raise ElmoError(Errors.EL899.format(source=self.source))
+        self._requires_grad = requires_grad
+        tensors = {name: parameter.detach() for name, parameter in self.bilm.named_parameters()}
+        del self.bilm
+        self._token_embedder = CharacterEncoder(self.options, tensors)
+        self._elmo_lstm = ElmoLstm(self, tensors)
+        self.requires_grad_(requires_grad)
+        self.num_layers = self.n_layers + 1
         self._word_ids: Tensor | None = None
         if vocab_to_cache:
             self.create_cached_cnn_embeddings(vocab_to_cache)
-        self._register_state_dict_hook(_rename_saved)
-        self.register_load_state_dict_pre_hook(_rename_loaded)
+        self.register_load_state_dict_pre_hook(_drop_cached_words)
 
     @property
-    def _token_embedder(self) -> "_ElmoCharacterEncoder":
-        return _ElmoCharacterEncoder.from_module(self._module)
+    def device(self) -> torch.device:
+        return self._token_embedder._char_embedding_weights.device
 
     def get_output_dim(self) -> int:
         """Get the width of a layer.
 
         RETURNS (int): 2P.
         """
-        return self._module.width
+        return self.width
 
     def create_cached_cnn_embeddings(self, tokens: Sequence[str]) -> None:
         """Set the words that `word_inputs` number.
@@ -93,7 +104,7 @@ class _ElmoBiLm(nn.Module):
         ids[0] = 0
         self._word_ids = ids
 
-    def forward(self, inputs: Tensor, word_inputs: Tensor | None = None) -> dict[str, Any]:
+    def forward(self, inputs: Tensor, word_inputs: Tensor | None = None) -> dict[str, Any]:  # type: ignore[override]
         """Compute all layers of a batch, with rows for boundary tokens.
 
         inputs (Tensor): (batch, longest, 50), character ids.
@@ -103,23 +114,34 @@ class _ElmoBiLm(nn.Module):
             (batch, longest + 2), bool.
         RAISES (ElmoError): If the ids are not those of this model.
         """
-        outputs = self.run(inputs, word_inputs, boundaries=True)
-        words, *lstm = outputs.layers.values()
-        return {"activations": [torch.cat([words, words], dim=-1), *lstm], "mask": outputs.mask}
+        activations, outputs = self.run(inputs, word_inputs, boundaries=True)
+        return {"activations": activations, "mask": outputs.mask}
 
-    def run(self, inputs: Any, word_inputs: Tensor | None = None, *, boundaries: bool) -> ElmoOutputs:
+    def run(
+        self, inputs: Any, word_inputs: Tensor | None = None, *, boundaries: bool
+    ) -> tuple[list[Tensor], ElmoOutputs]:
         """Compute all layers of a batch.
 
         inputs (Tensor | Sequence[Sequence[str]]): As for `forward`; or tokenized sentences.
         word_inputs (Tensor | None): See `forward`.
         boundaries (bool): Whether there are rows for boundary tokens.
-        RETURNS (ElmoOutputs): The layers.
+        RETURNS (tuple[list[Tensor], ElmoOutputs]): The layers, all (batch, longest, 2P), and what `ElmoModule`
+            returns.
         RAISES (ElmoError): As `forward`.
         """
         if word_inputs is not None and self._word_ids is not None:
             inputs = self._read_words(inputs, word_inputs.detach().cpu().long())
-        outputs: ElmoOutputs = self._module(inputs, keep_boundaries=boundaries)
-        return outputs
+        outputs = super().forward(inputs, keep_boundaries=boundaries)
+        words, *lstm = outputs.layers.values()
+        return [torch.cat([words, words], dim=-1), *lstm], outputs
+
+    def _get_parameters(self) -> Parameters:
+        encoder, lstm = self._token_embedder, self._elmo_lstm
+        return Parameters(
+            [*_iter_leaves(encoder), *_iter_leaves(lstm)],
+            lambda: dict([*encoder.iter_named(), *lstm.iter_named()]),
+            self._get_warm_state(),
+        )
 
     def _read_words(self, inputs: Tensor, words: Tensor) -> Tensor:
         assert self._word_ids is not None
@@ -127,117 +149,32 @@ class _ElmoBiLm(nn.Module):
         return inputs if int(words.max()) >= len(self._word_ids) else self._word_ids[words]
 
 
-class ElmoLstm(nn.Module):
-    """The states of a biLM's LSTMs, under AllenNLP's names. The parameters are those of the `ElmoModule`.
-
-    module (ElmoModule): The biLM.
-    """
-
-    def __init__(self, module: ElmoModule):
-        super().__init__()
-        # In a tuple: it is no submodule here.
-        self._module = (module,)
-        lstm = module.options.lstm
-        self.num_layers = lstm.n_layers
-        self.input_size = self.hidden_size = lstm.projection_dim
-        self.cell_size = lstm.dim
-
-    @property
-    def stateful(self) -> bool:
-        """Whether a batch starts from the states that the last one ended with. May be set."""
-        return self._module[0].initial_state == "carry"
-
-    @stateful.setter
-    def stateful(self, stateful: bool) -> None:
-        self._module[0].initial_state = "carry" if stateful else "zero"
-
-    @property
-    def _states(self) -> tuple[Tensor, Tensor] | None:
-        """Hidden (L, n_rows, 2P) and cell (L, n_rows, 2C), forward half first."""
-        state = self._module[0].carried.state
-        if state is None:
-            return None
-        hidden, cell = (torch.cat([part[0], part[1]], dim=-1) for part in state)
-        return hidden, cell
-
-    def reset_states(self, mask: Tensor | None = None) -> None:
-        """Reset states to zeros.
-
-        mask (Tensor | None): (batch,), true for rows to reset; None: all.
-        RAISES (ElmoError): If there are more or fewer rows.
-        """
-        carried = self._module[0].carried
-        if mask is None or carried.state is None:
-            carried.reset()
-            return
-        n_rows = carried.state.hidden.size(2)
-        if len(mask) != n_rows:
-            raise ElmoError(Errors.EL893.format(got=len(mask), n_rows=n_rows))
-        kept = ~mask.bool().view(1, 1, n_rows, 1)
-        carried.put(LSTMState(*(part * kept.to(part.device) for part in carried.state)))
-
-
-class _ElmoCharacterEncoder(nn.Module):
+class _ElmoCharacterEncoder(CharacterEncoder):
     """The character encoder, the lowest layer.
 
-    options_file (str | PathLike): See `_ElmoBiLm`.
-    weight_file (str | PathLike | None): See `_ElmoBiLm`.
+    options_file (File): See `choose_source`.
+    weight_file (File): See `choose_source`.
     requires_grad (bool): Whether the parameters are trained.
     """
 
-    def __init__(self, options_file: "Path | LoadedElmo", weight_file: Path = None, requires_grad: bool = False):
-        super().__init__()
-        module = ElmoModule(choose_source(options_file, weight_file), n_mixes=0, frozen=not requires_grad)
-        self._take(module, requires_grad)
-
-    @classmethod
-    def from_module(cls, module: ElmoModule) -> "_ElmoCharacterEncoder":
-        """Make an encoder over the parameters of a module.
-
-        module (ElmoModule): The module.
-        RETURNS (_ElmoCharacterEncoder): The encoder.
-        """
-        encoder = cls.__new__(cls)
-        nn.Module.__init__(encoder)
-        encoder._take(module, module.bilm.char_encoder.embedding.weight.requires_grad)
-        return encoder
-
-    def _take(self, module: ElmoModule, requires_grad: bool) -> None:
-        self.requires_grad = requires_grad
-        self.output_dim = module.options.lstm.projection_dim
-        self._encoder = module.bilm.char_encoder
-        mapper = ELMoCharacterMapper
-        self._beginning_of_sentence_characters = torch.tensor(mapper.beginning_of_sentence_characters) + OFFSET
-        self._end_of_sentence_characters = torch.tensor(mapper.end_of_sentence_characters) + OFFSET
-
-    def get_output_dim(self) -> int:
-        """Get the width of the layer.
-
-        RETURNS (int): P.
-        """
-        return self.output_dim
-
-    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
-        """Encode a batch, with rows for boundary tokens.
-
-        inputs (Tensor): (batch, longest, 50), character ids.
-        RETURNS (dict[str, Tensor]): "token_embedding", (batch, longest + 2, P), and "mask", (batch, longest + 2),
-            bool. Rows of padding are not zeros.
-        """
-        given = (inputs > 0).any(dim=-1)
-        ids, mask = add_sentence_boundary_token_ids(
-            inputs, given, self._beginning_of_sentence_characters, self._end_of_sentence_characters
-        )
-        words = self._encoder(ids.flatten(0, 1))
-        return {"token_embedding": words.view(*mask.shape, -1), "mask": mask}
+    def __init__(self, options_file: File, weight_file: File = None, requires_grad: bool = False):
+        module = ElmoModule(choose_source(options_file, weight_file), n_mixes=0)
+        if module.options.has_own_vocabulary:
+            raise ElmoError(Errors.EL899.format(source=module.source))
+        tensors = {name: parameter.detach() for name, parameter in module.bilm.named_parameters()}
+        super().__init__(module.options, tensors)
+        self.requires_grad_(requires_grad)
 
 
-def _rename_saved(module: nn.Module, state: dict[str, Tensor], prefix: str, _metadata: object) -> None:
-    """Save parameters under AllenNLP's names."""
-    name_as_allennlp(state, prefix=prefix, options=cast(_ElmoBiLm, module)._module.options)
+def _iter_leaves(module: nn.Module) -> list[Tensor]:
+    """List the parameters of a module, or of its copy in a replica of DataParallel, where they are attributes."""
+    found = []
+    for part in module.modules():
+        former = getattr(part, "_former_parameters", None) or part._parameters
+        found += [tensor for tensor in former.values() if tensor is not None]
+    return found
 
 
-def _rename_loaded(module: nn.Module, state: Mapping[str, Tensor], prefix: str, *_others: object) -> None:
-    name_as_module(
-        cast("dict[str, Tensor]", state), prefix=prefix, options=cast(_ElmoBiLm, module)._module.options
-    )
+def _drop_cached_words(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_others: object) -> None:
+    """Leave out vectors of `vocab_to_cache` in AllenNLP's checkpoints, which follow from other parameters."""
+    state.pop(f"{prefix}_word_embedding.weight", None)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ...bilm import characters
 from ...bilm.characters import OFFSET
 from ...errors import ElmoError, Errors, short_repr
+from ...inference.sentences import validate_sentences
 
 _INDEXER_NAME = "elmo_tokens"
 
@@ -19,8 +20,10 @@ def batch_to_ids(batch: Iterable[Sequence[str]]) -> Tensor:
 
     batch (Iterable[Sequence[str]]): The sentences.
     RETURNS (Tensor): (batch, longest, 50), int64; rows of zeros are padding.
+    RAISES (ElmoError): If a sentence is not a list of str.
     """
-    rows = [characters.character_ids(list(sentence)) for sentence in batch]
+    # Without the warning about padding, since ids are all that is made here.
+    rows = [characters.character_ids(sentence) for sentence in validate_sentences(batch, warn=lambda _: None)]
     ids = np.zeros(
         (len(rows), max(map(len, rows), default=0), ELMoCharacterMapper.max_word_length), dtype=np.int64
     )

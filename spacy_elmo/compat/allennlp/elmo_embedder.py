@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -11,23 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...elmo import Elmo as LoadedElmo
 from ...errors import ElmoError, Errors
 from ...util.hdf5_file import write_hdf5
-from ...weights.catalogue import CATALOGUE
-from .bilm_modules import Path, _ElmoBiLm
+from .bilm_modules import DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, File, _ElmoBiLm
 from .character_ids import ELMoTokenCharactersIndexer
 
-DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE = (file.urls[0] for file in CATALOGUE["original"].files)
 DEFAULT_BATCH_SIZE = 64
 
 Array = NDArray[np.floating]
 
 
 def empty_embedding() -> Array:
-    """Make the layers of a sentence without tokens. As in AllenNLP, they have the width of the original model.
+    """Make the layers of a sentence without tokens. As in AllenNLP, they are those of the original model.
 
-    RETURNS (Array): (3, 0, 1024).
+    RETURNS (Array): (3, 0, 1024), float64.
     """
     return np.zeros((3, 0, 1024))
 
@@ -35,24 +32,21 @@ def empty_embedding() -> Array:
 class ElmoEmbedder:
     """Computes all layers of sentences.
 
-    options_file (str | PathLike): AllenNLP's options file, or its address; without weight_file, any source.
-    weight_file (str | PathLike | None): AllenNLP's weights file, or its address.
+    options_file (File): AllenNLP's options file, or its address; without weight_file, any source.
+    weight_file (File): AllenNLP's weights file, or its address.
     cuda_device (int): The number of a GPU; -1: the CPU.
     stateful (bool): Whether a batch starts from the last one's states, as AllenNLP's does.
     """
 
     def __init__(
         self,
-        options_file: "Path | LoadedElmo" = DEFAULT_OPTIONS_FILE,
-        weight_file: Path = DEFAULT_WEIGHT_FILE,
+        options_file: File = DEFAULT_OPTIONS_FILE,
+        weight_file: File = DEFAULT_WEIGHT_FILE,
         cuda_device: int = -1,
         *,
         stateful: bool = False,
     ):
         self.indexer = ELMoTokenCharactersIndexer()
-        is_address = isinstance(weight_file, str) and weight_file == DEFAULT_WEIGHT_FILE
-        if is_address and options_file != DEFAULT_OPTIONS_FILE:
-            weight_file = None
         self.elmo_bilm = _ElmoBiLm(options_file, weight_file, stateful=stateful)
         if cuda_device >= 0:
             self.elmo_bilm.to(torch.device("cuda", cuda_device))
@@ -65,9 +59,8 @@ class ElmoEmbedder:
         RETURNS (tuple[Tensor, Tensor]): (batch, L + 1, longest, 2P), and the mask, (batch, longest), bool.
         RAISES (ElmoError): If a sentence is not a list of str.
         """
-        outputs = self.elmo_bilm.run(batch, boundaries=False)
-        words, *lstm = outputs.layers.values()
-        return torch.stack([torch.cat([words, words], dim=-1), *lstm], dim=1), outputs.mask
+        activations, outputs = self.elmo_bilm.run(batch, boundaries=False)
+        return torch.stack(activations, dim=1), outputs.mask
 
     def embed_sentence(self, sentence: Sequence[str]) -> Array:
         """Compute the layers of a sentence.
@@ -85,16 +78,13 @@ class ElmoEmbedder:
         RETURNS (list[Array]): One for each sentence, (L + 1, n_tokens, 2P), float32; see `empty_embedding`.
         RAISES (ElmoError): If a sentence is not a list of str.
         """
-        sentences = [list(sentence) if isinstance(sentence, tuple) else sentence for sentence in batch]
         with torch.no_grad():
-            outputs = self.elmo_bilm.run(sentences, boundaries=False)
-        layers = [layer.cpu().numpy() for layer in outputs.layers.values()]
-        embedded = []
-        for row, length in enumerate(outputs.lengths.tolist()):
-            words, *lstm = (layer[row, :length] for layer in layers)
-            stacked = np.stack([np.concatenate([words, words], axis=1), *lstm])
-            embedded.append(stacked if length else empty_embedding())
-        return embedded
+            activations, outputs = self.elmo_bilm.run(batch, boundaries=False)
+        layers = [layer.cpu().numpy() for layer in activations]
+        return [
+            np.stack([layer[row, :length] for layer in layers]) if length else empty_embedding()
+            for row, length in enumerate(outputs.lengths.tolist())
+        ]
 
     def embed_sentences(
         self, sentences: Iterable[Sequence[str]], batch_size: int = DEFAULT_BATCH_SIZE
@@ -137,7 +127,7 @@ class ElmoEmbedder:
             raise ElmoError(Errors.EL896.format(lines=blank))
         keys = _check_keys(lines, output_file_path) if use_sentence_keys else [str(i) for i in range(len(lines))]
         embedded = self.embed_sentences([line.split() for line in lines], batch_size)
-        with write_hdf5(FilePath(output_file_path)) as writer:
+        with write_hdf5(Path(output_file_path)) as writer:
             for key, layers in zip(keys, embedded, strict=True):
                 writer.add(key, _reduce(layers, output_format), dtype="float32")
             if not forget_sentences and not use_sentence_keys:

@@ -1,23 +1,22 @@
 """AllenNLP's `Elmo` and `ElmoTokenEmbedder`."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from torch import Tensor, nn
 
-from ...elmo import Elmo as LoadedElmo
 from ...errors import ElmoError, Errors
-from .bilm_modules import Path, _ElmoBiLm
+from .bilm_modules import DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, File, _ElmoBiLm
 from .boundaries import remove_sentence_boundaries
-from .elmo_embedder import DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE
 from .mixing import ScalarMix
 
 
 class Elmo(nn.Module):
     """A biLM with trained mixes of its layers.
 
-    options_file (str | PathLike): AllenNLP's options file, or its address; without weight_file, any source.
-    weight_file (str | PathLike | None): AllenNLP's weights file, or its address.
+    options_file (File): AllenNLP's options file, or its address; without weight_file, any source.
+    weight_file (File): AllenNLP's weights file, or its address.
     num_output_representations (int): The number of mixes.
     requires_grad (bool): Whether the biLM is trained.
     do_layer_norm (bool): Normalize each layer over the whole batch before it is mixed.
@@ -34,8 +33,8 @@ class Elmo(nn.Module):
 
     def __init__(
         self,
-        options_file: "Path | LoadedElmo",
-        weight_file: Path = None,
+        options_file: File,
+        weight_file: File = None,
         num_output_representations: int = 1,
         requires_grad: bool = False,
         do_layer_norm: bool = False,
@@ -61,7 +60,6 @@ class Elmo(nn.Module):
         self._elmo_lstm = module
         self._has_cached_vocab = vocab_to_cache is not None
         self._keep_sentence_boundaries = keep_sentence_boundaries
-        self._do_layer_norm = do_layer_norm
         self._dropout = nn.Dropout(p=dropout)
         self._n_mixes = num_output_representations
         for number in range(num_output_representations):
@@ -104,36 +102,37 @@ class Elmo(nn.Module):
             mix, and "mask", (batch, ..., longest), bool; with boundary tokens, longest + 2.
         RAISES (ElmoError): If the ids are not those of the model.
         """
-        outer = inputs.shape[:-2]
-        ids = inputs.flatten(0, -3)
-        words = word_inputs
+        words = word_inputs if self._has_cached_vocab else None
         if words is not None:
-            words = words.flatten(0, -2) if self._has_cached_vocab else None
+            # Characters are not read; many give the numbers of words for both.
+            outer, words = words.shape[:-1], words.flatten(0, -2)
+            ids = inputs if inputs.dim() < 3 else inputs.flatten(0, -3)
+        else:
+            outer, ids = inputs.shape[:-2], inputs if inputs.dim() < 3 else inputs.flatten(0, -3)
         representations, mask = self._mix(ids, words)
         shaped = [self._dropout(one).unflatten(0, outer) for one in representations]
         return {"elmo_representations": shaped, "mask": mask.unflatten(0, outer)}
 
     def _mix(self, ids: Tensor, words: Tensor | None) -> tuple[list[Tensor], Tensor]:
-        bilm, keep = self._elmo_lstm, self._keep_sentence_boundaries
-        if isinstance(bilm, _ElmoBiLm) and not keep and not self._do_layer_norm:
+        bilm, mixes = self._elmo_lstm, self._scalar_mixes
+        if not self._keep_sentence_boundaries and _is_plain(bilm, mixes):
             # Boundary tokens have no part in the result.
-            outputs = bilm.run(ids, words, boundaries=False)
-            return [mix([*outputs.layers.values()]) for mix in self._scalar_mixes], outputs.mask
+            activations, outputs = cast(_ElmoBiLm, bilm).run(ids, words, boundaries=False)
+            return [mix(activations, outputs.mask) for mix in mixes], outputs.mask
         output = bilm(ids, words)
         mask = output["mask"]
-        mixed = [mix(output["activations"], mask) for mix in self._scalar_mixes]
-        if keep:
+        mixed = [mix(output["activations"], mask) for mix in mixes]
+        if self._keep_sentence_boundaries:
             return mixed, mask
-        return [remove_sentence_boundaries(one, mask)[0] for one in mixed], remove_sentence_boundaries(
-            mask.unsqueeze(2), mask
-        )[1]
+        inner = [remove_sentence_boundaries(one, mask) for one in [*mixed, mask.unsqueeze(2)]]
+        return [one for one, _ in inner[:-1]], inner[-1][1]
 
 
 class ElmoTokenEmbedder(nn.Module):
     """One mix, and a projection if wanted.
 
-    options_file (str | PathLike): See `Elmo`.
-    weight_file (str | PathLike | None): See `Elmo`.
+    options_file (File): See `Elmo`.
+    weight_file (File): See `Elmo`.
     do_layer_norm (bool): See `Elmo`.
     dropout (float): See `Elmo`.
     requires_grad (bool): See `Elmo`.
@@ -145,8 +144,8 @@ class ElmoTokenEmbedder(nn.Module):
 
     def __init__(
         self,
-        options_file: "Path | LoadedElmo" = DEFAULT_OPTIONS_FILE,
-        weight_file: Path = DEFAULT_WEIGHT_FILE,
+        options_file: File = DEFAULT_OPTIONS_FILE,
+        weight_file: File = DEFAULT_WEIGHT_FILE,
         do_layer_norm: bool = False,
         dropout: float = 0.5,
         requires_grad: bool = False,
@@ -178,12 +177,15 @@ class ElmoTokenEmbedder(nn.Module):
     ) -> "ElmoTokenEmbedder":
         """Make an embedder from the parameters of a configuration.
 
-        vocab (Any): The vocabulary of AllenNLP that `namespace_to_cache` is a namespace of.
+        vocab (Any): The vocabulary of AllenNLP that `namespace_to_cache` is a namespace of; or, as the only
+            argument, `params`.
         params (Mapping[str, Any] | None): Arguments of the constructor, or `namespace_to_cache`.
         others (Any): More arguments.
         RETURNS (ElmoTokenEmbedder): The embedder.
         RAISES (ElmoError): If there is another parameter.
         """
+        if params is None and isinstance(vocab, Mapping):
+            vocab, params = None, vocab
         given = {**(params or {}), **others}
         given.pop("type", None)
         if namespace := given.pop("namespace_to_cache", None):
@@ -216,9 +218,15 @@ class ElmoTokenEmbedder(nn.Module):
         return embedded if self._projection is None else self._projection(embedded)
 
 
+def _is_plain(bilm: nn.Module, mixes: Sequence[nn.Module]) -> bool:
+    """Check that nobody has put other code into a biLM without layer normalization."""
+    has_hooks = bilm._forward_hooks or bilm._forward_pre_hooks
+    own_mixes = all(type(mix) is ScalarMix and not mix.do_layer_norm for mix in mixes)
+    return type(bilm) is _ElmoBiLm and not has_hooks and own_mixes
+
+
 def _check_names(cls: type, given: dict[str, Any]) -> dict[str, Any]:
-    code = cls.__init__.__code__  # type: ignore[misc]
-    allowed = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    allowed = list(inspect.signature(cls).parameters)
     if unknown := [name for name in given if name not in allowed]:
         raise ElmoError(Errors.EL894.format(names=", ".join(unknown), allowed=", ".join(allowed)))
     return given

@@ -3,10 +3,10 @@
 On purpose, a sentence has the same vectors every time, unless `initial_state="carry"` asks for the LSTM state.
 """
 
-from .character_model import BidirectionalLanguageModel
 from .data import Batcher, TokenBatcher, UnicodeCharsVocabulary, Vocabulary
 from .dumps import dump_bilm_embeddings, dump_token_embeddings
 from .elmo import weight_layers
+from .model import BidirectionalLanguageModel
 
 __all__ = [
     "Batcher",

@@ -120,7 +120,7 @@ def read(config_path: Path, weights_path: Path) -> Weights:
     path = str(weights_path)
     tensors = read_tensors(weights_path)
     prefix = _find_prefix(tensors, path)
-    arrays = {**name_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
+    arrays = {**_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
     section = find_section(config, prefix)
     options, where = _read_options(config, section, config_path, arrays, path)
     options = options.match_projection(arrays)
@@ -185,13 +185,8 @@ def _find_prefix(tensors: Tensors, path: str) -> str:
     raise ElmoError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
 
 
-def name_bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:
-    """Name the arrays of a biLM as we do. Cached word vectors (`_word_embedding`) are redundant and left out.
-
-    tensors (Tensors): Arrays by AllenNLP's names.
-    prefix (str): The start of the names of the biLM's.
-    RETURNS (Tensors): Those of the biLM by our names; any that no biLM has keep theirs.
-    """
+def _bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:
+    """Name the biLM's arrays as we do. Cached word vectors (`_word_embedding`) are redundant and left out."""
     encoder, lstms = prefix + ENCODER, prefix + BILM
     own = {name: array for name, array in tensors.items() if name.startswith((encoder, lstms))}
     names = {"char_encoder.embedding.weight": prefix + CHARACTERS}
