@@ -87,6 +87,10 @@ class ModelErrors(metaclass=WithCodes):
     EL026 = "The file '{path}' does not exist. {closest}"
     EL027 = "`source` must be a name, a path or a pair of paths [options, weights]; got {got}."
     EL028 = "'{path}' is a folder, but a pair of files was expected. Give [options, weights], or the folder alone."
+    EL029 = (
+        "The address '{url}' is not that of a published model, or not of the same model as the other file. Give "
+        "both addresses as they were published, a name (spacy-elmo models), or paths of downloaded files."
+    )
     EL181 = (
         "'{path}' is damaged: its content does not match its checksum. Download it again, or use another copy. A "
         "saved pipeline can be created again by training, or from its `source`."

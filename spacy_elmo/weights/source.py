@@ -15,7 +15,7 @@ from . import catalogue
 from .arrays import Weights
 from .locate import OpenFiles, find_for_file, find_in_folder, open_files
 from .sniff import Files, checkpoint_files, index_path, sniff
-from .urls import safe_url
+from .urls import is_url, safe_url
 
 # The most names of a folder to compare a misspelt one with.
 _MOST_NAMES = 500
@@ -75,6 +75,9 @@ def find_files(source: Source) -> Files:
     entries = [catalogue.resolve(str(part)) for part in source]
     if entries[0] is not None and entries[0] is entries[1]:
         return _fetch(entries[0].name)
+    for part in map(str, source):
+        if is_url(part):
+            raise ElmoFileNotFoundError(Errors.EL029.format(url=safe_url(part)))
     first, second = (_find_file(Path(part)) for part in source)
     # Users may give the two in either order.
     return Files(second, first) if sniff(second) == "json" and sniff(first) != "json" else Files(first, second)

@@ -30,6 +30,15 @@ def safe_url(url: str) -> str:
     return f"{start}{scheme}{path}{'?...' if more else ''}"
 
 
+def is_url(text: str) -> bool:
+    """Check whether a source is a URL, and no path.
+
+    text (str): The source.
+    RETURNS (bool): Whether it begins with http:// or https://.
+    """
+    return text.lower().startswith(("http://", "https://"))
+
+
 def hide_secrets(text: str, url: str) -> str:
     """Remove credentials from a library's message.
 

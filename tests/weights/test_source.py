@@ -460,7 +460,7 @@ def test_hides_credentials() -> None:
             read_weights(source)
         assert "s3cret" not in str(caught.value)
         assert "t0ken" not in str(caught.value)
-        with pytest.raises(FileNotFoundError, match="EL026") as caught:
+        with pytest.raises(FileNotFoundError, match="EL029") as caught:
             read_weights([source, source])
         assert "s3cret" not in str(caught.value)
         assert "t0ken" not in str(caught.value)
@@ -474,3 +474,13 @@ def test_no_room_to_unpack(tiny: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(archives, "_write", full)
     with pytest.raises(OSError, match=r"EL142.*No space left.*TMPDIR"):
         read_weights(archive)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_address_that_is_not_published(number: int, tiny: Path) -> None:
+    pair = [str(tiny / "options.json"), str(tiny / "weights.hdf5")]
+    pair[number] = "https://user:secret@example.com/elmo_options.json"
+    match = r"EL029.*'https://example\.com/elmo_options\.json'.*downloaded"
+    with pytest.raises(FileNotFoundError, match=match) as found:
+        find_files(pair)
+    assert "secret" not in str(found.value)
