@@ -77,6 +77,11 @@ def test_gradients_beyond() -> None:
     assert torch.allclose(weight.grad, elmo.sum(dim=0))
 
 
+def test_gradients_beyond_nothing() -> None:
+    for outputs in spacy_elmo.load(TINY).embed([[], ["a"]], output="torch", max_batch_tokens=2):
+        assert not any(tensor.is_inference() for tensor in tensors(outputs).values())
+
+
 def test_memory_of_one_sentence() -> None:
     """A sentence that is kept does not keep its batch."""
     layer = torch.arange(40.0).view(10, 4)

@@ -141,7 +141,9 @@ class TrainableEngine:
             training_pass.backprop(gradients, sums)
             return sums.by_parameter
 
-        return TrainingBatch(training_pass.layers, training_pass.state if part.n_layers else None, backprop)
+        # The backward pass does not need the layers, which may be let go before it.
+        layers, training_pass.layers = training_pass.layers, []
+        return TrainingBatch(layers, training_pass.state if part.n_layers else None, backprop)
 
     def _run_again(self, part: "_Part", random: list[Tensor]) -> Backprop:
         """Run a part with the random numbers that followed a state of their generators."""

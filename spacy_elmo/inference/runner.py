@@ -206,6 +206,7 @@ class Runner:
             yield from self.budget.run(batch, run, release=self.engine.release)
         carried.put(end)
 
+    @torch.inference_mode(False)
     def make_empty(self, names: Sequence[str]) -> LayerOutputs:
         """Make the layers of a sentence without tokens.
 

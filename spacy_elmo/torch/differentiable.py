@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ..bilm.lstm import LSTMState
-from ..gradients.trainable import TrainableEngine, TrainingBatch
+from ..gradients.trainable import Backprop, TrainableEngine, TrainingBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def compute_layers(run: Run, parameters: Mapping[str, Tensor]) -> tuple[list[Ten
 class _Context(FunctionCtx):
     run: Run
     own: Sequence[Tensor]
-    batch: TrainingBatch | None
+    backprop: Backprop | None
     saved_tensors: tuple[Tensor, ...]
     needs_input_grad: tuple[bool, ...]
 
@@ -67,7 +67,8 @@ class _Layers(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         batch = run()
         states.append(batch.state)
-        ctx.run, ctx.own, ctx.batch = run, own, batch
+        # Not the batch: its layers are the outputs, and outputs that own themselves would never be freed.
+        ctx.run, ctx.own, ctx.backprop = run, own, batch.backprop
         ctx.save_for_backward(*parameters)
         ctx.set_materialize_grads(False)
         return tuple(layer.to(parameters[0].dtype) for layer in batch.layers)
@@ -78,14 +79,13 @@ class _Layers(torch.autograd.Function):
         # Torch fails here if a parameter was changed in place since the forward pass.
         parameters = ctx.saved_tensors
         # With retain_graph, the batch runs again for the second pass.
-        batch = ctx.batch or ctx.run()
-        ctx.batch = None
-        found = batch.backprop(d_layers)
+        backprop = ctx.backprop or ctx.run().backprop
+        ctx.backprop = None
+        found = backprop(d_layers)
         needed = ctx.needs_input_grad[3:]
         return None, None, None, *map(_convert, parameters, (found.get(one) for one in ctx.own), needed)
 
 
 def _convert(parameter: Tensor, gradient: Tensor | None, is_needed: bool) -> Tensor | None:
-    if not is_needed:
-        return None
-    return parameter.new_zeros(parameter.shape) if gradient is None else gradient.to(parameter.dtype)
+    # None, not zeros, if the loss does not depend on it: optimizers then leave it alone.
+    return gradient.to(parameter.dtype) if is_needed and gradient is not None else None

@@ -113,9 +113,14 @@ class PaddedLayers(Mapping[str, Tensor]):
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._rows:
             raise ElmoKeyError(Errors.EL874.format(got=name, allowed=", ".join(self._rows)))
-        if name not in self._padded:
-            self._padded[name] = self._padding.pad(self._padding.show(self._rows[name]))
-        return self._padded[name]
+        if name in self._padded:
+            return self._padded[name]
+        rows = self._rows[name]
+        padded = self._padding.pad(self._padding.show(rows))
+        # What was padded without gradients must not be in a loss later.
+        if padded.requires_grad == rows.requires_grad:
+            self._padded[name] = padded
+        return padded
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

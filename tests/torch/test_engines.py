@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,40 @@ def test_fresh_process(tmp_path: Path) -> None:
     subprocess.run(arguments, check=True, cwd=tmp_path)
     expected = module.eval()([["The", "bank", "."], ["Hello"]]).mixes[1].detach()
     torch.testing.assert_close(torch.load(tmp_path / "out.pt"), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("max_batch_tokens", [None, 8])
+def test_memory_of_a_batch_without_backward_pass(max_batch_tokens: int | None) -> None:
+    """It is freed at once: nothing refers to itself."""
+    module = golden.make_module(frozen=False, max_batch_tokens=max_batch_tokens)
+    outputs = module(SENTENCES)
+    layers = [weakref.ref(outputs.layers[name]) for name in outputs.layers]
+    rows = [*map(weakref.ref, outputs.layers._rows.values())]
+    del outputs
+    assert [one() for one in (*layers, *rows)] == [None] * 6
+
+
+def test_layers_that_were_read_without_gradients() -> None:
+    module = golden.make_module(frozen=False)
+    outputs = module(SENTENCES)
+    with torch.no_grad():
+        assert not outputs.layers["lstm_outputs2"].requires_grad
+    outputs.layers["lstm_outputs2"].sum().backward()
+    assert module.bilm.get_parameter(NAME).grad is not None
+
+
+def test_parameters_outside_of_the_loss() -> None:
+    """They get no gradient, so that weight decay leaves them alone."""
+    module = golden.make_module(frozen=False)
+    module(SENTENCES).layers["word_emb"].sum().backward()
+    for name, parameter in module.bilm.named_parameters():
+        assert (parameter.grad is not None) == name.startswith("char_encoder")
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_carried_state_and_empty_batches(frozen: bool) -> None:
+    one, other = (golden.make_module(frozen=frozen, initial_state="carry") for _ in range(2))
+    for module in (one, other):
+        module(SENTENCES)
+    other([[], []])
+    assert torch.equal(one(SENTENCES).mixes[0], other(SENTENCES).mixes[0])
