@@ -23,6 +23,7 @@ import torch  # noqa: E402
 from allennlp.common import logging as allennlp_logging  # noqa: E402
 from allennlp.modules.elmo import Elmo, _ElmoBiLm, _ElmoCharacterEncoder, batch_to_ids  # noqa: E402
 from allennlp.modules.token_embedders import ElmoTokenEmbedder  # noqa: E402
+from make_allennlp_golden import GAMMAS, SEED, WEIGHTS, fill  # noqa: E402
 
 TESTS = Path(__file__).parent.parent / "tests"
 FOLDER = TESTS / "module"
@@ -55,11 +56,7 @@ BATCHES = [
         ["We", "sat", "by", "the", "river", "."],
     ],
 ]
-# Of powers of two, so that they are the same numbers in both precisions.
-WEIGHTS = [[0.75, -0.5, 0.25], [-1.25, 0.5, 1.5]]
-GAMMAS = [1.5, -0.625]
 N_STEPS, LEARNING_RATE, N_CLASSES, N_PROJECTED = 20, 0.02, 4, 5
-SEED = 20180615
 
 
 def main(old_folder: Path) -> None:
@@ -89,12 +86,7 @@ def main(old_folder: Path) -> None:
 def two_mixes(dtype: torch.dtype = torch.float32, **options) -> Elmo:
     """A new `Elmo`, whose carried state is still of zeros, with the weights of both mixes set."""
     elmo = Elmo(*FILES, num_output_representations=len(WEIGHTS), dropout=0.0, **options).to(dtype)
-    with torch.no_grad():
-        for k, (weights, gamma) in enumerate(zip(WEIGHTS, GAMMAS)):
-            mix = getattr(elmo, f"scalar_mix_{k}")
-            mix.gamma.fill_(gamma)
-            for parameter, value in zip(mix.scalar_parameters, weights):
-                parameter.fill_(value)
+    fill(elmo)
     return elmo
 
 

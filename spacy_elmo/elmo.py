@@ -301,10 +301,7 @@ class Elmo(TextMethods):
         if carried is None:
             found = runner.submit(read, names, dict, boundaries=boundaries).result()
         else:
-            batch = list(read)
-            # As in `embed`, a batch without any tokens is not run.
-            runs = runner.carry_parts(batch, names, carried, boundaries=boundaries)
-            parts = [part for part, _ in runs] if boundaries or any(batch) else []
+            parts = [part for part, _ in runner.carry_parts(list(read), names, carried, boundaries=boundaries)]
             found = {name: torch.cat([part[name] for part in parts]) for name in (names if parts else ())}
         dtype = PRECISIONS[self.settings.precision].dtype
         empty = {name: self._mix.gamma.detach().new_empty(0, self.width(name), dtype=dtype) for name in names}

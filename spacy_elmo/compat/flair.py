@@ -3,8 +3,6 @@
 On purpose, a sentence has the same vectors every time. Flair models that are saved with it hold its weights.
 """
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +12,8 @@ from numpy.typing import NDArray
 from ..bilm.layers import LayerName, LayerOutputs
 from ..elmo import Elmo, load
 from ..errors import ElmoError, ElmoImportError, Errors, short_repr
+from ..inference.settings import Settings
+from ..weights.formats import folder
 from ..weights.source import Source
 
 try:
@@ -28,19 +28,17 @@ except ModuleNotFoundError as error:
 __all__ = ["ELMoEmbeddings"]
 
 MODES = ("all", "top", "average")
-# As `Elmo.save` writes them.
-FILES = ("options.json", "weights.safetensors")
 
 
 class StoredElmo(NamedTuple):
-    """The files of a model, in a pickle. To read it, this module is imported, which registers the class for Flair.
+    """A model in a pickle. To read it, this module is imported, which registers the class for Flair.
 
-    options (bytes): The content of options.json.
-    weights (bytes): The content of weights.safetensors.
+    data (bytes): As `weights.formats.folder.to_bytes` gives.
+    source (str): The file that it was read from, for messages.
     """
 
-    options: bytes
-    weights: bytes
+    data: bytes
+    source: str
 
 
 # Flair has a class of the same name, which other versions of it may register.
@@ -149,14 +147,9 @@ class ELMoEmbeddings(TokenEmbeddings):
 
 def _store(elmo: Elmo) -> StoredElmo:
     """Store a model for a pickle: an Elmo's own names its device, which the next machine may lack."""
-    with TemporaryDirectory() as folder:
-        elmo.save(folder)
-        return StoredElmo(*(Path(folder, name).read_bytes() for name in FILES))
+    return StoredElmo(folder.to_bytes(elmo.options, elmo.named_arrays()), elmo.source)
 
 
 def _restore(stored: StoredElmo) -> Elmo:
-    # Windows removes no file that is mapped into memory.
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        for name, content in zip(FILES, stored):
-            Path(folder, name).write_bytes(content)
-        return load(folder, device=flair.device)
+    weights = folder.from_bytes(stored.data, where=stored.source)
+    return Elmo.from_weights(weights, device=flair.device, settings=Settings())

@@ -162,14 +162,11 @@ class Runner:
         carried (CarriedState): The state; written when the whole batch is computed.
         RETURNS (list[LayerOutputs]): The layers of each sentence.
         """
-        if not any(sentences):
-            # As in AllenNLP, such a batch is not run.
-            return [self.make_empty(names) for _ in sentences]
         results: list[LayerOutputs] = []
         for tensors, part in self.carry_parts(sentences, names, carried):
             results += self._send(tensors, part)()
             self.finite.report(self.weights)
-        return results
+        return results or [self.make_empty(names) for _ in sentences]
 
     def carry_parts(
         self,
@@ -181,12 +178,15 @@ class Runner:
     ) -> Iterator[tuple[LayerTensors, Sequence[list[str]]]]:
         """Compute layers as `carry`, in as many parts as the budget requires.
 
-        sentences (Sequence[list[str]]): See `carry`; a batch without any tokens is run, too.
+        sentences (Sequence[list[str]]): See `carry`. With `boundaries`, a batch without any tokens is run, too.
         names (Sequence[str]): See `carry`.
         carried (CarriedState): See `carry`.
         boundaries (bool): Whether the layers have rows for boundary tokens, too.
         YIELDS (tuple[LayerTensors, Sequence[list[str]]]): The layers of each part, flat, and its sentences.
         """
+        if not boundaries and not any(sentences):
+            # As in AllenNLP, such a batch is not run.
+            return
         # Rows are independent, so that a batch may run in parts; every row counts, even an empty one.
         start = carried.take(self._zero_state(len(sentences)))
         end = LSTMState(start.hidden.clone(), start.cell.clone())

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..bilm.build import Parts, build_bilm, build_parts, named_arrays
+from ..bilm.build import Parts, build_bilm, build_parts, named_arrays, pop_prefix
 from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.scalar_mix import ScalarMix
 from ..elmo import Elmo
@@ -243,8 +243,7 @@ def _read(source: "Source | Elmo") -> Weights:
         arrays = {name: np.array(array, dtype=np.float32) for name, array in source.named_arrays().items()}
         return Weights(options=source.options, arrays=arrays, source=source.source, format="memory")
     weights = read_weights(source)
-    for name in [name for name in weights.arrays if name.startswith(SOFTMAX_PREFIX)]:
-        del weights.arrays[name]
+    pop_prefix(weights.arrays, SOFTMAX_PREFIX)
     return weights
 
 

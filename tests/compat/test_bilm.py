@@ -371,7 +371,7 @@ def test_wrong_token_embeddings(tmp_path: Path) -> None:
     with pytest.raises(ElmoError, match="EL882"):
         load()
     path.write_bytes(b"\x89HDF\r\n\x1a\nno more")
-    with pytest.raises(ElmoError, match="EL023"):
+    with pytest.raises(ElmoError, match="EL018"):
         load()
     write_embeddings(path, data=np.ones((3, 8), "f"))
     assert load()([[1, 3, 2]])["token_embeddings"][0].tolist() == [[1.0] * 8] * 3

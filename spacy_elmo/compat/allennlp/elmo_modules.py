@@ -102,13 +102,11 @@ class Elmo(nn.Module):
             mix, and "mask", (batch, ..., longest), bool; with boundary tokens, longest + 2.
         RAISES (ElmoError): If the ids are not those of the model.
         """
-        words = word_inputs if self._has_cached_vocab else None
-        if words is not None:
-            # Characters are not read; many give the numbers of words for both.
-            outer, words = words.shape[:-1], words.flatten(0, -2)
-            ids = inputs if inputs.dim() < 3 else inputs.flatten(0, -3)
-        else:
-            outer, ids = inputs.shape[:-2], inputs if inputs.dim() < 3 else inputs.flatten(0, -3)
+        words, outer = None, inputs.shape[:-2]
+        if word_inputs is not None and self._has_cached_vocab:
+            outer, words = word_inputs.shape[:-1], word_inputs.flatten(0, -2)
+        # Characters are not read beside words: many give the numbers of words for both.
+        ids = inputs if inputs.dim() < 3 else inputs.flatten(0, -3)
         representations, mask = self._mix(ids, words)
         shaped = [self._dropout(one).unflatten(0, outer) for one in representations]
         return {"elmo_representations": shaped, "mask": mask.unflatten(0, outer)}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
+from ...bilm.build import without_weights
+from ...bilm.char_encoder import CharEncoder
 from ...bilm.characters import OFFSET
 from ...bilm.lstm import LSTMState
 from ...bilm.options import Options
@@ -38,18 +40,6 @@ class Highways(nn.Module):
             layers.append(make_linear(both["weight"], both["bias"]))
         self._layers = layers
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layers.
-
-        x (Tensor): (n, dim).
-        RETURNS (Tensor): (n, dim).
-        """
-        for layer in self._layers:
-            transformed, passes = layer(x).chunk(2, dim=-1)
-            gate = torch.sigmoid(passes)
-            x = gate * x + (1 - gate) * torch.relu(transformed)
-        return x
-
     def iter_named(self) -> Iterator[tuple[str, Tensor]]:
         """Compute the parameters of `BiLM`, with gradients.
 
@@ -71,6 +61,7 @@ class CharacterEncoder(nn.Module):
 
     def __init__(self, options: Options, tensors: Mapping[str, Tensor]):
         super().__init__()
+        self._options = options
         self._char_embedding_weights = nn.Parameter(tensors["char_encoder.embedding.weight"])
         for number, _ in enumerate(options.char_cnn.filters):
             own = f"char_encoder.convolutions.{number}."
@@ -78,7 +69,6 @@ class CharacterEncoder(nn.Module):
                 f"char_conv_{number}", _make_convolution(tensors[f"{own}weight"], tensors[f"{own}bias"])
             )
         self._n_convolutions = len(options.char_cnn.filters)
-        self._activation = torch.tanh if options.char_cnn.activation == "tanh" else torch.relu
         self._highways = Highways(tensors, n_layers=options.char_cnn.n_highway)
         own = "char_encoder.projection."
         self._projection = (
@@ -111,11 +101,10 @@ class CharacterEncoder(nn.Module):
         ids, mask = add_sentence_boundary_token_ids(
             inputs, given, self._beginning_of_sentence_characters, self._end_of_sentence_characters
         )
-        characters = nn.functional.embedding(ids.flatten(0, 1), self._char_embedding_weights).transpose(1, 2)
-        words = torch.cat([conv(characters).amax(dim=2) for conv in self._convolutions], dim=1)
-        words = self._highways(self._activation(words))
-        if self._projection is not None:
-            words = self._projection(words)
+        with without_weights():
+            encoder = CharEncoder(options=self._options)
+        named = {name.partition(".")[2]: tensor for name, tensor in self.iter_named()}
+        words: Tensor = torch.func.functional_call(encoder, named, (ids.flatten(0, 1),))
         return {"token_embedding": words.view(*mask.shape, -1), "mask": mask}
 
     def iter_named(self) -> Iterator[tuple[str, Tensor]]:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ElmoError, Errors
-from ...util.files import check_readable, reading_error
-from ...weights.formats.hdf5 import MOST_COMPRESSION, SMALL
+from ...util.files import check_readable
+from ...weights.formats.hdf5 import MOST_COMPRESSION, SMALL, explain_errors
 
 # The name of the dataset, as bilm-tf writes it.
 EMBEDDING = "embedding"
@@ -25,24 +25,18 @@ def read_token_embeddings(path: Path, *, width: int) -> NDArray[np.float32]:
     RAISES (OSError): If the system refuses access.
     """
     check_readable(path)
-    try:
-        with h5py.File(path, "r") as file:
-            stored = _find(file)
-            if stored is None or stored.ndim != 2 or stored.shape[1] != width or stored.dtype.kind != "f":
-                facts = "no such dataset" if stored is None else f"shape {stored.shape}, {stored.dtype}"
-                allowed = f"floating-point numbers of shape (n_words, {width})"
-                raise ElmoError(
-                    Errors.EL882.format(name=f"The dataset '{EMBEDDING}' of '{path}'", allowed=allowed, got=facts)
-                )
+    table: NDArray[np.float32] | None = None
+    with explain_errors(path), h5py.File(path, "r") as file:
+        stored = _find(file)
+        facts = "no such dataset" if stored is None else f"shape {stored.shape}, {stored.dtype}"
+        if stored is not None and stored.ndim == 2 and stored.shape[1] == width and stored.dtype.kind == "f":
             table = np.zeros((len(stored) + 1, width), dtype=np.float32)
             table[1:] = stored[()]
-    except ElmoError:
-        raise
-    except Exception as error:  # damaged files fail in many ways
-        refused = reading_error(path, error)
-        if refused is not None:
-            raise refused from error
-        raise ElmoError(Errors.EL023.format(path=path, reason=str(error) or type(error).__name__)) from error
+    if table is None:
+        allowed = f"floating-point numbers of shape (n_words, {width})"
+        raise ElmoError(
+            Errors.EL882.format(name=f"The dataset '{EMBEDDING}' of '{path}'", allowed=allowed, got=facts)
+        )
     return table
 
 

@@ -44,14 +44,14 @@ def read(options_path: Path, weights_path: Path) -> Weights:
     """
     options, path = Options.from_file(options_path), str(weights_path)
     with ExitStack() as stack:
-        with _explain_errors(weights_path):
+        with explain_errors(weights_path):
             file = stack.enter_context(h5py.File(weights_path, "r"))
             datasets, foreign = _walk(file)
         if foreign:
             raise ElmoError(Errors.EL131.format(path=path, name=show(foreign[0])))
         options = options.match_projection(datasets)
         names = dump_shapes(options)
-        with _explain_errors(weights_path):
+        with explain_errors(weights_path):
             # Looked up by name, because links inside the file are allowed.
             linked = {name: file[name] for name in names if isinstance(file.get(name), h5py.Dataset)}
             datasets = {**datasets, **linked}
@@ -64,7 +64,7 @@ def read(options_path: Path, weights_path: Path) -> Weights:
         # The largest claim first, because the first error is the one that is reported.
         for name, facts in sorted(described.items(), key=lambda item: -item[1].n_bytes):
             _check_storage(name, facts, path)
-        with _explain_errors(weights_path):
+        with explain_errors(weights_path):
             arrays: Arrays = {name: _to_native(dataset[()]) for name, dataset in datasets.items()}
     warn_if_not_finite(arrays, path=path)
     return Weights(options=options, arrays=convert(arrays, options), source=path, format=FORMAT)
@@ -109,7 +109,13 @@ class _Facts(NamedTuple):
 
 
 @contextmanager
-def _explain_errors(path: Path) -> Iterator[None]:
+def explain_errors(path: Path) -> Iterator[None]:
+    """Turn whatever h5py raises in this block into a message.
+
+    path (Path): The file.
+    RAISES (ElmoError): If the file is damaged.
+    RAISES (OSError): If the system refuses access.
+    """
     try:
         yield
     except _RefusedError:
