@@ -90,9 +90,9 @@ def test_carry_after_an_engine_error(
     one, two = (spacy_elmo.load(tiny, initial_state="carry", max_batch_tokens=10) for _ in range(2))
     for elmo in (one, two):
         elmo.embed(sentences[:3])
-    run, calls = one.engine.run, itertools.count()
+    plan, calls = one.engine.plan, itertools.count()
     with monkeypatch.context() as patch:
-        patch.setattr(one.engine, "run", lambda *a, **k: run(*a, **k) if next(calls) == 0 else _break())
+        patch.setattr(one.engine, "plan", lambda *a, **k: plan(*a, **k) if next(calls) == 0 else _break())
         with pytest.raises(RuntimeError, match="broken"):
             one.embed(sentences[:3])
     assert next(calls) > 1

@@ -116,21 +116,13 @@ class Engine(Protocol):
         weights."""
         ...
 
-    def run(
-        self,
-        sentences: Sequence[Sentence],
-        *,
-        n_layers: int,
-        state: LSTMState | None,
-        boundaries: bool = False,
-    ) -> BatchOutputs:
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
         """Compute the layers of a batch.
 
         sentences (Sequence[Sentence]): Tokenized sentences; one may be empty.
         n_layers (int): LSTM layers to compute, 0 or more.
         state (LSTMState | None): The initial state of each sentence, hidden (2, L, n_sentences, P); None: the
             engine's constant one.
-        boundaries (bool): Whether the layers have rows for boundary tokens, too.
         RETURNS (BatchOutputs): The layers.
         """
         ...
@@ -148,7 +140,7 @@ class Engine(Protocol):
         sentences (Sequence[Sentence]): See `run`.
         n_layers (int): See `run`.
         state (LSTMState | None): See `run`.
-        boundaries (bool): See `run`.
+        boundaries (bool): Whether the layers have rows for boundary tokens, too.
         RETURNS (Plan[BatchOutputs]): The plan.
         """
         ...

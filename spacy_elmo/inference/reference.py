@@ -59,17 +59,8 @@ class ReferenceEngine:
     def named_tensors(self) -> dict[str, Tensor]:
         return self.bilm.state_dict()
 
-    def run(
-        self,
-        sentences: Sequence[Sentence],
-        *,
-        n_layers: int,
-        state: LSTMState | None,
-        boundaries: bool = False,
-    ) -> BatchOutputs:
-        like = self.bilm.char_encoder.embedding.weight
-        with computation(), torch.inference_mode(), torch_threads(self.workers.n_threads, like.device):
-            return self._run(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
+        return self.plan(sentences, n_layers=n_layers, state=state).finish()
 
     def plan(
         self,
@@ -79,7 +70,10 @@ class ReferenceEngine:
         state: LSTMState | None,
         boundaries: bool = False,
     ) -> Plan[BatchOutputs]:
-        return Plan.from_result(self.run(sentences, n_layers=n_layers, state=state, boundaries=boundaries))
+        like = self.bilm.char_encoder.embedding.weight
+        with computation(), torch.inference_mode(), torch_threads(self.workers.n_threads, like.device):
+            outputs = self._run(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
+        return Plan.from_result(outputs)
 
     def _run(
         self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None, boundaries: bool

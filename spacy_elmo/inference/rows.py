@@ -77,16 +77,8 @@ class RowsEngine(ABC):
     def module(self) -> nn.Module | None:
         return None
 
-    def run(
-        self,
-        sentences: Sequence[Sentence],
-        *,
-        n_layers: int,
-        state: LSTMState | None,
-        boundaries: bool = False,
-    ) -> BatchOutputs:
-        plan = self.plan(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
-        return self.workers.start(plan).result()
+    def run(self, sentences: Sequence[Sentence], *, n_layers: int, state: LSTMState | None) -> BatchOutputs:
+        return self.workers.start(self.plan(sentences, n_layers=n_layers, state=state)).result()
 
     def plan(
         self,

@@ -279,7 +279,8 @@ class Runner:
         """Compute layers, flat, (n_tokens, width), on the device, and the final state of all LSTM layers."""
         with computation():
             n_layers = self.options.lstm.n_layers
-            batch = self.engine.run(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
+            plan = self.engine.plan(sentences, n_layers=n_layers, state=state, boundaries=boundaries)
+            batch = self.engine.workers.start(plan).result()
             return self._select_layers(batch, names), batch.state
 
     @torch.inference_mode()
