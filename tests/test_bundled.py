@@ -18,12 +18,14 @@ from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.warm_state import make_state, read_default_sentences
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
 from spacy_elmo.weights.source import read_weights
+from tests.data import Measured
 
 CARD = BUNDLED_FOLDER / "README.md"
-# What the first vectors may take, from import on.
-MOST_SECONDS = 3.0
+# What the first vectors may take, as a part of what "import spacy", with torch, takes in the same process: both take
+# longer on a slow or busy machine. Measured: 0.2 on an idle one, 0.2 to 0.4 on a busy one.
+LARGEST_PART = 0.5
 
-# Any way to a network is an error. The clock starts before the first import.
+# Any way to a network is an error.
 FIRST_VECTORS = """
 import time
 start = time.perf_counter()
@@ -32,10 +34,11 @@ def refuse(*args, **kwargs):
     raise AssertionError("no network")
 socket.socket.connect = socket.getaddrinfo = refuse
 import spacy
+ready = time.perf_counter()
 nlp = spacy.blank("en")
 nlp.add_pipe("elmo_embedder")
 tensor = nlp("I love NLP").tensor
-print(time.perf_counter() - start, *tensor.shape)
+print(ready - start, time.perf_counter() - ready, *tensor.shape)
 """
 
 
@@ -45,17 +48,18 @@ def bundled() -> Elmo:
 
 
 @pytest.mark.slow
-def test_first_vectors_without_a_network(tmp_path: Path) -> None:
-    """In a new process; the fastest of three, because other work on the machine only ever adds."""
-    seconds: list[float] = []
+def test_first_vectors_without_a_network(tmp_path: Path, measured: Measured) -> None:
+    """In a new process; the smallest part of three, because other work on the machine only ever adds."""
+    parts: list[float] = []
     for _ in range(3):
         command = [sys.executable, "-W", "error", "-c", FIRST_VECTORS]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        second, *shape = done.stdout.split()
+        spacy_alone, first_vectors, *shape = done.stdout.split()
         assert shape == ["3", "256"]
-        seconds.append(float(second))
-    assert min(seconds) < MOST_SECONDS, seconds
+        parts.append(float(first_vectors) / float(spacy_alone))
+    measured(f"first vectors: {min(parts):.2f} of the time of import spacy")
+    assert min(parts) < LARGEST_PART, parts
 
 
 def test_every_way_to_ask_for_it() -> None:
