@@ -21,8 +21,8 @@ from spacy_elmo.weights.source import read_weights
 from tests.data import Measured
 
 CARD = BUNDLED_FOLDER / "README.md"
-# What the first vectors may take, as a part of what "import spacy", with torch, takes in the same process: both take
-# longer on a slow or busy machine. Measured: 0.2 on an idle one, 0.2 to 0.4 on a busy one.
+# What the first vectors may take, as a part of what "import spacy", with torch, takes in the same process: both
+# take longer on a slow or busy machine. Measured: 0.2 on an idle one, 0.2 to 0.4 on a busy one.
 LARGEST_PART = 0.5
 
 # Any way to a network is an error.

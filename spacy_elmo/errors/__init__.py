@@ -126,6 +126,10 @@ class Warnings(metaclass=WithCodes):
         "trainable = True: this module gives arrays, and nothing of it can be trained. Its vectors are the same. "
         "To train the mix or the biLM, use spacy_elmo.torch.ElmoModule."
     )
+    WL062 = (
+        "`trainable` ({patterns}) has no effect, because the module is frozen: to train these parameters, set "
+        "`frozen = False`."
+    )
     WL070 = (
         "The corpus that this run wrote to '{path}' is damaged ({reason}). It is written again from the text, "
         "with the same content. If this happens again, check the disk."

@@ -9,6 +9,8 @@ from ..errors import ElmoError, Errors
 
 # One or several regular expressions; a parameter is trained if one of them is found in its name.
 Patterns = str | Sequence[str]
+# Trains all parameters.
+ALL_PARAMETERS = ".*"
 
 
 def check_patterns(trainable: Patterns) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import ElmoError, Errors, check_number
-from ..gradients.selection import check_patterns
+from ..gradients.selection import ALL_PARAMETERS, check_patterns
 from ..layer_cache.settings import CacheSettings, check_cache
 from ..weights.source import Source
 
@@ -24,7 +24,7 @@ class TrainingSettings:
 
     source: Source | None = None
     frozen: bool = True
-    trainable: str | list[str] = ".*"
+    trainable: str | list[str] = ALL_PARAMETERS
     learn_rate_factor: float = 0.3
     warmup_steps: int = 200
     dropout: float = 0.0

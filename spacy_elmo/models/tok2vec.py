@@ -8,6 +8,7 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..errors import ElmoError, Errors
+from ..gradients.selection import ALL_PARAMETERS
 from ..layer_cache.settings import CacheSettings
 from .listener import Embedder, ListenerT, get_pooling
 from .module import ElmoModelT, get_module
@@ -29,7 +30,7 @@ def build_elmo_tok2vec_v1(
     listener: ListenerT,
     source: str | list[str] | None = "en_sm",
     frozen: bool = True,
-    trainable: str | list[str] = ".*",
+    trainable: str | list[str] = ALL_PARAMETERS,
     learn_rate_factor: float = 0.3,
     warmup_steps: int = 200,
     dropout: float = 0.0,

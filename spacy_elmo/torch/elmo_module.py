@@ -14,8 +14,9 @@ from ..bilm.build import Parts, build_bilm, build_parts, named_arrays, pop_prefi
 from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.scalar_mix import ScalarMix
 from ..elmo import Elmo
-from ..errors import ElmoError, Errors, check_number
-from ..gradients.selection import Patterns, check_patterns, select_parameters
+from ..errors import ElmoError, Errors, Warnings, check_number
+from ..errors.warn import warn
+from ..gradients.selection import ALL_PARAMETERS, Patterns, check_patterns, select_parameters
 from ..inference.cpu.linear import ALIGNMENT
 from ..inference.sentences import EncodedSentences
 from ..inference.settings import InitialState, PrecisionName, Settings
@@ -66,7 +67,7 @@ class ElmoModule(nn.Module):
         n_mixes: int = 2,
         dropout: float = 0.5,
         frozen: bool = True,
-        trainable: Patterns = ".*",
+        trainable: Patterns = ALL_PARAMETERS,
         layer_norm: bool = False,
         keep_boundaries: bool = False,
         initial_state: InitialState = "zero",
@@ -85,7 +86,7 @@ class ElmoModule(nn.Module):
         if isinstance(n_mixes, bool) or not isinstance(n_mixes, int) or n_mixes < 0:
             raise ElmoError(Errors.EL873.format(got=n_mixes))
         check_number("dropout", dropout, low=0, high=1, below=True)
-        check_patterns(trainable)
+        patterns = check_patterns(trainable)
         weights = _read(source)
         if initial_state == "warm" and not weights.has_warm_state:
             weights.arrays.update(get_default_state(weights, n_threads=n_threads))
@@ -100,8 +101,10 @@ class ElmoModule(nn.Module):
             self.mixes = self._make_mixes(parts, n_mixes)
         if frozen:
             self.bilm.requires_grad_(False)
+            if patterns != check_patterns(ALL_PARAMETERS):
+                warn(Warnings.WL062.format(patterns=", ".join(patterns)))
         else:
-            select_parameters(self.bilm, trainable)
+            select_parameters(self.bilm, patterns)
             _own_memory(self.bilm)
         self.dropout = nn.Dropout(dropout)
         state = settings.constant_state(parts.warm_state)
@@ -183,6 +186,8 @@ class ElmoModule(nn.Module):
 
     def save(self, folder: str | Path) -> None:
         """Save biLM and mixes as `Elmo.save` does: as a source for `spacy_elmo.load`, pipelines and other modules.
+
+        Settings of the module, such as `layer_norm`, are not saved.
 
         folder (str | Path): The folder, which is made if need be.
         """

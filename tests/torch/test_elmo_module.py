@@ -292,6 +292,13 @@ def test_wrong_settings(settings: dict[str, Any], match: str) -> None:
         ElmoModule(**{"source": TINY, **settings})
 
 
+def test_trainable_of_a_frozen_module() -> None:
+    with pytest.warns(UserWarning, match=r"WL062.*layers, bias.*frozen = False"):
+        module = ElmoModule(TINY, trainable=["layers", "bias"])
+    assert not any(parameter.requires_grad for parameter in module.bilm.parameters())
+    ElmoModule(TINY, trainable=[".*"])
+
+
 def test_change_of_the_initial_state() -> None:
     module = golden.make_module()
     first = module(SENTENCES).mixes[0]

@@ -51,7 +51,7 @@ class Tagger(nn.Module):
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.parameters(), lr=0.05)
+        return torch.optim.AdamW(self.parameters(), lr=0.01)
 
 
 def test_loop_of_training() -> None:
@@ -66,18 +66,25 @@ def test_loop_of_training() -> None:
             labels[row, : len(sentence)] = torch.tensor([len(token) > 3 for token in sentence])
         return ids, labels
 
+    def evaluate() -> float:
+        model.eval()
+        with torch.no_grad():
+            loss = model.training_step(collate(SENTENCES))
+        model.train()
+        return float(loss)
+
     optimizer = model.configure_optimizers()
     loader: Any = DataLoader(SENTENCES, batch_size=6, shuffle=True, collate_fn=collate)  # type: ignore[arg-type]
-    losses = []
-    for _ in range(30):
+    before = evaluate()
+    for _ in range(40):
         for batch in loader:
             loss = model.training_step(batch)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
-            losses.append(float(loss.detach()))
-    assert sum(losses[-3:]) < sum(losses[:3]) / 2
+    # Of six seeds, the worst ended at 0.2 of its first loss.
+    assert evaluate() < before / 2
     other = Tagger()
     other.load_state_dict(model.state_dict())
     ids, _ = collate(SENTENCES)
