@@ -64,8 +64,17 @@ class ElmoModel:
         self.vocab: UnicodeCharsVocabulary | None = None
         self._elmo: Elmo | None = None
         self._predictor: _Predictor | None = None
+        self._layers = AVERAGE
 
-    def load(self, directory: Source, max_batch_size: int = 32, limit: int = 100, full: bool = False) -> str:
+    def load(
+        self,
+        directory: Source,
+        max_batch_size: int = 32,
+        limit: int = 100,
+        full: bool = False,
+        *,
+        top: bool = False,
+    ) -> str:
         """Load a model, in place of the one before. It runs on the GPU if torch has one.
 
         directory (Source): A folder, or an archive such as those of the NLPL repository, or any other source of
@@ -75,6 +84,7 @@ class ElmoModel:
         limit (int): Not used: no words are kept between calls.
         full (bool): Load the softmax and the vocabulary, too, for `get_elmo_substitutes`: from the weights or, if
             these have no softmax, from a checkpoint of TensorFlow beside them.
+        top (bool): As in simple_elmo's first releases: methods use the "top" layer where `layers` is not given.
         RETURNS (str): A message that the model is loaded.
         RAISES (FileNotFoundError): If there is no such source or, with `full`, no vocabulary.
         RAISES (ElmoError): If it is not a biLM or, with `full`, has no softmax.
@@ -86,6 +96,7 @@ class ElmoModel:
         predictor = _load_predictor(directory) if full else None
         options = elmo.options
         self._elmo, self._predictor = elmo, predictor
+        self._layers = TOP if top else AVERAGE
         self.batch_size = max_batch_size
         self.max_chars = options.char_cnn.max_characters_per_token
         self.vector_size = 2 * options.lstm.projection_dim
@@ -95,19 +106,25 @@ class ElmoModel:
         return f"The model {elmo.source} is loaded."
 
     def get_elmo_vectors(
-        self, texts: Iterable[Sequence[str]], warmup: bool = True, layers: str = AVERAGE, session: object = None
+        self,
+        texts: Iterable[Sequence[str]],
+        warmup: bool = True,
+        layers: str | None = None,
+        session: object = None,
     ) -> NDArray[np.float64]:
         """Compute the vectors of the tokens of sentences.
 
         texts (Iterable[Sequence[str]]): Token texts.
         warmup (bool): Not used: every sentence starts from zeros.
-        layers (str): "average", the mean of all layers; "top", the highest LSTM layer; or "all".
+        layers (str | None): "average", the mean of all layers; "top", the highest LSTM layer; or "all". None: as
+            in `load`, "average" unless told.
         session (object): Not used.
         RETURNS (NDArray[np.float64]): (n_sentences, longest, 2P), with "all" (n_sentences, L + 1, longest, 2P);
             zeros after the end of a sentence.
         RAISES (ElmoError): If no model is loaded, a sentence is not a list of str, or `layers` is something else.
         """
         elmo = _check(self._elmo, "get_elmo_vectors")
+        layers = self._layers if layers is None else layers
         sentences = list(validate_sentences(texts, warn=lambda _: None))
         longest = max(map(len, sentences), default=0)
         rows = (elmo.n_layers + 1,) if layers == ALL_LAYERS else ()
@@ -118,19 +135,24 @@ class ElmoModel:
         return vectors
 
     def get_elmo_vector_average(
-        self, texts: Iterable[Sequence[str]], warmup: bool = True, layers: str = AVERAGE, session: object = None
+        self,
+        texts: Iterable[Sequence[str]],
+        warmup: bool = True,
+        layers: str | None = None,
+        session: object = None,
     ) -> NDArray[np.float64]:
         """Compute one vector for each sentence: the mean over its tokens, scaled to a length of 1.
 
         texts (Iterable[Sequence[str]]): Token texts.
         warmup (bool): Not used: every sentence starts from zeros.
-        layers (str): See `get_elmo_vectors`.
+        layers (str | None): See `get_elmo_vectors`.
         session (object): Not used.
         RETURNS (NDArray[np.float64]): (n_sentences, 2P); with "all" (n_sentences, L + 1, 2P), where the numbers of
             all layers together have a length of 1. Zeros for a sentence without tokens.
         RAISES (ElmoError): As `get_elmo_vectors`.
         """
         elmo = _check(self._elmo, "get_elmo_vector_average")
+        layers = self._layers if layers is None else layers
         rows = (elmo.n_layers + 1,) if layers == ALL_LAYERS else ()
         means = [array.sum(axis=-2, dtype=np.float64) for array in _compute(elmo, texts, layers)]
         lengths = [float(np.linalg.norm(mean)) for mean in means]

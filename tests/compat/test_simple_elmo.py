@@ -101,6 +101,20 @@ def test_vectors_and_averages(model: ElmoModel, stacked: list[np.ndarray], layer
             assert not average.any()
 
 
+@pytest.mark.parametrize(("settings", "layers"), [({"top": True}, "top"), ({"top": False}, "average")])
+def test_top_of_first_releases(settings: dict[str, bool], layers: str) -> None:
+    model = load(**settings)
+    np.testing.assert_array_equal(
+        model.get_elmo_vectors(SENTENCES), model.get_elmo_vectors(SENTENCES, layers=layers)
+    )
+    averages = model.get_elmo_vector_average(SENTENCES)
+    np.testing.assert_array_equal(averages, model.get_elmo_vector_average(SENTENCES, layers=layers))
+    model.load(TINY)
+    np.testing.assert_array_equal(
+        model.get_elmo_vectors(SENTENCES), model.get_elmo_vectors(SENTENCES, layers="average")
+    )
+
+
 def test_same_sentence_same_vectors(model: ElmoModel) -> None:
     for method in (model.get_elmo_vectors, model.get_elmo_vector_average):
         once = method(SENTENCES)
@@ -225,7 +239,7 @@ def test_checkpoint_beside_weights(tmp_path: Path) -> None:
         (lambda model: model.get_elmo_substitutes(["a"]), r"EL880.*load\(directory, full=True\)"),
         (lambda model: model.get_elmo_substitutes(["a"], nodelimiters=False), r"EL883.*nodelimiters=True"),
         (lambda model: model.get_elmo_vectors([["a"]], layers="mean"), r"EL030.*'mean'.*'average', 'top', 'all'"),
-        (lambda model: model.get_elmo_vector_average([["a"]], layers=None), r"EL030.*None"),
+        (lambda model: model.get_elmo_vector_average([["a"]], layers=""), r"EL030.*''"),
         (lambda model: model.get_elmo_vectors(["a cat"]), r"EL033.*'a cat'"),
         (lambda model: model.get_elmo_vector_average("a cat"), "EL240"),
         (lambda model: model.load(TINY, max_batch_size=0), r"EL038.*'max_batch_size'"),
