@@ -73,8 +73,8 @@ class TorchLinear:
     def __init__(self, weight: Tensor, bias: Tensor | None = None):
         self.n_outputs = len(weight)
         weight = weight.contiguous()
-        # On processors without AVX512, the last bits of MKL's products depend on the address; weights that were
-        # read from a file begin anywhere in it.
+        # Where MKL does not use AVX512, such as on AMD's processors, the last bits of its products depend on the
+        # address; weights that were read from a file begin anywhere in it.
         if weight.data_ptr() % ALIGNMENT:
             weight = weight.clone()
         self.tensors = [weight.t()]

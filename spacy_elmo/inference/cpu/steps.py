@@ -89,8 +89,8 @@ def fill_up(x: Tensor) -> Tensor:
 
 
 def fill_up_few(x: Tensor) -> Tensor:
-    """Add rows of zeros to 5 to 11 rows, up to a multiple of four. On processors without AVX512, the last bits of
-    MKL's products of 5 to 7 and 9 to 11 rows depend on whether one thread computes them or two.
+    """Add rows of zeros to 5 to 11 rows, up to a multiple of four. Where MKL does not use AVX512, the last bits
+    of its products of 5 to 7 and 9 to 11 rows depend on whether one thread computes them or two.
 
     x (Tensor): (n, width).
     RETURNS (Tensor): (n or more, width).
