@@ -108,11 +108,21 @@ class Highway(nn.Module):
         return gate * functional.relu(transformed) + (1 - gate) * x
 
 
+def convolve_windows(convolution: nn.Conv1d, characters: Tensor) -> Tensor:
+    """Apply a convolution as a product with all windows, which is exact: cuDNN rounds to TF32, which is a setting
+    of the whole process.
+
+    convolution (nn.Conv1d): The convolution.
+    characters (Tensor): (n, dim, max_characters).
+    RETURNS (Tensor): (n, n_positions, n_filters).
+    """
+    windows = characters.unfold(2, convolution.kernel_size[0], 1).transpose(1, 2).flatten(2)
+    return functional.linear(windows, convolution.weight.flatten(1), convolution.bias)
+
+
 def _max_pool(convolution: nn.Conv1d, characters: Tensor) -> Tensor:
     """Compute the maximum of each filter over all positions: (n, dim, max_characters) to (n, n_filters)."""
-    if not characters.is_cuda:
-        maximum: Tensor = convolution(characters).amax(dim=2)
-        return maximum
-    # cuDNN rounds to TF32, which is a setting of the whole process; a product with all windows is exact.
-    windows = characters.unfold(2, convolution.kernel_size[0], 1).transpose(1, 2).flatten(2)
-    return functional.linear(windows, convolution.weight.flatten(1), convolution.bias).amax(dim=1)
+    if characters.is_cuda:
+        return convolve_windows(convolution, characters).amax(dim=1)
+    maximum: Tensor = convolution(characters).amax(dim=2)
+    return maximum

@@ -3,6 +3,7 @@
 On purpose, a sentence has the same vectors every time, whatever was embedded before and in whatever batch.
 """
 
+import logging
 from collections.abc import Iterator
 from operator import index
 from typing import Any
@@ -16,7 +17,10 @@ from ..elmo import Sentences, load
 from ..errors import ElmoError, Errors, short_repr
 from ..weights.source import Source
 
-__all__ = ["Embedder"]
+__all__ = ["Embedder", "logger"]
+
+# For code that sets its level: nothing is logged.
+logger = logging.getLogger("elmoformanylangs")
 
 MEAN, ALL_LAYERS = -1, -2
 

@@ -1,7 +1,8 @@
 """The interface of simple_elmo without TensorFlow: `ElmoModel` over any model of this package.
 
 On purpose, a sentence has the same vectors every time, with or without `warmup`; padding is zeros and counts in no
-average; and substitutes depend on the whole sentence (see `language_model.substitutes`).
+average, where layers="all" averages each layer by itself; and substitutes depend on the whole sentence (see
+`language_model.substitutes`).
 """
 
 import os

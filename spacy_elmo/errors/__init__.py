@@ -130,6 +130,10 @@ class Warnings(metaclass=WithCodes):
         "`trainable` ({patterns}) has no effect, because the module is frozen: to train these parameters, set "
         "`frozen = False`."
     )
+    WL063 = (
+        "`{name}` has hooks, or a forward() of its own, which ElmoModule does not call: the modules of its biLM "
+        "only hold the parameters. Those of spacy_elmo.compat.allennlp.Elmo are called."
+    )
     WL070 = (
         "The corpus that this run wrote to '{path}' is damaged ({reason}). It is written again from the text, "
         "with the same content. If this happens again, check the disk."

@@ -274,11 +274,14 @@ def test_inputs_of_any_rank() -> None:
         torch.testing.assert_close(one[:, 2], expected, rtol=0, atol=1e-5)
 
 
-def test_words_by_number() -> None:
-    words = ["The", "bank", "river"]
+@pytest.mark.parametrize("first", [["@@PADDING@@", "@@UNKNOWN@@"], ["<pad>"], ["<pad>", "<unk>", "<s>", "</s>"]])
+def test_words_by_number(first: list[str]) -> None:
+    """A word's number is its place in the list, whatever words come first; the first one is padding."""
+    words = [*first, "The", "bank", "river"]
     elmo = make(vocab_to_cache=words)
     ids = batch_to_ids([["bank", "river", "The"], ["The"]])
-    numbers = torch.tensor([[3, 4, 2], [2, 0, 0]])
+    n = len(first)
+    numbers = torch.tensor([[n + 1, n + 2, n], [n, 0, 0]])
     expected = make()(ids)
     outputs = elmo(torch.zeros_like(ids), numbers)
     assert torch.equal(outputs["elmo_representations"][0], expected["elmo_representations"][0])

@@ -1,5 +1,6 @@
 """ELMoForManyLangs' Embedder: its own outputs, in any order of calls."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 import spacy_elmo
-from spacy_elmo.compat.elmoformanylangs import Embedder
+from spacy_elmo.compat.elmoformanylangs import Embedder, logger
 from spacy_elmo.errors import ElmoError
 from tests.data import TINY, Measured, read_case, worst
 
@@ -45,6 +46,7 @@ def test_one_layer(parity: Path, name: str, layer: int) -> None:
 
 def test_published_usage(parity: Path) -> None:
     """As code for the original goes, but for the import."""
+    logger.setLevel(logging.ERROR)
     e = Embedder(str(parity / "manylangs" / "char"), batch_size=64)
     sents = [["Der", "Zug", "kam", "zu", "spät", "."], ["Wir", "haben", "ihn", "trotzdem", "fast", "verpaßt", "!"]]
     vectors = e.sents2elmo(sents)

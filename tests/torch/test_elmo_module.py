@@ -1,5 +1,6 @@
 """ElmoModule against AllenNLP's Elmo, and against this package's own `embed`."""
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -297,6 +298,24 @@ def test_trainable_of_a_frozen_module() -> None:
         module = ElmoModule(TINY, trainable=["layers", "bias"])
     assert not any(parameter.requires_grad for parameter in module.bilm.parameters())
     ElmoModule(TINY, trainable=[".*"])
+
+
+def test_code_that_is_not_called(recwarn: pytest.WarningsRecorder) -> None:
+    """Once for a module; tools that look at all modules put hooks everywhere for a while."""
+    module = golden.make_module()
+    expected = module(SENTENCES).mixes[0]
+    hook = module.bilm.backward_stack.layers[1].input_linear.register_forward_hook(lambda *_: None)
+    with pytest.warns(
+        UserWarning, match=r"WL063.*`bilm\.backward_stack\.layers\.1\.input_linear`.*compat\.allennlp"
+    ):
+        assert torch.equal(module(SENTENCES).mixes[0], expected)
+    module(SENTENCES)
+    hook.remove()
+    other = copy.deepcopy(golden.make_module())
+    other.bilm.char_encoder.forward = lambda *_: None  # type: ignore[assignment]
+    with pytest.warns(UserWarning, match=r"WL063.*`bilm\.char_encoder`"):
+        other(SENTENCES)
+    assert not recwarn.list
 
 
 def test_change_of_the_initial_state() -> None:

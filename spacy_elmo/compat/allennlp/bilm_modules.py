@@ -10,18 +10,23 @@ from torch import Tensor, nn
 from ...elmo import Elmo as LoadedElmo
 from ...errors import ElmoError, Errors
 from ...torch.elmo_module import ElmoModule
-from ...torch.padding import ElmoOutputs
+from ...torch.own_code import find_own_code
 from ...torch.parameters import Parameters
 from ...weights.catalogue import CATALOGUE
 from ...weights.source import Source
+from .boundaries import remove_sentence_boundaries
 from .character_ids import batch_to_ids
-from .networks import CharacterEncoder, ElmoLstm
+from .character_networks import CharacterEncoder, Convolution, Highways
+from .lstm_networks import ElmoLstm, LstmLayer
 
 DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE = (file.urls[0] for file in CATALOGUE["original"].files)
 # A file of AllenNLP's, its address or, in place of both files, any source.
 File = str | os.PathLike[str] | LoadedElmo | None
-# The first words of AllenNLP's vocabularies: index 0 is padding, index 1 stands for unknown words.
-_FIRST_WORDS = ["@@PADDING@@", "@@UNKNOWN@@"]
+
+# What the fast engine computes by itself. A list of layers has the forward of `nn.Module`, which is not called.
+_KNOWN = {
+    one.forward for one in (CharacterEncoder, Convolution, Highways, ElmoLstm, LstmLayer, nn.Linear, nn.Module)
+}
 
 
 def choose_source(options_file: File, weight_file: File) -> "Source | LoadedElmo":
@@ -85,6 +90,12 @@ class _ElmoBiLm(ElmoModule):
     def device(self) -> torch.device:
         return self._token_embedder._char_embedding_weights.device
 
+    @property
+    def has_own_code(self) -> bool:
+        """Whether others have put code into its parts, which are called then: hooks, or modules in their place."""
+        parts = {"_token_embedder": self._token_embedder, "_elmo_lstm": self._elmo_lstm}
+        return any(find_own_code(part, known=_KNOWN, name=name) for name, part in parts.items())
+
     def get_output_dim(self) -> int:
         """Get the width of a layer.
 
@@ -95,11 +106,10 @@ class _ElmoBiLm(ElmoModule):
     def create_cached_cnn_embeddings(self, tokens: Sequence[str]) -> None:
         """Set the words that `word_inputs` number.
 
-        tokens (Sequence[str]): The words; two special ones come first, as in AllenNLP's vocabularies, if they are
-            missing.
+        tokens (Sequence[str]): The words. The first one has the number 0, which stands for padding; the second
+            one is read for unknown words in AllenNLP's vocabularies.
         """
-        first = [word for word in _FIRST_WORDS if word not in tokens]
-        ids = batch_to_ids([[word] for word in [*first, *tokens]]).squeeze(1)
+        ids = batch_to_ids([[word] for word in tokens]).squeeze(1)
         # Padding.
         ids[0] = 0
         self._word_ids = ids
@@ -108,32 +118,47 @@ class _ElmoBiLm(ElmoModule):
         """Compute all layers of a batch, with rows for boundary tokens.
 
         inputs (Tensor): (batch, longest, 50), character ids.
-        word_inputs (Tensor | None): (batch, longest), numbers of words of `vocab_to_cache`; they count in place of
-            characters.
+        word_inputs (Tensor | None): (batch, longest), numbers of words of `vocab_to_cache`, 0 for padding; they
+            count in place of characters.
         RETURNS (dict[str, Any]): "activations", a list of L + 1 tensors (batch, longest + 2, 2P), and "mask",
             (batch, longest + 2), bool.
         RAISES (ElmoError): If the ids are not those of this model.
         """
-        activations, outputs = self.run(inputs, word_inputs, boundaries=True)
-        return {"activations": activations, "mask": outputs.mask}
+        activations, mask = self.run(inputs, word_inputs, boundaries=True)
+        return {"activations": activations, "mask": mask}
 
     def run(
         self, inputs: Any, word_inputs: Tensor | None = None, *, boundaries: bool
-    ) -> tuple[list[Tensor], ElmoOutputs]:
+    ) -> tuple[list[Tensor], Tensor]:
         """Compute all layers of a batch.
 
         inputs (Tensor | Sequence[Sequence[str]]): As for `forward`; or tokenized sentences.
         word_inputs (Tensor | None): See `forward`.
         boundaries (bool): Whether there are rows for boundary tokens.
-        RETURNS (tuple[list[Tensor], ElmoOutputs]): The layers, all (batch, longest, 2P), and what `ElmoModule`
-            returns.
+        RETURNS (tuple[list[Tensor], Tensor]): The layers, all (batch, longest, 2P), and the mask, (batch,
+            longest), bool; with boundaries, longest + 2.
         RAISES (ElmoError): As `forward`.
         """
         if word_inputs is not None and self._word_ids is not None:
             inputs = self._read_words(inputs, word_inputs.detach().cpu().long())
+        if self.has_own_code:
+            return self._call_parts(inputs, boundaries=boundaries)
         outputs = super().forward(inputs, keep_boundaries=boundaries)
         words, *lstm = outputs.layers.values()
-        return [torch.cat([words, words], dim=-1), *lstm], outputs
+        return [torch.cat([words, words], dim=-1), *lstm], outputs.mask
+
+    def _call_parts(self, inputs: Any, *, boundaries: bool) -> tuple[list[Tensor], Tensor]:
+        """Call the parts one by one, as AllenNLP does."""
+        ids = inputs if isinstance(inputs, Tensor) else self.encode(inputs)
+        first = next(self.parameters(), None)
+        encoded = self._token_embedder(ids if first is None else ids.to(first.device))
+        words, mask = encoded["token_embedding"], encoded["mask"]
+        lstm = self._elmo_lstm(words, mask)
+        layers = [torch.cat([words, words], dim=-1) * mask.unsqueeze(-1), *lstm.unbind(0)]
+        if boundaries:
+            return layers, mask
+        inner = [remove_sentence_boundaries(layer, mask) for layer in layers]
+        return [layer for layer, _ in inner], inner[0][1]
 
     def _get_parameters(self) -> Parameters:
         encoder, lstm = self._token_embedder, self._elmo_lstm

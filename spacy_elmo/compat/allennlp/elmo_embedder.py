@@ -56,11 +56,12 @@ class ElmoEmbedder:
         """Compute padded layers of a batch.
 
         batch (Sequence[Sequence[str]]): Tokenized sentences.
-        RETURNS (tuple[Tensor, Tensor]): (batch, L + 1, longest, 2P), and the mask, (batch, longest), bool.
+        RETURNS (tuple[Tensor, Tensor]): (batch, L + 1, longest, 2P), and the mask, (batch, longest), int64 as in
+            AllenNLP 0.9.
         RAISES (ElmoError): If a sentence is not a list of str.
         """
-        activations, outputs = self.elmo_bilm.run(batch, boundaries=False)
-        return torch.stack(activations, dim=1), outputs.mask
+        activations, mask = self.elmo_bilm.run(batch, boundaries=False)
+        return torch.stack(activations, dim=1), mask.long()
 
     def embed_sentence(self, sentence: Sequence[str]) -> Array:
         """Compute the layers of a sentence.
@@ -79,11 +80,12 @@ class ElmoEmbedder:
         RAISES (ElmoError): If a sentence is not a list of str.
         """
         with torch.no_grad():
-            activations, outputs = self.elmo_bilm.run(batch, boundaries=False)
-        layers = [layer.cpu().numpy() for layer in activations]
+            layers, mask = self.batch_to_embeddings(batch)
+        padded = layers.cpu().numpy()
+        # Copies: a short sentence does not keep the memory of the batch.
         return [
-            np.stack([layer[row, :length] for layer in layers]) if length else empty_embedding()
-            for row, length in enumerate(outputs.lengths.tolist())
+            padded[row, :, :length].copy() if length else empty_embedding()
+            for row, length in enumerate(mask.sum(dim=1).tolist())
         ]
 
     def embed_sentences(

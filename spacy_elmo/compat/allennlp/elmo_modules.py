@@ -115,8 +115,8 @@ class Elmo(nn.Module):
         bilm, mixes = self._elmo_lstm, self._scalar_mixes
         if not self._keep_sentence_boundaries and _is_plain(bilm, mixes):
             # Boundary tokens have no part in the result.
-            activations, outputs = cast(_ElmoBiLm, bilm).run(ids, words, boundaries=False)
-            return [mix(activations, outputs.mask) for mix in mixes], outputs.mask
+            activations, mask = cast(_ElmoBiLm, bilm).run(ids, words, boundaries=False)
+            return [mix(activations, mask) for mix in mixes], mask
         output = bilm(ids, words)
         mask = output["mask"]
         mixed = [mix(output["activations"], mask) for mix in mixes]
@@ -218,7 +218,7 @@ class ElmoTokenEmbedder(nn.Module):
 
 def _is_plain(bilm: nn.Module, mixes: Sequence[nn.Module]) -> bool:
     """Check that nobody has put other code into a biLM without layer normalization."""
-    has_hooks = bilm._forward_hooks or bilm._forward_pre_hooks
+    has_hooks = bilm._forward_hooks or bilm._forward_pre_hooks or "forward" in bilm.__dict__
     own_mixes = all(type(mix) is ScalarMix and not mix.do_layer_norm for mix in mixes)
     return type(bilm) is _ElmoBiLm and not has_hooks and own_mixes
 

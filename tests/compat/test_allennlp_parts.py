@@ -1,0 +1,280 @@
+"""`compat.allennlp`: the parts of a biLM as modules, and code that others put into them."""
+
+import copy
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, prune
+
+from spacy_elmo.compat.allennlp import (
+    DEFAULT_BATCH_SIZE,
+    Elmo,
+    ElmoEmbedder,
+    ElmoLstm,
+    _ElmoBiLm,
+    batch_to_ids,
+)
+from tests.compat.test_allennlp import ALL, FILES, SENTENCES, make, worst
+from tests.data import shared_path
+from tests.module import golden
+from tests.module.golden import difference
+
+IDS = batch_to_ids(SENTENCES)
+LAYER, CONVOLUTION = "_elmo_lstm.backward_layer_1", "_token_embedder.char_conv_1"
+
+
+def do_nothing(*_: object) -> None:
+    """A hook that changes nothing."""
+
+
+def make_bilm(**settings: Any) -> _ElmoBiLm:
+    return _ElmoBiLm(FILES["options_file"], FILES["weight_file"], **settings)
+
+
+def get_part(bilm: nn.Module, name: str) -> Any:
+    return bilm.get_submodule(name)
+
+
+HOOKS: dict[str, Callable[[_ElmoBiLm], object]] = {
+    "encoder": lambda bilm: bilm._token_embedder.register_forward_hook(do_nothing),
+    "convolution": lambda bilm: get_part(bilm, "_token_embedder.char_conv_1").register_forward_pre_hook(
+        do_nothing
+    ),
+    "lstm": lambda bilm: bilm._elmo_lstm.register_forward_hook(do_nothing),
+    "layer": lambda bilm: get_part(bilm, LAYER).register_forward_hook(do_nothing),
+    "gates": lambda bilm: get_part(bilm, f"{LAYER}.state_linearity").register_forward_pre_hook(do_nothing),
+    "backward": lambda bilm: get_part(bilm, LAYER).register_full_backward_hook(do_nothing),
+    "method": lambda bilm: setattr(bilm._elmo_lstm, "forward", ElmoLstm.forward.__get__(bilm._elmo_lstm)),
+}
+
+
+@pytest.mark.parametrize("put", HOOKS.values(), ids=HOOKS)
+@pytest.mark.parametrize("keep", [True, False])
+def test_called_parts_compute_the_same(put: Callable[[_ElmoBiLm], object], keep: bool) -> None:
+    elmo = make(keep_sentence_boundaries=keep)
+    expected = elmo(IDS)
+    bilm: Any = elmo._elmo_lstm
+    assert not bilm.has_own_code
+    put(bilm)
+    assert bilm.has_own_code
+    outputs = elmo(IDS)
+    assert torch.equal(outputs["mask"], expected["mask"])
+    for one, other in zip(outputs["elmo_representations"], expected["elmo_representations"], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_called_parts_against_goldens() -> None:
+    bilm = make_bilm()
+    bilm._elmo_lstm.register_forward_hook(do_nothing)
+    output = bilm(IDS)
+    assert difference(torch.stack(output["activations"]), golden.arrays()["bilm.activations"]) <= 1e-5
+    np.testing.assert_array_equal(output["mask"], golden.arrays()["bilm.mask"])
+
+
+@pytest.mark.parametrize("name", ["base", "clipping", "clipping_small", "one_layer", "tanh_deep", "short_chars"])
+def test_called_parts_of_other_options(name: str) -> None:
+    source = shared_path(f"parity/bilm/{name}")
+    plain, called = (_ElmoBiLm(str(source)) for _ in range(2))
+    called._token_embedder.register_forward_hook(do_nothing)
+    ids = plain.encode(SENTENCES)
+    for one, other in zip(called(ids)["activations"], plain(ids)["activations"], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_gradients_of_called_parts() -> None:
+    plain, called = make(requires_grad=True), make(requires_grad=True)
+    get_part(called._elmo_lstm, LAYER).register_forward_hook(do_nothing)
+    for elmo in (plain, called):
+        torch.stack(elmo(IDS)["elmo_representations"]).square().sum().backward()
+    others = dict(called.named_parameters())
+    for name, parameter in plain.named_parameters():
+        assert parameter.grad is not None
+        torch.testing.assert_close(others[name].grad, parameter.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_called_parts_carry_the_state() -> None:
+    plain, called = make_bilm(), make_bilm()
+    called._elmo_lstm.register_forward_hook(do_nothing)
+    # A smaller batch, a larger one, and one with an empty sentence.
+    for batch in ([["The", "bank"]], SENTENCES, [[], ["river"]], SENTENCES):
+        ids = batch_to_ids(batch)
+        expected, got = plain(ids)["activations"], called(ids)["activations"]
+        torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(called._elmo_lstm._states, plain._elmo_lstm._states, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [[], [[]], [[], ["a"]]])
+def test_called_parts_of_nothing(batch: list[list[str]]) -> None:
+    elmo = make()
+    expected = elmo(batch_to_ids(batch))["elmo_representations"][0]
+    get_part(elmo, "_elmo_lstm._elmo_lstm").register_forward_hook(do_nothing)
+    got = elmo(batch_to_ids(batch))["elmo_representations"][0]
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+
+
+def test_hooks_run_and_change_outputs() -> None:
+    steps: list[tuple[int, ...]] = []
+    bilm = make_bilm(stateful=False)
+    get_part(bilm, f"{LAYER}.state_linearity").register_forward_pre_hook(
+        lambda _, args: steps.append(args[0].shape)
+    )
+    expected = bilm(IDS)["activations"]
+    # A step for each column, with the sentences that have it.
+    assert [step[0] for step in steps[::-1]] == expected[0].any(dim=2).sum(dim=0).tolist()
+    bilm._elmo_lstm.register_forward_hook(lambda _, args, output: output * 2)
+    torch.testing.assert_close(bilm(IDS)["activations"][2], expected[2] * 2)
+
+
+class Adapted(nn.Module):
+    """A linear layer beside a trained one of low rank."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear = linear
+        self.down = nn.Linear(linear.in_features, 2, bias=False)
+        self.up = nn.Linear(2, linear.out_features, bias=False)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        summed: Tensor = self.linear(inputs) + self.up(self.down(inputs))
+        return summed
+
+
+def test_adapters() -> None:
+    torch.manual_seed(0)
+    elmo = make()
+    before = elmo(IDS)["elmo_representations"][0].detach()
+    layer = get_part(elmo._elmo_lstm, LAYER)
+    layer.state_linearity = Adapted(layer.state_linearity)
+    torch.testing.assert_close(elmo(IDS)["elmo_representations"][0], before, rtol=0, atol=1e-5)
+    adapters = [layer.state_linearity.up.weight, layer.state_linearity.down.weight]
+    optimizer = torch.optim.SGD(adapters, lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        elmo(IDS)["elmo_representations"][0].square().sum().backward()
+        optimizer.step()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in adapters)
+    assert not torch.allclose(elmo(IDS)["elmo_representations"][0], before, atol=1e-3)
+    frozen = [name for name, parameter in elmo._elmo_lstm.named_parameters() if parameter.grad is not None]
+    assert frozen == [f"{LAYER}.state_linearity.{name}.weight" for name in ("down", "up")]
+
+
+def test_pruning() -> None:
+    elmo = make(requires_grad=True)
+    linear = get_part(elmo._elmo_lstm, f"{LAYER}.input_linearity")
+    prune.random_unstructured(linear, "weight", amount=0.5)
+    other = make()
+    state = {name: value for name, value in elmo.state_dict().items() if "weight_" not in name}
+    other.load_state_dict({**state, f"_elmo_lstm.{LAYER}.input_linearity.weight": linear.weight.detach()})
+    assert worst(elmo(IDS), np.array([one.detach() for one in other(IDS)["elmo_representations"]])) <= 1e-5
+    optimizer = torch.optim.Adam(elmo.parameters(), lr=0.01)
+    for _ in range(3):
+        optimizer.zero_grad()
+        elmo(IDS)["elmo_representations"][0].square().sum().backward()
+        optimizer.step()
+    assert not linear.weight[linear.weight_mask == 0].any()
+
+
+def test_computed_parameters_stay_fast() -> None:
+    elmo = make(requires_grad=True)
+    expected = elmo(IDS)["elmo_representations"][0]
+    parametrizations.weight_norm(get_part(elmo._elmo_lstm, f"{LAYER}.input_linearity"))
+    assert elmo._elmo_lstm.has_own_code is False
+    torch.testing.assert_close(elmo(IDS)["elmo_representations"][0], expected, rtol=0, atol=1e-5)
+
+
+class Wrapper(nn.Module):
+    """Another LSTM in its place, over the one that was there."""
+
+    def __init__(self, lstm: nn.Module) -> None:
+        super().__init__()
+        self.lstm = lstm
+        self.matrix = nn.Parameter(torch.eye(8))
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        outputs: Tensor = self.lstm(inputs @ self.matrix, mask)
+        return outputs
+
+
+def test_another_lstm() -> None:
+    elmo = make()
+    expected = elmo(IDS)["elmo_representations"][0]
+    bilm: Any = elmo._elmo_lstm
+    bilm._elmo_lstm = Wrapper(bilm._elmo_lstm)
+    got = elmo(IDS)["elmo_representations"][0]
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+    got.sum().backward()
+    assert bilm._elmo_lstm.matrix.grad.any()
+
+
+def test_another_forward() -> None:
+    elmo = make()
+    inner = elmo._elmo_lstm.forward
+    calls: list[int] = []
+
+    def forward(inputs: Tensor, word_inputs: Tensor | None = None) -> Any:
+        calls.append(len(inputs))
+        return inner(inputs, word_inputs)
+
+    elmo._elmo_lstm.forward = forward
+    elmo(IDS)
+    assert calls == [5]
+
+
+def test_parts_by_hand() -> None:
+    """As in AllenNLP's own forward."""
+    bilm = make_bilm(stateful=False)
+    expected = bilm(IDS)
+    encoded = bilm._token_embedder(IDS)
+    layers = bilm._elmo_lstm(encoded["token_embedding"], encoded["mask"])
+    assert layers.shape == (2, 5, 10, 16)
+    for number in range(2):
+        torch.testing.assert_close(layers[number], expected["activations"][number + 1], rtol=0, atol=1e-5)
+    layer: Any = bilm._elmo_lstm.forward_layers[0]
+    assert (layer.input_size, layer.hidden_size, layer.cell_size, layer.go_forward) == (8, 8, 24, True)
+    clips = bilm.options.lstm
+    assert (layer.memory_cell_clip_value, layer.state_projection_clip_value) == (clips.cell_clip, clips.proj_clip)
+    lengths, order = encoded["mask"].sum(dim=1).sort(descending=True, stable=True)
+    outputs, (hidden, cell) = layer(encoded["token_embedding"][order], lengths.tolist())
+    torch.testing.assert_close(outputs, layers[0, order, :, :8], rtol=0, atol=1e-5)
+    assert (hidden.shape, cell.shape) == ((1, 5, 8), (1, 5, 24))
+    for row, length in enumerate(lengths.tolist()):
+        assert torch.equal(hidden[0, row], outputs[row, length - 1])
+    assert bilm._token_embedder._options == bilm.options.to_dict()
+
+
+def test_copies_with_hooks() -> None:
+    elmo = make()
+    get_part(elmo, "_elmo_lstm._elmo_lstm").register_forward_hook(do_nothing)
+    expected = elmo(IDS)["elmo_representations"][0]
+    for other in (copy.deepcopy(elmo), pickle.loads(pickle.dumps(elmo))):
+        assert torch.equal(other(IDS)["elmo_representations"][0], expected)
+
+
+def test_embedder_with_another_method() -> None:
+    class Doubled(ElmoEmbedder):
+        def batch_to_embeddings(self, batch: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor]:
+            layers, mask = super().batch_to_embeddings(batch)
+            return layers * 2, mask
+
+    plain, doubled = ElmoEmbedder(**FILES), Doubled(**FILES)
+    for one, other in zip(doubled.embed_sentences(ALL), plain.embed_sentences(ALL), strict=True):
+        np.testing.assert_array_equal(one, other * 2)
+    layers, mask = plain.batch_to_embeddings([["a", "b"], ["c"]])
+    assert layers.shape == (2, 3, 2, 16)
+    assert (1 - mask).tolist() == [[0, 0], [0, 1]]
+    assert DEFAULT_BATCH_SIZE == 64
+    # A sentence does not keep the memory of its batch.
+    assert all(one.base is None for one in plain.embed_batch([["a", "b"], ["c"]]))
+
+
+def test_a_bilm_of_another_in_elmo() -> None:
+    elmo = Elmo(None, None, 1, dropout=0.0, module=make_bilm(stateful=False))
+    elmo._elmo_lstm.register_forward_hook(do_nothing)
+    expected = Elmo(**FILES, num_output_representations=1, dropout=0.0)(IDS)["elmo_representations"][0]
+    torch.testing.assert_close(elmo(IDS)["elmo_representations"][0], expected, rtol=0, atol=1e-5)
