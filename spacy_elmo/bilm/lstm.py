@@ -92,16 +92,33 @@ class ProjectedLSTM(nn.Module):
 
     def _step(self, input_gates: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         gates = torch.addmm(input_gates, hidden, self.state_linear.weight.t())
-        i, f, g, o = gates.chunk(4, dim=1)
-        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-        if self.cell_clip is not None:
-            cell = cell.clamp(-self.cell_clip, self.cell_clip)
-        hidden = torch.sigmoid(o) * torch.tanh(cell)
+        hidden, cell = apply_gates(gates, cell, cell_clip=self.cell_clip)
         if self.projection is not None:
             hidden = self.projection(hidden)
-        if self.proj_clip is not None:
-            hidden = hidden.clamp(-self.proj_clip, self.proj_clip)
-        return hidden, cell
+        return clip(hidden, self.proj_clip), cell
+
+
+def apply_gates(gates: Tensor, cell: Tensor, *, cell_clip: float | None) -> tuple[Tensor, Tensor]:
+    """Compute one step of an LSTM, up to the projection; see `ProjectedLSTM`.
+
+    gates (Tensor): (n_rows, 4C), i, f, g and o before their activations.
+    cell (Tensor): (n_rows, C), of the step before.
+    cell_clip (float | None): Bound of the cell; None: no clip.
+    RETURNS (tuple[Tensor, Tensor]): sig(o) * tanh(c), and c, (n_rows, C).
+    """
+    i, f, g, o = gates.chunk(4, dim=1)
+    cell = clip(torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g), cell_clip)
+    return torch.sigmoid(o) * torch.tanh(cell), cell
+
+
+def clip(x: Tensor, bound: float | None) -> Tensor:
+    """Bound numbers on both sides.
+
+    x (Tensor): The numbers, of any shape.
+    bound (float | None): The bound; None: there is none.
+    RETURNS (Tensor): The numbers, from -bound to bound.
+    """
+    return x if bound is None else x.clamp(-bound, bound)
 
 
 class LSTMStack(nn.Module):

@@ -117,15 +117,14 @@ class ElmoModel:
 
         texts (Iterable[Sequence[str]]): Token texts.
         warmup (bool): Not used: every sentence starts from zeros.
-        layers (str | None): "average", the mean of all layers; "top", the highest LSTM layer; or "all". None: as
-            in `load`, "average" unless told.
+        layers (str | None): "average", the mean of all layers; "top", the highest LSTM layer; or "all". None:
+            "average"; or "top", if `load` was told so.
         session (object): Not used.
         RETURNS (NDArray[np.float64]): (n_sentences, longest, 2P), with "all" (n_sentences, L + 1, longest, 2P);
             zeros after the end of a sentence.
         RAISES (ElmoError): If no model is loaded, a sentence is not a list of str, or `layers` is something else.
         """
-        elmo = _check(self._elmo, "get_elmo_vectors")
-        layers = self._layers if layers is None else layers
+        elmo, layers = _check(self._elmo, "get_elmo_vectors"), self._choose(layers)
         sentences = list(validate_sentences(texts, warn=lambda _: None))
         longest = max(map(len, sentences), default=0)
         rows = (elmo.n_layers + 1,) if layers == ALL_LAYERS else ()
@@ -152,8 +151,7 @@ class ElmoModel:
             all layers together have a length of 1. Zeros for a sentence without tokens.
         RAISES (ElmoError): As `get_elmo_vectors`.
         """
-        elmo = _check(self._elmo, "get_elmo_vector_average")
-        layers = self._layers if layers is None else layers
+        elmo, layers = _check(self._elmo, "get_elmo_vector_average"), self._choose(layers)
         rows = (elmo.n_layers + 1,) if layers == ALL_LAYERS else ()
         means = [array.sum(axis=-2, dtype=np.float64) for array in _compute(elmo, texts, layers)]
         lengths = [float(np.linalg.norm(mean)) for mean in means]
@@ -198,6 +196,9 @@ class ElmoModel:
             ]
             for sentence in substitutes(model, words, sentences, topn)
         ]
+
+    def _choose(self, layers: str | None) -> str:
+        return self._layers if layers is None else layers
 
 
 def divide_chunks(data: Sequence[T], n: int) -> Iterator[Sequence[T]]:

@@ -131,8 +131,8 @@ class Warnings(metaclass=WithCodes):
         "`frozen = False`."
     )
     WL063 = (
-        "`{name}` has hooks, or a forward() of its own, which ElmoModule does not call: the modules of its biLM "
-        "only hold the parameters. Those of spacy_elmo.compat.allennlp.Elmo are called."
+        "`{name}` has hooks, or is not the part that ElmoModule was made with. It is not called: the modules of "
+        "the biLM only hold the parameters. Those of spacy_elmo.compat.allennlp.Elmo are called."
     )
     WL070 = (
         "The corpus that this run wrote to '{path}' is damaged ({reason}). It is written again from the text, "

@@ -22,3 +22,7 @@ class TorchErrors(metaclass=WithCodes):
         "The initial state of a module cannot be changed from or to 'warm'. Make another one: ElmoModule(..., "
         "initial_state = 'warm')."
     )
+    EL876 = (
+        "`{name}` has hooks, or is not the part that the biLM was made with. What it computes cannot be saved as "
+        "a model. Save state_dict(); or merge adapters, make pruning permanent and remove hooks first."
+    )

@@ -10,14 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..bilm.bilm import BiLM
 from ..bilm.build import Parts, build_bilm, build_parts, named_arrays, pop_prefix
-from ..bilm.char_encoder import CharEncoder, Highway
-from ..bilm.lstm import CarriedState, LSTMStack, LSTMState, ProjectedLSTM
+from ..bilm.lstm import CarriedState, LSTMState
 from ..bilm.scalar_mix import ScalarMix
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors, Warnings, check_number
-from ..errors.warn import OnceWarner, warn
+from ..errors.warn import warn
 from ..gradients.selection import ALL_PARAMETERS, Patterns, check_patterns, select_parameters
 from ..inference.cpu.linear import ALIGNMENT
 from ..inference.sentences import EncodedSentences
@@ -27,27 +25,11 @@ from ..runtime.isolation import computation
 from ..weights.arrays import SOFTMAX_PREFIX, Weights
 from ..weights.catalogue import BUNDLED
 from ..weights.source import Source, read_weights
+from .added_code import describe_parts, find_added_code
 from .encoder import Encoder
 from .engines import Engines
-from .own_code import find_own_code
 from .padding import ElmoOutputs, PaddedLayers, Padding
 from .parameters import Parameters, get_parameters
-
-# What the engines compute by themselves. A list of layers has the forward of `nn.Module`, which is not called.
-_KNOWN = {
-    one.forward
-    for one in (
-        BiLM,
-        CharEncoder,
-        Highway,
-        LSTMStack,
-        ProjectedLSTM,
-        nn.Conv1d,
-        nn.Embedding,
-        nn.Linear,
-        nn.Module,
-    )
-}
 
 Inputs = Iterable[Sequence[str]] | Tensor | NDArray[np.integer]
 
@@ -120,7 +102,7 @@ class ElmoModule(nn.Module):
             self.mixes = self._make_mixes(parts, n_mixes)
         if frozen:
             self.bilm.requires_grad_(False)
-            if patterns != check_patterns(ALL_PARAMETERS):
+            if patterns and patterns != check_patterns(ALL_PARAMETERS):
                 warn(Warnings.WL062.format(patterns=", ".join(patterns)))
         else:
             select_parameters(self.bilm, patterns)
@@ -132,7 +114,9 @@ class ElmoModule(nn.Module):
         self._initial_state = initial_state
         self._carried = CarriedState()
         self._engines = Engines(weights.options, settings=settings, source=weights.source)
-        self._warn = OnceWarner()
+        # The parts of the biLM; and those that a warning has named.
+        self._made = describe_parts(self.bilm, name="bilm")
+        self._named: set[str] = set()
 
     def forward(self, inputs: Inputs, *, keep_boundaries: bool | None = None) -> ElmoOutputs:
         """Compute mixes and layers of a batch.
@@ -237,8 +221,11 @@ class ElmoModule(nn.Module):
         )
 
     def _get_parameters(self) -> Parameters:
-        if name := find_own_code(self.bilm, known=_KNOWN, name="bilm"):
-            self._warn(Warnings.WL063.format(name=name))
+        name = find_added_code(describe_parts(self.bilm, name="bilm", computed=True), self._made)
+        if name is not None and name not in self._named:
+            self._named.add(name)
+            # From here by way of forward() and torch's three calls to where the module is called.
+            warn(Warnings.WL063.format(name=name), stacklevel=6)
         return get_parameters(self.bilm, self.options, state=self._get_warm_state())
 
     def _get_warm_state(self) -> LSTMState | None:

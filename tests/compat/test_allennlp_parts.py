@@ -3,16 +3,18 @@
 import copy
 import pickle
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations, prune
+from torch.nn.utils import parametrizations, parametrize, prune
 
 from spacy_elmo.compat.allennlp import (
     DEFAULT_BATCH_SIZE,
+    ConfigurationError,
     Elmo,
     ElmoEmbedder,
     ElmoLstm,
@@ -23,6 +25,7 @@ from tests.compat.test_allennlp import ALL, FILES, SENTENCES, make, worst
 from tests.data import shared_path
 from tests.module import golden
 from tests.module.golden import difference
+from tests.module.replicas import replicate
 
 IDS = batch_to_ids(SENTENCES)
 LAYER, CONVOLUTION = "_elmo_lstm.backward_layer_1", "_token_embedder.char_conv_1"
@@ -59,9 +62,9 @@ def test_called_parts_compute_the_same(put: Callable[[_ElmoBiLm], object], keep:
     elmo = make(keep_sentence_boundaries=keep)
     expected = elmo(IDS)
     bilm: Any = elmo._elmo_lstm
-    assert not bilm.has_own_code
+    assert bilm.find_added_code() is None
     put(bilm)
-    assert bilm.has_own_code
+    assert bilm.find_added_code() is not None
     outputs = elmo(IDS)
     assert torch.equal(outputs["mask"], expected["mask"])
     for one, other in zip(outputs["elmo_representations"], expected["elmo_representations"], strict=True):
@@ -89,6 +92,7 @@ def test_called_parts_of_other_options(name: str) -> None:
 def test_gradients_of_called_parts() -> None:
     plain, called = make(requires_grad=True), make(requires_grad=True)
     get_part(called._elmo_lstm, LAYER).register_forward_hook(do_nothing)
+    assert get_part(called, "_elmo_lstm").find_added_code() == LAYER
     for elmo in (plain, called):
         torch.stack(elmo(IDS)["elmo_representations"]).square().sum().backward()
     others = dict(called.named_parameters())
@@ -110,11 +114,12 @@ def test_called_parts_carry_the_state() -> None:
 
 @pytest.mark.parametrize("batch", [[], [[]], [[], ["a"]]])
 def test_called_parts_of_nothing(batch: list[list[str]]) -> None:
-    elmo = make()
+    elmo, calls = make(), []
     expected = elmo(batch_to_ids(batch))["elmo_representations"][0]
-    get_part(elmo, "_elmo_lstm._elmo_lstm").register_forward_hook(do_nothing)
+    get_part(elmo, "_elmo_lstm._elmo_lstm").register_forward_hook(lambda *_: calls.append(1))
     got = elmo(batch_to_ids(batch))["elmo_representations"][0]
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+    assert calls == [1]
 
 
 def test_hooks_run_and_change_outputs() -> None:
@@ -180,12 +185,132 @@ def test_pruning() -> None:
     assert not linear.weight[linear.weight_mask == 0].any()
 
 
-def test_computed_parameters_stay_fast() -> None:
-    elmo = make(requires_grad=True)
+class Halved(nn.Module):
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight / 2
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_computed_parameters(requires_grad: bool) -> None:
+    """Put in after a first batch, whose engine lies over the memory of the parameters."""
+    elmo = make(requires_grad=requires_grad)
     expected = elmo(IDS)["elmo_representations"][0]
-    parametrizations.weight_norm(get_part(elmo._elmo_lstm, f"{LAYER}.input_linearity"))
-    assert elmo._elmo_lstm.has_own_code is False
+    for name in ("input_linearity", "state_projection"):
+        linear = get_part(elmo._elmo_lstm, f"{LAYER}.{name}")
+        before = linear.weight.detach().clone()
+        parametrize.register_parametrization(linear, "weight", Halved())
+        elmo(IDS)["elmo_representations"][0].sum().backward()
+        assert torch.equal(linear.parametrizations.weight.original, before)
+    assert not torch.allclose(elmo(IDS)["elmo_representations"][0], expected, atol=1e-3)
+    for name in ("input_linearity", "state_projection"):
+        linear = get_part(elmo._elmo_lstm, f"{LAYER}.{name}")
+        parametrize.remove_parametrizations(linear, "weight", leave_parametrized=False)
+    assert get_part(elmo, "_elmo_lstm").find_added_code() is None
     torch.testing.assert_close(elmo(IDS)["elmo_representations"][0], expected, rtol=0, atol=1e-5)
+
+
+def test_computed_parameters_with_buffers() -> None:
+    elmo = make()
+    linear = get_part(elmo._elmo_lstm, f"{LAYER}.input_linearity")
+    with torch.no_grad():
+        parametrizations.spectral_norm(linear)
+    # Each of these changes a buffer alone.
+    found = [elmo(IDS)["elmo_representations"][0] for _ in range(2)]
+    assert not torch.equal(*found)
+
+
+PUT: dict[str, Callable[[Any], object]] = {
+    "bias": lambda layer: setattr(layer, "input_linearity", nn.Linear(8, 96)),
+    "traced": lambda layer: setattr(
+        layer, "input_linearity", torch.jit.trace(layer.input_linearity, torch.zeros(1, 8))
+    ),
+    "clip": lambda layer: setattr(layer, "memory_cell_clip_value", 0.01),
+}
+
+
+@pytest.mark.parametrize("put", PUT.values(), ids=PUT)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_other_parts_of_the_same_kind(put: Callable[[Any], object]) -> None:
+    elmo = make()
+    ends: list[int] = []
+    layer = get_part(elmo._elmo_lstm, LAYER)
+    put(layer)
+    first = elmo(IDS)["elmo_representations"][0]
+    layer.register_forward_hook(lambda *_: ends.append(1))
+    assert torch.equal(elmo(IDS)["elmo_representations"][0], first)
+    assert ends == [1]
+
+
+def test_what_cannot_be_saved(tmp_path: Path) -> None:
+    bilm = make_bilm()
+    prune.random_unstructured(get_part(bilm, f"{LAYER}.input_linearity"), "weight", amount=0.5)
+    with pytest.raises(ConfigurationError, match=rf"EL876.*`{LAYER}.input_linearity`.*make pruning permanent"):
+        bilm.save(tmp_path / "model")
+    prune.remove(get_part(bilm, f"{LAYER}.input_linearity"), "weight")
+    bilm.save(tmp_path / "model")
+    again = _ElmoBiLm(str(tmp_path / "model"))
+    torch.testing.assert_close(again(IDS)["activations"], bilm(IDS)["activations"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_dtypes_of_called_parts(dtype: torch.dtype) -> None:
+    plain, called = make().to(dtype), make().to(dtype)
+    get_part(called, "_elmo_lstm._elmo_lstm").register_forward_hook(do_nothing)
+    expected, got = plain(IDS)["elmo_representations"][0], called(IDS)["elmo_representations"][0]
+    assert got.dtype == dtype
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-6 if dtype == torch.float64 else 0.1)
+
+
+def test_hooks_that_are_removed() -> None:
+    """In the middle of a run with state, too."""
+    plain, other = make(stateful=True), make(stateful=True)
+    lstm = get_part(other, "_elmo_lstm._elmo_lstm")
+    for number in range(4):
+        hook = lstm.register_forward_hook(do_nothing) if number % 2 else None
+        expected, got = (elmo(IDS)["elmo_representations"][0] for elmo in (plain, other))
+        torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+        if hook is not None:
+            hook.remove()
+    plain, other = make(), make()
+    get_part(other, "_elmo_lstm._elmo_lstm").register_forward_hook(do_nothing).remove()
+    assert torch.equal(other(IDS)["elmo_representations"][0], plain(IDS)["elmo_representations"][0])
+
+
+def test_state_of_a_replica() -> None:
+    """Replicas of DataParallel are shallow copies."""
+    original = make_bilm()
+    original._elmo_lstm.register_forward_hook(do_nothing)
+    replica = replicate(original)
+    expected = replica(IDS)["activations"][2]
+    assert original.carried.state is None
+    assert replica.carried.state is not None
+    torch.testing.assert_close(make_bilm()(IDS)["activations"][2], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda ids: ids.index_fill(1, torch.tensor([1]), 0), "EL871"),
+        (lambda ids: ids.masked_fill(ids == 261, 999), "EL872.*999"),
+        (lambda ids: ids[:, :, :49], "EL870.*49"),
+        (lambda ids: ids.float(), "EL870.*float32"),
+    ],
+)
+def test_wrong_ids_of_called_parts(change: Callable[[Tensor], Tensor], match: str) -> None:
+    elmo = make()
+    get_part(elmo, "_elmo_lstm._elmo_lstm").register_forward_hook(do_nothing)
+    with pytest.raises(ConfigurationError, match=match):
+        elmo(change(IDS))
+    got = elmo(IDS.to(torch.int16))["elmo_representations"][0]
+    assert torch.equal(got, elmo(IDS)["elmo_representations"][0])
+
+
+def test_backward_hooks_of_the_whole() -> None:
+    """As in AllenNLP: torch says that they are not called, because a biLM returns a dict."""
+    elmo = make(requires_grad=True)
+    elmo._elmo_lstm.register_full_backward_hook(do_nothing)
+    with pytest.warns(UserWarning, match="should be a Tensor or a tuple of Tensors"):
+        elmo(IDS)
 
 
 class Wrapper(nn.Module):
@@ -248,12 +373,21 @@ def test_parts_by_hand() -> None:
     assert bilm._token_embedder._options == bilm.options.to_dict()
 
 
+CALLS: list[int] = []
+
+
+def count(*_: object) -> None:
+    CALLS.append(1)
+
+
 def test_copies_with_hooks() -> None:
     elmo = make()
-    get_part(elmo, "_elmo_lstm._elmo_lstm").register_forward_hook(do_nothing)
+    get_part(elmo, "_elmo_lstm._elmo_lstm").register_forward_hook(count)
     expected = elmo(IDS)["elmo_representations"][0]
+    CALLS.clear()
     for other in (copy.deepcopy(elmo), pickle.loads(pickle.dumps(elmo))):
         assert torch.equal(other(IDS)["elmo_representations"][0], expected)
+    assert len(CALLS) == 2
 
 
 def test_embedder_with_another_method() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 import spacy_elmo
 from spacy_elmo.bilm.scalar_mix import ScalarMix
@@ -300,22 +301,50 @@ def test_trainable_of_a_frozen_module() -> None:
     ElmoModule(TINY, trainable=[".*"])
 
 
-def test_code_that_is_not_called(recwarn: pytest.WarningsRecorder) -> None:
-    """Once for a module; tools that look at all modules put hooks everywhere for a while."""
+def test_code_that_is_not_called() -> None:
+    """One warning for each part, which shows the line of the call."""
     module = golden.make_module()
     expected = module(SENTENCES).mixes[0]
-    hook = module.bilm.backward_stack.layers[1].input_linear.register_forward_hook(lambda *_: None)
-    with pytest.warns(
-        UserWarning, match=r"WL063.*`bilm\.backward_stack\.layers\.1\.input_linear`.*compat\.allennlp"
-    ):
+    linear = module.bilm.backward_stack.layers[1].input_linear
+    hook = linear.register_forward_hook(lambda *_: None)
+    match = r"WL063.*`bilm\.backward_stack\.layers\.1\.input_linear`.*compat\.allennlp"
+    with pytest.warns(UserWarning, match=match) as found:
         assert torch.equal(module(SENTENCES).mixes[0], expected)
+    assert found[0].filename == __file__
     module(SENTENCES)
     hook.remove()
-    other = copy.deepcopy(golden.make_module())
-    other.bilm.char_encoder.forward = lambda *_: None  # type: ignore[assignment]
+    other: Any = copy.deepcopy(module)
+    other.bilm.char_encoder.forward = lambda *_: None
     with pytest.warns(UserWarning, match=r"WL063.*`bilm\.char_encoder`"):
         other(SENTENCES)
-    assert not recwarn.list
+    other = golden.make_module()
+    other.bilm.forward_stack.layers[0].state_linear = torch.nn.Linear(8, 96)
+    with pytest.warns(UserWarning, match=r"WL063.*`bilm\.forward_stack\.layers\.0\.state_linear`"):
+        other(SENTENCES)
+
+
+class Halved(torch.nn.Module):
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight / 2
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_computed_parameters(frozen: bool) -> None:
+    """What torch computes is used, without a warning; what it is computed from is left alone."""
+    module = ElmoModule(TINY, dropout=0.0, frozen=frozen)
+    expected = module(SENTENCES).mixes[0]
+    linear: Any = module.bilm.backward_stack.layers[1].input_linear
+    before = linear.weight.detach().clone()
+    parametrize.register_parametrization(linear, "weight", Halved())
+    halved = module(SENTENCES).mixes[0]
+    halved.sum().backward()
+    assert torch.equal(linear.parametrizations.weight.original, before)
+    plain = ElmoModule(TINY, dropout=0.0)
+    with torch.no_grad():
+        plain.bilm.backward_stack.layers[1].input_linear.weight /= 2
+    torch.testing.assert_close(plain(SENTENCES).mixes[0], halved, rtol=0, atol=1e-5)
+    parametrize.remove_parametrizations(linear, "weight", leave_parametrized=False)
+    torch.testing.assert_close(module(SENTENCES).mixes[0], expected, rtol=0, atol=1e-5)
 
 
 def test_change_of_the_initial_state() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from spacy_elmo.torch import ElmoModule
 from tests.data import TINY
 from tests.module import golden
+from tests.module.replicas import replicate
 
 SENTENCES = golden.batches()[0]
 NAME = "forward_stack.layers.0.projection.weight"
@@ -129,16 +130,6 @@ def test_replicas_of_data_parallel() -> None:
         assert parameter.grad is not None
     assert module.carried.state is None
     torch.nn.DataParallel(module)(module.encode(SENTENCES))
-
-
-def replicate(module: nn.Module) -> Any:
-    """As torch.nn.parallel.replicate, which needs GPUs."""
-    replica = module._replicate_for_data_parallel()
-    for name, child in module._modules.items():
-        replica._modules[name] = None if child is None else replicate(child)
-    for name, parameter in module._parameters.items():
-        setattr(replica, name, None if parameter is None else parameter.view_as(parameter))
-    return replica
 
 
 def test_hooks_run_once() -> None:

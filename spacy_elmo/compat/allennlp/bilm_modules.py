@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -9,24 +10,19 @@ from torch import Tensor, nn
 
 from ...elmo import Elmo as LoadedElmo
 from ...errors import ElmoError, Errors
+from ...torch.added_code import Part, describe_parts, find_added_code
 from ...torch.elmo_module import ElmoModule
-from ...torch.own_code import find_own_code
 from ...torch.parameters import Parameters
 from ...weights.catalogue import CATALOGUE
 from ...weights.source import Source
 from .boundaries import remove_sentence_boundaries
 from .character_ids import batch_to_ids
-from .character_networks import CharacterEncoder, Convolution, Highways
-from .lstm_networks import ElmoLstm, LstmLayer
+from .character_networks import CharacterEncoder
+from .lstm_networks import ElmoLstm
 
 DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE = (file.urls[0] for file in CATALOGUE["original"].files)
 # A file of AllenNLP's, its address or, in place of both files, any source.
 File = str | os.PathLike[str] | LoadedElmo | None
-
-# What the fast engine computes by itself. A list of layers has the forward of `nn.Module`, which is not called.
-_KNOWN = {
-    one.forward for one in (CharacterEncoder, Convolution, Highways, ElmoLstm, LstmLayer, nn.Linear, nn.Module)
-}
 
 
 def choose_source(options_file: File, weight_file: File) -> "Source | LoadedElmo":
@@ -81,6 +77,7 @@ class _ElmoBiLm(ElmoModule):
         self._elmo_lstm = ElmoLstm(self, tensors)
         self.requires_grad_(requires_grad)
         self.num_layers = self.n_layers + 1
+        self._made = self._describe_parts()
         self._word_ids: Tensor | None = None
         if vocab_to_cache:
             self.create_cached_cnn_embeddings(vocab_to_cache)
@@ -90,11 +87,16 @@ class _ElmoBiLm(ElmoModule):
     def device(self) -> torch.device:
         return self._token_embedder._char_embedding_weights.device
 
-    @property
-    def has_own_code(self) -> bool:
-        """Whether others have put code into its parts, which are called then: hooks, or modules in their place."""
+    def find_added_code(self) -> str | None:
+        """Find a part that others have changed, see `torch.added_code`. If there is one, all parts are called.
+
+        RETURNS (str | None): Its name; None if there is none.
+        """
+        return find_added_code(self._describe_parts(), self._made)
+
+    def _describe_parts(self) -> dict[str, Part]:
         parts = {"_token_embedder": self._token_embedder, "_elmo_lstm": self._elmo_lstm}
-        return any(find_own_code(part, known=_KNOWN, name=name) for name, part in parts.items())
+        return {key: part for name, one in parts.items() for key, part in describe_parts(one, name=name).items()}
 
     def get_output_dim(self) -> int:
         """Get the width of a layer.
@@ -106,12 +108,13 @@ class _ElmoBiLm(ElmoModule):
     def create_cached_cnn_embeddings(self, tokens: Sequence[str]) -> None:
         """Set the words that `word_inputs` number.
 
-        tokens (Sequence[str]): The words. The first one has the number 0, which stands for padding; the second
-            one is read for unknown words in AllenNLP's vocabularies.
+        tokens (Sequence[str]): The words. A word's number is its place in the list; the first one stands for
+            padding and, by the custom of AllenNLP's vocabularies, the second one for unknown words.
+        RAISES (ElmoError): If a word is not a str.
         """
         ids = batch_to_ids([[word] for word in tokens]).squeeze(1)
         # Padding.
-        ids[0] = 0
+        ids[:1] = 0
         self._word_ids = ids
 
     def forward(self, inputs: Tensor, word_inputs: Tensor | None = None) -> dict[str, Any]:  # type: ignore[override]
@@ -141,17 +144,35 @@ class _ElmoBiLm(ElmoModule):
         """
         if word_inputs is not None and self._word_ids is not None:
             inputs = self._read_words(inputs, word_inputs.detach().cpu().long())
-        if self.has_own_code:
+        if self.find_added_code():
             return self._call_parts(inputs, boundaries=boundaries)
         outputs = super().forward(inputs, keep_boundaries=boundaries)
         words, *lstm = outputs.layers.values()
         return [torch.cat([words, words], dim=-1), *lstm], outputs.mask
 
+    def save(self, folder: str | Path) -> None:
+        """Save the biLM; see `ElmoModule.save`.
+
+        folder (str | Path): The folder, which is made if need be.
+        RAISES (ElmoError): If others have changed a part: what it computes could not be saved.
+        """
+        if name := self.find_added_code():
+            raise ElmoError(Errors.EL876.format(name=name))
+        super().save(folder)
+
     def _call_parts(self, inputs: Any, *, boundaries: bool) -> tuple[list[Tensor], Tensor]:
         """Call the parts one by one, as AllenNLP does."""
         ids = inputs if isinstance(inputs, Tensor) else self.encode(inputs)
-        first = next(self.parameters(), None)
-        encoded = self._token_embedder(ids if first is None else ids.to(first.device))
+        if isinstance(self._token_embedder, CharacterEncoder):
+            # For its checks.
+            self.encode.read(ids)
+            ids = ids.long()
+        for part in self._elmo_lstm.modules():
+            if isinstance(part, ElmoLstm):
+                # In a replica of DataParallel, the owner is still the original.
+                part.carried_by(self)
+        leaves = _iter_leaves(self)
+        encoded = self._token_embedder(ids.to(leaves[0].device) if leaves else ids)
         words, mask = encoded["token_embedding"], encoded["mask"]
         lstm = self._elmo_lstm(words, mask)
         layers = [torch.cat([words, words], dim=-1) * mask.unsqueeze(-1), *lstm.unbind(0)]

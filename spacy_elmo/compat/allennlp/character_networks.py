@@ -1,6 +1,6 @@
 """AllenNLP's character encoder: modules that hold its parameters under AllenNLP's names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -27,11 +27,11 @@ class Highways(nn.Module):
         for number in range(n_layers):
             own = f"char_encoder.highways.{number}."
             # See `torch_names.pop_highway_arrays`.
-            both = {
+            weights = {
                 part: torch.cat([tensors[f"{own}transform.{part}"], -tensors[f"{own}carry.{part}"]])
                 for part in ("weight", "bias")
             }
-            layers.append(make_linear(both["weight"], both["bias"]))
+            layers.append(make_linear(weights["weight"], weights["bias"]))
         self._layers = layers
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -96,11 +96,10 @@ class CharacterEncoder(nn.Module):
             make_linear(tensors[f"{own}weight"], tensors[f"{own}bias"]) if options.has_char_projection else None
         )
         self.output_dim = options.lstm.projection_dim
-        # AllenNLP's have 50 characters; what is left out is padding.
         n = options.char_cnn.max_characters_per_token
         mapper = ELMoCharacterMapper
-        self._beginning_of_sentence_characters = torch.tensor(mapper.beginning_of_sentence_characters[:n]) + OFFSET
-        self._end_of_sentence_characters = torch.tensor(mapper.end_of_sentence_characters[:n]) + OFFSET
+        self._beginning_of_sentence_characters = _make_ids(mapper.beginning_of_sentence_characters, n)
+        self._end_of_sentence_characters = _make_ids(mapper.end_of_sentence_characters, n)
 
     @property
     def _convolutions(self) -> list[Convolution]:
@@ -166,3 +165,9 @@ def _make_convolution(weight: Tensor, bias: Tensor) -> Convolution:
     convolution = nn.utils.skip_init(Convolution, dim, n_filters, kernel_size=width, device="cpu")
     convolution.weight, convolution.bias = nn.Parameter(weight), nn.Parameter(bias)
     return cast(Convolution, convolution)
+
+
+def _make_ids(characters: Sequence[int], n: int) -> Tensor:
+    """Make the ids of a word of 50 characters, whose last ones are padding, for a model of n characters."""
+    padding = [ELMoCharacterMapper.padding_character] * n
+    return torch.tensor([*characters, *padding][:n]) + OFFSET

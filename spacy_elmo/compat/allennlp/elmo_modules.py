@@ -7,6 +7,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from ...errors import ElmoError, Errors
+from ...torch.added_code import has_code
 from .bilm_modules import DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, File, _ElmoBiLm
 from .boundaries import remove_sentence_boundaries
 from .mixing import ScalarMix
@@ -217,10 +218,9 @@ class ElmoTokenEmbedder(nn.Module):
 
 
 def _is_plain(bilm: nn.Module, mixes: Sequence[nn.Module]) -> bool:
-    """Check that nobody has put other code into a biLM without layer normalization."""
-    has_hooks = bilm._forward_hooks or bilm._forward_pre_hooks or "forward" in bilm.__dict__
+    """Check that nobody has changed a biLM as a whole, or the mixes, and that these do not normalize layers."""
     own_mixes = all(type(mix) is ScalarMix and not mix.do_layer_norm for mix in mixes)
-    return type(bilm) is _ElmoBiLm and not has_hooks and own_mixes
+    return type(bilm) is _ElmoBiLm and not has_code(bilm) and own_mixes
 
 
 def _check_names(cls: type, given: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ...bilm.lstm import LSTMState
+from ...bilm.lstm import LSTMState, apply_gates, clip
 from ...bilm.options import LSTMOptions
 from ...errors import ElmoError, Errors
 from ...weights.formats.torch_names import LSTM_PARTS, STACKS
@@ -61,16 +61,18 @@ class LstmLayer(nn.Module):
         padded = torch.stack([outputs[step] for step in range(longest)], dim=1) if longest else inputs
         return padded, (hidden.unsqueeze(0), cell.unsqueeze(0))
 
+    def extra_repr(self) -> str:
+        return (
+            f"cell_size={self.cell_size}, go_forward={self.go_forward}, "
+            f"memory_cell_clip_value={self.memory_cell_clip_value}, "
+            f"state_projection_clip_value={self.state_projection_clip_value}"
+        )
+
     def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        i, f, g, o = (self.input_linearity(inputs) + self.state_linearity(hidden)).chunk(4, dim=1)
-        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-        if self.memory_cell_clip_value is not None:
-            cell = cell.clamp(-self.memory_cell_clip_value, self.memory_cell_clip_value)
-        hidden = torch.sigmoid(o) * torch.tanh(cell)
+        gates = self.input_linearity(inputs) + self.state_linearity(hidden)
+        hidden, cell = apply_gates(gates, cell, cell_clip=self.memory_cell_clip_value)
         if hasattr(self, "state_projection"):
-            hidden = self.state_projection(hidden)
-            if self.state_projection_clip_value is not None:
-                hidden = hidden.clamp(-self.state_projection_clip_value, self.state_projection_clip_value)
+            hidden = clip(self.state_projection(hidden), self.state_projection_clip_value)
         return hidden, cell
 
 
@@ -98,8 +100,8 @@ class ElmoLstm(nn.Module):
                 self.add_module(f"{direction}_layer_{number}", layer)
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
-        """Run the layers as modules, step by step. `_ElmoBiLm` does so only where others have put code into them:
-        else it computes the same several times faster.
+        """Run the layers as modules, step by step. `_ElmoBiLm` does so only where others have changed a part: else
+        it computes the same faster.
 
         inputs (Tensor): (batch, longest, P), the lowest layer.
         mask (Tensor): (batch, longest), true for tokens, which come first in each row.
@@ -129,6 +131,13 @@ class ElmoLstm(nn.Module):
         padded = found.new_zeros(self.num_layers, *mask.shape, found.size(-1))
         padded[:, rows, : given.size(1)] = found
         return padded
+
+    def carried_by(self, owner: "ElmoModule") -> None:
+        """Set the module that carries the state.
+
+        owner (ElmoModule): The module.
+        """
+        self._owner = (owner,)
 
     @property
     def forward_layers(self) -> list[nn.Module]:
