@@ -16,6 +16,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import spacy_elmo
+from spacy_elmo.compat.allennlp import Elmo, batch_to_ids
 from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.torch import ElmoModule
 
@@ -73,12 +74,21 @@ def make_steps(folder: Path) -> dict[str, Step]:
     if not light.exists():
         fetch(light)
     peer = elmo_module(light)
-    files = {"options_file": str(folder / "options.json"), "weight_file": str(folder / "model.hdf5")}
+    files: dict[str, Any] = {
+        "options_file": str(folder / "options.json"),
+        "weight_file": str(folder / "model.hdf5"),
+    }
     elmo = spacy_elmo.load(folder)
 
     def make_module(*, trained: bool) -> Step:
         module = ElmoModule(folder, n_mixes=1, frozen=not trained)
         return make_loop(module, lambda ids: module(ids).mixes[0], module.encode)
+
+    def make_compat(*, trained: bool) -> Step:
+        module = Elmo(**files, num_output_representations=1, requires_grad=trained)
+        # Parts with hooks are called one by one.
+        module._elmo_lstm.get_submodule("_elmo_lstm").register_forward_hook(lambda *_: None)
+        return make_loop(module, lambda ids: module(ids)["elmo_representations"][0], batch_to_ids)
 
     def make_peer(*, trained: bool) -> Step:
         module = peer.Elmo(**files, num_output_representations=1, requires_grad=trained)
@@ -87,8 +97,10 @@ def make_steps(folder: Path) -> dict[str, Step]:
     return {
         "frozen: Elmo.embed": elmo.embed,
         "frozen: ElmoModule": make_module(trained=False),
+        "frozen: compat, with a hook": make_compat(trained=False),
         "frozen: AllenNLP": make_peer(trained=False),
         "trained: ElmoModule": make_module(trained=True),
+        "trained: compat, with a hook": make_compat(trained=True),
         "trained: AllenNLP": make_peer(trained=True),
     }
 

@@ -78,7 +78,7 @@ class ProjectedLSTM(nn.Module):
         hidden, cell = state
         outputs: list[Tensor] = []
         ended: list[LSTMState] = []
-        for start, sizes in _blocks(batch_sizes):
+        for start, sizes in split_into_blocks(batch_sizes):
             gates = self.input_linear(inputs[start : start + sum(sizes)])
             for step_gates, size in zip(gates.split(list(sizes)), sizes):
                 if size < hidden.size(0):
@@ -160,8 +160,12 @@ class LSTMStack(nn.Module):
         return outputs, LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
 
-def _blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
-    """Group steps into blocks of about BLOCK_ROWS rows; yield the first row and the batch sizes of each block."""
+def split_into_blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
+    """Split the steps of packed rows into blocks of about BLOCK_ROWS rows.
+
+    batch_sizes (Sequence[int]): Rows of each step.
+    YIELDS (tuple[int, Sequence[int]]): The first row of a block, and the rows of each of its steps.
+    """
     start = first = rows = 0
     for step, size in enumerate(batch_sizes):
         rows += size

@@ -4,9 +4,9 @@ On purpose, a sentence has the same vectors every time: `Elmo` and `ElmoEmbedder
 to batch only with `stateful=True`. `_ElmoBiLm` alone carries it, as there, unless `_elmo_lstm.stateful` is false.
 Masks are bool, as in AllenNLP 2. Names of parameters and of a state_dict are AllenNLP's.
 
-Hooks on parts of the biLM, and parts that others have put in place of its own, are called, two to three times
-slower. A change of a few numbers of a frozen biLM by `parameter.data` may not be noticed: call
-`elmo._elmo_lstm.refresh()`.
+Hooks on parts of the biLM, and parts that others have put in place of its own, are called: all parts are then
+called one by one, at about AllenNLP's speed, and with its precision under autocast. A change of a few numbers of a
+frozen biLM by `parameter.data` may not be noticed: call `elmo._elmo_lstm.refresh()`.
 """
 
 # What AllenNLP raises for wrong values.

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from ...bilm.lstm import LSTMState, apply_gates, clip
+from ...bilm.lstm import LSTMState, apply_gates, clip, split_into_blocks
 from ...bilm.options import LSTMOptions
 from ...errors import ElmoError, Errors
 from ...weights.formats.torch_names import LSTM_PARTS, STACKS
@@ -49,17 +50,31 @@ class LstmLayer(nn.Module):
         """
         batch, longest, _ = inputs.shape
         if initial_state is None:
-            hidden, cell = inputs.new_zeros(batch, self.hidden_size), inputs.new_zeros(batch, self.cell_size)
+            start = LSTMState(inputs.new_zeros(batch, self.hidden_size), inputs.new_zeros(batch, self.cell_size))
         else:
-            hidden, cell = (part.squeeze(0) for part in initial_state)
+            start = LSTMState(*(part.squeeze(0) for part in initial_state))
+        order = [*range(longest)] if self.go_forward else [*reversed(range(longest))]
+        sizes = [sum(length > step for length in batch_lengths) for step in order]
+        columns = inputs.unbind(1)
+        packed = torch.cat([columns[step][:size] for step, size in zip(order, sizes)]) if longest else inputs
+        # The state of the sentences that have the step, and of those that have ended, the shortest first.
+        state, ended = start if self.go_forward else LSTMState(*(part[:0] for part in start)), []
         outputs: dict[int, Tensor] = {}
-        for step in range(longest) if self.go_forward else reversed(range(longest)):
-            size = sum(length > step for length in batch_lengths)
-            output, memory = self._step(inputs[:size, step], hidden[:size], cell[:size])
-            hidden, cell = torch.cat([output, hidden[size:]]), torch.cat([memory, cell[size:]])
-            outputs[step] = torch.cat([output, output.new_zeros(batch - size, self.hidden_size)])
+        for step, size, gates in zip(order, sizes, self._project(packed, sizes)):
+            n_before = len(state.hidden)
+            if size < n_before:
+                ended.append(LSTMState(*(part[size:] for part in state)))
+                state = LSTMState(*(part[:size] for part in state))
+            elif size > n_before:
+                state = LSTMState(*(torch.cat([part, new[n_before:size]]) for part, new in zip(state, start)))
+            state = self._step(gates, state)
+            outputs[step] = functional.pad(state.hidden, (0, 0, 0, batch - size))
         padded = torch.stack([outputs[step] for step in range(longest)], dim=1) if longest else inputs
-        return padded, (hidden.unsqueeze(0), cell.unsqueeze(0))
+        if not self.go_forward:
+            # Sentences without tokens.
+            ended.append(LSTMState(*(part[len(state.hidden) :] for part in start)))
+        hidden, cell = (torch.cat(parts).unsqueeze(0) for parts in zip(state, *ended[::-1]))
+        return padded, (hidden, cell)
 
     def extra_repr(self) -> str:
         return (
@@ -68,12 +83,17 @@ class LstmLayer(nn.Module):
             f"state_projection_clip_value={self.state_projection_clip_value}"
         )
 
-    def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        gates = self.input_linearity(inputs) + self.state_linearity(hidden)
-        hidden, cell = apply_gates(gates, cell, cell_clip=self.memory_cell_clip_value)
+    def _project(self, packed: Tensor, sizes: Sequence[int]) -> Iterator[Tensor]:
+        """Compute what the inputs add to the gates, for many steps at a time; yield it step by step."""
+        for start, block in split_into_blocks(sizes):
+            yield from self.input_linearity(packed[start : start + sum(block)]).split(list(block))
+
+    def _step(self, input_gates: Tensor, state: LSTMState) -> LSTMState:
+        gates = input_gates + self.state_linearity(state.hidden)
+        hidden, cell = apply_gates(gates, state.cell, cell_clip=self.memory_cell_clip_value)
         if hasattr(self, "state_projection"):
             hidden = clip(self.state_projection(hidden), self.state_projection_clip_value)
-        return hidden, cell
+        return LSTMState(hidden, cell)
 
 
 class ElmoLstm(nn.Module):
