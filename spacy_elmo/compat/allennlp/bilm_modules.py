@@ -169,8 +169,8 @@ class _ElmoBiLm(ElmoModule):
             ids = ids.long()
         for part in self._elmo_lstm.modules():
             if isinstance(part, ElmoLstm):
-                # In a replica of DataParallel, the owner is still the original.
-                part.carried_by(self)
+                # In a replica of DataParallel, that is still the original.
+                part.set_owner(self)
         leaves = _iter_leaves(self)
         encoded = self._token_embedder(ids.to(leaves[0].device) if leaves else ids)
         words, mask = encoded["token_embedding"], encoded["mask"]

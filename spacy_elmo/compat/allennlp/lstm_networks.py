@@ -152,8 +152,8 @@ class ElmoLstm(nn.Module):
         padded[:, rows, : given.size(1)] = found
         return padded
 
-    def carried_by(self, owner: "ElmoModule") -> None:
-        """Set the module that carries the state.
+    def set_owner(self, owner: "ElmoModule") -> None:
+        """Set the module that carries the state, and says whether it does.
 
         owner (ElmoModule): The module.
         """
