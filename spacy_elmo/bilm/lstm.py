@@ -1,6 +1,6 @@
 """The projected LSTM of bilm-tf: clipped cell, clipped projection, residuals outside the recurrence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -75,27 +75,46 @@ class ProjectedLSTM(nn.Module):
         RETURNS (tuple[Tensor, LSTMState]): Outputs (n_rows, P), packed, and the state of each sentence after its
             last step.
         """
-        hidden, cell = state
-        outputs: list[Tensor] = []
-        ended: list[LSTMState] = []
-        for start, sizes in split_into_blocks(batch_sizes):
-            gates = self.input_linear(inputs[start : start + sum(sizes)])
-            for step_gates, size in zip(gates.split(list(sizes)), sizes):
-                if size < hidden.size(0):
-                    ended.append(LSTMState(hidden[size:], cell[size:]))
-                    hidden, cell = hidden[:size], cell[:size]
-                hidden, cell = self._step(step_gates, hidden, cell)
-                outputs.append(hidden)
-        ended.append(LSTMState(hidden, cell))
-        final = LSTMState(*(torch.cat(parts[::-1]) for parts in zip(*ended)))
-        return torch.cat(outputs) if outputs else inputs, final
+        return run_packed(inputs, batch_sizes, state, project=self.input_linear, step=self._step)
 
-    def _step(self, input_gates: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        gates = torch.addmm(input_gates, hidden, self.state_linear.weight.t())
-        hidden, cell = apply_gates(gates, cell, cell_clip=self.cell_clip)
+    def _step(self, input_gates: Tensor, state: LSTMState) -> LSTMState:
+        gates = torch.addmm(input_gates, state.hidden, self.state_linear.weight.t())
+        hidden, cell = apply_gates(gates, state.cell, cell_clip=self.cell_clip)
         if self.projection is not None:
             hidden = self.projection(hidden)
-        return clip(hidden, self.proj_clip), cell
+        return LSTMState(clip(hidden, self.proj_clip), cell)
+
+
+def run_packed(
+    inputs: Tensor,
+    batch_sizes: Sequence[int],
+    state: LSTMState,
+    *,
+    project: Callable[[Tensor], Tensor],
+    step: Callable[[Tensor, LSTMState], LSTMState],
+) -> tuple[Tensor, LSTMState]:
+    """Run one layer of one direction over packed rows.
+
+    inputs (Tensor): (n_rows, P), packed.
+    batch_sizes (Sequence[int]): The number of unfinished sentences in each step.
+    state (LSTMState): hidden (n_sentences, P) and cell (n_sentences, C), sentences sorted by falling length.
+    project (Callable[[Tensor], Tensor]): Computes what rows (n, P) add to the gates, (n, 4C).
+    step (Callable[[Tensor, LSTMState], LSTMState]): Computes a step, from that and the state before.
+    RETURNS (tuple[Tensor, LSTMState]): Outputs (n_rows, P), packed, and the state of each sentence after its last
+        step.
+    """
+    outputs: list[Tensor] = []
+    ended: list[LSTMState] = []
+    for start, sizes in _blocks(batch_sizes):
+        gates = project(inputs[start : start + sum(sizes)])
+        for step_gates, size in zip(gates.split(list(sizes)), sizes):
+            if size < state.hidden.size(0):
+                ended.append(LSTMState(*(part[size:] for part in state)))
+                state = LSTMState(*(part[:size] for part in state))
+            state = step(step_gates, state)
+            outputs.append(state.hidden)
+    final = LSTMState(*(torch.cat(parts) for parts in zip(state, *ended[::-1])))
+    return torch.cat(outputs) if outputs else inputs, final
 
 
 def apply_gates(gates: Tensor, cell: Tensor, *, cell_clip: float | None) -> tuple[Tensor, Tensor]:
@@ -160,12 +179,8 @@ class LSTMStack(nn.Module):
         return outputs, LSTMState(*(torch.stack(parts) for parts in zip(*finals)))
 
 
-def split_into_blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
-    """Split the steps of packed rows into blocks of about BLOCK_ROWS rows.
-
-    batch_sizes (Sequence[int]): Rows of each step.
-    YIELDS (tuple[int, Sequence[int]]): The first row of a block, and the rows of each of its steps.
-    """
+def _blocks(batch_sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
+    """Group steps into blocks of about BLOCK_ROWS rows; yield the first row and the batch sizes of each block."""
     start = first = rows = 0
     for step, size in enumerate(batch_sizes):
         rows += size

@@ -15,7 +15,7 @@ class Packing:
     sorted by falling length, and all first tokens come first, then all second ones, and so on, so that step t
     processes the `batch_sizes[t]` unfinished sentences. The backward direction reads each sentence from its end.
 
-    lengths (Sequence[int]): Rows of each sentence, at least 1.
+    lengths (Sequence[int]): Rows of each sentence; 0 for one without rows.
     device (torch.device | None): Where the indices are; None: the CPU.
     """
 

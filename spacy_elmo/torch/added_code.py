@@ -19,17 +19,24 @@ class Part(NamedTuple):
     has_code: bool
 
 
-def describe_parts(module: nn.Module, *, name: str, computed: bool = False) -> dict[str, Part]:
+def describe_parts(module: nn.Module, *, name: str, ignore_parametrizations: bool = False) -> dict[str, Part]:
     """Describe a module and all parts below it.
 
     module (nn.Module): The module.
     name (str): Its name.
-    computed (bool): Whether parts whose parameters torch computes (torch.nn.utils.parametrize) are described as
-        if these were plain parameters.
+    ignore_parametrizations (bool): Whether parts whose parameters torch computes (torch.nn.utils.parametrize) are
+        described as if these were plain parameters.
     RETURNS (dict[str, Part]): By name.
     """
-    found: dict[str, Part] = {}
-    _describe(module, name, computed, found)
+    kind, parts = type(module), dict(module._modules)
+    if ignore_parametrizations and parts.pop("parametrizations", None) is not None:
+        # Torch has put a class of its own in place of the module's.
+        kind = kind.__mro__[1]
+    found = {name: Part(kind, module.extra_repr(), has_code(module))}
+    for part_name, part in parts.items():
+        if part is not None:
+            part_name = f"{name}.{part_name}"
+            found.update(describe_parts(part, name=part_name, ignore_parametrizations=ignore_parametrizations))
     return found
 
 
@@ -56,11 +63,3 @@ def has_code(module: nn.Module) -> bool:
     one: Any = module
     has_hooks = one._forward_hooks or one._forward_pre_hooks or one._backward_hooks or one._backward_pre_hooks
     return bool(has_hooks) or "forward" in module.__dict__
-
-
-def _describe(module: nn.Module, name: str, computed: bool, found: dict[str, Part]) -> None:
-    kind, hides = type(module), computed and "parametrizations" in module._modules
-    found[name] = Part(kind.__mro__[1] if hides else kind, module.extra_repr(), has_code(module))
-    for part_name, part in module._modules.items():
-        if part is not None and not (hides and part_name == "parametrizations"):
-            _describe(part, f"{name}.{part_name}", computed, found)

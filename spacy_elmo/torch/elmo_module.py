@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from ..runtime.isolation import computation
 from ..weights.arrays import SOFTMAX_PREFIX, Weights
 from ..weights.catalogue import BUNDLED
 from ..weights.source import Source, read_weights
-from .added_code import describe_parts, find_added_code
+from .added_code import Part, describe_parts, find_added_code
 from .encoder import Encoder
 from .engines import Engines
 from .padding import ElmoOutputs, PaddedLayers, Padding
@@ -59,6 +59,9 @@ class ElmoModule(nn.Module):
     RAISES (Exception): As `spacy_elmo.load`; and ElmoError if another value is not allowed.
     """
 
+    # The modules of the biLM, and whether parameters that torch computes are read from them.
+    _bilm_parts: ClassVar[tuple[str, ...]] = ("bilm",)
+    _reads_parametrizations: ClassVar[bool] = True
     warm_hidden: Tensor | None
     warm_cell: Tensor | None
 
@@ -114,9 +117,8 @@ class ElmoModule(nn.Module):
         self._initial_state = initial_state
         self._carried = CarriedState()
         self._engines = Engines(weights.options, settings=settings, source=weights.source)
-        # The parts of the biLM; and those that a warning has named.
-        self._made = describe_parts(self.bilm, name="bilm")
-        self._named: set[str] = set()
+        self._original_parts = self._describe_parts()
+        self._warned_parts: set[str] = set()
 
     def forward(self, inputs: Inputs, *, keep_boundaries: bool | None = None) -> ElmoOutputs:
         """Compute mixes and layers of a batch.
@@ -188,6 +190,13 @@ class ElmoModule(nn.Module):
         change of a few numbers by `parameter.data`, which torch does not count, may pass unnoticed."""
         self._engines.drop()
 
+    def find_added_code(self) -> str | None:
+        """Find a part of the biLM that others have changed; see `added_code`.
+
+        RETURNS (str | None): Its name; None if there is none.
+        """
+        return find_added_code(self._describe_parts(), self._original_parts)
+
     def save(self, folder: str | Path) -> None:
         """Save biLM and mixes as `Elmo.save` does: as a source for `spacy_elmo.load`, pipelines and other modules.
 
@@ -220,10 +229,18 @@ class ElmoModule(nn.Module):
             carried=self._carried if self._initial_state == "carry" else None,
         )
 
+    def _describe_parts(self) -> dict[str, Part]:
+        found: dict[str, Part] = {}
+        for name in self._bilm_parts:
+            if name in self._modules:
+                part = self.get_submodule(name)
+                found.update(describe_parts(part, name=name, ignore_parametrizations=self._reads_parametrizations))
+        return found
+
     def _get_parameters(self) -> Parameters:
-        name = find_added_code(describe_parts(self.bilm, name="bilm", computed=True), self._made)
-        if name is not None and name not in self._named:
-            self._named.add(name)
+        name = self.find_added_code()
+        if name is not None and name not in self._warned_parts:
+            self._warned_parts.add(name)
             # From here by way of forward() and torch's three calls to where the module is called.
             warn(Warnings.WL063.format(name=name), stacklevel=6)
         return get_parameters(self.bilm, self.options, state=self._get_warm_state())

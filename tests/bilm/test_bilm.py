@@ -147,5 +147,5 @@ def test_blocks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_blocks_cover_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lstm_module, "BLOCK_ROWS", 4)
-    assert list(lstm_module.split_into_blocks([3, 2, 2, 1, 1])) == [(0, [3, 2]), (5, [2, 1, 1])]
-    assert list(lstm_module.split_into_blocks([])) == []
+    assert list(lstm_module._blocks([3, 2, 2, 1, 1])) == [(0, [3, 2]), (5, [2, 1, 1])]
+    assert list(lstm_module._blocks([])) == []

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spacy_elmo.bilm.bilm import BiLM
-from spacy_elmo.bilm.char_encoder import CharEncoder, Highway
+from spacy_elmo.bilm.char_encoder import CharEncoder, Highway, convolve_windows
 from spacy_elmo.bilm.characters import character_ids
 from spacy_elmo.bilm.options import Options
 from tests import reference
@@ -48,3 +48,8 @@ def test_row_of_no_token_stays_zero(tiny_options: dict[str, Any]) -> None:
     assert gradient is not None
     assert not gradient[0].any()
     assert gradient[1:].any()
+
+
+def test_convolution_as_a_product() -> None:
+    convolution, characters = torch.nn.Conv1d(4, 6, kernel_size=3), torch.rand(5, 4, 9)
+    torch.testing.assert_close(convolve_windows(convolution, characters).transpose(1, 2), convolution(characters))

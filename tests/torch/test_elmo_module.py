@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
 
 import spacy_elmo
 from spacy_elmo.bilm.scalar_mix import ScalarMix
@@ -321,6 +322,23 @@ def test_code_that_is_not_called() -> None:
     other.bilm.forward_stack.layers[0].state_linear = torch.nn.Linear(8, 96)
     with pytest.warns(UserWarning, match=r"WL063.*`bilm\.forward_stack\.layers\.0\.state_linear`"):
         other(SENTENCES)
+
+
+def test_checkpoint_of_torch() -> None:
+    module = ElmoModule(TINY, dropout=0.0, frozen=False)
+    ids = module.encode(SENTENCES)
+    scale = torch.ones(1, requires_grad=True)
+
+    def run(scale: Tensor) -> Tensor:
+        mixed: Tensor = module(ids).mixes[0]
+        return mixed * scale
+
+    run(scale).square().sum().backward()
+    expected = {name: parameter.grad for name, parameter in module.named_parameters()}
+    module.zero_grad()
+    checkpoint(run, scale, use_reentrant=True).square().sum().backward()
+    for name, parameter in module.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name])
 
 
 class Halved(torch.nn.Module):

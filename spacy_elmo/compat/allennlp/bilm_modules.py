@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ...elmo import Elmo as LoadedElmo
 from ...errors import ElmoError, Errors
-from ...torch.added_code import Part, describe_parts, find_added_code
 from ...torch.elmo_module import ElmoModule
 from ...torch.parameters import Parameters
 from ...weights.catalogue import CATALOGUE
@@ -51,6 +50,10 @@ class _ElmoBiLm(ElmoModule):
     RAISES (ElmoError): If the model has a vocabulary of characters, which AllenNLP's code cannot read.
     """
 
+    _bilm_parts = ("_token_embedder", "_elmo_lstm")
+    # Such a part is called.
+    _reads_parametrizations = False
+
     def __init__(
         self,
         options_file: File,
@@ -77,7 +80,7 @@ class _ElmoBiLm(ElmoModule):
         self._elmo_lstm = ElmoLstm(self, tensors)
         self.requires_grad_(requires_grad)
         self.num_layers = self.n_layers + 1
-        self._made = self._describe_parts()
+        self._original_parts = self._describe_parts()
         self._word_ids: Tensor | None = None
         if vocab_to_cache:
             self.create_cached_cnn_embeddings(vocab_to_cache)
@@ -86,17 +89,6 @@ class _ElmoBiLm(ElmoModule):
     @property
     def device(self) -> torch.device:
         return self._token_embedder._char_embedding_weights.device
-
-    def find_added_code(self) -> str | None:
-        """Find a part that others have changed, see `torch.added_code`. If there is one, all parts are called.
-
-        RETURNS (str | None): Its name; None if there is none.
-        """
-        return find_added_code(self._describe_parts(), self._made)
-
-    def _describe_parts(self) -> dict[str, Part]:
-        parts = {"_token_embedder": self._token_embedder, "_elmo_lstm": self._elmo_lstm}
-        return {key: part for name, one in parts.items() for key, part in describe_parts(one, name=name).items()}
 
     def get_output_dim(self) -> int:
         """Get the width of a layer.
@@ -144,6 +136,7 @@ class _ElmoBiLm(ElmoModule):
         """
         if word_inputs is not None and self._word_ids is not None:
             inputs = self._read_words(inputs, word_inputs.detach().cpu().long())
+        # Called, where others have changed a part.
         if self.find_added_code():
             return self._call_parts(inputs, boundaries=boundaries)
         outputs = super().forward(inputs, keep_boundaries=boundaries)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ...bilm.lstm import LSTMState, apply_gates, clip, split_into_blocks
+from ...bilm.lstm import LSTMState, apply_gates, clip, run_packed
 from ...bilm.options import LSTMOptions
+from ...bilm.packing import Packing
 from ...errors import ElmoError, Errors
 from ...weights.formats.torch_names import LSTM_PARTS, STACKS
 from .character_networks import make_linear
@@ -42,7 +42,7 @@ class LstmLayer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run over padded sentences.
 
-        inputs (Tensor): (batch, longest, P), sentences sorted by falling length.
+        inputs (Tensor): (batch, longest, P).
         batch_lengths (Sequence[int]): Tokens of each sentence.
         initial_state (tuple[Tensor, Tensor] | None): Hidden (1, batch, P) and cell (1, batch, C); None: zeros.
         RETURNS (tuple[Tensor, tuple[Tensor, Tensor]]): Outputs (batch, longest, P), with zeros for padding, and
@@ -50,30 +50,19 @@ class LstmLayer(nn.Module):
         """
         batch, longest, _ = inputs.shape
         if initial_state is None:
-            start = LSTMState(inputs.new_zeros(batch, self.hidden_size), inputs.new_zeros(batch, self.cell_size))
+            state = LSTMState(inputs.new_zeros(batch, self.hidden_size), inputs.new_zeros(batch, self.cell_size))
         else:
-            start = LSTMState(*(part.squeeze(0) for part in initial_state))
-        order = [*range(longest)] if self.go_forward else [*reversed(range(longest))]
-        sizes = [sum(length > step for length in batch_lengths) for step in order]
-        columns = inputs.unbind(1)
-        packed = torch.cat([columns[step][:size] for step, size in zip(order, sizes)]) if longest else inputs
-        # The state of the sentences that have the step, and of those that have ended, the shortest first.
-        state, ended = start if self.go_forward else LSTMState(*(part[:0] for part in start)), []
-        outputs: dict[int, Tensor] = {}
-        for step, size, gates in zip(order, sizes, self._project(packed, sizes)):
-            n_before = len(state.hidden)
-            if size < n_before:
-                ended.append(LSTMState(*(part[size:] for part in state)))
-                state = LSTMState(*(part[:size] for part in state))
-            elif size > n_before:
-                state = LSTMState(*(torch.cat([part, new[n_before:size]]) for part, new in zip(state, start)))
-            state = self._step(gates, state)
-            outputs[step] = functional.pad(state.hidden, (0, 0, 0, batch - size))
-        padded = torch.stack([outputs[step] for step in range(longest)], dim=1) if longest else inputs
-        if not self.go_forward:
-            # Sentences without tokens.
-            ended.append(LSTMState(*(part[len(state.hidden) :] for part in start)))
-        hidden, cell = (torch.cat(parts).unsqueeze(0) for parts in zip(state, *ended[::-1]))
+            state = LSTMState(*(part.squeeze(0) for part in initial_state))
+        packing, backward = Packing(batch_lengths, device=inputs.device), not self.go_forward
+        lengths = torch.tensor(batch_lengths, dtype=torch.int64, device=inputs.device)
+        given = torch.arange(longest, device=inputs.device) < lengths.unsqueeze(1)
+        packed = packing.pack(inputs[given], backward=backward)
+        outputs, final = run_packed(
+            packed, packing.batch_sizes, state.rows(packing.order), project=self.input_linearity, step=self._step
+        )
+        padded = outputs.new_zeros(batch, longest, self.hidden_size)
+        padded[given] = packing.unpack(outputs, backward=backward)
+        hidden, cell = (part.unsqueeze(0) for part in final.rows(packing.unsort))
         return padded, (hidden, cell)
 
     def extra_repr(self) -> str:
@@ -82,11 +71,6 @@ class LstmLayer(nn.Module):
             f"memory_cell_clip_value={self.memory_cell_clip_value}, "
             f"state_projection_clip_value={self.state_projection_clip_value}"
         )
-
-    def _project(self, packed: Tensor, sizes: Sequence[int]) -> Iterator[Tensor]:
-        """Compute what the inputs add to the gates, for many steps at a time; yield it step by step."""
-        for start, block in split_into_blocks(sizes):
-            yield from self.input_linearity(packed[start : start + sum(block)]).split(list(block))
 
     def _step(self, input_gates: Tensor, state: LSTMState) -> LSTMState:
         gates = input_gates + self.state_linearity(state.hidden)
@@ -128,7 +112,7 @@ class ElmoLstm(nn.Module):
         RETURNS (Tensor): (L, batch, longest, 2P), with zeros for padding.
         """
         lengths = mask.long().sum(dim=1)
-        # Sentences with tokens, the longest first.
+        # Sentences with tokens, the longest first, as AllenNLP's layers and those of others take them.
         rows = lengths.argsort(descending=True, stable=True)[: int(lengths.count_nonzero())]
         sizes: list[int] = lengths[rows].tolist()
         given = inputs[rows][:, : max(sizes, default=0)]
