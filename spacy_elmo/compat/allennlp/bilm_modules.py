@@ -136,7 +136,7 @@ class _ElmoBiLm(ElmoModule):
         """
         if word_inputs is not None and self._word_ids is not None:
             inputs = self._read_words(inputs, word_inputs.detach().cpu().long())
-        # Called, where others have changed a part.
+        # If others have changed a part, all parts are called.
         if self.find_added_code():
             return self._call_parts(inputs, boundaries=boundaries)
         outputs = super().forward(inputs, keep_boundaries=boundaries)
@@ -157,7 +157,7 @@ class _ElmoBiLm(ElmoModule):
         """Call the parts one by one, as AllenNLP does."""
         ids = inputs if isinstance(inputs, Tensor) else self.encode(inputs)
         if isinstance(self._token_embedder, CharacterEncoder):
-            # For its checks.
+            # Only for its checks of the ids.
             self.encode.read(ids)
             ids = ids.long()
         for part in self._elmo_lstm.modules():
