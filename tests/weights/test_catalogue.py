@@ -4,8 +4,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from spacy_elmo.weights.catalogue import ALIASES, BUNDLED, CATALOGUE, File, find, names, resolve
+from spacy_elmo.weights.catalogue import ALIASES, BUNDLED, CATALOGUE, find, names, resolve
 from spacy_elmo.weights.languages import LANGUAGES
+from spacy_elmo.weights.releases import File
 
 
 def files() -> "list[File]":

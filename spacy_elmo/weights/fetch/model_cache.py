@@ -17,9 +17,11 @@ from ...errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, War
 from ...errors.warn import collect_warnings
 from ...util.user_cache import CACHE_VARIABLE, cache_folder, lock_holder
 from ..archives import unpack
-from ..catalogue import BUNDLED, BUNDLED_FOLDER, Entry, File, find
+from ..catalogue import BUNDLED, BUNDLED_FOLDER, find
+from ..catalogue.entry import Entry
 from ..formats import import_reader
 from ..locate import find_in_folder, open_files
+from ..releases import File
 from ..sniff import DESCRIPTIONS, sniff
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE, download

@@ -10,19 +10,21 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spacy_elmo.weights import catalogue
-from spacy_elmo.weights.catalogue import Entry, File
+from spacy_elmo.weights.catalogue.entry import Entry
 from spacy_elmo.weights.fetch import model_cache
 from spacy_elmo.weights.fetch.model_cache import (
     cached_bytes,
     fetch,
     is_cached,
 )
+from spacy_elmo.weights.releases import File
 from spacy_elmo.weights.source import read_weights
 from tests.weights.fetch.server import Server, hold, model_files, serving, stall, status
 
@@ -55,7 +57,7 @@ def pair(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> 
         for path, content in zip(PAIR, data):
             server.put(f"{base}/{path}", content)
     files = tuple(File(path, tuple(f"{server.url}/{base}/{path}" for base in ("one", "two"))) for path in PAIR)
-    return put(Entry("a/pair", "en", None, 2, 24, 8, files), monkeypatch)
+    return put(make_entry("a/pair", files), monkeypatch)
 
 
 @pytest.fixture
@@ -66,7 +68,11 @@ def archive(server: Server, data: list[bytes], monkeypatch: pytest.MonkeyPatch) 
         file.writestr("model/options.json", data[0])
         file.writestr("model/weights.hdf5", data[1])
     url = server.put("one/11/7.zip", packed.getvalue())
-    return put(Entry("packed", "en", None, 2, 24, 8, (File("11/7.zip", (url,)),)), monkeypatch)
+    return put(make_entry("packed", (File("11/7.zip", (url,)),)), monkeypatch)
+
+
+def make_entry(name: str, files: tuple[File, ...]) -> Entry:
+    return Entry(name=name, language="en", n_layers=2, dim=24, projection_dim=8, files=files)
 
 
 def put(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> Entry:
@@ -190,7 +196,7 @@ def test_catalogue_checksum_first(
 ) -> None:
     folder = fetch("a/pair")
     known = pair.files[1]._replace(sha256=sha256(data[1] + b"new"), size=len(data[1]) + 3)
-    put(pair._replace(files=(pair.files[0], known)), monkeypatch)
+    put(replace(pair, files=(pair.files[0], known)), monkeypatch)
     with pytest.raises(ValueError, match="EL145") as caught:
         fetch("a/pair")
     assert sha256(data[1] + b"new") in str(caught.value)
@@ -570,14 +576,12 @@ def test_http_without_checksum(server: Server, data: list[bytes], monkeypatch: p
     # A name for this computer that does not look like it: a proxy takes every name.
     monkeypatch.setenv("http_proxy", server.url)
     open_url = "http://models.example/one/7.zip"
-    entry = put(
-        Entry("open", "de", None, 2, 24, 8, (File("one/7.zip", ("https://127.0.0.1:9/x", open_url)),)), monkeypatch
-    )
+    entry = put(make_entry("open", (File("one/7.zip", ("https://127.0.0.1:9/x", open_url)),)), monkeypatch)
     with pytest.raises(ConnectionError, match=rf"EL141(?s:.)*{open_url}: not tried.*SPACY_ELMO_ALLOW_HTTP=1"):
         fetch("open")
     assert server.seen == []
     known = entry.files[0]._replace(sha256=sha256(packed.getvalue()))
-    put(entry._replace(files=(known,)), monkeypatch)
+    put(replace(entry, files=(known,)), monkeypatch)
     assert get_weights(fetch("open")).read_bytes() == data[1]
     put(entry, monkeypatch)
     # A pin is a checksum.
@@ -589,7 +593,7 @@ def test_http_allowed(server: Server, data: list[bytes], monkeypatch: pytest.Mon
     for path, content in zip(PAIR, data):
         server.put(f"one/{path}", content)
     files = tuple(File(path, (f"http://models.example/one/{path}",)) for path in PAIR)
-    put(Entry("open", "en", None, 2, 24, 8, files), monkeypatch)
+    put(make_entry("open", files), monkeypatch)
     with pytest.raises(ConnectionError, match="EL141"):
         fetch("open")
     monkeypatch.setenv("SPACY_ELMO_ALLOW_HTTP", "1")

@@ -2,15 +2,16 @@
 
 import difflib
 from pathlib import Path
-from typing import NamedTuple
 
-from ..errors import ElmoError, Errors
-from .languages import LANGUAGES
-from .urls import safe_url
+from ...errors import ElmoError, Errors
+from ..languages import LANGUAGES
+from ..releases import File
+from ..urls import safe_url
+from .entry import Entry
 
 # The name of the model that comes with the package.
 BUNDLED = "en_sm"
-BUNDLED_FOLDER = Path(__file__).parent.parent / "data" / BUNDLED
+BUNDLED_FOLDER = Path(__file__).parent.parent.parent / "data" / BUNDLED
 
 _ALLENNLP = (
     "https://allennlp.s3.amazonaws.com/models/elmo/",
@@ -20,66 +21,6 @@ _ALLENNLP = (
 _NLPL = ("https://vectors.nlpl.eu/repository/11/", "http://vectors.nlpl.eu/repository/11/")
 _SPARKNLP = ("https://s3.amazonaws.com/auxdata.johnsnowlabs.com/",)
 _TFHUB = ("https://storage.googleapis.com/tfhub-modules/",)
-
-
-class File(NamedTuple):
-    """A published file.
-
-    path (str): The path behind a published base; a mirror has the file under the same path.
-    urls (tuple[str, ...]): Its addresses, in the order in which they are tried.
-    size (int | None): Its size in bytes; None if it is not known.
-    sha256 (str | None): Its checksum; None if it is not known.
-    """
-
-    path: str
-    urls: tuple[str, ...]
-    size: int | None = None
-    sha256: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Get the name of the file.
-
-        RETURNS (str): The last part of its path.
-        """
-        return self.path.rpartition("/")[2]
-
-
-class Entry(NamedTuple):
-    """A published model.
-
-    name (str): Its name in the catalogue.
-    language (str): The code of its language.
-    licence (str | None): Its licence; None if the authors name none for the model.
-    n_layers (int): The number of LSTM layers, as in options.json.
-    dim (int): The width of the LSTM cells.
-    projection_dim (int): The width of the projection.
-    files (tuple[File, ...]): Two files, options and weights, or one archive.
-    """
-
-    name: str
-    language: str
-    licence: str | None
-    n_layers: int
-    dim: int
-    projection_dim: int
-    files: tuple[File, ...]
-
-    @property
-    def is_archive(self) -> bool:
-        """Check whether the model is published as an archive.
-
-        RETURNS (bool): Whether it is.
-        """
-        return len(self.files) == 1
-
-    @property
-    def n_bytes(self) -> int | None:
-        """Count the bytes to download. The options, of some hundred bytes, may be left out.
-
-        RETURNS (int | None): Their number; None if it is not known.
-        """
-        return self.files[-1].size and sum(file.size or 0 for file in self.files)
 
 
 def _file(bases: tuple[str, ...], path: str, *, size: int | None = None, sha256: str | None = None) -> File:
@@ -107,7 +48,13 @@ def _allennlp(
         _file(_ALLENNLP, f"{path}_weights{suffix}.hdf5", size=sizes[1], sha256=sha256),
     )
     # AllenNLP's licence, Apache-2.0, covers its code and not the models (allenai/allennlp, issue 1462).
-    return Entry(name, language, None, 2, *dims, files)
+    return Entry(name=name, language=language, n_layers=2, dim=dims[0], projection_dim=dims[1], files=files)
+
+
+def _large(name: str, file: File, *, language: str = "en", licence: str | None = None) -> Entry:
+    """Make the entry of a model of the paper's size, published as an archive."""
+    sizes = {"n_layers": 2, "dim": 4096, "projection_dim": 512}
+    return Entry(name=name, language=language, licence=licence, files=(file,), **sizes)
 
 
 def _tfhub(version: int) -> Entry:
@@ -117,7 +64,7 @@ def _tfhub(version: int) -> Entry:
         f"https://tfhub.dev/google/elmo/{version}?tf-hub-format=compressed",
         f"https://www.kaggle.com/api/v1/models/google/elmo/tensorFlow1/elmo/{version}/download",
     )
-    return Entry(f"tfhub/elmo/{version}", "en", None, 2, 4096, 512, (File(path, urls),))
+    return _large(f"tfhub/elmo/{version}", File(path, urls))
 
 
 _ENTRIES = [
@@ -134,9 +81,7 @@ _ENTRIES = [
         sizes=(None, 54_402_456),
         sha256="747ba97abce8a5f446558369e10bb0f7931437a46867476fdd156f5d7f576229",
     ),
-    _allennlp(
-        "medium", "2x2048_256_2048cnn_1xhighway/elmo_2x2048_256_2048cnn_1xhighway", dims=(2048, 256)
-    ),
+    _allennlp("medium", "2x2048_256_2048cnn_1xhighway/elmo_2x2048_256_2048cnn_1xhighway", dims=(2048, 256)),
     _allennlp("pt", "contributed/pt/elmo_pt", language="pt"),
     _allennlp(
         "pubmed",
@@ -147,16 +92,13 @@ _ENTRIES = [
     _tfhub(3),
     _tfhub(2),
     # Its page gives no licence other than "open source".
-    Entry(
-        "sparknlp/elmo", "en", None, 2, 4096, 512,
-        (_file(_SPARKNLP, "public/models/elmo_en_2.4.0_2.4_1580488815299.zip"),),
-    ),
+    _large("sparknlp/elmo", _file(_SPARKNLP, "public/models/elmo_en_2.4.0_2.4_1580488815299.zip")),
     # The authors give the licence in HIT-SCIR/ELMoForManyLangs, issue 64.
     *(
-        Entry(f"manylangs/{code}", code, "MIT", 2, 4096, 512, (_file(_NLPL, f"{language.number}.zip"),))
+        _large(f"manylangs/{code}", _file(_NLPL, f"{language.number}.zip"), language=code, licence="MIT")
         for code, language in LANGUAGES.items()
     ),
-]  # fmt: skip
+]
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
