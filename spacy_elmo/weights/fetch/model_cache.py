@@ -115,13 +115,22 @@ def _lock(name: str, places: _Places) -> Iterator[None]:
         lock.release()
 
 
+def model_folder(name: str) -> Path:
+    """Get the folder that a model has in the cache, whether it is there or not.
+
+    name (str): A name of the catalogue, or an alias.
+    RETURNS (Path): The folder.
+    """
+    return _find_places(find(name)).folder
+
+
 def is_cached(name: str) -> bool:
     """Check whether a model is in the cache.
 
     name (str): A name of the catalogue, or an alias.
     RETURNS (bool): Whether it is.
     """
-    return _find_places(find(name)).folder.is_dir()
+    return model_folder(name).is_dir()
 
 
 def cached_bytes(name: str) -> int:
