@@ -2,6 +2,7 @@
 
 from reprlib import Repr
 
+from .catalogue import CatalogueErrors
 from .classes import (
     CodedError,
     ElmoAttributeError,
@@ -59,7 +60,7 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 
 class Errors(
-    ModelErrors, FormatErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors,
+    ModelErrors, FormatErrors, CatalogueErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors,
     FrameErrors, TableErrors, SparkErrors, TorchErrors, CompatErrors,
 ):  # fmt: skip
     """All error messages, by their codes."""

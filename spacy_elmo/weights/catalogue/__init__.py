@@ -7,7 +7,20 @@ from ...errors import ElmoError, Errors
 from ..languages import LANGUAGES
 from ..releases import File
 from ..urls import safe_url
-from .entry import Entry
+from .entry import Entry, check_downloadable, describe_terms
+
+__all__ = [
+    "ALIASES",
+    "BUNDLED",
+    "BUNDLED_FOLDER",
+    "CATALOGUE",
+    "Entry",
+    "check_downloadable",
+    "describe_terms",
+    "find",
+    "names",
+    "resolve",
+]
 
 # The name of the model that comes with the package.
 BUNDLED = "en_sm"
@@ -48,13 +61,13 @@ def _allennlp(
         _file(_ALLENNLP, f"{path}_weights{suffix}.hdf5", size=sizes[1], sha256=sha256),
     )
     # AllenNLP's licence, Apache-2.0, covers its code and not the models (allenai/allennlp, issue 1462).
-    return Entry(name=name, language=language, n_layers=2, dim=dims[0], projection_dim=dims[1], files=files)
+    return Entry(name=name, language=language, maker="AllenNLP", n_layers=2, dim=dims[0], projection_dim=dims[1], files=files)
 
 
 def _large(name: str, file: File, *, language: str = "en", licence: str | None = None) -> Entry:
     """Make the entry of a model of the paper's size, published as an archive."""
     sizes = {"n_layers": 2, "dim": 4096, "projection_dim": 512}
-    return Entry(name=name, language=language, licence=licence, files=(file,), **sizes)
+    return Entry(name=name, language=language, maker="", licence=licence, files=(file,), **sizes)
 
 
 def _tfhub(version: int) -> Entry:
