@@ -7,19 +7,28 @@ from typer import Argument, Option
 
 from ..weights.catalogue import BUNDLED
 from ..weights.fetch.model_cache import fetch
+from ..weights.source import find_release
+from .options import unpack_source
+
+NAME_HELP = (
+    "A name from `spacy-elmo models`, hf://owner/name, or the address of an archive, a file or a folder of a model; "
+    "or two addresses: the options, the weights."
+)
 
 
 def download_cli(
-    name: Annotated[str, Argument(metavar="NAME", help="A name from `spacy-elmo models`.")],
+    source: Annotated[list[str], Argument(metavar="NAME", help=NAME_HELP)],
     force: Annotated[bool, Option("--force", help="Download the model even if it is in the cache.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print the folder only.")] = False,
 ) -> None:
-    """Download a published model, and print its folder.
+    """Download a published model, and print its folder. Non-commercial licences are said before.
 
     After that, the name can be used as a source without a network. Environment variables: SPACY_ELMO_CACHE is the
     folder of the cache, SPACY_ELMO_MIRROR is the place to download from, SPACY_ELMO_OFFLINE=1 prevents downloads.
     """
-    folder = fetch(name, force=force, quiet=quiet)
+    name = source[0]
+    release = None if name in ("", BUNDLED) else find_release(unpack_source(source))
+    folder = fetch(release or name, force=force, quiet=quiet)
     if name == BUNDLED and not quiet:
         typer.echo(f"{name} comes with the package: nothing to download.", err=True)
     typer.echo(folder)

@@ -2,6 +2,7 @@
 
 from reprlib import Repr
 
+from .addresses import AddressErrors
 from .catalogue import CatalogueErrors
 from .classes import (
     CodedError,
@@ -60,8 +61,8 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 
 class Errors(
-    ModelErrors, FormatErrors, CatalogueErrors, DownloadErrors, PipelineErrors, CommandErrors, PretrainingErrors,
-    FrameErrors, TableErrors, SparkErrors, TorchErrors, CompatErrors,
+    ModelErrors, FormatErrors, CatalogueErrors, AddressErrors, DownloadErrors, PipelineErrors, CommandErrors,
+    PretrainingErrors, FrameErrors, TableErrors, SparkErrors, TorchErrors, CompatErrors,
 ):  # fmt: skip
     """All error messages, by their codes."""
 
@@ -139,6 +140,23 @@ class Warnings(metaclass=WithCodes):
         "The corpus that this run wrote to '{path}' is damaged ({reason}). It is written again from the text, "
         "with the same content. If this happens again, check the disk."
     )
+    WL084 = (
+        "'{path}' has no options beside it. Its arrays determine all sizes ({sizes}); the rest is assumed to be "
+        "as in published models: {assumed}. If the model was trained otherwise, its vectors are wrong. Its "
+        "options.json gives certainty: put it beside the weights, or give the pair [options, weights]."
+    )
+    WL085 = (
+        "'{path}' has no vocab.txt beside it, and none of these files is used as its vocabulary: {why}. Copy the "
+        "vocabulary that it was trained with to vocab.txt."
+    )
+    WL086 = (
+        "{path}: these arrays are ignored, as by AllenNLP, because the options have no place for them: {names}. "
+        "The layers that the options describe do not depend on them."
+    )
+    WL087 = (
+        "{where}: '{field}' is {got}, and is ignored, as by AllenNLP: a model of bytes has {n} characters, and "
+        "its weights must have a vector for each."
+    )
     WL050 = (
         "{where}: these fields are not options of a biLM and are ignored: {fields}. They do not affect the "
         "outputs. If one of them is misspelled, correct its name (allowed: {allowed}); otherwise remove it."
@@ -180,6 +198,22 @@ class Warnings(metaclass=WithCodes):
         "{path} seems to be tokenized already: {n:,} of {total:,} lines have a period or a comma between spaces. "
         "{pipeline} tokenizes it again, with different results. To use it as it is, one sentence per line, give "
         "--format tokens (corpus.format in a config)."
+    )
+    WL090 = (
+        "{path}, line {line}: the sequence '{first}' has lower-case letters, which are read as upper case, the "
+        "alphabet of protein models. Number of such sequences: {n:,}."
+    )
+    WL091 = (
+        "{path}, line {line}: the sequence '{first}' ends with a stop, '*', which is left out. Number of such "
+        "sequences: {n:,}."
+    )
+    WL092 = (
+        "{path}, line {line}: the sequence '{first}' has no residues, and is left out. Number of such sequences: "
+        "{n:,}."
+    )
+    WL093 = (
+        "'{path}': the dataset of '{first}' is named with '_', because '/' cannot stand in such a name; its "
+        "attribute original_id is the id itself. Number of such sequences: {n:,}."
     )
     WL023 = (
         "{what} is saved without weights: {reason}. When loaded, it will look for '{source}' on first use. To "

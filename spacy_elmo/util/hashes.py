@@ -20,7 +20,17 @@ def sha256(path: Path) -> str:
     path (Path): The file.
     RETURNS (str): The digest in hexadecimal.
     """
-    digest = hashlib.sha256()
+    return hash_file(path, "sha256")
+
+
+def hash_file(path: Path, algorithm: str) -> str:
+    """Compute a checksum of a file.
+
+    path (Path): The file.
+    algorithm (str): As `hashlib` names it, such as "md5", which some systems allow for this purpose only.
+    RETURNS (str): The digest in hexadecimal.
+    """
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)

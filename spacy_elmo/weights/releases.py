@@ -51,6 +51,22 @@ class Release:
     files: tuple[File, ...]
 
     @property
+    def key(self) -> str:
+        """Get the name of the model's folder in the cache.
+
+        RETURNS (str): The name.
+        """
+        return self.name.replace("/", "--")
+
+    @property
+    def plans(self) -> tuple[tuple[File, ...], ...]:
+        """List the files of which the model may consist. The first plan whose files exist is used.
+
+        RETURNS (tuple[tuple[File, ...], ...]): The plans.
+        """
+        return (self.files,)
+
+    @property
     def is_archive(self) -> bool:
         """Check whether the model is published as a single file.
 

@@ -1,4 +1,4 @@
-"""Read the weights of a source as users write it: a name of the catalogue, a path, or a pair of paths."""
+"""Read the weights of a source as users write it: a name, a path, an address, or a pair of paths or addresses."""
 
 import difflib
 import heapq
@@ -6,16 +6,21 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..bilm.fields import show
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..util.files import check_regular
 from . import catalogue
+from .addresses import make_address
 from .arrays import Weights
 from .locate import OpenFiles, find_for_file, find_in_folder, open_files
-from .sniff import Files, checkpoint_files, index_path, sniff
-from .urls import is_url, safe_url
+from .model_files import Files, checkpoint_files, index_path
+from .releases import Release
+from .repositories import Repository, find_repository, find_short_name
+from .sniff import sniff
+from .urls import is_file_url, is_remote, safe_url
 
 # The most names of a folder to compare a misspelt one with.
 _MOST_NAMES = 500
@@ -28,8 +33,8 @@ Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 def read_weights(source: Source) -> Weights:
     """Read the options and arrays of a source.
 
-    source (Source): A name of the catalogue, a folder, one of a model's files, an archive, or the pair [options,
-        weights].
+    source (Source): A name of the catalogue; a folder, one of a model's files or an archive, by its path or its
+        address; hf://owner/name; or the pair [options, weights].
     RETURNS (Weights): Options and arrays.
     RAISES (FileNotFoundError): If nothing has that name.
     RAISES (ElmoError): If what is there is not a readable biLM.
@@ -72,47 +77,67 @@ def find_files(source: Source) -> Files:
         raise ElmoError(Errors.EL027.format(got=repr(source)))
     if len(source) != 2:
         raise ElmoError(Errors.EL025.format(got=f"{len(source)} path(s)"))
-    entries = [catalogue.resolve(str(part)) for part in source]
-    if entries[0] is not None and entries[0] is entries[1]:
-        return _fetch(entries[0].name)
-    for part in map(str, source):
-        if is_url(part):
-            raise ElmoFileNotFoundError(Errors.EL029.format(url=safe_url(part)))
-    first, second = (_find_file(Path(part)) for part in source)
+    release = find_release(source)
+    if release is not None:
+        return _fetch(release)
+    first, second = (_find_file(os.fspath(part)) for part in source)
     # Users may give the two in either order.
     return Files(second, first) if sniff(second) == "json" and sniff(first) != "json" else Files(first, second)
+
+
+def find_release(source: Source) -> Release | None:
+    """Find what a source would download.
+
+    source (Source): As for `read_weights`.
+    RETURNS (Release | None): The model; None if the source is a path.
+    RAISES (ElmoError): If it is an address that cannot be downloaded from.
+    """
+    parts = [os.fspath(source)] if isinstance(source, (str, os.PathLike)) else [os.fspath(part) for part in source]
+    # The addresses of a published model's files are that model, unless they have checksums of their own.
+    entries = [catalogue.resolve(part) if "#" not in part else None for part in parts]
+    if parts and entries[0] is not None and all(entry is entries[0] for entry in entries):
+        return entries[0]
+    if len(parts) == 1:
+        repository = find_repository(parts[0])
+        if repository is not None:
+            return repository
+    remote = [part for part in parts if is_remote(part)]
+    if not remote:
+        return _find_short_name(parts[0]) if len(parts) == 1 else None
+    if len(remote) < len(parts):
+        raise ElmoError(Errors.EL029.format(url=safe_url(remote[0])))
+    return make_address(parts)
 
 
 def is_local(source: Source) -> bool:
     """Check whether a source can be read without a download.
 
     source (Source): As for `read_weights`.
-    RETURNS (bool): False if the source is a published model that is not in the cache.
+    RETURNS (bool): False if the source is a model to download that is not in the cache.
     """
     parts = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    for part in map(str, parts):
-        entry = catalogue.resolve(part)
-        if entry is None or part == catalogue.BUNDLED or os.path.exists(_expand_user(Path(part))):
-            continue
-        from .fetch.model_cache import is_cached
+    if catalogue.BUNDLED in parts or all(os.path.exists(_to_path(os.fspath(part))) for part in parts):
+        return True
+    release = find_release(source)
+    if release is None:
+        return True
+    from .fetch.model_cache import is_cached
 
-        if not is_cached(entry.name):
-            return False
-    return True
+    return is_cached(release)
 
 
 def _find_one(source: str) -> Files:
     # The default comes first: it must not depend on the working directory.
     if source == catalogue.BUNDLED and catalogue.BUNDLED_FOLDER.is_dir():
         return find_in_folder(catalogue.BUNDLED_FOLDER)
-    path, entry = _expand_user(Path(source)), catalogue.resolve(source)
+    path, release = _to_path(source), find_release(source)
     # os.path, unlike pathlib, takes names of any length without an error.
     if os.path.isdir(path):
         try:
             return find_in_folder(path)
         except FileNotFoundError:
             # A folder may have the name of a published model, such as de or small.
-            if entry is None:
+            if release is None:
                 raise
     elif os.path.exists(path):
         return find_for_file(path)
@@ -120,20 +145,45 @@ def _find_one(source: str) -> Files:
         return checkpoint_files(index_path(path))
     if source == catalogue.BUNDLED:
         raise ElmoFileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
-    if entry is not None:
-        return _fetch(entry.name)
+    # Two words with a slash may be a misspelt path, or a repository.
+    is_sure = not isinstance(release, Repository) or is_remote(source)
+    if release is not None and is_sure:
+        return _fetch(release)
     # Every short word resembles some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
-    raise ElmoFileNotFoundError(
-        Errors.EL010.format(source=show(safe_url(source), _SHOWN), closest=_closest(path, names))
-    )
+    closest = _closest(path, names)
+    if release is not None:
+        try:
+            return _fetch(release)
+        except (OSError, ImportError) as error:
+            closest = f"{closest} As the name of a repository on Hugging Face: {error}"
+    raise ElmoFileNotFoundError(Errors.EL010.format(source=show(safe_url(source), _SHOWN), closest=closest))
 
 
-def _fetch(name: str) -> Files:
+def _fetch(release: Release) -> Files:
     # Imported here because most sources need no download.
     from .fetch.model_cache import fetch
 
-    return find_in_folder(fetch(name))
+    return find_in_folder(fetch(release))
+
+
+def _find_short_name(source: str) -> Repository | None:
+    """Find the repository that a source may mean; None if it rather is a misspelt path or name."""
+    groups = {name.split("/")[0] for name in catalogue.names() if "/" in name}
+    path = _to_path(source)
+    if source.split("/")[0] in groups or os.path.exists(path) or os.path.isdir(path.parent):
+        return None
+    return find_short_name(source)
+
+
+def _to_path(source: str) -> Path:
+    """Make the path of a source; file:///... is one, too."""
+    if is_file_url(source):
+        # It brings all of http along.
+        from urllib.request import url2pathname
+
+        return Path(url2pathname(urlsplit(source).path))
+    return _expand_user(Path(source))
 
 
 def _expand_user(path: Path) -> Path:
@@ -143,8 +193,8 @@ def _expand_user(path: Path) -> Path:
         return path
 
 
-def _find_file(path: Path) -> Path:
-    path = _expand_user(path)
+def _find_file(source: str) -> Path:
+    path = _to_path(source)
     # os.path, unlike pathlib, takes names of any length without an error.
     if os.path.isdir(path):
         raise ElmoError(Errors.EL028.format(path=path))

@@ -3,15 +3,31 @@
 import ipaddress
 import os
 import re
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ..errors import ElmoError, Errors
 
 HTTP_VARIABLE = "SPACY_ELMO_ALLOW_HTTP"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,3}[^\s'\"<>]+")
 # In a source without a scheme: signs of a host, of a user with a password, or of a query.
 _NO_PATH = re.compile(r"^//|[^:]:.*@|\?.*=", re.DOTALL)
+# Checksums in the fragment of a URL, as pip has them, and their numbers of hexadecimal digits.
+_DIGITS = {"sha256": 64, "md5": 32}
 # Shorter secrets would occur inside ordinary words.
 _LEAST_SECRET = 4
+
+
+class Checksums(NamedTuple):
+    """The checksums of a file.
+
+    sha256 (str | None): None if it is not known.
+    md5 (str | None): None if it is not known.
+    """
+
+    sha256: str | None = None
+    md5: str | None = None
 
 
 def safe_url(url: str) -> str:
@@ -39,6 +55,53 @@ def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
+def is_remote(text: str) -> bool:
+    """Check whether a source has the form of an address, of any kind but file://.
+
+    text (str): The source.
+    RETURNS (bool): Whether it begins with a scheme and two slashes.
+    """
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None and not is_file_url(text)
+
+
+def is_file_url(text: str) -> bool:
+    """Check whether a source is a path in the form of an address.
+
+    text (str): The source.
+    RETURNS (bool): Whether it begins with file://.
+    """
+    return text.lower().startswith("file://")
+
+
+def split_checksums(url: str) -> tuple[str, Checksums]:
+    """Split the checksums of a file from its URL: `https://host/file#sha256=...` or `#md5=...`, or both with a &.
+
+    url (str): The URL.
+    RETURNS (tuple[str, Checksums]): The URL without its fragment, and the checksums.
+    RAISES (ElmoError): If a checksum is of another kind, or not complete.
+    """
+    plain, _, fragment = url.partition("#")
+    found: dict[str, str] = {}
+    for part in fragment.split("&"):
+        name, sign, value = part.partition("=")
+        # Other fragments are places in pages.
+        if not sign:
+            continue
+        if not re.fullmatch(rf"[0-9a-fA-F]{{{_DIGITS.get(name.lower(), 0)}}}", value):
+            raise ElmoError(Errors.EL274.format(url=safe_url(url), got=part[:100]))
+        found[name.lower()] = value.lower()
+    return plain, Checksums(**found)
+
+
+def unquote_path(url: str) -> str:
+    """Get the path of a URL, with its characters as they are.
+
+    url (str): The URL, whose % may be meant as it is.
+    RETURNS (str): The path.
+    """
+    return unquote(urlsplit(url).path)
+
+
 def hide_secrets(text: str, url: str) -> str:
     """Remove credentials from a library's message.
 
@@ -63,10 +126,17 @@ def is_private(url: str) -> bool:
         host = parts.hostname or ""
     except ValueError:
         return False
-    if parts.scheme in ("https", "file") or host == "localhost":
-        return True
+    return parts.scheme in ("https", "file") or is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Check whether a host is this computer.
+
+    host (str): Its name or address.
+    RETURNS (bool): Whether it is.
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

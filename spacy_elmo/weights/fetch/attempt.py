@@ -1,32 +1,34 @@
 """One attempt to download a file, or the missing rest of it, from one URL."""
 
-import json
-import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from queue import Empty, Queue
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from ...errors import ReasonError
-from ...util.files import check_regular, read_small
+from ...util.files import check_regular
 from ..urls import is_private, safe_url
+from .partial_file import Origin, Partial
+from .web import (
+    NO_HEADERS,
+    BrokenError,
+    MissingError,
+    RefusedError,
+    WrongError,
+    describe_status,
+    find_cause,
+    is_page,
+    read_title,
+    request,
+)
 
 if TYPE_CHECKING:
     import requests
 
-_MOST_NOTE = 1 << 16
-
-# Seconds: to be connected, and without a byte until a server counts as stalled.
-CONNECT_TIMEOUT = 15.0
-READ_TIMEOUT = 30.0
-# Seconds for the head of an answer, with all that it leads to; and bytes a second that come at least, on average
-# over so many seconds. A server that sends a byte now and then never stalls.
-HEAD_TIMEOUT = 120.0
+# Bytes a second that come at least, on average over so many seconds. A server that sends a byte now and then never
+# stalls.
 SLOWEST = 1024
 SLOW_AFTER = 60.0
 # Of files whose size nobody told.
@@ -35,6 +37,8 @@ CHUNK = 1 << 14
 _SMALL_CHUNK = 512
 # Worth another try: too early, too often; all from 500 up are as well.
 _PASSING = (408, 425, 429)
+# Not there; or, where a server does not list what it has, not allowed.
+_MISSING = (403, 404, 410)
 
 # As headers have it; Python makes no numbers of thousands of digits.
 _SIZE = r"[0-9]{1,18}"
@@ -43,103 +47,25 @@ _SIZE = r"[0-9]{1,18}"
 Report = Callable[[int, int | None], None]
 
 
-class Origin(NamedTuple):
-    """The origin of downloaded bytes.
-
-    url (str): The URL without credentials.
-    version (str): The server's ETag or date of the file, for `If-Range`.
-    """
-
-    url: str
-    version: str
-
-
-class Partial:
-    """A file that is not complete: `<name>.part` beside the target, and its origin in `<name>.part.json`."""
-
-    def __init__(self, target: Path):
-        """Name the files.
-
-        target (Path): The final name of the file.
-        """
-        self.path = target.with_name(f"{target.name}.part")
-        self._note = target.with_name(f"{target.name}.part.json")
-        self._target = target
-
-    @property
-    def size(self) -> int:
-        """Measure the part.
-
-        RETURNS (int): Its size in bytes; 0 if there is none.
-        """
-        return self.path.stat().st_size if self.path.is_file() else 0
-
-    @property
-    def origin(self) -> Origin | None:
-        """Read the origin of the part.
-
-        RETURNS (Origin | None): The origin; None if it is not known.
-        """
-        try:
-            note = json.loads(read_small(self._note, most=_MOST_NOTE))
-            return Origin(str(note["url"]), str(note["version"]))
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-
-    def discard(self) -> None:
-        """Remove the part."""
-        # The note first, because a note must never describe bytes of another version.
-        self._note.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
-
-    def begin(self, origin: Origin | None) -> BinaryIO:
-        """Start a new part.
-
-        origin (Origin | None): The origin of its bytes; None if it is not known.
-        RETURNS (BinaryIO): The file to write to.
-        """
-        self.discard()
-        file = self.path.open("wb")
-        if origin is not None:
-            self._note.write_text(json.dumps(origin._asdict()), "utf-8")
-        return file
-
-    def resume(self) -> BinaryIO:
-        """Continue the part.
-
-        RETURNS (BinaryIO): The file to write to, at its end.
-        """
-        return self.path.open("ab")
-
-    def finish(self) -> None:
-        """Rename the part to its final name."""
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(self.path, self._target)
-        self._note.unlink(missing_ok=True)
-
-
-class BrokenError(ReasonError):
-    """This attempt failed; another one may not."""
-
-
-class WrongError(BrokenError):
-    """The content is not that of the file: none of it can be kept."""
-
-
-class RefusedError(ReasonError):
-    """This URL does not have the file."""
-
-
 class Wanted(NamedTuple):
     """The facts about the file that are known in advance.
 
     size (int | None): Its size in bytes; None if it is not known.
     sha256 (str | None): Its checksum; None if it is not known.
+    md5 (str | None): Its older checksum; None if it is not known.
     """
 
     size: int | None
     sha256: str | None
+    md5: str | None = None
+
+    @property
+    def has_checksum(self) -> bool:
+        """Check whether a checksum is known.
+
+        RETURNS (bool): Whether one is.
+        """
+        return self.sha256 is not None or self.md5 is not None
 
 
 class _Body(NamedTuple):
@@ -155,19 +81,25 @@ class _Body(NamedTuple):
     origin: Origin | None
 
 
-def attempt(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
+def attempt(
+    url: str, part: Partial, wanted: Wanted, report: Report, *, headers: Mapping[str, str] = NO_HEADERS
+) -> None:
     """Download as much of the file as this URL provides. The part is then complete, but not checked.
 
     url (str): An address with http(s):// or file://.
     part (Partial): The part so far.
     wanted (Wanted): The facts about the file.
     report (Report): Called with the progress.
+    headers (Mapping[str, str]): More headers of a request, such as a user's token.
     RAISES (BrokenError): If the attempt failed, and another one may not.
     RAISES (WrongError): If the content is not that of the file.
     RAISES (RefusedError): If this URL does not have the file.
     RAISES (OSError): If the part cannot be written.
     """
-    (_copy if urlsplit(url).scheme == "file" else _request)(url, part, wanted, report)
+    if urlsplit(url).scheme == "file":
+        _copy(url, part, wanted, report)
+    else:
+        _request(url, part, wanted, report, headers)
 
 
 def _copy(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
@@ -178,7 +110,8 @@ def _copy(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
     try:
         size, file = check_regular(source).st_size, source.open("rb")
     except (OSError, ValueError) as error:
-        raise RefusedError(getattr(error, "strerror", None) or str(error)) from error
+        kind = MissingError if isinstance(error, FileNotFoundError) else RefusedError
+        raise kind(getattr(error, "strerror", None) or str(error)) from error
     if size == 0:
         # Files of the kernel state no size, and may make a reader wait.
         file.close()
@@ -194,58 +127,22 @@ def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
         raise RefusedError(error.strerror or str(error)) from error
 
 
-def _request(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
-    # Imported for a download only: the command line, which imports this, is to start fast.
-    import requests
-
+def _request(url: str, part: Partial, wanted: Wanted, report: Report, more: Mapping[str, str]) -> None:
     missing = _range(url, part, wanted)
     # Of what is compressed on the way, a part could not be gone on with.
-    headers = {"Accept-Encoding": "identity", **missing}
-    try:
-        response = _get(url, headers)
-    except (requests.exceptions.RequestException, ValueError) as error:
-        # Those about the URL itself are ValueErrors: a scheme or a host that is not valid.
-        kind = RefusedError if isinstance(error, ValueError) else BrokenError
-        raise kind(_cause(error)) from error
+    response = request(url, {"Accept-Encoding": "identity", **more, **missing})
     with closing(response):
         hops = [one.url for one in (*response.history, response)]
-        if wanted.sha256 is None and is_private(url) and not all(map(is_private, hops)):
+        if not wanted.has_checksum and is_private(url) and not all(map(is_private, hops)):
             raise RefusedError("it redirects to an address with http://, where the file could be tampered with")
         try:
+            if response.status_code in (200, 206) and is_page(response.headers):
+                raise MissingError(f"got a web page instead of the file{read_title(response)}")
             body = _body(url, response.status_code, response.headers, part, asked=missing)
         except WrongError:
             part.discard()
             raise
         _write(part, body, _chunks(response), wanted, report)
-
-
-def _get(url: str, headers: Mapping[str, str]) -> "requests.Response":
-    """The head of an answer, within a time. RAISES: as `requests.get`; BrokenError if it takes too long."""
-    import requests
-
-    answers: Queue[requests.Response | Exception] = Queue()
-    is_late = threading.Event()
-
-    def ask() -> None:
-        try:
-            timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
-            response = requests.get(url, headers=dict(headers), stream=True, timeout=timeout)
-        except Exception as error:  # handed over
-            answers.put(error)
-        else:
-            answers.put(response)
-            if is_late.is_set():
-                response.close()
-
-    threading.Thread(target=ask, name="spacy-elmo-download", daemon=True).start()
-    try:
-        answer = answers.get(timeout=HEAD_TIMEOUT)
-    except Empty:
-        is_late.set()
-        raise BrokenError(f"no answer within {HEAD_TIMEOUT:g} seconds") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def _range(url: str, part: Partial, wanted: Wanted) -> dict[str, str]:
@@ -256,7 +153,7 @@ def _range(url: str, part: Partial, wanted: Wanted) -> dict[str, str]:
     if origin is not None and origin.url == safe_url(url):
         return {"Range": f"bytes={size}-", "If-Range": origin.version}
     # Bytes of another URL: only a checksum can tell whether they are of the same file.
-    return {"Range": f"bytes={size}-"} if wanted.sha256 else {}
+    return {"Range": f"bytes={size}-"} if wanted.has_checksum else {}
 
 
 def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, asked: Mapping[str, str]) -> _Body:
@@ -264,15 +161,13 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
     if status == 416:
         raise WrongError("HTTP status 416: the requested part of the file does not exist")
     if status in _PASSING or status >= 500:
-        raise BrokenError(f"HTTP status {status}")
+        raise BrokenError(describe_status(status))
     if status not in (200, 206):
-        raise RefusedError(f"HTTP status {status}")
+        raise (MissingError if status in _MISSING else RefusedError)(describe_status(status))
     encoding = headers.get("Content-Encoding", "identity").lower()
     # Some servers name so what a .gz file is. Then its bytes are the file's, and nothing is to be decoded.
     if encoding != "identity" and not (encoding in ("gzip", "x-gzip") and urlsplit(url).path.endswith("gz")):
         raise RefusedError(f"the response is encoded ({encoding}), which was not requested")
-    if headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise RefusedError("got a web page instead of the file")
     tag, date = headers.get("ETag", ""), headers.get("Last-Modified", "")
     # A weak ETag (W/"...") does not promise the same bytes.
     version = tag if tag.startswith('"') else date
@@ -324,11 +219,4 @@ def _chunks(response: "requests.Response") -> Iterator[bytes]:
         while chunk := read(size, decode_content=False):
             yield chunk
     except HTTPError as error:
-        raise BrokenError(f"the connection was lost ({_cause(error)})") from error
-
-
-def _cause(error: BaseException) -> str:
-    """What is at the bottom of an error: what is on top names pools and retries that are none."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(error) or type(error).__name__
+        raise BrokenError(f"the connection was lost ({find_cause(error)})") from error

@@ -1,15 +1,17 @@
 """Download of a file from several URLs, over unreliable networks."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import ElmoConnectionError, ElmoOSError, Errors
-from ...util.hashes import sha256 as sha256_of
+from ...util.hashes import hash_file
 from ...util.user_cache import CACHE_VARIABLE
 from ..sniff import sniff
 from ..urls import hide_secrets, safe_url
-from .attempt import BrokenError, Partial, RefusedError, Report, Wanted, WrongError, attempt
+from .attempt import Report, Wanted, attempt
+from .partial_file import Partial
+from .web import NO_HEADERS, BrokenError, MissingError, RefusedError, WrongError
 
 MIRROR_VARIABLE = "SPACY_ELMO_MIRROR"
 
@@ -24,12 +26,18 @@ FIRST_WAIT = 0.5
 WORTH_AN_ATTEMPT = 1 << 20
 
 
+class MissingFileError(ElmoConnectionError):
+    """None of the URLs has the file, and all servers have said so."""
+
+
 def download(
     urls: Sequence[str],
     path: Path,
     *,
     size: int | None = None,
     sha256: str | None = None,
+    md5: str | None = None,
+    headers: Mapping[str, str] = NO_HEADERS,
     report: Report = lambda done, total: None,
     look: Look = lambda path: None,
     note: str = "",
@@ -42,34 +50,41 @@ def download(
     path (Path): The final name of the file.
     size (int | None): Its size in bytes; None if it is not known.
     sha256 (str | None): Its checksum; None if it is not known.
+    md5 (str | None): Its older checksum; None if it is not known.
+    headers (Mapping[str, str]): More headers of requests, such as a user's token.
     report (Report): Called with the progress.
     look (Look): Checks the content of the complete file.
     note (str): Another line for the message if all URLs fail.
-    RAISES (ConnectionError): If no URL has the file, with the reason for each.
+    RAISES (ConnectionError): If no URL gives the file, with reasons; `MissingFileError` if none has it.
     RAISES (OSError): If the file cannot be written.
     """
-    part, wanted, reasons = Partial(path), Wanted(size, sha256), ""
+    part, wanted, reasons = Partial(path), Wanted(size, sha256, md5), ""
+    is_missing = bool(urls) and not note
     try:
         for url in urls:
             try:
-                _from_url(url, part, wanted, report, look)
+                _from_url(url, part, wanted, report, look, headers)
             except (BrokenError, RefusedError) as error:
+                is_missing = is_missing and isinstance(error, MissingError)
                 reasons += f"\n  {safe_url(url)}: {hide_secrets(str(error), url)}"
             else:
                 return part.finish()
     except OSError as error:
         reason = error.strerror or str(error)
         raise ElmoOSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
-    raise ElmoConnectionError(Errors.EL141.format(file=path.name, reasons=reasons + note, mirror=MIRROR_VARIABLE))
+    kind = MissingFileError if is_missing else ElmoConnectionError
+    raise kind(Errors.EL141.format(file=path.name, reasons=reasons + note, mirror=MIRROR_VARIABLE))
 
 
-def _from_url(url: str, part: Partial, wanted: Wanted, report: Report, look: Look) -> None:
+def _from_url(
+    url: str, part: Partial, wanted: Wanted, report: Report, look: Look, headers: Mapping[str, str]
+) -> None:
     failures = 0
     was_wrong = False
     while True:
         before = part.size
         try:
-            attempt(url, part, wanted, report)
+            attempt(url, part, wanted, report, headers=headers)
             return _check(part, wanted, look)
         except WrongError:
             part.discard()
@@ -88,10 +103,10 @@ def _check(part: Partial, wanted: Wanted, look: Look) -> None:
     kind = sniff(part.path)
     if kind in ("empty", "html"):
         raise WrongError("got a web page instead of the file" if kind == "html" else "the file is empty")
-    if wanted.sha256 is not None:
-        got = sha256_of(part.path)
-        if got != wanted.sha256:
-            raise WrongError(f"its sha256 is {got}, expected {wanted.sha256}")
+    for algorithm, expected in (("sha256", wanted.sha256), ("md5", wanted.md5)):
+        got = expected and hash_file(part.path, algorithm)
+        if got != expected:
+            raise WrongError(f"its {algorithm} is {got}, expected {expected}")
     reason = look(part.path)
     if reason is not None:
         raise WrongError(reason)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ...bilm.fields import read_json
 from ...errors import ElmoError, Errors
 from ...util.atomic import atomic_write
-from ...util.hashes import sha256
+from ...util.hashes import hash_file, sha256
 
 
 class Pin(NamedTuple):
@@ -15,10 +15,12 @@ class Pin(NamedTuple):
 
     sha256 (str): Its checksum.
     size (int): Its size in bytes.
+    md5 (str | None): Its older checksum, of downloaded files only; None if it was not computed.
     """
 
     sha256: str
     size: int
+    md5: str | None = None
 
 
 class Pins(NamedTuple):
@@ -32,13 +34,14 @@ class Pins(NamedTuple):
     files: dict[str, Pin]
 
 
-def pin(path: Path) -> Pin:
+def pin(path: Path, *, with_md5: bool = False) -> Pin:
     """Compute the pin of a file.
 
     path (Path): The file.
+    with_md5 (bool): Whether to compute the older checksum, too.
     RETURNS (Pin): Its checksum and size.
     """
-    return Pin(sha256(path), path.stat().st_size)
+    return Pin(sha256(path), path.stat().st_size, hash_file(path, "md5") if with_md5 else None)
 
 
 def pin_folder(folder: Path) -> dict[str, Pin]:
@@ -68,7 +71,10 @@ def read_pins(path: Path) -> Pins | None:
 
 
 def _from_json(stored: dict[str, dict[str, str | int]]) -> dict[str, Pin]:
-    return {name: Pin(str(value["sha256"]), int(value["size"])) for name, value in stored.items()}
+    return {
+        name: Pin(str(value["sha256"]), int(value["size"]), str(value["md5"]) if "md5" in value else None)
+        for name, value in stored.items()
+    }
 
 
 def write_pins(path: Path, pins: Pins) -> None:
@@ -77,9 +83,13 @@ def write_pins(path: Path, pins: Pins) -> None:
     path (Path): The file.
     pins (Pins): The pins.
     """
-    stored = {part: {name: value._asdict() for name, value in of.items()} for part, of in pins._asdict().items()}
+    stored = {part: {name: _to_json(value) for name, value in of.items()} for part, of in pins._asdict().items()}
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
+
+
+def _to_json(pinned: Pin) -> dict[str, str | int]:
+    return {name: value for name, value in pinned._asdict().items() if value is not None}
 
 
 def check_folder(model: str, folder: Path, pins: dict[str, Pin]) -> None:

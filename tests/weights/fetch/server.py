@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from spacy_elmo.weights.fetch import attempt, download
+from spacy_elmo.weights.fetch import download, web
 
 # How a request is answered, given the whole file.
 Answer = Callable[["Handler", bytes], None]
@@ -199,6 +199,26 @@ def redirect(path: str) -> Answer:
     return lambda handler, data: handler.head(302, {"Location": f"/{path}", "Content-Length": "0"})
 
 
+def refuse_python(handler: Handler, data: bytes) -> None:
+    """Answer as hosts do that do not like the default names of Python's libraries."""
+    agent = handler.headers.get("User-Agent", "")
+    if agent.lower().startswith(("python", "urllib")) or not agent:
+        return handler.send_status(406)
+    good(handler, data)
+
+
+def listing(*names: str) -> bytes:
+    """Write the page by which a server lists a folder. names: as in links."""
+    links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in ("?C=N;O=D", "../", *names))
+    return f"<html><head><title>Index of /models</title></head><body><ul>{links}</ul></body></html>".encode()
+
+
+def show(handler: Handler, data: bytes) -> None:
+    """Send the file as a web page."""
+    handler.head(200, {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(data))})
+    handler.wfile.write(data)
+
+
 def encoded(name: str) -> Answer:
     def answer(handler: Handler, data: bytes) -> None:
         handler.head(200, {"Content-Encoding": name, "Content-Length": str(len(data))})
@@ -217,7 +237,7 @@ def serving() -> Iterator[Server]:
         for name in ("SPACY_ELMO_MIRROR", "SPACY_ELMO_OFFLINE"):
             patch.delenv(name, raising=False)
         patch.setattr(download, "FIRST_WAIT", 0.001)
-        patch.setattr(attempt, "READ_TIMEOUT", 0.3)
+        patch.setattr(web, "READ_TIMEOUT", 0.3)
         state = Server(server.server_port)
         server.RequestHandlerClass = type("Handler", (Handler,), {"server_state": state})
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from spacy_elmo.weights.fetch import attempt
+from spacy_elmo.weights.fetch import attempt, web
 from spacy_elmo.weights.fetch import download as module
-from spacy_elmo.weights.fetch.attempt import Origin, Partial
 from spacy_elmo.weights.fetch.download import download
+from spacy_elmo.weights.fetch.partial_file import Origin, Partial
+from spacy_elmo.weights.fetch.web import WrongError
 from tests.weights.fetch.server import (
     Answer,
     Server,
@@ -298,7 +299,7 @@ def test_huge_sizes(tmp_path: Path) -> None:
     part, many = Partial(tmp_path / "file"), "9" * 5000
     assert attempt._body("http://host/file", 200, {"Content-Length": many}, part, asked={}).total is None
     headers = {"Content-Range": f"bytes {many}-{many}/{many}"}
-    with pytest.raises(attempt.WrongError):
+    with pytest.raises(WrongError):
         attempt._body("http://host/file", 206, headers, part, asked={"Range": "bytes=5-"})
 
 
@@ -318,7 +319,7 @@ def test_slow_server(server: Server, data: bytes, target: Path, monkeypatch: pyt
 
 
 def test_a_head_that_trickles(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempt, "HEAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(web, "HEAD_TIMEOUT", 0.2)
     faults = [trickle_head] * 4
     fail([server.put("weights.hdf5", data, *faults)], target, words=["no answer within 0.2 seconds"])
     get(server, data, target)
@@ -335,7 +336,7 @@ def test_a_redirect_to_http(
     server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     """A redirect from https to http is unsafe without a checksum."""
-    real = attempt._get
+    real = attempt.request
 
     def lead(url: str, headers: Any) -> Any:
         response: Any = real(server.put("weights.hdf5", data), headers)
@@ -343,7 +344,7 @@ def test_a_redirect_to_http(
         response.url = "http://models.example/weights.hdf5"
         return response
 
-    monkeypatch.setattr(attempt, "_get", lead)
+    monkeypatch.setattr(attempt, "request", lead)
     if known:
         download(["https://models.example/weights.hdf5"], target, sha256=sha256(data))
         assert target.read_bytes() == data

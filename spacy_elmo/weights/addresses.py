@@ -1,0 +1,205 @@
+"""Models by the addresses of their files: which files belong to one, and what they are called here."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from ..bilm.options import OPTIONS_NAME
+from ..errors import ElmoError, Errors
+from .hosts import to_file_url
+from .releases import File, Release
+from .sniff import ALLENNLP, INDEX
+from .urls import Checksums, is_loopback, is_url, safe_url, split_checksums, unquote_path
+
+# A file of an unknown kind, which gets its name by its content.
+UNNAMED = ".download"
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
+_WEIGHTS = (".hdf5", ".h5", ".safetensors")
+_PICKLES = (".th", ".pt")
+# All of bilm-tf's checkpoints are in one piece.
+_DATA = ".data-00000-of-00001"
+# Bytes of a name: what file systems take, with the endings of a download.
+_MOST_OF_A_NAME = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address(Release):
+    """A model that is named by the addresses of its files.
+
+    key (str): The name of its folder in the cache.
+    alternatives (tuple[tuple[File, ...], ...]): Other files of which it may consist.
+    folder_url (str | None): The address of a page that may list its files.
+    """
+
+    key: str = ""
+    alternatives: tuple[tuple[File, ...], ...] = field(default=())
+    folder_url: str | None = None
+
+    @property
+    def plans(self) -> tuple[tuple[File, ...], ...]:
+        return tuple(filter(None, (self.files, *self.alternatives)))
+
+
+def make_address(urls: Sequence[str]) -> Address:
+    """Make the release of one or two addresses.
+
+    urls (Sequence[str]): The address of an archive, of options, of weights, of a checkpoint's index, or of a
+        folder of them; or the addresses of options and weights. Each may end with `#sha256=...` or `#md5=...`.
+    RETURNS (Address): The release.
+    RAISES (ElmoError): If an address is not valid.
+    """
+    parts = [split_checksums(url) for url in urls]
+    for url, _ in parts:
+        _check(url)
+    known = [(to_file_url(url), checksums) for url, checksums in parts]
+    name, key = " ".join(safe_url(url) for url, _ in parts), _make_key([url for url, _ in parts])
+    if len(known) == 2:
+        return Address(name=name, key=key, files=_pair(*known))
+    (url, checksums), ending = known[0], _ending(known[0][0])
+    if ending == ".json":
+        return _from_options(name, key, url, checksums)
+    if ending in (*_WEIGHTS, *_PICKLES):
+        options = File(f"{_folder_path(url)}{OPTIONS_NAME}", _options_urls(url), is_optional=True)
+        return Address(name=name, key=key, files=(options, _weights_file(url, checksums)))
+    if ending == INDEX:
+        return Address(name=name, key=key, files=_checkpoint(url, checksums))
+    if ending in _ARCHIVES or urlsplit(url).query:
+        return Address(name=name, key=key, files=(_file(url, checksums),))
+    return _from_unknown(name, key, url, checksums)
+
+
+def make_file(url: str, name: str | None = None, checksums: Checksums = Checksums()) -> File:  # noqa: B008
+    """Make a file of an address.
+
+    url (str): The address.
+    name (str | None): Its name here; None: by the address.
+    checksums (Checksums): Its checksums.
+    RETURNS (File): The file. A mirror has it under its host and path.
+    """
+    return _file(url, checksums, name)
+
+
+def _check(url: str) -> None:
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not is_url(url) or not host or not url.isprintable():
+        raise ElmoError(Errors.EL275.format(url=safe_url(url)))
+
+
+def _make_key(urls: Sequence[str]) -> str:
+    """Make the name of a folder: readable, and different for every address. Credentials are not part of it."""
+    plain = [urlunsplit(_without_user(url)) for url in urls]
+    digest = hashlib.sha256("\n".join(plain).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    parts = urlsplit(plain[-1])
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{parts.hostname}-{_last_name(plain[-1])}").strip("-.")
+    return f"url--{words[:80]}--{digest}"
+
+
+def _without_user(url: str) -> "tuple[str, ...]":
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2])
+
+
+def _last_name(url: str) -> str:
+    return unquote_path(url).rstrip("/").rpartition("/")[2]
+
+
+def _ending(url: str) -> str:
+    """Get the ending of an address's path that says what the file is; "" for others."""
+    name = _last_name(url).lower()
+    endings = (".json", INDEX, *_WEIGHTS, *_PICKLES, *_ARCHIVES)
+    return next((ending for ending in endings if name.endswith(ending)), "")
+
+
+def _variants(url: str) -> tuple[str, ...]:
+    """List an address with https before that with http."""
+    parts = urlsplit(url)
+    if parts.scheme.lower() != "http" or parts.port is not None or is_loopback(parts.hostname or ""):
+        return (url,)
+    return (urlunsplit(parts._replace(scheme="https")), url)
+
+
+def _folder_path(url: str) -> str:
+    """Get the path of an address's folder on a mirror."""
+    parts = [part for part in unquote_path(url).split("/")[:-1] if part not in ("", ".", "..")]
+    return "/".join([urlsplit(url).hostname or "", *parts, ""])
+
+
+def _file(url: str, checksums: Checksums, name: str | None = None) -> File:
+    if name is None:
+        name = _last_name(url)
+        is_name = name.isprintable() and "\\" not in name and ":" not in name and not name.startswith(".")
+        if not is_name or not _ending(url) or len(name.encode("utf-8", "replace")) > _MOST_OF_A_NAME:
+            name = f"1{UNNAMED}"
+    return File(_folder_path(url) + name, _variants(url), sha256=checksums.sha256, md5=checksums.md5)
+
+
+def _weights_file(url: str, checksums: Checksums) -> File:
+    # A pickle is recognized by this name.
+    return _file(url, checksums, ALLENNLP if _ending(url) in _PICKLES else None)
+
+
+def _pair(first: tuple[str, Checksums], second: tuple[str, Checksums]) -> tuple[File, ...]:
+    # Users may give the two in either order.
+    if _ending(first[0]) != ".json" and _ending(second[0]) == ".json":
+        first, second = second, first
+    name = OPTIONS_NAME if _ending(first[0]) == ".json" else f"1{UNNAMED}"
+    options = _file(*first, name)
+    if _ending(second[0]) == INDEX:
+        return (options, *_checkpoint(*second)[1:])
+    weights = _weights_file(*second)
+    return (
+        options,
+        weights._replace(path=_folder_path(second[0]) + f"2{UNNAMED}") if UNNAMED in weights.name else weights,
+    )
+
+
+def _from_options(name: str, key: str, url: str, checksums: Checksums) -> Address:
+    options = _file(url, checksums, OPTIONS_NAME)
+    head, found, tail = _last_name(url).removesuffix(".json").rpartition("options")
+    beside = [f"{head}weights{tail}", "weights"] if found else ["weights"]
+
+    def plan(ending: str) -> tuple[File, ...]:
+        urls = [variant for stem in dict.fromkeys(beside) for variant in _variants(_beside(url, stem + ending))]
+        return (options, File(f"{_folder_path(url)}weights{ending}", tuple(urls)))
+
+    return Address(name=name, key=key, files=plan(".hdf5"), alternatives=(plan(".safetensors"),))
+
+
+def _options_urls(weights: str) -> tuple[str, ...]:
+    """List the addresses at which the options of weights may be: elmo_..._weights.hdf5, elmo_..._options.json."""
+    name = _last_name(weights)
+    head, found, tail = name.removesuffix(_ending(weights)).rpartition("weights")
+    names = [f"{head}options{tail}.json", OPTIONS_NAME] if found else [OPTIONS_NAME]
+    return tuple(variant for one in dict.fromkeys(names) for variant in _variants(_beside(weights, one)))
+
+
+def _checkpoint(url: str, checksums: Checksums) -> tuple[File, ...]:
+    stem = _last_name(url).removesuffix(INDEX)
+    files = (OPTIONS_NAME, stem + INDEX, stem + _DATA)
+    known = (Checksums(), checksums, Checksums())
+    return tuple(_file(_beside(url, name), found, name) for name, found in zip(files, known))
+
+
+def _beside(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rpartition('/')[0]}/{name}"))
+
+
+def _from_unknown(name: str, key: str, url: str, checksums: Checksums) -> Address:
+    """Make the release of an address that may be a folder, or may lead to a file under another name."""
+    folder = urljoin(url, f"{urlsplit(url).path.rstrip('/')}/")
+    if checksums != Checksums():
+        if url.endswith("/"):
+            raise ElmoError(Errors.EL276.format(url=safe_url(url)))
+        return Address(name=name, key=key, files=(_file(url, checksums),))
+    pairs = [
+        (make_file(folder + OPTIONS_NAME, OPTIONS_NAME), make_file(folder + weights, weights))
+        for weights in ("weights.hdf5", "weights.safetensors")
+    ]
+    plans = [*pairs] if url.endswith("/") else [(_file(url, checksums),), *pairs]
+    return Address(name=name, key=key, files=plans[0], alternatives=tuple(plans[1:]), folder_url=folder)

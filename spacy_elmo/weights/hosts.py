@@ -1,0 +1,35 @@
+"""Hosts whose pages stand for files: the address of a page becomes that of its file.
+
+By what the hosts document; none of them could be contacted where this was written.
+"""
+
+import re
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+_GITHUB_PAGE = re.compile(r"(/[^/]+/[^/]+)/blob/(.+)")
+_DRIVE_FILE = re.compile(r"/file/d/([\w-]+)(?:/.*)?")
+
+
+def to_file_url(url: str) -> str:
+    """Translate the address of a page about a file to the address of the file.
+
+    GitHub: .../blob/... is a page, .../raw/... the file. Dropbox: dl=1 asks for the file, or for a folder as a
+    zip. Google Drive: a file has an id; `confirm` skips the page that says that it was not scanned for viruses.
+
+    url (str): The address, without a fragment.
+    RETURNS (str): The address of the file; other addresses are unchanged.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removeprefix("www.")
+    if host == "github.com":
+        match = _GITHUB_PAGE.fullmatch(parts.path)
+        return urlunsplit(parts._replace(path=f"{match[1]}/raw/{match[2]}")) if match else url
+    if host == "dropbox.com":
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        return urlunsplit(parts._replace(query=urlencode({**query, "dl": "1"})))
+    if host == "drive.google.com":
+        match = _DRIVE_FILE.fullmatch(parts.path)
+        found = [match[1]] if match else parse_qs(parts.query).get("id", [])
+        query = urlencode({"id": found[0], "export": "download", "confirm": "t"}) if found else ""
+        return f"https://drive.usercontent.google.com/download?{query}" if query else url
+    return url

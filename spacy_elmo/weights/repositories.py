@@ -1,0 +1,94 @@
+"""Models by the name of their repository on Hugging Face: hf://owner/name[@revision][/folder]."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+from ..bilm.options import OPTIONS_NAME
+from ..errors import ElmoError, Errors
+from .releases import File, Release
+from .urls import is_url, safe_url
+
+SCHEME = "hf://"
+HOST = "huggingface.co"
+DEFAULT_REVISION = "main"
+
+# As Hugging Face has them: at most 96 characters, without two dots or hyphens in a row.
+_NAME = r"(?!.*(?:--|\.\.))[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
+_REPOSITORY = re.compile(rf"{_NAME}/{_NAME}")
+_PART = re.compile(r"(?!\.)[\w. -]{1,200}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository(Release):
+    """A model in a repository on Hugging Face, whose files must be asked for.
+
+    repository (str): Its owner and name.
+    revision (str): The branch, tag or commit.
+    folder (str): The folder in it; "" for the top.
+    """
+
+    repository: str
+    revision: str = DEFAULT_REVISION
+    folder: str = ""
+
+    @property
+    def key(self) -> str:
+        parts = [*self.repository.split("/"), self.revision, *filter(None, self.folder.split("/"))]
+        return "--".join(["hf", *(quote(part, safe=" ") for part in parts)])
+
+    @property
+    def plans(self) -> tuple[tuple[File, ...], ...]:
+        # Where the repository cannot be asked: on a mirror.
+        names = (OPTIONS_NAME, "weights.hdf5"), (OPTIONS_NAME, "weights.safetensors")
+        base = "/".join(filter(None, (self.repository, self.folder)))
+        return tuple(tuple(File(f"{base}/{name}", ()) for name in pair) for pair in names)
+
+
+def find_repository(source: str) -> Repository | None:
+    """Find the repository that a source names.
+
+    source (str): hf://owner/name, with @revision and /folder if need be, or the address of its page.
+    RETURNS (Repository | None): The repository; None if the source is nothing of this kind.
+    RAISES (ElmoError): If its name is not valid.
+    """
+    if source.lower().startswith(SCHEME):
+        return _parse(source[len(SCHEME) :], source)
+    try:
+        parts = urlsplit(source) if is_url(source) else None
+    except ValueError:  # brackets around something that is not an address
+        return None
+    if parts is None or parts.hostname not in (HOST, f"www.{HOST}"):
+        return None
+    path = [unquote(part) for part in parts.path.strip("/").split("/")]
+    if len(path) == 2:
+        return _parse("/".join(path), source)
+    if len(path) > 3 and path[2] == "tree":
+        return _parse("/".join([f"{path[0]}/{path[1]}@{quote(path[3], safe='')}", *path[4:]]), source)
+    # The address of a file.
+    return None
+
+
+def find_short_name(source: str) -> Repository | None:
+    """Find the repository that `owner/name` may mean.
+
+    source (str): A source that is neither a path nor the name of a published model.
+    RETURNS (Repository | None): The repository; None if the source cannot be one's name.
+    """
+    return _parse(source, source) if _REPOSITORY.fullmatch(source) else None
+
+
+def _parse(text: str, source: str) -> Repository:
+    """Parse owner/name@revision/folder. A slash in a revision is written as %2F."""
+    owner, _, rest = text.rstrip("/").partition("/")
+    name, _, folder = rest.partition("/")
+    name, sign, revision = name.partition("@")
+    revision = unquote(revision) if sign else DEFAULT_REVISION
+    parts = [unquote(part) for part in folder.split("/")] if folder else []
+    is_valid = _REPOSITORY.fullmatch(f"{owner}/{name}")
+    if not is_valid or not all(_PART.fullmatch(part) for part in (*revision.split("/"), *parts)):
+        raise ElmoError(Errors.EL279.format(source=safe_url(source)))
+    found = f"{SCHEME}{owner}/{name}" + (f"@{revision}" if sign else "") + "".join(f"/{part}" for part in parts)
+    return Repository(
+        name=found, files=(), repository=f"{owner}/{name}", revision=revision, folder="/".join(parts)
+    )
