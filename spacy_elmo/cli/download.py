@@ -11,8 +11,8 @@ from ..weights.source import find_release
 from .options import unpack_source
 
 NAME_HELP = (
-    "A name from `spacy-elmo models`, hf://owner/name, or the address of an archive, a file or a folder of a model; "
-    "or two addresses: the options, the weights."
+    "A name from `spacy-elmo models`, hf://owner/name, or the address of an archive, a file or a folder of a "
+    "model; or two addresses: the options, the weights."
 )
 
 
