@@ -11,13 +11,15 @@ from typer import Argument, Option
 from ..bilm.layers import ALL
 from ..errors import ElmoError, Errors
 from ..inference.settings import INITIAL_STATES, PRECISION_NAMES
+from ..inputs.fasta import WHOLE_HEADER, HeaderIds
 from ..inputs.paths import Given
-from ..inputs.reader import Inputs
 from ..weights.catalogue import BUNDLED
 from ..weights.source import find_files
-from .embedding.embedder import CARRY_BATCH, EmbedSettings, FileEmbedder, Report, Summary
+from .embedding.content import AVERAGE, POOLINGS, SUM, TOP
+from .embedding.embed_settings import CARRY_BATCH, EmbedSettings
+from .embedding.embedder import FileEmbedder, Report, Summary
 from .embedding.folder import embed_files
-from .embedding.formats import AVERAGE, ENDINGS, FILE_ENDINGS, TOP, choose_format
+from .embedding.formats import ENDINGS, FILE_ENDINGS, choose_format
 from .options import (
     INPUT_HELP,
     PIPELINE_HELP,
@@ -36,7 +38,17 @@ OUTPUT_HELP = (
     "The file to write: .h5, .parquet or .arrow; or a folder, which exists or ends with a slash, to write one "
     "file for each input."
 )
-LAYERS_HELP = "Layers to write, such as word_emb,lstm_outputs2 or elmo. Default: word_emb and all LSTM layers."
+LAYERS_HELP = (
+    "Layers to write, such as word_emb,lstm_outputs2 or elmo; or '*' for word_emb and all LSTM layers, which is "
+    "the default, except that of FASTA files the sum of them is written."
+)
+SUM_HELP = "Write the sum of the layers, of shape (n, 2P). The default for FASTA files, as in SeqVec's program."
+POOL_HELP = "Write one vector for each sentence or sequence: the mean over its tokens."
+ID_HELP = (
+    "The id of a sequence in FASTA: the field of its header with this number, from 0, where --split-char "
+    "separates fields; or -1 for all of the header. Default: the first word."
+)
+SPLIT_HELP = "What separates the fields of a header, for --id. Default: |"
 LANG_HELP = (
     "Split each raw text into tokens with spaCy's tokenizer for this language, as one sentence. Without this "
     "option, lines of a .txt are split at blanks, and texts of a .jsonl with the tokenizer for 'en'."
@@ -55,11 +67,17 @@ def embed_cli(
     output: Annotated[str, Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)],
     source: SourceOption = None,
     layers: Annotated[list[str] | None, Option(metavar="NAMES", help=LAYERS_HELP)] = None,
+    sum_layers: Annotated[bool, Option("--sum", help=SUM_HELP)] = False,
     average: Annotated[bool, Option("--average", help="Write the mean of the layers, of shape (n, 2P).")] = False,
     top: Annotated[bool, Option("--top", help="Write only the top LSTM layer, of shape (n, 2P).")] = False,
+    pool: Annotated[str | None, Option(help=POOL_HELP, **choices(POOLINGS))] = None,
     format: Format = None,
     lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
     pipeline: Annotated[str | None, Option(metavar="NAME", help=PIPELINE_HELP)] = None,
+    id_field: Annotated[
+        int | None, Option("--id", min=WHOLE_HEADER, metavar="N", help=ID_HELP, show_default=False)
+    ] = None,
+    split_char: Annotated[str | None, Option("--split-char", metavar="TEXT", help=SPLIT_HELP)] = None,
     precision: Annotated[
         str,
         Option(
@@ -86,23 +104,30 @@ def embed_cli(
     force: Force = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
-    """Embed the sentences of files with ELMo.
+    """Embed the sentences of files with ELMo, or the sequences of FASTA files.
 
     An HDF5 file has one dataset per sentence, "0", "1" and so on, of shape (L+1, n, 2P): word_emb twice side by
     side, then the LSTM layers. The dataset sentence_to_index is a JSON object from each sentence to its number.
 
     A Parquet or Arrow file has a row for each token: the numbers of the sentence and of the token in it, the text,
     and a vector for each layer.
+
+    In a FASTA file (.fasta, .fa, .faa, .fas), each residue is a token. An HDF5 file has one dataset per sequence,
+    whose name is the id, with '_' in place of '/', and whose attribute original_id is the id itself; a Parquet or
+    Arrow file has a column for the id.
     """
-    if average and top:
-        raise ElmoError(Errors.EL065.format(one="average", other="top"))
+    reductions = [name for name, is_given in ((SUM, sum_layers), (AVERAGE, average), (TOP, top)) if is_given]
+    if len(reductions) > 1:
+        raise ElmoError(Errors.EL065.format(one=reductions[0], other=reductions[1]))
     if resume and force:
         raise ElmoError(Errors.EL065.format(one="resume", other="force"))
     settings = EmbedSettings(
         source=unpack_source(source or [BUNDLED]),
-        layers=_split_names(layers) if layers else ALL,
-        reduce=AVERAGE if average else TOP if top else None,
+        layers=_split_names(layers) if layers else None,
+        reduce=reductions[0] if reductions else None,
+        pool=pool,
         format=format,
+        ids=_choose_ids(id_field, split_char),
         lang=lang,
         pipeline=pipeline,
         precision=precision,
@@ -172,7 +197,7 @@ def embed(
     """
     output_format = choose_format(output)
     settings.check(output_format)
-    inputs = Inputs(given, format=settings.format, pipeline=settings.choose_pipeline())
+    inputs = settings.find_inputs(given)
     read = [*inputs.paths, *find_files(settings.source).paths]
     check_output(output, read, force=force, what=_FORMATS, endings=FILE_ENDINGS)
     return FileEmbedder(settings, output_format).embed(inputs, output, report)
@@ -185,6 +210,16 @@ def _is_folder(output: str, output_format: str | None) -> bool:
         return True
     # The ending of a file, where a format was given as well, is more likely a mistake than the name of a folder.
     return output_format is not None and path.suffix.lower() not in FILE_ENDINGS[1:] and not path.is_file()
+
+
+def _choose_ids(field: int | None, split_char: str | None) -> HeaderIds | None:
+    """Choose where FASTA files have ids; None if no option was given."""
+    if split_char is None:
+        return None if field is None else HeaderIds(field)
+    if not split_char or field in (None, WHOLE_HEADER):
+        # It would have no effect, or split nothing.
+        raise ElmoError(Errors.EL312.format(got=split_char))
+    return HeaderIds(field, split_char)
 
 
 def _split_names(layers: list[str]) -> str | list[str]:

@@ -10,20 +10,20 @@ from ..inputs.paths import FORMATS
 from ..weights.catalogue import BUNDLED
 
 SOURCE_HELP = (
-    "A model in any supported format: a name from `spacy-elmo models`, a folder, a file or an archive; or two "
-    "files: the options, the weights."
+    "A model in any supported format: a name from `spacy-elmo models`; a folder, a file or an archive, by its "
+    "path or address; hf://owner/name; or two files: the options, the weights."
 )
 _SOURCE_HELP = (
-    f"The model: {BUNDLED} or another name from `spacy-elmo models`, a folder, a file or an archive; or give the "
-    "option twice, for the options file and the weights file."
+    f"The model: {BUNDLED} or another name from `spacy-elmo models`; a folder, a file or an archive, by its path "
+    "or address; hf://owner/name; or give the option twice, for the options file and the weights file."
 )
 INPUT_HELP = (
-    "A .txt, .jsonl, .conllu or .spacy file, which may be compressed (.gz, .xz, .bz2); a folder; a pattern in "
-    "quotes; or - for standard input."
+    "A .txt, .jsonl, .conllu, .spacy or .fasta file, which may be compressed (.gz, .xz, .bz2); a folder; a "
+    "pattern in quotes; or - for standard input."
 )
 FORMAT_HELP = (
     "The format of the files, whatever their names: txt; tokens (one sentence per line, tokens separated by "
-    "blanks); jsonl; conllu; or spacy."
+    "blanks); jsonl; conllu; spacy; or fasta."
 )
 LANG_HELP = (
     "Split raw text into sentences and tokens with spaCy's rules for this language, in the same way as `pretrain`."
@@ -33,7 +33,7 @@ THREADS_HELP = "Number of CPU threads. Default: the number of processors availab
 DEVICE_HELP = "The torch device to run on, such as cpu or cuda."
 
 # Formats whose files are tokenized already.
-_TOKENIZED = ("tokens", "conllu", "spacy")
+_TOKENIZED = ("tokens", "conllu", "spacy", "fasta")
 
 
 class ChoiceSettings(TypedDict):

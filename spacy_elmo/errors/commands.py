@@ -79,6 +79,38 @@ class CommandErrors(metaclass=WithCodes):
         "only one of them."
     )
 
+    # Sequences
+    EL305 = (
+        "{path}, line {line}: residues before the first header. In FASTA, a line with '>' and an id begins each "
+        "sequence. Add it; or, for text with blanks between tokens, give --format tokens."
+    )
+    EL306 = "{path}, line {line}: the sequence '{id}' contains '{got}'. {advice}"
+    EL307 = (
+        "Two sequences would have the name '{name}' in an HDF5 file: '{one}' ({one_where}) and '{other}' "
+        "({other_where}). Rename or remove one of them, choose another part of the headers as the id (--id), or "
+        "write Parquet."
+    )
+    EL308 = (
+        "{path}, line {line}: {what} has more than {most:,} residues, and no sequence may have more. Split it, or "
+        "remove it."
+    )
+    EL309 = (
+        "{path}, line {line}: a header with {reason}. A header is '>', the id, and other words after a blank. "
+        "Correct it, or choose another part of the headers as the id (--id)."
+    )
+    EL310 = (
+        "FASTA files and others ('{path}') cannot be embedded into one file: sequences are stored by their ids, "
+        "sentences by their numbers. Embed them one after the other, or into a folder."
+    )
+    EL311 = (
+        "--{option} is for the headers of FASTA files, but '{path}' is not one. Leave the option out, or give "
+        "--format fasta."
+    )
+    EL312 = (
+        "--split-char separates the fields of headers, and needs the number of one, --id from 0 up; got {got!r}. "
+        "Leave it out to have the first word of a header as the id."
+    )
+
     # Files that are written, and the command line around them
     EL220 = "'{path}' is not a regular file, and is not replaced. Give the name of a file."
     EL221 = "'{path}' could not be written: {reason}. {advice}"

@@ -15,6 +15,7 @@ class Item(NamedTuple):
     end (float): Bytes of the unpacked file up to its end.
     line (int | None): The number of its first line; None if the file has no lines.
     by_spacy (bool): Whether the tokens are spaCy's.
+    id (str | None): The id of a sequence; None in formats without ids.
     """
 
     text: str
@@ -22,6 +23,7 @@ class Item(NamedTuple):
     end: float
     line: int | None = None
     by_spacy: bool = False
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class InputSentence:
     done (float): The share of the input up to the end of this sentence, from 0 to 1.
     by_spacy (bool): Whether the tokens are spaCy's. Its whitespace tokens are not words, and hidden from the biLM;
         tokens that the user has given are embedded as they are.
+    id (str | None): The id of a sequence; None in formats without ids.
     """
 
     text: str
     tokens: list[str]
     done: float
     by_spacy: bool = False
+    id: str | None = None
 
     @property
     def rows(self) -> list[int]:

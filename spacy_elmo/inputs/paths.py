@@ -11,7 +11,9 @@ from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warn
 from .packed import COMPRESSIONS, InputFile
 
 # The formats, which are also the endings of files. txt: text, or tokens between blanks, as the command decides.
-FORMATS = ("txt", "jsonl", "conllu", "spacy", "tokens")
+FORMATS = ("txt", "jsonl", "conllu", "spacy", "tokens", "fasta")
+# Other endings of a format.
+_ALIASES = {"fa": "fasta", "faa": "fasta", "fas": "fasta"}
 STDIN = Path("-")
 # A shell may redirect regular files to these, which have no ending to recognise the format by.
 _DESCRIPTORS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
@@ -67,6 +69,7 @@ def parse_name(path: Path) -> tuple[str | None, str | None]:
     name = path.name.lower()
     compression = next((ending for ending in COMPRESSIONS if name.endswith(ending)), None)
     ending = Path(name.removesuffix(compression or "")).suffix.removeprefix(".")
+    ending = _ALIASES.get(ending, ending)
     return (ending if ending in FORMATS else None), compression
 
 
@@ -160,7 +163,7 @@ def shorten(names: list[str]) -> str:
 
 
 def _allowed() -> str:
-    endings = ", ".join(f".{name}" for name in FORMATS)
+    endings = ", ".join(f".{name}" for name in (*FORMATS, *_ALIASES))
     packed = ", ".join(COMPRESSIONS)
     return (
         f"{endings}, each also compressed ({packed}); or set the format with --format (corpus.format in a config)"

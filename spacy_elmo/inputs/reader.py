@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import Warnings
 from ..util.files import bad_line
 from .conllu import read_conllu
+from .fasta import FastaLines, HeaderIds, read_fasta
 from .items import InputSentence, Item, read_tokens, read_txt
 from .jsonl import read_jsonl
 from .packed import InputFile
@@ -40,6 +41,7 @@ class Inputs:
         *,
         format: str | None = None,
         pipeline: str | None = None,
+        ids: HeaderIds | None = None,
     ):
         """Find the files.
 
@@ -47,12 +49,14 @@ class Inputs:
         format (str | None): As for `find_inputs`.
         pipeline (str | None): The pipeline that splits texts, as for `load_pipeline`. None: each line of a .txt is
             a sentence with tokens between blanks, and `DEFAULT_PIPELINE` splits the texts of a .jsonl.
+        ids (HeaderIds | None): Where FASTA files have the ids of sequences; None: the first word of a header.
         RAISES (FileNotFoundError): If a file does not exist.
         RAISES (ElmoError): If a format is not known.
         """
         self.files = find_inputs(given, format)
         self._splits_txt = pipeline is not None
         self._pipeline = DEFAULT_PIPELINE if pipeline is None else pipeline
+        self._ids = ids or HeaderIds()
         self.load: Callable[[str], Language] | None = None
         self._nlp: Language | None = None
         self._sizes: list[float] = []
@@ -81,6 +85,14 @@ class Inputs:
         RETURNS (bool): Whether there are any.
         """
         return any(file.is_stream for file in self.files)
+
+    @property
+    def has_ids(self) -> bool:
+        """Check for sequences with ids.
+
+        RETURNS (bool): Whether the first file has them.
+        """
+        return bool(self.files) and self.files[0].format == "fasta"
 
     def check(self) -> None:
         """Read everything once, so that errors appear before anything is computed.
@@ -113,16 +125,31 @@ class Inputs:
                     for doc, item in self._load().pipe(texts, as_tuples=True, batch_size=_BATCH):
                         yield from _read_doc(doc, item, (before + item.end) / total)
                 else:
-                    for text, tokens, end, _, by_spacy in items:
+                    for text, tokens, end, _, by_spacy, id in items:
                         assert tokens is not None
-                        yield InputSentence(text, tokens, (before + end) / total, by_spacy)
+                        yield InputSentence(text, tokens, (before + end) / total, by_spacy, id)
             before += size
+
+    def read_ids(self) -> Iterator[tuple[str, str]]:
+        """Read the ids of sequences.
+
+        YIELDS (tuple[str, str]): Each id, and where it is, for messages.
+        RAISES (ElmoError): As `check`.
+        RAISES (OSError): As `check`.
+        """
+        for file in self.files:
+            for item in self._items(file):
+                if item.id is not None:
+                    yield item.id, f"{file.path}, line {item.line}"
 
     def _items(self, file: InputFile, *, warn: bool = False) -> Iterator[Item]:
         if file.format == "spacy":
             from .docbin import read_docbin
 
             yield from read_docbin(file)
+            return
+        if file.format == "fasta":
+            yield from read_fasta(FastaLines(file, warn=warn), self._ids, warn=warn)
             return
         lines = Lines(file, warn=warn)
         if file.format == "jsonl":
@@ -155,6 +182,9 @@ class Inputs:
 
     def _check_length(self, file: InputFile, item: Item) -> str:
         """Describe the length of an item that seems too long for a sentence; "" for others."""
+        if item.id is not None:
+            # Its reader has bounds of its own.
+            return ""
         if item.tokens is not None:
             return f"{len(item.tokens):,} tokens" if len(item.tokens) > LONG_SENTENCE else ""
         size, nlp = len(item.text), self._load()

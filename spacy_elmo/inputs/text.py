@@ -12,7 +12,7 @@ from .packed import MAGIC, InputFile
 # The most bytes of a line. Longer ones are not lines of text, and would fill the memory.
 LONGEST_LINE = 1 << 28
 # Formats whose lines cannot contain a carriage return.
-_WITHOUT_RETURNS = ("jsonl", "conllu")
+_WITHOUT_RETURNS = ("jsonl", "conllu", "fasta")
 _BOMS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
@@ -63,20 +63,27 @@ class Lines:
 
     def _read_lines(self, stream: IO[bytes]) -> Iterator[bytes]:
         self._n_feeds = number = 0
-        while line := stream.readline(LONGEST_LINE + 1):
+        longest = self.longest
+        while line := stream.readline(longest + 1):
             number += 1
             if number == 1:
                 self._check_start(line)
-            if len(line) > LONGEST_LINE:
-                raise bad_line(
-                    self.path,
-                    number,
-                    f"longer than {LONGEST_LINE >> 20} MB; it may not be text with one item per line",
-                )
+            if len(line) > longest:
+                raise self._refuse(number, line)
             self._n_feeds += line.endswith(b"\n")
             # A byte order mark alone is an empty file.
             if number > 1 or line != codecs.BOM_UTF8:
                 yield line
+
+    @property
+    def longest(self) -> int:
+        """The most bytes of a line."""
+        return LONGEST_LINE
+
+    def _refuse(self, number: int, start: bytes) -> Exception:
+        """Make the error for a line that is too long, of which the first bytes were read."""
+        reason = f"longer than {self.longest >> 20} MB; it may not be text with one item per line"
+        return bad_line(self.path, number, reason)
 
     def _check_start(self, line: bytes) -> None:
         name = next((name for bom, name in _BOMS.items() if line.startswith(bom)), None)

@@ -1,4 +1,4 @@
-"""Record batches of a bounded size: a row for each token, with a column of vectors for each layer."""
+"""Record batches of a bounded size: a row for each token or sentence, with a column of vectors for each layer."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,23 +16,28 @@ from ..inference.sentences import validate_sentences
 # The most bytes of vectors, and rows, of a record batch, which is also a row group of a Parquet file. A writer
 # holds two of them in memory.
 BATCH_BYTES, MOST_ROWS = 32 << 20, 1 << 16
-# Columns before those of the layers.
-SENTENCE, TOKEN, TEXT = "sentence", "token", "text"
+# Columns before those of the layers: the number of the sentence, its id if it has one, the number of the token in
+# it or, where a row is a sentence, its number of tokens, and the text of the token or sentence.
+SENTENCE, ID, TOKEN, N_TOKENS, TEXT = "sentence", "id", "token", "n_tokens", "text"
 
 
 class SentenceRows(NamedTuple):
     """The rows of a sentence, or some of them.
 
     sentence (int): The number of the sentence.
-    texts (Sequence[str]): The text of each token.
-    vectors (Mapping[str, NDArray]): (n_tokens, width) for each column of vectors.
+    texts (Sequence[str]): The text of each token, or that of the sentence if it is a row.
+    vectors (Mapping[str, NDArray]): (n_rows, width) for each column of vectors.
     first (int): The number of the first of these tokens in the sentence.
+    id (str | None): The id of the sentence, where there are ids.
+    n_tokens (int): The tokens of the sentence, where it is a row.
     """
 
     sentence: int
     texts: Sequence[str]
     vectors: Mapping[str, NDArray[np.floating]]
     first: int = 0
+    id: str | None = None
+    n_tokens: int = 0
 
     def split(self, n: int) -> "tuple[SentenceRows, SentenceRows]":
         """Split off the first rows.
@@ -40,24 +45,29 @@ class SentenceRows(NamedTuple):
         n (int): Their number.
         RETURNS (tuple[SentenceRows, SentenceRows]): These rows, and the others.
         """
+        vectors = self.vectors.items()
         return (
-            SentenceRows(
-                self.sentence, self.texts[:n], {name: v[:n] for name, v in self.vectors.items()}, self.first
-            ),
-            SentenceRows(
-                self.sentence, self.texts[n:], {name: v[n:] for name, v in self.vectors.items()}, self.first + n
+            self._replace(texts=self.texts[:n], vectors={name: v[:n] for name, v in vectors}),
+            self._replace(
+                texts=self.texts[n:], vectors={name: v[n:] for name, v in vectors}, first=self.first + n
             ),
         )
 
 
-def make_schema(vectors: Mapping[str, NDArray[np.floating]], *, source: str) -> pa.Schema:
+def make_schema(
+    vectors: Mapping[str, NDArray[np.floating]], *, source: str, has_ids: bool = False, is_pooled: bool = False
+) -> pa.Schema:
     """Describe the columns.
 
     vectors (Mapping[str, NDArray]): An array for each column of vectors, which may have no rows.
     source (str): The model, for the metadata.
-    RETURNS (pa.Schema): The numbers of sentences and tokens, texts, and lists of a fixed size.
+    has_ids (bool): Whether sentences have ids.
+    is_pooled (bool): Whether a row is a sentence, not a token.
+    RETURNS (pa.Schema): Numbers of sentences, ids, numbers of tokens, texts, and lists of a fixed size.
     """
-    fields = [(SENTENCE, pa.int64()), (TOKEN, pa.int32()), (TEXT, pa.string())]
+    fields = [(SENTENCE, pa.int64())]
+    fields += [(ID, pa.string())] if has_ids else []
+    fields += [(N_TOKENS if is_pooled else TOKEN, pa.int32()), (TEXT, pa.string())]
     for name, array in vectors.items():
         fields.append((name, pa.list_(pa.from_numpy_dtype(array.dtype), array.shape[1])))
     about = {"version": __version__, "source": source, "layers": json.dumps(list(vectors))}
@@ -152,14 +162,23 @@ def check_texts(texts: Sequence[str], *, sentence: int, first: int = 0) -> None:
 
 def _make_batch(sentences: Sequence[SentenceRows], schema: pa.Schema) -> pa.RecordBatch:
     sizes = [len(rows.texts) for rows in sentences]
-    numbers = np.repeat(np.array([rows.sentence for rows in sentences], dtype=np.int64), sizes)
-    tokens = [np.arange(rows.first, rows.first + size, dtype=np.int32) for rows, size in zip(sentences, sizes)]
-    columns = [pa.array(numbers), pa.array(np.concatenate(tokens)), _make_texts(sentences)]
-    for field in schema:
-        if _is_vector(field):
-            flat = np.concatenate([rows.vectors[field.name] for rows in sentences]).reshape(-1)
-            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), field.type.list_size))
+    columns = [_make_column(field, sentences, sizes) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _make_column(field: pa.Field, sentences: Sequence[SentenceRows], sizes: Sequence[int]) -> pa.Array:
+    if _is_vector(field):
+        flat = np.concatenate([rows.vectors[field.name] for rows in sentences]).reshape(-1)
+        return pa.FixedSizeListArray.from_arrays(pa.array(flat), field.type.list_size)
+    if field.name == TEXT:
+        return _make_texts(sentences)
+    if field.name == TOKEN:
+        tokens = [np.arange(rows.first, rows.first + size, dtype=np.int32) for rows, size in zip(sentences, sizes)]
+        return pa.array(np.concatenate(tokens))
+    if field.name == ID:
+        return pa.array([rows.id for rows, size in zip(sentences, sizes) for _ in range(size)], pa.string())
+    numbers = [rows.sentence if field.name == SENTENCE else rows.n_tokens for rows in sentences]
+    return pa.array(np.repeat(np.array(numbers), sizes), field.type)
 
 
 def _make_texts(sentences: Sequence[SentenceRows]) -> pa.StringArray:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -31,16 +31,21 @@ class HDF5Writer:
         self.file = file
         self._target = target
 
-    def add(self, name: str, data: ArrayLike, **settings: object) -> None:
+    def add(
+        self, name: str, data: ArrayLike, *, attributes: Mapping[str, str] | None = None, **settings: object
+    ) -> None:
         """Write a dataset.
 
         name (str): Its name.
         data (ArrayLike): Its numbers or strings.
+        attributes (Mapping[str, str] | None): Its attributes.
         settings (object): As for h5py's create_dataset.
         RAISES (OSError): If a write has failed.
         """
         try:
-            self.file.create_dataset(name, data=data, **settings)
+            dataset = self.file.create_dataset(name, data=data, **settings)
+            for key, value in (attributes or {}).items():
+                dataset.attrs[key] = value
         finally:
             self.check()
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from spacy_elmo.cli.embed import embed as embed_with_settings
-from spacy_elmo.cli.embedding.embedder import EmbedSettings, Report, Summary
+from spacy_elmo.cli.embedding.embed_settings import EmbedSettings
+from spacy_elmo.cli.embedding.embedder import Report, Summary
 from spacy_elmo.inputs.paths import Given
 from spacy_elmo.weights.source import Source
 

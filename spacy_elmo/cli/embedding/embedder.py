@@ -1,21 +1,22 @@
 """What `spacy-elmo embed` does in each process: the model is loaded, and run over the sentences of inputs."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ...bilm.layers import ALL, MIXED, LayerChoice, Layers, lstm_layer, resolve_layers
+from ...bilm.layers import ALL, MIXED, Layers, lstm_layer, resolve_layers
 from ...errors import ElmoError, Errors
 from ...inference.settings import InitialState, PrecisionName
-from ...inputs.items import InputSentence
 from ...inputs.reader import Inputs
-from ...weights.source import Source
-from ..options import choose_pipeline
-from .formats import TOP, Content, Embedded, get_writer
+from .content import SUM, TOP, Content, Embedded
+from .embed_settings import EmbedSettings
+from .formats import get_writer
+from .order import embed_batches, embed_by_length, embed_in_order
+from .sequence_names import check_names
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 # Called with how much of the input is done, and the tokens so far.
 Report = Callable[[float, int], None]
 
-# The batch size of `allennlp elmo`: with carried state, it affects the vectors.
-CARRY_BATCH = 64
 # A pipeline keeps each new word. It is loaded again when it has as many texts more than when it was loaded.
 _MOST_NEW_TEXTS = 1_000_000
 
@@ -42,60 +41,6 @@ class Summary(NamedTuple):
     n_sentences: int
     n_tokens: int
     seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbedSettings:
-    """How inputs are embedded, and what is written.
-
-    source (Source): The model, as for `spacy_elmo.load`.
-    layers (LayerChoice): "*" or the names of layers.
-    reduce (str | None): None for all layers; "average" of these layers, or the "top" one.
-    format (str | None): The format of the input; None: by the names of the files.
-    lang (str | None): The language whose tokenizer splits texts into tokens; each text is one sentence.
-    pipeline (str | None): The pipeline that splits texts into sentences and tokens.
-    precision (str): As for `spacy_elmo.load`.
-    initial_state (str): As for `spacy_elmo.load`.
-    batch_size (int): Sentences per batch, with initial_state "carry".
-    max_batch_tokens (int | None): As for `spacy_elmo.load`.
-    device (str): As for `spacy_elmo.load`.
-    n_threads (int | None): As for `spacy_elmo.load`.
-    forget_sentences (bool): Whether to leave out sentence_to_index of HDF5 files.
-    """
-
-    source: Source
-    layers: LayerChoice = ALL
-    reduce: str | None = None
-    format: str | None = None
-    lang: str | None = None
-    pipeline: str | None = None
-    precision: str = "fp32"
-    initial_state: str = "zero"
-    batch_size: int = CARRY_BATCH
-    max_batch_tokens: int | None = None
-    device: str = "cpu"
-    n_threads: int | None = None
-    forget_sentences: bool = False
-
-    def check(self, output_format: str) -> None:
-        """Check that the settings can be combined.
-
-        output_format (str): The format of the output.
-        RAISES (ElmoError): If they cannot.
-        """
-        if self.reduce == TOP and self.layers != ALL:
-            raise ElmoError(Errors.EL065.format(one="top", other="layers"))
-        if self.forget_sentences and output_format != "h5":
-            raise ElmoError(Errors.EL229.format(format=output_format))
-        self.choose_pipeline()
-
-    def choose_pipeline(self) -> str | None:
-        """Get the name of the pipeline that splits texts.
-
-        RETURNS (str | None): A name for `Inputs`.
-        RAISES (ElmoError): As `options.choose_pipeline`.
-        """
-        return choose_pipeline(lang=self.lang, pipeline=self.pipeline, format=self.format, kind="tokenizer")
 
 
 class FileEmbedder:
@@ -122,8 +67,11 @@ class FileEmbedder:
             n_threads=settings.n_threads,
         )
         self._settings = settings
+        self._output_format = output_format
         self._write = get_writer(output_format)
-        self._content = _choose_content(self.elmo, settings)
+        # A wrong layer is an error before anything is read.
+        kinds = (False, True)
+        self._contents = {has_ids: _choose_content(self.elmo, settings, has_ids=has_ids) for has_ids in kinds}
         self._pipeline = PipelineCache()
 
     def load_pipeline(self) -> None:
@@ -141,8 +89,7 @@ class FileEmbedder:
         RETURNS (Inputs): Its sentences, by a pipeline that is loaded once for all files.
         RAISES (FileNotFoundError, ElmoError): If it cannot be read.
         """
-        settings = self._settings
-        inputs = Inputs(path, format=settings.format, pipeline=settings.choose_pipeline())
+        inputs = self._settings.find_inputs(path)
         inputs.load = self._pipeline
         return inputs
 
@@ -156,24 +103,50 @@ class FileEmbedder:
         RAISES (ElmoError, OSError): If the input cannot be read or is empty, or the output cannot be written.
         """
         inputs.check()
+        if inputs.has_ids and self._output_format == "h5":
+            check_names(inputs, output)
         self.elmo.reset_state()
         # Reading the first sentence may import spaCy, which is not part of the measured time.
         sentences = inputs.read()
         sentences = chain(list(islice(sentences, 1)), sentences)
-        start, n_sentences, n_tokens = time.perf_counter(), 0, 0
+        start, counter = time.perf_counter(), _Counter(report)
+        content = self._contents[inputs.has_ids]
 
-        def embed_and_count() -> Iterator[Embedded]:
-            nonlocal n_sentences, n_tokens
-            for embedded in _embed_sentences(self.elmo, sentences, self._content.names, self._settings.batch_size):
-                yield embedded
-                n_sentences += 1
-                n_tokens += len(embedded.sentence.tokens)
-                report(embedded.sentence.done, n_tokens)
-            if not n_sentences:
+        def embed_all() -> Iterator[Embedded]:
+            layers = cast(Layers, content.names)
+            if self.elmo.settings.initial_state == "carry":
+                batch, size = partial(self.elmo.embed, layers=layers), self._settings.batch_size
+                yield from embed_batches(sentences, batch, content, counter.add, size=size)
+            else:
+                run = embed_by_length if content.has_ids else embed_in_order
+                yield from run(sentences, partial(self.elmo.stream, layers=layers), content, counter.add)
+            if not counter.n_sentences:
                 raise ElmoError(Errors.EL062.format(path=inputs.shown))
 
-        self._write(output, embed_and_count(), self._content)
-        return Summary(n_sentences, n_tokens, time.perf_counter() - start)
+        self._write(output, embed_all(), content)
+        return Summary(counter.n_sentences, counter.n_tokens, time.perf_counter() - start)
+
+
+@dataclass
+class _Counter:
+    """Counts what was computed.
+
+    report (Report): Called after each sentence.
+    """
+
+    report: Report
+    n_sentences: int = 0
+    n_tokens: int = 0
+
+    def add(self, done: float, n_tokens: int) -> None:
+        """Add a sentence.
+
+        done (float): The share of the input that is done.
+        n_tokens (int): The tokens of the sentence.
+        """
+        self.n_sentences += 1
+        self.n_tokens += n_tokens
+        self.report(done, self.n_tokens)
 
 
 class PipelineCache:
@@ -199,41 +172,25 @@ class PipelineCache:
         return self._kept[name]
 
 
-def _choose_content(elmo: "Elmo", settings: EmbedSettings) -> Content:
-    if settings.reduce == TOP:
+def _choose_content(elmo: "Elmo", settings: EmbedSettings, *, has_ids: bool) -> Content:
+    reduce, chosen = settings.reduce, settings.layers
+    if has_ids and reduce is None and chosen is None:
+        # As SeqVec's program does.
+        reduce = SUM
+    if reduce == TOP:
         names = [lstm_layer(elmo.n_layers)]
     else:
-        names = resolve_layers(settings.layers, n_layers=elmo.n_layers)
-        if settings.layers == ALL:
+        names = resolve_layers(ALL if chosen is None else chosen, n_layers=elmo.n_layers)
+        if chosen in (None, ALL):
             names.remove(MIXED)
     return Content(
         names=names,
-        reduce=settings.reduce,
+        reduce=reduce,
+        pool=settings.pool,
         width=elmo.width(elmo.layer_names[-1]),
-        with_index=not settings.forget_sentences,
+        with_index=not settings.forget_sentences and not has_ids,
+        has_ids=has_ids,
         # Without tokens, nothing is computed.
         like=elmo.embed([[]], layers=cast(Layers, names))[0],
         source=elmo.source,
     )
-
-
-def _embed_sentences(
-    elmo: "Elmo", sentences: Iterable[InputSentence], names: list[str], batch_size: int
-) -> Iterator[Embedded]:
-    if elmo.settings.initial_state == "carry":
-        from spacy.util import minibatch
-
-        for batch in minibatch(sentences, size=batch_size):
-            outputs = elmo.embed([sentence.visible for sentence in batch], layers=cast(Layers, names))
-            yield from (Embedded(*both) for both in zip(batch, outputs, strict=True))
-        return
-    # `stream` reads ahead: sentences wait here for their outputs.
-    waiting: deque[InputSentence] = deque()
-
-    def read_tokens() -> Iterator[list[str]]:
-        for sentence in sentences:
-            waiting.append(sentence)
-            yield sentence.visible
-
-    for output in elmo.stream(read_tokens(), layers=cast(Layers, names)):
-        yield Embedded(waiting.popleft(), output)

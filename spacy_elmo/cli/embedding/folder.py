@@ -12,7 +12,8 @@ from ...errors import ElmoError, Errors, Warnings
 from ...inputs.paths import Given, shorten
 from ...util.atomic import WriteError
 from ...weights.source import find_files
-from .embedder import EmbedSettings, FileEmbedder, Report, Summary
+from .embed_settings import EmbedSettings
+from .embedder import FileEmbedder, Report, Summary
 from .formats import choose_format
 from .one_file import FileResult, embed_file
 from .plan import FileTask, plan_outputs

@@ -12,7 +12,8 @@ from ctypes import c_double
 
 from ...errors import Errors
 from ...util.temporary import remove_stale
-from .embedder import EmbedSettings, Report
+from .embed_settings import EmbedSettings
+from .embedder import Report
 from .one_file import FileResult
 from .plan import FileTask
 from .worker import embed_task, prepare

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ...util.atomic import remove_unfinished
 from .. import format_error
-from .embedder import EmbedSettings, FileEmbedder
+from .embed_settings import EmbedSettings
+from .embedder import FileEmbedder
 from .one_file import FileResult, embed_file
 from .plan import FileTask
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from spacy_elmo.cli.embedding.embedder import EmbedSettings, FileEmbedder, PipelineCache
+from spacy_elmo.cli.embedding.embed_settings import EmbedSettings
+from spacy_elmo.cli.embedding.embedder import FileEmbedder, PipelineCache
 from spacy_elmo.cli.embedding.folder import FolderSummary, embed_files
 from spacy_elmo.util.atomic import WriteError
 from tests.cli.command import embed, run

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from spacy_elmo.cli.embedding import worker
-from spacy_elmo.cli.embedding.embedder import EmbedSettings
+from spacy_elmo.cli.embedding.embed_settings import EmbedSettings
 from spacy_elmo.cli.embedding.folder import FolderSummary, embed_files
 from spacy_elmo.cli.embedding.plan import FileTask
 from spacy_elmo.cli.embedding.processes import embed_in_processes
