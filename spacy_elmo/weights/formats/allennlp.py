@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...bilm.fields import read_json, show
+from ...bilm.fields import show
 from ...bilm.options import OPTIONS_NAME, Options, mix_prefix
-from ...errors import ElmoError, ElmoFileNotFoundError, Errors, Warnings
+from ...errors import ElmoError, Errors, Warnings
 from ...errors.warn import warn
 from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn_if_not_finite
 from ..catalogue import CATALOGUE
 from ..urls import safe_url
+from .jsonnet import read_config
 from .pickles import read_tensors, read_texts
-from .sizes import infer_options
+from .sizes import infer_options, warn_of_inferred
 from .torch_names import Tensors, pop_highway_arrays, pop_lstm_arrays, pop_renamed
+from .unused import find_unused_tensors, warn_of_unused
 
 EMBEDDER = "elmo_token_embedder"
 OPTIONS_FILE = "options_file"
@@ -31,6 +33,11 @@ FORMAT = "AllenNLP archive"
 # the biLM, which is called `_elmo_lstm`; the LSTMs inside the biLM are called `_elmo_lstm` too.
 ENCODER, BILM = "_token_embedder.", "_elmo_lstm."
 CHARACTERS = f"{ENCODER}_char_embedding_weights"
+# A part of the names in AllenNLP's transformer ELMo (bidirectional_language_model_transformer.py).
+_TRANSFORMER = "_forward_transformer."
+# The end of the message about a file without an ELMo.
+_WITH_ELMO = "Give the archive of a model with an elmo_token_embedder, or with an Elmo module."
+_LSTM_ELMO = "Give a model with LSTMs: the published ones are listed by spacy-elmo models."
 
 
 class Section(NamedTuple):
@@ -104,34 +111,33 @@ def _iter_sections(config: object) -> Iterator[Section]:
         waiting += [((*place, str(key)), value) for key, value in reversed(fields.items())]
 
 
-def read(config_path: Path, weights_path: Path) -> Weights:
+def read(config_path: Path | None, weights_path: Path) -> Weights:
     """Read the ELMo of a model with all its mixes, without the rest of the model.
 
-    config_path (Path): The file config.json, or the options.json of the ELMo itself.
+    config_path (Path | None): The file config.json, or the options.json of the ELMo itself; None: the arrays
+        determine the sizes, and the rest is as in published models.
     weights_path (Path): The file weights.th.
     RETURNS (Weights): Options and arrays.
     RAISES (ElmoError): If a file is damaged, there is no ELMo or more than one, or it contradicts its options.
-    RAISES (FileNotFoundError): If there is no config_path.
     """
-    if not config_path.is_file():
-        raise ElmoFileNotFoundError(Errors.EL015.format(path=weights_path, tried=config_path.name))
-    config = read_json(config_path)
-    config = config if isinstance(config, dict) else {}
+    config = None if config_path is None else read_config(config_path)
     path = str(weights_path)
     tensors = read_tensors(weights_path)
     prefix = _find_prefix(tensors, path)
     arrays = {**_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
     section = find_section(config, prefix)
-    options, where = _read_options(config, section, config_path, arrays, path)
+    if config_path is None:
+        options, where = infer_options(arrays, path=path).match_projection(arrays), path
+        warn_of_inferred(options, path=path)
+    else:
+        options, where = _read_options(config, section, config_path, arrays, path)
     options = options.match_projection(arrays)
-    check_arrays(
-        arrays,
-        encoder_shapes(options),
-        optional=all_mix_shapes(options, arrays),
-        path=path,
-        options_path=where,
-        format=FORMAT,
-    )
+    shapes, optional = encoder_shapes(options), all_mix_shapes(options, arrays)
+    known = {name for group in (shapes, *optional) for name in group}
+    unused = find_unused_tensors(arrays, known, options)
+    arrays = {name: array for name, array in arrays.items() if name not in unused}
+    check_arrays(arrays, shapes, optional=optional, path=path, options_path=where, format=FORMAT)
+    warn_of_unused(unused, path=path)
     warn_if_not_finite(arrays, path=path)
     if section.fields.get("do_layer_norm") is True:
         warn(Warnings.WL013.format(path=path))
@@ -151,17 +157,18 @@ def holds_bilm(path: Path) -> bool:
 
 
 def _read_options(
-    config: Mapping[str, object], section: Section, config_path: Path, arrays: Tensors, path: str
+    config: object, section: Section, config_path: Path, arrays: Tensors, path: str
 ) -> tuple[Options, str]:
     """Read the options, and say which file they are from."""
-    if "char_cnn" in config:
+    if isinstance(config, dict) and "char_cnn" in config:
         return Options.from_dict(config, where=str(config_path)), str(config_path)
     found = find_options(section, config_path)
     if found is not None:
         return Options.from_file(found), str(found)
     options = infer_options(arrays, path=path)
     is_original = section.fields.get("type") == EMBEDDER and not section.options_file
-    published = {file.name for entry in CATALOGUE.values() for file in entry.files}
+    # A name that says nothing of the model, as in some folders, does not count.
+    published = {file.name for entry in CATALOGUE.values() for file in entry.files} - {OPTIONS_NAME}
     if not is_original and section.options_name not in published:
         names = (
             f"names the options '{safe_url(section.options_file)}', which do not exist"
@@ -182,7 +189,11 @@ def _find_prefix(tensors: Tensors, path: str) -> str:
         prefixes = ", ".join(f"'{name.removesuffix(CHARACTERS).removesuffix(BILM)}'" for name in names)
         raise ElmoError(Errors.EL162.format(path=path, n=len(names), prefixes=prefixes))
     found = ", ".join(map(show, list(tensors)[:4])) or "nothing"
-    raise ElmoError(Errors.EL163.format(path=path, ending=CHARACTERS, found=found))
+    layers = next((name for name in tensors if _TRANSFORMER in name), None)
+    why, advice = f"none of its names ends with {CHARACTERS}", _WITH_ELMO
+    if layers is not None:
+        why, advice = f"it is a transformer, not an LSTM ELMo ('{show(layers)}')", _LSTM_ELMO
+    raise ElmoError(Errors.EL163.format(path=path, why=why, found=found, advice=advice))
 
 
 def _bilm_arrays(tensors: Tensors, prefix: str) -> Tensors:

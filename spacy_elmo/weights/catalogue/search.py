@@ -1,0 +1,45 @@
+"""Search the published models by language, domain and words."""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from ...errors import ElmoError, Errors
+from .entry import Domain, Entry
+from .languages import LANGUAGES, find_languages
+
+
+def search(
+    entries: Iterable[Entry], *, lang: str | None = None, domain: str | None = None, text: str | None = None
+) -> list[Entry]:
+    """Select models.
+
+    entries (Iterable[Entry]): The models.
+    lang (str | None): The code or English name of a language; None for all, and for models of no language.
+    domain (str | None): A domain; None for all.
+    text (str | None): Words that must all occur in what is known of a model; None for no such condition.
+    RETURNS (list[Entry]): The models that fulfil all conditions, in the same order.
+    RAISES (ElmoError): If no model has that language or domain, or none fulfils all conditions.
+    """
+    found = list(entries)
+    if lang is not None:
+        codes = find_languages(lang)
+        found = [entry for entry in found if entry.language in codes]
+    if domain is not None:
+        wanted = domain.strip().lower()
+        if wanted not in get_args(Domain):
+            raise ElmoError(Errors.EL323.format(got=repr(domain), allowed=", ".join(get_args(Domain))))
+        found = [entry for entry in found if entry.domain == wanted]
+    if text is not None:
+        words = text.lower().split()
+        found = [entry for entry in found if all(word in _words(entry) for word in words)]
+    if not found:
+        given = {"--lang": lang, "--domain": domain, "--search": text}
+        shown = " ".join(f"{option} {value!r}" for option, value in given.items() if value is not None)
+        raise ElmoError(Errors.EL324.format(given=shown))
+    return found
+
+
+def _words(entry: Entry) -> str:
+    language = LANGUAGES[entry.language] if entry.language is not None else ""
+    parts = (entry.name, *entry.aliases, language, entry.domain, entry.maker, entry.note)
+    return " ".join(parts).lower()
