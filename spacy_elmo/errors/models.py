@@ -24,8 +24,8 @@ class ModelErrors(metaclass=WithCodes):
         "that the weights were trained with."
     )
     EL264 = (
-        "{where}: '{field}' is {got!r}, which is not supported: {rule}. The outputs of this model would be wrong, "
-        "so it cannot be run."
+        "{where}: '{field}' is {got!r}, which is not supported: {rule}. The outputs of this model would be "
+        "wrong, so it cannot be run."
     )
 
     # Finding and reading weights
@@ -38,8 +38,8 @@ class ModelErrors(metaclass=WithCodes):
         "Reinstall spacy-elmo, or give the folder of another model as source."
     )
     EL013 = (
-        "The folder '{path}' contains no ELMo. It contains: {found}. Supported: options.json with weights in HDF5 "
-        "or safetensors, or with a bilm-tf checkpoint; the TF Hub module elmo; models of Spark NLP and "
+        "The folder '{path}' contains no ELMo. It contains: {found}. Supported: options.json with weights in "
+        "HDF5 or safetensors, or with a bilm-tf checkpoint; the TF Hub module elmo; models of Spark NLP and "
         "ELMoForManyLangs; AllenNLP's model.tar.gz; each as it was published, unpacked or not."
     )
     EL014 = (
@@ -52,14 +52,14 @@ class ModelErrors(metaclass=WithCodes):
     )
     EL016 = (
         "'{path}' is {what}, and cannot be read as ELMo weights. Supported as one file of a pair: HDF5 (bilm-tf, "
-        "AllenNLP, simple_elmo), safetensors (this package) and a checkpoint's .index. Give an archive by itself, "
-        "without a pair."
+        "AllenNLP, simple_elmo), safetensors (this package) and a checkpoint's .index. Give an archive by "
+        "itself, without a pair."
     )
     EL017 = (
         "'{path}' is a pickle, as Python and PyTorch write them. It was not read, because a pickle can run code "
-        "when it is loaded. Pickles of ELMoForManyLangs (encoder.pkl and token_embedder.pkl in one folder) and of "
-        "AllenNLP (weights.th beside config.json) are supported, because only their numbers are read. For other "
-        "models, give the HDF5 or safetensors file."
+        "when it is loaded. Pickles of ELMoForManyLangs (encoder.pkl and token_embedder.pkl in one folder) and "
+        "of AllenNLP (weights.th beside config.json) are supported, because only their numbers are read. For "
+        "other models, give the HDF5 or safetensors file."
     )
     EL018 = (
         "'{path}' cannot be opened as HDF5: it is truncated or damaged ({reason}). Its size is {size:,} bytes; "
@@ -86,10 +86,12 @@ class ModelErrors(metaclass=WithCodes):
     EL025 = "A source that is a pair of files must be [options, weights]; got {got}."
     EL026 = "The file '{path}' does not exist. {closest}"
     EL027 = "`source` must be a name, a path or a pair of paths [options, weights]; got {got}."
-    EL028 = "'{path}' is a folder, but a pair of files was expected. Give [options, weights], or the folder alone."
+    EL028 = (
+        "'{path}' is a folder, but a pair of files was expected. Give [options, weights], or the folder alone."
+    )
     EL029 = (
-        "The address '{url}' is not that of a published model, or not of the same model as the other file. Give "
-        "both addresses as they were published, a name (spacy-elmo models), or paths of downloaded files."
+        "'{url}' is an address, but the other file of the pair is a path. Give two addresses or two paths: "
+        "download the file by hand, or give the address alone if both files are there."
     )
     EL181 = (
         "'{path}' is damaged: its content does not match its checksum. Download it again, or use another copy. A "
@@ -135,8 +137,8 @@ class ModelErrors(metaclass=WithCodes):
     )
     EL038 = "'{name}' must be a whole number from {low} up; got {got!r}."
     EL039 = (
-        "`layers` must be '*' or a list of layer names; got {got!r}. To keep a single layer, give a list with one "
-        "name: ['elmo']."
+        "`layers` must be '*' or a list of layer names; got {got!r}. To keep a single layer, give a list with "
+        "one name: ['elmo']."
     )
     EL040 = "device = '{device}' is not supported on this machine: {reason}. Use 'cpu', 'cuda' or 'cuda:N'."
     EL041 = (
@@ -144,8 +146,8 @@ class ModelErrors(metaclass=WithCodes):
         "device, or precision = 'fp32'."
     )
     EL042 = (
-        "precision = '{got}' is not supported on this machine; it requires a processor that {what}. Use precision "
-        "= 'fp32', which runs everywhere."
+        "precision = '{got}' is not supported on this machine; it requires a processor that {what}. Use "
+        "precision = 'fp32', which runs everywhere."
     )
 
     EL240 = (
@@ -161,8 +163,8 @@ class ModelErrors(metaclass=WithCodes):
         "torch.from_numpy()."
     )
     EL259 = (
-        "Layers can be mixed if all have the same shape, (..., 2P), except that word_emb may be half as wide; got "
-        "layers of shapes {shapes}. Give the layers of the same tokens."
+        "Layers can be mixed if all have the same shape, (..., 2P), except that word_emb may be half as wide; "
+        "got layers of shapes {shapes}. Give the layers of the same tokens."
     )
     EL242 = "`mix` must be a spacy_elmo.bilm.scalar_mix.ScalarMix; got {got}."
     EL243 = (
@@ -197,9 +199,22 @@ class ModelErrors(metaclass=WithCodes):
         "The output '{path}' {what}. Give a new or empty folder; or the folder of the source, if it contains "
         "options.json and weights.safetensors."
     )
+    EL300 = (
+        "initial_state = 'warm': '{name}' comes without a warm state. The sentences of this package, from which "
+        "one can be made, are English prose, but this model was trained on {text}. Make a state from at least "
+        "{least} sentences of that kind: spacy-elmo warm {name} TEXT --output FOLDER. Then give FOLDER as source, "
+        "or use initial_state = 'zero'."
+    )
+    EL301 = (
+        "initial_state = 'warm': the model '{source}' is stored without a warm state. The sentences of this "
+        "package, from which one can be made, are English prose, and what this model was trained on is unknown: "
+        "it is known only of published models that are given by name (spacy-elmo models). Make a state from at "
+        "least {least} sentences of its language: spacy-elmo warm SOURCE TEXT --output FOLDER. Then give FOLDER "
+        "as source, or use initial_state = 'zero'."
+    )
 
     # Running on a GPU
     EL166 = (
-        "The GPU ran out of memory in a single sentence of {tokens:,} tokens ({reason}). Split the sentence, free "
-        "memory on the GPU, or use device = 'cpu'."
+        "The GPU ran out of memory in a single sentence of {tokens:,} tokens ({reason}). Split the sentence, "
+        "free memory on the GPU, or use device = 'cpu'."
     )

@@ -144,6 +144,8 @@ def _weights_file(url: str, checksums: Checksums) -> File:
 
 
 def _pair(first: tuple[str, Checksums], second: tuple[str, Checksums]) -> tuple[File, ...]:
+    if _ending(first[0]) == _ending(second[0]) == ".json":
+        raise ElmoError(Errors.EL025.format(got="two options files"))
     # Users may give the two in either order.
     if _ending(first[0]) != ".json" and _ending(second[0]) == ".json":
         first, second = second, first

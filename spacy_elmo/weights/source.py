@@ -105,7 +105,7 @@ def find_release(source: Source) -> Release | None:
     if not remote:
         return _find_short_name(parts[0]) if len(parts) == 1 else None
     if len(remote) < len(parts):
-        raise ElmoError(Errors.EL029.format(url=safe_url(remote[0])))
+        raise ElmoFileNotFoundError(Errors.EL029.format(url=safe_url(remote[0])))
     return make_address(parts)
 
 

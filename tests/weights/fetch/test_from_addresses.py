@@ -358,8 +358,15 @@ def test_no_address(source: str) -> None:
 
 def test_mixed_pair(server: Server, options: bytes, tiny: Path) -> None:
     url = server.put("options.json", options)
-    with pytest.raises(ValueError, match=r"EL029.*an address, but the other file of the pair is a path"):
+    with pytest.raises(FileNotFoundError, match=r"EL029.*an address, but the other file of the pair is a path"):
         read_weights([url, str(tiny / "weights.hdf5")])
+
+
+def test_no_pair(server: Server, options: bytes) -> None:
+    url = server.put("options.json", options)
+    with pytest.raises(ValueError, match=r"EL025.*two options files"):
+        read_weights([url, url])
+    assert not server.seen
 
 
 def test_file_urls(tiny: Path, tmp_path: Path, packed: bytes) -> None:

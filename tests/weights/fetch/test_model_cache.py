@@ -77,7 +77,7 @@ def make_entry(name: str, files: tuple[File, ...]) -> Entry:
 
 def put(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> Entry:
     monkeypatch.setitem(catalogue.CATALOGUE, entry.name, entry)
-    monkeypatch.setitem(catalogue._BY_LOWER_NAME, entry.name, entry.name)
+    monkeypatch.setitem(catalogue._BY_NAME, entry.name, entry.name)
     return entry
 
 
