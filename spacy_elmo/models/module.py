@@ -18,7 +18,7 @@ from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
 from ..runtime.forks import ForkLock
 from ..weights.arrays import Weights
-from ..weights.source import Source, is_local, read_weights
+from ..weights.source import Source, is_local, show_source, read_weights
 from .output import ElmoOutput
 from .settings import TrainingSettings
 from .tokens import SpanGetter, TokenMapper
@@ -247,14 +247,14 @@ class EmbedderModule(nn.Module):
             return None
         if instead is not None and instead != source:
             source, reason = instead, "nlp.initialize(), which reads them, was not called"
-        elif not is_local(source):
-            reason = "they would have to be downloaded first"
         else:
             try:
-                return self.load()
+                if is_local(source):
+                    return self.load()
+                reason = "they would have to be downloaded first"
             except (OSError, ValueError, ImportError) as error:
                 reason = f"they cannot be read ({error})"
-        warnings.warn(Warnings.WL023.format(what=what, source=source, reason=reason), stacklevel=2)
+        warnings.warn(Warnings.WL023.format(what=what, source=show_source(source), reason=reason), stacklevel=2)
         return None
 
     def _adopt(self, elmo: Elmo) -> None:

@@ -20,6 +20,7 @@ _WEIGHTS = (".hdf5", ".h5", ".safetensors")
 _PICKLES = (".th", ".pt")
 # All of bilm-tf's checkpoints are in one piece.
 _DATA = ".data-00000-of-00001"
+_VOCABULARY = "vocab.txt"
 # Bytes of a name: what file systems take, with the endings of a download.
 _MOST_OF_A_NAME = 200
 
@@ -182,9 +183,9 @@ def _options_urls(weights: str) -> tuple[str, ...]:
 
 def _checkpoint(url: str, checksums: Checksums) -> tuple[File, ...]:
     stem = _last_name(url).removesuffix(INDEX)
-    files = (OPTIONS_NAME, stem + INDEX, stem + _DATA)
-    known = (Checksums(), checksums, Checksums())
-    return tuple(_file(_beside(url, name), found, name) for name, found in zip(files, known))
+    names = (OPTIONS_NAME, stem + INDEX, stem + _DATA, _VOCABULARY)
+    files = [_file(_beside(url, name), checksums if name == stem + INDEX else Checksums(), name) for name in names]
+    return (*files[:-1], files[-1]._replace(is_optional=True))
 
 
 def _beside(url: str, name: str) -> str:

@@ -20,7 +20,7 @@ from .model_files import Files, checkpoint_files, index_path
 from .releases import Release
 from .repositories import Repository, find_repository, find_short_name
 from .sniff import sniff
-from .urls import is_file_url, is_remote, safe_url
+from .urls import hide_secrets, is_file_url, is_remote, safe_url
 
 # The most names of a folder to compare a misspelt one with.
 _MOST_NAMES = 500
@@ -74,7 +74,7 @@ def find_files(source: Source) -> Files:
     if isinstance(source, (str, os.PathLike)) and os.fspath(source):
         return _find_one(os.fspath(source))
     if not isinstance(source, (list, tuple)) or not all(isinstance(part, (str, os.PathLike)) for part in source):
-        raise ElmoError(Errors.EL027.format(got=repr(source)))
+        raise ElmoError(Errors.EL027.format(got=hide_secrets(repr(source), "")))
     if len(source) != 2:
         raise ElmoError(Errors.EL025.format(got=f"{len(source)} path(s)"))
     release = find_release(source)
@@ -102,11 +102,23 @@ def find_release(source: Source) -> Release | None:
         if repository is not None:
             return repository
     remote = [part for part in parts if is_remote(part)]
+    for part in remote:
+        catalogue.check_supported(part)
     if not remote:
         return _find_short_name(parts[0]) if len(parts) == 1 else None
     if len(remote) < len(parts):
         raise ElmoFileNotFoundError(Errors.EL029.format(url=safe_url(remote[0])))
     return make_address(parts)
+
+
+def show_source(source: Source) -> str:
+    """Describe a source in a message.
+
+    source (Source): As for `read_weights`.
+    RETURNS (str): The source without passwords and tokens.
+    """
+    parts = [source] if isinstance(source, (str, os.PathLike)) else source
+    return " ".join(safe_url(str(part)) for part in parts)
 
 
 def is_local(source: Source) -> bool:
@@ -149,6 +161,7 @@ def _find_one(source: str) -> Files:
     is_sure = not isinstance(release, Repository) or is_remote(source)
     if release is not None and is_sure:
         return _fetch(release)
+    catalogue.check_supported(source)
     # Every short word resembles some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
     closest = _closest(path, names)
