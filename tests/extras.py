@@ -20,6 +20,7 @@ EXTRAS = {
     "pandas": "tests",
     "pyarrow": "tests",
     "duckdb": "tests-heavy",
+    "huggingface_hub": "tests-heavy",
     "flair": "tests-flair",
     "polars": "tests-heavy",
     "pyspark": "tests-spark",
@@ -28,7 +29,9 @@ EXTRAS = {
 }
 # As setup.cfg says: not every Python and every system has them.
 HAS_WHEELS = {
-    **dict.fromkeys(("matplotlib", "pandas", "pyarrow", "duckdb", "polars", "pyspark", "flair"), True),
+    **dict.fromkeys(
+        ("matplotlib", "pandas", "pyarrow", "duckdb", "polars", "pyspark", "flair", "huggingface_hub"), True
+    ),
     "tensorflow": sys.version_info < (3, 14),
     "triton": (platform.system(), platform.machine()) == ("Linux", "x86_64"),
 }

@@ -60,6 +60,7 @@ FRAMEWORKS = {
     "typer": {"cli"},
     "rich": {"cli", "weights", "util"},
     "requests": {"weights"},
+    "huggingface_hub": {"weights"},
     "h5py": {"cli", "weights", "util", "compat"},
     "tensorflow": {"weights"},
     "flair": {"compat"},

@@ -17,7 +17,7 @@ import pytest
 from spacy_elmo.weights.source import find_files, is_local, read_weights
 from tests.weights.fetch.server import Handler, Server, serving, status
 
-pytest.importorskip("huggingface_hub")
+pytestmark = pytest.mark.needs("huggingface_hub")
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
