@@ -1,4 +1,4 @@
-"""`spacy-elmo info`: shows the options, sizes and arrays of a model."""
+"""`spacy-elmo info`: shows the options, sizes, arrays, licence and papers of a model."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from ..bilm.fields import Json
-from ..errors import printable
+from ..errors import ElmoError, Errors, printable
 from ..weights.arrays import Weights, mix_shapes, mix_shares, softmax_facts
+from ..weights.catalogue import BUNDLED_FOLDER, Entry
 from ..weights.formats.folder import FORMAT, read_checksum
-from ..weights.source import Source, read_weights
+from ..weights.source import Source, find_release, is_local, read_weights
+from ..weights.training_text import find_entry
+from .model_facts import bundled_entry, describe_with_bibtex, format_model
 from .options import SOURCE_HELP, unpack_source
 
 
@@ -21,7 +24,10 @@ def info_cli(
         bool, typer.Option("--check", help="Compare the weights with their stored checksum.")
     ] = False,
 ) -> None:
-    """Show the options, sizes, number of parameters and arrays of a model."""
+    """Show the options, sizes, number of parameters and arrays of a model, and the licence and papers to cite.
+
+    A published model that is not downloaded is not downloaded for this: what is known of it is shown.
+    """
     facts = info(unpack_source(source), check=check)
     typer.echo(json.dumps(facts, indent=2) if as_json else printable(format_facts(facts)))
 
@@ -31,16 +37,25 @@ def info(source: Source, *, check: bool = False) -> Json:
 
     source (Source): The model, as for `spacy_elmo.load`.
     check (bool): Whether to include the checksum that is stored with the weights.
-    RETURNS (Json): The facts, as JSON data.
+    RETURNS (Json): The facts, as JSON data. `published` is what the catalogue says, None for other models. Of a
+        published model that is not in the cache, there is nothing else but the `source`.
     RAISES (FileNotFoundError, ElmoError): As `spacy_elmo.load`; also if the weights do not match their checksum.
     """
+    if not is_local(source):
+        release = find_release(source)
+        if isinstance(release, Entry):
+            if check:
+                raise ElmoError(Errors.EL325.format(name=release.name))
+            return {"source": None, "published": describe_with_bibtex(release)}
     weights = read_weights(source)
+    entry = bundled_entry() if Path(weights.source).parent == BUNDLED_FOLDER else find_entry(weights.source)
     # `read_weights` has compared it with the weights.
     stored = read_checksum(Path(weights.source)) if check and weights.format == FORMAT else None
     softmax = softmax_facts(weights)
     mixes = [_describe_mix(weights, number) for number in range(weights.n_mixes)]
     return {
         "source": weights.source,
+        "published": entry and describe_with_bibtex(entry),
         "format": weights.format,
         "options": _count_vocabularies(weights.options.to_dict()),
         "n_parameters": weights.n_parameters,
@@ -74,6 +89,13 @@ def format_facts(facts: Json) -> str:
     facts (Json): The result of `info`.
     RETURNS (str): Its lines.
     """
+    published = (
+        format_model(facts["published"]) if facts["published"] else "not in the catalogue of published models"
+    )
+    if facts["source"] is None:
+        name, page = (facts["published"][key] for key in ("name", "page"))
+        how = f"see its page, {page}" if facts["published"]["is_by_hand"] else f"spacy-elmo download {name}"
+        return f"{published}\n\nNot downloaded: {how}"
     options = facts["options"]
     lstm, cnn = options["lstm"], options["char_cnn"]
     training = {name: value for name, value in options.items() if name not in ("lstm", "char_cnn", "words")}
@@ -94,10 +116,12 @@ def format_facts(facts: Json) -> str:
         ("layer widths", f"word_emb {lstm['projection_dim']}, all others {2 * lstm['projection_dim']}"),
         (
             "characters",
-            f"{cnn['max_characters_per_token']} per token, {cnn['embedding']['dim']} numbers each, {kind}",
+            f"{cnn['max_characters_per_token']} per token, {cnn['embedding']['dim']} numbers each, {kind}"
+            if cnn["filters"]
+            else "none: it reads words alone",
         ),
         ("words", f"{words['vocabulary']:,} known, {words['embedding']['dim']} numbers each" if words else "none"),
-        ("filters", ", ".join(f"{number} of width {width}" for width, number in cnn["filters"])),
+        ("filters", ", ".join(f"{number} of width {width}" for width, number in cnn["filters"]) or "none"),
         ("activation, highways", f"{cnn['activation']}, {cnn['n_highway']}"),
         *(
             (f"scalar mix {number or ''}", f"shares {mix['shares']}, gamma {mix['gamma']}")
@@ -112,9 +136,8 @@ def format_facts(facts: Json) -> str:
         checksum = facts["checksum"]
         rows.append(("checksum", f"{checksum}, as it was written" if checksum else "none was written"))
     lines = [f"{name:<26}{value}" for name, value in rows]
-    lines.append(f"{len(facts['arrays'])} arrays")
-    lines += [f"  {dtype:<9}{shape!s:<18}{name}" for name, (dtype, shape) in facts["arrays"].items()]
-    return "\n".join(lines)
+    arrays = [f"  {dtype:<9}{shape!s:<18}{name}" for name, (dtype, shape) in facts["arrays"].items()]
+    return "\n".join([*lines, "", published, "", f"{len(arrays)} arrays", *arrays])
 
 
 def _yes(value: bool) -> str:

@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,49 @@ def test_the_bundled_one() -> None:
     assert done.stdout == f"{BUNDLED_FOLDER}\n"
     assert "comes with the package" in done.stderr
     assert run("download", "en_sm", "--quiet").stderr == ""
+
+
+def zip_tiny(tiny: Path, path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("options.json", "weights.hdf5"):
+            archive.write(tiny / name, name)
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_a_non_commercial_licence(quiet: "list[str]", tiny: Path, tmp_path: Path, mirror: Path) -> None:
+    """It is said before the download, once, whether others are told or not."""
+    terms = "catelmo: its licence, CC BY-NC-ND 4.0, does not allow commercial use\n"
+    assert run("download", "catelmo", *quiet, code=1).stderr.startswith(terms)
+    zip_tiny(tiny, mirror / "catelmo.zip")
+    done = run("download", "catelmo", *quiet)
+    assert done.stderr.startswith(terms)
+    assert done.stderr.count("commercial") == 1
+    assert done.stdout == f"{tmp_path / 'cache' / 'models' / 'catelmo'}\n"
+    assert run("download", "catelmo", *quiet).stderr == ""
+    assert "commercial" not in run("download", "medium", *quiet).stderr
+
+
+def test_a_non_commercial_source(tiny: Path, mirror: Path) -> None:
+    zip_tiny(tiny, mirror / "catelmo-deep.zip")
+    address = "https://www.dropbox.com/sh/ua1x0ateod5ntui/AAANxH8OrJn_pcZY8SwyiypDa?dl=0"
+    done = run("export", address, mirror / "exported")
+    assert done.stderr.startswith("catelmo-deep: its licence, CC BY-NC-ND 4.0, does not allow commercial use\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("stackoverflow", "[EL321] The model 'stackoverflow' has no files"),
+        ("https://bit.ly/2SV0bPc", "by hand from https://bit.ly/2SV0bPc into a folder"),
+        ("transformer-elmo", "[EL320]"),
+        ("http://magnitude.plasticity.ai/elmo/light/x.magnitude", "use small, medium or original"),
+    ],
+)
+def test_no_files(name: str, words: str, tmp_path: Path) -> None:
+    done = run("download", name, code=1)
+    assert words in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import copy
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.cli.info import format_facts, info
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.errors import ElmoError
 from spacy_elmo.weights.arrays import Weights
+from spacy_elmo.weights.catalogue import BUNDLED_FOLDER, CATALOGUE
+from spacy_elmo.weights.catalogue.citations import CITATIONS
 from spacy_elmo.weights.formats.folder import read_checksum, write_folder
 from tests.cli.command import run
 from tests.data import ORIGINAL
@@ -74,9 +78,53 @@ def test_parameters_of_published_models() -> None:
     assert 0 < 54_402_456 - 4 * count(small) < 30_000
 
 
-@pytest.mark.parametrize(("source", "code"), [("nowhere", "EL010"), ("original", "SPACY_ELMO_OFFLINE")])
+@pytest.mark.parametrize(("source", "code"), [("nowhere", "EL010"), ("malaya", "EL320")])
 def test_no_such_model(source: str, code: str) -> None:
     assert code in run("info", source, code=1).stderr
+
+
+def test_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of a model is shown without a download, by any of its names."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path))
+    pair = [file.urls[1] for file in CATALOGUE["original"].files]
+    out = run("info", *pair).stdout
+    assert out.startswith("name                      original\n")
+    assert "licence                   none stated\n" in out
+    assert "{Deep Contextualized Word Representations}" in out
+    assert out.endswith("\nNot downloaded: spacy-elmo download original\n")
+    assert info("original") == info(pair[1]) == info(pair)
+    facts = info("http://rostlab.org/~deepppi/seqvec.zip")
+    assert facts["source"] is None
+    assert facts["published"]["name"] == "seqvec/zip"
+    assert (facts["published"]["licence"], facts["published"]["language"]) == ("MIT", None)
+    assert facts["published"]["bibtex"] == CITATIONS["heinzinger2019"]
+    assert format_facts(info("te/clickbait")).endswith("\nNot downloaded: see its page, https://bit.ly/2SV0bPc")
+    with pytest.raises(ElmoError, match="EL325.*'original' is not downloaded.*spacy-elmo download original"):
+        info("original", check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cached(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of the catalogue by its name, an alias, an address, and its folder in the cache."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path))
+    folder = tmp_path / "models" / "manylangs--de"
+    shutil.copytree(tiny, folder)
+    for source in ("manylangs/de", "de", "http://vectors.nlpl.eu/repository/11/142.zip", folder):
+        facts = info(source)
+        assert (facts["n_parameters"], facts["published"]["name"]) == (9552, "manylangs/de")
+    assert json.loads(run("info", "de", "--json").stdout) == info("de")
+    out = format_facts(info("de"))
+    assert "format                    HDF5" in out
+    assert "licence                   MIT (stated in issue 64 of HIT-SCIR/ELMoForManyLangs)" in out
+    assert "@inproceedings{che2018," in out
+    assert "Not downloaded" not in out
+
+
+def test_not_published(tiny: Path) -> None:
+    assert info(tiny)["published"] is None
+    assert "\nnot in the catalogue of published models\n" in format_facts(info(tiny))
+    assert info("en_sm")["published"]["licence"] == info(BUNDLED_FOLDER)["published"]["licence"] == "MIT"
+    assert info("en_sm")["published"]["bibtex"] is None
 
 
 def test_check(tmp_path: Path, elmo: Elmo, tiny: Path) -> None:

@@ -24,7 +24,7 @@ def _manylangs(code: str, number: int) -> Entry:
     return Entry(
         name=f"manylangs/{code}", language=code, maker="Che et al., ELMoForManyLangs",
         # The authors give the licence in HIT-SCIR/ELMoForManyLangs, issue 64.
-        licence="MIT", licence_from="its authors, in issue 64 of HIT-SCIR/ELMoForManyLangs",
+        licence="MIT", licence_from="issue 64 of HIT-SCIR/ELMoForManyLangs",
         page=_MANYLANGS_PAGE, citations=_MANYLANGS_PAPERS, files=(publish(NLPL_11, f"{number}.zip"),),
         aliases=() if code in _TAKEN else (code,), n_layers=2, dim=4096, projection_dim=512,
         note="In traditional characters." if code == "zh" else "",
@@ -59,7 +59,7 @@ ENTRIES = [
     *(_manylangs(code, number) for code, number in MANYLANGS.items()),
     Entry(
         name="manylangs/zhs", language="zh", domain="news", maker="Che et al., ELMoForManyLangs", licence="MIT",
-        licence_from="its authors, in issue 64 of HIT-SCIR/ELMoForManyLangs", page=_MANYLANGS_PAGE,
+        licence_from="issue 64 of HIT-SCIR/ELMoForManyLangs", page=_MANYLANGS_PAGE,
         citations=("che2018",), files=(publish(("http://39.96.43.154/",), "zhs.model.tar.bz2"),), aliases=("zhs",),
         n_layers=2, dim=4096, projection_dim=512, note="In simplified characters, trained on Xinhua's news.",
     ),
