@@ -17,6 +17,8 @@ from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference import factory
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.reference import ReferenceEngine
+from spacy_elmo.inference.warm_state import make_state, read_default_sentences
+from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests import extras
 from tests.data import ROOT, TINY, WAYS, Measured, shared_path
@@ -98,6 +100,16 @@ def parity() -> Path:
 def tiny() -> Path:
     """A small model in the published format, with random weights; see scripts/make_tiny_model.py."""
     return TINY
+
+
+@pytest.fixture(scope="session")
+def warm_tiny(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small model, stored with the warm state that the package's sentences give."""
+    weights = read_weights(tiny)
+    state = make_state(weights, read_default_sentences())
+    folder = tmp_path_factory.mktemp("warm")
+    write_folder(folder, weights.options, {**weights.arrays, **state})
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """`spacy-elmo warm`: stores an initial state with a model, computed from a text."""
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,9 +13,7 @@ from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
-from ..util.atomic import atomic_write
-from ..weights.sniff import Files
-from ..weights.source import Source, find_files, open_source
+from ..weights.source import Source, find_files
 from .options import (
     INPUT_HELP,
     LANG_HELP,
@@ -97,7 +96,7 @@ def warm(
 ) -> Summary:
     """Write a model with a warm state: options.json, weights.safetensors, and vocab.txt if the source has one.
 
-    source (Source): The model, as for `spacy_elmo.load`.
+    source (Source): The model, as for `spacy_elmo.load`, or the folder of a pre-training run.
     text (Given | Sequence[Given]): The text, as for `Inputs`; sentences without tokens do not count.
     output (Path): The folder to write.
     format (str | None): The format of the text; None: by the names of the files.
@@ -112,6 +111,7 @@ def warm(
     """
     from ..inference.settings import check_count
     from ..inference.warm_state import LEAST_SENTENCES, make_state
+    from ..language_model.storage import read_model
     from ..language_model.vocabulary import VOCAB_NAME
     from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
@@ -120,7 +120,7 @@ def warm(
     if max_sentences < LEAST_SENTENCES:
         advice = "Give a higher --sentences."
         raise ElmoError(Errors.EL095.format(got=max_sentences, least=LEAST_SENTENCES, advice=advice))
-    _check_output(output, find_files(source))
+    _check_output(output, source)
     check_new_files(output, (OPTIONS_NAME, WEIGHTS_NAME), force=force)
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(text, format=format, pipeline=chosen)
@@ -133,27 +133,27 @@ def warm(
             sizes.append(len(sentence))
             yield sentence
 
-    with open_source(source) as found:
-        weights = found.read()
-        vocabulary = found.files.weights.with_name(VOCAB_NAME)
-        words = vocabulary.read_bytes() if vocabulary.is_file() else None
+    weights, vocabulary = read_model(source)
     arrays = {**weights.arrays, **make_state(weights, read_tokens(), n_threads=n_threads)}
+    is_own_folder = (output / WEIGHTS_NAME).exists()
     write_folder(output, weights.options, arrays)
-    if words is not None:
-        with atomic_write(output / VOCAB_NAME) as temporary:
-            temporary.write_bytes(words)
+    # In the source's own folder it is there already, perhaps under another name.
+    if vocabulary is not None and not is_own_folder:
+        vocabulary.write(output / VOCAB_NAME)
     return Summary(len(sizes), sum(sizes))
 
 
-def _check_output(output: Path, files: Files) -> None:
+def _check_output(output: Path, source: Source) -> None:
+    from ..language_model.storage import is_run
     from ..weights.formats.folder import WEIGHTS_NAME
 
+    files = None if isinstance(source, (str, os.PathLike)) and is_run(Path(source)) else find_files(source)
     if not output.exists():
         return
     what = None
     if not output.is_dir():
         what = "is not a folder"
-    elif not output.samefile(files.weights.parent):
+    elif files is None or not output.samefile(files.weights.parent):
         what = "is a folder with other files" if any(output.iterdir()) else None
     elif [path.name for path in files if path] != [OPTIONS_NAME, WEIGHTS_NAME]:
         names = ", ".join(path.name for path in files if path)

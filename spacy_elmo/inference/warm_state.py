@@ -20,6 +20,7 @@ from ..util.files import check_regular
 from ..util.hashes import hash_arrays
 from ..util.user_cache import CACHE_VARIABLE, cache_folder
 from ..weights.arrays import Arrays, Weights, encoder_shapes, warm_state_shapes
+from ..weights.training_text import describe_text, find_entry, is_ordinary_english
 from .base import N_BOUNDARIES, Engine, Sentence
 from .factory import make_engine
 from .settings import Settings
@@ -102,16 +103,29 @@ def get_default_state(weights: Weights, *, n_threads: int | None = None) -> Arra
     """Get the warm state made from the sentences of this package: from the user's cache, or made now and
     stored there.
 
-    weights (Weights): The weights.
+    weights (Weights): The weights. Their source must be a published model of English prose, as the sentences are.
     n_threads (int | None): See `Settings`.
     RETURNS (Arrays): See `make_state`.
+    RAISES (ElmoError): If the model is of something else, or if nothing is known of its text.
     """
+    # Before the cache is asked: earlier versions have left states there for models of any language.
+    _check_text(weights.source)
     path = get_state_path(weights, text=SENTENCES, recipe=RECIPE)
     state = read_state(path, weights.options)
     if state is None:
         state = make_state(weights, read_default_sentences(), n_threads=n_threads)
         write_state(path, state, source=weights.source)
     return state
+
+
+def _check_text(source: str) -> None:
+    """Check that the sentences of this package are like those that a model was trained on."""
+    entry = find_entry(source)
+    if entry is None:
+        raise ElmoError(Errors.EL301.format(source=source, least=LEAST_SENTENCES))
+    if not is_ordinary_english(entry):
+        text = describe_text(entry)
+        raise ElmoError(Errors.EL300.format(name=entry.name, text=text, least=LEAST_SENTENCES))
 
 
 def read_default_sentences() -> list[list[str]]:

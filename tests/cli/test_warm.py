@@ -1,21 +1,31 @@
 import gzip
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import spacy
+from spacy.tokens import Doc
 
 import spacy_elmo
+from spacy_elmo.cli.perplexity import perplexity
+from spacy_elmo.cli.substitutes import substitutes
 from spacy_elmo.cli.warm import Summary, warm
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.errors import ElmoError
 from spacy_elmo.inference.warm_state import SENTENCES, make_state, read_default_sentences
+from spacy_elmo.torch import ElmoModule
 from spacy_elmo.weights.arrays import Arrays
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import embed, run
 from tests.cli.test_embed import datasets
+from tests.language_models import full_softmax, write_source
+from tests.pretraining.runs import make_config, train, write_text
+from tests.published import put_in_cache
 
 N_TOKENS = sum(map(len, read_default_sentences()))
 
@@ -60,13 +70,14 @@ def test_everything_else_is_kept(language_model: Path, tmp_path: Path) -> None:
     check_state(after.arrays, language_model, read_default_sentences()[:200])
 
 
-def test_a_published_pair(tiny: Path, tmp_path: Path) -> None:
-    """What the command makes of the package's sentences is what `load` makes of them."""
+def test_a_pair(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command makes of the package's sentences is what `load` makes of them for a published model."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     pair = [tiny / "options.json", tiny / "weights.hdf5"]
     assert run("warm", *pair, SENTENCES, "-o", tmp_path / "out", "--quiet").stderr == ""
     assert sorted(os.listdir(tmp_path / "out")) == ["options.json", "weights.safetensors"]
     stored = spacy_elmo.load(tmp_path / "out", initial_state="warm")
-    made = spacy_elmo.load(tiny, initial_state="warm")
+    made = spacy_elmo.load(put_in_cache(tiny), initial_state="warm")
     for one, other in zip(
         stored.embed([["I", "love", "NLP"]])[0].items(), made.embed([["I", "love", "NLP"]])[0].items()
     ):
@@ -158,15 +169,79 @@ def test_files_that_are_not_there(tiny: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_embed_with_computed_state(text: Path, tiny: Path, tmp_path: Path, sentences: list[list[str]]) -> None:
-    """Without a word: the state is made, or found in the cache."""
-    done = run("embed", text, "-s", tiny, "-o", tmp_path / "out.h5", "--initial-state", "warm", "-q")
+def test_embed_with_computed_state(
+    text: Path, tiny: Path, warm_tiny: Path, tmp_path: Path, sentences: list[list[str]], monkeypatch: Any
+) -> None:
+    """For a published model of English, without a word."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    put_in_cache(tiny, "sparknlp/elmo")
+    done = run("embed", text, "-s", "elmo", "-o", tmp_path / "out.h5", "--initial-state", "warm", "-q")
     assert (done.stdout, done.stderr) == ("", "")
-    expected = spacy_elmo.load(tiny, initial_state="warm").embed(sentences)
+    expected = spacy_elmo.load(warm_tiny, initial_state="warm").embed(sentences)
     for got, output in zip(datasets(tmp_path / "out.h5"), expected):
         np.testing.assert_allclose(got, output.stack(), atol=1e-6)
     embed(text, tiny, tmp_path / "zero.h5")
     assert np.abs(datasets(tmp_path / "zero.h5")[0] - expected[0].stack()).max() > 0.01
+
+
+def test_text_of_another_language(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way: the error names the command, and what it writes serves all others."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    source = write_source(tmp_path / "model", full_softmax())
+    put_in_cache(source, "manylangs/pl")
+    text, out, made = tmp_path / "pl.txt", tmp_path / "out.h5", tmp_path / "made"
+    text.write_text("Kot śpi. Pies nie śpi, bo pada.\n" * 100, "utf-8")
+    uses: list[Callable[..., object]] = [
+        lambda model: perplexity(model, text, initial_state="warm"),
+        lambda model: substitutes(model, text, initial_state="warm"),
+        lambda model: embed(text, model, out, initial_state="warm"),
+        lambda model: spacy_elmo.load(model, initial_state="warm"),
+        lambda model: ElmoModule(model, initial_state="warm"),
+    ]
+    for model, code in (("pl", "EL300"), (str(source), "EL301")):
+        for use in uses:
+            with pytest.raises(ElmoError, match=rf"{code}\] initial_state = 'warm'"):
+                use(model)
+    assert not out.exists()
+    done = run("perplexity", "pl", text, "--initial-state", "warm", code=1)
+    assert "spacy-elmo warm manylangs/pl TEXT --output FOLDER" in done.stderr
+    tokens = [["Kot", "śpi", "."], ["Pies", "nie", "śpi", ",", "bo", "pada", "."]] * 100
+    assert warm("pl", text, made, lang="pl") == Summary(200, 1000)
+    check_state(read_weights(made).arrays, source, tokens)
+    for use in uses:
+        use(made)
+    elmo = spacy_elmo.load(made, initial_state="warm")
+    nlp = spacy.blank("pl")
+    nlp.add_pipe("elmo_embedder", config={"source": str(made), "model": {"initial_state": "warm"}})
+    words = text.read_text("utf-8").split("\n")[0].split()
+    [expected] = elmo.embed([words])
+    np.testing.assert_allclose(datasets(out)[0], expected.stack(), atol=1e-6)
+    np.testing.assert_allclose(nlp(Doc(nlp.vocab, words=words)).tensor, expected.elmo, atol=1e-6)
+    module = ElmoModule(made, initial_state="warm").eval()
+    np.testing.assert_allclose(module([words]).mixes[0][0].detach(), expected.elmo, atol=1e-6)
+    zero, hot = (perplexity(made, text, initial_state=state).average for state in ("zero", "warm"))
+    assert zero != pytest.approx(hot, rel=1e-3)
+
+
+def test_pretrained_models(tmp_path: Path) -> None:
+    """Pre-training stores no state. One is made for its result in place, or for the run."""
+    run_folder = tmp_path / "run"
+    train(make_config(tmp_path), run_folder).export()
+    model = run_folder / "model"
+    assert not read_weights(model).has_warm_state
+    with pytest.raises(ValueError, match="EL301"):
+        spacy_elmo.load(model, initial_state="warm")
+    lines = write_text(tmp_path / "lines.txt", n_sentences=170)
+    assert warm(run_folder, lines, tmp_path / "made") == warm(model, lines, model)
+    for folder in (tmp_path / "made", model):
+        assert sorted(os.listdir(folder)) == ["options.json", "vocab.txt", "weights.safetensors"]
+    one, other = (read_weights(folder).arrays for folder in (tmp_path / "made", model))
+    assert one.keys() == other.keys() >= {"initial_state.cell", "softmax.weight"}
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+    assert warm(model, lines, tmp_path / "made again").n_sentences == 170
+    with pytest.raises(ValueError, match=r"EL096.*is a folder with other files"):
+        warm(run_folder, lines, run_folder)
 
 
 def test_the_vocabulary_of_an_archive(language_model: Path, tmp_path: Path) -> None:

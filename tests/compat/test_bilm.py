@@ -276,9 +276,10 @@ def test_outputs(model: BidirectionalLanguageModel) -> None:
 
 
 @pytest.mark.parametrize("initial_state", ["zero", "warm"])
-def test_equal_to_embed(initial_state: Any) -> None:
-    model = BidirectionalLanguageModel(OPTIONS, WEIGHTS, initial_state=initial_state)
-    expected = spacy_elmo.load(TINY, initial_state=initial_state).embed(SENTENCES)
+def test_equal_to_embed(warm_tiny: Path, initial_state: Any) -> None:
+    files = warm_tiny / "options.json", warm_tiny / "weights.safetensors"
+    model = BidirectionalLanguageModel(*files, initial_state=initial_state)
+    expected = spacy_elmo.load(warm_tiny, initial_state=initial_state).embed(SENTENCES)
     got = tokens_of(model(Batcher(None, 50).batch_sentences(SENTENCES)))
     assert worst(got, [outputs.stack() for outputs in expected]) <= 1e-5
 

@@ -27,8 +27,10 @@ from tests.data import TINY, Measured
 SENTENCES = [["I", "like", "it"], [], ["Eat", "green", "eggs", "and", "ham", "!"], ["x"], ["I", "do", "not"]]
 
 
-def engine(*, dropout: float = 0.0, precision: PrecisionName = "fp64", **settings: Any) -> TrainableEngine:
-    return spacy_elmo.load(TINY, precision=precision, **settings).trainable(dropout=dropout)
+def engine(
+    source: Path = TINY, *, dropout: float = 0.0, precision: PrecisionName = "fp64", **settings: Any
+) -> TrainableEngine:
+    return spacy_elmo.load(source, precision=precision, **settings).trainable(dropout=dropout)
 
 
 def gradients(made: TrainableEngine, *, n_layers: int = 2) -> dict[str, Tensor]:
@@ -52,8 +54,8 @@ def add_up(made: TrainableEngine, *every: Mapping[Tensor, Tensor]) -> dict[str, 
 
 
 @pytest.mark.parametrize("initial_state", ["zero", "warm"])
-def test_equal_to_inference(initial_state: InitialState) -> None:
-    elmo = spacy_elmo.load(TINY, initial_state=initial_state)
+def test_equal_to_inference(warm_tiny: Path, initial_state: InitialState) -> None:
+    elmo = spacy_elmo.load(warm_tiny, initial_state=initial_state)
     layers, _, _ = elmo.trainable(dropout=0.0).begin_update(SENTENCES, n_layers=2)
     expected = elmo.embed(SENTENCES)
     for layer, name in zip(layers, ["word_emb", "lstm_outputs1", "lstm_outputs2"]):
@@ -139,9 +141,9 @@ def test_error_in_a_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         gradients(engine(n_threads=2))
 
 
-def test_undivided_batch() -> None:
+def test_undivided_batch(warm_tiny: Path) -> None:
     """As on a GPU, which divides operations by itself."""
-    made, other = engine(initial_state="warm"), engine(initial_state="warm")
+    made, other = (engine(warm_tiny, initial_state="warm") for _ in range(2))
     expected = gradients(made)
     other._run = other._run_whole  # type: ignore[method-assign]
     found = gradients(other)

@@ -1,5 +1,6 @@
 """Sentences as numbers give what lists of texts give."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,9 +169,9 @@ KINDS = [
 ]
 
 
-def make(kind: str, monkeypatch: pytest.MonkeyPatch) -> Elmo:
+def make(kind: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> Elmo:
     precision: PrecisionName = "fp64" if kind == "fp64" else "fp32"
-    elmo = spacy_elmo.load(TINY, precision=precision, initial_state="warm" if kind == "warm" else "zero")
+    elmo = spacy_elmo.load(source, precision=precision, initial_state="warm" if kind == "warm" else "zero")
     if kind.startswith("cuda"):
         elmo = put_cuda_engine(elmo, monkeypatch)
         if "small" in kind:
@@ -185,8 +186,8 @@ def assert_close(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("budget", [4, 23, 1000])
-def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    elmo, texts = make(kind, monkeypatch), ["of", "others"]
+def test_the_same_numbers(kind: str, budget: int, warm_tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elmo, texts = make(kind, warm_tiny, monkeypatch), ["of", "others"]
     elmo.budget.tokens = budget
     names: list[LayerName] = ["word_emb", "lstm_outputs1", "lstm_outputs2"]
     for seed in range(6):
@@ -205,8 +206,10 @@ def test_the_same_numbers(kind: str, budget: int, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sentences", [[], [[]], [[], []], [["a"]], [[], ["a"], []]], ids=str)
-def test_empty_sentences(kind: str, sentences: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    elmo = make(kind, monkeypatch)
+def test_empty_sentences(
+    kind: str, sentences: list[list[str]], warm_tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elmo = make(kind, warm_tiny, monkeypatch)
     resident = elmo.submit(encode(sentences), layers=["lstm_outputs1"], then=dict).result()
     outputs = elmo.embed(encode(sentences), layers=["word_emb"])
     assert [len(output.word_emb) for output in outputs] == [*map(len, sentences)]
@@ -228,8 +231,8 @@ def test_embed_and_stream_and_carry() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_memory_that_runs_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    elmo, sentences, sizes = make(kind, monkeypatch), random_sentences(8, n=20), []
+def test_memory_that_runs_out(kind: str, warm_tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elmo, sentences, sizes = make(kind, warm_tiny, monkeypatch), random_sentences(8, n=20), []
     expected = np.concatenate([output.lstm_outputs1 for output in elmo.embed(sentences, layers=["lstm_outputs1"])])
     whole = elmo.engine.plan
 
@@ -258,7 +261,7 @@ def test_texts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
             self.asked += 1
             return super().__getitem__(place)
 
-    elmo, texts = make("cuda", monkeypatch), Texts()
+    elmo, texts = make("cuda", TINY, monkeypatch), Texts()
     batches = [encode(random_sentences(seed, words=WORDS[:20]), texts) for seed in range(10)]
     for batch in batches:
         elmo.submit(batch, layers=["word_emb"], then=dict)

@@ -12,10 +12,12 @@ import spacy
 import torch
 
 import spacy_elmo
+import spacy_elmo.torch
 from spacy_elmo.bilm.bilm import BiLM
 from spacy_elmo.bilm.characters import CLOSING, OPENING, character_ids
 from spacy_elmo.bilm.lstm import LSTMState
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.errors import ElmoError
 from spacy_elmo.inference import warm_state
 from spacy_elmo.inference.cpu import features
 from spacy_elmo.inference.reference import ReferenceEngine
@@ -30,8 +32,11 @@ from spacy_elmo.inference.warm_state import (
     write_state,
 )
 from spacy_elmo.weights.arrays import Arrays, Weights, warm_state_shapes
+from spacy_elmo.weights.catalogue import CATALOGUE
+from spacy_elmo.weights.fetch.model_cache import model_folder
 from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
+from tests.published import put_in_cache
 
 N_SENTENCES = LEAST_SENTENCES + N_ROWS + 7  # the last batch is not full
 
@@ -106,14 +111,20 @@ def test_too_few_sentences(elmo: Elmo, running_text: list[list[str]], n_sentence
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with nothing in it."""
+    """The folder of states in a cache with nothing in it."""
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "warm_states"
 
 
+@pytest.fixture
+def english(own_cache: Path, tiny: Path) -> Path:
+    """The tiny model as a published one of English prose, without a state."""
+    return put_in_cache(tiny)
+
+
 @pytest.fixture(scope="module")
 def real(tiny: Path) -> Arrays:
-    return warm_state.get_default_state(read_weights(tiny))
+    return warm_state.make_state(read_weights(tiny), warm_state.read_default_sentences())
 
 
 @pytest.fixture
@@ -148,51 +159,49 @@ def test_the_sentences() -> None:
     assert sum(len(tokenizer(token)) == 1 for token in tokens) > 0.999 * len(tokens)
 
 
-def test_the_state_of_the_sentences(tiny: Path) -> None:
+def test_the_state_of_the_sentences(english: Path, real: Arrays) -> None:
     """What `load` takes is what the sentences make, with whatever settings, and vectors start from it."""
-    expected = warm_state.make_state(read_weights(tiny), warm_state.read_default_sentences())
     for settings in ({}, {"max_batch_tokens": 10}, {"precision": "fp64"}):
-        elmo = spacy_elmo.load(tiny, initial_state="warm", **settings)
-        assert same(get_state(elmo), expected), settings
-    zero, hot = (spacy_elmo.load(tiny, initial_state=name).embed([["I"]])[0].elmo for name in ("zero", "warm"))
+        elmo = spacy_elmo.load(english, initial_state="warm", **settings)
+        assert same(get_state(elmo), real), settings
+    zero, hot = (spacy_elmo.load(english, initial_state=name).embed([["I"]])[0].elmo for name in ("zero", "warm"))
     assert np.abs(zero - hot).max() > 0.01
 
 
-def test_nearer_to_carried_state_than_zeros(tiny: Path, sentences: list[list[str]]) -> None:
+def test_nearer_to_carried_state_than_zeros(warm_tiny: Path, sentences: list[list[str]]) -> None:
     """What it is for: the first vector of a sentence in running text, which no sentence of the package is from."""
     running = sentences * 3
-    carrying = spacy_elmo.load(tiny, initial_state="carry")
+    carrying = spacy_elmo.load(warm_tiny, initial_state="carry")
     carried = [carrying.embed([sentence])[0].lstm_outputs1[0, :8] for sentence in running][1:]
     distance = {}
     for initial_state in ("zero", "warm"):
-        outputs = spacy_elmo.load(tiny, initial_state=initial_state).embed(running)
+        outputs = spacy_elmo.load(warm_tiny, initial_state=initial_state).embed(running)
         first = [output.lstm_outputs1[0, :8] for output in outputs][1:]
         distance[initial_state] = float(np.mean([np.linalg.norm(a - b) for a, b in zip(first, carried)]))
     assert distance["warm"] < 0.5 * distance["zero"], distance
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_state_of_rounded_models(tiny: Path, tmp_path: Path, precision: PrecisionName) -> None:
+def test_state_of_rounded_models(english: Path, real: Arrays, tmp_path: Path, precision: PrecisionName) -> None:
     if not (features.has_bf16() if precision == "bf16" else features.has_int8()):
         pytest.skip(f"this processor, or this torch, does not multiply in {precision}")
-    expected = get_state(spacy_elmo.load(tiny, initial_state="warm"))
-    rounded = spacy_elmo.load(tiny, initial_state="warm", precision=precision)
-    assert same(get_state(rounded), expected)
+    rounded = spacy_elmo.load(english, initial_state="warm", precision=precision)
+    assert same(get_state(rounded), real)
     rounded.save(tmp_path / "saved")
-    assert same(get_state(spacy_elmo.load(tmp_path / "saved")), expected)
+    assert same(get_state(spacy_elmo.load(tmp_path / "saved")), real)
 
 
-def test_made_once(own_cache: Path, states: list[Arrays], tiny: Path) -> None:
-    first, second = (get_state(spacy_elmo.load(tiny, initial_state="warm")) for _ in range(2))
+def test_made_once(own_cache: Path, english: Path, states: list[Arrays]) -> None:
+    first, second = (get_state(spacy_elmo.load(english, initial_state="warm")) for _ in range(2))
     assert same(first, second)
     assert same(first, states[0])
     assert len(states) == len(list(own_cache.iterdir())) == 1
 
 
-def test_made_only_when_needed(own_cache: Path, states: list[Arrays], tiny: Path, tmp_path: Path) -> None:
-    spacy_elmo.load(tiny)
-    spacy_elmo.load(tiny, initial_state="carry")
-    elmo = spacy_elmo.load(tiny, initial_state="warm")
+def test_made_only_when_needed(own_cache: Path, english: Path, states: list[Arrays], tmp_path: Path) -> None:
+    spacy_elmo.load(english)
+    spacy_elmo.load(english, initial_state="carry")
+    elmo = spacy_elmo.load(english, initial_state="warm")
     elmo.save(tmp_path / "saved")
     [file] = own_cache.iterdir()
     file.unlink()
@@ -202,46 +211,104 @@ def test_made_only_when_needed(own_cache: Path, states: list[Arrays], tiny: Path
     assert list(own_cache.iterdir()) == []
 
 
-def test_a_damaged_file_is_made_again(own_cache: Path, states: list[Arrays], tiny: Path) -> None:
-    spacy_elmo.load(tiny, initial_state="warm")
+def test_a_damaged_file_is_made_again(own_cache: Path, english: Path, states: list[Arrays]) -> None:
+    spacy_elmo.load(english, initial_state="warm")
     [file] = own_cache.iterdir()
     file.write_bytes(file.read_bytes()[:-30])
     for _ in range(2):
-        assert same(get_state(spacy_elmo.load(tiny, initial_state="warm")), states[-1])
+        assert same(get_state(spacy_elmo.load(english, initial_state="warm")), states[-1])
     assert len(states) == 2
     assert list(own_cache.iterdir()) == [file]
 
 
 def test_other_weights_have_their_own(
-    own_cache: Path, states: list[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, english: Path, states: list[Arrays], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = read_weights(tiny)
+    weights = read_weights(english)
     weights.arrays["char_encoder.projection.bias"][0] += 1e-3
-    write_folder(tmp_path / "other", weights.options, weights.arrays)
-    for number, source in enumerate([tiny, tmp_path / "other"], start=1):
+    other = model_folder("tfhub/elmo/3")
+    write_folder(other, weights.options, weights.arrays)
+    for number, source in enumerate([english, other], start=1):
         spacy_elmo.load(source, initial_state="warm")
         assert len(list(own_cache.iterdir())) == number
     monkeypatch.setattr(warm_state, "SENTENCES", tmp_path / "text.txt")
     (tmp_path / "text.txt").write_text("other sentences\n")
-    spacy_elmo.load(tiny, initial_state="warm")
+    spacy_elmo.load(english, initial_state="warm")
     assert len(list(own_cache.iterdir())) == len(states) == 3
 
 
-def test_a_cache_that_cannot_be_written(
-    states: list[Arrays], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "file"))
+def test_a_cache_that_cannot_be_written(own_cache: Path, english: Path, states: list[Arrays]) -> None:
+    own_cache.write_text("in the way")
     for number in (1, 2):
-        with pytest.warns(UserWarning, match=r"WL005.*weights.hdf5' cannot be saved to .*file") as caught:
-            elmo = spacy_elmo.load(tiny, initial_state="warm")
+        with pytest.warns(UserWarning, match=r"WL005.*weights.hdf5' cannot be saved to .*warm_states") as caught:
+            elmo = spacy_elmo.load(english, initial_state="warm")
         assert len(caught) == 1
         assert same(get_state(elmo), states[-1])
         assert len(states) == number
 
 
+def test_unknown_models(
+    own_cache: Path, english: Path, states: list[Arrays], tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes elsewhere are not a published model, though the cache has a state of these bytes."""
+    spacy_elmo.load(english, initial_state="warm")
+    [file] = own_cache.iterdir()
+    assert file == get_state_path(read_weights(tiny), text=warm_state.SENTENCES, recipe=warm_state.RECIPE)
+    pair = [tiny / "options.json", tiny / "weights.hdf5"]
+    with monkeypatch.context() as patch:
+        # A folder in the way of a published model's name.
+        patch.chdir(tiny.parent)
+        for source in (tiny, pair, pair[1], "tiny"):
+            with pytest.raises(ElmoError, match=r"'[^']*tiny/weights.hdf5'.*at least 160 sentences") as caught:
+                spacy_elmo.load(source, initial_state="warm")
+            assert caught.value.code == "EL301"
+            assert "spacy-elmo warm SOURCE TEXT --output FOLDER" in str(caught.value)
+            assert "initial_state = 'zero'" in str(caught.value)
+    with pytest.raises(ElmoError, match="EL301"):
+        spacy_elmo.torch.ElmoModule(tiny, initial_state="warm")
+    assert len(states) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("manylangs/pl", r"on Polish text\. "),
+        ("clinical", r"on English text of the domain 'clinical'\. "),
+        ("seqvec/zip", r"on data of the domain 'protein'\. "),
+    ],
+)
+def test_models_of_other_text(name: str, words: str, english: Path, states: list[Arrays]) -> None:
+    """Though an earlier version has left a state of the same weights in the cache."""
+    spacy_elmo.load(english, initial_state="warm")
+    folder = put_in_cache(english, name)
+    for source in (folder, name):
+        with pytest.raises(ElmoError, match=rf"'{name}' comes without a warm state\. .*{words}") as caught:
+            spacy_elmo.load(source, initial_state="warm")
+        assert caught.value.code == "EL300"
+        assert "160 sentences" in str(caught.value)
+        assert f"spacy-elmo warm {name} TEXT --output FOLDER" in str(caught.value)
+    assert len(states) == 1
+
+
+def test_stored_states_of_any_model(own_cache: Path, warm_tiny: Path, real: Arrays) -> None:
+    for source in (warm_tiny, put_in_cache(warm_tiny, "manylangs/de"), "de"):
+        assert same(get_state(spacy_elmo.load(source, initial_state="warm")), real)
+    assert not own_cache.exists()
+
+
+@pytest.mark.parametrize("name", ["sparknlp/elmo", "elmo", "ADDRESS"])
+def test_published_models(name: str, english: Path, real: Arrays) -> None:
+    source = name if name != "ADDRESS" else CATALOGUE["sparknlp/elmo"].files[0].urls[0]
+    elmo = spacy_elmo.load(source, initial_state="warm")
+    assert same(get_state(elmo), real)
+    # A module of a model that is loaded knows its source.
+    module = spacy_elmo.torch.ElmoModule(spacy_elmo.load(source), initial_state="warm")
+    assert module.warm_hidden is not None
+    np.testing.assert_array_equal(module.warm_hidden, real["initial_state.hidden"])
+
+
 def test_two_at_once(
-    own_cache: Path, real: Arrays, tiny: Path, monkeypatch: pytest.MonkeyPatch, states: list[Arrays]
+    own_cache: Path, real: Arrays, english: Path, monkeypatch: pytest.MonkeyPatch, states: list[Arrays]
 ) -> None:
     """Both find nothing, both make a state, both write it: one complete file is there, before and after."""
     barrier = threading.Barrier(2, timeout=60)
@@ -255,10 +322,10 @@ def test_two_at_once(
 
     monkeypatch.setattr(warm_state, "make_state", make_together)
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: warm_state.get_default_state(read_weights(tiny)), range(2)))
+        both = list(pool.map(lambda _: warm_state.get_default_state(read_weights(english)), range(2)))
     assert len(states) == 2
     assert same(both[0], both[1])
-    assert same(warm_state.get_default_state(read_weights(tiny)), real)
+    assert same(warm_state.get_default_state(read_weights(english)), real)
     assert [path.suffix for path in own_cache.iterdir()] == [".npz"]
 
 

@@ -28,6 +28,7 @@ from tests.language_models import (
     load_language_model,
     write_source,
 )
+from tests.published import put_in_cache
 
 KINDS = {"full": full_softmax(), "adaptive": adaptive_softmax()}
 kinds = pytest.mark.parametrize("softmax", KINDS.values(), ids=KINDS)
@@ -119,9 +120,13 @@ def test_warm_state(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.cell.numpy(), stored["initial_state.cell"])
 
 
-def test_computed_warm_state(tmp_path: Path) -> None:
-    """It is the state that embedding starts from."""
-    source = write_source(tmp_path, full_softmax())
+def test_computed_warm_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the state that embedding starts from; only a published model of English gets one."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    unknown = write_source(tmp_path / "model", full_softmax())
+    with pytest.raises(ValueError, match=r"EL301.*model.* is stored without a warm state"):
+        warm_state(read_model(unknown).weights)
+    source = put_in_cache(unknown)
     found = warm_state(read_model(source).weights)
     expected = spacy_elmo.load(source, initial_state="warm").warm_state
     assert expected is not None

@@ -27,9 +27,9 @@ def batches() -> list[list[list[str]]]:
     return found
 
 
-def make_module(**settings: object) -> ElmoModule:
+def make_module(source: Path = TINY, **settings: object) -> ElmoModule:
     """A module over the tiny model, with the golden's two mixes and without dropout."""
-    module = ElmoModule(TINY, **{"n_mixes": 2, "dropout": 0.0, **settings})  # type: ignore[arg-type]
+    module = ElmoModule(source, **{"n_mixes": 2, "dropout": 0.0, **settings})  # type: ignore[arg-type]
     with torch.no_grad():
         for number, mix in enumerate(module.mixes):
             mix.weights.copy_(torch.tensor(arrays()["weights"][number]))  # type: ignore[operator]

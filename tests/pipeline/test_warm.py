@@ -1,6 +1,7 @@
 """The component, where sentences start from a warm state that is not stored with its source."""
 
 import pickle
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,20 +16,29 @@ from spacy_elmo.inference import warm_state
 from spacy_elmo.models.module import get_module
 from tests.components import get_embedder
 from tests.pipeline.conftest import Make
+from tests.published import put_in_cache
 
 TEXT = "It starts from what it held after other sentences ."
 WARM = {"initial_state": "warm"}
+AS_WARM = {"components.elmo_embedder.model.initial_state": "warm"}
 
 
 @pytest.fixture
-def nlp(make: Make) -> Language:
-    return make(model=WARM)
+def english(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny model as a published one of English prose, for which a state is made."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    return put_in_cache(tiny)
 
 
 @pytest.fixture
-def expected(tiny: Path) -> np.ndarray:
-    tensor = spacy_elmo.load(tiny, initial_state="warm").embed([TEXT.split()])[0].elmo
-    zero = spacy_elmo.load(tiny).embed([TEXT.split()])[0].elmo
+def nlp(make: Make, english: Path) -> Language:
+    return make(source=str(english), model=WARM)
+
+
+@pytest.fixture
+def expected(warm_tiny: Path) -> np.ndarray:
+    tensor = spacy_elmo.load(warm_tiny, initial_state="warm").embed([TEXT.split()])[0].elmo
+    zero = spacy_elmo.load(warm_tiny).embed([TEXT.split()])[0].elmo
     assert np.abs(tensor - zero).max() > 0.01
     return tensor
 
@@ -82,18 +92,47 @@ def test_bytes_and_pickles(
         assert all((one == other).all() for one, other in zip(get_state(copy), get_state(nlp)))
 
 
-def test_saved_without_a_state(make: Make, expected: np.ndarray, tmp_path: Path) -> None:
-    """A pipeline that started from zeros gets its state when its config asks for one."""
-    zero = make()
+def test_saved_without_a_state(make: Make, english: Path, tmp_path: Path) -> None:
+    """Weights of a pipeline may be trained, and their file does not say on which text."""
+    zero = make(source=str(english))
     zero.initialize()
     zero.to_disk(tmp_path / "nlp")
-    loaded = spacy.load(tmp_path / "nlp", config={"components.elmo_embedder.model.initial_state": "warm"})
-    np.testing.assert_allclose(loaded(TEXT).tensor, expected, atol=1e-6)
-    # And one that has a state may do without it, and keep it.
-    loaded.to_disk(tmp_path / "warm")
-    back = spacy.load(tmp_path / "warm", config={"components.elmo_embedder.model.initial_state": "zero"})
-    np.testing.assert_array_equal(back(TEXT).tensor, zero(TEXT).tensor)
-    assert all((one == other).all() for one, other in zip(get_state(back), get_state(loaded)))
+    for change in (lambda: spacy.load(tmp_path / "nlp", config=AS_WARM), lambda: copy_as_warm(make, zero)):
+        with pytest.raises(ValueError, match=r"EL301.*is stored without a warm state.*initial_state = 'zero'"):
+            change()
+
+
+def copy_as_warm(make: Make, nlp: Language) -> Language:
+    return make(model=WARM).from_bytes(nlp.to_bytes())
+
+
+def test_saved_with_a_state(nlp: Language, make: Make, english: Path, tmp_path: Path) -> None:
+    """A pipeline may do without its state, keeps it, and starts from it again, wherever it is."""
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "warm")
+    shutil.rmtree(english)
+    zero = spacy.load(tmp_path / "warm", config={"components.elmo_embedder.model.initial_state": "zero"})
+    assert np.abs(zero(TEXT).tensor - nlp(TEXT).tensor).max() > 0.01
+    zero.to_disk(tmp_path / "zero")
+    back = spacy.load(tmp_path / "zero", config=AS_WARM)
+    np.testing.assert_array_equal(back(TEXT).tensor, nlp(TEXT).tensor)
+    assert all((one == other).all() for one, other in zip(get_state(back), get_state(nlp)))
+
+
+def test_unknown_models(make: Make, tiny: Path, warm_tiny: Path, expected: np.ndarray, tmp_path: Path) -> None:
+    """The weights are asked for their state when they are read: first use, initialize, or saving."""
+    nlp = make(model=WARM)
+    for use in (nlp, lambda _: nlp.initialize(), lambda _: list(nlp.pipe([TEXT]))):
+        with pytest.raises(ValueError, match=r"EL301.*tiny.*spacy-elmo warm SOURCE TEXT"):
+            use(TEXT)
+    with pytest.warns(UserWarning, match=r"WL023.*cannot be read \(\[EL301\]"):
+        nlp.to_disk(tmp_path / "nlp")
+    # Another source, given before training, decides.
+    get_embedder(nlp).initialize(source=str(warm_tiny))
+    np.testing.assert_allclose(nlp(TEXT).tensor, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="EL301"):
+        get_embedder(nlp).initialize(source=str(tiny))
+    np.testing.assert_allclose(nlp(TEXT).tensor, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("initialized", [True, False])
@@ -109,10 +148,9 @@ def test_worker_processes(nlp: Language, expected: np.ndarray, initialized: bool
 
 
 def test_nothing_is_said(nlp: Language, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with warnings.catch_warnings(record=True) as caught, pytest.MonkeyPatch.context() as patch:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        patch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "new"))
         nlp(TEXT)
-    assert len(list((tmp_path / "new" / "warm_states").iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "warm_states").iterdir())) == 1
     assert [warning for warning in caught if "spacy_elmo" in str(warning.filename)] == []
     assert capfd.readouterr() == ("", "")

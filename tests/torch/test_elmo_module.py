@@ -259,8 +259,8 @@ def test_source_of_any_kind(tmp_path: Path) -> None:
     assert np.array_equal(elmo.embed(SENTENCES)[0].elmo, expected)
 
 
-def test_saved_for_load(tmp_path: Path) -> None:
-    module = golden.make_module(frozen=False, initial_state="warm")
+def test_saved_for_load(warm_tiny: Path, tmp_path: Path) -> None:
+    module = golden.make_module(warm_tiny, frozen=False, initial_state="warm")
     with torch.no_grad():
         module.bilm.get_parameter("backward_stack.layers.1.projection.weight").mul_(1.5)
     module.save(tmp_path)

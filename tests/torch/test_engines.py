@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from spacy_elmo.torch import ElmoModule
-from tests.data import TINY
 from tests.module import golden
 from tests.module.replicas import replicate
 
@@ -59,7 +58,7 @@ def test_changed_parameters(change: Any, frozen: bool) -> None:
     assert torch.equal(vectors(module), vectors(expected))
 
 
-def test_loaded_state() -> None:
+def test_loaded_state(warm_tiny: Path) -> None:
     trained, module = golden.make_module(frozen=False), golden.make_module()
     vectors(module)
     in_place(trained.bilm.get_parameter(NAME))
@@ -69,7 +68,7 @@ def test_loaded_state() -> None:
     assert not names.unexpected_keys
     torch.testing.assert_close(module(SENTENCES).mixes[1], trained(SENTENCES).mixes[1], rtol=0, atol=1e-5)
     assert {name.split(".")[0] for name in module.state_dict()} == {"bilm", "mixes"}
-    warm = ElmoModule(TINY, initial_state="warm")
+    warm = ElmoModule(warm_tiny, initial_state="warm")
     assert {name.split(".")[0] for name in warm.state_dict()} == {"bilm", "mixes", "warm_hidden", "warm_cell"}
 
 
