@@ -72,10 +72,12 @@ def download_model(
         except MissingFileError as error:
             reasons += _get_reasons(error)
             last = error
+        except ElmoConnectionError as error:
+            raise _name_page(error, release) from error
         else:
             return _finish(release, places, published), published
     if n_plans == 1:
-        raise last
+        raise _name_page(last, release) from last
     raise ElmoConnectionError(Errors.EL280.format(name=release.name, reasons=reasons))
 
 
@@ -89,6 +91,12 @@ def _iter_plans(release: Release) -> Iterator[_Plan]:
         files = list_page(release.folder_url)
         if files is not None:
             yield files, NO_HEADERS
+
+
+def _name_page(error: ElmoConnectionError, release: Release) -> ElmoConnectionError:
+    """Add the page of a published model, where people may find out what has become of it."""
+    page = release.page if isinstance(release, Entry) else None
+    return ElmoConnectionError(f"{error}\nThe model's page: {page}") if page else error
 
 
 def _get_reasons(error: MissingFileError) -> str:

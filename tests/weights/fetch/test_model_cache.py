@@ -209,6 +209,14 @@ def test_catalogue_checksum_first(
     assert fetch("a/pair") == folder
 
 
+def test_nowhere(server: Server, pair: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the page on which people may find out what has become of the model."""
+    server.files.clear()
+    put(replace(pair, page="https://models.example/page"), monkeypatch)
+    with pytest.raises(ConnectionError, match=r"EL141(?s:.)*404(?s:.)*page: https://models.example/page$"):
+        fetch("a/pair")
+
+
 def test_the_second_server(server: Server, pair: Entry, data: list[bytes]) -> None:
     for path in PAIR:
         del server.files[f"one/{path}"]
