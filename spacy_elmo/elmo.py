@@ -58,7 +58,7 @@ def load(
     n_threads (int | None): See `Settings`.
     RETURNS (Elmo): The model.
     RAISES (FileNotFoundError): If there is no such source.
-    RAISES (ElmoError): If it is not a biLM, or a value is not allowed.
+    RAISES (ElmoError): If it is not a biLM, a value is not allowed, or there is no warm state for "warm".
     RAISES (ImportError): If its format needs a package that is not installed.
     RAISES (OSError): If a download fails.
     """
@@ -118,7 +118,7 @@ class Elmo(TextMethods):
         device (torch.device): The device of torch.
         settings (Settings): How the model is run.
         RETURNS (Elmo): The model.
-        RAISES (ElmoError): If the processor does not support the precision.
+        RAISES (ElmoError): If the processor does not support the precision, or as `get_default_state`.
         """
         check_precision(settings.precision, device)
         # A model that embeds does not need the softmax.

@@ -58,6 +58,10 @@ RESUME_HELP = (
     "Write only the files that a folder does not contain yet. Those that it contains are kept as they are, and "
     "not compared: give the same inputs and options."
 )
+STATE_HELP = (
+    "The LSTM state at the start of each sentence: zeros; the one that `spacy-elmo warm` stores with a model; or "
+    "the one after the previous batch."
+)
 PROCESS_HELP = "Number of processes, with a folder as output. They share the processors, and each loads the model."
 
 
@@ -85,7 +89,7 @@ def embed_cli(
         ),
     ] = "fp32",
     initial_state: Annotated[
-        str, Option(help="The LSTM state at the start of each sentence.", **choices(INITIAL_STATES))
+        str, Option(help=STATE_HELP, **choices(INITIAL_STATES))
     ] = "zero",
     batch_size: Annotated[
         int, Option(min=1, metavar="N", help="Sentences per batch, with --initial-state carry.")

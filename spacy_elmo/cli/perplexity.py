@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 INITIAL_STATES = ("carry", "zero", "warm")
 
 STATE_HELP = (
-    "carry: each sentence starts from the state after the previous one, as in bilm-tf's test; zero or warm: every "
-    "sentence starts from the same state."
+    "carry: each sentence starts from the state after the previous one, as in bilm-tf's test; zero: from zeros; "
+    "warm: from the state that `spacy-elmo warm` stores with a model."
 )
 BATCH_HELP = (
     "Rows of text that are read in parallel, with --initial-state carry. 1 predicts every token; more rows are "

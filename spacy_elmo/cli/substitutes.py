@@ -32,7 +32,9 @@ INITIAL_STATES = ("zero", "warm")
 LISTS = ("forward", "backward", "both")
 
 OUTPUT_HELP = "Write one JSON object per token to this .jsonl (- prints them), instead of readable text."
-STATE_HELP = "The LSTM state at the start of each sentence."
+STATE_HELP = (
+    "The LSTM state at the start of each sentence: zeros, or the one that `spacy-elmo warm` stores with a model."
+)
 
 
 def substitutes_cli(

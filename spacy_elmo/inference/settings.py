@@ -23,8 +23,9 @@ class Settings:
     precision (PrecisionName): "fp32"; "bf16" or "int8", which are faster and less exact in the LSTMs, on
         processors that support them; "tf32" or "bf16" on a GPU; or "fp64" for checks. The layers are float32,
         with "fp64" float64; on Docs, they are always float32.
-    initial_state (InitialState): "zero"; "warm", the state that is stored with the weights or, if there is none,
-        made once from the package's sentences and kept in the user's cache; or "carry".
+    initial_state (InitialState): "zero"; "warm", the state that is stored with the weights or, of a published
+        model of English prose without one, made once from the package's sentences and kept in the user's cache; or
+        "carry".
     max_batch_tokens (int | None): Tokens, with two boundary tokens a sentence, that run through the LSTMs
         together; memory grows with it. A sentence is never split: a longer one runs alone. On the CPU, a
         number bounds all batches in progress. None: 8192 on the CPU, where the next batch starts before one is

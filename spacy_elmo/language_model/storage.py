@@ -153,12 +153,13 @@ def build_language_model(found: Exportable) -> tuple[LanguageModel, Vocabulary]:
 
 
 def warm_state(weights: Weights, *, n_threads: int | None = None) -> LSTMState:
-    """Get the state that `initial_state = "warm"` starts from: the one that is stored with the weights, else the
-    state after the sentences that come with the package.
+    """Get the state that `initial_state = "warm"` starts from: the one that is stored with the weights, else that
+    of `get_default_state`.
 
     weights (Weights): Of the model.
     n_threads (int | None): See `inference.settings.Settings`.
     RETURNS (LSTMState): Hidden (2, L, P) and cell (2, L, C).
+    RAISES (ElmoError): As `get_default_state`.
     """
     arrays = weights.arrays if weights.has_warm_state else get_default_state(weights, n_threads=n_threads)
     return LSTMState(*(torch.from_numpy(arrays[STATE_PREFIX + name]).float() for name in LSTMState._fields))
