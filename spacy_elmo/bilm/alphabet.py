@@ -179,6 +179,37 @@ class VocabularyAlphabet(Alphabet):
         return text[: self._max_characters - 2]
 
 
+class WordAlphabet(Alphabet):
+    """Words alone, by the model's vocabulary, as in ELMoForManyLangs without characters.
+
+    A text is cut to max_characters - 2 code points before it is looked up. In place of ids of characters, each
+    token has a 1, so that no row of ids is all zeros.
+
+    max_characters (int): Sets the cut.
+    words (Mapping[str, int]): The ids of words.
+    """
+
+    opening = BEGIN_SENTENCE
+    closing = END_SENTENCE
+    padding = 0
+
+    def __init__(self, *, max_characters: int, words: Mapping[str, int]):
+        self._max_characters = max_characters
+        self._words = words
+
+    @property
+    def n_columns(self) -> int:
+        return 2
+
+    def encode(self, texts: Sequence[str]) -> TokenIds:
+        cut = [self.shorten_text(text) for text in texts]
+        words = np.asarray(_look_up(cut, self._words), dtype=np.int64)
+        return TokenIds(np.ones((len(texts), 1), dtype=np.int64), words)
+
+    def shorten_text(self, text: str) -> str:
+        return text[: self._max_characters - 2]
+
+
 def make_alphabet(options: Options) -> Alphabet:
     """Make the alphabet of a model.
 
@@ -188,6 +219,8 @@ def make_alphabet(options: Options) -> Alphabet:
     cnn, words = options.char_cnn, options.words
     if cnn.characters is None:
         return ByteAlphabet(max_characters=cnn.max_characters_per_token)
+    if words is not None and not cnn.filters:
+        return WordAlphabet(max_characters=cnn.max_characters_per_token, words=words.vocabulary)
     return VocabularyAlphabet(
         max_characters=cnn.max_characters_per_token,
         characters=cnn.characters,

@@ -15,7 +15,7 @@ class CharEncoder(nn.Module):
     """Encodes the characters of word types as word embeddings.
 
     A token's embedding depends on nothing but its text. A model with a word vocabulary projects the word's vector
-    and the encoded characters side by side.
+    and the encoded characters side by side, or the word's vector alone.
 
     options (Options): The model's options.
     """
@@ -57,8 +57,10 @@ class CharEncoder(nn.Module):
         """Compute the lowest part, up to the activation.
 
         character_ids (Tensor): (n_types, max_characters), int64.
-        RETURNS (Tensor): (n_types, n_filters).
+        RETURNS (Tensor): (n_types, n_filters); without columns if the model reads words alone.
         """
+        if not self.convolutions:
+            return self.embedding.weight.new_empty(len(character_ids), 0)
         characters = self.embedding(character_ids).transpose(1, 2)
         words = torch.cat([_max_pool(conv, characters) for conv in self.convolutions], dim=1)
         # Both activations are monotonic: applied after the maximum, they give the same result for less work.

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import ElmoError, Errors
+from ..errors import ElmoError, Errors, Warnings
+from ..errors.warn import warn
 from .fields import Fields, Json, parse_json, read_json, warn_of_unknown
 from .vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, WORD_SYMBOLS, read_vocabulary
 
@@ -67,6 +68,8 @@ class LSTMOptions:
 class CharCNNOptions:
     """The character encoder.
 
+    A model that reads words alone has one of size 0: no characters, no filters, no highway layers.
+
     embedding_dim (int): Width of a character vector.
     filters (tuple[tuple[int, int], ...]): Width in characters and number of filters of each convolution.
     n_highway (int): Number of highway layers.
@@ -89,10 +92,15 @@ class CharCNNOptions:
     def n_filters(self) -> int:
         return sum(number for _, number in self.filters)
 
+    @property
+    def widest(self) -> int:
+        """Width in characters of the widest filter; 0 if there are none."""
+        return max((width for width, _ in self.filters), default=0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WordOptions:
-    """The word vocabulary of a model, whose vectors are concatenated with the encoded characters.
+    """The word vocabulary of a model, whose vectors are concatenated with the encoded characters if there are any.
 
     embedding_dim (int): Width of a word's vector.
     n_words (int): Number of vectors.
@@ -196,8 +204,9 @@ class Options:
                 "lstm.projection_dim", lstm.projection_dim, f"lstm.dim = {lstm.dim}",
                 "the output is the cell projected down, or the cell itself",
             )  # fmt: skip
-        widest, _ = max(char_cnn.filters)
-        if widest > char_cnn.max_characters_per_token:
+        if words is None and not char_cnn.filters:
+            top.contradiction("char_cnn.filters", [], "words = null", "a model reads characters, words or both")
+        if char_cnn.widest > char_cnn.max_characters_per_token:
             top.contradiction(
                 "char_cnn.filters", [list(pair) for pair in char_cnn.filters],
                 f"char_cnn.max_characters_per_token = {char_cnn.max_characters_per_token}",
@@ -284,22 +293,44 @@ def _read_char_cnn(fields: Fields, *, projection_dim: int) -> tuple[CharCNNOptio
     """Read the options of the character encoder, and list the fields that are not used."""
     embedding = fields.section("embedding")
     has_vocabulary = fields.take("characters", None) is not None
-    n_characters = fields.whole("n_characters") if has_vocabulary else fields.choice("n_characters", N_CHARACTERS)
+    # With words alone, the vocabulary of characters is there, and empty.
+    least_size = 0 if has_vocabulary and fields.take("filters", None) == [] else 1
+    n_characters = fields.whole("n_characters", low=least_size) if has_vocabulary else _read_n_bytes(fields)
     least = LEAST_CHARACTERS if has_vocabulary else 3
     options = CharCNNOptions(
-        embedding_dim=embedding.whole("dim"),
-        filters=fields.filters("filters"),
+        embedding_dim=embedding.whole("dim", low=least_size),
+        filters=fields.filters("filters") if least_size else (),
         n_highway=fields.whole("n_highway", 0, low=0, high=MOST_LAYERS),
         n_characters=n_characters,
         max_characters_per_token=fields.whole("max_characters_per_token", low=least, high=MOST_CHARACTERS),
         activation=fields.choice("activation", ACTIVATIONS),
-        characters=read_vocabulary(fields, "characters", size=n_characters, symbols=CHARACTER_SYMBOLS)
+        characters=read_vocabulary(
+            fields, "characters", size=n_characters, symbols=CHARACTER_SYMBOLS if least_size else ()
+        )
         if has_vocabulary
         else None,
     )
+    if not least_size and (options.embedding_dim, options.n_highway, n_characters) != (0, 0, 0):
+        sizes = "embedding.dim, n_highway and n_characters must be 0"
+        fields.contradiction("char_cnn.filters", [], "the other sizes of the character encoder", sizes)
     _check_projection(fields, options, projection_dim)
     fields.require("do_layer_norm", (False,), "the character encoder of a biLM has no layer normalisation")
     return options, [*embedding.unknown(), *fields.unknown()]
+
+
+def _read_n_bytes(fields: Fields) -> int:
+    """Read the number of characters of a model of bytes, which is always the same.
+
+    AllenNLP does not read it, and there are files with other numbers.
+    """
+    number = fields.whole("n_characters")
+    if number in N_CHARACTERS:
+        return number
+    if fields.is_strict:
+        return fields.choice("n_characters", N_CHARACTERS)
+    names = {"field": f"{fields.path}n_characters", "got": number, "n": N_CHARACTERS[-1]}
+    warn(Warnings.WL087.format(where=fields.where, **names), stacklevel=3)
+    return N_CHARACTERS[-1]
 
 
 def _check_projection(fields: Fields, options: CharCNNOptions, projection_dim: int) -> None:

@@ -47,8 +47,8 @@ class FormatErrors(metaclass=WithCodes):
         "would be wrong without it, so the model cannot be run."
     )
     EL135 = (
-        "{path}: the variable for '{name}' {got}. The checkpoint does not contain a complete biLM. Give the "
-        "checkpoint of a complete one."
+        "{path}: the array for '{name}' {got}. The file does not contain a complete biLM. Give that of a complete "
+        "one."
     )
     EL164 = (
         "The checkpoint '{path}' refers to {claimed:,} bytes of numbers, but its data files ({files}) contain "
@@ -97,11 +97,52 @@ class FormatErrors(metaclass=WithCodes):
         "'{path}' contains {n} ELMos, named {prefixes}. Choose one, save its state_dict() as weights.th, and give "
         "the pair [options, weights]."
     )
-    EL163 = (
-        "'{path}' contains no AllenNLP ELMo: none of its names ends with {ending}. It contains {found}. Give the "
-        "archive of a model with an elmo_token_embedder, or with an Elmo module."
-    )
+    EL163 = "'{path}' contains no ELMo that can be run: {why}. It contains {found}. {advice}"
     EL138 = (
         "'{path}' has {n} trained scalar mixes; number {got} does not exist (they are numbered from 0). "
         "`spacy-elmo info` shows them."
+    )
+
+    # Files of programs that are not read
+    EL290 = (
+        "'{path}' is a SQLite database, as Magnitude's files of ELMo are, and cannot be read. These hold "
+        "AllenNLP's published weights: use the original ones, small, medium or original (spacy-elmo models)."
+    )
+    EL291 = (
+        "'{path}' is a file of MXNet's arrays, as GluonNLP's elmo_*.params are, and cannot be read. These hold "
+        "AllenNLP's published weights: use the original ones. elmo_2x1024_128_2048cnn_1xhighway is small, "
+        "elmo_2x2048_256_2048cnn_1xhighway medium, elmo_2x4096_512_2048cnn_2xhighway original, and the same with "
+        "_5.5B is 5.5B (spacy-elmo models)."
+    )
+    EL292 = (
+        "'{path}' is a pickle of the Berkeley Neural Parser (benepar), and has no ELMo of its own: the parser "
+        "reads the model that is called original here. Use that one: spacy-elmo download original"
+    )
+    EL293 = (
+        "'{path}' is a pickle of Malaya, with the words and the softmax of its ELMo. Its LSTMs are in a "
+        "TensorFlow graph (.pb) of another network, and cannot be read. Use a published model (spacy-elmo "
+        "models), or train one: spacy-elmo pretrain"
+    )
+
+    # Files beside each other
+    EL294 = (
+        "'{path}' is in the cache of Hugging Face, and has {n} snapshots of the repository ({names}). Give the "
+        "folder of one of them."
+    )
+    EL295 = (
+        "The folder '{path}' contains several vocabularies of {n_words:,} words, as many as the softmax predicts "
+        "({names}). Copy the one that the model was trained with to vocab.txt: the order of the words matters."
+    )
+    EL296 = (
+        "'{path}' is Jsonnet, not JSON ({reason}): it has {what}. Only comments and trailing commas are read. "
+        "Make JSON of it, and put that in its place: jsonnet {name} > new.json (a program of the package "
+        "jsonnet)."
+    )
+    EL297 = (
+        "'{path}' reads tokens with its own vocabulary, which is in its options.json, and only there. Put that "
+        "file beside it, or give the pair [options, weights]."
+    )
+    EL298 = (
+        "'{path}' is a link to a file that does not exist. Download or copy the complete model again, with the "
+        "files that its links lead to."
     )

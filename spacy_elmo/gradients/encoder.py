@@ -51,11 +51,15 @@ def encode(
     order = torch.argsort(lengths, stable=True)
     groups = to_device(character_ids[order], device).chunk(N_GROUPS)
     longest = [int(group[-1]) for group in lengths[order].chunk(N_GROUPS)]
-    filters = _join_filters(encoder)
+    # A model that reads words alone has no filters.
+    filters = _join_filters(encoder) if encoder.convolutions else None
     pooled: list[Tensor] = []
     for number, (ids, length) in enumerate(zip(groups, longest)):
         where = workspace, f"windows.{number}"
-        pooled.append(_pool(encoder, filters, ids, length, dtype, where, as_products=step == 1 or ids.is_cuda))
+        if filters is None:
+            pooled.append(encoder.convolve(ids))
+        else:
+            pooled.append(_pool(encoder, filters, ids, length, dtype, where, as_products=step == 1 or ids.is_cuda))
     words = encoder.activation(torch.cat(pooled))
     for highway in encoder.highways:
         gate = torch.sigmoid(_linear(highway.carry, words, dtype))

@@ -90,7 +90,9 @@ class Encoder:
     def _check_range(self, rows: "NDArray[np.integer]") -> None:
         cnn, words = self.options.char_cnn, self.options.words
         n_characters = cnn.n_characters if self.options.has_own_vocabulary else N_IDS
-        parts = [("characters", rows[:, : cnn.max_characters_per_token], n_characters)]
+        parts = []
+        if cnn.filters:
+            parts.append(("characters", rows[:, : cnn.max_characters_per_token], n_characters))
         if words is not None:
             parts.append(("words", rows[:, -1:], words.n_words))
         for what, ids, n_ids in parts:

@@ -1,7 +1,8 @@
 """Find the files of a model in a folder or beside each other, and unpack those of an archive."""
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,28 +10,36 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..bilm.fields import show
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..errors.warn import collect_warnings, warn
 from ..util.atomic import temporary_folder
-from ..util.files import reading_error
+from ..util.files import check_regular, reading_error
 from .archives import unpack
 from .arrays import Weights
-from .formats import import_reader
+from .formats import holds_bilm, import_reader
+from .model_files import (
+    Files,
+    checkpoint_files,
+    find_allennlp_model,
+    find_known_model,
+    is_options_name,
+    list_files,
+    list_options,
+)
+from .nested_folders import find_inner_folder
 from .sniff import (
     ALLENNLP,
     ALLENNLP_ARCHIVE,
     ARCHIVES,
     CONFIG,
+    FOREIGN,
     INDEX,
     MANYLANGS,
     NEWEST,
     WEIGHTS,
-    Files,
-    checkpoint_files,
-    find_allennlp_model,
-    find_known_model,
-    list_files,
+    Kind,
     sniff,
     unpack_command,
 )
@@ -120,7 +129,8 @@ def find_for_file(path: Path) -> Files:
 
     path (Path): One of the files of a model, or an archive.
     RETURNS (Files): The files of the model.
-    RAISES (FileNotFoundError): If its options or weights are missing.
+    RAISES (FileNotFoundError): If its weights are missing.
+    RAISES (ElmoError): If there are several files that could be its options.
     """
     kind = sniff(path)
     if kind in ARCHIVES:
@@ -129,43 +139,47 @@ def find_for_file(path: Path) -> Files:
         return checkpoint_files(path)
     if path.name in (CONFIG, "saved_model.pb", NEWEST, ALLENNLP, *MANYLANGS) or ".data-" in path.name:
         # One of several files; the folder determines the others.
-        found = find_known_model(path.parent)
+        is_allennlp = path.name in (CONFIG, ALLENNLP)
+        found = (find_allennlp_model(path.parent) if is_allennlp else None) or find_known_model(path.parent)
         if found is not None:
             return found
-    if path.name.endswith(OPTIONS_NAME) or kind == "json":
+    if is_options_name(path) or kind == "json":
         return Files(path, _find_weights(path))
-    return Files(_find_options(path), path)
+    return Files(_find_options(path, kind), path)
 
 
 def _search_folder(folder: Path) -> Files | Path:
-    """RETURNS (Files | Path): The one model of a folder, or the folder that is its only content."""
+    """RETURNS (Files | Path): The one model of a folder, or the folder inside it that has the model."""
     # A whole model comes first: beside it may be the weights that its training started from. A biLM comes next:
     # beside it may be the outputs of a run.
     found = (
         find_allennlp_model(folder)
         or _find_pair(folder, is_sure=True)
         or find_known_model(folder)
+        or _find_alone(folder)
         or _find_pair(folder, is_sure=False)
     )
     if found is not None:
         return found
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    if len(inside) == 1 and inside[0].is_dir():
-        # An archive was unpacked into a folder of the same name.
-        return inside[0]
+    inner = find_inner_folder(folder, inside)
+    if inner is not None:
+        return inner
     archives = [path for path in list_files(folder) if sniff(path) in ARCHIVES]
     if len(archives) == 1 and (inside == archives or archives[0].name == ALLENNLP_ARCHIVE):
         return Files(None, archives[0])
     packed = [path for path in list_files(folder) if unpack_command(path, sniff(path))]
-    if packed and any(path.name.endswith(OPTIONS_NAME) for path in inside):
+    if packed and any(is_options_name(path) for path in inside):
         # There are options, and this is the only file that may hold the weights.
         kind = sniff(packed[0])
         command = unpack_command(packed[0], kind)
         raise ElmoError(Errors.EL258.format(path=packed[0], kind=kind, command=command))
-    pickles = [path for path in list_files(folder) if sniff(path) == "pickle"]
-    if pickles:
-        raise ElmoError(Errors.EL017.format(path=pickles[0]))
-    names = ", ".join(path.name for path in inside[:8]) or "nothing"
+    for path in list_files(folder):
+        if sniff(path) in ("pickle", *FOREIGN):
+            # Raises the error that says what this file is.
+            import_reader(path)
+            return Files(None, path)
+    names = ", ".join(show(path.name) for path in inside[:8]) or "nothing"
     raise ElmoFileNotFoundError(Errors.EL013.format(path=folder, found=names))
 
 
@@ -175,46 +189,85 @@ def _find_pair(folder: Path, *, is_sure: bool) -> Files | None:
     is_sure (bool): Whether to look inside, and skip what is not a biLM.
     """
     files = list_files(folder)
-    kinds = {path: sniff(path) for path in files}
-    # In AllenNLP's pairs the name of the model comes before it.
-    options = [path for path in files if path.name.endswith(OPTIONS_NAME)]
-    weights = [path for path in files if kinds[path] in WEIGHTS]
+    weights = [path for path in files if sniff(path) in WEIGHTS]
     if is_sure:
-        weights = [path for path in weights if import_reader(path).holds_bilm(path)]
+        weights = [path for path in weights if holds_bilm(path)]
+    options = list_options(files) if weights else []
+    if not options:
+        return None
+    return Files(_get_only(options, folder, "options"), _get_only(weights, folder, "weights"))
+
+
+def _find_alone(folder: Path) -> Files | None:
+    """Find the weights of a biLM without options, or a state_dict of any name, beside which they may be."""
+    files = list_files(folder)
+    weights = [path for path in files if sniff(path) in (*WEIGHTS, "pickle") and holds_bilm(path)]
     if not weights:
         return None
-    for what, found in (("weights", weights), ("options", options)):
-        if len(found) > 1:
-            raise ElmoError(Errors.EL014.format(path=folder, what=what, found=", ".join(p.name for p in found)))
-    return Files(options[0], weights[0]) if options else None
+    path, options = _get_only(weights, folder, "weights"), list_options(files)
+    # Options that cannot be read are no reason to do without.
+    _exists(folder / OPTIONS_NAME)
+    return Files(_get_only(options, folder, "options") if options else None, path)
 
 
-def _find_options(weights: Path) -> Path:
-    """Find options.json, or options named as in AllenNLP's pairs: elmo_..._weights.hdf5, elmo_..._options.json."""
-    tried = [weights.with_name(OPTIONS_NAME)]
-    if "weights" in weights.stem:
-        head, _, tail = weights.stem.rpartition("weights")
-        tried.insert(0, weights.with_name(f"{head}options{tail}.json"))
-    for path in tried:
-        if path.is_file():
+def _get_only(found: Sequence[Path], folder: Path, what: str) -> Path:
+    if len(found) > 1:
+        names = ", ".join(show(path.name) for path in found)
+        raise ElmoError(Errors.EL014.format(path=folder, what=what, found=names))
+    return found[0]
+
+
+def _find_options(weights: Path, kind: Kind) -> Path | None:
+    """Find the options of weights: under the name that belongs to theirs, or the only ones in the folder.
+
+    kind (Kind): The kind of the weights.
+    """
+    head, is_named, tail = weights.stem.rpartition("weights")
+    names = [OPTIONS_NAME]
+    if is_named:
+        # As in AllenNLP's pairs, elmo_..._weights.hdf5, and in bio_embeddings' cache, weights_file.
+        names = [f"{head}options{tail}.json", f"{head}options{tail}", *names]
+    for name in names:
+        path = weights.with_name(name)
+        if _exists(path):
             return path
-    if sniff(weights) not in WEIGHTS:
-        # The file is not weights. The reader's message on that helps more than one about missing options.
-        return tried[-1]
-    raise ElmoFileNotFoundError(Errors.EL015.format(path=weights, tried=" and ".join(p.name for p in tried)))
+    if kind not in (*WEIGHTS, "pickle"):
+        # The reader's message says what is wrong with the file.
+        return None
+    free = [path for path in list_options(list_files(weights.parent)) if not _weights_named_like(path)]
+    return _get_only(free, weights.parent, "options") if free else None
+
+
+def _exists(path: Path) -> bool:
+    """Check whether there is a file.
+
+    RAISES (ElmoError): If what has its name is no regular file.
+    RAISES (FileNotFoundError): If it is a link to nothing.
+    """
+    if not os.path.lexists(path):
+        return False
+    try:
+        check_regular(path)
+    except FileNotFoundError as error:
+        raise ElmoFileNotFoundError(Errors.EL298.format(path=path)) from error
+    return True
 
 
 def _find_weights(options: Path) -> Path:
-    head, _, tail = options.stem.rpartition("options")
-    for name in dict.fromkeys([f"{head}weights{tail}", "weights"]):
-        for ending in (".safetensors", ".hdf5"):
-            path = options.with_name(name + ending)
-            if path.is_file():
-                return path
-    found = _find_pair(options.parent, is_sure=True) or find_known_model(options.parent)
+    folder = options.parent
+    named = [*_weights_named_like(options), *_weights_named_like(options.with_name(OPTIONS_NAME))]
+    if named:
+        return named[0]
+    found = _find_pair(folder, is_sure=True) or find_known_model(folder) or _find_alone(folder)
     if found is not None:
         return found.weights
-    raise ElmoFileNotFoundError(Errors.EL013.format(path=options.parent, found=f"'{options.name}' and no weights"))
+    raise ElmoFileNotFoundError(Errors.EL013.format(path=folder, found=f"'{options.name}' and no weights"))
+
+
+def _weights_named_like(options: Path) -> list[Path]:
+    head, _, tail = options.stem.rpartition("options")
+    paths = [options.with_name(f"{head}weights{tail}{ending}") for ending in (".safetensors", ".hdf5", "")]
+    return [path for path in paths if path.is_file()]
 
 
 def _unpack_nested(archive: Path, folder: Path, depth: int) -> Files:

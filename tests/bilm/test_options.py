@@ -114,7 +114,7 @@ def test_training_fields_are_kept() -> None:
             lambda d: d["char_cnn"].update(activation="gelu"),
             ["'char_cnn.activation' is 'gelu'", "'relu' or 'tanh'"],
         ),
-        (lambda d: d["char_cnn"].update(n_characters=300), ["'char_cnn.n_characters' is 300", "261 or 262"]),
+        (lambda d: d["char_cnn"].update(n_characters=0), ["'char_cnn.n_characters' is 0", "from 1 up"]),
         (
             lambda d: d["char_cnn"].update(filters=[[1]]),
             ["'char_cnn.filters' is [[1]]", "[width, number of filters]"],
@@ -209,6 +209,15 @@ def test_numbers_as_others_write_them() -> None:
 
     options = Options.from_dict(change_options(write))
     assert options == Options.from_dict(ORIGINAL)
+
+
+def test_number_of_bytes_is_known() -> None:
+    """AllenNLP does not read it, so that published files may have any number."""
+    data = change_options(lambda d: d["char_cnn"].update(n_characters=300))
+    with pytest.warns(UserWarning, match=r"WL087.*here.json: 'char_cnn.n_characters' is 300.*262 characters"):
+        assert Options.from_dict(data, where="here.json") == Options.from_dict(ORIGINAL)
+    with pytest.raises(ValueError, match=r"EL003.*n_characters' is 300, but must be 261 or 262"):
+        Options.from_dict(data, is_strict=True)
 
 
 def test_infinity_is_no_clip() -> None:

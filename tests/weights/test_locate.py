@@ -8,7 +8,7 @@ import pytest
 
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
 from spacy_elmo.weights.locate import find_in_folder
-from spacy_elmo.weights.sniff import Files
+from spacy_elmo.weights.model_files import Files
 from spacy_elmo.weights.source import find_files, is_local
 
 

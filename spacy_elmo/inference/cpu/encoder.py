@@ -101,7 +101,7 @@ class CpuCharEncoder:
         filled = ids[:, ::-1] != self._alphabet.padding
         n_characters = np.where(filled.any(axis=1), whole - filled.argmax(axis=1), 0)
         # Windows of padding count as well: if a word has any, one must remain for each filter.
-        needed = n_characters + max(width for width, _ in self.options.char_cnn.filters)
+        needed = n_characters + self.options.char_cnn.widest
         widths = np.asarray([width for width in WIDTHS if width < whole] + [whole])
         fitting = np.searchsorted(widths[:-1], needed)
         for number, width in enumerate(widths.tolist()):
@@ -114,7 +114,20 @@ class CpuCharEncoder:
     def _encode(self, ids: "np.ndarray", word_ids: "np.ndarray | None") -> Tensor:
         """Encode characters, (n_types, width), and word ids, (n_types,), of a model with whole words, to (n_types,
         P)."""
+        words = self._convolve(ids)
+        for transform, carry in self._highways:
+            gate = torch.sigmoid(carry(words))
+            words = torch.lerp(words, functional.relu(transform(words)), gate)
+        if self._word_embedding is not None and word_ids is not None:
+            words = torch.cat([self._word_embedding[torch.from_numpy(word_ids)], words], dim=1)
+        return words if self._projection is None else self._projection(words)
+
+
+    def _convolve(self, ids: "np.ndarray") -> Tensor:
+        """Compute the lowest part, up to the activation, (n_types, n_filters)."""
         n_types, width = ids.shape
+        if not self._convolutions:
+            return self._embedding.new_empty(n_types, 0)
         dim = self.options.char_cnn.embedding_dim
         characters = self._embedding[torch.from_numpy(ids)]
         maxima = []
@@ -123,13 +136,7 @@ class CpuCharEncoder:
             windows = characters.as_strided((n_types, n_windows, span * dim), (width * dim, dim, 1))
             outputs = convolution(windows.reshape(-1, span * dim))
             maxima.append(outputs.view(n_types, n_windows, number).amax(dim=1))
-        words = self._activation(torch.cat(maxima, dim=1))
-        for transform, carry in self._highways:
-            gate = torch.sigmoid(carry(words))
-            words = torch.lerp(words, functional.relu(transform(words)), gate)
-        if self._word_embedding is not None and word_ids is not None:
-            words = torch.cat([self._word_embedding[torch.from_numpy(word_ids)], words], dim=1)
-        return words if self._projection is None else self._projection(words)
+        return self._activation(torch.cat(maxima, dim=1))
 
 
 class _Layer:

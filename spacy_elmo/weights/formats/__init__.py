@@ -10,7 +10,8 @@ from typing import Protocol, cast
 
 from ...errors import ElmoError, ElmoImportError, Errors
 from ..arrays import Weights
-from ..sniff import ALLENNLP, DESCRIPTIONS, INDEX, MANYLANGS, sniff, unpack_command
+from ..sniff import ALLENNLP, DESCRIPTIONS, INDEX, MANYLANGS, WEIGHTS, sniff, unpack_command
+from .refused_pickles import refuse_pickle
 
 # The reader of each kind of weights file, and the package that it needs.
 _READERS = {
@@ -18,8 +19,11 @@ _READERS = {
     "safetensors": ("folder", "safetensors"),
     "checkpoint": ("checkpoint", "tensorflow"),
 }
-# Pickles are distinguished by their names. Nothing but tensors is read from them.
+# Pickles are distinguished by their names, or have AllenNLP's names of parameters. Nothing but tensors is read
+# from them.
 _PICKLES = {MANYLANGS[0]: ("manylangs", "torch"), ALLENNLP: ("allennlp", "torch")}
+# What other programs' files are, and what to use instead.
+_FOREIGN = {"sqlite": Errors.EL290, "mxnet": Errors.EL291}
 
 
 class Reader(Protocol):
@@ -54,14 +58,32 @@ def import_reader(path: Path) -> Reader:
     if kind in ("empty", "unknown") and path.name.endswith(INDEX):
         # A truncated index lacks the end by which it is recognised.
         kind = "checkpoint"
-    if kind == "pickle" and path.name not in _PICKLES:
-        raise ElmoError(Errors.EL017.format(path=path))
+    if kind == "pickle" and path.name not in _PICKLES and not holds_bilm(path):
+        raise refuse_pickle(path)
+    if kind in _FOREIGN:
+        raise ElmoError(_FOREIGN[kind].format(path=path))
     command = unpack_command(path, kind)
     if command:
         raise ElmoError(Errors.EL258.format(path=path, kind=kind, command=command))
     if kind not in _READERS and kind != "pickle":
         raise ElmoError(Errors.EL016.format(path=path, what=DESCRIPTIONS[kind]))
-    module, package = _PICKLES[path.name] if kind == "pickle" else _READERS[kind]
+    module, package = _PICKLES.get(path.name, _PICKLES[ALLENNLP]) if kind == "pickle" else _READERS[kind]
+    return _import(module, package, path)
+
+
+def holds_bilm(path: Path) -> bool:
+    """Check for a biLM's weights by the names of arrays.
+
+    path (Path): A file.
+    RETURNS (bool): Whether it looks like the weights of a biLM. Of formats of several files, false.
+    RAISES (ImportError): If the package that the format needs is not installed.
+    """
+    kind = sniff(path)
+    module, package = _PICKLES[ALLENNLP] if kind == "pickle" else _READERS.get(kind, ("", ""))
+    return kind in (*WEIGHTS, "pickle") and _import(module, package, path).holds_bilm(path)
+
+
+def _import(module: str, package: str, path: Path) -> Reader:
     try:
         return cast(Reader, importlib.import_module(f".{module}", __package__))
     except ImportError as error:

@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...bilm.fields import show
 from ...bilm.options import Options
-from ...errors import ElmoError, ElmoFileNotFoundError, ElmoImportError, Errors
+from ...errors import ElmoError, ElmoImportError, Errors
 from ...util.files import check_readable, reading_error
 from ..arrays import ArrayInfo, Weights, check_arrays, mix_shapes, softmax_shapes, warn_if_not_finite
 from ..sniff import INDEX
 from .dump import CHARACTERS, cell_name, check_dump, convert
-from .sizes import published_options
+from .sizes import infer_dump_options, warn_of_inferred
+from .unused import is_upper_layer, warn_of_unused
 
 # The scope of bilm-tf's training graph; published modules have other scopes.
 TRAINING_SCOPE = "lm"
@@ -115,39 +116,6 @@ def _find_mix(names: list[str]) -> dict[str, str]:
     return found if len(found) == len(parts) else {}
 
 
-def infer_options(found: Mapping[str, ArrayInfo], *, path: str) -> Options:
-    """Infer the options of a published module from its arrays.
-
-    found (Mapping[str, ArrayInfo]): The arrays under the dump's names.
-    path (str): The checkpoint, for messages.
-    RETURNS (Options): The options.
-    RAISES (ElmoError): If an array that determines a size is missing or has the wrong number of axes.
-    """
-
-    def shape(name: str, n: int) -> tuple[int, ...]:
-        array = found.get(name)
-        if array is None or len(array.shape) != n:
-            got = "is missing" if array is None else f"has shape {array.shape}"
-            raise ElmoError(Errors.EL135.format(path=path, name=name, got=got))
-        return array.shape
-
-    first = cell_name(0, 0)
-    filters: list[tuple[int, int]] = []
-    while f"CNN/W_cnn_{len(filters)}" in found:
-        _, span, _, number = shape(f"CNN/W_cnn_{len(filters)}", 4)
-        filters.append((span, number))
-    cells = shape(f"{first}/B", 1)[0] // 4
-    return published_options(
-        dim=cells,
-        projection_dim=shape(f"{first}/W_P_0", 2)[1] if f"{first}/W_P_0" in found else cells,
-        n_layers=sum(name.startswith("RNN_0/") and name.endswith("/B") for name in found),
-        embedding_dim=shape(CHARACTERS, 2)[1],
-        filters=filters,
-        n_highway=sum(name.startswith("CNN_high_") and name.endswith("/W_carry") for name in found),
-        path=path,
-    )
-
-
 class Variable(NamedTuple):
     """A variable that has not been read yet.
 
@@ -179,12 +147,12 @@ class _CheckpointReader(Protocol):
 def read(options_path: Path | None, index_path: Path) -> Weights:
     """Read a checkpoint, with a trained mix and with the softmax of a training run.
 
-    options_path (Path | None): The file of the options; None for a published module, which has none.
+    options_path (Path | None): The file of the options; None: the arrays determine the sizes, and the rest is as
+        in published modules, which have no such file.
     index_path (Path): The .index file; the arrays are in .data files beside it.
     RETURNS (Weights): Options and arrays.
     RAISES (ImportError): If TensorFlow is not installed.
     RAISES (ElmoError): If a file is damaged, is not a biLM, or contradicts the options.
-    RAISES (FileNotFoundError): If the options of a training run are missing.
     """
     path = str(index_path)
     for file in [index_path, *data_files(index_path)]:
@@ -194,18 +162,21 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     variables = _describe(checkpoint, index_path)
     found = find_variables(variables, path=path)
     described = {name: variables[own] for name, own in found.bilm.items()}
-    if options is None:
-        if found.scope == TRAINING_SCOPE:
-            raise ElmoFileNotFoundError(Errors.EL015.format(path=path, tried="options.json"))
-        options = infer_options(described, path=path)
+    options = infer_dump_options(described, path=path) if options is None else options
     options = options.match_projection(described)
+    if options_path is None and found.scope == TRAINING_SCOPE:
+        # A published module has no options; its values are known.
+        warn_of_inferred(options, path=path)
+    unused = {name for name in described if is_upper_layer(name, options)}
+    described = {name: variable for name, variable in described.items() if name not in unused}
     options_name = str(options_path or path)
     check_dump(described, options, path=path, options_path=options_name, format=FORMAT)
     more = _name_others(found)
     others = {name: variables[own] for name, own in more.items()}
     optional = [mix_shapes(options), softmax_shapes(options, others)]
     check_arrays(others, {}, optional=optional, path=path, options_path=options_name, format=FORMAT)
-    arrays = convert({name: _read(checkpoint, own, index_path) for name, own in found.bilm.items()}, options)
+    warn_of_unused(unused, path=path)
+    arrays = convert({name: _read(checkpoint, found.bilm[name], index_path) for name in described}, options)
     arrays.update({name: _read(checkpoint, own, index_path) for name, own in more.items()})
     warn_if_not_finite(arrays, path=path)
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)

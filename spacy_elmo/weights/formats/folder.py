@@ -11,6 +11,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from ...bilm.characters import N_IDS
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoError, ElmoOSError, Errors
 from ...util.atomic import WriteError, atomic_write
@@ -25,6 +26,7 @@ from ..arrays import (
     warm_state_shapes,
     warn_if_not_finite,
 )
+from .sizes import infer_options, warn_of_inferred
 
 FORMAT = "safetensors"
 WEIGHTS_NAME = "weights.safetensors"
@@ -56,21 +58,34 @@ class _Header(NamedTuple):
     size: int
 
 
-def read(options_path: Path, weights_path: Path) -> Weights:
+def read(options_path: Path | None, weights_path: Path) -> Weights:
     """Read the weights of a folder, memory-mapped: processes share the pages of the file.
 
     Writing to an array changes this process's copy of the page, never the file.
 
-    options_path (Path): The file of the options.
+    options_path (Path | None): The file of the options; None: the arrays determine the sizes, and the rest is as
+        in published models.
     weights_path (Path): The file of the arrays.
     RETURNS (Weights): Options and arrays.
     RAISES (ElmoError): If a file is damaged, is not a biLM, or the two contradict each other.
     """
-    options = Options.from_file(options_path)
+    options, path = None if options_path is None else Options.from_file(options_path), str(weights_path)
     arrays, stored = _map_arrays(weights_path)
     if stored is not None:
-        _check_checksum(arrays, stored, path=str(weights_path))
-    return _make_weights(options, arrays, path=str(weights_path), options_path=str(options_path))
+        _check_checksum(arrays, stored, path=path)
+    if options is None:
+        if _has_vocabulary(arrays):
+            raise ElmoError(Errors.EL297.format(path=path))
+        options = infer_options(arrays, path=path).match_projection(arrays)
+        warn_of_inferred(options, path=path)
+    return _make_weights(options, arrays, path=path, options_path=str(options_path or path))
+
+
+def _has_vocabulary(arrays: Arrays) -> bool:
+    characters = arrays.get("char_encoder.embedding.weight")
+    return "char_encoder.word_embedding.weight" in arrays or (
+        characters is not None and characters.shape[:1] != (N_IDS,)
+    )
 
 
 def holds_bilm(path: Path) -> bool:

@@ -19,6 +19,8 @@ from ...util.files import check_readable, reading_error
 from ...util.hdf5_file import write_hdf5 as hdf5_file
 from ..arrays import Arrays, Shape, Weights, cast_array, warn_if_not_finite
 from .dump import CHARACTERS, cell_name, check_dump, convert, dump_shapes, swap_gates
+from .sizes import infer_dump_options, warn_of_inferred
+from .unused import find_unused_arrays, warn_of_unused
 
 FORMAT = "HDF5"
 
@@ -34,36 +36,46 @@ MOST_DEPTH = 20
 WEIGHTS_NAME = "weights.hdf5"
 
 
-def read(options_path: Path, weights_path: Path) -> Weights:
+def read(options_path: Path | None, weights_path: Path) -> Weights:
     """Read a pair of bilm-tf or AllenNLP. Names, shapes, dtypes and sizes are checked before any array is read.
 
-    options_path (Path): The file of the options.
+    options_path (Path | None): The file of the options; None: the arrays determine the sizes, and the rest is as
+        in published models.
     weights_path (Path): The HDF5 file.
     RETURNS (Weights): Options and arrays.
     RAISES (ElmoError): If a file is damaged, is not a biLM, contradicts the options or points to other files.
     """
-    options, path = Options.from_file(options_path), str(weights_path)
+    options, path = None if options_path is None else Options.from_file(options_path), str(weights_path)
     with ExitStack() as stack:
         with explain_errors(weights_path):
             file = stack.enter_context(h5py.File(weights_path, "r"))
             datasets, foreign = _walk(file)
         if foreign:
             raise ElmoError(Errors.EL131.format(path=path, name=show(foreign[0])))
+        if "embedding" in datasets and CHARACTERS not in datasets:
+            raise ElmoError(
+                Errors.EL250.format(path=path, why="it has an array 'embedding' in place of 'char_embed'")
+            )
+        if options is None:
+            with explain_errors(weights_path):
+                shapes = {name: _describe(dataset) for name, dataset in datasets.items()}
+            options = infer_dump_options(shapes, path=path).match_projection(datasets)
+            warn_of_inferred(options, path=path)
         options = options.match_projection(datasets)
         names = dump_shapes(options)
+        # Of a file without a biLM, the message says what is there.
+        unused = find_unused_arrays(datasets, options) if CHARACTERS in datasets else set()
+        datasets = {name: dataset for name, dataset in datasets.items() if name not in unused}
         with explain_errors(weights_path):
             # Looked up by name, because links inside the file are allowed.
             linked = {name: file[name] for name in names if isinstance(file.get(name), h5py.Dataset)}
             datasets = {**datasets, **linked}
             described = {name: _describe(dataset) for name, dataset in datasets.items()}
-        if "embedding" in described and CHARACTERS not in described:
-            raise ElmoError(
-                Errors.EL250.format(path=path, why="it has an array 'embedding' in place of 'char_embed'")
-            )
-        check_dump(described, options, path=path, options_path=str(options_path), format=FORMAT)
+        check_dump(described, options, path=path, options_path=str(options_path or path), format=FORMAT)
         # The largest claim first, because the first error is the one that is reported.
         for name, facts in sorted(described.items(), key=lambda item: -item[1].n_bytes):
             _check_storage(name, facts, path)
+        warn_of_unused(unused, path=path)
         with explain_errors(weights_path):
             arrays: Arrays = {name: _to_native(dataset[()]) for name, dataset in datasets.items()}
     warn_if_not_finite(arrays, path=path)

@@ -4,13 +4,15 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ...bilm.fields import MOST_JSON, Fields, read_json, show
 from ...bilm.options import ACTIVATIONS, MOST_CHARACTERS, MOST_LAYERS, Options
 from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS, check_coverage
 from ...errors import ElmoError, ElmoFileNotFoundError, Errors
 from ...util.files import check_regular, read_small
 from ..arrays import ArrayInfo, Weights, check_arrays, encoder_shapes, warn_if_not_finite
-from ..sniff import MANYLANGS
+from ..sniff import CONFIG, MANYLANGS
 from .pickles import read_tensors
 from .torch_names import Tensors, pop_highway_arrays, pop_lstm_arrays, pop_renamed
 
@@ -31,29 +33,33 @@ PUBLISHED: Mapping[str, Mapping[str, object]] = {
         "max_characters_per_token": 50,
     },
 }  # fmt: skip
+# The sample of models that read words alone: the same without characters.
+WORDS_ALONE_NAME = "cnn_0_100_512_4096_sample.json"
 
 # The symbol of a line without one: the program that wrote the file stripped it as a blank.
 STRIPPED = "\u3000"
 
 
-def read(config_path: Path, encoder_path: Path) -> Weights:
+def read(config_path: Path | None, encoder_path: Path) -> Weights:
     """Read a model, without the classifier that predicts words.
 
-    config_path (Path): The file config.json.
+    config_path (Path | None): The file config.json; None: it is beside the others.
     encoder_path (Path): The file encoder.pkl; the others are found beside it.
     RETURNS (Weights): Options and arrays.
     RAISES (ElmoError): If a file is damaged, or contradicts the configuration.
     RAISES (FileNotFoundError): If a file is missing.
     """
     folder = encoder_path.parent
+    config_path = config_path or folder / CONFIG
     embedder, encoder = read_tensors(_file(folder, EMBEDDER)), read_tensors(encoder_path)
     options = _options(config_path, folder, embedder)
     path = str(encoder_path)
-    arrays = pop_renamed(
-        {"char_encoder.embedding.weight": "char_emb_layer.embedding.weight",
-         "char_encoder.word_embedding.weight": "word_emb_layer.embedding.weight"},
-        embedder,
-    )  # fmt: skip
+    names = {"char_encoder.word_embedding.weight": "word_emb_layer.embedding.weight"}
+    if options.char_cnn.filters:
+        names["char_encoder.embedding.weight"] = "char_emb_layer.embedding.weight"
+    arrays = pop_renamed(names, embedder)
+    if not options.char_cnn.filters:
+        arrays["char_encoder.embedding.weight"] = np.zeros((0, 0), dtype=np.float32)
     for name in [name for name in embedder if name.startswith(("convolutions.", "projection."))]:
         arrays[f"char_encoder.{name}"] = embedder.pop(name)
     arrays.update(pop_highway_arrays(embedder, prefix="highways."))
@@ -72,8 +78,11 @@ def _options(config_path: Path, folder: Path, embedder: Tensors) -> Options:
     encoder, tokens = top.section("encoder"), top.section("token_embedder")
     encoder.choice("name", ("elmo",))
     tokens.choice("name", ("cnn",))
-    word_dim = tokens.whole("word_dim", 0, low=0)
-    characters = _vocabulary(folder, CHARACTERS, CHARACTER_SYMBOLS, embedder, "char_emb_layer")
+    char_dim, word_dim = tokens.whole("char_dim", low=0), tokens.whole("word_dim", 0, low=0)
+    if not char_dim and not word_dim:
+        tokens.contradiction(
+            "token_embedder.char_dim", 0, "token_embedder.word_dim = 0", "a model reads characters, words or both"
+        )
     data: dict[str, dict[str, object]] = {
         "lstm": {
             "use_skip_connections": True,
@@ -84,17 +93,26 @@ def _options(config_path: Path, folder: Path, embedder: Tensors) -> Options:
             "n_layers": encoder.whole("n_layers", high=MOST_LAYERS),
         },
         "char_cnn": {
-            "activation": tokens.choice("activation", ACTIVATIONS),
-            "filters": [list(pair) for pair in tokens.filters("filters")],
-            "n_highway": tokens.whole("n_highway", 0, low=0, high=MOST_LAYERS),
-            "embedding": {"dim": tokens.whole("char_dim")},
-            "n_characters": _n_rows(embedder, "char_emb_layer"),
+            "activation": ACTIVATIONS[0],
+            "filters": [],
+            "embedding": {"dim": char_dim},
+            "n_characters": 0,
             "max_characters_per_token": tokens.whole(
                 "max_characters_per_token", low=LEAST_CHARACTERS, high=MOST_CHARACTERS
             ),
-            "characters": characters,
+            "characters": {},
         },
     }
+    if char_dim:
+        # The program does not read these fields of a model without characters.
+        data["char_cnn"] |= {
+            "activation": tokens.choice("activation", ACTIVATIONS),
+            "filters": [list(pair) for pair in tokens.filters("filters")],
+            "n_highway": tokens.whole("n_highway", 0, low=0, high=MOST_LAYERS),
+            "characters": _vocabulary(folder, CHARACTERS, CHARACTER_SYMBOLS, embedder, "char_emb_layer"),
+        }
+        # After the vocabulary: vectors without a symbol are removed with it.
+        data["char_cnn"]["n_characters"] = _n_rows(embedder, "char_emb_layer")
     if word_dim:
         words = _vocabulary(folder, WORDS, WORD_SYMBOLS, embedder, "word_emb_layer")
         n_words = _n_rows(embedder, "word_emb_layer")
@@ -116,6 +134,9 @@ def _configuration(config_path: Path, folder: Path) -> tuple[object, str]:
         # The name comes from the file; os.path takes names of any length without an error.
         if os.path.isfile(path):
             return read_json(path), str(path)
+    if last == WORDS_ALONE_NAME:
+        tokens = {**PUBLISHED["token_embedder"], "char_dim": 0}
+        return {**PUBLISHED, "token_embedder": tokens}, WORDS_ALONE_NAME
     if last != PUBLISHED_NAME:
         names = {"name": show(str(name)), "known": PUBLISHED_NAME}
         raise ElmoFileNotFoundError(Errors.EL128.format(path=config_path, **names))

@@ -128,10 +128,27 @@ def test_other_shapes(tmp_path: Path) -> None:
     assert (options.char_cnn.n_highway, options.char_cnn.embedding_dim) == (0, 3)
 
 
-def test_training_run_without_options(tmp_path: Path, trained: Variables) -> None:
-    """Its clips are not known, because no array determines them."""
-    with pytest.raises(FileNotFoundError, match=r"EL015.*model.ckpt-7.index.*options.json"):
-        read_weights(write(tmp_path / "model.ckpt-7", trained))
+def test_training_run_without_options(tmp_path: Path, parity: Path, trained: Variables) -> None:
+    """No array determines its clips."""
+    index = write(tmp_path / "model.ckpt-7", trained)
+    expected = read_weights(parity / "tf_checkpoint")
+    for source in (index, tmp_path):
+        with pytest.warns(UserWarning, match=r"WL084.*ckpt-7.index' has no options.*64 cells projected to 16"):
+            found = read_weights(source)
+        assert found.has_softmax
+        assert found.options.lstm == expected.options.lstm
+        assert all(np.array_equal(found.arrays[name], array) for name, array in expected.arrays.items())
+
+
+def test_upper_layers(tmp_path: Path, parity: Path, options: Path, trained: Variables) -> None:
+    text = options.read_text("utf-8")
+    options.write_text(text.replace('"n_layers": 2', '"n_layers": 1'), "utf-8")
+    assert options.read_text("utf-8") != text
+    with pytest.warns(UserWarning, match=r"WL086.*model.ckpt-7.index: .*RNN_0/RNN/MultiRNNCell/Cell1/LSTMCell/B"):
+        found = read_weights(write(tmp_path / "model.ckpt-7", trained)).arrays
+    expected = read_weights(parity / "tf_checkpoint").arrays
+    assert expected.keys() - found.keys() == {name for name in expected if "layers.1" in name}
+    assert all(np.array_equal(expected[name], array) for name, array in found.items())
 
 
 def test_the_newest_of_several(tmp_path: Path, options: Path, trained: Variables) -> None:

@@ -174,12 +174,6 @@ def test_more_layers(copy: Path) -> None:
         read_weights(copy)
 
 
-def test_fewer_layers(copy: Path) -> None:
-    change_options(copy, lambda options: options["lstm"].update(n_layers=1))
-    with pytest.raises(ValueError, match=r"EL022.*Cell1/LSTMCell/.*\(with 5 more\) is not part of the model"):
-        read_weights(copy)
-
-
 def test_integers(copy: Path) -> None:
     with edit(copy) as file:
         del file["CNN_proj/b_proj"]
@@ -374,12 +368,3 @@ def test_projection_as_wide_as_cell(copy: Path, tmp_path: Path) -> None:
     without = reference.layers(sentence, options, reference.read_hdf5(copy / "weights.hdf5"))
     assert np.abs(without - expected).max() > 0.1
     np.testing.assert_allclose(spacy_elmo.load(copy).embed([sentence])[0].stack(), without, atol=1e-5)
-
-
-def test_names_not_text(copy: Path) -> None:
-    """They could control a terminal."""
-    with edit(copy) as file:
-        file["\x1b[2J\x07evil"] = np.zeros(3, np.float32)
-    with pytest.raises(ValueError, match=r"EL022.*'\\x1b\[2J\\x07evil' is not part") as caught:
-        read_weights(copy)
-    assert str(caught.value).isprintable()
