@@ -30,6 +30,7 @@ from .outputs import check_new_files, check_no_stdout
 # The mean converges long before that.
 MAX_SENTENCES = 2000
 
+WARM_SOURCE_HELP = f"{SOURCE_HELP} Also the folder of a pre-training run."
 OUTPUT_HELP = "The folder to write: a new or empty one, or the folder of the source."
 
 
@@ -45,7 +46,7 @@ class Summary(NamedTuple):
 
 
 def warm_cli(
-    source: Annotated[list[str], Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    source: Annotated[list[str], Argument(metavar="SOURCE", help=WARM_SOURCE_HELP)],
     text: Annotated[Path, Argument(metavar="TEXT", help=INPUT_HELP)],
     output: Annotated[Path, Option("--output", "-o", metavar="FOLDER", help=OUTPUT_HELP)],
     format: Format = None,
@@ -61,7 +62,8 @@ def warm_cli(
     """Store a warm state with a model.
 
     It is the mean of the LSTM states after each sentence of the text, where each sentence starts from the state
-    after the previous one. With the initial state "warm", every sentence starts from it.
+    after the previous one. With the initial state "warm", every sentence starts from it. The text must be like that
+    which the model was trained on: of its language, or protein sequences for a protein model.
     """
     summary = warm(
         unpack_source(source),

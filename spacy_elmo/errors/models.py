@@ -202,8 +202,8 @@ class ModelErrors(metaclass=WithCodes):
     EL300 = (
         "initial_state = 'warm': '{name}' comes without a warm state. The sentences of this package, from which "
         "one can be made, are English prose, but this model was trained on {text}. Make a state from at least "
-        "{least} sentences of that kind: spacy-elmo warm {name} TEXT --output FOLDER. Then give FOLDER as source, "
-        "or use initial_state = 'zero'."
+        "{least} sentences or sequences of that kind: spacy-elmo warm {name} TEXT --output FOLDER. Then give "
+        "FOLDER as source, or use initial_state = 'zero'."
     )
     EL301 = (
         "initial_state = 'warm': the model '{source}' is stored without a warm state. The sentences of this "
