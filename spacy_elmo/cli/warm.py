@@ -62,8 +62,8 @@ def warm_cli(
     """Store a warm state with a model.
 
     It is the mean of the LSTM states after each sentence of the text, where each sentence starts from the state
-    after the previous one. With the initial state "warm", every sentence starts from it. The text must be like what
-    the model was trained on: of its language, or protein sequences for a protein model.
+    after the previous one. With the initial state "warm", every sentence starts from it. The text must be like
+    what the model was trained on: of its language, or protein sequences for a protein model.
     """
     summary = warm(
         unpack_source(source),

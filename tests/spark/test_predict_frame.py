@@ -1,5 +1,6 @@
 """`Elmo.predict` over data frames of Spark."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,8 +9,10 @@ import pyarrow as pa
 import pytest
 import spacy
 
+import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from tests.extras import is_installed
+from tests.published import put_in_cache
 
 if is_installed("pyspark"):
     from pyspark.sql import DataFrame
@@ -68,6 +71,16 @@ def test_same_as_pandas(elmo: Elmo, frame: "DataFrame", arguments: dict[str, Any
                 np.testing.assert_allclose(np.reshape(row[name], cell.shape), cell, atol=1e-5)
             else:
                 assert row[name] is None if isinstance(cell, float) else row[name] == cell
+
+
+def test_made_state(spark: "SparkSession", tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers know nothing of the source: they get the state that was made for it."""
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path))
+    elmo = spacy_elmo.load(put_in_cache(tiny), initial_state="warm")
+    [row] = elmo.predict(spark.createDataFrame([("This day sucks",)], "text string"), "document").collect()
+    expected = elmo.predict(pd.DataFrame({"text": ["This day sucks"]}), "document")
+    [name] = [column for column in expected.columns if column.startswith("word_embedding")]
+    np.testing.assert_allclose(row[name], expected[name].iloc[0], atol=1e-5)
 
 
 def test_first_column(elmo: Elmo, spark: "SparkSession") -> None:
