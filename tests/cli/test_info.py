@@ -99,7 +99,7 @@ def test_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert (facts["published"]["licence"], facts["published"]["language"]) == ("MIT", None)
     assert facts["published"]["bibtex"] == CITATIONS["heinzinger2019"]
     assert format_facts(info("te/clickbait")).endswith("\nNot downloaded: see its page, https://bit.ly/2SV0bPc")
-    with pytest.raises(ElmoError, match="EL325.*'original' is not downloaded.*spacy-elmo download original"):
+    with pytest.raises(ElmoError, match=r"EL325.*'original' is not downloaded.*spacy-elmo download original"):
         info("original", check=True)
     assert list(tmp_path.iterdir()) == []
 

@@ -5,7 +5,10 @@ from typing import get_args
 
 from ...errors import ElmoError, Errors
 from .entry import Domain, Entry
-from .languages import LANGUAGES, find_languages
+from .languages import LANGUAGES
+
+# Other English names of languages.
+_OTHER_NAMES = {"farsi": "fa", "slovenian": "sl", "uighur": "ug", "mandarin": "zh"}
 
 
 def search(
@@ -43,3 +46,22 @@ def _words(entry: Entry) -> str:
     language = LANGUAGES[entry.language] if entry.language is not None else ""
     parts = (entry.name, *entry.aliases, language, entry.domain, entry.maker, entry.note)
     return " ".join(parts).lower()
+
+
+def find_languages(text: str) -> set[str]:
+    """Find languages by what a user calls them.
+
+    text (str): A code, an English name, or a word of one: Norwegian is also that of Bokmål.
+    RETURNS (set[str]): The codes of the languages.
+    RAISES (ElmoError): If there is none.
+    """
+    wanted = text.strip().lower()
+    if wanted in LANGUAGES:
+        return {wanted}
+    names = {code: name.lower() for code, name in LANGUAGES.items()}
+    found = {code for code, name in names.items() if wanted == name or wanted in name.split()}
+    found |= {code for name, code in _OTHER_NAMES.items() if wanted == name}
+    if not found:
+        allowed = ", ".join(f"{code} {name}" for code, name in LANGUAGES.items())
+        raise ElmoError(Errors.EL322.format(got=repr(text), allowed=allowed))
+    return found

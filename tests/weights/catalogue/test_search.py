@@ -2,8 +2,8 @@ import pytest
 
 from spacy_elmo.errors import ElmoError
 from spacy_elmo.weights.catalogue import CATALOGUE
-from spacy_elmo.weights.catalogue.languages import LANGUAGES, find_languages
-from spacy_elmo.weights.catalogue.search import search
+from spacy_elmo.weights.catalogue.languages import LANGUAGES
+from spacy_elmo.weights.catalogue.search import find_languages, search
 
 
 def found(**conditions: "str | None") -> "list[str]":
