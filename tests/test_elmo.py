@@ -282,7 +282,8 @@ def test_settings_fail_before_anything_is_read() -> None:
 @pytest.mark.parametrize(
     ("sentences", "match"),
     [
-        ("I love NLP", r"EL240.*got 'I love NLP'. For text, call elmo.embed_texts"),
+        ("I love NLP", r"EL240.*got 'I love NLP'. For text, give \[text.split\(\)\], or use Elmo.embed_texts"),
+        ("MKVLA", r"EL240.*got 'MKVLA'.*residues of a sequence, \[list\(sequence\)\]"),
         (b"I love NLP", r"EL240.*got b'I love NLP' \(bytes\)"),
         (3, r"EL240.*got 3"),
         (None, r"EL240.*got None"),
@@ -290,8 +291,9 @@ def test_settings_fail_before_anything_is_read() -> None:
         # In no order.
         ({("a", "b"), ("c",)}, r"EL240.*\(set\)"),
         (np.array("a"), r"EL240.*\(ndarray\)"),
-        (["I love NLP"], r"EL033.*sentence 0 is 'I love NLP'.*tokenize it first"),
-        (["I", "love"], r"EL033.*sentence 0 is 'I'.*elmo.embed\(\[tokens\]\)"),
+        (["I love NLP"], r"EL033.*sentence 0 is 'I love NLP'. For the words of a text, text.split\(\), or"),
+        (["I", "love"], r"EL033.*sentence 0 is 'I'. A single sentence .*: \[tokens\]. For the words"),
+        (["MKVLA"], r"EL033.*sentence 0 is 'MKVLA'. For the residues of a sequence, give list\(sequence\)"),
         (np.array(["I", "love"]), r"EL033.*sentence 0 is .*'I'"),
         ([["a"], None], r"EL033.*sentence 1 is None"),
         ([["a"], 3.5], r"EL033.*sentence 1 is 3.5"),

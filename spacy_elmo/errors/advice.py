@@ -1,4 +1,5 @@
-"""Advice, the last sentence of a message: by the number of a system error, or by the type of a wrong token."""
+"""Advice, the last sentence of a message: by the number of a system error, or by what was given as a token or as a
+sentence."""
 
 import errno
 
@@ -53,3 +54,23 @@ TOKENS: dict[str, str] = {
     "Token": "Give its text: [token.text for token in doc].",
 }
 OTHER_TOKEN = "Convert it to str, or remove it."
+
+_RESIDUES = "For the residues of a sequence, give list(sequence)"
+_WORDS = "for the words of a text, text.split(), or use Elmo.embed_texts, which takes texts"
+_ONE = "A single sentence is given as a list of one: [tokens]."
+
+
+def advise_sentence(got: object) -> str:
+    """Say what to give in place of something that is not a list of tokens.
+
+    It names no function to call, because sentences are given to many.
+
+    got (object): What was given as a sentence.
+    RETURNS (str): The advice.
+    """
+    if not isinstance(got, str):
+        return _ONE
+    if len(got) > 1 and got.isascii() and got.isalpha() and got.isupper():
+        return f"{_RESIDUES}; {_WORDS}."
+    advice = f"{_WORDS[0].upper()}{_WORDS[1:]}; {_RESIDUES[0].lower()}{_RESIDUES[1:]}."
+    return advice if any(map(str.isspace, got)) else f"{_ONE} {advice}"

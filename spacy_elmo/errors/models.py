@@ -86,9 +86,7 @@ class ModelErrors(metaclass=WithCodes):
     EL025 = "A source that is a pair of files must be [options, weights]; got {got}."
     EL026 = "The file '{path}' does not exist. {closest}"
     EL027 = "`source` must be a name, a path or a pair of paths [options, weights]; got {got}."
-    EL028 = (
-        "'{path}' is a folder, but a pair of files was expected. Give [options, weights], or the folder alone."
-    )
+    EL028 = "'{path}' is a folder, but a pair of files was expected. Give [options, weights], or the folder alone."
     EL029 = (
         "'{url}' is an address, but the other file of the pair is a path. Give two addresses or two paths: "
         "download the file by hand, or give the address alone if both files are there."
@@ -117,11 +115,7 @@ class ModelErrors(metaclass=WithCodes):
     # Running a model
     EL030 = "Unknown {what} {got!r}. Allowed: {allowed}."
     EL031 = "Layer '{got}' does not exist: this model has {n_layers} LSTM layer(s). Allowed: {allowed}."
-    EL033 = (
-        "Sentences must be lists of token texts; sentence {index} is {got}. Give a single sentence as a list of "
-        "one, elmo.embed([tokens]). For text, call elmo.embed_texts([text]), or tokenize it first: "
-        "elmo.embed([text.split()])."
-    )
+    EL033 = "Sentences must be lists of token texts; sentence {index} is {got}. {advice}"
     EL034 = "Tokens must be str: token {token} of sentence {sentence} is {got}. {advice}"
     EL035 = (
         "The layer '{name}' was not kept. Kept: {kept}. Add it to `layers` of embed(), or to `layers` or "
@@ -151,8 +145,9 @@ class ModelErrors(metaclass=WithCodes):
     )
 
     EL240 = (
-        "embed() requires an iterable of sentences, each a list of token texts; got {got}. For text, call "
-        "elmo.embed_texts([text]); for tokens, elmo.embed([tokens])."
+        "Sentences must be an iterable of lists of token texts; got {got}. For text, give [text.split()], or use "
+        "Elmo.embed_texts([text]); for the tokens of a sentence, [tokens]; for the residues of a sequence, "
+        "[list(sequence)]."
     )
     EL241 = (
         "The mix has {n_weights} weights, but {n_layers} layers are mixed (word_emb and each LSTM layer). Give a "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ElmoError, Errors, Warnings, short_repr
-from ..errors.advice import OTHER_TOKEN, TOKENS
+from ..errors.advice import OTHER_TOKEN, TOKENS, advise_sentence
 from ..util.batching import windows
 from .base import N_BOUNDARIES, Sentence
 
@@ -206,7 +206,8 @@ def _read_tokens(number: int, sentence: Iterable[object]) -> list[str]:
             raise TypeError
         found = iter(sentence)
     except TypeError:
-        raise ElmoError(Errors.EL033.format(index=number, got=short_repr(sentence))) from None
+        advice = advise_sentence(sentence)
+        raise ElmoError(Errors.EL033.format(index=number, got=short_repr(sentence), advice=advice)) from None
     tokens: list[str] = []
     for k, token in enumerate(found):
         if not isinstance(token, str):

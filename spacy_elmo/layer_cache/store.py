@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ElmoError, Errors, short_repr
-from ..errors.advice import OTHER_TOKEN
+from ..errors.advice import OTHER_TOKEN, advise_sentence
 
 DIGEST_BYTES = 16
 # Layers of a sentence, side by side: (n_tokens, width).
@@ -47,7 +47,8 @@ def _hash_tokens(tokens: Sequence[str]) -> bytes:
 def _refuse(sentences: Sequence[object]) -> NoReturn:
     for i, sentence in enumerate(sentences):
         if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Sequence):
-            raise ElmoError(Errors.EL033.format(index=i, got=short_repr(sentence)))
+            advice = advise_sentence(sentence)
+            raise ElmoError(Errors.EL033.format(index=i, got=short_repr(sentence), advice=advice))
         for k, token in enumerate(sentence):
             if not isinstance(token, str):
                 advice = OTHER_TOKEN
