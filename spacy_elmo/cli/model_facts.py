@@ -138,7 +138,8 @@ def _iter_lines(facts: Json) -> Iterator[tuple[str, str]]:
     if entry.page:
         yield "page", entry.page
     for file in entry.files:
-        yield from zip((file.name, *[""] * len(file.urls)), file.urls)
+        yield "file", file.name
+        yield from (("", url) for url in file.urls)
     bibtex = facts["bibtex"] or "none known"
     yield "to cite", bibtex.replace("\n", f"\n{' ' * _INDENT}")
 

@@ -114,7 +114,7 @@ def test_one_model() -> None:
         "                          its licence, CC BY-NC-ND 4.0, does not allow commercial use\n",
         "language                  none\n",
         "evidence                  files of the same layout",
-        "catelmo.zip               https://www.dropbox.com/",
+        "file                      catelmo.zip\n                          https://www.dropbox.com/",
         "to cite                   @article{zhang2023,\n                            author = {Zhang, Pengfei and",
     ):
         assert words in out

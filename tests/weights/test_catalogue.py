@@ -150,7 +150,7 @@ def test_checksums() -> None:
     assert [file.md5 for file in CATALOGUE["de/t-systems"].files] == [
         "da99676f2fe2838ff2663a6d9bad97dd", "f3ab3a68caae6d42bac47c230b3a65bf",
     ]  # fmt: skip
-    assert CATALOGUE["chemistry"].files[1].sha256[:8] == "32a7af92"
+    assert str(CATALOGUE["chemistry"].files[1].sha256).startswith("32a7af92")
 
 
 def test_sizes() -> None:
