@@ -13,7 +13,10 @@ from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from ..inputs.paths import Given
 from ..inputs.reader import Inputs
-from ..weights.source import Source, find_files
+from ..util.atomic import atomic_write
+from ..util.files import read_small
+from ..weights.arrays import Weights
+from ..weights.source import Source, find_files, open_source
 from .options import (
     INPUT_HELP,
     LANG_HELP,
@@ -113,7 +116,6 @@ def warm(
     """
     from ..inference.settings import check_count
     from ..inference.warm_state import LEAST_SENTENCES, make_state
-    from ..language_model.storage import read_model
     from ..language_model.vocabulary import VOCAB_NAME
     from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
@@ -135,21 +137,42 @@ def warm(
             sizes.append(len(sentence))
             yield sentence
 
-    weights, vocabulary = read_model(source)
+    weights, vocabulary = _read(source)
     arrays = {**weights.arrays, **make_state(weights, read_tokens(), n_threads=n_threads)}
     is_own_folder = (output / WEIGHTS_NAME).exists()
     write_folder(output, weights.options, arrays)
     # In the source's own folder it is there already, perhaps under another name.
     if vocabulary is not None and not is_own_folder:
-        vocabulary.write(output / VOCAB_NAME)
+        with atomic_write(output / VOCAB_NAME) as temporary:
+            temporary.write_bytes(vocabulary)
     return Summary(len(sizes), sum(sizes))
 
 
-def _check_output(output: Path, source: Source) -> None:
+def _read(source: Source) -> tuple[Weights, bytes | None]:
+    """Read a model and the file of its vocabulary, which is kept as it is, also if no softmax needs it."""
+    from ..language_model.storage import read_model
+    from ..language_model.vocabulary import MOST_VOCABULARY, VOCAB_NAME
+    from ..language_model.vocabulary_files import find_vocabulary
+
+    run = _find_run(source)
+    if run is not None:
+        return read_model(run).weights, read_small(run / VOCAB_NAME, most=MOST_VOCABULARY)
+    with open_source(source) as found:
+        weights = found.read()
+        path = find_vocabulary(found.files, weights)
+        return weights, None if path is None else read_small(path, most=MOST_VOCABULARY)
+
+
+def _find_run(source: Source) -> Path | None:
     from ..language_model.storage import is_run
+
+    return Path(source) if isinstance(source, (str, os.PathLike)) and is_run(Path(source)) else None
+
+
+def _check_output(output: Path, source: Source) -> None:
     from ..weights.formats.folder import WEIGHTS_NAME
 
-    files = None if isinstance(source, (str, os.PathLike)) and is_run(Path(source)) else find_files(source)
+    files = None if _find_run(source) else find_files(source)
     if not output.exists():
         return
     what = None

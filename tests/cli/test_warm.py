@@ -184,6 +184,22 @@ def test_embed_with_computed_state(
     assert np.abs(datasets(tmp_path / "zero.h5")[0] - expected[0].stack()).max() > 0.01
 
 
+def test_vocabularies_are_kept(language_model: Path, tiny: Path, tmp_path: Path) -> None:
+    """Under another name; in the model's own folder; and a list of words that no softmax needs."""
+    text = tmp_path / "text.txt"
+    text.write_text("the bank by the river\n" * 200)
+    words = (language_model / "vocab.txt").rename(language_model / "vocab-train.txt").read_bytes()
+    warm(language_model, text, tmp_path / "out")
+    assert (tmp_path / "out" / "vocab.txt").read_bytes() == words
+    warm(language_model, text, language_model)
+    names = ["notes.txt", "options.json", "vocab-train.txt", "weights.safetensors"]
+    assert sorted(os.listdir(language_model)) == names
+    shutil.copytree(tiny, tmp_path / "words")
+    (tmp_path / "words" / "vocab.txt").write_text("the\nof\n")
+    warm(tmp_path / "words", text, tmp_path / "other")
+    assert (tmp_path / "other" / "vocab.txt").read_text() == "the\nof\n"
+
+
 def test_text_of_another_language(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole way: the error names the command, and what it writes serves all others."""
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
