@@ -90,7 +90,8 @@ def vocab(
     from collections import Counter
 
     from ..errors import ElmoError, Errors
-    from ..language_model.vocabulary import Vocabulary, has_vocabulary_header
+    from ..language_model.vocabulary import Vocabulary
+    from ..language_model.vocabulary_files import has_vocabulary_header
 
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=CORPUS_PIPELINE if chosen is None else chosen)

@@ -22,6 +22,7 @@ from .checkpoints import CHECKPOINT_FOLDER, Checkpoints
 from .model import LanguageModel
 from .softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from .vocabulary import VOCAB_NAME, Vocabulary
+from .vocabulary_files import find_vocabulary
 
 
 class Exportable(NamedTuple):
@@ -70,17 +71,17 @@ def read_model(source: Source) -> Exportable:
 
 
 def read_language_model(source: Source) -> tuple[Weights, Vocabulary | None]:
-    """Read weights and, if there is one, the vocab.txt in their folder or archive.
+    """Read weights and, if there is one, the vocabulary in their folder or archive; see `find_vocabulary`.
 
     source (Source): What `read_weights` reads.
     RETURNS (tuple[Weights, Vocabulary | None]): Both.
     RAISES (ElmoError): If the vocab.txt is not a vocabulary, or does not match the softmax of the weights; and as
-        `read_weights`.
+        `read_weights` and `find_vocabulary`.
     """
     with open_source(source) as found:
         weights = found.read()
-        path = found.files.weights.with_name(VOCAB_NAME)
-        if not path.is_file():
+        path = find_vocabulary(found.files, weights)
+        if path is None:
             return weights, None
         vocabulary = Vocabulary.read(path)
         check_vocabulary(vocabulary, weights, path=path)

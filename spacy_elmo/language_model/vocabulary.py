@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..bilm.characters import CLOSING, OPENING
 from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..util.atomic import atomic_write
-from ..util.files import read_bytes
+from ..util.files import read_small
 
 VOCAB_NAME = "vocab.txt"
 UNKNOWN = "<UNK>"
@@ -17,17 +17,9 @@ UNKNOWN = "<UNK>"
 SPECIAL = (OPENING, CLOSING, UNKNOWN)
 
 # A line of older vocabularies that bilm-tf skips.
-_NO_WORD = "!!!MAXTERMID"
-
-
-def has_vocabulary_header(path: Path) -> bool:
-    """Check whether a file begins with the words that every vocab.txt begins with.
-
-    path (Path): The file; it may be missing.
-    RETURNS (bool): Whether it does.
-    """
-    begin = "\n".join(SPECIAL).encode("utf-8") + b"\n"
-    return path.is_file() and read_bytes(path, n_bytes=len(begin)) == begin
+NO_WORD = "!!!MAXTERMID"
+# Of a file: of several million words, more than any softmax has.
+MOST_VOCABULARY = 64 << 20
 
 
 class Vocabulary:
@@ -97,7 +89,7 @@ class Vocabulary:
         path (Path): The file.
         RETURNS (Vocabulary): Its words.
         RAISES (FileNotFoundError): If there is no such file.
-        RAISES (ElmoError): If it is not UTF-8, or not a vocabulary.
+        RAISES (ElmoError): If it is not UTF-8, is not a vocabulary, or is too large for one.
         """
         if not path.is_file():
             raise ElmoFileNotFoundError(
@@ -105,13 +97,13 @@ class Vocabulary:
             )
         try:
             # Only a line feed ends a line: words may hold the other separators that Unicode knows.
-            lines = path.read_bytes().decode("utf-8-sig").removesuffix("\n").split("\n")
+            lines = read_small(path, most=MOST_VOCABULARY).decode("utf-8-sig").removesuffix("\n").split("\n")
         except UnicodeDecodeError as error:
             raise ElmoError(
                 Errors.EL061.format(path=path, line="?", reason=f"not UTF-8 ({error.reason})")
             ) from error
         words = [line.rstrip("\r") for line in lines]
-        return cls([word for word in words if word != _NO_WORD], where=str(path))
+        return cls([word for word in words if word != NO_WORD], where=str(path))
 
     def to_text(self) -> str:
         """Format the words as a vocab.txt.

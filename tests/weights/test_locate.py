@@ -9,7 +9,7 @@ import pytest
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
 from spacy_elmo.weights.locate import find_in_folder
 from spacy_elmo.weights.model_files import Files
-from spacy_elmo.weights.source import find_files, is_local
+from spacy_elmo.weights.source import find_files, is_local, read_weights
 
 
 @pytest.fixture
@@ -89,11 +89,68 @@ def test_misspelt(pair: Files, tmp_path: Path) -> None:
         find_files(tmp_path / "none" / "q")
 
 
-def test_weights_without_options(pair: Files) -> None:
+def test_weights_without_options(pair: Files, tmp_path: Path) -> None:
     assert pair.options is not None
     pair.options.unlink()
-    with pytest.raises(FileNotFoundError, match=r"EL015.*elmo_x_options\.json and options\.json"):
-        find_files(pair.weights)
+    assert find_files(pair.weights) == find_in_folder(tmp_path) == Files(None, pair.weights)
+
+
+@pytest.mark.parametrize("name", ["SO_elmo_option.json", "options_file", "options_of_ours.json", "about"])
+def test_options_of_other_names(pair: Files, tmp_path: Path, name: str) -> None:
+    """By what is in them."""
+    assert pair.options is not None
+    options = pair.options.rename(tmp_path / name)
+    (tmp_path / "meta.json").write_text('{"lstm": 1, "char_cnn": {}}', "utf-8")
+    (tmp_path / "list.json").write_text("[]", "utf-8")
+    (tmp_path / "twice.json").write_text('{"a": 1, "a": 2}', "utf-8")
+    assert (
+        find_files(pair.weights) == find_files(options) == find_in_folder(tmp_path) == Files(options, pair.weights)
+    )
+
+
+def test_bio_embeddings(tiny: Path, tmp_path: Path) -> None:
+    """Its cache of SeqVec has files without endings."""
+    files = Files(
+        Path(shutil.copy(tiny / "options.json", tmp_path / "options_file")),
+        Path(shutil.copy(tiny / "weights.hdf5", tmp_path / "weights_file")),
+    )
+    assert files.options is not None
+    pair = [str(files.options), str(files.weights)]
+    for source in (tmp_path, str(files.options), files.weights, pair, pair[::-1]):
+        assert find_files(source) == files
+    # The name of the pair comes before the general one.
+    shutil.copy(files.options, tmp_path / "options.json")
+    shutil.copy(files.weights, tmp_path / "weights.hdf5")
+    assert find_files(files.weights) == find_files(str(files.options)) == files
+
+
+def test_damaged_options(pair: Files, tmp_path: Path) -> None:
+    """They have the name of options, and are not done without."""
+    assert pair.options is not None
+    pair.options.rename(tmp_path / "options_file").write_text("{", "utf-8")
+    for source in (tmp_path, pair.weights):
+        with pytest.raises(ValueError, match=r"EL005.*options_file is not valid JSON"):
+            read_weights(source)
+
+
+@pytest.mark.parametrize("epoch", ["", "epochs/0/", "epochs/00010/"])
+def test_saves(tmp_path: Path, epoch: str) -> None:
+    """DeepPavlov's folder of a language model, whatever is in the checkpoint."""
+    folder = tmp_path / "saves" / epoch
+    for number in ("9", "5", "x"):
+        (tmp_path / "saves" / "epochs" / number).mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / "model.index"
+    index.write_bytes(bytes.fromhex("57fb808b247547db"))
+    (folder / "model.data-00000-of-00001").touch()
+    (tmp_path / "options.json").write_text("{}", "utf-8")
+    expected = Files(tmp_path / "options.json", index)
+    assert expected.folders == [folder, tmp_path]
+    for source in (tmp_path, folder, index, folder / "model", folder / "model.data-00000-of-00001"):
+        assert find_files(source) == expected
+    assert find_files(tmp_path / "options.json") == expected
+    (tmp_path / "options.json").rename(folder / "options.json")
+    assert find_files(index).options == folder / "options.json"
 
 
 def test_options_without_weights(pair: Files) -> None:
@@ -127,7 +184,6 @@ def test_too_many_folders(tmp_path: Path) -> None:
 
 def test_what_needs_a_download(pair: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_local("original")
-    assert not is_local(["original", str(pair.weights)])
     for source in (BUNDLED, pair.weights, pair, tmp_path / "none"):
         assert is_local(source)  # type: ignore[arg-type]
     # A folder of that name is read in place of the model.

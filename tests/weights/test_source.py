@@ -208,14 +208,6 @@ def test_starting_weights_in_folder(tiny: Path, tmp_path: Path) -> None:
     assert find_files(tmp_path) == (tmp_path / "options.json", tmp_path / "weights.th")
 
 
-def test_one_file_alone(pair: Path) -> None:
-    options, weights = find_pair(pair)
-    options.unlink()
-    for source in (weights, pair):
-        with pytest.warns(UserWarning, match="WL084"):
-            assert read_weights(source).options.lstm.n_layers == 2
-
-
 def test_options_without_weights(pair: Path) -> None:
     options, weights = find_pair(pair)
     weights.unlink()

@@ -127,8 +127,7 @@ def read(config_path: Path | None, weights_path: Path) -> Weights:
     arrays = {**_bilm_arrays(tensors, prefix), **_mix_arrays(tensors, prefix.removesuffix(BILM))}
     section = find_section(config, prefix)
     if config_path is None:
-        options, where = infer_options(arrays, path=path).match_projection(arrays), path
-        warn_of_inferred(options, path=path)
+        options, where = infer_options(arrays, path=path), path
     else:
         options, where = _read_options(config, section, config_path, arrays, path)
     options = options.match_projection(arrays)
@@ -137,6 +136,8 @@ def read(config_path: Path | None, weights_path: Path) -> Weights:
     unused = find_unused_tensors(arrays, known, options)
     arrays = {name: array for name, array in arrays.items() if name not in unused}
     check_arrays(arrays, shapes, optional=optional, path=path, options_path=where, format=FORMAT)
+    if config_path is None:
+        warn_of_inferred(options, path=path)
     warn_of_unused(unused, path=path)
     warn_if_not_finite(arrays, path=path)
     if section.fields.get("do_layer_norm") is True:

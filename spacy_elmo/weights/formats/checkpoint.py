@@ -164,9 +164,6 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     described = {name: variables[own] for name, own in found.bilm.items()}
     options = infer_dump_options(described, path=path) if options is None else options
     options = options.match_projection(described)
-    if options_path is None and found.scope == TRAINING_SCOPE:
-        # A published module has no options; its values are known.
-        warn_of_inferred(options, path=path)
     unused = {name for name in described if is_upper_layer(name, options)}
     described = {name: variable for name, variable in described.items() if name not in unused}
     options_name = str(options_path or path)
@@ -175,6 +172,9 @@ def read(options_path: Path | None, index_path: Path) -> Weights:
     others = {name: variables[own] for name, own in more.items()}
     optional = [mix_shapes(options), softmax_shapes(options, others)]
     check_arrays(others, {}, optional=optional, path=path, options_path=options_name, format=FORMAT)
+    if options_path is None and found.scope == TRAINING_SCOPE:
+        # A published module has no options, and those values.
+        warn_of_inferred(options, path=path)
     warn_of_unused(unused, path=path)
     arrays = convert({name: _read(checkpoint, found.bilm[name], index_path) for name in described}, options)
     arrays.update({name: _read(checkpoint, own, index_path) for name, own in more.items()})

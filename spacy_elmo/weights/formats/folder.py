@@ -76,9 +76,11 @@ def read(options_path: Path | None, weights_path: Path) -> Weights:
     if options is None:
         if _has_vocabulary(arrays):
             raise ElmoError(Errors.EL297.format(path=path))
-        options = infer_options(arrays, path=path).match_projection(arrays)
-        warn_of_inferred(options, path=path)
-    return _make_weights(options, arrays, path=path, options_path=str(options_path or path))
+        options = infer_options(arrays, path=path)
+    weights = _make_weights(options, arrays, path=path, options_path=str(options_path or path))
+    if options_path is None:
+        warn_of_inferred(weights.options, path=path)
+    return weights
 
 
 def _has_vocabulary(arrays: Arrays) -> bool:

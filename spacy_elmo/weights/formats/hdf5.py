@@ -59,8 +59,7 @@ def read(options_path: Path | None, weights_path: Path) -> Weights:
         if options is None:
             with explain_errors(weights_path):
                 shapes = {name: _describe(dataset) for name, dataset in datasets.items()}
-            options = infer_dump_options(shapes, path=path).match_projection(datasets)
-            warn_of_inferred(options, path=path)
+            options = infer_dump_options(shapes, path=path)
         options = options.match_projection(datasets)
         names = dump_shapes(options)
         # Of a file without a biLM, the message says what is there.
@@ -75,6 +74,8 @@ def read(options_path: Path | None, weights_path: Path) -> Weights:
         # The largest claim first, because the first error is the one that is reported.
         for name, facts in sorted(described.items(), key=lambda item: -item[1].n_bytes):
             _check_storage(name, facts, path)
+        if options_path is None:
+            warn_of_inferred(options, path=path)
         warn_of_unused(unused, path=path)
         with explain_errors(weights_path):
             arrays: Arrays = {name: _to_native(dataset[()]) for name, dataset in datasets.items()}

@@ -430,9 +430,32 @@ def test_damaged_configuration(archive: Path) -> None:
 
 
 def test_no_configuration(archive: Path) -> None:
-    (archive / "config.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"EL015.*weights\.th': looked for config\.json"):
-        read(archive)
+    """The state_dict is enough; what else its training knew is in no array."""
+    for path in archive.iterdir():
+        if path.is_file() and path.name != "weights.th":
+            path.unlink()
+    with pytest.warns(UserWarning, match=r"WL084.*weights\.th' has no options beside it"):
+        assert read_weights(archive).has_mix
+
+
+TRANSFORMER = "_contextualizer._forward_transformer.layers.0.self_attn.linears.0.weight"
+
+
+def test_transformer(archive: Path) -> None:
+    """As in AllenNLP's transformer-elmo-2019.01.10.tar.gz: a character encoder, and layers of another kind."""
+    state = {
+        "_text_field_embedder.token_embedder_token_characters._encoder._module._projection.weight": torch.zeros(
+            2, 2
+        ),
+        TRANSFORMER: torch.zeros(2, 2),
+        "_contextualizer._backward_transformer.norm.gamma": torch.zeros(2),
+    }
+    torch.save(state, archive / "weights.th")
+    for source in (archive, archive / "weights.th", archive / "config.json"):
+        with pytest.raises(
+            ValueError, match=r"EL163.*it is a transformer, not an LSTM ELMo \('_contextualizer.*spacy-elmo models"
+        ):
+            read_weights(source)
 
 
 def test_holds_bilm(archive: Path, tiny: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def copy(tiny: Path, tmp_path: Path) -> Path:
 
 
 def test_fewer_layers(copy: Path, tiny: Path) -> None:
-    """As in UKP's releases of the first two layers, should their files have the third: AllenNLP reads what it needs."""
+    """UKP's releases of the first two layers, should their files have the third: AllenNLP reads what it needs."""
     change_options(copy, lambda options: options["lstm"].update(n_layers=1))
     with pytest.warns(
         UserWarning, match=r"WL086.*weights.hdf5: these arrays are ignored.*Cell1/LSTMCell/B.*/W_P_0"
