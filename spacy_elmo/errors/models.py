@@ -46,10 +46,6 @@ class ModelErrors(metaclass=WithCodes):
         "The folder '{path}' contains more than one {what} file ({found}). Give the pair of files, [options, "
         "weights], instead of the folder."
     )
-    EL015 = (
-        "No options file found for the weights '{path}': looked for {tried}. Put options.json beside the "
-        "weights, or give the pair [options, weights]."
-    )
     EL016 = (
         "'{path}' is {what}, and cannot be read as ELMo weights. Supported as one file of a pair: HDF5 (bilm-tf, "
         "AllenNLP, simple_elmo), safetensors (this package) and a checkpoint's .index. Give an archive by "
