@@ -30,6 +30,6 @@ def to_file_url(url: str) -> str:
     if host == "drive.google.com":
         match = _DRIVE_FILE.fullmatch(parts.path)
         found = [match[1]] if match else parse_qs(parts.query).get("id", [])
-        query = urlencode({"id": found[0], "export": "download", "confirm": "t"}) if found else ""
-        return f"https://drive.usercontent.google.com/download?{query}" if query else url
+        wanted = urlencode({"id": found[0], "export": "download", "confirm": "t"}) if found else ""
+        return f"https://drive.usercontent.google.com/download?{wanted}" if wanted else url
     return url

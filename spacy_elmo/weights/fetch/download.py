@@ -41,6 +41,7 @@ def download(
     report: Report = lambda done, total: None,
     look: Look = lambda path: None,
     note: str = "",
+    page: str | None = None,
 ) -> None:
     """Download a file. It appears when it is complete and checked.
 
@@ -55,6 +56,7 @@ def download(
     report (Report): Called with the progress.
     look (Look): Checks the content of the complete file.
     note (str): Another line for the message if all URLs fail.
+    page (str | None): The page of the model, for that message: there people find out what has become of the file.
     RAISES (ConnectionError): If no URL gives the file, with reasons; `MissingFileError` if none has it.
     RAISES (OSError): If the file cannot be written.
     """
@@ -73,7 +75,8 @@ def download(
         reason = error.strerror or str(error)
         raise ElmoOSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
     kind = MissingFileError if is_missing else ElmoConnectionError
-    raise kind(Errors.EL141.format(file=path.name, reasons=reasons + note, mirror=MIRROR_VARIABLE))
+    reasons += note + (f"\n  See the model's page: {page}" if page else "")
+    raise kind(Errors.EL141.format(file=path.name, reasons=reasons, mirror=MIRROR_VARIABLE))
 
 
 def _from_url(

@@ -72,12 +72,10 @@ def download_model(
         except MissingFileError as error:
             reasons += _get_reasons(error)
             last = error
-        except ElmoConnectionError as error:
-            raise _name_page(error, release) from error
         else:
             return _finish(release, places, published), published
     if n_plans == 1:
-        raise _name_page(last, release) from last
+        raise last
     raise ElmoConnectionError(Errors.EL280.format(name=release.name, reasons=reasons))
 
 
@@ -91,12 +89,6 @@ def _iter_plans(release: Release) -> Iterator[_Plan]:
         files = list_page(release.folder_url)
         if files is not None:
             yield files, NO_HEADERS
-
-
-def _name_page(error: ElmoConnectionError, release: Release) -> ElmoConnectionError:
-    """Add the page of a published model, where people may find out what has become of it."""
-    page = release.page if isinstance(release, Entry) else None
-    return ElmoConnectionError(f"{error}\nThe model's page: {page}") if page else error
 
 
 def _get_reasons(error: MissingFileError) -> str:
@@ -117,6 +109,7 @@ def _download_files(
     """RETURNS (dict[str, Pin]): The pins of the files, without those that are optional and that no server has."""
     host = urlsplit(safe_url(list_urls(files[0])[0])).netloc or "a folder"
     size = Release(name=release.name, files=files).n_bytes
+    page = release.page if isinstance(release, Entry) else None
     with Progress(release.name, n_files=len(files), host=host, size=size, quiet=quiet) as progress:
         published: dict[str, Pin] = {}
         for number, file in enumerate(files, start=1):
@@ -129,7 +122,7 @@ def _download_files(
                 report = progress.add_file(number)
                 look = partial(_find_problem, Path(file.name).suffix)
                 urls, note = select_urls(file, is_pinned=pinned is not None)
-                known = {"size": file.size, "sha256": file.sha256, "md5": file.md5}
+                known = {"size": file.size, "sha256": file.sha256, "md5": file.md5, "page": page}
                 try:
                     download(urls, target, **known, headers=headers, report=report, look=look, note=note)  # type: ignore[arg-type]
                 except MissingFileError:

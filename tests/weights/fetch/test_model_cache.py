@@ -213,7 +213,7 @@ def test_nowhere(server: Server, pair: Entry, monkeypatch: pytest.MonkeyPatch) -
     """The message has the page on which people may find out what has become of the model."""
     server.files.clear()
     put(replace(pair, page="https://models.example/page"), monkeypatch)
-    with pytest.raises(ConnectionError, match=r"EL141(?s:.)*404(?s:.)*page: https://models.example/page$"):
+    with pytest.raises(ConnectionError, match=r"EL141(?s:.)*404(?s:.)*page: https://models.example/page\n"):
         fetch("a/pair")
 
 
