@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +25,8 @@ from .model_files import (
     find_allennlp_model,
     find_known_model,
     is_options_name,
-    list_files,
     list_options,
+    sniff_files,
 )
 from .nested_folders import find_inner_folder
 from .sniff import (
@@ -152,12 +152,15 @@ def _search_folder(folder: Path) -> Files | Path:
     """RETURNS (Files | Path): The one model of a folder, or the folder inside it that has the model."""
     # A whole model comes first: beside it may be the weights that its training started from. A biLM comes next:
     # beside it may be the outputs of a run.
+    found = find_allennlp_model(folder)
+    if found is not None:
+        return found
+    files = sniff_files(folder)
     found = (
-        find_allennlp_model(folder)
-        or _find_pair(folder, is_sure=True)
+        _find_pair(folder, files, is_sure=True)
         or find_known_model(folder)
-        or _find_alone(folder)
-        or _find_pair(folder, is_sure=False)
+        or _find_alone(folder, files)
+        or _find_pair(folder, files, is_sure=False)
     )
     if found is not None:
         return found
@@ -165,17 +168,17 @@ def _search_folder(folder: Path) -> Files | Path:
     inner = find_inner_folder(folder, inside)
     if inner is not None:
         return inner
-    archives = [path for path in list_files(folder) if sniff(path) in ARCHIVES]
+    archives = [path for path, kind in files.items() if kind in ARCHIVES]
     if len(archives) == 1 and (inside == archives or archives[0].name == ALLENNLP_ARCHIVE):
         return Files(None, archives[0])
-    packed = [path for path in list_files(folder) if unpack_command(path, sniff(path))]
-    if packed and any(is_options_name(path) for path in inside):
-        # There are options, and this is the only file that may hold the weights.
-        kind = sniff(packed[0])
-        command = unpack_command(packed[0], kind)
-        raise ElmoError(Errors.EL258.format(path=packed[0], kind=kind, command=command))
-    for path in list_files(folder):
-        if sniff(path) in ("pickle", *FOREIGN):
+    if any(is_options_name(path) for path in inside):
+        for path, kind in files.items():
+            command = unpack_command(path, kind)
+            if command:
+                # There are options, and this is the only file that may hold the weights.
+                raise ElmoError(Errors.EL258.format(path=path, kind=kind, command=command))
+    for path, kind in files.items():
+        if kind in ("pickle", *FOREIGN):
             # Raises the error that says what this file is.
             import_reader(path)
             return Files(None, path)
@@ -183,13 +186,13 @@ def _search_folder(folder: Path) -> Files | Path:
     raise ElmoFileNotFoundError(Errors.EL013.format(path=folder, found=names))
 
 
-def _find_pair(folder: Path, *, is_sure: bool) -> Files | None:
+def _find_pair(folder: Path, files: Mapping[Path, Kind], *, is_sure: bool) -> Files | None:
     """Find options and weights in our format or in HDF5.
 
+    files (Mapping[Path, Kind]): The files of the folder.
     is_sure (bool): Whether to look inside, and skip what is not a biLM.
     """
-    files = list_files(folder)
-    weights = [path for path in files if sniff(path) in WEIGHTS]
+    weights = [path for path, kind in files.items() if kind in WEIGHTS]
     if is_sure:
         weights = [path for path in weights if holds_bilm(path)]
     options = list_options(files) if weights else []
@@ -198,10 +201,9 @@ def _find_pair(folder: Path, *, is_sure: bool) -> Files | None:
     return Files(_get_only(options, folder, "options"), _get_only(weights, folder, "weights"))
 
 
-def _find_alone(folder: Path) -> Files | None:
+def _find_alone(folder: Path, files: Mapping[Path, Kind]) -> Files | None:
     """Find the weights of a biLM without options, or a state_dict of any name, beside which they may be."""
-    files = list_files(folder)
-    weights = [path for path in files if sniff(path) in (*WEIGHTS, "pickle") and holds_bilm(path)]
+    weights = [path for path, kind in files.items() if kind in (*WEIGHTS, "pickle") and holds_bilm(path)]
     if not weights:
         return None
     path, options = _get_only(weights, folder, "weights"), list_options(files)
@@ -234,7 +236,8 @@ def _find_options(weights: Path, kind: Kind) -> Path | None:
     if kind not in (*WEIGHTS, "pickle"):
         # The reader's message says what is wrong with the file.
         return None
-    free = [path for path in list_options(list_files(weights.parent)) if not _weights_named_like(path)]
+    options = list_options(sniff_files(weights.parent))
+    free = [path for path in options if not _weights_named_like(path)]
     return _get_only(free, weights.parent, "options") if free else None
 
 
@@ -258,7 +261,8 @@ def _find_weights(options: Path) -> Path:
     named = [*_weights_named_like(options), *_weights_named_like(options.with_name(OPTIONS_NAME))]
     if named:
         return named[0]
-    found = _find_pair(folder, is_sure=True) or find_known_model(folder) or _find_alone(folder)
+    files = sniff_files(folder)
+    found = _find_pair(folder, files, is_sure=True) or find_known_model(folder) or _find_alone(folder, files)
     if found is not None:
         return found.weights
     raise ElmoFileNotFoundError(Errors.EL013.format(path=folder, found=f"'{options.name}' and no weights"))

@@ -1,7 +1,7 @@
 """Find the files of a model in one folder: by their names, and options by what is in them."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from ..bilm.fields import read_json
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from ..util.files import read_bytes
-from .sniff import ALLENNLP, ARCHIVES, CONFIG, INDEX, MANYLANGS, NEWEST, SPARK_MODEL, sniff
+from .sniff import ALLENNLP, ARCHIVES, CONFIG, INDEX, MANYLANGS, NEWEST, SPARK_MODEL, Kind, sniff
 
 _MOST_NOTE = 1 << 20
 # Ends of the names of options: AllenNLP's, those of single authors, and that of bio_embeddings' cache.
@@ -73,14 +73,24 @@ def drop_links(paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if path in kept]
 
 
-def list_options(files: Iterable[Path]) -> list[Path]:
+def sniff_files(folder: Path) -> dict[Path, Kind]:
+    """Detect the kind of each file of a folder.
+
+    folder (Path): The folder.
+    RETURNS (dict[Path, Kind]): The kinds of its files, as `list_files` lists them.
+    RAISES (OSError): If one of them cannot be read.
+    """
+    return {path: sniff(path) for path in list_files(folder)}
+
+
+def list_options(files: Mapping[Path, Kind]) -> list[Path]:
     """Find the options among files, by their names; if none has such a name, by what is in them.
 
-    files (Iterable[Path]): The files.
+    files (Mapping[Path, Kind]): The files and their kinds.
     RETURNS (list[Path]): The options.
     """
-    files = list(files)
-    return [path for path in files if is_options_name(path)] or [path for path in files if _holds_options(path)]
+    named = [path for path in files if is_options_name(path)]
+    return named or [path for path, kind in files.items() if kind == "json" and _holds_options(path)]
 
 
 def is_options_name(path: Path) -> bool:
@@ -93,8 +103,6 @@ def is_options_name(path: Path) -> bool:
 
 
 def _holds_options(path: Path) -> bool:
-    if sniff(path) != "json":
-        return False
     try:
         content = read_json(path)
     except ElmoError:  # such as a field that occurs twice

@@ -141,7 +141,12 @@ def is_local(source: Source) -> bool:
 def _find_one(source: str) -> Files:
     # The default comes first: it must not depend on the working directory.
     if source == catalogue.BUNDLED and catalogue.BUNDLED_FOLDER.is_dir():
-        return find_in_folder(catalogue.BUNDLED_FOLDER)
+        files = find_in_folder(catalogue.BUNDLED_FOLDER)
+        if files.options is None:
+            # Its weights can be read without them, but what is in the package is complete.
+            found = f"'{files.weights.name}' and no {OPTIONS_NAME}"
+            raise ElmoFileNotFoundError(Errors.EL013.format(path=catalogue.BUNDLED_FOLDER, found=found))
+        return files
     path, release = _to_path(source), find_release(source)
     # os.path, unlike pathlib, takes names of any length without an error.
     if os.path.isdir(path):

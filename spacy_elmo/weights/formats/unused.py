@@ -46,9 +46,7 @@ def find_unused_tensors(tensors: Mapping[str, ArrayInfo], known: Iterable[str], 
     """
     unknown = tensors.keys() - set(known)
     return {
-        name
-        for name in unknown
-        if is_upper_layer(name, options) or np.issubdtype(tensors[name].dtype, np.integer)
+        name for name in unknown if is_upper_layer(name, options) or np.issubdtype(tensors[name].dtype, np.integer)
     }
 
 

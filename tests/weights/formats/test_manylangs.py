@@ -301,3 +301,23 @@ def test_default_output(model: Path) -> None:
     case = read_case(model)
     for output, expected in zip(spacy_elmo.load(model).embed(case.sentences), case.expected):
         np.testing.assert_allclose(output.elmo, expected.mean(axis=0), atol=1e-4, rtol=0)
+
+
+def test_other_sizes_of_characters(word_char: Path) -> None:
+    """As Stockmark's cnn_16_100_512_4096.json, whose characters have 16 numbers."""
+    name = "cnn_16_100_512_4096.json"
+    get_sample(word_char).rename(word_char / name)
+    change(word_char / "config.json", lambda config: config.update(config_path=f"configs/{name}"))
+    change(word_char / name, lambda config: config["token_embedder"].update(char_dim=16))
+    path = word_char / "token_embedder.pkl"
+    tensors = torch.load(path, weights_only=True, map_location="cpu")
+    for key, tensor in tensors.items():
+        if key.startswith("convolutions") and tensor.dim() == 3:
+            tensors[key] = torch.randn(tensor.size(0), 16, tensor.size(2))
+    n_symbols = tensors["char_emb_layer.embedding.weight"].size(0)
+    tensors["char_emb_layer.embedding.weight"] = torch.randn(n_symbols, 16)
+    torch.save(tensors, path)
+    elmo = spacy_elmo.load(word_char)
+    assert elmo.options.char_cnn.embedding_dim == 16
+    exact = spacy_elmo.load(word_char, precision="fp64").embed([["the", "captain"]])
+    np.testing.assert_allclose(elmo.embed([["the", "captain"]])[0].stack(), exact[0].stack(), atol=1e-4, rtol=0)
