@@ -48,14 +48,14 @@ class ModelErrors(metaclass=WithCodes):
     )
     EL016 = (
         "'{path}' is {what}, and cannot be read as ELMo weights. Supported as one file of a pair: HDF5 (bilm-tf, "
-        "AllenNLP, simple_elmo), safetensors (this package) and a checkpoint's .index. Give an archive by "
-        "itself, without a pair."
+        "AllenNLP, simple_elmo), safetensors (this package), a state_dict (.th, .pt, .bin) and a checkpoint's "
+        ".index. Give an archive by itself, without a pair."
     )
     EL017 = (
         "'{path}' is a pickle, as Python and PyTorch write them. It was not read, because a pickle can run code "
         "when it is loaded. Pickles of ELMoForManyLangs (encoder.pkl and token_embedder.pkl in one folder) and "
-        "of AllenNLP (weights.th beside config.json) are supported, because only their numbers are read. For "
-        "other models, give the HDF5 or safetensors file."
+        "state_dicts of AllenNLP's ELMo (weights.th, or any other name) are supported, because only their numbers "
+        "are read. For other models, give the HDF5 or safetensors file."
     )
     EL018 = (
         "'{path}' cannot be opened as HDF5: it is truncated or damaged ({reason}). Its size is {size:,} bytes; "

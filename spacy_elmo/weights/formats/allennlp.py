@@ -16,7 +16,7 @@ from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn
 from ..catalogue import CATALOGUE
 from ..urls import safe_url
 from .jsonnet import read_config
-from .pickles import read_tensors, read_texts
+from .pickles import is_torch_file, read_tensors, read_texts
 from .sizes import infer_options, warn_of_inferred
 from .torch_names import Tensors, pop_highway_arrays, pop_lstm_arrays, pop_renamed
 from .unused import find_unused_tensors, warn_of_unused
@@ -152,7 +152,7 @@ def holds_bilm(path: Path) -> bool:
     RETURNS (bool): Whether the file has them.
     """
     try:
-        return any(text.endswith(CHARACTERS) for text in read_texts(path))
+        return is_torch_file(path) and any(text.endswith(CHARACTERS) for text in read_texts(path))
     except ValueError:
         return False
 

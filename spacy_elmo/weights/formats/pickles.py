@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...bilm.fields import show
 from ...errors import ElmoError, Errors, ReasonError
-from ...util.files import check_readable, reading_error
+from ...util.files import check_readable, read_bytes, reading_error
 from .torch_names import Tensors
 
 if TYPE_CHECKING:
@@ -63,6 +63,16 @@ def read_tensors(path: Path) -> Tensors:
         return {name: _to_numpy(tensor) for name, tensor in tensors.items()}
     except Exception as error:  # damaged files fail in many ways
         raise _explain(path, error) from error
+
+
+def is_torch_file(path: Path) -> bool:
+    """Check whether PyTorch wrote a pickle, by its first bytes: others may be large, and are not looked through.
+
+    path (Path): A pickle.
+    RETURNS (bool): Whether it is one of PyTorch's zips, or begins with its magic number.
+    RAISES (OSError): If the system refuses access.
+    """
+    return _is_zip(path) or _MAGIC.to_bytes(10, "little") in read_bytes(path, n_bytes=32)
 
 
 def read_texts(path: Path) -> list[str]:

@@ -14,12 +14,14 @@ import torch
 from spacy.tokens import Doc
 
 import spacy_elmo
+from spacy_elmo.bilm.build import build_char_encoder, build_parts, pop_prefix
 from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.cli.export import export
 from spacy_elmo.cli.info import format_facts, info
 from spacy_elmo.compat.elmoformanylangs import Embedder
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.inference.cuda.encoder import CudaEncoder
 from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.torch import ElmoModule
 from spacy_elmo.weights.formats import manylangs
@@ -93,6 +95,18 @@ def test_options(model: Path) -> None:
     assert options.has_own_vocabulary
     assert options.has_char_projection
     assert Options.from_json(options.to_json()) == options
+
+
+def test_encoder_of_gpus(model: Path) -> None:
+    """On the CPU, where it computes the same."""
+    weights = read_weights(model)
+    tensors = pop_prefix(build_parts(weights.options, weights.arrays).bilm, "char_encoder.")
+    encoder = CudaEncoder(
+        build_char_encoder(weights.options, tensors), options=weights.options, device=torch.device("cpu")
+    )
+    with torch.inference_mode():
+        found = encoder.encode(["the", "unknown"])
+    np.testing.assert_allclose(found.numpy(), expect_layers(["the", "unknown"])[0, :, :6], atol=1e-5, rtol=0)
 
 
 def test_saved_and_loaded(model: Path, tmp_path: Path, expected: list[np.ndarray]) -> None:

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_elmo.weights.formats.pickles import read_tensors, read_texts
+from spacy_elmo.weights.formats.pickles import is_torch_file, read_tensors, read_texts
 
 FORMATS = ["zip", "old"]
 HUGE = 10**13
@@ -351,3 +351,15 @@ def test_tied_tensors(tmp_path: Path) -> None:
     assert read["turned"].tolist() == whole.reshape(3, 4).T.tolist()
     assert read["none"].shape == (0,)
     assert read["byte"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_files_of_torch(tmp_path: Path, tensors: dict[str, torch.Tensor], format: str) -> None:
+    assert is_torch_file(save(tmp_path, tensors, format))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_files_of_others(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / "corpus.pkl"
+    path.write_bytes(pickle.dumps(["a"] * 100, protocol=protocol))
+    assert not is_torch_file(path)
