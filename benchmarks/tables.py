@@ -16,7 +16,8 @@ from rich.table import Table
 
 import spacy_elmo
 from spacy_elmo.bilm.layers import LayerName
-from spacy_elmo.cli.embedding.formats import Content, Embedded, get_writer
+from spacy_elmo.cli.embedding.content import Content, Embedded
+from spacy_elmo.cli.embedding.formats import get_writer
 from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.tables.record_batches import count_batch_rows
 
@@ -44,8 +45,19 @@ def main(
     sentences = [*Inputs(text).read()]
     tokens = [sentence.tokens for sentence in sentences]
     outputs = elmo.embed(tokens, layers=NAMES)
-    embedded = [*map(Embedded, sentences, outputs)]
-    content = Content([*NAMES], None, elmo.width("elmo"), True, outputs[0], elmo.source)
+    content = Content(
+        names=[*NAMES],
+        reduce=None,
+        pool=None,
+        width=elmo.width("elmo"),
+        with_index=True,
+        has_ids=False,
+        like=outputs[0],
+        source=elmo.source,
+    )
+    embedded = [
+        Embedded(sentence, content.select(sentence, one)) for sentence, one in zip(sentences, outputs, strict=True)
+    ]
     table = elmo.to_arrow(tokens, layers=NAMES)
     expected = [np.concatenate([one[name] for one in outputs]) for name in NAMES]
     writes: dict[str, Callable[[Path], object]] = {
