@@ -14,7 +14,8 @@ WIDTH, WORD_DIM, CELLS, N_LAYERS = 6, 5, 9, 2
 MOST_CHARACTERS = 12
 CONFIG = {
     "encoder": {
-        "name": "elmo", "projection_dim": WIDTH, "cell_clip": 3, "proj_clip": 3, "dim": CELLS, "n_layers": N_LAYERS,
+        "name": "elmo", "projection_dim": WIDTH, "cell_clip": 3, "proj_clip": 3, "dim": CELLS,
+        "n_layers": N_LAYERS,
     },
     "token_embedder": {
         "name": "cnn", "activation": "relu", "filters": [[1, 4], [2, 8]], "n_highway": 2, "word_dim": WORD_DIM,

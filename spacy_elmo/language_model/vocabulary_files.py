@@ -21,8 +21,8 @@ def find_vocabulary(files: Files, weights: Weights) -> Path | None:
 
     files (Files): The files.
     weights (Weights): What was read from them.
-    RETURNS (Path | None): A vocab.txt; else the only file that begins with the words that all vocabularies have, and
-        has as many words as the softmax predicts, if there is one. None if there is no such file.
+    RETURNS (Path | None): A vocab.txt; else the only file that begins with the words that all vocabularies have,
+        and has as many words as the softmax predicts, if there is one. None if there is no such file.
     RAISES (ElmoError): If several files fit the softmax, or as `softmax_facts`.
     RAISES (OSError): If the system refuses access.
     """

@@ -29,6 +29,18 @@ def test_one_of_a_pair_finds_the_other(pair: Files) -> None:
     assert find_files(pair.weights) == pair
 
 
+def test_first_two_layers(pair: Files, tmp_path: Path) -> None:
+    """UKP's names, which end with neither options nor weights."""
+    assert pair.options is not None
+    files = Files(
+        pair.options.rename(tmp_path / "elmo_x_options_first_two_layers.json"),
+        pair.weights.rename(tmp_path / "elmo_x_weights_first_two_layers.hdf5"),
+    )
+    assert files.options is not None
+    for source in (tmp_path, str(files.options), files.weights):
+        assert find_files(source) == files
+
+
 def test_a_pair_in_either_order(pair: Files) -> None:
     assert find_files(pair) == find_files(tuple(reversed(pair))) == pair  # type: ignore[arg-type]
 

@@ -122,7 +122,6 @@ class CpuCharEncoder:
             words = torch.cat([self._word_embedding[torch.from_numpy(word_ids)], words], dim=1)
         return words if self._projection is None else self._projection(words)
 
-
     def _convolve(self, ids: "np.ndarray") -> Tensor:
         """Compute the lowest part, up to the activation, (n_types, n_filters)."""
         n_types, width = ids.shape

@@ -438,26 +438,6 @@ def test_no_configuration(archive: Path) -> None:
         assert read_weights(archive).has_mix
 
 
-TRANSFORMER = "_contextualizer._forward_transformer.layers.0.self_attn.linears.0.weight"
-
-
-def test_transformer(archive: Path) -> None:
-    """As in AllenNLP's transformer-elmo-2019.01.10.tar.gz: a character encoder, and layers of another kind."""
-    state = {
-        "_text_field_embedder.token_embedder_token_characters._encoder._module._projection.weight": torch.zeros(
-            2, 2
-        ),
-        TRANSFORMER: torch.zeros(2, 2),
-        "_contextualizer._backward_transformer.norm.gamma": torch.zeros(2),
-    }
-    torch.save(state, archive / "weights.th")
-    for source in (archive, archive / "weights.th", archive / "config.json"):
-        with pytest.raises(
-            ValueError, match=r"EL163.*it is a transformer, not an LSTM ELMo \('_contextualizer.*spacy-elmo models"
-        ):
-            read_weights(source)
-
-
 def test_holds_bilm(archive: Path, tiny: Path, tmp_path: Path) -> None:
     assert allennlp.holds_bilm(archive / "weights.th")
     assert allennlp.holds_bilm(GOLDEN / "two_mixes" / "weights.th")

@@ -79,3 +79,24 @@ def test_beside_a_model(tmp_path: Path, tiny: Path) -> None:
     for name, (write, _) in FILES.items():
         write(tmp_path / name)
     assert read_weights(tmp_path).options == read_weights(tiny).options
+
+
+TRANSFORMER = "_contextualizer._forward_transformer.layers.0.self_attn.linears.0.weight"
+
+
+def test_transformer(tmp_path: Path) -> None:
+    """As in AllenNLP's transformer-elmo-2019.01.10.tar.gz: a character encoder, and layers of another kind."""
+    state = {
+        "_text_field_embedder.token_embedder_token_characters._encoder._module._projection.weight": torch.zeros(
+            2, 2
+        ),
+        TRANSFORMER: torch.zeros(2, 2),
+        "_contextualizer._backward_transformer.norm.gamma": torch.zeros(2),
+    }
+    torch.save(state, tmp_path / "weights.th")
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    for source in (tmp_path, tmp_path / "weights.th", tmp_path / "config.json"):
+        with pytest.raises(
+            ValueError, match=r"EL163.*it is a transformer, not an LSTM ELMo \('_contextualizer.*spacy-elmo models"
+        ):
+            read_weights(source)
