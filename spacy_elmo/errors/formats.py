@@ -112,7 +112,7 @@ class FormatErrors(metaclass=WithCodes):
         "'{path}' is a file of MXNet's arrays, as GluonNLP's elmo_*.params are, and cannot be read. These hold "
         "AllenNLP's published weights: use the original ones. elmo_2x1024_128_2048cnn_1xhighway is small, "
         "elmo_2x2048_256_2048cnn_1xhighway medium, elmo_2x4096_512_2048cnn_2xhighway original, and the same with "
-        "_5.5B is 5.5B (spacy-elmo models)."
+        "_5.5B is original_5.5B (spacy-elmo models)."
     )
     EL292 = (
         "'{path}' is a pickle of the Berkeley Neural Parser (benepar), and has no ELMo of its own: the parser "
