@@ -26,6 +26,8 @@ COMPRESSIONS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".bz2": bz2.BZ2File,
 }
 _EMPTY = "it is empty, and a compressed file never is"
+# Bytes of a pipe that are read at a time.
+_CHUNK = 1 << 20
 # The first bytes of compressed data, because pipes have no endings.
 MAGIC = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\x00": ".xz", b"BZh": ".bz2"}
 
@@ -48,14 +50,16 @@ class InputFile:
     _copy: IO[bytes] | None = field(default=None, repr=False)
 
     @contextmanager
-    def open(self) -> Iterator[IO[bytes]]:
+    def open(self, *, longest_line: int | None = None) -> Iterator[IO[bytes]]:
         """Open the file.
 
+        longest_line (int | None): The most bytes of a line, after which a pipe is read no further: the caller
+            refuses such a line. None: of any length.
         YIELDS (IO[bytes]): Its uncompressed content.
         RAISES (ElmoError): If it is damaged, also while it is read.
         RAISES (OSError): If it cannot be read, also while it is read.
         """
-        self._keep_stream()
+        self._keep_stream(longest_line)
         try:
             with self._open_packed() as packed:
                 compression = self.compression
@@ -103,7 +107,7 @@ class InputFile:
         self._copy.seek(0)
         return nullcontext(self._copy)
 
-    def _keep_stream(self) -> None:
+    def _keep_stream(self, longest_line: int | None = None) -> None:
         if not self.is_stream or self._copy is not None:
             return
         if self.path == Path("-") and (sys.stdin is None or sys.stdin.closed):
@@ -113,9 +117,9 @@ class InputFile:
             weakref.finalize(self, copy.close)
             if self.path != Path("-"):
                 with self.path.open("rb") as file:
-                    shutil.copyfileobj(file, copy)
+                    _copy(file, copy, longest_line)
             else:
-                shutil.copyfileobj(sys.stdin.buffer, copy)
+                _copy(sys.stdin.buffer, copy, longest_line)
             copy.flush()
         except OSError as error:
             if error.errno not in WRITE_ERRORS:
@@ -123,6 +127,23 @@ class InputFile:
             place = tempfile.gettempdir()
             raise ElmoOSError(Errors.EL142.format(path=place, reason=error.strerror, variable="TMPDIR")) from error
         self._copy = copy
+
+
+def _copy(source: IO[bytes], target: IO[bytes], longest_line: int | None) -> None:
+    """Copy a stream, up to a line that is too long; what is compressed has no lines."""
+    start = source.read(_CHUNK)
+    target.write(start)
+    if longest_line is None or start.startswith((*MAGIC,)):
+        shutil.copyfileobj(source, target)
+        return
+    chunk, length = start, 0
+    while chunk:
+        end = chunk.rfind(b"\n")
+        length = length + len(chunk) if end < 0 else len(chunk) - end - 1
+        if length > longest_line:
+            return
+        chunk = source.read(_CHUNK)
+        target.write(chunk)
 
 
 def _unreadable(path: Path, error: OSError) -> OSError:

@@ -43,7 +43,7 @@ class Lines:
     def __iter__(self) -> Iterator[Line]:
         n_lines = n_returns = first_return = 0
         line: Line | None = None
-        with self.file.open() as stream:
+        with self.file.open(longest_line=self.longest) as stream:
             for line in numbered_lines(self._read_lines(stream), self.path):
                 self.n_bytes += line.n_bytes
                 if "\0" in line.text:

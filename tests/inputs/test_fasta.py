@@ -3,10 +3,13 @@
 import bz2
 import gzip
 import lzma
+import os
 import re
 import subprocess
 import sys
+import threading
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +194,29 @@ def test_one_line_of_a_gigabyte(tmp_path: Path, start: bytes, match: str) -> Non
         file.write(start + (b"M" if start else b">") + b"A" * (2 << 20))
         file.truncate(1 << 30)
     assert check_bounded(path).startswith(match.format(path=path))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes by name")
+def test_pipe_without_end(tmp_path: Path) -> None:
+    """It is read up to the longest line that is allowed, and neither kept nor waited for."""
+    path = tmp_path / "pipe.fasta"
+    os.mkfifo(path)
+    written = 0
+
+    def produce() -> None:
+        nonlocal written
+        with suppress(BrokenPipeError), path.open("wb", buffering=0) as pipe:
+            pipe.write(b">a\n")
+            while True:
+                written += pipe.write(b"M" * (1 << 16)) or 0
+
+    producer = threading.Thread(target=produce, daemon=True)
+    producer.start()
+    with pytest.raises(ValueError, match=r"EL308.*pipe\.fasta, line 2"):
+        Inputs(path).check()
+    producer.join(timeout=30)
+    assert not producer.is_alive()
+    assert written < 8 << 20
 
 
 def test_packed_bomb(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import hashlib
 import io
 import lzma
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from spacy_elmo.inputs import packed
 from spacy_elmo.inputs.paths import find_inputs
 from spacy_elmo.inputs.reader import Inputs
 
@@ -132,7 +132,7 @@ def test_full_disk_for_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfileobj", full)
+    monkeypatch.setattr(packed, "_copy", full)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(TEXT), closed=False))
     with pytest.raises(OSError, match=r"EL142.*No space left.*TMPDIR"):
         Inputs(Path("-"), format="tokens").check()

@@ -1,0 +1,92 @@
+"""What the pages of docs show, runs: commands and snippets in order, with a small model in place of SeqVec."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from spacy_elmo.cli.commands import app
+from spacy_elmo.errors import Errors, Warnings
+from tests.data import ROOT, TINY, read_npz
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+# Folders that the page of sequences names; `seqvec` would be downloaded.
+FOLDERS = ("uniref50_v2", "catELMo", "FOLDER")
+SEQUENCES = ROOT / "tests" / "sequences"
+
+
+class Block(NamedTuple):
+    language: str
+    code: str
+
+
+def read_blocks(page: Path) -> Iterator[Block]:
+    for language, code in re.findall(r"^```(\w+)\n(.*?)^```", page.read_text("utf-8"), re.S | re.M):
+        yield Block(language, code)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for folder in FOLDERS:
+        shutil.copytree(TINY, tmp_path / folder)
+    shutil.copy(SEQUENCES / "proteins.fasta", tmp_path)
+    (tmp_path / "molecules.txt").write_text("C C ( = O ) O\nBr C Cl\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.needs("pandas")
+@pytest.mark.needs("pyarrow")
+@pytest.mark.filterwarnings("ignore:.*WL093")
+def test_sequences(place: Path) -> None:
+    """The vectors that come out are those of the reference, summed, and averaged over residues."""
+    found: dict[str, Any] = {}
+    kinds = []
+    for language, code in read_blocks(ROOT / "docs" / "sequences.md"):
+        kinds.append(language)
+        code = code.replace("--source seqvec", "--source uniref50_v2").replace('"seqvec"', '"uniref50_v2"')
+        if language == "bash":
+            for line in code.splitlines():
+                program, *arguments = shlex.split(line)
+                assert program == "spacy-elmo"
+                done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+                assert done.exit_code == 0, done.output
+        elif language == "python":
+            namespace: dict[str, Any] = {}
+            exec(code, namespace)
+            found.update(namespace)
+    assert kinds.count("bash") >= 4
+    assert kinds.count("python") >= 5
+    golden = [*read_npz(SEQUENCES / "expected.npz").values()]
+    ids = ["sp|T00001|ONE_TEST", "T00002/3-9", "6TST:A", "T00003"]
+    assert [*found["vectors"]] == ids
+    for id, layers in zip(ids, golden):
+        np.testing.assert_allclose(found["residues"][id], layers.sum(axis=0), atol=5e-5)
+        np.testing.assert_allclose(found["vectors"][id], layers.sum(axis=0).mean(axis=0), atol=5e-5)
+    assert found["embedding"].shape == (3, 8, 16)
+    assert found["residue_embd"].shape == (8, 16)
+    assert found["proteins"]["P2"].shape == found["data"]["tcr_embeds"][1].shape == (16,)
+    files = {path.name for path in place.iterdir() if path.is_file()}
+    assert {"embeddings_file.h5", "reduced_embeddings_file.h5", "proteins.parquet", "molecules.h5"} <= files
+    assert (place / "vectors" / "proteins.fasta.h5").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_words_of_the_program(page: Path) -> None:
+    """Options, codes, links and anchors that a page names, exist."""
+    text = page.read_text("utf-8")
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif "://" not in target:
+            assert (page.parent / target.partition("#")[0]).is_file(), target
+    for code in re.findall(r"\b(?:EL|WL)\d{3}\b", text):
+        assert hasattr(Errors if code.startswith("EL") else Warnings, code), code
