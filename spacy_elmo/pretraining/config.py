@@ -35,7 +35,7 @@ class CorpusConfig(_Section):
 
     train: list[Path] = Field(min_length=1)
     dev: list[Path] = []
-    format: Literal["txt", "jsonl", "conllu", "spacy", "tokens"] | None = None
+    format: Literal["txt", "jsonl", "conllu", "spacy", "tokens", "fasta"] | None = None
     pipeline: str = CORPUS_PIPELINE
     shuffle_block: int = Field(default=SHUFFLE_BLOCK, ge=1)
 

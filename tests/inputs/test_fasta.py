@@ -18,6 +18,7 @@ import pytest
 from spacy_elmo.inputs import fasta
 from spacy_elmo.inputs.fasta import HeaderIds
 from spacy_elmo.inputs.reader import Inputs
+from spacy_elmo.pretraining.config import CorpusConfig
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -159,6 +160,7 @@ _BOUNDED = """
 import resource, sys
 from pathlib import Path
 from spacy_elmo.inputs.reader import Inputs
+from spacy_elmo.pretraining.config import CorpusConfig
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     inputs = Inputs(Path(sys.argv[1]))
@@ -235,3 +237,12 @@ def test_ten_million_empty_sequences(tmp_path: Path) -> None:
             file.write(b"".join(b">%d\n" % number for number in range(start, start + 100_000)))
         file.write(b"M\n")
     assert check_bounded(path) == "1"
+
+
+def test_every_command_knows_the_format(tmp_path: Path) -> None:
+    """What trains or evaluates a language model reads sequences as sentences, too."""
+    path = write(tmp_path / "a.fasta", ">a\nMKV\n")
+    section = CorpusConfig(train=[path], format="fasta")
+    assert [sentence.tokens for sentence in Inputs(section.train, format=section.format).read()] == [
+        ["M", "K", "V"]
+    ]
