@@ -103,8 +103,7 @@ class CommandErrors(metaclass=WithCodes):
         "sentences by their numbers. Embed them one after the other, or into a folder."
     )
     EL311 = (
-        "--{option} is for the headers of FASTA files, but '{path}' is not one. Leave the option out, or give "
-        "--format fasta."
+        "--id is for the headers of FASTA files, but '{path}' is not one. Leave it out, or give --format fasta."
     )
     EL312 = (
         "--split-char separates the fields of headers, and needs the number of one, --id from 0 up; got {got!r}. "

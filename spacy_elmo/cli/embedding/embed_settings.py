@@ -80,8 +80,7 @@ class EmbedSettings:
         if others and len(others) < len(inputs.files):
             raise ElmoError(Errors.EL310.format(path=others[0]))
         if others and self.ids is not None:
-            option = "id" if self.ids.field is not None else "split-char"
-            raise ElmoError(Errors.EL311.format(option=option, path=others[0]))
+            raise ElmoError(Errors.EL311.format(path=others[0]))
         return inputs
 
     def choose_pipeline(self) -> str | None:
