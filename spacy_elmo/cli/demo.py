@@ -13,6 +13,7 @@ from typer import Option
 from ..bilm.layers import LayerName
 from ..inference.settings import PRECISION_NAMES, PrecisionName
 from ..weights.catalogue import BUNDLED
+from ..weights.urls import safe_url
 from .options import NThreads, choices
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def demo_cli(
     start = time.perf_counter()
     elmo = load(source, precision=cast(PrecisionName, precision), n_threads=n_threads)
     seconds = time.perf_counter() - start
-    typer.echo(f"{source}: loaded in {seconds:.2f} s\n\n{format_shapes(elmo)}\n")
+    typer.echo(f"{safe_url(source)}: loaded in {seconds:.2f} s\n\n{format_shapes(elmo)}\n")
     sentences = read_sentences()
     vectors = [getattr(output, LAYER) for output in elmo.embed(sentences, layers=[LAYER])]
     for word in WORDS:

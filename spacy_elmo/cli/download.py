@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from ..errors import ElmoError, Errors
 from ..weights.catalogue import BUNDLED
-from ..weights.fetch.model_cache import fetch
-from ..weights.source import find_release
+from ..weights.source import find_release, show_source
 from .options import unpack_source
 
 NAME_HELP = (
@@ -26,8 +26,13 @@ def download_cli(
     After that, the name can be used as a source without a network. Environment variables: SPACY_ELMO_CACHE is the
     folder of the cache, SPACY_ELMO_MIRROR is the place to download from, SPACY_ELMO_OFFLINE=1 prevents downloads.
     """
+    # Imported here because a download brings much along, and every command imports this module.
+    from ..weights.fetch.model_cache import fetch
+
     name = source[0]
-    release = None if name in ("", BUNDLED) else find_release(unpack_source(source))
+    release = None if source in ([""], [BUNDLED]) else find_release(unpack_source(source))
+    if release is None and len(source) > 1:
+        raise ElmoError(Errors.EL287.format(got=show_source(source)))
     folder = fetch(release or name, force=force, quiet=quiet)
     if name == BUNDLED and not quiet:
         typer.echo(f"{name} comes with the package: nothing to download.", err=True)

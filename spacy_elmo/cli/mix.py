@@ -14,6 +14,7 @@ from typer import Argument, Option, echo
 from ..bilm.layers import layer_names
 from ..errors import ElmoError, Errors, printable
 from ..util.plotting import check_picture, picture
+from ..weights.urls import hide_secrets, safe_url
 from .options import Force
 from .outputs import check_output
 from .plot import shorten_names
@@ -70,7 +71,9 @@ def mix(pipelines: Sequence[str], output: Path | None = None, *, force: bool = T
         try:
             nlp = spacy.load(pipeline)
         except (OSError, ImportError, ValueError) as error:
-            raise ElmoError(Errors.EL117.format(got=pipeline, reason=error)) from error
+            raise ElmoError(
+                Errors.EL117.format(got=safe_url(pipeline), reason=hide_secrets(str(error), ""))
+            ) from error
         mixes = find_mixes(nlp)
         if not mixes:
             components = ", ".join(nlp.component_names) or "none"

@@ -20,7 +20,6 @@ from ..weights.catalogue import (
 from ..weights.catalogue.citations import to_bibtex
 from ..weights.catalogue.entry import EVIDENCE
 from ..weights.catalogue.languages import LANGUAGES
-from ..weights.fetch.model_cache import cached_bytes, is_cached
 
 # Characters of a fact's name, as in `spacy-elmo info`.
 _INDENT = 26
@@ -72,6 +71,9 @@ def describe_model(entry: Entry) -> Json:
     RETURNS (Json): The facts, as JSON data; None for unknown ones. `dim` and `projection_dim` are those of the
         LSTMs; `cached_bytes` is None if the model is not in the cache.
     """
+    # Imported here because a download brings much along, and every command imports this module.
+    from ..weights.fetch.model_cache import cached_bytes, is_cached
+
     is_bundled = entry.name == BUNDLED
     if is_bundled:
         cached: int | None = sum(path.stat().st_size for path in BUNDLED_FOLDER.iterdir())

@@ -72,7 +72,7 @@ class Summary(NamedTuple):
 
 
 def perplexity_cli(
-    source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
+    source: Annotated[str, Argument(metavar="SOURCE", help=MODEL_HELP)],
     texts: Annotated[list[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
     format: Format = None,
     lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,

@@ -38,7 +38,7 @@ STATE_HELP = (
 
 
 def substitutes_cli(
-    source: Annotated[Path, Argument(metavar="SOURCE", help=MODEL_HELP)],
+    source: Annotated[str, Argument(metavar="SOURCE", help=MODEL_HELP)],
     texts: Annotated[list[Path], Argument(metavar="TEXT", help=INPUT_HELP)],
     n: Annotated[int, Option("--number", "-n", min=1, metavar="N", help="Number of words in each list.")] = 10,
     format: Format = None,

@@ -43,4 +43,12 @@ class AddressErrors(metaclass=WithCodes):
         "Hugging Face could not be asked for '{name}': {reason}\nCheck the network, and try again. HF_ENDPOINT "
         "sets another server with the same interface."
     )
+    EL286 = (
+        "A pair of addresses must be those of an options file and of a weights file; '{url}' is {what}. Give its "
+        "address alone."
+    )
+    EL287 = (
+        "`download` takes one name or address, or the addresses of an options file and a weights file; got {got}. "
+        "Run it once for each model."
+    )
     EL284 = "The files of '{name}' have {size:,} bytes together; allowed: {most:,}."

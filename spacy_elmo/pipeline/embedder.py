@@ -28,7 +28,7 @@ from ..models.tokens import estimate_rows, sent_spans
 from ..models.update import begin_update
 from ..runtime.workers import Pending
 from ..util.batching import run_ahead, windows
-from ..weights.source import Source, read_weights
+from ..weights.source import Source, read_weights, show_source
 from .annotations import TensorWriter, annotate, move_to_ops
 from .deferred_update import DeferredUpdate
 from .extensions import install_extensions
@@ -96,7 +96,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     def __repr__(self) -> str:
         module, model = get_module(self.model), f"pooling_layer={self.pooling_layer!r}"
         state = f"{model}, frozen={module.training_settings.frozen}, has_weights={module.has_weights}"
-        return f"ElmoEmbedder(name={self.name!r}, source={self.source!r}, {state})"
+        return f"ElmoEmbedder(name={self.name!r}, source={show_source(self.source)!r}, {state})"
 
     def attach(self, nlp: Language) -> None:
         """Remember the pipeline, to find listeners and other components that write doc.tensor. spaCy does not call
@@ -123,7 +123,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
         if not module.has_weights:
             other = self.source_before_initialize()
             if other is not None and other != self.source:
-                raise ElmoError(Errors.EL121.format(name=self.name, source=other))
+                raise ElmoError(Errors.EL121.format(name=self.name, source=show_source(other)))
         return module.load()
 
     @property

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
@@ -21,6 +21,8 @@ _PICKLES = (".th", ".pt")
 # All of bilm-tf's checkpoints are in one piece.
 _DATA = ".data-00000-of-00001"
 _VOCABULARY = "vocab.txt"
+# The name of a checkpoint whose own name could not be that of a file.
+_CHECKPOINT = "model.ckpt"
 # Bytes of a name: what file systems take, with the endings of a download.
 _MOST_OF_A_NAME = 200
 
@@ -82,12 +84,23 @@ def make_file(url: str, name: str | None = None, checksums: Checksums = Checksum
     return _file(url, checksums, name)
 
 
+def make_mirror_path(url: str) -> str:
+    """Get the path under which a mirror has the file of an address.
+
+    url (str): The address.
+    RETURNS (str): Host and path, without steps out of a folder.
+    """
+    return _folder_path(url) + _last_name(url)
+
+
 def _check(url: str) -> None:
     try:
-        host = urlsplit(url).hostname
-    except ValueError:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # of the port, or brackets around something that is not an address
         host = None
-    if not is_url(url) or not host or not url.isprintable():
+    # Libraries do not agree on where a host with a backslash ends.
+    if not is_url(url) or not host or "\\" in parts.netloc or not url.isprintable():
         raise ElmoError(Errors.EL275.format(url=safe_url(url)))
 
 
@@ -133,10 +146,15 @@ def _folder_path(url: str) -> str:
 def _file(url: str, checksums: Checksums, name: str | None = None) -> File:
     if name is None:
         name = _last_name(url)
-        is_name = name.isprintable() and "\\" not in name and ":" not in name and not name.startswith(".")
-        if not is_name or not _ending(url) or len(name.encode("utf-8", "replace")) > _MOST_OF_A_NAME:
+        if not _ending(url) or not _is_file_name(name):
             name = f"1{UNNAMED}"
     return File(_folder_path(url) + name, _variants(url), sha256=checksums.sha256, md5=checksums.md5)
+
+
+def _is_file_name(name: str) -> bool:
+    """Check that a file may have a name on every system."""
+    is_plain = name.isprintable() and "\\" not in name and ":" not in name and not name.startswith(".")
+    return is_plain and len(name.encode("utf-8", "replace")) <= _MOST_OF_A_NAME
 
 
 def _weights_file(url: str, checksums: Checksums) -> File:
@@ -145,8 +163,14 @@ def _weights_file(url: str, checksums: Checksums) -> File:
 
 
 def _pair(first: tuple[str, Checksums], second: tuple[str, Checksums]) -> tuple[File, ...]:
-    if _ending(first[0]) == _ending(second[0]) == ".json":
-        raise ElmoError(Errors.EL025.format(got="two options files"))
+    endings = [_ending(url) for url, _ in (first, second)]
+    for got, of_these in (("options", (".json",)), ("weights", (*_WEIGHTS, *_PICKLES, INDEX))):
+        if all(ending in of_these for ending in endings):
+            raise ElmoError(Errors.EL025.format(got=f"two {got} files"))
+    for (url, _), ending in zip((first, second), endings):
+        what = "an archive" if ending in _ARCHIVES else "a folder" if url.endswith("/") else None
+        if what is not None:
+            raise ElmoError(Errors.EL286.format(url=safe_url(url), what=what))
     # Users may give the two in either order.
     if _ending(first[0]) != ".json" and _ending(second[0]) == ".json":
         first, second = second, first
@@ -163,7 +187,7 @@ def _pair(first: tuple[str, Checksums], second: tuple[str, Checksums]) -> tuple[
 
 def _from_options(name: str, key: str, url: str, checksums: Checksums) -> Address:
     options = _file(url, checksums, OPTIONS_NAME)
-    head, found, tail = _last_name(url).removesuffix(".json").rpartition("options")
+    head, found, tail = _stem(url).rpartition("options")
     beside = [f"{head}weights{tail}", "weights"] if found else ["weights"]
 
     def plan(ending: str) -> tuple[File, ...]:
@@ -175,17 +199,27 @@ def _from_options(name: str, key: str, url: str, checksums: Checksums) -> Addres
 
 def _options_urls(weights: str) -> tuple[str, ...]:
     """List the addresses at which the options of weights may be: elmo_..._weights.hdf5, elmo_..._options.json."""
-    name = _last_name(weights)
-    head, found, tail = name.removesuffix(_ending(weights)).rpartition("weights")
+    head, found, tail = _stem(weights).rpartition("weights")
     names = [f"{head}options{tail}.json", OPTIONS_NAME] if found else [OPTIONS_NAME]
     return tuple(variant for one in dict.fromkeys(names) for variant in _variants(_beside(weights, one)))
 
 
 def _checkpoint(url: str, checksums: Checksums) -> tuple[File, ...]:
-    stem = _last_name(url).removesuffix(INDEX)
-    names = (OPTIONS_NAME, stem + INDEX, stem + _DATA, _VOCABULARY)
-    files = [_file(_beside(url, name), checksums if name == stem + INDEX else Checksums(), name) for name in names]
-    return (*files[:-1], files[-1]._replace(is_optional=True))
+    name = _last_name(url)
+    stem = name[: -len(INDEX)] if _is_file_name(name) else _CHECKPOINT
+    return (
+        _file(_beside(url, OPTIONS_NAME), Checksums(), OPTIONS_NAME),
+        _file(url, checksums, stem + INDEX),
+        _file(_beside(url, _stem(url) + _DATA), Checksums(), stem + _DATA),
+        _file(_beside(url, _VOCABULARY), Checksums(), _VOCABULARY)._replace(is_optional=True),
+    )
+
+
+def _stem(url: str) -> str:
+    """Get the name of an address's file without its ending, as it stands in the address."""
+    name, ending = urlsplit(url).path.rpartition("/")[2], _ending(url)
+    # A letter of the ending may be percent-encoded.
+    return (name if name.lower().endswith(ending) else quote(_last_name(url)))[: -len(ending)]
 
 
 def _beside(url: str, name: str) -> str:

@@ -20,7 +20,7 @@ from .model_files import Files, checkpoint_files, index_path
 from .releases import Release
 from .repositories import Repository, find_repository, find_short_name
 from .sniff import sniff
-from .urls import hide_secrets, is_file_url, is_remote, safe_url
+from .urls import hide_secrets, is_file_url, is_remote, is_url, safe_url, suggest_url
 
 # The most names of a folder to compare a misspelt one with.
 _MOST_NAMES = 500
@@ -90,12 +90,13 @@ def find_release(source: Source) -> Release | None:
 
     source (Source): As for `read_weights`.
     RETURNS (Release | None): The model; None if the source is a path.
-    RAISES (ElmoError): If it is an address that cannot be downloaded from.
+    RAISES (ElmoError): If it is an address that cannot be downloaded from, or the parts are no pair.
     """
     parts = [os.fspath(source)] if isinstance(source, (str, os.PathLike)) else [os.fspath(part) for part in source]
-    # The addresses of a published model's files are that model, unless they have checksums of their own.
-    entries = [catalogue.resolve(part) if "#" not in part else None for part in parts]
-    if parts and entries[0] is not None and all(entry is entries[0] for entry in entries):
+    if len(parts) not in (1, 2):
+        raise ElmoError(Errors.EL025.format(got=f"{len(parts)} path(s)"))
+    entries = [_find_entry(part) for part in parts]
+    if entries[0] is not None and all(entry is entries[0] for entry in entries):
         return entries[0]
     if len(parts) == 1:
         repository = find_repository(parts[0])
@@ -106,6 +107,9 @@ def find_release(source: Source) -> Release | None:
         catalogue.check_supported(part)
     if not remote:
         return _find_short_name(parts[0]) if len(parts) == 1 else None
+    for part in remote:
+        if len(parts) == 2 and find_repository(part) is not None:
+            raise ElmoError(Errors.EL286.format(url=safe_url(part), what="a repository on Hugging Face"))
     if len(remote) < len(parts):
         raise ElmoFileNotFoundError(Errors.EL029.format(url=safe_url(remote[0])))
     return make_address(parts)
@@ -128,7 +132,9 @@ def is_local(source: Source) -> bool:
     RETURNS (bool): False if the source is a model to download that is not in the cache.
     """
     parts = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    if catalogue.BUNDLED in parts or all(os.path.exists(_to_path(os.fspath(part))) for part in parts):
+    if catalogue.BUNDLED in parts:
+        return True
+    if all(os.path.exists(_to_path(os.fspath(part))) for part in parts) and not _is_other_folder(source):
         return True
     release = find_release(source)
     if release is None:
@@ -136,6 +142,19 @@ def is_local(source: Source) -> bool:
     from .fetch.model_cache import is_cached
 
     return is_cached(release)
+
+
+def _is_other_folder(source: Source) -> bool:
+    """Check whether a source is a folder that has only the name of a published model, such as de or small."""
+    if not isinstance(source, (str, os.PathLike)) or catalogue.resolve(os.fspath(source)) is None:
+        return False
+    path = _to_path(os.fspath(source))
+    try:
+        return path.is_dir() and not find_in_folder(path)
+    except FileNotFoundError:
+        return True
+    except (ValueError, OSError):  # a model that cannot be read, which is what is wrong with the source
+        return False
 
 
 def _find_one(source: str) -> Files:
@@ -170,6 +189,8 @@ def _find_one(source: str) -> Files:
     # Every short word resembles some language's code.
     names = [*catalogue.names(), *(alias for alias in catalogue.ALIASES if len(alias) > 3)]
     closest = _closest(path, names)
+    if (url := suggest_url(source)) is not None:
+        closest = f"If it is an address, write '{show(safe_url(url), _SHOWN)}'."
     if release is not None:
         try:
             return _fetch(release)
@@ -183,6 +204,13 @@ def _fetch(release: Release) -> Files:
     from .fetch.model_cache import fetch
 
     return find_in_folder(fetch(release))
+
+
+def _find_entry(part: str) -> catalogue.Entry | None:
+    """Find the published model of a name or address. An address with a checksum of its own is another model."""
+    plain, _, fragment = part.partition("#")
+    # Other fragments are places in pages.
+    return catalogue.resolve(plain if is_url(part) and "=" not in fragment else part)
 
 
 def _find_short_name(source: str) -> Repository | None:

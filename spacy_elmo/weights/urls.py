@@ -9,10 +9,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ..errors import ElmoError, Errors
 
 HTTP_VARIABLE = "SPACY_ELMO_ALLOW_HTTP"
+# The scheme of repositories on Hugging Face.
+HUB = "hf://"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,3}[^\s'\"<>]+")
 # In a source without a scheme: signs of a host, of a user with a password, or of a query.
 _NO_PATH = re.compile(r"^//|[^:]:.*@|\?.*=", re.DOTALL)
+# A host in a source without a scheme: a name with dots, or an address.
+_HOST = re.compile(r"(?:localhost|(?:[\w-]+\.)+[a-z]{2,}|\d+(?:\.\d+){3})(?::\d+)?", re.IGNORECASE)
 # Checksums in the fragment of a URL, as pip has them, and their numbers of hexadecimal digits.
 _DIGITS = {"sha256": 64, "md5": 32}
 # Shorter secrets would occur inside ordinary words.
@@ -41,8 +45,10 @@ def safe_url(url: str) -> str:
     start, scheme, rest = _parts(url)
     if not scheme and not _NO_PATH.search(rest):
         return url
+    # After the name of a repository, an @ stands before its revision.
+    is_hub = scheme.lower() == HUB and "@" not in rest.partition("/")[0]
     # These characters may be percent-encoded.
-    path, *more = re.split("[?#;]|%3[fFbB]|%23", re.split("@|%40", rest)[-1], maxsplit=1)
+    path, *more = re.split("[?#;]|%3[fFbB]|%23", rest if is_hub else re.split("@|%40", rest)[-1], maxsplit=1)
     return f"{start}{scheme}{path}{'?...' if more else ''}"
 
 
@@ -62,6 +68,23 @@ def is_remote(text: str) -> bool:
     RETURNS (bool): Whether it begins with a scheme and two slashes.
     """
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None and not is_file_url(text)
+
+
+def suggest_url(text: str) -> str | None:
+    """Guess the address that a user meant by a source that is none: without its scheme, or with blanks around it.
+
+    text (str): A source that was not found.
+    RETURNS (str | None): The address; None if the source does not resemble one.
+    """
+    plain = text.strip()
+    match = re.match(r"(https?|hf):/*(?=[^/])", plain, re.IGNORECASE)
+    if match:
+        found = f"{match[1].lower()}://{plain[match.end() :]}"
+    elif _HOST.fullmatch(plain.lstrip("/").partition("/")[0].rpartition("@")[2]) and "/" in plain.lstrip("/"):
+        found = f"https://{plain.lstrip('/')}"
+    else:
+        return None
+    return None if found == text else found
 
 
 def is_file_url(text: str) -> bool:

@@ -53,7 +53,7 @@ PUBLISHED = {
     "ja/exawizards": ["https://exawizardsallenlp.blob.core.windows.net/data/weights.hdf5"],
     "de/t-systems": ["https://github.com/t-systems-on-site-services-gmbh/german-elmo-model/releases/download/files_1/"
                      "weights.hdf5"],
-    "eu/plur": ["https://schweter.eu/cloud/eu-elmo/options.json"],
+    "eu/plur": ["https://schweter.eu/cloud/eu-elmo/options.json", "https://schweter.eu/cloud/eu-elmo/"],
     "ta/plur": ["https://schweter.eu/cloud/ta-elmo/weights.hdf5"],
     "original/two-layers": ["https://public.ukp.informatik.tu-darmstadt.de/reimers/2019_elmo_weights/Original/"
                             "elmo_2x4096_512_2048cnn_2xhighway_weights_first_two_layers.hdf5"],
@@ -63,6 +63,11 @@ PUBLISHED = {
         "https://allennlp.s3.amazonaws.com/models/elmo-constituency-parser-2020.02.10.tar.gz",
     ],
     "allennlp/ner-2021.02": ["https://storage.googleapis.com/allennlp-public-models/ner-elmo.2021-02-12.tar.gz"],
+    "allennlp/bidaf-2021.02": ["https://storage.googleapis.com/allennlp-public-models/bidaf-elmo.2021-02-11.tar.gz"],
+    "allennlp/esim-2020.11": ["https://storage.googleapis.com/allennlp-public-models/esim-elmo-2020.11.11.tar.gz"],
+    "allennlp/decomp-2020.04": [
+        "https://storage.googleapis.com/allennlp-public-models/decomposable-attention-elmo-2020.04.09.tar.gz"
+    ],
     "tfhub/elmo/1": ["https://tfhub.dev/google/elmo/1"],
     "tfhub/elmo/3": ["http://tfhub.dev/google/elmo/3/", "https://tfhub.dev/google/elmo/3?tf-hub-format=compressed"],
     "sl/embeddia": ["https://www.clarin.si/repository/xmlui/bitstream/handle/11356/1277/slovenian-elmo.tar.gz"],

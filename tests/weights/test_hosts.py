@@ -9,6 +9,9 @@ from spacy_elmo.weights.hosts import to_file_url
         ("https://github.com/a/b/blob/main/c/w.hdf5", "https://github.com/a/b/raw/main/c/w.hdf5"),
         ("https://github.com/a/b/releases/download/v1/elmo.zip", None),
         ("https://github.com/a/b", None),
+        ("https://huggingface.co/a/b/blob/main/c/w.hdf5", "https://huggingface.co/a/b/resolve/main/c/w.hdf5"),
+        ("https://hf.co/a/b/blob/v1/w.hdf5?x=1", "https://hf.co/a/b/resolve/v1/w.hdf5?x=1"),
+        ("https://huggingface.co/a/b/resolve/main/w.hdf5", None),
         ("https://www.dropbox.com/s/abc/elmo.zip?dl=0", "https://www.dropbox.com/s/abc/elmo.zip?dl=1"),
         ("https://www.dropbox.com/sh/a/b?dl=0", "https://www.dropbox.com/sh/a/b?dl=1"),
         (

@@ -198,7 +198,11 @@ def test_what_needs_a_download(pair: Files, tmp_path: Path, monkeypatch: pytest.
     assert not is_local("original")
     for source in (BUNDLED, pair.weights, pair, tmp_path / "none"):
         assert is_local(source)  # type: ignore[arg-type]
-    # A folder of that name is read in place of the model.
-    (tmp_path / "original").mkdir()
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "original").mkdir()
+    assert not is_local("original")
+    # A model in a folder of that name is read in place of the published one.
+    for path in pair:
+        if path is not None:
+            shutil.copy(path, tmp_path / "original")
     assert is_local("original")

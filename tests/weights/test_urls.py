@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_elmo.weights.urls import hide_secrets, is_private, safe_url
+from spacy_elmo.weights.urls import hide_secrets, is_private, safe_url, suggest_url
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,10 @@ from spacy_elmo.weights.urls import hide_secrets, is_private, safe_url
         ("http://user%3Apass%40example.com/a", "http://example.com/a"),
         ("//user:pass@example.com/a", "example.com/a"),
         ("elmo?token=abc", "elmo?..."),
+        # Revisions
+        ("hf://owner/name@v1/a", "hf://owner/name@v1/a"),
+        ("HF://owner/name@v1?token=abc", "HF://owner/name@v1?..."),
+        ("hf://user:pass@owner/name", "hf://owner/name"),
         # Paths
         ("models@v2/elmo#1;b?.hdf5", "models@v2/elmo#1;b?.hdf5"),
         ("./a@b", "./a@b"),
@@ -78,3 +82,35 @@ def test_messages_of_libraries(text: str, shown: str) -> None:
 )
 def test_is_private(url: str, expected: bool) -> None:
     assert is_private(url) is expected
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("https:/host/x.zip", "https://host/x.zip"),
+        ("HTTPS:host/x.zip", "https://host/x.zip"),
+        (" https://host/x.zip\n", "https://host/x.zip"),
+        ("hf:owner/name", "hf://owner/name"),
+        ("hf:///owner/name", "hf://owner/name"),
+        ("host.com/elmo.zip", "https://host.com/elmo.zip"),
+        ("//host.com/elmo.zip", "https://host.com/elmo.zip"),
+        ("www.host.co.uk:8080/a/b", "https://www.host.co.uk:8080/a/b"),
+        ("user:pass@host.com/a", "https://user:pass@host.com/a"),
+        ("127.0.0.1:80/x.zip", "https://127.0.0.1:80/x.zip"),
+        ("localhost/x.zip", "https://localhost/x.zip"),
+        ("https://host/x.zip", None),
+        ("hf://owner/name", None),
+        ("owner/name", None),
+        ("elmo.zip", None),
+        ("elmo.v2/weights.hdf5", None),
+        ("./a.com/b", None),
+        ("../b.com", None),
+        ("/models/a.com/b", None),
+        (r"C:\models\elmo", None),
+        ("C:/models/elmo", None),
+        ("", None),
+        ("https:", None),
+    ],
+)
+def test_what_was_meant(source: str, url: "str | None") -> None:
+    assert suggest_url(source) == url

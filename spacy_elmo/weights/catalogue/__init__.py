@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from ...errors import ElmoError, Errors
-from ..urls import safe_url
+from ..urls import safe_url, suggest_url
 from . import english, nlpl, other_languages, science, task_models
 from .entry import Entry, check_downloadable, describe_licence, describe_terms
 from .published import make_url_key
@@ -53,9 +53,10 @@ def _index_urls() -> dict[str, Entry]:
     owners: dict[str, list[Entry]] = {}
     pages: dict[str, list[Entry]] = {}
     for entry in _ENTRIES:
-        for key in {
-            make_url_key(url) for url in (*entry.addresses, *(url for file in entry.files for url in file.urls))
-        }:
+        urls = [url for file in entry.files for url in file.urls]
+        # A folder of a pair stands for both.
+        folders = [url.rpartition("/")[0] for url in urls if len(entry.files) == 2 and "?" not in url]
+        for key in {make_url_key(url) for url in (*entry.addresses, *urls, *folders)}:
             owners.setdefault(key, []).append(entry)
         if entry.page is not None:
             pages.setdefault(make_url_key(entry.page), []).append(entry)
@@ -94,5 +95,7 @@ def find(name: str) -> Entry:
         check_supported(name)
         close = difflib.get_close_matches(name, [*names(), *ALIASES], n=3, cutoff=0.5)
         closest = f"Closest: {', '.join(close)}." if close else "None has a similar name."
+        if (url := suggest_url(name)) is not None:
+            closest = f"If it is an address, write '{safe_url(url)}'."
         raise ElmoError(Errors.EL140.format(name=safe_url(name), closest=closest))
     return entry

@@ -49,10 +49,10 @@ _ARCHIVES = [
     _Archive("parser", "2020.02.10", *_PARSER, (*ALLENNLP_2020, *ALLENNLP)),
     _Archive("esim", "2018.05.17", *_ESIM),
     _Archive("esim", "2020.02.10", *_ESIM),
-    _Archive("esim", "2020-11-11", *_ESIM, ALLENNLP_2020),
+    _Archive("esim", "2020.11.11", *_ESIM, ALLENNLP_2020),
     _Archive("decomp", "2018.02.19", *_DECOMPOSABLE),
     _Archive("decomp", "2020.02.10", *_DECOMPOSABLE),
-    _Archive("decomp", "2020-04-09", *_DECOMPOSABLE, ALLENNLP_2020),
+    _Archive("decomp", "2020.04.09", *_DECOMPOSABLE, ALLENNLP_2020),
     _Archive("sst-5", "2018.09.04", "sst-5-elmo-biattentive-classification-network", "sentiment"),
     _Archive("bidaf", "2021-02-11", "bidaf-elmo", "reading comprehension", ALLENNLP_2020, dot=True),
 ]

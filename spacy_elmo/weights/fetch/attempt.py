@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from ...util.files import check_regular
-from ..urls import is_private, safe_url
+from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .partial_file import Origin, Partial
 from .web import (
     NO_HEADERS,
@@ -133,8 +133,10 @@ def _request(url: str, part: Partial, wanted: Wanted, report: Report, more: Mapp
     response = request(url, {"Accept-Encoding": "identity", **more, **missing})
     with closing(response):
         hops = [one.url for one in (*response.history, response)]
-        if not wanted.has_checksum and is_private(url) and not all(map(is_private, hops)):
-            raise RefusedError("it redirects to an address with http://, where the file could be tampered with")
+        is_open = is_private(url) and not all(map(is_private, hops))
+        if is_open and not wanted.has_checksum and not is_http_allowed():
+            reason = "it redirects to an address with http://, where the file could be tampered with"
+            raise RefusedError(f"{reason}. To allow it: {HTTP_VARIABLE}=1")
         try:
             if response.status_code in (200, 206) and is_page(response.headers):
                 raise MissingError(f"got a web page instead of the file{read_title(response)}")

@@ -41,6 +41,7 @@ def download(
     report: Report = lambda done, total: None,
     look: Look = lambda path: None,
     note: str = "",
+    name: str | None = None,
     page: str | None = None,
 ) -> None:
     """Download a file. It appears when it is complete and checked.
@@ -56,6 +57,7 @@ def download(
     report (Report): Called with the progress.
     look (Look): Checks the content of the complete file.
     note (str): Another line for the message if all URLs fail.
+    name (str | None): What messages call the file; None: by its path.
     page (str | None): The page of the model, for that message: there people find out what has become of the file.
     RAISES (ConnectionError): If no URL gives the file, with reasons; `MissingFileError` if none has it.
     RAISES (OSError): If the file cannot be written.
@@ -76,7 +78,7 @@ def download(
         raise ElmoOSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
     kind = MissingFileError if is_missing else ElmoConnectionError
     reasons += note + (f"\n  See the model's page: {page}" if page else "")
-    raise kind(Errors.EL141.format(file=path.name, reasons=reasons, mirror=MIRROR_VARIABLE))
+    raise kind(Errors.EL141.format(file=name or path.name, reasons=reasons, mirror=MIRROR_VARIABLE))
 
 
 def _from_url(

@@ -1,6 +1,6 @@
 """The files of a model on a web page that lists a folder, as servers make them."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -46,7 +46,8 @@ def list_page(url: str) -> tuple[File, ...] | None:
     except ReasonError:
         return None
     links = _Links()
-    links.feed(page)
+    with suppress(AssertionError):  # of Python's parser, at declarations that are not valid
+        links.feed(page)
     # Every link counts from the address that was given, whatever led elsewhere.
     files = dict.fromkeys(_inside(url, link) for link in links.found)
     names = {file: unquote_path(file).rpartition("/")[2] for file in files if file}

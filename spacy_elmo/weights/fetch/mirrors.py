@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 
 from ...bilm.options import OPTIONS_NAME
 from ...errors import ElmoError, Errors
+from ..addresses import make_mirror_path
 from ..releases import File
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE
@@ -48,6 +49,8 @@ def list_urls(file: File) -> list[str]:
         return list(file.urls)
     folder = "/".join(file.path.split("/")[-2:])
     names = [file.path, folder] if file.name in _COMMON else [file.path, file.name]
+    # Under its address, it has the name that it has there.
+    names += [make_mirror_path(url) for url in file.urls if not urlsplit(url).query]
     return list(dict.fromkeys(f"{mirror}/{quote(name)}" for name in names))
 
 

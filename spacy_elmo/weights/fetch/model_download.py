@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from ...bilm.fields import show
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoConnectionError, ElmoError, Errors
 from ...errors.warn import collect_warnings
@@ -19,7 +21,7 @@ from ..locate import find_in_folder, open_files
 from ..releases import File, Release
 from ..repositories import Repository
 from ..sniff import ALLENNLP, ARCHIVES, DESCRIPTIONS, Kind, sniff
-from ..urls import safe_url
+from ..urls import safe_url, unquote_path
 from .download import MissingFileError, download
 from .folder_page import list_page
 from .mirrors import find_mirror, list_urls, select_urls
@@ -44,6 +46,19 @@ _NAMES: Mapping[Kind, str] = {
 _Plan = tuple[tuple[File, ...], Mapping[str, str]]
 
 
+class _Settings(NamedTuple):
+    """How to download.
+
+    force (bool): Whether to download files again that are complete.
+    quiet (bool): Show no progress.
+    is_first (bool): Whether this is the first of several ways in which a model may be published.
+    """
+
+    force: bool
+    quiet: bool
+    is_first: bool
+
+
 def download_model(
     release: Release, places: Places, pins: Pins | None, *, force: bool, quiet: bool
 ) -> tuple[Path, dict[str, Pin]]:
@@ -63,20 +78,24 @@ def download_model(
     places.downloads.mkdir(parents=True, exist_ok=True)
     if isinstance(release, Entry) and (terms := describe_terms(release)):
         print(terms, file=sys.stderr, flush=True)
-    reasons = ""
+    # In their order, each once.
+    reasons: dict[str, None] = {}
     n_plans = 0
     for files, headers in _iter_plans(release):
         n_plans += 1
         try:
-            published = _download_files(release, files, headers, places, pins, force=force, quiet=quiet)
+            settings = _Settings(force=force, quiet=quiet, is_first=n_plans == 1)
+            published = _download_files(release, files, headers, places, pins, settings)
         except MissingFileError as error:
-            reasons += _get_reasons(error)
+            reasons |= _get_reasons(error)
             last = error
         else:
             return _finish(release, places, published), published
     if n_plans == 1:
         raise last
-    raise ElmoConnectionError(Errors.EL280.format(name=release.name, reasons=reasons))
+    if isinstance(release, Address) and release.folder_url is not None and find_mirror() is None:
+        reasons[f"\n  {safe_url(release.folder_url)}: no list of files with options and weights"] = None
+    raise ElmoConnectionError(Errors.EL280.format(name=release.name, reasons="".join(reasons)))
 
 
 def _iter_plans(release: Release) -> Iterator[_Plan]:
@@ -91,9 +110,9 @@ def _iter_plans(release: Release) -> Iterator[_Plan]:
             yield files, NO_HEADERS
 
 
-def _get_reasons(error: MissingFileError) -> str:
+def _get_reasons(error: MissingFileError) -> dict[str, None]:
     """Get the lines of a message that say why each address failed."""
-    return "".join(f"\n{line}" for line in str(error).splitlines() if line.startswith("  "))
+    return {f"\n{line}": None for line in str(error).splitlines() if line.startswith("  ")}
 
 
 def _download_files(
@@ -102,27 +121,27 @@ def _download_files(
     headers: Mapping[str, str],
     places: Places,
     pins: Pins | None,
-    *,
-    force: bool,
-    quiet: bool,
+    settings: _Settings,
 ) -> dict[str, Pin]:
     """RETURNS (dict[str, Pin]): The pins of the files, without those that are optional and that no server has."""
     host = urlsplit(safe_url(list_urls(files[0])[0])).netloc or "a folder"
     size = Release(name=release.name, files=files).n_bytes
     page = release.page if isinstance(release, Entry) else None
-    with Progress(release.name, n_files=len(files), host=host, size=size, quiet=quiet) as progress:
+    shown = {"quiet": settings.quiet, "is_first": settings.is_first}
+    with Progress(release.name, n_files=len(files), host=host, size=size, **shown) as progress:
         published: dict[str, Pin] = {}
         for number, file in enumerate(files, start=1):
             pinned = pins and pins.published.get(file.name)
             target = places.downloads / file.name
             # The file is complete: an earlier attempt failed at another one.
-            if target.is_file() and (force or not _is_expected(target, file, pinned)):
+            if target.is_file() and (settings.force or not _is_expected(target, file, pinned)):
                 target.unlink()
             if not target.is_file():
                 report = progress.add_file(number)
                 look = partial(_find_problem, Path(file.name).suffix)
                 urls, note = select_urls(file, is_pinned=pinned is not None)
                 known = {"size": file.size, "sha256": file.sha256, "md5": file.md5, "page": page}
+                known["name"] = _show_name(file)
                 try:
                     download(urls, target, **known, headers=headers, report=report, look=look, note=note)  # type: ignore[arg-type]
                 except MissingFileError:
@@ -131,6 +150,13 @@ def _download_files(
                     continue
             published[file.name] = _check_pin(release, places, file, target, pinned)
     return published
+
+
+def _show_name(file: File) -> str:
+    """Get the name by which users know a file: that in its address, if it has got none here yet."""
+    if not file.name.endswith(UNNAMED) or not file.urls:
+        return file.name
+    return show(unquote_path(file.urls[0]).rstrip("/").rpartition("/")[2]) or safe_url(file.urls[0])
 
 
 def _is_expected(path: Path, file: File, pinned: Pin | None) -> bool:

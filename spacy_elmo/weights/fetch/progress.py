@@ -4,6 +4,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ...bilm.fields import show
 from .attempt import Report
 
 if TYPE_CHECKING:
@@ -11,10 +12,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+# Characters of a model's name beside a bar, and in the line.
+_MOST_OF_A_NAME, _MOST_SHOWN = 30, 300
+
+
 class Progress:
     """Shows on stderr how the download of a model's files proceeds."""
 
-    def __init__(self, name: str, *, n_files: int, host: str, size: int | None, quiet: bool):
+    def __init__(
+        self, name: str, *, n_files: int, host: str, size: int | None, quiet: bool, is_first: bool = True
+    ):
         """Announce the download.
 
         name (str): The name of the model.
@@ -22,8 +29,10 @@ class Progress:
         host (str): The first host to download from.
         size (int | None): The size of all files in bytes; None if it is not known.
         quiet (bool): Show nothing.
+        is_first (bool): Whether to announce it where there is no terminal.
         """
-        self._name = name
+        # The end of an address is its file; all of it would leave no room for the bar.
+        self._name = name if len(name) <= _MOST_OF_A_NAME else f"...{name[3 - _MOST_OF_A_NAME :]}"
         self._n_files = n_files
         self._bars: rich.progress.Progress | None = None
         if quiet:
@@ -35,9 +44,9 @@ class Progress:
         console = Console(stderr=True)
         if console.is_terminal:
             self._bars = _bars(console)
-        else:
+        elif is_first:
             how_much = "" if size is None else f" ({decimal(size)})"
-            print(f"Fetching {name} from {host}{how_much}", file=sys.stderr, flush=True)
+            print(f"Fetching {show(name, _MOST_SHOWN)} from {host}{how_much}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> "Progress":
         if self._bars is not None:

@@ -14,24 +14,29 @@ from ..urls import hide_secrets
 from .attempt import MOST_BYTES
 
 if TYPE_CHECKING:
-    from huggingface_hub.hf_api import RepoSibling
+    from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 # The variables of Hugging Face's own programs.
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 OFFLINE_VARIABLE = "HF_HUB_OFFLINE"
 
-# Files that only an ELMo has, archives that may hold one, and files that belong to one.
+# Files that only an ELMo has (tf_model.h5 is a transformer's), archives that may hold one, and files that belong to
+# one.
 _SURE = re.compile(
-    r".*options[^/]*\.json|options_file|weights\.th|encoder\.pkl|.*\.(?:hdf5|h5|index)", re.IGNORECASE
+    r".*options[^/]*\.json|options_file|weights\.th|encoder\.pkl|.*\.hdf5|(?!tf_model).*\.h5", re.IGNORECASE
 )
 _ARCHIVE = re.compile(r".*\.(?:zip|tar|tgz|tbz2|txz|tar\.(?:gz|bz2|xz))", re.IGNORECASE)
 _PART = re.compile(
     r"config\.json|cnn_.*\.json|weights_file|token_embedder\.pkl|checkpoint|saved_model\.pb"
-    r"|.*\.(?:safetensors|dic)|.*vocab.*\.txt|.*\.data-\d+-of-\d+",
+    r"|.*\.(?:safetensors|dic|index)|.*vocab.*\.txt|.*\.data-\d+-of-\d+",
     re.IGNORECASE,
 )
 # Names of files in a message.
 _SHOWN = 8
+# Bytes of a name, so that there is room for the endings of a download.
+_MOST_OF_A_NAME = 200
+_NOT_FOUND = 404
+_NO_LIST = "got something else instead of a list of files"
 
 
 def list_files(repository: Repository) -> tuple[tuple[File, ...], Mapping[str, str]]:
@@ -46,18 +51,7 @@ def list_files(repository: Repository) -> tuple[tuple[File, ...], Mapping[str, s
     """
     hub = _import_hub(repository)
     endpoint = os.environ.get(ENDPOINT_VARIABLE) or f"https://{HOST}"
-    try:
-        found = hub.HfApi(endpoint=endpoint).model_info(
-            repository.repository, revision=repository.revision, files_metadata=True
-        )
-    except hub.errors.RepositoryNotFoundError as error:
-        raise ElmoFileNotFoundError(Errors.EL281.format(name=repository.name, what="repository")) from error
-    except hub.errors.RevisionNotFoundError as error:
-        what = f"revision '{repository.revision}'"
-        raise ElmoFileNotFoundError(Errors.EL281.format(name=repository.name, what=what)) from error
-    except Exception as error:  # its HTTP library has errors of its own
-        reason = hide_secrets(str(error) or type(error).__name__, endpoint)
-        raise ElmoConnectionError(Errors.EL283.format(name=repository.name, reason=reason)) from error
+    found = _ask(hub, repository, endpoint)
     siblings = _select(found.siblings or (), repository)
     size = sum(sibling.size or 0 for sibling in siblings)
     if size > MOST_BYTES:
@@ -67,6 +61,31 @@ def list_files(repository: Repository) -> tuple[tuple[File, ...], Mapping[str, s
     files = [_make_file(hub, sibling, repository, commit, endpoint) for sibling in siblings]
     headers = hub.utils.build_hf_headers()
     return tuple(files), {name: value for name, value in headers.items() if name.lower() == "authorization"}
+
+
+def _ask(hub: ModuleType, repository: Repository, endpoint: str) -> "ModelInfo":
+    """Ask Hugging Face, or another server with its interface, for the list of a repository's files."""
+    names = {"name": repository.name, "what": "repository"}
+    try:
+        found: ModelInfo = hub.HfApi(endpoint=endpoint).model_info(
+            repository.repository, revision=repository.revision, files_metadata=True
+        )
+    except hub.errors.RevisionNotFoundError as error:
+        names["what"] = f"revision '{repository.revision}'"
+        raise ElmoFileNotFoundError(Errors.EL281.format(**names)) from error
+    except Exception as error:  # its HTTP library has errors of its own
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        # Other servers than Hugging Face's do not say what it is that was not found.
+        if isinstance(error, hub.errors.RepositoryNotFoundError) or status == _NOT_FOUND:
+            raise ElmoFileNotFoundError(Errors.EL281.format(**names)) from error
+        is_other = isinstance(error, (LookupError, TypeError, AttributeError))
+        reason = _NO_LIST if is_other else hide_secrets(str(error) or type(error).__name__, endpoint)
+        raise ElmoConnectionError(Errors.EL283.format(name=repository.name, reason=reason)) from error
+    for sibling in found.siblings or ():
+        is_size = sibling.size is None or (isinstance(sibling.size, int) and sibling.size >= 0)
+        if not isinstance(sibling.rfilename, str) or not is_size:
+            raise ElmoConnectionError(Errors.EL283.format(name=repository.name, reason=_NO_LIST))
+    return found
 
 
 def find_snapshot(repository: Repository) -> Path | None:
@@ -144,7 +163,8 @@ def _make_file(
     hub: ModuleType, sibling: "RepoSibling", repository: Repository, commit: str, endpoint: str
 ) -> File:
     name = _name(sibling)
-    if name in ("", ".", "..") or "\\" in name or not name.isprintable():
+    is_long = len(name.encode("utf-8", "replace")) > _MOST_OF_A_NAME
+    if name in ("", ".", "..") or "\\" in name or not name.isprintable() or is_long:
         raise ElmoError(Errors.EL279.format(source=f"{repository.name}: {sibling.rfilename!a}"))
     url = hub.hf_hub_url(repository.repository, sibling.rfilename, revision=commit, endpoint=endpoint)
     return File(

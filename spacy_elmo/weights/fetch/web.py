@@ -23,6 +23,8 @@ HEAD_TIMEOUT = 120.0
 MOST_OF_A_PAGE = 1 << 20
 _PIECE = 1 << 14
 
+_CERTIFICATES = "REQUESTS_CA_BUNDLE=FILE"
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -61,7 +63,10 @@ def request(url: str, headers: Mapping[str, str] = NO_HEADERS) -> "requests.Resp
     def ask() -> None:
         try:
             timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
-            response = requests.get(url, headers={**_introduce(), **headers}, stream=True, timeout=timeout)
+            hooks = {"response": _drop_body}
+            response = requests.get(
+                url, headers={**_introduce(), **headers}, stream=True, timeout=timeout, hooks=hooks
+            )
         except Exception as error:  # handed over
             answers.put(error)
         else:
@@ -77,8 +82,11 @@ def request(url: str, headers: Mapping[str, str] = NO_HEADERS) -> "requests.Resp
         raise BrokenError(f"no answer within {HEAD_TIMEOUT:g} seconds") from None
     if isinstance(answer, (requests.exceptions.RequestException, ValueError)):
         # Those about the URL itself are ValueErrors: a scheme or a host that is not valid.
-        kind = RefusedError if isinstance(answer, ValueError) else BrokenError
-        raise kind(find_cause(answer)) from answer
+        kind, cause = RefusedError if isinstance(answer, ValueError) else BrokenError, find_cause(answer)
+        if "CERTIFICATE_VERIFY_FAILED" in cause:
+            # It will be the same again.
+            kind, cause = RefusedError, f"{cause}. If your network has its own certificates: {_CERTIFICATES}"
+        raise kind(cause) from answer
     if isinstance(answer, Exception):
         raise answer
     return answer
@@ -94,7 +102,9 @@ def describe_status(status: int) -> str:
     from http.client import responses
 
     meaning = responses.get(status)
-    return f"HTTP status {status}" + (f" ({meaning})" if meaning else "")
+    # Who has a password does not see from the number that it is asked for.
+    how = ": a user and a password are asked for, https://USER:PASSWORD@host/..." if status == 401 else ""
+    return f"HTTP status {status}" + (f" ({meaning})" if meaning else "") + how
 
 
 def is_page(headers: Mapping[str, str]) -> bool:
@@ -114,10 +124,12 @@ def read_page(response: "requests.Response") -> str:
     """
     end = time.monotonic() + READ_TIMEOUT
     page = b""
+    # What has come, without waiting for more: else a slow server would hold up the time.
+    read = getattr(response.raw, "read1", response.raw.read)
     try:
         while len(page) < MOST_OF_A_PAGE and time.monotonic() < end:
             # At most so many bytes after unpacking, too.
-            piece = response.raw.read(_PIECE, decode_content=True)
+            piece = read(_PIECE, decode_content=True)
             if not piece:
                 break
             page += piece
@@ -147,6 +159,12 @@ def find_cause(error: BaseException) -> str:
     while error.__context__ is not None:
         error = error.__context__
     return str(error) or type(error).__name__
+
+
+def _drop_body(response: "requests.Response", **_: object) -> None:
+    """Close what comes with a redirect: requests would read all of it, however much that is."""
+    if response.is_redirect:
+        response.raw.close()
 
 
 def _introduce() -> dict[str, str]:

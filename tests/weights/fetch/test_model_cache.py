@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from spacy_elmo.weights import catalogue
+from spacy_elmo.weights.addresses import make_mirror_path
 from spacy_elmo.weights.catalogue.entry import Entry
 from spacy_elmo.weights.fetch import model_cache, model_download
 from spacy_elmo.weights.fetch.model_cache import (
@@ -293,7 +294,10 @@ def test_a_mirror(server: Server, pair: Entry, data: list[bytes], monkeypatch: p
     with pytest.raises(ConnectionError, match=r"EL141"):
         fetch("a/pair")
     options = pair.files[0]
-    assert server.paths() == [f"mirror/{options.path}", f"mirror/{options.name}"]
+    # Also under its host and path.
+    addresses = dict.fromkeys("mirror/" + make_mirror_path(url) for url in options.urls)
+    assert server.paths() == [f"mirror/{options.path}", f"mirror/{options.name}", *addresses]
+    assert list(addresses) == [f"mirror/127.0.0.1/{place}/{options.path}" for place in ("one", "two")]
     server.put(f"mirror/{options.path}", data[0])
     server.put(f"mirror/{pair.files[1].name}", data[1])
     assert get_weights(fetch("a/pair")).read_bytes() == data[1]
