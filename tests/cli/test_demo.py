@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,14 @@ def test_the_command(tiny: Path) -> None:
     out = run("demo", "--source", tiny).stdout
     assert "tokens/s, all layers" in out
     assert out.count("[bank]") >= 4
+
+
+def test_a_source_with_a_password(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mirror" / "models.example"
+    folder.mkdir(parents=True)
+    shutil.make_archive(str(folder / "elmo"), "zip", tiny)
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", (tmp_path / "mirror").as_uri())
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    done = run("demo", "--source", "https://user:s3cret@models.example/elmo.zip")
+    assert done.stdout.startswith("https://models.example/elmo.zip: loaded in ")
+    assert "s3cret" not in done.stdout + done.stderr

@@ -35,6 +35,15 @@ def test_a_model(tmp_path: Path, mirror: Path) -> None:
     assert weights.stat().st_size > 7
 
 
+@pytest.mark.parametrize("names", [("medium", "small"), ("medium", "/models/small"), ("en_sm", "medium")])
+def test_two_names(names: "tuple[str, str]", tmp_path: Path) -> None:
+    """None is dropped in silence."""
+    done = run("download", *names, code=1)
+    assert "[EL287] `download` takes one name or address" in done.stderr
+    assert " ".join(names) in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
 def test_the_bundled_one() -> None:
     done = run("download", "en_sm")
     assert done.stdout == f"{BUNDLED_FOLDER}\n"

@@ -77,6 +77,9 @@ def test_errors(tmp_path: Path, save: Save) -> None:
     nlp: Language = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "other")
+    with pytest.raises(ValueError, match=r"(?s)EL117.*'https://h/pipeline'") as caught:
+        mix(["https://user:s3cret@h/pipeline"])
+    assert "s3cret" not in str(caught.value)
     with pytest.raises(ValueError, match=r"(?s)EL117.*'no_such_pipeline' is not a pipeline"):
         mix(["no_such_pipeline"])
     with pytest.raises(ValueError, match=r"EL118.*other' has no scalar mix.*\(sentencizer\)"):

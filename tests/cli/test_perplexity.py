@@ -2,6 +2,7 @@ import gzip
 import json
 import lzma
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,16 @@ def test_model_without_softmax(tmp_path: Path, source: Path, text: Path, elmo: E
     elmo.save(source)
     with pytest.raises(ValueError, match="EL090"):
         perplexity(source, text)
+
+
+def test_an_address(source: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays as it was given: a path would lose a slash."""
+    folder = tmp_path / "mirror" / "models.example" / "lm"
+    shutil.copytree(source, folder)
+    packed = shutil.make_archive(str(folder), "zip", folder)
+    assert packed.endswith("lm.zip")
+    monkeypatch.setenv("SPACY_ELMO_MIRROR", (tmp_path / "mirror").as_uri())
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    url, options = "https://models.example/lm.zip", ["--format", "tokens", "--quiet"]
+    assert run("perplexity", url, text, *options).stdout == run("perplexity", source, text, *options).stdout
+    assert run("substitutes", url, text, *options).stdout == run("substitutes", source, text, *options).stdout

@@ -413,6 +413,8 @@ def test_repr(make: Make, tiny: Path) -> None:
     assert repr(embedder) == f"{shown}has_weights=False)"
     embedder(Doc(embedder.vocab, words=["a"]))
     assert repr(embedder) == f"{shown}has_weights=True)"
+    secret = get_embedder(make(source="https://user:s3cret@models.example/elmo.zip?token=t0ken"))
+    assert "source='https://models.example/elmo.zip?...'" in repr(secret)
 
 
 def test_outputs_of_other_docs(nlp: Language) -> None:

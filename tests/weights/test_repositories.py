@@ -55,7 +55,7 @@ def test_no_short_name(source: str) -> None:
 
 
 def test_a_revision_is_shown() -> None:
-    with pytest.raises(ValueError, match="EL279.*'hf://owner/na!me@v1'"):
+    with pytest.raises(ValueError, match=r"EL279.*'hf://owner/na!me@v1'"):
         find_repository("hf://owner/na!me@v1")
     found = find_short_name("owner/name.v1")
     assert found is not None

@@ -127,14 +127,38 @@ def test_an_archive(server: Server, files: "dict[str, bytes]", tiny: Path) -> No
     assert f"owner/both/resolve/{COMMIT}/elmo.zip" not in server.paths()
 
 
-def test_a_transformer(server: Server) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [[], ["tf_model.h5"], ["tf_model-00001-of-00002.h5"], ["model.ckpt.index", "model.ckpt.data-00000-of-00001"]],
+)
+def test_a_transformer(server: Server, more: "list[str]") -> None:
     """Nothing is downloaded of what cannot be an ELMo."""
-    publish(server, {"config.json": b'{"model_type": "bert"}', "model.safetensors": b"x", "vocab.txt": b"x"})
-    with pytest.raises(
-        FileNotFoundError, match=r"EL282.*'hf://owner/elmo' holds no ELMo.*config.json, model.safetensors"
-    ):
+    names = ["config.json", "model.safetensors", *more, "vocab.txt"]
+    publish(server, dict.fromkeys(names, b"x"))
+    with pytest.raises(FileNotFoundError, match=r"EL282.*'hf://owner/elmo' holds no ELMo.*config.json, model."):
         read_weights("hf://owner/elmo")
     assert not [path for path in server.paths() if "resolve" in path]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [b"{}", b"[]", b"null", b'{"id": "a/b", "siblings": 5}', b'{"id": "a/b", "siblings": [{"rfilename": 5}]}',
+     b'{"id": "a/b", "siblings": [{"rfilename": "options.json", "size": "big"}]}',
+     b'{"id": "a/b", "siblings": [{"rfilename": "options.json", "size": -5}]}', b"<html>"],
+)  # fmt: skip
+def test_no_list(server: Server, listed: bytes) -> None:
+    server.put("api/models/owner/elmo/revision/main", listed, *[json_answer] * 9)
+    with pytest.raises(ConnectionError, match=r"EL283.*(got something else instead of a list|Expecting value)"):
+        read_weights("hf://owner/elmo")
+    assert not [path for path in server.paths() if "resolve" in path]
+
+
+def test_hyphens_in_folders(server: Server, files: "dict[str, bytes]", tiny: Path, models: Path) -> None:
+    """They do not make one model of two."""
+    publish(server, {f"a--b/{name}": data for name, data in files.items()})
+    check("hf://owner/elmo/a--b", tiny)
+    with pytest.raises(FileNotFoundError, match="EL282"):
+        read_weights("hf://owner/elmo/a/b")
 
 
 def test_a_token(server: Server, files: "dict[str, bytes]", models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +180,10 @@ def test_not_there(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         server.put("api/models/owner/none/revision/main", b"", *[missing(code)] * 9)
         with pytest.raises(FileNotFoundError, match=rf"EL281.*no such {word}.*HF_TOKEN"):
             read_weights("hf://owner/none")
+    # Other servers with this interface give the status alone.
+    server.put("api/models/owner/none/revision/main", b"", *[status(404)] * 9)
+    with pytest.raises(FileNotFoundError, match=r"EL281.*no such repository"):
+        read_weights("hf://owner/none")
     # Two words may be a misspelt path or name as well.
     with pytest.raises(FileNotFoundError, match=r"EL010.*neither an existing file(?s:.)*Hugging Face: \[EL281\]"):
         read_weights("owner/none")
@@ -173,7 +201,8 @@ def test_a_wrong_file(server: Server, files: "dict[str, bytes]") -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../../options.json", "..", "a/../..", "o\u202eptions.json", "a\\..\\options.json"]
+    "name",
+    ["../../options.json", "..", "a/../..", "o\u202eptions.json", "a\\..\\options.json", f"{'a' * 250}.hdf5"],
 )
 def test_names_that_climb_out(server: Server, files: "dict[str, bytes]", tmp_path: Path, name: str) -> None:
     publish(server, {**files, name: b"{}"}, "owner/climber")
