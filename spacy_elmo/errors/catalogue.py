@@ -13,10 +13,10 @@ class CatalogueErrors(metaclass=WithCodes):
     EL323 = "{got} is not a domain of the published models. Allowed: {allowed}."
     EL324 = "No published model matches {given}. List all models: spacy-elmo models"
     EL325 = (
-        "The model '{name}' is not downloaded, so that there are no weights to compare with a checksum. Download it "
-        "first: spacy-elmo download {name}"
+        "The model '{name}' is not downloaded, so that there are no weights to compare with a checksum. Download "
+        "it first: spacy-elmo download {name}"
     )
     EL326 = (
-        "'{name}' is one model, and --{option} searches all. Give a name alone, or options alone: spacy-elmo models "
-        "--search WORDS"
+        "'{name}' is one model, and --{option} searches all. Give a name alone, or options alone: spacy-elmo "
+        "models --search WORDS"
     )

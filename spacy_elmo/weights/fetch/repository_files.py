@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 OFFLINE_VARIABLE = "HF_HUB_OFFLINE"
 
-# Files that only an ELMo has (tf_model.h5 is a transformer's), archives that may hold one, and files that belong to
-# one.
+# Files that only an ELMo has (tf_model.h5 is a transformer's), archives that may hold one, and files that belong
+# to one.
 _SURE = re.compile(
     r".*options[^/]*\.json|options_file|weights\.th|encoder\.pkl|.*\.hdf5|(?!tf_model).*\.h5", re.IGNORECASE
 )

@@ -129,7 +129,7 @@ def test_an_archive(server: Server, files: "dict[str, bytes]", tiny: Path) -> No
 
 @pytest.mark.parametrize(
     "more",
-    [[], ["tf_model.h5"], ["tf_model-00001-of-00002.h5"], ["model.ckpt.index", "model.ckpt.data-00000-of-00001"]],
+    [[], ["tf_model.h5"], ["tf_model-00001-of-00002.h5"], ["7.index", "7.data-00000-of-00001"]],
 )
 def test_a_transformer(server: Server, more: "list[str]") -> None:
     """Nothing is downloaded of what cannot be an ELMo."""
@@ -202,7 +202,7 @@ def test_a_wrong_file(server: Server, files: "dict[str, bytes]") -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../../options.json", "..", "a/../..", "o\u202eptions.json", "a\\..\\options.json", f"{'a' * 250}.hdf5"],
+    ["../../options.json", "..", "a/../..", "o\u202eptions.json", "a\\..\\options.json", "a" * 250 + ".h5"],
 )
 def test_names_that_climb_out(server: Server, files: "dict[str, bytes]", tmp_path: Path, name: str) -> None:
     publish(server, {**files, name: b"{}"}, "owner/climber")
