@@ -18,7 +18,7 @@ from ..gradients.trainable import TrainableEngine
 from ..layer_cache.cache import LayerCache
 from ..runtime.forks import ForkLock
 from ..weights.arrays import Weights
-from ..weights.source import Source, is_local, show_source, read_weights
+from ..weights.source import Source, is_local, read_weights, show_source
 from .output import ElmoOutput
 from .settings import TrainingSettings
 from .tokens import SpanGetter, TokenMapper
