@@ -1,5 +1,6 @@
 """Search the published models by language, domain and words."""
 
+import re
 from collections.abc import Iterable
 from typing import get_args
 
@@ -7,6 +8,8 @@ from ...errors import ElmoError, Errors
 from .entry import Domain, Entry
 from .languages import LANGUAGES
 
+# Letters of a part of a word.
+_LEAST_PART = 3
 # Other English names of languages.
 _OTHER_NAMES = {"farsi": "fa", "slovenian": "sl", "uighur": "ug", "mandarin": "zh"}
 
@@ -33,13 +36,19 @@ def search(
             raise ElmoError(Errors.EL323.format(got=repr(domain), allowed=", ".join(get_args(Domain))))
         found = [entry for entry in found if entry.domain == wanted]
     if text is not None:
-        words = text.lower().split()
-        found = [entry for entry in found if all(word in _words(entry) for word in words)]
+        words = [_compile(word) for word in text.lower().split()]
+        found = [entry for entry in found if all(word.search(_words(entry)) for word in words)]
     if not found:
         given = {"--lang": lang, "--domain": domain, "--search": text}
         shown = " ".join(f"{option} {value!r}" for option, value in given.items() if value is not None)
         raise ElmoError(Errors.EL324.format(given=shown))
     return found
+
+
+def _compile(word: str) -> re.Pattern[str]:
+    """Compile what finds a word, or a part of one. Short ones stand at its start: lm is in every elmo."""
+    start = r"(?<![^\W_])" if len(word) < _LEAST_PART else ""
+    return re.compile(start + re.escape(word))
 
 
 def _words(entry: Entry) -> str:

@@ -55,6 +55,10 @@ def test_conditions() -> None:
     assert found(text="BIOMEDICAL jin") == ["bioelmo", "bioelmo/lm"]
     assert found(lang="de", domain="general", text="t-systems") == ["de/t-systems", "de/t-systems/lm"]
     assert found(text=" ") == list(CATALOGUE)
+    # Two letters stand at the start of a word: these are inside every "elmo".
+    assert {name.rpartition("/")[2].rpartition("-")[2] for name in found(text="lm")} == {"lm"}
+    assert "original/lm" in found(text="lm")
+    assert "seqvec" in found(text="vec")
 
 
 def test_unknown_domain() -> None:
