@@ -59,12 +59,18 @@ def fetch(model: str | Release, *, force: bool = False, quiet: bool = False) -> 
             if found is not None:
                 return found
             raise _offline_error(release, places, force=force)
-    with _lock(release.name, places):
+    try:
+        with _lock(release.name, places):
+            if force or not places.folder.is_dir():
+                _fetch(release, places, force=force, quiet=quiet)
+            else:
+                _check(release, places)
+            shutil.rmtree(places.work, ignore_errors=True)
+    except ElmoOSError:
         if force or not places.folder.is_dir():
-            _fetch(release, places, force=force, quiet=quiet)
-        else:
-            _check(release, places)
-        shutil.rmtree(places.work, ignore_errors=True)
+            raise
+        # A copy on a read-only disk serves as it is, without pins and with what a killed process has left.
+        _check(release, places, is_writable=False)
     return places.folder
 
 
@@ -145,7 +151,7 @@ def _is_valid(release: Release, places: Places) -> bool:
     return True
 
 
-def _check(release: Release, places: Places) -> None:
+def _check(release: Release, places: Places, *, is_writable: bool = True) -> None:
     """Compare the cached model with its pins, and what was downloaded with checksums that were published.
 
     If there are no pins, the files are pinned as they are: a folder may be copied from another computer, and a new
@@ -162,7 +168,8 @@ def _check(release: Release, places: Places) -> None:
         _check_complete(release, places, pins)
         for name, pinned in published.items():
             _check_checksum(release, places.folder / name, candidates[name], pinned)
-        write_pins(places.pins, pins)
+        if is_writable:
+            write_pins(places.pins, pins)
     else:
         _check_complete(release, places, pins)
         for name, pinned in pins.published.items():

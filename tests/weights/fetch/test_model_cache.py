@@ -327,7 +327,7 @@ def test_unwritable_cache(pair: Entry, tmp_path: Path) -> None:
     assert (tmp_path / "cache").read_text() == "in the way"
 
 
-def test_read_only_cache(pair: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_cache(pair: Entry, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = fetch("a/pair")
 
     def refuse(self: Any) -> None:
@@ -337,6 +337,15 @@ def test_read_only_cache(pair: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fetch("a/pair") == folder
     with pytest.raises(OSError, match=r"EL142.*Permission denied"):
         fetch("a/pair", force=True)
+    # What a killed process has left cannot be removed, and pins that were not copied cannot be written.
+    (models / "a--pair.partial").mkdir()
+    assert fetch("a/pair") == folder
+    (models / "a--pair.json").unlink()
+    assert fetch("a/pair") == folder
+    assert not (models / "a--pair.json").exists()
+    get_weights(folder).unlink()
+    with pytest.raises(ValueError, match="EL148"):
+        fetch("a/pair")
 
 
 def test_copied_folder(server: Server, pair: Entry, models: Path, data: list[bytes]) -> None:
