@@ -11,8 +11,8 @@ class AddressErrors(metaclass=WithCodes):
     EL275 = (
         "'{url}' is not an address that can be downloaded from. Allowed: https://, http:// and file:// with a "
         "host or path, and hf://owner/name for Hugging Face. In a user name or password, write special characters "
-        "as in %2F for /, %40 for @. Other storage: download the model by hand into a folder, and give that folder "
-        "as source."
+        "as in %2F for / and %40 for @. Other storage: download the model by hand into a folder, and give that "
+        "folder as source."
     )
     EL276 = (
         "The address '{url}' is that of a folder, and has no checksum of its own. Give the addresses of the "

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,7 @@ def put_pair(server: Server, options: bytes, weights: bytes, folder: str = "mode
     return f"{server.url}/{folder}/"
 
 
-def check(source: "str | list[str]", tiny: Path) -> Path:
+def check(source: "str | Sequence[str]", tiny: Path) -> Path:
     """Read a model from addresses, and compare it. RETURNS: its weights file."""
     found, expected = read_weights(source), read_weights(tiny)
     assert found.options == expected.options
@@ -195,8 +195,7 @@ def test_a_list_of_files(server: Server, options: bytes, weights: bytes, tiny: P
     names = ("options.json", "slovenian-elmo-weights.hdf5", "README.md", "https://elsewhere.example/weights.hdf5")
     server.put("m/slovenian/", listing(*names), *[show] * 9)
     assert check(f"{server.url}/m/slovenian/", tiny).name == "slovenian-elmo-weights.hdf5"
-    names = ("options.json", "a.hdf5", "b.hdf5")
-    server.put("m/two/", listing(*names), *[show] * 9)
+    server.put("m/two/", listing("options.json", "a.hdf5", "b.hdf5"), *[show] * 9)
     with pytest.raises(ValueError, match=r"EL277.*a.hdf5.*b.hdf5"):
         read_weights(f"{server.url}/m/two/")
 
