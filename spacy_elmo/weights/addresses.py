@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
@@ -108,8 +108,10 @@ def _make_key(urls: Sequence[str]) -> str:
     """Make the name of a folder: readable, and different for every address. Credentials are not part of it."""
     plain = [urlunsplit(_without_user(url)) for url in urls]
     digest = hashlib.sha256("\n".join(plain).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    parts = urlsplit(plain[-1])
-    words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{parts.hostname}-{_last_name(plain[-1])}").strip("-.")
+    # Of an address that is safe to show: a password with a slash looks like a part of the path.
+    host, _, path = safe_url(urls[-1]).partition("?")[0].partition("://")[2].rstrip("/").partition("/")
+    words = f"{host.partition(':')[0]}-{unquote(path).rpartition('/')[2]}"
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")
     return f"url--{words[:80]}--{digest}"
 
 
@@ -229,7 +231,9 @@ def _beside(url: str, name: str) -> str:
 
 def _from_unknown(name: str, key: str, url: str, checksums: Checksums) -> Address:
     """Make the release of an address that may be a folder, or may lead to a file under another name."""
-    folder = urljoin(url, f"{urlsplit(url).path.rstrip('/')}/")
+    parts = urlsplit(url)
+    # Not by urljoin, for which a path that begins with two slashes begins with a host.
+    folder = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/", query="", fragment=""))
     if checksums != Checksums():
         if url.endswith("/"):
             raise ElmoError(Errors.EL276.format(url=safe_url(url)))

@@ -228,14 +228,15 @@ def _to_path(source: str) -> Path:
         # It brings all of http along.
         from urllib.request import url2pathname
 
-        return Path(url2pathname(urlsplit(source).path))
+        with suppress(ValueError):  # brackets around something that is not an address
+            return Path(url2pathname(urlsplit(source).path))
     return _expand_user(Path(source))
 
 
 def _expand_user(path: Path) -> Path:
     try:
         return path.expanduser()
-    except RuntimeError:  # no such user: the ~ is part of a name
+    except (RuntimeError, ValueError):  # no such user, or an impossible one: the ~ is part of a name
         return path
 
 

@@ -46,7 +46,7 @@ def safe_url(url: str) -> str:
     if not scheme and not _NO_PATH.search(rest):
         return url
     # After the name of a repository, an @ stands before its revision.
-    is_hub = scheme.lower() == HUB and "@" not in rest.partition("/")[0]
+    is_hub = scheme.lower() == HUB and re.match(r"[\w.-]+/[^/@:%]*@[^@:%]*$", rest) is not None
     # These characters may be percent-encoded.
     path, *more = re.split("[?#;]|%3[fFbB]|%23", rest if is_hub else re.split("@|%40", rest)[-1], maxsplit=1)
     return f"{start}{scheme}{path}{'?...' if more else ''}"
@@ -110,8 +110,11 @@ def split_checksums(url: str) -> tuple[str, Checksums]:
         # Other fragments are places in pages.
         if not sign:
             continue
-        if not re.fullmatch(rf"[0-9a-fA-F]{{{_DIGITS.get(name.lower(), 0)}}}", value):
-            raise ElmoError(Errors.EL274.format(url=safe_url(url), got=part[:100]))
+        digits = _DIGITS.get(name.lower())
+        if digits is None or not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", value):
+            # Anything else may be a part of a password with a #.
+            got = part[:100] if re.fullmatch(r"\w*", value) and digits is not None else "#..."
+            raise ElmoError(Errors.EL274.format(url=safe_url(url), got=got))
         found[name.lower()] = value.lower()
     return plain, Checksums(**found)
 

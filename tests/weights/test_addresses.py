@@ -61,6 +61,38 @@ def test_no_pair(pair: "tuple[str, str]", message: str) -> None:
         make_address([f"https://user:s3cret@h/{name}" for name in pair])
 
 
+@pytest.mark.parametrize("path", ["//models/a", "//other.example/elmo", "//a.zip", "//[x/y"])
+def test_two_slashes(path: str) -> None:
+    """They do not make a host of a folder."""
+    release = make_address([f"https://h{path}"])
+    every = [url for files in release.plans for file in files for url in file.urls]
+    assert {url.split("/")[2] for url in [*every, *filter(None, [release.folder_url])]} == {"h"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://u/s3cret@h/",
+        "https://user:12/s3cret@h",
+        "https://h/user:s3cret@h.zip",
+        "https://user:12/s3cret@[h.zip",
+    ],
+)
+def test_passwords_with_slashes(url: str) -> None:
+    """No library takes them for passwords; here they are not shown."""
+    release = make_address([url])
+    assert "s3cret" not in release.key + release.name
+
+
+@pytest.mark.parametrize(
+    "fragment", ["weights=", "=", "ss=s3cret@h/x.zip", "s3cret=1", "md5=s3cret@h/x.zip", "MD5=12"]
+)
+def test_no_checksum(fragment: str) -> None:
+    with pytest.raises(ValueError, match="EL274") as caught:
+        make_address([f"https://user:pa#{fragment}"])
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("url", "path"),
     [

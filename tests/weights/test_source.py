@@ -475,3 +475,12 @@ def test_address_beside_a_path(number: int, tiny: Path) -> None:
     with pytest.raises(FileNotFoundError, match=match) as found:
         find_files(pair)
     assert "secret" not in str(found.value)
+
+
+@pytest.mark.parametrize("source", ["file://[", "file:///]", "~\0a", "~\ud800/a", "https:/[", "hf:", "[/a.zip"])
+def test_no_path(source: str) -> None:
+    """What no system takes as a path is not there."""
+    with pytest.raises(FileNotFoundError, match="EL010"):
+        find_files(source)
+    with pytest.raises(FileNotFoundError, match="EL026"):
+        find_files([source, source])
