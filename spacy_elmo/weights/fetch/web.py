@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from queue import Empty, Queue
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from ...bilm.fields import show
 from ...errors import ReasonError
@@ -64,8 +65,9 @@ def request(url: str, headers: Mapping[str, str] = NO_HEADERS) -> "requests.Resp
         try:
             timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
             hooks = {"response": _drop_body}
+            own = {**_introduce(), **headers}
             response = requests.get(
-                url, headers={**_introduce(), **headers}, stream=True, timeout=timeout, hooks=hooks
+                url, headers=own, auth=_find_login(url), stream=True, timeout=timeout, hooks=hooks
             )
         except Exception as error:  # handed over
             answers.put(error)
@@ -103,7 +105,7 @@ def describe_status(status: int) -> str:
 
     meaning = responses.get(status)
     # Who has a password does not see from the number that it is asked for.
-    how = ": a user and a password are asked for, https://USER:PASSWORD@host/..." if status == 401 else ""
+    how = ": the server asks for a login, which is given in the address before the host" if status == 401 else ""
     return f"HTTP status {status}" + (f" ({meaning})" if meaning else "") + how
 
 
@@ -159,6 +161,14 @@ def find_cause(error: BaseException) -> str:
     while error.__context__ is not None:
         error = error.__context__
     return str(error) or type(error).__name__
+
+
+def _find_login(url: str) -> tuple[bytes, bytes] | None:
+    """Find user and password in an address, in UTF-8: requests takes them for Latin-1, and fails on others."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    return unquote(parts.username).encode(), unquote(parts.password or "").encode()
 
 
 def _drop_body(response: "requests.Response", **_: object) -> None:

@@ -1,5 +1,6 @@
 """Answers that would hang or fill a process, and sources that only resemble addresses."""
 
+import base64
 import io
 import subprocess
 import sys
@@ -113,8 +114,26 @@ def test_names_in_messages(server: Server) -> None:
         "/m/n", "/m/n/options.json", "/m/n/",
     ]  # fmt: skip
     server.put("locked.zip", b"", *[status(401)] * 9)
-    with pytest.raises(ConnectionError, match=r"401 \(Unauthorized\): a user and a password are asked for"):
+    with pytest.raises(ConnectionError, match=r"401 \(Unauthorized\): the server asks for a login"):
         read_weights(f"{server.url}/locked.zip")
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [
+        ("user:s3cret", "user:s3cret"),
+        ("us%2Fer:p%C3%A4%40ss", "us/er:p\u00e4@ss"),
+        ("user:\u0142", "user:\u0142"),
+        ("token", "token:"),
+    ],
+)
+def test_logins(server: Server, packed: bytes, login: str, sent: str) -> None:
+    """They are sent in UTF-8, and to this host alone."""
+    server.put("real.zip", packed)
+    port = server.url.rpartition(":")[2]
+    server.put("old.zip", b"", redirect(f"/localhost:{port}/real.zip"))
+    read_weights(f"http://{login}@127.0.0.1:{port}/old.zip")
+    assert server.headers("Authorization") == [f"Basic {base64.b64encode(sent.encode()).decode()}", None]
 
 
 def test_one_line_of_progress(server: Server, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
