@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from queue import Empty, Queue
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from ...bilm.fields import show
@@ -66,9 +66,8 @@ def request(url: str, headers: Mapping[str, str] = NO_HEADERS) -> "requests.Resp
             timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
             hooks = {"response": _drop_body}
             own = {**_introduce(), **headers}
-            response = requests.get(
-                url, headers=own, auth=_find_login(url), stream=True, timeout=timeout, hooks=hooks
-            )
+            login: Any = _find_login(url)
+            response = requests.get(url, headers=own, auth=login, stream=True, timeout=timeout, hooks=hooks)
         except Exception as error:  # handed over
             answers.put(error)
         else:
