@@ -15,7 +15,7 @@ from rich.table import Table
 
 import spacy_elmo
 from spacy_elmo.cli.embedding import order
-from spacy_elmo.cli.embedding.embed_settings import EmbedSettings
+from spacy_elmo.cli.embedding.embed_settings import SEQUENCE_BATCH_TOKENS, EmbedSettings
 from spacy_elmo.cli.embedding.embedder import FileEmbedder
 
 from .__main__ import HERE, processor, write
@@ -35,11 +35,11 @@ RESIDUES = [*"ACDEFGHIKLMNPQRSTVWY"]
 LENGTHS = (10, 2_000, 35_000)
 # Of proteins: as many are shorter as longer than 270, and few have thousands.
 MEAN, DEVIATION, LEAST, MOST = 5.6, 0.75, 30, 5_000
-# Ways to run many: whether sorted by length, and --max-batch-tokens.
+# Ways to run many: whether sorted by length, and tokens of a batch; the last is that of the command.
 WAYS: dict[str, tuple[bool, int | None]] = {
-    "in the order of the file": (False, None),
-    "by length": (True, None),
-    "by length, 32768 tokens a batch": (True, 32768),
+    "in the order of the file, 8,192 tokens a batch": (False, None),
+    "by length, 8,192 tokens a batch": (True, None),
+    f"by length, {SEQUENCE_BATCH_TOKENS:,} tokens a batch": (True, SEQUENCE_BATCH_TOKENS),
 }
 
 

@@ -42,6 +42,10 @@ LAYERS_HELP = (
     "Layers to write, such as word_emb,lstm_outputs2 or elmo; or '*' for word_emb and all LSTM layers, which is "
     "the default, except that of FASTA files the sum of them is written."
 )
+BATCH_HELP = (
+    "Maximum tokens per batch. Default: 8192 on the CPU, or 32768 if all inputs are FASTA files and there is one "
+    "process; on a GPU, by its memory."
+)
 SUM_HELP = "Write the sum of the layers, of shape (n, 2P). The default for FASTA files, as in SeqVec's program."
 POOL_HELP = "Write one vector for each sentence or sequence: the mean over its tokens."
 ID_HELP = (
@@ -88,13 +92,11 @@ def embed_cli(
             help="fp32; tf32, bf16 or int8, which are faster and less exact; or fp64.", **choices(PRECISION_NAMES)
         ),
     ] = "fp32",
-    initial_state: Annotated[
-        str, Option(help=STATE_HELP, **choices(INITIAL_STATES))
-    ] = "zero",
+    initial_state: Annotated[str, Option(help=STATE_HELP, **choices(INITIAL_STATES))] = "zero",
     batch_size: Annotated[
         int, Option(min=1, metavar="N", help="Sentences per batch, with --initial-state carry.")
     ] = CARRY_BATCH,
-    max_batch_tokens: Annotated[int | None, Option(min=1, metavar="N", help="Maximum tokens per batch.")] = None,
+    max_batch_tokens: Annotated[int | None, Option(min=1, metavar="N", help=BATCH_HELP)] = None,
     device: Device = "cpu",
     n_threads: NThreads = None,
     output_format: Annotated[
@@ -204,6 +206,7 @@ def embed(
     inputs = settings.find_inputs(given)
     read = [*inputs.paths, *find_files(settings.source).paths]
     check_output(output, read, force=force, what=_FORMATS, endings=FILE_ENDINGS)
+    settings = settings.choose_batch_tokens(has_ids=inputs.has_ids)
     return FileEmbedder(settings, output_format).embed(inputs, output, report)
 
 

@@ -1,7 +1,7 @@
 """The settings of `spacy-elmo embed`, and which of them can be combined."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...bilm.layers import ALL, LayerChoice
 from ...errors import ElmoError, Errors
@@ -14,6 +14,9 @@ from .content import POOLINGS, REDUCTIONS, TOP, check_choice
 
 # The batch size of `allennlp elmo`: with carried state, it affects the vectors.
 CARRY_BATCH = 64
+# Tokens of a batch of sequences on the CPU. The default for sentences is that of some twenty proteins: a product with
+# so few rows takes nearly as long as one with more.
+SEQUENCE_BATCH_TOKENS = 32768
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,16 @@ class EmbedSettings:
         if others and self.ids is not None:
             raise ElmoError(Errors.EL311.format(path=others[0]))
         return inputs
+
+    def choose_batch_tokens(self, *, has_ids: bool) -> "EmbedSettings":
+        """Choose how many tokens run together, if nothing was given.
+
+        has_ids (bool): Whether sequences with ids are embedded.
+        RETURNS (EmbedSettings): The settings to load the model with.
+        """
+        if not has_ids or self.max_batch_tokens is not None or not self.device.startswith("cpu"):
+            return self
+        return replace(self, max_batch_tokens=SEQUENCE_BATCH_TOKENS)
 
     def choose_pipeline(self) -> str | None:
         """Get the name of the pipeline that splits texts.

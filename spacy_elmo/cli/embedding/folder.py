@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import ElmoError, Errors, Warnings
-from ...inputs.paths import Given, shorten
+from ...inputs.paths import Given, parse_name, shorten
 from ...util.atomic import WriteError
 from ...weights.source import find_files
 from .embed_settings import EmbedSettings
@@ -90,6 +90,10 @@ def embed_files(
         from ...runtime.processors import count_processors
 
         settings = replace(settings, n_threads=max(1, count_processors() // n_process))
+    if n_process == 1:
+        # Several processes would need the memory of a large batch each.
+        has_ids = all((settings.format or parse_name(task.path)[0]) == "fasta" for task in tasks)
+        settings = settings.choose_batch_tokens(has_ids=has_ids)
     tally = _Tally(tasks, report)
     embedder = _load(settings, output_format, folder) if tasks else None
     if n_process > 1:

@@ -188,6 +188,35 @@ def test_batches_have_like_lengths(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert seen == [40, 30, 20, 10, 5, 15, 18, 60]
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({}, 32768), ({"max_batch_tokens": 100}, 100), ({"device": "cuda"}, None)],
+)
+def test_tokens_of_a_batch(settings: Any, expected: int | None) -> None:
+    given = EmbedSettings(source="", **settings)
+    assert given.choose_batch_tokens(has_ids=True).max_batch_tokens == expected
+    assert given.choose_batch_tokens(has_ids=False) == given
+
+
+def test_batches_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sequences run in large batches, also in a folder, unless there are texts or processes beside them."""
+    seen: list[int | None] = []
+    load = spacy_elmo.elmo.load
+
+    def spy(*arguments: Any, **options: Any) -> Any:
+        seen.append(options["max_batch_tokens"])
+        return load(*arguments, **options)
+
+    monkeypatch.setattr("spacy_elmo.elmo.load", spy)
+    path, text = make_fasta(tmp_path / "a.fasta", [3, 5]), write(tmp_path / "b.txt", "a b\n")
+    settings = EmbedSettings(source=str(TINY))
+    embed(path, str(TINY), tmp_path / "out.h5")
+    embed(text, str(TINY), tmp_path / "out.h5")
+    embed_files([path], tmp_path / "out", settings)
+    embed_files([path, text], tmp_path / "out", settings)
+    assert seen == [32768, None, 32768, None]
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text, "utf-8")
     return path
