@@ -14,8 +14,8 @@ from .content import POOLINGS, REDUCTIONS, TOP, check_choice
 
 # The batch size of `allennlp elmo`: with carried state, it affects the vectors.
 CARRY_BATCH = 64
-# Tokens of a batch of sequences on the CPU. The default for sentences is that of some twenty proteins: a product with
-# so few rows takes nearly as long as one with more.
+# Tokens of a batch of sequences on the CPU. The default for sentences is the length of some twenty proteins, and a
+# product with so few rows takes nearly as long as one with more.
 SEQUENCE_BATCH_TOKENS = 32768
 
 
