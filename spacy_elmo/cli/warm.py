@@ -170,6 +170,7 @@ def _find_run(source: Source) -> Path | None:
 
 
 def _check_output(output: Path, source: Source) -> None:
+    from ..pipeline.saving import CFG, has_checksums
     from ..weights.formats.folder import WEIGHTS_NAME
 
     files = None if _find_run(source) else find_files(source)
@@ -185,3 +186,6 @@ def _check_output(output: Path, source: Source) -> None:
         what = f"contains the source under other file names ({names})"
     if what is not None:
         raise ElmoError(Errors.EL096.format(path=output, what=what))
+    cfg = output.absolute().parent / CFG
+    if cfg.is_file() and has_checksums(cfg):
+        raise ElmoError(Errors.EL304.format(path=output, cfg=cfg))

@@ -94,8 +94,12 @@ class FormatErrors(metaclass=WithCodes):
         "the published size, and download the file again."
     )
     EL162 = (
-        "'{path}' contains {n} ELMos, named {prefixes}. Choose one, save its state_dict() as weights.th, and give "
-        "the pair [options, weights]."
+        "'{path}' contains {n} ELMos: the names of their tensors begin with {prefixes}. Choose one, save its "
+        "tensors alone (torch.save) as weights.th, and give the pair [options, weights]."
+    )
+    EL302 = (
+        "'{path}' is a PyTorch file, but has other things than named tensors: {found}. If one of them is the "
+        "state_dict of a model with an ELMo, save that alone: torch.save(torch.load('{name}')[KEY], 'weights.th')"
     )
     EL163 = "'{path}' contains no ELMo that can be run: {why}. It contains {found}. {advice}"
     EL138 = (
@@ -135,12 +139,18 @@ class FormatErrors(metaclass=WithCodes):
     )
     EL296 = (
         "'{path}' is Jsonnet, not JSON ({reason}): it has {what}. Only comments and trailing commas are read. "
-        "Make JSON of it, and put that in its place: jsonnet {name} > new.json (a program of the package "
-        "jsonnet)."
+        "Make JSON of it, for example by the package that AllenNLP uses (pip install jsonnet), and put it in its "
+        "place: python -c \"import _jsonnet; print(_jsonnet.evaluate_file('{name}'))\" > new.json. Or give the "
+        "pair [options, weights]."
     )
     EL297 = (
         "'{path}' reads tokens with its own vocabulary, which is in its options.json, and only there. Put that "
         "file beside it, or give the pair [options, weights]."
+    )
+    EL303 = (
+        "'{path}' is in the cache of Hugging Face, and contains no ELMo, because a download was interrupted: the "
+        "folder '{blobs}' has unfinished files ({names}). Download the repository again, or give it as source: "
+        "hf://{repository}"
     )
     EL298 = (
         "'{path}' is a link to a file that does not exist. Download or copy the complete model again, with the "

@@ -99,6 +99,12 @@ class ModelErrors(metaclass=WithCodes):
     )
     EL253 = "'{path}' cannot be read ({reason}). {advice}"
     EL258 = "'{path}' is compressed ({kind}), and cannot be read in this form. Unpack it first: {command}"
+    EL299 = (
+        "'{path}' is not the file itself{size}, but a pointer of Git LFS to it: the repository was cloned or "
+        "copied without its large files. Get them by `git lfs install` and `git lfs pull` in the clone, or "
+        "download the file from the page of the repository. A repository on Hugging Face can be given as "
+        "source: hf://owner/name."
+    )
     EL260 = (
         "'{path}' was changed after the model was loaded from it, so the original weights are lost. Load the "
         "model again, and write new weights to a new file instead of overwriting the old one."
@@ -200,8 +206,14 @@ class ModelErrors(metaclass=WithCodes):
         "initial_state = 'warm': the model '{source}' is stored without a warm state. The sentences of this "
         "package, from which one can be made, are English prose, and what this model was trained on is unknown: "
         "it is known only of published models that are given by name (spacy-elmo models). Make a state from at "
-        "least {least} sentences of its language: spacy-elmo warm SOURCE TEXT --output FOLDER. Then give FOLDER "
-        "as source, or use initial_state = 'zero'."
+        "least {least} sentences of its language, or sequences of its kind: spacy-elmo warm SOURCE TEXT --output "
+        "FOLDER. Then give FOLDER as source; a saved pipeline takes it by "
+        "nlp.get_pipe('elmo_embedder').initialize(source=FOLDER) and nlp.to_disk. Or use initial_state = 'zero'."
+    )
+    EL304 = (
+        "The output '{path}' belongs to a saved pipeline, whose file '{cfg}' has a checksum of these weights: "
+        "with others, the pipeline could not be loaded. Give another folder. Then load the pipeline, and store "
+        "the state in it: nlp.get_pipe('elmo_embedder').initialize(source=FOLDER) and nlp.to_disk."
     )
 
     # Running on a GPU

@@ -231,5 +231,19 @@ class SavedWithWeights:
         return Errors.EL180.format(name=self.name, where=f"'{where}'", what=what)
 
 
+def has_checksums(path: Path) -> bool:
+    """Check whether a file is the `cfg` of a component that was saved with its weights.
+
+    path (Path): The file.
+    RETURNS (bool): Whether it has their checksums.
+    """
+    try:
+        cfg: object = srsly.json_loads(read_small(path, most=MOST_JSON))
+    except (ValueError, OSError):
+        return False
+    recorded = cfg.get(WEIGHTS) if isinstance(cfg, dict) else None
+    return isinstance(recorded, dict) and recorded.keys() >= _RECORDED
+
+
 def _checksum(path: Path) -> str:
     return f"{zlib.crc32(path.read_bytes()):08x}"

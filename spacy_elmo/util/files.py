@@ -11,6 +11,9 @@ from typing import NamedTuple
 from ..errors import ElmoBlockingIOError, ElmoError, ElmoOSError, ElmoPermissionError, Errors
 from ..errors.advice import LOCK, READING
 
+# The beginning of the small file that Git LFS leaves in place of a large one (git-lfs, docs/spec.md).
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_MOST_OF_A_POINTER = 1024
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -47,13 +50,21 @@ def check_regular(path: Path) -> os.stat_result:
 
 
 def check_readable(path: Path) -> None:
-    """Open the file, because libraries mistake a refusal of the system for damage.
+    """Open the file, because libraries mistake a refusal of the system for damage, and pointers of Git LFS, too.
 
     path (Path): The file.
-    RAISES (ElmoError): If it is not a regular file.
+    RAISES (ElmoError): If it is not a regular file, or is a pointer of Git LFS.
     RAISES (OSError): If the system refuses access.
     """
-    read_bytes(path, n_bytes=1)
+    _check_pointer(path, read_bytes(path, n_bytes=_MOST_OF_A_POINTER))
+
+
+def _check_pointer(path: Path, data: bytes) -> None:
+    """RAISES (ElmoError): If the bytes of a file are a pointer of Git LFS."""
+    if data.startswith(LFS_POINTER):
+        size = re.search(rb"^size (\d{1,18})\s*$", data[:_MOST_OF_A_POINTER], re.MULTILINE)
+        of_size = f", which has {int(size[1]):,} bytes" if size else ""
+        raise ElmoError(Errors.EL299.format(path=path, size=of_size))
 
 
 def read_bytes(path: Path, *, n_bytes: int) -> bytes:
@@ -80,13 +91,15 @@ def read_small(path: Path, *, most: int) -> bytes:
     path (Path): The file.
     most (int): The most bytes that it may have.
     RETURNS (bytes): All of its content.
-    RAISES (ElmoError): If it is not a regular file, or too large.
+    RAISES (ElmoError): If it is not a regular file, is too large, or is a pointer of Git LFS.
     RAISES (OSError): If the system refuses access.
     """
     size = check_regular(path).st_size
     if size > most:
         raise ElmoError(Errors.EL252.format(path=path, size=size, most=most))
-    return read_bytes(path, n_bytes=most)
+    data = read_bytes(path, n_bytes=most)
+    _check_pointer(path, data)
+    return data
 
 
 def reading_error(path: Path, error: BaseException) -> Exception | None:

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..bilm.fields import show
 from ..bilm.options import OPTIONS_NAME
-from ..errors import ElmoError, ElmoFileNotFoundError, Errors
+from ..errors import CodedError, ElmoError, Errors
 from ..errors.warn import collect_warnings, warn
 from ..util.atomic import temporary_folder
-from ..util.files import check_regular, reading_error
+from ..util.files import reading_error
 from .archives import unpack
 from .arrays import Weights
 from .formats import holds_bilm, import_reader
+from .missing_model import check_file, check_named, explain_missing
 from .model_files import (
     Files,
     checkpoint_files,
@@ -26,6 +26,7 @@ from .model_files import (
     find_known_model,
     is_options_name,
     list_options,
+    show_names,
     sniff_files,
 )
 from .nested_folders import find_inner_folder
@@ -33,15 +34,14 @@ from .sniff import (
     ALLENNLP,
     ALLENNLP_ARCHIVE,
     ARCHIVES,
+    BROKEN,
     CONFIG,
-    FOREIGN,
     INDEX,
     MANYLANGS,
     NEWEST,
     WEIGHTS,
     Kind,
     sniff,
-    unpack_command,
 )
 
 # Levels of folders that hold nothing but another folder.
@@ -110,17 +110,18 @@ def find_in_folder(folder: Path) -> Files:
     RAISES (ElmoError): If there are several, or the model is packed in an unsupported way.
     RAISES (OSError): If the system refuses access.
     """
+    inner = folder
     for _ in range(_MOST_NESTED):
         try:
-            found = _search_folder(folder)
+            found = _search_folder(inner)
         except OSError as error:
-            refused = reading_error(folder, error)
+            refused = reading_error(inner, error)
             if refused is None:
                 raise
             raise refused from error
         if isinstance(found, Files):
             return found
-        folder = found
+        inner = found
     raise ElmoError(Errors.EL263.format(path=folder, n=_MOST_NESTED))
 
 
@@ -137,12 +138,12 @@ def find_for_file(path: Path) -> Files:
         return Files(None, path)
     if kind == "checkpoint" or path.name.endswith(INDEX):
         return checkpoint_files(path)
-    if path.name in (CONFIG, "saved_model.pb", NEWEST, ALLENNLP, *MANYLANGS) or ".data-" in path.name:
-        # One of several files; the folder determines the others.
-        is_allennlp = path.name in (CONFIG, ALLENNLP)
-        found = (find_allennlp_model(path.parent) if is_allennlp else None) or find_known_model(path.parent)
-        if found is not None:
-            return found
+    # One of several files; the folder determines the others.
+    found = find_allennlp_model(path.parent) if path.name in (CONFIG, ALLENNLP) else None
+    if path.name in (CONFIG, "saved_model.pb", NEWEST, *MANYLANGS) or ".data-" in path.name:
+        found = found or find_known_model(path.parent)
+    if found is not None:
+        return found
     if is_options_name(path) or kind == "json":
         return Files(path, _find_weights(path))
     return Files(_find_options(path, kind), path)
@@ -156,9 +157,11 @@ def _search_folder(folder: Path) -> Files | Path:
     if found is not None:
         return found
     files = sniff_files(folder)
+    archive = folder / ALLENNLP_ARCHIVE
     found = (
         _find_pair(folder, files, is_sure=True)
         or find_known_model(folder)
+        or (Files(None, archive) if files.get(archive) in ARCHIVES else None)
         or _find_alone(folder, files)
         or _find_pair(folder, files, is_sure=False)
     )
@@ -168,22 +171,9 @@ def _search_folder(folder: Path) -> Files | Path:
     inner = find_inner_folder(folder, inside)
     if inner is not None:
         return inner
-    archives = [path for path, kind in files.items() if kind in ARCHIVES]
-    if len(archives) == 1 and (inside == archives or archives[0].name == ALLENNLP_ARCHIVE):
-        return Files(None, archives[0])
-    if any(is_options_name(path) for path in inside):
-        for path, kind in files.items():
-            command = unpack_command(path, kind)
-            if command:
-                # There are options, and this is the only file that may hold the weights.
-                raise ElmoError(Errors.EL258.format(path=path, kind=kind, command=command))
-    for path, kind in files.items():
-        if kind in ("pickle", *FOREIGN):
-            # Raises the error that says what this file is.
-            import_reader(path)
-            return Files(None, path)
-    names = ", ".join(show(path.name) for path in inside[:8]) or "nothing"
-    raise ElmoFileNotFoundError(Errors.EL013.format(path=folder, found=names))
+    if len(inside) == 1 and files.get(inside[0]) in ARCHIVES:
+        return Files(None, inside[0])
+    return explain_missing(folder, files)
 
 
 def _find_pair(folder: Path, files: Mapping[Path, Kind], *, is_sure: bool) -> Files | None:
@@ -194,28 +184,51 @@ def _find_pair(folder: Path, files: Mapping[Path, Kind], *, is_sure: bool) -> Fi
     """
     weights = [path for path, kind in files.items() if kind in WEIGHTS]
     if is_sure:
-        weights = [path for path in weights if holds_bilm(path)]
+        weights = _list_bilms(files, weights)
     options = list_options(files) if weights else []
     if not options:
         return None
     return Files(_get_only(options, folder, "options"), _get_only(weights, folder, "weights"))
 
 
+def _list_bilms(files: Mapping[Path, Kind], weights: Sequence[Path]) -> list[Path]:
+    """List the weights of biLMs. What is broken in their place counts: other weights may be another model's."""
+    found = {path: holds_bilm(path) for path in weights}
+    named = [path for options in filter(is_options_name, files) for path in _weights_named_like(options)]
+    if any(found.get(path) for path in named):
+        # These are the ones, whatever else is there.
+        return [path for path in weights if found[path]]
+    broken = [path for path in named if files.get(path) in BROKEN]
+    return [*(path for path in weights if found[path] is not False), *broken]
+
+
 def _find_alone(folder: Path, files: Mapping[Path, Kind]) -> Files | None:
     """Find the weights of a biLM without options, or a state_dict of any name, beside which they may be."""
-    weights = [path for path, kind in files.items() if kind in (*WEIGHTS, "pickle") and holds_bilm(path)]
+    able = [path for path, kind in files.items() if kind in (*WEIGHTS, "pickle")]
+    weights = [path for path in able if holds_bilm(path) is not False]
     if not weights:
         return None
     path, options = _get_only(weights, folder, "weights"), list_options(files)
+    if options:
+        return Files(_get_only(options, folder, "options"), path)
     # Options that cannot be read are no reason to do without.
-    _exists(folder / OPTIONS_NAME)
-    return Files(_get_only(options, folder, "options") if options else None, path)
+    check_named(folder.iterdir())
+    return Files(_find_config(path, files[path]), path)
+
+
+def _find_config(weights: Path, kind: Kind) -> Path | None:
+    """Find the configuration beside a state of AllenNLP's, as in the folder of a training run."""
+    path = weights.with_name(CONFIG)
+    if kind != "pickle" or not path.is_file():
+        return None
+    from .formats.allennlp import describes_elmo
+
+    return path if describes_elmo(path) else None
 
 
 def _get_only(found: Sequence[Path], folder: Path, what: str) -> Path:
     if len(found) > 1:
-        names = ", ".join(show(path.name) for path in found)
-        raise ElmoError(Errors.EL014.format(path=folder, what=what, found=names))
+        raise ElmoError(Errors.EL014.format(path=folder, what=what, found=show_names(found)))
     return found[0]
 
 
@@ -231,41 +244,32 @@ def _find_options(weights: Path, kind: Kind) -> Path | None:
         names = [f"{head}options{tail}.json", f"{head}options{tail}", *names]
     for name in names:
         path = weights.with_name(name)
-        if _exists(path):
+        if os.path.lexists(path):
+            check_file(path)
             return path
     if kind not in (*WEIGHTS, "pickle"):
         # The reader's message says what is wrong with the file.
         return None
     options = list_options(sniff_files(weights.parent))
     free = [path for path in options if not _weights_named_like(path)]
-    return _get_only(free, weights.parent, "options") if free else None
-
-
-def _exists(path: Path) -> bool:
-    """Check whether there is a file.
-
-    RAISES (ElmoError): If what has its name is no regular file.
-    RAISES (FileNotFoundError): If it is a link to nothing.
-    """
-    if not os.path.lexists(path):
-        return False
-    try:
-        check_regular(path)
-    except FileNotFoundError as error:
-        raise ElmoFileNotFoundError(Errors.EL298.format(path=path)) from error
-    return True
+    if free:
+        return _get_only(free, weights.parent, "options")
+    check_named(
+        path for path in weights.parent.iterdir() if is_options_name(path) and not _weights_named_like(path)
+    )
+    return _find_config(weights, kind)
 
 
 def _find_weights(options: Path) -> Path:
     folder = options.parent
-    named = [*_weights_named_like(options), *_weights_named_like(options.with_name(OPTIONS_NAME))]
+    named, common = _weights_named_like(options), options.with_name(OPTIONS_NAME)
+    if not named and not common.is_file():
+        named = _weights_named_like(common)
     if named:
         return named[0]
     files = sniff_files(folder)
     found = _find_pair(folder, files, is_sure=True) or find_known_model(folder) or _find_alone(folder, files)
-    if found is not None:
-        return found.weights
-    raise ElmoFileNotFoundError(Errors.EL013.format(path=folder, found=f"'{options.name}' and no weights"))
+    return (found or explain_missing(folder, files, found=f"'{options.name}' and no weights")).weights
 
 
 def _weights_named_like(options: Path) -> list[Path]:
@@ -287,7 +291,7 @@ def _name_archive_in_errors(archive: Path, folder: str) -> Iterator[None]:
     """Name the archive in errors instead of the temporary folder, which users do not know."""
     try:
         yield
-    except (ValueError, FileNotFoundError) as error:
+    except (CodedError, ValueError, FileNotFoundError) as error:
         text = re.sub(rf"{re.escape(folder)}[/\\]\d+", lambda _: str(archive), str(error))
         if folder not in str(error):
             raise

@@ -1,17 +1,31 @@
 """Find the files of a model in one folder: by their names, and options by what is in them."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..bilm.fields import read_json
+from ..bilm.fields import read_json, show
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from ..util.files import read_bytes
-from .sniff import ALLENNLP, ARCHIVES, CONFIG, INDEX, MANYLANGS, NEWEST, SPARK_MODEL, Kind, sniff
+from .sniff import (
+    ALLENNLP,
+    ALLENNLP_ARCHIVE,
+    ALLENNLP_BEST,
+    ARCHIVES,
+    CONFIG,
+    INDEX,
+    MANYLANGS,
+    NEWEST,
+    SPARK_MODEL,
+    Kind,
+    sniff,
+)
 
 _MOST_NOTE = 1 << 20
+# Names in a message.
+_MOST_SHOWN = 8
 # Ends of the names of options: AllenNLP's, those of single authors, and that of bio_embeddings' cache.
 _OPTIONS_ENDS = (OPTIONS_NAME, "option.json", "options_file")
 # The sections of an options file, whatever its name.
@@ -56,6 +70,16 @@ def list_files(folder: Path) -> list[Path]:
     RETURNS (list[Path]): The files that are not hidden, sorted.
     """
     return drop_links(path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != ".")
+
+
+def show_names(paths: Sequence[Path]) -> str:
+    """Name files in a message.
+
+    paths (Sequence[Path]): The files, of which there may be thousands.
+    RETURNS (str): The first names, and how many more there are.
+    """
+    names = ", ".join(show(path.name) for path in paths[:_MOST_SHOWN])
+    return f"{names} and {len(paths) - _MOST_SHOWN} more" if len(paths) > _MOST_SHOWN else names
 
 
 def drop_links(paths: Iterable[Path]) -> list[Path]:
@@ -132,8 +156,7 @@ def _find_checkpoint(folder: Path) -> Files | None:
     if len(indices) > 1:
         indices = _select_newest(folder, indices)
     if len(indices) > 1:
-        found = ", ".join(path.name for path in indices)
-        raise ElmoError(Errors.EL014.format(path=folder, what="weights", found=found))
+        raise ElmoError(Errors.EL014.format(path=folder, what="weights", found=show_names(indices)))
     return checkpoint_files(indices[0]) if indices else None
 
 
@@ -153,7 +176,7 @@ def _find_saved_model(folder: Path) -> Files | None:
 
 def _find_saves(folder: Path) -> Files | None:
     """Find the language model of DeepPavlov's, whose checkpoint is in a folder, or the newest of several is."""
-    saves = folder / _SAVES
+    saves = folder if folder.name == _SAVES else folder / _SAVES
     epochs = saves / _EPOCHS
     numbered = [path for path in epochs.iterdir() if path.name.isdigit()] if epochs.is_dir() else []
     newest = sorted(numbered, key=lambda path: (len(path.name.lstrip("0")), path.name.lstrip("0")), reverse=True)
@@ -188,13 +211,20 @@ def _find_manylangs(folder: Path) -> Files | None:
 
 
 def find_allennlp_model(folder: Path) -> Files | None:
-    """Find a whole model of AllenNLP's, as in its archives.
+    """Find a whole model of AllenNLP's, as in its archives, or of a training run with many states.
 
     folder (Path): The folder.
-    RETURNS (Files | None): The configuration and the weights; None if either is missing.
+    RETURNS (Files | None): The configuration and the weights, or the archive that the run has made of them; None
+        if something is missing.
     """
-    has_all = (folder / CONFIG).is_file() and (folder / ALLENNLP).is_file()
-    return Files(folder / CONFIG, folder / ALLENNLP) if has_all else None
+    if not (folder / CONFIG).is_file():
+        return None
+    weights, archive, best = (folder / name for name in (ALLENNLP, ALLENNLP_ARCHIVE, ALLENNLP_BEST))
+    if not weights.is_file() and archive.is_file():
+        # Unlike the folder, it may have the options.
+        return Files(None, archive)
+    found = next((path for path in (weights, best) if path.is_file()), None)
+    return None if found is None else Files(folder / CONFIG, found)
 
 
 def _find_allennlp_elmo(folder: Path) -> Files | None:

@@ -1,5 +1,6 @@
 """Detect the kind of a file by its content; and the names by which formats of several files are recognised."""
 
+import codecs
 import json
 import os
 import shlex
@@ -8,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from ..bilm.fields import MOST_JSON
-from ..util.files import read_bytes, read_small
+from ..util.files import LFS_POINTER, read_bytes, read_small
 
 Kind = Literal[
     "hdf5", "safetensors", "checkpoint", "json", "pickle", "zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar",
-    "tar", "sqlite", "mxnet", "empty", "html", "unknown",
+    "tar", "sqlite", "mxnet", "pointer", "empty", "html", "unknown",
 ]  # fmt: skip
 
 # Formats of a single weights file that always has an options file beside it.
@@ -20,6 +21,9 @@ WEIGHTS = ("hdf5", "safetensors")
 ARCHIVES = ("zip", "gzip", "bzip2", "xz", "tar")
 # Formats of other programs' ELMos, which are not read.
 FOREIGN = ("sqlite", "mxnet")
+# What a download that failed leaves, and the endings of weights' names in whose place it may be.
+BROKEN = ("pointer", "empty", "html", "unknown")
+WEIGHTS_ENDINGS = (".hdf5", ".h5", ".hdf", ".safetensors", ".th", ".pt", ".bin", ".index")
 
 # The last bytes of a LevelDB table; the index of a TensorFlow checkpoint is one
 # (tensorflow/core/lib/io/format.h).
@@ -31,6 +35,7 @@ DESCRIPTIONS = {
     "tar": "a tar archive",
     "sqlite": "a SQLite database",
     "mxnet": "a file of MXNet's arrays",
+    "pointer": "a pointer of Git LFS",
     "empty": "an empty file",
     "html": "a web page (possibly from a failed download)",
     "unknown": "not a known kind of weights file",
@@ -44,6 +49,7 @@ _HEADS = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
     b"SQLite format 3\0": "sqlite",
+    LFS_POINTER: "pointer",
     # A list of arrays, as MXNet saves it (src/ndarray/ndarray.cc: kMXAPINDArrayListMagic, and a reserved number).
     (0x112).to_bytes(16, "little"): "mxnet",
 }
@@ -65,6 +71,8 @@ CONFIG = "config.json"
 MANYLANGS = ("encoder.pkl", "token_embedder.pkl")
 ALLENNLP = "weights.th"
 ALLENNLP_ARCHIVE = "model.tar.gz"
+# What AllenNLP reads in the folder of a training run (allennlp/models/model.py).
+ALLENNLP_BEST = "best.th"
 # Spark NLP's name for a zip of a SavedModel beside the model's metadata. Some users unpack it.
 SPARK_MODEL = "elmo_tensorflow"
 
@@ -110,7 +118,8 @@ def sniff_head(head: bytes) -> Kind:
         return "pickle"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000:
         return "safetensors"
-    text = head.lstrip().lower()
+    # Editors of Windows begin a text with a mark.
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         return "html"
     return "json" if text.startswith(b"{") else "unknown"
@@ -150,7 +159,7 @@ def _is_json(path: Path) -> bool:
     if path.stat().st_size > MOST_JSON:
         return False
     try:
-        json.loads(read_small(path, most=MOST_JSON).decode("utf-8"))
+        json.loads(read_small(path, most=MOST_JSON).decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return False
     return True

@@ -15,7 +15,9 @@ from ..util.files import check_regular
 from . import catalogue
 from .addresses import make_address
 from .arrays import Weights
+from .formats import holds_bilm
 from .locate import OpenFiles, find_for_file, find_in_folder, open_files
+from .missing_model import check_file
 from .model_files import Files, checkpoint_files, index_path
 from .releases import Release
 from .repositories import Repository, find_repository, find_short_name
@@ -81,8 +83,9 @@ def find_files(source: Source) -> Files:
     if release is not None:
         return _fetch(release)
     first, second = (_find_file(os.fspath(part)) for part in source)
-    # Users may give the two in either order.
-    return Files(second, first) if sniff(second) == "json" and sniff(first) != "json" else Files(first, second)
+    # Users may give the two in either order, and options may be damaged, or be Jsonnet.
+    is_swapped = sniff(second) == "json" != sniff(first) or (sniff(second) == "unknown" and holds_bilm(first))
+    return Files(second, first) if is_swapped else Files(first, second)
 
 
 def find_release(source: Source) -> Release | None:
@@ -179,6 +182,8 @@ def _find_one(source: str) -> Files:
         return find_for_file(path)
     elif os.path.isfile(index_path(path)):
         return checkpoint_files(index_path(path))
+    elif os.path.islink(path):
+        check_file(path)
     if source == catalogue.BUNDLED:
         raise ElmoFileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))
     # Two words with a slash may be a misspelt path, or a repository.
@@ -247,6 +252,8 @@ def _find_file(source: str) -> Path:
         raise ElmoError(Errors.EL028.format(path=path))
     if not os.path.exists(path) and os.path.isfile(index_path(path)):
         return index_path(path)
+    if os.path.islink(path):
+        check_file(path)
     if not os.path.exists(path):
         given = show(safe_url(str(path)), _SHOWN)
         raise ElmoFileNotFoundError(Errors.EL026.format(path=given, closest=_closest(path, [])))

@@ -23,6 +23,7 @@ from spacy_elmo.weights.formats.folder import write_folder
 from spacy_elmo.weights.source import read_weights
 from tests.cli.command import embed, run
 from tests.cli.test_embed import datasets
+from tests.data import ROOT
 from tests.language_models import full_softmax, write_source
 from tests.pretraining.runs import make_config, train, write_text
 from tests.published import put_in_cache
@@ -268,3 +269,26 @@ def test_the_vocabulary_of_an_archive(language_model: Path, tmp_path: Path) -> N
     lines.write_text("the bank by the river\n" * 200)
     warm(archive, lines, tmp_path / "out")
     assert (tmp_path / "out" / "vocab.txt").read_bytes() == (language_model / "vocab.txt").read_bytes()
+
+
+def test_a_saved_pipeline(tmp_path: Path) -> None:
+    """Its weights have a checksum in `cfg`, so that they stay; the message says how it gets a state."""
+    saved = Path(shutil.copytree(ROOT / "tests/saved/pipeline", tmp_path / "pipeline"))
+    model, state = saved / "elmo_embedder/model", tmp_path / "state"
+    before = (model / "weights.safetensors").read_bytes()
+    as_warm = {"components.elmo_embedder.model.initial_state": "warm"}
+    with pytest.raises(ValueError, match=r"EL301.*initialize\(source=FOLDER\) and nlp.to_disk"):
+        spacy.load(saved, config=as_warm)
+    with pytest.raises(ValueError, match=r"EL304.*belongs to a saved pipeline.*cfg'.*initialize\(source=FOLDER\)"):
+        warm(model, SENTENCES, model)
+    assert (model / "weights.safetensors").read_bytes() == before
+    warm(model, SENTENCES, state)
+    nlp = spacy.load(saved)
+    zero = nlp("The living").tensor
+    nlp.get_pipe("elmo_embedder").initialize(source=str(state))  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(nlp("The living").tensor, zero)
+    nlp.to_disk(saved)
+    elmo = spacy_elmo.load(state, initial_state="warm")
+    doc = spacy.load(saved, config=as_warm)("The living")
+    np.testing.assert_array_equal(doc.tensor, elmo.embed([["The", "living"]])[0].elmo)
+    assert np.abs(doc.tensor - zero).max() > 0.01

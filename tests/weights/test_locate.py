@@ -4,12 +4,15 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
 from spacy_elmo.weights.locate import find_in_folder
 from spacy_elmo.weights.model_files import Files
 from spacy_elmo.weights.source import find_files, is_local, read_weights
+from tests.data import ROOT, TINY
 
 
 @pytest.fixture
@@ -206,3 +209,115 @@ def test_what_needs_a_download(pair: Files, tmp_path: Path, monkeypatch: pytest.
         if path is not None:
             shutil.copy(path, tmp_path / "original")
     assert is_local("original")
+
+
+def test_many_checkpoints(pair: Files, tmp_path: Path) -> None:
+    """Without TensorFlow's note, a message that names some of them; one of them may be given."""
+    pair.weights.unlink()
+    for number in range(30):
+        (tmp_path / f"model.ckpt-{number}.index").write_bytes(bytes.fromhex("57fb808b247547db"))
+    with pytest.raises(ValueError, match=r"EL014.*model.ckpt-0.index, .*model.ckpt-15.index and 22 more\)"):
+        find_files(tmp_path)
+    assert find_files(tmp_path / "model.ckpt-7").weights.name == "model.ckpt-7.index"
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "/home/of/another/model.ckpt-21"\n', "utf-8")
+    assert find_files(tmp_path).weights.name == "model.ckpt-21.index"
+
+
+def test_a_mark_before_options(pair: Files, tmp_path: Path) -> None:
+    """Windows' editors write one. AllenNLP could not read them; their name says nothing."""
+    assert pair.options is not None
+    options = pair.options.rename(tmp_path / "about.json")
+    options.write_bytes(b"\xef\xbb\xbf" + options.read_bytes())
+    assert find_files(pair.weights) == find_files(tmp_path) == Files(options, pair.weights)
+    assert read_weights(tmp_path).options.lstm.proj_clip == 1.5
+
+
+def test_options_of_other_weights(pair: Files, tmp_path: Path) -> None:
+    """The general name of weights goes with the general name of options, where that is there."""
+    assert pair.options is not None
+    weights = pair.weights.rename(tmp_path / "weights.hdf5")
+    assert find_files(pair.options) == Files(pair.options, weights)
+    shutil.copy(pair.options, tmp_path / "options.json")
+    with pytest.raises(ValueError, match=r"EL014.*elmo_x_options.json, options.json"):
+        find_files(pair.options)
+
+
+def test_swapped_pairs(tmp_path: Path, pair: Files) -> None:
+    """Also if the options are damaged, or are a configuration of AllenNLP's with comments."""
+    broken = tmp_path / "broken.json"
+    broken.write_text("// {", "utf-8")
+    for source in ([broken, pair.weights], [pair.weights, broken]):
+        with pytest.raises(ValueError, match=r"EL005.*broken.json is not valid JSON"):
+            read_weights(source)
+    shutil.unpack_archive(ROOT / "tests/allennlp/model.tar.gz", tmp_path / "archive", filter="data")
+    config, weights = tmp_path / "archive/config.json", tmp_path / "archive/weights.th"
+    config.write_text(f"// edited\n{config.read_text('utf-8')}", "utf-8")
+    assert read_weights([weights, config]).options == read_weights([config, weights]).options
+
+
+# AllenNLP's folders
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The folder of a training run: a state of each epoch, the best one, and the archive made of it."""
+    folder, archive = tmp_path / "run", ROOT / "tests/allennlp/model.tar.gz"
+    shutil.unpack_archive(archive, folder, filter="data")
+    shutil.copy(archive, folder)
+    (folder / "options.json").unlink()
+    (folder / "weights.th").rename(folder / "best.th")
+    for number in range(3):
+        state = torch.load(folder / "best.th", weights_only=True)
+        torch.save(
+            {name: tensor * 0.5 for name, tensor in state.items()}, folder / f"model_state_epoch_{number}.th"
+        )
+        torch.save({"optimizer": {"state": {}}, "epoch": number}, folder / f"training_state_epoch_{number}.th")
+    return folder
+
+
+def test_training_run(run: Path) -> None:
+    """The archive has the options; without it, AllenNLP reads the best state."""
+    archive = Files(None, run / "model.tar.gz")
+    assert find_files(run) == find_files(run / "config.json") == archive
+    expected = read_weights(run)
+    assert expected.options.lstm.proj_clip == 1.5
+    (run / "model.tar.gz").unlink()
+    best = Files(run / "config.json", run / "best.th")
+    assert find_files(run) == find_files(run / "config.json") == find_files(run / "best.th") == best
+    with pytest.warns(UserWarning, match=r"WL014.*config.json names the options 'tests/tiny/options.json'"):
+        found = read_weights(run)
+    assert all(np.array_equal(found.arrays[name], array) for name, array in expected.arrays.items())
+    shutil.copy(TINY / "options.json", run)
+    assert read_weights(run).options == expected.options
+
+
+def test_one_state_of_a_run(run: Path) -> None:
+    """Whichever is given, with the options that the configuration names."""
+    state = run / "model_state_epoch_1.th"
+    config = (run / "config.json").read_text("utf-8")
+    (run / "config.json").write_text(config.replace("tests/tiny/options.json", "/home/of/another/tiny"), "utf-8")
+    shutil.copy(TINY / "options.json", run / "tiny")
+    (run / "tiny").write_bytes(b"\n" + (run / "tiny").read_bytes())
+    assert read_weights(state).options.lstm.proj_clip == 1.5
+    # Options beside it need no configuration.
+    shutil.copy(TINY / "options.json", run)
+    assert find_files(state) == Files(run / "options.json", state)
+
+
+def test_state_beside_a_checkpoint(run: Path) -> None:
+    """The file that was given is read, not what the folder has of another format."""
+    for name in ("config.json", "model.tar.gz"):
+        (run / name).unlink()
+    weights = (run / "best.th").rename(run / "weights.th")
+    shutil.copy(TINY / "options.json", run)
+    (run / "model.ckpt-1.index").write_bytes(bytes.fromhex("57fb808b247547db"))
+    assert find_files(weights) == Files(run / "options.json", weights)
+
+
+def test_archive_beside_weights(pair: Files, tmp_path: Path) -> None:
+    """A pair comes before an archive without a configuration beside it, and this before weights alone."""
+    shutil.copy(ROOT / "tests/allennlp/model.tar.gz", tmp_path)
+    assert find_files(tmp_path) == pair
+    assert pair.options is not None
+    pair.options.unlink()
+    assert find_files(tmp_path) == Files(None, tmp_path / "model.tar.gz")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from ...errors import ElmoError, ElmoImportError, Errors
+from ...util.files import check_readable
 from ..arrays import Weights
 from ..sniff import ALLENNLP, DESCRIPTIONS, INDEX, MANYLANGS, WEIGHTS, sniff, unpack_command
-from .refused_pickles import refuse_pickle
+from .refused_pickles import find_refusal
 
 # The reader of each kind of weights file, and the package that it needs.
 _READERS = {
@@ -19,8 +20,8 @@ _READERS = {
     "safetensors": ("folder", "safetensors"),
     "checkpoint": ("checkpoint", "tensorflow"),
 }
-# Pickles are distinguished by their names, or have AllenNLP's names of parameters. Nothing but tensors is read
-# from them.
+# Pickles are distinguished by their names; others that PyTorch wrote are read as AllenNLP's. Nothing but tensors
+# is read from them.
 _PICKLES = {MANYLANGS[0]: ("manylangs", "torch"), ALLENNLP: ("allennlp", "torch")}
 # What other programs' files are, and what to use instead.
 _FOREIGN = {"sqlite": Errors.EL290, "mxnet": Errors.EL291}
@@ -38,11 +39,11 @@ class Reader(Protocol):
         RAISES (ElmoError): If a file is damaged, is not a biLM, or the two contradict each other.
         """
 
-    def holds_bilm(self, path: Path, /) -> bool:
+    def holds_bilm(self, path: Path, /) -> bool | None:
         """Check for a biLM's weights.
 
         path (Path): A file of the format.
-        RETURNS (bool): Whether it looks like the weights of a biLM.
+        RETURNS (bool | None): Whether it looks like the weights of a biLM; None if it is damaged, and may be one.
         """
 
 
@@ -58,8 +59,11 @@ def import_reader(path: Path) -> Reader:
     if kind in ("empty", "unknown") and path.name.endswith(INDEX):
         # A truncated index lacks the end by which it is recognised.
         kind = "checkpoint"
-    if kind == "pickle" and path.name not in _PICKLES and not holds_bilm(path):
-        raise refuse_pickle(path)
+    refusal = find_refusal(path) if kind == "pickle" and path.name not in _PICKLES else None
+    if refusal is not None:
+        raise refusal
+    if kind == "pointer":
+        check_readable(path)
     if kind in _FOREIGN:
         raise ElmoError(_FOREIGN[kind].format(path=path))
     command = unpack_command(path, kind)
@@ -71,16 +75,17 @@ def import_reader(path: Path) -> Reader:
     return _import(module, package, path)
 
 
-def holds_bilm(path: Path) -> bool:
+def holds_bilm(path: Path) -> bool | None:
     """Check for a biLM's weights by the names of arrays.
 
     path (Path): A file.
-    RETURNS (bool): Whether it looks like the weights of a biLM. Of formats of several files, false.
+    RETURNS (bool | None): Whether it looks like the weights of a biLM; None if it is damaged, and may be one. Of
+        formats of several files, false.
     RAISES (ImportError): If the package that the format needs is not installed.
     """
     kind = sniff(path)
     module, package = _PICKLES[ALLENNLP] if kind == "pickle" else _READERS.get(kind, ("", ""))
-    return kind in (*WEIGHTS, "pickle") and _import(module, package, path).holds_bilm(path)
+    return _import(module, package, path).holds_bilm(path) if kind in (*WEIGHTS, "pickle") else False
 
 
 def _import(module: str, package: str, path: Path) -> Reader:

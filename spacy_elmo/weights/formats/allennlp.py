@@ -16,7 +16,7 @@ from ..arrays import Weights, all_mix_shapes, check_arrays, encoder_shapes, warn
 from ..catalogue import CATALOGUE
 from ..urls import safe_url
 from .jsonnet import read_config
-from .pickles import is_torch_file, read_tensors, read_texts
+from .pickles import DAMAGED, is_torch_file, read_tensors, read_texts
 from .sizes import infer_options, warn_of_inferred
 from .torch_names import Tensors, pop_highway_arrays, pop_lstm_arrays, pop_renamed
 from .unused import find_unused_tensors, warn_of_unused
@@ -145,16 +145,26 @@ def read(config_path: Path | None, weights_path: Path) -> Weights:
     return Weights(options=options, arrays=arrays, source=path, format=FORMAT)
 
 
-def holds_bilm(path: Path) -> bool:
+def holds_bilm(path: Path) -> bool | None:
     """Check for the parameters of an ELMo by their names.
 
     path (Path): The file weights.th.
-    RETURNS (bool): Whether the file has them.
+    RETURNS (bool | None): Whether the file has them; None if it is damaged, and may have them.
     """
     try:
         return is_torch_file(path) and any(text.endswith(CHARACTERS) for text in read_texts(path))
-    except ValueError:
-        return False
+    except ElmoError as error:
+        return None if error.code == DAMAGED else False
+
+
+def describes_elmo(config_path: Path) -> bool:
+    """Check whether a configuration is that of a model with an ELMo. Other programs have such files, too.
+
+    config_path (Path): The file config.json.
+    RETURNS (bool): Whether it has a section of an ELMo.
+    RAISES (ElmoError): As `read_config`.
+    """
+    return bool(find_section(read_config(config_path), "").fields)
 
 
 def _read_options(

@@ -15,7 +15,7 @@ from ...bilm.characters import N_IDS
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoError, ElmoOSError, Errors
 from ...util.atomic import WriteError, atomic_write
-from ...util.files import read_bytes, reading_error
+from ...util.files import check_readable, reading_error
 from ..arrays import (
     Arrays,
     Weights,
@@ -32,6 +32,8 @@ FORMAT = "safetensors"
 WEIGHTS_NAME = "weights.safetensors"
 CHECKSUM = "checksum"
 _MODEL = "model"
+# The array that tells a biLM from other safetensors files.
+_CHARACTERS = "char_encoder.embedding.weight"
 
 # numpy has no bfloat16, and weights are not integers: a file with either is refused.
 DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
@@ -74,6 +76,8 @@ def read(options_path: Path | None, weights_path: Path) -> Weights:
     if stored is not None:
         _check_checksum(arrays, stored, path=path)
     if options is None:
+        if _CHARACTERS not in arrays:
+            raise ElmoError(Errors.EL135.format(path=path, name=_CHARACTERS, got="is missing"))
         if _has_vocabulary(arrays):
             raise ElmoError(Errors.EL297.format(path=path))
         options = infer_options(arrays, path=path)
@@ -84,24 +88,21 @@ def read(options_path: Path | None, weights_path: Path) -> Weights:
 
 
 def _has_vocabulary(arrays: Arrays) -> bool:
-    characters = arrays.get("char_encoder.embedding.weight")
-    return "char_encoder.word_embedding.weight" in arrays or (
-        characters is not None and characters.shape[:1] != (N_IDS,)
-    )
+    return "char_encoder.word_embedding.weight" in arrays or arrays[_CHARACTERS].shape[:1] != (N_IDS,)
 
 
-def holds_bilm(path: Path) -> bool:
+def holds_bilm(path: Path) -> bool | None:
     """Check for a biLM's weights by the name of an array; safetensors files may hold anything.
 
     path (Path): A safetensors file.
-    RETURNS (bool): Whether the file looks like a biLM's weights.
+    RETURNS (bool | None): Whether the file looks like a biLM's weights; None if it is damaged, and may be one.
     """
     try:
-        read_bytes(path, n_bytes=1)
+        check_readable(path)
         with safetensors.safe_open(path, framework="numpy") as file:
-            return "char_encoder.embedding.weight" in file.keys()  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError):
-        return False
+            return _CHARACTERS in file.keys()  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        return None if reading_error(path, error) is None else False
 
 
 def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np.floating]]) -> None:
@@ -228,7 +229,7 @@ def _make_weights(options: Options, arrays: Arrays, *, path: str, options_path: 
 def _map_arrays(path: Path) -> tuple[Arrays, str | None]:
     """RETURNS (tuple[Arrays, str | None]): Views into the mapped file, and the stored checksum."""
     # The library would call a file damaged that the system refuses to open.
-    read_bytes(path, n_bytes=1)
+    check_readable(path)
     try:
         # The library checks the header: sizes, offsets, no gaps and no overlaps. It copies what it reads for
         # numpy, though, so the arrays themselves are views into a memory map of the same file.

@@ -83,19 +83,20 @@ def read(options_path: Path | None, weights_path: Path) -> Weights:
     return Weights(options=options, arrays=convert(arrays, options), source=path, format=FORMAT)
 
 
-def holds_bilm(path: Path) -> bool:
+def holds_bilm(path: Path) -> bool | None:
     """Check for a biLM's weights by the name of an array; HDF5 files may hold anything.
 
     path (Path): An HDF5 file.
-    RETURNS (bool): Whether the file looks like a biLM's weights.
+    RETURNS (bool | None): Whether the file looks like a biLM's weights; None if it is damaged, and may be one.
     """
     try:
         check_readable(path)
         with h5py.File(path, "r") as file:
             # A link to another file is not followed.
             return isinstance(file.get(CHARACTERS, getlink=True), (h5py.HardLink, h5py.SoftLink))
-    except Exception:  # damaged files fail in many ways
-        return False
+    except Exception as error:  # damaged files fail in many ways
+        # Another process may be writing what it has embedded.
+        return None if reading_error(path, error) is None else False
 
 
 class _RefusedError(ValueError):

@@ -32,6 +32,10 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _SMALL = 1 << 20
 # A model that ties weights has a tensor under several names, but not under many.
 _MOST_NAMES = 4
+# The code of the error for a file that cannot be read.
+DAMAGED = "EL161"
+# Of what a message names.
+_MOST_SHOWN = 6
 # The bytes of a number in each of PyTorch's storages.
 _ITEM_SIZES = {
     **dict.fromkeys(("UntypedStorage", "BoolStorage", "ByteStorage", "CharStorage"), 1),
@@ -61,6 +65,8 @@ def read_tensors(path: Path) -> Tensors:
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > _MOST_NAMES * size:
             raise ReasonError("its tensors have more numbers than it contains")
         return {name: _to_numpy(tensor) for name, tensor in tensors.items()}
+    except ElmoError:
+        raise
     except Exception as error:  # damaged files fail in many ways
         raise _explain(path, error) from error
 
@@ -191,8 +197,11 @@ def _load(path: Path) -> dict[str, "torch.Tensor"]:
     # read into memory reach beyond theirs.
     tensors = torch.load(str(path), map_location="cpu", weights_only=True, mmap=_is_zip(path))
     named = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
-    if not named or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
-        raise ReasonError("it contains other things than named tensors")
+    others = {name for name, item in tensors.items() if not isinstance(item, torch.Tensor)} if named else set()
+    if not named or others:
+        items = [f"'{show(name)}' ({type(tensors[name]).__name__})" for name in sorted(others)[:_MOST_SHOWN]]
+        found = ", ".join(items) or type(tensors).__name__
+        raise ElmoError(Errors.EL302.format(path=path, name=path.name, found=found))
     return dict(tensors)
 
 

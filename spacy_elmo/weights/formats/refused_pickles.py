@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...errors import ElmoError, Errors
 from ...util.files import check_readable
+from .pickles import is_torch_file
 
 # Names that mark the files of a program, all of them in one file, and the message about it: of a parser's layer
 # (nikitakit/self-attentive-parser, src/parse_nk.py), and keys of a dict (mesolitica/malaya, malaya/elmo.py).
@@ -14,14 +15,16 @@ _MARKS = (
 )
 
 
-def refuse_pickle(path: Path) -> ElmoError:
-    """Make the error for a pickle that is not read.
+def find_refusal(path: Path) -> ElmoError | None:
+    """Find what speaks against reading a pickle.
 
     path (Path): The file, which is not empty.
-    RETURNS (ElmoError): The error, which says what the file is if it is known.
+    RETURNS (ElmoError | None): The error, which says what the file is if it is known; None if PyTorch wrote it, so
+        that its tensors can be read.
     RAISES (OSError): If the system refuses access.
     """
     check_readable(path)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         found = (message for marks, message in _MARKS if all(data.find(mark) >= 0 for mark in marks))
-        return ElmoError(next(found, Errors.EL017).format(path=path))
+        message = next(found, None if is_torch_file(path) else Errors.EL017)
+    return None if message is None else ElmoError(message.format(path=path))

@@ -96,7 +96,7 @@ def test_real_jsonnet(tmp_path: Path, text: str, what: str) -> None:
     path.write_text(text, "utf-8")
     with pytest.raises(
         ValueError,
-        match=rf"EL296.*config.json' is Jsonnet, not JSON \(.*: it has .*{what}.*jsonnet config.json > new",
+        match=rf"EL296.*config.json' is Jsonnet, not JSON \(.*: it has .*{what}.*evaluate_file\('config.json'\)",
     ):
         read_config(path)
 
