@@ -1,5 +1,6 @@
 """`python -m benchmarks.sequences`: proteins through a model of SeqVec's size, single ones and many."""
 
+import json
 import platform
 import time
 from collections.abc import Sequence
@@ -19,17 +20,12 @@ from spacy_elmo.cli.embedding.embed_settings import SEQUENCE_BATCH_TOKENS, Embed
 from spacy_elmo.cli.embedding.embedder import FileEmbedder
 
 from .__main__ import HERE, processor, write
-from .model import OPTIONS, make_model
+from .model import make_model
 from .report import ratios, spread
 from .startup import run
 
-# The form in which SeqVec's options were published, that of bilm-tf's trainer; these numbers are not SeqVec's.
-TRAINING: dict[str, Any] = {
-    **OPTIONS,
-    "bidirectional": True, "dropout": 0.1, "all_clip_norm_val": 10.0, "n_epochs": 10,
-    "n_train_tokens": 1_000_000_000, "batch_size": 128, "n_tokens_vocab": 28, "unroll_steps": 20,
-    "n_negative_samples_batch": 8192,
-}  # fmt: skip
+# SeqVec's own, as they were published: bilm-tf's training form.
+SEQVEC: dict[str, Any] = json.loads((HERE.parent / "tests" / "seqvec" / "options.json").read_text("utf-8"))
 RESIDUES = [*"ACDEFGHIKLMNPQRSTVWY"]
 # The first is what a process takes anyway; the last is that of the longest proteins.
 LENGTHS = (10, 2_000, 35_000)
@@ -52,7 +48,7 @@ def main(
 ) -> None:
     """Embed single proteins, each in a process of its own, and a FASTA file of many."""
     console = Console(width=120)
-    model = make_model(folder / "seqvec_size", TRAINING)
+    model = make_model(folder / "seqvec_size", SEQVEC)
     results: dict[str, Any] = {
         "machine": {"processor": processor(), "threads": torch.get_num_threads(), "platform": platform.platform()},
         "versions": {"spacy_elmo": spacy_elmo.__version__, "torch": torch.__version__},
@@ -86,7 +82,7 @@ def make_lengths(n_sequences: int) -> list[int]:
 
 def measure_single(model: Path, precision: str) -> list[dict[str, float]]:
     """Seconds and peak memory of a process for each length, and the size of the vectors that it writes."""
-    width, found = 2 * OPTIONS["lstm"]["projection_dim"], []
+    width, found = 2 * SEQVEC["lstm"]["projection_dim"], []
     with TemporaryDirectory() as name:
         for length in LENGTHS:
             path = write_fasta(Path(name) / f"{length}.fasta", [length])
