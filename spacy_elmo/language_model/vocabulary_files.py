@@ -8,7 +8,7 @@ from ..errors import ElmoError, Errors, Warnings
 from ..errors.warn import warn
 from ..util.files import read_bytes, read_small
 from ..weights.arrays import Weights, softmax_facts
-from ..weights.model_files import Files, list_files
+from ..weights.model_files import Files, list_files, show_names
 from .vocabulary import MOST_VOCABULARY, NO_WORD, SPECIAL, VOCAB_NAME
 
 # The special words are among the first lines: in bilm-tf's order, or in that of 1B Word's vocab-2016-09-10.txt.
@@ -24,14 +24,15 @@ def find_vocabulary(files: Files, weights: Weights) -> Path | None:
     RETURNS (Path | None): A vocab.txt; else the only file that begins with the words that all vocabularies have,
         and has as many words as the softmax predicts, if there is one. None if there is no such file.
     RAISES (ElmoError): If several files fit the softmax, or as `softmax_facts`.
-    RAISES (OSError): If the system refuses access.
+    RAISES (OSError): If the system refuses access to the folder, or the disk fails.
     """
     facts = softmax_facts(weights)
     why: list[str] = []
     for folder in files.folders:
         if (folder / VOCAB_NAME).is_file():
             return folder / VOCAB_NAME
-        found = [path for path in list_files(folder) if path not in files and has_vocabulary_header(path)]
+        headers = {path: _find_header(path) for path in list_files(folder) if path not in files}
+        found = [path for path, is_there in headers.items() if is_there]
         if facts is None:
             if len(found) == 1:
                 return found[0]
@@ -40,7 +41,7 @@ def find_vocabulary(files: Files, weights: Weights) -> Path | None:
         sizes = {path: count_words(path) for path in found}
         fitting = [path for path, size in sizes.items() if size == facts.n_words]
         if len(fitting) > 1:
-            names = ", ".join(show(path.name) for path in fitting)
+            names = show_names(fitting)
             raise ElmoError(Errors.EL295.format(path=folder, n_words=facts.n_words, names=names))
         if fitting:
             return fitting[0]
@@ -48,9 +49,18 @@ def find_vocabulary(files: Files, weights: Weights) -> Path | None:
             f"'{show(path.name)}' has {size:,} words, but the softmax predicts {facts.n_words:,}"
             for path, size in sizes.items()
         ]
+        why += [f"'{show(path.name)}' cannot be read" for path, is_there in headers.items() if is_there is None]
     if why:
         warn(Warnings.WL085.format(path=weights.source, why="; ".join(why[:8])), stacklevel=3)
     return None
+
+
+def _find_header(path: Path) -> bool | None:
+    """RETURNS (bool | None): As `has_vocabulary_header`; None if the file, which may be any, cannot be read."""
+    try:
+        return has_vocabulary_header(path)
+    except PermissionError:
+        return None
 
 
 def has_vocabulary_header(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..bilm.options import OPTIONS_NAME
-from ..errors import CodedError, ElmoError, Errors
+from ..errors import ElmoError, ElmoImportError, Errors
 from ..errors.warn import collect_warnings, warn
 from ..util.atomic import temporary_folder
 from ..util.files import reading_error
@@ -291,7 +291,7 @@ def _name_archive_in_errors(archive: Path, folder: str) -> Iterator[None]:
     """Name the archive in errors instead of the temporary folder, which users do not know."""
     try:
         yield
-    except (CodedError, ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ElmoImportError) as error:
         text = re.sub(rf"{re.escape(folder)}[/\\]\d+", lambda _: str(archive), str(error))
         if folder not in str(error):
             raise

@@ -182,7 +182,7 @@ def _find_one(source: str) -> Files:
         return find_for_file(path)
     elif os.path.isfile(index_path(path)):
         return checkpoint_files(index_path(path))
-    elif os.path.islink(path):
+    elif release is None and os.path.islink(path):
         check_file(path)
     if source == catalogue.BUNDLED:
         raise ElmoFileNotFoundError(Errors.EL012.format(name=source, path=catalogue.BUNDLED_FOLDER))

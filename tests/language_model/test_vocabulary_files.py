@@ -11,6 +11,7 @@ import pytest
 from spacy_elmo.cli.perplexity import perplexity
 from spacy_elmo.cli.substitutes import substitutes
 from spacy_elmo.cli.warm import warm
+from spacy_elmo.errors import ElmoPermissionError
 from spacy_elmo.language_model.storage import build_language_model, read_language_model, read_model
 from spacy_elmo.language_model.vocabulary import MOST_VOCABULARY
 from spacy_elmo.language_model.vocabulary_files import count_words, has_vocabulary_header
@@ -220,6 +221,23 @@ def test_hostile_names(source: Path) -> None:
     with pytest.raises(ValueError, match=r"EL295.*\(a\\x1b\[2J\\n.txt, b.txt\)") as caught:
         read_words(source)
     assert str(caught.value).isprintable()
+
+
+def test_unreadable_files(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most files of a folder are not the vocabulary; if there is none, they are named."""
+
+    def refuse(path: Path, *, n_bytes: int) -> bytes:
+        if path.name == "notes":
+            raise ElmoPermissionError("[EL253] no")
+        return path.read_bytes()[:n_bytes]
+
+    monkeypatch.setattr("spacy_elmo.language_model.vocabulary_files.read_bytes", refuse)
+    write(source / "notes")
+    path = write(source / "vocab-train.txt", OTHER_ORDER)
+    assert read_words(source) == OTHER_ORDER
+    path.unlink()
+    with pytest.warns(UserWarning, match=r"WL085.*used as its vocabulary: 'notes' cannot be read\."):
+        assert read_words(source) is None
 
 
 def test_links_to_nothing_and_to_themselves(source: Path) -> None:

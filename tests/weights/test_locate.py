@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from spacy_elmo.errors import ElmoImportError, Errors
 from spacy_elmo.weights.catalogue import BUNDLED, BUNDLED_FOLDER
 from spacy_elmo.weights.locate import find_in_folder
 from spacy_elmo.weights.model_files import Files
@@ -321,3 +322,19 @@ def test_archive_beside_weights(pair: Files, tmp_path: Path) -> None:
     assert pair.options is not None
     pair.options.unlink()
     assert find_files(tmp_path) == Files(None, tmp_path / "model.tar.gz")
+
+
+def test_missing_package_of_an_archive(pair: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the archive, not the folder that it is unpacked into."""
+
+    def refuse(options: Path, weights: Path) -> None:
+        raise ElmoImportError(Errors.EL024.format(path=weights, package="h5py"))
+
+    archive = tmp_path / "packed" / "model.zip"
+    archive.parent.mkdir()
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in pair.paths:
+            file.write(path, path.name)
+    monkeypatch.setattr("spacy_elmo.weights.formats.hdf5.read", refuse)
+    with pytest.raises(ImportError, match=rf"EL024\] '{archive}/elmo_x_weights.hdf5' requires the package h5py"):
+        read_weights(archive)
