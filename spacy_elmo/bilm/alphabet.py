@@ -29,7 +29,7 @@ class TokenIds(NamedTuple):
         """Join the ids of each token.
 
         RETURNS (NDArray): (n_tokens, n_columns): of its characters and, in the last column, of the word. No row is
-            all zeros, since two different ids mark the ends of a word.
+            all zeros, since two different ids mark the ends of a word, or a 1 is in place of characters.
         """
         return self.characters if self.words is None else np.column_stack([self.characters, self.words])
 

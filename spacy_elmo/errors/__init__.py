@@ -104,8 +104,8 @@ class Warnings(metaclass=WithCodes):
         "'elmo' will differ; word_emb and the LSTM layers are correct."
     )
     WL014 = (
-        "{path} {what}. The weights determine all sizes; for the rest, the values of all published models are "
-        "used: clips at 3, relu, 50 characters per token. If this ELMo was trained with others, put its "
+        "{path} {what}. The arrays of the weights determine all sizes ({sizes}); the rest is assumed to be as in "
+        "published models: {assumed}. If this ELMo was trained otherwise, its vectors are wrong: put its "
         "options.json beside {path}."
     )
     WL015 = (

@@ -59,9 +59,10 @@ def import_reader(path: Path) -> Reader:
     if kind in ("empty", "unknown") and path.name.endswith(INDEX):
         # A truncated index lacks the end by which it is recognised.
         kind = "checkpoint"
-    refusal = find_refusal(path) if kind == "pickle" and path.name not in _PICKLES else None
-    if refusal is not None:
-        raise refusal
+    if kind == "pickle" and path.name not in _PICKLES and not holds_bilm(path):
+        refusal = find_refusal(path)
+        if refusal is not None:
+            raise refusal
     if kind == "pointer":
         check_readable(path)
     if kind in _FOREIGN:

@@ -17,7 +17,7 @@ from ..catalogue import CATALOGUE
 from ..urls import safe_url
 from .jsonnet import read_config
 from .pickles import DAMAGED, is_torch_file, read_tensors, read_texts
-from .sizes import infer_options, warn_of_inferred
+from .sizes import describe_inferred, infer_options, warn_of_inferred
 from .torch_names import Tensors, pop_highway_arrays, pop_lstm_arrays, pop_renamed
 from .unused import find_unused_tensors, warn_of_unused
 
@@ -176,7 +176,7 @@ def _read_options(
     found = find_options(section, config_path)
     if found is not None:
         return Options.from_file(found), str(found)
-    options = infer_options(arrays, path=path)
+    options = infer_options(arrays, path=path).match_projection(arrays)
     is_original = section.fields.get("type") == EMBEDDER and not section.options_file
     # A name that says nothing of the model, as in some folders, does not count.
     published = {file.name for entry in CATALOGUE.values() for file in entry.files} - {OPTIONS_NAME}
@@ -186,8 +186,9 @@ def _read_options(
             if section.options_file
             else ""
         )
-        text = Warnings.WL014.format(path=config_path, what=names or "names no options of the ELMo")
-        warn(text, stacklevel=3)
+        what = names or "names no options of the ELMo"
+        sizes, assumed = describe_inferred(options)
+        warn(Warnings.WL014.format(path=config_path, what=what, sizes=sizes, assumed=assumed), stacklevel=3)
     return options, path
 
 

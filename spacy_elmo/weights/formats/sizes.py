@@ -115,6 +115,16 @@ def warn_of_inferred(options: Options, *, path: str) -> None:
     options (Options): The options that were inferred, with what its arrays say of the projection.
     path (str): The weights file, for the message.
     """
+    sizes, assumed = describe_inferred(options)
+    warn(Warnings.WL084.format(path=path, sizes=sizes, assumed=assumed), stacklevel=3)
+
+
+def describe_inferred(options: Options) -> tuple[str, str]:
+    """Describe options that were inferred, for warnings.
+
+    options (Options): The options, with what its arrays say of the projection.
+    RETURNS (tuple[str, str]): The sizes, which arrays determine, and the rest, which is assumed.
+    """
     lstm, cnn = options.lstm, options.char_cnn
     layers = f"{lstm.n_layers} LSTM layer{'s' if lstm.n_layers > 1 else ''} of {lstm.dim} cells"
     projection = f"projected to {lstm.projection_dim}" if lstm.has_projection else "without a projection"
@@ -123,5 +133,4 @@ def warn_of_inferred(options: Options, *, path: str) -> None:
     assumed = [clips, "relu after the filters", f"{cnn.max_characters_per_token} bytes a token"]
     if lstm.n_layers > 1:
         assumed.insert(0, "skip connections")
-    sizes = f"{layers} {projection}, {highways}"
-    warn(Warnings.WL084.format(path=path, sizes=sizes, assumed=", ".join(assumed)), stacklevel=3)
+    return f"{layers} {projection}, {highways}", ", ".join(assumed)

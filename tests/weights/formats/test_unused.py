@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+import spacy_elmo
 from spacy_elmo.weights.formats import allennlp
 from spacy_elmo.weights.source import read_weights
-from tests.data import ROOT
+from tests.data import ROOT, read_case
 from tests.weights.formats.test_hdf5 import CELL, change_options, edit
 
 
@@ -31,6 +32,20 @@ def test_fewer_layers(copy: Path, tiny: Path) -> None:
     expected = read_weights(tiny).arrays
     assert expected.keys() - found.arrays.keys() == {name for name in expected if "layers.1" in name}
     assert all(np.array_equal(expected[name], array) for name, array in found.arrays.items())
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_fewer_layers_as_allennlp(parity: Path, tmp_path: Path, n_layers: int) -> None:
+    """What AllenNLP gave for the lower layers of the whole model."""
+    case = read_case(parity / "bilm/tanh_deep")
+    folder = Path(shutil.copytree(parity / "bilm/tanh_deep", tmp_path / "model"))
+    change_options(folder, lambda options: options["lstm"].update(n_layers=n_layers))
+    with edit(folder) as file:
+        file["step"] = 7
+    with pytest.warns(UserWarning, match=r"WL086.*Cell2/LSTMCell/B"):
+        outputs = spacy_elmo.load(folder).embed(case.sentences)
+    for output, expected in zip(outputs, case.expected, strict=True):
+        np.testing.assert_allclose(output.stack(), expected[: n_layers + 1], atol=1e-4)
 
 
 def test_arrays_of_other_parts(copy: Path, tiny: Path) -> None:
