@@ -40,7 +40,8 @@ class ModelErrors(metaclass=WithCodes):
     EL013 = (
         "The folder '{path}' contains no ELMo. It contains: {found}. Supported: options.json with weights in "
         "HDF5 or safetensors, or with a bilm-tf checkpoint; the TF Hub module elmo; models of Spark NLP and "
-        "ELMoForManyLangs; AllenNLP's model.tar.gz; each as it was published, unpacked or not."
+        "ELMoForManyLangs; AllenNLP's model.tar.gz, or a state_dict of its ELMo; each as it was published, "
+        "unpacked or not."
     )
     EL014 = (
         "The folder '{path}' contains more than one {what} file ({found}). Give the pair of files, [options, "

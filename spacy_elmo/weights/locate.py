@@ -23,6 +23,7 @@ from .model_files import (
     Files,
     checkpoint_files,
     find_allennlp_model,
+    find_allennlp_run,
     find_known_model,
     is_options_name,
     list_options,
@@ -32,7 +33,6 @@ from .model_files import (
 from .nested_folders import find_inner_folder
 from .sniff import (
     ALLENNLP,
-    ALLENNLP_ARCHIVE,
     ARCHIVES,
     BROKEN,
     CONFIG,
@@ -142,6 +142,8 @@ def find_for_file(path: Path) -> Files:
     found = find_allennlp_model(path.parent) if path.name in (CONFIG, ALLENNLP) else None
     if path.name in (CONFIG, "saved_model.pb", NEWEST, *MANYLANGS) or ".data-" in path.name:
         found = found or find_known_model(path.parent)
+    if path.name == CONFIG:
+        found = found or find_allennlp_run(path.parent)
     if found is not None:
         return found
     if is_options_name(path) or kind == "json":
@@ -157,11 +159,10 @@ def _search_folder(folder: Path) -> Files | Path:
     if found is not None:
         return found
     files = sniff_files(folder)
-    archive = folder / ALLENNLP_ARCHIVE
     found = (
         _find_pair(folder, files, is_sure=True)
         or find_known_model(folder)
-        or (Files(None, archive) if files.get(archive) in ARCHIVES else None)
+        or find_allennlp_run(folder)
         or _find_alone(folder, files)
         or _find_pair(folder, files, is_sure=False)
     )

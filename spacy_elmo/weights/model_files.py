@@ -211,20 +211,27 @@ def _find_manylangs(folder: Path) -> Files | None:
 
 
 def find_allennlp_model(folder: Path) -> Files | None:
-    """Find a whole model of AllenNLP's, as in its archives, or of a training run with many states.
+    """Find a whole model of AllenNLP's, as in its archives.
 
     folder (Path): The folder.
-    RETURNS (Files | None): The configuration and the weights, or the archive that the run has made of them; None
-        if something is missing.
+    RETURNS (Files | None): The configuration and the weights; None if either is missing.
     """
-    if not (folder / CONFIG).is_file():
-        return None
-    weights, archive, best = (folder / name for name in (ALLENNLP, ALLENNLP_ARCHIVE, ALLENNLP_BEST))
-    if not weights.is_file() and archive.is_file():
+    has_all = (folder / CONFIG).is_file() and (folder / ALLENNLP).is_file()
+    return Files(folder / CONFIG, folder / ALLENNLP) if has_all else None
+
+
+def find_allennlp_run(folder: Path) -> Files | None:
+    """Find the model of a training run of AllenNLP's, in whose folder there are many states.
+
+    folder (Path): The folder.
+    RETURNS (Files | None): The archive that the run has made, or the configuration and the best state; None if
+        either is missing.
+    """
+    archive, config, best = (folder / name for name in (ALLENNLP_ARCHIVE, CONFIG, ALLENNLP_BEST))
+    if archive.is_file() and sniff(archive) in ARCHIVES:
         # Unlike the folder, it may have the options.
         return Files(None, archive)
-    found = next((path for path in (weights, best) if path.is_file()), None)
-    return None if found is None else Files(folder / CONFIG, found)
+    return Files(config, best) if config.is_file() and best.is_file() else None
 
 
 def _find_allennlp_elmo(folder: Path) -> Files | None:

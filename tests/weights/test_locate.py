@@ -316,8 +316,9 @@ def test_state_beside_a_checkpoint(run: Path) -> None:
 
 
 def test_archive_beside_weights(pair: Files, tmp_path: Path) -> None:
-    """A pair comes before an archive without a configuration beside it, and this before weights alone."""
+    """A pair comes first, such as the one that the training started from; weights alone come last."""
     shutil.copy(ROOT / "tests/allennlp/model.tar.gz", tmp_path)
+    (tmp_path / "config.json").write_text("{}", "utf-8")
     assert find_files(tmp_path) == pair
     assert pair.options is not None
     pair.options.unlink()
