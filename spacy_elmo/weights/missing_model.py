@@ -51,8 +51,9 @@ def explain_missing(folder: Path, files: Mapping[Path, Kind], *, found: str | No
     RAISES (FileNotFoundError): If the folder has nothing of a model, or links to nothing.
     """
     check_named(folder.iterdir())
-    for path, kind in files.items():
-        if kind == "pointer":
+    # Rather weights than a picture.
+    for path in sorted(files, key=lambda path: not path.name.endswith(WEIGHTS_ENDINGS)):
+        if files[path] == "pointer":
             check_readable(path)
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     if any(is_options_name(path) for path in inside):
