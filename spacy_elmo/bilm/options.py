@@ -92,11 +92,6 @@ class CharCNNOptions:
     def n_filters(self) -> int:
         return sum(number for _, number in self.filters)
 
-    @property
-    def widest(self) -> int:
-        """Width in characters of the widest filter; 0 if there are none."""
-        return max((width for width, _ in self.filters), default=0)
-
 
 @dataclass(frozen=True, kw_only=True)
 class WordOptions:
@@ -206,7 +201,8 @@ class Options:
             )  # fmt: skip
         if words is None and not char_cnn.filters:
             top.contradiction("char_cnn.filters", [], "words = null", "a model reads characters, words or both")
-        if char_cnn.widest > char_cnn.max_characters_per_token:
+        widest, _ = max(char_cnn.filters, default=(0, 0))
+        if widest > char_cnn.max_characters_per_token:
             top.contradiction(
                 "char_cnn.filters", [list(pair) for pair in char_cnn.filters],
                 f"char_cnn.max_characters_per_token = {char_cnn.max_characters_per_token}",
@@ -295,7 +291,9 @@ def _read_char_cnn(fields: Fields, *, projection_dim: int) -> tuple[CharCNNOptio
     has_vocabulary = fields.take("characters", None) is not None
     # With words alone, the vocabulary of characters is there, and empty.
     least_size = 0 if has_vocabulary and fields.take("filters", None) == [] else 1
-    n_characters = fields.whole("n_characters", low=least_size) if has_vocabulary else _read_n_bytes(fields)
+    n_characters = fields.whole("n_characters", low=least_size)
+    if not has_vocabulary and n_characters not in N_CHARACTERS:
+        n_characters = _correct_n_bytes(fields, n_characters)
     least = LEAST_CHARACTERS if has_vocabulary else 3
     options = CharCNNOptions(
         embedding_dim=embedding.whole("dim", low=least_size),
@@ -318,17 +316,14 @@ def _read_char_cnn(fields: Fields, *, projection_dim: int) -> tuple[CharCNNOptio
     return options, [*embedding.unknown(), *fields.unknown()]
 
 
-def _read_n_bytes(fields: Fields) -> int:
-    """Read the number of characters of a model of bytes, which is always the same.
+def _correct_n_bytes(fields: Fields, got: int) -> int:
+    """Correct the number of characters of a model of bytes, which is always the same.
 
     AllenNLP does not read it, and there are files with other numbers.
     """
-    number = fields.whole("n_characters")
-    if number in N_CHARACTERS:
-        return number
     if fields.is_strict:
         return fields.choice("n_characters", N_CHARACTERS)
-    names = {"field": f"{fields.path}n_characters", "got": number, "n": N_CHARACTERS[-1]}
+    names = {"field": f"{fields.path}n_characters", "got": got, "n": N_CHARACTERS[-1]}
     warn(Warnings.WL087.format(where=fields.where, **names), stacklevel=3)
     return N_CHARACTERS[-1]
 

@@ -56,15 +56,15 @@ def check_readable(path: Path) -> None:
     RAISES (ElmoError): If it is not a regular file, or is a pointer of Git LFS.
     RAISES (OSError): If the system refuses access.
     """
-    _check_pointer(path, read_bytes(path, n_bytes=_MOST_OF_A_POINTER))
-
-
-def _check_pointer(path: Path, data: bytes) -> None:
-    """RAISES (ElmoError): If the bytes of a file are a pointer of Git LFS."""
+    data = read_bytes(path, n_bytes=_MOST_OF_A_POINTER)
     if data.startswith(LFS_POINTER):
-        size = re.search(rb"^size (\d{1,18})\s*$", data[:_MOST_OF_A_POINTER], re.MULTILINE)
-        of_size = f", which has {int(size[1]):,} bytes" if size else ""
-        raise ElmoError(Errors.EL299.format(path=path, size=of_size))
+        raise _pointer_error(path, data)
+
+
+def _pointer_error(path: Path, data: bytes) -> ElmoError:
+    size = re.search(rb"^size (\d{1,18})\s*$", data[:_MOST_OF_A_POINTER], re.MULTILINE)
+    of_size = f", which has {int(size[1]):,} bytes" if size else ""
+    return ElmoError(Errors.EL299.format(path=path, size=of_size))
 
 
 def read_bytes(path: Path, *, n_bytes: int) -> bytes:
@@ -98,7 +98,8 @@ def read_small(path: Path, *, most: int) -> bytes:
     if size > most:
         raise ElmoError(Errors.EL252.format(path=path, size=size, most=most))
     data = read_bytes(path, n_bytes=most)
-    _check_pointer(path, data)
+    if data.startswith(LFS_POINTER):
+        raise _pointer_error(path, data)
     return data
 
 

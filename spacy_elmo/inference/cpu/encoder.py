@@ -101,7 +101,7 @@ class CpuCharEncoder:
         filled = ids[:, ::-1] != self._alphabet.padding
         n_characters = np.where(filled.any(axis=1), whole - filled.argmax(axis=1), 0)
         # Windows of padding count as well: if a word has any, one must remain for each filter.
-        needed = n_characters + self.options.char_cnn.widest
+        needed = n_characters + max(self.options.char_cnn.filters, default=(0, 0))[0]
         widths = np.asarray([width for width in WIDTHS if width < whole] + [whole])
         fitting = np.searchsorted(widths[:-1], needed)
         for number, width in enumerate(widths.tolist()):

@@ -15,7 +15,7 @@ from ...bilm.characters import N_IDS
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoError, ElmoOSError, Errors
 from ...util.atomic import WriteError, atomic_write
-from ...util.files import check_readable, reading_error
+from ...util.files import check_readable, check_regular, reading_error
 from ..arrays import (
     Arrays,
     Weights,
@@ -228,8 +228,7 @@ def _make_weights(options: Options, arrays: Arrays, *, path: str, options_path: 
 
 def _map_arrays(path: Path) -> tuple[Arrays, str | None]:
     """RETURNS (tuple[Arrays, str | None]): Views into the mapped file, and the stored checksum."""
-    # The library would call a file damaged that the system refuses to open.
-    check_readable(path)
+    check_regular(path)
     try:
         # The library checks the header: sizes, offsets, no gaps and no overlaps. It copies what it reads for
         # numpy, though, so the arrays themselves are views into a memory map of the same file.
@@ -237,6 +236,8 @@ def _map_arrays(path: Path) -> tuple[Arrays, str | None]:
             pass
         data = np.memmap(path, dtype=np.uint8, mode="c")
     except (safetensors.SafetensorError, OSError) as error:
+        # The library calls a file damaged that the system refuses to open, or that Git LFS has left out.
+        check_readable(path)
         refused = reading_error(path, error)
         raise refused or ElmoError(Errors.EL023.format(path=path, reason=error)) from error
     header = _parse_header(data)
