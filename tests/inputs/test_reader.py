@@ -40,7 +40,7 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
 def test_same_numbers_in_every_container(tmp_path: Path, name: str, pipeline: Any) -> None:
     """Tokens do not depend on the pipeline for texts either."""
     WRITERS[name](tmp_path / name)
-    settings = {"format": "tokens"} if name == "a.txt" else {}
+    settings: dict[str, Any] = {"format": "tokens"} if name == "a.txt" else {}
     sentences = list(Inputs(tmp_path / name, pipeline=pipeline, **settings).read())
     assert [sentence.tokens for sentence in sentences] == SENTENCES
     assert [sentence.visible for sentence in sentences] == SENTENCES

@@ -51,8 +51,8 @@ def test_split_blanks(tmp_path: Path, space: str) -> None:
     ],
 )
 def test_lines(tmp_path: Path, content: str, expected: Any) -> None:
-    for settings in ({}, {"pipeline": "tokenizer:xx"}):
-        read = [sentence.text for sentence in Inputs(write(tmp_path / "a.txt", content), **settings).read()]
+    for pipeline in (None, "tokenizer:xx"):
+        read = [sentence.text for sentence in Inputs(write(tmp_path / "a.txt", content), pipeline=pipeline).read()]
         assert read == expected
 
 
