@@ -3,20 +3,20 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from .hosts import to_file_url
 from .releases import File, Release
-from .sniff import ALLENNLP, INDEX
-from .urls import Checksums, is_loopback, is_url, safe_url, split_checksums, unquote_path
+from .sniff import ALLENNLP, ARCHIVE_ENDINGS, INDEX, WEIGHTS_NAMES
+from .urls import NO_CHECKSUMS, Checksums, is_loopback, is_url, safe_url, split_checksums, unquote_path
 
 # A file of an unknown kind, which gets its name by its content.
 UNNAMED = ".download"
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
-_WEIGHTS = (".hdf5", ".h5", ".safetensors")
+# Weights that have options beside them.
+WEIGHTS = (".hdf5", ".h5", ".safetensors")
 _PICKLES = (".th", ".pt")
 # All of bilm-tf's checkpoints are in one piece.
 _DATA = ".data-00000-of-00001"
@@ -37,7 +37,7 @@ class Address(Release):
     """
 
     key: str = ""
-    alternatives: tuple[tuple[File, ...], ...] = field(default=())
+    alternatives: tuple[tuple[File, ...], ...] = ()
     folder_url: str | None = None
 
     @property
@@ -63,25 +63,39 @@ def make_address(urls: Sequence[str]) -> Address:
     (url, checksums), ending = known[0], _ending(known[0][0])
     if ending == ".json":
         return _from_options(name, key, url, checksums)
-    if ending in (*_WEIGHTS, *_PICKLES):
+    if ending in (*WEIGHTS, *_PICKLES):
         options = File(f"{_folder_path(url)}{OPTIONS_NAME}", _options_urls(url), is_optional=True)
         return Address(name=name, key=key, files=(options, _weights_file(url, checksums)))
     if ending == INDEX:
         return Address(name=name, key=key, files=_checkpoint(url, checksums))
-    if ending in _ARCHIVES or urlsplit(url).query:
-        return Address(name=name, key=key, files=(_file(url, checksums),))
+    if ending in ARCHIVE_ENDINGS or urlsplit(url).query:
+        return Address(name=name, key=key, files=(make_file(url, checksums),))
     return _from_unknown(name, key, url, checksums)
 
 
-def make_file(url: str, name: str | None = None, checksums: Checksums = Checksums()) -> File:  # noqa: B008
+def make_file(url: str, checksums: Checksums = NO_CHECKSUMS, name: str | None = None) -> File:
     """Make a file of an address.
 
     url (str): The address.
-    name (str | None): Its name here; None: by the address.
     checksums (Checksums): Its checksums.
+    name (str | None): Its name here; None: by the address, or by its content if that says nothing.
     RETURNS (File): The file. A mirror has it under its host and path.
     """
-    return _file(url, checksums, name)
+    if name is None:
+        name = _last_name(url)
+        if not _ending(url) or not is_file_name(name):
+            name = f"1{UNNAMED}"
+    return File(_folder_path(url) + name, _variants(url), sha256=checksums.sha256, md5=checksums.md5)
+
+
+def is_file_name(name: str) -> bool:
+    """Check that a file may have a name on every system, while it is downloaded, too.
+
+    name (str): The name, as a stranger gives it.
+    RETURNS (bool): Whether it may.
+    """
+    is_plain = name.isprintable() and "\\" not in name and ":" not in name and not name.startswith(".")
+    return bool(name) and is_plain and len(name.encode("utf-8", "replace")) <= _MOST_OF_A_NAME
 
 
 def make_mirror_path(url: str) -> str:
@@ -127,7 +141,7 @@ def _last_name(url: str) -> str:
 def _ending(url: str) -> str:
     """Get the ending of an address's path that says what the file is; "" for others."""
     name = _last_name(url).lower()
-    endings = (".json", INDEX, *_WEIGHTS, *_PICKLES, *_ARCHIVES)
+    endings = (".json", INDEX, *WEIGHTS, *_PICKLES, *ARCHIVE_ENDINGS)
     return next((ending for ending in endings if name.endswith(ending)), "")
 
 
@@ -145,39 +159,25 @@ def _folder_path(url: str) -> str:
     return "/".join([urlsplit(url).hostname or "", *parts, ""])
 
 
-def _file(url: str, checksums: Checksums, name: str | None = None) -> File:
-    if name is None:
-        name = _last_name(url)
-        if not _ending(url) or not _is_file_name(name):
-            name = f"1{UNNAMED}"
-    return File(_folder_path(url) + name, _variants(url), sha256=checksums.sha256, md5=checksums.md5)
-
-
-def _is_file_name(name: str) -> bool:
-    """Check that a file may have a name on every system."""
-    is_plain = name.isprintable() and "\\" not in name and ":" not in name and not name.startswith(".")
-    return is_plain and len(name.encode("utf-8", "replace")) <= _MOST_OF_A_NAME
-
-
 def _weights_file(url: str, checksums: Checksums) -> File:
     # A pickle is recognized by this name.
-    return _file(url, checksums, ALLENNLP if _ending(url) in _PICKLES else None)
+    return make_file(url, checksums, ALLENNLP if _ending(url) in _PICKLES else None)
 
 
 def _pair(first: tuple[str, Checksums], second: tuple[str, Checksums]) -> tuple[File, ...]:
     endings = [_ending(url) for url, _ in (first, second)]
-    for got, of_these in (("options", (".json",)), ("weights", (*_WEIGHTS, *_PICKLES, INDEX))):
+    for got, of_these in (("options", (".json",)), ("weights", (*WEIGHTS, *_PICKLES, INDEX))):
         if all(ending in of_these for ending in endings):
             raise ElmoError(Errors.EL025.format(got=f"two {got} files"))
     for (url, _), ending in zip((first, second), endings):
-        what = "an archive" if ending in _ARCHIVES else "a folder" if url.endswith("/") else None
+        what = "an archive" if ending in ARCHIVE_ENDINGS else "a folder" if url.endswith("/") else None
         if what is not None:
             raise ElmoError(Errors.EL286.format(url=safe_url(url), what=what))
     # Users may give the two in either order.
     if _ending(first[0]) != ".json" and _ending(second[0]) == ".json":
         first, second = second, first
     name = OPTIONS_NAME if _ending(first[0]) == ".json" else f"1{UNNAMED}"
-    options = _file(*first, name)
+    options = make_file(*first, name)
     if _ending(second[0]) == INDEX:
         return (options, *_checkpoint(*second)[1:])
     weights = _weights_file(*second)
@@ -188,15 +188,17 @@ def _pair(first: tuple[str, Checksums], second: tuple[str, Checksums]) -> tuple[
 
 
 def _from_options(name: str, key: str, url: str, checksums: Checksums) -> Address:
-    options = _file(url, checksums, OPTIONS_NAME)
+    options = make_file(url, checksums, OPTIONS_NAME)
     head, found, tail = _stem(url).rpartition("options")
     beside = [f"{head}weights{tail}", "weights"] if found else ["weights"]
 
-    def plan(ending: str) -> tuple[File, ...]:
-        urls = [variant for stem in dict.fromkeys(beside) for variant in _variants(_beside(url, stem + ending))]
-        return (options, File(f"{_folder_path(url)}weights{ending}", tuple(urls)))
+    def plan(weights: str) -> tuple[File, ...]:
+        names = [stem + weights.removeprefix("weights") for stem in dict.fromkeys(beside)]
+        urls = [variant for one in names for variant in _variants(_beside(url, one))]
+        return (options, File(_folder_path(url) + weights, tuple(urls)))
 
-    return Address(name=name, key=key, files=plan(".hdf5"), alternatives=(plan(".safetensors"),))
+    first, *others = map(plan, WEIGHTS_NAMES.values())
+    return Address(name=name, key=key, files=first, alternatives=tuple(others))
 
 
 def _options_urls(weights: str) -> tuple[str, ...]:
@@ -208,12 +210,12 @@ def _options_urls(weights: str) -> tuple[str, ...]:
 
 def _checkpoint(url: str, checksums: Checksums) -> tuple[File, ...]:
     name = _last_name(url)
-    stem = name[: -len(INDEX)] if _is_file_name(name) else _CHECKPOINT
+    stem = name[: -len(INDEX)] if is_file_name(name) else _CHECKPOINT
     return (
-        _file(_beside(url, OPTIONS_NAME), Checksums(), OPTIONS_NAME),
-        _file(url, checksums, stem + INDEX),
-        _file(_beside(url, _stem(url) + _DATA), Checksums(), stem + _DATA),
-        _file(_beside(url, _VOCABULARY), Checksums(), _VOCABULARY)._replace(is_optional=True),
+        make_file(_beside(url, OPTIONS_NAME), name=OPTIONS_NAME),
+        make_file(url, checksums, stem + INDEX),
+        make_file(_beside(url, _stem(url) + _DATA), name=stem + _DATA),
+        make_file(_beside(url, _VOCABULARY), name=_VOCABULARY)._replace(is_optional=True),
     )
 
 
@@ -234,13 +236,13 @@ def _from_unknown(name: str, key: str, url: str, checksums: Checksums) -> Addres
     parts = urlsplit(url)
     # Not by urljoin, for which a path that begins with two slashes begins with a host.
     folder = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/", query="", fragment=""))
-    if checksums != Checksums():
+    if checksums != NO_CHECKSUMS:
         if url.endswith("/"):
             raise ElmoError(Errors.EL276.format(url=safe_url(url)))
-        return Address(name=name, key=key, files=(_file(url, checksums),))
+        return Address(name=name, key=key, files=(make_file(url, checksums),))
     pairs = [
-        (make_file(folder + OPTIONS_NAME, OPTIONS_NAME), make_file(folder + weights, weights))
-        for weights in ("weights.hdf5", "weights.safetensors")
+        (make_file(folder + OPTIONS_NAME, name=OPTIONS_NAME), make_file(folder + weights, name=weights))
+        for weights in WEIGHTS_NAMES.values()
     ]
-    plans = [*pairs] if url.endswith("/") else [(_file(url, checksums),), *pairs]
+    plans = pairs if url.endswith("/") else [(make_file(url, checksums),), *pairs]
     return Address(name=name, key=key, files=plans[0], alternatives=tuple(plans[1:]), folder_url=folder)

@@ -8,7 +8,8 @@ from urllib.parse import quote, unquote, urlsplit
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from .releases import File, Release
-from .urls import HUB, Checksums, is_url, safe_url, split_checksums, suggest_url
+from .sniff import ARCHIVE_ENDINGS, WEIGHTS_ENDINGS, WEIGHTS_NAMES
+from .urls import HUB, NO_CHECKSUMS, is_url, safe_url, split_checksums, suggest_url
 
 HOST = "huggingface.co"
 DEFAULT_REVISION = "main"
@@ -21,7 +22,7 @@ _NAME = r"(?!.*(?:--|\.\.))[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
 _REPOSITORY = re.compile(rf"{_NAME}/{_NAME}")
 _PART = re.compile(r"(?!\.)[\w. -]{1,200}")
 # Endings of files, which no repository has.
-_FILES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".json", ".hdf5", ".h5", ".safetensors", ".th", ".index")
+_FILES = (*ARCHIVE_ENDINGS, *WEIGHTS_ENDINGS, ".json")
 # Characters of a folder's name in the cache; longer ones end with a checksum instead.
 _MOST_OF_A_KEY = 120
 
@@ -53,9 +54,9 @@ class Repository(Release):
     @property
     def plans(self) -> tuple[tuple[File, ...], ...]:
         # Where the repository cannot be asked: on a mirror.
-        names = (OPTIONS_NAME, "weights.hdf5"), (OPTIONS_NAME, "weights.safetensors")
         base = "/".join(filter(None, (self.repository, self.folder)))
-        return tuple(tuple(File(f"{base}/{name}", ()) for name in pair) for pair in names)
+        options = File(f"{base}/{OPTIONS_NAME}", ())
+        return tuple((options, File(f"{base}/{name}", ())) for name in WEIGHTS_NAMES.values())
 
 
 def find_repository(source: str) -> Repository | None:
@@ -78,7 +79,7 @@ def find_repository(source: str) -> Repository | None:
     if path[0] in _PAGES or not (len(path) == 2 or is_tree):
         # The address of a file, or of another page.
         return None
-    if split_checksums(source)[1] != Checksums():
+    if split_checksums(source)[1] != NO_CHECKSUMS:
         raise ElmoError(Errors.EL276.format(url=safe_url(source)))
     revision = f"@{quote(path[3], safe='')}" if is_tree else ""
     return _parse("/".join([f"{path[0]}/{path[1]}{revision}", *path[4:]]), source)

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,10 @@ Kind = Literal[
 # Formats of a single weights file that always has an options file beside it.
 WEIGHTS = ("hdf5", "safetensors")
 ARCHIVES = ("zip", "gzip", "bzip2", "xz", "tar")
+# The endings of archives, and those that a single compressed file has, too.
+ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
+# The names of weights, as bilm-tf and this package write them.
+WEIGHTS_NAMES: Mapping[Kind, str] = {"hdf5": "weights.hdf5", "safetensors": "weights.safetensors"}
 # Formats of other programs' ELMos, which are not read.
 FOREIGN = ("sqlite", "mxnet")
 # What a download that failed leaves, and the endings of weights' names in whose place it may be.

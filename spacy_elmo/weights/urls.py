@@ -34,6 +34,9 @@ class Checksums(NamedTuple):
     md5: str | None = None
 
 
+NO_CHECKSUMS = Checksums()
+
+
 def safe_url(url: str) -> str:
     """Remove the user, the password and the values of a query from a URL, so that it is safe to show and store.
 

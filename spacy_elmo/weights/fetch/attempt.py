@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from ...util.files import check_regular
+from ..releases import File
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .partial_file import Origin, Partial
 from .web import (
@@ -47,27 +48,6 @@ _SIZE = r"[0-9]{1,18}"
 Report = Callable[[int, int | None], None]
 
 
-class Wanted(NamedTuple):
-    """The facts about the file that are known in advance.
-
-    size (int | None): Its size in bytes; None if it is not known.
-    sha256 (str | None): Its checksum; None if it is not known.
-    md5 (str | None): Its older checksum; None if it is not known.
-    """
-
-    size: int | None
-    sha256: str | None
-    md5: str | None = None
-
-    @property
-    def has_checksum(self) -> bool:
-        """Check whether a checksum is known.
-
-        RETURNS (bool): Whether one is.
-        """
-        return self.sha256 is not None or self.md5 is not None
-
-
 class _Body(NamedTuple):
     """The content of an answer.
 
@@ -82,13 +62,13 @@ class _Body(NamedTuple):
 
 
 def attempt(
-    url: str, part: Partial, wanted: Wanted, report: Report, *, headers: Mapping[str, str] = NO_HEADERS
+    url: str, part: Partial, wanted: File, report: Report, *, headers: Mapping[str, str] = NO_HEADERS
 ) -> None:
     """Download as much of the file as this URL provides. The part is then complete, but not checked.
 
     url (str): An address with http(s):// or file://.
     part (Partial): The part so far.
-    wanted (Wanted): The facts about the file.
+    wanted (File): What is known of the file.
     report (Report): Called with the progress.
     headers (Mapping[str, str]): More headers of a request, such as a user's token.
     RAISES (BrokenError): If the attempt failed, and another one may not.
@@ -102,7 +82,7 @@ def attempt(
         _request(url, part, wanted, report, headers)
 
 
-def _copy(url: str, part: Partial, wanted: Wanted, report: Report) -> None:
+def _copy(url: str, part: Partial, wanted: File, report: Report) -> None:
     # It brings all of http and ssl along, in every command.
     from urllib.request import url2pathname
 
@@ -127,7 +107,7 @@ def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
         raise RefusedError(error.strerror or str(error)) from error
 
 
-def _request(url: str, part: Partial, wanted: Wanted, report: Report, more: Mapping[str, str]) -> None:
+def _request(url: str, part: Partial, wanted: File, report: Report, more: Mapping[str, str]) -> None:
     missing = _range(url, part, wanted)
     # Of what is compressed on the way, a part could not be gone on with.
     response = request(url, {"Accept-Encoding": "identity", **more, **missing})
@@ -147,7 +127,7 @@ def _request(url: str, part: Partial, wanted: Wanted, report: Report, more: Mapp
         _write(part, body, _chunks(response), wanted, report)
 
 
-def _range(url: str, part: Partial, wanted: Wanted) -> dict[str, str]:
+def _range(url: str, part: Partial, wanted: File) -> dict[str, str]:
     """Headers that ask for what is missing; none to ask for the whole file."""
     size, origin = part.size, part.origin
     if size == 0 or size >= (wanted.size or MOST_BYTES):
@@ -185,7 +165,7 @@ def _body(url: str, status: int, headers: Mapping[str, str], part: Partial, *, a
     return _Body(part.size, int(match[2]), None)
 
 
-def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: Wanted, report: Report) -> None:
+def _write(part: Partial, body: _Body, chunks: Iterator[bytes], wanted: File, report: Report) -> None:
     total = body.total if wanted.size is None else wanted.size
     if body.total not in (None, total):
         raise RefusedError(f"its size is {body.total:,} bytes, expected {total:,}")

@@ -7,9 +7,10 @@ from pathlib import Path
 from ...errors import ElmoConnectionError, ElmoOSError, Errors
 from ...util.hashes import hash_file
 from ...util.user_cache import CACHE_VARIABLE
+from ..releases import File
 from ..sniff import sniff
 from ..urls import hide_secrets, safe_url
-from .attempt import Report, Wanted, attempt
+from .attempt import Report, attempt
 from .partial_file import Partial
 from .web import NO_HEADERS, BrokenError, MissingError, RefusedError, WrongError
 
@@ -62,7 +63,8 @@ def download(
     RAISES (ConnectionError): If no URL gives the file, with reasons; `MissingFileError` if none has it.
     RAISES (OSError): If the file cannot be written.
     """
-    part, wanted, reasons = Partial(path), Wanted(size, sha256, md5), ""
+    part, reasons = Partial(path), ""
+    wanted = File(path.name, tuple(urls), size, sha256, md5)
     is_missing = bool(urls) and not note
     try:
         for url in urls:
@@ -82,7 +84,7 @@ def download(
 
 
 def _from_url(
-    url: str, part: Partial, wanted: Wanted, report: Report, look: Look, headers: Mapping[str, str]
+    url: str, part: Partial, wanted: File, report: Report, look: Look, headers: Mapping[str, str]
 ) -> None:
     failures = 0
     was_wrong = False
@@ -104,7 +106,7 @@ def _from_url(
             time.sleep(FIRST_WAIT * 2 ** max(failures - 1, 0))
 
 
-def _check(part: Partial, wanted: Wanted, look: Look) -> None:
+def _check(part: Partial, wanted: File, look: Look) -> None:
     kind = sniff(part.path)
     if kind in ("empty", "html"):
         raise WrongError("got a web page instead of the file" if kind == "html" else "the file is empty")

@@ -6,14 +6,13 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from ...bilm.options import OPTIONS_NAME
 from ...errors import ElmoError, Errors, ReasonError
-from ..addresses import make_file
+from ..addresses import WEIGHTS, make_file
 from ..releases import File
 from ..urls import is_http_allowed, is_private, safe_url, unquote_path
 from .web import is_page, read_page, request
 
 # Links of a page that are looked at.
 _MOST_LINKS = 10_000
-_WEIGHTS = (".hdf5", ".h5", ".safetensors")
 
 
 class _Links(HTMLParser):
@@ -52,13 +51,13 @@ def list_page(url: str) -> tuple[File, ...] | None:
     files = dict.fromkeys(_inside(url, link) for link in links.found)
     names = {file: unquote_path(file).rpartition("/")[2] for file in files if file}
     options = [file for file, name in names.items() if name.endswith(OPTIONS_NAME)]
-    weights = [file for file, name in names.items() if name.lower().endswith(_WEIGHTS)]
+    weights = [file for file, name in names.items() if name.lower().endswith(WEIGHTS)]
     if len(options) > 1 or len(weights) > 1:
         found = ", ".join(safe_url(file) for file in [*options, *weights][:8])
         raise ElmoError(Errors.EL277.format(name=safe_url(url), found=found))
     if not options or not weights:
         return None
-    return make_file(options[0], OPTIONS_NAME), make_file(weights[0])
+    return make_file(options[0], name=OPTIONS_NAME), make_file(weights[0])
 
 
 def _inside(folder: str, link: str) -> str:

@@ -7,12 +7,13 @@ from ...bilm.options import OPTIONS_NAME
 from ...errors import ElmoError, Errors
 from ..addresses import make_mirror_path
 from ..releases import File
+from ..sniff import WEIGHTS_NAMES
 from ..urls import HTTP_VARIABLE, is_http_allowed, is_private, safe_url
 from .download import MIRROR_VARIABLE
 
 OFFLINE_VARIABLE = "SPACY_ELMO_OFFLINE"
 # Names that many models have: on a mirror, they are never looked for without their folder.
-_COMMON = (OPTIONS_NAME, "weights.hdf5", "weights.safetensors")
+_COMMON = (OPTIONS_NAME, *WEIGHTS_NAMES.values())
 
 
 def is_offline() -> bool:

@@ -157,24 +157,18 @@ def _check(release: Release, places: Places, *, is_writable: bool = True) -> Non
     If there are no pins, the files are pinned as they are: a folder may be copied from another computer, and a new
     publication accepted.
     """
-    pins = read_pins(places.pins)
+    stored = read_pins(places.pins)
     candidates = {file.name: file for files in release.plans for file in files}
+    pins = stored
     if pins is None:
-        found = {name: file for name, file in candidates.items() if (places.folder / name).is_file()}
-        published = {
-            name: pin(places.folder / name, with_md5=file.md5 is not None) for name, file in found.items()
-        }
-        pins = Pins(published, pin_folder(places.folder))
-        _check_complete(release, places, pins)
-        for name, pinned in published.items():
+        files = pin_folder(places.folder)
+        pins = Pins({name: files[name] for name in candidates if name in files}, files)
+    _check_complete(release, places, pins)
+    for name, pinned in pins.published.items():
+        if name in candidates:
             _check_checksum(release, places.folder / name, candidates[name], pinned)
-        if is_writable:
-            write_pins(places.pins, pins)
-    else:
-        _check_complete(release, places, pins)
-        for name, pinned in pins.published.items():
-            if name in candidates:
-                _check_checksum(release, places.folder / name, candidates[name], pinned)
+    if stored is None and is_writable:
+        write_pins(places.pins, pins)
     check_folder(release.name, places.folder, pins.files)
 
 

@@ -20,7 +20,7 @@ from ..formats import import_reader
 from ..locate import find_in_folder, open_files
 from ..releases import File, Release
 from ..repositories import Repository
-from ..sniff import ALLENNLP, ARCHIVES, DESCRIPTIONS, Kind, sniff
+from ..sniff import ALLENNLP, ARCHIVE_ENDINGS, ARCHIVES, DESCRIPTIONS, WEIGHTS_NAMES, Kind, sniff
 from ..urls import safe_url, unquote_path
 from .download import MissingFileError, download
 from .folder_page import list_page
@@ -33,14 +33,10 @@ from .web import NO_HEADERS
 
 # The kinds of a file by the end of its name.
 _KINDS: Mapping[str, tuple[str, ...]] = {
-    ".hdf5": ("hdf5",),
-    ".json": ("json",),
-    **dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".tgz", ".tar"), ARCHIVES),
-}
-# Names by which models are found, for files that had to be downloaded to know what they are.
-_NAMES: Mapping[Kind, str] = {
-    "json": OPTIONS_NAME, "hdf5": "weights.hdf5", "safetensors": "weights.safetensors", "pickle": ALLENNLP,
+    ".hdf5": ("hdf5",), ".json": ("json",), **dict.fromkeys(ARCHIVE_ENDINGS, ARCHIVES),
 }  # fmt: skip
+# Names by which models are found, for files that had to be downloaded to know what they are.
+_NAMES: Mapping[Kind, str] = {"json": OPTIONS_NAME, **WEIGHTS_NAMES, "pickle": ALLENNLP}
 
 # The files of a model, and the headers with which they may be downloaded.
 _Plan = tuple[tuple[File, ...], Mapping[str, str]]
@@ -127,8 +123,14 @@ def _download_files(
     host = urlsplit(safe_url(list_urls(files[0])[0])).netloc or "a folder"
     size = Release(name=release.name, files=files).n_bytes
     page = release.page if isinstance(release, Entry) else None
-    shown = {"quiet": settings.quiet, "is_first": settings.is_first}
-    with Progress(release.name, n_files=len(files), host=host, size=size, **shown) as progress:
+    with Progress(
+        release.name,
+        n_files=len(files),
+        host=host,
+        size=size,
+        quiet=settings.quiet,
+        is_first=settings.is_first,
+    ) as progress:
         published: dict[str, Pin] = {}
         for number, file in enumerate(files, start=1):
             pinned = pins and pins.published.get(file.name)
@@ -138,12 +140,22 @@ def _download_files(
                 target.unlink()
             if not target.is_file():
                 report = progress.add_file(number)
-                look = partial(_find_problem, Path(file.name).suffix)
+                look = partial(_find_problem, file.name)
                 urls, note = select_urls(file, is_pinned=pinned is not None)
-                known = {"size": file.size, "sha256": file.sha256, "md5": file.md5, "page": page}
-                known["name"] = _show_name(file)
                 try:
-                    download(urls, target, **known, headers=headers, report=report, look=look, note=note)  # type: ignore[arg-type]
+                    download(
+                        urls,
+                        target,
+                        size=file.size,
+                        sha256=file.sha256,
+                        md5=file.md5,
+                        headers=headers,
+                        report=report,
+                        look=look,
+                        note=note,
+                        name=_show_name(file),
+                        page=page,
+                    )
                 except MissingFileError:
                     if not file.is_optional:
                         raise
@@ -203,12 +215,13 @@ def _finish(release: Release, places: Places, published: Mapping[str, Pin]) -> P
     return folder
 
 
-def _find_problem(suffix: str, path: Path) -> str | None:
+def _find_problem(name: str, path: Path) -> str | None:
     """Check a downloaded file against its name, because wrong content must not be pinned."""
-    kind, expected = sniff(path), _KINDS.get(suffix)
-    if expected is not None and kind not in expected:
+    kind = sniff(path)
+    expected = next((kinds for ending, kinds in _KINDS.items() if name.lower().endswith(ending)), (kind,))
+    if kind not in expected:
         return f"got something else instead of the file: {DESCRIPTIONS.get(kind, kind)}"
-    if path.name.endswith((f"{OPTIONS_NAME}.part", OPTIONS_NAME)):
+    if name.endswith(OPTIONS_NAME):
         try:
             with collect_warnings():
                 Options.from_file(path)

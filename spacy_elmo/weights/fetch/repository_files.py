@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ...errors import ElmoConnectionError, ElmoError, ElmoFileNotFoundError, ElmoImportError, Errors
+from ..addresses import is_file_name
 from ..releases import File
 from ..repositories import HOST, Repository
 from ..urls import hide_secrets
@@ -33,8 +34,6 @@ _PART = re.compile(
 )
 # Names of files in a message.
 _SHOWN = 8
-# Bytes of a name, so that there is room for the endings of a download.
-_MOST_OF_A_NAME = 200
 _NOT_FOUND = 404
 _NO_LIST = "got something else instead of a list of files"
 
@@ -163,8 +162,7 @@ def _make_file(
     hub: ModuleType, sibling: "RepoSibling", repository: Repository, commit: str, endpoint: str
 ) -> File:
     name = _name(sibling)
-    is_long = len(name.encode("utf-8", "replace")) > _MOST_OF_A_NAME
-    if name in ("", ".", "..") or "\\" in name or not name.isprintable() or is_long:
+    if not is_file_name(name):
         raise ElmoError(Errors.EL279.format(source=f"{repository.name}: {sibling.rfilename!a}"))
     url = hub.hf_hub_url(repository.repository, sibling.rfilename, revision=commit, endpoint=endpoint)
     return File(

@@ -26,10 +26,11 @@ from ..arrays import (
     warm_state_shapes,
     warn_if_not_finite,
 )
+from ..sniff import WEIGHTS_NAMES
 from .sizes import infer_options, warn_of_inferred
 
 FORMAT = "safetensors"
-WEIGHTS_NAME = "weights.safetensors"
+WEIGHTS_NAME = WEIGHTS_NAMES["safetensors"]
 CHECKSUM = "checksum"
 _MODEL = "model"
 # The array that tells a biLM from other safetensors files.

@@ -18,6 +18,7 @@ from ...util.atomic import atomic_write
 from ...util.files import check_readable, reading_error
 from ...util.hdf5_file import write_hdf5 as hdf5_file
 from ..arrays import Arrays, Shape, Weights, cast_array, warn_if_not_finite
+from ..sniff import WEIGHTS_NAMES
 from .dump import CHARACTERS, cell_name, check_dump, convert, dump_shapes, swap_gates
 from .sizes import infer_dump_options, warn_of_inferred
 from .unused import find_unused_arrays, warn_of_unused
@@ -33,7 +34,7 @@ SMALL = 1 << 20
 MOST_ITEMS = 20_000
 MOST_DEPTH = 20
 
-WEIGHTS_NAME = "weights.hdf5"
+WEIGHTS_NAME = WEIGHTS_NAMES["hdf5"]
 
 
 def read(options_path: Path | None, weights_path: Path) -> Weights:

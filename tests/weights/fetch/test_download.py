@@ -2,7 +2,6 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,19 +26,12 @@ from tests.weights.fetch.server import (
     part,
     piece,
     redirect,
-    serving,
     stall,
     status,
     trickle,
     trickle_head,
     wrong_byte,
 )  # fmt: skip
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,20 +22,7 @@ from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.fetch.download import download
 from spacy_elmo.weights.fetch.partial_file import Partial
 from spacy_elmo.weights.source import find_files, is_local, read_weights
-from tests.weights.fetch.server import Server, good, listing, redirect, refuse_python, serving, show, status
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of models in a cache for this test alone."""
-    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "models"
+from tests.weights.fetch.server import Server, good, listing, redirect, refuse_python, show, status
 
 
 @pytest.fixture

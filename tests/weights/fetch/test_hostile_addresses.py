@@ -6,31 +6,19 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from spacy_elmo.weights.fetch import web
-from spacy_elmo.weights.fetch.attempt import Wanted, attempt
+from spacy_elmo.weights.fetch.attempt import attempt
 from spacy_elmo.weights.fetch.folder_page import list_page
 from spacy_elmo.weights.fetch.partial_file import Partial
 from spacy_elmo.weights.fetch.progress import Progress
 from spacy_elmo.weights.fetch.web import RefusedError
+from spacy_elmo.weights.releases import File
 from spacy_elmo.weights.source import find_release, is_local, read_weights
-from tests.weights.fetch.server import Handler, Server, listing, redirect, serving, show, status
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "models"
+from tests.weights.fetch.server import Handler, Server, listing, redirect, show, status
 
 
 @pytest.fixture
@@ -97,9 +85,9 @@ def test_redirects_to_http(server: Server, packed: bytes, tmp_path: Path, monkey
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     part = Partial(tmp_path / "tiny.zip")
     with pytest.raises(RefusedError, match=r"redirects.*http://.*SPACY_ELMO_ALLOW_HTTP=1"):
-        attempt(url, part, Wanted(None, None), lambda done, total: None)
+        attempt(url, part, File("tiny.zip", (url,)), lambda done, total: None)
     monkeypatch.setenv("SPACY_ELMO_ALLOW_HTTP", "1")
-    attempt(url, part, Wanted(None, None), lambda done, total: None)
+    attempt(url, part, File("tiny.zip", (url,)), lambda done, total: None)
     assert part.path.read_bytes() == packed
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,23 +27,10 @@ from spacy_elmo.weights.fetch.model_cache import (
 )
 from spacy_elmo.weights.releases import File
 from spacy_elmo.weights.source import read_weights
-from tests.weights.fetch.server import Server, hold, model_files, serving, stall, status
+from tests.weights.fetch.server import Server, hold, model_files, stall, status
 
 # What the tests' model is served as.
 PAIR = [file.path for file in catalogue.CATALOGUE["medium"].files]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of models in a cache for this test alone."""
-    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "models"
 
 
 @pytest.fixture
