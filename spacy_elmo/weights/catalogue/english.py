@@ -1,15 +1,14 @@
 """English models for texts of no special field: AllenNLP's, and those that others made of them."""
 
 from ..releases import File
-from .entry import Domain, Entry
-from .published import ALLENNLP_ELMO, publish
+from .entry import UNKNOWN, Domain, Entry
+from .published import ALLENNLP_ELMO, ALLENNLP_PAGE, LARGE, publish, publish_pair
 
 _PETERS = ("peters2018",)
 _LARGE = "2x4096_512_2048cnn_2xhighway"
 _MEDIUM = "2x2048_256_2048cnn_1xhighway"
 _SMALL = "2x1024_128_2048cnn_1xhighway"
 _DIMS = {_LARGE: (4096, 512), f"{_LARGE}_5.5B": (4096, 512), _MEDIUM: (2048, 256), _SMALL: (1024, 128)}
-_PAGE = "https://allennlp.org/elmo"
 # AllenNLP's licence, Apache-2.0, covers its code and not the models (allenai/allennlp, issue 1462).
 
 
@@ -34,8 +33,8 @@ def _pair(
     )
     dim, projection_dim = _DIMS[model]
     return Entry(
-        name=name, language="en", domain=domain, maker="AllenNLP", page=_PAGE, citations=_PETERS, files=files,
-        aliases=(f"elmo_{model}", *aliases), n_layers=2, dim=dim, projection_dim=projection_dim,
+        name=name, language="en", domain=domain, maker="AllenNLP", page=ALLENNLP_PAGE, citations=_PETERS,
+        files=files, aliases=(f"elmo_{model}", *aliases), n_layers=2, dim=dim, projection_dim=projection_dim,
     )  # fmt: skip
 
 
@@ -64,7 +63,7 @@ def _first_two(name: str, folder: str) -> Entry:
     files = [f"elmo_{_LARGE}_options_first_two_layers.json", f"elmo_{_LARGE}_weights_first_two_layers.hdf5"]
     return Entry(
         name=f"{name}/two-layers", language="en", domain="news" if name == "original" else "general",
-        maker="UKP Lab", licence="unknown", page="https://github.com/UKPLab/elmo-bilstm-cnn-crf",
+        maker="UKP Lab", licence=UNKNOWN, page="https://github.com/UKPLab/elmo-bilstm-cnn-crf",
         files=tuple(publish(bases, file, under=f"ukp/{folder}/") for file in files),
         citations=("peters2018", "reimers2019"), n_layers=1, dim=4096, projection_dim=512,
         note=f"{name} without its second LSTM layer. It can be read only if that layer is not in its file.",
@@ -81,7 +80,7 @@ def _module(version: int) -> Entry:
     )
     return Entry(
         name=f"tfhub/elmo/{version}", language="en", domain="news", maker="Google, TF Hub", citations=_PETERS,
-        files=(File(path, urls),), addresses=(page,), n_layers=2, dim=4096, projection_dim=512,
+        files=(File(path, urls),), addresses=(page,), **LARGE,
         evidence="description" if version == 1 else "layout",
     )  # fmt: skip
 
@@ -112,11 +111,8 @@ ENTRIES = [
     _first_two("original_5.5B", "Original_5.5B"),
     Entry(
         name="original/lysandre", language="en", domain="news", maker="Hugging Face, lysandre", citations=_PETERS,
-        files=(
-            publish(("https://huggingface.co/lysandre/elmo/resolve/main/",), "options.json", under="lysandre/"),
-            publish(("https://huggingface.co/lysandre/elmo/resolve/main/",), "weights.hdf5", under="lysandre/"),
-        ),
-        addresses=("https://huggingface.co/lysandre/elmo",), n_layers=2, dim=4096, projection_dim=512,
+        files=publish_pair(("https://huggingface.co/lysandre/elmo/resolve/main/",), under="lysandre/"),
+        addresses=("https://huggingface.co/lysandre/elmo",), **LARGE,
         note="By the sizes of its files a copy of original, about 374 MB; they were not compared.",
     ),
     _module(3),
@@ -131,6 +127,6 @@ ENTRIES = [
                 "public/models/elmo_en_2.4.0_2.4_1580488815299.zip",
             ),
         ),
-        aliases=("elmo", "en.embed.elmo"), n_layers=2, dim=4096, projection_dim=512,
+        aliases=("elmo", "en.embed.elmo"), **LARGE,
     ),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """The models of NLPL's repository: ELMoForManyLangs, RusVectores, NorELMo and those of SemEval 2020."""
 
-from .entry import Domain, Entry
-from .published import NLPL_11, NLPL_20, publish
+from .entry import UNKNOWN, Domain, Entry
+from .published import LARGE, NLPL_11, NLPL_20, publish
 
 _PAGE = "http://vectors.nlpl.eu/repository/"
 _MANYLANGS_PAGE = "https://github.com/HIT-SCIR/ELMoForManyLangs"
@@ -26,7 +26,7 @@ def _manylangs(code: str, number: int) -> Entry:
         # The authors give the licence in HIT-SCIR/ELMoForManyLangs, issue 64.
         licence="MIT", licence_from="issue 64 of HIT-SCIR/ELMoForManyLangs",
         page=_MANYLANGS_PAGE, citations=_MANYLANGS_PAPERS, files=(publish(NLPL_11, f"{number}.zip"),),
-        aliases=() if code in _TAKEN else (code,), n_layers=2, dim=4096, projection_dim=512,
+        aliases=() if code in _TAKEN else (code,), **LARGE,
         note="In traditional characters." if code == "zh" else "",
     )  # fmt: skip
 
@@ -44,7 +44,7 @@ def _zip(
 ) -> Entry:
     """Make the entry of a zip with weights in HDF5, options and a vocabulary."""
     return Entry(
-        name=name, language=name.partition("/")[0], domain=domain, maker=maker, licence="unknown", page=_PAGE,
+        name=name, language=name.partition("/")[0], domain=domain, maker=maker, licence=UNKNOWN, page=_PAGE,
         citations=(paper, "fares2017"), files=(publish(bases, f"{number}.zip"),), aliases=(f"nlpl/{number}",),
         dim=dim, note=note,
     )  # fmt: skip
@@ -61,7 +61,7 @@ ENTRIES = [
         name="manylangs/zhs", language="zh", domain="news", maker="Che et al., ELMoForManyLangs", licence="MIT",
         licence_from="issue 64 of HIT-SCIR/ELMoForManyLangs", page=_MANYLANGS_PAGE,
         citations=("che2018",), files=(publish(("http://39.96.43.154/",), "zhs.model.tar.bz2"),), aliases=("zhs",),
-        n_layers=2, dim=4096, projection_dim=512, note="In simplified characters, trained on Xinhua's news.",
+        **LARGE, note="In simplified characters, trained on Xinhua's news.",
     ),
     _zip("ru/rusvectores-tokens", 195, *_RUSVECTORES, "Trained on RNC and Wikipedia.", bases=NLPL_11),
     _zip("ru/rusvectores-lemmas", 196, *_RUSVECTORES, f"Trained on RNC and Wikipedia. {_LEMMAS}", bases=NLPL_11),

@@ -3,10 +3,17 @@
 from dataclasses import replace
 
 from ..releases import File
-from .entry import Domain, Entry
-from .published import ALLENNLP_ELMO, DEEPPAVLOV, publish, publish_on_drive, publish_pair
+from .entry import UNKNOWN, Domain, Entry
+from .published import (
+    ALLENNLP_ELMO,
+    ALLENNLP_PAGE,
+    DEEPPAVLOV,
+    LARGE,
+    publish,
+    publish_on_drive,
+    publish_pair,
+)
 
-_ALLENNLP_PAGE = "https://allennlp.org/elmo"
 _STOCKMARK = "https://drive.google.com/drive/folders/1sau1I10rFeAn8BDk8eZDL5qaEjTlNghp"
 
 
@@ -15,14 +22,14 @@ def _portuguese() -> list[Entry]:
         return tuple(publish(ALLENNLP_ELMO, f"contributed/pt/{folder}{name}") for name in (options, weights))
 
     wikipedia = Entry(
-        name="pt/wikipedia", language="pt", maker="Quinta de Castro et al., UFG", page=_ALLENNLP_PAGE,
+        name="pt/wikipedia", language="pt", maker="Quinta de Castro et al., UFG", page=ALLENNLP_PAGE,
         files=files("wikipedia/", "options.json", "elmo_pt_weights.hdf5"),
         citations=("peters2018", "rodrigues2020"),
     )  # fmt: skip
     brwac = files("brwac/", "options.json", "elmo_pt_weights_dgx1.hdf5")
     return [
         replace(
-            wikipedia, name="pt", aliases=("portuguese",), n_layers=2, dim=4096, projection_dim=512,
+            wikipedia, name="pt", aliases=("portuguese",), **LARGE,
             files=files("", "elmo_pt_options.json", "elmo_pt_weights.hdf5"),
             note="AllenNLP's page had it until March 2020; since then, it has pt/wikipedia and pt/brwac.",
         ),
@@ -34,10 +41,10 @@ def _portuguese() -> list[Entry]:
 def _german() -> list[Entry]:
     page = "https://github.com/t-systems-on-site-services-gmbh/german-elmo-model"
     release = (f"{page}/releases/download/files_1/",)
-    files = (
-        publish(release, "options.json", under="t-systems/", md5="da99676f2fe2838ff2663a6d9bad97dd"),
-        publish(release, "weights.hdf5", under="t-systems/", md5="f3ab3a68caae6d42bac47c230b3a65bf"),
-    )
+    files = publish_pair(
+        release, under="t-systems/",
+        md5=("da99676f2fe2838ff2663a6d9bad97dd", "f3ab3a68caae6d42bac47c230b3a65bf"),
+    )  # fmt: skip
     joining = (
         "Its TensorFlow checkpoint with softmax. Join the four parts: cat bilm-output-result.tgz.part-* > "
         "bilm-output-result.tgz (md5 2aa41bbc32d42eae052a7ddf37909443)."
@@ -55,7 +62,7 @@ def _seven() -> list[Entry]:
     slovene = publish(bitstream, "slovenian-elmo.tar.gz")
     return [
         Entry(
-            name=f"{code}/embeddia", language=code, maker="Ulčar, Robnik-Šikonja, EMBEDDIA", licence="unknown",
+            name=f"{code}/embeddia", language=code, maker="Ulčar, Robnik-Šikonja, EMBEDDIA", licence=UNKNOWN,
             files=(slovene,) if code == "sl" else (), page=handle, citations=("ulcar2020",),
         )
         for code in ("hr", "et", "fi", "lv", "lt", "sl", "sv")
@@ -94,9 +101,9 @@ def _deeppavlov(corpus: str, domain: Domain, stem: str) -> list[Entry]:
 
 def _stockmark(name: str, note: str, *addresses: str) -> Entry:
     return Entry(
-        name=name, language="ja", domain="news", maker="Stockmark", licence="unknown", files=(), note=note,
+        name=name, language="ja", domain="news", maker="Stockmark", licence=UNKNOWN, files=(), note=note,
         page=_STOCKMARK, addresses=addresses, citations=("che2018",),
-        n_layers=2, dim=4096, projection_dim=512,
+        **LARGE,
     )  # fmt: skip
 
 
@@ -105,17 +112,17 @@ ENTRIES = [
     *_german(),
     Entry(
         name="eu/plur", language="eu", maker="Schweter", page="https://github.com/stefan-it/plur",
-        files=publish_pair("https://schweter.eu/cloud/eu-elmo/", under="eu-elmo/"), citations=("peters2018",),
+        files=publish_pair(("https://schweter.eu/cloud/eu-elmo/",), under="eu-elmo/"), citations=("peters2018",),
     ),
     Entry(
-        name="ja/exawizards", language="ja", maker="Bataa, Wu, ExaWizards", page=_ALLENNLP_PAGE,
-        files=publish_pair("https://exawizardsallenlp.blob.core.windows.net/data/", under="exawizards/"),
+        name="ja/exawizards", language="ja", maker="Bataa, Wu, ExaWizards", page=ALLENNLP_PAGE,
+        files=publish_pair(("https://exawizardsallenlp.blob.core.windows.net/data/",), under="exawizards/"),
         citations=("peters2018", "bataa2019"),
     ),
     _stockmark("ja/stockmark", "Business news, by characters and words, tokenized by MeCab.", _STOCKMARK),
     _stockmark("ja/stockmark-words", "Business news, by words alone, tokenized by MeCab."),
     Entry(
-        name="ko/ratsgo", language="ko", maker="ratsgo", licence="unknown", citations=("peters2018",),
+        name="ko/ratsgo", language="ko", maker="ratsgo", licence=UNKNOWN, citations=("peters2018",),
         files=(publish_on_drive("1go2JtVeYBOjkBCWJWk8inkSpVg7VfFVp", "ratsgo/elmo.zip"),),
         page="https://github.com/ratsgo/embedding", dim=1024, projection_dim=128,
         note="Tokenize your text with MeCab. It reads 30 bytes of a token.",
@@ -133,10 +140,10 @@ ENTRIES = [
     ),
     Entry(
         name="ta/plur", language="ta", maker="Schweter", page="https://github.com/stefan-it/plur",
-        files=publish_pair("https://schweter.eu/cloud/ta-elmo/", under="ta-elmo/"), citations=("peters2018",),
+        files=publish_pair(("https://schweter.eu/cloud/ta-elmo/",), under="ta-elmo/"), citations=("peters2018",),
     ),
     Entry(
-        name="te/clickbait", language="te", maker="the authors of Clickbait-Resources", licence="unknown",
+        name="te/clickbait", language="te", maker="the authors of Clickbait-Resources", licence=UNKNOWN,
         files=(), page="https://bit.ly/2SV0bPc", note="Its text is in WX transliteration: convert yours first.",
     ),
     *_seven(),

@@ -1,11 +1,27 @@
 """Published files by the places where they are: what the modules of the catalogue's entries are written with."""
 
+from typing import TypedDict
 from urllib.parse import urlsplit
 
+from ...bilm.options import OPTIONS_NAME
 from ..hosts import to_file_url
 from ..releases import File
+from ..sniff import WEIGHTS_NAMES
 from ..urls import is_url
 
+
+class Sizes(TypedDict):
+    """The sizes of a model's LSTMs, as `Entry` has them."""
+
+    n_layers: int
+    dim: int
+    projection_dim: int
+
+
+# Of Peters et al. 2018, and of most models since.
+LARGE: Sizes = {"n_layers": 2, "dim": 4096, "projection_dim": 512}
+
+ALLENNLP_PAGE = "https://allennlp.org/elmo"
 ALLENNLP = (
     "https://allennlp.s3.amazonaws.com/models/",
     "https://s3-us-west-2.amazonaws.com/allennlp/models/",
@@ -46,14 +62,28 @@ def publish(
     return File(under + path, urls, size=size, sha256=sha256, md5=md5, is_optional=is_optional)
 
 
-def publish_pair(base: str, *, under: str) -> tuple[File, File]:
-    """Describe options.json and weights.hdf5 in one folder, of which nothing else is known.
+def publish_pair(
+    bases: tuple[str, ...],
+    *,
+    under: str,
+    sizes: tuple[int | None, int | None] = (None, None),
+    sha256: tuple[str | None, str | None] = (None, None),
+    md5: tuple[str | None, str | None] = (None, None),
+) -> tuple[File, File]:
+    """Describe options.json and weights.hdf5 in one folder.
 
-    base (str): The address of the folder, with a slash at its end.
+    bases (tuple[str, ...]): The addresses of the folder, each with a slash at its end.
     under (str): As for `publish`.
+    sizes (tuple[int | None, int | None]): The bytes of each.
+    sha256 (tuple[str | None, str | None]): The checksums of each.
+    md5 (tuple[str | None, str | None]): The older checksums of each.
     RETURNS (tuple[File, File]): The files.
     """
-    return publish((base,), "options.json", under=under), publish((base,), "weights.hdf5", under=under)
+    options, weights = (
+        publish(bases, name, under=under, size=size, sha256=one, md5=other)
+        for name, size, one, other in zip((OPTIONS_NAME, WEIGHTS_NAMES["hdf5"]), sizes, sha256, md5)
+    )
+    return options, weights
 
 
 def publish_on_drive(number: str, path: str) -> File:

@@ -1,19 +1,11 @@
 """Models for proteins, receptors, medicine, chemistry and code."""
 
-from typing import TypedDict
+from dataclasses import replace
 
 from ..releases import File
-from .entry import Entry
-from .published import ALLENNLP_ELMO, publish, publish_on_drive
+from .entry import UNKNOWN, Entry
+from .published import ALLENNLP_ELMO, ALLENNLP_PAGE, LARGE, publish, publish_on_drive, publish_pair
 
-
-class _Sizes(TypedDict):
-    n_layers: int
-    dim: int
-    projection_dim: int
-
-
-_STANDARD: _Sizes = {"n_layers": 2, "dim": 4096, "projection_dim": 512}
 _SEQVEC_PAGE = "https://github.com/mheinzinger/SeqVec"
 _SEQVEC_FOLDERS = (
     "https://data.bioembeddings.com/public/embeddings/embedding_models/seqvec/",
@@ -30,17 +22,11 @@ SEQVEC = Entry(
     name="seqvec", language=None, domain="protein", maker="Heinzinger et al., Rostlab", licence="MIT",
     licence_from="its repository", page=_SEQVEC_PAGE, citations=("heinzinger2019",), aliases=("uniref50_v2",),
     addresses=(_SEQVEC_PAGE, "https://github.com/Rostlab/SeqVec"),
-    files=(
-        publish(
-            _SEQVEC_FOLDERS, "options.json", under="seqvec/", size=541,
-            md5="cede355187778de3ac302a83c761f5f9",
-        ),
-        publish(
-            _SEQVEC_FOLDERS, "weights.hdf5", under="seqvec/", size=374_434_776,
-            md5="0249d59249a50b43b79f641ff2ba7e88",
-        ),
+    files=publish_pair(
+        _SEQVEC_FOLDERS, under="seqvec/", sizes=(541, 374_434_776),
+        md5=("cede355187778de3ac302a83c761f5f9", "0249d59249a50b43b79f641ff2ba7e88"),
     ),
-    note="Trained on UniRef50. A token is a residue, and a sentence a protein.", **_STANDARD,
+    note="Trained on UniRef50. A token is a residue, and a sentence a protein.", **LARGE,
 )  # fmt: skip
 
 
@@ -56,9 +42,8 @@ def _catelmo(name: str, folder: str, n_layers: int) -> Entry:
 
 
 ENTRIES = [
-    Entry(
-        name="seqvec/zip", language=None, domain="protein", maker=SEQVEC.maker, licence="MIT",
-        licence_from="its repository", page=_SEQVEC_PAGE, citations=SEQVEC.citations,
+    replace(
+        SEQVEC, name="seqvec/zip", aliases=(),
         files=(
             File(
                 "seqvec.zip",
@@ -70,13 +55,12 @@ ENTRIES = [
             ),
         ),
         addresses=(f"https://web.archive.org/web/20220324054637/{_SEQVEC_ZIP}",),
-        note="The files of seqvec in one zip, if its addresses do not answer.", **_STANDARD,
+        note="The files of seqvec in one zip, if its addresses do not answer.",
     ),
-    Entry(
-        name="seqvec/lm", language=None, domain="protein", maker=SEQVEC.maker, licence="MIT",
-        licence_from="its repository", page=_SEQVEC_PAGE, citations=SEQVEC.citations, evidence="description",
+    replace(
+        SEQVEC, name="seqvec/lm", aliases=(), addresses=(), evidence="description",
         files=(publish(("https://rostlab.org/~deepppi/",), "seqvec_checkpoint.tar.gz"),),
-        note="The TensorFlow checkpoint of seqvec, with its softmax over 28 words.", **_STANDARD,
+        note="The TensorFlow checkpoint of seqvec, with its softmax over 28 words.",
     ),
     _catelmo("catelmo", "jpw6z71bsn1t7ev/AADRiL7_amT0vQrpep45PcOPa", 4),
     _catelmo("catelmo-shallow", "4no85yecsuaiiw4/AAA2UxA5E9RNdjPBleYITXhsa", 2),
@@ -91,7 +75,7 @@ ENTRIES = [
                 size=374_434_792,
             ),
         ),
-        page="https://allennlp.org/elmo", **_STANDARD,
+        page=ALLENNLP_PAGE, **LARGE,
     ),
     Entry(
         name="bioelmo", language="en", domain="biomedical", maker="Jin et al.", citations=("jin2019",),
@@ -122,22 +106,19 @@ ENTRIES = [
     Entry(
         name="chemistry", language="en", domain="chemistry", maker="Zhai et al., University of Melbourne",
         page="https://chemu.eng.unimelb.edu.au/ELMo/", citations=("zhai2019",), aliases=("chempatent",),
-        files=(
-            publish(
-                _CHEMISTRY, "options.json", under="chemistry/", size=336,
-                sha256="86cb4c1a7e2f25e3867d06810e33ae27fbbd511ac77ca377be5fb7405a7085b1",
-            ),
-            publish(
-                _CHEMISTRY, "weights.hdf5", under="chemistry/", size=374_434_776,
-                sha256="32a7af920f480eaf231b567676745ba7ccfdfed3885938bcad9bdd42759f0fd4",
+        files=publish_pair(
+            _CHEMISTRY, under="chemistry/", sizes=(336, 374_434_776),
+            sha256=(
+                "86cb4c1a7e2f25e3867d06810e33ae27fbbd511ac77ca377be5fb7405a7085b1",
+                "32a7af920f480eaf231b567676745ba7ccfdfed3885938bcad9bdd42759f0fd4",
             ),
         ),
         addresses=("https://github.com/zenanz/ChemPatentEmbeddings",),
         note="Trained on patents in which words of 25 characters and more were replaced by long_token.",
-        **_STANDARD,
+        **LARGE,
     ),
     Entry(
-        name="stackoverflow", language="en", domain="code", maker="Tabassum et al.", licence="unknown",
+        name="stackoverflow", language="en", domain="code", maker="Tabassum et al.", licence=UNKNOWN,
         files=(), page="https://drive.google.com/drive/folders/1iEEMr2DYofulK2F5pSErOPf5ggrEqtJt",
         addresses=("https://github.com/jeniyat/StackOverflowNER",), aliases=("SO_elmo",),
         citations=("tabassum2020",),

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .entry import Entry
-from .published import ALLENNLP, ALLENNLP_2020, publish
+from .published import ALLENNLP, ALLENNLP_2020, LARGE, publish
 
 
 class _Archive(NamedTuple):
@@ -68,10 +68,8 @@ def _make_entry(archive: _Archive) -> Entry:
         # Its full name, as in the addresses.
         aliases=(f"allennlp/{archive.stem}", archive.stem),
         citations=("peters2018", "gardner2018"),
-        n_layers=2,
-        dim=4096,
-        projection_dim=512,
         note=f"The ELMo in a whole model for {archive.task}, with its mixes.",
+        **LARGE,
     )
 
 
