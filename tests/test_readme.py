@@ -14,6 +14,7 @@ from spacy.language import Language
 from thinc import compat
 from thinc.api import Config
 
+from spacy_elmo.weights.catalogue import names
 from tests.data import ROOT
 from tests.pipeline.training import initialize, train
 
@@ -96,6 +97,10 @@ def test_every_setting_is_explained() -> None:
     config = nlp.config["components"]["elmo_embedder"]
     for name in {*config, *config["model"]} - {"factory", "model", "@architectures"}:
         assert f"\n| `{name}` |" in README, name
+
+
+def test_the_number_of_models() -> None:
+    assert f"`spacy-elmo models` lists {len(names())} models" in README
 
 
 def test_links() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from spacy_elmo.elmo import Elmo
+from spacy_elmo.gradients.trainable import TrainableEngine
 from tests import reference
 
 WORDS = ["<oov>", "<bos>", "<eos>", "<pad>", "the", "captain", "keeps", "a", "letter", "Ж", "new york", "."]
@@ -106,3 +108,13 @@ def _as_dumped(encoder: Arrays, layer: str) -> Arrays:
     bias[2 * CELLS : 3 * CELLS] -= 1
     projection = encoder[f"{layer}state_projection.weight"].astype(np.float64).T
     return {"cell/W_0": swap(kernel).T, "cell/B": bias, "cell/W_P_0": projection}
+
+
+def check_new_weights(elmo: Elmo, engine: TrainableEngine) -> None:
+    """Change every parameter, and check that the model's vectors change when it takes them over."""
+    with torch.no_grad():
+        for parameter in engine.bilm.parameters():
+            parameter.add_(0.01)
+    before = elmo.embed([["the"]])[0].elmo
+    elmo.learn(engine.bilm)
+    assert np.abs(elmo.embed([["the"]])[0].elmo - before).max() > 1e-3

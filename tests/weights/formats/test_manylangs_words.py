@@ -19,8 +19,8 @@ from spacy_elmo.bilm.layers import LayerOutputs
 from spacy_elmo.bilm.options import Options
 from spacy_elmo.cli.export import export
 from spacy_elmo.cli.info import format_facts, info
+from spacy_elmo.cli.warm import warm
 from spacy_elmo.compat.elmoformanylangs import Embedder
-from spacy_elmo.elmo import Elmo
 from spacy_elmo.inference.cuda.encoder import CudaEncoder
 from spacy_elmo.inference.settings import PrecisionName
 from spacy_elmo.torch import ElmoModule
@@ -33,6 +33,7 @@ from tests.word_models import (
     SENTENCES,
     WORD_DIM,
     WORDS,
+    check_new_weights,
     expect_layers,
     make_arrays,
     write_model,
@@ -190,17 +191,17 @@ def test_it_learns(model: Path) -> None:
     found = batch.backprop([torch.ones_like(layer) for layer in batch.layers])
     learnt = {name for name, parameter in engine.bilm.named_parameters() if parameter in found}
     assert {"char_encoder.word_embedding.weight", "backward_stack.layers.1.input_linear.weight"} <= learnt
-    with torch.no_grad():
-        for parameter in engine.bilm.parameters():
-            parameter.add_(0.01)
-    before = elmo.embed([["the"]])[0].elmo
-    elmo.learn(engine.bilm)
-    assert np.abs(elmo.embed([["the"]])[0].elmo - before).max() > 1e-3
+    check_new_weights(elmo, engine)
 
 
-def test_warm_state(model: Path) -> None:
-    elmo: Elmo = spacy_elmo.load(model)
-    assert np.isfinite(elmo.embed([["the"]] * 3)[0].elmo).all()
+def test_warm_state(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.tokens").write_text("the captain\nx the\n" * 100)
+    warm(model, tmp_path / "text.tokens", tmp_path / "warm")
+    cold, warmed = (
+        spacy_elmo.load(tmp_path / "warm", initial_state=state).embed([["the"]])[0] for state in ("zero", "warm")
+    )
+    assert np.array_equal(cold.word_emb, warmed.word_emb)
+    assert np.abs(cold.lstm_outputs1 - warmed.lstm_outputs1).max() > 1e-3
 
 
 def test_info(model: Path) -> None:
