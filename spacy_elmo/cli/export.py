@@ -11,9 +11,8 @@ from typer import Argument, Option
 
 from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
-from ..language_model.vocabulary import VOCAB_NAME
 from ..weights.arrays import SOFTMAX_PREFIX, Arrays, Weights, cast_array, encoder_shapes, mix_shapes
-from ..weights.sniff import sniff
+from ..weights.sniff import VOCAB_NAME, sniff
 from ..weights.source import Source, find_files
 from .options import SOURCE_HELP, Force, choices, unpack_source
 from .outputs import check_new_files, check_no_stdout

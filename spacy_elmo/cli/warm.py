@@ -16,6 +16,7 @@ from ..inputs.reader import Inputs
 from ..util.atomic import atomic_write
 from ..util.files import read_small
 from ..weights.arrays import Weights
+from ..weights.sniff import VOCAB_NAME
 from ..weights.source import Source, find_files, open_source
 from .options import (
     INPUT_HELP,
@@ -116,7 +117,6 @@ def warm(
     """
     from ..inference.settings import check_count
     from ..inference.warm_state import LEAST_SENTENCES, make_state
-    from ..language_model.vocabulary import VOCAB_NAME
     from ..weights.formats.folder import WEIGHTS_NAME, write_folder
 
     check_count("n_threads", n_threads)
@@ -151,7 +151,7 @@ def warm(
 def _read(source: Source) -> tuple[Weights, bytes | None]:
     """Read a model and the file of its vocabulary, which is kept as it is, also if no softmax needs it."""
     from ..language_model.storage import read_model
-    from ..language_model.vocabulary import MOST_VOCABULARY, VOCAB_NAME
+    from ..language_model.vocabulary import MOST_VOCABULARY
     from ..language_model.vocabulary_files import find_vocabulary
 
     run = _find_run(source)

@@ -17,11 +17,12 @@ from ..inference.warm_state import get_default_state
 from ..runtime.isolation import isolate
 from ..weights.arrays import SOFTMAX_PREFIX, SoftmaxFacts, Weights, softmax_facts
 from ..weights.formats.folder import write_folder
+from ..weights.sniff import VOCAB_NAME
 from ..weights.source import Source, open_source
 from .checkpoints import CHECKPOINT_FOLDER, Checkpoints
 from .model import LanguageModel
 from .softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
-from .vocabulary import VOCAB_NAME, Vocabulary
+from .vocabulary import Vocabulary
 from .vocabulary_files import find_vocabulary
 
 

@@ -10,8 +10,8 @@ from ..bilm.characters import CLOSING, OPENING
 from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..util.atomic import atomic_write
 from ..util.files import read_small
+from ..weights.sniff import VOCAB_NAME
 
-VOCAB_NAME = "vocab.txt"
 UNKNOWN = "<UNK>"
 # A vocab.txt of bilm-tf begins with these, whatever their frequency.
 SPECIAL = (OPENING, CLOSING, UNKNOWN)

@@ -9,7 +9,8 @@ from ..errors.warn import warn
 from ..util.files import read_bytes, read_small
 from ..weights.arrays import Weights, softmax_facts
 from ..weights.model_files import Files, list_files, show_names
-from .vocabulary import MOST_VOCABULARY, NO_WORD, SPECIAL, VOCAB_NAME
+from ..weights.sniff import VOCAB_NAME
+from .vocabulary import MOST_VOCABULARY, NO_WORD, SPECIAL
 
 # The special words are among the first lines: in bilm-tf's order, or in that of 1B Word's vocab-2016-09-10.txt.
 _FIRST_LINES, _FIRST_BYTES = 20, 1 << 14

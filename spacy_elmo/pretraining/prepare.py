@@ -9,8 +9,9 @@ from ..errors import ElmoError, ElmoFileExistsError, ElmoFileNotFoundError, Erro
 from ..inputs.reader import Inputs
 from ..language_model.checkpoints import Checkpoint, Checkpoints
 from ..language_model.corpus import LONGEST_TYPE, Corpus, read_fingerprint, verify_corpus, write_corpus
-from ..language_model.vocabulary import VOCAB_NAME, Vocabulary
+from ..language_model.vocabulary import Vocabulary
 from ..util.atomic import atomic_write
+from ..weights.sniff import VOCAB_NAME
 from .config import CorpusConfig, ModelConfig, VocabularyConfig
 from .distributed import Processes
 from .identity import text_fingerprint

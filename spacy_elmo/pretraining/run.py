@@ -16,10 +16,11 @@ from ..language_model.likelihood import Perplexity, iter_carried
 from ..language_model.model import LanguageModel
 from ..language_model.storage import write_language_model
 from ..language_model.streams import Order, Streams
-from ..language_model.vocabulary import VOCAB_NAME, Vocabulary
+from ..language_model.vocabulary import Vocabulary
 from ..language_model.word_types import EncodedTypes, encode_types
 from ..runtime.isolation import flush_denormals, isolate
 from ..runtime.processors import torch_threads
+from ..weights.sniff import VOCAB_NAME
 from .config import PretrainingConfig, TrainingConfig
 from .distributed import Processes, select_device
 from .identity import check_same, describe_run

@@ -15,8 +15,9 @@ from ..errors import ElmoError, Errors
 from ..language_model.model import LanguageModel
 from ..language_model.softmax import AdaptiveSoftmax, BaseSoftmax, Softmax
 from ..language_model.storage import read_language_model
-from ..language_model.vocabulary import VOCAB_NAME, Vocabulary
+from ..language_model.vocabulary import Vocabulary
 from ..weights.arrays import SOFTMAX_PREFIX, Weights, encoder_shapes
+from ..weights.sniff import VOCAB_NAME
 from .config import ModelConfig, PretrainingConfig
 
 # bilm-tf starts highways with the carry gate nearly closed: words pass unchanged.

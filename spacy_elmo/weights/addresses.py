@@ -10,7 +10,7 @@ from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from .hosts import to_file_url
 from .releases import File, Release
-from .sniff import ALLENNLP, ARCHIVE_ENDINGS, INDEX, WEIGHTS_NAMES
+from .sniff import ALLENNLP, ARCHIVE_ENDINGS, INDEX, VOCAB_NAME, WEIGHTS_NAMES
 from .urls import NO_CHECKSUMS, Checksums, is_loopback, is_url, safe_url, split_checksums, unquote_path
 
 # A file of an unknown kind, which gets its name by its content.
@@ -20,7 +20,6 @@ WEIGHTS = (".hdf5", ".h5", ".safetensors")
 _PICKLES = (".th", ".pt")
 # All of bilm-tf's checkpoints are in one piece.
 _DATA = ".data-00000-of-00001"
-_VOCABULARY = "vocab.txt"
 # The name of a checkpoint whose own name could not be that of a file.
 _CHECKPOINT = "model.ckpt"
 # Bytes of a name: what file systems take, with the endings of a download.
@@ -215,7 +214,7 @@ def _checkpoint(url: str, checksums: Checksums) -> tuple[File, ...]:
         make_file(_beside(url, OPTIONS_NAME), name=OPTIONS_NAME),
         make_file(url, checksums, stem + INDEX),
         make_file(_beside(url, _stem(url) + _DATA), name=stem + _DATA),
-        make_file(_beside(url, _VOCABULARY), name=_VOCABULARY)._replace(is_optional=True),
+        make_file(_beside(url, VOCAB_NAME), name=VOCAB_NAME)._replace(is_optional=True),
     )
 
 

@@ -70,6 +70,8 @@ _COMMANDS = {
 
 # The ending of a TensorFlow checkpoint's index, and the file that names the newest checkpoint.
 INDEX = ".index"
+# The words that a language model predicts, as bilm-tf writes them.
+VOCAB_NAME = "vocab.txt"
 NEWEST = "checkpoint"
 # Names of files by which pickles are recognised: of ELMoForManyLangs and of AllenNLP.
 CONFIG = "config.json"

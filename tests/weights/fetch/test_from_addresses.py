@@ -1,6 +1,7 @@
 """Models by their addresses, from a server of the tests."""
 
 import bz2
+import gzip
 import hashlib
 import io
 import json
@@ -19,10 +20,12 @@ import torch
 
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.language_model.storage import read_model
+from spacy_elmo.weights.arrays import softmax_facts
 from spacy_elmo.weights.fetch.download import download
 from spacy_elmo.weights.fetch.partial_file import Partial
 from spacy_elmo.weights.source import find_files, is_local, read_weights
-from tests.weights.fetch.server import Server, good, listing, redirect, refuse_python, show, status
+from tests.weights.fetch.server import Server, listing, redirect, refuse_python, show, status
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_archives(server: Server, options: bytes, weights: bytes, tiny: Path, en
     data = {
         "zip": lambda: pack(options, weights),
         "ar": lambda: tar,
-        "gz": lambda: __import__("gzip").compress(tar),
+        "gz": lambda: gzip.compress(tar),
         "z2": lambda: bz2.compress(tar),
         "xz": lambda: lzma.compress(tar),
     }[
@@ -378,12 +381,20 @@ def test_no_model(server: Server, models: Path, options: bytes) -> None:
     assert not list(models.glob("url--*.json"))
 
 
-def test_a_checkpoint(server: Server) -> None:
-    """Its three files are asked for, the vocabulary if there is one."""
-    with pytest.raises(ConnectionError, match=r"EL141.*options.json"):
-        read_weights(f"{server.url}/run/model.ckpt-7.index")
-    server.put("run/options.json", b"{}", *[status(404)])
-    assert server.paths() == ["run/options.json"]
+@pytest.mark.needs("tensorflow")
+@pytest.mark.parametrize("has_words", [True, False])
+def test_a_checkpoint(server: Server, parity: Path, has_words: bool) -> None:
+    """Its three files are downloaded, and the vocabulary if there is one."""
+    run = parity / "tf_checkpoint"
+    (index,) = run.glob("*.index")
+    for path in (run / "options.json", index, *run.glob(f"{index.stem}.data-*")):
+        server.put(f"run/{path.name}", path.read_bytes())
+    if has_words:
+        server.put("run/vocab.txt", (run / "vocab.txt").read_bytes())
+    exportable = read_model(f"{server.url}/run/{index.name}")
+    assert softmax_facts(exportable.weights) is not None
+    assert (exportable.vocabulary is not None) == has_words
+    assert set(server.paths()) == {*server.files, "run/vocab.txt"}
 
 
 def test_a_file_of_4_gib(server: Server, weights: bytes, tmp_path: Path) -> None:
@@ -438,4 +449,3 @@ def test_the_command_line(server: Server, options: bytes, weights: bytes) -> Non
             "options.json",
             "weights.hdf5",
         ]
-    server.put("models/tiny/options.json", options, good)
