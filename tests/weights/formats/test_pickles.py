@@ -1,6 +1,7 @@
 import io
 import os
 import pickle
+import re
 import struct
 import tarfile
 import zipfile
@@ -236,6 +237,10 @@ def test_truncated(tmp_path: Path, tensors: dict[str, torch.Tensor], format: str
             read_tensors(path)
 
 
+# Damaged, not allowed, or whole and of other things than tensors, which a changed byte may make of them.
+REFUSED = "EL16[01]|EL302"
+
+
 @pytest.fixture(scope="module", params=FORMATS)
 def whole(request: pytest.FixtureRequest) -> bytes:
     """A file, saved once: PyTorch writes addresses into it, so that no two are alike."""
@@ -254,7 +259,7 @@ def test_damaged(tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: s
     try:
         arrays = read_tensors(path)
     except ValueError as error:
-        assert "EL16" in str(error)  # noqa: PT017
+        assert re.search(REFUSED, str(error))  # noqa: PT017
     else:
         assert sum(array.nbytes for array in arrays.values()) <= 4 * len(content)
 
@@ -264,7 +269,7 @@ def test_damaged(tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: s
 def test_garbage(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "garbage"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="EL16"):
+    with pytest.raises(ValueError, match=REFUSED):
         read_tensors(path)
 
 
