@@ -80,14 +80,21 @@ def match_tokens(arrays: tuple[pa.Array, ...], *, first_row: int) -> TokenBatch:
 
 def _find_pairs(sentences: Spans, tokens: Spans) -> tuple[Ints, Ints]:
     """RETURNS: the numbers of tokens and of the sentences they are in; where sentences overlap, in both."""
-    follows = (sentences.row[1:] > sentences.row[:-1]) | (sentences.begin[1:] > sentences.end[:-1])
-    if not len(sentences.row) or not (follows & (sentences.begin[1:] >= 0)).all() or sentences.begin[0] < 0:
+    if not _is_simple(sentences, tokens):
         return _compare_all(sentences, tokens)
     # The last sentence that begins at the token or before.
     found = np.searchsorted(_places(sentences), _places(tokens), side="right") - 1
     at = np.maximum(found, 0)
     is_in = (found >= 0) & (sentences.row[at] == tokens.row) & (tokens.end <= sentences.end[at])
     return np.flatnonzero(is_in), found[is_in]
+
+
+def _is_simple(sentences: Spans, tokens: Spans) -> bool:
+    """RETURNS: whether sentences follow one another, so that a token is in one at most; an empty one may be in two."""
+    if not len(sentences.row) or sentences.begin.min() < 0 or (tokens.end < tokens.begin).any():
+        return False
+    follows = (sentences.begin[1:] > sentences.end[:-1]) & (sentences.begin[1:] >= sentences.begin[:-1])
+    return bool((follows | (sentences.row[1:] > sentences.row[:-1])).all())
 
 
 def _compare_all(sentences: Spans, tokens: Spans) -> tuple[Ints, Ints]:

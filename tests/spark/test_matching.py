@@ -67,7 +67,7 @@ def read(batch: "TokenBatch") -> list[list[tuple[int, list[tuple[int, int, str]]
     return rows
 
 
-spans = st.tuples(st.integers(0, 12), st.integers(-1, 8)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+spans = st.tuples(st.integers(0, 12), st.integers(-3, 8)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 tokens = st.lists(spans.map(lambda span: (*span, f"t{span[0]}-{span[1]}", 0)), max_size=6)
 sentences = st.lists(st.tuples(spans, st.integers(0, 3)).map(lambda pair: (*pair[0], "s", pair[1])), max_size=4)
 rows = st.lists(st.tuples(st.none() | sentences, st.none() | tokens), min_size=1, max_size=5)
@@ -100,6 +100,14 @@ def test_in_order() -> None:
     assert read(batch) == [whole, [], [], [(0, [(0, 4, "First")])]]
     assert batch.sentences.group.tolist() == [0, -1, 1, 2, -1, -1]
     assert list(batch.groups()) == [["First", "one."], ["Second"], ["First"]]
+
+
+def test_empty_token() -> None:
+    """Between two sentences that touch it is in both, also in an empty one, as a comparison of all finds."""
+    row: list[Annotation] = [(0, -1, "", 0), (0, 3, "some", 1), (4, 8, " text", 2)]
+    batch = match_tokens(to_arrays([row], [[(0, -1, "", 0), (4, 3, "", 0)]]), first_row=0)
+    first, second = (0, -1, ""), (4, 3, "")
+    assert read(batch) == [[(0, [first]), (1, [first, second]), (2, [second])]]
 
 
 def test_sentence_without_number() -> None:
