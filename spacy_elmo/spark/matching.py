@@ -90,7 +90,7 @@ def _find_pairs(sentences: Spans, tokens: Spans) -> tuple[Ints, Ints]:
 
 
 def _is_simple(sentences: Spans, tokens: Spans) -> bool:
-    """RETURNS: whether sentences follow one another, so that a token is in one at most; an empty one may be in two."""
+    """RETURNS: whether a token is in one sentence at most: they follow one another, and no token is empty."""
     if not len(sentences.row) or sentences.begin.min() < 0 or (tokens.end < tokens.begin).any():
         return False
     follows = (sentences.begin[1:] > sentences.end[:-1]) & (sentences.begin[1:] >= sentences.begin[:-1])
