@@ -10,13 +10,11 @@ from ..bilm.options import OPTIONS_NAME
 from ..errors import ElmoError, Errors
 from .hosts import to_file_url
 from .releases import File, Release
-from .sniff import ALLENNLP, ARCHIVE_ENDINGS, INDEX, VOCAB_NAME, WEIGHTS_NAMES
+from .sniff import ALLENNLP, ARCHIVE_ENDINGS, INDEX, PAIRED_ENDINGS, VOCAB_NAME, WEIGHTS_NAMES
 from .urls import NO_CHECKSUMS, Checksums, is_loopback, is_url, safe_url, split_checksums, unquote_path
 
 # A file of an unknown kind, which gets its name by its content.
 UNNAMED = ".download"
-# Weights that have options beside them.
-WEIGHTS = (".hdf5", ".h5", ".safetensors")
 _PICKLES = (".th", ".pt")
 # All of bilm-tf's checkpoints are in one piece.
 _DATA = ".data-00000-of-00001"
@@ -62,7 +60,7 @@ def make_address(urls: Sequence[str]) -> Address:
     (url, checksums), ending = known[0], _ending(known[0][0])
     if ending == ".json":
         return _from_options(name, key, url, checksums)
-    if ending in (*WEIGHTS, *_PICKLES):
+    if ending in (*PAIRED_ENDINGS, *_PICKLES):
         options = File(f"{_folder_path(url)}{OPTIONS_NAME}", _options_urls(url), is_optional=True)
         return Address(name=name, key=key, files=(options, _weights_file(url, checksums)))
     if ending == INDEX:
@@ -140,7 +138,7 @@ def _last_name(url: str) -> str:
 def _ending(url: str) -> str:
     """Get the ending of an address's path that says what the file is; "" for others."""
     name = _last_name(url).lower()
-    endings = (".json", INDEX, *WEIGHTS, *_PICKLES, *ARCHIVE_ENDINGS)
+    endings = (".json", INDEX, *PAIRED_ENDINGS, *_PICKLES, *ARCHIVE_ENDINGS)
     return next((ending for ending in endings if name.endswith(ending)), "")
 
 
@@ -165,7 +163,7 @@ def _weights_file(url: str, checksums: Checksums) -> File:
 
 def _pair(first: tuple[str, Checksums], second: tuple[str, Checksums]) -> tuple[File, ...]:
     endings = [_ending(url) for url, _ in (first, second)]
-    for got, of_these in (("options", (".json",)), ("weights", (*WEIGHTS, *_PICKLES, INDEX))):
+    for got, of_these in (("options", (".json",)), ("weights", (*PAIRED_ENDINGS, *_PICKLES, INDEX))):
         if all(ending in of_these for ending in endings):
             raise ElmoError(Errors.EL025.format(got=f"two {got} files"))
     for (url, _), ending in zip((first, second), endings):

@@ -17,18 +17,22 @@ Kind = Literal[
     "tar", "sqlite", "mxnet", "pointer", "empty", "html", "unknown",
 ]  # fmt: skip
 
-# Formats of a single weights file that always has an options file beside it.
+# Formats of a single weights file that always has an options file beside it, and the endings of its name.
 WEIGHTS = ("hdf5", "safetensors")
+PAIRED_ENDINGS = (".hdf5", ".h5", ".hdf", ".safetensors")
 ARCHIVES = ("zip", "gzip", "bzip2", "xz", "tar")
 # The endings of archives, and those that a single compressed file has, too.
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
 # The names of weights, as bilm-tf and this package write them.
 WEIGHTS_NAMES: Mapping[Kind, str] = {"hdf5": "weights.hdf5", "safetensors": "weights.safetensors"}
+# The ending of a TensorFlow checkpoint's index, and the file that names the newest checkpoint.
+INDEX = ".index"
+NEWEST = "checkpoint"
 # Formats of other programs' ELMos, which are not read.
 FOREIGN = ("sqlite", "mxnet")
 # What a download that failed leaves, and the endings of weights' names in whose place it may be.
 BROKEN = ("pointer", "empty", "html", "unknown")
-WEIGHTS_ENDINGS = (".hdf5", ".h5", ".hdf", ".safetensors", ".th", ".pt", ".bin", ".index")
+WEIGHTS_ENDINGS = (*PAIRED_ENDINGS, ".th", ".pt", ".bin", INDEX)
 
 # The last bytes of a LevelDB table; the index of a TensorFlow checkpoint is one
 # (tensorflow/core/lib/io/format.h).
@@ -68,11 +72,8 @@ _COMMANDS = {
     "rar": ("unrar x", ""),
 }
 
-# The ending of a TensorFlow checkpoint's index, and the file that names the newest checkpoint.
-INDEX = ".index"
 # The words that a language model predicts, as bilm-tf writes them.
 VOCAB_NAME = "vocab.txt"
-NEWEST = "checkpoint"
 # Names of files by which pickles are recognised: of ELMoForManyLangs and of AllenNLP.
 CONFIG = "config.json"
 MANYLANGS = ("encoder.pkl", "token_embedder.pkl")

@@ -1,7 +1,7 @@
 """Download of a file from several URLs, over unreliable networks."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...errors import ElmoConnectionError, ElmoOSError, Errors
@@ -32,12 +32,9 @@ class MissingFileError(ElmoConnectionError):
 
 
 def download(
-    urls: Sequence[str],
+    file: File,
     path: Path,
     *,
-    size: int | None = None,
-    sha256: str | None = None,
-    md5: str | None = None,
     headers: Mapping[str, str] = NO_HEADERS,
     report: Report = lambda done, total: None,
     look: Look = lambda path: None,
@@ -49,11 +46,8 @@ def download(
 
     Until then `<name>.part` beside it holds the bytes so far, and this process or a later one continues with them.
 
-    urls (Sequence[str]): Addresses with http(s):// or file://, in the order in which they are tried.
-    path (Path): The final name of the file.
-    size (int | None): Its size in bytes; None if it is not known.
-    sha256 (str | None): Its checksum; None if it is not known.
-    md5 (str | None): Its older checksum; None if it is not known.
+    file (File): What is known of the file. Its addresses have http(s):// or file://.
+    path (Path): Where it is written.
     headers (Mapping[str, str]): More headers of requests, such as a user's token.
     report (Report): Called with the progress.
     look (Look): Checks the content of the complete file.
@@ -64,12 +58,11 @@ def download(
     RAISES (OSError): If the file cannot be written.
     """
     part, reasons = Partial(path), ""
-    wanted = File(path.name, tuple(urls), size, sha256, md5)
-    is_missing = bool(urls) and not note
+    is_missing = bool(file.urls) and not note
     try:
-        for url in urls:
+        for url in file.urls:
             try:
-                _from_url(url, part, wanted, report, look, headers)
+                _from_url(url, part, file, report, look, headers)
             except (BrokenError, RefusedError) as error:
                 is_missing = is_missing and isinstance(error, MissingError)
                 reasons += f"\n  {safe_url(url)}: {hide_secrets(str(error), url)}"

@@ -6,8 +6,9 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from ...bilm.options import OPTIONS_NAME
 from ...errors import ElmoError, Errors, ReasonError
-from ..addresses import WEIGHTS, make_file
+from ..addresses import make_file
 from ..releases import File
+from ..sniff import PAIRED_ENDINGS
 from ..urls import is_http_allowed, is_private, safe_url, unquote_path
 from .web import is_page, read_page, request
 
@@ -51,7 +52,7 @@ def list_page(url: str) -> tuple[File, ...] | None:
     files = dict.fromkeys(_inside(url, link) for link in links.found)
     names = {file: unquote_path(file).rpartition("/")[2] for file in files if file}
     options = [file for file, name in names.items() if name.endswith(OPTIONS_NAME)]
-    weights = [file for file, name in names.items() if name.lower().endswith(WEIGHTS)]
+    weights = [file for file, name in names.items() if name.lower().endswith(PAIRED_ENDINGS)]
     if len(options) > 1 or len(weights) > 1:
         found = ", ".join(safe_url(file) for file in [*options, *weights][:8])
         raise ElmoError(Errors.EL277.format(name=safe_url(url), found=found))

@@ -161,7 +161,8 @@ def _check(release: Release, places: Places, *, is_writable: bool = True) -> Non
     candidates = {file.name: file for files in release.plans for file in files}
     pins = stored
     if pins is None:
-        files = pin_folder(places.folder)
+        has_md5 = [name for name, file in candidates.items() if file.md5 is not None]
+        files = pin_folder(places.folder, with_md5=has_md5)
         pins = Pins({name: files[name] for name in candidates if name in files}, files)
     _check_complete(release, places, pins)
     for name, pinned in pins.published.items():

@@ -139,19 +139,14 @@ def _download_files(
             if target.is_file() and (settings.force or not _is_expected(target, file, pinned)):
                 target.unlink()
             if not target.is_file():
-                report = progress.add_file(number)
-                look = partial(_find_problem, file.name)
                 urls, note = select_urls(file, is_pinned=pinned is not None)
                 try:
                     download(
-                        urls,
+                        file._replace(urls=tuple(urls)),
                         target,
-                        size=file.size,
-                        sha256=file.sha256,
-                        md5=file.md5,
                         headers=headers,
-                        report=report,
-                        look=look,
+                        report=progress.add_file(number),
+                        look=partial(_find_problem, file.name),
                         note=note,
                         name=_show_name(file),
                         page=page,

@@ -1,6 +1,7 @@
 """Pins: the checksums of a model's files, computed when it is downloaded and compared at every use."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,14 +45,15 @@ def pin(path: Path, *, with_md5: bool = False) -> Pin:
     return Pin(sha256(path), path.stat().st_size, hash_file(path, "md5") if with_md5 else None)
 
 
-def pin_folder(folder: Path) -> dict[str, Pin]:
+def pin_folder(folder: Path, *, with_md5: Collection[str] = ()) -> dict[str, Pin]:
     """Compute the pins of all files in a folder.
 
     folder (Path): The folder.
+    with_md5 (Collection[str]): The files whose older checksum is computed, too, by their paths in the folder.
     RETURNS (dict[str, Pin]): The pins by the paths in the folder.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): pin(path) for path in paths}
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: pin(path, with_md5=name in with_md5) for name, path in files.items()}
 
 
 def read_pins(path: Path) -> Pins | None:

@@ -10,9 +10,10 @@ import pytest
 
 from spacy_elmo.weights.fetch import attempt, web
 from spacy_elmo.weights.fetch import download as module
-from spacy_elmo.weights.fetch.download import download
+from spacy_elmo.weights.fetch.download import Report, download
 from spacy_elmo.weights.fetch.partial_file import Origin, Partial
 from spacy_elmo.weights.fetch.web import WrongError
+from spacy_elmo.weights.releases import File
 from tests.weights.fetch.server import (
     Answer,
     Server,
@@ -49,9 +50,16 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def download_from(
+    urls: list[str], target: Path, *, report: Report = lambda done, total: None, **known: Any
+) -> None:
+    """Download a file of which this is known."""
+    download(File(target.name, tuple(urls), **known), target, report=report)
+
+
 def get(server: Server, data: bytes, target: Path, *faults: Answer, **known: Any) -> None:
     """Download the file after these faults, and check that nothing else is left."""
-    download([server.put("weights.hdf5", data, *faults)], target, **known)
+    download_from([server.put("weights.hdf5", data, *faults)], target, **known)
     assert target.read_bytes() == data
     assert list(target.parent.iterdir()) == [target]
     assert server.faults["weights.hdf5"] == []
@@ -60,7 +68,7 @@ def get(server: Server, data: bytes, target: Path, *faults: Answer, **known: Any
 def fail(urls: list[str], target: Path, *, words: list[str], **known: Any) -> str:
     """RETURNS: the message of a download that fails; nothing has the file's name then."""
     with pytest.raises(ConnectionError, match=r"EL141.*'weights\.hdf5'") as caught:
-        download(urls, target, **known)
+        download_from(urls, target, **known)
     message = str(caught.value)
     for word in [*words, *urls, "SPACY_ELMO_MIRROR"]:
         assert word in message
@@ -165,7 +173,7 @@ def test_wrong_bytes(server: Server, data: bytes, target: Path) -> None:
     assert list(target.parent.iterdir()) == []
     server.put("a", data, wrong_byte, wrong_byte)
     server.seen.clear()
-    download(urls, target, sha256=good)
+    download_from(urls, target, sha256=good)
     assert target.read_bytes() == data
     assert server.paths() == ["a", "a", "b"]
 
@@ -173,7 +181,7 @@ def test_wrong_bytes(server: Server, data: bytes, target: Path) -> None:
 @pytest.mark.parametrize("number", [401, 403, 404, 410])
 def test_the_next_url_at_once(server: Server, data: bytes, target: Path, number: int) -> None:
     urls = [server.put("first", data, status(number)), server.put("second", data)]
-    download(urls, target)
+    download_from(urls, target)
     assert target.read_bytes() == data
     assert server.paths() == ["first", "second"]
 
@@ -181,7 +189,7 @@ def test_the_next_url_at_once(server: Server, data: bytes, target: Path, number:
 @pytest.mark.parametrize("is_known", [False, True])
 def test_resume_elsewhere_by_checksum(server: Server, data: bytes, target: Path, is_known: bool) -> None:
     urls = [server.put("first", data, cut, status(404)), server.put("second", data)]
-    download(urls, target, sha256=sha256(data) if is_known else None)
+    download_from(urls, target, sha256=sha256(data) if is_known else None)
     assert target.read_bytes() == data
     assert server.headers("Range")[2] == (f"bytes={int(0.3 * len(data))}-" if is_known else None)
     assert server.headers("If-Range")[2] is None
@@ -189,7 +197,7 @@ def test_resume_elsewhere_by_checksum(server: Server, data: bytes, target: Path,
 
 def test_parts_of_different_files(server: Server, data: bytes, target: Path) -> None:
     urls = [server.put("first", bytes(len(data)), cut, status(404)), server.put("second", data)]
-    download(urls, target, sha256=sha256(data))
+    download_from(urls, target, sha256=sha256(data))
     assert target.read_bytes() == data
 
 
@@ -197,7 +205,7 @@ def test_parts_of_different_files(server: Server, data: bytes, target: Path) -> 
 def test_a_page_is_no_model(server: Server, data: bytes, target: Path, kind: str) -> None:
     urls = [server.put("first", data, *[page(kind)] * 9), server.put("second", data)]
     fail(urls[:1], target, words=["got a web page instead of the file"])
-    download(urls, target)
+    download_from(urls, target)
     assert target.read_bytes() == data
 
 
@@ -245,7 +253,7 @@ def test_redirects(server: Server, data: bytes, target: Path) -> None:
 def test_encoded_on_the_way(server: Server, data: bytes, target: Path) -> None:
     fail([server.put("weights.hdf5", data, encoded("gzip"))], target, words=["the response is encoded (gzip)"])
     # Some servers describe a .gz file in this way.
-    download([server.put("model.tar.gz", data, encoded("x-gzip"))], target)
+    download_from([server.put("model.tar.gz", data, encoded("x-gzip"))], target)
     assert target.read_bytes() == data
 
 
@@ -255,7 +263,7 @@ def test_files(server: Server, data: bytes, target: Path, tmp_path: Path) -> Non
     source.write_bytes(data)
     fail([missing], target, words=["No such file"])
     fail([source.as_uri()], target, words=["0" * 64, sha256(data)], sha256="0" * 64)
-    download([missing, source.as_uri()], target, sha256=sha256(data))
+    download_from([missing, source.as_uri()], target, sha256=sha256(data))
     assert target.read_bytes() == data
     assert {path.name for path in tmp_path.iterdir()} == {"weights.hdf5", "with a space.hdf5"}
 
@@ -273,7 +281,7 @@ def test_a_full_disk(server: Server, data: bytes, target: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Partial, "begin", lambda self, origin: Full())
     with pytest.raises(OSError, match=r"EL142.*No space left.*SPACY_ELMO_CACHE") as caught:
-        download([server.put("weights.hdf5", data)], target)
+        download_from([server.put("weights.hdf5", data)], target)
     assert str(target.parent) in str(caught.value)
     assert len(server.seen) == 1
 
@@ -281,7 +289,7 @@ def test_a_full_disk(server: Server, data: bytes, target: Path, monkeypatch: pyt
 def test_proxies(server: Server, data: bytes, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server.url)
     server.put("weights.hdf5", data)
-    download(["http://models.example/weights.hdf5"], target)
+    download_from(["http://models.example/weights.hdf5"], target)
     assert target.read_bytes() == data
     assert [seen.target for seen in server.seen] == ["http://models.example/weights.hdf5"]
 
@@ -338,7 +346,7 @@ def test_a_redirect_to_http(
 
     monkeypatch.setattr(attempt, "request", lead)
     if known:
-        download(["https://models.example/weights.hdf5"], target, sha256=sha256(data))
+        download_from(["https://models.example/weights.hdf5"], target, sha256=sha256(data))
         assert target.read_bytes() == data
     else:
         fail(["https://models.example/weights.hdf5"], target, words=["redirects to an address with http://"])
@@ -368,7 +376,7 @@ def test_hides_credentials(server: Server, data: bytes, target: Path, password: 
     server.put("weights.hdf5", data, *[status(403)] * 9)
     url = f"http://user:{password}@{where}/weights.hdf5?token=t0kens"
     with pytest.raises(ConnectionError, match=r"EL141") as caught:
-        download([url], target)
+        download_from([url], target)
     message = str(caught.value)
     assert f"http://{where}/weights.hdf5?...: " in message
     assert not [secret for secret in (password, "s3", "cret", "t0kens", "et@") if secret in message]
@@ -378,7 +386,7 @@ def test_stores_no_credentials(server: Server, data: bytes, target: Path) -> Non
     where = server.url.removeprefix("http://")
     server.put("weights.hdf5", data, cut, status(403))
     with pytest.raises(ConnectionError, match="EL141"):
-        download([f"http://user:s3cret@{where}/weights.hdf5?token=t0kens"], target)
+        download_from([f"http://user:s3cret@{where}/weights.hdf5?token=t0kens"], target)
     note = target.with_name("weights.hdf5.part.json").read_text()
     assert where in note
     assert "s3cret" not in note

@@ -24,6 +24,7 @@ from spacy_elmo.language_model.storage import read_model
 from spacy_elmo.weights.arrays import softmax_facts
 from spacy_elmo.weights.fetch.download import download
 from spacy_elmo.weights.fetch.partial_file import Partial
+from spacy_elmo.weights.releases import File
 from spacy_elmo.weights.source import find_files, is_local, read_weights
 from tests.weights.fetch.server import Server, listing, redirect, refuse_python, show, status
 
@@ -417,7 +418,7 @@ def test_a_file_of_4_gib(server: Server, weights: bytes, tmp_path: Path) -> None
     note = target.with_name(f"{target.name}.part.json")
     note.write_text(json.dumps({"url": url, "version": '"1"'}))
     reports: list[tuple[int, int | None]] = []
-    download([url], target, report=lambda *report: reports.append(report))
+    download(File(target.name, (url,)), target, report=lambda *report: reports.append(report))
     assert ranges == [f"bytes={start}-"]
     assert target.stat().st_size == total
     assert reports[-1] == (total, total)

@@ -349,6 +349,27 @@ def test_copied_folder(server: Server, pair: Entry, models: Path, data: list[byt
         fetch("a/pair")
 
 
+@pytest.mark.parametrize("is_right", [True, False])
+def test_copied_folder_with_md5(
+    models: Path, data: list[bytes], monkeypatch: pytest.MonkeyPatch, is_right: bool
+) -> None:
+    """The older checksum is pinned, so that it is not computed at every use."""
+    md5 = hashlib.md5(data[1]).hexdigest()
+    files = File(PAIR[0], ()), File(PAIR[1], (), md5=md5 if is_right else "0" * 32)
+    entry = put(make_entry("a/pair", files), monkeypatch)
+    folder = models / "a--pair"
+    folder.mkdir(parents=True)
+    for file, content in zip(entry.files, data):
+        (folder / file.name).write_bytes(content)
+    if is_right:
+        assert fetch("a/pair") == folder
+        pins = json.loads((models / "a--pair.json").read_text())
+        assert [pins["files"][file.name].get("md5") for file in files] == [None, md5]
+    else:
+        with pytest.raises(ValueError, match=rf"EL145.*its md5 is {md5}, expected 0+"):
+            fetch("a/pair")
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"published": {}}', '{"published": {}, "files": {"a": 1}}'])
 def test_damaged_pins(pair: Entry, models: Path, text: str) -> None:
     folder = fetch("a/pair")
