@@ -26,13 +26,15 @@ def test_endings_in_capitals() -> None:
     assert urls("https://h/7.INDEX")["7.index"] == ("https://h/7.INDEX",)
 
 
-@pytest.mark.parametrize("name", ["%00", "..%5C..%5Cx", "C%3Ax", "a" * 250, "\u202e", ""])
+@pytest.mark.parametrize("ending", [".hdf5", ".h5", ".hdf", ".safetensors", ".th", ".pt"])
+def test_options_beside_weights(ending: str) -> None:
+    assert "https://h/my_options.json" in urls(f"https://h/my_weights{ending}")["options.json"]
+
+
+@pytest.mark.parametrize("name", ["%00", "..%5C..%5Cx", "C%3Ax", "a" * 250, "%E2%80%AE", ""])
 def test_checkpoints_of_odd_names(name: str) -> None:
     names = {"options.json", "model.ckpt.index", "model.ckpt.data-00000-of-00001", "vocab.txt"}
-    if name != "\u202e":
-        assert set(urls(f"https://h/run/{name}.index")) == names
-    else:
-        assert set(urls("https://h/run/%E2%80%AE.index")) == names
+    assert set(urls(f"https://h/run/{name}.index")) == names
 
 
 @pytest.mark.parametrize(
