@@ -3,6 +3,7 @@
 import contextlib
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -208,15 +209,16 @@ def _name_others(found: FoundVariables) -> dict[str, str]:
 
 
 def import_tensorflow() -> ModuleType:
-    """Import TensorFlow, and Triton before it where both are installed.
+    """Import TensorFlow, and Triton before it where both are installed; after it, Triton is left alone.
 
     RETURNS (ModuleType): TensorFlow.
     RAISES (ImportError): If it is not installed.
     """
     # TensorFlow's wheels show their LLVM to whatever is loaded later. Triton, which torch imports for its first
     # optimizer, then crashes the process: https://github.com/tensorflow/tensorflow/issues/124205
-    with contextlib.suppress(Exception):
-        import triton  # noqa: F401
+    if "tensorflow" not in sys.modules:
+        with contextlib.suppress(Exception):
+            import triton  # noqa: F401
     import tensorflow
 
     module: ModuleType = tensorflow

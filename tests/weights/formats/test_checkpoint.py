@@ -307,6 +307,17 @@ def test_a_broken_tensorflow(parity: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("triton")
+def test_after_tensorflow(parity: Path) -> None:
+    """Users of TF Hub have imported TensorFlow themselves; Triton must then not be imported after it."""
+    code = (
+        "import tensorflow, spacy_elmo\n"
+        f"spacy_elmo.load({str(parity / 'tf_checkpoint/tfhub')!r}).embed([['a', 'bank']])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.needs("triton")
 def test_optimizers_after_tensorflow(parity: Path) -> None:
     """TensorFlow, loaded before Triton, makes Triton's import crash, which torch needs for its first optimizer."""
     code = (
