@@ -382,5 +382,6 @@ def test_random_archives(data: st.DataObject) -> None:
             assert all(path.is_dir() or path.is_file() for path in folder.rglob("*"))
             assert not any(path.is_symlink() for path in folder.rglob("*"))
         else:
-            assert error.startswith("[EL15")
+            # EL258: bzip2 gives the bytes of a block before its checksum, and these may begin as a single file's.
+            assert error.startswith(("[EL15", "[EL258"))
             assert os.listdir(top) == ["archive"]
