@@ -21,6 +21,9 @@ EXTRAS = {
     "pyarrow": "tests",
     "duckdb": "tests-heavy",
     "huggingface_hub": "tests-heavy",
+    "html5lib": "tests",
+    "starlette": "tests",
+    "playwright": "tests-browser",
     "flair": "tests-flair",
     "polars": "tests-heavy",
     "pyspark": "tests-spark",
@@ -30,8 +33,21 @@ EXTRAS = {
 # As setup.cfg says: not every Python and every system has them.
 HAS_WHEELS = {
     **dict.fromkeys(
-        ("matplotlib", "pandas", "pyarrow", "duckdb", "polars", "pyspark", "flair", "huggingface_hub"), True
-    ),
+        (
+            "matplotlib",
+            "pandas",
+            "pyarrow",
+            "duckdb",
+            "polars",
+            "pyspark",
+            "flair",
+            "huggingface_hub",
+            "html5lib",
+            "starlette",
+            "playwright",
+        ),
+        True,
+    ),  # fmt: skip
     "tensorflow": sys.version_info < (3, 14),
     "triton": (platform.system(), platform.machine()) == ("Linux", "x86_64"),
 }

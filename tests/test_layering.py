@@ -17,6 +17,8 @@ PACKAGE = ROOT / "spacy_elmo"
 # Each room may import from itself and from the rooms below it.
 ROOMS = [
     "cli",
+    "server",
+    "visual",
     "spark",
     "compat",
     "pipeline",
@@ -51,7 +53,7 @@ FRAMEWORKS = {
     "triton": {"gpu", "weights"},
     "spacy": {
         "cli", "pretraining", "pipeline", "models", "text_methods", "texts", "splitter", "inputs", "batchers",
-        "frames",
+        "frames", "visual", "server",
     },
     "pandas": {"frames", "text_methods", "spark"},
     "pyarrow": {"tables", "text_methods", "spark"},
@@ -64,6 +66,11 @@ FRAMEWORKS = {
     "h5py": {"cli", "weights", "util", "compat"},
     "tensorflow": {"weights"},
     "flair": {"compat"},
+    "IPython": {"visual"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
+    "anyio": {"server"},
+    "orjson": {"server"},
     "safetensors": {"language_model", "pretraining", "weights"},
     "filelock": {"layer_cache", "weights", "pretraining"},
 }  # fmt: skip

@@ -30,9 +30,11 @@ from .frames import FrameErrors
 from .models import ModelErrors
 from .pipelines import PipelineErrors
 from .pretraining import PretrainingErrors
+from .server import ServerErrors
 from .spark import SparkErrors
 from .tables import TableErrors
 from .torch import TorchErrors
+from .visual import VisualErrors
 
 __all__ = [
     "CodedError",
@@ -62,7 +64,7 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 class Errors(
     ModelErrors, FormatErrors, CatalogueErrors, AddressErrors, DownloadErrors, PipelineErrors, CommandErrors,
-    PretrainingErrors, FrameErrors, TableErrors, SparkErrors, TorchErrors, CompatErrors,
+    PretrainingErrors, FrameErrors, TableErrors, SparkErrors, TorchErrors, CompatErrors, VisualErrors, ServerErrors,
 ):  # fmt: skip
     """All error messages, by their codes."""
 

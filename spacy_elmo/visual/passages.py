@@ -1,0 +1,153 @@
+"""What pictures are drawn of: the tokens of a text with their layers, from a Doc or without spaCy."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc, Span
+
+from ..bilm.layers import LayerOutputs, layer_names
+from ..errors import ElmoError, Errors, short_repr
+from ..models.doc_layers import read_layers
+from ..splitter import SplitSentence
+from ..texts import TextOutputs
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text with its layers.
+
+    label (str): Its name in a picture.
+    tokens (list[str]): The texts of its tokens, without whitespace tokens.
+    spaces (list[bool]): Whether there is whitespace after each token.
+    starts (list[int]): The first token of each sentence, from 0 up; [] if there is no token.
+    layers (Mapping[str, NDArray]): (n_tokens, width) by name, lowest first; width is P for word_emb and 2P for the
+        others.
+    """
+
+    label: str
+    tokens: list[str]
+    spaces: list[bool]
+    starts: list[int]
+    layers: Mapping[str, NDArray[np.floating]] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, rows: slice) -> "Passage":
+        """Get the part of some tokens that follow each other."""
+        first, end, _ = rows.indices(len(self))
+        starts = [start - first for start in self.starts if first < start < end]
+        return Passage(
+            label=self.label,
+            tokens=self.tokens[first:end],
+            spaces=self.spaces[first:end],
+            starts=[0, *starts] if end > first else [],
+            layers={name: array[first:end] for name, array in self.layers.items()},
+        )
+
+    def bounds(self) -> Iterator[tuple[int, int]]:
+        """Yield the first token and the end of each sentence."""
+        yield from pairwise([*self.starts, len(self)])
+
+    def text(self, first: int, end: int) -> str:
+        """Join tokens with single spaces where the text has whitespace.
+
+        first (int): The first token.
+        end (int): The end of the tokens.
+        RETURNS (str): Their text.
+        """
+        parts = zip(self.tokens[first:end], self.spaces[first:end])
+        return "".join(token + " " * space for token, space in parts).rstrip()
+
+
+def read_passages(docs: object) -> list[Passage]:
+    """Read what was given to be drawn.
+
+    docs (object): A Doc, a Span, a `TextOutputs` of `Elmo.embed_texts`, or several of them.
+    RETURNS (list[Passage]): One for each.
+    RAISES (ElmoError): If something else was given, has no layers, or has those of another model than the first.
+    """
+    given = [docs] if isinstance(docs, (Doc, Span, LayerOutputs)) else docs
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+        raise ElmoError(Errors.EL327.format(got=short_repr(docs)))
+    passages = [_read_passage(item, label=str(number)) for number, item in enumerate(given, start=1)]
+    if not passages:
+        raise ElmoError(Errors.EL327.format(got=short_repr(docs)))
+    _check_same_layers(passages)
+    return passages
+
+
+def passage_of_sentences(
+    sentences: Sequence[SplitSentence], outputs: Sequence[LayerOutputs], *, label: str
+) -> Passage:
+    """Make a passage of the sentences of a text.
+
+    sentences (Sequence[SplitSentence]): The sentences; one at least.
+    outputs (Sequence[LayerOutputs]): The layers of each.
+    label (str): The name of the passage.
+    RETURNS (Passage): The passage.
+    """
+    tokens: list[str] = []
+    spaces: list[bool] = []
+    starts: list[int] = []
+    places = [(start, start + len(token)) for s in sentences for start, token in zip(s.starts, s.tokens)]
+    for sentence in sentences:
+        starts.append(len(tokens))
+        tokens += sentence.tokens
+    spaces = [end < start for (_, end), (start, _) in pairwise([*places, (0, 0)])]
+    layers = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0].names}
+    return Passage(label=label, tokens=tokens, spaces=spaces, starts=starts, layers=layers)
+
+
+def _read_passage(item: object, *, label: str) -> Passage:
+    if isinstance(item, TextOutputs):
+        n_tokens = len(item.tokens)
+        return Passage(
+            label=label,
+            tokens=item.tokens,
+            spaces=[True] * n_tokens,
+            starts=[0] if n_tokens else [],
+            layers=dict(item.items()),
+        )
+    if not isinstance(item, (Doc, Span)):
+        raise ElmoError(Errors.EL327.format(got=short_repr(item)))
+    doc = item if isinstance(item, Doc) else item.doc
+    start, end = (0, len(doc)) if isinstance(item, Doc) else (item.start, item.end)
+    outputs = read_layers(doc)
+    if outputs is None or not outputs.names:
+        raise ElmoError(Errors.EL328.format(text=short_repr(doc.text)))
+    return _read_tokens(doc, start, end, outputs, label=str(doc.user_data.get("title") or label))
+
+
+def _read_tokens(doc: Doc, start: int, end: int, outputs: LayerOutputs, *, label: str) -> Passage:
+    # Whitespace has no vector.
+    words = [token for token in doc[start:end] if not token.is_space]
+    rows = [token.i for token in words]
+    follows_space = {token.i + 1 for token in doc[start:end] if token.whitespace_ or token.is_space}
+    spaces = [row + 1 in follows_space or (row + 1 < end and doc[row + 1].is_space) for row in rows]
+    # A sentence may begin with whitespace.
+    sentences = np.cumsum([bool(token.is_sent_start) for token in doc[start:end]])[[row - start for row in rows]]
+    starts = [k for k in range(len(rows)) if k == 0 or sentences[k] != sentences[k - 1]]
+    layers = {name: _to_numpy(array)[rows] for name, array in outputs.items()}
+    return Passage(label=label, tokens=[token.text for token in words], spaces=spaces, starts=starts, layers=layers)
+
+
+def _to_numpy(array: NDArray[np.floating]) -> NDArray[np.floating]:
+    # CuPy's arrays, on a GPU, do not become numpy's by themselves.
+    get = getattr(array, "get", None)
+    return np.asarray(array if get is None else get())
+
+
+def _check_same_layers(passages: Sequence[Passage]) -> None:
+    first = {name: array.shape[1] for name, array in passages[0].layers.items()}
+    for passage in passages[1:]:
+        other = {name: array.shape[1] for name, array in passage.layers.items()}
+        if other != first:
+            raise ElmoError(Errors.EL329.format(one=_describe(first), number=passage.label, other=_describe(other)))
+
+
+def _describe(widths: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({width})" for name, width in widths.items())
