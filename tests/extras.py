@@ -32,22 +32,7 @@ EXTRAS = {
 }
 # As setup.cfg says: not every Python and every system has them.
 HAS_WHEELS = {
-    **dict.fromkeys(
-        (
-            "matplotlib",
-            "pandas",
-            "pyarrow",
-            "duckdb",
-            "polars",
-            "pyspark",
-            "flair",
-            "huggingface_hub",
-            "html5lib",
-            "starlette",
-            "playwright",
-        ),
-        True,
-    ),  # fmt: skip
+    **dict.fromkeys(EXTRAS, True),
     "tensorflow": sys.version_info < (3, 14),
     "triton": (platform.system(), platform.machine()) == ("Linux", "x86_64"),
 }
