@@ -1,0 +1,35 @@
+"""Fixtures for tests in a real browser."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.chromium import NAMES, find_browser, launch
+from tests.browser.tabs import OpenTab, Tabs
+from tests.node_modules import skip_or_fail
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """The system's browser; skips the test where there is none, and fails it in CI."""
+    path = find_browser()
+    return path or skip_or_fail(f"none of {', '.join(NAMES)} is on the PATH: run scripts/install_browser.sh")
+
+
+# One for each module: while it is open, a loop runs in the thread, which no other test must meet.
+@pytest.fixture(scope="module")
+def browser(browser_path: str) -> Iterator["Browser"]:
+    with launch(browser_path) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_tab(browser: "Browser") -> Iterator[OpenTab]:
+    """Opens a page; see `Tabs.open`. After the test it fails if a page had an error, or asked another server."""
+    tabs = Tabs(browser=browser)
+    yield tabs.open
+    tabs.close()
