@@ -19,6 +19,7 @@ from .models import models_cli
 from .perplexity import perplexity_cli
 from .plot import plot_cli
 from .pretrain import ALLOW_OVERRIDES, pretrain_cli
+from .serve import serve_cli
 from .substitutes import substitutes_cli
 from .vocab import vocab_cli
 from .warm import warm_cli
@@ -54,6 +55,7 @@ _add(models_cli)
 _add(perplexity_cli)
 _add(plot_cli)
 _add(pretrain_cli, context_settings=ALLOW_OVERRIDES)
+_add(serve_cli)
 _add(substitutes_cli)
 _add(vocab_cli)
 _add(warm_cli)

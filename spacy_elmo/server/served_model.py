@@ -1,0 +1,129 @@
+"""What is served: a model, the mixes that were trained with it, and how its texts are split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import PurePath
+from threading import Lock
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import spacy
+from spacy.language import Language
+
+from ..elmo import Elmo
+from ..errors import ElmoError, Errors
+from ..pipeline.embedder import ElmoEmbedder
+from ..pipeline.mixes import LearnedMix, find_mixes
+from ..splitter import SplitSentence, split_texts
+from ..weights.arrays import mix_shares
+from ..weights.source import Source
+from ..weights.urls import hide_secrets, safe_url
+
+if TYPE_CHECKING:
+    from ..bilm.scalar_mix import ScalarMix
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """A model for requests of all threads.
+
+    name (str): Its name for users, without folders.
+    elmo (Elmo): The model.
+    mixes (Sequence[LearnedMix]): Mixes of its layers.
+    nlp (Language): Splits texts into sentences and tokens.
+    RAISES (ElmoError): If its vectors depend on earlier requests.
+    """
+
+    name: str
+    elmo: Elmo
+    mixes: Sequence[LearnedMix]
+    nlp: Language
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.elmo.settings.initial_state == "carry":
+            raise ElmoError(Errors.EL357.format(name=self.name))
+
+    @property
+    def lang(self) -> str:
+        """The language whose rules split texts."""
+        return str(self.nlp.lang)
+
+    def split(self, texts: Sequence[str]) -> list[list[SplitSentence]]:
+        """Split texts into sentences and tokens.
+
+        texts (Sequence[str]): The texts.
+        RETURNS (list[list[SplitSentence]]): The sentences of each.
+        """
+        # A pipeline is no good for several threads; and of words of a request, nothing is to be kept.
+        with self._lock, self.nlp.memory_zone():
+            return list(split_texts(texts, nlp=self.nlp))
+
+
+def make_splitter(lang: str) -> Language:
+    """Make a pipeline that splits texts by the rules of a language.
+
+    lang (str): The code of the language.
+    RETURNS (Language): The pipeline.
+    RAISES (ElmoError): If there is no such language.
+    """
+    try:
+        nlp = spacy.blank(lang)
+    except ImportError as error:
+        raise ElmoError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
+    nlp.add_pipe("sentencizer")
+    return nlp
+
+
+def serve_elmo(elmo: Elmo, *, source: Source, nlp: Language) -> ServedModel:
+    """Serve a model by itself.
+
+    elmo (Elmo): The model.
+    source (Source): What it was loaded from, for its name.
+    nlp (Language): Splits texts.
+    RETURNS (ServedModel): The model.
+    RAISES (ElmoError): As `ServedModel`.
+    """
+    found = [elmo.mix, *elmo.more_mixes]
+    names = ["elmo"] if len(found) == 1 else [f"elmo {number}" for number in range(1, len(found) + 1)]
+    mixes = [_describe_mix(name, mix) for name, mix in zip(names, found)]
+    return ServedModel(name=name_source(source), elmo=elmo, mixes=mixes, nlp=nlp)
+
+
+def serve_pipeline(folder: str) -> ServedModel:
+    """Serve the model of a saved pipeline.
+
+    folder (str): The folder of the pipeline, or the name of an installed one.
+    RETURNS (ServedModel): The model of its first elmo_embedder, with all mixes of the pipeline.
+    RAISES (ElmoError): If it cannot be loaded, or has no elmo_embedder; and as `ServedModel`.
+    """
+    try:
+        nlp = spacy.load(folder)
+    except (OSError, ImportError, ValueError) as error:
+        reason = hide_secrets(str(error), "")
+        raise ElmoError(Errors.EL117.format(got=safe_url(folder), reason=reason)) from error
+    embedders = [component for _, component in nlp.components if isinstance(component, ElmoEmbedder)]
+    if not embedders:
+        components = ", ".join(nlp.component_names) or "none"
+        raise ElmoError(Errors.EL356.format(name=name_source(folder), components=components))
+    splitter = spacy.blank(str(nlp.lang), vocab=nlp.vocab)
+    splitter.tokenizer = nlp.tokenizer
+    splitter.add_pipe("sentencizer")
+    return ServedModel(name=name_source(folder), elmo=embedders[0].elmo, mixes=find_mixes(nlp), nlp=splitter)
+
+
+def name_source(source: Source) -> str:
+    """Name a model for others, who need not know where it is.
+
+    source (Source): What it was loaded from.
+    RETURNS (str): The last part of the path or address.
+    """
+    last = str(source if isinstance(source, (str, PathLike)) else source[-1])
+    path = urlsplit(last).path if "://" in last else last
+    return PurePath(path).name or last
+
+
+def _describe_mix(name: str, mix: "ScalarMix") -> LearnedMix:
+    shares = mix_shares(mix.weights.detach().cpu().numpy())
+    return LearnedMix(name, shares, float(mix.gamma.detach()))

@@ -1,0 +1,139 @@
+"""`POST /api/view`: a text becomes a picture of its vectors, for the page."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from ..bilm.layers import check_layer_exists
+from ..splitter import SplitSentence
+from ..visual.passages import Passage, passage_of_sentences
+from .embedding_request import check_text
+from .limits import Limits
+from .request_body import Fields, check_amount, parse_fields, refuse_value
+from .served_model import ServedModel
+
+STYLES = ("neighbours", "similarity", "map", "layers", "drift")
+FIELDS = ("text", "style", "layer", "token", "word", "pair", "same_sentence")
+# Words that the page offers for a map, each with uses to compare.
+_N_WORDS, _LEAST_USES = 20, 2
+
+
+class View(NamedTuple):
+    """The sentences of a text.
+
+    lines (list[list[SplitSentence]]): Those of each line that has tokens: each line is a text.
+    sentences (list[SplitSentence]): All of them.
+    tokens (list[str]): All tokens.
+    """
+
+    lines: list[list[SplitSentence]]
+    sentences: list[SplitSentence]
+    tokens: list[str]
+
+    @classmethod
+    def from_lines(cls, lines: Sequence[list[SplitSentence]]) -> "View":
+        """Number the sentences and tokens of all lines.
+
+        lines (Sequence[list[SplitSentence]]): The sentences of each line.
+        RETURNS (View): The view.
+        """
+        sentences = [sentence for line in lines for sentence in line]
+        tokens = [token for sentence in sentences for token in sentence.tokens]
+        return cls([line for line in lines if line], sentences, tokens)
+
+
+def answer_view(body: bytes, model: ServedModel, limits: Limits) -> Iterator[bytes]:
+    """Draw the picture that a request asks for.
+
+    body (bytes): The body of the request.
+    model (ServedModel): The model.
+    limits (Limits): What a request may have.
+    YIELDS (bytes): JSON.
+    RAISES (ElmoError): If the request is wrong, or the picture cannot be drawn.
+    """
+    fields = _check_fields(parse_fields(body, allowed=FIELDS), model)
+    view = View.from_lines(model.split(check_text(fields.get("text")).splitlines()))
+    check_amount(len(view.tokens), "tokens", limits)
+    _check_numbers(fields, view)
+    yield orjson.dumps(
+        {
+            "html": _draw(fields, view, model),
+            "n_tokens": len(view.tokens),
+            "sentences": list(_describe_sentences(view)),
+            "words": _count_words(view.tokens),
+        }
+    )
+
+
+def _check_fields(fields: Fields, model: ServedModel) -> Fields:
+    """Check types. RETURNS (Fields): The fields that have a value."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    if given.get("style") not in STYLES:
+        raise refuse_value("style", fields.get("style"), ", ".join(STYLES))
+    if "layer" in given:
+        check_layer_exists(given["layer"], n_layers=model.elmo.n_layers)
+    if not isinstance(given.get("word", ""), str):
+        raise refuse_value("word", given["word"], "a string or null")
+    if not isinstance(given.get("same_sentence", False), bool):
+        raise refuse_value("same_sentence", given["same_sentence"], "true or false")
+    return given
+
+
+def _check_numbers(fields: Fields, view: View) -> None:
+    token, pair = fields.get("token"), fields.get("pair")
+    if token is not None and not _is_number(token, len(view.tokens)):
+        raise refuse_value("token", token, f"a whole number below {len(view.tokens)}, or null")
+    if pair is not None:
+        n = len(view.sentences)
+        if not isinstance(pair, list) or len(pair) != 2 or not all(_is_number(number, n) for number in pair):
+            raise refuse_value("pair", pair, f"two whole numbers below {n}, or null")
+
+
+def _is_number(value: object, end: int) -> bool:
+    # A truth value is a number in Python alone.
+    return type(value) is int and 0 <= value < end
+
+
+def _draw(fields: Fields, view: View, model: ServedModel) -> str:
+    # Imported here, because programs that ask for vectors need no pictures.
+    from ..visual.figures import draw_figure, draw_mixes
+
+    style: str = fields["style"]
+    if style == "layers":
+        return draw_mixes(model.mixes)
+    if not view.tokens:
+        return ""
+    names = {"neighbours": ("layer", "token", "same_sentence"), "map": ("layer", "word")}.get(style, ("layer",))
+    options = {name: fields[name] for name in names if name in fields}
+    if style == "similarity":
+        return draw_figure(_choose_pair(fields.get("pair"), view, model), style, options)
+    outputs = iter(model.elmo.embed([sentence.tokens for sentence in view.sentences]))
+    passages = [
+        passage_of_sentences(line, [next(outputs) for _ in line], label=str(number))
+        for number, line in enumerate(view.lines, start=1)
+    ]
+    return draw_figure(passages, style, options)
+
+
+def _choose_pair(pair: Sequence[int] | None, view: View, model: ServedModel) -> list[Passage]:
+    numbers = dict.fromkeys(range(min(2, len(view.sentences))) if pair is None else pair)
+    sentences = [view.sentences[number] for number in numbers]
+    outputs = model.elmo.embed([sentence.tokens for sentence in sentences])
+    return [
+        passage_of_sentences([sentence], [output], label=str(number + 1))
+        for number, sentence, output in zip(numbers, sentences, outputs)
+    ]
+
+
+def _describe_sentences(view: View) -> Iterator[Mapping[str, object]]:
+    first = 0
+    for sentence in view.sentences:
+        yield {"text": sentence.text, "first": first, "n_tokens": len(sentence.tokens)}
+        first += len(sentence.tokens)
+
+
+def _count_words(tokens: Sequence[str]) -> list[tuple[str, int]]:
+    counts = Counter(token.lower() for token in tokens if any(map(str.isalnum, token)))
+    return [(word, count) for word, count in counts.most_common(_N_WORDS) if count >= _LEAST_USES]
