@@ -1,0 +1,75 @@
+/** The controls that belong to one style each. */
+
+/** @typedef {import("./state.js").State} State */
+/** @typedef {{text: string, first: number, n_tokens: number}} Sentence */
+
+/** So much of a sentence is shown in a list. */
+const LONGEST_LABEL = 60;
+
+export class Controls {
+  /**
+   * @param {object} elements
+   * @param {HTMLElement[]} elements.groups  Each has the style that it belongs to as data-style.
+   * @param {HTMLSelectElement} elements.word
+   * @param {[HTMLSelectElement, HTMLSelectElement]} elements.pair
+   * @param {HTMLInputElement} elements.sameSentence
+   */
+  constructor({ groups, word, pair, sameSentence }) {
+    this.groups = groups;
+    this.word = word;
+    this.pair = pair;
+    this.sameSentence = sameSentence;
+  }
+
+  /**
+   * Show the controls of the style.
+   * @param {State} state
+   */
+  show(state) {
+    for (const group of this.groups) {
+      group.hidden = group.dataset.style !== state.style;
+    }
+    this.sameSentence.checked = state.sameSentence;
+  }
+
+  /**
+   * Offer what an answer has to choose from.
+   * @param {State} state  What the figure shows.
+   * @param {{words: [string, number][], sentences: Sentence[]}} answer
+   */
+  offer(state, { words, sentences }) {
+    if (state.style === "map") {
+      const options = words.map(([word, count]) => ({ value: word, label: `${word} (${count})` }));
+      const isOther = state.word !== null && !words.some(([word]) => word === state.word);
+      const others = isOther ? [{ value: state.word ?? "", label: state.word ?? "" }] : [];
+      setOptions(this.word, [{ value: "", label: "all words" }, ...options, ...others], state.word ?? "");
+    }
+    if (state.style === "similarity") {
+      const options = sentences.map(({ text }, row) => ({ value: String(row), label: `${row + 1}. ${shorten(text)}` }));
+      const last = Math.max(0, sentences.length - 1);
+      const pair = state.pair ?? [0, 1];
+      this.pair.forEach((select, side) => setOptions(select, options, String(Math.min(pair[side], last))));
+    }
+  }
+}
+
+/**
+ * @param {HTMLSelectElement} select
+ * @param {{value: string, label: string}[]} options
+ * @param {string} value  The chosen one.
+ */
+function setOptions(select, options, value) {
+  const old = [...select.options];
+  const isSame = old.length === options.length && options.every(({ label }, row) => old[row].text === label);
+  if (!isSame) {
+    select.replaceChildren(...options.map(({ value: own, label }) => new Option(label, own)));
+  }
+  select.value = value;
+  select.disabled = options.length < 2;
+}
+
+/** @param {string} text */
+function shorten(text) {
+  const characters = [...text.slice(0, 2 * LONGEST_LABEL)];
+  return characters.length <= LONGEST_LABEL ? text : `${characters.slice(0, LONGEST_LABEL - 1).join("")}…`;
+}

@@ -1,0 +1,305 @@
+/** The page: what is typed and chosen becomes a state, and the state a figure and a link. */
+
+import { Controls } from "./controls.js";
+import { EXAMPLES } from "./examples.js";
+import { describeToken, showFigure } from "./figure.js";
+import { load, Refusal, Updates } from "./requests.js";
+import { DEFAULTS, readLink, writeLink } from "./state.js";
+
+/** @typedef {import("./state.js").State} State */
+
+/** Browsers refuse to change an address many times in a second. */
+const LINK_PAUSE_MS = 300;
+/** An answer that takes longer is announced. */
+const SLOW_MS = 500;
+
+const HINT = "Type a text, or choose an example.";
+const TOO_LONG_FOR_LINK = "The text is too long for a link: the link is without it.";
+
+/** @type {<T extends HTMLElement>(id: string) => T} */
+const find = (id) => /** @type {any} */ (document.getElementById(id));
+
+/** @type {HTMLTextAreaElement} */
+const text = find("text");
+const figure = find("figure");
+const controls = new Controls({
+  groups: [...find("controls").children].map((group) => /** @type {HTMLElement} */ (group)),
+  word: find("word"),
+  pair: [find("pair-one"), find("pair-two")],
+  sameSentence: find("same-sentence"),
+});
+
+/** @type {State} */
+let state = { ...DEFAULTS };
+/** @type {{lang: string, layers: string[], limits: {max_tokens: number, max_body_bytes: number}} | null} */
+let model = null;
+/** When the newest change was made, in milliseconds since the page was opened. */
+let changedAt = 0;
+let linkTimer = 0;
+let slowTimer = 0;
+
+const updates = new Updates({ compose: composeRequest, show: showAnswer, report: reportError, connect: loadModel });
+
+/**
+ * Change the state, and ask for its figure.
+ * @param {Partial<State>} changes
+ * @param {Event} [event]
+ */
+function change(changes, event) {
+  changedAt = event?.timeStamp ?? performance.now();
+  Object.assign(state, changes);
+  updates.update();
+  planLink();
+  clearTimeout(slowTimer);
+  slowTimer = setTimeout(() => setText("time", "· in work …"), SLOW_MS);
+}
+
+/** @returns {string[]} */
+function composeRequest() {
+  const { style, layer, word, pair, sameSentence } = state;
+  const content = state.text ?? "";
+  checkLength(content);
+  const body = {
+    text: content,
+    style,
+    layer: layer !== null && model?.layers.includes(layer) ? layer : null,
+    // Its number depends on the text, which may have changed since: the figure's own script chooses it.
+    token: null,
+    word: style === "map" ? word : null,
+    pair: style === "similarity" ? pair : null,
+    same_sentence: sameSentence || null,
+  };
+  // While somebody types, the word may not be there, or the sentences.
+  const bodies = body.word === null && body.pair === null ? [body] : [body, { ...body, word: null, pair: null }];
+  const found = bodies.map((one) => JSON.stringify(one));
+  checkBytes(found[0]);
+  return found;
+}
+
+/** @param {string} content */
+function checkLength(content) {
+  const limit = model?.limits.max_tokens ?? Infinity;
+  const words = /[^ \t\n\r\v\f]+/g;
+  // A tokenizer makes one token of a word, or more.
+  let n = 0;
+  while (n <= limit && words.exec(content)) {
+    n += 1;
+  }
+  if (n > limit) {
+    throw new Refusal(
+      `The text has more than ${limit.toLocaleString("en")} words, and the server accepts so many tokens at most. ` +
+        "Remove a part of it.",
+    );
+  }
+}
+
+/** @param {string} body */
+function checkBytes(body) {
+  const limit = model?.limits.max_body_bytes ?? Infinity;
+  const n = body.length > limit ? body.length : new TextEncoder().encode(body).length;
+  if (n > limit) {
+    throw new Refusal(
+      `The text is too long: it takes ${n.toLocaleString("en")} bytes to send, and the server accepts ` +
+        `${limit.toLocaleString("en")}. Remove a part of it.`,
+    );
+  }
+}
+
+/**
+ * @param {any} answer  Of /api/view.
+ * @param {number} attempt  The number of the body that it answers.
+ */
+function showAnswer(answer, attempt) {
+  const shown = attempt === 0 ? state : { ...state, word: null, pair: null };
+  controls.offer(shown, answer);
+  if (answer.html) {
+    showFigure(figure, answer.html, state);
+  } else {
+    showHint();
+  }
+  const { length } = answer.sentences;
+  setText("count", `${count(length, "sentence")}, ${count(answer.n_tokens, "token")}`);
+  measureTime(changedAt);
+}
+
+/**
+ * Say how long it took until the figure could be seen.
+ * @param {number} since
+ */
+function measureTime(since) {
+  clearTimeout(slowTimer);
+  requestAnimationFrame(() =>
+    // After the picture is drawn.
+    setTimeout(() => {
+      if (since === changedAt) {
+        const { duration } = performance.measure("figure", { start: since });
+        performance.clearMeasures("figure");
+        setText("time", `· ${Math.round(duration)} ms`);
+      }
+    }),
+  );
+}
+
+function showHint() {
+  const hint = document.createElement("p");
+  hint.className = "hint";
+  hint.textContent = HINT;
+  figure.replaceChildren(hint);
+}
+
+/** @param {string} message */
+function reportError(message) {
+  setText("error", message);
+  if (message) {
+    clearTimeout(slowTimer);
+    setText("time", "");
+  }
+}
+
+/** A server that was away may come back with another model. */
+async function loadModel() {
+  const answer = await load("api/model", reportError);
+  model = answer;
+  text.lang = answer.lang;
+  document.title = `${answer.model}: try an ELMo model`;
+  setText("model", `Model ${answer.model}, language ${answer.lang}, layers ${answer.layers.join(", ")}`);
+}
+
+function planLink() {
+  clearTimeout(linkTimer);
+  linkTimer = setTimeout(updateLink, LINK_PAUSE_MS);
+}
+
+/** Put the state into the address, where a reload and "back" find it. */
+function updateLink() {
+  clearTimeout(linkTimer);
+  const { fragment, complete } = writeLink(state, location.href.split("#")[0].length);
+  try {
+    // What a link cannot hold, the entry in the history can.
+    history.replaceState(complete ? null : { text: state.text }, "", fragment);
+  } catch {
+    // Too often, or too large: the next change tries again.
+  }
+  setText("copied", complete ? "" : TOO_LONG_FOR_LINK);
+}
+
+/** Take the state from the address. */
+function followLink() {
+  clearTimeout(linkTimer);
+  const linked = readLink(location.hash);
+  // A reload brings back what was typed.
+  const content = linked.text ?? history.state?.text ?? text.value;
+  if (content || linked.text !== null) {
+    adopt({ ...linked, text: content });
+  } else {
+    const example = EXAMPLES[0].state;
+    adopt({ ...linked, text: example.text ?? "", token: linked.token ?? example.token ?? null });
+  }
+}
+
+/**
+ * Show a whole state in all that the page has.
+ * @param {State} next
+ */
+function adopt(next) {
+  state = next;
+  if (text.value !== state.text) {
+    text.value = state.text ?? "";
+  }
+  for (const input of document.querySelectorAll("input[name=style]")) {
+    /** @type {HTMLInputElement} */ (input).checked = /** @type {HTMLInputElement} */ (input).value === state.style;
+  }
+  controls.show(state);
+  change({});
+}
+
+/** @param {Partial<State>} example */
+function chooseExample(example) {
+  // "Back" brings back what was there before.
+  updateLink();
+  history.pushState(null, "");
+  adopt({ ...DEFAULTS, layer: state.layer, ...example });
+  updateLink();
+}
+
+async function copyLink() {
+  updateLink();
+  const address = /** @type {HTMLInputElement} */ (find("address"));
+  const note = find("copied").textContent;
+  try {
+    await navigator.clipboard.writeText(location.href);
+    find("address-label").hidden = true;
+    setText("copied", `Copied. ${note}`);
+  } catch {
+    // Not allowed, or not over plain HTTP.
+    address.value = location.href;
+    find("address-label").hidden = false;
+    address.select();
+    setText("copied", `Copy the link from the field. ${note}`);
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {string} content
+ */
+function setText(id, content) {
+  const element = find(id);
+  if (element.textContent !== content) {
+    element.textContent = content;
+  }
+}
+
+/**
+ * @param {number} n
+ * @param {string} noun
+ */
+function count(n, noun) {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+function listExamples() {
+  for (const { label, state: example } of EXAMPLES) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = label;
+    button.addEventListener("click", () => chooseExample(example));
+    const item = document.createElement("li");
+    item.append(button);
+    find("examples").append(item);
+  }
+}
+
+function listen() {
+  text.addEventListener("input", (event) => change({ text: text.value }, event));
+  find("styles").addEventListener("change", (event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    change({ style: input.value }, event);
+    controls.show(state);
+  });
+  controls.sameSentence.addEventListener("change", (event) =>
+    change({ sameSentence: controls.sameSentence.checked }, event),
+  );
+  controls.word.addEventListener("change", (event) => change({ word: controls.word.value || null }, event));
+  for (const select of controls.pair) {
+    select.addEventListener("change", (event) => {
+      const [one, two] = controls.pair;
+      change({ pair: [Number(one.value), Number(two.value)] }, event);
+    });
+  }
+  figure.addEventListener("elmo:layer", (event) => {
+    state.layer = /** @type {CustomEvent} */ (event).detail.layer;
+    planLink();
+  });
+  figure.addEventListener("elmo:token", (event) => {
+    state.token = describeToken(figure, /** @type {CustomEvent} */ (event).detail.token);
+    planLink();
+  });
+  find("copy").addEventListener("click", copyLink);
+  addEventListener("hashchange", followLink);
+  addEventListener("pagehide", updateLink);
+}
+
+listExamples();
+listen();
+followLink();
