@@ -16,3 +16,27 @@ class VisualErrors(metaclass=WithCodes):
         "The layers of the first text are {one}; those of text {number} are {other}. Their vectors cannot be "
         "compared: give texts of the same model and the same `layers`."
     )
+    EL330 = "The texts do not have the layer {got}, but: {kept}. Choose one of these, or keep more in `layers`."
+    EL331 = "The style '{style}' has no option {got}. Options: {allowed}."
+    EL332 = "{name} = {got} in the options of the style '{style}': {reason}."
+    EL333 = "token = {got}, but the texts have {n_tokens:,} tokens, counted from 0. Choose one of them."
+    EL334 = (
+        "The style 'similarity' compares two texts, or one with itself; {n_texts} were given. Choose two of them: "
+        "render([doc1, doc2], style='similarity')."
+    )
+    EL335 = (
+        "The style 'drift' needs at least two of word_emb, lstm_outputs1, lstm_outputs2 (as many as the model has); "
+        "the texts have: {kept}. Keep more layers: `layers = '*'` and a pooling layer above the first, or 'elmo'."
+    )
+    EL336 = "'{word}' is not among the {n_tokens:,} tokens of the texts. Choose another word, or none for all tokens."
+    EL337 = "There are {n_labels} labels for {n_texts} texts. Give a label for each text."
+    EL338 = (
+        "labels = {got}: this is not an attribute of spaCy's tokens, or the texts are not Docs. Give an attribute "
+        "with text or a number, such as 'pos_' or 'ent_type_'; 'cats'; or a list with a label for each text."
+    )
+    EL339 = (
+        "The style 'layers' shows the mixes of pipelines and models, and {got} has none. Give a pipeline with an "
+        "elmo_embedder, an Elmo, or a list or dict of them: render(nlp, style='layers')."
+    )
+    EL314 = "The file '{path}' ends in '{suffix}', and pictures are written as HTML: choose a name with .html."
+    EL315 = "Port {port} of {host} cannot be used ({reason}). Choose another one: serve(..., port=...)."

@@ -52,6 +52,21 @@ def find_mixes(nlp: Language) -> list[LearnedMix]:
     return found
 
 
+def list_mixes(elmo: Elmo, *, name: str = MIXED) -> list[LearnedMix]:
+    """List the mixes of a model without a pipeline.
+
+    elmo (Elmo): The model.
+    name (str): What they are called.
+    RETURNS (list[LearnedMix]): The mix of the layer "elmo", and `more_mixes`; several are numbered.
+    """
+    mixes = [elmo.mix, *elmo.more_mixes]
+    names = [name] if len(mixes) == 1 else [f"{name} {number}" for number in range(1, len(mixes) + 1)]
+    return [
+        LearnedMix(one, mix_shares(mix.weights.detach().cpu().numpy()), float(mix.gamma.detach()))
+        for one, mix in zip(names, mixes)
+    ]
+
+
 def _iter_mixes(component: object) -> Iterator[tuple[NDArray[np.floating], float]]:
     """Yield the weights before the softmax, and gamma, of each mix."""
     model = getattr(component, "model", None)

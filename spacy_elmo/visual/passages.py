@@ -6,13 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 
 from ..bilm.layers import LayerOutputs, layer_names
 from ..errors import ElmoError, Errors, short_repr
 from ..models.doc_layers import read_layers
 from ..splitter import SplitSentence
 from ..texts import TextOutputs
+
+# What `groups` may be beside the attributes of tokens.
+_CATEGORIES = "cats"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Passage:
     starts (list[int]): The first token of each sentence, from 0 up; [] if there is no token.
     layers (Mapping[str, NDArray]): (n_tokens, width) by name, lowest first; width is P for word_emb and 2P for the
         others.
+    groups (list[str] | None): What each token's mark in a map stands for; None: the text.
     """
 
     label: str
@@ -32,6 +36,7 @@ class Passage:
     spaces: list[bool]
     starts: list[int]
     layers: Mapping[str, NDArray[np.floating]] = field(repr=False)
+    groups: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -46,34 +51,30 @@ class Passage:
             spaces=self.spaces[first:end],
             starts=[0, *starts] if end > first else [],
             layers={name: array[first:end] for name, array in self.layers.items()},
+            groups=None if self.groups is None else self.groups[first:end],
         )
 
     def bounds(self) -> Iterator[tuple[int, int]]:
         """Yield the first token and the end of each sentence."""
         yield from pairwise([*self.starts, len(self)])
 
-    def text(self, first: int, end: int) -> str:
-        """Join tokens with single spaces where the text has whitespace.
 
-        first (int): The first token.
-        end (int): The end of the tokens.
-        RETURNS (str): Their text.
-        """
-        parts = zip(self.tokens[first:end], self.spaces[first:end])
-        return "".join(token + " " * space for token, space in parts).rstrip()
-
-
-def read_passages(docs: object) -> list[Passage]:
+def read_passages(docs: object, *, groups: str | None = None) -> list[Passage]:
     """Read what was given to be drawn.
 
     docs (object): A Doc, a Span, a `TextOutputs` of `Elmo.embed_texts`, or several of them.
+    groups (str | None): An attribute of spaCy's tokens, such as "pos_", or "cats" for the best category of a Doc:
+        the groups of the tokens.
     RETURNS (list[Passage]): One for each.
-    RAISES (ElmoError): If something else was given, has no layers, or has those of another model than the first.
+    RAISES (ElmoError): If something else was given, has no layers or no such groups, or has layers of another model
+        than the first.
     """
     given = [docs] if isinstance(docs, (Doc, Span, LayerOutputs)) else docs
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
         raise ElmoError(Errors.EL327.format(got=short_repr(docs)))
-    passages = [_read_passage(item, label=str(number)) for number, item in enumerate(given, start=1)]
+    passages = [
+        _read_passage(item, label=str(number), groups=groups) for number, item in enumerate(given, start=1)
+    ]
     if not passages:
         raise ElmoError(Errors.EL327.format(got=short_repr(docs)))
     _check_same_layers(passages)
@@ -102,8 +103,10 @@ def passage_of_sentences(
     return Passage(label=label, tokens=tokens, spaces=spaces, starts=starts, layers=layers)
 
 
-def _read_passage(item: object, *, label: str) -> Passage:
+def _read_passage(item: object, *, label: str, groups: str | None) -> Passage:
     if isinstance(item, TextOutputs):
+        if groups is not None:
+            raise ElmoError(Errors.EL338.format(got=repr(groups)))
         n_tokens = len(item.tokens)
         return Passage(
             label=label,
@@ -114,25 +117,35 @@ def _read_passage(item: object, *, label: str) -> Passage:
         )
     if not isinstance(item, (Doc, Span)):
         raise ElmoError(Errors.EL327.format(got=short_repr(item)))
-    doc = item if isinstance(item, Doc) else item.doc
-    start, end = (0, len(doc)) if isinstance(item, Doc) else (item.start, item.end)
-    outputs = read_layers(doc)
+    span = item[:] if isinstance(item, Doc) else item
+    outputs = read_layers(span.doc)
     if outputs is None or not outputs.names:
-        raise ElmoError(Errors.EL328.format(text=short_repr(doc.text)))
-    return _read_tokens(doc, start, end, outputs, label=str(doc.user_data.get("title") or label))
-
-
-def _read_tokens(doc: Doc, start: int, end: int, outputs: LayerOutputs, *, label: str) -> Passage:
+        raise ElmoError(Errors.EL328.format(text=short_repr(span.text)))
     # Whitespace has no vector.
-    words = [token for token in doc[start:end] if not token.is_space]
+    words = [token for token in span if not token.is_space]
     rows = [token.i for token in words]
-    follows_space = {token.i + 1 for token in doc[start:end] if token.whitespace_ or token.is_space}
-    spaces = [row + 1 in follows_space or (row + 1 < end and doc[row + 1].is_space) for row in rows]
+    has_space = [bool(token.whitespace_) or (token.i + 1 < span.end and token.nbor().is_space) for token in words]
     # A sentence may begin with whitespace.
-    sentences = np.cumsum([bool(token.is_sent_start) for token in doc[start:end]])[[row - start for row in rows]]
-    starts = [k for k in range(len(rows)) if k == 0 or sentences[k] != sentences[k - 1]]
-    layers = {name: _to_numpy(array)[rows] for name, array in outputs.items()}
-    return Passage(label=label, tokens=[token.text for token in words], spaces=spaces, starts=starts, layers=layers)
+    numbers = np.cumsum([bool(token.is_sent_start) for token in span])[[row - span.start for row in rows]]
+    return Passage(
+        label=str(span.doc.user_data.get("title") or label),
+        tokens=[word.text for word in words],
+        spaces=has_space,
+        starts=[k for k in range(len(rows)) if k == 0 or numbers[k] != numbers[k - 1]],
+        layers={name: _to_numpy(array)[rows] for name, array in outputs.items()},
+        groups=None if groups is None else [_get_group(word, groups) for word in words],
+    )
+
+
+def _get_group(token: Token, name: str) -> str:
+    """Get a token's group: the best category of its Doc, or an attribute."""
+    if name == _CATEGORIES:
+        categories = token.doc.cats
+        return max(categories, key=lambda category: categories[category]) if categories else "–"
+    value = getattr(token, name, None) if not name.startswith("__") else None
+    if value is None or callable(value):
+        raise ElmoError(Errors.EL338.format(got=repr(name)))
+    return str(value) or "–"
 
 
 def _to_numpy(array: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -146,7 +159,9 @@ def _check_same_layers(passages: Sequence[Passage]) -> None:
     for passage in passages[1:]:
         other = {name: array.shape[1] for name, array in passage.layers.items()}
         if other != first:
-            raise ElmoError(Errors.EL329.format(one=_describe(first), number=passage.label, other=_describe(other)))
+            raise ElmoError(
+                Errors.EL329.format(one=_describe(first), number=passage.label, other=_describe(other))
+            )
 
 
 def _describe(widths: Mapping[str, int]) -> str:

@@ -1,0 +1,32 @@
+"""The style "layers": which layers a model or the components of a trained pipeline read, as in figure 2 of Peters et
+al. 2018."""
+
+from collections.abc import Sequence
+
+from ..bilm.layers import layer_names
+from ..pipeline.mixes import LearnedMix
+from .markup import escape, format_number, heat_class, make_figure, make_scroller
+
+
+def draw_mix_table(mixes: Sequence[LearnedMix]) -> str:
+    """Draw scalar mixes: a row for each mix, a column for each layer.
+
+    mixes (Sequence[LearnedMix]): The mixes; one at least.
+    RETURNS (str): HTML.
+    """
+    n_layers = max(len(mix.shares) for mix in mixes)
+    layers = layer_names(n_layers - 1)[:n_layers]
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (*layers, "gamma"))
+    rows = "".join(
+        f'<tr><th scope="row" dir="auto">{escape(mix.name)}</th>'
+        + "".join(f'<td class="{heat_class(share)}">{100 * share:.1f} %</td>' for share in mix.shares)
+        + '<td class="elmo-cell elmo-none">–</td>' * (n_layers - len(mix.shares))
+        + f'<td class="elmo-gamma">{format_number(mix.gamma)}</td></tr>'
+        for mix in mixes
+    )
+    table = f'<table class="elmo-mixes"><thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    return make_figure(
+        "layers",
+        title="How much of each layer a mix reads: its weight after the softmax. Gamma scales the sum.",
+        body=make_scroller(table, label="Shares of the layers"),
+    )

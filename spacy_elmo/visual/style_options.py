@@ -1,0 +1,116 @@
+"""The options of each style, and how they are checked."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import ElmoError, Errors, short_repr
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Row = Annotated[int, Field(ge=0, strict=True)]
+
+
+class StyleOptions(BaseModel):
+    """What every style can be told.
+
+    layer (str | None): The layer that is shown first; None: lstm_outputs1 if it is there, else the first one.
+    max_tokens (int): Tokens that are shown at most.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    style: ClassVar[str]
+
+    layer: str | None = None
+    max_tokens: Count
+
+
+class NeighbourOptions(StyleOptions):
+    """Options of the style "neighbours".
+
+    token (int | None): The token that is chosen first, counted over all texts; None: a repeated word.
+    k (int): How many neighbours are listed.
+    same_sentence (bool | None): Whether neighbours may be of the same sentence; None: only if there is no other.
+    """
+
+    style = "neighbours"
+
+    max_tokens: Count = 10_000
+    token: Row | None = None
+    k: Count = 8
+    same_sentence: bool | None = None
+
+
+class SimilarityOptions(StyleOptions):
+    """Options of the style "similarity"; `max_tokens` counts those of each text."""
+
+    style = "similarity"
+
+    max_tokens: Count = 50
+
+
+class MapOptions(StyleOptions):
+    """Options of the style "map".
+
+    word (str | list[str] | None): The word or words whose uses are shown, in upper or lower case; None: all tokens.
+    labels (list[str] | str | None): What the marks stand for: a name for each text; an attribute of spaCy's
+        tokens, such as "pos_"; "cats" for the best category of each Doc; None: the texts.
+    """
+
+    style = "map"
+
+    max_tokens: Count = 1_000
+    word: str | list[str] | None = None
+    labels: list[str] | str | None = None
+
+
+class DriftOptions(StyleOptions):
+    """Options of the style "drift".
+
+    measure (str): "relations": how much a token's similarities to all other tokens change, 1 minus their
+        correlation; or "cosine": how far its vector turns, 1 minus the cosine.
+    """
+
+    style = "drift"
+
+    max_tokens: Count = 1_000
+    measure: str = Field(default="relations", pattern="^(relations|cosine)$")
+
+
+class LayersOptions(BaseModel):
+    """The style "layers" has no options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    style: ClassVar[str] = "layers"
+
+
+O = TypeVar("O", bound=BaseModel)  # noqa: E741
+
+
+def check_options(kind: type[O], options: Mapping[str, object] | None) -> O:
+    """Check the options of a style.
+
+    kind (type[BaseModel]): The options of the style.
+    options (Mapping[str, object] | None): What was given; None: nothing.
+    RETURNS (BaseModel): The options.
+    RAISES (ElmoError): If there is no such option, or a value is not allowed.
+    """
+    style = getattr(kind, "style")  # noqa: B009
+    if options is not None and not isinstance(options, Mapping):
+        raise ElmoError(Errors.EL331.format(style=style, got=short_repr(options), allowed=_list_options(kind)))
+    try:
+        return kind.model_validate(dict(options or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][:1])
+        if first["type"] == "extra_forbidden":
+            message = Errors.EL331.format(style=style, got=repr(name), allowed=_list_options(kind))
+        else:
+            message = Errors.EL332.format(
+                style=style, name=name, got=short_repr(first["input"]), reason=first["msg"]
+            )
+        raise ElmoError(message) from error
+
+
+def _list_options(kind: type[BaseModel]) -> str:
+    return ", ".join(kind.model_fields) or "none"

@@ -1,0 +1,107 @@
+"""The style "map": all uses of a word in two dimensions, as points with the sentences they are from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ElmoError, Errors
+from .geometry import Floats, project
+from .markup import escape, make_figure, make_panels, shorten
+from .passages import Passage
+from .scatter import Point, draw_scatter, draw_symbol
+from .selection import Selection, mark_in_context, split_context
+from .style_options import MapOptions
+
+# Groups that the legend names.
+_MOST_GROUPS = 24
+_OTHERS = "others"
+
+
+def draw_map(passages: Sequence[Passage], options: MapOptions) -> str:
+    """Draw uses of a word, or all tokens, by the first two principal components of their vectors.
+
+    passages (Sequence[Passage]): The texts, with `groups` if the marks are to stand for something else than texts.
+    options (MapOptions): The options of the style.
+    RETURNS (str): HTML.
+    RAISES (ElmoError): If the texts do not have the word or the layer, or there are not as many labels as texts.
+    """
+    chosen = Selection(passages, n_left_out=0)
+    layer = chosen.choose_layer(options.layer)
+    groups = _name_groups(chosen, options.labels)
+    found = _find_uses(chosen, options.word)
+    rows = found[: options.max_tokens]
+    names = _order_groups([groups[row] for row in rows])
+    numbers = [names.index(groups[row]) if groups[row] in names else len(names) - 1 for row in rows]
+    by_word = options.word is not None
+    panels = {}
+    for name in chosen.layer_names:
+        coordinates, shares = project(chosen.vectors(name)[rows])
+        points = [
+            Point(x, y, label if by_word else shorten(chosen.tokens[row]), _describe(chosen, row), group)
+            for label, row, group, (x, y) in zip(map(str, range(1, len(rows) + 1)), rows, numbers, coordinates)
+        ]
+        panels[name] = draw_scatter(points, shares=shares, label=f"Map of the layer {name}") if rows else ""
+    what = f"uses of “{escape(_join(options.word))}”" if options.word is not None else "tokens"
+    legend = _draw_legend(names) if len(names) > 1 else ""
+    left_out = len(found) - len(rows)
+    notes = [f"{left_out:,} of {len(found):,} {'uses' if by_word else 'tokens'} are left out. "
+             "Give fewer texts, or raise max_tokens."] if left_out else []  # fmt: skip
+    return make_figure(
+        "map",
+        title=f"{len(rows):,} {what}; the nearer two points, the more similar their vectors.",
+        body=legend + make_panels(panels, layer) + (_draw_uses(chosen, rows, numbers, by_word=by_word))
+        if rows
+        else '<p class="elmo-empty">There is no token.</p>',
+        layers=chosen.layer_names,
+        layer=layer,
+        notes=notes,
+    )
+
+
+def _find_uses(chosen: Selection, word: str | list[str] | None) -> list[int]:
+    if word is None:
+        return list(range(len(chosen.tokens)))
+    wanted = {one.lower() for one in ([word] if isinstance(word, str) else word)}
+    rows = [row for row, token in enumerate(chosen.tokens) if token.lower() in wanted]
+    if not rows:
+        raise ElmoError(Errors.EL336.format(word=_join(word), n_tokens=len(chosen.tokens)))
+    return rows
+
+
+def _name_groups(chosen: Selection, labels: list[str] | str | None) -> list[str]:
+    """Name the group of each token."""
+    if isinstance(labels, list):
+        if len(labels) != len(chosen.passages):
+            raise ElmoError(Errors.EL337.format(n_labels=len(labels), n_texts=len(chosen.passages)))
+        return [labels[number] for number in chosen.passage_numbers]
+    return [group for passage in chosen.passages for group in passage.groups or [passage.label] * len(passage)]
+
+
+def _order_groups(groups: Sequence[str]) -> list[str]:
+    """List the groups in the order of their first use, the rest together."""
+    names = list(dict.fromkeys(groups))
+    return names if len(names) <= _MOST_GROUPS else [*names[: _MOST_GROUPS - 1], _OTHERS]
+
+
+def _describe(chosen: Selection, row: int) -> str:
+    return "{}[{}]{}".format(*split_context(chosen, row))
+
+
+def _join(word: str | list[str]) -> str:
+    return word if isinstance(word, str) else ", ".join(word)
+
+
+def _draw_legend(names: Sequence[str]) -> str:
+    items = "".join(
+        f"<li>{draw_symbol(number)} <bdi>{escape(shorten(name))}</bdi></li>" for number, name in enumerate(names)
+    )
+    return f'<ul class="elmo-legend" aria-label="What the marks stand for">{items}</ul>'
+
+
+def _draw_uses(chosen: Selection, rows: Sequence[int], numbers: Sequence[int], *, by_word: bool) -> str:
+    items = "".join(
+        f"<li>{draw_symbol(group)} {mark_in_context(chosen, row)}</li>" for row, group in zip(rows, numbers)
+    )
+    uses = f'<ol class="elmo-uses">{items}</ol>'
+    # With many tokens, the list is for those who look for one of them.
+    return uses if by_word else f"<details><summary>All tokens in their sentences</summary>{uses}</details>"
