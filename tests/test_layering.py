@@ -181,7 +181,8 @@ def test_files_have_one_idea_each() -> None:
     """Neither two in one file nor a fragment of one."""
     lines = {path: len(path.read_text("utf-8").splitlines()) for path in module_paths()}
     assert {path for path, n in lines.items() if n > 400} == set()
-    small = [path for path, n in lines.items() if n < 50 and path.stem != "__init__"]
+    # A room's table of messages is whole, however short.
+    small = [path for path, n in lines.items() if n < 50 and path.stem != "__init__" and room(path) != "errors"]
     assert len(small) <= 20, small
 
 

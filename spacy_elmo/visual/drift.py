@@ -8,17 +8,14 @@ from ..errors import ElmoError, Errors
 from .geometry import Floats, measure_relations, measure_turn
 from .markup import escape, find_direction, format_number, heat_class, make_figure, shorten
 from .passages import Passage
-from .selection import Selection, select_tokens
 from .style_options import DriftOptions
+from .token_selection import Selection, select_tokens
 
 _MEASURES = {
-    "relations": (
-        "The number is 1 minus the correlation of its similarities to all other tokens before and after: 0 if they "
-        "stay as they are, 1 if nothing of them stays."
-    ),
+    "relations": "1 minus the correlation of its similarities to all other tokens before and after.",
     "cosine": (
-        "The number is 1 minus the cosine of its vectors before and after. From word_emb to lstm_outputs1 it is about "
-        "1 for every token, because no connection skips the first LSTM layer."
+        "1 minus the cosine of its vectors before and after. From word_emb to lstm_outputs1 this is about 1 for "
+        "every token, because no connection skips the first LSTM layer."
     ),
 }
 
@@ -44,7 +41,7 @@ def draw_drift(passages: Sequence[Passage], options: DriftOptions) -> str:
     )
     return make_figure(
         "drift",
-        title=f"How far each token moves from layer to layer. {_MEASURES[options.measure]}",
+        title=f"How far each token moves from layer to layer: {_MEASURES[options.measure]}",
         body=body if chosen.tokens else '<p class="elmo-empty">There is no token.</p>',
         notes=chosen.notes,
     )

@@ -1,7 +1,7 @@
 """The mathematics of pictures: cosines, nearest tokens, principal components, and what changes between layers."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def normalize_rows(array: Floats) -> Floats:
     # Squares of large numbers would overflow.
     wide /= np.maximum(np.abs(wide).max(axis=1, keepdims=True, initial=0.0), np.finfo(np.float64).tiny)
     norms = np.linalg.norm(wide, axis=1, keepdims=True)
-    return (wide / np.where(norms == 0, 1.0, norms)).astype(np.float32)
+    return cast(Floats, (wide / np.where(norms == 0, 1.0, norms)).astype(np.float32))
 
 
 def cosines(one: Floats, two: Floats) -> Floats:
@@ -44,7 +44,7 @@ def cosines(one: Floats, two: Floats) -> Floats:
     two (Floats): (m, width).
     RETURNS (Floats): (n, m), from -1 to 1.
     """
-    return np.clip(normalize_rows(one) @ normalize_rows(two).T, -1.0, 1.0)
+    return np.asarray(np.clip(normalize_rows(one) @ normalize_rows(two).T, -1.0, 1.0))
 
 
 def find_nearest(array: Floats, sentences: Sequence[int], *, k: int, same_sentence: bool) -> Nearest:
@@ -115,7 +115,8 @@ def measure_turn(before: Floats, after: Floats) -> Floats:
     """
     if before.shape[1] * 2 == after.shape[1]:
         before = np.concatenate([before, before], axis=1)
-    return 1.0 - np.clip(np.sum(normalize_rows(before) * normalize_rows(after), axis=1), -1.0, 1.0)
+    products = np.sum(normalize_rows(before) * normalize_rows(after), axis=1)
+    return np.asarray(1.0 - np.clip(products, -1.0, 1.0))
 
 
 def measure_relations(before: Floats, after: Floats) -> Floats:

@@ -17,8 +17,8 @@ from .markup import (
     shorten,
 )
 from .passages import Passage
-from .selection import Selection, select_tokens
 from .style_options import SimilarityOptions
+from .token_selection import Selection, select_tokens
 
 
 def draw_similarity(passages: Sequence[Passage], options: SimilarityOptions) -> str:
@@ -38,8 +38,8 @@ def draw_similarity(passages: Sequence[Passage], options: SimilarityOptions) -> 
     title = (
         "How similar the tokens of the text are to each other: the cosine of their vectors."
         if same
-        else f"How similar each token of text {names[0]} (rows) is to each of text {names[1]} (columns): the cosine "
-        "of their vectors."
+        else f"How similar each token of text {names[0]} (rows) is to each of text {names[1]} (columns): the "
+        "cosine of their vectors."
     )
     panels = {name: _draw_table(one, two, name, same=same) for name in one.layer_names}
     notes = ["The highest number of each row is framed."] if one.tokens and two.tokens else []

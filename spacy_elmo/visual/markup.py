@@ -7,7 +7,7 @@ from html import escape as escape_html
 from pathlib import Path
 
 _ASSETS = Path(__file__).parent / "assets"
-# What an HTML file may not contain: control characters, halves of surrogate pairs, and what is no character at all.
+# What HTML may not contain: control characters, halves of surrogate pairs, and what is no character at all.
 _NOT_ALLOWED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))

@@ -1,5 +1,4 @@
-"""The style "layers": which layers a model or the components of a trained pipeline read, as in figure 2 of Peters et
-al. 2018."""
+"""The style "layers": which layers the components of a pipeline read, as in figure 2 of Peters et al. 2018."""
 
 from collections.abc import Sequence
 

@@ -7,8 +7,8 @@ from ..errors import ElmoError, Errors
 from .geometry import Nearest, find_nearest
 from .markup import escape, format_number, make_figure, shorten
 from .passages import Passage
-from .selection import CONTEXT, Selection, mark_in_context, select_tokens
 from .style_options import NeighbourOptions
+from .token_selection import CONTEXT, Selection, mark_in_context, select_tokens
 
 # Cosines are written as whole numbers.
 _SCALE = 1000
@@ -75,7 +75,8 @@ def _draw_list(chosen: Selection, nearest: Nearest, token: int) -> str:
         for row, cosine in zip(nearest.rows[token].tolist(), nearest.cosines[token].tolist())
         if row >= 0
     )
-    return f'<p class="elmo-chosen">Nearest to {mark_in_context(chosen, token)}</p><ol class="elmo-results">{items}</ol>'
+    heading = f'<p class="elmo-chosen">Nearest to {mark_in_context(chosen, token)}</p>'
+    return f'{heading}<ol class="elmo-results">{items}</ol>'
 
 
 def _pack(nearest: dict[str, Nearest]) -> str:

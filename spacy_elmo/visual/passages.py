@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span, Token
 
-from ..bilm.layers import LayerOutputs, layer_names
+from ..bilm.layers import LayerOutputs
 from ..errors import ElmoError, Errors, short_repr
 from ..models.doc_layers import read_layers
 from ..splitter import SplitSentence
@@ -66,8 +66,8 @@ def read_passages(docs: object, *, groups: str | None = None) -> list[Passage]:
     groups (str | None): An attribute of spaCy's tokens, such as "pos_", or "cats" for the best category of a Doc:
         the groups of the tokens.
     RETURNS (list[Passage]): One for each.
-    RAISES (ElmoError): If something else was given, has no layers or no such groups, or has layers of another model
-        than the first.
+    RAISES (ElmoError): If something else was given, has no layers or no such groups, or has layers of another
+        model than the first.
     """
     given = [docs] if isinstance(docs, (Doc, Span, LayerOutputs)) else docs
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):

@@ -1,9 +1,9 @@
 """What users call: `render`, `save` and `serve`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from spacy.language import Language
@@ -17,9 +17,6 @@ from ..util.atomic import atomic_write
 from .figures import LAYERS, check_style, draw_figure, draw_mixes
 from .markup import make_fragment, make_page
 from .passages import read_passages
-
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
 
 Options = Mapping[str, object]
 PORT = 8000
@@ -35,8 +32,8 @@ def render(
 ) -> str | None:
     """Draw vectors as HTML, and show it if this is a Jupyter notebook.
 
-    docs (object): A Doc, a Span, a `TextOutputs` of `Elmo.embed_texts`, or several of them. For the style "layers" a
-        pipeline, an `Elmo`, several of them, or a dict of them by the names to show.
+    docs (object): A Doc, a Span, a `TextOutputs` of `Elmo.embed_texts`, or several of them. For the style "layers"
+        a pipeline, an `Elmo`, several of them, or a dict of them by the names to show.
     style (str): "neighbours", "similarity" (one or two texts), "map", "layers" or "drift".
     page (bool): Make a whole page, not a part of one.
     jupyter (bool | None): Show it in the notebook; None: if there is one.
@@ -114,7 +111,7 @@ class _Answer:
     def __init__(self, body: bytes):
         self._body = body
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
         if environ["PATH_INFO"] != "/":
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"The picture is at /\n"]

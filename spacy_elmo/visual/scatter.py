@@ -45,10 +45,8 @@ def draw_symbol(group: int) -> str:
     group (int): The number of the group.
     RETURNS (str): SVG.
     """
-    return (
-        f'<svg class="elmo-symbol" viewBox="-8 -8 16 16" width="16" height="16" aria-hidden="true">{_draw_mark(group)}'
-        "</svg>"
-    )
+    frame = 'viewBox="-8 -8 16 16" width="16" height="16" aria-hidden="true"'
+    return f'<svg class="elmo-symbol" {frame}>{_draw_mark(group)}</svg>'
 
 
 def draw_scatter(points: Sequence[Point], *, shares: tuple[float, float], label: str) -> str:

@@ -52,7 +52,7 @@ class SimilarityOptions(StyleOptions):
 class MapOptions(StyleOptions):
     """Options of the style "map".
 
-    word (str | list[str] | None): The word or words whose uses are shown, in upper or lower case; None: all tokens.
+    word (str | list[str] | None): The word or words whose uses are shown, in upper or lower case; None: all.
     labels (list[str] | str | None): What the marks stand for: a name for each text; an attribute of spaCy's
         tokens, such as "pos_"; "cats" for the best category of each Doc; None: the texts.
     """

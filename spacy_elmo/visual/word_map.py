@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..errors import ElmoError, Errors
-from .geometry import Floats, project
+from .geometry import project
 from .markup import escape, make_figure, make_panels, shorten
 from .passages import Passage
 from .scatter import Point, draw_scatter, draw_symbol
-from .selection import Selection, mark_in_context, split_context
 from .style_options import MapOptions
+from .token_selection import Selection, mark_in_context, split_context
 
 # Groups that the legend names.
 _MOST_GROUPS = 24

@@ -65,9 +65,8 @@ class Selection:
         if not self.n_left_out:
             return []
         total = len(self.tokens) + self.n_left_out
-        return [
-            f"{self.n_left_out:,} of {total:,} tokens are left out. Give fewer or shorter texts, or raise max_tokens."
-        ]
+        left_out = f"{self.n_left_out:,} of {total:,} tokens are left out."
+        return [f"{left_out} Give fewer or shorter texts, or raise max_tokens."]
 
     def vectors(self, layer: str) -> NDArray[np.floating]:
         """Get the vectors of all tokens.
@@ -94,11 +93,14 @@ class Selection:
     def find_repeated(self) -> int:
         """Find a token that is worth a look.
 
-        RETURNS (int): The first use of the longest word with several uses; else the first token.
+        RETURNS (int): The first use of a word with several uses; else the first token. Long words count for more:
+            the most frequent ones, such as articles, are short.
         """
         counts = Counter(token.lower() for token in self.tokens if token.isalpha())
         repeated = [row for row, token in enumerate(self.tokens) if counts[token.lower()] > 1]
-        return max(repeated, key=lambda row: len(self.tokens[row]), default=0)
+        return max(
+            repeated, key=lambda row: counts[self.tokens[row].lower()] * len(self.tokens[row]) ** 2, default=0
+        )
 
 
 def select_tokens(passages: Sequence[Passage], max_tokens: int) -> Selection:
