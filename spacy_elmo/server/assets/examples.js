@@ -5,19 +5,19 @@
 /** @type {{label: string, state: Partial<State>}[]} */
 export const EXAMPLES = [
   {
-    label: "Two kinds of bank",
+    label: "Bank",
     state: {
       text: [
         "She sat on the bank of the river and watched the boats.",
-        "The bank of the stream was covered with flowers.",
-        "He went to the bank and put his money into an account.",
+        "There were flowers on the bank of the stream.",
+        "The bank lent him money to buy a house.",
       ].join("\n"),
       style: "neighbours",
       token: { text: "bank", number: 1 },
     },
   },
   {
-    label: "Bear: animal or verb",
+    label: "Bear",
     state: {
       text: [
         "A brown bear came out of the forest.",
@@ -32,7 +32,7 @@ export const EXAMPLES = [
     },
   },
   {
-    label: "Two paraphrases",
+    label: "Paraphrases",
     state: {
       text: [
         "The company bought a small firm in London last year.",

@@ -1,48 +1,37 @@
 /** The figure: puts a new one in the place of the old one, and keeps what the user has chosen in it. */
 
-/** @typedef {import("./state.js").State} State */
-/** @typedef {import("./state.js").Token} Token */
+/** @typedef {import("./tokens.js").TokenChoice} TokenChoice */
 
-const FOCUSABLE = "select.elmo-layer, .elmo-scroll, button, a[href], [tabindex='0']";
+const FOCUSABLE = "select, button, summary, a[href], [tabindex='0']";
+const SCROLLING = ".elmo-scroll, .elmo-text, .elmo-list, .elmo-uses";
 
 /**
  * Show another figure. All happens between two pictures of the browser: there is no moment without a figure.
  * @param {HTMLElement} place
  * @param {string} html  Escaped by the server.
- * @param {State} state  Whose layer and token are chosen.
+ * @param {string | null} layer
+ * @param {TokenChoice} choice
  */
-export function showFigure(place, html, state) {
+export function showFigure(place, html, layer, choice) {
   const template = document.createElement("template");
   template.innerHTML = html;
-  const focus = describeFocus(place);
-  const scrolls = findScrollers(place).map(({ scrollLeft, scrollTop }) => ({ scrollLeft, scrollTop }));
-  const sameStyle = findStyle(place) === findStyle(template.content);
+  const restoreFocus = keepFocus(place);
+  const restoreView = keepView(place);
   place.replaceChildren(template.content);
-  window.elmoVisual?.attach(place);
-  chooseLayer(place, state.layer);
-  chooseToken(place, state.token);
-  if (sameStyle) {
-    findScrollers(place).forEach((box, number) => Object.assign(box, scrolls[number]));
-  }
-  if (focus) {
-    restoreFocus(place, focus);
-  }
+  /** @type {any} */ (window).elmoVisual?.attach(place);
+  chooseLayer(place, layer);
+  chooseToken(place, choice);
+  restoreView();
+  restoreFocus();
 }
 
 /**
- * Say which token was chosen in a figure, so that it is found in the next one.
+ * List the tokens of the style "neighbours".
  * @param {HTMLElement} place
- * @param {number} row  The number of the token among all.
- * @returns {Token | null}
+ * @returns {string[]}  None in other styles.
  */
-export function describeToken(place, row) {
-  const tokens = listTokens(place);
-  const chosen = tokens.find((button) => button.dataset.token === String(row));
-  if (!chosen) {
-    return null;
-  }
-  const alike = tokens.filter((button) => button.textContent === chosen.textContent);
-  return { text: chosen.textContent ?? "", number: alike.indexOf(chosen) + 1 };
+export function listTokens(place) {
+  return [...findTokens(place)].map((button) => button.textContent ?? "");
 }
 
 /**
@@ -50,69 +39,83 @@ export function describeToken(place, row) {
  * @param {string | null} layer
  */
 function chooseLayer(place, layer) {
-  for (const select of /** @type {NodeListOf<HTMLSelectElement>} */ (place.querySelectorAll(".elmo-layer"))) {
-    const isThere = [...select.options].some((option) => option.value === layer);
-    if (layer !== null && isThere && select.value !== layer) {
-      select.value = layer;
-      select.dispatchEvent(new Event("change", { bubbles: true }));
-    }
+  const select = /** @type {HTMLSelectElement | null} */ (place.querySelector("select.elmo-layer"));
+  if (select && select.value !== layer && [...select.options].some((option) => option.value === layer)) {
+    select.value = layer ?? "";
+    select.dispatchEvent(new Event("change", { bubbles: true }));
   }
 }
 
 /**
  * @param {HTMLElement} place
- * @param {Token | null} token  If there are fewer tokens with its text, the last of them is chosen.
+ * @param {TokenChoice} choice
  */
-function chooseToken(place, token) {
-  if (!token) {
-    return;
-  }
-  const alike = listTokens(place).filter((button) => button.textContent === token.text);
-  const button = alike[Math.min(token.number, alike.length) - 1];
+function chooseToken(place, choice) {
+  const buttons = findTokens(place);
+  const button = buttons.length > 0 ? buttons[choice.find(listTokens(place))] : null;
   if (button && button.getAttribute("aria-pressed") !== "true") {
     button.click();
   }
 }
 
+/** @param {HTMLElement} place */
+function findTokens(place) {
+  return /** @type {NodeListOf<HTMLButtonElement>} */ (place.querySelectorAll("button.elmo-token"));
+}
+
 /**
- * @param {ParentNode} place
- * @returns {HTMLButtonElement[]}
+ * Keep the focus on the token that is chosen, or on an element of the same number.
+ * @param {HTMLElement} place
+ * @returns {() => void}  Restores it in the new figure.
  */
-function listTokens(place) {
-  return [...place.querySelectorAll("button.elmo-token")].map((e) => /** @type {HTMLButtonElement} */ (e));
+function keepFocus(place) {
+  const old = document.activeElement;
+  if (!old || !place.contains(old)) {
+    return () => {};
+  }
+  const number = [...place.querySelectorAll(FOCUSABLE)].indexOf(old);
+  const isToken = old.matches("button.elmo-token");
+  return () => {
+    const all = /** @type {NodeListOf<HTMLElement>} */ (place.querySelectorAll(FOCUSABLE));
+    const chosen = /** @type {HTMLElement | null} */ (place.querySelector("button.elmo-token[aria-pressed='true']"));
+    const element = (isToken && chosen) || all[Math.min(number, all.length - 1)];
+    element?.focus({ preventScroll: true });
+  };
 }
 
-/** @param {ParentNode} place */
-function findScrollers(place) {
-  return [...place.querySelectorAll(".elmo-scroll")];
+/**
+ * @param {HTMLElement} place
+ * @returns {() => void}  Restores what is open, and how far boxes are scrolled, in a new figure of the same style.
+ */
+function keepView(place) {
+  const style = findStyle(place);
+  const areOpen = findDetails(place).map(({ open }) => open);
+  const scrolls = findBoxes(place).map(({ scrollLeft, scrollTop }) => ({ scrollLeft, scrollTop }));
+  return () => {
+    if (findStyle(place) === style) {
+      findDetails(place).forEach((details, number) => (details.open = areOpen[number] ?? details.open));
+      findBoxes(place).forEach((box, number) => {
+        const scroll = scrolls[number];
+        // To set it makes the browser lay out the page at once.
+        if (scroll?.scrollLeft || scroll?.scrollTop) {
+          Object.assign(box, scroll);
+        }
+      });
+    }
+  };
 }
 
-/** @param {ParentNode} place */
+/** @param {HTMLElement} place */
+function findDetails(place) {
+  return [...place.querySelectorAll("details")];
+}
+
+/** @param {HTMLElement} place */
+function findBoxes(place) {
+  return [...place.querySelectorAll(SCROLLING)];
+}
+
+/** @param {HTMLElement} place */
 function findStyle(place) {
   return place.querySelector(".elmo-figure")?.getAttribute("data-style");
-}
-
-/**
- * Say which element of a figure has the focus.
- * @param {HTMLElement} place
- * @returns {{token: Token | null, index: number} | null}
- */
-function describeFocus(place) {
-  const element = document.activeElement;
-  if (!(element instanceof HTMLElement) || !place.contains(element)) {
-    return null;
-  }
-  const token = element.dataset.token ? describeToken(place, Number(element.dataset.token)) : null;
-  return { token, index: [...place.querySelectorAll(FOCUSABLE)].indexOf(element) };
-}
-
-/**
- * @param {HTMLElement} place
- * @param {{token: Token | null, index: number}} focus
- */
-function restoreFocus(place, { token, index }) {
-  const alike = token ? listTokens(place).filter((button) => button.textContent === token.text) : [];
-  const all = /** @type {NodeListOf<HTMLElement>} */ (place.querySelectorAll(FOCUSABLE));
-  const element = alike[(token?.number ?? 0) - 1] ?? all[Math.min(index, all.length - 1)];
-  element?.focus({ preventScroll: true });
 }

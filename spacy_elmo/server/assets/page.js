@@ -2,9 +2,10 @@
 
 import { Controls } from "./controls.js";
 import { EXAMPLES } from "./examples.js";
-import { describeToken, showFigure } from "./figure.js";
+import { listTokens, showFigure } from "./figure.js";
 import { load, Refusal, Updates } from "./requests.js";
 import { DEFAULTS, readLink, writeLink } from "./state.js";
+import { TokenChoice } from "./tokens.js";
 
 /** @typedef {import("./state.js").State} State */
 
@@ -31,6 +32,7 @@ const controls = new Controls({
 
 /** @type {State} */
 let state = { ...DEFAULTS };
+let choice = new TokenChoice(null);
 /** @type {{lang: string, layers: string[], limits: {max_tokens: number, max_body_bytes: number}} | null} */
 let model = null;
 /** When the newest change was made, in milliseconds since the page was opened. */
@@ -113,7 +115,8 @@ function showAnswer(answer, attempt) {
   const shown = attempt === 0 ? state : { ...state, word: null, pair: null };
   controls.offer(shown, answer);
   if (answer.html) {
-    showFigure(figure, answer.html, state);
+    showFigure(figure, answer.html, state.layer, choice);
+    state.token = choice.token;
   } else {
     showHint();
   }
@@ -162,7 +165,7 @@ async function loadModel() {
   model = answer;
   text.lang = answer.lang;
   document.title = `${answer.model}: try an ELMo model`;
-  setText("model", `Model ${answer.model}, language ${answer.lang}, layers ${answer.layers.join(", ")}`);
+  setText("model", `The model is ${answer.model}. The same word has another vector in every sentence.`);
 }
 
 function planLink() {
@@ -203,6 +206,7 @@ function followLink() {
  */
 function adopt(next) {
   state = next;
+  choice = new TokenChoice(state.token);
   if (text.value !== state.text) {
     text.value = state.text ?? "";
   }
@@ -292,7 +296,8 @@ function listen() {
     planLink();
   });
   figure.addEventListener("elmo:token", (event) => {
-    state.token = describeToken(figure, /** @type {CustomEvent} */ (event).detail.token);
+    choice.choose(listTokens(figure), /** @type {CustomEvent} */ (event).detail.token);
+    state.token = choice.token;
     planLink();
   });
   find("copy").addEventListener("click", copyLink);

@@ -95,7 +95,7 @@ export class Updates {
           nFailures += 1;
           asked = 0;
         } else if (asked === this.newest) {
-          report(error.message);
+          report(describeError(error));
         }
       }
     }
@@ -148,6 +148,11 @@ async function exchange(path, options) {
   throw new Refusal(message);
 }
 
+/** @param {unknown} error */
+function describeError(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** @param {string} content */
 function parse(content) {
   try {
@@ -183,6 +188,6 @@ function readSeconds(field) {
 async function waitAfter(error, nFailures, report) {
   const said = error instanceof Delay ? error.seconds : null;
   const seconds = said ?? Math.min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** nFailures);
-  report(`${error instanceof Error ? error.message : error} The page keeps trying.`);
+  report(`${describeError(error)} The page keeps trying.`);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }

@@ -1,10 +1,6 @@
 /** What the page shows, and how a link holds it. */
 
-/**
- * A chosen token, by its text and which of the tokens with this text it is, from 1 up: so it survives when text is
- * typed before it.
- * @typedef {{text: string, number: number}} Token
- */
+/** @typedef {import("./tokens.js").Token} Token */
 
 /**
  * @typedef {object} State
