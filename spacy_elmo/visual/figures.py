@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from ..errors import ElmoError, Errors, short_repr
+from ..errors import ElmoError, Errors
 from ..pipeline.mixes import LearnedMix
 from .drift import draw_drift
 from .heat_map import draw_similarity
@@ -51,7 +51,7 @@ def check_style(style: object) -> str:
     RAISES (ElmoError): If there is no such style.
     """
     if not isinstance(style, str) or style not in STYLES:
-        raise ElmoError(Errors.EL030.format(what="style", got=short_repr(style), allowed=", ".join(STYLES)))
+        raise ElmoError(Errors.EL030.format(what="style", got=style, allowed=", ".join(STYLES)))
     return style
 
 

@@ -81,12 +81,12 @@ def find_nearest(array: Floats, sentences: Sequence[int], *, k: int, same_senten
 def project(array: Floats) -> tuple[Floats, tuple[float, float]]:
     """Project vectors to their first two principal components (Pearson 1901).
 
-    array (Floats): (n, width).
+    array (Floats): (n, width), one row at least.
     RETURNS (tuple[Floats, tuple[float, float]]): (n, 2); and the share of the variance along each. The largest
         coordinate along a component is positive, which makes its direction unique.
     """
-    centred = np.where(np.isfinite(array), array, 0.0).astype(np.float64)
-    centred -= centred.mean(axis=0, keepdims=True) if len(centred) else 0.0
+    wide = np.where(np.isfinite(array), array, 0.0).astype(np.float64)
+    centred = wide - wide.mean(axis=0, keepdims=True)
     # The smaller one of two matrices with the same eigenvalues.
     if len(centred) <= centred.shape[1]:
         values, vectors = np.linalg.eigh(centred @ centred.T)
@@ -97,7 +97,7 @@ def project(array: Floats) -> tuple[Floats, tuple[float, float]]:
     coordinates = np.zeros((len(centred), 2))
     coordinates[:, : found.shape[1]] = found
     total = float(np.square(centred).sum())
-    if total <= 1e-12 * max(1.0, float(np.square(array).sum())):
+    if total <= 1e-12 * max(1.0, float(np.square(wide).sum())):
         return np.zeros_like(coordinates), (0.0, 0.0)
     for column in coordinates.T:
         if column[np.argmax(np.abs(column).round(9))] < 0:

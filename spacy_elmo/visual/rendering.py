@@ -130,7 +130,7 @@ def _make_html(docs: object, style: str, options: Options | None, *, page: bool)
     if check_style(style) == LAYERS:
         figure = draw_mixes(_read_mixes(docs), options)
     else:
-        labels = None if options is None else options.get("labels")
+        labels = options.get("labels") if isinstance(options, Mapping) else None
         figure = draw_figure(
             read_passages(docs, groups=labels if isinstance(labels, str) else None), style, options
         )

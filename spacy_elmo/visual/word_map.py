@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..errors import ElmoError, Errors
-from .geometry import project
+from .geometry import Floats, project
 from .markup import escape, make_figure, make_panels, shorten
 from .passages import Passage
 from .scatter import Point, draw_scatter, draw_symbol
@@ -28,32 +28,41 @@ def draw_map(passages: Sequence[Passage], options: MapOptions) -> str:
     groups = _name_groups(chosen, options.labels)
     found = _find_uses(chosen, options.word)
     rows = found[: options.max_tokens]
-    names = _order_groups([groups[row] for row in rows])
-    numbers = [names.index(groups[row]) if groups[row] in names else len(names) - 1 for row in rows]
+    names = _list_groups([groups[row] for row in rows])
+    marks = [names.index(groups[row]) if groups[row] in names else len(names) - 1 for row in rows]
     by_word = options.word is not None
-    panels = {}
-    for name in chosen.layer_names:
-        coordinates, shares = project(chosen.vectors(name)[rows])
-        points = [
-            Point(x, y, label if by_word else shorten(chosen.tokens[row]), _describe(chosen, row), group)
-            for label, row, group, (x, y) in zip(map(str, range(1, len(rows) + 1)), rows, numbers, coordinates)
-        ]
-        panels[name] = draw_scatter(points, shares=shares, label=f"Map of the layer {name}") if rows else ""
-    what = f"uses of “{escape(_join(options.word))}”" if options.word is not None else "tokens"
-    legend = _draw_legend(names) if len(names) > 1 else ""
-    left_out = len(found) - len(rows)
-    notes = [f"{left_out:,} of {len(found):,} {'uses' if by_word else 'tokens'} are left out. "
-             "Give fewer texts, or raise max_tokens."] if left_out else []  # fmt: skip
+    if rows:
+        # Uses of one word are told apart by their numbers in the list below.
+        labels = [str(k + 1) if by_word else shorten(chosen.tokens[row]) for k, row in enumerate(rows)]
+        titles = ["{}[{}]{}".format(*split_context(chosen, row)) for row in rows]
+        panels = {
+            name: _draw_panel(chosen.vectors(name)[rows], labels, titles, marks, layer=name)
+            for name in chosen.layer_names
+        }
+        body = _draw_legend(names) + make_panels(panels, layer) + _draw_uses(chosen, rows, marks, by_word=by_word)
+    else:
+        body = '<p class="elmo-empty">There is no token.</p>'
+    what = "tokens" if options.word is None else f"uses of “{escape(_join(options.word))}”"
+    left_out = f"{len(found) - len(rows):,} of {len(found):,} {'uses' if by_word else 'tokens'} are left out."
     return make_figure(
         "map",
-        title=f"{len(rows):,} {what}; the nearer two points, the more similar their vectors.",
-        body=legend + make_panels(panels, layer) + (_draw_uses(chosen, rows, numbers, by_word=by_word))
-        if rows
-        else '<p class="elmo-empty">There is no token.</p>',
+        title=f"{len(rows):,} {what}, by the first two principal components of their vectors.",
+        body=body,
         layers=chosen.layer_names,
         layer=layer,
-        notes=notes,
+        notes=[f"{left_out} Give fewer texts, or raise max_tokens."] if len(found) > len(rows) else [],
     )
+
+
+def _draw_panel(
+    vectors: Floats, labels: Sequence[str], titles: Sequence[str], marks: Sequence[int], *, layer: str
+) -> str:
+    coordinates, shares = project(vectors)
+    points = [
+        Point(x, y, label, title, mark)
+        for (x, y), label, title, mark in zip(coordinates.tolist(), labels, titles, marks)
+    ]
+    return draw_scatter(points, shares=shares, label=f"Map of the layer {layer}")
 
 
 def _find_uses(chosen: Selection, word: str | list[str] | None) -> list[int]:
@@ -75,14 +84,10 @@ def _name_groups(chosen: Selection, labels: list[str] | str | None) -> list[str]
     return [group for passage in chosen.passages for group in passage.groups or [passage.label] * len(passage)]
 
 
-def _order_groups(groups: Sequence[str]) -> list[str]:
+def _list_groups(groups: Sequence[str]) -> list[str]:
     """List the groups in the order of their first use, the rest together."""
     names = list(dict.fromkeys(groups))
     return names if len(names) <= _MOST_GROUPS else [*names[: _MOST_GROUPS - 1], _OTHERS]
-
-
-def _describe(chosen: Selection, row: int) -> str:
-    return "{}[{}]{}".format(*split_context(chosen, row))
 
 
 def _join(word: str | list[str]) -> str:
@@ -90,15 +95,17 @@ def _join(word: str | list[str]) -> str:
 
 
 def _draw_legend(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return ""
     items = "".join(
         f"<li>{draw_symbol(number)} <bdi>{escape(shorten(name))}</bdi></li>" for number, name in enumerate(names)
     )
     return f'<ul class="elmo-legend" aria-label="What the marks stand for">{items}</ul>'
 
 
-def _draw_uses(chosen: Selection, rows: Sequence[int], numbers: Sequence[int], *, by_word: bool) -> str:
+def _draw_uses(chosen: Selection, rows: Sequence[int], marks: Sequence[int], *, by_word: bool) -> str:
     items = "".join(
-        f"<li>{draw_symbol(group)} {mark_in_context(chosen, row)}</li>" for row, group in zip(rows, numbers)
+        f"<li>{draw_symbol(mark)} {mark_in_context(chosen, row)}</li>" for row, mark in zip(rows, marks)
     )
     uses = f'<ol class="elmo-uses">{items}</ol>'
     # With many tokens, the list is for those who look for one of them.
