@@ -87,12 +87,12 @@ def project(array: Floats) -> tuple[Floats, tuple[float, float]]:
     """
     wide = np.where(np.isfinite(array), array, 0.0).astype(np.float64)
     centred = wide - wide.mean(axis=0, keepdims=True)
-    # The smaller one of two matrices with the same eigenvalues.
     if len(centred) <= centred.shape[1]:
-        values, vectors = np.linalg.eigh(centred @ centred.T)
-        found = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0.0))
+        left, values, _ = np.linalg.svd(centred, full_matrices=False)
+        found = left[:, :2] * values[:2]
     else:
-        values, vectors = np.linalg.eigh(centred.T @ centred)
+        # Of many vectors, this matrix is the smaller one.
+        _, vectors = np.linalg.eigh(centred.T @ centred)
         found = centred @ vectors[:, ::-1][:, :2]
     coordinates = np.zeros((len(centred), 2))
     coordinates[:, : found.shape[1]] = found

@@ -10,8 +10,8 @@ from .passages import Passage
 from .style_options import NeighbourOptions
 from .token_selection import CONTEXT, Selection, mark_in_context, select_tokens
 
-# Cosines are written as whole numbers.
-_SCALE = 1000
+# Cosines are written as whole numbers, in hundredths.
+_SCALE = 100
 
 
 def draw_neighbours(passages: Sequence[Passage], options: NeighbourOptions) -> str:
@@ -84,7 +84,8 @@ def _pack(nearest: dict[str, Nearest]) -> str:
         name: {
             "k": found.rows.shape[1],
             "rows": found.rows.ravel().tolist(),
-            "cosines": (found.cosines * _SCALE).round().astype(int).ravel().tolist(),
+            # Rounded as they are shown: rounding again in the browser must not change them.
+            "cosines": [int(f"{value:.2f}".replace(".", "")) for value in found.cosines.ravel().tolist()],
         }
         for name, found in nearest.items()
     }
