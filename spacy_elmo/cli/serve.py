@@ -134,7 +134,8 @@ def _load(
     source: Source | None, *, pipeline: str | None, lang: str | None, precision: str | None, n_threads: int | None
 ) -> "ServedModel":
     from ..elmo import load
-    from ..server.served_model import make_splitter, serve_elmo, serve_pipeline
+    from ..server.bounded_splitter import make_splitter
+    from ..server.served_model import serve_elmo, serve_pipeline
 
     if pipeline is not None:
         return serve_pipeline(pipeline)

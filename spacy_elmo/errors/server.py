@@ -7,7 +7,7 @@ class ServerErrors(metaclass=WithCodes):
     EL340 = "The request has {got}, but {limit} are allowed. Send the text in parts."
     EL341 = "The body is not valid JSON ({reason}). Send an object in UTF-8, such as {example}."
     EL342 = "The body is of the type {got}; allowed: application/json in UTF-8. Set the header Content-Type."
-    EL343 = "'{field}' is no field of this request; allowed: {allowed}. Remove it, or correct its name."
+    EL343 = "{field} is no field of this request; allowed: {allowed}. Remove it, or correct its name."
     EL344 = "The request has {got} of 'text' and 'tokens'. Give one of them."
     EL345 = "'{field}' is {got}; allowed: {allowed}."
     EL346 = (
@@ -41,5 +41,9 @@ class ServerErrors(metaclass=WithCodes):
     EL357 = (
         "'{name}' has initial_state = 'carry': its vectors would depend on the requests before, which may be of "
         "other people. Set initial_state = 'zero' or 'warm'."
+    )
+    EL359 = (
+        "A word of the text has {n:,} characters without a space ({start}...), but {limit} are allowed: spaCy's "
+        "tokenizer takes very long for longer ones. Put spaces into it, or give 'tokens'."
     )
     EL358 = "The server is stopping, and accepts no more requests."

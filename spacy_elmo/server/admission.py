@@ -1,6 +1,5 @@
 """Which requests are in work, and which wait for their turn."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
@@ -24,14 +23,18 @@ class Admission:
     def __init__(self, limits: Limits):
         self._limits = limits
         self._n_places = limits.n_slots + limits.n_waiting
-        self._slots = asyncio.Semaphore(limits.n_slots)
         self._is_open = True
         self.n_inside = 0
 
     @cached_property
     def threads(self) -> anyio.CapacityLimiter:
-        """How many are computed at a time. Made when an event loop runs, as older versions of anyio require."""
+        """How many are computed at a time."""
+        # Made when an event loop runs, as older versions of anyio require.
         return anyio.CapacityLimiter(self._limits.n_threads)
+
+    @cached_property
+    def _slots(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(self._limits.n_slots)
 
     def close(self) -> None:
         """Refuse all requests but those in work."""

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from ..errors import ElmoError
 from .admission import Admission
+from .bounded_splitter import BoundedSplitter
 from .computed_answers import ComputedAnswer
 from .connections import SlowReaders
 from .embedding_request import answer_embedding
@@ -41,6 +42,9 @@ def create_app(
     """
     limits = limits or Limits()
     admission = Admission(limits)
+    splitter = BoundedSplitter(model.nlp, limits=limits)
+    embed = partial(answer_embedding, model=model, splitter=splitter, limits=limits)
+    view = partial(answer_view, model=model, splitter=splitter)
     compute = partial(ComputedAnswer, admission=admission, limits=limits)
     facts = describe_model(model, limits)
 
@@ -56,12 +60,8 @@ def create_app(
             Route("/healthz", get_health),
             Route("/assets/{name}", _get_asset),
             Route("/api/model", get_model),
-            Route(
-                "/api/embed",
-                compute(lambda body: answer_embedding(body, model, limits)),
-                methods=["POST"],
-            ),
-            Route("/api/view", compute(lambda body: answer_view(body, model, limits)), methods=["POST"]),
+            Route("/api/embed", compute(embed), methods=["POST"]),
+            Route("/api/view", compute(view), methods=["POST"]),
         ],
         middleware=[
             Middleware(SlowReaders, limits=limits),
@@ -90,7 +90,7 @@ def describe_model(model: ServedModel, limits: Limits) -> dict[str, object]:
         "layers": elmo.layer_names,
         "widths": {name: elmo.width(name) for name in elmo.layer_names},
         "n_layers": elmo.n_layers,
-        "lang": model.lang,
+        "lang": str(model.nlp.lang),
         "limits": {"max_tokens": limits.max_tokens, "max_body_bytes": limits.max_body_bytes},
         "styles": list(STYLES),
     }

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ..bilm.layers import ALL, LayerChoice, LayerOutputs, resolve_layers
 from ..errors import Errors
+from .bounded_splitter import BoundedSplitter
 from .layers_json import write_json, write_rows
 from .limits import Limits
 from .refusals import UNPROCESSABLE, RequestError
@@ -26,16 +27,19 @@ class EmbeddingRequest(NamedTuple):
     layers: list[str]
 
 
-def answer_embedding(body: bytes, model: ServedModel, limits: Limits) -> Iterator[bytes]:
+def answer_embedding(
+    body: bytes, *, model: ServedModel, splitter: BoundedSplitter, limits: Limits
+) -> Iterator[bytes]:
     """Compute the answer to a request.
 
     body (bytes): The body of the request.
     model (ServedModel): The model.
+    splitter (BoundedSplitter): Splits text.
     limits (Limits): What a request may have.
     YIELDS (bytes): JSON, in pieces.
     RAISES (ElmoError): If the request is wrong.
     """
-    sentences, layers = read_request(body, model, limits)
+    sentences, layers = read_request(body, splitter, limits, n_layers=model.elmo.n_layers)
     outputs = model.elmo.embed(sentences, layers=layers)  # type: ignore[arg-type]
     yield b'{"model":' + write_json(model.name) + b',"sentences":['
     for number, (tokens, output) in enumerate(zip(sentences, outputs)):
@@ -44,24 +48,25 @@ def answer_embedding(body: bytes, model: ServedModel, limits: Limits) -> Iterato
     yield b"]}"
 
 
-def read_request(body: bytes, model: ServedModel, limits: Limits) -> EmbeddingRequest:
+def read_request(body: bytes, splitter: BoundedSplitter, limits: Limits, *, n_layers: int) -> EmbeddingRequest:
     """Read a request.
 
     body (bytes): Its body.
-    model (ServedModel): Splits text, and has layers.
+    splitter (BoundedSplitter): Splits text.
     limits (Limits): What a request may have.
+    n_layers (int): LSTM layers of the model.
     RETURNS (EmbeddingRequest): What it asks for.
     RAISES (ElmoError): If a field is wrong, or there are too many tokens.
     """
     fields = parse_fields(body, allowed=FIELDS)
     layers: LayerChoice = fields.get("layers", ALL)
-    names = resolve_layers(layers, n_layers=model.elmo.n_layers)
+    names = resolve_layers(layers, n_layers=n_layers)
     has_text, has_tokens = "text" in fields, "tokens" in fields
     if has_text == has_tokens:
         raise RequestError(UNPROCESSABLE, Errors.EL344.format(got="both" if has_text else "none"))
     if has_text:
-        split = model.split([check_text(fields["text"])])
-        sentences = [sentence.tokens for sentence in split[0]]
+        split = splitter.split([check_text(fields["text"])])
+        sentences = [sentence.tokens for line in split for sentence in line]
     else:
         sentences = _read_tokens(fields["tokens"])
     check_amount(len(sentences), "sentences", limits)

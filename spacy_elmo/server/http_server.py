@@ -104,7 +104,10 @@ class HttpServer(uvicorn.Server):
         """
         await super().startup(sockets=sockets)
         self.loop = asyncio.get_running_loop()
-        self.report_start()
+        if self.should_exit:
+            self._stop()
+        else:
+            self.report_start()
 
     def run_on(self, listener: socket.socket) -> None:
         """Answer requests until `stop` is called.

@@ -65,7 +65,7 @@ def parse_fields(body: bytes, *, allowed: Sequence[str]) -> Fields:
         raise _refuse_json(f"it is {short_repr(fields)}, not an object")
     for field in fields:
         if field not in allowed:
-            message = Errors.EL343.format(field=short_repr(field)[1:-1], allowed=", ".join(allowed))
+            message = Errors.EL343.format(field=short_repr(field), allowed=", ".join(allowed))
             raise RequestError(UNPROCESSABLE, message)
     return fields
 

@@ -1,10 +1,9 @@
 """What is served: a model, the mixes that were trained with it, and how its texts are split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import PurePath
-from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,7 +14,6 @@ from ..elmo import Elmo
 from ..errors import ElmoError, Errors
 from ..pipeline.embedder import ElmoEmbedder
 from ..pipeline.mixes import LearnedMix, find_mixes
-from ..splitter import SplitSentence, split_texts
 from ..weights.arrays import mix_shares
 from ..weights.source import Source
 from ..weights.urls import hide_secrets, safe_url
@@ -31,7 +29,7 @@ class ServedModel:
     name (str): Its name for users, without folders.
     elmo (Elmo): The model.
     mixes (Sequence[LearnedMix]): Mixes of its layers.
-    nlp (Language): Splits texts into sentences and tokens.
+    nlp (Language): Splits texts into sentences and tokens; for `BoundedSplitter`.
     RAISES (ElmoError): If its vectors depend on earlier requests.
     """
 
@@ -39,41 +37,10 @@ class ServedModel:
     elmo: Elmo
     mixes: Sequence[LearnedMix]
     nlp: Language
-    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
         if self.elmo.settings.initial_state == "carry":
             raise ElmoError(Errors.EL357.format(name=self.name))
-
-    @property
-    def lang(self) -> str:
-        """The language whose rules split texts."""
-        return str(self.nlp.lang)
-
-    def split(self, texts: Sequence[str]) -> list[list[SplitSentence]]:
-        """Split texts into sentences and tokens.
-
-        texts (Sequence[str]): The texts.
-        RETURNS (list[list[SplitSentence]]): The sentences of each.
-        """
-        # A pipeline is no good for several threads; and of words of a request, nothing is to be kept.
-        with self._lock, self.nlp.memory_zone():
-            return list(split_texts(texts, nlp=self.nlp))
-
-
-def make_splitter(lang: str) -> Language:
-    """Make a pipeline that splits texts by the rules of a language.
-
-    lang (str): The code of the language.
-    RETURNS (Language): The pipeline.
-    RAISES (ElmoError): If there is no such language.
-    """
-    try:
-        nlp = spacy.blank(lang)
-    except ImportError as error:
-        raise ElmoError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
-    nlp.add_pipe("sentencizer")
-    return nlp
 
 
 def serve_elmo(elmo: Elmo, *, source: Source, nlp: Language) -> ServedModel:

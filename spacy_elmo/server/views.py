@@ -9,9 +9,9 @@ import orjson
 from ..bilm.layers import check_layer_exists
 from ..splitter import SplitSentence
 from ..visual.passages import Passage, passage_of_sentences
+from .bounded_splitter import BoundedSplitter
 from .embedding_request import check_text
-from .limits import Limits
-from .request_body import Fields, check_amount, parse_fields, refuse_value
+from .request_body import Fields, parse_fields, refuse_value
 from .served_model import ServedModel
 
 STYLES = ("neighbours", "similarity", "map", "layers", "drift")
@@ -41,21 +41,20 @@ class View(NamedTuple):
         """
         sentences = [sentence for line in lines for sentence in line]
         tokens = [token for sentence in sentences for token in sentence.tokens]
-        return cls([line for line in lines if line], sentences, tokens)
+        return cls([*lines], sentences, tokens)
 
 
-def answer_view(body: bytes, model: ServedModel, limits: Limits) -> Iterator[bytes]:
+def answer_view(body: bytes, *, model: ServedModel, splitter: BoundedSplitter) -> Iterator[bytes]:
     """Draw the picture that a request asks for.
 
     body (bytes): The body of the request.
     model (ServedModel): The model.
-    limits (Limits): What a request may have.
+    splitter (BoundedSplitter): Splits the text.
     YIELDS (bytes): JSON.
     RAISES (ElmoError): If the request is wrong, or the picture cannot be drawn.
     """
     fields = _check_fields(parse_fields(body, allowed=FIELDS), model)
-    view = View.from_lines(model.split(check_text(fields.get("text")).splitlines()))
-    check_amount(len(view.tokens), "tokens", limits)
+    view = View.from_lines(splitter.split(check_text(fields.get("text")).splitlines()))
     _check_numbers(fields, view)
     yield orjson.dumps(
         {
