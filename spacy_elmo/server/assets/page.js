@@ -89,8 +89,8 @@ function checkLength(content) {
   }
   if (n > limit) {
     throw new Refusal(
-      `The text has more than ${limit.toLocaleString("en")} words, and the server accepts so many tokens at most. ` +
-        "Remove a part of it.",
+      `The text has more than ${limit.toLocaleString("en")} words, and the server accepts ` +
+        `${limit.toLocaleString("en")} tokens at most. Remove a part of it.`,
     );
   }
 }

@@ -61,7 +61,7 @@ export class TokenChoice {
  * @param {string[]} before
  * @param {string[]} after
  * @param {number} row
- * @returns {number}  -1: it was removed.
+ * @returns {number}  -1: it was removed, or nothing is as before.
  */
 function followRow(before, after, row) {
   const most = Math.min(before.length, after.length);
@@ -72,6 +72,10 @@ function followRow(before, after, row) {
   let nLast = 0;
   while (nLast < most - nFirst && before.at(-1 - nLast) === after.at(-1 - nLast)) {
     nLast += 1;
+  }
+  if (nFirst + nLast === 0) {
+    // Another text.
+    return -1;
   }
   if (row < nFirst) {
     return row;
