@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from spacy_elmo import visual
 from spacy_elmo.cli.commands import app
 from spacy_elmo.errors import Errors, Warnings
+from spacy_elmo.visual.style_options import DriftOptions, MapOptions, NeighbourOptions, SimilarityOptions
 from tests.data import ROOT, TINY, read_npz
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -75,6 +77,39 @@ def test_sequences(place: Path) -> None:
     files = {path.name for path in place.iterdir() if path.is_file()}
     assert {"embeddings_file.h5", "reduced_embeddings_file.h5", "proteins.parquet", "molecules.h5"} <= files
     assert (place / "vectors" / "proteins.fasta.h5").is_file()
+
+
+@pytest.mark.usefixtures("place")
+def test_visual(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From top to bottom, in one namespace."""
+    render, drawn = visual.render, []
+
+    def note(docs: Any, style: str = "neighbours", **settings: Any) -> None:
+        drawn.append((style, render(docs, style, **settings)))
+
+    monkeypatch.setattr(visual, "render", note)
+    found: dict[str, Any] = {}
+    for language, code in read_blocks(ROOT / "docs" / "visual.md"):
+        assert language == "python"
+        exec(code, found)
+    styles = ["neighbours", "neighbours", "map", "map", "similarity", "drift", "layers"]
+    assert [style for style, _ in drawn] == styles
+    assert all(f'data-style="{style}"' in html for style, html in drawn)
+    assert Path("banks.html").read_text("utf-8") == render(found["docs"], page=True)
+
+
+def test_options_of_pictures() -> None:
+    """The table has every option of every style, and no other."""
+    text = (ROOT / "docs" / "visual.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (`\w+`.*?|all but `layers`) \|", text, re.M)
+    kinds = (NeighbourOptions, SimilarityOptions, MapOptions, DriftOptions)
+    every = {kind.style for kind in kinds}
+    shown = {
+        (option, style)
+        for option, styles in rows
+        for style in (every if styles.startswith("all") else re.findall(r"`(\w+)`", styles))
+    }
+    assert shown == {(option, kind.style) for kind in kinds for option in kind.model_fields}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
