@@ -1,4 +1,4 @@
-/** The controls that belong to one style each. */
+/** The choice of a style, and the controls that belong to one style each. */
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {{text: string, first: number, n_tokens: number}} Sentence */
@@ -9,12 +9,14 @@ const LONGEST_LABEL = 60;
 export class Controls {
   /**
    * @param {object} elements
+   * @param {HTMLInputElement[]} elements.styles
    * @param {HTMLElement[]} elements.groups  Each has the style that it belongs to as data-style.
    * @param {HTMLSelectElement} elements.word
    * @param {[HTMLSelectElement, HTMLSelectElement]} elements.pair
    * @param {HTMLInputElement} elements.sameSentence
    */
-  constructor({ groups, word, pair, sameSentence }) {
+  constructor({ styles, groups, word, pair, sameSentence }) {
+    this.styles = styles;
     this.groups = groups;
     this.word = word;
     this.pair = pair;
@@ -22,10 +24,13 @@ export class Controls {
   }
 
   /**
-   * Show the controls of the style.
+   * Show the style with its controls.
    * @param {State} state
    */
   show(state) {
+    for (const input of this.styles) {
+      input.checked = input.value === state.style;
+    }
     for (const group of this.groups) {
       group.hidden = group.dataset.style !== state.style;
     }
@@ -45,7 +50,8 @@ export class Controls {
       setOptions(this.word, [{ value: "", label: "all words" }, ...options, ...others], state.word ?? "");
     }
     if (state.style === "similarity") {
-      const options = sentences.map(({ text }, row) => ({ value: String(row), label: `${row + 1}. ${shorten(text)}` }));
+      const labels = sentences.map(({ text }, row) => `${row + 1}. ${shorten(text)}`);
+      const options = labels.map((label, row) => ({ value: String(row), label }));
       const last = Math.max(0, sentences.length - 1);
       const pair = state.pair ?? [0, 1];
       this.pair.forEach((select, side) => setOptions(select, options, String(Math.min(pair[side], last))));

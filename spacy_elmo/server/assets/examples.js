@@ -3,7 +3,7 @@
 /** @typedef {import("./state.js").State} State */
 
 /** @type {{label: string, state: Partial<State>}[]} */
-export const EXAMPLES = [
+const EXAMPLES = [
   {
     label: "Bank",
     state: {
@@ -43,3 +43,22 @@ export const EXAMPLES = [
     },
   },
 ];
+
+export const FIRST_EXAMPLE = EXAMPLES[0].state;
+
+/**
+ * Offer the examples.
+ * @param {HTMLElement} list
+ * @param {(state: Partial<State>) => void} choose  Gets the one that is chosen.
+ */
+export function listExamples(list, choose) {
+  for (const { label, state } of EXAMPLES) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = label;
+    button.addEventListener("click", () => choose(state));
+    const item = document.createElement("li");
+    item.append(button);
+    list.append(item);
+  }
+}

@@ -77,7 +77,7 @@ function keepFocus(place) {
   const isToken = old.matches("button.elmo-token");
   return () => {
     const all = /** @type {NodeListOf<HTMLElement>} */ (place.querySelectorAll(FOCUSABLE));
-    const chosen = /** @type {HTMLElement | null} */ (place.querySelector("button.elmo-token[aria-pressed='true']"));
+    const chosen = [...findTokens(place)].find((token) => token.getAttribute("aria-pressed") === "true");
     const element = (isToken && chosen) || all[Math.min(number, all.length - 1)];
     element?.focus({ preventScroll: true });
   };

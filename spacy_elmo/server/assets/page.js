@@ -1,9 +1,10 @@
 /** The page: what is typed and chosen becomes a state, and the state a figure and a link. */
 
 import { Controls } from "./controls.js";
-import { EXAMPLES } from "./examples.js";
+import { FIRST_EXAMPLE, listExamples } from "./examples.js";
 import { listTokens, showFigure } from "./figure.js";
-import { load, Refusal, Updates } from "./requests.js";
+import { composeQueries } from "./queries.js";
+import { load, Updates } from "./requests.js";
 import { DEFAULTS, readLink, writeLink } from "./state.js";
 import { TokenChoice } from "./tokens.js";
 
@@ -24,6 +25,7 @@ const find = (id) => /** @type {any} */ (document.getElementById(id));
 const text = find("text");
 const figure = find("figure");
 const controls = new Controls({
+  styles: [...find("styles").querySelectorAll("input")],
   groups: [...find("controls").children].map((group) => /** @type {HTMLElement} */ (group)),
   word: find("word"),
   pair: [find("pair-one"), find("pair-two")],
@@ -33,14 +35,19 @@ const controls = new Controls({
 /** @type {State} */
 let state = { ...DEFAULTS };
 let choice = new TokenChoice(null);
-/** @type {{lang: string, layers: string[], limits: {max_tokens: number, max_body_bytes: number}} | null} */
+/** @type {import("./queries.js").Model | null} */
 let model = null;
 /** When the newest change was made, in milliseconds since the page was opened. */
 let changedAt = 0;
 let linkTimer = 0;
 let slowTimer = 0;
 
-const updates = new Updates({ compose: composeRequest, show: showAnswer, report: reportError, connect: loadModel });
+const updates = new Updates({
+  compose: () => composeQueries(state, model),
+  show: showAnswer,
+  report: reportError,
+  connect: loadModel,
+});
 
 /**
  * Change the state, and ask for its figure.
@@ -54,57 +61,6 @@ function change(changes, event) {
   planLink();
   clearTimeout(slowTimer);
   slowTimer = setTimeout(() => setText("time", "· in work …"), SLOW_MS);
-}
-
-/** @returns {string[]} */
-function composeRequest() {
-  const { style, layer, word, pair, sameSentence } = state;
-  const content = state.text ?? "";
-  checkLength(content);
-  const body = {
-    text: content,
-    style,
-    layer: layer !== null && model?.layers.includes(layer) ? layer : null,
-    // Its number depends on the text, which may have changed since: the figure's own script chooses it.
-    token: null,
-    word: style === "map" ? word : null,
-    pair: style === "similarity" ? pair : null,
-    same_sentence: sameSentence || null,
-  };
-  // While somebody types, the word may not be there, or the sentences.
-  const bodies = body.word === null && body.pair === null ? [body] : [body, { ...body, word: null, pair: null }];
-  const found = bodies.map((one) => JSON.stringify(one));
-  checkBytes(found[0]);
-  return found;
-}
-
-/** @param {string} content */
-function checkLength(content) {
-  const limit = model?.limits.max_tokens ?? Infinity;
-  const words = /[^ \t\n\r\v\f]+/g;
-  // A tokenizer makes one token of a word, or more.
-  let n = 0;
-  while (n <= limit && words.exec(content)) {
-    n += 1;
-  }
-  if (n > limit) {
-    throw new Refusal(
-      `The text has more than ${limit.toLocaleString("en")} words, and the server accepts ` +
-        `${limit.toLocaleString("en")} tokens at most. Remove a part of it.`,
-    );
-  }
-}
-
-/** @param {string} body */
-function checkBytes(body) {
-  const limit = model?.limits.max_body_bytes ?? Infinity;
-  const n = body.length > limit ? body.length : new TextEncoder().encode(body).length;
-  if (n > limit) {
-    throw new Refusal(
-      `The text is too long: it takes ${n.toLocaleString("en")} bytes to send, and the server accepts ` +
-        `${limit.toLocaleString("en")}. Remove a part of it.`,
-    );
-  }
 }
 
 /**
@@ -155,6 +111,7 @@ function reportError(message) {
   setText("error", message);
   if (message) {
     clearTimeout(slowTimer);
+    setText("count", "");
     setText("time", "");
   }
 }
@@ -195,8 +152,7 @@ function followLink() {
   if (content || linked.text !== null) {
     adopt({ ...linked, text: content });
   } else {
-    const example = EXAMPLES[0].state;
-    adopt({ ...linked, text: example.text ?? "", token: linked.token ?? example.token ?? null });
+    adopt({ ...linked, text: FIRST_EXAMPLE.text ?? "", token: linked.token ?? FIRST_EXAMPLE.token ?? null });
   }
 }
 
@@ -209,9 +165,6 @@ function adopt(next) {
   choice = new TokenChoice(state.token);
   if (text.value !== state.text) {
     text.value = state.text ?? "";
-  }
-  for (const input of document.querySelectorAll("input[name=style]")) {
-    /** @type {HTMLInputElement} */ (input).checked = /** @type {HTMLInputElement} */ (input).value === state.style;
   }
   controls.show(state);
   change({});
@@ -262,18 +215,6 @@ function count(n, noun) {
   return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 }
 
-function listExamples() {
-  for (const { label, state: example } of EXAMPLES) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = label;
-    button.addEventListener("click", () => chooseExample(example));
-    const item = document.createElement("li");
-    item.append(button);
-    find("examples").append(item);
-  }
-}
-
 function listen() {
   text.addEventListener("input", (event) => change({ text: text.value }, event));
   find("styles").addEventListener("change", (event) => {
@@ -305,6 +246,6 @@ function listen() {
   addEventListener("pagehide", updateLink);
 }
 
-listExamples();
+listExamples(find("examples"), chooseExample);
 listen();
 followLink();

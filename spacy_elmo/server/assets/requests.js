@@ -43,16 +43,16 @@ export async function load(path, report) {
 }
 
 /**
- * Keeps a figure up to date with a state: `update` asks at once if no request is under way, else when the answer is
- * there; answers to an older state are dropped.
+ * Keeps a figure up to date with a state: `update` asks at once if no request is under way, else when the answer
+ * is there; answers to an older state are dropped.
  */
 export class Updates {
   /**
    * @param {object} callbacks
-   * @param {() => string[]} callbacks.compose  Makes the body of the newest request, and bodies to send instead if the
-   *     ones before are refused; throws a Refusal if it is of no use to send it.
-   * @param {(answer: any, attempt: number) => void} callbacks.show  Gets an answer to the newest state, and the number
-   *     of the body that it answers, from 0 up.
+   * @param {() => string[]} callbacks.compose  Makes the body of the newest request, and bodies to send instead if
+   *     the ones before are refused; throws a Refusal if it is of no use to send it.
+   * @param {(answer: any, attempt: number) => void} callbacks.show  Gets an answer to the newest state, and the
+   *     number of the body that it answers, from 0 up.
    * @param {(message: string) => void} callbacks.report  Gets an error in words; "" when it is over.
    * @param {() => Promise<void>} callbacks.connect  Runs first, and again when the server may be another one.
    */
@@ -106,8 +106,8 @@ export class Updates {
 /**
  * @param {string} path
  * @param {string[]} bodies  JSON.
- * @returns {Promise<{answer: any, attempt: number}>}  The answer to the first that is not refused; if all are, fails
- *     as the last one.
+ * @returns {Promise<{answer: any, attempt: number}>}  The answer to the first that is not refused; if all are,
+ *     fails as the last one.
  */
 async function exchangeAny(path, bodies) {
   for (let attempt = 0; ; attempt += 1) {

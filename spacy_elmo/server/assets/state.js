@@ -9,7 +9,8 @@
  * @property {string | null} layer  The layer; null: the figure chooses.
  * @property {Token | null} token  The token of the style "neighbours"; null: the figure chooses.
  * @property {string | null} word  The word of the style "map"; null: all.
- * @property {[number, number] | null} pair  The sentences of the style "similarity", from 0 up; null: the first two.
+ * @property {[number, number] | null} pair  The sentences of the style "similarity", from 0 up; null: the first
+ *     two.
  * @property {boolean} sameSentence  Whether neighbours may be of the same sentence.
  */
 

@@ -29,8 +29,8 @@ export class TokenChoice {
   }
 
   /**
-   * Find the token in a text that may have changed: first by its place, so that it may be edited itself, then by its
-   * text.
+   * Find the token in a text that may have changed: first by its place, so that it may be edited itself, then by
+   * its text.
    * @param {string[]} texts  All tokens.
    * @returns {number}  Its row; -1: there is none.
    */
