@@ -82,10 +82,11 @@ def test_sequences(place: Path) -> None:
 @pytest.mark.usefixtures("place")
 def test_visual(monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom, in one namespace."""
-    render, drawn = visual.render, []
+    render = visual.render
+    drawn: list[tuple[str, str]] = []
 
     def note(docs: Any, style: str = "neighbours", **settings: Any) -> None:
-        drawn.append((style, render(docs, style, **settings)))
+        drawn.append((style, render(docs, style, **settings) or ""))
 
     monkeypatch.setattr(visual, "render", note)
     found: dict[str, Any] = {}

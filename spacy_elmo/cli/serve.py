@@ -107,6 +107,8 @@ def serve(
     try:
         address = show_address(listener, host)
         model = _load(source, pipeline=pipeline, lang=lang, precision=precision, n_threads=n_threads)
+        # The first sentence takes longer than others; and if it cannot be embedded, no request can.
+        model.elmo.embed([["spacy-elmo", "serve"]])
         limits = Limits(max_tokens=max_tokens)
         app = create_app(model, limits=limits, hosts=list_hosts(host))
         server = HttpServer(

@@ -64,7 +64,8 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 class Errors(
     ModelErrors, FormatErrors, CatalogueErrors, AddressErrors, DownloadErrors, PipelineErrors, CommandErrors,
-    PretrainingErrors, FrameErrors, TableErrors, SparkErrors, TorchErrors, CompatErrors, VisualErrors, ServerErrors,
+    PretrainingErrors, FrameErrors, TableErrors, SparkErrors, TorchErrors, CompatErrors, VisualErrors,
+    ServerErrors,
 ):  # fmt: skip
     """All error messages, by their codes."""
 

@@ -15,8 +15,8 @@ class ServerErrors(metaclass=WithCodes):
         "spaCy does not accept. Remove it, or give 'tokens'."
     )
     EL347 = (
-        "The request is for the host {got}; allowed: {allowed}. The server is open to this computer alone. Use one "
-        "of these names; a proxy must set the header Host. To serve others: spacy-elmo serve --host"
+        "The request is for the host {got}; allowed: {allowed}. The server is open to this computer alone. Use "
+        "one of these names; a proxy must set the header Host. To serve others: spacy-elmo serve --host"
     )
     EL348 = "{n:,} requests are in work or wait, and no more are accepted. Try again in {seconds} seconds."
     EL349 = "The body did not arrive within {seconds} seconds. Send it faster, or in smaller requests."
@@ -27,8 +27,8 @@ class ServerErrors(metaclass=WithCodes):
         '`spacy-elmo serve` requires the package {package}. Install it: pip install -c constraints.txt ".[server]"'
     )
     EL354 = (
-        "Cannot listen on port {port} of {host} ({reason}). Give another port, such as --port {other}, or --port 0 "
-        "for any free one."
+        "Cannot listen on port {port} of {host} ({reason}). Give another port, such as --port {other}, or "
+        "--port 0 for any free one."
     )
     EL355 = (
         "Cannot listen on the host '{host}' ({reason}). Give 127.0.0.1, for this computer alone, or an address of "

@@ -25,10 +25,13 @@ class VisualErrors(metaclass=WithCodes):
         "render([doc1, doc2], style='similarity')."
     )
     EL335 = (
-        "The style 'drift' needs at least two of word_emb, lstm_outputs1, lstm_outputs2 (as many as the model has); "
-        "the texts have: {kept}. Keep more layers: `layers = '*'` and a pooling layer above the first, or 'elmo'."
+        "The style 'drift' needs at least two of word_emb, lstm_outputs1, lstm_outputs2 (as many as the model "
+        "has); the texts have: {kept}. Keep more layers: `layers = '*'`, and a pooling layer "
+        "above the first, or 'elmo'."
     )
-    EL336 = "'{word}' is not among the {n_tokens:,} tokens of the texts. Choose another word, or none for all tokens."
+    EL336 = (
+        "'{word}' is not among the {n_tokens:,} tokens of the texts. Choose another word, or none for all tokens."
+    )
     EL337 = "There are {n_labels} labels for {n_texts} texts. Give a label for each text."
     EL338 = (
         "labels = {got}: this is not an attribute of spaCy's tokens, or the texts are not Docs. Give an attribute "

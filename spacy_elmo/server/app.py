@@ -13,6 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..errors import ElmoError
+from ..visual.figures import STYLES
+from ..visual.markup import read_asset
 from .admission import Admission
 from .bounded_splitter import BoundedSplitter
 from .computed_answers import ComputedAnswer
@@ -22,12 +24,13 @@ from .http_guard import KnownHosts, SafeHeaders
 from .limits import Limits
 from .refusals import UnexpectedErrors, answer_coded_error, answer_http_error
 from .served_model import ServedModel
-from .views import STYLES, answer_view
+from .views import answer_view
 
 ASSETS = Path(__file__).parent / "assets"
+_PAGE = "index.html"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".html": "text/html"}
-# Files of the page, and those of pictures, which are not in this room.
-_PAGE_FILES, _PICTURE_FILES = ("page.css", "page.js"), ("visual.css", "visual.js")
+# These files are of pictures, and not in this room.
+_PICTURE_FILES = ("visual.css", "visual.js")
 
 
 def create_app(
@@ -97,26 +100,21 @@ def describe_model(model: ServedModel, limits: Limits) -> dict[str, object]:
 
 
 async def _get_page(request: Request) -> Response:
-    return _answer_file("index.html")
+    return _answer_text(_PAGE, (ASSETS / _PAGE).read_text("utf-8"))
 
 
 async def _get_asset(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in (*_PAGE_FILES, *_PICTURE_FILES):
-        raise HTTPException(404)
-    return _answer_file(name)
-
-
-def _answer_file(name: str) -> Response:
     if name in _PICTURE_FILES:
-        from ..visual.markup import read_asset
+        return _answer_text(name, read_asset(name))
+    # From a list of what is there: a name must not lead to another folder.
+    files = {path.name: path for path in ASSETS.iterdir() if path.suffix in (".css", ".js")}
+    if name not in files:
+        raise HTTPException(404)
+    return _answer_text(name, files[name].read_text("utf-8"))
 
-        text = read_asset(name)
-    else:
-        path = ASSETS / name
-        if not path.is_file():
-            raise HTTPException(404)
-        text = path.read_text("utf-8")
+
+def _answer_text(name: str, text: str) -> Response:
     # Asked for again each time: after an update, the page and its script are of one version.
     return Response(text, media_type=_TYPES[Path(name).suffix], headers={"Cache-Control": "no-cache"})
 

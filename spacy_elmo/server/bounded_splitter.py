@@ -15,8 +15,8 @@ from .refusals import RequestError
 from .request_body import check_amount
 
 # spaCy's tokenizer takes punctuation off a word one by one, and copies the rest each time: a word of 20,000
-# exclamation marks takes half a minute, in which no other thread of Python runs. One of this many characters takes a
-# tenth of a second.
+# exclamation marks takes half a minute, in which no other thread of Python runs. One of this many characters takes
+# a tenth of a second.
 WORD_CHARACTERS = 1_000
 # Characters that are split at a time to count tokens; if they are too many, the rest is not split.
 _CHARACTERS = 2_000

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import spacy
@@ -13,13 +12,9 @@ from spacy.language import Language
 from ..elmo import Elmo
 from ..errors import ElmoError, Errors
 from ..pipeline.embedder import ElmoEmbedder
-from ..pipeline.mixes import LearnedMix, find_mixes
-from ..weights.arrays import mix_shares
+from ..pipeline.mixes import LearnedMix, find_mixes, list_mixes
 from ..weights.source import Source
 from ..weights.urls import hide_secrets, safe_url
-
-if TYPE_CHECKING:
-    from ..bilm.scalar_mix import ScalarMix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +47,7 @@ def serve_elmo(elmo: Elmo, *, source: Source, nlp: Language) -> ServedModel:
     RETURNS (ServedModel): The model.
     RAISES (ElmoError): As `ServedModel`.
     """
-    found = [elmo.mix, *elmo.more_mixes]
-    names = ["elmo"] if len(found) == 1 else [f"elmo {number}" for number in range(1, len(found) + 1)]
-    mixes = [_describe_mix(name, mix) for name, mix in zip(names, found)]
-    return ServedModel(name=name_source(source), elmo=elmo, mixes=mixes, nlp=nlp)
+    return ServedModel(name=name_source(source), elmo=elmo, mixes=list_mixes(elmo), nlp=nlp)
 
 
 def serve_pipeline(folder: str) -> ServedModel:
@@ -89,8 +81,3 @@ def name_source(source: Source) -> str:
     last = str(source if isinstance(source, (str, PathLike)) else source[-1])
     path = urlsplit(last).path if "://" in last else last
     return PurePath(path).name or last
-
-
-def _describe_mix(name: str, mix: "ScalarMix") -> LearnedMix:
-    shares = mix_shares(mix.weights.detach().cpu().numpy())
-    return LearnedMix(name, shares, float(mix.gamma.detach()))

@@ -1,5 +1,6 @@
 """`POST /api/view`: a text becomes a picture of its vectors, for the page."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -8,16 +9,23 @@ import orjson
 
 from ..bilm.layers import check_layer_exists
 from ..splitter import SplitSentence
+from ..visual.figures import LAYERS, check_style, draw_figure, draw_mixes
 from ..visual.passages import Passage, passage_of_sentences
 from .bounded_splitter import BoundedSplitter
 from .embedding_request import check_text
 from .request_body import Fields, parse_fields, refuse_value
 from .served_model import ServedModel
 
-STYLES = ("neighbours", "similarity", "map", "layers", "drift")
 FIELDS = ("text", "style", "layer", "token", "word", "pair", "same_sentence")
 # Words that the page offers for a map, each with uses to compare.
 _N_WORDS, _LEAST_USES = 20, 2
+# Fields that are options of each style.
+_OPTIONS = {
+    "neighbours": ("layer", "token", "same_sentence"),
+    "similarity": ("layer",),
+    "map": ("layer", "word"),
+    "drift": (),
+}
 
 
 class View(NamedTuple):
@@ -56,6 +64,9 @@ def answer_view(body: bytes, *, model: ServedModel, splitter: BoundedSplitter) -
     fields = _check_fields(parse_fields(body, allowed=FIELDS), model)
     view = View.from_lines(splitter.split(check_text(fields.get("text")).splitlines()))
     _check_numbers(fields, view)
+    if fields.get("word", "").lower() not in {token.lower() for token in view.tokens}:
+        # While somebody types, a word that was chosen is gone for a moment: all are shown.
+        fields.pop("word", None)
     yield orjson.dumps(
         {
             "html": _draw(fields, view, model),
@@ -69,8 +80,7 @@ def answer_view(body: bytes, *, model: ServedModel, splitter: BoundedSplitter) -
 def _check_fields(fields: Fields, model: ServedModel) -> Fields:
     """Check types. RETURNS (Fields): The fields that have a value."""
     given = {name: value for name, value in fields.items() if value is not None}
-    if given.get("style") not in STYLES:
-        raise refuse_value("style", fields.get("style"), ", ".join(STYLES))
+    check_style(given.get("style"))
     if "layer" in given:
         check_layer_exists(given["layer"], n_layers=model.elmo.n_layers)
     if not isinstance(given.get("word", ""), str):
@@ -84,28 +94,24 @@ def _check_numbers(fields: Fields, view: View) -> None:
     token, pair = fields.get("token"), fields.get("pair")
     if token is not None and not _is_number(token, len(view.tokens)):
         raise refuse_value("token", token, f"a whole number below {len(view.tokens)}, or null")
-    if pair is not None:
-        n = len(view.sentences)
-        if not isinstance(pair, list) or len(pair) != 2 or not all(_is_number(number, n) for number in pair):
-            raise refuse_value("pair", pair, f"two whole numbers below {n}, or null")
+    if pair is not None and (
+        not isinstance(pair, list) or len(pair) != 2 or not all(_is_number(number) for number in pair)
+    ):
+        raise refuse_value("pair", pair, "two whole numbers from 0, or null")
 
 
-def _is_number(value: object, end: int) -> bool:
+def _is_number(value: object, end: float = math.inf) -> bool:
     # A truth value is a number in Python alone.
     return type(value) is int and 0 <= value < end
 
 
 def _draw(fields: Fields, view: View, model: ServedModel) -> str:
-    # Imported here, because programs that ask for vectors need no pictures.
-    from ..visual.figures import draw_figure, draw_mixes
-
     style: str = fields["style"]
-    if style == "layers":
+    if style == LAYERS:
         return draw_mixes(model.mixes)
     if not view.tokens:
         return ""
-    names = {"neighbours": ("layer", "token", "same_sentence"), "map": ("layer", "word")}.get(style, ("layer",))
-    options = {name: fields[name] for name in names if name in fields}
+    options = {name: fields[name] for name in _OPTIONS[style] if name in fields}
     if style == "similarity":
         return draw_figure(_choose_pair(fields.get("pair"), view, model), style, options)
     outputs = iter(model.elmo.embed([sentence.tokens for sentence in view.sentences]))
@@ -117,7 +123,9 @@ def _draw(fields: Fields, view: View, model: ServedModel) -> str:
 
 
 def _choose_pair(pair: Sequence[int] | None, view: View, model: ServedModel) -> list[Passage]:
-    numbers = dict.fromkeys(range(min(2, len(view.sentences))) if pair is None else pair)
+    # A sentence that is gone for a moment is the last one.
+    last = len(view.sentences) - 1
+    numbers = dict.fromkeys(min(number, last) for number in ((0, 1) if pair is None else pair))
     sentences = [view.sentences[number] for number in numbers]
     outputs = model.elmo.embed([sentence.tokens for sentence in sentences])
     return [

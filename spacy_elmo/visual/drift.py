@@ -24,7 +24,7 @@ def draw_drift(passages: Sequence[Passage], options: DriftOptions) -> str:
     """Draw texts with a number below each token for each step from a layer to the next.
 
     passages (Sequence[Passage]): The texts.
-    options (DriftOptions): The options of the style. `layer` has no effect, as all layers are shown.
+    options (DriftOptions): The options of the style.
     RETURNS (str): HTML.
     RAISES (ElmoError): If the texts have fewer than two layers beside the mix.
     """

@@ -14,8 +14,8 @@ from .neighbours import draw_neighbours
 from .passages import Passage
 from .style_options import (
     DriftOptions,
-    LayersOptions,
     MapOptions,
+    MixOptions,
     NeighbourOptions,
     SimilarityOptions,
     check_options,
@@ -76,5 +76,5 @@ def draw_mixes(mixes: Sequence[LearnedMix], options: Mapping[str, object] | None
     RETURNS (str): HTML, which needs visual.css.
     RAISES (ElmoError): If there are options.
     """
-    check_options(LayersOptions, options)
+    check_options(MixOptions, options)
     return draw_mix_table(mixes)

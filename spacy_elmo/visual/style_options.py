@@ -12,20 +12,27 @@ Row = Annotated[int, Field(ge=0, strict=True)]
 
 
 class StyleOptions(BaseModel):
-    """What every style can be told.
+    """What styles of texts can be told.
 
-    layer (str | None): The layer that is shown first; None: lstm_outputs1 if it is there, else the first one.
     max_tokens (int): Tokens that are shown at most.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     style: ClassVar[str]
 
-    layer: str | None = None
     max_tokens: Count
 
 
-class NeighbourOptions(StyleOptions):
+class LayerOptions(StyleOptions):
+    """What styles can be told that show one layer at a time.
+
+    layer (str | None): The layer that is shown first; None: lstm_outputs1 if it is there, else the first one.
+    """
+
+    layer: str | None = None
+
+
+class NeighbourOptions(LayerOptions):
     """Options of the style "neighbours".
 
     token (int | None): The token that is chosen first, counted over all texts; None: a repeated word.
@@ -41,7 +48,7 @@ class NeighbourOptions(StyleOptions):
     same_sentence: bool | None = None
 
 
-class SimilarityOptions(StyleOptions):
+class SimilarityOptions(LayerOptions):
     """Options of the style "similarity"; `max_tokens` counts those of each text."""
 
     style = "similarity"
@@ -49,7 +56,7 @@ class SimilarityOptions(StyleOptions):
     max_tokens: Count = 50
 
 
-class MapOptions(StyleOptions):
+class MapOptions(LayerOptions):
     """Options of the style "map".
 
     word (str | list[str] | None): The word or words whose uses are shown, in upper or lower case; None: all.
@@ -77,7 +84,7 @@ class DriftOptions(StyleOptions):
     measure: str = Field(default="relations", pattern="^(relations|cosine)$")
 
 
-class LayersOptions(BaseModel):
+class MixOptions(BaseModel):
     """The style "layers" has no options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

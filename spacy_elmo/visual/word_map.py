@@ -42,7 +42,8 @@ def draw_map(passages: Sequence[Passage], options: MapOptions) -> str:
         body = _draw_legend(names) + make_panels(panels, layer) + _draw_uses(chosen, rows, marks, by_word=by_word)
     else:
         body = '<p class="elmo-empty">There is no token.</p>'
-    what = "tokens" if options.word is None else f"uses of “{escape(_join(options.word))}”"
+    ending = "" if len(rows) == 1 else "s"
+    what = f"token{ending}" if options.word is None else f"use{ending} of “{escape(_join(options.word))}”"
     left_out = f"{len(found) - len(rows):,} of {len(found):,} {'uses' if by_word else 'tokens'} are left out."
     return make_figure(
         "map",

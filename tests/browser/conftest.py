@@ -1,12 +1,13 @@
 """Fixtures for tests in a real browser."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.browser.chromium import NAMES, find_browser, launch
-from tests.browser.tabs import OpenTab, Tabs
+from tests.browser.served import Served, serve
+from tests.browser.tabs import PATIENCE, OpenTab, Tabs
 from tests.node_modules import skip_or_fail
 
 if TYPE_CHECKING:
@@ -33,3 +34,19 @@ def open_tab(browser: "Browser") -> Iterator[OpenTab]:
     tabs = Tabs(browser=browser)
     yield tabs.open
     tabs.close()
+
+
+@pytest.fixture
+def expect(browser: "Browser") -> Any:
+    """playwright's assertions, which wait until they hold."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
+    return expect
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """The live page with the bundled model."""
+    with serve("--source", "en_sm") as served:
+        yield served

@@ -44,17 +44,23 @@ class Tabs:
         self.browser = browser
         self.opened: list[tuple[BrowserContext, Tab]] = []
 
-    def open(self, url: str, *, width: int = 1280, height: int = 900, javascript: bool = True) -> Tab:
+    def open(
+        self, url: str, *, width: int = 1280, height: int = 900, javascript: bool = True, dark: bool = False
+    ) -> Tab:
         """Open a page as somebody does who has never been there.
 
         url (str): The address, http: or file:.
         width (int): Of the window, in CSS pixels.
         height (int): Of the window, in CSS pixels.
         javascript (bool): Whether scripts run.
+        dark (bool): Whether dark colours are asked for.
         RETURNS (Tab): The page, loaded.
         """
         context = self.browser.new_context(
-            viewport={"width": width, "height": height}, java_script_enabled=javascript, locale="en-GB"
+            viewport={"width": width, "height": height},
+            java_script_enabled=javascript,
+            color_scheme="dark" if dark else "light",
+            locale="en-GB",
         )
         context.set_default_timeout(PATIENCE)
         page = context.new_page()

@@ -264,7 +264,7 @@ def test_some_layers(tiny: Any) -> None:
         (
             "neighbours",
             {"layers": "elmo"},
-            r"\[EL331\].* 'neighbours' has no option 'layers'\. Options: layer, max_t",
+            r"\[EL331\].* 'neighbours' has no option 'layers'\. Options: max_tokens, layer",
         ),
         ("neighbours", {"token": 99}, r"\[EL333\] token = 99, but the texts have \d+ tokens"),
         ("neighbours", {"token": -1}, r"\[EL332\] token = -1"),
