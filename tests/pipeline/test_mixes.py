@@ -8,8 +8,10 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+import spacy_elmo
+from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.models.pooling import OWN_MIX
-from spacy_elmo.pipeline.mixes import SHARED, LearnedMix, find_mixes
+from spacy_elmo.pipeline.mixes import SHARED, LearnedMix, find_mixes, list_mixes
 from tests.components import get_embedder, get_trainable, set_array
 from tests.pipeline.conftest import Make
 
@@ -74,3 +76,17 @@ def test_pipelines_without(make: Make) -> None:
     # Not initialised: it has no numbers yet.
     nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}})
     assert find_mixes(nlp) == []
+
+
+def test_mixes_of_a_model(tiny: Path) -> None:
+    elmo = spacy_elmo.load(tiny)
+    [mix] = list_mixes(elmo)
+    assert (mix.name, mix.shares, mix.gamma) == ("elmo", pytest.approx([1 / 3] * 3), 1.0)
+    other = ScalarMix(n_layers=3)
+    with torch.no_grad():
+        other.weights.copy_(torch.tensor([0.0, 1.0, 0.0]))
+        other.gamma.fill_(2.0)
+    elmo.more_mixes.append(other)
+    assert [mix.name for mix in list_mixes(elmo, name="m")] == ["m 1", "m 2"]
+    mix = list_mixes(elmo)[1]
+    assert (mix.name, mix.shares, mix.gamma) == ("elmo 2", pytest.approx(softmax([0.0, 1.0, 0.0])), 2.0)
