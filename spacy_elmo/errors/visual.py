@@ -42,4 +42,4 @@ class VisualErrors(metaclass=WithCodes):
         "elmo_embedder, an Elmo, or a list or dict of them: render(nlp, style='layers')."
     )
     EL314 = "The file '{path}' ends in '{suffix}', and pictures are written as HTML: choose a name with .html."
-    EL315 = "Port {port} of {host} cannot be used ({reason}). Choose another one: serve(..., port=...)."
+    EL315 = "Port {port} of {host} cannot be used ({reason}). Choose another one: serve(..., port=..., host=...)."

@@ -1,14 +1,25 @@
 """The options of each style, and how they are checked."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, TypeVar
+from operator import index
+from typing import Annotated, ClassVar, SupportsIndex, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..errors import ElmoError, Errors, short_repr
 
-Count = Annotated[int, Field(ge=1, strict=True)]
-Row = Annotated[int, Field(ge=0, strict=True)]
+
+def _to_number(value: object) -> object:
+    """Convert NumPy's whole numbers, which counts and rows often are. A truth value is none."""
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return index(value)
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_to_number), Field(ge=1, strict=True)]
+Row = Annotated[int, BeforeValidator(_to_number), Field(ge=0, strict=True)]
+# Labels may be the numbers of clusters.
+Label = Annotated[str, BeforeValidator(str)]
 
 
 class StyleOptions(BaseModel):
@@ -68,7 +79,7 @@ class MapOptions(LayerOptions):
 
     max_tokens: Count = 1_000
     word: str | list[str] | None = None
-    labels: list[str] | str | None = None
+    labels: list[Label] | str | None = None
 
 
 class DriftOptions(StyleOptions):

@@ -87,6 +87,12 @@ def test_token_and_layer(banks: Sequence[Doc]) -> None:
     assert texts_of(tree, "elmo-number") == shown
 
 
+def test_numbers_of_numpy(banks: Sequence[Doc]) -> None:
+    one = draw(banks, "neighbours", token=np.int64(3), k=np.int32(2))
+    assert texts_of(one, "elmo-chosen") == texts_of(draw(banks, "neighbours", token=3, k=2), "elmo-chosen")
+    assert texts_of(draw(banks, "map", word="bank", labels=[0, 1, 0]), "elmo-legend") == [" 0 1"]
+
+
 def test_similarity(english: Language) -> None:
     one, two = english("The vote was postponed."), english("They delayed the vote")
     tree = draw([one, two], "similarity")
