@@ -39,15 +39,16 @@ export class Controls {
 
   /**
    * Offer what an answer has to choose from.
-   * @param {State} state  What the figure shows.
+   * @param {State} state
    * @param {{words: [string, number][], sentences: Sentence[]}} answer
    */
   offer(state, { words, sentences }) {
     if (state.style === "map") {
       const options = words.map(([word, count]) => ({ value: word, label: `${word} (${count})` }));
-      const isOther = state.word !== null && !words.some(([word]) => word === state.word);
-      const others = isOther ? [{ value: state.word ?? "", label: state.word ?? "" }] : [];
-      setOptions(this.word, [{ value: "", label: "all words" }, ...options, ...others], state.word ?? "");
+      const word = findWord(state);
+      const isOther = !["", ...words.map(([one]) => one)].includes(word);
+      const others = isOther ? [{ value: word, label: word }] : [];
+      setOptions(this.word, [{ value: "", label: "all words" }, ...options, ...others], word);
     }
     if (state.style === "similarity") {
       const labels = sentences.map(({ text }, row) => `${row + 1}. ${shorten(text)}`);
@@ -57,6 +58,16 @@ export class Controls {
       this.pair.forEach((select, side) => setOptions(select, options, String(Math.min(pair[side], last))));
     }
   }
+}
+
+/**
+ * Find the word that the map shows: all, while the chosen one is not there.
+ * @param {State} state
+ * @returns {string}  "": all words.
+ */
+function findWord({ text, word }) {
+  const wanted = (word ?? "").toLowerCase();
+  return (text ?? "").toLowerCase().includes(wanted) ? wanted : "";
 }
 
 /**

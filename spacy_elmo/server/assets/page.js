@@ -3,7 +3,7 @@
 import { Controls } from "./controls.js";
 import { FIRST_EXAMPLE, listExamples } from "./examples.js";
 import { listTokens, showFigure } from "./figure.js";
-import { composeQueries } from "./queries.js";
+import { composeQuery } from "./queries.js";
 import { load, Updates } from "./requests.js";
 import { DEFAULTS, readLink, writeLink } from "./state.js";
 import { TokenChoice } from "./tokens.js";
@@ -43,7 +43,7 @@ let linkTimer = 0;
 let slowTimer = 0;
 
 const updates = new Updates({
-  compose: () => composeQueries(state, model),
+  compose: () => composeQuery(state, model),
   show: showAnswer,
   report: reportError,
   connect: loadModel,
@@ -63,13 +63,9 @@ function change(changes, event) {
   slowTimer = setTimeout(() => setText("time", "· in work …"), SLOW_MS);
 }
 
-/**
- * @param {any} answer  Of /api/view.
- * @param {number} attempt  The number of the body that it answers.
- */
-function showAnswer(answer, attempt) {
-  const shown = attempt === 0 ? state : { ...state, word: null, pair: null };
-  controls.offer(shown, answer);
+/** @param {any} answer  Of /api/view. */
+function showAnswer(answer) {
+  controls.offer(state, answer);
   if (answer.html) {
     showFigure(figure, answer.html, state.layer, choice);
     state.token = choice.token;

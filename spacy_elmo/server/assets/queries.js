@@ -1,4 +1,4 @@
-/** What is asked of the server: bodies of POST /api/view, within its limits. */
+/** What is asked of the server: the body of POST /api/view, within its limits. */
 
 import { Refusal } from "./requests.js";
 
@@ -13,9 +13,9 @@ import { Refusal } from "./requests.js";
  * Ask for the figure of a state.
  * @param {State} state
  * @param {Model | null} model  null: not known yet.
- * @returns {string[]}  JSON; the second one is for a server that refuses the first one.
+ * @returns {string}  JSON.
  */
-export function composeQueries(state, model) {
+export function composeQuery(state, model) {
   const { max_tokens: maxTokens, max_body_bytes: maxBytes } = model?.limits ?? {};
   const text = state.text ?? "";
   checkLength(text, maxTokens ?? Infinity);
@@ -30,13 +30,9 @@ export function composeQueries(state, model) {
     pair: style === "similarity" ? state.pair : null,
     same_sentence: state.sameSentence || null,
   };
-  const queries = [JSON.stringify(query)];
-  checkBytes(queries[0], maxBytes ?? Infinity);
-  if (query.word !== null || query.pair !== null) {
-    // While somebody types, the word may not be there, or the sentences.
-    queries.push(JSON.stringify({ ...query, word: null, pair: null }));
-  }
-  return queries;
+  const body = JSON.stringify(query);
+  checkBytes(body, maxBytes ?? Infinity);
+  return body;
 }
 
 /**

@@ -49,10 +49,9 @@ export async function load(path, report) {
 export class Updates {
   /**
    * @param {object} callbacks
-   * @param {() => string[]} callbacks.compose  Makes the body of the newest request, and bodies to send instead if
-   *     the ones before are refused; throws a Refusal if it is of no use to send it.
-   * @param {(answer: any, attempt: number) => void} callbacks.show  Gets an answer to the newest state, and the
-   *     number of the body that it answers, from 0 up.
+   * @param {() => string} callbacks.compose  Makes the body of the newest request; throws a Refusal if it is of no
+   *     use to send it.
+   * @param {(answer: any) => void} callbacks.show  Gets an answer to the newest state.
    * @param {(message: string) => void} callbacks.report  Gets an error in words; "" when it is over.
    * @param {() => Promise<void>} callbacks.connect  Runs first, and again when the server may be another one.
    */
@@ -82,10 +81,14 @@ export class Updates {
       }
       asked = this.newest;
       try {
-        const { answer, attempt } = await exchangeAny("api/view", compose());
+        const answer = await exchange("api/view", {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: compose(),
+        });
         if (asked === this.newest) {
           report("");
-          show(answer, attempt);
+          show(answer);
         }
         nFailures = 0;
       } catch (error) {
@@ -100,25 +103,6 @@ export class Updates {
       }
     }
     this.running = false;
-  }
-}
-
-/**
- * @param {string} path
- * @param {string[]} bodies  JSON.
- * @returns {Promise<{answer: any, attempt: number}>}  The answer to the first that is not refused; if all are,
- *     fails as the last one.
- */
-async function exchangeAny(path, bodies) {
-  for (let attempt = 0; ; attempt += 1) {
-    const headers = { "Content-Type": "application/json" };
-    try {
-      return { answer: await exchange(path, { method: "POST", headers, body: bodies[attempt] }), attempt };
-    } catch (error) {
-      if (!(error instanceof Refusal) || attempt === bodies.length - 1) {
-        throw error;
-      }
-    }
   }
 }
 
