@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.chromium import NAMES, find_browser, launch
+from tests.browser.live_page import LivePage, OpenPage
 from tests.browser.served import Served, serve
 from tests.browser.tabs import PATIENCE, OpenTab, Tabs
 from tests.node_modules import skip_or_fail
@@ -50,3 +51,15 @@ def served() -> Iterator[Served]:
     """The live page with the bundled model."""
     with serve("--source", "en_sm") as served:
         yield served
+
+
+@pytest.fixture
+def open_page(open_tab: OpenTab, served: Served, expect: Any) -> OpenPage:
+    """Opens the live page, `open_page(fragment, width=390)`, and waits for its first figure."""
+
+    def open_it(fragment: str = "", **options: Any) -> LivePage:
+        page = LivePage(open_tab(served.url + fragment, **options), expect=expect)
+        expect(page.page.locator("#figure .elmo-figure")).to_be_visible()
+        return page
+
+    return open_it

@@ -1,6 +1,7 @@
 """What somebody does at the live page, and reads there."""
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.browser.tabs import PATIENCE, Tab
@@ -95,3 +96,7 @@ class LivePage:
                 )
             )
         return found
+
+
+# open_page("#style=map", width=390) -> LivePage
+OpenPage = Callable[..., LivePage]

@@ -17,10 +17,12 @@ class Served(NamedTuple):
     """A server that runs.
 
     url (str): The address of the page.
+    port (int): The port in it.
     process (subprocess.Popen[str]): The command.
     """
 
     url: str
+    port: int
     process: "subprocess.Popen[str]"
 
 
@@ -38,7 +40,8 @@ def serve(*arguments: str) -> Iterator[Served]:
         reader = threading.Thread(target=pass_lines, args=(process, lines))
         reader.start()
         try:
-            yield Served(url=wait_for_address(lines, process), process=process)
+            port = wait_for_port(lines, process)
+            yield Served(url=f"http://127.0.0.1:{port}/", port=port, process=process)
         finally:
             process.terminate()
             process.wait(timeout=PATIENCE)
@@ -50,12 +53,12 @@ def pass_lines(process: "subprocess.Popen[str]", lines: "Queue[str]") -> None:
         lines.put(line)
 
 
-def wait_for_address(lines: "Queue[str]", process: "subprocess.Popen[str]") -> str:
+def wait_for_port(lines: "Queue[str]", process: "subprocess.Popen[str]") -> int:
     said = ""
     while True:
         try:
             said += lines.get(timeout=PATIENCE if process.poll() is None else 0.1)
         except Empty:
             raise AssertionError(f"the server did not say where it is:\n{said}") from None
-        if match := re.search(r"http://127\.0\.0\.1:\d+", said):
-            return match[0] + "/"
+        if match := re.search(r"http://127\.0\.0\.1:(\d+)", said):
+            return int(match[1])
