@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from ..errors import ElmoOSError, Errors
+from ..errors import ElmoOSError, Errors, check_number
 from ..util.atomic import remove_unfinished
 from .connections import BoundedConnection
 from .limits import Limits
@@ -31,8 +31,10 @@ def open_socket(host: str, port: int) -> socket.socket:
     host (str): A name or an address of this computer.
     port (int): The port; 0: any that is free.
     RETURNS (socket.socket): The socket.
+    RAISES (ElmoError): If there is no such port.
     RAISES (ElmoOSError): If the port is taken, or the host is not of this computer.
     """
+    check_number("port", port, low=0, high=65_535)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
@@ -44,9 +46,9 @@ def open_socket(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
-        if getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
+        if error.errno == errno.EADDRNOTAVAIL:
             raise ElmoOSError(Errors.EL355.format(host=host, reason=_describe(error))) from error
         other = port + 1 if 1024 <= port < 65_535 else 8_001
         reason = _describe(error)
@@ -114,14 +116,20 @@ class HttpServer(uvicorn.Server):
 
         listener (socket.socket): What it listens on. It is closed at the end.
         """
-        with contextlib.closing(listener):
+        try:
             asyncio.run(self.serve(sockets=[listener]))
+        finally:
+            self.loop = None
+            listener.close()
 
     def stop(self) -> None:
         """Stop, from any thread: requests in work are answered if that takes few seconds, all others refused."""
         self.should_exit = True
-        if self.loop is not None:
-            self.loop.call_soon_threadsafe(self._stop)
+        loop = self.loop
+        if loop is not None:
+            # It may have ended meanwhile.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
         self.admission.close()

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 import spacy_elmo
-from tests.server.running import Running, run_server, serve_tiny
+from spacy_elmo.elmo import Elmo
+from tests.server.running import Gate, Running, run_server, serve_tiny
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +13,8 @@ def served(tiny: Path) -> Iterator[Running]:
     """A server of the small model."""
     with run_server(serve_tiny(spacy_elmo.load(tiny))) as running:
         yield running
+
+
+@pytest.fixture
+def gate(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(elmo, monkeypatch)

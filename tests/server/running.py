@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import pytest
 import requests
 
 from spacy_elmo.elmo import Elmo
@@ -55,6 +56,23 @@ class Running(NamedTuple):
 
     def connect(self) -> socket.socket:
         return socket.create_connection((HOST, self.port), timeout=PATIENCE)
+
+
+class Gate:
+    """`Elmo.embed`, which waits until the gate is opened."""
+
+    def __init__(self, elmo: Elmo, monkeypatch: pytest.MonkeyPatch):
+        self.embed: Callable[..., Any] = elmo.embed
+        self.entered = threading.Semaphore(0)
+        self.opened = threading.Event()
+        self.calls: list[list[str]] = []
+        monkeypatch.setattr(elmo, "embed", self)
+
+    def __call__(self, sentences: list[list[str]], **settings: Any) -> Any:
+        self.calls.append(sentences[0])
+        self.entered.release()
+        assert self.opened.wait(PATIENCE)
+        return self.embed(sentences, **settings)
 
 
 def serve_tiny(elmo: Elmo) -> ServedModel:

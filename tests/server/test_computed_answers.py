@@ -1,38 +1,13 @@
 """Work in threads: others are answered meanwhile, and clients that are gone are forgotten."""
 
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.server.limits import Limits
-from tests.server.running import PATIENCE, Running, get_error, head, run_server, serve_tiny, wait_for
-
-
-class Gate:
-    """`Elmo.embed`, which waits until the gate is opened."""
-
-    def __init__(self, elmo: Elmo, monkeypatch: pytest.MonkeyPatch):
-        self.embed: Callable[..., Any] = elmo.embed
-        self.entered = threading.Semaphore(0)
-        self.opened = threading.Event()
-        self.calls: list[list[str]] = []
-        monkeypatch.setattr(elmo, "embed", self)
-
-    def __call__(self, sentences: list[list[str]], **settings: Any) -> Any:
-        self.calls.append(sentences[0])
-        self.entered.release()
-        assert self.opened.wait(PATIENCE)
-        return self.embed(sentences, **settings)
-
-
-@pytest.fixture
-def gate(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> Gate:
-    return Gate(elmo, monkeypatch)
+from tests.server.running import PATIENCE, Gate, Running, get_error, head, run_server, serve_tiny, wait_for
 
 
 def test_others_while_it_computes(elmo: Elmo, gate: Gate) -> None:

@@ -1,0 +1,144 @@
+"""Where it listens, and how it ends."""
+
+import logging
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from spacy_elmo.elmo import Elmo
+from spacy_elmo.errors import ElmoOSError
+from spacy_elmo.server.app import create_app
+from spacy_elmo.server.http_server import HttpServer, open_socket, show_address
+from spacy_elmo.server.limits import Limits
+from tests.server.running import HOST, PATIENCE, Gate, get_error, head, read_all, run_server, serve_tiny, wait_for
+
+
+def test_taken_port() -> None:
+    with open_socket(HOST, 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ElmoOSError, match=rf"EL354.*port {port} of {HOST} .*--port {port + 1}, or --port 0"):
+            open_socket(HOST, port)
+    open_socket(HOST, port).close()
+
+
+@pytest.mark.parametrize("port", [70_000, -1])
+def test_no_port(port: int) -> None:
+    with pytest.raises(ValueError, match=r"EL098.*port"):
+        open_socket(HOST, port)
+
+
+@pytest.mark.parametrize("host", ["203.0.113.77", "no such host", "a" * 300, "x\0y"])
+def test_other_hosts(host: str) -> None:
+    with pytest.raises(ElmoOSError, match=r"EL355.*Give 127\.0\.0\.1"):
+        open_socket(host, 0)
+
+
+def test_addresses() -> None:
+    with open_socket("localhost", 0) as listener:
+        assert show_address(listener, "localhost") == f"http://localhost:{listener.getsockname()[1]}"
+    if socket.has_ipv6:
+        try:
+            listener = open_socket("::1", 0)
+        except ElmoOSError:
+            pytest.skip("this machine has no IPv6")
+        with listener:
+            assert show_address(listener, "::1") == f"http://[::1]:{listener.getsockname()[1]}"
+
+
+def test_clients_before_the_start(elmo: Elmo) -> None:
+    """Whoever comes while the model loads is answered when it is there."""
+    with open_socket(HOST, 0) as listener, ThreadPoolExecutor() as threads:
+        url = show_address(listener, HOST) + "/healthz"
+        early = threads.submit(requests.get, url, timeout=PATIENCE)
+        time.sleep(0.2)
+        assert not early.done()
+        limits = Limits()
+        server = HttpServer(create_app(serve_tiny(elmo), limits=limits), limits=limits)
+        thread = threading.Thread(target=server.run_on, args=[listener])
+        thread.start()
+        assert early.result().ok
+        server.stop()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_stop_before_the_start(elmo: Elmo) -> None:
+    started: list[bool] = []
+    limits = Limits()
+    server = HttpServer(
+        create_app(serve_tiny(elmo), limits=limits), limits=limits, report_start=lambda: started.append(True)
+    )
+    server.stop()
+    server.run_on(open_socket(HOST, 0))
+    assert not started
+
+
+def test_stop(elmo: Elmo, gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    """Requests in work are answered. Those that wait, or come on a connection that is open, are refused."""
+    n_threads = threading.active_count()
+    with run_server(serve_tiny(elmo), limits=Limits(n_slots=1)) as running, ThreadPoolExecutor() as threads:
+        with running.connect() as idle, running.connect() as half, caplog.at_level(logging.DEBUG):
+            half.sendall(head(b'{"text":', length=13))
+            work = threads.submit(running.post, {"text": "in work"})
+            assert gate.entered.acquire(timeout=PATIENCE)
+            waiting = threads.submit(running.post, {"text": "waits"})
+            wait_for(lambda: running.server.admission.n_inside == 3)
+            running.server.stop()
+            assert read_all(idle) == b""
+            with pytest.raises(OSError, match=r"refused|reset|timed out"):
+                running.connect()
+            half.sendall(b' "a"}')
+            wait_for(lambda: running.server.admission.n_inside == 3)
+            gate.opened.set()
+            assert work.result().ok
+            refused = waiting.result()
+            assert get_error(refused, 503) == ("EL358", "The server is stopping, and accepts no more requests.")
+            assert refused.headers["Retry-After"] == "5"
+            assert read_all(half).startswith(b"HTTP/1.1 503 ")
+        running.thread.join(PATIENCE)
+        assert not running.thread.is_alive()
+        assert gate.calls == [["in", "work"]]
+    wait_for(lambda: threading.active_count() <= n_threads + count_pool())
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def count_pool() -> int:
+    """The package's own threads, which compute for the whole process."""
+    return sum(thread.name.startswith("spacy_elmo") for thread in threading.enumerate())
+
+
+def test_stop_in_time(elmo: Elmo, gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that takes longer is cut off, without a message."""
+    limits = Limits(stop_seconds=0.5)
+    with run_server(serve_tiny(elmo), limits=limits) as running, running.connect() as connection:
+        connection.sendall(head(b'{"text": "long"}'))
+        assert gate.entered.acquire(timeout=PATIENCE)
+        start = time.monotonic()
+        running.server.stop()
+        assert read_all(connection) == b""
+        assert 0.4 < time.monotonic() - start < 5
+        gate.opened.set()
+        running.thread.join(PATIENCE)
+        assert not running.thread.is_alive()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_unread_answer_at_the_stop(elmo: Elmo) -> None:
+    """A client that does not read does not keep the server from ending."""
+    tokens = b'{"tokens": [' + b",".join([b'"w%d"' % number for number in range(2_000)]) + b"]}"
+    limits = Limits(stop_seconds=0.5)
+    with run_server(serve_tiny(elmo), limits=limits, send_buffer=4_096) as running, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect((HOST, running.port))
+        connection.sendall(head(tokens))
+        time.sleep(1)
+        assert running.server.admission.n_inside == 1
+        start = time.monotonic()
+        running.server.stop()
+        running.thread.join(PATIENCE)
+        assert not running.thread.is_alive()
+        assert time.monotonic() - start < 5
