@@ -50,7 +50,7 @@ class Admission:
         self._check_open()
         if self.n_inside >= self._n_places:
             message = Errors.EL348.format(n=self.n_inside, seconds=_RETRY_SECONDS)
-            raise RequestError(503, message, headers={"Retry-After": str(_RETRY_SECONDS)})
+            raise RequestError(message, status=503, headers={"Retry-After": str(_RETRY_SECONDS)})
         self.n_inside += 1
         try:
             yield
@@ -70,4 +70,4 @@ class Admission:
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise RequestError(503, Errors.EL358, headers={"Retry-After": str(_RETRY_SECONDS)})
+            raise RequestError(Errors.EL358, status=503, headers={"Retry-After": str(_RETRY_SECONDS)})

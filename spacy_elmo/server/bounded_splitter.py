@@ -77,7 +77,7 @@ class BoundedSplitter:
             message = Errors.EL359.format(
                 n=len(longest), start=short_repr(longest[:20]), limit=f"{WORD_CHARACTERS:,}"
             )
-            raise RequestError(413, message)
+            raise RequestError(message, status=413)
         n_tokens = 0
         for part in windows(words, size=len, budget=_CHARACTERS):
             n_tokens += len(self._nlp.tokenizer(" ".join(part)))

@@ -8,7 +8,7 @@ from ..errors import Errors
 from .bounded_splitter import BoundedSplitter
 from .layers_json import write_json, write_rows
 from .limits import Limits
-from .refusals import UNPROCESSABLE, RequestError
+from .refusals import RequestError
 from .request_body import check_amount, parse_fields, refuse_value
 from .served_model import ServedModel
 
@@ -63,7 +63,7 @@ def read_request(body: bytes, splitter: BoundedSplitter, limits: Limits, *, n_la
     names = resolve_layers(layers, n_layers=n_layers)
     has_text, has_tokens = "text" in fields, "tokens" in fields
     if has_text == has_tokens:
-        raise RequestError(UNPROCESSABLE, Errors.EL344.format(got="both" if has_text else "none"))
+        raise RequestError(Errors.EL344.format(got="both" if has_text else "none"))
     if has_text:
         split = splitter.split([check_text(fields["text"])])
         sentences = [sentence.tokens for line in split for sentence in line]
@@ -88,7 +88,7 @@ def check_text(text: object) -> str:
     except UnicodeEncodeError as error:
         char = f"\\u{ord(text[error.start]):04x}"
         message = Errors.EL346.format(place=error.start, char=char)
-        raise RequestError(UNPROCESSABLE, message) from None
+        raise RequestError(message) from None
     return text
 
 

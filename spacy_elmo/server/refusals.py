@@ -24,7 +24,7 @@ class RequestError(ElmoError):
     headers (dict[str, str]): Headers of the answer.
     """
 
-    def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None):
+    def __init__(self, message: str, *, status: int = UNPROCESSABLE, headers: Mapping[str, str] | None = None):
         super().__init__(message)
         self.status = status
         self.headers = dict(headers or {})

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from ..errors import Errors, ReasonError, short_repr
 from .limits import Limits
-from .refusals import UNPROCESSABLE, RequestError
+from .refusals import RequestError
 
 EXAMPLE = '{"text": "I love NLP."}'
 _MEDIA_TYPE = "application/json"
@@ -40,7 +40,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
         return bytes(body)
     # The rest, should it arrive, is no new request.
     message = Errors.EL349.format(seconds=f"{limits.body_seconds:g}")
-    raise RequestError(408, message, headers={"Connection": "close"})
+    raise RequestError(message, status=408, headers={"Connection": "close"})
 
 
 def parse_fields(body: bytes, *, allowed: Sequence[str]) -> Fields:
@@ -66,7 +66,7 @@ def parse_fields(body: bytes, *, allowed: Sequence[str]) -> Fields:
     for field in fields:
         if field not in allowed:
             message = Errors.EL343.format(field=short_repr(field), allowed=", ".join(allowed))
-            raise RequestError(UNPROCESSABLE, message)
+            raise RequestError(message)
     return fields
 
 
@@ -79,7 +79,7 @@ def refuse_value(field: str, value: object, allowed: str) -> RequestError:
     RETURNS (RequestError): The error.
     """
     shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else short_repr(value)
-    return RequestError(UNPROCESSABLE, Errors.EL345.format(field=field, got=shown, allowed=allowed))
+    return RequestError(Errors.EL345.format(field=field, got=shown, allowed=allowed))
 
 
 def check_amount(number: int, what: str, limits: Limits) -> None:
@@ -92,7 +92,7 @@ def check_amount(number: int, what: str, limits: Limits) -> None:
     """
     if number > limits.max_tokens:
         message = Errors.EL340.format(got=f"{number:,} {what}", limit=f"{limits.max_tokens:,}")
-        raise RequestError(413, message)
+        raise RequestError(message, status=413)
 
 
 def _check_type(headers: Headers) -> None:
@@ -102,7 +102,7 @@ def _check_type(headers: Headers) -> None:
     encoding = headers.get("content-encoding", "identity").lower()
     if media_type != _MEDIA_TYPE or charsets - {"utf-8", "utf8"} or encoding != "identity":
         shown = short_repr(given) + ("" if encoding == "identity" else f", encoded as {short_repr(encoding)}")
-        raise RequestError(415, Errors.EL342.format(got=shown), headers={"Accept": _MEDIA_TYPE})
+        raise RequestError(Errors.EL342.format(got=shown), status=415, headers={"Accept": _MEDIA_TYPE})
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> Fields:
@@ -119,8 +119,8 @@ def _refuse_constant(name: str) -> None:
 
 
 def _refuse_json(reason: str) -> RequestError:
-    return RequestError(400, Errors.EL341.format(reason=reason, example=EXAMPLE))
+    return RequestError(Errors.EL341.format(reason=reason, example=EXAMPLE), status=400)
 
 
 def _refuse_length(got: str, limits: Limits) -> RequestError:
-    return RequestError(413, Errors.EL340.format(got=got, limit=f"{limits.max_body_bytes:,}"))
+    return RequestError(Errors.EL340.format(got=got, limit=f"{limits.max_body_bytes:,}"), status=413)
