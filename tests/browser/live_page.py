@@ -31,14 +31,16 @@ class Neighbour(NamedTuple):
 
 
 class LivePage:
-    """The page that `spacy-elmo serve` shows.
+    """The page that `spacy-elmo serve` shows, or a picture of its own.
 
     tab (Tab): Where it is open.
     expect: playwright's assertions.
+    figure (str): playwright's selector of the picture.
     """
 
-    def __init__(self, tab: Tab, *, expect: Any) -> None:
+    def __init__(self, tab: Tab, *, expect: Any, figure: str = "#figure") -> None:
         self.tab = tab
+        self.figure = tab.page.locator(figure)
         self.page = tab.page
         self.expect = expect
 
@@ -68,14 +70,14 @@ class LivePage:
     def choose_style(self, name: str) -> None:
         self.page.get_by_role("radio", name=name, exact=True).check()
         style = name.lower()
-        self.expect(self.page.locator("#figure .elmo-figure")).to_have_attribute("data-style", style)
+        self.expect(self.figure.locator(".elmo-figure")).to_have_attribute("data-style", style)
 
     def choose_layer(self, name: str) -> None:
-        self.page.select_option("#figure select.elmo-layer", name)
+        self.figure.locator("select.elmo-layer").select_option(name)
 
     def token(self, text: str, number: int = 0) -> "Locator":
         """Find the button of a token; of several with the text, that of a number from 0 up."""
-        tokens = self.page.locator("#figure button.elmo-token")
+        tokens = self.figure.locator("button.elmo-token")
         return tokens.filter(has_text=text).nth(number)
 
     def choose_token(self, text: str, number: int = 0) -> None:
@@ -86,7 +88,7 @@ class LivePage:
     def neighbours(self) -> list[Neighbour]:
         """Read the list, nearest first."""
         found = []
-        for item in self.page.locator("#figure .elmo-neighbour").all():
+        for item in self.figure.locator(".elmo-neighbour").all():
             number, context = item.locator(".elmo-number").inner_text(), item.locator(".elmo-context")
             found.append(
                 Neighbour(
