@@ -36,7 +36,7 @@ def docs(text: Path) -> list[Doc]:
     nlp.add_pipe("elmo_embedder", config={"source": "en_sm"})
     nlp.initialize()
     lines = text.read_text("utf-8")
-    pieces = []
+    pieces: list[Doc] = []
     n_tokens = 0
     while n_tokens < N_TOKENS:
         pieces.append(nlp(f"Copy {len(pieces)}. {lines}"))
