@@ -183,6 +183,8 @@ def test_from_right_to_left(open_figure: OpenPage, lang: str, one: str, two: str
         first.click()
         page.page.keyboard.press("ArrowLeft")
         page.expect(page.page.locator(".elmo-token:focus")).to_have_text(one.split()[1])
+        page.page.keyboard.press("ArrowRight")
+        page.expect(page.page.locator(".elmo-token:focus")).to_have_text(one.split()[0])
     if style == "drift":
         assert left(page.page.locator(".elmo-word").nth(0)) > left(page.page.locator(".elmo-word").nth(1))
     if style == "similarity":

@@ -139,6 +139,10 @@ def test_a_pair_of_sentences_is_chosen(open_page: OpenPage) -> None:
     page.page.select_option("#pair-two", "3")
     page.expect(page.page.locator("#figure table:visible thead")).to_contain_text("London")
     assert "boats" in page.page.locator("#figure table:visible tbody th").all_inner_texts()
+    page.wait_until("location.hash.includes('pair=0%2C3')")
+    other = open_page(page.page.evaluate("location.hash"))
+    other.expect(other.page.locator("#pair-two")).to_have_value("3")
+    other.expect(other.page.locator("#figure table:visible thead")).to_contain_text("London")
 
 
 def test_layers_and_drift(open_page: OpenPage) -> None:

@@ -11,8 +11,9 @@ pytestmark = [pytest.mark.needs("playwright"), pytest.mark.needs("starlette")]
 
 N_KEYS = 20
 LIMIT_MS = 150
-# Whoever else works at the machine may slow down one round; the page is as fast as the best one says.
+# Other work of the machine may slow down a round.
 N_ROUNDS = 3
+SETTLE_MS = 1_000
 # From the key to the first frame that shows the new figure: the callback of a frame runs before it is drawn, and a
 # timer that it starts runs afterwards.
 WATCH = """
@@ -35,10 +36,14 @@ def test_from_key_to_picture(open_page: OpenPage, style: str, measured: Measured
     page.choose_style(style)
     page.page.click("#text")
     page.page.keyboard.press("Control+End")
+    # What was typed before has its picture.
+    page.page.wait_for_timeout(SETTLE_MS)
     page.page.evaluate(WATCH)
-    rounds = [measure_keys(page, first=number * N_KEYS) for number in range(N_ROUNDS)]
-    times = min(rounds, key=statistics.median)
-    median = statistics.median(times)
+    for number in range(N_ROUNDS):
+        times = measure_keys(page, first=number * N_KEYS)
+        median = statistics.median(times)
+        if median < LIMIT_MS:
+            break
     measured(
         f"live page, {style.lower()}, 3 sentences, en_sm: from key to picture {median:.0f} ms (median of {N_KEYS} "
         f"keys), {max(times):.0f} ms at worst"
