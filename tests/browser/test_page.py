@@ -199,6 +199,7 @@ def test_accessible(open_page: OpenPage, style: str, width: int, dark: bool) -> 
     assert page.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.needs("html5lib")
 def test_valid_in_every_style(open_page: OpenPage) -> None:
     page = open_page()
     pages = []
