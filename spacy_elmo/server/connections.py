@@ -13,16 +13,22 @@ from .limits import Limits
 
 # Closes the connection of a request at once, whatever was not sent.
 _ABORT = "spacy_elmo.abort"
+# Without a body, since there is no request yet, which may be for a part of it.
+_REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class BoundedConnection(H11Protocol):
-    """A connection of uvicorn's that is closed if no request comes, and that a request can close."""
+    """A connection of uvicorn's that is closed if no request comes, and that a request can close.
 
-    # Of all connections of this process; uvicorn makes them without arguments of ours.
-    head_seconds = Limits.body_seconds
+    limits (Limits): How long the head of a request may take.
+    n_connections (int): How many there may be; further ones are closed with an answer, before a request was read.
+    settings (Any): What uvicorn gives to each connection.
+    """
 
-    def __init__(self, *args: Any, **settings: Any):
-        super().__init__(*args, **settings)
+    def __init__(self, *, limits: Limits, n_connections: int, **settings: Any):
+        super().__init__(**settings)
+        self.head_seconds = limits.body_seconds
+        self.n_connections = n_connections
         application = self.app
 
         async def call(scope: Any, receive: Any, send: Any) -> None:
@@ -34,6 +40,11 @@ class BoundedConnection(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if len(self.connections) >= self.n_connections:
+            self.transport = transport
+            transport.write(_REFUSAL)
+            transport.close()
+            return
         super().connection_made(transport)
         # Sending waits until the system has taken everything, not until little is left.
         transport.set_write_buffer_limits(high=0)

@@ -11,7 +11,9 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,6 +25,8 @@ from .limits import Limits
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG = 1_024
+# Files and connections of the process; half of them are for connections, more than requests may wait.
+_N_FILES = 4_096
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -56,6 +60,25 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
+def raise_file_limit() -> int:
+    """Let this process have as many files and connections as the server may need, if the system allows it. If none
+    were free, asyncio would spend its time on messages, and answer nobody.
+
+    RETURNS (int): How many it may have.
+    """
+    try:
+        import resource
+    except ImportError:
+        # Windows has no such limit.
+        return _N_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _N_FILES if hard == resource.RLIM_INFINITY else min(_N_FILES, hard)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
+
+
 def show_address(listener: socket.socket, host: str) -> str:
     """Get the address of the page.
 
@@ -76,10 +99,13 @@ class HttpServer(uvicorn.Server):
     """
 
     def __init__(self, app: Starlette, *, limits: Limits, report_start: Callable[[], None] = lambda: None):
-        connection = type("Connection", (BoundedConnection,), {"head_seconds": limits.body_seconds})
+        n_files = raise_file_limit()
+        connect: Any = partial(BoundedConnection, limits=limits, n_connections=n_files // 2)
         config = uvicorn.Config(
             app,
-            http=connection,
+            http=connect,
+            # As many are accepted at a time, before those beyond the bound are closed again.
+            backlog=n_files // 4,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from spacy_elmo.elmo import Elmo
+from spacy_elmo.server import http_server
 from spacy_elmo.server.limits import Limits
 from tests.server.running import HOST, Running, head, read_all, run_server, serve_tiny, wait_for
 
@@ -58,6 +59,24 @@ def test_requests_for_longer(elmo: Elmo) -> None:
         while time.monotonic() < end:
             ask_health(connection)
             time.sleep(0.2)
+
+
+def test_too_many(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Further connections are closed at once, those that are open stay so, and later ones find room."""
+    monkeypatch.setattr(http_server, "_N_FILES", 8)
+    with run_server(serve_tiny(elmo)) as running:
+        opened = [running.connect() for _ in range(4)]
+        for connection in opened:
+            ask_health(connection)
+        with running.connect() as refused:
+            answer = read_all(refused)
+            assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n")
+            assert answer.endswith(b"\r\n\r\n")
+        ask_health(opened[0])
+        for connection in opened:
+            connection.close()
+        wait_for(lambda: not running.server.server_state.connections)
+        assert running.post({"text": "a"}).ok
 
 
 def test_no_reader(elmo: Elmo) -> None:

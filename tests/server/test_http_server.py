@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import requests
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.errors import ElmoOSError
 from spacy_elmo.server.app import create_app
-from spacy_elmo.server.http_server import HttpServer, open_socket, show_address
+from spacy_elmo.server.http_server import HttpServer, open_socket, raise_file_limit, show_address
 from spacy_elmo.server.limits import Limits
 from tests.server.running import HOST, PATIENCE, Gate, get_error, head, read_all, run_server, serve_tiny, wait_for
 
@@ -47,6 +48,32 @@ def test_addresses() -> None:
             pytest.skip("this machine has no IPv6")
         with listener:
             assert show_address(listener, "::1") == f"http://[::1]:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "found", "new"),
+    [
+        (1_024, 1 << 20, 4_096, 4_096),
+        (256, -1, 4_096, 4_096),
+        (1_024, 2_048, 2_048, 2_048),
+        (1_024, 1_024, 1_024, None),
+        (20_000, 20_000, 4_096, None),
+        (-1, -1, 4_096, None),
+    ],
+)
+def test_number_of_files(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, found: int, new: int | None
+) -> None:
+    """It is raised where it is too low, and never above what the system allows."""
+    resource = pytest.importorskip("resource", reason="this system has no limits of files")
+    soft, hard = (resource.RLIM_INFINITY if number < 0 else number for number in (soft, hard))
+    changes: list[object] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: changes.append(limits))
+    assert raise_file_limit() == found
+    assert changes == ([] if new is None else [(new, hard)])
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert raise_file_limit() == 4_096
 
 
 def test_clients_before_the_start(elmo: Elmo) -> None:
