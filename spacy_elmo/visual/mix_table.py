@@ -15,7 +15,7 @@ def draw_mix_table(mixes: Sequence[LearnedMix]) -> str:
     """
     n_layers = max(len(mix.shares) for mix in mixes)
     layers = layer_names(n_layers - 1)[:n_layers]
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (*layers, "gamma"))
+    heads = "".join(f'<th scope="col">{escape(name).replace("_", "_<wbr>")}</th>' for name in (*layers, "gamma"))
     rows = "".join(
         f'<tr><th scope="row" dir="auto">{escape(mix.name)}</th>'
         + "".join(f'<td class="{heat_class(share)}">{100 * share:.1f} %</td>' for share in mix.shares)
@@ -28,4 +28,9 @@ def draw_mix_table(mixes: Sequence[LearnedMix]) -> str:
         "layers",
         title="How much of each layer a mix reads: its weight after the softmax. Gamma scales the sum.",
         body=make_scroller(table, label="Shares of the layers"),
+        notes=["Equal shares are those of a mix that was not trained."] if any(map(_is_even, mixes)) else [],
     )
+
+
+def _is_even(mix: LearnedMix) -> bool:
+    return max(mix.shares) - min(mix.shares) < 1e-6

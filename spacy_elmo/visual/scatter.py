@@ -9,6 +9,8 @@ from .markup import escape
 _WIDTH, _HEIGHT, _MARGIN, _RADIUS = 640, 400, 28, 6
 # Of a label: its height, and the width of a character.
 _LINE, _CHARACTER = 13, 7.5
+# More points than this have labels only where there is much room.
+_MANY = 40
 # Paths around the origin: circle, square, triangle, diamond, plus, triangle downwards, cross, bar.
 _FORMS = (
     "M-6,0a6,6 0 1,0 12,0a6,6 0 1,0 -12,0z",
@@ -70,10 +72,11 @@ def draw_scatter(points: Sequence[Point], *, shares: tuple[float, float], label:
         f'<text class="elmo-axis" x="{_WIDTH - 6}" y="{_HEIGHT - 7}" text-anchor="end">'
         f"first component: {shares[0]:.0%} of the variance; upwards the second: {shares[1]:.0%}</text>"
     )
+    many = " elmo-many" * (len(points) > _MANY)
     return (
-        f'<svg class="elmo-map" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
+        f'<svg class="elmo-map{many}" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
         f'<rect class="elmo-frame" x="1" y="1" width="{_WIDTH - 2}" height="{_HEIGHT - 2}"/>'
-        f'{marks}<g class="elmo-names" aria-hidden="true">{labels}</g>{axes}</svg>'
+        f'{marks}<g class="elmo-names" paint-order="stroke" aria-hidden="true">{labels}</g>{axes}</svg>'
         '<p class="elmo-readout" aria-hidden="true">&#160;</p>'
     )
 

@@ -14,6 +14,8 @@ import { TokenChoice } from "./tokens.js";
 const LINK_PAUSE_MS = 300;
 /** An answer that takes longer is announced. */
 const SLOW_MS = 500;
+/** Characters of a text whose direction the browser finds. */
+const LONGEST_AUTO = 20_000;
 
 const HINT = "Type a text, or choose an example.";
 const TOO_LONG_FOR_LINK = "The text is too long for a link: the link is without it.";
@@ -211,7 +213,21 @@ function count(n, noun) {
   return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 }
 
+/**
+ * Keep the direction of a long text: to find it at each key, a browser would take seconds.
+ *
+ * @param {InputEvent} event
+ */
+function setDirection(event) {
+  const length = text.value.length + (event.data?.length ?? 0);
+  const dir = length > LONGEST_AUTO ? getComputedStyle(text).direction : "auto";
+  if (text.dir !== dir) {
+    text.dir = dir;
+  }
+}
+
 function listen() {
+  text.addEventListener("beforeinput", setDirection);
   text.addEventListener("input", (event) => change({ text: text.value }, event));
   find("styles").addEventListener("change", (event) => {
     const input = /** @type {HTMLInputElement} */ (event.target);
