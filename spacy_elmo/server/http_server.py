@@ -25,6 +25,8 @@ from .limits import Limits
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG = 1_024
+# Time in which requests end whose connections are gone.
+_END_SECONDS = 1.0
 # Files and connections of the process; half of them are for connections, more than requests may wait.
 _N_FILES = 4_096
 
@@ -164,6 +166,8 @@ class HttpServer(uvicorn.Server):
     def _abort(self) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+        # Whatever then still waits, for what nobody will send, is cancelled with the event loop.
+        asyncio.get_running_loop().call_later(_END_SECONDS, setattr, self, "force_exit", True)
 
     @contextlib.contextmanager
     def handle_signals(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Where it listens, and how it ends."""
 
+import asyncio
 import logging
 import socket
 import sys
@@ -9,6 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.errors import ElmoOSError
@@ -165,3 +169,26 @@ def test_unread_answer_at_the_stop(elmo: Elmo) -> None:
         running.thread.join(PATIENCE)
         assert not running.thread.is_alive()
         assert time.monotonic() - start < 5
+
+
+def test_stop_with_a_request_that_never_ends(elmo: Elmo) -> None:
+    async def wait(request: Request) -> Response:
+        # Not even by a client that is gone.
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    app = create_app(serve_tiny(elmo))
+    app.router.routes.insert(0, Route("/wait", wait))
+    listener = open_socket(HOST, 0)
+    started = threading.Event()
+    server = HttpServer(app, limits=Limits(stop_seconds=0.2), report_start=started.set)
+    thread = threading.Thread(target=server.run_on, args=[listener])
+    thread.start()
+    assert started.wait(PATIENCE)
+    with socket.create_connection((HOST, listener.getsockname()[1]), timeout=PATIENCE) as connection:
+        connection.sendall(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_for(lambda: len(server.server_state.tasks) == 1)
+        server.stop()
+        assert connection.recv(1) == b""
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
