@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import requests
 from typer.testing import CliRunner
 
+import spacy_elmo
 from spacy_elmo import visual
 from spacy_elmo.cli.commands import app
 from spacy_elmo.errors import Errors, Warnings
@@ -97,6 +99,31 @@ def test_visual(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [style for style, _ in drawn] == styles
     assert all(f'data-style="{style}"' in html for style, html in drawn)
     assert Path("banks.html").read_text("utf-8") == render(found["docs"], page=True)
+
+
+@pytest.mark.needs("starlette")
+def test_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the page shows in Python, and with curl, against a server."""
+    from spacy_elmo.server.bounded_splitter import make_splitter
+    from spacy_elmo.server.served_model import serve_elmo
+    from tests.server.running import run_server
+
+    elmo = spacy_elmo.load("en_sm")
+    blocks = list(read_blocks(ROOT / "docs" / "serve.md"))
+    assert [block.language for block in blocks] == ["bash", "python", "bash", "javascript"]
+    with run_server(serve_elmo(elmo, source="en_sm", nlp=make_splitter("en"))) as served:
+        exec(blocks[1].code.replace("http://127.0.0.1:8000", served.url), {})
+        tokens = ["I", "love", "NLP", ".", "So", "do", "you", "."]
+        assert capsys.readouterr().out == "".join(f"{token} 256\n" for token in tokens)
+        [_, _, kind, _, body, address] = shlex.split(blocks[2].code)
+        name, _, value = kind.partition(": ")
+        answer = requests.post(
+            address.replace("http://127.0.0.1:8000", served.url), data=body, headers={name: value}, timeout=60
+        )
+        [sentence] = answer.json()["sentences"]
+        [expected] = elmo.embed([["I", "love", "NLP"]])
+        assert [*sentence["layers"]] == elmo.layer_names
+        np.testing.assert_array_equal(np.float32(sentence["layers"]["elmo"]), expected.elmo)
 
 
 def test_options_of_pictures() -> None:
