@@ -42,4 +42,8 @@ class VisualErrors(metaclass=WithCodes):
         "elmo_embedder, an Elmo, or a list or dict of them: render(nlp, style='layers')."
     )
     EL314 = "The file '{path}' ends in '{suffix}', and pictures are written as HTML: choose a name with .html."
+    EL316 = (
+        "jupyter = True shows a picture in a Jupyter notebook, and IPython is not installed here. Run this in a "
+        "notebook, or leave `jupyter` out to get the HTML."
+    )
     EL315 = "Port {port} of {host} cannot be used ({reason}). Choose another one: serve(..., port=..., host=...)."

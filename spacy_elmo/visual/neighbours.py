@@ -57,15 +57,18 @@ def _draw_texts(chosen: Selection, token: int) -> str:
             parts.append(f'<p class="elmo-label" dir="auto">{escape(passage.label)}</p>')
         for start, end in passage.bounds():
             buttons = "".join(
-                f'<button type="button" class="elmo-token" data-token="{first + row}" '
-                f'aria-pressed="{"true" if first + row == token else "false"}"'
-                f"{'' if first + row == token else ' tabindex=-1'}>{escape(shorten(passage.tokens[row]))}</button>"
-                + " "
-                * passage.spaces[row]
+                _draw_button(passage.tokens[row], first + row, chosen=first + row == token)
+                + (" " if passage.spaces[row] else "")
                 for row in range(start, end)
             )
             parts.append(f'<p class="elmo-sentence" dir="auto">{buttons}</p>')
     return "".join(parts)
+
+
+def _draw_button(token: str, row: int, *, chosen: bool) -> str:
+    # The Tab key stops at the chosen one alone; arrow keys go to the others.
+    state = 'aria-pressed="true"' if chosen else 'aria-pressed="false" tabindex="-1"'
+    return f'<button type="button" class="elmo-token" data-token="{row}" {state}>{escape(shorten(token))}</button>'
 
 
 def _draw_list(chosen: Selection, nearest: Nearest, token: int) -> str:

@@ -11,7 +11,7 @@ from spacy.util import is_in_jupyter
 
 from ..bilm.layers import MIXED
 from ..elmo import Elmo
-from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, short_repr
+from ..errors import ElmoError, ElmoFileNotFoundError, ElmoImportError, ElmoOSError, Errors, short_repr
 from ..pipeline.mixes import LearnedMix, find_mixes, list_mixes
 from ..util.atomic import atomic_write
 from .figures import LAYERS, check_style, draw_figure, draw_mixes
@@ -42,11 +42,14 @@ def render(
         `spacy_elmo.visual.style_options`.
     RETURNS (str | None): HTML that needs no other file and no network; None in a notebook, where it is shown.
     RAISES (ElmoError): If there is no such style or option, or `docs` cannot be drawn in this style.
+    RAISES (ImportError): If it is to be shown in a notebook, and IPython is not installed.
     """
     html = _make_html(docs, style, options, page=page)
     if jupyter or (jupyter is None and is_in_jupyter()):
-        from IPython.display import HTML, display
-
+        try:
+            from IPython.display import HTML, display
+        except ImportError as error:
+            raise ElmoImportError(Errors.EL316) from error
         display(HTML(html))
         return None
     return html

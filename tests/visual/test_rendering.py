@@ -74,6 +74,12 @@ def test_in_a_notebook(small: Language, monkeypatch: pytest.MonkeyPatch) -> None
     assert visual.render(doc, jupyter=False) == expected
 
 
+def test_without_a_notebook(small: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(ImportError, match=r"\[EL316\] jupyter = True .*leave `jupyter` out"):
+        visual.render(small("one two"), jupyter=True)
+
+
 @pytest.mark.needs("html5lib")
 def test_mixes_of_pipelines_and_models(small: Language, tiny: Path) -> None:
     elmo = spacy_elmo.load(tiny)
