@@ -33,7 +33,12 @@ class BoundedConnection(H11Protocol):
 
         async def call(scope: Any, receive: Any, send: Any) -> None:
             scope[_ABORT] = self.abort
-            await application(scope, receive, send)
+            try:
+                await application(scope, receive, send)
+            except asyncio.CancelledError:
+                # At the end of the server, whose connections are gone: uvicorn would log it as a failure.
+                if not self.transport.is_closing():
+                    raise
 
         self.app = call
         self._waits_since = self.loop.time()

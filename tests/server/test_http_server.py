@@ -154,6 +154,20 @@ def test_stop_in_time(elmo: Elmo, gate: Gate, caplog: pytest.LogCaptureFixture) 
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+def test_stop_during_a_long_computation(elmo: Elmo, gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    """The server does not wait for a thread that takes longer than anybody waits, and says nothing of it."""
+    limits = Limits(stop_seconds=0.2)
+    with run_server(serve_tiny(elmo), limits=limits) as running, running.connect() as connection:
+        connection.sendall(head(b'{"text": "long"}'))
+        assert gate.entered.acquire(timeout=PATIENCE)
+        start = time.monotonic()
+        running.server.stop()
+        wait_for(lambda: running.server.loop is None)
+        assert time.monotonic() - start < 5
+        gate.opened.set()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 def test_unread_answer_at_the_stop(elmo: Elmo) -> None:
     """A client that does not read does not keep the server from ending."""
     tokens = b'{"tokens": [' + b",".join([b'"w%d"' % number for number in range(2_000)]) + b"]}"
@@ -171,7 +185,7 @@ def test_unread_answer_at_the_stop(elmo: Elmo) -> None:
         assert time.monotonic() - start < 5
 
 
-def test_stop_with_a_request_that_never_ends(elmo: Elmo) -> None:
+def test_stop_with_a_request_that_never_ends(elmo: Elmo, caplog: pytest.LogCaptureFixture) -> None:
     async def wait(request: Request) -> Response:
         # Not even by a client that is gone.
         await asyncio.Event().wait()
@@ -192,3 +206,4 @@ def test_stop_with_a_request_that_never_ends(elmo: Elmo) -> None:
         assert connection.recv(1) == b""
     thread.join(PATIENCE)
     assert not thread.is_alive()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
