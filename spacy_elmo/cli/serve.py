@@ -1,5 +1,6 @@
 """`spacy-elmo serve`: a page to try a model, and its vectors as JSON over HTTP."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, cast
@@ -8,6 +9,7 @@ from typer import Option
 
 from ..errors import ElmoError, Errors, check_number, printable
 from ..inference.settings import PRECISION_NAMES, PrecisionName
+from ..util.atomic import remove_unfinished
 from ..weights.catalogue import BUNDLED
 from ..weights.source import Source
 from .options import NThreads, SourceOption, choices, unpack_source
@@ -50,6 +52,7 @@ def serve_cli(
 
     Only programs on this computer can use it, unless --host says otherwise. Ctrl-C stops it.
     """
+    servers: list[HttpServer] = []
     serve(
         unpack_source(source) if source else None,
         pipeline=pipeline,
@@ -60,7 +63,12 @@ def serve_cli(
         precision=precision,
         n_threads=n_threads,
         show=lambda line: print(f"spacy-elmo: {printable(line)}", file=sys.stderr, flush=True),
+        control=servers.append,
     )
+    if any(server.admission.n_computed for server in servers):
+        # Nobody waits for this any more, but Python would, and a thread cannot be cancelled.
+        remove_unfinished()
+        os._exit(0)
 
 
 def serve(

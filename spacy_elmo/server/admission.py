@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
+from threading import Lock
 
 import anyio
 
@@ -24,7 +25,10 @@ class Admission:
         self._limits = limits
         self._n_places = limits.n_slots + limits.n_waiting
         self._is_open = True
+        self._lock = Lock()
         self.n_inside = 0
+        # Also those whose clients are gone.
+        self.n_computed = 0
 
     @cached_property
     def threads(self) -> anyio.CapacityLimiter:
@@ -67,6 +71,20 @@ class Admission:
         async with self._slots:
             self._check_open()
             yield
+
+    @contextmanager
+    def computation(self) -> Iterator[None]:
+        """Count a request that is computed, in any thread.
+
+        YIELDS (None): Inside, it is counted.
+        """
+        with self._lock:
+            self.n_computed += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.n_computed -= 1
 
     def _check_open(self) -> None:
         if not self._is_open:

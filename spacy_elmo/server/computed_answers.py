@@ -54,7 +54,8 @@ class ComputedAnswer:
                     watch.cancel()
 
     def _compute(self, body: bytes, is_gone: threading.Event) -> deque[bytes]:
-        return join_pieces(_stop_if(is_gone, self.answer(body)))
+        with self.admission.computation():
+            return join_pieces(_stop_if(is_gone, self.answer(body)))
 
 
 async def _watch(receive: Receive, is_gone: threading.Event, work: anyio.CancelScope) -> None:

@@ -96,6 +96,22 @@ def test_stop_with_a_request_in_work(number: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stop_with_a_long_request_in_work(number: int) -> None:
+    """It is cut off after some seconds, and its thread does not keep the process."""
+    fields = {"tokens": ["a"] * 50_000, "layers": ["elmo"]}
+    with start("--max-tokens", 50_000) as command, ThreadPoolExecutor() as threads:
+        work = threads.submit(command.post, fields)
+        time.sleep(0.5)
+        start_time = time.monotonic()
+        assert command.end(number) == "spacy-elmo: Stopped\n"
+        assert 5 < time.monotonic() - start_time < 10
+        assert command.process.returncode == 0
+        with pytest.raises(requests.ConnectionError):
+            work.result()
+
+
+@pytest.mark.slow
 def test_stop_at_once() -> None:
     """A second Ctrl-C does not wait for the request."""
     with start("--max-tokens", 20_000) as command, ThreadPoolExecutor() as threads:

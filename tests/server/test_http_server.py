@@ -164,7 +164,9 @@ def test_stop_during_a_long_computation(elmo: Elmo, gate: Gate, caplog: pytest.L
         running.server.stop()
         wait_for(lambda: running.server.loop is None)
         assert time.monotonic() - start < 5
+        assert (running.server.admission.n_inside, running.server.admission.n_computed) == (0, 1)
         gate.opened.set()
+        wait_for(lambda: running.server.admission.n_computed == 0)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
