@@ -112,6 +112,7 @@ def test_no_more_threads(elmo: Elmo, gate: Gate) -> None:
     with run_server(serve_tiny(elmo), limits=limits) as running, ThreadPoolExecutor(8) as threads:
         work = [threads.submit(running.post, {"text": "a"}) for _ in range(4)]
         wait_for(lambda: running.server.admission.n_inside == 4)
-        assert len(gate.calls) == 1
+        assert gate.entered.acquire(timeout=PATIENCE)
+        assert not gate.entered.acquire(timeout=0.2)
         gate.opened.set()
         assert all(done.result().ok for done in work)
