@@ -7,6 +7,7 @@ import pytest
 
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.server import http_server
+from spacy_elmo.server.connections import BoundedConnection
 from spacy_elmo.server.limits import Limits
 from tests.server.running import HOST, Running, head, read_all, run_server, serve_tiny, wait_for
 
@@ -79,6 +80,28 @@ def test_too_many(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
         assert running.post({"text": "a"}).ok
 
 
+def test_body_in_small_chunks(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is parsed in small parts, between which others have their turn, and read in full."""
+    sizes: list[int] = []
+    receive = BoundedConnection.data_received
+
+    def note(connection: BoundedConnection, data: bytes) -> None:
+        sizes.append(len(data))
+        receive(connection, data)
+
+    monkeypatch.setattr(BoundedConnection, "data_received", note)
+    body = b'{"text": "a"' + b" " * 50_000 + b"}"
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    with run_server(serve_tiny(elmo)) as running, running.connect() as connection:
+        request = head(more="Transfer-Encoding: chunked\r\nConnection: close")
+        connection.sendall(request.replace(b"Content-Length: 0\r\n", b"") + chunks)
+        with running.connect() as other:
+            ask_health(other)
+        assert read_all(connection).startswith(b"HTTP/1.1 200 ")
+    assert sum(sizes) > len(chunks)
+    assert max(sizes) <= 8_192
+
+
 def test_no_reader(elmo: Elmo) -> None:
     """A client that does not read its answer loses it, and its slot is free for others."""
     limits = Limits(n_slots=1, answer_seconds=1, bytes_per_second=100_000_000)
@@ -128,6 +151,9 @@ def test_slot_until_the_last_byte(elmo: Elmo) -> None:
         connection.sendall(head(LARGE))
         time.sleep(1)
         assert running.server.admission.n_inside == 1
-        while not connection.recv(1 << 20).endswith(b"]}}]}"):
-            pass
+        end = b""
+        while end != b"]}}]}":
+            part = connection.recv(1 << 20)
+            assert part
+            end = (end + part)[-5:]
         wait_for(lambda: running.server.admission.n_inside == 0)
