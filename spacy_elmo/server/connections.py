@@ -13,11 +13,14 @@ from .limits import Limits
 
 # Closes the connection of a request at once, whatever was not sent.
 _ABORT = "spacy_elmo.abort"
+# What is read of a connection at a time. asyncio would read 256 KiB: if they are a body in chunks of one byte, it
+# takes more than half a second to parse them, in which nobody else is answered.
+_READ_BYTES = 8 * 1024
 # Without a body, since there is no request yet, which may be for a part of it.
 _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class BoundedConnection(H11Protocol):
+class BoundedConnection(H11Protocol, asyncio.BufferedProtocol):
     """A connection of uvicorn's that is closed if no request comes, and that a request can close.
 
     limits (Limits): How long the head of a request may take.
@@ -43,6 +46,7 @@ class BoundedConnection(H11Protocol):
         self.app = call
         self._waits_since = self.loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        self._buffer = bytearray()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self.n_connections:
@@ -54,6 +58,15 @@ class BoundedConnection(H11Protocol):
         # Sending waits until the system has taken everything, not until little is left.
         transport.set_write_buffer_limits(high=0)
         self._check_head()
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        # One for each time: a connection that is idle needs none.
+        self._buffer = bytearray(_READ_BYTES)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data, self._buffer = bytes(self._buffer[:nbytes]), bytearray()
+        self.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
