@@ -79,7 +79,10 @@ def test_imports_of_a_pipeline_without_elmo() -> None:
 
 
 def test_help_imports_nothing_that_computes() -> None:
-    late = ["torch", "spacy", "thinc", "h5py", "matplotlib", "tensorflow", "requests", "triton", "scipy", "sympy"]
+    late = [
+        "torch", "spacy", "thinc", "h5py", "matplotlib", "tensorflow", "requests", "triton", "scipy", "sympy",
+        "starlette", "uvicorn", "anyio", "orjson",
+    ]  # fmt: skip
     code = f"""
 import sys
 sys.argv = ["spacy-elmo", "--help"]

@@ -1,6 +1,6 @@
 """Texts of strangers, split by spaCy within bounds of time and memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 
 import spacy
@@ -15,9 +15,10 @@ from .refusals import RequestError
 from .request_body import check_amount
 
 # spaCy's tokenizer takes punctuation off a word one by one, and copies the rest each time: a word of 20,000
-# exclamation marks takes half a minute, in which no other thread of Python runs. One of this many characters takes
-# a tenth of a second.
+# exclamation marks takes half a minute. One of this many characters takes a tenth of a second.
 WORD_CHARACTERS = 1_000
+# Rules that the tokenizer asks for each part of a word.
+_RULES = ("prefix_search", "suffix_search", "url_match")
 # Characters that are split at a time to count tokens; if they are too many, the rest is not split.
 _CHARACTERS = 2_000
 
@@ -40,7 +41,7 @@ def make_splitter(lang: str) -> Language:
 class BoundedSplitter:
     """Splits texts, for all threads.
 
-    nlp (Language): Its tokenizer, and the component that sets sentences.
+    nlp (Language): Its tokenizer, which from then on lets other threads run, and the component that sets sentences.
     limits (Limits): How many tokens a request may have.
     """
 
@@ -48,6 +49,8 @@ class BoundedSplitter:
         self._nlp = nlp
         self._limits = limits
         self._lock = Lock()
+        if isinstance(nlp.tokenizer, Tokenizer):
+            _yield_to_threads(nlp.tokenizer)
 
     def split(self, texts: Sequence[str]) -> list[list[SplitSentence]]:
         """Split texts into sentences and tokens.
@@ -82,3 +85,20 @@ class BoundedSplitter:
         for part in windows(words, size=len, budget=_CHARACTERS):
             n_tokens += len(self._nlp.tokenizer(" ".join(part)))
             check_amount(n_tokens, "or more tokens", self._limits)
+
+
+def _yield_to_threads(tokenizer: Tokenizer) -> None:
+    """Let other threads run while a text is split, which may take seconds. Only in Python code can threads change,
+    and there is none in spaCy's tokenizer.
+    """
+    for name in _RULES:
+        rule = getattr(tokenizer, name)
+        if rule is not None:
+            setattr(tokenizer, name, _call_in_python(rule))
+
+
+def _call_in_python(rule: Callable[[str], object]) -> Callable[[str], object]:
+    def call(text: str) -> object:
+        return rule(text)
+
+    return call

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -74,6 +75,22 @@ def test_texts_that_take_long(splitter: BoundedSplitter, text: str) -> None:
     with pytest.raises(ValueError, match=r"EL359|EL340"):
         splitter.split([text])
     assert time.monotonic() - start < 3
+
+
+def test_other_threads_run_meanwhile() -> None:
+    """Also while spaCy's tokenizer, which has no Python code, splits words that take it long."""
+    splitter = BoundedSplitter(make_splitter("en"), limits=Limits())
+    text = " ".join(str(number) + "@a:" * 330 for number in range(60))
+    with ThreadPoolExecutor() as threads:
+        start = time.monotonic()
+        work = threads.submit(splitter.split, [text])
+        times = [start]
+        while not work.done():
+            time.sleep(0.001)
+            times.append(time.monotonic())
+        assert len(work.result()) == 1
+    longest = max(later - earlier for earlier, later in pairwise(times))
+    assert longest < (times[-1] - start) / 4
 
 
 def test_long_word(served: Running) -> None:
