@@ -41,7 +41,7 @@ def make_splitter(lang: str) -> Language:
 class BoundedSplitter:
     """Splits texts, for all threads.
 
-    nlp (Language): Its tokenizer, which from then on lets other threads run, and the component that sets sentences.
+    nlp (Language): Its tokenizer, which then lets other threads run, and the component that sets sentences.
     limits (Limits): How many tokens a request may have.
     """
 
