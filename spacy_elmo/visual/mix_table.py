@@ -15,9 +15,9 @@ def draw_mix_table(mixes: Sequence[LearnedMix]) -> str:
     """
     n_layers = max(len(mix.shares) for mix in mixes)
     layers = layer_names(n_layers - 1)[:n_layers]
-    heads = "".join(f'<th scope="col">{_break_after("_", name)}</th>' for name in (*layers, "gamma"))
+    heads = "".join(f'<th scope="col">{_add_breaks(name)}</th>' for name in (*layers, "gamma"))
     rows = "".join(
-        f'<tr><th scope="row" dir="auto">{_break_after("/", mix.name)}</th>'
+        f'<tr><th scope="row" dir="auto">{_add_breaks(mix.name)}</th>'
         + "".join(f'<td class="{heat_class(share)}">{100 * share:.1f} %</td>' for share in mix.shares)
         + '<td class="elmo-cell elmo-none">–</td>' * (n_layers - len(mix.shares))
         + f'<td class="elmo-gamma">{format_number(mix.gamma)}</td></tr>'
@@ -32,9 +32,9 @@ def draw_mix_table(mixes: Sequence[LearnedMix]) -> str:
     )
 
 
-def _break_after(separator: str, name: str) -> str:
+def _add_breaks(name: str) -> str:
     """Write a name that may be broken into lines, which a narrow window needs."""
-    return escape(name).replace(separator, f"{separator}<wbr>")
+    return escape(name).replace("/", "/<wbr>").replace("_", "_<wbr>")
 
 
 def _is_even(mix: LearnedMix) -> bool:

@@ -73,10 +73,11 @@ def draw_scatter(points: Sequence[Point], *, shares: tuple[float, float], label:
         f"first component: {shares[0]:.0%} of the variance; upwards the second: {shares[1]:.0%}</text>"
     )
     many = " elmo-many" * (len(points) > _MANY)
+    # Names are below the points: no name hides a point, or keeps the mouse from it.
     return (
         f'<svg class="elmo-map{many}" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
         f'<rect class="elmo-frame" x="1" y="1" width="{_WIDTH - 2}" height="{_HEIGHT - 2}"/>'
-        f'{marks}<g class="elmo-names" paint-order="stroke" aria-hidden="true">{labels}</g>{axes}</svg>'
+        f'<g class="elmo-names" paint-order="stroke" aria-hidden="true">{labels}</g>{marks}{axes}</svg>'
         '<p class="elmo-readout" aria-hidden="true">&#160;</p>'
     )
 

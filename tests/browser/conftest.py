@@ -1,12 +1,17 @@
 """Fixtures for tests in a real browser."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
 
+from spacy_elmo.visual import save
 from tests.browser.chromium import NAMES, find_browser, launch
-from tests.browser.live_page import LivePage, OpenPage
+from tests.browser.live_page import BANKS, LivePage, OpenPage
 from tests.browser.served import Served, serve
 from tests.browser.tabs import PATIENCE, OpenTab, Tabs
 from tests.node_modules import skip_or_fail
@@ -61,5 +66,31 @@ def open_page(open_tab: OpenTab, served: Served, expect: Any) -> OpenPage:
         page = LivePage(open_tab(served.url + fragment, **options), expect=expect)
         expect(page.page.locator("#figure .elmo-figure")).to_be_visible()
         return page
+
+    return open_it
+
+
+@pytest.fixture(scope="module")
+def nlp() -> Language:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.add_pipe("elmo_embedder", config={"source": "en_sm"})
+    nlp.initialize()
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def banks(nlp: Language) -> list[Doc]:
+    return list(nlp.pipe(BANKS))
+
+
+@pytest.fixture
+def open_figure(open_tab: OpenTab, tmp_path: Path, expect: Any) -> OpenPage:
+    """Saves a picture and opens the file: `open_figure(docs, style, options={}, width=390)`."""
+
+    def open_it(docs: object, style: str, options: dict[str, Any] | None = None, **settings: Any) -> LivePage:
+        path = tmp_path / f"{style}.html"
+        save(docs, path, style, options=options)
+        return LivePage(open_tab(path.as_uri(), **settings), expect=expect, figure=".elmo-figure")
 
     return open_it

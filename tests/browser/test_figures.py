@@ -4,48 +4,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_elmo.visual import STYLES, render, save
+from spacy_elmo.pipeline.mixes import find_mixes
+from spacy_elmo.visual import STYLES, render
 from tests.browser.accessibility import check_accessibility
 from tests.browser.live_page import BANKS, LivePage, OpenPage
 from tests.browser.tabs import OpenTab
 from tests.html_checks import PAGE
+from tests.pipeline.training import initialize, pipeline, train
 
 pytestmark = pytest.mark.needs("playwright")
 
 WIDE, NARROW = 1280, 390
-HOSTILE = (
-    "<script>window.hacked=1</script><img/src=x/onerror='window.hacked=1'>\"'>&amp;</script></style></title>-->"
-)
-
-
-@pytest.fixture(scope="module")
-def nlp() -> Language:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("sentencizer")
-    nlp.add_pipe("elmo_embedder", config={"source": "en_sm"})
-    nlp.initialize()
-    return nlp
-
-
-@pytest.fixture(scope="module")
-def banks(nlp: Language) -> list[Doc]:
-    return list(nlp.pipe(BANKS))
-
-
-@pytest.fixture
-def open_figure(open_tab: OpenTab, tmp_path: Path, expect: Any) -> OpenPage:
-    """Saves a picture and opens the file: `open_figure(docs, style, options={}, width=390)`."""
-
-    def open_it(docs: object, style: str, options: dict[str, Any] | None = None, **settings: Any) -> LivePage:
-        path = tmp_path / f"{style}.html"
-        save(docs, path, style, options=options)
-        return LivePage(open_tab(path.as_uri(), **settings), expect=expect, figure=".elmo-figure")
-
-    return open_it
+# How many marks have a name above their middle.
+HIDDEN = """
+marks => marks.filter(mark => {
+  const box = mark.getBoundingClientRect();
+  return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).matches("text");
+}).length
+"""
 
 
 def select_docs(style: str, banks: list[Doc], nlp: Language) -> object:
@@ -53,7 +32,8 @@ def select_docs(style: str, banks: list[Doc], nlp: Language) -> object:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (WIDE, True), (NARROW, False)])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_accessible(
     open_figure: OpenPage, banks: list[Doc], nlp: Language, style: str, width: int, dark: bool
 ) -> None:
@@ -166,58 +146,29 @@ def test_points_of_a_map_say_where_they_are_from(open_figure: OpenPage, banks: l
     assert points.nth(1).locator("title").text_content() == BANKS[1].replace("bank", "[bank]")
 
 
-@pytest.mark.parametrize(("lang", "one", "two"), [
-    ("ar", "جلس على ضفة النهر", "غمرت المياه ضفة النهر"), ("he", "הוא ישב על גדת הנהר", "המים שטפו את גדת הנהר")
-])  # fmt: skip
-@pytest.mark.parametrize("style", ["neighbours", "similarity", "map", "drift"])
-def test_from_right_to_left(open_figure: OpenPage, lang: str, one: str, two: str, style: str) -> None:
-    nlp = spacy.blank(lang)
-    nlp.add_pipe("elmo_embedder", config={"source": "en_sm"})
-    nlp.initialize()
-    page = open_figure([nlp(one), nlp(two)], style, width=NARROW)
+def test_names_do_not_hide_points_of_a_map(open_figure: OpenPage, banks: list[Doc]) -> None:
+    page = open_figure(banks, "map")
+    assert page.page.locator(".elmo-panel:visible .elmo-names text").count() > 20
+    hidden = page.page.eval_on_selector_all(".elmo-panel:not([hidden]) .elmo-point path", HIDDEN)
+    assert hidden == 0
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_mixes_of_a_trained_pipeline(open_figure: OpenPage, width: int) -> None:
+    nlp = pipeline("tagger", "ner", "textcat_multilabel")
+    train(nlp, initialize(nlp), steps=3)
+    page = open_figure(nlp, "layers", width=width)
+    mixes = find_mixes(nlp)
+    names = ["shared (elmo)", "tagger", "ner", "textcat_multilabel"]
+    assert page.page.locator("tbody th").all_inner_texts() == [mix.name for mix in mixes] == names
+    shown = [row.locator("td").all_inner_texts() for row in page.page.locator("tbody tr").all()]
+    expected = [[*(f"{100 * share:.1f} %" for share in mix.shares), f"{mix.gamma:.2f}"] for mix in mixes]
+    assert shown == expected
+    # Each component has learnt shares of its own.
+    assert len(set(map(tuple, shown))) == len(names)
     check_accessibility(page.page)
-    assert page.page.evaluate("document.documentElement.scrollWidth") <= NARROW
-    if style == "neighbours":
-        first, second = (page.page.locator(".elmo-sentence").first.locator("button").nth(k) for k in (0, 1))
-        assert left(first) > left(second)
-        first.click()
-        page.page.keyboard.press("ArrowLeft")
-        page.expect(page.page.locator(".elmo-token:focus")).to_have_text(one.split()[1])
-        page.page.keyboard.press("ArrowRight")
-        page.expect(page.page.locator(".elmo-token:focus")).to_have_text(one.split()[0])
-    if style == "drift":
-        assert left(page.page.locator(".elmo-word").nth(0)) > left(page.page.locator(".elmo-word").nth(1))
-    if style == "similarity":
-        heads = page.page.locator("table:visible thead th")
-        assert left(heads.nth(0)) > left(heads.nth(1))
-
-
-def left(locator: Any) -> float:
-    box = locator.bounding_box()
-    return float(box["x"])
-
-
-@pytest.mark.parametrize("style", ["neighbours", "similarity", "map", "drift"])
-def test_markup_stays_text(open_figure: OpenPage, nlp: Language, style: str) -> None:
-    docs = [Doc(nlp.vocab, words=[HOSTILE, "a", HOSTILE, "b"]) for _ in range(2)]
-    for doc in docs:
-        nlp.get_pipe("elmo_embedder")(doc)
-        doc.user_data["title"] = HOSTILE
-    page = open_figure(docs, style, {"word": HOSTILE, "labels": [HOSTILE, "b"]} if style == "map" else {})
-    assert page.page.evaluate("'hacked' in window") is False
-    assert page.page.locator("img, main style").count() == 0
-    assert "<script>" in page.page.inner_text("main")
-    if style == "neighbours":
-        page.page.locator(".elmo-token").last.click()
-        page.page.locator(".elmo-token").first.click()
-        page.choose_layer("elmo")
-        assert "<script>" in page.page.inner_text(".elmo-chosen mark")
-    if style == "map":
-        # The last one, as all have the same place.
-        page.page.locator(".elmo-panel:visible .elmo-point").last.hover()
-        assert "<script>" in page.page.inner_text(".elmo-panel:visible .elmo-readout")
-    assert page.page.evaluate("'hacked' in window") is False
-    check_accessibility(page.page)
+    room: int = page.page.locator(".elmo-scroll").evaluate("box => box.scrollWidth - box.clientWidth")
+    assert room == 0
 
 
 def test_two_figures_in_one_page(open_tab: OpenTab, expect: Any, tmp_path: Path, banks: list[Doc]) -> None:
@@ -234,10 +185,3 @@ def test_two_figures_in_one_page(open_tab: OpenTab, expect: Any, tmp_path: Path,
     expect(two.page.locator(".elmo-panel:visible")).to_have_attribute("data-layer", "lstm_outputs1")
     two.choose_token("stream")
     assert one.page.locator(".elmo-chosen mark").all_inner_texts() == ["money", "stream"]
-
-
-def test_texts_without_tokens(open_figure: OpenPage, nlp: Language) -> None:
-    for style in ("neighbours", "similarity", "map", "drift"):
-        page = open_figure([nlp("")], style)
-        assert "There is no token" in page.page.inner_text("main")
-        check_accessibility(page.page)

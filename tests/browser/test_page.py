@@ -191,7 +191,8 @@ def test_a_link_holds_the_state(open_page: OpenPage, open_tab: OpenTab) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (NARROW, True)])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_accessible(open_page: OpenPage, style: str, width: int, dark: bool) -> None:
     page = open_page(width=width, dark=dark)
     page.choose_style(style)
