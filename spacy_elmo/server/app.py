@@ -24,6 +24,7 @@ from .http_guard import KnownHosts, SafeHeaders
 from .limits import Limits
 from .refusals import UnexpectedErrors, answer_coded_error, answer_http_error
 from .served_model import ServedModel
+from .unread_bodies import UnreadBodies
 from .views import answer_view
 
 ASSETS = Path(__file__).parent / "assets"
@@ -68,6 +69,7 @@ def create_app(
         ],
         middleware=[
             Middleware(SlowReaders, limits=limits),
+            Middleware(UnreadBodies, limits=limits),
             Middleware(SafeHeaders),
             Middleware(UnexpectedErrors),
             Middleware(KnownHosts, hosts=hosts),
