@@ -39,14 +39,16 @@ def test_from_key_to_picture(open_page: OpenPage, style: str, measured: Measured
     # What was typed before has its picture.
     page.page.wait_for_timeout(SETTLE_MS)
     page.page.evaluate(WATCH)
+    slow: list[str] = []
     for number in range(N_ROUNDS):
         times = measure_keys(page, first=number * N_KEYS)
         median = statistics.median(times)
         if median < LIMIT_MS:
             break
+        slow.append(f"{median:.0f} ms")
     measured(
         f"live page, {style.lower()}, 3 sentences, en_sm: from key to picture {median:.0f} ms (median of {N_KEYS} "
-        f"keys), {max(times):.0f} ms at worst"
+        f"keys), {max(times):.0f} ms at worst" + (f"; rounds over the limit: {', '.join(slow)}" if slow else "")
     )
     assert median < LIMIT_MS
 
