@@ -29,6 +29,12 @@ WATCH = """
 """
 
 
+@pytest.fixture(autouse=True)
+def alone(request: pytest.FixtureRequest) -> None:
+    if hasattr(request.config, "workerinput"):
+        pytest.skip("speed is measured with no other tests beside: run this file without -n")
+
+
 @pytest.mark.parametrize("style", ["Neighbours", "Map", "Similarity", "Drift"])
 def test_from_key_to_picture(open_page: OpenPage, style: str, measured: Measured) -> None:
     page = open_page()
