@@ -20,10 +20,10 @@ from rich.table import Table
 import spacy_elmo
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.server.app import create_app
-from spacy_elmo.server.bounded_splitter import make_splitter
 from spacy_elmo.server.http_server import HttpServer, open_socket
 from spacy_elmo.server.limits import Limits
 from spacy_elmo.server.served_model import serve_elmo
+from spacy_elmo.splitter import make_splitter
 
 from .__main__ import HERE, processor, write
 from .report import ratios, spread

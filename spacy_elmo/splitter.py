@@ -95,13 +95,19 @@ def _get_blank(lang: str) -> "Language":
     """Get the pipeline of a language, which each thread keeps; one that remembers too many words is made again."""
     kept: dict[str, Language] = _blank.__dict__.setdefault("pipelines", {})
     if not isinstance(lang, str) or lang not in kept or len(kept[lang].vocab) > _WORDS:
-        made = _make_blank(lang)
+        made = make_splitter(lang)
         kept.clear()
         kept[lang] = made
     return kept[lang]
 
 
-def _make_blank(lang: str) -> "Language":
+def make_splitter(lang: str) -> "Language":
+    """Make a pipeline that splits texts by the rules of a language.
+
+    lang (str): The code of the language.
+    RETURNS (Language): Its tokenizer, with the rule-based sentencizer.
+    RAISES (ElmoError): If there is no such language.
+    """
     # Imported here because only texts need spaCy.
     import spacy
 

@@ -104,8 +104,8 @@ def test_visual(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.needs("starlette")
 def test_serve(capsys: pytest.CaptureFixture[str]) -> None:
     """What the page shows in Python, and with curl, against a server."""
-    from spacy_elmo.server.bounded_splitter import make_splitter
     from spacy_elmo.server.served_model import serve_elmo
+    from spacy_elmo.splitter import make_splitter
     from tests.server.running import run_server
 
     elmo = spacy_elmo.load("en_sm")

@@ -65,13 +65,13 @@ def test_memory_of_words(elmo: Elmo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splitter, "_WORDS", 1000)
     monkeypatch.setattr(splitter, "_TEXTS", 10)
     made: list[str] = []
-    make = splitter._make_blank
+    make = splitter.make_splitter
 
     def note(lang: str) -> Language:
         made.append(lang)
         return make(lang)
 
-    monkeypatch.setattr(splitter, "_make_blank", note)
+    monkeypatch.setattr(splitter, "make_splitter", note)
     splitter._blank.__dict__.clear()
     texts = [f"new{i} words{i} here{i}" for i in range(300)]
     assert [len(output) for output in elmo.embed_texts(texts, layers=["word_emb"])] == [3] * 300

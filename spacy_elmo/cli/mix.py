@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 from typer import Argument, Option, echo
 
-from ..bilm.layers import layer_names
 from ..errors import ElmoError, Errors, printable
 from ..util.plotting import check_picture, picture
 from ..weights.urls import hide_secrets, safe_url
@@ -92,7 +91,9 @@ def make_table(mixes: "Sequence[LearnedMix]") -> Table:
     mixes (Sequence[LearnedMix]): The mixes.
     RETURNS (Table): The table.
     """
-    layers = _layers(mixes)
+    from ..pipeline.mixes import list_mixed_layers
+
+    layers = list_mixed_layers(mixes)
     table = Table()
     table.add_column("mix", no_wrap=True)
     for layer in (*layers, "gamma"):
@@ -111,7 +112,9 @@ def draw_mixes(figure: "Figure", mixes: "Sequence[LearnedMix]") -> None:
     figure (Figure): The figure to draw in.
     mixes (Sequence[LearnedMix]): The mixes.
     """
-    layers = _layers(mixes)
+    from ..pipeline.mixes import list_mixed_layers
+
+    layers = list_mixed_layers(mixes)
     axes = figure.subplots()
     rows = [[*mix.shares, *[float("nan")] * (len(layers) - len(mix.shares))] for mix in mixes]
     image = axes.imshow(rows, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -123,9 +126,3 @@ def draw_mixes(figure: "Figure", mixes: "Sequence[LearnedMix]") -> None:
     axes.set_xticks(range(len(layers)), layers)
     axes.set_yticks(range(len(mixes)), [f"{mix.name}  (γ = {mix.gamma:.2f})" for mix in mixes])
     figure.colorbar(image, ax=axes, label="share")
-
-
-def _layers(mixes: "Sequence[LearnedMix]") -> list[str]:
-    """List the layers of the deepest model, without the mix itself."""
-    n_layers = max(len(mix.shares) for mix in mixes)
-    return layer_names(n_layers - 1)[:n_layers]

@@ -9,6 +9,7 @@ from typer import Option
 
 from ..errors import ElmoError, Errors, check_number, printable
 from ..inference.settings import PRECISION_NAMES, PrecisionName
+from ..server.limits import MAX_TOKENS
 from ..util.atomic import remove_unfinished
 from ..weights.catalogue import BUNDLED
 from ..weights.source import Source
@@ -39,7 +40,7 @@ def serve_cli(
     lang: Annotated[str | None, Option(metavar="LANG", help=LANG_HELP)] = None,
     host: Annotated[str, Option(metavar="ADDRESS", help=HOST_HELP)] = LOCAL,
     port: Annotated[int, Option(min=0, max=65_535, metavar="N", help=PORT_HELP)] = PORT,
-    max_tokens: Annotated[int, Option(min=1, metavar="N", help=MAX_TOKENS_HELP)] = 2_048,
+    max_tokens: Annotated[int, Option(min=1, metavar="N", help=MAX_TOKENS_HELP)] = MAX_TOKENS,
     precision: Annotated[
         str | None,
         Option(
@@ -78,7 +79,7 @@ def serve(
     lang: str | None = None,
     host: str = LOCAL,
     port: int = PORT,
-    max_tokens: int = 2_048,
+    max_tokens: int = MAX_TOKENS,
     precision: str | None = None,
     n_threads: int | None = None,
     show: Callable[[str], None] = lambda line: None,
@@ -144,8 +145,8 @@ def _load(
     source: Source | None, *, pipeline: str | None, lang: str | None, precision: str | None, n_threads: int | None
 ) -> "ServedModel":
     from ..elmo import load
-    from ..server.bounded_splitter import make_splitter
     from ..server.served_model import serve_elmo, serve_pipeline
+    from ..splitter import make_splitter
 
     if pipeline is not None:
         return serve_pipeline(pipeline)

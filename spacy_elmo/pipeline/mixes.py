@@ -1,6 +1,6 @@
 """The scalar mixes of a pipeline: how much each component reads of each layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from spacy.language import Language
 from thinc.api import Model
 
-from ..bilm.layers import MIXED
+from ..bilm.layers import MIXED, layer_names
 from ..elmo import Elmo
 from ..models.module import get_module
 from ..models.pooling import OWN_MIX, get_pooling_settings
@@ -50,6 +50,16 @@ def find_mixes(nlp: Language) -> list[LearnedMix]:
             LearnedMix(label if len(own) == 1 else f"{label} {k}", *mix) for k, mix in enumerate(own, start=1)
         ]
     return found
+
+
+def list_mixed_layers(mixes: Sequence[LearnedMix]) -> list[str]:
+    """List the layers of the deepest model, without the mix itself.
+
+    mixes (Sequence[LearnedMix]): Mixes; one at least.
+    RETURNS (list[str]): The names, lowest first.
+    """
+    n_layers = max(len(mix.shares) for mix in mixes)
+    return layer_names(n_layers - 1)[:n_layers]
 
 
 def list_mixes(elmo: Elmo, *, name: str = MIXED) -> list[LearnedMix]:

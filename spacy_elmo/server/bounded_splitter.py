@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-import spacy
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 
-from ..errors import ElmoError, Errors, short_repr
+from ..errors import Errors, short_repr
 from ..splitter import SplitSentence, split_texts
 from ..util.batching import windows
 from .limits import Limits
@@ -21,21 +20,6 @@ WORD_CHARACTERS = 1_000
 _RULES = ("prefix_search", "suffix_search", "url_match")
 # Characters that are split at a time to count tokens; if they are too many, the rest is not split.
 _CHARACTERS = 2_000
-
-
-def make_splitter(lang: str) -> Language:
-    """Make a pipeline that splits texts by the rules of a language.
-
-    lang (str): The code of the language.
-    RETURNS (Language): The pipeline.
-    RAISES (ElmoError): If there is no such language.
-    """
-    try:
-        nlp = spacy.blank(lang)
-    except ImportError as error:
-        raise ElmoError(Errors.EL246.format(got=lang, reason=" ".join(str(error).split()))) from error
-    nlp.add_pipe("sentencizer")
-    return nlp
 
 
 class BoundedSplitter:

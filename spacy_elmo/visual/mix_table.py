@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..bilm.layers import layer_names
-from ..pipeline.mixes import LearnedMix
+from ..pipeline.mixes import LearnedMix, list_mixed_layers
 from .markup import escape, format_number, heat_class, make_figure, make_scroller
 
 
@@ -13,13 +12,12 @@ def draw_mix_table(mixes: Sequence[LearnedMix]) -> str:
     mixes (Sequence[LearnedMix]): The mixes; one at least.
     RETURNS (str): HTML.
     """
-    n_layers = max(len(mix.shares) for mix in mixes)
-    layers = layer_names(n_layers - 1)[:n_layers]
+    layers = list_mixed_layers(mixes)
     heads = "".join(f'<th scope="col">{_add_breaks(name)}</th>' for name in (*layers, "gamma"))
     rows = "".join(
         f'<tr><th scope="row" dir="auto">{_add_breaks(mix.name)}</th>'
         + "".join(f'<td class="{heat_class(share)}">{100 * share:.1f} %</td>' for share in mix.shares)
-        + '<td class="elmo-cell elmo-none">–</td>' * (n_layers - len(mix.shares))
+        + '<td class="elmo-cell elmo-none">–</td>' * (len(layers) - len(mix.shares))
         + f'<td class="elmo-gamma">{format_number(mix.gamma)}</td></tr>'
         for mix in mixes
     )

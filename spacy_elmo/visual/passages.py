@@ -92,7 +92,6 @@ def passage_of_sentences(
     RETURNS (Passage): The passage.
     """
     tokens: list[str] = []
-    spaces: list[bool] = []
     starts: list[int] = []
     places = [(start, start + len(token)) for s in sentences for start, token in zip(s.starts, s.tokens)]
     for sentence in sentences:

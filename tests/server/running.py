@@ -13,11 +13,11 @@ import requests
 
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.server.app import create_app
-from spacy_elmo.server.bounded_splitter import make_splitter
 from spacy_elmo.server.http_guard import list_hosts
 from spacy_elmo.server.http_server import HttpServer, open_socket, show_address
 from spacy_elmo.server.limits import Limits
 from spacy_elmo.server.served_model import ServedModel, serve_elmo
+from spacy_elmo.splitter import make_splitter
 
 HOST = "127.0.0.1"
 # Seconds after which a test fails rather than waits.

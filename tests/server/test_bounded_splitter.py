@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import spacy
 
-from spacy_elmo.server.bounded_splitter import WORD_CHARACTERS, BoundedSplitter, make_splitter
+from spacy_elmo.server.bounded_splitter import WORD_CHARACTERS, BoundedSplitter
 from spacy_elmo.server.limits import Limits
-from spacy_elmo.splitter import split_texts
+from spacy_elmo.splitter import make_splitter, split_texts
 from tests.server.running import Running, get_error
 
 TEXTS = ["I love NLP.  It is\nfun!", "¿Qué? \U0001f600", "This day sucks"]

@@ -14,8 +14,8 @@ import spacy_elmo
 from spacy_elmo.bilm.scalar_mix import ScalarMix
 from spacy_elmo.elmo import Elmo
 from spacy_elmo.pipeline.mixes import find_mixes
-from spacy_elmo.server.bounded_splitter import make_splitter
 from spacy_elmo.server.served_model import name_source, serve_elmo, serve_pipeline
+from spacy_elmo.splitter import make_splitter
 from tests.components import get_embedder
 from tests.server.running import run_server
 
