@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .texts import TextOutputs
 
 __version__ = "0.1.0"
+"""The version: MAJOR.MINOR.PATCH."""
+
 __all__ = [
     "Elmo",
     "ElmoError",

@@ -18,11 +18,11 @@ ALL = "*"
 _LSTM_LAYER = re.compile(r"lstm_outputs([1-9][0-9]*)")
 
 LayerChoice = str | Sequence[str]
-# For type checkers. A model may have more LSTM layers.
 LayerName = Literal[
     "word_emb", "lstm_outputs1", "lstm_outputs2", "lstm_outputs3", "lstm_outputs4", "lstm_outputs5",
     "lstm_outputs6", "lstm_outputs7", "lstm_outputs8", "elmo",
 ]  # fmt: skip
+"""The names of layers, for type checkers. A model may have fewer LSTM layers, or more."""
 Layers = Literal["*"] | Sequence[LayerName]
 # One token, or some of them.
 RowIndex = int | slice | Sequence[int] | Sequence[bool] | NDArray[np.integer | np.bool_]
@@ -170,8 +170,8 @@ class LayerOutputs:
     `len(outputs)` is the number of tokens; `outputs[0]`, `outputs[1:3]` and `outputs[mask]` are the same layers
     of some tokens. `np.asarray(outputs)` is `outputs.stack()` or, if there is only one layer, that layer.
 
-    arrays (Mapping[str, OpsArray]): (n_tokens, width) by name, lowest layer first; width is P for word_emb and
-        2P for the others.
+    arrays (Mapping[str, OpsArray]): (n_tokens, width) by name, lowest layer first; width is P for word_emb and 2P
+        for the others.
     n_layers (int): LSTM layers of the model, L.
     rows (tuple[int, int] | None): The first row and the end of this sentence, if several sentences share arrays.
         Arrays are sliced on access, because most layers of most sentences are never accessed.

@@ -19,8 +19,8 @@ from ..weights.source import Source
 
 __all__ = ["Embedder", "logger"]
 
-# For code that sets its level: nothing is logged.
 logger = logging.getLogger("elmoformanylangs")
+"""For code that sets the level of ELMoForManyLangs' logger. Nothing is logged."""
 
 MEAN, ALL_LAYERS = -1, -2
 

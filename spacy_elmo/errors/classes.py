@@ -61,47 +61,47 @@ class ElmoError(CodedError, ValueError):
 
 
 class ElmoTypeError(CodedError, TypeError):
-    pass
+    """A value of a wrong type."""
 
 
 class ElmoKeyError(CodedError, KeyError):
-    pass
+    """A layer that is not there, asked for by its name."""
 
 
 class ElmoAttributeError(CodedError, AttributeError):
-    pass
+    """A layer that is not there, asked for as an attribute."""
 
 
 class ElmoImportError(CodedError, ImportError):
-    pass
+    """A package of an extra is not installed."""
 
 
 class ElmoMemoryError(CodedError, MemoryError):
-    pass
+    """The memory of a GPU does not suffice."""
 
 
 class ElmoOSError(CodedError, OSError):
-    pass
+    """The system refuses something: a file cannot be read or written, or a port cannot be used."""
 
 
 class ElmoFileNotFoundError(CodedError, FileNotFoundError):
-    pass
+    """A file, folder or model does not exist."""
 
 
 class ElmoFileExistsError(CodedError, FileExistsError):
-    pass
+    """An output exists already."""
 
 
 class ElmoPermissionError(CodedError, PermissionError):
-    pass
+    """The system does not permit to read a file or folder."""
 
 
 class ElmoBlockingIOError(CodedError, BlockingIOError):
-    pass
+    """Another process trains in the same folder."""
 
 
 class ElmoConnectionError(CodedError, ConnectionError):
-    pass
+    """A download fails."""
 
 
 class ReasonError(Exception):

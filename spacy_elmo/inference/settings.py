@@ -10,9 +10,11 @@ T = TypeVar("T")
 
 # `factory.PRECISIONS` has their properties.
 PrecisionName = Literal["fp32", "fp64", "tf32", "bf16", "int8"]
+"""The precisions of a model, see `Settings`."""
 PRECISION_NAMES: tuple[PrecisionName, ...] = get_args(PrecisionName)
 
 InitialState = Literal["zero", "warm", "carry"]
+"""The state of the LSTMs at the start of a sentence, see `Settings`."""
 INITIAL_STATES: tuple[InitialState, ...] = get_args(InitialState)
 
 
@@ -23,15 +25,17 @@ class Settings:
     precision (PrecisionName): "fp32"; "bf16" or "int8", which are faster and less exact in the LSTMs, on
         processors that support them; "tf32" or "bf16" on a GPU; or "fp64" for checks. The layers are float32,
         with "fp64" float64; on Docs, they are always float32.
-    initial_state (InitialState): "zero"; "warm", the state that is stored with the weights or, of a published
-        model of English prose without one, made once from the package's sentences and kept in the user's cache; or
-        "carry".
+    initial_state (InitialState): The state of the LSTMs at the start of a sentence. "zero"; "warm", a constant
+        state that is stored with the weights or, for a published model of English prose without one, computed once
+        from the package's sentences and kept in the user's cache; or "carry", the final state of the batch before,
+        by which vectors depend on the order of the input.
     max_batch_tokens (int | None): Tokens, with two boundary tokens a sentence, that run through the LSTMs
         together; memory grows with it. A sentence is never split: a longer one runs alone. On the CPU, a
         number bounds all batches in progress. None: 8192 on the CPU, where the next batch starts before one is
         delivered; on a GPU, chosen by the free memory.
-    n_threads (int | None): Threads that work at a time, on the CPU, in each process. None: as many as there are
-        processors for this process, see `runtime.processors`. A number is taken as it is given.
+    n_threads (int | None): Threads that work at a time, on the CPU, in each process. None: the number of
+        processors available to the process, as the system, its container and torch limit it. A number is taken as
+        it is given.
     RAISES (ElmoError): If a value is not allowed.
     """
 

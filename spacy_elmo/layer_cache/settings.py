@@ -54,11 +54,12 @@ def check_cache(cache: object) -> CacheSettings | None:
 
 
 def configure_layer_cache(folder: str, dtype: str = "float16", max_gb: float = 8.0) -> CacheSettings:
-    """Configure a layer cache. Registered as spacy-elmo.layer_cache.v1.
+    """Configure a layer cache, which keeps the layers of the training text on disk while the biLM is frozen.
+    Registered as spacy-elmo.layer_cache.v1.
 
     folder (str): See `CacheSettings`.
-    dtype (str): As there.
-    max_gb (float): As there.
+    dtype (str): See `CacheSettings`.
+    max_gb (float): See `CacheSettings`.
     RETURNS (CacheSettings): The settings.
     RAISES (ElmoError): If a value is invalid.
     """

@@ -12,12 +12,15 @@ from ..weights.source import Source
 class TrainingSettings:
     """What a component's config says about its biLM.
 
-    source (Source | None): The source of weights that have not been read yet; None: there is no source.
+    source (Source | None): The model, as for `spacy_elmo.load`. Its weights are read once: on first use, by
+        `nlp.initialize`, or when the pipeline is saved. None: the weights come with the component.
     frozen (bool): The biLM is not trained.
-    trainable (str | list[str]): Regular expressions; a parameter is trained if one of them is found in its name.
+    trainable (str | list[str]): Where the biLM is not frozen: regular expressions; a parameter is trained if one
+        of them is found in its name.
     learn_rate_factor (float): Factor of the optimizer's learning rate for the biLM.
     warmup_steps (int): Steps over which the biLM's learning rate grows to its full value.
-    dropout (float): Share of the inputs of each LSTM layer that is set to zero in training.
+    dropout (float): Share of the inputs of each LSTM layer that is set to zero in training, if the biLM is not
+        frozen.
     cache (CacheSettings | None): Where layers are kept on disk while the biLM is frozen; None: nowhere.
     RAISES (ElmoError): If a value is not allowed.
     """

@@ -99,17 +99,18 @@ def read_tokens(docs: Sequence[Doc], get_spans: SpanGetter) -> Tokens:
 
 
 def configure_sent_spans() -> SpanGetter:
-    """Get the function registered as spacy-elmo.sent_spans.v1.
+    """Embed each sentence of a Doc as a sentence, and a Doc without sentence boundaries as one. Registered as
+    spacy-elmo.sent_spans.v1.
 
-    RETURNS (SpanGetter): `sent_spans`.
+    RETURNS (SpanGetter): Takes Docs, and returns the Spans of each.
     """
     return sent_spans
 
 
 def configure_doc_spans() -> SpanGetter:
-    """Get the function registered as spacy-elmo.doc_spans.v1.
+    """Embed each Doc as one sentence, whatever its sentence boundaries. Registered as spacy-elmo.doc_spans.v1.
 
-    RETURNS (SpanGetter): `doc_spans`.
+    RETURNS (SpanGetter): Takes Docs, and returns the Spans of each.
     """
     return doc_spans
 

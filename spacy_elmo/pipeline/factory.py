@@ -62,7 +62,7 @@ def make_elmo_embedder(
     vectors: bool,
     layers_on_gpu: bool,
 ) -> "ElmoEmbedder":
-    """Make the component.
+    """Make the component `elmo_embedder`, which computes the layers of each Doc and writes them to it.
 
     nlp (Language): The pipeline.
     name (str): The name of the component.

@@ -205,12 +205,13 @@ class ListenedTo:
 
 
 def make_relink() -> Callable[[Language, dict[str, object]], None]:
-    """Get the function registered as spacy-elmo.relink.v1, for [training.before_update].
+    """Link the listeners of every embedder again before each update. Registered as spacy-elmo.relink.v1, for
+    [training.before_update].
 
     It is needed where spaCy does not link listeners: in sourced components that are frozen or resumed behind an
     embedder that is sourced as well.
 
-    RETURNS (Callable): `relink`.
+    RETURNS (Callable[[Language, dict], None]): A callback for spaCy's training loop.
     """
     return relink
 

@@ -31,6 +31,8 @@ _ANNOTATION = StructType(
     ]
 )
 ANNOTATIONS = ArrayType(_ANNOTATION)
+"""The type of a column of annotations: an array of structs with `annotatorType`, `begin`, `end`, `result`,
+`metadata` and `embeddings`, as in Spark NLP."""
 
 # What a stage reads of the annotations of others.
 _READ = ("begin", "end", "result", "metadata")

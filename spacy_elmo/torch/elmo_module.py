@@ -186,12 +186,13 @@ class ElmoModule(nn.Module):
         self._carried.reset()
 
     def refresh(self) -> None:
-        """Make the engine anew before the next batch. It is not needed after usual changes of parameters: only a
+        """Rebuild the engine before the next batch. It is not needed after usual changes of parameters: only a
         change of a few numbers by `parameter.data`, which torch does not count, may pass unnoticed."""
         self._engines.drop()
 
     def find_added_code(self) -> str | None:
-        """Find a part of the biLM that others have changed; see `added_code`.
+        """Find a part of the biLM that has hooks, or is not the part that the module was made with. Such code is not
+        called; the warning WL063 says so.
 
         RETURNS (str | None): Its name; None if there is none.
         """

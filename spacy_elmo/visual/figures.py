@@ -39,8 +39,8 @@ _STYLES = {
         (DriftOptions, draw_drift),
     )
 }
-# In the order in which they are offered.
 STYLES = ("neighbours", "similarity", "map", LAYERS, "drift")
+"""The names of the styles."""
 
 
 def check_style(style: object) -> str:

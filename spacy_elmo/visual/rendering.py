@@ -38,8 +38,7 @@ def render(
     page (bool): Make a whole page, not a part of one.
     jupyter (bool | None): Show it in the notebook; None: if there is one.
     options (Mapping[str, object] | None): `layer` to show first and `max_tokens` to show at most; for "neighbours"
-        `token`, `k` and `same_sentence`; for "map" `word` and `labels`; for "drift" `measure`. See
-        `spacy_elmo.visual.style_options`.
+        `token`, `k` and `same_sentence`; for "map" `word` and `labels`; for "drift" `measure`.
     RETURNS (str | None): HTML that needs no other file and no network; None in a notebook, where it is shown.
     RAISES (ElmoError): If there is no such style or option, or `docs` cannot be drawn in this style.
     RAISES (ImportError): If it is to be shown in a notebook, and IPython is not installed.

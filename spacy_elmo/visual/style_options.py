@@ -16,8 +16,9 @@ def _to_number(value: object) -> object:
     return value
 
 
-Count = Annotated[int, BeforeValidator(_to_number), Field(ge=1, strict=True)]
-Row = Annotated[int, BeforeValidator(_to_number), Field(ge=0, strict=True)]
+# The last one runs first; behind a validator, older versions of pydantic know no `strict`.
+Count = Annotated[int, Field(ge=1, strict=True), BeforeValidator(_to_number)]
+Row = Annotated[int, Field(ge=0, strict=True), BeforeValidator(_to_number)]
 # Labels may be the numbers of clusters.
 Label = Annotated[str, BeforeValidator(str)]
 

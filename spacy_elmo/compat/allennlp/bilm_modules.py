@@ -19,7 +19,10 @@ from .character_ids import batch_to_ids
 from .character_networks import CharacterEncoder
 from .lstm_networks import ElmoLstm
 
-DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE = (file.urls[0] for file in CATALOGUE["original"].files)
+DEFAULT_OPTIONS_FILE = CATALOGUE["original"].files[0].urls[0]
+"""The address of the options of AllenNLP's original model."""
+DEFAULT_WEIGHT_FILE = CATALOGUE["original"].files[1].urls[0]
+"""The address of the weights of AllenNLP's original model."""
 # A file of AllenNLP's, its address or, in place of both files, any source.
 File = str | os.PathLike[str] | LoadedElmo | None
 

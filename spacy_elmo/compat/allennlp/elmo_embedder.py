@@ -17,6 +17,7 @@ from .bilm_modules import DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, File, _Elmo
 from .character_ids import ELMoTokenCharactersIndexer
 
 DEFAULT_BATCH_SIZE = 64
+"""Sentences of a batch of `ElmoEmbedder`."""
 
 Array = NDArray[np.floating]
 
