@@ -191,8 +191,8 @@ class ElmoModule(nn.Module):
         self._engines.drop()
 
     def find_added_code(self) -> str | None:
-        """Find a part of the biLM that has hooks, or is not the part that the module was made with. Such code is not
-        called; the warning WL063 says so.
+        """Find a part of the biLM that has hooks, or is not the part that the module was made with. Such code
+        is not called; the warning WL063 says so.
 
         RETURNS (str | None): Its name; None if there is none.
         """
