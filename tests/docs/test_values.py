@@ -1,11 +1,10 @@
-"""What the pages of docs show, runs: commands and snippets in order, with a small model in place of SeqVec."""
+"""Three pages give the right values: sequences (with a small model in place of SeqVec), pictures, the server."""
 
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,24 +14,13 @@ from typer.testing import CliRunner
 import spacy_elmo
 from spacy_elmo import visual
 from spacy_elmo.cli.commands import app
-from spacy_elmo.errors import Errors, Warnings
 from spacy_elmo.visual.style_options import DriftOptions, MapOptions, NeighbourOptions, SimilarityOptions
 from tests.data import ROOT, TINY, read_npz
+from tests.docs.pages import DOCS, read_blocks, read_code
 
-PAGES = sorted((ROOT / "docs").glob("*.md"))
 # Folders that the page of sequences names; `seqvec` would be downloaded.
 FOLDERS = ("uniref50_v2", "catELMo", "FOLDER")
 SEQUENCES = ROOT / "tests" / "sequences"
-
-
-class Block(NamedTuple):
-    language: str
-    code: str
-
-
-def read_blocks(page: Path) -> Iterator[Block]:
-    for language, code in re.findall(r"^```(\w+)\n(.*?)^```", page.read_text("utf-8"), re.S | re.M):
-        yield Block(language, code)
 
 
 @pytest.fixture
@@ -52,7 +40,7 @@ def test_sequences(place: Path) -> None:
     """The vectors that come out are those of the reference, summed, and averaged over residues."""
     found: dict[str, Any] = {}
     kinds = []
-    for language, code in read_blocks(ROOT / "docs" / "sequences.md"):
+    for language, code in read_code(DOCS / "sequences.md", "bash", "python"):
         kinds.append(language)
         code = code.replace("--source seqvec", "--source uniref50_v2").replace('"seqvec"', '"uniref50_v2"')
         if language == "bash":
@@ -92,8 +80,7 @@ def test_visual(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(visual, "render", note)
     found: dict[str, Any] = {}
-    for language, code in read_blocks(ROOT / "docs" / "visual.md"):
-        assert language == "python"
+    for code in read_blocks(DOCS / "visual.md", "python"):
         exec(code, found)
     styles = ["neighbours", "neighbours", "map", "map", "similarity", "drift", "layers"]
     assert [style for style, _ in drawn] == styles
@@ -109,13 +96,13 @@ def test_serve(capsys: pytest.CaptureFixture[str]) -> None:
     from tests.server.running import run_server
 
     elmo = spacy_elmo.load("en_sm")
-    blocks = list(read_blocks(ROOT / "docs" / "serve.md"))
-    assert [block.language for block in blocks] == ["bash", "python", "bash", "javascript"]
+    [code] = read_blocks(DOCS / "serve.md", "python")
+    [_, request] = read_blocks(DOCS / "serve.md", "bash")
     with run_server(serve_elmo(elmo, source="en_sm", nlp=make_splitter("en"))) as served:
-        exec(blocks[1].code.replace("http://127.0.0.1:8000", served.url), {})
+        exec(code.replace("http://127.0.0.1:8000", served.url), {})
         tokens = ["I", "love", "NLP", ".", "So", "do", "you", "."]
         assert capsys.readouterr().out == "".join(f"{token} 256\n" for token in tokens)
-        [_, _, kind, _, body, address] = shlex.split(blocks[2].code)
+        [_, _, kind, _, body, address] = shlex.split(request)
         name, _, value = kind.partition(": ")
         answer = requests.post(
             address.replace("http://127.0.0.1:8000", served.url), data=body, headers={name: value}, timeout=60
@@ -128,7 +115,7 @@ def test_serve(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_options_of_pictures() -> None:
     """The table has every option of every style, and no other."""
-    text = (ROOT / "docs" / "visual.md").read_text("utf-8")
+    text = (DOCS / "visual.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (`\w+`.*?|all but `layers`) \|", text, re.M)
     kinds = (NeighbourOptions, SimilarityOptions, MapOptions, DriftOptions)
     every = {kind.style for kind in kinds}
@@ -138,18 +125,3 @@ def test_options_of_pictures() -> None:
         for style in (every if styles.startswith("all") else re.findall(r"`(\w+)`", styles))
     }
     assert shown == {(option, kind.style) for kind in kinds for option in kind.model_fields}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_words_of_the_program(page: Path) -> None:
-    """Options, codes, links and anchors that a page names, exist."""
-    text = page.read_text("utf-8")
-    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
-    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif "://" not in target:
-            assert (page.parent / target.partition("#")[0]).is_file(), target
-    for code in re.findall(r"\b(?:EL|WL)\d{3}\b", text):
-        assert hasattr(Errors if code.startswith("EL") else Warnings, code), code
