@@ -1,0 +1,148 @@
+"""How the blocks of a page are run: Python in one namespace, commands in this process, configs by Thinc.
+
+`python` and `bash` run. `py` and `sh` are what cannot run here: the code of other programs, what needs a GPU or a
+download; their syntax is checked, and the options of our own commands.
+"""
+
+import ast
+import configparser
+import re
+import shlex
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sybil import Example
+from sybil.evaluators.python import PythonEvaluator
+from thinc.api import Config
+from typer.testing import CliRunner
+
+from spacy_elmo.cli.commands import app
+from tests.data import ROOT
+
+# The beginning of a comment that says what a line gives: a shape, a value.
+VALUE = r"\([\d, ]*\)|\[[^#]*\]|\{[^#]*\}|'[^']*'|\"[^\"]*\"|-?\d+(\.\d+)?|True|False|None"
+RESULT = re.compile(rf"#\s+(?P<value>{VALUE})(?=$|[:;,.]| )")
+EXTRA = re.compile(r"\.\[([\w,-]+)\]")
+
+_run_python = PythonEvaluator()
+
+
+def run_python(example: Example) -> None:
+    """Run a block; then check the comments that say what a line gives."""
+    _run_python(example)
+    for expression, expected in find_results(str(example.parsed)):
+        value = eval(expression, example.namespace)
+        if isinstance(expected, tuple) and hasattr(value, "shape"):
+            value = tuple(value.shape)
+        where = f"{example.path}, block of line {example.line}: {expression}"
+        assert _matches(value, expected), f"{where} gives {value!r}, the comment says {expected!r}"
+
+
+def find_results(code: str) -> Iterator[tuple[str, Any]]:
+    """Find the expressions of a block with a comment that begins with a value."""
+    lines = code.splitlines()
+    for node in ast.parse(code).body:
+        if not isinstance(node, ast.Expr) or node.end_lineno is None:
+            continue
+        found = RESULT.match(lines[node.end_lineno - 1][node.end_col_offset :].strip())
+        if found is None:
+            continue
+        try:
+            expected = ast.literal_eval(found["value"])
+        except (SyntaxError, ValueError):
+            # Such as [a, b]: no value, but words.
+            continue
+        yield ast.unparse(node.value), expected
+
+
+def _matches(value: Any, expected: Any) -> bool:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(expected, float):
+        return bool(abs(value - expected) < 0.01)
+    return bool(value == expected)
+
+
+def compile_python(example: Example) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compile(str(example.parsed), f"{example.path}:{example.line}", "exec")
+
+
+def run_shell(example: Example) -> None:
+    """Run our own commands, line by line; of an installation, check that the extras exist."""
+    for words in read_commands(str(example.parsed)):
+        where = f"{example.path}, block of line {example.line}: {shlex.join(words)}"
+        if words[:2] == ["pip", "install"]:
+            check_extras(shlex.join(words))
+            continue
+        assert words[0] == "spacy-elmo", f"{where}: cannot be run here; make it a block of `sh`"
+        done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
+        assert done.exit_code == 0, f"{where}\n{done.output}"
+
+
+def check_shell(example: Example) -> None:
+    for words in read_commands(str(example.parsed)):
+        check_extras(shlex.join(words))
+        if words[0] == "spacy-elmo":
+            check_options(words[1:], f"{example.path}, block of line {example.line}")
+
+
+def read_commands(code: str) -> Iterator[list[str]]:
+    for line in code.replace("\\\n", " ").splitlines():
+        if words := shlex.split(line, comments=True):
+            yield words
+
+
+def check_options(words: list[str], where: str) -> None:
+    """Check that a command and its options exist."""
+    done = CliRunner().invoke(app, [words[0], "-h"] if words[0][0] != "-" else ["-h"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, f"{where}: no command {words[0]}"
+    known = {*re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", done.output)}
+    for word in words[1:]:
+        # Overrides of a config have a dot.
+        if word.startswith("-") and word != "-" and "." not in word:
+            assert word.partition("=")[0] in known, f"{where}: {words[0]} has no {word}"
+
+
+def check_extras(line: str) -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+    for names in EXTRA.findall(line):
+        for name in names.split(","):
+            assert name in setup["options.extras_require"], f"no extra {name}: {line}"
+
+
+def read_config(example: Example) -> None:
+    """Read a part of a config, whose parents it does not repeat."""
+    sections = re.findall(r"^\[([\w.]+)\]$", str(example.parsed), re.M)
+    parents = {".".join(name.split(".")[:end]) for name in sections for end in range(1, name.count(".") + 1)}
+    missing = sorted(parents - {*sections})
+    Config().from_str("".join(f"[{name}]\n\n" for name in missing) + str(example.parsed), interpolate=False)
+
+
+EVALUATORS = {
+    "python": run_python,
+    "py": compile_python,
+    "bash": run_shell,
+    "sh": check_shell,
+    "ini": read_config,
+}
+# What is shown, and run by no program of ours.
+SHOWN = {"text", "json", "javascript", "jsonnet", "html", "dockerfile", "bibtex", "yaml", "toml", "scala"}
+
+
+def write_inputs(folder: Path, *, tiny: Path) -> None:
+    """Write the files that pages name.
+
+    folder (Path): Where.
+    tiny (Path): The folder of a small model.
+    """
+    text = "They sat on the bank of the river.\nShe put her money in the bank.\nI love NLP.\n"
+    (folder / "text.txt").write_text(text, "utf-8")
+    for name in ("options.json", "weights.hdf5"):
+        (folder / name).write_bytes((tiny / name).read_bytes())
+    for name in ("proteins.fasta",):
+        (folder / name).write_bytes((ROOT / "tests" / "sequences" / name).read_bytes())

@@ -1,0 +1,125 @@
+"""Every block of README and docs runs; one that cannot, is checked as far as possible."""
+
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from spacy.language import Language
+
+from tests.data import ROOT, TINY
+from tests.docs.pages import PAGES, README, page_name, read_blocks, read_examples, read_languages
+from tests.docs.snippets import EVALUATORS, SHOWN, find_results, write_inputs
+from tests.pipeline.training import initialize
+
+# Packages that a page's code imports, beside those that are always there.
+OPTIONAL = ["pandas", "pyarrow", "polars", "duckdb", "pyspark", "flair", "matplotlib", "starlette", "tensorflow"]
+# Pages with tests of their own, which look at what comes out: test_values.py.
+ELSEWHERE = {"sequences.md", "serve.md", "visual.md"}
+# Sizes of a model that trains in a second.
+SMALL_RUN = "--training.n_epochs 1 --training.n_rows 4 --vocabulary.min_count 1"
+REPLACED = {
+    "pretraining.md": [
+        ("--dev dev.txt.xz --lang en", "--dev dev.txt.xz --lang en --options options.json"),
+        ("spacy-elmo pretrain config.cfg", f"spacy-elmo pretrain config.cfg {SMALL_RUN}"),
+    ],
+}
+# Warnings that a page speaks of.
+WARNED = {"pipeline.md": ["WL026"]}
+
+
+def needed(page: Path) -> list[str]:
+    code = "\n".join(read_blocks(page, "python"))
+    found = [name for name in OPTIONAL if re.search(rf"^\s*(import|from) {name}\b", code, re.M)]
+    also = {"spacy_elmo.spark": "pyspark", "compat.flair": "flair", "predict(": "pandas", "to_arrow": "pyarrow"}
+    commands = "\n".join(read_blocks(page, "bash"))
+    if ".parquet" in commands or ".arrow" in commands:
+        also["parquet"] = "pyarrow"
+    if "--output run.png" in commands:
+        found.append("matplotlib")
+    return sorted({*found, *(package for words, package in also.items() if words in code + commands)})
+
+
+def as_parameters(*, spark: bool) -> list[Any]:
+    parameters = []
+    for page in PAGES:
+        packages = needed(page)
+        if ("pyspark" in packages) != spark or page_name(page) in ELSEWHERE:
+            continue
+        marks = [pytest.mark.needs(name) for name in packages]
+        marks += [pytest.mark.filterwarnings(f"ignore:.*{code}") for code in WARNED.get(page_name(page), [])]
+        parameters.append(pytest.param(page, id=page_name(page), marks=marks))
+    return parameters
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_inputs(tmp_path, tiny=TINY)
+    for name in ("train.txt.xz", "dev.txt.xz"):
+        (tmp_path / name).write_bytes(lzma.compress((tmp_path / "text.txt").read_bytes() * 20))
+    shutil.copytree(ROOT / "assets", tmp_path / "assets")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def small_pipeline() -> Language:
+    """In place of spaCy's models, which tests cannot fetch: components like theirs, over vectors of their own."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    for pipe in ("tagger", "parser"):
+        nlp.add_pipe(pipe, config={"model": {"tok2vec": listener}})
+    initialize(nlp)
+    return nlp
+
+
+@pytest.mark.parametrize("page", as_parameters(spark=False))
+@pytest.mark.filterwarnings("ignore:unclosed file")
+@pytest.mark.usefixtures("place")
+def test_page(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From top to bottom."""
+    load = spacy.load
+    monkeypatch.setattr(
+        spacy, "load", lambda name, **rest: small_pipeline() if name == "en_core_web_sm" else load(name, **rest)
+    )
+    for example in read_examples(page, EVALUATORS):
+        # .ci/run runs the commands of README as they are.
+        if page == README and example.parsed in read_blocks(README, "bash"):
+            continue
+        for old, new in REPLACED.get(page_name(page), []):
+            example.parsed = str(example.parsed).replace(old, new)
+        example.evaluate()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("java")
+@pytest.mark.parametrize("page", as_parameters(spark=True))
+def test_page_on_spark(page: Path, place: Path) -> None:
+    """Each block in a process, which has the only session of Spark."""
+    for example in read_examples(page, {kind: run for kind, run in EVALUATORS.items() if kind != "python"}):
+        example.evaluate()
+    for code in read_blocks(page, "python"):
+        code = code.replace("start()", "start(spark_ui_enabled='false')")
+        checks = [f"assert ({found}) == {value!r}, {found!r}" for found, value in find_results(code)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", "\n".join([code, *checks])]
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{code}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_languages(page: Path) -> None:
+    """A block says what it is, so that none is left out by mistake."""
+    assert read_languages(page) <= {*EVALUATORS, *SHOWN}
+
+
+def test_results_are_found() -> None:
+    code = "a.shape  # (2, 3): of two\nb = 1  # (9,)\nlen(a)  # 4\nc  # (n, 2P)\nf(\n    1\n)  # [1, 'x'], yes"
+    assert list(find_results(code)) == [("a.shape", (2, 3)), ("len(a)", 4), ("f(1)", [1, "x"])]
