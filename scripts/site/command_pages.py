@@ -15,6 +15,7 @@ _FACTS = re.compile(r"\s*\[([^\[\]]*(?:required|default: |x[<>]=|<=x)[^\[\]]*)\]
 _AT_LEAST = re.compile(r"x>=(-?\d+)\Z")
 _RANGE = re.compile(r"(-?\d+)<=x<=(-?\d+)\Z")
 _CODE = re.compile(r"(`[^`]+`|(?<![\w-])--[a-z][\w-]*)")
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -94,7 +95,7 @@ def _make_row(name: str, record: tuple[str, str]) -> Row:
 
 
 def _make_table(title: str, rows: Iterator[Row]) -> list[str]:
-    lines = [f"| <code>{_escape(row.name)}</code> | {row.text} | {row.default} |" for row in rows]
+    lines = [f"| {_format_name(row.name)} | {row.text} | {row.default} |" for row in rows]
     return ["\n".join([f"| {title} | meaning | default |", "|---|---|---|", *lines])] if lines else []
 
 
@@ -103,6 +104,15 @@ def _format(text: str) -> str:
     parts = [_escape(part.strip("`")) for part in _CODE.split(" ".join(text.split()))]
     parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
     return "".join(parts)
+
+
+def _format_name(name: str) -> str:
+    """Make HTML of names of an option and the placeholder of its value."""
+    parts = _OPTION.findall(name) or [name]
+    placeholder = name[name.rindex(parts[-1]) + len(parts[-1]) :].strip()
+    made = ", ".join(f"<code>{_escape(part)}</code>" for part in parts)
+    values = _escape(placeholder).replace("&#124;", "&#124;<wbr>")
+    return f"{made} <var>{values}</var>" if placeholder else made
 
 
 def _escape(text: str) -> str:

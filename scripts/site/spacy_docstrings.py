@@ -4,6 +4,7 @@ An entry is `name (type): text`, with further lines indented; RETURNS, YIELDS an
 plain, except for names in backticks: those of this package become links where a page describes them.
 """
 
+import json
 import re
 from ast import literal_eval
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from griffe import (
     GriffeLoader,
     Module,
     Object,
+    ParameterKind,
     parse_docstring_annotation,
 )
 
@@ -47,6 +49,7 @@ _ELSEWHERE = re.compile(r"(?:See|As for) `([\w.]+)`(?:\.|[.;] (.*))\Z", re.DOTAL
 # A docstring that leaves parameters to another one, see tests/test_docstrings.py.
 _ALL_ELSEWHERE = re.compile(r"\b[Tt]he (?:other )?arguments are those of `([\w.]+)`")
 _RESULTS = ("RETURNS", "YIELDS", "RAISES")
+_VARIADIC = (ParameterKind.var_positional, ParameterKind.var_keyword)
 
 
 class Entry(NamedTuple):
@@ -112,14 +115,15 @@ class SpacyDocstrings(Extension):
 
     attributes (Mapping[str, Sequence[str]] | None): Classes, by their paths, of which users make no object
         themselves: of their entries, these are described, as attributes.
-    configs (Mapping[str, str] | None): Functions, by their paths, whose defaults stand in a config: the path
-        of the constant with its text. Parameters that the first section of the config lacks are left out.
+    configs (Mapping[str, str | None] | None): Functions, by their paths, that are called from configs: their
+        defaults are written as there. If they stand in a config, the path of the constant with its text; then
+        parameters that its first section lacks are left out.
     """
 
     def __init__(
         self,
         attributes: Mapping[str, Sequence[str]] | None = None,
-        configs: Mapping[str, str] | None = None,
+        configs: Mapping[str, str | None] | None = None,
     ):
         self.attributes = attributes or {}
         self.configs = configs or {}
@@ -180,7 +184,7 @@ class SpacyDocstrings(Extension):
         sections: list[DocstringSection] = [DocstringSectionText(self._format(prose, owner))] if prose else []
         named = [entry for entry in entries if entry.name not in _RESULTS]
         shown = self.attributes.get(owner.path if owner is not None else "")
-        is_config = owner is not None and owner.path in self.configs
+        is_config = owner is not None and self.configs.get(owner.path) is not None
         defaults = {} if shown is not None else self._get_defaults(owner)
         parameters = [
             DocstringParameter(
@@ -214,15 +218,14 @@ class SpacyDocstrings(Extension):
         config = self.configs.get(owner.path)
         if config is not None:
             return self._read_config(config)
-        try:
-            parameters = owner.parameters
-        except GriffeError:
-            return {}
-        return {
-            one.name: None if one.default is None else str(one.default)
-            for one in parameters
-            if one.name not in ("self", "cls")
-        }
+        is_config = owner.path in self.configs
+        defaults: dict[str, str | None] = {}
+        for parameter in owner.parameters:
+            if parameter.name not in ("self", "cls"):
+                default = None if parameter.kind in _VARIADIC else parameter.default
+                value = None if default is None else str(default)
+                defaults[parameter.name] = _write_json(value) if is_config and value is not None else value
+        return defaults
 
     def _read_config(self, path: str) -> dict[str, str | None]:
         parser = ConfigParser(interpolation=None)
@@ -317,6 +320,14 @@ class SpacyDocstrings(Extension):
                 if found.name in subclass.members:
                     return subclass.members[found.name]  # type: ignore[return-value]
         return found if isinstance(found, Object) else None
+
+
+def _write_json(value: str) -> str:
+    """Write a value of Python as configs do."""
+    try:
+        return json.dumps(literal_eval(value))
+    except ValueError:
+        return value
 
 
 def _resolve(owner: Object, name: str) -> str:

@@ -22,7 +22,7 @@ def build_elmo_v1(
     precision (str): "fp32"; "bf16" or "int8", on a GPU "tf32" or "bf16", which are faster and less exact; or
         "fp64" for checks. Gradients of a biLM that is not frozen are float32, with "fp64" float64; Thinc's
         optimizers use float32.
-    initial_state (str): "zero", "warm" or "carry".
+    initial_state (str): See `Settings`.
     max_batch_tokens (int | None): Tokens that run through the LSTMs together; memory grows with it. null: chosen
         for the device.
     get_spans (Callable | None): Takes Docs, and returns for each a list of Spans to embed as sentences. null:

@@ -48,7 +48,7 @@ class ElmoEmbedder(SavedWithWeights, ReadByListeners, TrainablePipe):
     name (str): The component's name.
     training (TrainingSettings): The source of the weights, read once, on first use or by `initialize`, and how the
         biLM is trained. A component that was saved with its weights never reads the source.
-    pooling_layer (str): word_emb, lstm_outputs1, lstm_outputs2 (as many as the model has) or elmo.
+    pooling_layer (str): What doc.tensor is: word_emb, lstm_outputs1, lstm_outputs2 (as many as there are) or elmo.
     layers (str | list[str]): Layers kept in doc._.elmo; "*" keeps all that were computed for the pooling layer.
         Those that listeners read are kept as well.
     set_tensor (bool | None): Make the pooling layer doc.tensor. None: unless another component sets it.

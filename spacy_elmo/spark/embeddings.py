@@ -44,8 +44,9 @@ class ElmoEmbeddings(Transformer, HasColumns, HasPipeline, ElmoParams, MLReadabl
     outputCol (str): The column to write, with an annotation for each token, or with a pooling for each sentence.
     source (Source): The model, as for `spacy_elmo.load`. It is read on the driver, which sends it to the workers;
         a saved stage contains it.
-    poolingLayer (LayerName): The layer.
-    pooling (Pooling | None): "AVERAGE" or "SUM": a vector for each sentence.
+    poolingLayer (LayerName): The layer whose vectors are written.
+    pooling (Pooling | None): "AVERAGE" or "SUM": a vector for each sentence, from its tokens. None: a vector
+        for each token.
     precision (PrecisionName): As for `spacy_elmo.load`.
     maxBatchTokens (int | None): As `max_batch_tokens` for `spacy_elmo.load`, in each worker.
     pipeline (str): The spaCy pipeline that splits a column of texts, as for `HasPipeline.setPipeline`.

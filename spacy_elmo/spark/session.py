@@ -15,7 +15,8 @@ def start(**settings: object) -> SparkSession:
     """Get the Spark session, or start one on this machine.
 
     Spark starts its workers as "python3", which is not the Python of a virtual environment; here they get the
-    Python of this process, unless PYSPARK_PYTHON is set. Java gets `JAVA_OPTIONS`, unless there are others.
+    Python of this process, unless PYSPARK_PYTHON is set. Java gets options by which it reads vectors
+    faster, unless there are others.
 
     settings (object): Settings of Spark, with underscores in place of dots: `spark_driver_memory="4g"`.
     RETURNS (SparkSession): The session.

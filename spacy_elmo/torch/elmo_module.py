@@ -56,6 +56,9 @@ class ElmoModule(nn.Module):
     max_batch_tokens (int | None): See `Settings`. In training, the parts of a larger batch are computed again for
         the backward pass, and memory does not grow with the batch, except for the outputs.
     n_threads (int | None): See `Settings`.
+    bilm (BiLM): The biLM, whose modules hold the parameters.
+    mixes (nn.ModuleList): The trained mixes, each with `weights`, (L + 1,), before the softmax, and `gamma`.
+    encode (Encoder): Makes the ids of sentences.
     RAISES (Exception): As `spacy_elmo.load`; and ElmoError if another value is not allowed.
     """
 
