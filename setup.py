@@ -22,23 +22,25 @@ LINK = re.compile(
 )
 
 
-def read_urls() -> dict[str, str]:
+def read_urls(root: Path = ROOT) -> dict[str, str]:
     """Read the addresses of the project.
 
+    root (Path): The folder of setup.cfg.
     RETURNS (dict[str, str]): `project_urls` of setup.cfg.
     """
     config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg", "utf-8")
+    config.read(root / "setup.cfg", "utf-8")
     lines = config["metadata"]["project_urls"].strip().splitlines()
     return {name.strip(): url.strip() for name, _, url in (line.partition("=") for line in lines)}
 
 
-def read_version() -> str:
-    """Read the version without importing the package, which needs its dependencies.
+def read_version(root: Path = ROOT) -> str:
+    """Read the version without importing the package.
 
+    root (Path): The folder with the package.
     RETURNS (str): `spacy_elmo.__version__`.
     """
-    for statement in ast.parse((ROOT / "spacy_elmo" / "__init__.py").read_text("utf-8")).body:
+    for statement in ast.parse((root / "spacy_elmo" / "__init__.py").read_text("utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__version__":
             return str(ast.literal_eval(statement.value))
     raise SystemExit("spacy_elmo/__init__.py has no __version__")
