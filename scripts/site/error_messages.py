@@ -10,7 +10,7 @@ FOLDER = "errors/"
 
 _HEADING = re.compile(r"^## ([EW]L\d{3})$", re.MULTILINE)
 # Of the lines of a message, so that no page has to be moved sideways.
-_COLUMNS = 95
+_COLUMNS = 78
 
 
 class _File(Protocol):
