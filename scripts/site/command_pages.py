@@ -14,7 +14,7 @@ MARK = "<!-- commands -->"
 _FACTS = re.compile(r"\s*\[([^\[\]]*(?:required|default: |x[<>]=|<=x)[^\[\]]*)\]\Z")
 _AT_LEAST = re.compile(r"x>=(-?\d+)\Z")
 _RANGE = re.compile(r"(-?\d+)<=x<=(-?\d+)\Z")
-_CODE = re.compile(r"(`[^`]+`|(?<![\w-])--[a-z][\w-]*)")
+_CODE = re.compile(r"(`[^`]+`|(?<![\w-])--[a-z][\w.-]*\w)")
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*", re.IGNORECASE)
 
 
@@ -22,13 +22,11 @@ class Row(NamedTuple):
     """An argument or option.
 
     name (str): Its names, as they are typed, with the placeholder of its value.
-    text (str): What it means.
-    default (str): The default; "required", or empty without one.
+    text (str): What it means, as HTML, with its default.
     """
 
     name: str
     text: str
-    default: str
 
 
 def on_page_markdown(markdown: str, **_page: Any) -> str:
@@ -80,23 +78,25 @@ def _read_options(command: Any, context: Any) -> Iterator[Row]:
 
 
 def _make_row(name: str, record: tuple[str, str]) -> Row:
-    text, default, limits = record[1], "", []
-    facts = _FACTS.search(text)
-    if facts is not None:
-        text = text[: facts.start()]
-        for fact in facts[1].split("; "):
-            if fact == "required":
-                default = fact
-            elif fact.startswith("default: "):
-                default = f"<code>{_escape(fact.removeprefix('default: '))}</code>"
-            else:
-                limits.append(_RANGE.sub(r"\1 to \2.", _AT_LEAST.sub(r"\1 or more.", fact)))
-    return Row(name, " ".join([_format(text), *limits]), default)
+    text, facts = record[1], []
+    found = _FACTS.search(text)
+    if found is not None:
+        text = text[: found.start()]
+        facts = [_format_fact(fact) for fact in found[1].split("; ")]
+    return Row(name, " ".join([_format(text), *facts]))
+
+
+def _format_fact(fact: str) -> str:
+    if fact == "required":
+        return "Required."
+    if fact.startswith("default: "):
+        return f"Default: <code>{_escape(fact.removeprefix('default: '))}</code>."
+    return _RANGE.sub(r"\1 to \2.", _AT_LEAST.sub(r"\1 or more.", fact))
 
 
 def _make_table(title: str, rows: Iterator[Row]) -> list[str]:
-    lines = [f"| {_format_name(row.name)} | {row.text} | {row.default} |" for row in rows]
-    return ["\n".join([f"| {title} | meaning | default |", "|---|---|---|", *lines])] if lines else []
+    lines = [f"| {_format_name(row.name)} | {row.text} |" for row in rows]
+    return ["\n".join([f"| {title} | meaning |", "|---|---|", *lines])] if lines else []
 
 
 def _format(text: str) -> str:
