@@ -100,7 +100,7 @@ def holds_bilm(path: Path) -> bool | None:
         return None if reading_error(path, error) is None else False
 
 
-class _RefusedError(ValueError):
+class _RefusedError(ElmoError):
     """A file with a structure that no program would write."""
 
 

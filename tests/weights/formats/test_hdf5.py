@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import spacy_elmo
+from spacy_elmo.errors import ElmoError
 from spacy_elmo.weights.source import read_weights
 from tests import reference
 
@@ -291,8 +292,9 @@ def test_groups_without_end(copy: Path) -> None:
         group = file
         for _ in range(2000):
             group = group.create_group("g")
-    with pytest.raises(ValueError, match=r"EL265.*groups nested deeper than 20"):
+    with pytest.raises(ElmoError, match="groups nested deeper than 20") as raised:
         read_weights(copy)
+    assert raised.value.code == "EL265"
 
 
 def test_a_group_within_itself(copy: Path, tiny: Path) -> None:
