@@ -289,7 +289,7 @@ class SpacyDocstrings(Extension):
         for part in _CODE.split(text):
             name = _NAME.fullmatch(part)
             found = None if name is None else self._find(name[1], owner)
-            if found is not None and name is not None:
+            if found is not None and found is not owner and name is not None:
                 path = found.canonical_path
                 parts.append(f'<autoref identifier="{path}" optional><code>{name[1]}</code></autoref>')
             elif _CODE.fullmatch(part):

@@ -70,7 +70,7 @@ MODULE = '''
 
 
     def compute(text: str, n: int = 2, *more: int, size: int = 1) -> int:
-        """Compute `n` numbers of a `Model`.
+        """Compute `n` numbers of a `Model`, not as `compute` elsewhere.
 
         text (Callable[[str], dict]): A text. None: `unknown`.
         n (int): How many.
@@ -142,7 +142,7 @@ def link(path: str, name: str) -> str:
 def test_function(package: Any) -> None:
     found = sections(package["compute"])
     model = link("package.Model", "Model")
-    assert found["text"] == f"Compute `n` numbers of a {model}."
+    assert found["text"] == f"Compute `n` numbers of a {model}, not as `compute` elsewhere."
     assert found["parameters"] == [
         ("text", "Callable[[str], dict]", "A text. None: `unknown`.", None),
         ("n", "int", "How many.", "2"),
