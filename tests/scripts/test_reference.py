@@ -159,3 +159,9 @@ def test_defaults_of_the_component() -> None:
 def test_pages_are_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
     assert all(f"reference/{path.name}" in navigation for path in Path(PAGES).glob("*.md"))
+
+
+@pytest.mark.needs("griffe")
+def test_names_in_the_configuration_exist() -> None:
+    names = re.findall(r"\bspacy_elmo\.[a-z]\w*\.[\w.]*\w", (ROOT / "mkdocs.yml").read_text("utf-8"))
+    assert all(find(name).path for name in names)
