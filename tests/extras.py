@@ -25,6 +25,8 @@ EXTRAS = {
     "starlette": "tests",
     "playwright": "tests-browser",
     "flair": "tests-flair",
+    # Reads docstrings for the documentation site.
+    "griffe": "docs",
     "polars": "tests-heavy",
     "pyspark": "tests-spark",
     "tensorflow": "tests-heavy",
