@@ -11,10 +11,9 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sybil import Example
-from sybil.evaluators.python import PythonEvaluator
 from thinc.api import Config
 from typer.testing import CliRunner
 
@@ -26,35 +25,58 @@ VALUE = r"\([\d, ]*\)|\[[^#]*\]|\{[^#]*\}|'[^']*'|\"[^\"]*\"|-?\d+(\.\d+)?|True|
 RESULT = re.compile(rf"#\s+(?P<value>{VALUE})(?=$|[:;,.]| )")
 EXTRA = re.compile(r"\.\[([\w,-]+)\]")
 
-_run_python = PythonEvaluator()
+
+class Result(NamedTuple):
+    """An expression with a comment that begins with a value.
+
+    number (int): Which statement of the block it is.
+    code (str): The expression.
+    expected (Any): The value; a tuple may be a shape.
+    """
+
+    number: int
+    code: str
+    expected: Any
 
 
 def run_python(example: Example) -> None:
-    """Run a block; then check the comments that say what a line gives."""
-    _run_python(example)
-    for expression, expected in find_results(str(example.parsed)):
-        value = eval(expression, example.namespace)
+    """Run a block, and check the comments that say what a line gives."""
+    code = str(example.parsed)
+    tree = ast.parse(code)
+    results = {result.number: result for result in find_results(code)}
+    # Such a line runs once, as all others: its value is kept for the check.
+    tree.body = [_keep(node, index) if index in results else node for index, node in enumerate(tree.body)]
+    ast.increment_lineno(ast.fix_missing_locations(tree), example.line + example.parsed.line_offset)
+    exec(compile(tree, example.path, "exec"), example.namespace)
+    for index, (_, expression, expected) in results.items():
+        value = example.namespace.pop(f"_result{index}")
         if isinstance(expected, tuple) and hasattr(value, "shape"):
             value = tuple(value.shape)
         where = f"{example.path}, block of line {example.line}: {expression}"
         assert _matches(value, expected), f"{where} gives {value!r}, the comment says {expected!r}"
 
 
-def find_results(code: str) -> Iterator[tuple[str, Any]]:
+def _keep(node: ast.stmt, index: int) -> ast.stmt:
+    assert isinstance(node, ast.Expr)
+    return ast.copy_location(ast.Assign([ast.Name(f"_result{index}", ast.Store())], node.value), node)
+
+
+def find_results(code: str) -> Iterator[Result]:
     """Find the expressions of a block with a comment that begins with a value."""
     lines = code.splitlines()
-    for node in ast.parse(code).body:
-        if not isinstance(node, ast.Expr) or node.end_lineno is None:
+    for index, node in enumerate(ast.parse(code).body):
+        if not isinstance(node, ast.Expr) or node.end_lineno is None or node.end_col_offset is None:
             continue
-        found = RESULT.match(lines[node.end_lineno - 1][node.end_col_offset :].strip())
-        if found is None:
+        # Columns count bytes.
+        rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+        if (found := RESULT.match(rest.strip())) is None:
             continue
         try:
             expected = ast.literal_eval(found["value"])
         except (SyntaxError, ValueError):
             # Such as [a, b]: no value, but words.
             continue
-        yield ast.unparse(node.value), expected
+        yield Result(index, ast.unparse(node.value), expected)
 
 
 def _matches(value: Any, expected: Any) -> bool:

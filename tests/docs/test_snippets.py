@@ -31,7 +31,7 @@ REPLACED = {
     ],
 }
 # Warnings that a page speaks of.
-WARNED = {"pipeline.md": ["WL026"]}
+WARNED = {"pipeline.md": ["WL026"], "coming_from/seqvec.md": ["WL093"]}
 
 
 def needed(page: Path) -> list[str]:
@@ -107,7 +107,7 @@ def test_page_on_spark(page: Path, place: Path) -> None:
         example.evaluate()
     for code in read_blocks(page, "python"):
         code = code.replace("start()", "start(spark_ui_enabled='false')")
-        checks = [f"assert ({found}) == {value!r}, {found!r}" for found, value in find_results(code)]
+        checks = [f"assert ({found}) == {value!r}, {found!r}" for _, found, value in find_results(code)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", "\n".join([code, *checks])]
         done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
@@ -122,4 +122,15 @@ def test_languages(page: Path) -> None:
 
 def test_results_are_found() -> None:
     code = "a.shape  # (2, 3): of two\nb = 1  # (9,)\nlen(a)  # 4\nc  # (n, 2P)\nf(\n    1\n)  # [1, 'x'], yes"
-    assert list(find_results(code)) == [("a.shape", (2, 3)), ("len(a)", 4), ("f(1)", [1, "x"])]
+    assert list(find_results(code)) == [(0, "a.shape", (2, 3)), (2, "len(a)", 4), (4, "f(1)", [1, "x"])]
+
+
+@pytest.mark.parametrize(
+    "code", ["x = 1\nx  # 2", "import numpy\nnumpy.zeros(3)  # (4,): three", "raise ValueError"]
+)
+def test_a_wrong_block_fails(code: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"Text.\n\n```python\n{code}\n```\n", "utf-8")
+    [example] = read_examples(page, EVALUATORS)
+    with pytest.raises((AssertionError, ValueError), match=r"line 3|^$"):
+        example.evaluate()
