@@ -117,7 +117,7 @@ class Warnings(metaclass=WithCodes):
     )
     WL016 = (
         "CUDA graphs are not available ({reason}): steps are launched one by one, which gives the same results, "
-        "but is slower."
+        "but is slower. If the reason points to the driver or PyTorch, update it; otherwise ignore this warning."
     )
     WL017 = (
         "Triton cannot compile kernels on this machine ({reason}): PyTorch's own operators are used, which give "
@@ -190,7 +190,8 @@ class Warnings(metaclass=WithCodes):
     )
     WL037 = (
         "{path}: {n:,} lines contain carriage returns, the first of them line {line}. Only line feeds end lines; "
-        "a carriage return within a line is part of its text."
+        "a carriage return within a line is part of its text. If they end lines, convert them: tr '\\r' '\\n' "
+        "<OLD >NEW; otherwise, ignore this warning, or remove them: tr -d '\\r' <OLD >NEW"
     )
     WL038 = (
         "{where}: {length} without an end of sentence, which are processed at once. If these are several "
@@ -204,15 +205,16 @@ class Warnings(metaclass=WithCodes):
     )
     WL090 = (
         "{path}, line {line}: the sequence '{first}' has lower-case letters, which are read as upper case, the "
-        "alphabet of protein models. Number of such sequences: {n:,}."
+        "alphabet of protein models. Number of such sequences: {n:,}. If lower case marks regions to leave out, "
+        "replace these by X."
     )
     WL091 = (
         "{path}, line {line}: the sequence '{first}' ends with a stop, '*', which is left out. Number of such "
-        "sequences: {n:,}."
+        "sequences: {n:,}. Ignore this warning, or remove the stops from the file."
     )
     WL092 = (
         "{path}, line {line}: the sequence '{first}' has no residues, and is left out. Number of such sequences: "
-        "{n:,}."
+        "{n:,}. If they should have some, write the file again: it may be incomplete."
     )
     WL093 = (
         "'{path}': the dataset of '{first}' is named with '_', because '/' cannot stand in such a name; its "

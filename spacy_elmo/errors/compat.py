@@ -33,25 +33,26 @@ class CompatErrors(metaclass=WithCodes):
         "Length of initial_scalar_parameters: {got}, which differs from mixture_size: {n_layers}. Give one weight "
         "for each layer (word_emb and each LSTM layer)."
     )
-    EL892 = (
-        "Don't provide options_file or weight_file with `module`: it brings its own weights. Give None for both."
-    )
+    EL892 = "Give either `module`, which has its own weights, or options_file and weight_file; got both."
     EL893 = (
         "A mask of {got} rows was given, but the state has {n_rows} rows, one for each sentence of a batch. Give "
-        "a mask of as many rows, or none to reset all."
+        "a mask of as many rows, or None (leave it out) to reset all."
     )
     EL894 = "from_params() got extra parameters: {names}. Allowed: {allowed}."
     EL895 = "output_format = {got!r} is not supported. Allowed: all, top, average."
-    EL896 = "Your input file contains empty lines at indexes {lines}. Please remove them."
+    EL896 = (
+        "The input has {n:,} empty line(s), the first of them line {line}. Each line must be a sentence: remove "
+        "the empty ones."
+    )
     EL897 = (
-        "Key already exists in {path}: line {line}, {key!r}, occurs twice. To embed the same sentence more than "
-        "once, give use_sentence_keys=False."
+        "Line {line} of the input, {key!r}, occurs before, and cannot be a key of '{path}' twice. To embed the "
+        "same sentence more than once, give use_sentence_keys=False."
     )
     EL899 = (
         "{source} has a vocabulary of characters, as ELMoForManyLangs' models have, and AllenNLP's code reads "
         "bytes. Use spacy_elmo.torch.ElmoModule, or spacy_elmo.compat.elmoformanylangs."
     )
     EL898 = (
-        "Line {line}, {key!r}, cannot be the key of an HDF5 dataset ({reason}). Give use_sentence_keys=False, "
-        "whose keys are the numbers of the lines."
+        "Line {line} of the input, {key!r}, cannot be the key of an HDF5 dataset: it is '.', or contains a slash "
+        "or NUL. Give use_sentence_keys=False, whose keys are the numbers of the lines from 0 up."
     )

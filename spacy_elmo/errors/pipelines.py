@@ -28,7 +28,8 @@ class PipelineErrors(metaclass=WithCodes):
     )
     EL055 = (
         "{what} has no ELMo vector. Only Docs that the embedder has processed, and their Spans and Tokens, have "
-        "one, and only while doc._.elmo or doc.tensor holds the pooling layer. Run the embedder on the Doc first."
+        "one, and only while doc._.elmo or doc.tensor holds the pooling layer. Run the embedder on the Doc first; "
+        "if you remove one of the two, keep the layer in the other (`layers`, `set_tensor`)."
     )
     EL056 = (
         "`get_spans` returned {got} lists of spans for {expected} Docs. It must take a list of Docs and return "
@@ -92,12 +93,13 @@ class PipelineErrors(metaclass=WithCodes):
     )
     EL121 = (
         "'{name}' has no weights yet: its config reads them from {source} in nlp.initialize(), which has not run "
-        "for this component. spaCy does not initialize components in `frozen_components`. Use `frozen = true` "
-        "instead, or set that source as the component's own `source`."
+        "for this component. Call nlp.initialize() first. spaCy does not initialize components in "
+        "`frozen_components`: use `frozen = true` instead, or set that source as the component's own `source`."
     )
     EL120 = (
         "To replace a listener, the block `model.tok2vec` of its component must contain exactly one {listener}, "
-        "at any depth; found {count} different ones. Give the path of one of them, such as 'model.tok2vec'."
+        "at any depth; found {count} different ones. Keep the embedder in the pipeline, or train the component "
+        "with a single listener."
     )
     EL125 = (
         "keep_empty = {keep_empty} leaves none of the {n_read} examples to train on, because none of them has an "

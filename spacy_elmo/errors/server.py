@@ -7,7 +7,7 @@ class ServerErrors(metaclass=WithCodes):
     EL340 = "The request has {got}, but {limit} are allowed. Send the text in parts."
     EL341 = "The body is not valid JSON ({reason}). Send an object in UTF-8, such as {example}."
     EL342 = "The body is of the type {got}; allowed: application/json in UTF-8. Set the header Content-Type."
-    EL343 = "{field} is no field of this request; allowed: {allowed}. Remove it, or correct its name."
+    EL343 = "{field} is not a field of this request; allowed: {allowed}. Remove it, or correct its name."
     EL344 = "The request has {got} of 'text' and 'tokens'. Give one of them."
     EL345 = "'{field}' is {got}; allowed: {allowed}."
     EL346 = (
@@ -16,13 +16,13 @@ class ServerErrors(metaclass=WithCodes):
     )
     EL347 = (
         "The request is for the host {got}; allowed: {allowed}. The server is open to this computer alone. Use "
-        "one of these names; a proxy must set the header Host. To serve others: spacy-elmo serve --host"
+        "one of these names; a proxy must set the header Host. To serve others: spacy-elmo serve --host 0.0.0.0"
     )
     EL348 = "{n:,} requests are in work or wait, and no more are accepted. Try again in {seconds} seconds."
     EL349 = "The body did not arrive within {seconds} seconds. Send it faster, or in smaller requests."
     EL350 = "There is no {path}. The page is at /, and the API at /api/model and /api/embed."
     EL351 = "The method {got} is not allowed for {path}; allowed: {allowed}."
-    EL352 = "The server failed on this request, and has logged why."
+    EL352 = "The server failed on this request, and has logged why. Read its standard error, and report it."
     EL353 = (
         '`spacy-elmo serve` requires the package {package}. Install it: pip install -c constraints.txt ".[server]"'
     )
@@ -46,4 +46,4 @@ class ServerErrors(metaclass=WithCodes):
         "A word of the text has {n:,} characters without a space ({start}...), but {limit} are allowed: spaCy's "
         "tokenizer takes very long for longer ones. Put spaces into it, or give 'tokens'."
     )
-    EL358 = "The server is stopping, and accepts no more requests."
+    EL358 = "The server is stopping, and accepts no more requests. Try again when it has been started again."

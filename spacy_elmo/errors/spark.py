@@ -47,7 +47,7 @@ class SparkErrors(metaclass=WithCodes):
     )
     EL860 = (
         "For a data frame of Spark, `nlp` must be the name of a pipeline that is installed on all workers, such "
-        "as 'blank:en'; got a {got}."
+        "as 'blank:en'; got an object of type {got}."
     )
     EL861 = (
         "The result would have the columns '{one}' and '{other}', which Spark cannot tell apart. Rename or drop "
@@ -68,4 +68,9 @@ class SparkErrors(metaclass=WithCodes):
     EL865 = (
         "The model of this stage was removed from '{path}' after it was loaded, perhaps by a program that cleans "
         "up temporary files. Load the stage again; set TMPDIR to a folder that is not cleaned."
+    )
+    EL866 = (
+        "'{path}' has no saved stage ({reason}). Give the folder that ElmoEmbeddings.save() wrote. Spark looks "
+        "for a path without a scheme in its default file system; for a folder of this machine, begin it with "
+        "file://."
     )

@@ -26,13 +26,14 @@ class VisualErrors(metaclass=WithCodes):
     )
     EL335 = (
         "The style 'drift' needs at least two of word_emb, lstm_outputs1, lstm_outputs2 (as many as the model "
-        "has); the texts have: {kept}. Keep more layers: `layers = '*'`, and a pooling layer "
-        "above the first, or 'elmo'."
+        "has); the texts have: {kept}. Use `layers = '*'` with `pooling_layer = 'elmo'` (the "
+        "defaults), or name two of them in `layers`."
     )
     EL336 = (
-        "'{word}' is not among the {n_tokens:,} tokens of the texts. Choose another word, or none for all tokens."
+        "'{word}' is not among the {n_tokens:,} tokens of the texts. Choose another word, or leave `word` out for "
+        "all tokens."
     )
-    EL337 = "There are {n_labels} labels for {n_texts} texts. Give a label for each text."
+    EL337 = "Number of labels: {n_labels}; number of texts: {n_texts}. Give a label for each text."
     EL338 = (
         "labels = {got}: this is not an attribute of spaCy's tokens, or the texts are not Docs. Give an attribute "
         "with text or a number, such as 'pos_' or 'ent_type_'; 'cats'; or a list with a label for each text."

@@ -138,8 +138,11 @@ class ReplaceListenerConfig:
         RETURNS (Block): The config of the layer without a listener.
         RAISES (ElmoError): If the layer has no listener, or several that differ.
         """
-        found = list(_find_listeners(tok2vec))
-        if not found or any(block != found[0] for block in found):
+        found: list[Block] = []
+        for block in _find_listeners(tok2vec):
+            if block not in found:
+                found.append(block)
+        if len(found) != 1:
             raise ElmoError(Errors.EL120.format(listener=LISTENER, count=len(found)))
         settings = self.settings
         return {

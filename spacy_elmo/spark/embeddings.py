@@ -6,13 +6,14 @@ import warnings
 from functools import partial
 from typing import cast
 
+from pyspark.errors import AnalysisException
 from pyspark.ml import Transformer
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsReader, DefaultParamsWriter, MLReadable, MLWritable
 from pyspark.sql import DataFrame, SparkSession
 
 from ..bilm.fields import Json
 from ..bilm.layers import LayerName, layer_width
-from ..errors import ElmoError, Errors, Warnings
+from ..errors import ElmoError, ElmoFileNotFoundError, Errors, Warnings
 from ..inference.settings import PrecisionName, Settings
 from ..weights.catalogue import BUNDLED, CATALOGUE, resolve
 from ..weights.source import Source
@@ -23,7 +24,7 @@ from .elmo_params import ElmoParams
 from .embed_rows import Pooling, Recipe, embed_rows
 from .input_columns import find_inputs
 from .params import BLANK_ENGLISH, HasColumns, HasPipeline, set_or_clear
-from .saved_weights import load_weights, save_weights
+from .saved_weights import load_weights, save_weights, shorten_reason
 from .worker import load_split
 
 # The catalogue's name of the model that Spark NLP publishes, and the name that models on its vectors ask for.
@@ -231,9 +232,13 @@ class ElmoReader(DefaultParamsReader[ElmoEmbeddings]):
 
         path (str): The folder, in any of Spark's file systems; one of Spark NLP's must be on this machine.
         RETURNS (ElmoEmbeddings): The stage.
+        RAISES (ElmoFileNotFoundError): If Spark finds no stage there.
         RAISES (ElmoError): If weights are missing.
         """
-        row = self.sparkSession.read.text(os.path.join(path, "metadata")).first()
+        try:
+            row = self.sparkSession.read.text(os.path.join(path, "metadata")).first()
+        except AnalysisException as error:
+            raise ElmoFileNotFoundError(Errors.EL866.format(path=path, reason=shorten_reason(error))) from error
         metadata = json.loads(row[0]) if row is not None else {}
         if metadata.get("class") == _CLASS_OF_SPARK_NLP:
             return _convert(path, metadata)

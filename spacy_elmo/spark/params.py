@@ -62,7 +62,11 @@ class HasColumns(HasInputCols, HasOutput):
         RAISES (ElmoError): If there are none, or not as texts.
         """
         first = value[0] if len(value) == 1 else value
-        names = [first] if isinstance(first, str) else list(first)
+        try:
+            names = [first] if isinstance(first, str) else list(first)
+        except TypeError:
+            # Such as None, or a column of Spark.
+            names = []
         if not names or not all(isinstance(name, str) for name in names):
             raise ElmoError(Errors.EL857.format(stage=type(self).__name__, got=short_repr(value)))
         return self._set(inputCols=names)

@@ -104,7 +104,10 @@ def _find_text(frame: DataFrame) -> int:
     field = frame.schema[place]
     if not isinstance(field.dataType, StringType):
         reason = f"has no text in the column '{field.name}', which is of type {field.dataType.simpleString()}"
-        advice = "Give that column first, frame.select(name, '*'), or name it 'text'."
+        which = (
+            "it to something else, and then the column of texts" if field.name == TEXT else "the column of texts"
+        )
+        advice = f"Rename {which}: frame.withColumnRenamed(name, 'text')."
         raise ElmoError(Errors.EL808.format(reason=reason, advice=advice))
     return place
 

@@ -46,9 +46,17 @@ def load_weights(spark: SparkSession, path: str) -> ModelArchive:
     try:
         stored = spark.read.parquet(os.path.join(path, _FOLDER))
     except AnalysisException as error:
-        reason = str(error).splitlines()[0][:_SHOWN]
-        raise ElmoError(Errors.EL855.format(path=path, reason=reason)) from error
+        raise ElmoError(Errors.EL855.format(path=path, reason=shorten_reason(error))) from error
     return make_archive(lambda folder: _write_parts(stored, folder, path))
+
+
+def shorten_reason(error: AnalysisException) -> str:
+    """Shorten an error of Spark for a message.
+
+    error (AnalysisException): The error, whose text may have many lines.
+    RETURNS (str): The start of its first line.
+    """
+    return str(error).splitlines()[0][:_SHOWN]
 
 
 def _read_parts(folder: Path) -> Iterator[_Row]:

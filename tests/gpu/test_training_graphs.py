@@ -87,7 +87,7 @@ def test_goes_on_without(machine: Machine) -> None:
     graphs = Graphs()
     graphs.run("a", 1, machine.work("one"))
     machine.fails = True
-    with pytest.warns(UserWarning, match=r"\[WL016\].*operation not permitted"):
+    with pytest.warns(UserWarning, match=r"\[WL016\].*operation not permitted.*update it"):
         graphs.run("a", 1, machine.work("one"))
     for _ in range(2):
         graphs.run("a", 1, machine.work("one"))

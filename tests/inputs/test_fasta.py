@@ -78,9 +78,13 @@ def test_items_have_tokens_and_places(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "match", "expected"),
     [
-        (">a\nM\n>b\nMkV\n>c\nl\n", r"WL090.*line 3: the sequence 'b'.*upper case.*: 2\.", ["M", "MKV", "L"]),
-        (">a\nM\n>b\nMK*\n\n", r"WL091.*line 3: the sequence 'b' ends with a stop.*: 1\.", ["M", "MK"]),
-        (">a\n>b\nM\n>c\n\n>d\n*\n", r"WL092.*line 1: the sequence 'a' has no residues.*: 3\.", ["M"]),
+        (
+            ">a\nM\n>b\nMkV\n>c\nl\n",
+            r"WL090.*line 3: the sequence 'b'.*upper case.*: 2\. .*by X",
+            ["M", "MKV", "L"],
+        ),
+        (">a\nM\n>b\nMK*\n\n", r"WL091.*line 3: the sequence 'b' ends with a stop.*: 1\. .*remove", ["M", "MK"]),
+        (">a\n>b\nM\n>c\n\n>d\n*\n", r"WL092.*line 1: the sequence 'a' has no residues.*: 3\. .*again", ["M"]),
     ],
 )
 def test_changes(tmp_path: Path, content: str, match: str, expected: list[str]) -> None:

@@ -89,8 +89,12 @@ def test_no_docs() -> None:
 
 @pytest.mark.parametrize(
     ("block", "count"),
-    [({"@architectures": "spacy.HashEmbedCNN.v2"}, 0), ({"a": LISTENER, "b": {**LISTENER, "l2": 0.5}}, 2)],
+    [
+        ({"@architectures": "spacy.HashEmbedCNN.v2"}, 0),
+        ({"a": LISTENER, "b": {**LISTENER, "l2": 0.5}}, 2),
+        ({"a": LISTENER, "b": {**LISTENER, "l2": 0.5}, "c": dict(LISTENER)}, 2),
+    ],
 )
 def test_which_listener_to_replace(block: Any, count: int) -> None:
-    with pytest.raises(ValueError, match=rf"EL120.*found {count} different"):
+    with pytest.raises(ValueError, match=rf"EL120.*found {count} different ones\. Keep the embedder"):
         ReplaceListenerConfig(TrainingSettings())(dict(ELMO), block)

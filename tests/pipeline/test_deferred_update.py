@@ -267,7 +267,9 @@ def test_initialised_again() -> None:
 def test_weights_that_only_initialisation_reads(tmp_path: Path) -> None:
     nlp = pipeline()
     nlp.config["initialize"]["components"] = {"elmo_embedder": {"source": "another"}}
-    with pytest.raises(ValueError, match=r"EL121.*from another.*frozen_components"):
+    with pytest.raises(
+        ValueError, match=r"EL121.*from another.*Call nlp\.initialize\(\) first.*frozen_components"
+    ):
         nlp(TEXT)
     nlp.config["initialize"]["components"]["elmo_embedder"]["source"] = str(TINY)
     nlp(TEXT)

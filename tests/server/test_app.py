@@ -95,7 +95,10 @@ def test_failure(elmo: Elmo, monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
         monkeypatch.setattr(elmo, "embed", fail)
         with caplog.at_level(logging.ERROR):
             answer = running.post({"text": "a"})
-        assert get_error(answer, 500) == ("EL352", "The server failed on this request, and has logged why.")
+        assert get_error(answer, 500) == (
+            "EL352",
+            "The server failed on this request, and has logged why. Read its standard error, and report it.",
+        )
         assert "X-Content-Type-Options" in answer.headers
         assert "POST /api/embed failed" in caplog.text
         assert "a secret of /home/someone" in caplog.text

@@ -78,7 +78,7 @@ def test_type_with_charset(served: Running) -> None:
     [
         ({}, "EL344", "has none of 'text' and 'tokens'. Give one"),
         ({"text": "a", "tokens": ["a"]}, "EL344", "has both of 'text' and 'tokens'"),
-        ({"text": "a", "layer": "*"}, "EL343", "'layer' is no field of this request; allowed: text, tokens, "),
+        ({"text": "a", "layer": "*"}, "EL343", "'layer' is not a field of this request; allowed: text, tokens, "),
         ({"text": None}, "EL345", "'text' is null; allowed: a string"),
         ({"text": 1}, "EL345", "'text' is 1"),
         ({"text": ["a"]}, "EL345", "'text' is ['a'] (list)"),

@@ -127,7 +127,9 @@ def test_stop(elmo: Elmo, gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
             gate.opened.set()
             assert work.result().ok
             refused = waiting.result()
-            assert get_error(refused, 503) == ("EL358", "The server is stopping, and accepts no more requests.")
+            code, message = get_error(refused, 503)
+            assert code == "EL358"
+            assert message.startswith("The server is stopping, and accepts no more requests. Try again ")
             assert refused.headers["Retry-After"] == "5"
             assert read_all(half).startswith(b"HTTP/1.1 503 ")
         running.thread.join(PATIENCE)

@@ -127,7 +127,7 @@ def test_scripts_are_text(served: Running, style: str) -> None:
         ({"pair": [0, -1]}, "EL345", "'pair' is"),
         ({"pair": [0, False]}, "EL345", "'pair' is"),
         ({"pair": "01"}, "EL345", "'pair' is '01'"),
-        ({"tokens": ["a"]}, "EL343", "'tokens' is no field of this request"),
+        ({"tokens": ["a"]}, "EL343", "'tokens' is not a field of this request"),
     ],
 )
 def test_wrong_fields(served: Running, fields: dict[str, Any], code: str, words: str) -> None:

@@ -440,8 +440,14 @@ def test_errors_on_the_driver(spark: "SparkSession", model: "PipelineModel", tmp
         Tokenizer().setInputCols("text").transform(frame)
     with pytest.raises(FileNotFoundError, match=r"EL010.*nothing_here"):
         ElmoEmbeddings.loadSavedModel(str(tmp_path / "nothing_here"), spark)
-    with pytest.raises(ValueError, match="EL857"):
-        embedder(model).setInputCols()
+    wrong: list[tuple[Any, ...]] = [(), (None,), (F.col("token"),), ([F.col("token")],), (3,)]
+    for columns in wrong:
+        with pytest.raises(ValueError, match="EL857"):
+            embedder(model).setInputCols(*columns)
+    with pytest.raises(
+        FileNotFoundError, match=r"EL866.*nothing_here' has no saved stage \(.*nothing_here/metadata"
+    ):
+        ElmoEmbeddings.load(str(tmp_path / "nothing_here"))
 
 
 def test_wrong_pretrained(java: None, spark: "SparkSession") -> None:

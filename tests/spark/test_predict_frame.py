@@ -103,7 +103,7 @@ def test_names_that_occur_twice(elmo: Elmo, spark: "SparkSession") -> None:
 
 def test_errors(elmo: Elmo, frame: "DataFrame") -> None:
     """Before Spark computes anything."""
-    with pytest.raises(ValueError, match=r"EL860.*got a English"):
+    with pytest.raises(ValueError, match=r"EL860.*got an object of type English"):
         elmo.predict(frame, nlp=spacy.blank("en"))
     with pytest.raises(ValueError, match="EL031"):
         elmo.predict(frame, pooling_layer="lstm_outputs7")
@@ -112,6 +112,8 @@ def test_errors(elmo: Elmo, frame: "DataFrame") -> None:
             elmo.predict(frame.withColumn(name, F.lit(1)))
     with pytest.raises(ValueError, match=r"EL808.*no text in the column 'n', which is of type int"):
         elmo.predict(frame.select(F.lit(1).alias("n")))
+    with pytest.raises(ValueError, match=r"EL808.*in the column 'text'.*Rename it to something else, and then"):
+        elmo.predict(frame.select(F.lit(1).alias("text")))
     with pytest.raises(ValueError, match=r"EL808.*has no columns"):
         elmo.predict(frame.select())
 

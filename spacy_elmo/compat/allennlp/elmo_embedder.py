@@ -126,8 +126,8 @@ class ElmoEmbedder:
         if output_format not in ("all", "top", "average"):
             raise ElmoError(Errors.EL895.format(got=output_format))
         lines = [line.strip() for line in input_file]
-        if blank := [number for number, line in enumerate(lines) if not line]:
-            raise ElmoError(Errors.EL896.format(lines=blank))
+        if blank := [number for number, line in enumerate(lines, start=1) if not line]:
+            raise ElmoError(Errors.EL896.format(n=len(blank), line=blank[0]))
         keys = _check_keys(lines, output_file_path) if use_sentence_keys else [str(i) for i in range(len(lines))]
         embedded = self.embed_sentences([line.split() for line in lines], batch_size)
         with write_hdf5(Path(output_file_path)) as writer:
@@ -149,10 +149,10 @@ def _reduce(layers: Array, output_format: str) -> Array:
 
 def _check_keys(lines: Sequence[str], path: str) -> list[str]:
     seen: set[str] = set()
-    for number, line in enumerate(lines):
+    for number, line in enumerate(lines, start=1):
         if line in seen:
             raise ElmoError(Errors.EL897.format(path=path, line=number, key=line))
         if "/" in line or line == "." or "\0" in line:
-            raise ElmoError(Errors.EL898.format(line=number, key=line, reason="it contains a slash or NUL"))
+            raise ElmoError(Errors.EL898.format(line=number, key=line))
         seen.add(line)
     return list(lines)
