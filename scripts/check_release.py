@@ -3,7 +3,7 @@
     python -m scripts.check_release v0.1.0 --repository https://github.com/spacy-elmo/spacy-elmo --notes notes.md
 
 Run before anything is published: the tag must be that of the version, the changelog must have its section with a
-date, CITATION.cff and README must be up to date, and the repository must be the one that setup.cfg names.
+date, CITATION.cff, README and docs must be up to date, and the repository must be the one that setup.cfg names.
 """
 
 import argparse
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HEADING = re.compile(r"^## \[(?P<name>[^\]]+)\](?: - (?P<date>.+))?$", re.MULTILINE)
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 LINKS = re.compile(r"^\[[^\]\n]+\]: \S+$", re.MULTILINE)
-# README says so as long as nothing is published.
+# README and pages say so as long as nothing is published.
 NOT_PUBLISHED = "on no package index yet"
 
 
@@ -71,8 +71,9 @@ def find_problems(tag: str, repository: str, root: Path = ROOT) -> list[str]:
         problems.append(f"CHANGELOG.md gives no date for {version} (as 2026-01-31), but '{sections[0].date}'")
     if f"\nversion: {version}\n" not in _read(root, "CITATION.cff"):
         problems.append(f"CITATION.cff has another version than {version}")
-    if NOT_PUBLISHED in _read(root, "README.md"):
-        problems.append(f"README.md says that the package is {NOT_PUBLISHED}")
+    for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
+        if NOT_PUBLISHED in " ".join(path.read_text("utf-8").split()):
+            problems.append(f"{path.relative_to(root).as_posix()} says that the package is {NOT_PUBLISHED}")
     return problems
 
 
