@@ -22,6 +22,8 @@ EXTRAS = {
     "duckdb": "tests-heavy",
     "huggingface_hub": "tests-heavy",
     "html5lib": "tests",
+    "mypy": "dev",
+    "pyright": "dev",
     "starlette": "tests",
     "playwright": "tests-browser",
     "flair": "tests-flair",
