@@ -176,9 +176,9 @@ def embed_cli(
             report=progress,
         )
     if found.n_existing:
-        _print(console, f"Kept {_count_files(found.n_existing)} that existed")
+        _print(console, f"Kept {_count(found.n_existing, 'file')} that existed")
     if found.n_files or not found.n_existing:
-        _print_summary(console, f"{_count_files(found.n_files)} with ", found.total, path)
+        _print_summary(console, f"{_count(found.n_files, 'file')} with ", found.total, path)
     found.check()
 
 
@@ -235,13 +235,13 @@ def _split_names(layers: list[str]) -> str | list[str]:
     return ALL if names == [ALL] else names
 
 
-def _count_files(n: int) -> str:
-    return "1 file" if n == 1 else f"{n:,} files"
+def _count(n: int, noun: str) -> str:
+    return f"1 {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _print_summary(console: Console, files: str, total: Summary, output: Path) -> None:
     speed = total.n_tokens / max(total.seconds, 1e-9)
-    sizes = f"{total.n_sentences:,} sentences, {total.n_tokens:,} tokens"
+    sizes = f"{_count(total.n_sentences, 'sentence')}, {_count(total.n_tokens, 'token')}"
     _print(console, f"Wrote {files}{sizes} to {output} ({speed:,.0f} tokens/s)")
 
 

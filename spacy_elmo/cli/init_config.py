@@ -114,8 +114,8 @@ def init_config(*, lang: str, pipeline: list[str], choice: "Choice") -> "Convert
     try:
         config = recommend(lang=lang, pipeline=pipeline, optimize="accuracy", silent=True)
     except (ValueError, ImportError) as error:
-        names = ",".join(pipeline)
-        raise ElmoError(Errors.EL227.format(pipeline=names, lang=lang, reason=error)) from error
+        names, reason = ",".join(pipeline), str(error).rstrip(". \n")
+        raise ElmoError(Errors.EL227.format(pipeline=names, lang=lang, reason=reason)) from error
     # They were recommended for layers that are removed.
     config["paths"]["vectors"] = None
     return _convert(config, choice, where="spaCy's recipe for this pipeline")

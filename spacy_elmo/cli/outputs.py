@@ -23,7 +23,7 @@ def check_output(
     read: Sequence[Path] = (),
     *,
     force: bool = True,
-    what: str = "this output",
+    what: str = "a file",
     endings: Sequence[str] = (),
 ) -> None:
     """Check that a command can write a file, before any work is done for it.

@@ -1,6 +1,7 @@
 """`spacy-elmo substitutes`: lists the words that a language model predicts in place of each token."""
 
 from collections.abc import Callable, Iterator, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,7 +117,7 @@ def substitutes(
     chosen = choose_pipeline(lang=lang, pipeline=pipeline, format=format)
     inputs = Inputs(texts, format=format, pipeline=chosen)
     check_lm_output(output, inputs.paths, source, force=force)
-    model, vocabulary, state, _ = open_model(
+    model, vocabulary, state, where = open_model(
         source, initial_state=initial_state, device=device, n_threads=n_threads
     )
     n_tokens = 0
@@ -124,6 +125,8 @@ def substitutes(
     sentences = (sentence.visible for sentence in inputs.read())
     with write_json_lines(output) as write, torch_threads(n_threads, next(model.parameters()).device):
         for number, found in enumerate(find_substitutes(model, vocabulary, sentences, n, state=state)):
+            if any(isnan(value) for token in found for _, value in token.both[:1]):
+                raise ElmoError(Errors.EL094.format(source=where))
             for token in found:
                 write(
                     {

@@ -15,8 +15,9 @@ class AddressErrors(metaclass=WithCodes):
         "folder as source."
     )
     EL276 = (
-        "The address '{url}' is that of a folder, and has no checksum of its own. Give the addresses of the "
-        "options and of the weights as a pair, each with its checksum."
+        "The address '{url}' is that of a folder or repository, and has no checksum of its own. Give the "
+        "addresses of the options and of the weights as a pair, each with its checksum; or, for a repository, "
+        "name a commit in place of the checksum: hf://owner/name@COMMIT"
     )
     EL277 = "'{name}' has more than one model ({found}). Give the address of one of them, or of its two files."
     EL278 = (
@@ -51,5 +52,9 @@ class AddressErrors(metaclass=WithCodes):
     EL287 = (
         "`download` takes one name or address, or the addresses of an options file and a weights file; got {got}. "
         "Run it once for each model."
+    )
+    EL288 = (
+        "The repository '{name}' has a file whose name cannot be used: '{file}'. Download the model by hand into "
+        "a folder, and give that folder as source."
     )
     EL284 = "The files of '{name}' have {size:,} bytes together; allowed: {most:,}."

@@ -1,12 +1,15 @@
-"""Advice, the last sentence of a message: by the number of a system error, or by what was given as a token or as a
-sentence."""
+"""Advice, the last sentence of a message: by the number of a system error, by where a file was to be downloaded
+from, or by what was given as a token or as a sentence."""
 
 import errno
 
 _NOT_WRITABLE = "Choose a writable folder, or change its permissions."
 _NOT_READABLE = "Change its permissions (chmod), or run as its owner."
 _HANDLES = "Close files that are no longer needed, or raise the limit (ulimit -n)."
-_DISK = "The disk or the network file system failed; the model is not the cause. Check it, and try again."
+_DISK = (
+    "The disk or the network file system failed; the content of the file is not the cause. Check the disk, and "
+    "try again."
+)
 LOCK = (
     "If another process has it open for writing, wait for it or end it. Otherwise the file system has no working "
     "locks, like some network file systems: set the environment variable HDF5_USE_FILE_LOCKING=FALSE, or copy the "
@@ -46,6 +49,16 @@ WRITING: dict[int, str] = {
     errno.EEXIST: "A file with this name exists. Give the name of a folder.",
 }
 
+# Of a download, from the published addresses or from a mirror.
+ADDRESSES = (
+    "Check the network, and try again: the part that was downloaded is kept. Or set the environment variable "
+    "{mirror} to a copy (a URL with http://, https:// or file://)."
+)
+MIRROR = (
+    "Only the mirror was asked, because {mirror} is set. Check that it can be reached and has the file under one "
+    "of these paths, or unset that variable."
+)
+
 # By the name of the type of what was given as a token.
 TOKENS: dict[str, str] = {
     "NoneType": "If it is padding, remove it: sentences may differ in length.",
@@ -58,6 +71,26 @@ OTHER_TOKEN = "Convert it to str, or remove it."
 _RESIDUES = "For the residues of a sequence, give list(sequence)"
 _WORDS = "for the words of a text, text.split(), or use Elmo.embed_texts, which takes texts"
 _ONE = "A single sentence is given as a list of one: [tokens]."
+
+
+def advise_reading(error: OSError) -> str:
+    """Say what to do about a text that the system does not read.
+
+    error (OSError): The error of the system.
+    RETURNS (str): The advice.
+    """
+    advice = READING.get(error.errno or -1, LOCK)
+    # That of locks is about the files of models.
+    return "Check the file and its disk, and try again." if advice is LOCK else advice
+
+
+def advise_writing(error: BaseException) -> str:
+    """Say what to do about a file that could not be written.
+
+    error (BaseException): The error of the system or of a library.
+    RETURNS (str): The advice.
+    """
+    return WRITING.get(getattr(error, "errno", None) or -1, "Correct the cause, and try again.")
 
 
 def advise_sentence(got: object) -> str:

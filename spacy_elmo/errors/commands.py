@@ -6,9 +6,9 @@ from .classes import WithCodes
 class CommandErrors(metaclass=WithCodes):
     # The command line
     EL060 = "'{path}' has an unknown file type ({suffix!r}). Allowed: {allowed}."
-    EL061 = "{path}, line {line}: {reason}."
-    EL062 = "'{path}' contains nothing to embed."
-    EL063 = "'{path}' is a folder. Give a file name for the output, such as {path}/elmo.h5."
+    EL061 = "{path}, line {line}: {reason}.{advice}"
+    EL062 = "'{path}' contains nothing to embed. Check the files, or the program that wrote them."
+    EL063 = "'{path}' is a folder. Add the name of a file to it."
     EL064 = "The folder of '{path}' does not exist. Create it, or choose another output file."
     EL065 = "--{one} and --{other} cannot be combined. Give only one of them."
     EL066 = "The output '{path}' is also an input of this command. Choose another output file."
@@ -60,16 +60,14 @@ class CommandErrors(metaclass=WithCodes):
         "The pattern '{pattern}' matches no file. Give a pattern with the folder in front, such as "
         "'news/*.txt.gz'."
     )
-    EL201 = (
-        "The folder '{path}' contains no file that can be read. It contains: {found}. Allowed endings: {allowed}."
-    )
+    EL201 = "The folder '{path}' contains no {what}. It contains: {found}. {advice}"
     EL202 = (
         "The folder '{path}' contains files of several formats: {kinds}. Some may contain the same text. Choose "
         "one with --format (corpus.format in a config), or with a pattern such as '{path}/*.{example}'."
     )
-    EL203 = "'{path}' cannot be read: {reason}."
+    EL203 = "'{path}' cannot be read: {reason}. {advice}"
     EL204 = "Standard input was given {n} times, but can only be read once. Give - once."
-    EL205 = "'{path}' is {what}, but text must be UTF-8. {how}."
+    EL205 = "'{path}' is {what}, but text must be UTF-8. {advice}"
     EL206 = (
         "'{path}' ends its lines with carriage returns only, but lines must end with line feeds; many lines would "
         "be read as one. Convert it: tr '\\r' '\\n' <OLD >NEW"
@@ -111,12 +109,9 @@ class CommandErrors(metaclass=WithCodes):
     )
 
     # Files that are written, and the command line around them
-    EL220 = "'{path}' is not a regular file, and is not replaced. Give the name of a file."
+    EL220 = "'{path}' is not a regular file, and is not replaced. Remove it, or give another output."
     EL221 = "'{path}' could not be written: {reason}. {advice}"
-    EL222 = (
-        "'-' stands for standard output, which does not support {what}. Give a file name; for a file named '-', "
-        "write './-'."
-    )
+    EL222 = "'-' stands for standard output, but {what} is written. Give a path; for one named '-', write './-'."
     EL223 = (
         "The output '{path}' has the ending {suffix!r}, but {what} is written. Allowed: {allowed}, or no ending."
     )
@@ -124,8 +119,8 @@ class CommandErrors(metaclass=WithCodes):
     EL225 = "{reason}: '{path}'. Check the path and its permissions."
     EL226 = "Standard output could not be written: {reason}. Redirect it elsewhere."
     EL227 = (
-        "spaCy cannot create a config for --pipeline {pipeline} and --lang {lang}: {reason} Give components and a "
-        "language that it supports, or your own config."
+        "spaCy cannot create a config for --pipeline {pipeline} and --lang {lang}: {reason}. Give components and "
+        "a language that it supports, or your own config."
     )
     EL228 = (
         "'{path}' has no name for an output file in the folder '{folder}'. Save it as a file first, or give a "

@@ -6,9 +6,8 @@ from .classes import WithCodes
 class DownloadErrors(metaclass=WithCodes):
     EL140 = "There is no published model named '{name}'. {closest} List all models: spacy-elmo models"
     EL141 = (
-        "'{file}' could not be downloaded:{reasons}\nCheck the network, and try again: the part that was "
-        "downloaded is kept. Or set the environment variable {mirror} to a copy (a URL with http://, https:// or "
-        "file://). Or download the model by hand into a folder, and give that folder as source."
+        "'{file}' could not be downloaded:{reasons}\n{advice} Or download the model by hand into a folder, and "
+        "give that folder as source."
     )
     EL142 = (
         "'{path}' cannot be written ({reason}). Free disk space, or set the environment variable {variable} to a "

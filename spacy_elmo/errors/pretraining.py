@@ -14,11 +14,11 @@ class PretrainingErrors(metaclass=WithCodes):
         "'{path}' is not a vocabulary: it lacks {missing}. A vocab.txt has one word per line, the most frequent "
         "first, and includes <S>, </S> and <UNK>. Create one with: spacy-elmo vocab"
     )
-    EL073 = "{path}, line {line}: the word '{word}' occurs a second time. Remove one of the two."
+    EL073 = "{path}: {word} is on line {first} and again on line {line}. Remove one of the two."
     EL074 = "The config is not valid:\n{problems}\nCorrect it, or write a new one with: spacy-elmo init-pretrain"
     EL075 = (
-        "The checkpoint '{path}' could not be written: {reason}. Earlier checkpoints are not affected. Free disk "
-        "space, and continue with --resume."
+        "The checkpoint '{path}' could not be written: {reason}. Earlier checkpoints are not affected. {advice} "
+        "Then continue with --resume."
     )
     EL076 = (
         "None of the {count} checkpoint(s) in '{path}' can be read: all are damaged. Start again in another "
@@ -69,7 +69,7 @@ class PretrainingErrors(metaclass=WithCodes):
     EL087 = "The export would overwrite {what}. Give another folder, or remove what is there."
     EL088 = (
         "'{path}' has {got:,} words, but the softmax of '{source}' predicts {expected:,}. Put the vocab.txt there "
-        "that the model was trained with; or remove the file to continue with a new softmax."
+        "that the model was trained with; or, for `pretrain` to continue with a new softmax, remove the file."
     )
     EL089 = (
         "'{path}' contains {found} that a pre-training run did not write, and that would be replaced. Give "
@@ -80,10 +80,7 @@ class PretrainingErrors(metaclass=WithCodes):
         "one process."
     )
 
-    EL092 = (
-        "'{path}' could not be written: {reason}. The previous content is not affected. Free disk space, and try "
-        "again."
-    )
+    EL092 = "'{path}' could not be written: {reason}. The previous content is not affected. {advice}"
 
     EL700 = (
         "[model] needs either `source`, the model to continue from, or [model.options], the options of a new "
@@ -118,7 +115,6 @@ class PretrainingErrors(metaclass=WithCodes):
         "{where}: `share_embedding_softmax` is true, but this model reads characters, so it has no word "
         "embeddings that a softmax could share. Set it to false."
     )
-    EL272 = "{where}: `bidirectional` is false, but a biLM is trained in both directions. Set it to true."
     EL273 = (
         "Another process is training in '{path}'. Wait until it has finished, stop it, or give another output "
         "folder."

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from ..errors import ElmoError, ElmoOSError, Errors
+from ..errors.advice import advise_reading
 from ..util.atomic import WRITE_ERRORS
 from ..util.hashes import sha256
 
@@ -111,7 +112,8 @@ class InputFile:
         if not self.is_stream or self._copy is not None:
             return
         if self.path == Path("-") and (sys.stdin is None or sys.stdin.closed):
-            raise ElmoOSError(Errors.EL203.format(path=self.path, reason="standard input is closed"))
+            names = {"reason": "standard input is closed", "advice": "Connect a pipe, or give a file."}
+            raise ElmoOSError(Errors.EL203.format(path=self.path, **names))
         try:
             copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
             weakref.finalize(self, copy.close)
@@ -147,4 +149,5 @@ def _copy(source: IO[bytes], target: IO[bytes], longest_line: int | None) -> Non
 
 
 def _unreadable(path: Path, error: OSError) -> OSError:
-    return ElmoOSError(Errors.EL203.format(path=path, reason=error.strerror or error))
+    names = {"reason": error.strerror or error, "advice": advise_reading(error)}
+    return ElmoOSError(Errors.EL203.format(path=path, **names))

@@ -8,6 +8,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors, Warnings
+from ..errors.advice import advise_reading
 from .packed import COMPRESSIONS, InputFile
 
 # The formats, which are also the endings of files. txt: text, or tokens between blanks, as the command decides.
@@ -107,9 +108,7 @@ def _read_folder(folder: Path, format: str | None, skip: Callable[[Path], bool])
     chosen = [path for path, found in zip(paths, formats) if found in wanted]
     others = shorten([path.name for path, found in zip(paths, formats) if found not in wanted])
     if not chosen:
-        raise ElmoFileNotFoundError(
-            Errors.EL201.format(path=folder, found=others or "nothing", allowed=_allowed())
-        )
+        raise _nothing_to_read(folder, others or "nothing", format)
     counts = Counter(found for found in formats if found is not None)
     if format is None and len(counts) > 1:
         kinds = ", ".join(f"{n:,} .{found}" for found, n in sorted(counts.items()))
@@ -117,6 +116,15 @@ def _read_folder(folder: Path, format: str | None, skip: Callable[[Path], bool])
     if others:
         warnings.warn(Warnings.WL035.format(path=folder, found=others), stacklevel=2)
     return [_describe(path, format) for path in chosen]
+
+
+def _nothing_to_read(folder: Path, found: str, format: str | None) -> ElmoFileNotFoundError:
+    if format is None:
+        what, advice = "file that can be read", f"Allowed endings: {_allowed()}."
+    else:
+        what = ".tokens or .txt file" if format == "tokens" else f".{format} file"
+        advice = "Give the files or a pattern together with --format (corpus.format in a config)."
+    return ElmoFileNotFoundError(Errors.EL201.format(path=folder, what=what, found=found, advice=advice))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -127,7 +135,8 @@ def _walk(folder: Path) -> Iterator[Path]:
         try:
             names = sorted(os.listdir(current))
         except OSError as error:
-            raise ElmoOSError(Errors.EL203.format(path=current, reason=error.strerror)) from error
+            text = Errors.EL203.format(path=current, reason=error.strerror, advice=advise_reading(error))
+            raise ElmoOSError(text) from error
         paths = [current / name for name in names if not name.startswith(".")]
         yield from (path for path in paths if os.path.isfile(path))
         waiting.extend(path for path in reversed(paths) if os.path.isdir(path) and not os.path.islink(path))

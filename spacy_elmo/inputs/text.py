@@ -47,8 +47,8 @@ class Lines:
             for line in numbered_lines(self._read_lines(stream), self.path):
                 self.n_bytes += line.n_bytes
                 if "\0" in line.text:
-                    reason = "a NUL character, as in UTF-16; convert the file: iconv -f UTF-16LE -t UTF-8"
-                    raise bad_line(self.path, line.number, reason)
+                    how = "Convert the file: iconv -f UTF-16LE -t UTF-8 OLD >NEW"
+                    raise bad_line(self.path, line.number, "a NUL character, as in UTF-16", how)
                 if "\r" in line.text:
                     if self.file.format in _WITHOUT_RETURNS:
                         raise ElmoError(Errors.EL206.format(path=self.path))
@@ -89,10 +89,9 @@ class Lines:
         name = next((name for bom, name in _BOMS.items() if line.startswith(bom)), None)
         if name is not None:
             how = f"Convert it: iconv -f {name} -t UTF-8 OLD >NEW"
-            raise ElmoError(Errors.EL205.format(path=self.path, what=f"in {name}", how=how))
+            raise ElmoError(Errors.EL205.format(path=self.path, what=f"in {name}", advice=how))
         ending = next((ending for magic, ending in MAGIC.items() if line.startswith(magic)), None)
         if ending is not None and not line.isascii():
-            how = f"Give it a name with the ending {ending}, or decompress it"
-            raise ElmoError(
-                Errors.EL205.format(path=self.path, what=f"compressed, as {ending} files are", how=how)
-            )
+            how = f"Give it a name with the ending {ending}, or decompress it."
+            what = f"compressed, as {ending} files are"
+            raise ElmoError(Errors.EL205.format(path=self.path, what=what, advice=how))

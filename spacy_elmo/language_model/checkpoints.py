@@ -13,6 +13,7 @@ import safetensors.torch
 from torch import Tensor
 
 from ..errors import ElmoError, ElmoOSError, Errors, ReasonError, Warnings
+from ..errors.advice import advise_writing
 from ..util.atomic import atomic_write
 from ..util.hashes import sha256
 from ..util.temporary import remove
@@ -80,8 +81,8 @@ class Checkpoints:
                 with atomic_write(_digest_path(path)) as digest:
                     digest.write_text(sha256(temporary) + "\n", "utf-8")
         except (OSError, safetensors.SafetensorError) as error:
-            reason = getattr(error, "reason", error)
-            raise ElmoOSError(Errors.EL075.format(path=path, reason=reason)) from error
+            names = {"reason": getattr(error, "reason", error), "advice": advise_writing(error)}
+            raise ElmoOSError(Errors.EL075.format(path=path, **names)) from error
         damaged = [other for other in self._damaged if other != path]
         intact = [other for other in self.paths() if other not in damaged]
         place = intact.index(path)

@@ -1,6 +1,7 @@
 """The words that a language model predicts."""
 
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from ..bilm.characters import CLOSING, OPENING
 from ..errors import ElmoError, ElmoFileNotFoundError, Errors
 from ..util.atomic import atomic_write
-from ..util.files import read_small
+from ..util.files import numbered_lines, read_small
 from ..weights.sniff import VOCAB_NAME
 
 UNKNOWN = "<UNK>"
@@ -29,18 +30,23 @@ class Vocabulary:
 
     words (Sequence[str]): The words in order.
     where (str): Where they are from, for messages.
+    lines (Sequence[int] | None): The number of each word's line there, for messages; None: from 1 up.
     RAISES (ElmoError): If <S>, </S> or <UNK> is missing, or a word occurs twice.
     """
 
-    def __init__(self, words: Sequence[str], *, where: str = VOCAB_NAME):
+    def __init__(self, words: Sequence[str], *, where: str = VOCAB_NAME, lines: Sequence[int] | None = None):
         self.words: list[str] = list(words)
         self._ids: dict[str, int] = {word: number for number, word in enumerate(self.words)}
         missing = [word for word in SPECIAL if word not in self._ids]
         if missing:
             raise ElmoError(Errors.EL072.format(path=where, missing=", ".join(missing)))
         if len(self._ids) < len(self.words):
-            double = next(word for number, word in enumerate(self.words) if self._ids[word] != number)
-            raise ElmoError(Errors.EL073.format(path=where, word=double, line=self.words.index(double) + 1))
+            first = next(number for number, word in enumerate(self.words) if self._ids[word] != number)
+            again = self.words.index(self.words[first], first + 1)
+            numbers = lines or range(1, len(self.words) + 1)
+            word = f"the word '{self.words[first]}'" if self.words[first] else "the empty word (a blank line)"
+            names = {"word": word, "first": numbers[first], "line": numbers[again]}
+            raise ElmoError(Errors.EL073.format(path=where, **names))
         self.unknown = self._ids[UNKNOWN]
 
     def __len__(self) -> int:
@@ -95,15 +101,11 @@ class Vocabulary:
             raise ElmoFileNotFoundError(
                 Errors.EL026.format(path=path, closest="Create one with: spacy-elmo vocab")
             )
-        try:
-            # Only a line feed ends a line: words may hold the other separators that Unicode knows.
-            lines = read_small(path, most=MOST_VOCABULARY).decode("utf-8-sig").removesuffix("\n").split("\n")
-        except UnicodeDecodeError as error:
-            raise ElmoError(
-                Errors.EL061.format(path=path, line="?", reason=f"not UTF-8 ({error.reason})")
-            ) from error
-        words = [line.rstrip("\r") for line in lines]
-        return cls([word for word in words if word != NO_WORD], where=str(path))
+        # Only a line feed ends a line: words may hold the other separators that Unicode knows.
+        lines = numbered_lines(BytesIO(read_small(path, most=MOST_VOCABULARY)), path)
+        kept = [(line.text, line.number) for line in lines if line.text != NO_WORD]
+        words, numbers = [word for word, _ in kept], [number for _, number in kept]
+        return cls(words, where=str(path), lines=numbers)
 
     def to_text(self) -> str:
         """Format the words as a vocab.txt.

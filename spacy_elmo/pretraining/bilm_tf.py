@@ -48,13 +48,11 @@ def translate_options(options: Mapping[str, object], *, where: str) -> tuple[Set
     options (Mapping[str, object]): The parsed options.json.
     where (str): Its path, for messages.
     RETURNS (tuple[Settings, list[str]]): Settings by section and name, and notes for the user.
-    RAISES (ElmoError): If the model shares embeddings with the softmax, or has one direction.
+    RAISES (ElmoError): If the model shares embeddings with the softmax.
     """
     given = {name: options[name] for name in options if name in TRAINING_FIELDS and options[name] is not None}
     if given.get("share_embedding_softmax"):
         raise ElmoError(Errors.EL271.format(where=where))
-    if given.get("bidirectional") is False:
-        raise ElmoError(Errors.EL272.format(where=where))
     settings: Settings = {}
     notes: list[str] = []
     for name, (section, key) in _SETTINGS.items():

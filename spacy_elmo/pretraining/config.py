@@ -205,6 +205,10 @@ def describe_problems(error: ValidationError, *, section: str = "") -> str:
     lines = []
     for item in error.errors():
         where = ".".join([*([section] if section else []), *map(str, item["loc"])]) or "config"
+        if item["type"] == "value_error":
+            # One of this package, whose message has what was got.
+            lines.append(f"  {where}: {item['ctx']['error']}")
+            continue
         known = item["loc"] and item["type"] != "missing"
         lines.append(f"  {where}: {item['msg']}" + (f" (got {item['input']!r})" if known else ""))
     return "\n".join(lines)

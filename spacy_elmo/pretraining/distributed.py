@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..elmo import check_device
 from ..errors import ElmoBlockingIOError, Errors
+from ..util.atomic import WriteError
 
 # The others wait while the first process reads or measures a text, which may take hours.
 _TIMEOUT = timedelta(days=7)
@@ -126,11 +127,15 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
     folder (Path): Of the run; created if needed. Of the processes of a run, the first one locks it.
     RAISES (BlockingIOError): If another run uses it.
+    RAISES (OSError): If it cannot be created.
     """
     if not is_first_process():
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(folder, error.errno, error.strerror or str(error)) from error
     lock = FileLock(folder / LOCK_NAME, timeout=0)
     try:
         lock.acquire()

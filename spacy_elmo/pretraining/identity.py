@@ -24,6 +24,11 @@ _FREE: dict[str, set[str] | bool] = {
     "model": {"source"},
     "training": {"log_every", "dev_every", "dev_tokens", "device", "n_threads", "n_epochs", "max_batches"},
 }
+# What a change of a checksum means.
+_CHECKSUMS = {
+    "corpus": "the text, its format or its pipeline has changed",
+    "vocabulary": "the words or their order have changed",
+}
 
 
 def describe_run(config: PretrainingConfig, text: str, vocabulary: Vocabulary) -> dict[str, object]:
@@ -51,7 +56,7 @@ def check_same(then: Meta, now: Meta, *, folder: Path) -> None:
     """
     old, new = _settings(then), _settings(now)
     changes = [
-        f"  {name.removeprefix('config.')}: {old.get(name)} then, {new.get(name)} now"
+        f"  {name.removeprefix('config.')}: {_CHECKSUMS.get(name, f'{old.get(name)} then, {new.get(name)} now')}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
+from ..errors.advice import advise_writing
 from ..language_model.likelihood import Perplexity
 from ..util.atomic import atomic_write
 from ..util.files import bad_line
@@ -150,7 +151,8 @@ class Log:
                     # Not by srsly, which fails on NaN and writes fewer digits than a float has.
                     file.write(json.dumps(entry) + "\n")
             except OSError as error:
-                raise ElmoOSError(Errors.EL092.format(path=self._path, reason=error)) from error
+                names = {"reason": error.strerror or error, "advice": advise_writing(error)}
+                raise ElmoOSError(Errors.EL092.format(path=self._path, **names)) from error
             self._report(entry)
 
 
@@ -159,14 +161,19 @@ def read_log(path: Path) -> list[Entry]:
 
     path (Path): The file.
     RETURNS (list[Entry]): In order.
-    RAISES (ElmoError): If another line is not JSON.
+    RAISES (ElmoError): If it is not a log, or another line is not JSON.
     """
     entries: list[Entry] = []
-    lines = path.read_text("utf-8").splitlines()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ElmoError(Errors.EL115.format(path=path)) from error
     for number, line in enumerate(lines, start=1):
         try:
             entries.append(json.loads(line))
         except ValueError as error:
+            if number == 1 < len(lines):
+                raise ElmoError(Errors.EL115.format(path=path)) from error
             if number < len(lines):
                 raise bad_line(path, number, f"not JSON ({error})") from error
     return entries

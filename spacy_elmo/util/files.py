@@ -154,18 +154,20 @@ def numbered_lines(file: Iterable[bytes], path: Path) -> Iterator[Line]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            how = "convert the file, for example by iconv -f LATIN1 -t UTF-8"
-            reason = f"not UTF-8 ({error.reason} at byte {error.start}); {how}"
-            raise bad_line(path, number, reason) from error
+            reason = f"not UTF-8 ({error.reason} at byte {error.start})"
+            advice = "Convert the file, for example by: iconv -f LATIN1 -t UTF-8 OLD >NEW"
+            raise bad_line(path, number, reason, advice) from error
         yield Line(number, text.rstrip("\r\n"), len(line))
 
 
-def bad_line(path: Path, number: int, reason: str) -> ValueError:
+def bad_line(path: Path, number: int, reason: str, advice: str = "") -> ValueError:
     """Make the error for a line that cannot be used.
 
     path (Path): The file.
     number (int): The number of the line.
     reason (str): What is wrong with it.
+    advice (str): What to do, a sentence; "": the reason says it.
     RETURNS (ValueError): The error to raise.
     """
-    return ElmoError(Errors.EL061.format(path=path, line=number, reason=reason))
+    names = {"reason": reason, "advice": f" {advice}" if advice else ""}
+    return ElmoError(Errors.EL061.format(path=path, line=number, **names))

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -186,12 +187,13 @@ def test_training(base: str, tmp_path: Path) -> None:
 def test_unknown_pipeline(tmp_path: Path, wrong: list[str]) -> None:
     done = run("init-config", tmp_path / "o.cfg", *wrong, code=1)
     assert "[EL227] spaCy cannot create a config" in done.stderr
+    assert re.search(r"[^.]\. Give components and a language", done.stderr)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
 def test_output_is_folder(tmp_path: Path) -> None:
     for command in (["init-config", tmp_path, "-p", "tagger"], ["init-pretrain", tmp_path]):
-        assert "EL063" in run(*command, code=1).stderr
+        assert f"[EL063] '{tmp_path}' is a folder. Add the name of a file to it.\n" in run(*command, code=1).stderr
         command[1] = tmp_path / "no" / "o.cfg"
         assert "EL064" in run(*command, code=1).stderr

@@ -77,6 +77,9 @@ def test_texts_go_to_standard_output(tmp_path: Path) -> None:
     assert "can\\x1b[31m\n" in run("substitutes", model, tmp_path / "a.txt", "-n", 1).stdout
     vocab = run("vocab", tmp_path / "a.txt", "--format", "tokens", "-o", "-").stdout
     assert vocab.splitlines()[:4] == ["<S>", "</S>", "<UNK>", "that"]
-    for command in (["convert", model, "-"], ["warm", model, tmp_path / "a.txt", "-o", "-"]):
-        assert "EL222" in run(*command, code=1).stderr
-    assert "EL222" in run("pretrain", tmp_path / "c.cfg", "-o", "-", code=1).stderr
+    for command in (
+        ["convert", model, "-"], ["export", model, "-"], ["warm", model, tmp_path / "a.txt", "-o", "-"],
+        ["pretrain", tmp_path / "c.cfg", "-o", "-"],
+    ):  # fmt: skip
+        refused = run(*command, code=1).stderr
+        assert "[EL222] '-' stands for standard output, but a folder is written. Give a path" in refused

@@ -54,6 +54,9 @@ def test_errors(tmp_path: Path) -> None:
         plot([training, pretraining], output)
     with pytest.raises(ValueError, match=r"EL115.*other\.jsonl.*ConsoleLogger\.v3"):
         plot([training, other], output)
+    (tmp_path / "words.txt").write_text("no\nlog\n")
+    with pytest.raises(ValueError, match=r"EL115.*words\.txt"):
+        plot([tmp_path / "words.txt"], output)
     with pytest.raises(ValueError, match="EL069"):
         plot([write(tmp_path / "empty.jsonl")], output)
     with pytest.raises(ValueError, match="EL060"):

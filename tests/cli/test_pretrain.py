@@ -167,6 +167,16 @@ def test_wrong_arguments(
     assert not (tmp_path / "out" / "checkpoints").exists()
 
 
+def test_output_is_a_file(
+    tmp_path: Path, config: Path, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").write_text("a file")
+    assert command("pretrain", config, "-o", tmp_path / "out") == 1
+    expected = f"[EL221] '{tmp_path / 'out'}' could not be written: File exists. A file with"
+    assert expected in capsys.readouterr().err
+    assert (tmp_path / "out").read_text() == "a file"
+
+
 def test_no_config(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"EL026.*none\.cfg.*init-pretrain"):
         pretrain(tmp_path / "none.cfg", tmp_path / "out")

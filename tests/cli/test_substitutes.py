@@ -103,3 +103,17 @@ def test_wrong_files(tmp_path: Path, tiny: Path, source: Path, text: Path) -> No
     with pytest.raises(ValueError, match=r"EL071.*empty.txt"):
         substitutes(source, tmp_path / "empty.txt", output=tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_weights_that_are_not_finite(tmp_path: Path, text: Path) -> None:
+    """As in `perplexity`: nothing is shown or written."""
+    source = write_source(tmp_path / "nan", {**SOFTMAX, "softmax.bias": np.full(22, np.nan, dtype=np.float32)})
+    shown: list[str] = []
+    for output in (None, tmp_path / "out.jsonl"):
+        with (
+            pytest.warns(UserWarning, match="WL001"),
+            pytest.raises(ValueError, match=r"EL094.*nan/weights.safetensors"),
+        ):
+            substitutes(source, text, output=output, show=shown.append)
+    assert shown == []
+    assert not (tmp_path / "out.jsonl").exists()

@@ -131,9 +131,10 @@ def test_text_without_a_code() -> None:
 def test_errors_in_pydantic_validators() -> None:
     with pytest.raises(ValidationError, match=r"Value error, \[EL700\].*got neither"):
         ModelConfig()
-    with pytest.raises(ElmoError, match=r"Value error, \[EL700\].*got both") as found:
+    with pytest.raises(ElmoError, match=r"  model: \[EL700\].*got both\. .*one of them\.\n") as found:
         check_config({"model": {"source": "en_sm", "options": {}}})
     assert found.value.code == "EL074"
+    assert "Value error" not in str(found.value)
 
 
 def test_no_message_outside_the_table() -> None:

@@ -98,7 +98,7 @@ def test_damaged_end_of_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(OSError, match=r"EL203.*'-' cannot be read: standard input is closed"):
+    with pytest.raises(OSError, match=r"EL203.*'-' cannot be read: standard input is closed\. Connect a pipe"):
         Inputs("-").check()
 
 
@@ -122,7 +122,7 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     [file] = find_inputs(path)
     inputs = Inputs(path)
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(OSError, match=r"EL203.*a\.txt' cannot be read: Permission denied"):
+    with pytest.raises(OSError, match=r"EL203.*a\.txt' cannot be read: Permission denied\. Change its"):
         inputs.check()
     with pytest.raises(OSError, match="EL203"):
         file.sha256()

@@ -85,7 +85,7 @@ def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return list_names(path)
 
     monkeypatch.setattr(os, "listdir", refuse)
-    with pytest.raises(OSError, match=r"EL203.*n/a' cannot be read: Permission denied"):
+    with pytest.raises(OSError, match=r"EL203.*n/a' cannot be read: Permission denied\. Change its permissions"):
         names(tmp_path, "n")
 
 
@@ -109,6 +109,16 @@ def test_a_folder_of_shards(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"EL201.*It contains: nothing"):
         names(tmp_path, "empty")
+
+
+@pytest.mark.parametrize(("format", "what"), [("jsonl", r"\.jsonl file"), ("tokens", r"\.tokens or \.txt file")])
+def test_a_folder_without_the_format(tmp_path: Path, format: str, what: str) -> None:
+    """The endings that were not asked for are no help."""
+    write(tmp_path, "n/a.conllu")
+    match = rf"EL201.*n' contains no {what}\. It contains: a\.conllu\. Give the files or a pattern together with "
+    with pytest.raises(FileNotFoundError, match=match) as caught:
+        names(tmp_path, "n", format=format)
+    assert "Allowed" not in str(caught.value)
 
 
 def test_overlapping_arguments(tmp_path: Path) -> None:

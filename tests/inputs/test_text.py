@@ -59,12 +59,16 @@ def test_lines(tmp_path: Path, content: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("a.txt", b"good\n\xc3\xa4 \xff\xfe bad\n", r"EL061.*a\.txt, line 2: not UTF-8 .*at byte 3"),
+        (
+            "a.txt",
+            b"good\n\xc3\xa4 \xff\xfe bad\n",
+            r"EL061.*a\.txt, line 2: not UTF-8 .*at byte 3\)\. Convert .*: iconv -f LATIN1 -t UTF-8 OLD >NEW$",
+        ),
         ("a.txt.gz", gzip.compress(b"\n\ngood\nb\xe4d\n", mtime=0), r"EL061.*line 4: not UTF-8 .*at byte 1"),
-        ("a.txt", "text\n".encode("utf-16"), r"EL205.*in UTF-16.*iconv -f UTF-16 "),
+        ("a.txt", "text\n".encode("utf-16"), r"EL205.*in UTF-16.*iconv -f UTF-16 -t UTF-8 OLD >NEW$"),
         ("a.txt", b"\xfe\xff" + "text\n".encode("utf-16-be"), r"EL205.*in UTF-16"),
         ("a.jsonl", "text\n".encode("utf-32"), r"EL205.*in UTF-32"),
-        ("a.txt", "He was born .\n".encode("utf-16-le"), r"EL061.*line 1: a NUL character.*iconv"),
+        ("a.txt", "He was born .\n".encode("utf-16-le"), r"EL061.*line 1: a NUL character.*iconv .* OLD >NEW$"),
         ("a.conllu", "1\tword\n".encode("utf-16-be"), r"EL061.*line 1: a NUL character"),
         ("a.tokens", b"one .\rtwo .\r", r"EL206.*carriage returns only.*tr "),
         ("a.txt", b"one .\rtwo .", r"EL206"),

@@ -261,6 +261,7 @@ def test_full_disk(tmp_path: Path) -> None:
     for name, (message, found, batch, total) in results.items():
         assert "[EL075]" in message
         assert expected[name] in message
+        assert {"disk": "Free disk space", "limit": "ulimit -f"}[name] in message
         assert found == files(10, 20)
         assert (batch, total) == (20, 20 * 50_000)
     assert names(limit) == files(10, 20)

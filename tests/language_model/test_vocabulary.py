@@ -117,9 +117,17 @@ def test_files_of_other_systems(tmp_path: Path, content: str) -> None:
         (b"<S>\n</S>\na\n", r"EL072.*vocab\.txt' is not a vocabulary: it lacks <UNK>\. A vocab\.txt has"),
         (b"<s>\n</s>\n<unk>\n", r"EL072.*it lacks <S>, </S>, <UNK>\."),
         (b"", r"EL072"),
-        (b"<S>\n</S>\n<UNK>\na\nb\na\n", r"EL073.*vocab\.txt, line 4: the word 'a' occurs a second time"),
-        (b"<S>\n</S>\n<UNK>\n<UNK>\n", r"EL073.*line 3: the word '<UNK>'"),
-        (b"<S>\n</S>\n<UNK>\n\xe4\n", r"EL061.*vocab\.txt.*not UTF-8"),
+        (b"<S>\n</S>\n<UNK>\na\nb\na\n", r"EL073.*vocab\.txt: the word 'a' is on line 4 and again on line 6\."),
+        (b"<S>\n</S>\n<UNK>\n<UNK>\n<UNK>\n", r"EL073.*the word '<UNK>' is on line 3 and again on line 4\."),
+        (
+            b"!!!MAXTERMID\n<S>\n</S>\na\n!!!MAXTERMID\na\n<UNK>\n",
+            r"EL073.*'a' is on line 4 and again on line 6",
+        ),
+        (
+            b"<S>\n</S>\n<UNK>\n\na\n\n",
+            r"EL073.*the empty word \(a blank line\) is on line 4 and again on line 6",
+        ),
+        (b"<S>\n</S>\n<UNK>\nb\xe4\n", r"EL061.*vocab\.txt, line 4: not UTF-8 \(.* at byte 1\)\..*iconv "),
     ],
 )
 def test_invalid_vocabularies(tmp_path: Path, content: bytes, match: str) -> None:

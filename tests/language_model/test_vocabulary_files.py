@@ -61,7 +61,10 @@ def test_vocab_txt_comes_first(source: Path) -> None:
     assert read_words(source) == WORDS
     # Also if it does not fit: it says that it is the one.
     write(source / "vocab.txt", WORDS[:-1])
-    with pytest.raises(ValueError, match=r"EL088.*vocab.txt' has 21 words.*predicts 22"):
+    with pytest.raises(
+        ValueError,
+        match=r"EL088.*vocab.txt' has 21 words.*predicts 22\..*for `pretrain` to continue",
+    ):
         read_words(source)
 
 

@@ -214,8 +214,16 @@ def test_incomplete_line(tmp_path: Path, clock: Clock) -> None:
     whole = (tmp_path / "log.jsonl").read_text()
     (tmp_path / "log.jsonl").write_text(whole[:-20])
     assert [entry["batch"] for entry in read_log(tmp_path / "log.jsonl")] == [1]
-    (tmp_path / "log.jsonl").write_text(whole[20:])
-    with pytest.raises(ValueError, match=r"EL061.*log\.jsonl, line 1: not JSON"):
+    first, last = whole.splitlines(keepends=True)
+    (tmp_path / "log.jsonl").write_text(first + first[20:] + last)
+    with pytest.raises(ValueError, match=r"EL061.*log\.jsonl, line 2: not JSON"):
+        read_log(tmp_path / "log.jsonl")
+
+
+@pytest.mark.parametrize("content", [b"ROUGE\n\nE 1\n", b"\x89PNG\r\n"])
+def test_not_a_log(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=r"EL115.*log\.jsonl' is not a training log"):
         read_log(tmp_path / "log.jsonl")
 
 

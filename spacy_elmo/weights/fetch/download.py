@@ -1,10 +1,12 @@
 """Download of a file from several URLs, over unreliable networks."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...errors import ElmoConnectionError, ElmoOSError, Errors
+from ...errors.advice import ADDRESSES, MIRROR
 from ...util.hashes import hash_file
 from ...util.user_cache import CACHE_VARIABLE
 from ..releases import File
@@ -73,7 +75,8 @@ def download(
         raise ElmoOSError(Errors.EL142.format(path=path.parent, reason=reason, variable=CACHE_VARIABLE)) from error
     kind = MissingFileError if is_missing else ElmoConnectionError
     reasons += note + (f"\n  See the model's page: {page}" if page else "")
-    raise kind(Errors.EL141.format(file=name or path.name, reasons=reasons, mirror=MIRROR_VARIABLE))
+    advice = (MIRROR if os.environ.get(MIRROR_VARIABLE) else ADDRESSES).format(mirror=MIRROR_VARIABLE)
+    raise kind(Errors.EL141.format(file=name or path.name, reasons=reasons, advice=advice))
 
 
 def _from_url(

@@ -23,6 +23,7 @@ from .mirrors import OFFLINE_VARIABLE, is_offline, list_urls
 from .model_download import download_model
 from .pins import Pin, Pins, check_folder, pin, pin_folder, read_pins, write_pins
 from .places import Places, find_places
+from .repository_files import OFFLINE_VARIABLE as HUB_OFFLINE_VARIABLE
 from .repository_files import find_snapshot
 from .repository_files import is_offline as is_hub_offline
 
@@ -206,4 +207,5 @@ def _must_stay_offline(release: Release) -> bool:
 def _offline_error(release: Release, places: Places, *, force: bool) -> ElmoFileNotFoundError:
     text = Errors.EL149 if force and places.folder.is_dir() else Errors.EL143
     names = {"name": release.name, "folder": places.folder, "mirror": MIRROR_VARIABLE}
-    return ElmoFileNotFoundError(text.format(**names, offline=OFFLINE_VARIABLE))
+    variable = OFFLINE_VARIABLE if is_offline() else HUB_OFFLINE_VARIABLE
+    return ElmoFileNotFoundError(text.format(**names, offline=variable))

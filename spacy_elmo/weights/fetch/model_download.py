@@ -1,5 +1,6 @@
 """The files of a model that is not in the cache: downloaded, named, unpacked, and read once before they stay."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -201,10 +202,14 @@ def _finish(release: Release, places: Places, published: Mapping[str, Pin]) -> P
         try:
             unpack(kept[0], folder)
             _check_model(release, folder)
-        except ValueError:
+        except ValueError as error:
             # Otherwise the next attempt would use it again.
             kept[0].unlink()
-            raise
+            if not isinstance(error, ElmoError):
+                raise
+            # Users do not know its path in the cache.
+            text = str(error).replace(f"'{kept[0]}'", f"'{kept[0].name}' of the model '{release.name}'")
+            raise type(error)(text) from error
     else:
         _check_model(release, folder)
     return folder
@@ -240,4 +245,6 @@ def _check_model(release: Release, folder: Path) -> None:
     except (ValueError, FileNotFoundError) as error:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        raise ElmoError(Errors.EL266.format(name=release.name, reason=error)) from error
+        # Users do not know the folder, which is inside the cache.
+        reason = str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), release.name)
+        raise ElmoError(Errors.EL266.format(name=release.name, reason=reason)) from error

@@ -69,7 +69,9 @@ def read_pins(path: Path) -> Pins | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ElmoError(Errors.EL147.format(path=path, reason=f"{type(error).__name__}: {error}")) from error
+        # The advice of `read_json` is about options.
+        cause = error.__cause__ or error
+        raise ElmoError(Errors.EL147.format(path=path, reason=f"{type(cause).__name__}: {cause}")) from error
 
 
 def _from_json(stored: dict[str, dict[str, str | int]]) -> dict[str, Pin]:

@@ -163,7 +163,7 @@ def _make_file(
 ) -> File:
     name = _name(sibling)
     if not is_file_name(name):
-        raise ElmoError(Errors.EL279.format(source=f"{repository.name}: {sibling.rfilename!a}"))
+        raise ElmoError(Errors.EL288.format(name=repository.name, file=ascii(sibling.rfilename)[1:-1]))
     url = hub.hf_hub_url(repository.repository, sibling.rfilename, revision=commit, endpoint=endpoint)
     return File(
         f"{repository.repository}/{name}",

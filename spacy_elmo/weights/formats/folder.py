@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...bilm.characters import N_IDS
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoError, ElmoOSError, Errors
+from ...errors.advice import advise_writing
 from ...util.atomic import WriteError, atomic_write
 from ...util.files import check_readable, check_regular, reading_error
 from ..arrays import (
@@ -125,8 +126,8 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
         with atomic_write(path, in_folder=True) as temporary:
             safetensors.numpy.save_file(dict(arrays), temporary, metadata={CHECKSUM: checksum(arrays)})
     except (OSError, safetensors.SafetensorError) as error:
-        reason = getattr(error, "reason", error)
-        raise ElmoOSError(Errors.EL092.format(path=path, reason=reason)) from error
+        names = {"reason": getattr(error, "reason", error), "advice": advise_writing(error)}
+        raise ElmoOSError(Errors.EL092.format(path=path, **names)) from error
     with atomic_write(folder / OPTIONS_NAME) as temporary:
         temporary.write_text(options.to_json(), "utf-8")
 

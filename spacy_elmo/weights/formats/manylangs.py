@@ -10,7 +10,7 @@ from ...bilm.fields import MOST_JSON, Fields, read_json, show
 from ...bilm.options import ACTIVATIONS, MOST_CHARACTERS, MOST_LAYERS, Options
 from ...bilm.vocabularies import CHARACTER_SYMBOLS, LEAST_CHARACTERS, UNKNOWN, WORD_SYMBOLS, check_coverage
 from ...errors import ElmoError, ElmoFileNotFoundError, Errors
-from ...util.files import check_regular, read_small
+from ...util.files import bad_line, check_regular, read_small
 from ..arrays import ArrayInfo, Weights, check_arrays, encoder_shapes, warn_if_not_finite
 from ..sniff import CONFIG, MANYLANGS
 from .pickles import read_tensors
@@ -191,9 +191,7 @@ def _read_symbols(path: Path) -> dict[str, int]:
             break
         symbol, _, last = line.rstrip().rpartition("\t")
         if not last.isascii() or not last.isdigit() or len(last) > 9 or "\t" in symbol.lstrip():
-            raise ElmoError(
-                Errors.EL061.format(path=path, line=number, reason="expected a symbol, a tab and a number")
-            )
+            raise bad_line(path, number, "expected a symbol, a tab and a number")
         row = int(last)
         if found.setdefault(symbol, row) != row:
             names = {"symbol": f"'{show(symbol)}'", "got": row, "first": found[symbol]}

@@ -213,7 +213,7 @@ def test_command(corpus: Path, tiny: Path, tmp_path: Path, text: Path) -> None:
     # The folder exists now, and needs no slash.
     done = run("embed", corpus, "-s", tiny, "-o", out, "--resume")
     assert done.stderr.splitlines()[0] == "Kept 3 files that existed"
-    assert "Wrote 1 file with 1 sentences, 1 tokens" in done.stderr
+    assert "Wrote 1 file with 1 sentence, 1 token to" in done.stderr
     assert run("embed", corpus, "-s", tiny, "-o", out, "--resume").stderr == "Kept 4 files that existed\n"
 
 

@@ -227,7 +227,7 @@ def write(path: Path, text: str) -> Path:
     [
         (">a\nM\n>b\nM\n>a\nK\n", r"EL307.*name 'a'.*'a' \(.*line 1\) and 'a' \(.*line 5\)"),
         (">a/b\nM\n>a_b\nK\n", r"EL307.*name 'a_b'.*'a/b' \(.*line 1\) and 'a_b' \(.*line 3\)"),
-        (">a\n>b\n", r"EL062.*contains nothing to embed"),
+        (">a\n>b\n", r"EL062.*contains nothing to embed\. Check the files"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*WL09")

@@ -115,7 +115,7 @@ def test_an_archive(server: Server, archive: Entry, models: Path, data: list[byt
 def test_a_bad_archive(server: Server, archive: Entry, models: Path) -> None:
     good = server.files["one/11/7.zip"]
     server.files["one/11/7.zip"] = good[: len(good) // 2]
-    with pytest.raises(ValueError, match=r"EL151.*7\.zip"):
+    with pytest.raises(ValueError, match=r"EL151. The archive '7\.zip' of the model 'packed' is truncated"):
         fetch("packed")
     assert not is_cached("packed")
     assert not (models / "packed.json").exists()
@@ -278,8 +278,9 @@ def test_hides_passwords(
 
 def test_a_mirror(server: Server, pair: Entry, data: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACY_ELMO_MIRROR", f"{server.url}/mirror/")
-    with pytest.raises(ConnectionError, match=r"EL141"):
+    with pytest.raises(ConnectionError, match=r"EL141(?s:.)*Only the mirror was asked.*or unset") as caught:
         fetch("a/pair")
+    assert "Or set" not in str(caught.value)
     options = pair.files[0]
     # Also under its host and path.
     addresses = dict.fromkeys("mirror/" + make_mirror_path(url) for url in options.urls)
@@ -576,8 +577,9 @@ def test_archive_of_other_files(server: Server, archive: Entry, models: Path) ->
     with zipfile.ZipFile(packed, "w") as file:
         file.writestr("README.md", "The model has moved.")
     server.files["one/11/7.zip"] = packed.getvalue()
-    with pytest.raises(ValueError, match=r"EL266.*'packed' are not the model \(\[EL013\]"):
+    with pytest.raises(ValueError, match=r"EL266.*'packed' are not the model \(\[EL013\]") as caught:
         fetch("packed")
+    assert str(models) not in str(caught.value)
     assert not (models / "packed.json").exists()
     server.files["one/11/7.zip"] = good
     assert names(fetch("packed")) == ["model/options.json", "model/weights.hdf5"]

@@ -63,6 +63,17 @@ def test_damaged(tmp_path: Path, text: str, reason: str) -> None:
         read_pins(path)
 
 
+def test_damaged_json(tmp_path: Path) -> None:
+    """Its options are not the cause."""
+    (tmp_path / "pins.json").write_text('{"published"', "utf-8")
+    with pytest.raises(
+        ValueError, match=r"EL147.*damaged \(JSONDecodeError: Expecting ':' delimiter.*\)\. Delete"
+    ) as found:
+        read_pins(tmp_path / "pins.json")
+    assert "EL005" not in str(found.value)
+    assert "options" not in str(found.value)
+
+
 def test_unchanged_folder(folder: Path) -> None:
     check_folder("small", folder, pin_folder(folder))
     # More files do no harm.

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from spacy_elmo.weights.fetch.model_cache import fetch
+from spacy_elmo.weights.repositories import find_repository
 from spacy_elmo.weights.source import find_files, is_local, read_weights
 from tests.weights.fetch.server import Handler, Server, status
 
@@ -212,6 +214,13 @@ def test_names_that_climb_out(
     assert written <= allowed
 
 
+def test_a_name_that_cannot_be_used(server: Server, files: "dict[str, bytes]") -> None:
+    publish(server, {**files, "a\u202eoptions.json": b"{}"})
+    words = r"EL288. The repository 'hf://owner/elmo' has a file .*: 'a\\u202eoptions\.json'\. Download the model"
+    with pytest.raises(ValueError, match=words):
+        read_weights("hf://owner/elmo")
+
+
 @pytest.mark.parametrize(
     "source",
     ["hf://../etc", "hf://owner/..", "hf://owner", "hf://owner/na me", "hf://owner/name@../x", "hf://owner/name@",
@@ -241,9 +250,17 @@ def test_offline(
     variable: str,
 ) -> None:
     monkeypatch.setenv(variable, "1")
-    with pytest.raises(FileNotFoundError, match=r"EL143.*hf://owner/elmo"):
+    with pytest.raises(FileNotFoundError, match=rf"EL143.*hf://owner/elmo.* and {variable} does not allow"):
         read_weights("hf://owner/elmo")
     assert not server.seen
+    monkeypatch.delenv(variable)
+    publish(server, files)
+    read_weights("hf://owner/elmo")
+    monkeypatch.setenv(variable, "1")
+    repository = find_repository("hf://owner/elmo")
+    assert repository is not None
+    with pytest.raises(FileNotFoundError, match=rf"EL149.*hf://owner/elmo' again, but {variable} does not allow"):
+        fetch(repository, force=True)
 
 
 def test_the_other_cache(

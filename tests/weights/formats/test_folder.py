@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import stat
@@ -170,17 +171,25 @@ def test_failed_write(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch) 
     assert sorted(os.listdir(saved)) == ["options.json", "weights.safetensors"]
 
 
-@pytest.mark.parametrize("error", [OSError("No space left"), safetensors.SafetensorError("No space left")])
-def test_a_disk_without_room(saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left"), r"No space left\..*Free disk space"),
+        (safetensors.SafetensorError("No space left (os error 28)"), r"No space left.*Free disk space"),
+        (OSError(errno.EFBIG, "File too large"), r"File too large\..*ulimit -f"),
+        (safetensors.SafetensorError("invalid shape"), r"invalid shape\..*Correct the cause, and try again\.$"),
+    ],
+)
+def test_a_disk_without_room(
+    saved: Path, elmo: Elmo, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
     before = (saved / "weights.safetensors").read_bytes()
 
     def fail(*arguments: Any, **metadata: Any) -> None:
         raise error
 
     monkeypatch.setattr(safetensors.numpy, "save_file", fail)
-    with pytest.raises(
-        OSError, match=r"EL092.*weights\.safetensors' could not be written: No space left.*disk space"
-    ):
+    with pytest.raises(OSError, match=rf"EL092.*weights\.safetensors' could not be written: {reason}"):
         elmo.save(saved)
     assert (saved / "weights.safetensors").read_bytes() == before
     assert len(list(saved.iterdir())) == 2
