@@ -1,7 +1,6 @@
 """What is measured of this package alone: each in a process of its own, run as `python -m benchmarks.own NAME`."""
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -99,6 +98,9 @@ def _peak_kib() -> int:
     status = Path("/proc/self/status")
     if status.exists():
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    # Not on Windows.
+    import resource
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

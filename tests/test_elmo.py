@@ -26,6 +26,7 @@ from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.weights.source import read_weights
 from tests import reference
 from tests.data import read_case, shared_path, worst
+from tests.platforms import linux_memory
 
 ALL: list[LayerName] = ["word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"]
 
@@ -192,6 +193,7 @@ def test_100_000_tokens_in_one_sentence(elmo: Elmo) -> None:
     np.testing.assert_allclose(output.lstm_outputs1[50_490:50_510], around[490:510], atol=1e-4)
 
 
+@linux_memory
 def test_long_tokens_are_not_kept(tiny: Path) -> None:
     """Of 50 tokens of 1 MB, a table has the part that is read."""
     code = f"""
@@ -217,6 +219,7 @@ print(used() - before)
     assert int(done.stdout) < 40
 
 
+@linux_memory
 def test_memory_of_a_long_sentence(parity: Path) -> None:
     """20,000 tokens at C 512 have 164 MB of gates a layer and direction; the peak must stay below that."""
     code = f"""

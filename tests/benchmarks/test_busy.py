@@ -23,6 +23,7 @@ from benchmarks.model import OPTIONS, SMALL_OPTIONS, lstm_flops, make_model
 from benchmarks.peers import Process
 from spacy_elmo.bilm.options import Options
 from tests.data import ROOT, read_npz
+from tests.platforms import KILL, affinity, proc
 
 SENTENCES = [["Hello", "world"], ["A", "b", "c"]]
 NO_GROUPS = Path("/nowhere")
@@ -54,9 +55,6 @@ def ends(pid: int) -> bool:
     return False
 
 
-proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-
-
 @proc
 def test_one_thread_each() -> None:
     with busy(2) as pids:
@@ -80,7 +78,7 @@ def test_busy_processes_end_after_an_error() -> None:
 
 
 @proc
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, KILL])
 def test_busy_processes_end_with_who_started_them(number: int) -> None:
     code = (
         # What runs in a shell's background ignores it.
@@ -99,7 +97,7 @@ def test_busy_processes_end_with_who_started_them(number: int) -> None:
     for pid, has_ended in zip(pids, ended):
         # A test that fails must leave the machine quiet, too.
         if not has_ended:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, KILL)
     assert all(ended)
 
 
@@ -152,7 +150,7 @@ def test_ratios_beside_others() -> None:
     assert cells["2", "simple_elmo"] == ["5", "0.50 / 0.50 / 0.50", "", ""]
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="affinity cannot be set on this system")
+@affinity
 def test_a_limit_by_affinity() -> None:
     before = os.sched_getaffinity(0)
     command = [sys.executable, "-c", "import os; print(len(os.sched_getaffinity(0)))"]
@@ -165,7 +163,7 @@ def test_a_limit_by_affinity() -> None:
     assert os.sched_getaffinity(0) == before
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="neither limit can be set on this system")
+@affinity
 def test_a_limit_of_this_machine() -> None:
     """A new process sees it, by a control group or by affinity, and this one is as before."""
     before = Path("/proc/self/cgroup").read_text("utf-8"), os.sched_getaffinity(0)

@@ -20,6 +20,7 @@ from spacy_elmo.elmo import Elmo
 from spacy_elmo.weights.formats import folder as folder_module
 from tests.cli.command import embed, run
 from tests.data import read_case
+from tests.platforms import KILL, links, named_pipes, signals
 
 
 def datasets(path: Path) -> list[np.ndarray]:
@@ -114,7 +115,10 @@ def test_several_formats(tiny: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_standard_input(tiny: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "spacy_elmo", "embed", "-s", str(tiny), "-q"]
-    for name, settings in (("-", ["--format", "tokens"]), ("/dev/stdin", [])):
+    cases = [("-", ["--format", "tokens"])]
+    if Path("/dev/stdin").exists():
+        cases.append(("/dev/stdin", []))
+    for name, settings in cases:
         out = tmp_path / f"{len(settings)}.h5"
         done = subprocess.run(
             [*command, name, "-o", str(out), *settings],
@@ -177,12 +181,13 @@ def test_source_as_a_pair(text: Path, tiny: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@signals
 def test_killed_run(parity: Path, tmp_path: Path) -> None:
     text, out = tmp_path / "long.txt", tmp_path / "out.h5"
     text.write_text("one sentence of many words to keep it busy for a while\n" * 200_000, "utf-8")
     out.write_text("of yesterday")
     command = [sys.executable, "-m", "spacy_elmo", "embed", str(text), "-s", str(parity / "bilm" / "realistic")]
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGTERM, KILL):
         with subprocess.Popen([*command, "-o", str(out), "--force"], stderr=subprocess.DEVNULL) as process:
             try:
                 for _ in range(600):
@@ -253,11 +258,16 @@ def test_wrong_outputs(tiny: Path, text: Path, tmp_path: Path) -> None:
         assert (model / name).read_bytes() == before
     with pytest.raises(ValueError, match=r"EL063.*is a folder"):
         embed(text, tiny, tmp_path)
+
+
+@named_pipes
+def test_an_output_that_is_a_pipe(tiny: Path, text: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match=r"EL067.*not a regular file"):
         embed(text, tiny, tmp_path / "pipe")
 
 
+@links
 def test_a_link_is_followed(tiny: Path, text: Path, tmp_path: Path) -> None:
     (tmp_path / "target.h5").write_text("old")
     (tmp_path / "link.h5").symlink_to("target.h5")

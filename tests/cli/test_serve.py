@@ -21,6 +21,7 @@ from spacy_elmo import elmo, server
 from spacy_elmo.cli.serve import serve
 from spacy_elmo.server.http_server import HttpServer
 from tests.cli.command import run
+from tests.platforms import signals
 
 HOST = "127.0.0.1"
 PATIENCE = 60
@@ -67,6 +68,7 @@ def start(*arguments: Any) -> Iterator[Command]:
 
 
 @pytest.mark.slow
+@signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop(tiny: Path, number: int) -> None:
     with start("--source", tiny) as command:
@@ -81,6 +83,7 @@ def test_stop(tiny: Path, number: int) -> None:
 
 
 @pytest.mark.slow
+@signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_with_a_request_in_work(number: int) -> None:
     """It is answered in full, and nothing is said of it."""
@@ -99,6 +102,7 @@ def test_stop_with_a_request_in_work(number: int) -> None:
 
 
 @pytest.mark.slow
+@signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_with_a_long_request_in_work(number: int) -> None:
     """It is cut off after some seconds, and its thread does not keep the process."""
@@ -115,6 +119,7 @@ def test_stop_with_a_long_request_in_work(number: int) -> None:
 
 
 @pytest.mark.slow
+@signals
 def test_stop_at_once() -> None:
     """A second Ctrl-C does not wait for the request."""
     with start("--max-tokens", 20_000) as command, ThreadPoolExecutor() as threads:

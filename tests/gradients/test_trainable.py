@@ -23,6 +23,7 @@ from spacy_elmo.inference.settings import InitialState, PrecisionName
 from spacy_elmo.runtime import processors
 from tests.at_work import at_work
 from tests.data import TINY, Measured
+from tests.platforms import resources
 
 SENTENCES = [["I", "like", "it"], [], ["Eat", "green", "eggs", "and", "ham", "!"], ["x"], ["I", "do", "not"]]
 
@@ -268,6 +269,7 @@ print(peak() - before)
 
 
 @pytest.mark.slow
+@resources
 def test_memory_is_bounded(measured: Measured) -> None:
     parts, whole = (
         int(subprocess.run([sys.executable, "-c", PEAK, str(TINY), n], check=True, capture_output=True).stdout)

@@ -19,6 +19,7 @@ from spacy_elmo.inputs import fasta
 from spacy_elmo.inputs.fasta import HeaderIds
 from spacy_elmo.inputs.reader import Inputs
 from spacy_elmo.pretraining.config import CorpusConfig
+from tests.platforms import linux_memory, named_pipes
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -186,6 +187,7 @@ def check_bounded(path: Path, most_mib: int = 16) -> str:
     return text
 
 
+@linux_memory
 @pytest.mark.parametrize(
     ("start", "match"),
     [
@@ -202,7 +204,7 @@ def test_one_line_of_a_gigabyte(tmp_path: Path, start: bytes, match: str) -> Non
     assert check_bounded(path).startswith(match.format(path=path))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no pipes by name")
+@named_pipes
 def test_pipe_without_end(tmp_path: Path) -> None:
     """It is read up to the longest line that is allowed, and neither kept nor waited for."""
     path = tmp_path / "pipe.fasta"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spacy_elmo.layer_cache.store import DIGEST_BYTES, RECORD, Store, hash_sentences
 from spacy_elmo.layer_cache.writer import Writer, open_writer
+from tests.platforms import forks
 
 # Every code point, lone halves of surrogate pairs among them, and many texts that differ by their tokens alone.
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=5) | st.text("a \0,\"'", max_size=3)
@@ -388,7 +389,7 @@ def test_one_writer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert len(open_store(tmp_path)) == 6
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@forks
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_fork(tmp_path: Path) -> None:
     store = open_store(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.data import Measured, shared_path
+from tests.platforms import resources
 
 CODE = """
 import itertools, resource, sys
@@ -46,6 +47,7 @@ def peak(source: Path, text: Path, n_tokens: int) -> int:
 
 
 @pytest.mark.slow
+@resources
 def test_peak_of_200_000_tokens_is_that_of_60_000(measured: Measured, parity: Path) -> None:
     text = shared_path("corpora/ud_ewt/en_ewt-ud-dev.conllu")
     # The largest model at hand, so that what is measured is not the interpreter alone.

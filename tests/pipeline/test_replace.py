@@ -25,6 +25,7 @@ from tests.pipeline.training import (
     train,
     train_like_spacy,
 )
+from tests.platforms import forks
 
 IN_ENCODER = {
     "@architectures": "spacy.Tok2Vec.v2",
@@ -159,7 +160,7 @@ def test_linked_again_by_itself() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", [pytest.param("fork", marks=forks), "spawn"])
 def test_processes_right_after_training(method: str, frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import multiprocessing
 

@@ -19,6 +19,7 @@ from tests.data import TINY
 from tests.models.test_tok2vec import inline
 from tests.pipeline.conftest import Make
 from tests.pipeline.training import initialize
+from tests.platforms import named_pipes
 
 TEXT = "I love NLP"
 
@@ -84,7 +85,7 @@ def change_options(model: Path) -> None:
             lambda model: (model.parent / "cfg").write_text('{"weights": "crc32:00"}'),
             r"EL180.*'cfg' does not describe the weights",
         ),
-        (replace_by_pipe, r"EL180.*'cfg', which is written last"),
+        pytest.param(replace_by_pipe, r"EL180.*'cfg', which is written last", marks=named_pipes),
     ],
 )
 def test_weights_that_are_gone_or_damaged(saved: Path, damage: Callable[[Path], Any], match: str) -> None:

@@ -21,6 +21,7 @@ import spacy_elmo
 from spacy_elmo.models.module import get_module
 from tests.components import get_embedder
 from tests.pipeline.conftest import Make
+from tests.platforms import forks
 
 TEXT = "Saved and loaded , all is as it was ."
 
@@ -213,7 +214,10 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "weights"), [("fork", "read"), ("fork", "unread"), ("spawn", "read")])
+@pytest.mark.parametrize(
+    ("method", "weights"),
+    [pytest.param("fork", "read", marks=forks), pytest.param("fork", "unread", marks=forks), ("spawn", "read")],
+)
 def test_two_processes(parity: Path, tmp_path: Path, method: str, weights: str) -> None:
     """A model large enough that torch uses threads: a forked worker must not wait for lost ones, whether the
     weights were read before the fork or after it."""

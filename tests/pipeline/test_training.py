@@ -28,6 +28,7 @@ from tests.pipeline.training import (
     train,
     train_like_spacy,
 )
+from tests.platforms import linux_memory
 
 SHARED_MIX = {**LISTENER, "pooling_layer": "elmo"}
 MIX = ["scalar_mix.weights", "scalar_mix.gamma"]
@@ -401,7 +402,7 @@ print(resident() - before)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read memory from")
+@linux_memory
 def test_memory_of_training(measured: Measured) -> None:
     """No graph and no batch is left over from step to step."""
     done = subprocess.run([sys.executable, "-c", STEPS], cwd=ROOT, check=True, capture_output=True, text=True)

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,7 +109,7 @@ def train(
 
         def act(batch: int) -> None:
             if batch == signal_in:
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
 
         before_batch(run, act)
         finished = run.train()

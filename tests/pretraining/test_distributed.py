@@ -19,6 +19,7 @@ from confection import Config
 from spacy_elmo.cli.pretrain import pretrain
 from spacy_elmo.pretraining.distributed import LOCK_NAME, Processes, lock_folder, select_device
 from tests.data import ROOT
+from tests.platforms import LOOPBACK
 from tests.pretraining.runs import (
     a_run,
     batches,
@@ -93,6 +94,8 @@ def work(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run one process here, and two as children; read their results."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no os.fork")
     folder = tmp_path_factory.mktemp("processes")
     for name in SETTINGS:
         train(make_config(folder, **settings(name)), folder / f"one-{name}")
@@ -108,7 +111,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2",
         "OMP_NUM_THREADS": "1",
         # Else gloo asks the network for this machine's name.
-        "GLOO_SOCKET_IFNAME": "lo",
+        "GLOO_SOCKET_IFNAME": LOOPBACK,
     }  # fmt: skip
     command = [sys.executable, "-c", code, str(folder)]
     with subprocess.Popen(

@@ -5,10 +5,11 @@ import sys
 import pytest
 
 from tests.data import ROOT
+from tests.platforms import forks
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@forks
 @pytest.mark.parametrize(
     ("case", "kind"), [("after_learning", "biLM"), ("after_learning", "mix"), ("while_a_thread_embeds", "12")]
 )

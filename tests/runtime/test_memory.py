@@ -8,6 +8,7 @@ import torch
 
 from spacy_elmo.runtime.memory import Workspace, keep_freed_memory
 from tests.data import ROOT
+from tests.platforms import linux_memory
 
 CPU = torch.device("cpu")
 
@@ -89,8 +90,10 @@ print(given_back, growth(), growth())
 """
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="the C library is not glibc")
+@linux_memory
 def test_freed_memory_stays() -> None:
+    if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
+        pytest.skip("the C library is not glibc")
     command = [sys.executable, "-W", "error", "-c", CODE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300)
     given_back, kept, used_again = map(float, done.stdout.split())
@@ -110,12 +113,14 @@ def test_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
         def mallopt(self, *numbers: int) -> None:
             called.append(numbers)
 
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", lambda name: WithoutIt())
     keep_freed_memory()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: WithIt())
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "platform", "darwin")
-        keep_freed_memory()
+        for system in ("darwin", "win32"):
+            patch.setattr(sys, "platform", system)
+            keep_freed_memory()
     assert called == []
     keep_freed_memory()
     # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h.

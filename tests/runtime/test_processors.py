@@ -16,6 +16,7 @@ from spacy_elmo.runtime.processors import (
     read_cpu_quota,
     torch_threads,
 )
+from tests.platforms import affinity, forks
 
 V1, V2 = "cgroup cgroup rw,cpu,cpuacct", "cgroup2 cgroup2 rw"
 # The names of the files that hold a limit, and what is in them.
@@ -243,7 +244,7 @@ def test_the_environment() -> None:
     assert count_in("print(count_processors())", OMP_NUM_THREADS="1") == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="affinity cannot be set on this system")
+@affinity
 def test_affinity_at_any_time() -> None:
     one = "one = [*os.sched_getaffinity(0)][:1]; torch.set_num_threads(64); all = count_processors()\n"
     n_all, n_one = count_in(one + "os.sched_setaffinity(0, one); print(json.dumps([all, count_processors()]))")
@@ -284,7 +285,7 @@ def test_torchs_own_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.set_num_threads(before)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks on this system")
+@forks
 def test_torchs_own_threads_in_a_fork() -> None:
     """Those of the parent are gone: a product among several threads would wait for them for ever."""
     code = """

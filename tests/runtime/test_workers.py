@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from spacy_elmo.runtime import forks
 from spacy_elmo.runtime import workers as module
 from spacy_elmo.runtime.forks import register_tasks
 from spacy_elmo.runtime.workers import Plan, Workers
+from tests import platforms
 from tests.data import TINY
 
 SENTENCES = [["I", "love", "you", "."], ["a"], ["b"] * 30, ["c", "d"]]
@@ -178,7 +178,7 @@ def test_reader_that_stops_early() -> None:
     assert len(elmo.embed(SENTENCES)) == len(SENTENCES)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@platforms.forks
 def test_a_fork_while_batches_are_under_way() -> None:
     """It waits for what has been handed over, in its own thread's name too; both go on afterwards."""
     code = f"""

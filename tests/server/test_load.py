@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from spacy_elmo.elmo import Elmo
 from spacy_elmo.server.limits import Limits
 from tests.cli.test_serve import start
 from tests.data import Measured
+from tests.platforms import linux_memory
 from tests.server.running import HOST, head, run_server, serve_tiny
 
 Fields = dict[str, Any]
@@ -107,7 +107,7 @@ def get_memory(process_id: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process as on Linux")
+@linux_memory
 def test_memory(sentences: list[list[str]], measured: Measured) -> None:
     """Twice 500 requests at once to the bundled model, with new words each time."""
     words = [word for sentence in sentences for word in sentence]

@@ -13,6 +13,7 @@ from pyarrow import feather, ipc, parquet
 
 from spacy_elmo.tables.record_batches import make_batches
 from spacy_elmo.tables.table_file import write_table_file
+from tests.platforms import resources
 from tests.tables.test_record_batches import SCHEMA, WIDTHS, make_rows, read_vectors
 
 LENGTHS = [3, 0, 12, 1, 5]
@@ -132,6 +133,7 @@ def test_failure_leaves_nothing(tmp_path: Path, name: str) -> None:
         assert os.listdir(tmp_path) == []
 
 
+@resources
 @pytest.mark.parametrize("name", NAMES[:2])
 def test_first_failed_write(tmp_path: Path, name: str) -> None:
     command = [sys.executable, "-W", "error", "-c", _FULL, str(tmp_path / name)]

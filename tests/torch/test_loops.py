@@ -12,11 +12,12 @@ from torch.utils.data import DataLoader
 from spacy_elmo.torch import ElmoModule
 from tests.data import TINY, Measured
 from tests.module import golden
+from tests.platforms import forks, linux_memory
 
 SENTENCES = [sentence for batch in golden.batches() for sentence in batch]
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("context", [pytest.param("fork", marks=forks), "spawn"])
 def test_workers_of_a_data_loader(context: str) -> None:
     """Sentences become ids in other processes, also after the module has computed in this one."""
     module = ElmoModule(TINY, dropout=0.0, frozen=False)
@@ -117,7 +118,7 @@ def measure_growth(kind: str, budget: int, *lengths: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
+@linux_memory
 def test_memory_is_bounded(measured: Measured) -> None:
     """In parts, memory grows by the outputs and their gradients alone."""
     parts, whole = (measure_growth("trained", budget, *[2000] * 10) for budget in (2048, 1000000))
@@ -126,7 +127,7 @@ def test_memory_is_bounded(measured: Measured) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
+@linux_memory
 @pytest.mark.parametrize(("kind", "most"), [("frozen", 100), ("trained", 300)])
 def test_long_sentence(measured: Measured, kind: str, most: float) -> None:
     """3,000 tokens among empty and short sentences, which are padded to as many: the output has 59 MiB."""

@@ -19,6 +19,7 @@ from spacy_elmo.util.files import (
     read_small,
     reading_error,
 )
+from tests.platforms import links, named_pipes
 
 
 def test_a_regular_file(tmp_path: Path) -> None:
@@ -29,16 +30,25 @@ def test_a_regular_file(tmp_path: Path) -> None:
     assert read_small(path, most=5) == b"12345"
     with pytest.raises(ValueError, match=r"EL252.*file' has 5 bytes.*at most 4"):
         read_small(path, most=4)
+
+
+@links
+def test_a_link_to_a_regular_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
     (tmp_path / "link").symlink_to(path)
     assert read_small(tmp_path / "link", most=5) == b"12345"
 
 
-def test_not_a_regular_file(tmp_path: Path) -> None:
+@named_pipes
+def test_not_a_regular_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening a named pipe would block for ever."""
+    # A socket has a short name: macOS allows 103 bytes.
+    monkeypatch.chdir(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(tmp_path / "socket"))
+        server.bind("socket")
         cases = {"pipe": "a named pipe", "link": "a named pipe", "socket": "a socket", "": "a folder"}
         for name, what in cases.items():
             for read in (check_regular, check_readable, lambda path: read_small(path, most=10)):

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from spacy_elmo.util.hdf5_file import write_hdf5
+from tests.platforms import resources
 
 _FULL = """
 import resource, sys
@@ -38,6 +39,7 @@ def test_same_as_h5py(tmp_path: Path) -> None:
         assert file.attrs["layers"] == "all"
 
 
+@resources
 def test_first_failed_write(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _FULL, str(tmp_path / "a.h5")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -14,6 +14,7 @@ from spacy_elmo.language_model.storage import read_language_model
 from spacy_elmo.weights.source import find_files, read_weights
 from tests.data import ROOT
 from tests.language_models import full_softmax, write_source
+from tests.platforms import links
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 374434776\n" % (b"a" * 64)
 SENTENCES = [["It", "is", "for", "us"]]
@@ -113,6 +114,7 @@ def test_pointer_in_saved_pipeline(tmp_path: Path) -> None:
 # Links
 
 
+@links
 @pytest.mark.parametrize(
     "name", ["weights.hdf5", "elmo_weights.hdf5", "elmo.th", "options.json", "elmo_options.json"]
 )
@@ -126,6 +128,7 @@ def test_link_to_nothing(model: Path, name: str) -> None:
             read_weights(source)
 
 
+@links
 @pytest.mark.parametrize("name", ["weights.hdf5", "options.json"])
 def test_link_to_itself(model: Path, name: str) -> None:
     (model / name).unlink()
@@ -135,6 +138,7 @@ def test_link_to_itself(model: Path, name: str) -> None:
             read_weights(source)
 
 
+@links
 def test_unfinished_download(tiny: Path, tmp_path: Path) -> None:
     """As huggingface_hub leaves it: the link is made when the file is complete."""
     repository = tmp_path / "hub/models--owner--elmo"

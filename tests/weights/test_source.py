@@ -25,6 +25,7 @@ from spacy_elmo.weights import archives, catalogue
 from spacy_elmo.weights.sniff import sniff
 from spacy_elmo.weights.source import find_files, open_source, read_weights
 from tests.data import ROOT
+from tests.platforms import named_pipes
 
 
 def find_pair(source: Path) -> tuple[Path, Path]:
@@ -354,6 +355,7 @@ def model(tiny: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny, tmp_path / "model"))
 
 
+@named_pipes
 @pytest.mark.parametrize("name", ["options.json", "weights.hdf5"])
 def test_a_named_pipe(model: Path, name: str) -> None:
     """Reading it would block for ever."""

@@ -11,6 +11,7 @@ from spacy_elmo.weights.catalogue.entry import Domain, Entry
 from spacy_elmo.weights.fetch.model_cache import model_folder
 from spacy_elmo.weights.source import read_weights
 from spacy_elmo.weights.training_text import describe_text, find_entry, is_ordinary_english
+from tests.platforms import links
 from tests.published import put_in_cache
 
 
@@ -54,6 +55,7 @@ def test_read_from_the_cache(tiny: Path) -> None:
     assert find_entry(read_weights(folder).source) is CATALOGUE["medium"]
 
 
+@links
 def test_links(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To a model of the cache; from the cache to another disk; and the cache in relative form."""
     folder = put_in_cache(tiny, "medium")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spacy_elmo.cli.embedding.plan import Plan, plan_outputs
+from tests.platforms import links, named_pipes
 
 
 def make(*names: str) -> None:
@@ -97,6 +98,11 @@ def test_outputs_are_no_inputs() -> None:
         "tokens/a": "tokens/a.h5",
         "tokens/b": "tokens/b.h5",
     }
+
+
+@links
+def test_a_folder_by_a_link() -> None:
+    make("tokens/a", "tokens/b", "tokens/a.h5")
     Path("link").symlink_to("tokens")
     assert plan("tokens", folder="link", format="tokens", resume=True).n_existing == 1
 
@@ -115,6 +121,7 @@ def test_existing_outputs() -> None:
             plan("corpus", resume=resume, force=not resume)
 
 
+@links
 def test_inputs_are_not_replaced() -> None:
     make("corpus/a.txt", "model/weights.hdf5", "out/b")
     for target in ("corpus/a.txt", "model/weights.hdf5"):
@@ -131,6 +138,11 @@ def test_unsuitable_folders() -> None:
         plan("a.txt", folder="file")
     with pytest.raises(ValueError, match=r"EL228.*'-' has no name.*out/elmo.h5"):
         plan("-")
+
+
+@named_pipes
+def test_a_pipe_has_no_place_in_a_folder() -> None:
+    make("a.txt")
     os.mkfifo("pipe.txt")
     with pytest.raises(ValueError, match=r"EL228.*'pipe.txt'"):
         plan("a.txt", "pipe.txt")

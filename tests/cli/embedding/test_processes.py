@@ -18,6 +18,7 @@ from spacy_elmo.cli.embedding.folder import FolderSummary, embed_files
 from spacy_elmo.cli.embedding.plan import FileTask
 from spacy_elmo.cli.embedding.processes import embed_in_processes
 from tests.cli.embedding.test_folder import OUTPUTS, embed_corpus, list_files
+from tests.platforms import KILL, proc
 
 LINE = "one sentence of many words to keep it busy for a while\n"
 
@@ -150,10 +151,10 @@ def _is_running(process: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="without /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, KILL])
 @pytest.mark.parametrize("n_process", [1, 2])
-def test_interrupted(tiny: Path, tmp_path: Path, number: signal.Signals, n_process: int) -> None:
+def test_interrupted(tiny: Path, tmp_path: Path, number: int, n_process: int) -> None:
     """Neither processes nor temporary files are left, and what is complete stays."""
     corpus, out = tmp_path / "corpus", tmp_path / "out"
     corpus.mkdir()
@@ -175,5 +176,5 @@ def test_interrupted(tiny: Path, tmp_path: Path, number: signal.Signals, n_proce
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in error
     wait_until(lambda: not any(map(_is_running, children)))
-    if number != signal.SIGKILL or n_process > 1:
+    if number != KILL or n_process > 1:
         assert [*out.iterdir()] == []

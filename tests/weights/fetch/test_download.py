@@ -14,6 +14,7 @@ from spacy_elmo.weights.fetch.download import Report, download
 from spacy_elmo.weights.fetch.partial_file import Origin, Partial
 from spacy_elmo.weights.fetch.web import WrongError
 from spacy_elmo.weights.releases import File
+from tests.platforms import named_pipes, proc
 from tests.weights.fetch.server import (
     Answer,
     Server,
@@ -353,7 +354,9 @@ def test_a_redirect_to_http(
         assert list(target.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "empty", "kernel"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("pipe", marks=named_pipes), "folder", "empty", pytest.param("kernel", marks=proc)]
+)
 def test_files_that_are_none(data: bytes, target: Path, tmp_path: Path, kind: str) -> None:
     """Reading a named pipe or a file of the kernel may block."""
     source = tmp_path / "source"

@@ -18,6 +18,7 @@ from spacy_elmo.weights.formats import manylangs
 from spacy_elmo.weights.formats.manylangs import PUBLISHED, PUBLISHED_NAME, _read_symbols
 from spacy_elmo.weights.source import read_weights
 from tests.data import read_case
+from tests.platforms import named_pipes
 from tests.word_models import check_new_weights
 
 
@@ -205,6 +206,7 @@ def test_a_bad_dictionary(model: Path, text: str, match: str) -> None:
         read_weights(model)
 
 
+@named_pipes
 def test_dictionary_is_pipe(word_char: Path) -> None:
     (word_char / "char.dic").unlink()
     os.mkfifo(word_char / "char.dic")
