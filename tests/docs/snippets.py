@@ -8,6 +8,7 @@ import ast
 import configparser
 import re
 import shlex
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,5 +167,5 @@ def write_inputs(folder: Path, *, tiny: Path) -> None:
     (folder / "text.txt").write_text(text, "utf-8")
     for name in ("options.json", "weights.hdf5"):
         (folder / name).write_bytes((tiny / name).read_bytes())
-    for name in ("proteins.fasta",):
-        (folder / name).write_bytes((ROOT / "tests" / "sequences" / name).read_bytes())
+    for path in ("sequences/proteins.fasta", "allennlp/model.tar.gz"):
+        shutil.copy(ROOT / "tests" / path, folder)
