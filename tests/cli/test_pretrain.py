@@ -17,6 +17,7 @@ from spacy_elmo import cli
 from spacy_elmo.cli.pretrain import pretrain
 from spacy_elmo.pretraining.log import read_log
 from tests.data import ROOT
+from tests.platforms import signals
 from tests.pretraining.runs import batches, checkpoint_tensors, entries, equal, make_config, sections, train
 
 # A run of which a part is the same as the whole: the learning rate does not depend on how long it is.
@@ -47,6 +48,7 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@signals
 def test_stopped_and_resumed(
     tmp_path: Path, config: Path, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:

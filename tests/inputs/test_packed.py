@@ -17,6 +17,7 @@ import pytest
 from spacy_elmo.inputs import packed
 from spacy_elmo.inputs.paths import find_inputs
 from spacy_elmo.inputs.reader import Inputs
+from tests.platforms import named_pipes
 
 LINES = [f"Line {number} of a text that is long enough to fill more than one block." for number in range(2000)]
 TEXT = "\n".join(LINES).encode()
@@ -102,6 +103,7 @@ def test_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         Inputs("-").check()
 
 
+@named_pipes
 def test_a_named_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jsonl")
     content = b'{"tokens": ["a"]}\n' * 20_000

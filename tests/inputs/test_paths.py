@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from spacy_elmo.inputs.paths import find_inputs, parse_name
+from tests.platforms import links, named_pipes
 
 
 def write(folder: Path, *names: str) -> None:
@@ -73,6 +74,7 @@ def test_folders(tmp_path: Path) -> None:
         assert names(tmp_path, "n") == ["n/b.txt", "n/a/c.txt.gz"]
 
 
+@links
 def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "n/a/b.txt", "n/c.txt")
     (tmp_path / "n" / "a" / "round").symlink_to(tmp_path / "n")
@@ -146,6 +148,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         find_inputs(["-", "-"])
 
 
+@named_pipes
 def test_streams(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.conllu")
     os.mkfifo(tmp_path / "pipe")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spacy_elmo.language_model.checkpoints import Checkpoint, Checkpoints
 from tests.data import ROOT
+from tests.platforms import resources
 
 Damage = Callable[[Path], Any]
 
@@ -237,6 +238,7 @@ print(json.dumps(found))
 """
 
 
+@resources
 def test_full_disk(tmp_path: Path) -> None:
     """A limit on the size of files and, where mounting is allowed, a disk of 600 kB that only the child sees."""
     disk, limit = tmp_path / "disk", tmp_path / "limit"

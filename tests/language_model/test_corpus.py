@@ -1,5 +1,4 @@
 import json
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from spacy_elmo.language_model import corpus as module
 from spacy_elmo.language_model.corpus import LONGEST_TYPE, Corpus, read_fingerprint, verify_corpus, write_corpus
+from tests.platforms import resources
 
 SENTENCES = [["the", "cat", "\u2028"], ["cat"], ["a", "the", "the", "ä\ud800"], ["\n"]]
 FILES = ["corpus.json", "ends.i64", "tokens.i32", "types.json"]
@@ -166,8 +166,11 @@ def test_no_corpus(tmp_path: Path) -> None:
         Corpus.open(tmp_path)
 
 
+@resources
 def test_full_disk(tmp_path: Path) -> None:
     """A limit on the size of files makes writing fail, as a full disk does."""
+    import resource
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
     try:

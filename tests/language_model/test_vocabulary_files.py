@@ -18,6 +18,7 @@ from spacy_elmo.language_model.vocabulary_files import count_words, has_vocabula
 from spacy_elmo.pretraining.config import ModelConfig
 from spacy_elmo.pretraining.start import Start
 from tests.language_models import WORDS, adaptive_softmax, full_softmax, write_source
+from tests.platforms import links, named_pipes
 
 # As in vocab-2016-09-10.txt, of the models trained on 1B Word.
 OTHER_ORDER = ["</S>", "<S>", "the", "<UNK>", *WORDS[4:]]
@@ -78,7 +79,7 @@ def test_two_that_fit(source: Path) -> None:
     assert read_words(source) == OTHER_ORDER
 
 
-@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize("link", [pytest.param(os.symlink, marks=links), os.link])
 def test_two_names_of_one_file(source: Path, link: object) -> None:
     write(source / "vocab-train.txt", OTHER_ORDER)
     assert callable(link)
@@ -243,6 +244,7 @@ def test_unreadable_files(source: Path, monkeypatch: pytest.MonkeyPatch) -> None
         assert read_words(source) is None
 
 
+@named_pipes
 def test_links_to_nothing_and_to_themselves(source: Path) -> None:
     (source / "vocab-a.txt").symlink_to("nothing")
     (source / "vocab-b.txt").symlink_to("vocab-b.txt")

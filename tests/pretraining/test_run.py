@@ -14,6 +14,7 @@ from spacy_elmo.pretraining import run as module
 from spacy_elmo.pretraining.log import read_log
 from spacy_elmo.pretraining.run import Run
 from tests.data import ROOT
+from tests.platforms import signals
 from tests.pretraining.runs import (
     a_run,
     batches,
@@ -117,6 +118,7 @@ def test_stopped_and_resumed(whole: Path, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.slow
+@signals
 def test_killed(whole: Path, tmp_path: Path) -> None:
     """A run that is killed between two checkpoints loses only the batches since the last one."""
     code = (

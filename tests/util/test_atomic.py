@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spacy_elmo.util.atomic import atomic_write, remove_unfinished, temporary_folder
+from tests.platforms import file_locks, forks, links, modes, named_pipes, signals
 
 
 def test_appears_when_complete(tmp_path: Path) -> None:
@@ -36,6 +37,7 @@ def test_failure_changes_nothing(tmp_path: Path, error: type) -> None:
     assert os.listdir(tmp_path) == ["file"]
 
 
+@modes
 def test_new_file_follows_umask(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:
@@ -61,6 +63,7 @@ def test_umask_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert sorted(os.listdir(tmp_path)) == ["another", "file"]
 
 
+@links
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("old")
     (tmp_path / "link").symlink_to("target")
@@ -70,6 +73,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text() == "new"
 
 
+@modes
 def test_keeps_mode_and_owner(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
@@ -84,6 +88,7 @@ def test_keeps_mode_and_owner(tmp_path: Path) -> None:
     assert path.read_text() == "new"
 
 
+@named_pipes
 def test_not_a_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
@@ -106,6 +111,7 @@ def test_failed_write(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@file_locks
 def test_race_with_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process removes the file before it is locked."""
     close = os.close
@@ -131,6 +137,7 @@ def test_the_longest_name(tmp_path: Path) -> None:
     assert path.read_text() == "x"
 
 
+@file_locks
 def test_removes_only_stale_files(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from spacy_elmo.util.atomic import atomic_write\n"
@@ -168,6 +175,7 @@ def test_library_renames_file(tmp_path: Path, in_folder: bool) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
 
 
+@forks
 def test_fork_keeps_parents_files(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "a") as temporary:
         child = os.fork()
@@ -179,6 +187,7 @@ def test_fork_keeps_parents_files(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text() == "x"
 
 
+@file_locks
 def test_killed_while_writing_weights(tmp_path: Path) -> None:
     """safetensors writes to another file beside the given one."""
     code = (
@@ -199,6 +208,7 @@ def test_killed_while_writing_weights(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["w"]
 
 
+@signals
 @pytest.mark.parametrize("number", [15, 9])
 def test_killed_while_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     code = (
@@ -222,7 +232,7 @@ def test_killed_while_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@forks
 def test_folder_stays_at_the_end_of_a_forked_process() -> None:
     """It closes what is open in it, without removing what its parent uses."""
     program = (

@@ -2,7 +2,6 @@ import hashlib
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -521,7 +520,7 @@ def test_resume_after_kill(mirror: Server, models: Path, data: list[bytes]) -> N
     part = models / "medium.partial" / "downloads" / f"{Path(PAIR[1]).name}.part"
     process = start()
     wait_for(lambda: part.is_file() and part.stat().st_size > 0)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate(timeout=60)
     assert not is_cached("medium")
     mirror.seen.clear()

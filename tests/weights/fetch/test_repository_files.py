@@ -16,6 +16,7 @@ import pytest
 from spacy_elmo.weights.fetch.model_cache import fetch
 from spacy_elmo.weights.repositories import find_repository
 from spacy_elmo.weights.source import find_files, is_local, read_weights
+from tests.platforms import links
 from tests.weights.fetch.server import Handler, Server, status
 
 pytestmark = pytest.mark.needs("huggingface_hub")
@@ -263,6 +264,7 @@ def test_offline(
         fetch(repository, force=True)
 
 
+@links
 def test_the_other_cache(
     files: "dict[str, bytes]", tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
