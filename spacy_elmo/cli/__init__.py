@@ -2,6 +2,7 @@
 
 import atexit
 import errno
+import io
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ def main() -> None:
     """Run the command line. A user's mistake prints one message and exits with status 1, without a traceback."""
     try:
         _reopen_closed()
+        _write_utf8()
         # Imported here because it takes a while, in which Ctrl-C must work.
         from .commands import app
 
@@ -75,6 +77,14 @@ def _reopen_closed() -> None:
             if handle != number:
                 os.dup2(handle, number)
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _write_utf8() -> None:
+    """On Windows, write UTF-8 to pipes and files, as elsewhere: the encoding of the system has few letters."""
+    if sys.platform != "win32" or os.environ.get("PYTHONIOENCODING") or sys.stdout.isatty():
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
 
 
 def _discard_stdout() -> None:

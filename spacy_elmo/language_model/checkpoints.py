@@ -4,6 +4,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,10 @@ class Checkpoints:
         intact = [other for other in self.paths() if other not in damaged]
         place = intact.index(path)
         for other in (*damaged, *intact[:place], *intact[place + self.keep :]):
-            other.unlink(missing_ok=True)
-            _digest_path(other).unlink(missing_ok=True)
+            # On Windows, a file stays while it is open elsewhere, or mapped into memory: the next call removes it.
+            with suppress(PermissionError):
+                other.unlink(missing_ok=True)
+                _digest_path(other).unlink(missing_ok=True)
         self._damaged = []
         self._remove_orphaned_digests()
         return path

@@ -1,5 +1,6 @@
 """What holds for the command lines of all commands."""
 
+import io
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spacy_elmo import cli
 from spacy_elmo.cli.commands import app
 from spacy_elmo.pretraining.config import SIZES
 from tests.cli.command import run
@@ -107,3 +109,24 @@ def test_warnings_are_text(tiny: Path, tmp_path: Path) -> None:
 def test_closed_standard_error() -> None:
     command = f"{sys.executable} -m spacy_elmo nosuch 2>&-"
     assert subprocess.run(["bash", "-c", command], check=False).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("system", "encoding", "expected"),
+    [("win32", None, "\u4e2d\n".encode()), ("win32", "cp936", b"?\n"), ("linux", None, b"?\n")],
+)
+def test_windows_pipes_get_utf8(
+    monkeypatch: pytest.MonkeyPatch, system: str, encoding: str | None, expected: bytes
+) -> None:
+    """A redirected output holds any word there, too, and the line ends of the files that commands write."""
+    written = io.BytesIO()
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    if encoding is not None:
+        monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    stdout = io.TextIOWrapper(written, encoding="cp1252", errors="replace", newline="\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", system)
+        patch.setattr(sys, "stdout", stdout)
+        cli._write_utf8()
+        print("\u4e2d", flush=True)
+    assert written.getvalue() == expected

@@ -215,6 +215,25 @@ def test_failed_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert same(checkpoints.newest(), 20)
 
 
+def test_a_file_that_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where it cannot be removed: training continues, and a later call removes it."""
+    checkpoints = write(tmp_path, 10, 20)
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == files(10)[0]:
+            raise PermissionError(errno.EACCES, "in use", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        write(tmp_path, 30)
+    assert names(tmp_path) == files(10, 20, 30)
+    assert same(checkpoints.newest(), 30)
+    write(tmp_path, 40)
+    assert names(tmp_path) == files(30, 40)
+
+
 CODE = """
 import json, resource, sys, torch
 from pathlib import Path
