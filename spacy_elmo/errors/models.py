@@ -38,8 +38,8 @@ class ModelErrors(metaclass=WithCodes):
         "Reinstall spacy-elmo, or give the folder of another model as source."
     )
     EL013 = (
-        "The folder '{path}' contains no ELMo. It contains: {found}. Supported: options.json with weights in "
-        "HDF5 or safetensors, or with a bilm-tf checkpoint; the TF Hub module elmo; models of Spark NLP and "
+        "The folder '{path}' contains no ELMo. It contains: {found}.{hint} Supported: options.json with weights "
+        "in HDF5 or safetensors, or with a bilm-tf checkpoint; the TF Hub module elmo; models of Spark NLP and "
         "ELMoForManyLangs; AllenNLP's model.tar.gz, or a state_dict of its ELMo; each as it was published, "
         "unpacked or not."
     )

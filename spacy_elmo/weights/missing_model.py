@@ -69,5 +69,14 @@ def explain_missing(folder: Path, files: Mapping[Path, Kind], *, found: str | No
         if kind in ("pickle", *FOREIGN):
             import_reader(path)
             return Files(None, path)
-    text = Errors.EL013.format(path=folder, found=found or show_names(inside) or "nothing")
+    shown = found or show_names(inside) or "nothing"
+    text = Errors.EL013.format(path=folder, found=shown, hint=_find_inner_model(folder))
     raise find_unfinished(folder) or ElmoFileNotFoundError(text)
+
+
+def _find_inner_model(folder: Path) -> str:
+    """The model of a pre-training run or of a saved pipeline, when its folder was given."""
+    for path in (folder / "model", *sorted(folder.glob("*/model"))):
+        if path.is_dir() and any(is_options_name(inside) for inside in path.iterdir()):
+            return f" Give '{path}', the model in it."
+    return ""

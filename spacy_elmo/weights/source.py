@@ -167,7 +167,7 @@ def _find_one(source: str) -> Files:
         if files.options is None:
             # Its weights can be read without them, but what is in the package is complete.
             found = f"'{files.weights.name}' and no {OPTIONS_NAME}"
-            raise ElmoFileNotFoundError(Errors.EL013.format(path=catalogue.BUNDLED_FOLDER, found=found))
+            raise ElmoFileNotFoundError(Errors.EL013.format(path=catalogue.BUNDLED_FOLDER, found=found, hint=""))
         return files
     path, release = _to_path(source), find_release(source)
     # os.path, unlike pathlib, takes names of any length without an error.

@@ -104,6 +104,7 @@ def test_pointer_to_vocabulary(tmp_path: Path) -> None:
         read_language_model(source)
 
 
+@pytest.mark.filterwarnings("ignore:.*W095")
 def test_pointer_in_saved_pipeline(tmp_path: Path) -> None:
     pipeline = Path(shutil.copytree(ROOT / "tests/saved/pipeline", tmp_path / "pipeline"))
     replace(pipeline / "elmo_embedder/model/weights.safetensors")
@@ -252,3 +253,14 @@ def test_more_than_tensors(model: Path, make: Callable[[dict[str, torch.Tensor]]
     for source in (model, model / "last.ckpt", [model / "options.json", model / "last.ckpt"]):
         with pytest.raises(ValueError, match=match):
             read_weights(source)
+
+
+@pytest.mark.parametrize("place", ["model", "elmo_embedder/model"])
+def test_the_folder_around_a_model(place: str, tmp_path: Path, tiny: Path) -> None:
+    """A run of pre-training, or a saved pipeline: the message names the model in it."""
+    shutil.copytree(tiny, tmp_path / "outer" / place)
+    (tmp_path / "outer" / "config.cfg").touch()
+    (tmp_path / "outer" / "checkpoints").mkdir()
+    with pytest.raises(FileNotFoundError, match=rf"EL013.*Give '.*outer.{place.replace('/', '.')}'") as raised:
+        spacy_elmo.load(tmp_path / "outer")
+    assert raised.value.code == "EL013"  # type: ignore[attr-defined]
