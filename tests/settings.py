@@ -128,7 +128,7 @@ def snapshot() -> dict[str, Any]:
     """The settings that can be read."""
     return {
         "dtype": torch.get_default_dtype(),
-        "device": torch.get_default_device().type,
+        "device": torch.empty(0).device.type,
         "gradients": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),

@@ -11,7 +11,8 @@ from spacy_elmo.cli.commands import app
 
 MARK = "<!-- commands -->"
 # What `--help` adds to a text: whether a value is required, the default, the allowed numbers.
-_FACTS = re.compile(r"\s*\[([^\[\]]*(?:required|default: |x[<>]=|<=x)[^\[\]]*)\]\Z")
+# Older versions of typer write a backslash before the bracket.
+_FACTS = re.compile(r"\s*\\?\[([^\[\]]*(?:required|default: |x[<>]=|<=x)[^\[\]]*)\]\Z")
 _AT_LEAST = re.compile(r"x>=(-?\d+)\Z")
 _RANGE = re.compile(r"(-?\d+)<=x<=(-?\d+)\Z")
 _CODE = re.compile(r"(`[^`]+`|(?<![\w-])--[a-z][\w.-]*\w)")

@@ -311,7 +311,8 @@ class LayerOutputs:
         # Without it, numpy would make an array of objects, one per token.
         arrays = list(self._arrays.values())
         array = self._rows(arrays[0]) if len(arrays) == 1 else self.stack()
-        return np.array(array, dtype=dtype, copy=copy)
+        # Before version 2, numpy has no `copy=None`.
+        return np.asarray(array, dtype=dtype) if copy is None else np.array(array, dtype=dtype, copy=copy)
 
     def mean(self, layer: LayerName = "elmo") -> Array:
         """Average a layer over the tokens, as a vector of the sentence.

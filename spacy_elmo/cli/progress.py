@@ -31,7 +31,9 @@ class ProgressBar:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._progress.stop()
+        # Older versions of rich end the line even of a bar that they have not drawn.
+        if not self._progress.disable:
+            self._progress.stop()
 
     def __call__(self, done: float, n_tokens: int) -> None:
         if self._start is None:
@@ -67,7 +69,8 @@ class TrainingLine:
         if kind is not None and self._progress.tasks[0].total is None:
             # Nothing was trained: remove the line, and leave the error message alone on the terminal.
             self._progress.live.transient = True
-        self._progress.stop()
+        if not self._progress.disable:
+            self._progress.stop()
 
     def __call__(self, entry: Json) -> None:
         if "start" in entry:

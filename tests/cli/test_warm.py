@@ -271,6 +271,7 @@ def test_the_vocabulary_of_an_archive(language_model: Path, tmp_path: Path) -> N
     assert (tmp_path / "out" / "vocab.txt").read_bytes() == (language_model / "vocab.txt").read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore:.*W095")
 def test_a_saved_pipeline(tmp_path: Path) -> None:
     """Its weights have a checksum in `cfg`, so that they stay; the message says how it gets a state."""
     saved = Path(shutil.copytree(ROOT / "tests/saved/pipeline", tmp_path / "pipeline"))
