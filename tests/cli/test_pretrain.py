@@ -66,7 +66,7 @@ def test_stopped_and_resumed(
         finally:
             process.kill()
     assert process.returncode == 130, stderr
-    assert f"Stopped; continue with --resume. The model is in {out}/model" in stderr
+    assert f"Stopped; continue with --resume. The model is in {out / 'model'}" in stderr
     assert stdout == ""
     stopped = batches(out)[-1]
     assert spacy_elmo.load(out / "model").options.lstm.dim == 16
@@ -74,7 +74,7 @@ def test_stopped_and_resumed(
     assert "[EL078]" in capsys.readouterr().err
     assert command(*endless, "--resume", f"--training.max_batches={stopped + 5}") == 0
     stderr = capsys.readouterr().err
-    assert f"Finished. The model is in {out}/model" in stderr
+    assert f"Finished. The model is in {out / 'model'}" in stderr
     assert f"batch {stopped + 5:,} of {stopped + 5:,}" in stderr
     expected = make_config(tmp_path, **SETTINGS, training__n_epochs=1000, training__max_batches=stopped + 5)
     run = train(expected, tmp_path / "whole")

@@ -112,7 +112,7 @@ def test_weights_that_are_not_finite(tmp_path: Path, text: Path) -> None:
     for output in (None, tmp_path / "out.jsonl"):
         with (
             pytest.warns(UserWarning, match="WL001"),
-            pytest.raises(ValueError, match=r"EL094.*nan/weights.safetensors"),
+            pytest.raises(ValueError, match=r"EL094.*nan[/\\]weights.safetensors"),
         ):
             substitutes(source, text, output=output, show=shown.append)
     assert shown == []

@@ -68,12 +68,13 @@ def test_names(tmp_path: Path, name: str) -> None:
 
 
 def test_items_have_tokens_and_places(tmp_path: Path) -> None:
-    inputs = Inputs(write(tmp_path / "a.fasta", ">a\nMK\nV\n>empty\n>b\nL\n"))
+    path = write(tmp_path / "a.fasta", ">a\nMK\nV\n>empty\n>b\nL\n")
+    inputs = Inputs(path)
     with pytest.warns(UserWarning, match="WL092"):
         one, other = inputs.read()
     assert (one.text, one.tokens, one.visible) == ("MKV", ["M", "K", "V"], ["M", "K", "V"])
     assert 0 < one.done < other.done == 1
-    assert [*inputs.read_ids()] == [("a", f"{tmp_path}/a.fasta, line 1"), ("b", f"{tmp_path}/a.fasta, line 5")]
+    assert [*inputs.read_ids()] == [("a", f"{path}, line 1"), ("b", f"{path}, line 5")]
 
 
 @pytest.mark.parametrize(

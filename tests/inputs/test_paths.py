@@ -16,7 +16,8 @@ def write(folder: Path, *names: str) -> None:
 
 def names(folder: Path, *given: Any, **settings: Any) -> list[str]:
     return [
-        str(file.path.relative_to(folder)) for file in find_inputs([folder / one for one in given], **settings)
+        file.path.relative_to(folder).as_posix()
+        for file in find_inputs([folder / one for one in given], **settings)
     ]
 
 
@@ -59,7 +60,7 @@ def test_patterns(tmp_path: Path) -> None:
     assert names(tmp_path, "n/**/c.txt") == ["n/deep/c.txt"]
     # A file of that name has precedence over the pattern.
     assert names(tmp_path, "n/[1].txt") == ["n/[1].txt"]
-    with pytest.raises(FileNotFoundError, match=r"EL200.*n/\*\.jsonl' matches no file"):
+    with pytest.raises(FileNotFoundError, match=r"EL200.*n[/\\]\*\.jsonl' matches no file"):
         names(tmp_path, "n/*.jsonl")
     write(tmp_path, "n/README")
     with pytest.raises(ValueError, match=r"EL060.*README.*--format"):
@@ -87,7 +88,9 @@ def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return list_names(path)
 
     monkeypatch.setattr(os, "listdir", refuse)
-    with pytest.raises(OSError, match=r"EL203.*n/a' cannot be read: Permission denied\. Change its permissions"):
+    with pytest.raises(
+        OSError, match=r"EL203.*n[/\\]a' cannot be read: Permission denied\. Change its permissions"
+    ):
         names(tmp_path, "n")
 
 
@@ -125,9 +128,9 @@ def test_a_folder_without_the_format(tmp_path: Path, format: str, what: str) -> 
 
 def test_overlapping_arguments(tmp_path: Path) -> None:
     write(tmp_path, "n/a.txt", "n/a.txt.gz", "n/b.txt")
-    with pytest.warns(UserWarning, match=r"WL036.*n/a\.txt\.gz\."):
+    with pytest.warns(UserWarning, match=r"WL036.*n[/\\]a\.txt\.gz\."):
         assert names(tmp_path, "n") == ["n/a.txt", "n/b.txt"]
-    with pytest.warns(UserWarning, match=r"WL036.*n/b\.txt\."):
+    with pytest.warns(UserWarning, match=r"WL036.*n[/\\]b\.txt\."):
         assert names(tmp_path, "n/b.txt", "n/b.*") == ["n/b.txt"]
 
 

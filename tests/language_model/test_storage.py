@@ -138,7 +138,7 @@ def test_computed_warm_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_no_softmax(tiny: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"EL090.*tiny/weights.hdf5.*Published HDF5 files never.*spacy-elmo pretrain"
+        ValueError, match=r"EL090.*tiny[/\\]weights.hdf5.*Published HDF5 files never.*spacy-elmo pretrain"
     ):
         load_language_model(tiny)
 

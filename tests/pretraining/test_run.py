@@ -173,7 +173,7 @@ def test_damaged_corpus(stopped: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped / "stopped", folder)
     flip(folder / "corpus" / "train" / "tokens.i32")
-    with pytest.warns(UserWarning, match=r"WL070.*corpus/train' is damaged.*tokens\.i32.*checksum"):
+    with pytest.warns(UserWarning, match=r"WL070.*corpus[/\\]train' is damaged.*tokens\.i32.*checksum"):
         train(make_config(stopped), folder, resume=True)
     assert_same(folder, stopped / "run")
 
@@ -405,7 +405,7 @@ def test_nan(whole: Path, tmp_path: Path, broken: int, kept: list[int]) -> None:
 
     with a_run(make_config(whole), tmp_path / "run") as run:
         before_batch(run, act)
-        with pytest.raises(ValueError, match=r"EL083.*losses nan.*run/checkpoints'.*learn_rate \(now 0.03\)"):
+        with pytest.raises(ValueError, match=r"EL083.*losses nan.*run[/\\]checkpoints'.*learn_rate \(now 0.03\)"):
             run.train()
     assert batches(tmp_path / "run") == kept
     assert [entry["batch"] for entry in entries(tmp_path / "run") if "loss" in entry] == [4, 8][: broken // 4]

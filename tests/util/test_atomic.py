@@ -101,9 +101,12 @@ def test_not_a_regular_file(tmp_path: Path) -> None:
 
 def test_failed_write(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with pytest.raises(OSError, match=r"EL221.*/file' could not be written: .*full"), atomic_write(path):
+    with pytest.raises(OSError, match=r"EL221.*[/\\]file' could not be written: .*full"), atomic_write(path):
         raise OSError(errno.ENOSPC, "the disk is full")
-    with pytest.raises(OSError, match=r"EL221.*/no/file' .*Create the folder"), atomic_write(tmp_path / "no/file"):
+    with (
+        pytest.raises(OSError, match=r"EL221.*[/\\]no[/\\]file' .*Create the folder"),
+        atomic_write(tmp_path / "no/file"),
+    ):
         pass
     # An error about a file that is read in the meantime.
     with pytest.raises(FileNotFoundError, match="input"), atomic_write(path):

@@ -1,5 +1,6 @@
 """Where the files of a source are; test_source.py has what is read of them."""
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -337,5 +338,8 @@ def test_missing_package_of_an_archive(pair: Files, tmp_path: Path, monkeypatch:
         for path in pair.paths:
             file.write(path, path.name)
     monkeypatch.setattr("spacy_elmo.weights.formats.hdf5.read", refuse)
-    with pytest.raises(ImportError, match=rf"EL024\] '{archive}/elmo_x_weights.hdf5' requires the package h5py"):
+    with pytest.raises(
+        ImportError,
+        match=rf"EL024\] '{re.escape(str(archive))}[/\\]elmo_x_weights.hdf5' requires the package h5py",
+    ):
         read_weights(archive)

@@ -29,7 +29,7 @@ def plan(*given: str, folder: str = "out", **settings: Any) -> Plan:
 
 
 def names(*given: str, **settings: Any) -> dict[str, str]:
-    return {str(task.path): str(task.output) for task in plan(*given, **settings).tasks}
+    return {task.path.as_posix(): task.output.as_posix() for task in plan(*given, **settings).tasks}
 
 
 @pytest.fixture(autouse=True)
@@ -74,25 +74,25 @@ def test_files_and_patterns() -> None:
 
 def test_two_inputs_with_one_output() -> None:
     make("x/a.txt", "y/a.txt")
-    with pytest.raises(ValueError, match=r"EL231.*'x/a.txt' and 'y/a.txt'.*out/a.txt.h5"):
+    with pytest.raises(ValueError, match=r"EL231.*'x[/\\]a.txt' and 'y[/\\]a.txt'.*out[/\\]a.txt.h5"):
         plan("x/a.txt", "y/a.txt")
     with pytest.raises(ValueError, match="EL231"):
         plan("x", "y")
     make("x/a.txt.h5/b.txt")
-    with pytest.raises(ValueError, match=r"EL231.*'x/a.txt' and 'x/a.txt.h5/b.txt'"):
+    with pytest.raises(ValueError, match=r"EL231.*'x[/\\]a.txt' and 'x[/\\]a.txt.h5[/\\]b.txt'"):
         plan("x")
 
 
 def test_outputs_are_no_inputs() -> None:
     make("corpus/a.txt", "corpus/out/a.txt.h5", "corpus/out/a.txt.parquet", "corpus/out/b.txt")
-    with pytest.raises(FileExistsError, match=r"EL232.*out/a.txt.h5' already exists \(1 in all\)"):
+    with pytest.raises(FileExistsError, match=r"EL232.*out[/\\]a.txt.h5' already exists \(1 in all\)"):
         plan("corpus", folder="corpus/out")
     found = plan("corpus", folder="corpus/out", resume=True)
-    assert (found.n_existing, [str(task.path) for task in found.tasks]) == (1, ["corpus/out/b.txt"])
+    assert (found.n_existing, [task.path.as_posix() for task in found.tasks]) == (1, ["corpus/out/b.txt"])
     # In a format whose files have any ending, and beside the inputs.
     make("tokens/a", "tokens/b", "tokens/a.h5")
     found = plan("tokens", folder="tokens", format="tokens", resume=True)
-    assert (found.n_existing, [str(task.path) for task in found.tasks]) == (1, ["tokens/b"])
+    assert (found.n_existing, [task.path.as_posix() for task in found.tasks]) == (1, ["tokens/b"])
     # Patterns find them, too.
     assert names("tokens/*", folder="tokens", format="tokens", force=True) == {
         "tokens/a": "tokens/a.h5",
@@ -127,7 +127,7 @@ def test_inputs_are_not_replaced() -> None:
     for target in ("corpus/a.txt", "model/weights.hdf5"):
         link = Path("out/a.txt.h5")
         link.symlink_to(Path(target).resolve())
-        with pytest.raises(ValueError, match=r"EL066.*out/a.txt.h5"):
+        with pytest.raises(ValueError, match=r"EL066.*out[/\\]a.txt.h5"):
             plan("corpus", source=[Path("model/weights.hdf5")], force=True)
         link.unlink()
 
