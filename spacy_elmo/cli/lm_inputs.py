@@ -100,7 +100,10 @@ def write_json_lines(path: Path | None) -> Iterator[Callable[[object], None]]:
         yield lambda record: echo(_format_line(record))
         return
     # UTF-8 has no lone surrogates; with a backslash they become the escapes of JSON.
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
         yield lambda record: print(_format_line(record), file=file)
 
 

@@ -176,6 +176,7 @@ def test_a_limit_of_this_machine() -> None:
     assert not any((folder / name).exists() for folder in (quota.GROUPS, quota.GROUPS / "cpu"))
 
 
+@affinity
 @pytest.mark.parametrize("is_v2", [True, False])
 def test_a_group_that_cannot_have_a_limit_is_left(tmp_path: Path, is_v2: bool) -> None:
     """As where the system lets a folder be made, but nothing be written there."""

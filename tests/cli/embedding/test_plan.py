@@ -83,6 +83,18 @@ def test_two_inputs_with_one_output() -> None:
         plan("x")
 
 
+@pytest.mark.parametrize("ignores_case", [True, False])
+def test_names_that_differ_in_case(monkeypatch: pytest.MonkeyPatch, ignores_case: bool) -> None:
+    """On Windows and macOS, they are one file."""
+    monkeypatch.setattr("spacy_elmo.cli.embedding.plan._IGNORES_CASE", ignores_case)
+    make("x/a.txt", "y/A.txt")
+    if ignores_case:
+        with pytest.raises(ValueError, match=r"EL231.*'x[/\\]a.txt' and 'y[/\\]A.txt'"):
+            plan("x", "y")
+    else:
+        assert names("x", "y") == {"x/a.txt": "out/a.txt.h5", "y/A.txt": "out/A.txt.h5"}
+
+
 def test_outputs_are_no_inputs() -> None:
     make("corpus/a.txt", "corpus/out/a.txt.h5", "corpus/out/a.txt.parquet", "corpus/out/b.txt")
     with pytest.raises(FileExistsError, match=r"EL232.*out[/\\]a.txt.h5' already exists \(1 in all\)"):
