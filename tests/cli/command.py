@@ -15,7 +15,10 @@ from spacy_elmo.weights.source import Source
 
 def run(*arguments: Any, code: int = 0) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-W", "error", "-m", "spacy_elmo", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    # On Windows, errors are not in UTF-8.
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="backslashreplace", timeout=300, check=False
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

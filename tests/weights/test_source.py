@@ -59,7 +59,9 @@ def test_format_by_content(tiny: Path, tmp_path: Path, elmo: Elmo) -> None:
 
 
 def test_home_folder(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
+    # The second is of Windows.
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
     shutil.copytree(tiny, tmp_path / "model")
     assert find_files("~/model")[1] == tmp_path / "model" / "weights.hdf5"
 
