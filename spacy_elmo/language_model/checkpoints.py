@@ -11,6 +11,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from ..errors import ElmoError, ElmoOSError, Errors, ReasonError, Warnings
@@ -125,7 +126,8 @@ def _read(path: Path) -> Checkpoint:
     expected = _digest_path(path).read_text("utf-8").strip()
     if sha256(path) != expected:
         raise ReasonError("its content does not match its checksum")
-    with safetensors.safe_open(path, framework="pt") as file:
+    # Older versions of safetensors make tensors on the default device, which other code may have set.
+    with torch.device("cpu"), safetensors.safe_open(path, framework="pt") as file:
         meta = json.loads(file.metadata()["meta"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     match = _NAME.fullmatch(path.name)

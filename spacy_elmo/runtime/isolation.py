@@ -111,9 +111,16 @@ class _Factories(TorchFunctionMode):
             like = args[0] if args and isinstance(args[0], torch.Tensor) else None
             if kwargs.get("device") is None:
                 kwargs["device"] = torch.device("cpu") if like is None else like.device
-            if function in _FLOATS and like is None and kwargs.get("dtype") is None:
+            if like is None and kwargs.get("dtype") is None and _makes_floats(function, args, kwargs):
                 kwargs["dtype"] = torch.float32
         return function(*args, **kwargs)
+
+
+def _makes_floats(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Check whether a factory's tensor has the default type of numbers with fractions."""
+    if function is torch.full:
+        return isinstance(args[1] if len(args) > 1 else kwargs.get("fill_value"), float)
+    return function in _FLOATS
 
 
 class _ExactProducts:

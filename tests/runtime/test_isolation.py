@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.training import Example
 from thinc.api import Adam, Model, fix_random_seed
 
@@ -19,6 +20,7 @@ from spacy_elmo.inference.cpu.features import has_bf16
 from spacy_elmo.inference.settings import InitialState, PrecisionName
 from spacy_elmo.language_model.substitutes import substitutes
 from spacy_elmo.models.bilstm import build_bilstm_encoder_v1
+from spacy_elmo.runtime.isolation import isolate
 from spacy_elmo.weights.source import read_weights
 from tests.data import TINY
 from tests.language_models import load_language_model
@@ -190,6 +192,13 @@ def test_in_another_thread(where: str, work: Any, expected: Any, tmp_path: Path)
     with SETTINGS["several"](), ThreadPoolExecutor(1) as pool:
         got = pool.submit(in_thread).result()
     assert_close(got, expected[work], atol=2e-4 if work in LEARNING else 2e-6)
+
+
+def test_filled_tensors() -> None:
+    """Thinc makes one, of a number that float16 does not have."""
+    with SETTINGS["default dtype float16"](), isolate():
+        assert torch.full((1,), 65536.0).tolist() == [65536.0]
+        assert torch.full((1,), fill_value=2).dtype == torch.int64
 
 
 @pytest.mark.parametrize("frozen", [False, True])
