@@ -28,7 +28,7 @@ EXTRAS = {
     "playwright": "tests-browser",
     "flair": "tests-flair",
     # Reads docstrings for the documentation site.
-    "griffe": "docs",
+    "mkdocstrings": "docs",
     "polars": "tests-heavy",
     "pyspark": "tests-spark",
     "tensorflow": "tests-heavy",

@@ -69,7 +69,7 @@ def exported(module: str) -> list[str]:
     return [f"{module}.{name}" for name in find(module).exports]
 
 
-@pytest.mark.needs("griffe")
+@pytest.mark.needs("mkdocstrings")
 @pytest.mark.parametrize("module", MODULES)
 def test_every_public_name(module: str) -> None:
     names = exported(module)
@@ -78,13 +78,13 @@ def test_every_public_name(module: str) -> None:
     assert [name for name in names if not find(name).has_docstring] == []
 
 
-@pytest.mark.needs("griffe")
+@pytest.mark.needs("mkdocstrings")
 def test_every_program_of_compat() -> None:
     programs = [path.stem for path in (ROOT / "spacy_elmo" / "compat").iterdir() if path.stem[0] != "_"]
     assert {f"spacy_elmo.compat.{name}" for name in programs} == {name for name in MODULES if ".compat." in name}
 
 
-@pytest.mark.needs("griffe")
+@pytest.mark.needs("mkdocstrings")
 def test_every_error() -> None:
     found = [getattr(errors, name) for name in errors.__all__]
     coded = [one for one in found if isinstance(one, type) and issubclass(one, errors.CodedError)]
@@ -94,7 +94,7 @@ def test_every_error() -> None:
     assert [name for name in names if not find(name).has_docstring] == []
 
 
-@pytest.mark.needs("griffe")
+@pytest.mark.needs("mkdocstrings")
 def test_every_method_of_elmo() -> None:
     shown = dict(directives("python"))["spacy_elmo.Elmo"]["members"]
     members = find("spacy_elmo.Elmo").all_members
@@ -139,7 +139,7 @@ def read_options() -> str:
     return page.partition("\n## Options\n")[2]
 
 
-@pytest.mark.needs("griffe")
+@pytest.mark.needs("mkdocstrings")
 def test_defaults_of_the_component() -> None:
     """The table of settings has the defaults of the config."""
     import griffe
@@ -161,7 +161,7 @@ def test_pages_are_in_the_navigation() -> None:
     assert all(f"reference/{path.name}" in navigation for path in Path(PAGES).glob("*.md"))
 
 
-@pytest.mark.needs("griffe")
+@pytest.mark.needs("mkdocstrings")
 def test_names_in_the_configuration_exist() -> None:
     names = re.findall(r"\bspacy_elmo\.[a-z]\w*\.[\w.]*\w", (ROOT / "mkdocs.yml").read_text("utf-8"))
     assert all(find(name).path for name in names)

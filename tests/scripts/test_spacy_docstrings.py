@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.needs("griffe")
+pytestmark = pytest.mark.needs("mkdocstrings")
 
 MODULE = '''
     """A module; see `compute`.
