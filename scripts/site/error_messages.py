@@ -1,12 +1,16 @@
-"""A hook of mkdocs: the text of each message, from `spacy_elmo.errors`, below the heading of its code."""
+"""A hook of mkdocs: below the heading of each code its message, from `spacy_elmo.errors`; and links to all codes."""
 
 import re
 import textwrap
+from pathlib import Path
 from typing import Protocol
 
 from spacy_elmo.errors import Errors, Warnings
 
 FOLDER = "errors/"
+
+# Where the index of the pages gets a link to each code.
+MARK = "<!-- codes -->"
 
 _HEADING = re.compile(r"^## ([EW]L\d{3})$", re.MULTILINE)
 # Of the lines of a message, so that no page has to be moved sideways.
@@ -16,6 +20,9 @@ _COLUMNS = 78
 class _File(Protocol):
     @property
     def src_uri(self) -> str: ...
+
+    @property
+    def abs_src_path(self) -> str: ...
 
 
 class _Page(Protocol):
@@ -52,6 +59,16 @@ def insert_messages(markdown: str) -> str:
     return _HEADING.sub(add, markdown)
 
 
+def link_codes(folder: Path) -> str:
+    """Link every code of the pages in a folder.
+
+    folder (Path): The folder of error codes.
+    RETURNS (str): Links, in the order of the codes.
+    """
+    pages = {code: page.name for page in folder.glob("*.md") for code in _HEADING.findall(page.read_text("utf-8"))}
+    return " ".join(f"[{code}]({pages[code]}#{code.lower()})" for code in sorted(pages))
+
+
 def on_page_markdown(markdown: str, *, page: _Page, **_: object) -> str:
     """Insert messages into the pages of error codes. mkdocs calls it for each page.
 
@@ -59,4 +76,8 @@ def on_page_markdown(markdown: str, *, page: _Page, **_: object) -> str:
     page (Page): The page.
     RETURNS (str): The text to use.
     """
-    return insert_messages(markdown) if page.file.src_uri.startswith(FOLDER) else markdown
+    if not page.file.src_uri.startswith(FOLDER):
+        return markdown
+    if MARK in markdown:
+        markdown = markdown.replace(MARK, link_codes(Path(page.file.abs_src_path).parent))
+    return insert_messages(markdown)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts.site.error_messages import find_message, insert_messages, on_page_markdown
+from scripts.site.error_messages import MARK, find_message, insert_messages, link_codes, on_page_markdown
 from spacy_elmo.errors import (
     AddressErrors,
     CatalogueErrors,
@@ -109,8 +109,18 @@ def test_other_lines_stay(markdown: str) -> None:
 
 def test_other_pages_stay() -> None:
     def run(uri: str) -> str:
-        page = SimpleNamespace(file=SimpleNamespace(src_uri=uri))
+        page = SimpleNamespace(file=SimpleNamespace(src_uri=uri, abs_src_path=str(FOLDER / "index.md")))
         return on_page_markdown("## EL031\n", page=page, config={}, files=[])
 
     assert run("troubleshooting.md") == "## EL031\n"
     assert "does not exist" in run("errors/models.md")
+
+
+def test_the_index_links_every_code() -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="errors/index.md", abs_src_path=str(FOLDER / "index.md")))
+    text = on_page_markdown((FOLDER / "index.md").read_text("utf-8"), page=page, config={}, files=[])
+    assert MARK not in text
+    assert text.rstrip().endswith(link_codes(FOLDER))
+    links = re.findall(r"\[([EW]L\d{3})\]\((\w+\.md)#(\w+)\)", link_codes(FOLDER))
+    assert [code for code, _, _ in links] == sorted([*list_codes(Errors), *list_codes(Warnings)])
+    assert all(code in list_codes(*PAGES[name]) and anchor == code.lower() for code, name, anchor in links)
