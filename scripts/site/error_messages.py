@@ -1,4 +1,4 @@
-"""A hook of mkdocs: below the heading of each code its message, from `spacy_elmo.errors`; and links to all codes."""
+"""A hook of mkdocs: below each heading of a code its message, from `spacy_elmo.errors`; and links to all codes."""
 
 import re
 import textwrap
@@ -10,7 +10,7 @@ from spacy_elmo.errors import Errors, Warnings
 FOLDER = "errors/"
 
 # Where the index of the pages gets a link to each code.
-MARK = "<!-- codes -->"
+MARK = "<!-- list of codes -->"
 
 _HEADING = re.compile(r"^## ([EW]L\d{3})$", re.MULTILINE)
 # Of the lines of a message, so that no page has to be moved sideways.
