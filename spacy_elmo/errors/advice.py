@@ -2,10 +2,13 @@
 from, or by what was given as a token or as a sentence."""
 
 import errno
+import re
 
 _NOT_WRITABLE = "Choose a writable folder, or change its permissions."
 _NOT_READABLE = "Change its permissions (chmod), or run as its owner."
 _HANDLES = "Close files that are no longer needed, or raise the limit (ulimit -n)."
+# How older versions of safetensors show an error of the system.
+_SYSTEM_ERROR = re.compile(r"\bOs \{ code: (\d+)")
 _DISK = (
     "The disk or the network file system failed; the content of the file is not the cause. Check the disk, and "
     "try again."
@@ -90,7 +93,10 @@ def advise_writing(error: BaseException) -> str:
     error (BaseException): The error of the system or of a library.
     RETURNS (str): The advice.
     """
-    return WRITING.get(getattr(error, "errno", None) or -1, "Correct the cause, and try again.")
+    number = getattr(error, "errno", None)
+    if number is None and (found := _SYSTEM_ERROR.search(str(error))):
+        number = int(found[1])
+    return WRITING.get(number or -1, "Correct the cause, and try again.")
 
 
 def advise_sentence(got: object) -> str:
