@@ -7,7 +7,7 @@ import pytest
 from spacy_elmo.errors.advice import WRITING, advise_writing
 
 # The words of safetensors 0.4.4.
-SERIALIZED = 'Error while serializing: IoError(Os { code: %d, kind: StorageFull, message: "No space left on device" })'
+SERIALIZED = 'Error while serializing: IoError(Os { code: %d, kind: StorageFull, message: "No space left" })'
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), ValueError(SERIALIZED % errno.ENOSPC)])
