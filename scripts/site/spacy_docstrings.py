@@ -7,9 +7,10 @@ plain, except for names in backticks: those of this package become links where a
 import json
 import re
 from ast import literal_eval
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from griffe import (
@@ -48,7 +49,12 @@ _SPECIAL = re.compile(r"([\\*_\[\]{}#|])")
 _ELSEWHERE = re.compile(r"(?:See|As for) `([\w.]+)`(?:\.|[.;] (.*))\Z", re.DOTALL)
 # A docstring that leaves parameters to another one, see tests/test_docstrings.py.
 _ALL_ELSEWHERE = re.compile(r"\b[Tt]he (?:other )?arguments are those of `([\w.]+)`")
-_RESULTS = ("RETURNS", "YIELDS", "RAISES")
+# The entries that are no parameters: what griffe calls an item of them, and their section.
+_RESULTS: Mapping[str, tuple[Callable[..., Any], Callable[..., DocstringSection]]] = {
+    "RETURNS": (partial(DocstringReturn, ""), DocstringSectionReturns),
+    "YIELDS": (partial(DocstringYield, ""), DocstringSectionYields),
+    "RAISES": (DocstringRaise, DocstringSectionRaises),
+}
 _VARIADIC = (ParameterKind.var_positional, ParameterKind.var_keyword)
 
 
@@ -244,15 +250,9 @@ class SpacyDocstrings(Extension):
                 text = self._format(entry.text, docstring.parent)
                 types = split_types(entry.type) if entry.name == "RAISES" else [entry.type]
                 found[entry.name] += [(parse_docstring_annotation(one, docstring), text) for one in types]
-        if found["RETURNS"]:
-            returned = [DocstringReturn("", annotation=kind, description=text) for kind, text in found["RETURNS"]]
-            yield DocstringSectionReturns(returned)
-        if found["YIELDS"]:
-            yielded = [DocstringYield("", annotation=kind, description=text) for kind, text in found["YIELDS"]]
-            yield DocstringSectionYields(yielded)
-        if found["RAISES"]:
-            raised = [DocstringRaise(annotation=kind, description=text) for kind, text in found["RAISES"]]
-            yield DocstringSectionRaises(raised)
+        for name, (make_item, make_section) in _RESULTS.items():
+            if found[name]:
+                yield make_section([make_item(annotation=kind, description=text) for kind, text in found[name]])
 
     def _find_others(self, prose: str, entries: Sequence[Entry], owner: Object | None) -> list[Entry]:
         """Find the parameters that a docstring leaves to another one."""

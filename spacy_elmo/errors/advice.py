@@ -87,16 +87,17 @@ def advise_reading(error: OSError) -> str:
     return "Check the file and its disk, and try again." if advice is LOCK else advice
 
 
-def advise_writing(error: BaseException) -> str:
-    """Say what to do about a file that could not be written.
+def explain_writing(error: BaseException) -> dict[str, object]:
+    """Say why a file could not be written, and what to do.
 
-    error (BaseException): The error of the system or of a library.
-    RETURNS (str): The advice.
+    error (BaseException): The error of the system or of a library, or a `WriteError`.
+    RETURNS (dict[str, object]): `reason` and `advice`, as messages name them.
     """
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
     number = getattr(error, "errno", None)
     if number is None and (found := _SYSTEM_ERROR.search(str(error))):
         number = int(found[1])
-    return WRITING.get(number or -1, "Correct the cause, and try again.")
+    return {"reason": reason, "advice": WRITING.get(number or -1, "Correct the cause, and try again.")}
 
 
 def advise_sentence(got: object) -> str:

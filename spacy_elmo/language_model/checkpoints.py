@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ElmoError, ElmoOSError, Errors, ReasonError, Warnings
-from ..errors.advice import advise_writing
+from ..errors.advice import explain_writing
 from ..util.atomic import atomic_write
 from ..util.hashes import sha256
 from ..util.temporary import remove
@@ -83,8 +83,7 @@ class Checkpoints:
                 with atomic_write(_digest_path(path)) as digest:
                     digest.write_text(sha256(temporary) + "\n", "utf-8")
         except (OSError, safetensors.SafetensorError) as error:
-            names = {"reason": getattr(error, "reason", error), "advice": advise_writing(error)}
-            raise ElmoOSError(Errors.EL075.format(path=path, **names)) from error
+            raise ElmoOSError(Errors.EL075.format(path=path, **explain_writing(error))) from error
         damaged = [other for other in self._damaged if other != path]
         intact = [other for other in self.paths() if other not in damaged]
         place = intact.index(path)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
-from ..errors.advice import advise_writing
+from ..errors.advice import explain_writing
 from ..util.atomic import atomic_write
 from ..util.hashes import sha256
 
@@ -177,8 +177,7 @@ def write_corpus(
                     tokens_file.write(np.array(block, dtype=np.int32).tobytes())
                     ends_file.write(np.array(ends, dtype=np.int64).tobytes())
                 except OSError as error:
-                    names = {"reason": error.strerror or error, "advice": advise_writing(error)}
-                    raise ElmoOSError(Errors.EL092.format(path=folder, **names)) from error
+                    raise ElmoOSError(Errors.EL092.format(path=folder, **explain_writing(error))) from error
                 block.clear()
                 ends.clear()
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ElmoError, ElmoFileNotFoundError, ElmoOSError, Errors
-from ..errors.advice import advise_writing
+from ..errors.advice import explain_writing
 from ..language_model.likelihood import Perplexity
 from ..util.atomic import atomic_write
 from ..util.files import bad_line
@@ -151,8 +151,7 @@ class Log:
                     # Not by srsly, which fails on NaN and writes fewer digits than a float has.
                     file.write(json.dumps(entry) + "\n")
             except OSError as error:
-                names = {"reason": error.strerror or error, "advice": advise_writing(error)}
-                raise ElmoOSError(Errors.EL092.format(path=self._path, **names)) from error
+                raise ElmoOSError(Errors.EL092.format(path=self._path, **explain_writing(error))) from error
             self._report(entry)
 
 

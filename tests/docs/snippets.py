@@ -8,10 +8,8 @@ import ast
 import configparser
 import re
 import shlex
-import shutil
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sybil import Example
@@ -41,19 +39,28 @@ class Result(NamedTuple):
 
 
 def run_python(example: Example) -> None:
-    """Run a block, and check the comments that say what a line gives."""
-    code = str(example.parsed)
+    check_code(str(example.parsed), example.namespace, path=example.path, line=example.line)
+
+
+def check_code(code: str, namespace: dict[str, Any], *, path: str, line: int) -> None:
+    """Run a block, and check the comments that say what a line gives.
+
+    code (str): The block.
+    namespace (dict[str, Any]): What the blocks before it have defined.
+    path (str): Of the page, for messages.
+    line (int): Where the block begins in it.
+    """
     tree = ast.parse(code)
     results = {result.number: result for result in find_results(code)}
     # Such a line runs once, as all others: its value is kept for the check.
     tree.body = [_keep(node, index) if index in results else node for index, node in enumerate(tree.body)]
-    ast.increment_lineno(ast.fix_missing_locations(tree), example.line + example.parsed.line_offset)
-    exec(compile(tree, example.path, "exec"), example.namespace)
+    ast.increment_lineno(ast.fix_missing_locations(tree), line)
+    exec(compile(tree, path, "exec"), namespace)
     for index, (_, expression, expected) in results.items():
-        value = example.namespace.pop(f"_result{index}")
+        value = namespace.pop(f"_result{index}")
         if isinstance(expected, tuple) and hasattr(value, "shape"):
             value = tuple(value.shape)
-        where = f"{example.path}, block of line {example.line}: {expression}"
+        where = f"{path}, block of line {line}: {expression}"
         assert _matches(value, expected), f"{where} gives {value!r}, the comment says {expected!r}"
 
 
@@ -139,11 +146,15 @@ def check_extras(line: str) -> None:
 
 
 def read_config(example: Example) -> None:
-    """Read a part of a config, whose parents it does not repeat."""
-    sections = re.findall(r"^\[([\w.]+)\]$", str(example.parsed), re.M)
+    parse_config(str(example.parsed))
+
+
+def parse_config(text: str) -> Config:
+    """Parse a part of a config, whose parents it does not repeat."""
+    sections = re.findall(r"^\[([\w.]+)\]$", text, re.M)
     parents = {".".join(name.split(".")[:end]) for name in sections for end in range(1, name.count(".") + 1)}
     missing = sorted(parents - {*sections})
-    Config().from_str("".join(f"[{name}]\n\n" for name in missing) + str(example.parsed), interpolate=False)
+    return Config().from_str("".join(f"[{name}]\n\n" for name in missing) + text, interpolate=False)
 
 
 EVALUATORS = {
@@ -155,17 +166,3 @@ EVALUATORS = {
 }
 # What is shown, and run by no program of ours.
 SHOWN = {"text", "json", "javascript", "jsonnet", "html", "dockerfile", "bibtex", "yaml", "toml", "scala"}
-
-
-def write_inputs(folder: Path, *, tiny: Path) -> None:
-    """Write the files that pages name.
-
-    folder (Path): Where.
-    tiny (Path): The folder of a small model.
-    """
-    text = "They sat on the bank of the river.\nShe put her money in the bank.\nI love NLP.\n"
-    (folder / "text.txt").write_text(text, "utf-8")
-    for name in ("options.json", "weights.hdf5"):
-        (folder / name).write_bytes((tiny / name).read_bytes())
-    for path in ("sequences/proteins.fasta", "allennlp/model.tar.gz"):
-        shutil.copy(ROOT / "tests" / path, folder)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import spacy
-from thinc.api import Config
 
 from spacy_elmo.errors import Errors, Warnings
 from spacy_elmo.weights.catalogue import names
 from tests.data import ROOT
 from tests.docs.pages import DOCS, PAGES, README, find_anchors, find_links, page_name, read_blocks
+from tests.docs.snippets import parse_config
 from tests.pipeline.training import initialize, train
 
 
@@ -53,7 +53,7 @@ def test_length_of_readme() -> None:
 
 
 def test_config_of_the_component() -> None:
-    shown = Config().from_str("[components]\n" + read_blocks(DOCS / "pipeline.md", "ini")[0])
+    shown = parse_config(read_blocks(DOCS / "pipeline.md", "ini")[0])
     block = shown["components"]["elmo_embedder"]
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder", config={"source": block["source"]})
@@ -71,8 +71,7 @@ def test_every_setting_is_explained() -> None:
 
 @pytest.mark.parametrize("page", [README, DOCS / "training.md"], ids=page_name)
 def test_the_listener_learns(page: Path) -> None:
-    text = read_blocks(page, "ini")[0]
-    shown = Config().from_str("[components]\n[components.tagger]\n[components.tagger.model]\n" + text)
+    shown = parse_config(read_blocks(page, "ini")[0])
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder")
     nlp.add_pipe("tagger", config=shown["components"]["tagger"])
@@ -90,8 +89,8 @@ def test_every_setting_of_the_listener_is_explained() -> None:
 
 def test_layers_above_the_mix() -> None:
     """The config with an LSTM above the listener trains."""
-    text = read_blocks(DOCS / "training.md", "ini")[1]
-    shown = Config().from_str("[components]\n[components.tagger]\n[components.tagger.model]\n" + text)
+    [text] = [block for block in read_blocks(DOCS / "training.md", "ini") if "BiLSTMEncoder" in block]
+    shown = parse_config(text)
     nlp = spacy.blank("en")
     nlp.add_pipe("elmo_embedder")
     nlp.add_pipe("tagger", config=shown["components"]["tagger"])

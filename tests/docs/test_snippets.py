@@ -6,16 +6,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
 from spacy.language import Language
+from sybil import Example
 
-from tests.data import ROOT, TINY
+from tests.data import ROOT
 from tests.docs.pages import PAGES, README, page_name, read_blocks, read_examples, read_languages
-from tests.docs.snippets import EVALUATORS, SHOWN, find_results, write_inputs
+from tests.docs.snippets import EVALUATORS, SHOWN, find_results, run_python
 from tests.pipeline.training import initialize
 
 # Packages that a page's code imports, beside those that are always there.
@@ -60,13 +62,24 @@ def as_parameters(*, spark: bool) -> list[Any]:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_inputs(tmp_path, tiny=TINY)
+    """A folder with the files that pages name."""
+    text = "They sat on the bank of the river.\nShe put her money in the bank.\nI love NLP.\n"
+    (tmp_path / "text.txt").write_text(text, "utf-8")
     for name in ("train.txt.xz", "dev.txt.xz"):
-        (tmp_path / name).write_bytes(lzma.compress((tmp_path / "text.txt").read_bytes() * 20))
-    shutil.copytree(ROOT / "assets", tmp_path / "assets")
+        (tmp_path / name).write_bytes(lzma.compress(text.encode() * 20))
+    for path in ("tiny/options.json", "tiny/weights.hdf5", "sequences/proteins.fasta", "allennlp/model.tar.gz"):
+        shutil.copy(ROOT / "tests" / path, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPACY_ELMO_CACHE", str(tmp_path / "cache"))
     return tmp_path
+
+
+def read_page(page: Path, *, without: str | None = None) -> Iterator[Example]:
+    """The blocks of a page but those of one language, with what is replaced in them."""
+    for example in read_examples(page, {kind: run for kind, run in EVALUATORS.items() if kind != without}):
+        for old, new in REPLACED.get(page_name(page), []):
+            example.parsed = str(example.parsed).replace(old, new)
+        yield example
 
 
 def small_pipeline() -> Language:
@@ -89,12 +102,8 @@ def test_page(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         spacy, "load", lambda name, **rest: small_pipeline() if name == "en_core_web_sm" else load(name, **rest)
     )
-    for example in read_examples(page, EVALUATORS):
-        # .ci/run runs the commands of README as they are.
-        if page == README and example.parsed in read_blocks(README, "bash"):
-            continue
-        for old, new in REPLACED.get(page_name(page), []):
-            example.parsed = str(example.parsed).replace(old, new)
+    # .ci/run runs the commands of README as they are.
+    for example in read_page(page, without="bash" if page == README else None):
         example.evaluate()
 
 
@@ -103,14 +112,17 @@ def test_page(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", as_parameters(spark=True))
 def test_page_on_spark(page: Path, place: Path) -> None:
     """Each block in a process, which has the only session of Spark."""
-    for example in read_examples(page, {kind: run for kind, run in EVALUATORS.items() if kind != "python"}):
+    for example in read_page(page, without="python"):
         example.evaluate()
-    for code in read_blocks(page, "python"):
-        code = code.replace("start()", "start(spark_ui_enabled='false')")
-        checks = [f"assert ({found}) == {value!r}, {found!r}" for _, found, value in find_results(code)]
+    program = "import sys; from tests.docs.snippets import check_code; "
+    program += "check_code(sys.stdin.read(), globals(), path=sys.argv[1], line=int(sys.argv[2]))"
+    for example in read_examples(page, {"python": run_python}):
+        code = str(example.parsed).replace("start()", "start(spark_ui_enabled='false')")
+        command = [sys.executable, "-c", program, example.path, str(example.line)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", "\n".join([code, *checks])]
-        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, input=code, cwd=place, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{code}\n{done.stderr}"
 
 

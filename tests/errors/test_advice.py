@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from spacy_elmo.errors.advice import WRITING, advise_writing
+from spacy_elmo.errors.advice import WRITING, explain_writing
 
 # The words of safetensors 0.4.4.
 SERIALIZED = 'Error while serializing: IoError(Os { code: %d, kind: StorageFull, message: "No space left" })'
@@ -12,9 +12,10 @@ SERIALIZED = 'Error while serializing: IoError(Os { code: %d, kind: StorageFull,
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), ValueError(SERIALIZED % errno.ENOSPC)])
 def test_a_full_disk(error: Exception) -> None:
-    assert advise_writing(error) == WRITING[errno.ENOSPC]
+    assert explain_writing(error)["advice"] == WRITING[errno.ENOSPC]
 
 
 @pytest.mark.parametrize("error", [OSError("no number"), ValueError(SERIALIZED % 9999), ValueError("Os")])
 def test_unknown_causes(error: Exception) -> None:
-    assert advise_writing(error) == "Correct the cause, and try again."
+    explained = explain_writing(error)
+    assert explained == {"reason": error, "advice": "Correct the cause, and try again."}

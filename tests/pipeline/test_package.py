@@ -96,6 +96,10 @@ def test_two_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     printed = run(package, cwd=work)
     assert "spacy-elmo>=" in printed
+    # The sizes that the page gives.
+    size = sum(path.stat().st_size for path in (work / "pipeline").rglob("*") if path.is_file())
+    [packed] = (work / "wheels").glob("en_tags*")
+    assert (round(size / 1e6), round(packed.stat().st_size / 1e6)) == (22, 13)
     wheels = {path.name for path in (work / "wheels").iterdir()}
     assert {name.partition("-")[0] for name in wheels} == {"en_tags", "spacy_elmo"}
     assert all(name in install_files for name in wheels)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...bilm.characters import N_IDS
 from ...bilm.options import OPTIONS_NAME, Options
 from ...errors import ElmoError, ElmoOSError, Errors
-from ...errors.advice import advise_writing
+from ...errors.advice import explain_writing
 from ...util.atomic import WriteError, atomic_write
 from ...util.files import check_readable, check_regular, reading_error
 from ..arrays import (
@@ -126,8 +126,7 @@ def write_folder(folder: Path, options: Options, arrays: Mapping[str, NDArray[np
         with atomic_write(path, in_folder=True) as temporary:
             safetensors.numpy.save_file(dict(arrays), temporary, metadata={CHECKSUM: checksum(arrays)})
     except (OSError, safetensors.SafetensorError) as error:
-        names = {"reason": getattr(error, "reason", error), "advice": advise_writing(error)}
-        raise ElmoOSError(Errors.EL092.format(path=path, **names)) from error
+        raise ElmoOSError(Errors.EL092.format(path=path, **explain_writing(error))) from error
     with atomic_write(folder / OPTIONS_NAME) as temporary:
         temporary.write_text(options.to_json(), "utf-8")
 
