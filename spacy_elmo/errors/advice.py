@@ -40,9 +40,10 @@ READING: dict[int, str] = {
 }
 
 WRITING: dict[int, str] = {
+    # Before the next, whose advice stays where the system has no quotas.
+    getattr(errno, "EDQUOT", errno.ENOSPC): "Free disk space, or ask for a larger quota.",
     errno.ENOSPC: "Free disk space, or choose another place.",
     errno.EFBIG: "Raise the limit of file sizes (ulimit -f), or choose a file system that allows larger files.",
-    getattr(errno, "EDQUOT", -1): "Free disk space, or ask for a larger quota.",
     errno.EROFS: "Choose a writable place.",
     errno.EACCES: _NOT_WRITABLE,
     errno.EPERM: _NOT_WRITABLE,

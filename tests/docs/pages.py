@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 
 from sybil import Document, Example
@@ -26,21 +25,9 @@ def read_examples(page: Path, evaluators: Mapping[str, Callable[[Example], None]
     yield from Document.parse(str(page), *parsers).examples()
 
 
-def read_code(page: Path, *languages: str) -> list[tuple[str, str]]:
-    """The language and the content of each block in these languages, in order."""
-    found: list[tuple[str, str]] = []
-
-    def note(language: str, example: Example) -> None:
-        found.append((language, str(example.parsed)))
-
-    for example in read_examples(page, {language: partial(note, language) for language in languages}):
-        example.evaluate()
-    return found
-
-
 def read_blocks(page: Path, language: str) -> list[str]:
     """The content of the blocks in one language, in order."""
-    return [code for _, code in read_code(page, language)]
+    return [str(example.parsed) for example in read_examples(page, {language: lambda _: None})]
 
 
 def read_languages(page: Path) -> set[str]:

@@ -9,7 +9,8 @@ import configparser
 import re
 import shlex
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sybil import Example
@@ -18,11 +19,27 @@ from typer.testing import CliRunner
 
 from spacy_elmo.cli.commands import app
 from tests.data import ROOT
+from tests.docs.pages import page_name, read_examples
 
 # The beginning of a comment that says what a line gives: a shape, a value.
 VALUE = r"\([\d, ]*\)|\[[^#]*\]|\{[^#]*\}|'[^']*'|\"[^\"]*\"|-?\d+(\.\d+)?|True|False|None"
 RESULT = re.compile(rf"#\s+(?P<value>{VALUE})(?=$|[:;,.]| )")
 EXTRA = re.compile(r"\.\[([\w,-]+)\]")
+
+# Sizes of a model that trains in a second.
+SMALL_RUN = "--training.n_epochs 1 --training.n_rows 4 --vocabulary.min_count 1"
+# Spark's own page takes a port.
+WITHOUT_PAGE = ("start()", "start(spark_ui_enabled='false')")
+# By page: what is too large for tests, or cannot be had there.
+REPLACED = {
+    "pretraining.md": [
+        ("--dev dev.txt.xz --lang en", "--dev dev.txt.xz --lang en --options options.json"),
+        ("spacy-elmo pretrain config.cfg", f"spacy-elmo pretrain config.cfg {SMALL_RUN}"),
+    ],
+    "sequences.md": [("--source seqvec", "--source uniref50_v2"), ('"seqvec"', '"uniref50_v2"')],
+    "spark.md": [WITHOUT_PAGE],
+    "coming_from/spark_nlp.md": [WITHOUT_PAGE],
+}
 
 
 class Result(NamedTuple):
@@ -166,3 +183,11 @@ EVALUATORS = {
 }
 # What is shown, and run by no program of ours.
 SHOWN = {"text", "json", "javascript", "jsonnet", "html", "dockerfile", "bibtex", "yaml", "toml", "scala"}
+
+
+def read_page(page: Path, languages: Iterable[str]) -> Iterator[Example]:
+    """The blocks in these languages, with what is replaced in them."""
+    for example in read_examples(page, {language: EVALUATORS[language] for language in languages}):
+        for old, new in REPLACED.get(page_name(page), []):
+            example.parsed = str(example.parsed).replace(old, new)
+        yield example

@@ -6,32 +6,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
 from spacy.language import Language
-from sybil import Example
 
 from tests.data import ROOT
 from tests.docs.pages import PAGES, README, page_name, read_blocks, read_examples, read_languages
-from tests.docs.snippets import EVALUATORS, SHOWN, find_results, run_python
+from tests.docs.snippets import EVALUATORS, SHOWN, find_results, read_page
 from tests.pipeline.training import initialize
 
 # Packages that a page's code imports, beside those that are always there.
 OPTIONAL = ["pandas", "pyarrow", "polars", "duckdb", "pyspark", "flair", "matplotlib", "starlette", "tensorflow"]
 # Pages with tests of their own, which look at what comes out: test_values.py.
 ELSEWHERE = {"sequences.md", "serve.md", "visual.md"}
-# Sizes of a model that trains in a second.
-SMALL_RUN = "--training.n_epochs 1 --training.n_rows 4 --vocabulary.min_count 1"
-REPLACED = {
-    "pretraining.md": [
-        ("--dev dev.txt.xz --lang en", "--dev dev.txt.xz --lang en --options options.json"),
-        ("spacy-elmo pretrain config.cfg", f"spacy-elmo pretrain config.cfg {SMALL_RUN}"),
-    ],
-}
 # Warnings that a page speaks of.
 WARNED = {"pipeline.md": ["WL026"], "coming_from/seqvec.md": ["WL093"]}
 
@@ -74,14 +64,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def read_page(page: Path, *, without: str | None = None) -> Iterator[Example]:
-    """The blocks of a page but those of one language, with what is replaced in them."""
-    for example in read_examples(page, {kind: run for kind, run in EVALUATORS.items() if kind != without}):
-        for old, new in REPLACED.get(page_name(page), []):
-            example.parsed = str(example.parsed).replace(old, new)
-        yield example
-
-
 def small_pipeline() -> Language:
     """In place of spaCy's models, which tests cannot fetch: components like theirs, over vectors of their own."""
     nlp = spacy.blank("en")
@@ -94,7 +76,6 @@ def small_pipeline() -> Language:
 
 
 @pytest.mark.parametrize("page", as_parameters(spark=False))
-@pytest.mark.filterwarnings("ignore:unclosed file")
 @pytest.mark.usefixtures("place")
 def test_page(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom."""
@@ -103,7 +84,7 @@ def test_page(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         spacy, "load", lambda name, **rest: small_pipeline() if name == "en_core_web_sm" else load(name, **rest)
     )
     # .ci/run runs the commands of README as they are.
-    for example in read_page(page, without="bash" if page == README else None):
+    for example in read_page(page, EVALUATORS.keys() - ({"bash"} if page == README else set())):
         example.evaluate()
 
 
@@ -112,12 +93,12 @@ def test_page(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", as_parameters(spark=True))
 def test_page_on_spark(page: Path, place: Path) -> None:
     """Each block in a process, which has the only session of Spark."""
-    for example in read_page(page, without="python"):
+    for example in read_page(page, EVALUATORS.keys() - {"python"}):
         example.evaluate()
     program = "import sys; from tests.docs.snippets import check_code; "
     program += "check_code(sys.stdin.read(), globals(), path=sys.argv[1], line=int(sys.argv[2]))"
-    for example in read_examples(page, {"python": run_python}):
-        code = str(example.parsed).replace("start()", "start(spark_ui_enabled='false')")
+    for example in read_page(page, ["python"]):
+        code = str(example.parsed)
         command = [sys.executable, "-c", program, example.path, str(example.line)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(

@@ -1,4 +1,5 @@
-"""Three pages give the right values: sequences (with a small model in place of SeqVec), pictures, the server."""
+"""What pages show has the values that they speak of: sequences (with a small model in place of SeqVec), pictures,
+the server, similarity."""
 
 import re
 import shlex
@@ -9,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from typer.testing import CliRunner
 
 import spacy_elmo
 from spacy_elmo import visual
-from spacy_elmo.cli.commands import app
 from spacy_elmo.visual.style_options import DriftOptions, MapOptions, NeighbourOptions, SimilarityOptions
 from tests.data import ROOT, TINY, read_npz
-from tests.docs.pages import DOCS, read_blocks, read_code
+from tests.docs.pages import DOCS, read_blocks
+from tests.docs.snippets import read_page
 
 # Folders that the page of sequences names; `seqvec` would be downloaded.
 FOLDERS = ("uniref50_v2", "catELMo", "FOLDER")
@@ -39,22 +39,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_sequences(place: Path) -> None:
     """The vectors that come out are those of the reference, summed, and averaged over residues."""
     found: dict[str, Any] = {}
-    kinds = []
-    for language, code in read_code(DOCS / "sequences.md", "bash", "python"):
-        kinds.append(language)
-        code = code.replace("--source seqvec", "--source uniref50_v2").replace('"seqvec"', '"uniref50_v2"')
-        if language == "bash":
-            for line in code.splitlines():
-                program, *arguments = shlex.split(line)
-                assert program == "spacy-elmo"
-                done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-                assert done.exit_code == 0, done.output
-        elif language == "python":
-            namespace: dict[str, Any] = {}
-            exec(code, namespace)
-            found.update(namespace)
-    assert kinds.count("bash") >= 4
-    assert kinds.count("python") >= 5
+    for example in read_page(DOCS / "sequences.md", ["bash", "python"]):
+        example.evaluate()
+        found = example.namespace
     golden = [*read_npz(SEQUENCES / "expected.npz").values()]
     ids = ["sp|T00001|ONE_TEST", "T00002/3-9", "6TST:A", "T00003"]
     assert [*found["vectors"]] == ids
@@ -80,8 +67,9 @@ def test_visual(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(visual, "render", note)
     found: dict[str, Any] = {}
-    for code in read_blocks(DOCS / "visual.md", "python"):
-        exec(code, found)
+    for example in read_page(DOCS / "visual.md", ["python"]):
+        example.evaluate()
+        found = example.namespace
     styles = ["neighbours", "neighbours", "map", "map", "similarity", "drift", "layers"]
     assert [style for style, _ in drawn] == styles
     assert all(f'data-style="{style}"' in html for style, html in drawn)
@@ -111,6 +99,23 @@ def test_serve(capsys: pytest.CaptureFixture[str]) -> None:
         [expected] = elmo.embed([["I", "love", "NLP"]])
         assert [*sentence["layers"]] == elmo.layer_names
         np.testing.assert_array_equal(np.float32(sentence["layers"]["elmo"]), expected.elmo)
+
+
+def test_cosines() -> None:
+    """Above 0 for most pairs of words, and around 0 after the step that the page shows."""
+    [code] = [block for block in read_blocks(DOCS / "troubleshooting.md", "python") if "centred" in block]
+    found: dict[str, Any] = {}
+    exec(code.replace("text.txt", (ROOT / "assets" / "gettysburg.txt").as_posix()), found)
+    words = np.array([word.lower() for sentence in found["sentences"] for word in sentence])
+    others = words[:, None] != words
+
+    def compare(rows: Any) -> Any:
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return (unit @ unit.T)[others]
+
+    assert (compare(found["rows"]) > 0).mean() > 0.9
+    assert compare(found["rows"]).mean() > 0.1
+    assert abs(compare(found["centred"]).mean()) < 0.03
 
 
 def test_options_of_pictures() -> None:
